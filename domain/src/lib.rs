@@ -1,6 +1,28 @@
-//! What Mynah is about, free of how it runs: no actors, no HTTP, no SQL.
-#![warn(missing_docs)]
+//! What Mynah is about, free of how it runs: posts, targets, jobs and their states, the rules for text, and the ports
+//! behind which networks, engines and the ledger live. No actors, no HTTP, no SQL: `Cargo.toml` proves it.
+//!
+//! # Layout
+//!
+//! - [`post`], [`target`], [`language`]: what is read, and what it becomes.
+//! - [`job`]: one post for one target, and the table of states it goes through.
+//! - [`eligibility`]: which posts become jobs at all.
+//! - [`text`]: reading entities, masking what must not change, counting length, splitting what is too long.
+//! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
+//! - [`caps`], [`backoff`]: the arithmetic of quotas and retries.
+//! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger`, `Clock`.
 
+pub mod backoff;
+pub mod caps;
+pub mod eligibility;
+pub mod gate;
+pub mod job;
 pub mod language;
+pub mod ports;
+pub mod post;
+pub mod target;
+pub mod text;
 
+pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
+pub use post::{Post, PostId, PostKind};
+pub use target::{Style, Target, TargetId, Tone, TooLong};

@@ -1,0 +1,171 @@
+//! How much an account may still say today and this month. Caps are the owner's own limit against surprise bills; days
+//! and months are UTC, as X bills them.
+
+use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
+
+/// The most publications for an account in a day and in a month; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caps {
+    /// In a UTC day.
+    pub daily: Option<u64>,
+    /// In a UTC month.
+    pub monthly: Option<u64>,
+}
+
+/// What an account has said so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// In this UTC day.
+    pub today: u64,
+    /// In this UTC month.
+    pub this_month: u64,
+}
+
+/// A cap is reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the {period} cap of {cap} publications is reached; it goes on at {until}, or raise publisher.{period}_cap"
+)]
+pub struct CapReached {
+    /// `daily` or `monthly`.
+    pub period: &'static str,
+    /// The cap.
+    pub cap: u64,
+    /// When the next period begins.
+    pub until: Timestamp,
+}
+
+impl Caps {
+    /// Whether `wanted` more publications at `now` stay within the caps.
+    ///
+    /// # Errors
+    /// The cap that is in the way; where both are, the month's, as it lasts longer.
+    pub fn allow(self, spent: Spent, wanted: u64, now: Timestamp) -> Result<(), CapReached> {
+        let over = |cap: Option<u64>, spent: u64| cap.filter(|cap| spent.saturating_add(wanted) > *cap);
+        if let Some(cap) = over(self.monthly, spent.this_month) {
+            return Err(CapReached {
+                period: "monthly",
+                cap,
+                until: next_month(now),
+            });
+        }
+        if let Some(cap) = over(self.daily, spent.today) {
+            return Err(CapReached {
+                period: "daily",
+                cap,
+                until: next_day(now),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// When the UTC day of `now` began.
+pub fn day_start(now: Timestamp) -> Timestamp {
+    start_of(utc_date(now)).unwrap_or(now)
+}
+
+/// When the UTC month of `now` began.
+pub fn month_start(now: Timestamp) -> Timestamp {
+    start_of(utc_date(now).first_of_month()).unwrap_or(now)
+}
+
+fn next_day(now: Timestamp) -> Timestamp {
+    utc_date(now)
+        .tomorrow()
+        .ok()
+        .and_then(start_of)
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn next_month(now: Timestamp) -> Timestamp {
+    utc_date(now)
+        .first_of_month()
+        .checked_add(1.month())
+        .ok()
+        .and_then(start_of)
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn utc_date(now: Timestamp) -> civil::Date {
+    now.to_zoned_datetime(TimeZone::UTC).date()
+}
+
+/// `None` only at the far ends of the calendar.
+fn start_of(date: civil::Date) -> Option<Timestamp> {
+    TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_cap_lets_through_exactly_what_it_says() {
+        let caps = Caps {
+            daily: Some(2),
+            monthly: Some(10),
+        };
+        let now = at("2026-11-23T10:00:00Z");
+        assert_eq!(
+            caps.allow(
+                Spent {
+                    today: 1,
+                    this_month: 9
+                },
+                1,
+                now
+            ),
+            Ok(())
+        );
+        let daily = caps
+            .allow(
+                Spent {
+                    today: 2,
+                    this_month: 5,
+                },
+                1,
+                now,
+            )
+            .unwrap_err();
+        assert_eq!((daily.period, daily.until), ("daily", at("2026-11-24T00:00:00Z")));
+        let monthly = caps
+            .allow(
+                Spent {
+                    today: 2,
+                    this_month: 10,
+                },
+                1,
+                now,
+            )
+            .unwrap_err();
+        assert_eq!(
+            (monthly.period, monthly.until),
+            ("monthly", at("2026-12-01T00:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn no_cap_is_no_limit() {
+        let spent = Spent {
+            today: u64::MAX,
+            this_month: u64::MAX,
+        };
+        assert_eq!(
+            Caps::default().allow(spent, 1, at("2026-12-31T23:59:59Z")),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn periods_begin_at_midnight_utc() {
+        let now = at("2026-12-31T23:59:59Z");
+        assert_eq!(day_start(now), at("2026-12-31T00:00:00Z"));
+        assert_eq!(month_start(now), at("2026-12-01T00:00:00Z"));
+        assert_eq!(next_month(now), at("2027-01-01T00:00:00Z"));
+    }
+}

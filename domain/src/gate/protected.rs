@@ -1,0 +1,47 @@
+//! Every link, mention, hashtag and cashtag of the post is in the translation, as often as in the post and no other is.
+//!
+//! Looked for in the text as the network will read it, so a link that grew together with the word beside it is found.
+
+use std::collections::BTreeMap;
+
+use super::{Candidate, Finding};
+use crate::text::{EntityKind, entities};
+
+pub(super) fn check(candidate: &Candidate<'_>) -> Option<Finding> {
+    let mut balance: BTreeMap<(EntityKind, &str), i64> = BTreeMap::new();
+    for thing in &candidate.source.protected {
+        *balance.entry((thing.kind, &thing.text)).or_default() += 1;
+    }
+    for part in candidate.parts {
+        for entity in entities(part) {
+            *balance.entry((entity.kind, &part[entity.range])).or_default() -= 1;
+        }
+    }
+    let (&(_, thing), &count) = balance.iter().find(|(_, count)| **count != 0)?;
+    let message = if count > 0 {
+        format!("the translation lacks “{thing}”")
+    } else {
+        format!("the translation holds “{thing}”, which the post does not, or holds it too often")
+    };
+    Some(Finding {
+        rule: "protected",
+        message,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gate::tests::codes;
+
+    #[test]
+    fn a_lost_doubled_or_new_entity_is_found() {
+        assert_eq!(codes("Hi @bob", &["Hola"]), ["protected"]);
+        assert_eq!(codes("Hi @bob", &["Hola @bob @bob"]), ["protected"]);
+        assert_eq!(codes("Hi there", &["Hola #ahí"]), ["protected"]);
+    }
+
+    #[test]
+    fn an_entity_that_grew_together_with_a_word_is_found() {
+        assert_eq!(codes("Hi @bob now", &["Hola @bobahora"]), ["protected"]);
+    }
+}

@@ -1,0 +1,403 @@
+//! One post for one target, and the states it goes through. A job is the unit of "nothing lost, nothing twice", so its
+//! life is one table that a reader can check, and every ledger applies that table and no other.
+//!
+//! ```text
+//! queued ─► translating ─► ready ─► publishing ─► published
+//!    ▲           │           ▲          │
+//!    └─ handed back          ├─ not sent┤
+//!                            └─ absent ─┴─► unknown ─► published
+//! ```
+//!
+//! and aside from every state that is not final: `held`, `failed`, `skipped`.
+//!
+//! Each lease of a job has a *token*, one larger than the last. A change of state names the token it was leased under,
+//! so a worker that comes back from the dead changes nothing.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Post, PostId, TargetId};
+
+/// A job's number in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub i64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Waits for a translator.
+    Queued,
+    /// A translator has it.
+    Translating,
+    /// Translated; waits for its turn on the account.
+    Ready,
+    /// The publisher has it; something may be on its way to the network.
+    Publishing,
+    /// Something was sent and its outcome never came: look before sending again.
+    Unknown,
+    /// All of it is on the account. Final.
+    Published,
+    /// Waits for a person, a quota or a budget.
+    Held,
+    /// Given up. A person may retry it.
+    Failed,
+    /// Never to be published, for a reason known from the start. Final.
+    Skipped,
+}
+
+impl JobState {
+    /// Every state, for tables and counts.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Translating,
+        Self::Ready,
+        Self::Publishing,
+        Self::Unknown,
+        Self::Published,
+        Self::Held,
+        Self::Failed,
+        Self::Skipped,
+    ];
+
+    /// The state's name in the ledger, in logs and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Translating => "translating",
+            Self::Ready => "ready",
+            Self::Publishing => "publishing",
+            Self::Unknown => "unknown",
+            Self::Published => "published",
+            Self::Held => "held",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// The state after `event`, or `None` where the table has no such step.
+    #[rustfmt::skip]
+    pub fn after(self, event: &JobEvent) -> Option<Self> {
+        use JobEvent as E;
+        Some(match (self, event) {
+            (Self::Queued,      E::LeasedForTranslation)     => Self::Translating,
+            (Self::Translating, E::Translated(_))            => Self::Ready,
+            (Self::Translating, E::HandedBack { .. })        => Self::Queued,
+
+            (Self::Ready | Self::Unknown, E::LeasedForPublication) => Self::Publishing,
+            (Self::Publishing,  E::PartBegun { .. } | E::PartSent { .. } | E::PartAbsent { .. }) => Self::Publishing,
+            (Self::Publishing,  E::Published)                => Self::Published,
+            (Self::Publishing,  E::NotSent { .. })           => Self::Ready,
+            (Self::Publishing,  E::OutcomeLost { .. })       => Self::Unknown,
+
+            // A passing shortage puts a job aside until a moment; a finding, until a person decides.
+            (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown, E::Held { .. }) => Self::Held,
+            (Self::Held | Self::Failed, E::Released { translated: true })  => Self::Ready,
+            (Self::Held | Self::Failed, E::Released { translated: false }) => Self::Queued,
+
+            (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown | Self::Held,
+                E::Failed { .. })                            => Self::Failed,
+            (Self::Queued | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
+            _ => return None,
+        })
+    }
+
+    /// Nothing will ever change it but a person.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Published | Self::Failed | Self::Skipped)
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Something that happened to a job. The ledger writes its payload in the same transaction as the new state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEvent {
+    /// A translator took it. Makes a new token and counts an attempt.
+    LeasedForTranslation,
+    /// The translation that passed the gate.
+    Translated(Translation),
+    /// It could not be translated now.
+    HandedBack {
+        /// Not to be tried before this moment.
+        not_before: Option<Timestamp>,
+        /// What stood in the way.
+        reason: String,
+    },
+    /// The publisher took it. Makes a new token and counts an attempt.
+    LeasedForPublication,
+    /// The intent to publish this part: written before anything is sent.
+    PartBegun {
+        /// Which part of the job, from 0.
+        part: u32,
+        /// The exact text that will be sent.
+        text: String,
+    },
+    /// The network took this part.
+    PartSent {
+        /// Which part of the job, from 0.
+        part: u32,
+        /// Its id on the target's network.
+        remote_id: PostId,
+    },
+    /// A part that was begun is certainly not on the account.
+    PartAbsent {
+        /// Which part of the job, from 0.
+        part: u32,
+    },
+    /// Every part is on the account.
+    Published,
+    /// Certainly nothing was sent.
+    NotSent {
+        /// Not to be tried before this moment.
+        not_before: Option<Timestamp>,
+        /// What stood in the way.
+        reason: String,
+    },
+    /// Something was sent and no answer came.
+    OutcomeLost {
+        /// What was seen instead of an answer.
+        reason: String,
+        /// Not to be looked up before this moment.
+        not_before: Option<Timestamp>,
+    },
+    /// Put aside.
+    Held(Hold),
+    /// Goes on after a hold or a failure: to `ready` if its translation is known.
+    Released {
+        /// Whether a translation is on record.
+        translated: bool,
+    },
+    /// Given up.
+    Failed {
+        /// What happened and what to do.
+        reason: String,
+    },
+    /// Not to be said on this target.
+    Skipped(Skip),
+}
+
+impl JobEvent {
+    /// Whether the event takes a lease: such an event makes a new token, every other must name the current one.
+    pub fn leases(&self) -> bool {
+        matches!(self, Self::LeasedForTranslation | Self::LeasedForPublication)
+    }
+}
+
+/// A translation that passed the gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Translation {
+    /// The publications, in order: one, or several where one could not hold it.
+    pub parts: Vec<String>,
+    /// Which engine made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`.
+    pub engine: String,
+}
+
+/// Why a job waits, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The sort of hold.
+    pub kind: HoldKind,
+    /// What happened and what to do, for a person.
+    pub reason: String,
+    /// When it goes on by itself; `None` waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// The sort of hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldKind {
+    /// The account's own cap for the day or month is reached.
+    Cap,
+    /// The translation did not pass the gate.
+    Gate,
+    /// It does not fit and may not be split.
+    TooLong,
+    /// The network refused it for what it says.
+    Refused,
+}
+
+impl HoldKind {
+    /// The hold's name in the ledger and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cap => "cap",
+            Self::Gate => "gate",
+            Self::TooLong => "too_long",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Why a post is not said on a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Skip {
+    /// An answer to somebody else means little without the question.
+    Reply,
+    /// Somebody else's words.
+    Repost,
+    /// Nothing in it can be translated.
+    Wordless,
+    /// It is in the target's language already.
+    AlreadyInLanguage,
+    /// It is in a language the source is not known to speak.
+    OtherLanguage,
+}
+
+impl Skip {
+    /// The reason's name in the ledger and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+            Self::Repost => "repost",
+            Self::Wordless => "wordless",
+            Self::AlreadyInLanguage => "already_in_language",
+            Self::OtherLanguage => "other_language",
+        }
+    }
+}
+
+/// One post for one target, as the ledger hands it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its number in the ledger.
+    pub id: JobId,
+    /// The post to say again.
+    pub post: std::sync::Arc<Post>,
+    /// Where.
+    pub target: TargetId,
+    /// Where it stands.
+    pub state: JobState,
+    /// The token of its last lease; 0 before the first.
+    pub token: i64,
+    /// How often it was leased since its last progress.
+    pub attempt: u32,
+    /// Not to be touched before this moment.
+    pub not_before: Option<Timestamp>,
+    /// Its translation, once there is one.
+    pub translation: Option<Translation>,
+    /// The parts begun so far, in order.
+    pub publications: Vec<Publication>,
+}
+
+impl Job {
+    /// What the job is called in logs and errors: post and target.
+    pub fn label(&self) -> String {
+        format!("post {} for {}", self.post.id, self.target)
+    }
+}
+
+/// One message on the target's account: intended, and perhaps sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Which part of the job, from 0.
+    pub part: u32,
+    /// The exact text.
+    pub text: String,
+    /// When it was intended.
+    pub intent_at: Timestamp,
+    /// Its id on the network, once that is known.
+    pub remote_id: Option<PostId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold() -> JobEvent {
+        JobEvent::Held(Hold {
+            kind: HoldKind::Cap,
+            reason: String::new(),
+            until: None,
+        })
+    }
+
+    #[test]
+    fn a_job_goes_the_whole_way() {
+        let translation = Translation {
+            parts: vec!["hola".into()],
+            engine: "test".into(),
+        };
+        let mut state = JobState::Queued;
+        for event in [
+            JobEvent::LeasedForTranslation,
+            JobEvent::Translated(translation),
+            JobEvent::LeasedForPublication,
+            JobEvent::PartBegun {
+                part: 0,
+                text: "hola".into(),
+            },
+            JobEvent::PartSent {
+                part: 0,
+                remote_id: PostId("1".into()),
+            },
+            JobEvent::Published,
+        ] {
+            state = state
+                .after(&event)
+                .unwrap_or_else(|| panic!("{state} has no step for {event:?}"));
+        }
+        assert_eq!(state, JobState::Published);
+    }
+
+    #[test]
+    fn what_is_published_or_skipped_never_changes_again() {
+        let events = [
+            JobEvent::LeasedForTranslation,
+            JobEvent::LeasedForPublication,
+            JobEvent::Published,
+            JobEvent::Released { translated: true },
+            hold(),
+            JobEvent::Failed {
+                reason: String::new(),
+            },
+            JobEvent::Skipped(Skip::Reply),
+        ];
+        for event in &events {
+            assert_eq!(JobState::Published.after(event), None);
+            assert_eq!(JobState::Skipped.after(event), None);
+        }
+    }
+
+    #[test]
+    fn a_lost_outcome_leads_back_only_through_the_publisher() {
+        let lost = JobState::Publishing.after(&JobEvent::OutcomeLost {
+            reason: String::new(),
+            not_before: None,
+        });
+        assert_eq!(lost, Some(JobState::Unknown));
+        assert_eq!(JobState::Unknown.after(&JobEvent::LeasedForTranslation), None);
+        assert_eq!(
+            JobState::Unknown.after(&JobEvent::LeasedForPublication),
+            Some(JobState::Publishing)
+        );
+    }
+
+    #[test]
+    fn every_name_reads_back() {
+        for state in JobState::ALL {
+            assert_eq!(JobState::from_name(state.as_str()), Some(state));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Where translations go. What matters most about a call that failed is whether something may have been published
+//! all the same.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::PostId;
+
+/// An account that is published on.
+#[async_trait(?Send)]
+pub trait Destination {
+    /// Publishes one message and answers its id.
+    ///
+    /// # Errors
+    /// See [`PublishError`]: each says whether something may be on the account.
+    async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError>;
+
+    /// The account's own messages since a moment, newest first: to find out what became of one whose answer never came.
+    ///
+    /// # Errors
+    /// As for publishing, but nothing is ever published by it.
+    async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, PublishError>;
+
+    /// Whether a message that the account shows is what `draft` would have become.
+    fn is_same(&self, draft: &Draft, shown: &Recent) -> bool;
+}
+
+/// What is to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The text.
+    pub text: String,
+    /// The message it goes on from, on the same network.
+    pub reply_to: Option<PostId>,
+}
+
+/// A message that the account shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// Its id.
+    pub id: PostId,
+    /// Its text as the author meant it, unescaped and with links expanded.
+    pub text: String,
+    /// When it was published.
+    pub created_at: Timestamp,
+}
+
+/// A message was not published, or it is not known whether it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// No answer came: something may be on the account.
+    #[error("{0}")]
+    OutcomeUnknown(String),
+    /// The network says that the account said just this before: something may be on the account.
+    #[error("{0}")]
+    Duplicate(String),
+    /// The account's token is wrong or was revoked. Nothing was published.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Too many calls or no quota left. Nothing was published.
+    #[error("{reason}")]
+    RateLimited {
+        /// What the service said.
+        reason: String,
+        /// When to ask again, if it said so.
+        until: Option<Timestamp>,
+    },
+    /// It could not be reached. Nothing was published.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The message itself was refused. Nothing was published.
+    #[error("{0}")]
+    Refused(String),
+}

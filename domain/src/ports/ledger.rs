@@ -1,0 +1,167 @@
+//! The durable record of posts, jobs, publications and cursors. Everything that may not be lost is here and nowhere
+//! else; actors hold claims on it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, caps::Spent};
+
+/// The durable record. Every method that changes something is one transaction: done and durable, or not at all.
+#[async_trait(?Send)]
+pub trait Ledger: Send + Sync {
+    /// Where polling stands for a source; `None` for one never polled.
+    async fn progress(&self, source: &str) -> Result<Option<Progress>, LedgerError>;
+
+    /// Writes a page's posts and jobs and the moved progress. Posts that are on record already are left as they are.
+    async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError>;
+
+    /// Up to `limit` jobs of a target that are not settled, in the source's order, from `after` on; only those whose
+    /// whole stretch of the timeline is on record, so that order can be kept.
+    async fn open_jobs(
+        &self,
+        target: &TargetId,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Job>, LedgerError>;
+
+    /// Applies changes, in order, all in one transaction, and answers each alone.
+    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError>;
+
+    /// Puts the jobs that a process before this one had in hand back where they can be taken up: what was being
+    /// translated is queued again, what was being published is of unknown outcome.
+    async fn recover(&self) -> Result<u64, LedgerError>;
+
+    /// How many publications a target began in the UTC day and month of `now`.
+    async fn spent(&self, target: &TargetId, now: Timestamp) -> Result<Spent, LedgerError>;
+
+    /// The last publication that a post became on a target, to go on from in a thread.
+    async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<PostId>, LedgerError>;
+
+    /// How many jobs stand where, by target.
+    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
+
+    /// A small fact kept for an adapter: an account's id that costs money to look up.
+    async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError>;
+
+    /// Keeps such a fact.
+    async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError>;
+}
+
+/// How far a source's timeline is on record.
+///
+/// A poll walks *back* from the newest post, and may be cut off on the way: what it has seen is then a stretch between
+/// `floor` and the posts not yet seen. Jobs of that stretch wait until it is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Progress {
+    /// Everything up to this post is on record; `None` where a source is followed from its first post.
+    pub floor: Option<Mark>,
+    /// A walk back that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk: Option<Walk>,
+}
+
+/// A place on a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Mark {
+    /// The post there.
+    pub id: PostId,
+    /// Its place in the source's order.
+    pub position: u64,
+}
+
+/// A walk back from the newest post to the floor.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Walk {
+    /// Where it began: becomes the floor when the walk reaches the old one.
+    pub newest: Mark,
+    /// How far back it is.
+    pub oldest: Mark,
+}
+
+/// What a page brings to the ledger.
+#[derive(Debug, Clone)]
+pub struct RecordPage {
+    /// The source, `x:example`.
+    pub source: String,
+    /// The posts, each with the targets it goes to or is not to go to.
+    pub posts: Vec<RecordPost>,
+    /// Where polling stands after it.
+    pub progress: Progress,
+}
+
+/// A post and its jobs.
+#[derive(Debug, Clone)]
+pub struct RecordPost {
+    /// The post.
+    pub post: Arc<Post>,
+    /// One for each target; a reason where the post is not said there.
+    pub jobs: Vec<(TargetId, Option<Skip>)>,
+}
+
+/// What was new in a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// Posts that were not on record.
+    pub posts: u64,
+    /// Jobs to be done.
+    pub jobs: u64,
+    /// Jobs skipped from the start.
+    pub skipped: u64,
+}
+
+/// A change to one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Which job.
+    pub job: JobId,
+    /// The token it is leased under; for a lease, the one it had before.
+    pub token: i64,
+    /// What happened, in order. All of them or none.
+    pub events: Vec<JobEvent>,
+}
+
+/// A change was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advanced {
+    /// Where the job stands now.
+    pub state: JobState,
+    /// Its token now.
+    pub token: i64,
+    /// How often it was leased since its last progress.
+    pub attempt: u32,
+}
+
+/// A change was not made, and changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// Somebody else has the job by now.
+    #[error("job {job} was leased again since (its token is {current}, not {offered})")]
+    Stale {
+        /// The job.
+        job: JobId,
+        /// The token it has.
+        current: i64,
+        /// The token that was named.
+        offered: i64,
+    },
+    /// The table of states has no such step.
+    #[error("job {job} is {state} and cannot go on by {event}")]
+    Illegal {
+        /// The job.
+        job: JobId,
+        /// Where it stands.
+        state: JobState,
+        /// What was to happen.
+        event: String,
+    },
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NoSuchJob(JobId),
+}
+
+/// The ledger cannot be used; publishing without a record is out of the question, so the service stops.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LedgerError(pub String);

@@ -1,0 +1,16 @@
+//! What the pipeline needs from the world. Each port says what must be known about an outcome (was it sent? may it be
+//! tried again? when?), so that no actor ever has to read an HTTP status.
+//!
+//! Ports that do I/O give local futures: awc's client cannot leave its thread. What crosses threads is a *factory*.
+
+pub mod clock;
+pub mod destination;
+pub mod engine;
+pub mod ledger;
+pub mod source;
+
+pub use clock::{Clock, SystemClock};
+pub use destination::{Destination, Draft, PublishError, Recent};
+pub use engine::{Engine, EngineError, Item, ItemError};
+pub use ledger::{Ledger, LedgerError};
+pub use source::{Page, PageRequest, Source, SourceError};

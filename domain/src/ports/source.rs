@@ -1,0 +1,75 @@
+//! Where posts come from. A source shows its newest posts first, in pages, and so a poll walks back from the newest to
+//! the cursor.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{Post, PostId};
+
+/// An account that is followed.
+#[async_trait(?Send)]
+pub trait Source {
+    /// One page of posts, newest first.
+    ///
+    /// # Errors
+    /// See [`SourceError`]: it says whether trying again can help.
+    async fn page(&self, request: &PageRequest) -> Result<Page, SourceError>;
+}
+
+/// Which posts are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Only posts after this one.
+    pub after: Option<PostId>,
+    /// Only posts before this one.
+    pub before: Option<PostId>,
+    /// Only posts from this moment on.
+    pub from: Option<Timestamp>,
+    /// Goes on where a page before ended.
+    pub continuation: Option<String>,
+    /// At most this many; the source may have a smallest and a largest of its own.
+    pub limit: usize,
+}
+
+/// What a source showed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The posts, newest first; may be empty though more follow.
+    pub posts: Vec<Post>,
+    /// How to ask for the next page; `None` on the last.
+    pub continuation: Option<String>,
+    /// What the source said that could not be used, for the log: a post in a form that could not be read.
+    pub oddities: Vec<String>,
+}
+
+/// A page did not come.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The account cannot be followed: unknown, suspended, protected. Trying again does not help.
+    #[error("{0}")]
+    Account(String),
+    /// The credentials are wrong or were revoked. Trying again does not help.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Too many calls or no quota left.
+    #[error("{reason}")]
+    RateLimited {
+        /// What the service said.
+        reason: String,
+        /// When to ask again, if it said so.
+        until: Option<Timestamp>,
+    },
+    /// The service could not be reached or did not answer as it should. Passing.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The request itself was refused as wrong.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl SourceError {
+    /// Whether a later try may go well with nothing changed.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable(_))
+    }
+}

@@ -1,0 +1,97 @@
+//! Where one translation goes: a language on an account, in a tone.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Language;
+
+/// A target's name in logs, in the ledger and on the command line: network and account, `x:example_es`.
+///
+/// The account is kept in lower case, as X compares handles without case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TargetId(String);
+
+impl TargetId {
+    /// The name of the target on `account` of `network`.
+    pub fn new(network: &str, account: &str) -> Self {
+        Self(format!("{network}:{}", account.to_ascii_lowercase()))
+    }
+
+    /// The name as text, `x:example_es`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for TargetId {
+    fn from(name: String) -> Self {
+        Self(name)
+    }
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One language on one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its name.
+    pub id: TargetId,
+    /// The language spoken there.
+    pub language: Language,
+    /// The account's handle, without `@`.
+    pub account: String,
+    /// How it speaks.
+    pub style: Style,
+    /// What to do with a translation that no single publication holds.
+    pub too_long: TooLong,
+    /// The longest publication the account may make, in the network's weighted units (280 on X).
+    pub max_weighted_length: usize,
+}
+
+/// How translations for a target should sound. Part of the cache's key: another style is another translation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Style {
+    /// The form of address.
+    pub tone: Tone,
+}
+
+/// The form of address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// As the post itself sounds.
+    #[default]
+    Neutral,
+    /// *Usted*, *vous*, *Sie*.
+    Formal,
+    /// *Tú*, *tu*, *du*.
+    Informal,
+}
+
+impl Tone {
+    /// The tone as settings and prompts name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Neutral => "neutral",
+            Self::Formal => "formal",
+            Self::Informal => "informal",
+        }
+    }
+}
+
+/// What to do with a translation that is longer than one publication may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TooLong {
+    /// Publish it as a thread of several.
+    #[default]
+    Thread,
+    /// Hold the job for a person.
+    Hold,
+}

@@ -1,0 +1,184 @@
+//! Links, mentions, hashtags and cashtags in a text, as X finds them. They are what a translation must not touch.
+//!
+//! Found by the `twitter-text` crate, whose offsets are UTF-16 code units; here they are bytes of a Rust string. Its
+//! default parser panics on texts such as `🔥a@bob` (0.3.1, a byte offset inside a character), so the older one is used.
+//!
+//! X links only names under a known top-level domain. A translation must not touch any other address either, so whatever
+//! begins with a scheme is taken as a link, too.
+
+use std::{cmp::Reverse, ops::Range};
+
+use serde::{Deserialize, Serialize};
+use twitter_text::{
+    ParserBackend,
+    entity::Type,
+    extractor::{Extract, Extractor},
+};
+
+/// What an entity is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntityKind {
+    /// `https://…`, or a name that X would link by itself.
+    Link,
+    /// `@name`; on X it notifies somebody.
+    Mention,
+    /// `#word`.
+    Hashtag,
+    /// `$TICKER`.
+    Cashtag,
+}
+
+/// A part of a text that is no words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entity {
+    /// What it is.
+    pub kind: EntityKind,
+    /// Where it stands, in bytes.
+    pub range: Range<usize>,
+}
+
+/// The entities of `text`, in order, none overlapping another.
+pub fn entities(text: &str) -> Vec<Entity> {
+    // What every entity has at least one of: most sentences have none, and need no parser.
+    if !text.contains(['.', '@', '＠', '#', '＃', '$', ':']) {
+        return Vec::new();
+    }
+    let extractor = Extractor::with_parser_backend(ParserBackend::External);
+    let offsets = Utf16Offsets::new(text);
+    let mut found: Vec<Entity> = extractor
+        .extract_entities_with_indices(text)
+        .iter()
+        .chain(&extractor.extract_urls_with_indices(text))
+        .filter_map(|entity| {
+            let kind = match entity.get_type() {
+                Type::URL => EntityKind::Link,
+                // X does not link `@name@host`, but to a reader it is a name all the same.
+                Type::MENTION | Type::FEDERATEDMENTION => EntityKind::Mention,
+                Type::HASHTAG => EntityKind::Hashtag,
+                Type::CASHTAG => EntityKind::Cashtag,
+            };
+            let range = offsets.byte(entity.get_start())?..offsets.byte(entity.get_end())?;
+            Some(Entity { kind, range })
+        })
+        .chain(addresses(text))
+        .filter(|entity| !entity.range.is_empty())
+        .collect();
+    // Of two that overlap the one that begins first, and of those the longer, is what a reader sees.
+    found.sort_by_key(|entity| (entity.range.start, Reverse(entity.range.end)));
+    let mut end = 0;
+    found.retain(|entity| {
+        let apart = entity.range.start >= end;
+        end = if apart { entity.range.end } else { end };
+        apart
+    });
+    found
+}
+
+/// Everything that begins with `http://` or `https://`, up to white space or punctuation that ends a sentence.
+fn addresses(text: &str) -> impl Iterator<Item = Entity> {
+    text.match_indices("://").filter_map(|(at, _)| {
+        let scheme = ["https", "http"].into_iter().find(|scheme| {
+            let head = &text.as_bytes()[..at];
+            head.len() >= scheme.len() && head[at - scheme.len()..].eq_ignore_ascii_case(scheme.as_bytes())
+        })?;
+        let start = at - scheme.len();
+        let rest = &text[start..];
+        let address = &rest[..rest
+            .find(|c: char| c.is_whitespace() || c.is_control())
+            .unwrap_or(rest.len())];
+        let address = address.trim_end_matches([
+            '.', ',', ';', ':', '!', '?', '…', '"', '\'', '»', '”', '’', ')', ']',
+        ]);
+        (address.len() > scheme.len() + "://".len()).then(|| Entity {
+            kind: EntityKind::Link,
+            range: start..start + address.len(),
+        })
+    })
+}
+
+/// Turns UTF-16 offsets into byte offsets.
+struct Utf16Offsets {
+    /// Byte offset at each UTF-16 unit that begins a character, and at the end.
+    bytes: Vec<Option<usize>>,
+}
+
+impl Utf16Offsets {
+    fn new(text: &str) -> Self {
+        let mut bytes = Vec::with_capacity(text.len() + 1);
+        for (index, character) in text.char_indices() {
+            bytes.push(Some(index));
+            if character.len_utf16() == 2 {
+                bytes.push(None);
+            }
+        }
+        bytes.push(Some(text.len()));
+        Self { bytes }
+    }
+
+    fn byte(&self, unit: i32) -> Option<usize> {
+        *self.bytes.get(usize::try_from(unit).ok()?)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(EntityKind, &str)> {
+        entities(text)
+            .into_iter()
+            .map(|entity| (entity.kind, &text[entity.range]))
+            .collect()
+    }
+
+    #[test]
+    fn entities_are_found_behind_characters_of_any_width() {
+        assert_eq!(
+            found("🔥𝕏 hi https://t.co/abc, @bob #été $TSLA"),
+            [
+                (EntityKind::Link, "https://t.co/abc"),
+                (EntityKind::Mention, "@bob"),
+                (EntityKind::Hashtag, "#été"),
+                (EntityKind::Cashtag, "$TSLA"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_that_x_would_link_is_a_link() {
+        assert_eq!(found("see example.com now"), [(EntityKind::Link, "example.com")]);
+    }
+
+    #[test]
+    fn an_address_for_mail_is_no_mention() {
+        assert!(
+            found("write to me@example.org")
+                .iter()
+                .all(|(kind, _)| *kind != EntityKind::Mention)
+        );
+    }
+
+    #[test]
+    fn an_address_is_a_link_whatever_its_domain() {
+        assert_eq!(
+            found("(see https://a.example/x?y=1, or http://localhost:8080/z)."),
+            [
+                (EntityKind::Link, "https://a.example/x?y=1"),
+                (EntityKind::Link, "http://localhost:8080/z")
+            ]
+        );
+        assert!(found("https:// and é://x").is_empty());
+    }
+
+    #[test]
+    fn a_wide_character_before_a_name_is_no_trap() {
+        assert!(found("🔥a@bob").is_empty());
+        assert_eq!(found("🔥@bob"), [(EntityKind::Mention, "@bob")]);
+    }
+
+    #[test]
+    fn plain_words_hold_nothing() {
+        assert!(found("bobby said 100 things").is_empty());
+    }
+}

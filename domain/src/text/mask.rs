@@ -1,0 +1,265 @@
+//! Keeping what must not change out of an engine's hands: links, mentions, hashtags and cashtags leave the text before
+//! it is translated, and come back after, each exactly once.
+//!
+//! A masked text is a list of segments, not a string with marks in it: each engine writes placeholders in the form that
+//! it keeps best (Apertium's superblanks, brackets for a language model) and reads them back, so no mark can be mistaken
+//! for somebody's words.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::entities::{EntityKind, entities};
+
+/// A text whose entities were replaced by numbered placeholders.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct MaskedText(pub Vec<Segment>);
+
+/// A piece of a masked text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Segment {
+    /// Stands for the protected thing of this number, from 0.
+    Placeholder(usize),
+    /// To be translated, with the white space around it.
+    Words(String),
+}
+
+/// A masked text with what was taken out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    /// What an engine may see.
+    pub text: MaskedText,
+    /// What it may not, by number.
+    pub protected: Vec<Protected>,
+}
+
+/// Something that comes back as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protected {
+    /// What it is.
+    pub kind: EntityKind,
+    /// Exactly what stood there.
+    pub text: String,
+}
+
+/// An engine did not give every placeholder back exactly once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// It left one out.
+    #[error("the translation lacks “{0}”")]
+    Missing(String),
+    /// It said one twice.
+    #[error("the translation holds “{0}” more than once")]
+    Doubled(String),
+    /// It made one up.
+    #[error("the translation holds a placeholder {0} that was never given")]
+    Unknown(usize),
+}
+
+/// Takes what must not change out of `text`.
+///
+/// # Examples
+///
+/// ```
+/// let mask = mynah_domain::text::mask("Read https://example.com now");
+/// assert_eq!(mask.text.key(), "Read \u{1}0\u{1} now");
+/// assert_eq!(mask.restore(&mask.text).unwrap(), "Read https://example.com now");
+/// ```
+pub fn mask(text: &str) -> Mask {
+    let mut segments = Vec::new();
+    let mut protected = Vec::new();
+    let mut end = 0;
+    for entity in entities(text) {
+        if end < entity.range.start {
+            segments.push(Segment::Words(text[end..entity.range.start].to_owned()));
+        }
+        segments.push(Segment::Placeholder(protected.len()));
+        end = entity.range.end;
+        protected.push(Protected {
+            kind: entity.kind,
+            text: text[entity.range].to_owned(),
+        });
+    }
+    if end < text.len() {
+        segments.push(Segment::Words(text[end..].to_owned()));
+    }
+    Mask {
+        text: MaskedText(segments),
+        protected,
+    }
+}
+
+impl Mask {
+    /// Puts what was taken out back into a translation of [`Mask::text`], each exactly once.
+    ///
+    /// # Errors
+    /// The first placeholder that is missing, doubled or made up.
+    pub fn restore(&self, translated: &MaskedText) -> Result<String, RestoreError> {
+        let mut used = vec![false; self.protected.len()];
+        let mut text = String::new();
+        for segment in &translated.0 {
+            match segment {
+                Segment::Words(words) => text.push_str(words),
+                Segment::Placeholder(number) => {
+                    let thing = self
+                        .protected
+                        .get(*number)
+                        .ok_or(RestoreError::Unknown(*number))?;
+                    if std::mem::replace(&mut used[*number], true) {
+                        return Err(RestoreError::Doubled(thing.text.clone()));
+                    }
+                    text.push_str(&thing.text);
+                }
+            }
+        }
+        match used.iter().position(|used| !used) {
+            Some(missing) => Err(RestoreError::Missing(self.protected[missing].text.clone())),
+            None => Ok(text),
+        }
+    }
+}
+
+impl MaskedText {
+    /// Whether anything in it can be translated.
+    pub fn has_words(&self) -> bool {
+        self.words().any(|words| words.chars().any(char::is_alphabetic))
+    }
+
+    /// The pieces to translate.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|segment| match segment {
+            Segment::Words(words) => Some(words.as_str()),
+            Segment::Placeholder(_) => None,
+        })
+    }
+
+    /// The numbers of the placeholders, in the order they stand in.
+    pub fn placeholders(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().filter_map(|segment| match segment {
+            Segment::Placeholder(number) => Some(*number),
+            Segment::Words(_) => None,
+        })
+    }
+
+    /// One string for the whole, the same for two texts exactly when they are the same but for what was protected.
+    /// Placeholders stand between control characters, which posts do not hold.
+    pub fn key(&self) -> String {
+        let mut key = String::new();
+        for segment in &self.0 {
+            match segment {
+                Segment::Words(words) => key.push_str(words),
+                Segment::Placeholder(number) => {
+                    // Writing to a string cannot fail.
+                    let _ = write!(key, "\u{1}{number}\u{1}");
+                }
+            }
+        }
+        key
+    }
+
+    /// Puts `words` and placeholders together, dropping empty words and joining neighbours.
+    pub fn from_segments(segments: impl IntoIterator<Item = Segment>) -> Self {
+        let mut joined: Vec<Segment> = Vec::new();
+        for segment in segments {
+            match (joined.last_mut(), segment) {
+                (_, Segment::Words(words)) if words.is_empty() => {}
+                (Some(Segment::Words(last)), Segment::Words(words)) => last.push_str(&words),
+                (_, segment) => joined.push(segment),
+            }
+        }
+        Self(joined)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(text: &str) -> Segment {
+        Segment::Words(text.into())
+    }
+
+    #[test]
+    fn what_is_protected_leaves_the_text_and_comes_back() {
+        let mask = mask("Hi @bob, see https://a.example/x?y=1#z for #rust!");
+        assert_eq!(
+            mask.text.0,
+            [
+                words("Hi "),
+                Segment::Placeholder(0),
+                words(", see "),
+                Segment::Placeholder(1),
+                words(" for "),
+                Segment::Placeholder(2),
+                words("!")
+            ]
+        );
+        let translated = MaskedText::from_segments([
+            words("Para "),
+            Segment::Placeholder(2),
+            words(" vea "),
+            Segment::Placeholder(1),
+            words(", "),
+            Segment::Placeholder(0),
+        ]);
+        assert_eq!(
+            mask.restore(&translated).unwrap(),
+            "Para #rust vea https://a.example/x?y=1#z, @bob"
+        );
+    }
+
+    #[test]
+    fn a_placeholder_lost_doubled_or_made_up_is_an_error() {
+        let mask = mask("@bob and @eve");
+        let text = |numbers: &[usize]| {
+            MaskedText::from_segments(numbers.iter().map(|number| Segment::Placeholder(*number)))
+        };
+        assert_eq!(
+            mask.restore(&text(&[0])),
+            Err(RestoreError::Missing("@eve".into()))
+        );
+        assert_eq!(
+            mask.restore(&text(&[0, 1, 0])),
+            Err(RestoreError::Doubled("@bob".into()))
+        );
+        assert_eq!(mask.restore(&text(&[0, 1, 2])), Err(RestoreError::Unknown(2)));
+    }
+
+    #[test]
+    fn only_links_and_tags_are_no_words() {
+        assert!(!mask("https://a.example #goal @bob 12:30 🎉").text.has_words());
+        assert!(mask("Goal! #goal").text.has_words());
+    }
+
+    #[test]
+    fn templates_that_differ_in_a_link_share_a_key() {
+        let key = |text| mask(text).text.key();
+        assert_eq!(
+            key("Live now: https://a.example/1"),
+            key("Live now: https://b.example/2")
+        );
+        assert_ne!(
+            key("Live now: https://a.example/1"),
+            key("Live then: https://a.example/1")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn masking_and_restoring_is_the_identity(text in any::<String>()) {
+            let mask = mask(&text);
+            prop_assert_eq!(mask.restore(&mask.text).unwrap(), text);
+        }
+
+        #[test]
+        fn so_it_is_for_texts_full_of_entities(
+            text in "([a-z🔥é]{0,3}[ .,:/]?(@bob|#tag|\\$TSLA|https://a\\.example/x|example\\.com)?){0,8}"
+        ) {
+            let mask = mask(&text);
+            prop_assert_eq!(mask.restore(&mask.text).unwrap(), text);
+        }
+    }
+}
