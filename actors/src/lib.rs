@@ -1,1 +1,24 @@
-//! stub
+//! The pipeline: one file an actor, its messages beside it.
+//!
+//! # Layout
+//!
+//! - [`poller`] asks the source for posts and hands pages to the router.
+//! - [`router`] writes them to the ledger, owns the one bounded queue and every lease.
+//! - [`translator`]: a pool that pulls jobs, asks the [`cache`], else an engine, and runs the gate.
+//! - [`publisher`], one per target: pulls what is ready, in order, and publishes it within its limits.
+//! - [`stats`] gathers latencies, counts and samples of memory and CPU.
+//! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all of them.
+//! - [`pipeline`] puts them together on their arbiters.
+//!
+//! Work is pulled: a worker asks when it is free, so nothing waits in a worker's mailbox, and what a dead worker had in
+//! hand is still the router's to lease again.
+
+pub mod cache;
+pub mod events;
+pub mod pipeline;
+pub mod poller;
+pub mod publisher;
+pub mod router;
+pub mod stats;
+pub mod supervision;
+pub mod translator;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, caps::Spent};
+use crate::{Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, caps::Spent, job::Publication};
 
 /// The durable record. Every method that changes something is one transaction: done and durable, or not at all.
 #[async_trait(?Send)]
@@ -39,6 +39,13 @@ pub trait Ledger: Send + Sync {
     /// The last publication that a post became on a target, to go on from in a thread.
     async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<PostId>, LedgerError>;
 
+    /// The parts of a job that were begun, in order.
+    async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError>;
+
+    /// Which of these messages on a target's account are on record as publications: what is not may be one whose
+    /// answer never came.
+    async fn recorded(&self, target: &TargetId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError>;
+
     /// How many jobs stand where, by target.
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
 
@@ -62,6 +69,22 @@ pub struct Progress {
     pub walk: Option<Walk>,
 }
 
+impl Progress {
+    /// Where polling stands after a page of `posts`, newest first, which was the last of the walk if `whole`.
+    #[must_use]
+    pub fn after_page(self, posts: &[Post], whole: bool) -> Self {
+        let walk = match (self.walk, posts.first(), posts.last()) {
+            (Some(walk), _, Some(last)) => Some(Walk { oldest: Mark::of(last), ..walk }),
+            (None, Some(first), Some(last)) => Some(Walk { newest: Mark::of(first), oldest: Mark::of(last) }),
+            (walk, _, _) => walk,
+        };
+        match walk {
+            Some(walk) if whole => Self { floor: Some(walk.newest), walk: None },
+            walk => Self { floor: self.floor, walk },
+        }
+    }
+}
+
 /// A place on a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mark {
@@ -69,6 +92,13 @@ pub struct Mark {
     pub id: PostId,
     /// Its place in the source's order.
     pub position: u64,
+}
+
+impl Mark {
+    /// The place of a post.
+    pub fn of(post: &Post) -> Self {
+        Self { id: post.id.clone(), position: post.position }
+    }
 }
 
 /// A walk back from the newest post to the floor.
@@ -165,3 +195,44 @@ pub enum ChangeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LedgerError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PostKind;
+
+    fn posts(ids: impl IntoIterator<Item = u64>) -> Vec<Post> {
+        let post = |id: u64| Post {
+            id: PostId(id.to_string()),
+            position: id,
+            text: String::new(),
+            language: None,
+            kind: PostKind::Original,
+            created_at: Timestamp::UNIX_EPOCH,
+            media: vec![],
+        };
+        ids.into_iter().map(post).collect()
+    }
+
+    fn mark(id: u64) -> Mark {
+        Mark { id: PostId(id.to_string()), position: id }
+    }
+
+    #[test]
+    fn the_floor_moves_only_when_the_walk_is_whole() {
+        let start = Progress { floor: Some(mark(10)), walk: None };
+        let first = start.after_page(&posts([19, 18, 17]), false);
+        assert_eq!(first.floor, Some(mark(10)));
+        assert_eq!(first.walk, Some(Walk { newest: mark(19), oldest: mark(17) }));
+        let second = first.after_page(&posts([]), false);
+        let third = second.after_page(&posts([14, 12]), false);
+        assert_eq!(third.walk, Some(Walk { newest: mark(19), oldest: mark(12) }));
+        assert_eq!(third.after_page(&posts([]), true), Progress { floor: Some(mark(19)), walk: None });
+    }
+
+    #[test]
+    fn a_poll_that_finds_nothing_changes_nothing() {
+        let start = Progress { floor: Some(mark(10)), walk: None };
+        assert_eq!(start.clone().after_page(&[], true), start);
+    }
+}

@@ -1,0 +1,264 @@
+//! Saying the same thing twice without paying for it twice. The cache answers by *masked text, language, style and
+//! engine*, so a template with a new link is a hit, and of several workers that want the same key one asks the engine
+//! and the others wait for its answer.
+//!
+//! Only what passed the gate is kept: whoever leads a key hands its translation in by the [`Lead`], and a lead that is
+//! dropped without one passes to the next that waits.
+
+mod snapshot;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
+};
+use jiff::Timestamp;
+use log::warn;
+use moka::{Expiry, policy::EvictionPolicy, sync};
+use mynah_domain::{Language, Style, text::MaskedText};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use crate::supervision::{Link, Seat, shell::StopAsked};
+
+/// What the cache needs to know.
+#[derive(Debug, Clone)]
+pub struct CacheSettings {
+    /// The most translations it keeps; the least recently used go first.
+    pub max_entries: u64,
+    /// How long one is kept.
+    pub ttl: Duration,
+    /// Where it is kept across restarts.
+    pub file: PathBuf,
+    /// How often it is written there.
+    pub snapshot_interval: Duration,
+}
+
+/// What a translation is found by: a digest, so that long posts cost no more than short ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key([u8; 16]);
+
+impl Key {
+    /// The key of a text for an engine (by name and revision).
+    pub fn new(text: &MaskedText, from: Language, to: Language, style: Style, engine: &str) -> Self {
+        let mut digest = Sha256::new();
+        for part in [from.code(), to.code(), style.tone.as_str(), engine, &text.key()] {
+            digest.update(part.as_bytes());
+            digest.update([0]);
+        }
+        let mut key = [0; 16];
+        // Half of the digest: a chance of one in 10^19 among a billion texts.
+        key.copy_from_slice(&digest.finalize()[..16]);
+        Self(key)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    text: Arc<MaskedText>,
+    expires: Timestamp,
+}
+
+struct UntilItExpires;
+
+impl Expiry<Key, Entry> for UntilItExpires {
+    fn expire_after_create(&self, _: &Key, entry: &Entry, _: Instant) -> Option<Duration> {
+        Some(Duration::try_from(entry.expires.duration_since(Timestamp::now())).unwrap_or_default())
+    }
+}
+
+/// The actor.
+pub struct Cache {
+    seat: Option<Seat>,
+    settings: CacheSettings,
+    entries: sync::Cache<Key, Entry>,
+    /// Who waits for a key that somebody leads.
+    flights: HashMap<Key, Vec<oneshot::Sender<Answer>>>,
+    link: Link<Cache>,
+    changed: bool,
+}
+
+impl Cache {
+    /// A cache with what was kept before in it.
+    pub fn new(seat: Seat, settings: CacheSettings, link: Link<Self>) -> Self {
+        let entries = sync::Cache::builder()
+            .max_capacity(settings.max_entries)
+            .eviction_policy(EvictionPolicy::lru())
+            .expire_after(UntilItExpires)
+            .build();
+        match snapshot::load(&settings.file) {
+            Ok(kept) => kept.into_iter().for_each(|(key, entry)| entries.insert(key, entry)),
+            // A cache can be made anew; the service goes on without it.
+            Err(error) => warn!("the cache starts empty: {error}"),
+        }
+        Self { seat: Some(seat), settings, entries, flights: HashMap::new(), link, changed: false }
+    }
+
+    /// Answers a key: with its translation, or by making the asker its leader or one who waits for the leader.
+    fn answer(&mut self, key: Key) -> Answer {
+        if let Some(entry) = self.entries.get(&key) {
+            return Answer::Hit(entry.text);
+        }
+        if let Some(waiting) = self.flights.get_mut(&key) {
+            let (sender, receiver) = oneshot::channel();
+            waiting.push(sender);
+            return Answer::Wait(Wait(receiver));
+        }
+        self.flights.insert(key, Vec::new());
+        Answer::Lead(Lead { key, cache: self.link.clone(), landed: false })
+    }
+
+    fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
+        let waiting = self.flights.remove(&key).unwrap_or_default();
+        let Some(text) = text else {
+            // The first who still waits leads; the others wait for it.
+            for sender in waiting {
+                let answer = self.answer(key);
+                // One who left drops its lead at once, which lands the key again.
+                let _ = sender.send(answer);
+            }
+            return;
+        };
+        let ttl = self.settings.ttl;
+        let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
+        self.entries.insert(key, Entry { text: text.clone(), expires });
+        self.changed = true;
+        for sender in waiting {
+            let _ = sender.send(Answer::Hit(text.clone()));
+        }
+    }
+
+    /// Writes what is kept to disk, off this thread.
+    fn write(&mut self) -> impl Future<Output = ()> + use<> {
+        let changed = std::mem::take(&mut self.changed);
+        let (entries, file) = (self.entries.clone(), self.settings.file.clone());
+        async move {
+            if !changed {
+                return;
+            }
+            let written = actix_rt::task::spawn_blocking(move || snapshot::save(&file, &entries)).await;
+            match written {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!("the cache was not kept: {error}"),
+                Err(error) => warn!("the cache was not kept: {error}"),
+            }
+        }
+    }
+}
+
+impl Actor for Cache {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.settings.snapshot_interval, |cache, ctx| {
+            let write = cache.write();
+            ctx.spawn(write.into_actor(cache));
+        });
+    }
+}
+
+/// Asks for several keys at once. Every lead must be flown before a wait is waited for, or two askers may wait for each
+/// other for ever.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<Answer>")]
+pub struct Look(
+    /// The keys.
+    pub Vec<Key>,
+);
+
+/// What the cache says to a key.
+#[derive(Debug)]
+pub enum Answer {
+    /// The translation.
+    Hit(Arc<MaskedText>),
+    /// Nobody has it: the asker is to find out.
+    Lead(Lead),
+    /// Somebody is finding out.
+    Wait(Wait),
+}
+
+/// The right and the duty to find a key's translation.
+pub struct Lead {
+    key: Key,
+    cache: Link<Cache>,
+    landed: bool,
+}
+
+impl std::fmt::Debug for Lead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lead({:?})", self.key)
+    }
+}
+
+impl Lead {
+    /// Hands a translation in that passed the gate.
+    pub fn land(mut self, text: MaskedText) {
+        self.landed = true;
+        self.tell(Some(Arc::new(text)));
+    }
+
+    fn tell(&self, text: Option<Arc<MaskedText>>) {
+        // A landing that was lost would leave those who wait for it waiting for ever.
+        self.cache.tell_unbounded(Landed { key: self.key, text });
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        // May run while unwinding; telling never panics.
+        if !self.landed {
+            self.tell(None);
+        }
+    }
+}
+
+/// Waits for somebody else's answer.
+#[derive(Debug)]
+pub struct Wait(oneshot::Receiver<Answer>);
+
+impl Wait {
+    /// The answer: a hit, or, where the leader gave up, the lead or another wait. `None` where the cache itself ended.
+    pub async fn answer(self) -> Option<Answer> {
+        self.0.await.ok()
+    }
+}
+
+impl Handler<Look> for Cache {
+    type Result = MessageResult<Look>;
+
+    fn handle(&mut self, Look(keys): Look, _: &mut Self::Context) -> Self::Result {
+        MessageResult(keys.into_iter().map(|key| self.answer(key)).collect())
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Landed {
+    key: Key,
+    text: Option<Arc<MaskedText>>,
+}
+
+impl Handler<Landed> for Cache {
+    type Result = ();
+
+    fn handle(&mut self, Landed { key, text }: Landed, _: &mut Self::Context) {
+        self.land(key, text);
+    }
+}
+
+impl Handler<StopAsked> for Cache {
+    type Result = ();
+
+    fn handle(&mut self, _: StopAsked, ctx: &mut Self::Context) {
+        let write = self.write();
+        ctx.spawn(write.into_actor(self).map(|(), cache, ctx| {
+            cache.seat.take();
+            ctx.stop();
+        }));
+    }
+}

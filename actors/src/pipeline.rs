@@ -1,0 +1,199 @@
+//! The actors on their arbiters, and how they hang together. Whoever wires the service gives settings and factories; a
+//! factory is called on the arbiter where its product is used, each time an actor is built.
+
+use std::{collections::HashMap, rc::Rc, sync::Arc};
+
+use actix::{Actor, Addr, Context, Handler};
+use actix_rt::{Arbiter, ArbiterHandle};
+use mynah_domain::{
+    Target, TargetId,
+    ports::{Destination, Engine, Source},
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    cache::{Cache, CacheSettings},
+    poller::{Poller, PollerParts},
+    publisher::{Publisher, PublisherParts},
+    router::{Router, RouterParts},
+    stats::{Meter, Stats},
+    supervision::{
+        Board, Core, Link, Seat, Shell, Supervisor,
+        shell::{Alive, StopAsked},
+        supervisor::{ChildSpec, Shutdown, Stage, Stopper, SupervisorSettings},
+    },
+    translator::{Translator, TranslatorParts},
+};
+
+/// Makes something that cannot leave the thread it is made on.
+pub type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// The ways to the actors that others ask, made before any of them is.
+#[derive(Clone, Default)]
+pub struct Links {
+    /// To the router.
+    pub router: Link<Router>,
+    /// To the cache.
+    pub cache: Link<Cache>,
+    /// To the stats actor.
+    pub stats: Link<Stats>,
+}
+
+impl Links {
+    /// What actors tell the stats actor by.
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.stats.clone())
+    }
+}
+
+/// Everything that a pipeline is made of.
+pub struct Parts {
+    /// The ways to the actors, as they stand in the parts below.
+    pub links: Links,
+    /// The supervisor's settings.
+    pub supervisor: SupervisorSettings,
+    /// The router.
+    pub router: RouterParts,
+    /// The cache.
+    pub cache: CacheSettings,
+    /// The poller, and its source.
+    pub poller: (PollerParts, Factory<Rc<dyn Source>>),
+    /// The translators, and the engines of each.
+    pub translators: (TranslatorParts, Factory<Vec<Rc<dyn Engine>>>),
+    /// How many translators there are.
+    pub pool_size: usize,
+    /// On how many arbiters they sit.
+    pub translator_arbiters: usize,
+    /// The publishers, and the destination of each.
+    pub publishers: Vec<(PublisherParts, Factory<Rc<dyn Destination>>)>,
+}
+
+/// A running pipeline.
+pub struct Pipeline {
+    /// The ways to the actors.
+    pub links: Links,
+    /// Where every actor stands.
+    pub board: Board,
+    /// The supervisor.
+    pub supervisor: Addr<Supervisor>,
+    /// Hears once, when all is at an end: why, if the service could not go on.
+    pub outcome: oneshot::Receiver<Result<(), String>>,
+    arbiters: Vec<Arbiter>,
+}
+
+impl Pipeline {
+    /// Starts everything, inside a running actix system.
+    pub fn start(parts: Parts) -> Self {
+        let links = parts.links.clone();
+        let mut arbiters = Vec::new();
+        let mut arbiter = || {
+            let arbiter = Arbiter::new();
+            let handle = arbiter.handle();
+            arbiters.push(arbiter);
+            handle
+        };
+        // The router and those it is asked by most share no thread with whoever waits for the world.
+        let (desk, world, publishing) = (arbiter(), arbiter(), arbiter());
+        let pool: Vec<ArbiterHandle> = (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect();
+
+        let mut specs = vec![
+            service("stats", &world, &links.stats, |seat, _| Stats::new(seat)),
+            {
+                let settings = parts.cache;
+                service("cache", &desk, &links.cache, move |seat, link| {
+                    Cache::new(seat, settings.clone(), link)
+                })
+            },
+            {
+                let router = parts.router;
+                service("router", &desk, &links.router, move |seat, _| Router::new(seat, router.clone()))
+            },
+        ];
+        for (publisher, destination) in parts.publishers {
+            let name = format!("publisher-{}", publisher.target.account);
+            specs.push(worker(&name, Stage::Worker, &publishing, move |seat| {
+                Publisher::new(Alive::new(seat), publisher.clone(), destination())
+            }));
+        }
+        for number in 0..parts.pool_size.max(1) {
+            let (translator, engines) = parts.translators.clone();
+            let name = format!("translator-{}", number + 1);
+            specs.push(worker(&name, Stage::Worker, &pool[number % pool.len()], move |seat| {
+                Translator::new(Alive::new(seat), translator.clone(), engines())
+            }));
+        }
+        let (poller, source) = parts.poller;
+        specs.push(worker("poller", Stage::Inlet, &world, move |_| Poller::new(poller.clone(), source())));
+
+        let board = Board::default();
+        let (supervisor, outcome) = Supervisor::new(
+            parts.supervisor,
+            board.clone(),
+            links.router.clone(),
+            links.stats.clone(),
+            specs,
+        );
+        Self { links, board, supervisor: supervisor.start(), outcome, arbiters }
+    }
+
+    /// Stops everything in order and waits for it, and for its threads.
+    pub async fn stop(self) {
+        // One that is gone has stopped everything already.
+        let _ = self.supervisor.send(Shutdown).await;
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            // A thread that panicked is at its end all the same.
+            let _ = arbiter.join();
+        }
+    }
+}
+
+/// An actor that others ask.
+fn service<A>(
+    name: &str,
+    arbiter: &ArbiterHandle,
+    link: &Link<A>,
+    make: impl Fn(Seat, Link<A>) -> A + Send + Sync + 'static,
+) -> ChildSpec
+where
+    A: Actor<Context = Context<A>> + Handler<StopAsked>,
+{
+    let (arbiter, link, make) = (arbiter.clone(), link.clone(), Arc::new(make));
+    let build = move |seat| {
+        let (make, inner) = (make.clone(), link.clone());
+        let addr = A::start_in_arbiter(&arbiter, move |_| make(seat, inner));
+        link.point_at(addr.clone());
+        stopper(addr)
+    };
+    ChildSpec { name: name.to_owned(), stage: Stage::Service, build: Box::new(build) }
+}
+
+/// An actor that pulls its work.
+fn worker<C: Core + Unpin>(
+    name: &str,
+    stage: Stage,
+    arbiter: &ArbiterHandle,
+    make: impl Fn(&Seat) -> C + Send + Sync + 'static,
+) -> ChildSpec {
+    let (arbiter, make) = (arbiter.clone(), Arc::new(make));
+    let build = move |seat| {
+        let make = make.clone();
+        stopper(Shell::start_in_arbiter(&arbiter, move |_| Shell::new(seat, move |seat| make(seat))))
+    };
+    ChildSpec { name: name.to_owned(), stage, build: Box::new(build) }
+}
+
+fn stopper<A>(addr: Addr<A>) -> Stopper
+where
+    A: Actor<Context = Context<A>> + Handler<StopAsked>,
+{
+    Box::new(move || {
+        #[expect(clippy::disallowed_methods, reason = "told once, and a dead actor's end is heard of all the same")]
+        addr.do_send(StopAsked);
+    })
+}
+
+/// The targets, by name.
+pub fn by_name(targets: impl IntoIterator<Item = Target>) -> Arc<HashMap<TargetId, Target>> {
+    Arc::new(targets.into_iter().map(|target| (target.id.clone(), target)).collect())
+}

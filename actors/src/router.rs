@@ -1,0 +1,587 @@
+//! The one place that knows what is to be done next. It writes posts, jobs and the moved cursor in one transaction,
+//! keeps a bounded stretch of every target's line in memory, and hands jobs to workers that ask. A worker holds a
+//! *lease*: the job stays here until the worker reports, and is leased again when the worker dies.
+//!
+//! The ledger is the truth and the memory a window on it: a router that dies is built anew from the ledger.
+
+mod line;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
+};
+use line::Window;
+use log::{debug, error, warn};
+use mynah_domain::{
+    Job, JobEvent, JobId, JobState, TargetId,
+    ports::{
+        Clock, Ledger, LedgerError,
+        ledger::{Change, ChangeError, RecordPage, Recorded},
+    },
+};
+use tokio::sync::Notify;
+
+use crate::{
+    events::{Event, Feed},
+    stats::Meter,
+    supervision::{
+        Seat,
+        seat::End,
+        shell::{StopAsked, Ticket},
+    },
+};
+
+/// A job that was in hand when its worker panicked this often is given up: it is the job that kills.
+const MAX_PANICS: u32 = 3;
+
+/// The longest that a timer sleeps before it looks at the clock again, which may have been set.
+const LONGEST_NAP: Duration = Duration::from_secs(30);
+
+/// What the router needs to know.
+#[derive(Debug, Clone)]
+pub struct RouterSettings {
+    /// The most jobs of a target that are held in memory.
+    pub queue: usize,
+    /// The targets, in the order in which a post is translated for them.
+    pub targets: Vec<TargetId>,
+    /// A job tried this often without success does not keep a run from ending.
+    pub patience: u32,
+}
+
+/// What a router is built from.
+#[derive(Clone)]
+pub struct RouterParts {
+    /// Its settings.
+    pub settings: RouterSettings,
+    /// The record.
+    pub ledger: Arc<dyn Ledger>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where counts go.
+    pub meter: Meter,
+    /// Where events go.
+    pub feed: Feed,
+}
+
+/// The actor.
+pub struct Router {
+    seat: Option<Seat>,
+    desk: Rc<Desk>,
+}
+
+impl Router {
+    /// A router that takes up what the ledger holds.
+    pub fn new(seat: Seat, parts: RouterParts) -> Self {
+        let window = Window::new(&parts.settings.targets);
+        let desk = Desk {
+            parts,
+            window: RefCell::new(window),
+            work: Notify::new(),
+            ready: Notify::new(),
+            changed: Notify::new(),
+            opened: Notify::new(),
+            open: std::cell::Cell::new(false),
+            timer: Notify::new(),
+        };
+        Self { seat: Some(seat), desk: Rc::new(desk) }
+    }
+}
+
+impl Actor for Router {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let desk = self.desk.clone();
+        let opening = async move { desk.take_up().await };
+        ctx.spawn(opening.into_actor(self).map(|opened, router, ctx| {
+            if let Err(error) = opened {
+                router.end(End::Fatal(error.to_string()), ctx);
+            }
+        }));
+        let desk = self.desk.clone();
+        ctx.spawn(async move { desk.wake_sleepers().await }.into_actor(self));
+    }
+}
+
+impl Router {
+    fn end(&mut self, end: End, ctx: &mut Context<Self>) {
+        if let Some(mut seat) = self.seat.take() {
+            seat.ended(end);
+        }
+        ctx.stop();
+    }
+}
+
+/// What the handlers share. No borrow of the window lives across an await.
+struct Desk {
+    parts: RouterParts,
+    window: RefCell<Window>,
+    /// Something may be translated.
+    work: Notify,
+    /// Something may be published.
+    ready: Notify,
+    /// Anything changed at all.
+    changed: Notify,
+    /// The ledger was taken up.
+    opened: Notify,
+    open: std::cell::Cell<bool>,
+    /// The moment to wake at may have changed.
+    timer: Notify,
+}
+
+impl Desk {
+    /// Puts back what a process or a router before this one had in hand, and loads the lines.
+    async fn take_up(&self) -> Result<(), LedgerError> {
+        let recovered = self.parts.ledger.recover().await?;
+        if recovered > 0 {
+            warn!(jobs = recovered; "jobs that were in hand when the last run ended are taken up again");
+        }
+        self.refill().await?;
+        self.open.set(true);
+        self.opened.notify_waiters();
+        self.stir();
+        Ok(())
+    }
+
+    async fn opened(&self) {
+        while !self.open.get() {
+            self.opened.notified().await;
+        }
+    }
+
+    /// Wakes everybody who waits for something.
+    fn stir(&self) {
+        self.work.notify_waiters();
+        self.ready.notify_waiters();
+        self.changed.notify_waiters();
+        self.timer.notify_waiters();
+    }
+
+    /// Fills every line that has room from the ledger.
+    async fn refill(&self) -> Result<(), LedgerError> {
+        for target in &self.parts.settings.targets {
+            loop {
+                let wanted = self.window.borrow_mut().wants(target, self.parts.settings.queue);
+                let Some((after, room)) = wanted else { break };
+                let loaded = self.parts.ledger.open_jobs(target, after, room).await;
+                let mut window = self.window.borrow_mut();
+                match loaded {
+                    Ok(jobs) => window.load(target, jobs, room),
+                    Err(error) => {
+                        window.stop_loading(target);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn refill_and_stir(&self) -> Result<(), LedgerError> {
+        let filled = self.refill().await;
+        self.stir();
+        filled
+    }
+
+    async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
+        self.opened().await;
+        let posts = page.posts.clone();
+        let recorded = self.parts.ledger.record(page).await?;
+        self.parts.meter.count("posts.recorded", recorded.posts);
+        self.parts.meter.count("jobs.skipped", recorded.skipped);
+        for record in posts {
+            self.parts.feed.tell(|| Event::Recorded(record.post, record.jobs));
+        }
+        self.window.borrow_mut().expect_more();
+        self.refill_and_stir().await?;
+        Ok(recorded)
+    }
+
+    /// Leases up to `max` jobs to a translator, waiting until there is one. None to one that is dead.
+    async fn lease_for_translation(&self, worker: &Ticket, max: usize) -> Result<Vec<Job>, LedgerError> {
+        self.opened().await;
+        while worker.is_valid() {
+            // Registered before looking, so that nothing that comes in between is missed.
+            let work = self.work.notified();
+            let picked = self.window.borrow_mut().pick_for_translation(&worker.holder, max);
+            if picked.is_empty() {
+                work.await;
+                continue;
+            }
+            let leased = self.lease(picked, &JobEvent::LeasedForTranslation).await?;
+            if !leased.is_empty() {
+                return Ok(leased);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Leases the next job in a target's order to its publisher, waiting until it is ready. None to one that is dead.
+    async fn lease_for_publication(
+        &self,
+        worker: &Ticket,
+        target: &TargetId,
+    ) -> Result<Option<Job>, LedgerError> {
+        self.opened().await;
+        while worker.is_valid() {
+            let ready = self.ready.notified();
+            let picked = self.window.borrow_mut().pick_for_publication(&worker.holder, target);
+            let Some((job, touched)) = picked else {
+                ready.await;
+                continue;
+            };
+            if let Some(mut job) = self.lease(vec![job], &JobEvent::LeasedForPublication).await?.pop() {
+                if touched {
+                    job.publications = self.parts.ledger.publications(job.id).await?;
+                }
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the leases of jobs that were picked; answers those that were granted, with their new tokens.
+    async fn lease(&self, jobs: Vec<Job>, event: &JobEvent) -> Result<Vec<Job>, LedgerError> {
+        let changes = jobs
+            .iter()
+            .map(|job| {
+                let released = JobEvent::Released { translated: job.translation.is_some() };
+                let events = (job.state == JobState::Held).then_some(released).into_iter().chain([event.clone()]);
+                Change { job: job.id, token: job.token, events: events.collect() }
+            })
+            .collect();
+        let answers = match self.parts.ledger.advance(changes).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                let mut window = self.window.borrow_mut();
+                jobs.iter().for_each(|job| window.unpick(job));
+                return Err(error);
+            }
+        };
+        let mut leased = Vec::with_capacity(jobs.len());
+        let mut refused = false;
+        for (mut job, answer) in jobs.into_iter().zip(answers) {
+            match answer {
+                Ok(advanced) => {
+                    job.state = advanced.state;
+                    job.token = advanced.token;
+                    job.attempt = advanced.attempt;
+                    self.window.borrow_mut().leased(&job);
+                    leased.push(job);
+                }
+                Err(why) => {
+                    warn!(job = job.id.0; "a lease was refused; the job is looked up anew: {why}");
+                    self.window.borrow_mut().forget(&job.target, (job.post.position, job.id));
+                    refused = true;
+                }
+            }
+        }
+        if refused {
+            self.refill_and_stir().await?;
+        }
+        Ok(leased)
+    }
+
+    /// Writes what became of leased jobs, and moves them in their lines.
+    async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
+        self.opened().await;
+        let changes = reports
+            .iter()
+            .map(|report| Change { job: report.job, token: report.token, events: report.events.clone() })
+            .collect();
+        let answers = self.parts.ledger.advance(changes).await?;
+        for (report, answer) in reports.into_iter().zip(answers) {
+            match answer {
+                Ok(advanced) => self.moved(report, advanced.state),
+                Err(why @ ChangeError::Stale { .. }) => {
+                    debug!(job = report.job.0; "a late report changes nothing: {why}");
+                }
+                Err(why) => {
+                    error!(job = report.job.0; "a report was refused; the line is looked up anew: {why}");
+                    self.window.borrow_mut().forget(&report.target, (report.position, report.job));
+                }
+            }
+        }
+        self.refill_and_stir().await
+    }
+
+    fn moved(&self, report: JobReport, state: JobState) {
+        let Some(last) = report.events.last().cloned() else { return };
+        let Some(job) = self.window.borrow_mut().moved(&report, state) else { return };
+        let (meter, feed) = (&self.parts.meter, &self.parts.feed);
+        let (post, target) = (job.post.clone(), job.target.clone());
+        match last {
+            JobEvent::Published => {
+                meter.count("jobs.published", 1);
+                if let Some(translation) = job.translation {
+                    feed.tell(|| Event::Published(post, target, translation));
+                }
+            }
+            JobEvent::Held(hold) => {
+                meter.count("jobs.held", 1);
+                warn!(post = post.id.0.as_str(), target = target.as_str(), kind = hold.kind.as_str(); "held: {}", hold.reason);
+                feed.tell(|| Event::Held(post, target, hold));
+            }
+            JobEvent::Failed { reason } => {
+                meter.count("jobs.failed", 1);
+                error!(post = post.id.0.as_str(), target = target.as_str(); "failed: {reason}");
+                feed.tell(|| Event::Failed(post, target, reason));
+            }
+            JobEvent::HandedBack { reason, .. } | JobEvent::NotSent { reason, .. } | JobEvent::OutcomeLost { reason, .. } => {
+                meter.count("jobs.retried", 1);
+                warn!(post = post.id.0.as_str(), target = target.as_str(), attempt = job.attempt; "will be tried again: {reason}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes back what a worker that ended had in hand.
+    async fn reclaim(&self, Reclaim { holder, reason, panicked }: &Reclaim) -> Result<(), LedgerError> {
+        self.opened().await;
+        let taken = self.window.borrow_mut().leased_by(holder, *panicked);
+        let reports = taken
+            .into_iter()
+            .map(|(job, panics)| {
+                let event = if panics >= MAX_PANICS {
+                    JobEvent::Failed {
+                        reason: format!("{holder} died {panics} times with it in hand, the last time: {reason}"),
+                    }
+                } else if job.state == JobState::Translating {
+                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} ended: {reason}") }
+                } else {
+                    JobEvent::OutcomeLost { not_before: None, reason: format!("{holder} ended: {reason}") }
+                };
+                JobReport { job: job.id, target: job.target, position: job.post.position, token: job.token, events: vec![event] }
+            })
+            .collect();
+        self.report(reports).await
+    }
+
+    /// Wakes jobs whose moment has come, for as long as the actor lives.
+    async fn wake_sleepers(&self) {
+        loop {
+            let timer = self.timer.notified();
+            let now = self.parts.clock.now();
+            let nap = match self.window.borrow_mut().wake(now) {
+                line::Wake::Now => {
+                    self.work.notify_waiters();
+                    self.ready.notify_waiters();
+                    continue;
+                }
+                line::Wake::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default().min(LONGEST_NAP),
+                line::Wake::Never => Duration::MAX,
+            };
+            if nap == Duration::MAX {
+                timer.await;
+            } else {
+                // Whichever comes first; both only mean "look again".
+                let _ = actix_rt::time::timeout(nap, timer).await;
+            }
+        }
+    }
+
+    /// Waits until nothing more can be done without a person, a quota or time.
+    async fn drained(&self) -> Drained {
+        self.opened().await;
+        loop {
+            let changed = self.changed.notified();
+            if let Some(drained) = self.window.borrow().drained(self.parts.settings.patience) {
+                return drained;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// Writes a page and takes up its jobs.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Recorded, LedgerError>")]
+pub struct Record(
+    /// The page.
+    pub RecordPage,
+);
+
+impl Handler<Record> for Router {
+    type Result = ResponseFuture<Result<Recorded, LedgerError>>;
+
+    fn handle(&mut self, Record(page): Record, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.record(page).await })
+    }
+}
+
+/// A translator is free; answered as soon as there is work for it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<Job>, LedgerError>")]
+pub struct PullTranslations {
+    /// Who asks.
+    pub worker: Ticket,
+    /// The most it can take.
+    pub max: usize,
+}
+
+impl Handler<PullTranslations> for Router {
+    type Result = ResponseFuture<Result<Vec<Job>, LedgerError>>;
+
+    fn handle(&mut self, pull: PullTranslations, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.lease_for_translation(&pull.worker, pull.max).await })
+    }
+}
+
+/// A publisher is free; answered as soon as the next job in order is ready.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Option<Job>, LedgerError>")]
+pub struct PullPublication {
+    /// Who asks.
+    pub worker: Ticket,
+    /// For which target.
+    pub target: TargetId,
+}
+
+impl Handler<PullPublication> for Router {
+    type Result = ResponseFuture<Result<Option<Job>, LedgerError>>;
+
+    fn handle(&mut self, pull: PullPublication, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.lease_for_publication(&pull.worker, &pull.target).await })
+    }
+}
+
+/// What became of a leased job.
+#[derive(Debug, Clone)]
+pub struct JobReport {
+    /// Which job.
+    pub job: JobId,
+    /// Its target.
+    pub target: TargetId,
+    /// Its post's place in the source's order.
+    pub position: u64,
+    /// The token of the lease.
+    pub token: i64,
+    /// What happened, in order.
+    pub events: Vec<JobEvent>,
+}
+
+impl JobReport {
+    /// A report about a leased job.
+    pub fn new(job: &Job, events: Vec<JobEvent>) -> Self {
+        Self { job: job.id, target: job.target.clone(), position: job.post.position, token: job.token, events }
+    }
+}
+
+/// Reports what became of leased jobs.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), LedgerError>")]
+pub struct ReportJobs(
+    /// One for each.
+    pub Vec<JobReport>,
+);
+
+impl Handler<ReportJobs> for Router {
+    type Result = ResponseFuture<Result<(), LedgerError>>;
+
+    fn handle(&mut self, ReportJobs(reports): ReportJobs, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.report(reports).await })
+    }
+}
+
+/// A worker ended.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), LedgerError>")]
+pub struct Reclaim {
+    /// Which incarnation of it, as its leases name it.
+    pub holder: String,
+    /// How.
+    pub reason: String,
+    /// Whether a panic ended it, which may be a job's doing.
+    pub panicked: bool,
+}
+
+impl Handler<Reclaim> for Router {
+    type Result = ResponseFuture<Result<(), LedgerError>>;
+
+    fn handle(&mut self, reclaim: Reclaim, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.reclaim(&reclaim).await })
+    }
+}
+
+/// A target cannot be published on until a person mends it: its token was revoked.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Block {
+    /// Which.
+    pub target: TargetId,
+    /// What to mend.
+    pub reason: String,
+}
+
+impl Handler<Block> for Router {
+    type Result = ();
+
+    fn handle(&mut self, Block { target, reason }: Block, _: &mut Self::Context) {
+        error!(target = target.as_str(); "publishing stops: {reason}");
+        self.desk.window.borrow_mut().block(&target, reason);
+        self.desk.stir();
+    }
+}
+
+/// Answered when nothing more can be done without a person, a quota or time.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Drained")]
+pub struct Drain;
+
+/// What is left when nothing more can be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Targets that a person must mend, and what.
+    pub blocked: BTreeMap<TargetId, String>,
+    /// Jobs that wait for another try, and the last reason, by target.
+    pub waiting: BTreeMap<TargetId, (usize, String)>,
+}
+
+impl Handler<Drain> for Router {
+    type Result = ResponseFuture<Drained>;
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        let desk = self.desk.clone();
+        Box::pin(async move { desk.drained().await })
+    }
+}
+
+/// Asks what is in memory.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Depths")]
+pub struct Depth;
+
+/// How many jobs stand where, of those in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
+pub struct Depths(
+    /// By target: waiting, translating, ready, publishing.
+    pub HashMap<TargetId, [usize; 4]>,
+);
+
+impl Handler<Depth> for Router {
+    type Result = Depths;
+
+    fn handle(&mut self, _: Depth, _: &mut Self::Context) -> Self::Result {
+        Depths(self.desk.window.borrow().depths())
+    }
+}
+
+impl Handler<StopAsked> for Router {
+    type Result = ();
+
+    fn handle(&mut self, _: StopAsked, ctx: &mut Self::Context) {
+        self.end(End::Finished, ctx);
+    }
+}

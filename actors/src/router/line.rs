@@ -1,0 +1,355 @@
+//! The window that the router keeps on the ledger: for every target a stretch of its line, in the source's order, and
+//! where each job of it stands. Pure memory: nothing here waits and nothing here is the only copy of anything.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use mynah_domain::{Job, JobEvent, JobId, JobState, TargetId};
+
+use super::{Drained, JobReport};
+
+/// A job's place in its line: the source's order, then the ledger's.
+type Place = (u64, JobId);
+
+/// Every target's line.
+#[derive(Debug)]
+pub(super) struct Window {
+    lines: BTreeMap<TargetId, Line>,
+    /// What may be translated now: the oldest posts first, and all languages of a post together.
+    queue: BTreeSet<(Place, TargetId)>,
+}
+
+/// One target's line.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    jobs: BTreeMap<Place, Entry>,
+    /// The line is in memory up to this post.
+    loaded_to: Option<u64>,
+    /// The ledger may hold more behind that.
+    more: bool,
+    /// Somebody is asking it.
+    loading: bool,
+    /// Counts the moments from which on there may be more, so that an answer from before is not believed.
+    epoch: u64,
+    loading_epoch: u64,
+    blocked: Option<String>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    job: Job,
+    stage: Stage,
+    /// How often a worker died with it in hand.
+    panics: u32,
+    /// It was in a publisher's hand before, so its publications may have changed in the ledger.
+    touched: bool,
+    /// Why it was last put back.
+    reason: String,
+}
+
+/// Where a job stands in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// May be translated.
+    Queued,
+    /// Leased to this translator.
+    Translating(String),
+    /// May be published when its turn comes.
+    Ready,
+    /// Leased to this publisher.
+    Publishing(String),
+    /// Not before this moment.
+    Asleep(Timestamp),
+}
+
+/// When the router should look for sleepers again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// Some woke just now.
+    Now,
+    /// The next one wakes then.
+    At(Timestamp),
+    /// Nobody sleeps.
+    Never,
+}
+
+impl Entry {
+    fn new(job: Job) -> Self {
+        let stage = match job.not_before {
+            Some(moment) => Stage::Asleep(moment),
+            None => Self::awake(&job),
+        };
+        Self { job, stage, panics: 0, touched: false, reason: String::new() }
+    }
+
+    /// Where a job stands that nothing keeps asleep.
+    fn awake(job: &Job) -> Stage {
+        let translated = job.translation.is_some();
+        match job.state {
+            JobState::Ready | JobState::Unknown | JobState::Publishing => Stage::Ready,
+            JobState::Held if translated => Stage::Ready,
+            _ => Stage::Queued,
+        }
+    }
+}
+
+impl Window {
+    pub(super) fn new(targets: &[TargetId]) -> Self {
+        let line = || Line { more: true, ..Line::default() };
+        Self { lines: targets.iter().map(|target| (target.clone(), line())).collect(), queue: BTreeSet::new() }
+    }
+
+    /// From where on, and how many jobs of `target`, should be loaded, if any. Whoever asks must load.
+    pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<u64>, usize)> {
+        let line = self.lines.get_mut(target)?;
+        // Half empty is when loading pays.
+        if !line.more || line.loading || line.jobs.len() > most / 2 {
+            return None;
+        }
+        line.loading = true;
+        line.loading_epoch = line.epoch;
+        Some((line.loaded_to, most - line.jobs.len()))
+    }
+
+    pub(super) fn stop_loading(&mut self, target: &TargetId) {
+        if let Some(line) = self.lines.get_mut(target) {
+            line.loading = false;
+        }
+    }
+
+    /// Takes in jobs that were asked for with `room`.
+    pub(super) fn load(&mut self, target: &TargetId, jobs: Vec<Job>, room: usize) {
+        let Some(line) = self.lines.get_mut(target) else { return };
+        line.loading = false;
+        line.more = jobs.len() >= room || line.epoch != line.loading_epoch;
+        for job in jobs {
+            line.loaded_to = line.loaded_to.max(Some(job.post.position));
+            let place = (job.post.position, job.id);
+            let entry = line.jobs.entry(place).or_insert_with(|| Entry::new(job));
+            if entry.stage == Stage::Queued && line.blocked.is_none() {
+                self.queue.insert((place, target.clone()));
+            }
+        }
+    }
+
+    /// The ledger holds more than before.
+    pub(super) fn expect_more(&mut self) {
+        for line in self.lines.values_mut() {
+            line.more = true;
+            line.epoch += 1;
+        }
+    }
+
+    /// Something about a job was not as it is in memory: its line is loaded anew, but for what is leased.
+    pub(super) fn forget(&mut self, target: &TargetId, forgotten: Place) {
+        let Some(line) = self.lines.get_mut(target) else { return };
+        line.jobs.retain(|place, entry| {
+            *place != forgotten && matches!(entry.stage, Stage::Translating(_) | Stage::Publishing(_))
+        });
+        self.queue.retain(|(_, queued_for)| queued_for != target);
+        line.loaded_to = None;
+        line.more = true;
+        line.epoch += 1;
+    }
+
+    fn entry(&mut self, target: &TargetId, place: Place) -> Option<&mut Entry> {
+        self.lines.get_mut(target)?.jobs.get_mut(&place)
+    }
+
+    /// The next jobs to translate, marked as in the worker's hands. One that a worker died with goes alone, so that it
+    /// takes no neighbours with it.
+    pub(super) fn pick_for_translation(&mut self, worker: &str, max: usize) -> Vec<Job> {
+        let mut picked: Vec<Job> = Vec::new();
+        while picked.len() < max {
+            let Some((place, target)) = self.queue.first().cloned() else { break };
+            let alone = self.entry(&target, place).is_some_and(|entry| entry.panics > 0);
+            if alone && !picked.is_empty() {
+                break;
+            }
+            self.queue.pop_first();
+            if let Some(entry) = self.entry(&target, place) {
+                entry.stage = Stage::Translating(worker.to_owned());
+                picked.push(entry.job.clone());
+            }
+            if alone {
+                break;
+            }
+        }
+        picked
+    }
+
+    /// The head of a target's line, if it is ready, marked as in the worker's hands; and whether its publications must
+    /// be read again.
+    pub(super) fn pick_for_publication(&mut self, worker: &str, target: &TargetId) -> Option<(Job, bool)> {
+        let line = self.lines.get_mut(target)?;
+        if line.blocked.is_some() {
+            return None;
+        }
+        let mut head = line.jobs.first_entry()?;
+        let entry = head.get_mut();
+        if entry.stage != Stage::Ready {
+            return None;
+        }
+        entry.stage = Stage::Publishing(worker.to_owned());
+        Some((entry.job.clone(), std::mem::replace(&mut entry.touched, true)))
+    }
+
+    /// A job that was picked could not be leased after all.
+    pub(super) fn unpick(&mut self, job: &Job) {
+        let place = (job.post.position, job.id);
+        let Some(entry) = self.entry(&job.target, place) else { return };
+        entry.stage = Entry::awake(&entry.job);
+        if entry.stage == Stage::Queued {
+            self.queue.insert((place, job.target.clone()));
+        }
+    }
+
+    /// A job that was picked is leased, with a new token.
+    pub(super) fn leased(&mut self, job: &Job) {
+        if let Some(entry) = self.entry(&job.target, (job.post.position, job.id)) {
+            entry.job.state = job.state;
+            entry.job.token = job.token;
+            entry.job.attempt = job.attempt;
+        }
+    }
+
+    /// What a worker that ended had in hand, and how often one panicked with it.
+    pub(super) fn leased_by(&mut self, worker: &str, panicked: bool) -> Vec<(Job, u32)> {
+        let entries = self.lines.values_mut().flat_map(|line| line.jobs.values_mut());
+        entries
+            .filter(|entry| match &entry.stage {
+                Stage::Translating(holder) | Stage::Publishing(holder) => holder == worker,
+                Stage::Queued | Stage::Ready | Stage::Asleep(_) => false,
+            })
+            .map(|entry| {
+                entry.panics += u32::from(panicked);
+                (entry.job.clone(), entry.panics)
+            })
+            .collect()
+    }
+
+    /// A job went on as `report` says and is `state` now. Answers the job as it is, if it was in memory.
+    pub(super) fn moved(&mut self, report: &JobReport, state: JobState) -> Option<Job> {
+        let place = (report.position, report.job);
+        let entry = self.entry(&report.target, place)?;
+        entry.job.state = state;
+        let mut not_before = None;
+        let mut waits_for_a_person = false;
+        for event in &report.events {
+            match event {
+                JobEvent::Translated(translation) => {
+                    entry.job.translation = Some(translation.clone());
+                    entry.panics = 0;
+                }
+                JobEvent::HandedBack { not_before: moment, reason }
+                | JobEvent::NotSent { not_before: moment, reason }
+                | JobEvent::OutcomeLost { not_before: moment, reason } => {
+                    not_before = *moment;
+                    entry.reason.clone_from(reason);
+                }
+                JobEvent::Held(hold) => {
+                    not_before = hold.until;
+                    waits_for_a_person = hold.until.is_none();
+                    entry.reason.clone_from(&hold.reason);
+                }
+                _ => {}
+            }
+        }
+        entry.job.not_before = not_before;
+        entry.stage = not_before.map_or_else(|| Entry::awake(&entry.job), Stage::Asleep);
+        let (job, queued) = (entry.job.clone(), entry.stage == Stage::Queued);
+        let line = self.lines.get_mut(&report.target)?;
+        if state.is_settled() || waits_for_a_person {
+            line.jobs.remove(&place);
+        } else if queued && line.blocked.is_none() {
+            self.queue.insert((place, report.target.clone()));
+        }
+        Some(job)
+    }
+
+    /// Wakes whose moment has come.
+    pub(super) fn wake(&mut self, now: Timestamp) -> Wake {
+        let mut next: Option<Timestamp> = None;
+        let mut woke = false;
+        for (target, line) in &mut self.lines {
+            for (place, entry) in &mut line.jobs {
+                let Stage::Asleep(until) = entry.stage else { continue };
+                if until > now {
+                    next = Some(next.map_or(until, |next| next.min(until)));
+                    continue;
+                }
+                woke = true;
+                entry.job.not_before = None;
+                entry.stage = Entry::awake(&entry.job);
+                if entry.stage == Stage::Queued && line.blocked.is_none() {
+                    self.queue.insert((*place, target.clone()));
+                }
+            }
+        }
+        match next {
+            _ if woke => Wake::Now,
+            Some(at) => Wake::At(at),
+            None => Wake::Never,
+        }
+    }
+
+    /// Nothing more is translated for a target or published on it.
+    pub(super) fn block(&mut self, target: &TargetId, reason: String) {
+        if let Some(line) = self.lines.get_mut(target) {
+            line.blocked = Some(reason);
+        }
+        // A translation that cannot be published would be money for nothing.
+        self.queue.retain(|(_, queued_for)| queued_for != target);
+    }
+
+    /// What is left, if nothing more can be done now; `None` while something can.
+    pub(super) fn drained(&self, patience: u32) -> Option<Drained> {
+        let mut drained = Drained::default();
+        if !self.queue.is_empty() {
+            return None;
+        }
+        for (target, line) in &self.lines {
+            if let Some(reason) = &line.blocked {
+                drained.blocked.insert(target.clone(), reason.clone());
+                continue;
+            }
+            let mut stuck: Option<(usize, String)> = None;
+            for entry in line.jobs.values() {
+                match (&entry.stage, &mut stuck) {
+                    // Behind one that cannot go on, order keeps the others waiting.
+                    (Stage::Ready | Stage::Asleep(_), Some((waiting, _))) => *waiting += 1,
+                    (Stage::Asleep(_), None)
+                        if entry.job.state == JobState::Held || entry.job.attempt >= patience =>
+                    {
+                        stuck = Some((1, entry.reason.clone()));
+                    }
+                    _ => return None,
+                }
+            }
+            match stuck {
+                Some(stuck) => drop(drained.waiting.insert(target.clone(), stuck)),
+                None if line.more || line.loading => return None,
+                None => {}
+            }
+        }
+        Some(drained)
+    }
+
+    /// By target: waiting, translating, ready, publishing.
+    pub(super) fn depths(&self) -> HashMap<TargetId, [usize; 4]> {
+        let count = |line: &Line| {
+            let mut depths = [0; 4];
+            for entry in line.jobs.values() {
+                let stage = match entry.stage {
+                    Stage::Queued | Stage::Asleep(_) => 0,
+                    Stage::Translating(_) => 1,
+                    Stage::Ready => 2,
+                    Stage::Publishing(_) => 3,
+                };
+                depths[stage] += 1;
+            }
+            depths
+        };
+        self.lines.iter().map(|(target, line)| (target.clone(), count(line))).collect()
+    }
+}

@@ -1,0 +1,282 @@
+//! How fast and how well everything goes, gathered in one place: latencies and counts of every call to the world, and
+//! samples of memory and CPU. Actors tell it as they go; a sample that is lost is no harm, so nobody ever waits for it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult};
+use hdrhistogram::Histogram;
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+
+use crate::supervision::{Link, Seat, shell::StopAsked};
+
+/// How often memory and CPU are sampled.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The longest latency that is told apart, in microseconds: ten minutes.
+const LONGEST: u64 = 600_000_000;
+
+/// The actor.
+pub struct Stats {
+    seat: Option<Seat>,
+    since: Instant,
+    operations: BTreeMap<Name, Operation>,
+    counts: BTreeMap<&'static str, u64>,
+    resources: Resources,
+    /// `None` where the platform tells nothing.
+    system: Option<System>,
+}
+
+/// A service and what it was asked to do: `x.read`, `gemini.translate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// Who was called.
+    pub service: &'static str,
+    /// For what.
+    pub operation: &'static str,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.service, self.operation)
+    }
+}
+
+struct Operation {
+    latency: Histogram<u64>,
+    errors: BTreeMap<&'static str, u64>,
+}
+
+impl Operation {
+    fn new() -> Self {
+        // Bounds and precision are constants that the library accepts; two digits are one part in a hundred.
+        let latency = Histogram::new_with_max(LONGEST, 2).expect("the bounds are valid");
+        Self { latency, errors: BTreeMap::new() }
+    }
+}
+
+/// Memory and CPU of this process.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Resources {
+    /// Resident memory at the last sample, in bytes.
+    pub rss: u64,
+    /// The most resident memory of any sample.
+    pub rss_max: u64,
+    /// CPU at the last sample, in percent of one core.
+    pub cpu: f32,
+    /// How many samples there are.
+    pub samples: u64,
+}
+
+impl Stats {
+    /// An actor with nothing told yet.
+    pub fn new(seat: Seat) -> Self {
+        Self {
+            seat: Some(seat),
+            since: Instant::now(),
+            operations: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            resources: Resources::default(),
+            system: System::new().ok(),
+        }
+    }
+
+    fn sample_resources(&mut self) {
+        let (Ok(pid), Some(system)) = (sysinfo::get_current_pid(), &mut self.system) else { return };
+        let _ = system.refresh_processes_specifics(
+            ProcessesToUpdate::Some(&[pid]),
+            true,
+            ProcessRefreshKind::nothing().with_memory().with_cpu(),
+        );
+        if let Some(process) = system.process(pid) {
+            self.resources.rss = process.memory();
+            self.resources.rss_max = self.resources.rss_max.max(process.memory());
+            self.resources.cpu = process.cpu_usage();
+            self.resources.samples += 1;
+        }
+    }
+}
+
+impl Actor for Stats {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.sample_resources();
+        ctx.run_interval(SAMPLE_INTERVAL, |stats, _| stats.sample_resources());
+    }
+}
+
+/// One call to the world.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct Sample {
+    operation: Name,
+    took: Duration,
+    error: Option<&'static str>,
+}
+
+impl Handler<Sample> for Stats {
+    type Result = ();
+
+    fn handle(&mut self, sample: Sample, _: &mut Self::Context) {
+        let operation = self.operations.entry(sample.operation).or_insert_with(Operation::new);
+        let micros = u64::try_from(sample.took.as_micros()).unwrap_or(LONGEST);
+        operation.latency.saturating_record(micros);
+        if let Some(kind) = sample.error {
+            *operation.errors.entry(kind).or_default() += 1;
+        }
+    }
+}
+
+/// Something that happened a number of times.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct Count {
+    name: &'static str,
+    times: u64,
+}
+
+impl Handler<Count> for Stats {
+    type Result = ();
+
+    fn handle(&mut self, count: Count, _: &mut Self::Context) {
+        *self.counts.entry(count.name).or_default() += count.times;
+    }
+}
+
+/// Asks for everything gathered so far.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "StatsReport")]
+pub struct Report;
+
+/// Everything gathered so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatsReport {
+    /// For how long.
+    pub uptime: Duration,
+    /// Every operation, by name: `x.read`, `x.post`, `gemini.translate`, …
+    pub operations: BTreeMap<Name, OperationReport>,
+    /// Everything that is only counted, by name: `cache.hit`, `jobs.published`, …
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Memory and CPU.
+    pub resources: Resources,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationReport {
+    /// How many calls.
+    pub calls: u64,
+    /// How many of them failed, by kind.
+    pub errors: BTreeMap<&'static str, u64>,
+    /// Half of the calls took at most this long.
+    pub p50: Duration,
+    /// 99 of 100 calls took at most this long.
+    pub p99: Duration,
+    /// None took longer.
+    pub max: Duration,
+}
+
+impl Handler<Report> for Stats {
+    type Result = MessageResult<Report>;
+
+    fn handle(&mut self, _: Report, _: &mut Self::Context) -> Self::Result {
+        let operations = self.operations.iter().map(|(name, operation)| {
+            let at = |quantile| Duration::from_micros(operation.latency.value_at_quantile(quantile));
+            let report = OperationReport {
+                calls: operation.latency.len(),
+                errors: operation.errors.clone(),
+                p50: at(0.5),
+                p99: at(0.99),
+                max: Duration::from_micros(operation.latency.max()),
+            };
+            (*name, report)
+        });
+        MessageResult(StatsReport {
+            uptime: self.since.elapsed(),
+            operations: operations.collect(),
+            counts: self.counts.clone(),
+            resources: self.resources,
+        })
+    }
+}
+
+impl Handler<StopAsked> for Stats {
+    type Result = ();
+
+    fn handle(&mut self, _: StopAsked, ctx: &mut Self::Context) {
+        self.seat.take();
+        ctx.stop();
+    }
+}
+
+impl fmt::Display for StatsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabytes = |bytes: u64| bytes / 1_000_000;
+        write!(
+            f,
+            "stats uptime={}s rss={}MB rss_max={}MB cpu={:.1}%",
+            self.uptime.as_secs(),
+            megabytes(self.resources.rss),
+            megabytes(self.resources.rss_max),
+            self.resources.cpu
+        )?;
+        for (name, count) in &self.counts {
+            write!(f, " {name}={count}")?;
+        }
+        for (name, operation) in &self.operations {
+            let errors: u64 = operation.errors.values().sum();
+            write!(
+                f,
+                " {name}[calls={} errors={errors} p50={} p99={} max={}]",
+                operation.calls,
+                Millis(operation.p50),
+                Millis(operation.p99),
+                Millis(operation.max)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Milliseconds with as many digits as tell something.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_secs_f64() * 1e3;
+        write!(f, "{millis:.*}ms", if millis < 10.0 { 2 } else { 0 })
+    }
+}
+
+/// What actors hold to tell the stats actor something.
+#[derive(Clone, Default)]
+pub struct Meter(Link<Stats>);
+
+impl Meter {
+    /// A meter that leads to the actor of that link.
+    pub fn new(stats: Link<Stats>) -> Self {
+        Self(stats)
+    }
+
+    /// A call to the world that ended well, or with an error of that kind.
+    pub fn called(
+        &self,
+        service: &'static str,
+        operation: &'static str,
+        took: Duration,
+        error: Option<&'static str>,
+    ) {
+        self.0.tell(Sample { operation: Name { service, operation }, took, error });
+    }
+
+    /// Something happened.
+    pub fn count(&self, name: &'static str, times: u64) {
+        if times > 0 {
+            self.0.tell(Count { name, times });
+        }
+    }
+}

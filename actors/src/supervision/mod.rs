@@ -1,0 +1,17 @@
+//! Keeping actors alive. Every actor is built by a factory and sits in a [`Seat`]; however it ends (a panic in a
+//! handler, in a future, in `started`), the seat tells the supervisor, which has its leases taken back and builds the
+//! next one. Others reach it by a [`Link`], which always leads to the one that lives.
+
+pub mod board;
+pub mod link;
+pub mod policy;
+pub mod seat;
+pub mod shell;
+pub mod supervisor;
+
+pub use board::{Board, Standing, State};
+pub use link::{Gone, Link};
+pub use policy::RestartPolicy;
+pub use seat::{Death, Seat};
+pub use shell::{Core, Shell, Turn};
+pub use supervisor::Supervisor;

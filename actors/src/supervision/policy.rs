@@ -1,0 +1,80 @@
+//! When to build a dead actor anew, and when to give up. An actor that got something done since it was built deserves
+//! another; one that keeps dying without that is broken, and restarting it for ever would only hide it.
+
+use std::time::{Duration, Instant};
+
+use mynah_domain::backoff::Backoff;
+
+/// How often an actor may die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// How many deaths without progress are borne within the window.
+    pub max_restarts: u32,
+    /// The window.
+    pub window: Duration,
+    /// How long to wait before each restart.
+    pub backoff: Backoff,
+}
+
+/// The deaths of one actor that count.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    deaths: Vec<Instant>,
+}
+
+/// What to do about a death.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Build it anew after this long.
+    Restart(Duration),
+    /// It keeps dying: give up.
+    GiveUp,
+}
+
+impl Record {
+    /// Judges a death at `now` of an actor that did or did not get something done since it was built. `random` is
+    /// uniform in 0..1.
+    pub fn judge(&mut self, policy: &RestartPolicy, now: Instant, progressed: bool, random: f64) -> Verdict {
+        if progressed {
+            self.deaths.clear();
+        }
+        self.deaths.retain(|death| now.duration_since(*death) < policy.window);
+        self.deaths.push(now);
+        let deaths = u32::try_from(self.deaths.len()).unwrap_or(u32::MAX);
+        if deaths > policy.max_restarts {
+            return Verdict::GiveUp;
+        }
+        Verdict::Restart(policy.backoff.wait(deaths, random))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RestartPolicy = RestartPolicy {
+        max_restarts: 2,
+        window: Duration::from_mins(1),
+        backoff: Backoff { base: Duration::from_millis(100), max: Duration::from_secs(1) },
+    };
+
+    #[test]
+    fn an_actor_that_keeps_dying_is_given_up() {
+        let (mut record, now) = (Record::default(), Instant::now());
+        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(100)));
+        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(200)));
+        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn progress_and_time_forgive() {
+        let (mut record, now) = (Record::default(), Instant::now());
+        for _ in 0..1000 {
+            assert_ne!(record.judge(&POLICY, now, true, 0.0), Verdict::GiveUp);
+        }
+        for minutes in 1..100 {
+            let later = now + Duration::from_mins(minutes);
+            assert_ne!(record.judge(&POLICY, later, false, 0.0), Verdict::GiveUp);
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Starts every actor, watches for their ends, and builds the dead ones anew from their factories. Before it does, it
+//! has the router take back what the dead one had in hand. An actor that keeps dying ends the service, loudly: a
+//! container that is restarted is better than one that pretends.
+//!
+//! It also writes the stream of logs that operators read: every start, stop and restart, and a line of stats.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, StreamHandler, WrapFuture,
+};
+use futures_util::stream;
+use log::{error, info, warn};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Board, Link, RestartPolicy, Seat, State,
+    policy::{Record, Verdict},
+    seat::{Death, End, holder},
+};
+use crate::{
+    router::{Reclaim, Router},
+    stats::{Report, Stats},
+};
+
+/// Ends an actor when it has finished what it has in hand.
+pub type Stopper = Box<dyn FnOnce() + Send>;
+
+/// How to build one actor, as often as needed.
+pub struct ChildSpec {
+    /// Its name, `translator-3`.
+    pub name: String,
+    /// In which order actors are stopped: all of a stage have ended before the next is asked to.
+    pub stage: Stage,
+    /// Builds it on its arbiter, in the given seat.
+    pub build: Box<dyn Fn(Seat) -> Stopper + Send>,
+}
+
+/// The stages of a stop: first nothing new is read, then what is in hand is finished, then the record is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Brings work in.
+    Inlet,
+    /// Does work.
+    Worker,
+    /// Is asked by workers.
+    Service,
+}
+
+/// What the supervisor needs to know.
+pub struct SupervisorSettings {
+    /// When to restart and when to give up.
+    pub policy: RestartPolicy,
+    /// How often a line of stats is logged.
+    pub stats_interval: Duration,
+}
+
+/// The actor.
+pub struct Supervisor {
+    settings: SupervisorSettings,
+    board: Board,
+    router: Link<Router>,
+    stats: Link<Stats>,
+    specs: Vec<ChildSpec>,
+    children: BTreeMap<String, Child>,
+    deaths: (mpsc::UnboundedSender<Death>, Option<mpsc::UnboundedReceiver<Death>>),
+    stopping: Option<Stopping>,
+    verdict: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+struct Child {
+    spec: ChildSpec,
+    incarnation: u64,
+    record: Record,
+    stopper: Option<Stopper>,
+    alive: bool,
+    restart_asked: bool,
+}
+
+struct Stopping {
+    stage: Stage,
+    outcome: Result<(), String>,
+    done: Vec<oneshot::Sender<()>>,
+}
+
+impl Supervisor {
+    /// A supervisor of the actors of `specs`, which are built in that order. The receiver hears once, when all is at
+    /// an end: why, if the service could not go on.
+    pub fn new(
+        settings: SupervisorSettings,
+        board: Board,
+        router: Link<Router>,
+        stats: Link<Stats>,
+        specs: Vec<ChildSpec>,
+    ) -> (Self, oneshot::Receiver<Result<(), String>>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let (verdict, outcome) = oneshot::channel();
+        let supervisor = Self {
+            settings,
+            board,
+            router,
+            stats,
+            specs,
+            children: BTreeMap::new(),
+            deaths: (sender, Some(receiver)),
+            stopping: None,
+            verdict: Some(verdict),
+        };
+        (supervisor, outcome)
+    }
+
+    fn build(&mut self, name: &str) {
+        let Some(child) = self.children.get_mut(name) else { return };
+        child.incarnation += 1;
+        child.alive = true;
+        child.restart_asked = false;
+        let seat = Seat::new(name, child.incarnation, self.board.clone(), self.deaths.0.clone());
+        child.stopper = Some((child.spec.build)(seat));
+        let what = if child.incarnation == 1 { "actor started" } else { "actor restarted" };
+        info!(actor = name, incarnation = child.incarnation; "{what}");
+    }
+
+    fn died(&mut self, death: Death, ctx: &mut Context<Self>) {
+        let Some(child) = self.children.get_mut(&death.name) else { return };
+        if child.incarnation != death.incarnation || !child.alive {
+            return;
+        }
+        child.alive = false;
+        child.stopper = None;
+        if child.spec.stage == Stage::Worker {
+            self.reclaim(&death, ctx);
+        }
+        let Some(child) = self.children.get_mut(&death.name) else { return };
+        let (name, asked) = (death.name, child.restart_asked);
+        match death.end {
+            End::Finished => {
+                self.board.set_state(&name, State::Stopped);
+                info!(actor = name.as_str(); "actor stopped");
+                if asked && self.stopping.is_none() {
+                    self.build(&name);
+                }
+            }
+            End::Fatal(reason) => {
+                self.board.set_state(&name, State::Stopped);
+                error!(actor = name.as_str(), reason = reason.as_str(); "actor cannot go on");
+                self.stop(Err(reason), ctx);
+            }
+            End::Panicked(reason) => {
+                let verdict = child.record.judge(
+                    &self.settings.policy,
+                    Instant::now(),
+                    death.progressed,
+                    fastrand::f64(),
+                );
+                self.after_panic(&name, &reason, verdict, ctx);
+            }
+        }
+        self.go_on_stopping(ctx);
+    }
+
+    fn after_panic(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
+        match verdict {
+            _ if self.stopping.is_some() => {
+                self.board.set_state(name, State::Stopped);
+                warn!(actor = name, reason = reason; "actor died while stopping");
+            }
+            Verdict::Restart(wait) => {
+                self.board.set_state(name, State::Restarting);
+                warn!(actor = name, reason = reason, wait_ms = wait.as_millis() as u64; "actor died and will be restarted");
+                let name = name.to_owned();
+                ctx.run_later(wait, move |supervisor, _| {
+                    if supervisor.stopping.is_none() {
+                        supervisor.build(&name);
+                    }
+                });
+            }
+            Verdict::GiveUp => {
+                self.board.set_state(name, State::Stopped);
+                let reason = format!(
+                    "{name} died more than {} times in {:?} without getting anything done, the last time: {reason}",
+                    self.settings.policy.max_restarts, self.settings.policy.window
+                );
+                error!(actor = name, reason = reason.as_str(); "actor keeps dying; the service stops");
+                self.stop(Err(reason), ctx);
+            }
+        }
+    }
+
+    /// What a worker had in hand when it ended is leased again.
+    fn reclaim(&self, death: &Death, ctx: &mut Context<Self>) {
+        let router = self.router.clone();
+        let reason = match &death.end {
+            End::Panicked(reason) | End::Fatal(reason) => reason.clone(),
+            End::Finished => "it was stopped".to_owned(),
+        };
+        let message = Reclaim {
+            holder: holder(&death.name, death.incarnation),
+            reason,
+            panicked: matches!(death.end, End::Panicked(_)),
+        };
+        // A router that is dead itself takes everything back when it is built.
+        ctx.spawn(async move { drop(router.ask(message).await) }.into_actor(self));
+    }
+
+    fn stop(&mut self, outcome: Result<(), String>, ctx: &mut Context<Self>) {
+        if let Some(stopping) = &mut self.stopping {
+            // The first reason to fail is the one to tell.
+            if stopping.outcome.is_ok() {
+                stopping.outcome = outcome;
+            }
+            return;
+        }
+        self.stopping = Some(Stopping { stage: Stage::Inlet, outcome, done: Vec::new() });
+        self.ask_stage_to_stop(Stage::Inlet);
+        self.go_on_stopping(ctx);
+    }
+
+    fn ask_stage_to_stop(&mut self, stage: Stage) {
+        for child in self.children.values_mut().filter(|child| child.spec.stage == stage) {
+            if let Some(stopper) = child.stopper.take() {
+                stopper();
+            }
+        }
+    }
+
+    fn go_on_stopping(&mut self, ctx: &mut Context<Self>) {
+        let Some(stage) = self.stopping.as_ref().map(|stopping| stopping.stage) else { return };
+        if self.children.values().any(|child| child.alive && child.spec.stage <= stage) {
+            return;
+        }
+        let next = match stage {
+            Stage::Inlet => Stage::Worker,
+            Stage::Worker => Stage::Service,
+            Stage::Service => {
+                if let Some(stopping) = self.stopping.take() {
+                    if let Some(verdict) = self.verdict.take() {
+                        // Whoever waited may have lost patience.
+                        let _ = verdict.send(stopping.outcome);
+                    }
+                    for done in stopping.done {
+                        let _ = done.send(());
+                    }
+                }
+                return ctx.stop();
+            }
+        };
+        if let Some(stopping) = &mut self.stopping {
+            stopping.stage = next;
+        }
+        self.ask_stage_to_stop(next);
+        self.go_on_stopping(ctx);
+    }
+
+    fn log_stats(&self, ctx: &mut Context<Self>) {
+        let stats = self.stats.clone();
+        let log = async move {
+            if let Ok(report) = stats.ask(Report).await {
+                info!(target: "mynah::stats", "{report}");
+            }
+        };
+        ctx.spawn(log.into_actor(self));
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(deaths) = self.deaths.1.take() {
+            ctx.add_stream(stream::unfold(deaths, |mut deaths| async {
+                deaths.recv().await.map(|death| (death, deaths))
+            }));
+        }
+        let names: Vec<String> = self.specs.iter().map(|spec| spec.name.clone()).collect();
+        for spec in self.specs.drain(..) {
+            let child = Child {
+                incarnation: 0,
+                record: Record::default(),
+                stopper: None,
+                alive: false,
+                restart_asked: false,
+                spec,
+            };
+            self.children.insert(child.spec.name.clone(), child);
+        }
+        for name in names {
+            self.build(&name);
+        }
+        ctx.run_interval(self.settings.stats_interval, |supervisor, ctx| supervisor.log_stats(ctx));
+    }
+}
+
+impl StreamHandler<Death> for Supervisor {
+    fn handle(&mut self, death: Death, ctx: &mut Self::Context) {
+        self.died(death, ctx);
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {
+        // The supervisor holds a sender itself; without this, the end of the stream would stop the actor.
+    }
+}
+
+/// Stops everything in order; answers when all of it has ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Shutdown;
+
+impl Handler<Shutdown> for Supervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) -> Self::Result {
+        let (done, heard) = oneshot::channel();
+        self.stop(Ok(()), ctx);
+        // Where nothing was left to stop, the end is now.
+        match &mut self.stopping {
+            Some(stopping) => stopping.done.push(done),
+            None => drop(done),
+        }
+        Box::pin(async move { drop(heard.await) })
+    }
+}
+
+/// Restarts one actor, after it has finished what it has in hand.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), NoSuchActor>")]
+pub struct Restart(
+    /// Its name.
+    pub String,
+);
+
+/// There is no actor of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no actor {name}; there are {known}")]
+pub struct NoSuchActor {
+    /// The name that was asked for.
+    pub name: String,
+    /// The names there are.
+    pub known: String,
+}
+
+impl Handler<Restart> for Supervisor {
+    type Result = Result<(), NoSuchActor>;
+
+    fn handle(&mut self, Restart(name): Restart, _: &mut Self::Context) -> Self::Result {
+        let Some(child) = self.children.get_mut(&name) else {
+            let known = self.children.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(NoSuchActor { name, known });
+        };
+        info!(actor = name.as_str(); "actor restart asked for");
+        child.restart_asked = true;
+        match child.stopper.take() {
+            Some(stopper) => stopper(),
+            // Its end came before the request, and a restart is on its way.
+            None if child.alive => {}
+            None => self.build(&name),
+        }
+        Ok(())
+    }
+}
