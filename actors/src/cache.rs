@@ -92,11 +92,20 @@ impl Cache {
             .expire_after(UntilItExpires)
             .build();
         match snapshot::load(&settings.file) {
-            Ok(kept) => kept.into_iter().for_each(|(key, entry)| entries.insert(key, entry)),
+            Ok(kept) => kept
+                .into_iter()
+                .for_each(|(key, entry)| entries.insert(key, entry)),
             // A cache can be made anew; the service goes on without it.
             Err(error) => warn!("the cache starts empty: {error}"),
         }
-        Self { seat: Some(seat), settings, entries, flights: HashMap::new(), link, changed: false }
+        Self {
+            seat: Some(seat),
+            settings,
+            entries,
+            flights: HashMap::new(),
+            link,
+            changed: false,
+        }
     }
 
     /// Answers a key: with its translation, or by making the asker its leader or one who waits for the leader.
@@ -110,7 +119,11 @@ impl Cache {
             return Answer::Wait(Wait(receiver));
         }
         self.flights.insert(key, Vec::new());
-        Answer::Lead(Lead { key, cache: self.link.clone(), landed: false })
+        Answer::Lead(Lead {
+            key,
+            cache: self.link.clone(),
+            landed: false,
+        })
     }
 
     fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
@@ -126,7 +139,13 @@ impl Cache {
         };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        self.entries.insert(key, Entry { text: text.clone(), expires });
+        self.entries.insert(
+            key,
+            Entry {
+                text: text.clone(),
+                expires,
+            },
+        );
         self.changed = true;
         for sender in waiting {
             let _ = sender.send(Answer::Hit(text.clone()));
@@ -260,5 +279,151 @@ impl Handler<StopAsked> for Cache {
             cache.seat.take();
             ctx.stop();
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_domain::text::{Segment, mask};
+
+    use super::*;
+    use crate::supervision::Board;
+
+    struct Kept {
+        link: Link<Cache>,
+        deaths: tokio::sync::mpsc::UnboundedReceiver<crate::supervision::Death>,
+    }
+
+    fn cache(file: PathBuf) -> Kept {
+        let (deaths, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let seat = Seat::new("cache", 1, Board::default(), deaths);
+        let settings = CacheSettings {
+            max_entries: 10,
+            ttl: Duration::from_hours(1),
+            file,
+            snapshot_interval: Duration::from_hours(1),
+        };
+        let link = Link::new();
+        link.point_at(Cache::new(seat, settings, link.clone()).start());
+        Kept {
+            link,
+            deaths: receiver,
+        }
+    }
+
+    fn key(text: &str, to: &str) -> Key {
+        let [en, to] = ["en", to].map(|code| code.parse().unwrap());
+        Key::new(&mask(text).text, en, to, Style::default(), "test")
+    }
+
+    fn said(text: &str) -> MaskedText {
+        MaskedText(vec![Segment::Words(text.into())])
+    }
+
+    async fn look(link: &Link<Cache>, key: Key) -> Answer {
+        link.ask(Look(vec![key])).await.unwrap().pop().unwrap()
+    }
+
+    #[actix_rt::test]
+    async fn of_many_who_want_a_key_one_asks_and_the_others_get_its_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = cache(directory.path().join("cache.jsonl"));
+        let key = key("Hello", "es");
+        let Answer::Lead(lead) = look(&cache.link, key).await else {
+            panic!("nobody has it yet")
+        };
+        let Answer::Wait(first) = look(&cache.link, key).await else {
+            panic!("somebody leads")
+        };
+        let Answer::Wait(second) = look(&cache.link, key).await else {
+            panic!("somebody leads")
+        };
+        lead.land(said("Hola"));
+        for wait in [first, second] {
+            let Some(Answer::Hit(text)) = wait.answer().await else {
+                panic!("it landed")
+            };
+            assert_eq!(*text, said("Hola"));
+        }
+        assert!(matches!(look(&cache.link, key).await, Answer::Hit(_)));
+    }
+
+    #[actix_rt::test]
+    async fn a_leader_who_gives_up_passes_the_lead_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = cache(directory.path().join("cache.jsonl"));
+        let key = key("Hello", "es");
+        let Answer::Lead(lead) = look(&cache.link, key).await else {
+            panic!("nobody has it yet")
+        };
+        let Answer::Wait(first) = look(&cache.link, key).await else {
+            panic!("somebody leads")
+        };
+        let Answer::Wait(second) = look(&cache.link, key).await else {
+            panic!("somebody leads")
+        };
+        drop(lead);
+        let Some(Answer::Lead(lead)) = first.answer().await else {
+            panic!("the first takes over")
+        };
+        let Some(Answer::Wait(second)) = second.answer().await else {
+            panic!("the second still waits")
+        };
+        lead.land(said("Hola"));
+        assert!(matches!(second.answer().await, Some(Answer::Hit(_))));
+    }
+
+    #[actix_rt::test]
+    async fn what_is_kept_outlives_the_actor() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("cache.jsonl");
+        let mut kept = cache(file.clone());
+        let Answer::Lead(lead) = look(&kept.link, key("Hello", "es")).await else {
+            panic!("nobody has it yet")
+        };
+        lead.land(said("Hola"));
+        kept.link.ask(StopAsked).await.unwrap();
+        kept.deaths.recv().await.expect("the end is told");
+        let again = cache(file);
+        assert!(matches!(
+            look(&again.link, key("Hello", "es")).await,
+            Answer::Hit(_)
+        ));
+        assert!(matches!(
+            look(&again.link, key("Hello", "ca")).await,
+            Answer::Lead(_)
+        ));
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_and_no_file_is_empty() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("cache.jsonl");
+        assert!(snapshot::load(&file).unwrap().is_empty());
+        std::fs::write(&file, "garbage").unwrap();
+        assert!(
+            snapshot::load(&file)
+                .unwrap_err()
+                .to_string()
+                .contains("no cache of this version")
+        );
+    }
+
+    #[test]
+    fn a_key_tells_text_language_style_and_engine_apart() {
+        let [en, es, ca] = ["en", "es", "ca"].map(|code| code.parse().unwrap());
+        let formal = Style {
+            tone: mynah_domain::Tone::Formal,
+        };
+        let text = mask("Hello").text;
+        let keys = [
+            Key::new(&text, en, es, Style::default(), "a"),
+            Key::new(&mask("Hullo").text, en, es, Style::default(), "a"),
+            Key::new(&text, en, ca, Style::default(), "a"),
+            Key::new(&text, en, es, formal, "a"),
+            Key::new(&text, en, es, Style::default(), "b"),
+        ];
+        let distinct: std::collections::HashSet<_> = keys.into_iter().collect();
+        assert_eq!(distinct.len(), keys.len());
     }
 }

@@ -90,7 +90,10 @@ impl Router {
             open: std::cell::Cell::new(false),
             timer: Notify::new(),
         };
-        Self { seat: Some(seat), desk: Rc::new(desk) }
+        Self {
+            seat: Some(seat),
+            desk: Rc::new(desk),
+        }
     }
 }
 
@@ -232,12 +235,19 @@ impl Desk {
         self.opened().await;
         while worker.is_valid() {
             let ready = self.ready.notified();
-            let picked = self.window.borrow_mut().pick_for_publication(&worker.holder, target);
+            let picked = self
+                .window
+                .borrow_mut()
+                .pick_for_publication(&worker.holder, target);
             let Some((job, touched)) = picked else {
                 ready.await;
                 continue;
             };
-            if let Some(mut job) = self.lease(vec![job], &JobEvent::LeasedForPublication).await?.pop() {
+            if let Some(mut job) = self
+                .lease(vec![job], &JobEvent::LeasedForPublication)
+                .await?
+                .pop()
+            {
                 if touched {
                     job.publications = self.parts.ledger.publications(job.id).await?;
                 }
@@ -252,9 +262,18 @@ impl Desk {
         let changes = jobs
             .iter()
             .map(|job| {
-                let released = JobEvent::Released { translated: job.translation.is_some() };
-                let events = (job.state == JobState::Held).then_some(released).into_iter().chain([event.clone()]);
-                Change { job: job.id, token: job.token, events: events.collect() }
+                let released = JobEvent::Released {
+                    translated: job.translation.is_some(),
+                };
+                let events = (job.state == JobState::Held)
+                    .then_some(released)
+                    .into_iter()
+                    .chain([event.clone()]);
+                Change {
+                    job: job.id,
+                    token: job.token,
+                    events: events.collect(),
+                }
             })
             .collect();
         let answers = match self.parts.ledger.advance(changes).await {
@@ -278,7 +297,9 @@ impl Desk {
                 }
                 Err(why) => {
                     warn!(job = job.id.0; "a lease was refused; the job is looked up anew: {why}");
-                    self.window.borrow_mut().forget(&job.target, (job.post.position, job.id));
+                    self.window
+                        .borrow_mut()
+                        .forget(&job.target, (job.post.position, job.id));
                     refused = true;
                 }
             }
@@ -294,7 +315,11 @@ impl Desk {
         self.opened().await;
         let changes = reports
             .iter()
-            .map(|report| Change { job: report.job, token: report.token, events: report.events.clone() })
+            .map(|report| Change {
+                job: report.job,
+                token: report.token,
+                events: report.events.clone(),
+            })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
         for (report, answer) in reports.into_iter().zip(answers) {
@@ -305,7 +330,9 @@ impl Desk {
                 }
                 Err(why) => {
                     error!(job = report.job.0; "a report was refused; the line is looked up anew: {why}");
-                    self.window.borrow_mut().forget(&report.target, (report.position, report.job));
+                    self.window
+                        .borrow_mut()
+                        .forget(&report.target, (report.position, report.job));
                 }
             }
         }
@@ -313,8 +340,12 @@ impl Desk {
     }
 
     fn moved(&self, report: JobReport, state: JobState) {
-        let Some(last) = report.events.last().cloned() else { return };
-        let Some(job) = self.window.borrow_mut().moved(&report, state) else { return };
+        let Some(last) = report.events.last().cloned() else {
+            return;
+        };
+        let Some(job) = self.window.borrow_mut().moved(&report, state) else {
+            return;
+        };
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);
         let (post, target) = (job.post.clone(), job.target.clone());
         match last {
@@ -334,7 +365,9 @@ impl Desk {
                 error!(post = post.id.0.as_str(), target = target.as_str(); "failed: {reason}");
                 feed.tell(|| Event::Failed(post, target, reason));
             }
-            JobEvent::HandedBack { reason, .. } | JobEvent::NotSent { reason, .. } | JobEvent::OutcomeLost { reason, .. } => {
+            JobEvent::HandedBack { reason, .. }
+            | JobEvent::NotSent { reason, .. }
+            | JobEvent::OutcomeLost { reason, .. } => {
                 meter.count("jobs.retried", 1);
                 warn!(post = post.id.0.as_str(), target = target.as_str(), attempt = job.attempt; "will be tried again: {reason}");
             }
@@ -343,7 +376,14 @@ impl Desk {
     }
 
     /// Takes back what a worker that ended had in hand.
-    async fn reclaim(&self, Reclaim { holder, reason, panicked }: &Reclaim) -> Result<(), LedgerError> {
+    async fn reclaim(
+        &self,
+        Reclaim {
+            holder,
+            reason,
+            panicked,
+        }: &Reclaim,
+    ) -> Result<(), LedgerError> {
         self.opened().await;
         let taken = self.window.borrow_mut().leased_by(holder, *panicked);
         let reports = taken
@@ -351,14 +391,28 @@ impl Desk {
             .map(|(job, panics)| {
                 let event = if panics >= MAX_PANICS {
                     JobEvent::Failed {
-                        reason: format!("{holder} died {panics} times with it in hand, the last time: {reason}"),
+                        reason: format!(
+                            "{holder} died {panics} times with it in hand, the last time: {reason}"
+                        ),
                     }
                 } else if job.state == JobState::Translating {
-                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} ended: {reason}") }
+                    JobEvent::HandedBack {
+                        not_before: None,
+                        reason: format!("{holder} ended: {reason}"),
+                    }
                 } else {
-                    JobEvent::OutcomeLost { not_before: None, reason: format!("{holder} ended: {reason}") }
+                    JobEvent::OutcomeLost {
+                        not_before: None,
+                        reason: format!("{holder} ended: {reason}"),
+                    }
                 };
-                JobReport { job: job.id, target: job.target, position: job.post.position, token: job.token, events: vec![event] }
+                JobReport {
+                    job: job.id,
+                    target: job.target,
+                    position: job.post.position,
+                    token: job.token,
+                    events: vec![event],
+                }
             })
             .collect();
         self.report(reports).await
@@ -375,7 +429,9 @@ impl Desk {
                     self.ready.notify_waiters();
                     continue;
                 }
-                line::Wake::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or_default().min(LONGEST_NAP),
+                line::Wake::At(at) => Duration::try_from(at.duration_since(now))
+                    .unwrap_or_default()
+                    .min(LONGEST_NAP),
                 line::Wake::Never => Duration::MAX,
             };
             if nap == Duration::MAX {
@@ -473,7 +529,13 @@ pub struct JobReport {
 impl JobReport {
     /// A report about a leased job.
     pub fn new(job: &Job, events: Vec<JobEvent>) -> Self {
-        Self { job: job.id, target: job.target.clone(), position: job.post.position, token: job.token, events }
+        Self {
+            job: job.id,
+            target: job.target.clone(),
+            position: job.post.position,
+            token: job.token,
+            events,
+        }
     }
 }
 

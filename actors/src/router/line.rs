@@ -79,7 +79,13 @@ impl Entry {
             Some(moment) => Stage::Asleep(moment),
             None => Self::awake(&job),
         };
-        Self { job, stage, panics: 0, touched: false, reason: String::new() }
+        Self {
+            job,
+            stage,
+            panics: 0,
+            touched: false,
+            reason: String::new(),
+        }
     }
 
     /// Where a job stands that nothing keeps asleep.
@@ -95,8 +101,14 @@ impl Entry {
 
 impl Window {
     pub(super) fn new(targets: &[TargetId]) -> Self {
-        let line = || Line { more: true, ..Line::default() };
-        Self { lines: targets.iter().map(|target| (target.clone(), line())).collect(), queue: BTreeSet::new() }
+        let line = || Line {
+            more: true,
+            ..Line::default()
+        };
+        Self {
+            lines: targets.iter().map(|target| (target.clone(), line())).collect(),
+            queue: BTreeSet::new(),
+        }
     }
 
     /// From where on, and how many jobs of `target`, should be loaded, if any. Whoever asks must load.
@@ -119,7 +131,9 @@ impl Window {
 
     /// Takes in jobs that were asked for with `room`.
     pub(super) fn load(&mut self, target: &TargetId, jobs: Vec<Job>, room: usize) {
-        let Some(line) = self.lines.get_mut(target) else { return };
+        let Some(line) = self.lines.get_mut(target) else {
+            return;
+        };
         line.loading = false;
         line.more = jobs.len() >= room || line.epoch != line.loading_epoch;
         for job in jobs {
@@ -142,7 +156,9 @@ impl Window {
 
     /// Something about a job was not as it is in memory: its line is loaded anew, but for what is leased.
     pub(super) fn forget(&mut self, target: &TargetId, forgotten: Place) {
-        let Some(line) = self.lines.get_mut(target) else { return };
+        let Some(line) = self.lines.get_mut(target) else {
+            return;
+        };
         line.jobs.retain(|place, entry| {
             *place != forgotten && matches!(entry.stage, Stage::Translating(_) | Stage::Publishing(_))
         });
@@ -161,7 +177,9 @@ impl Window {
     pub(super) fn pick_for_translation(&mut self, worker: &str, max: usize) -> Vec<Job> {
         let mut picked: Vec<Job> = Vec::new();
         while picked.len() < max {
-            let Some((place, target)) = self.queue.first().cloned() else { break };
+            let Some((place, target)) = self.queue.first().cloned() else {
+                break;
+            };
             let alone = self.entry(&target, place).is_some_and(|entry| entry.panics > 0);
             if alone && !picked.is_empty() {
                 break;
@@ -197,7 +215,9 @@ impl Window {
     /// A job that was picked could not be leased after all.
     pub(super) fn unpick(&mut self, job: &Job) {
         let place = (job.post.position, job.id);
-        let Some(entry) = self.entry(&job.target, place) else { return };
+        let Some(entry) = self.entry(&job.target, place) else {
+            return;
+        };
         entry.stage = Entry::awake(&entry.job);
         if entry.stage == Stage::Queued {
             self.queue.insert((place, job.target.clone()));
@@ -241,9 +261,18 @@ impl Window {
                     entry.job.translation = Some(translation.clone());
                     entry.panics = 0;
                 }
-                JobEvent::HandedBack { not_before: moment, reason }
-                | JobEvent::NotSent { not_before: moment, reason }
-                | JobEvent::OutcomeLost { not_before: moment, reason } => {
+                JobEvent::HandedBack {
+                    not_before: moment,
+                    reason,
+                }
+                | JobEvent::NotSent {
+                    not_before: moment,
+                    reason,
+                }
+                | JobEvent::OutcomeLost {
+                    not_before: moment,
+                    reason,
+                } => {
                     not_before = *moment;
                     entry.reason.clone_from(reason);
                 }
@@ -273,7 +302,9 @@ impl Window {
         let mut woke = false;
         for (target, line) in &mut self.lines {
             for (place, entry) in &mut line.jobs {
-                let Stage::Asleep(until) = entry.stage else { continue };
+                let Stage::Asleep(until) = entry.stage else {
+                    continue;
+                };
                 if until > now {
                     next = Some(next.map_or(until, |next| next.min(until)));
                     continue;
@@ -350,6 +381,229 @@ impl Window {
             }
             depths
         };
-        self.lines.iter().map(|(target, line)| (target.clone(), count(line))).collect()
+        self.lines
+            .iter()
+            .map(|(target, line)| (target.clone(), count(line)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mynah_domain::{Hold, Post, PostId, PostKind, Translation, job::HoldKind};
+
+    use super::*;
+
+    fn target(name: &str) -> TargetId {
+        TargetId::new("x", name)
+    }
+
+    fn job(target_name: &str, position: u64) -> Job {
+        let post = Post {
+            id: PostId(position.to_string()),
+            position,
+            text: "Hello".into(),
+            language: None,
+            kind: PostKind::Original,
+            created_at: Timestamp::UNIX_EPOCH,
+            media: vec![],
+        };
+        Job {
+            id: JobId(i64::try_from(position).unwrap() * 10 + i64::from(target_name == "ca")),
+            post: Arc::new(post),
+            target: target(target_name),
+            state: JobState::Queued,
+            token: 0,
+            attempt: 0,
+            not_before: None,
+            translation: None,
+            publications: vec![],
+        }
+    }
+
+    /// A window on lines that hold these positions and no more.
+    fn window(lines: &[(&str, &[u64])]) -> Window {
+        let targets: Vec<TargetId> = lines.iter().map(|(name, _)| target(name)).collect();
+        let mut window = Window::new(&targets);
+        for (name, positions) in lines {
+            let (_, room) = window.wants(&target(name), 100).unwrap();
+            window.load(
+                &target(name),
+                positions.iter().map(|at| job(name, *at)).collect(),
+                room,
+            );
+        }
+        window
+    }
+
+    fn report(window: &mut Window, job: &Job, event: JobEvent, state: JobState) -> Option<Job> {
+        window.moved(&JobReport::new(job, vec![event]), state)
+    }
+
+    fn translated() -> JobEvent {
+        JobEvent::Translated(Translation {
+            parts: vec!["Hola".into()],
+            engine: "test".into(),
+        })
+    }
+
+    fn places(jobs: &[Job]) -> Vec<(u64, &str)> {
+        jobs.iter()
+            .map(|job| (job.post.position, job.target.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn the_oldest_posts_go_first_with_all_their_languages() {
+        let mut window = window(&[("es", &[1, 2, 3]), ("ca", &[1, 2, 3])]);
+        let picked = window.pick_for_translation("t#1", 3);
+        assert_eq!(places(&picked), [(1, "x:es"), (1, "x:ca"), (2, "x:es")]);
+        assert_eq!(places(&window.pick_for_translation("t#2", 10)).len(), 3);
+        assert!(window.pick_for_translation("t#3", 10).is_empty());
+    }
+
+    #[test]
+    fn a_line_is_published_in_order_even_when_translations_finish_out_of_order() {
+        let mut window = window(&[("es", &[1, 2])]);
+        let picked = window.pick_for_translation("t#1", 2);
+        report(&mut window, &picked[1], translated(), JobState::Ready);
+        assert!(
+            window.pick_for_publication("p#1", &target("es")).is_none(),
+            "the first is not ready"
+        );
+        report(&mut window, &picked[0], translated(), JobState::Ready);
+        let (first, touched) = window.pick_for_publication("p#1", &target("es")).unwrap();
+        assert_eq!((first.post.position, touched), (1, false));
+        assert!(
+            window.pick_for_publication("p#1", &target("es")).is_none(),
+            "one at a time"
+        );
+        report(&mut window, &first, JobEvent::Published, JobState::Published);
+        assert_eq!(
+            window
+                .pick_for_publication("p#1", &target("es"))
+                .unwrap()
+                .0
+                .post
+                .position,
+            2
+        );
+    }
+
+    #[test]
+    fn what_a_dead_worker_had_in_hand_is_known_and_then_goes_alone() {
+        let mut window = window(&[("es", &[1, 2, 3])]);
+        window.pick_for_translation("t#1", 2);
+        let lost = window.leased_by("t#1", true);
+        assert_eq!(
+            lost.iter()
+                .map(|(job, panics)| (job.post.position, *panics))
+                .collect::<Vec<_>>(),
+            [(1, 1), (2, 1)]
+        );
+        for (job, _) in &lost {
+            let back = JobEvent::HandedBack {
+                not_before: None,
+                reason: "died".into(),
+            };
+            report(&mut window, job, back, JobState::Queued);
+        }
+        assert_eq!(places(&window.pick_for_translation("t#2", 10)), [(1, "x:es")]);
+    }
+
+    #[test]
+    fn a_sleeper_wakes_when_its_moment_comes() {
+        let mut window = window(&[("es", &[1])]);
+        let picked = window.pick_for_translation("t#1", 1);
+        let moment: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let back = JobEvent::HandedBack {
+            not_before: Some(moment),
+            reason: "busy".into(),
+        };
+        report(&mut window, &picked[0], back, JobState::Queued);
+        assert_eq!(
+            window.wake("2026-11-23T11:59:59Z".parse().unwrap()),
+            Wake::At(moment)
+        );
+        assert!(window.pick_for_translation("t#1", 1).is_empty());
+        assert_eq!(window.wake(moment), Wake::Now);
+        assert_eq!(window.wake(moment), Wake::Never);
+        assert_eq!(window.pick_for_translation("t#1", 1).len(), 1);
+    }
+
+    #[test]
+    fn a_hold_for_a_person_leaves_the_line_and_one_with_a_moment_stays_in_it() {
+        let mut window = window(&[("es", &[1, 2])]);
+        let picked = window.pick_for_translation("t#1", 2);
+        let hold = |until| {
+            JobEvent::Held(Hold {
+                kind: HoldKind::Cap,
+                reason: "cap".into(),
+                until,
+            })
+        };
+        report(&mut window, &picked[0], hold(None), JobState::Held);
+        report(
+            &mut window,
+            &picked[1],
+            hold(Some(Timestamp::MAX)),
+            JobState::Held,
+        );
+        let drained = window.drained(3).expect("nothing can be done now");
+        assert_eq!(drained.waiting[&target("es")], (1, "cap".into()));
+    }
+
+    #[test]
+    fn a_run_is_not_over_while_something_can_be_done() {
+        let mut window = window(&[("es", &[1])]);
+        assert_eq!(window.drained(3), None);
+        let picked = window.pick_for_translation("t#1", 1);
+        assert_eq!(window.drained(3), None);
+        report(&mut window, &picked[0], translated(), JobState::Ready);
+        assert_eq!(window.drained(3), None);
+        let (job, _) = window.pick_for_publication("p#1", &target("es")).unwrap();
+        assert_eq!(window.drained(3), None);
+        report(&mut window, &job, JobEvent::Published, JobState::Published);
+        assert_eq!(window.drained(3), Some(Drained::default()));
+        window.expect_more();
+        assert_eq!(window.drained(3), None, "the ledger may hold more");
+    }
+
+    #[test]
+    fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
+        let mut window = window(&[("es", &[1]), ("ca", &[1])]);
+        window.block(&target("es"), "its token was revoked".into());
+        assert_eq!(places(&window.pick_for_translation("t#1", 10)), [(1, "x:ca")]);
+    }
+
+    #[test]
+    fn an_answer_from_before_more_was_recorded_is_not_the_last_word() {
+        let mut window = Window::new(&[target("es")]);
+        let (_, room) = window.wants(&target("es"), 100).unwrap();
+        window.expect_more();
+        window.load(&target("es"), vec![job("es", 1)], room);
+        assert!(window.wants(&target("es"), 100).is_some());
+    }
+
+    #[test]
+    fn memory_holds_no_more_than_its_bound() {
+        let mut window = Window::new(&[target("es")]);
+        let (after, room) = window.wants(&target("es"), 4).unwrap();
+        assert_eq!((after, room), (None, 4));
+        window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room);
+        assert_eq!(window.wants(&target("es"), 4), None, "full");
+        for job in window.pick_for_translation("t#1", 2) {
+            report(
+                &mut window,
+                &job,
+                JobEvent::Failed {
+                    reason: String::new(),
+                },
+                JobState::Failed,
+            );
+        }
+        assert_eq!(window.wants(&target("es"), 4), Some((Some(4), 2)));
     }
 }

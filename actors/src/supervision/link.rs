@@ -89,7 +89,10 @@ impl<A: Actor> Link<A> {
         M::Result: Send,
     {
         if let Some(addr) = self.addr() {
-            #[expect(clippy::disallowed_methods, reason = "what it tells dies with the actor that it tells it to")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "what it tells dies with the actor that it tells it to"
+            )]
             addr.do_send(message);
         }
     }

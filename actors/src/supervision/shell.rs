@@ -93,12 +93,18 @@ pub struct Ticket {
 impl Alive {
     /// The life of whoever sits in that seat.
     pub fn new(seat: &Seat) -> Self {
-        Self { holder: seat.holder().into(), life: Arc::default() }
+        Self {
+            holder: seat.holder().into(),
+            life: Arc::default(),
+        }
     }
 
     /// A ticket of this life.
     pub fn ticket(&self) -> Ticket {
-        Ticket { holder: self.holder.to_string(), life: Arc::downgrade(&self.life) }
+        Ticket {
+            holder: self.holder.to_string(),
+            life: Arc::downgrade(&self.life),
+        }
     }
 }
 
@@ -119,7 +125,11 @@ pub struct Shell<C> {
 impl<C: Core> Shell<C> {
     /// A shell in `seat`, whose core is built when it starts, where a panic is caught.
     pub fn new(seat: Seat, core: impl FnOnce(&Seat) -> C + 'static) -> Self {
-        Self { core: Some(Box::new(core)), seat: Some(seat), stop: Stop::default() }
+        Self {
+            core: Some(Box::new(core)),
+            seat: Some(seat),
+            stop: Stop::default(),
+        }
     }
 }
 
@@ -127,7 +137,9 @@ impl<C: Core> Actor for Shell<C> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (Some(build), Some(seat)) = (self.core.take(), self.seat.take()) else { return ctx.stop() };
+        let (Some(build), Some(seat)) = (self.core.take(), self.seat.take()) else {
+            return ctx.stop();
+        };
         let run = run(build, seat, self.stop.clone());
         ctx.spawn(run.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }

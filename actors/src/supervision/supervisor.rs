@@ -66,7 +66,10 @@ pub struct Supervisor {
     stats: Link<Stats>,
     specs: Vec<ChildSpec>,
     children: BTreeMap<String, Child>,
-    deaths: (mpsc::UnboundedSender<Death>, Option<mpsc::UnboundedReceiver<Death>>),
+    deaths: (
+        mpsc::UnboundedSender<Death>,
+        Option<mpsc::UnboundedReceiver<Death>>,
+    ),
     stopping: Option<Stopping>,
     verdict: Option<oneshot::Sender<Result<(), String>>>,
 }
@@ -113,18 +116,26 @@ impl Supervisor {
     }
 
     fn build(&mut self, name: &str) {
-        let Some(child) = self.children.get_mut(name) else { return };
+        let Some(child) = self.children.get_mut(name) else {
+            return;
+        };
         child.incarnation += 1;
         child.alive = true;
         child.restart_asked = false;
         let seat = Seat::new(name, child.incarnation, self.board.clone(), self.deaths.0.clone());
         child.stopper = Some((child.spec.build)(seat));
-        let what = if child.incarnation == 1 { "actor started" } else { "actor restarted" };
+        let what = if child.incarnation == 1 {
+            "actor started"
+        } else {
+            "actor restarted"
+        };
         info!(actor = name, incarnation = child.incarnation; "{what}");
     }
 
     fn died(&mut self, death: Death, ctx: &mut Context<Self>) {
-        let Some(child) = self.children.get_mut(&death.name) else { return };
+        let Some(child) = self.children.get_mut(&death.name) else {
+            return;
+        };
         if child.incarnation != death.incarnation || !child.alive {
             return;
         }
@@ -133,7 +144,9 @@ impl Supervisor {
         if child.spec.stage == Stage::Worker {
             self.reclaim(&death, ctx);
         }
-        let Some(child) = self.children.get_mut(&death.name) else { return };
+        let Some(child) = self.children.get_mut(&death.name) else {
+            return;
+        };
         let (name, asked) = (death.name, child.restart_asked);
         match death.end {
             End::Finished => {
@@ -213,13 +226,21 @@ impl Supervisor {
             }
             return;
         }
-        self.stopping = Some(Stopping { stage: Stage::Inlet, outcome, done: Vec::new() });
+        self.stopping = Some(Stopping {
+            stage: Stage::Inlet,
+            outcome,
+            done: Vec::new(),
+        });
         self.ask_stage_to_stop(Stage::Inlet);
         self.go_on_stopping(ctx);
     }
 
     fn ask_stage_to_stop(&mut self, stage: Stage) {
-        for child in self.children.values_mut().filter(|child| child.spec.stage == stage) {
+        for child in self
+            .children
+            .values_mut()
+            .filter(|child| child.spec.stage == stage)
+        {
             if let Some(stopper) = child.stopper.take() {
                 stopper();
             }
@@ -227,8 +248,14 @@ impl Supervisor {
     }
 
     fn go_on_stopping(&mut self, ctx: &mut Context<Self>) {
-        let Some(stage) = self.stopping.as_ref().map(|stopping| stopping.stage) else { return };
-        if self.children.values().any(|child| child.alive && child.spec.stage <= stage) {
+        let Some(stage) = self.stopping.as_ref().map(|stopping| stopping.stage) else {
+            return;
+        };
+        if self
+            .children
+            .values()
+            .any(|child| child.alive && child.spec.stage <= stage)
+        {
             return;
         }
         let next = match stage {
@@ -289,7 +316,9 @@ impl Actor for Supervisor {
         for name in names {
             self.build(&name);
         }
-        ctx.run_interval(self.settings.stats_interval, |supervisor, ctx| supervisor.log_stats(ctx));
+        ctx.run_interval(self.settings.stats_interval, |supervisor, ctx| {
+            supervisor.log_stats(ctx)
+        });
     }
 }
 

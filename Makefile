@@ -1,0 +1,47 @@
+# Everything a person types. `make demo` and `make test` do all their own set-up on a fresh Debian or Ubuntu with Rust.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# What the demo and the tests translate with, and what the build compiles SQLite and rustls with.
+PAIRS := apertium-eng-spa apertium-eng-cat apertium-en-gl apertium-es-pt apertium-fr-es
+PACKAGES := apertium $(PAIRS) build-essential
+
+.PHONY: help
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: setup ## Says a small timeline again in Spanish, Catalan and Galician, with everything on this machine
+	cargo run --release --locked --quiet -- demo $(ARGS)
+
+.PHONY: test
+test: setup ## Runs every test
+	cargo test --workspace --locked $(ARGS)
+
+.PHONY: lint
+lint: ## Checks formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: audit
+audit: ## Checks licences, bans, sources and advisories of every dependency
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check licenses bans sources
+
+.PHONY: image
+image: ## Builds the container image, mynah:latest
+	docker build -t mynah:latest .
+
+.PHONY: setup
+setup: ## Installs Debian's packages that are missing (asks sudo only then)
+	@missing=$$(for package in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	    echo "installing: "$$missing; \
+	    $$sudo apt-get update -qq; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+	@command -v cargo >/dev/null || { echo "Rust is missing: see https://rustup.rs" >&2; exit 1; }
