@@ -204,9 +204,9 @@ impl Poller {
         }
         let source = self.parts.source.as_str();
         if passing {
-            warn!(source = source, attempt = self.failures, wait_ms = wait.as_millis() as u64; "a poll failed and will be tried again: {trouble}");
+            warn!(source = source, attempt = self.failures, wait:? = wait; "a poll failed and will be tried again: {trouble}");
         } else {
-            error!(source = source, wait_ms = wait.as_millis() as u64; "a poll was refused: {trouble}");
+            error!(source = source, wait:? = wait; "a poll was refused: {trouble}");
         }
         self.next = Some(Instant::now() + wait);
         Turn::Idle

@@ -35,7 +35,7 @@ use crate::{
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// How far before the intent a lookup begins, for clocks that differ.
-const SLACK: Duration = Duration::from_secs(120);
+const SLACK: Duration = Duration::from_mins(2);
 
 /// How often and how much one account may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,9 +132,8 @@ impl Core for Publisher {
             target: self.parts.target.id.clone(),
         };
         let job = match stop.or(self.parts.router.ask_until_answered(pull)).await {
-            None => return Turn::Idle,
+            None | Some(Ok(None)) => return Turn::Idle,
             Some(Err(error)) => return Turn::Fatal(error.to_string()),
-            Some(Ok(None)) => return Turn::Idle,
             Some(Ok(Some(job))) => job,
         };
         let event = match self.publish(&job).await {
@@ -189,16 +188,15 @@ impl Publisher {
                     reply_to = Some(remote_id.clone());
                     continue;
                 }
-                Some((publication, None)) => match self.look_up(&draft, publication).await? {
-                    Some(remote_id) => {
+                Some((publication, None)) => {
+                    if let Some(remote_id) = self.look_up(&draft, publication).await? {
                         info!(target = job.target.as_str(), post = job.post.id.0.as_str(); "found on the account, not sent again");
                         remote_id
-                    }
-                    None => {
+                    } else {
                         self.write(job, JobEvent::PartAbsent { part: number }).await?;
                         self.send(job, number, &draft).await?
                     }
-                },
+                }
                 None => self.send(job, number, &draft).await?,
             };
             let sent = JobEvent::PartSent {

@@ -280,7 +280,9 @@ impl Desk {
             Ok(answers) => answers,
             Err(error) => {
                 let mut window = self.window.borrow_mut();
-                jobs.iter().for_each(|job| window.unpick(job));
+                for job in &jobs {
+                    window.unpick(job);
+                }
                 return Err(error);
             }
         };
@@ -324,7 +326,7 @@ impl Desk {
         let answers = self.parts.ledger.advance(changes).await?;
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
-                Ok(advanced) => self.moved(report, advanced.state),
+                Ok(advanced) => self.moved(&report, advanced.state),
                 Err(why @ ChangeError::Stale { .. }) => {
                     debug!(job = report.job.0; "a late report changes nothing: {why}");
                 }
@@ -339,11 +341,11 @@ impl Desk {
         self.refill_and_stir().await
     }
 
-    fn moved(&self, report: JobReport, state: JobState) {
+    fn moved(&self, report: &JobReport, state: JobState) {
         let Some(last) = report.events.last().cloned() else {
             return;
         };
-        let Some(job) = self.window.borrow_mut().moved(&report, state) else {
+        let Some(job) = self.window.borrow_mut().moved(report, state) else {
             return;
         };
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);

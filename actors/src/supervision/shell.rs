@@ -115,9 +115,11 @@ impl Ticket {
     }
 }
 
+type Build<C> = Box<dyn FnOnce(&Seat) -> C>;
+
 /// The actor around a core.
 pub struct Shell<C> {
-    core: Option<Box<dyn FnOnce(&Seat) -> C>>,
+    build: Option<Build<C>>,
     seat: Option<Seat>,
     stop: Stop,
 }
@@ -126,7 +128,7 @@ impl<C: Core> Shell<C> {
     /// A shell in `seat`, whose core is built when it starts, where a panic is caught.
     pub fn new(seat: Seat, core: impl FnOnce(&Seat) -> C + 'static) -> Self {
         Self {
-            core: Some(Box::new(core)),
+            build: Some(Box::new(core)),
             seat: Some(seat),
             stop: Stop::default(),
         }
@@ -137,7 +139,7 @@ impl<C: Core> Actor for Shell<C> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (Some(build), Some(seat)) = (self.core.take(), self.seat.take()) else {
+        let (Some(build), Some(seat)) = (self.build.take(), self.seat.take()) else {
             return ctx.stop();
         };
         let run = run(build, seat, self.stop.clone());
@@ -145,7 +147,7 @@ impl<C: Core> Actor for Shell<C> {
     }
 }
 
-async fn run<C: Core>(build: Box<dyn FnOnce(&Seat) -> C>, mut seat: Seat, stop: Stop) {
+async fn run<C: Core>(build: Build<C>, mut seat: Seat, stop: Stop) {
     let end = match std::panic::catch_unwind(AssertUnwindSafe(|| build(&seat))) {
         Err(panic) => End::Panicked(panic_message(&*panic)),
         Ok(mut core) => loop {

@@ -182,7 +182,7 @@ impl Supervisor {
             }
             Verdict::Restart(wait) => {
                 self.board.set_state(name, State::Restarting);
-                warn!(actor = name, reason = reason, wait_ms = wait.as_millis() as u64; "actor died and will be restarted");
+                warn!(actor = name, reason = reason, wait:? = wait; "actor died and will be restarted");
                 let name = name.to_owned();
                 ctx.run_later(wait, move |supervisor, _| {
                     if supervisor.stopping.is_none() {
@@ -317,7 +317,7 @@ impl Actor for Supervisor {
             self.build(&name);
         }
         ctx.run_interval(self.settings.stats_interval, |supervisor, ctx| {
-            supervisor.log_stats(ctx)
+            supervisor.log_stats(ctx);
         });
     }
 }
