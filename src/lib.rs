@@ -1,1 +1,4 @@
-//! stub
+//! The service: the adapters behind the domain's ports, the settings, the commands, and the wiring of all of it.
+
+pub mod http_client;
+pub mod ledger;

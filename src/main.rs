@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The `mynah` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mynah::cli::main()
+}

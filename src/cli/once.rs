@@ -1,0 +1,117 @@
+//! `mynah once`: what is there now is said, then the command ends. For cron, and for a first try.
+
+use std::{
+    io::IsTerminal as _,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use log::LevelFilter;
+use mynah_actors::{
+    events::{Event, Feed},
+    poller::{Polled, Schedule},
+    router::Drain,
+};
+use tokio::sync::mpsc;
+
+use super::{Failure, run::Signals, say, summary::Summary};
+use crate::{
+    app::{self, Watch},
+    settings::Settings,
+    telemetry::logging::{self, Stream},
+};
+
+pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
+    let bar = bar();
+    // Lines of the log would tear the bar.
+    let level = if bar.is_hidden() { settings.log.level } else { settings.log.level.min(LevelFilter::Warn) };
+    logging::init(level, Stream::Stderr);
+    let started = Instant::now();
+    let mut expected = 0;
+    let outcome = say_all(settings, |event, summary| {
+        if let Event::Recorded(_, jobs) = event {
+            expected += jobs.iter().filter(|(_, skip)| skip.is_none()).count() as u64;
+            bar.set_length(expected.max(summary.settled()));
+        }
+        bar.set_position(summary.settled());
+    })
+    .await;
+    bar.finish_and_clear();
+    let summary = outcome?;
+    say(summary.told_after(started.elapsed()));
+    summary.trouble().map_or(Ok(()), |trouble| Err(Failure::Work(trouble)))
+}
+
+/// Runs the pipeline until everything that can be said now is said. `watch` sees every event.
+pub(super) async fn say_all(
+    settings: &Settings,
+    mut watch: impl FnMut(&Event, &Summary),
+) -> Result<Summary, Failure> {
+    let (feed, mut events) = Feed::watched();
+    let (polls, mut polled) = mpsc::unbounded_channel();
+    let mut pipeline = app::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) })
+        .await
+        .map_err(Failure::Work)?;
+    let mut signals = Signals::new()?;
+    let mut summary = Summary::default();
+    let router = pipeline.links.router.clone();
+    let mut see = |event: Event, summary: &mut Summary| {
+        summary.count(&event);
+        watch(&event, summary);
+    };
+
+    let drained = async {
+        match polled.recv().await {
+            Some(Polled::Failed(error)) => Err(Failure::Work(error.to_string())),
+            Some(Polled::Done { started_now: true, .. }) => {
+                say(
+                    "This is the first run: the account is followed from now on, and what it said before is left alone. \
+                     To say that too, set source.start and begin with an empty data_dir.",
+                );
+                Ok(router.ask_until_answered(Drain).await)
+            }
+            Some(Polled::Done { .. }) => Ok(router.ask_until_answered(Drain).await),
+            None => Err(Failure::Work("the poller ended before it had polled".into())),
+        }
+    };
+    tokio::pin!(drained);
+    let result = loop {
+        tokio::select! {
+            Some(event) = events.recv() => see(event, &mut summary),
+            left = &mut drained => break left.map(|left| summary.leave(left)),
+            outcome = &mut pipeline.outcome => break Err(Failure::Work(fatal(outcome.ok()))),
+            signal = signals.next() => {
+                break Err(Failure::Work(format!("stopped by {signal}; nothing is lost, and the next run goes on")));
+            }
+        }
+    };
+    // What does not end in time is in the ledger.
+    let ended = tokio::time::timeout(settings.shutdown.grace, pipeline.stop()).await;
+    if ended.is_err() {
+        log::warn!("not everything ended within shutdown.grace; it is taken up again by the next run");
+    }
+    while let Ok(event) = events.try_recv() {
+        see(event, &mut summary);
+    }
+    result.map(|()| summary)
+}
+
+/// Why the pipeline ended by itself.
+pub(super) fn fatal(outcome: Option<Result<(), String>>) -> String {
+    match outcome {
+        Some(Err(reason)) => reason,
+        Some(Ok(())) | None => "the supervisor ended by itself; the log has the reason".into(),
+    }
+}
+
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    // The template is a constant that the library accepts.
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} said, {per_sec}, {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,199 @@
+//! `mynah sandbox`: stand-ins for X and Gemini on this machine, with settings and keys that fit, so that everything can
+//! be tried without an account and without a bill.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use log::LevelFilter;
+use mynah_domain::Language;
+use mynah_sandbox::{Sandbox, SandboxConfig, TargetAccount};
+
+use super::{Failure, run::Signals, say};
+use crate::telemetry::logging::{self, Stream};
+
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// Where to listen; loopback only
+    #[arg(long, default_value = "127.0.0.1:7979", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// The followed account's posts: a text file with one a line, or .jsonl; lines added to it become new posts
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<PathBuf>,
+    /// The followed account
+    #[arg(long, default_value = "mynah_source", value_name = "HANDLE")]
+    account: String,
+    /// The languages to be said, each on an account of its own
+    #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
+    targets: Vec<Language>,
+    /// Writes config.toml and secrets.env for this sandbox into a folder
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
+    /// Which engines that config.toml names, first to last
+    #[arg(long, value_delimiter = ',', default_value = "apertium", value_name = "NAMES")]
+    engines: Vec<String>,
+    /// How long Gemini takes to answer
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    gemini_latency: Duration,
+    /// How long X takes to answer
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    x_latency: Duration,
+    /// Faults to order, as JSON (see docs/sandbox.md)
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+}
+
+pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
+    logging::init(LevelFilter::Info, Stream::Stderr);
+    let faults = match &args.faults {
+        None => mynah_sandbox::FaultPlan::default(),
+        Some(file) => {
+            let bad = |error: &dyn std::fmt::Display| {
+                Failure::Usage(format!("--faults {}: {error}; docs/sandbox.md has examples", file.display()))
+            };
+            let text = fs::read_to_string(file).map_err(|error| bad(&error))?;
+            serde_json::from_str(&text).map_err(|error| bad(&error))?
+        }
+    };
+    let timeline = match &args.timeline {
+        None => Vec::new(),
+        Some(file) => mynah_sandbox::load_timeline(file).map_err(|error| Failure::Usage(error.to_string()))?,
+    };
+    let config = SandboxConfig {
+        listen: args.listen,
+        account: args.account.clone(),
+        targets: accounts(&args.account, &args.targets),
+        timeline,
+        timeline_file: args.timeline.clone(),
+        faults,
+        gemini_latency: args.gemini_latency,
+        x_latency: args.x_latency,
+        ..SandboxConfig::default()
+    };
+    let plan = Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
+    let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
+    say(format_args!("X and Gemini answer at {}; the page is there, too.", sandbox.url()));
+    say("The sandbox's Gemini does not translate: it marks each text and gives it back.");
+    if let Some(folder) = &args.write {
+        plan.write(folder, &sandbox.url())?;
+        let (config, secrets) = (folder.join("config.toml"), folder.join("secrets.env"));
+        say(format_args!(
+            "Now, in another terminal:\n  mynah once --config {} --env-file {}",
+            config.display(),
+            secrets.display()
+        ));
+    }
+    say("Ctrl-C ends it.");
+    Signals::new()?.next().await;
+    sandbox.stop().await;
+    Ok(())
+}
+
+/// The account of each language: `mynah_source_es`.
+pub(super) fn accounts(account: &str, languages: &[Language]) -> Vec<TargetAccount> {
+    languages
+        .iter()
+        .map(|language| TargetAccount {
+            handle: target_handle(account, *language),
+            language: language.code().to_owned(),
+        })
+        .collect()
+}
+
+/// X's handles are at most 15 characters.
+fn target_handle(account: &str, language: Language) -> String {
+    let suffix = format!("_{}", language.code().replace('-', "_").to_lowercase());
+    let head: String = account.chars().take(15_usize.saturating_sub(suffix.len())).collect();
+    format!("{head}{suffix}")
+}
+
+/// Settings and keys for a sandbox.
+pub(super) struct Plan {
+    pub(super) account: String,
+    pub(super) languages: Vec<Language>,
+    pub(super) engines: Vec<String>,
+    pub(super) start: &'static str,
+}
+
+impl Plan {
+    /// The text of a config.toml.
+    pub(super) fn config(&self, url: &str, data_dir: &Path) -> String {
+        use std::fmt::Write as _;
+        let engines: Vec<String> = self.engines.iter().map(|name| format!("{name:?}")).collect();
+        let mut text = format!(
+            "# Made by `mynah sandbox`: everything stays on this machine.\n\
+             data_dir = {data_dir:?}\n\n\
+             [source]\naccount = {:?}\nlanguage = \"en\"\nstart = {:?}\npoll_interval = \"2s\"\n",
+            self.account, self.start
+        );
+        for language in &self.languages {
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "\n[[targets]]\nlanguage = \"{language}\"\naccount = {:?}\n",
+                target_handle(&self.account, *language)
+            );
+        }
+        let _ = write!(
+            text,
+            "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n\n[x]\nbase_url = {url:?}\n\n\
+             # The sandbox bills nobody.\n[publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
+            engines.join(", ")
+        );
+        text
+    }
+
+    /// The environment that goes with it: keys that open nothing but a sandbox.
+    pub(super) fn secrets(&self) -> Vec<(String, String)> {
+        let mut secrets = Vec::new();
+        for language in &self.languages {
+            let handle = target_handle(&self.account, *language);
+            let keys = mynah_sandbox::credentials(&handle);
+            let name = handle.to_uppercase();
+            if secrets.is_empty() {
+                secrets.push(("X_CONSUMER_KEY".to_owned(), keys.consumer_key));
+                secrets.push(("X_CONSUMER_SECRET".to_owned(), keys.consumer_secret));
+                secrets.push(("X_BEARER_TOKEN".to_owned(), keys.app_bearer_token));
+                if self.engines.iter().any(|engine| engine == "gemini") {
+                    secrets.push(("GEMINI_API_KEY".to_owned(), keys.gemini_api_key));
+                }
+            }
+            secrets.push((format!("X_{name}_ACCESS_TOKEN"), keys.access_token));
+            secrets.push((format!("X_{name}_ACCESS_TOKEN_SECRET"), keys.access_token_secret));
+        }
+        secrets
+    }
+
+    fn write(&self, folder: &Path, url: &str) -> Result<(), Failure> {
+        let bad = |error: std::io::Error| {
+            Failure::Work(format!("--write {}: {error}; name a folder that can be written", folder.display()))
+        };
+        fs::create_dir_all(folder).map_err(bad)?;
+        fs::write(folder.join("config.toml"), self.config(url, &folder.join("data"))).map_err(bad)?;
+        let lines: Vec<String> =
+            self.secrets().into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let secrets = folder.join("secrets.env");
+        let mut file = fs::OpenOptions::new();
+        file.write(true).create(true).truncate(true).mode(0o600);
+        std::io::Write::write_all(&mut file.open(&secrets).map_err(bad)?, lines.concat().as_bytes()).map_err(bad)?;
+        // A file that was there before keeps its mode otherwise.
+        fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).map_err(bad)
+    }
+}
+
+/// Starts a sandbox for a plan, on any free port.
+pub(super) async fn start(plan: &Plan, timeline: Vec<mynah_sandbox::TimelinePost>) -> Result<Sandbox, Failure> {
+    let config = SandboxConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        account: plan.account.clone(),
+        targets: accounts(&plan.account, &plan.languages),
+        timeline,
+        ..SandboxConfig::default()
+    };
+    mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))
+}

@@ -1,0 +1,247 @@
+//! Jobs: reading a line of them, and taking them from state to state by the domain's table and no other.
+
+use std::{collections::{BTreeMap, HashMap}, sync::Arc};
+
+use jiff::Timestamp;
+use mynah_domain::{
+    Job, JobEvent, JobId, JobState, Post, PostId, TargetId,
+    caps::{Spent, day_start, month_start},
+    ports::ledger::{Advanced, Change, ChangeError, Progress},
+};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::rows::{from_json, publications, to_json, to_timestamp};
+
+pub(super) fn open(
+    db: &Connection,
+    target: &TargetId,
+    after: Option<u64>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Job>> {
+    let after = after.map_or(-1, |position| i64::try_from(position).unwrap_or(i64::MAX));
+    let bounds = walks(db)?;
+    let mut statement = db.prepare_cached(
+        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation,
+                posts.body, jobs.source, jobs.position
+         FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
+         WHERE jobs.target = ?1 AND jobs.position > ?2
+           AND jobs.state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held')
+           AND (jobs.state <> 'held' OR jobs.not_before IS NOT NULL)
+         ORDER BY jobs.position, jobs.id LIMIT ?3",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![target.as_str(), after, limit])?;
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (source, position): (String, i64) = (row.get(7)?, row.get(8)?);
+        if bounds.get(&source).is_some_and(|floor| position > *floor) {
+            // The posts before this one are not all on record yet.
+            break;
+        }
+        jobs.push(job(db, target, row)?);
+    }
+    Ok(jobs)
+}
+
+/// For each source with a walk under way, the position up to which everything is on record.
+fn walks(db: &Connection) -> rusqlite::Result<HashMap<String, i64>> {
+    let mut statement = db.prepare_cached("SELECT source, body FROM progress")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, from_json::<Progress>(row.get_ref(1)?.as_str()?)?))
+    })?;
+    let mut walks = HashMap::new();
+    for row in rows {
+        let (source, progress) = row?;
+        if progress.walk.is_some() {
+            let floor = progress.floor.map_or(-1, |floor| i64::try_from(floor.position).unwrap_or(i64::MAX));
+            walks.insert(source, floor);
+        }
+    }
+    Ok(walks)
+}
+
+fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Job> {
+    let id = JobId(row.get(0)?);
+    let state = state(row, 1)?;
+    let begun = matches!(state, JobState::Ready | JobState::Publishing | JobState::Unknown | JobState::Held);
+    Ok(Job {
+        id,
+        post: Arc::new(from_json::<Post>(row.get_ref(6)?.as_str()?)?),
+        target: target.clone(),
+        state,
+        token: row.get(2)?,
+        attempt: row.get(3)?,
+        not_before: row.get::<_, Option<i64>>(4)?.map(to_timestamp),
+        translation: row.get_ref(5)?.as_str_or_null()?.map(from_json).transpose()?,
+        publications: if begun { publications(db, id)? } else { Vec::new() },
+    })
+}
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
+    let name = row.get_ref(column)?.as_str()?;
+    JobState::from_name(name).ok_or_else(|| {
+        let unknown = format!("a job is in a state that there is not: {name}");
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, unknown.into())
+    })
+}
+
+/// SQLite counts in `i64`, and never below zero.
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default())
+}
+
+/// Takes one job through the events of a change: all of them or none.
+pub(super) fn advance(
+    db: &Connection,
+    change: &Change,
+    now: Timestamp,
+) -> rusqlite::Result<Result<Advanced, ChangeError>> {
+    let found = db
+        .prepare_cached("SELECT state, token, attempt FROM jobs WHERE id = ?1")?
+        .query_row([change.job.0], |row| Ok((state(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?)))
+        .optional()?;
+    let Some((mut state, mut token, mut attempt)) = found else {
+        return Ok(Err(ChangeError::NoSuchJob(change.job)));
+    };
+    if token != change.token {
+        return Ok(Err(ChangeError::Stale { job: change.job, current: token, offered: change.token }));
+    }
+    // The whole way is looked at before a step is taken, so that a wrong one leaves nothing half done.
+    for event in &change.events {
+        match state.after(event) {
+            Some(next) => state = next,
+            None => {
+                let event = format!("{event:?}");
+                return Ok(Err(ChangeError::Illegal { job: change.job, state, event }));
+            }
+        }
+    }
+    for event in &change.events {
+        if event.leases() {
+            token += 1;
+            attempt += 1;
+        } else if matches!(event, JobEvent::Translated(_) | JobEvent::PartSent { .. } | JobEvent::Released { .. }) {
+            attempt = 0;
+        }
+        write_payload(db, change.job, event, now)?;
+    }
+    db.prepare_cached("UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, updated_at = ?5 WHERE id = ?1")?
+        .execute(params![change.job.0, state.as_str(), token, attempt, now.as_millisecond()])?;
+    Ok(Ok(Advanced { state, token, attempt }))
+}
+
+fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) -> rusqlite::Result<()> {
+    let job = job.0;
+    let aside = |kind: Option<&str>, reason: Option<&str>, until: Option<Timestamp>| {
+        db.prepare_cached("UPDATE jobs SET kind = ?2, reason = ?3, not_before = ?4 WHERE id = ?1")?
+            .execute(params![job, kind, reason, until.map(Timestamp::as_millisecond)])
+            .map(drop)
+    };
+    match event {
+        JobEvent::LeasedForTranslation | JobEvent::LeasedForPublication | JobEvent::Published => {
+            db.prepare_cached("UPDATE jobs SET not_before = NULL WHERE id = ?1 AND not_before IS NOT NULL")?
+                .execute([job])
+                .map(drop)
+        }
+        JobEvent::Translated(translation) => db
+            .prepare_cached("UPDATE jobs SET translation = ?2, engine = ?3, reason = NULL WHERE id = ?1")?
+            .execute(params![job, to_json(translation)?, translation.engine])
+            .map(drop),
+        JobEvent::HandedBack { not_before, reason }
+        | JobEvent::NotSent { not_before, reason }
+        | JobEvent::OutcomeLost { not_before, reason } => aside(None, Some(reason), *not_before),
+        JobEvent::PartBegun { part, text } => db
+            .prepare_cached(
+                "INSERT INTO publications (job, part, target, text, intent_at)
+                 SELECT id, ?2, target, ?3, ?4 FROM jobs WHERE id = ?1",
+            )?
+            .execute(params![job, part, text, now.as_millisecond()])
+            .map(drop),
+        JobEvent::PartSent { part, remote_id } => db
+            .prepare_cached("UPDATE publications SET remote_id = ?3, sent_at = ?4 WHERE job = ?1 AND part = ?2")?
+            .execute(params![job, part, remote_id.0, now.as_millisecond()])
+            .map(drop),
+        JobEvent::PartAbsent { part } => db
+            .prepare_cached("DELETE FROM publications WHERE job = ?1 AND part = ?2 AND remote_id IS NULL")?
+            .execute(params![job, part])
+            .map(drop),
+        JobEvent::Held(hold) => aside(Some(hold.kind.as_str()), Some(&hold.reason), hold.until),
+        JobEvent::Released { .. } => aside(None, None, None),
+        JobEvent::Failed { reason } => aside(None, Some(reason), None),
+        JobEvent::Skipped(skip) => aside(Some(skip.as_str()), None, None),
+    }
+}
+
+pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, state, token,
+                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id AND remote_id IS NULL)
+         FROM jobs WHERE state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held')
+                     AND state IN ('translating', 'publishing')",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((JobId(row.get(0)?), state(row, 1)?, row.get::<_, i64>(2)?, row.get::<_, bool>(3)?))
+    })?;
+    let reason = || "the run before ended with it in hand".to_owned();
+    let mut recovered = 0;
+    for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        let (job, state, token, sent_unanswered) = row;
+        let event = match state {
+            JobState::Translating => JobEvent::HandedBack { not_before: None, reason: reason() },
+            _ if sent_unanswered => JobEvent::OutcomeLost { not_before: None, reason: reason() },
+            _ => JobEvent::NotSent { not_before: None, reason: reason() },
+        };
+        let change = Change { job, token, events: vec![event] };
+        if advance(db, &change, now)?.is_ok() {
+            // Whoever still holds the lease of before changes nothing any more.
+            db.prepare_cached("UPDATE jobs SET token = token + 1 WHERE id = ?1")?.execute([job.0])?;
+            recovered += 1;
+        }
+    }
+    Ok(recovered)
+}
+
+pub(super) fn spent(db: &Connection, target: &TargetId, now: Timestamp) -> rusqlite::Result<Spent> {
+    let since = |moment: Timestamp| {
+        db.prepare_cached("SELECT count(*) FROM publications WHERE target = ?1 AND intent_at >= ?2")?
+            .query_row(params![target.as_str(), moment.as_millisecond()], |row| count(row, 0))
+    };
+    Ok(Spent { today: since(day_start(now))?, this_month: since(month_start(now))? })
+}
+
+pub(super) fn publication_of(
+    db: &Connection,
+    post: &PostId,
+    target: &TargetId,
+) -> rusqlite::Result<Option<PostId>> {
+    db.prepare_cached(
+        "SELECT publications.remote_id FROM jobs JOIN publications ON publications.job = jobs.id
+         WHERE jobs.post = ?1 AND jobs.target = ?2 AND publications.remote_id IS NOT NULL
+         ORDER BY publications.part DESC LIMIT 1",
+    )?
+    .query_row(params![post.0, target.as_str()], |row| row.get(0).map(PostId))
+    .optional()
+}
+
+pub(super) fn recorded(
+    db: &Connection,
+    target: &TargetId,
+    messages: Vec<PostId>,
+) -> rusqlite::Result<Vec<PostId>> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM publications WHERE target = ?1 AND remote_id = ?2")?;
+    let mut on_record = Vec::new();
+    for message in messages {
+        if statement.exists(params![target.as_str(), message.0])? {
+            on_record.push(message);
+        }
+    }
+    Ok(on_record)
+}
+
+pub(super) fn counts(db: &Connection) -> rusqlite::Result<BTreeMap<(TargetId, JobState), u64>> {
+    let mut statement = db.prepare_cached("SELECT target, state, count(*) FROM jobs GROUP BY target, state")?;
+    let rows = statement.query_map([], |row| {
+        Ok(((TargetId::from(row.get::<_, String>(0)?), state(row, 1)?), count(row, 2)?))
+    })?;
+    rows.collect()
+}

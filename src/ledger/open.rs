@@ -1,0 +1,227 @@
+//! Opening the file, and refusing every file that is not a sound ledger of ours: publishing without a record is how posts
+//! are said twice.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::schema::{APPLICATION_ID, MIGRATIONS};
+
+/// A ledger that could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or the file cannot be written.
+    #[error(
+        "the data directory cannot be used: {path}: {error}; let this user write there, or set data_dir to a folder that it may"
+    )]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+    /// Another process has it.
+    #[error(
+        "{path} is in use by another mynah; stop that one first, or give this one a data_dir of its own"
+    )]
+    InUse {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// A newer Mynah wrote it.
+    #[error(
+        "{path} was written by a newer mynah (form {found}; this one reads up to {known}); run that version, or restore the ledger from before the upgrade"
+    )]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// Its form.
+        found: usize,
+        /// The newest form that is understood.
+        known: usize,
+    },
+    /// It is some other file.
+    #[error("{path} is no ledger of mynah and is left as it is; set data_dir to another folder, or move the file away")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is damaged.
+    #[error(
+        "{path} is damaged ({detail}) and is left as it is; restore it from a backup, or save what can be read with `sqlite3 {path} .recover`"
+    )]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// What SQLite found.
+        detail: String,
+    },
+}
+
+/// An open file, with the lock that keeps others out for as long as it lives.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) lock: File,
+}
+
+pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+    let unwritable = |path: &Path, error: &dyn std::fmt::Display| OpenError::Unwritable {
+        path: path.to_owned(),
+        error: error.to_string(),
+    };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+    }
+    let lock = lock(path)?;
+    // Made here and not by SQLite, so that nobody else may read it.
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(|error| unwritable(path, &error))?;
+
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let told = |error: rusqlite::Error| explain(path, &error);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(told)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(told)?;
+    connection.set_prepared_statement_cache_capacity(64);
+
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application, version) = (number("application_id").map_err(told)?, number("user_version").map_err(told)?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(told)?;
+    if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    let found = usize::try_from(version).unwrap_or(usize::MAX);
+    if found > MIGRATIONS.len() {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
+    }
+    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
+    if sound != "ok" {
+        return Err(OpenError::Damaged { path: path.to_owned(), detail: sound });
+    }
+    set_up(&mut connection, found).map_err(told)?;
+    Ok(Opened { connection, path: path.to_owned(), lock })
+}
+
+/// Readers do not wait for the writer (WAL), and what is committed survives a loss of power (FULL).
+fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    let migration = connection.transaction()?;
+    for step in &MIGRATIONS[found..] {
+        migration.execute_batch(step)?;
+    }
+    migration.pragma_update(None, "application_id", APPLICATION_ID)?;
+    migration.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX))?;
+    migration.commit()
+}
+
+/// One process at a time. The lock goes with the process, however it ends.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let file = path.with_extension("lock");
+    let unwritable = |error: io::Error| OpenError::Unwritable { path: file.clone(), error: error.to_string() };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let lock = options.open(&file).map_err(unwritable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(fs::TryLockError::Error(error)) => Err(unwritable(error)),
+    }
+}
+
+fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse { path },
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::DiskFull) => {
+            OpenError::Unwritable { path, error: error.to_string() }
+        }
+        _ => OpenError::Damaged { path, detail: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(path: &Path) -> String {
+        match open(path) {
+            Ok(_) => "opened".into(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_new_ledger_is_for_nobody_elses_eyes_and_opens_again() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/ledger.sqlite");
+        assert_eq!(opened(&path), "opened");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(opened(&path), "opened");
+    }
+
+    #[test]
+    fn a_second_process_is_kept_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let first = open(&path).unwrap();
+        assert!(opened(&path).contains("in use by another mynah"));
+        drop(first);
+        assert_eq!(opened(&path), "opened");
+    }
+
+    #[test]
+    fn a_ledger_from_a_newer_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        open(&path).unwrap().connection.pragma_update(None, "user_version", 99).unwrap();
+        assert!(opened(&path).contains("newer mynah (form 99; this one reads up to 1)"), "{}", opened(&path));
+    }
+
+    #[test]
+    fn another_programs_file_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        let before = fs::read(&path).unwrap();
+        assert!(opened(&path).contains("no ledger of mynah"));
+        assert_eq!(fs::read(&path).unwrap(), before);
+        fs::write(&path, "this is no database at all, only some text".repeat(100)).unwrap();
+        assert!(opened(&path).contains("no ledger of mynah"));
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        drop(open(&path).unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        for page in bytes.chunks_mut(4096).skip(1) {
+            page[..64].fill(0xAA);
+        }
+        fs::write(&path, bytes).unwrap();
+        assert!(opened(&path).contains("is damaged"), "{}", opened(&path));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let below = opened(&file.join("ledger.sqlite"));
+        assert!(below.contains("cannot be used") && below.contains("set data_dir"), "{below}");
+        fs::create_dir(folder.path().join("ledger.sqlite")).unwrap();
+        assert!(opened(&folder.path().join("ledger.sqlite")).contains("cannot be used"));
+    }
+}

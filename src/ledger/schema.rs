@@ -1,0 +1,63 @@
+//! The tables, and how an older file becomes one of today.
+//!
+//! Times are milliseconds since 1970 in UTC. `jobs.position` repeats its post's, so that a line is read in order from
+//! one index.
+
+/// Marks a file as Mynah's: `Mynh`.
+pub(super) const APPLICATION_ID: i32 = 0x4d79_6e68;
+
+/// The steps from each version to the next; a file's version is how many were taken.
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
+    CREATE TABLE posts (
+        source      TEXT NOT NULL,
+        id          TEXT NOT NULL,
+        position    INTEGER NOT NULL,
+        body        TEXT NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        PRIMARY KEY (source, id)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE jobs (
+        id          INTEGER PRIMARY KEY,
+        source      TEXT NOT NULL,
+        post        TEXT NOT NULL,
+        target      TEXT NOT NULL,
+        position    INTEGER NOT NULL,
+        state       TEXT NOT NULL,
+        token       INTEGER NOT NULL DEFAULT 0,
+        attempt     INTEGER NOT NULL DEFAULT 0,
+        not_before  INTEGER,
+        kind        TEXT,
+        reason      TEXT,
+        translation TEXT,
+        engine      TEXT,
+        created_at  INTEGER NOT NULL,
+        updated_at  INTEGER NOT NULL,
+        UNIQUE (source, post, target),
+        FOREIGN KEY (source, post) REFERENCES posts (source, id)
+    ) STRICT;
+
+    -- Only what is not settled: however much was ever said, reading a line costs what is left of it.
+    CREATE INDEX jobs_open ON jobs (target, position, id)
+        WHERE state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held');
+    CREATE INDEX jobs_of_post ON jobs (post, target);
+
+    CREATE TABLE publications (
+        job       INTEGER NOT NULL REFERENCES jobs (id),
+        part      INTEGER NOT NULL,
+        target    TEXT NOT NULL,
+        text      TEXT NOT NULL,
+        intent_at INTEGER NOT NULL,
+        remote_id TEXT,
+        sent_at   INTEGER,
+        PRIMARY KEY (job, part)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX publications_by_time ON publications (target, intent_at);
+    CREATE INDEX publications_by_remote_id ON publications (target, remote_id);
+
+    CREATE TABLE progress (source TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    ",
+];

@@ -1,0 +1,3 @@
+//! What operators read.
+
+pub mod logging;
