@@ -1,0 +1,3 @@
+//! Where translations go, one file a network.
+
+pub mod x;

@@ -1,0 +1,3 @@
+//! Where posts come from, one file a network.
+
+pub mod x;

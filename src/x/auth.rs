@@ -1,0 +1,121 @@
+//! Proving to X who is calling: OAuth 1.0a user context (HMAC-SHA1), OAuth 2.0 user tokens, or an app's own token, which
+//! may only read.
+
+use std::{fmt, num::NonZeroU64};
+
+use oauth::{Builder, Credentials, HmacSha1, ParameterList};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Credentials for X. Its `Debug` shows which kind they are and no more.
+#[derive(Clone)]
+pub enum XAuth {
+    /// The app's own bearer token.
+    App(SecretString),
+    /// OAuth 2.0 user context.
+    User2(SecretString),
+    /// OAuth 1.0a user context.
+    User1(Box<OAuth1>),
+}
+
+/// The four parts of an OAuth 1.0a user context.
+#[derive(Clone)]
+pub struct OAuth1 {
+    /// The app's key.
+    pub consumer_key: SecretString,
+    /// The app's secret.
+    pub consumer_secret: SecretString,
+    /// The account's token.
+    pub token: SecretString,
+    /// The account's token secret.
+    pub token_secret: SecretString,
+}
+
+impl fmt::Debug for XAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::App(_) => "XAuth::App",
+            Self::User2(_) => "XAuth::User2",
+            Self::User1(_) => "XAuth::User1",
+        })
+    }
+}
+
+impl XAuth {
+    /// The `Authorization` header of a call. `url` is without its query; `query` is signed with it. JSON bodies take no
+    /// part in the signature.
+    pub fn header(&self, method: &str, url: &str, query: &[(&str, &str)]) -> String {
+        match self {
+            Self::App(token) | Self::User2(token) => format!("Bearer {}", token.expose_secret()),
+            Self::User1(keys) => keys.sign(method, url, query, None),
+        }
+    }
+}
+
+impl OAuth1 {
+    /// Signs; `pinned` sets nonce and timestamp, for tests with published vectors.
+    fn sign(
+        &self,
+        method: &str,
+        url: &str,
+        query: &[(&str, &str)],
+        pinned: Option<(&str, NonZeroU64)>,
+    ) -> String {
+        let client = Credentials::new(self.consumer_key.expose_secret(), self.consumer_secret.expose_secret());
+        let token = Credentials::new(self.token.expose_secret(), self.token_secret.expose_secret());
+        let mut builder = Builder::<_, &str, &str>::new(client, HmacSha1::new());
+        builder.token(token).version(true);
+        if let Some((nonce, timestamp)) = pinned {
+            builder.nonce(nonce).timestamp(timestamp);
+        }
+        let parameters = ParameterList::new(query.to_vec());
+        builder.authorize(method, url, &parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of X's documentation, "Creating a signature"; not real credentials.
+    fn published() -> OAuth1 {
+        let secret = |text: &str| SecretString::from(text);
+        OAuth1 {
+            consumer_key: secret("xvz1evFS4wEEPTGEFPHBog"),
+            consumer_secret: secret("kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw"),
+            token: secret("370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb"),
+            token_secret: secret("LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE"),
+        }
+    }
+
+    #[test]
+    fn published_vectors_are_signed_as_published() {
+        let status = [
+            ("include_entities", "true"),
+            ("status", "Hello Ladies + Gentlemen, a signed OAuth request!"),
+        ];
+        let timeline =
+            [("max_results", "5"), ("exclude", "retweets,replies"), ("tweet.fields", "created_at,lang")];
+        let vectors: [(&str, &str, &[(&str, &str)], &str); 7] = [
+            ("POST", "https://api.x.com/1.1/statuses/update.json", &status, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4="),
+            ("POST", "https://api.twitter.com/1.1/statuses/update.json", &status, "hCtSmYh+iHYCEqBWrE7C7hYmtUk="),
+            ("POST", "https://api.twitter.com/1/statuses/update.json", &status, "tnnArxj06cWHq44gCs1OSKk/jLY="),
+            ("POST", "https://api.x.com/2/tweets", &[], "lr+tV/DKclEvXKVjG6tgaSSLV0k="),
+            ("POST", "https://api.twitter.com/2/tweets", &[], "KW/bTR/89oblzvjn7CwP2L8j5qQ="),
+            ("GET", "https://api.x.com/2/users/2244994945/tweets", &timeline, "JUsdyMTEoz7Rf5pqR6k6s05byac="),
+            ("DELETE", "https://api.x.com/2/tweets/1445880548472328192", &[], "TthENO2qlGBISSakx+HkjNy7NpU="),
+        ];
+        let nonce = ("kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", NonZeroU64::new(1_318_622_958).unwrap());
+        for (method, url, query, signature) in vectors {
+            let header = published().sign(method, url, query, Some(nonce));
+            let encoded = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+            assert!(header.contains(&format!("oauth_signature=\"{encoded}\"")), "{method} {url}: {header}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let auth = XAuth::User1(Box::new(published()));
+        assert_eq!(format!("{auth:?}"), "XAuth::User1");
+        assert_eq!(format!("{:?}", XAuth::App("s3cret".into())), "XAuth::App");
+    }
+}
