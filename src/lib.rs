@@ -3,6 +3,7 @@
 pub mod destinations;
 pub mod http_client;
 pub mod ledger;
+pub mod settings;
 pub mod sources;
 pub mod telemetry;
 pub mod x;

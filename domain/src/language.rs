@@ -44,6 +44,14 @@ const KNOWN: &[(&str, &str)] = &[
 const FORMER: &[(&str, &str)] = &[("in", "id"), ("iw", "he"), ("tl", "fil")];
 
 impl Language {
+    /// English, which most sources speak.
+    pub fn english() -> Self {
+        // It is in the table; were it not, its first entry would be no worse a guess.
+        Self::all()
+            .find(|language| language.code() == "en")
+            .unwrap_or(Self(0))
+    }
+
     /// The BCP 47 code: `es`, `pt-BR`.
     pub fn code(self) -> &'static str {
         KNOWN[usize::from(self.0)].0

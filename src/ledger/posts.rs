@@ -36,9 +36,21 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
             continue;
         }
         for (target, skip) in &record.jobs {
-            let state = if skip.is_some() { JobState::Skipped } else { JobState::Queued };
+            let state = if skip.is_some() {
+                JobState::Skipped
+            } else {
+                JobState::Queued
+            };
             let kind = skip.map(mynah_domain::Skip::as_str);
-            jobs.execute(params![page.source, post.id.0, target.as_str(), position, state.as_str(), kind, now])?;
+            jobs.execute(params![
+                page.source,
+                post.id.0,
+                target.as_str(),
+                position,
+                state.as_str(),
+                kind,
+                now
+            ])?;
             if skip.is_some() {
                 recorded.skipped += 1;
             } else {
@@ -46,17 +58,23 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
             }
         }
     }
-    db.prepare_cached("INSERT INTO progress (source, body) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2")?
-        .execute(params![page.source, to_json(&page.progress)?])?;
+    db.prepare_cached(
+        "INSERT INTO progress (source, body) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2",
+    )?
+    .execute(params![page.source, to_json(&page.progress)?])?;
     Ok(recorded)
 }
 
 pub(super) fn fact(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    db.prepare_cached("SELECT value FROM facts WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
+    db.prepare_cached("SELECT value FROM facts WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
 }
 
 pub(super) fn remember(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT INTO facts (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2")?
-        .execute([key, value])
-        .map(drop)
+    db.prepare_cached(
+        "INSERT INTO facts (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+    )?
+    .execute([key, value])
+    .map(drop)
 }

@@ -7,8 +7,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x4d79_6e68;
 
 /// The steps from each version to the next; a file's version is how many were taken.
-pub(super) const MIGRATIONS: &[&str] = &[
-    "
+pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE posts (
         source      TEXT NOT NULL,
         id          TEXT NOT NULL,
@@ -59,5 +58,4 @@ pub(super) const MIGRATIONS: &[&str] = &[
 
     CREATE TABLE progress (source TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-    ",
-];
+    "];

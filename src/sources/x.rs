@@ -53,7 +53,11 @@ impl XSource {
     /// A source whose lookups are kept in `ledger`, because each is billed.
     pub fn new(settings: XSourceSettings, ledger: Arc<dyn Ledger>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
-        Self { settings, client, ledger }
+        Self {
+            settings,
+            client,
+            ledger,
+        }
     }
 
     /// The followed account's id, looked up once and then kept.
@@ -63,12 +67,21 @@ impl XSource {
     pub async fn account_id(&self) -> Result<String, SourceError> {
         let unusable = |error: mynah_domain::ports::LedgerError| SourceError::Unavailable(error.to_string());
         let key = self.fact();
-        if let Some(id) = self.ledger.fact(&key).await.map_err(unusable)?.filter(|id| !id.is_empty()) {
+        if let Some(id) = self
+            .ledger
+            .fact(&key)
+            .await
+            .map_err(unusable)?
+            .filter(|id| !id.is_empty())
+        {
             return Ok(id);
         }
         let account = &self.settings.account;
-        let answer: One<User> =
-            self.client.get(&format!("/2/users/by/username/{account}"), &[]).await.map_err(|e| self.explain(e))?;
+        let answer: One<User> = self
+            .client
+            .get(&format!("/2/users/by/username/{account}"), &[])
+            .await
+            .map_err(|e| self.explain(e))?;
         let Some(user) = answer.data else {
             return Err(self.no_account(answer.errors.first()));
         };
@@ -91,7 +104,9 @@ impl XSource {
                 "@{account} is protected on X; use the keys of an account that follows it, or make it public ({said})"
             )
         } else {
-            format!("there is no account @{account} on X; set source.account to the handle as X shows it ({said})")
+            format!(
+                "there is no account @{account} on X; set source.account to the handle as X shows it ({said})"
+            )
         };
         SourceError::Account(sentence)
     }
@@ -100,7 +115,9 @@ impl XSource {
         match error {
             CallError::Unreachable(why) | CallError::NoAnswer(why) => SourceError::Unavailable(why),
             CallError::Refused(Refusal::Trouble(why)) => SourceError::Unavailable(why),
-            CallError::Refused(Refusal::RateLimited { reason, until }) => SourceError::RateLimited { reason, until },
+            CallError::Refused(Refusal::RateLimited { reason, until }) => {
+                SourceError::RateLimited { reason, until }
+            }
             CallError::Refused(Refusal::Unauthorized(why)) => {
                 let mend = match &self.settings.auth {
                     XAuth::App(_) => "set X_BEARER_TOKEN to the app's bearer token of today",
@@ -140,7 +157,11 @@ impl Source for XSource {
             ("start_time", from.as_deref()),
             ("pagination_token", request.continuation.as_deref()),
         ];
-        query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        query.extend(
+            optional
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
 
         let timeline: Timeline = match self.client.get(&format!("/2/users/{id}/tweets"), &query).await {
             Ok(timeline) => timeline,
@@ -165,7 +186,11 @@ impl Source for XSource {
         }
         let (posts, oddities) = post::posts(&timeline);
         let continuation = timeline.meta.and_then(|meta| meta.next_token);
-        Ok(Page { posts, continuation, oddities })
+        Ok(Page {
+            posts,
+            continuation,
+            oddities,
+        })
     }
 }
 

@@ -52,7 +52,11 @@ impl XClient {
             connect_timeout: Limits::default().connect_timeout.min(settings.timeout),
             ..Limits::default()
         };
-        Self { http: HttpClient::shared(&base, limits), base, auth }
+        Self {
+            http: HttpClient::shared(&base, limits),
+            base,
+            auth,
+        }
     }
 
     /// Asks for something.
@@ -100,7 +104,10 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
     }
     serde_json::from_slice(&answer.body).map_err(|error| {
         let said = excerpt(answer);
-        CallError::NoAnswer(format!("X answers {} with something that cannot be read ({error}): {said}", answer.status))
+        CallError::NoAnswer(format!(
+            "X answers {} with something that cannot be read ({error}): {said}",
+            answer.status
+        ))
     })
 }
 
@@ -109,7 +116,9 @@ fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             _ => {
                 let _ = write!(encoded, "%{byte:02X}");
             }
