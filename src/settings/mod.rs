@@ -385,7 +385,7 @@ fn read(r: &Reader, env: &HashMap<String, String>) -> Option<Settings> {
     let gemini_key = order.contains(&EngineName::Gemini).then(|| secrets.gemini_key());
     let auths: Vec<Option<XAuth>> = wanted
         .iter()
-        .map(|target| secrets.target(&target.account))
+        .map(|target| secrets.target(target.account.as_ref()?))
         .collect();
     let reader_auth = secrets.reader(auths.first().cloned().flatten());
     let gemini = match gemini_key {
@@ -482,7 +482,8 @@ fn check_accounts(r: &Reader, source: Option<&Handle>, language: Language, targe
         }
         if targets[..index]
             .iter()
-            .any(|other| other.account.is(&target.account))
+            .filter_map(|other| other.account.as_ref())
+            .any(|other| other.is(account))
         {
             r.problem(
                 &key,
