@@ -1,1 +1,3 @@
 //! stub
+pub mod engines;
+pub mod http_client;

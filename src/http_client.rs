@@ -1,0 +1,528 @@
+//! Calls to other people's servers, where the one thing that must never be got wrong is what an error means: nothing
+//! reached the server, so the call may be made again, or the server may have acted, so it may not.
+//!
+//! awc's own errors do not tell the two apart (a server that hangs up after it has read a request is a *connect* error
+//! to it) and cannot leave their thread. Here each becomes one of three at once; where in doubt, [`HttpError::NoAnswer`].
+//! Every body is read to its end, errors too, because an unread body costs the connection, and only up to a size.
+//!
+//! Redirects are not followed: an API that redirects a call is not the API that was asked, and a second server has no
+//! business with our keys.
+
+use std::{cell::RefCell, collections::HashMap, time::Duration};
+
+use actix_web::web::Bytes;
+use awc::{
+    Client, Connector,
+    error::{ConnectError, PayloadError, SendRequestError},
+    http::{
+        Method,
+        header::{self, HeaderMap},
+    },
+};
+use serde::Serialize;
+
+const USER_AGENT: &str = concat!("mynah/", env!("CARGO_PKG_VERSION"));
+
+/// How much one upstream may take of this thread's time, connections and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// The most connections at once. awc counts them per client, not per host, hence a client for each upstream.
+    pub connections: usize,
+    /// How long connecting may take, TLS included. Shorter than `timeout`, so that a dead host is told from a slow one.
+    pub connect_timeout: Duration,
+    /// How long the whole call may take, from waiting for a free connection to the end of the body.
+    pub timeout: Duration,
+    /// The longest body that is read, in bytes.
+    pub max_body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(30),
+            max_body: 4 * 1024 * 1024,
+        }
+    }
+}
+
+/// A call that brought no whole answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// No connection came about: nothing reached the server, and the call may be made again.
+    #[error("cannot reach the server: {0}")]
+    Unreachable(String),
+    /// The request may have reached the server, and the server may have acted on it.
+    #[error("no whole answer from the server, which may have acted all the same: {0}")]
+    NoAnswer(String),
+    /// The server answered with more than is read.
+    #[error("the server answered {status} with a body longer than {limit} bytes")]
+    TooLarge {
+        /// The status it answered with.
+        status: u16,
+        /// The limit that its body exceeded.
+        limit: usize,
+    },
+}
+
+/// A request as it goes out. It has no `Debug`: its headers carry keys.
+#[derive(Clone)]
+pub struct Request {
+    method: Method,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Request {
+    /// A request without a body.
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// A `GET`.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    /// A `POST`.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(Method::POST, url)
+    }
+
+    /// Adds a header. One that HTTP does not allow makes the call fail before anything is sent.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives it a body.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header(header::CONTENT_TYPE.as_str(), content_type)
+    }
+
+    /// Gives it `value` as its body, as JSON.
+    ///
+    /// # Errors
+    /// Where serde cannot write `value`.
+    pub fn json(self, value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(self.body("application/json", serde_json::to_vec(value)?))
+    }
+}
+
+/// A whole answer, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// A header by name, whatever its case; the first where there are several. `None` too where it is not text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the status says that it went well.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// awc ends a body without an error when the server hangs up in the middle of it. One of a known length can be
+    /// measured; one sent in chunks is known to be whole only where its form says so.
+    fn is_cut_off(&self) -> bool {
+        if let Some(length) = self.header("content-length") {
+            return length
+                .parse::<usize>()
+                .is_ok_and(|length| length > self.body.len());
+        }
+        let is_json = self
+            .header("content-type")
+            .is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+        is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
+    }
+
+    /// The body as text, for error messages; what is not UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// A client for one upstream on one arbiter. Cheap to clone; it cannot leave its thread.
+#[derive(Clone)]
+pub struct HttpClient {
+    client: Client,
+    limits: Limits,
+}
+
+thread_local! {
+    /// Clients of this thread, so that actors on one arbiter share the connections and the limit of an upstream, also
+    /// over a restart.
+    static CLIENTS: RefCell<HashMap<(String, Limits), HttpClient>> = RefCell::default();
+}
+
+impl HttpClient {
+    /// The client of this thread for `upstream`, made on first use.
+    pub fn shared(upstream: &str, limits: Limits) -> Self {
+        CLIENTS.with_borrow_mut(|clients| {
+            clients
+                .entry((upstream.to_owned(), limits))
+                .or_insert_with(|| Self::new(limits))
+                .clone()
+        })
+    }
+
+    /// A client of its own.
+    pub fn new(limits: Limits) -> Self {
+        // The connector panics without one.
+        install_crypto_provider();
+        // HTTP/2 would put all calls on one connection: an error on it would be an error of all of them.
+        let connector = Connector::new()
+            .max_http_version(awc::http::Version::HTTP_11)
+            .limit(limits.connections.max(1))
+            .timeout(limits.connect_timeout)
+            .handshake_timeout(limits.connect_timeout);
+        Self {
+            client: Client::builder()
+                .connector(connector)
+                // awc's own ends with the head of the answer: a body that never ends would be waited for for ever.
+                .disable_timeout()
+                .add_default_header((header::USER_AGENT, USER_AGENT))
+                .disable_redirects()
+                .finish(),
+            limits,
+        }
+    }
+
+    /// Sends `request` and reads the whole answer.
+    ///
+    /// # Errors
+    /// See [`HttpError`]. An answer with an error status is an [`Answer`].
+    pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
+        actix_rt::time::timeout(self.limits.timeout, self.send_and_read(request))
+            .await
+            .unwrap_or_else(|_| Err(HttpError::NoAnswer("timed out".into())))
+    }
+
+    async fn send_and_read(&self, request: Request) -> Result<Answer, HttpError> {
+        let mut outgoing = self.client.request(request.method, request.url);
+        for (name, value) in request.headers {
+            outgoing = outgoing.insert_header((name, value));
+        }
+        let mut response = outgoing
+            .send_body(request.body)
+            .await
+            .map_err(|error| from_sending(&error))?;
+        let status = response.status().as_u16();
+        let limit = self.limits.max_body;
+        let body = response
+            .body()
+            .limit(limit)
+            .await
+            .map_err(|error| from_reading(&error, status, limit))?;
+        let answer = Answer {
+            status,
+            headers: response.headers().clone(),
+            body,
+        };
+        if answer.is_cut_off() {
+            return Err(HttpError::NoAnswer(
+                "the connection ended in the middle of the answer".into(),
+            ));
+        }
+        Ok(answer)
+    }
+}
+
+/// Lets rustls know which cryptography to use. Once for the process; again does nothing.
+pub fn install_crypto_provider() {
+    // An error means that one is installed already, which is what was asked for.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Only what fails before a connection stands is certain not to have reached the server.
+fn from_sending(error: &SendRequestError) -> HttpError {
+    match error {
+        SendRequestError::Url(_) | SendRequestError::Http(_) => HttpError::Unreachable(error.to_string()),
+        SendRequestError::Connect(connect) => match connect {
+            ConnectError::SslIsNotSupported
+            | ConnectError::Resolver(_)
+            | ConnectError::NoRecords
+            | ConnectError::Timeout
+            | ConnectError::Unresolved
+            | ConnectError::Io(_) => HttpError::Unreachable(connect.to_string()),
+            // `Disconnected` is what awc says when the server hangs up after it was sent the request.
+            _ => HttpError::NoAnswer("the server closed the connection without an answer".into()),
+        },
+        SendRequestError::Timeout => HttpError::NoAnswer("timed out".into()),
+        SendRequestError::Send(io) => HttpError::NoAnswer(io.to_string()),
+        SendRequestError::Response(parse) => HttpError::NoAnswer(format!("not HTTP: {parse}")),
+        // Their texts may quote what was sent.
+        _ => HttpError::NoAnswer("the call broke off".into()),
+    }
+}
+
+fn from_reading(error: &PayloadError, status: u16, limit: usize) -> HttpError {
+    match error {
+        PayloadError::Overflow => HttpError::TooLarge { status, limit },
+        error => HttpError::NoAnswer(format!("answered {status}, then: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{SocketAddr, TcpListener, TcpStream},
+        sync::mpsc,
+        thread,
+    };
+
+    use super::*;
+
+    /// Serves connections on loopback one after another, each by `serve`, which holds the connection until it returns.
+    fn server(mut serve: impl FnMut(&mut TcpStream) + Send + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(&mut stream.unwrap());
+            }
+        });
+        address
+    }
+
+    fn read_request(stream: &mut TcpStream) -> String {
+        let mut request = Vec::new();
+        let mut chunk = [0; 4096];
+        while !request.windows(4).any(|four| four == b"\r\n\r\n") {
+            let read = stream.read(&mut chunk).unwrap();
+            if read == 0 {
+                break;
+            }
+            request.extend_from_slice(&chunk[..read]);
+        }
+        String::from_utf8(request).unwrap()
+    }
+
+    /// Answers every request with `answer`, then hangs up.
+    fn answering(answer: impl Into<Vec<u8>>) -> SocketAddr {
+        let answer = answer.into();
+        server(move |stream| {
+            read_request(stream);
+            // The client may hang up first, having read enough.
+            let _ = stream.write_all(&answer);
+        })
+    }
+
+    async fn get(address: SocketAddr) -> Result<Answer, HttpError> {
+        client().send(Request::get(format!("http://{address}/"))).await
+    }
+
+    fn client() -> HttpClient {
+        HttpClient::new(Limits {
+            timeout: Duration::from_millis(300),
+            max_body: 1000,
+            ..Limits::default()
+        })
+    }
+
+    #[actix_rt::test]
+    async fn an_answer_is_read_whole_whatever_its_status() {
+        let address =
+            answering("HTTP/1.1 503 Busy\r\nContent-Length: 5\r\nX-Rate-Limit-Reset: 17\r\n\r\nlater");
+        let answer = get(address).await.unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (503, "later"));
+        assert_eq!(answer.header("x-rate-limit-reset"), Some("17"));
+        assert!(!answer.is_success());
+    }
+
+    #[actix_rt::test]
+    async fn it_says_who_it_is_and_sends_what_it_was_given() {
+        let (seen, requests) = mpsc::channel();
+        let address = server(move |stream| {
+            seen.send(read_request(stream)).unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        });
+        let request = Request::post(format!("http://{address}/a?b=c"))
+            .header("x-key", "k")
+            .json(&["hi"])
+            .unwrap();
+        assert_eq!(client().send(request).await.unwrap().status, 204);
+        let request = requests.recv().unwrap();
+        assert!(request.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{request}");
+        for line in [
+            format!("user-agent: {USER_AGENT}"),
+            "x-key: k".into(),
+            "content-type: application/json".into(),
+            "content-length: 6".into(),
+        ] {
+            assert!(request.contains(&line), "no {line} in {request}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_refused_connection_is_unreachable() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(matches!(get(address).await, Err(HttpError::Unreachable(_))));
+    }
+
+    #[actix_rt::test]
+    async fn a_host_that_has_no_address_a_bad_url_and_a_bad_header_are_unreachable() {
+        for request in [
+            Request::get("http://nowhere.invalid/"),
+            Request::get("nonsense"),
+            Request::get("http://127.0.0.1:9/").header("x", "a\nb"),
+        ] {
+            let answer = HttpClient::new(Limits::default()).send(request).await;
+            assert!(matches!(answer, Err(HttpError::Unreachable(_))), "{answer:?}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_server_that_speaks_no_tls_is_unreachable() {
+        let address = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
+        let answer = HttpClient::new(Limits::default())
+            .send(Request::get(format!("https://{address}/")))
+            .await;
+        assert!(matches!(answer, Err(HttpError::Unreachable(_))), "{answer:?}");
+    }
+
+    #[actix_rt::test]
+    async fn hanging_up_after_the_request_is_no_answer() {
+        let address = server(|stream| {
+            read_request(stream);
+        });
+        assert!(matches!(get(address).await, Err(HttpError::NoAnswer(_))));
+    }
+
+    #[actix_rt::test]
+    async fn hanging_up_at_once_is_no_answer_as_the_request_may_have_been_read() {
+        let address = server(|_| {});
+        assert!(matches!(get(address).await, Err(HttpError::NoAnswer(_))));
+    }
+
+    #[actix_rt::test]
+    async fn half_a_body_is_no_answer() {
+        for half in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n\
+             Transfer-Encoding: chunked\r\n\r\n4\r\n[1,2\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Le",
+        ] {
+            let answer = get(answering(half)).await;
+            assert!(
+                matches!(answer, Err(HttpError::NoAnswer(_))),
+                "{half}: {answer:?}"
+            );
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_server_that_hangs_is_no_answer() {
+        let before_the_head = server(|stream| {
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let in_the_body = server(|stream| {
+            read_request(stream);
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+                .unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        for address in [before_the_head, in_the_body] {
+            assert!(matches!(get(address).await, Err(HttpError::NoAnswer(_))));
+        }
+    }
+
+    #[actix_rt::test]
+    async fn what_is_not_http_is_no_answer() {
+        assert!(matches!(
+            get(answering("SSH-2.0-OpenSSH_9.2\r\n")).await,
+            Err(HttpError::NoAnswer(_))
+        ));
+    }
+
+    #[actix_rt::test]
+    async fn a_body_past_the_limit_is_too_large_whether_it_says_so_or_not() {
+        let body = "x".repeat(1001);
+        for answer in [
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n{body}"),
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n{body}\r\n0\r\n\r\n"),
+        ] {
+            assert_eq!(
+                get(answering(answer)).await.unwrap_err(),
+                HttpError::TooLarge {
+                    status: 200,
+                    limit: 1000
+                }
+            );
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_redirect_is_an_answer_like_any_other() {
+        let address =
+            answering("HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(get(address).await.unwrap().status, 307);
+    }
+
+    #[actix_rt::test]
+    async fn a_pooled_connection_that_the_server_closed_is_no_answer_or_replaced() {
+        // Answers one request per connection and closes, though it promised to keep it.
+        let address = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let client = client();
+        for _ in 0..20 {
+            let answer = client.send(Request::get(format!("http://{address}/"))).await;
+            assert!(
+                matches!(answer, Ok(_) | Err(HttpError::NoAnswer(_))),
+                "{answer:?}"
+            );
+        }
+    }
+
+    #[actix_rt::test]
+    async fn an_upstream_has_one_client_per_thread() {
+        // The limit of one connection is the client's: were there two, both requests would be under way at once.
+        let (started, starts) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            for _ in 0..2 {
+                read_request(&mut stream);
+                started.send(()).unwrap();
+                wait.recv().unwrap();
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    .unwrap();
+            }
+        });
+        let limits = Limits {
+            connections: 1,
+            ..Limits::default()
+        };
+        let send = || {
+            let client = HttpClient::shared("test", limits);
+            async move { client.send(Request::get(format!("http://{address}/"))).await }
+        };
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        let (first, second) = futures_util::future::join(send(), send()).await;
+        assert_eq!((first.unwrap().status, second.unwrap().status), (200, 200));
+        assert_eq!(starts.try_iter().count(), 2);
+    }
+}
