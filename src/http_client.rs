@@ -151,7 +151,8 @@ impl Answer {
         let is_json = self
             .header("content-type")
             .is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-        is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
+        let has_body = !matches!(self.status, 204 | 304);
+        has_body && is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
     }
 
     /// The body as text, for error messages; what is not UTF-8 is replaced.
@@ -394,9 +395,12 @@ mod tests {
     #[actix_rt::test]
     async fn a_server_that_speaks_no_tls_is_unreachable() {
         let address = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
-        let answer = HttpClient::new(Limits::default())
-            .send(Request::get(format!("https://{address}/")))
-            .await;
+        let answer = HttpClient::new(Limits {
+            connect_timeout: Duration::from_millis(200),
+            ..Limits::default()
+        })
+        .send(Request::get(format!("https://{address}/")))
+        .await;
         assert!(matches!(answer, Err(HttpError::Unreachable(_))), "{answer:?}");
     }
 

@@ -1,0 +1,308 @@
+//! The programs of one pair at work: one life of a pipeline, from its start to its first misstep.
+//!
+//! Programs that may take many texts stand in a row, pipe to pipe, and take them NUL by NUL; one that forgets
+//! ([`Stage::forgets`]) is started anew for every text and fed between two such rows. A stage that dies leaves the others
+//! silent rather than failing, so the answer is waited for with a timeout, and each carries the number of its question:
+//! what is out of step is never taken for somebody else's translation. After any misstep the whole chain is dropped,
+//! and dropping it kills every process in it.
+
+use std::{env, io, process::Stdio, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+
+use super::{mode::Stage, pairs::Pair};
+
+/// Why a chain ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ChainError {
+    #[error("cannot start {0}; is the apertium package installed?")]
+    Start(String),
+    #[error("{0} ended in the middle of a text")]
+    Died(String),
+    #[error("no translation within {0:?}")]
+    TimedOut(Duration),
+    #[error("the answer is not one to the text that was sent")]
+    OutOfStep,
+}
+
+/// How many programs that forget are at work at once.
+const ONE_SHOTS: usize = 2;
+
+/// A translation is never this much longer than its text; past it, a stage has gone mad.
+const MAX_ANSWER: u64 = 4 * 1024 * 1024;
+
+/// What runs the texts of one pair.
+pub(super) struct Chain {
+    parts: Vec<Part>,
+    timeout: Duration,
+    /// The number of the last text.
+    number: u64,
+}
+
+enum Part {
+    Standing(Standing),
+    OneShot(Stage),
+}
+
+impl Chain {
+    pub(super) fn start(pair: &Pair, timeout: Duration) -> Result<Self, ChainError> {
+        let mut parts = Vec::new();
+        for row in pair.stages.chunk_by(|a, b| !a.forgets() && !b.forgets()) {
+            parts.push(match row {
+                [stage] if stage.forgets() => Part::OneShot(stage.clone()),
+                row => Part::Standing(Standing::start(row)?),
+            });
+        }
+        Ok(Self {
+            parts,
+            timeout,
+            number: 0,
+        })
+    }
+
+    /// Whether all its programs still run.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.parts.iter_mut().all(|part| match part {
+            Part::Standing(standing) => standing.dead().is_none(),
+            Part::OneShot(_) => true,
+        })
+    }
+
+    /// The translations of `texts`, in order, as far as it came; where it did not come to the end, why not. After an
+    /// error it must be dropped.
+    pub(super) async fn run(&mut self, texts: &[&str]) -> (Vec<String>, Option<ChainError>) {
+        let first = self.number;
+        let mut current: Vec<Vec<u8>> = texts
+            .iter()
+            .map(|text| {
+                self.number += 1;
+                // The full stop ends the sentence for the tagger, as `apertium-destxt` does; it stands after the mark of
+                // the end and is cut off with it.
+                format!("{text}{}.[]", end_mark(self.number)).into_bytes()
+            })
+            .collect();
+        let mut failed = None;
+        for part in &mut self.parts {
+            let (answers, error) = match part {
+                Part::Standing(standing) => standing.run(&current, self.timeout).await,
+                Part::OneShot(stage) => run_one_by_one(stage, &current, self.timeout).await,
+            };
+            current = answers;
+            // One that happens further down happened to an earlier text.
+            failed = error.or(failed);
+        }
+        let mut translations = Vec::with_capacity(current.len());
+        for (number, answer) in (first + 1..).zip(current) {
+            let Some(translation) = cut(answer, number) else {
+                return (translations, Some(ChainError::OutOfStep));
+            };
+            translations.push(translation);
+        }
+        (translations, failed)
+    }
+}
+
+fn end_mark(number: u64) -> String {
+    format!("[~{number}]")
+}
+
+/// What stands before the mark of the end.
+fn cut(answer: Vec<u8>, number: u64) -> Option<String> {
+    let mut text = String::from_utf8(answer).ok()?;
+    let end = text.find(&end_mark(number))?;
+    text.truncate(end);
+    Some(text)
+}
+
+/// A row of programs that stay.
+struct Standing {
+    name: String,
+    group: Pid,
+    stages: Vec<Child>,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Standing {
+    fn start(row: &[Stage]) -> Result<Self, ChainError> {
+        let mut stages: Vec<Child> = Vec::with_capacity(row.len());
+        let mut group = 0;
+        let mut input = None;
+        let mut last: Option<ChildStdout> = None;
+        for stage in row {
+            let failed = |error: io::Error| ChainError::Start(format!("{}: {error}", stage.program));
+            let stdin = match last.take() {
+                None => Stdio::piped(),
+                Some(output) => output.try_into().map_err(failed)?,
+            };
+            // All in the group of the first, so that one signal ends them all and whatever they may have started.
+            let mut child = command(stage, stdin)
+                .process_group(group)
+                .spawn()
+                .map_err(failed)?;
+            if group == 0 {
+                group = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(0);
+                input = child.stdin.take();
+            }
+            last = child.stdout.take();
+            stages.push(child);
+        }
+        match (input, last, Pid::from_raw(group)) {
+            (Some(input), Some(output), Some(group)) => Ok(Self {
+                name: row
+                    .iter()
+                    .map(|stage| stage.program.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" | "),
+                group,
+                stages,
+                input,
+                output: BufReader::new(output),
+            }),
+            _ => Err(ChainError::Start("a pipeline without programs".into())),
+        }
+    }
+
+    /// The program that has ended, if one has, and how.
+    fn dead(&mut self) -> Option<String> {
+        let programs = self.name.split(" | ");
+        self.stages.iter_mut().zip(programs).find_map(|(stage, program)| {
+            let status = stage.try_wait().ok()??;
+            Some(format!("{program} ({status})"))
+        })
+    }
+
+    async fn run(&mut self, texts: &[Vec<u8>], limit: Duration) -> (Vec<Vec<u8>>, Option<ChainError>) {
+        let Self { input, output, .. } = self;
+        // Both ends at once: the pipes hold less than a batch. What goes wrong with writing shows in reading.
+        let writing = async {
+            for text in texts {
+                if input.write_all(text).await.is_err() || input.write_all(&[0]).await.is_err() {
+                    break;
+                }
+            }
+            let _ = input.flush().await;
+            std::future::pending::<()>().await;
+        };
+        let mut answers = Vec::with_capacity(texts.len());
+        let reading = async {
+            for _ in texts {
+                match timeout(limit, read_answer(output)).await {
+                    Ok(Some(answer)) => answers.push(answer),
+                    Ok(None) => return Some(ChainError::Died(String::new())),
+                    Err(_) => return Some(ChainError::TimedOut(limit)),
+                }
+            }
+            None
+        };
+        let error = tokio::select! {
+            error = reading => error,
+            () = writing => None,
+        };
+        let error = error.map(|error| match error {
+            ChainError::Died(_) => ChainError::Died(self.dead().unwrap_or_else(|| "a stage".into())),
+            error => error,
+        });
+        (answers, error)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        // It may be gone already. What is left of it is reaped by the runtime.
+        let _ = kill_process_group(self.group, Signal::KILL);
+    }
+}
+
+/// Runs `stage` anew for every text.
+async fn run_one_by_one(
+    stage: &Stage,
+    texts: &[Vec<u8>],
+    limit: Duration,
+) -> (Vec<Vec<u8>>, Option<ChainError>) {
+    let mut running = stream::iter(texts)
+        .map(async |text| match timeout(limit, run_once(stage, text)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ChainError::TimedOut(limit)),
+        })
+        .buffered(ONE_SHOTS);
+    let mut answers = Vec::with_capacity(texts.len());
+    while let Some(answer) = running.next().await {
+        match answer {
+            Ok(answer) => answers.push(answer),
+            Err(error) => return (answers, Some(error)),
+        }
+    }
+    (answers, None)
+}
+
+async fn run_once(stage: &Stage, text: &[u8]) -> Result<Vec<u8>, ChainError> {
+    let failed = |error: io::Error| ChainError::Start(format!("{}: {error}", stage.program));
+    let mut child = command(stage, Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(ChainError::Start(format!("{}: no pipes", stage.program)));
+    };
+    let mut output = BufReader::new(output);
+    let writing = async {
+        // Where it is gone, so is its answer.
+        let _ = input.write_all(text).await;
+        let _ = input.write_all(&[0]).await;
+        let _ = input.flush().await;
+        drop(input);
+    };
+    let ((), answer) = tokio::join!(writing, read_answer(&mut output));
+    let answer = answer.ok_or_else(|| ChainError::Died(stage.program.clone()))?;
+    drop(output);
+    // Waiting now spares the runtime a process to reap later.
+    let _ = child.wait().await;
+    Ok(answer)
+}
+
+/// An answer without its NUL; `None` where the output ended before it.
+async fn read_answer(output: &mut BufReader<ChildStdout>) -> Option<Vec<u8>> {
+    let mut answer = Vec::new();
+    output.take(MAX_ANSWER).read_until(0, &mut answer).await.ok()?;
+    (answer.pop() == Some(0)).then_some(answer)
+}
+
+fn command(stage: &Stage, stdin: Stdio) -> Command {
+    let mut command = Command::new(&stage.program);
+    command
+        .args(&stage.arguments)
+        // No key of Mynah's is any of its business. The stages read the characters' encoding from the locale.
+        .env_clear()
+        .env("LC_ALL", "C.UTF-8")
+        .env(
+            "PATH",
+            env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
+        )
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+#[cfg(test)]
+impl Chain {
+    /// The processes that stand, row by row.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        self.parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Standing(standing) => Some(standing.stages.iter().filter_map(Child::id)),
+                Part::OneShot(_) => None,
+            })
+            .flatten()
+            .collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! Which pairs of languages are installed, and how to get from one language to another with them: straight, or through
+//! one language in between, as there is no pair from English to French but there are English to Spanish and Spanish to
+//! French.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use mynah_domain::Language;
+
+use super::mode::{self, Stage};
+
+/// From one language to another.
+pub(super) type Direction = (Language, Language);
+
+/// A pair that is installed.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    /// The mode's name, `eng-spa`.
+    pub(super) name: String,
+    pub(super) stages: Vec<Stage>,
+}
+
+/// The ISO 639-3 codes that Apertium's packages use, and the ones of BCP 47 for the same languages. Older packages use
+/// the latter already.
+#[rustfmt::skip]
+const CODES: &[(&str, &str)] = &[
+    ("afr", "af"), ("ara", "ar"), ("arg", "an"), ("bel", "be"), ("ben", "bn"), ("bos", "bs"), ("bre", "br"),
+    ("bul", "bg"), ("cat", "ca"), ("ces", "cs"), ("cym", "cy"), ("dan", "da"), ("deu", "de"), ("ell", "el"),
+    ("eng", "en"), ("epo", "eo"), ("est", "et"), ("eus", "eu"), ("fas", "fa"), ("fin", "fi"), ("fra", "fr"),
+    ("gle", "ga"), ("glg", "gl"), ("heb", "he"), ("hin", "hi"), ("hrv", "hr"), ("hun", "hu"), ("ind", "id"),
+    ("isl", "is"), ("ita", "it"), ("kaz", "kk"), ("lav", "lv"), ("lit", "lt"), ("mar", "mr"), ("mkd", "mk"),
+    ("mlt", "mt"), ("msa", "ms"), ("nld", "nl"), ("nno", "nn"), ("nob", "nb"), ("oci", "oc"), ("pan", "pa"),
+    ("pol", "pl"), ("por", "pt"), ("ron", "ro"), ("rus", "ru"), ("slk", "sk"), ("slv", "sl"), ("spa", "es"),
+    ("sqi", "sq"), ("srd", "sc"), ("srp", "sr"), ("swe", "sv"), ("tur", "tr"), ("ukr", "uk"), ("urd", "ur"),
+    ("uzb", "uz"), ("zlm", "ms"), ("zul", "zu"),
+];
+
+/// The languages of a mode's name; `None` for a variant (`eng-cat_valencia`), a tool (`en-eo-bytecode`), or a language
+/// that Mynah does not know. `es-pt_BR` is no variant: readers tell the two apart, and so does Mynah.
+fn direction(name: &str) -> Option<Direction> {
+    let (from, to) = name.split_once('-')?;
+    let language = |code: &str| {
+        let short = CODES.iter().find(|(long, _)| *long == code);
+        short.map_or(code, |(_, short)| short).parse().ok()
+    };
+    Some((language(from)?, language(to)?))
+}
+
+/// Every pair whose mode lies in `modes_dir` and can be run. The rest is passed over, with a word in the log.
+pub(super) fn discover(modes_dir: &Path) -> io::Result<BTreeMap<Direction, Pair>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(modes_dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "mode")
+            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
+            && let Some(direction) = direction(name)
+        {
+            names.push((direction, name.to_owned(), path));
+        }
+    }
+    // Where two packages have a pair, the one with the longer codes is the newer, and the last to be taken.
+    names.sort_by(|(_, a, _), (_, b, _)| a.len().cmp(&b.len()).then_with(|| b.cmp(a)));
+    let mut pairs = BTreeMap::new();
+    for (direction, name, path) in names {
+        match mode::parse(&fs::read_to_string(&path)?) {
+            Ok(stages) => {
+                pairs.insert(direction, Pair { name, stages });
+            }
+            Err(error) => log::warn!("passing over the Apertium mode {}: {error}", path.display()),
+        }
+    }
+    Ok(pairs)
+}
+
+/// The way from `from` to `to`: one pair, or two with the first language in between by code that has both. A language
+/// with a region that no pair has (`pt-PT`) is the one without (`pt`).
+pub(super) fn route<P>(
+    pairs: &BTreeMap<Direction, P>,
+    from: Language,
+    to: Language,
+) -> Option<Vec<Direction>> {
+    let with = |from, to| {
+        if pairs.contains_key(&(from, to)) {
+            return Some(vec![(from, to)]);
+        }
+        pairs
+            .keys()
+            .filter(|(start, _)| *start == from)
+            .map(|(_, middle)| *middle)
+            .find(|middle| pairs.contains_key(&(*middle, to)))
+            .map(|middle| vec![(from, middle), (middle, to)])
+    };
+    let base = |language: Language| language.base().parse().unwrap_or(language);
+    if from == to {
+        return None;
+    }
+    [(from, to), (from, base(to)), (base(from), base(to))]
+        .into_iter()
+        .filter(|(from, to)| from != to)
+        .find_map(|(from, to)| with(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(way: &[Direction]) -> Vec<String> {
+        way.iter().map(|(from, to)| format!("{from}-{to}")).collect()
+    }
+
+    fn pairs(names: &[&str]) -> BTreeMap<Direction, ()> {
+        names
+            .iter()
+            .filter_map(|name| Some((direction(name)?, ())))
+            .collect()
+    }
+
+    fn way(names: &[&str], from: &str, to: &str) -> Option<Vec<String>> {
+        route(&pairs(names), from.parse().unwrap(), to.parse().unwrap()).map(|way| codes(&way))
+    }
+
+    #[test]
+    fn long_and_short_codes_are_the_same_language() {
+        assert_eq!(codes(&[direction("eng-spa").unwrap()]), ["en-es"]);
+        assert_eq!(codes(&[direction("en-gl").unwrap()]), ["en-gl"]);
+        assert_eq!(codes(&[direction("es-pt_BR").unwrap()]), ["es-pt-BR"]);
+        assert!(CODES.iter().all(|(_, code)| code.parse::<Language>().is_ok()));
+    }
+
+    #[test]
+    fn variants_and_tools_are_no_pairs() {
+        for name in [
+            "eng-cat_valencia",
+            "spa-eng_US",
+            "en-eo-bytecode",
+            "eco-es-fr",
+            "eng",
+            "xxx-spa",
+        ] {
+            assert_eq!(direction(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_straight_way_comes_before_one_through_another_language() {
+        let all = ["eng-spa", "eng-cat", "es-fr", "cat-fra", "eng-fra"];
+        assert_eq!(way(&all, "en", "fr").unwrap(), ["en-fr"]);
+        assert_eq!(way(&all[..4], "en", "fr").unwrap(), ["en-ca", "ca-fr"]);
+        assert_eq!(way(&all[..3], "en", "fr").unwrap(), ["en-es", "es-fr"]);
+        assert_eq!(way(&all[..2], "en", "fr"), None);
+        assert_eq!(way(&all, "en", "en"), None);
+    }
+
+    #[test]
+    fn a_region_that_no_pair_has_is_the_language_without_it() {
+        assert_eq!(way(&["es-pt"], "es", "pt-PT").unwrap(), ["es-pt"]);
+        assert_eq!(way(&["es-pt", "es-pt_BR"], "es", "pt-BR").unwrap(), ["es-pt-BR"]);
+    }
+
+    #[test]
+    fn of_two_packages_for_a_pair_the_newer_is_taken_and_what_cannot_be_run_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, mode) in [
+            ("en-es", "lt-proc old"),
+            ("eng-spa", "lt-proc new"),
+            ("eng-glg", "lt-proc $(x)"),
+            ("README", ""),
+        ] {
+            fs::write(dir.path().join(name).with_extension("mode"), mode).unwrap();
+        }
+        let pairs = discover(dir.path()).unwrap();
+        let names: Vec<_> = pairs.values().map(|pair| pair.name.as_str()).collect();
+        assert_eq!(names, ["eng-spa"]);
+    }
+}

@@ -1,0 +1,3 @@
+//! What translates: adapters of the [`Engine`](mynah_domain::ports::engine::Engine) port, one folder each.
+
+pub mod apertium;
