@@ -1,12 +1,12 @@
 //! The wiring: the one place that knows which adapter stands behind which port, and turns settings into a pipeline.
 
-use std::{fs, io, path::Path, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use mynah_actors::{
     cache::CacheSettings,
     events::Feed,
     pipeline::{Factory, Links, Parts, Pipeline, by_name},
-    poller::{PollerParts, Polled, Schedule, Start},
+    poller::{Polled, PollerParts, Schedule, Start},
     publisher::{Limits, PublisherParts},
     router::{RouterParts, RouterSettings},
     supervision::{RestartPolicy, supervisor::SupervisorSettings},
@@ -23,15 +23,237 @@ use tokio::sync::mpsc;
 
 use crate::{
     destinations::x::{XDestination, XDestinationSettings},
-    engines::{apertium::Apertium, gemini::Gemini},
+    engines::{
+        apertium::{Apertium, ApertiumSettings},
+        gemini::{Gemini, GeminiSettings},
+    },
     ledger::SqliteLedger,
-    settings::{self, EngineName, Settings, TargetSettings},
+    settings::{EngineName, Settings, StartAt, TargetSettings},
     sources::x::{XSource, XSourceSettings},
+    x::client::XSettings,
 };
 
 /// The waits between tries of anything that fails in passing.
-const BACKOFF: Backoff =
-    Backoff { base: std::time::Duration::from_secs(1), max: std::time::Duration::from_mins(5) };
+const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
 
 /// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
 const PATIENCE: u32 = 4;
+
+/// Who wants to see what happens.
+pub struct Watch {
+    /// What becomes of jobs.
+    pub feed: Feed,
+    /// How polls end.
+    pub polls: Option<mpsc::UnboundedSender<Polled>>,
+}
+
+/// Opens the ledger of these settings.
+///
+/// # Errors
+/// A sentence that names the file and what to do.
+pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, String> {
+    SqliteLedger::open(&settings.data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
+        .map_err(|error| error.to_string())
+}
+
+/// Starts the pipeline of these settings.
+///
+/// # Errors
+/// A sentence that names what cannot be used and what to do.
+pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pipeline, String> {
+    let ledger: Arc<dyn Ledger> = Arc::new(open_ledger(settings)?);
+    let engines = engines(settings)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let links = Links::default();
+    let meter = links.meter();
+    let targets: Vec<Target> = settings.targets.iter().map(target).collect();
+    let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
+    let targets = by_name(targets);
+
+    let poller = PollerParts {
+        source: format!("x:{}", settings.source.account.as_str().to_lowercase()),
+        language: settings.source.language,
+        start: match settings.source.start.clone() {
+            StartAt::Now => Start::Now,
+            StartAt::Beginning => Start::Beginning,
+            StartAt::After(id, position) => Start::After(Mark { id, position }),
+            StartAt::From(moment) => Start::From(moment),
+        },
+        schedule,
+        page_size: settings.source.page_size,
+        targets: targets.clone(),
+        order: order.clone(),
+        router: links.router.clone(),
+        ledger: ledger.clone(),
+        backoff: BACKOFF,
+        patience: PATIENCE,
+        clock: clock.clone(),
+        meter: meter.clone(),
+        polls: watch.polls,
+    };
+    let translator = TranslatorParts {
+        router: links.router.clone(),
+        cache: links.cache.clone(),
+        from: settings.source.language,
+        targets: targets.clone(),
+        backoff: BACKOFF,
+        clock: clock.clone(),
+        meter: meter.clone(),
+    };
+    let publishers = settings
+        .targets
+        .iter()
+        .map(|settings_of| {
+            let parts = PublisherParts {
+                target: target(settings_of),
+                limits: Limits {
+                    min_interval: settings.publisher.min_interval,
+                    burst: settings.publisher.burst,
+                    caps: Caps { daily: settings_of.daily_cap.0, monthly: settings_of.monthly_cap.0 },
+                },
+                router: links.router.clone(),
+                ledger: ledger.clone(),
+                backoff: BACKOFF,
+                clock: clock.clone(),
+                meter: meter.clone(),
+            };
+            (parts, destination(settings, settings_of, ledger.clone()))
+        })
+        .collect();
+    Ok(Pipeline::start(Parts {
+        supervisor: SupervisorSettings {
+            policy: RestartPolicy {
+                max_restarts: settings.supervisor.max_restarts,
+                window: settings.supervisor.window,
+                backoff: Backoff { base: settings.supervisor.backoff, max: settings.supervisor.backoff_max },
+            },
+            stats_interval: settings.stats_interval,
+        },
+        router: RouterParts {
+            settings: RouterSettings { queue: settings.router_queue, targets: order, patience: PATIENCE },
+            ledger: ledger.clone(),
+            clock,
+            meter,
+            feed: watch.feed,
+        },
+        cache: CacheSettings {
+            max_entries: settings.cache.max_entries,
+            ttl: settings.cache.ttl,
+            file: settings.data_dir.join("cache.jsonl"),
+            snapshot_interval: settings.cache.snapshot_interval,
+        },
+        poller: (poller, source(settings, ledger)),
+        translators: (translator, engines),
+        pool_size: settings.translator.pool_size,
+        translator_arbiters: settings.translator.threads,
+        publishers,
+        links,
+    }))
+}
+
+fn target(settings: &TargetSettings) -> Target {
+    Target {
+        id: TargetId::new("x", settings.account.as_str()),
+        language: settings.language,
+        account: settings.account.as_str().to_owned(),
+        style: Style { tone: settings.tone },
+        too_long: settings.too_long,
+        max_weighted_length: X_MAX_WEIGHTED_LENGTH,
+    }
+}
+
+fn x(settings: &Settings) -> XSettings {
+    XSettings {
+        base_url: settings.x.base_url.clone(),
+        timeout: settings.x.timeout,
+        connections: settings.x.connections,
+    }
+}
+
+/// The source of these settings, as the poller and `mynah check` use it.
+pub fn x_source(settings: &Settings, ledger: Arc<dyn Ledger>) -> XSource {
+    let source = XSourceSettings {
+        x: x(settings),
+        account: settings.source.account.as_str().to_owned(),
+        auth: settings.source.auth.clone(),
+        reposts: settings.source.reposts,
+    };
+    XSource::new(source, ledger)
+}
+
+/// A target's destination, as its publisher and `mynah check` use it.
+pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<dyn Ledger>) -> XDestination {
+    let destination = XDestinationSettings {
+        x: x(settings),
+        account: target.account.as_str().to_owned(),
+        auth: target.auth.clone(),
+    };
+    XDestination::new(destination, ledger)
+}
+
+fn source(settings: &Settings, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
+    let settings = settings.clone();
+    Arc::new(move || Rc::new(x_source(&settings, ledger.clone())))
+}
+
+fn destination(
+    settings: &Settings,
+    target: &TargetSettings,
+    ledger: Arc<dyn Ledger>,
+) -> Factory<Rc<dyn Destination>> {
+    let (settings, target) = (settings.clone(), target.clone());
+    Arc::new(move || Rc::new(x_destination(&settings, &target, ledger.clone())))
+}
+
+/// Makes the engines of these settings, in the order they are asked in.
+///
+/// # Errors
+/// Where one cannot be used at all, or no engine can do what a target needs.
+pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, String> {
+    // One Apertium for all threads: its processes are shared.
+    let apertium = settings
+        .engine
+        .order
+        .contains(&EngineName::Apertium)
+        .then(|| {
+            let how = &settings.engine.apertium;
+            Apertium::new(&ApertiumSettings { modes_dir: how.modes_dir.clone(), timeout: how.timeout })
+                .map_err(|error| error.to_string())
+        })
+        .transpose()?;
+    let gemini = settings.engine.gemini.as_ref().map(|how| GeminiSettings {
+        base_url: how.base_url.clone(),
+        model: how.model.clone(),
+        key: how.key.clone(),
+        timeout: how.timeout,
+        connections: how.connections,
+        max_batch: how.batch,
+    });
+    let order = settings.engine.order.clone();
+    let factory: Factory<Vec<Rc<dyn Engine>>> = Arc::new(move || {
+        let engines = order.iter().filter_map(|name| {
+            let engine: Rc<dyn Engine> = match name {
+                EngineName::Apertium => Rc::new(apertium.clone()?),
+                EngineName::Gemini => Rc::new(Gemini::new(gemini.clone()?)),
+            };
+            Some(engine)
+        });
+        engines.collect()
+    });
+    let from = settings.source.language;
+    let made = factory();
+    let unable: Vec<String> = settings
+        .targets
+        .iter()
+        .filter(|target| !made.iter().any(|engine| engine.supports(from, target.language)))
+        .map(|target| format!("{from}→{}", target.language))
+        .collect();
+    if unable.is_empty() {
+        return Ok(factory);
+    }
+    Err(format!(
+        "no engine of engine.order translates {}; install Apertium's packages for it (apt install apertium-…), \
+         or add \"gemini\" with its key",
+        unable.join(", ")
+    ))
+}

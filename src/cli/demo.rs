@@ -3,14 +3,17 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
 use clap::Args;
 use log::LevelFilter;
 use mynah_actors::events::Event;
-use mynah_domain::{Language, Post, PostId, Skip, TargetId};
+use mynah_domain::{Language, Post, TargetId};
+use mynah_sandbox::Sandbox;
 
 use super::{
     Failure,
@@ -18,15 +21,19 @@ use super::{
     run::Signals,
     sandbox::{self, Plan},
     say,
+    summary::Summary,
 };
 use crate::{
-    engines::apertium::Apertium,
-    settings::{self, SettingsSources},
+    engines::apertium::{Apertium, ApertiumSettings},
+    settings::{self, Settings, SettingsSources},
     telemetry::logging::{self, Stream, printable},
 };
 
 /// The sample, so that the demo needs nothing but the binary.
 const TIMELINE: &str = include_str!("../../examples/timeline.jsonl");
+
+const INSTALL: &str = "Apertium is not installed, and the demo translates with it: \
+                       apt install apertium apertium-eng-spa apertium-eng-cat apertium-en-gl";
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -36,4 +43,181 @@ pub(super) struct DemoArgs {
     /// The languages to be said
     #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
     targets: Vec<Language>,
+}
+
+pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
+    logging::init(LevelFilter::Warn, Stream::Stderr);
+    check_apertium(&args.targets)?;
+    let folder = Scratch::new()?;
+    let plan = Plan {
+        account: "harbour_city".to_owned(),
+        languages: args.targets.clone(),
+        engines: vec!["apertium".to_owned()],
+        start: "beginning",
+    };
+    let sandbox = sandbox::start(&plan, timeline(&folder.0)?).await?;
+    let settings = plan_settings(&plan, &sandbox, &folder.0)?;
+
+    say(format_args!(
+        "@harbour_city speaks {} languages: {}. X is played by the sandbox, the translations are Apertium's own.\n",
+        args.targets.len(),
+        args.targets.iter().map(|language| language.name()).collect::<Vec<_>>().join(", ")
+    ));
+    let started = Instant::now();
+    let mut table = Table::new(&settings);
+    let summary = say_all(&settings, |event, _| table.show(event)).await?;
+    let took = started.elapsed();
+    table.finish();
+    close(&summary, took, &sandbox, args.keep).await?;
+    sandbox.stop().await;
+    summary.trouble().map_or(Ok(()), |trouble| Err(Failure::Work(trouble)))
+}
+
+async fn close(
+    summary: &Summary,
+    took: std::time::Duration,
+    sandbox: &Sandbox,
+    keep: bool,
+) -> Result<(), Failure> {
+    say(summary.told_after(took));
+    if keep {
+        say(format_args!("\nSide by side: {}\nCtrl-C ends it.", sandbox.url()));
+        Signals::new()?.next().await;
+    } else {
+        say(format_args!("\nSide by side in the browser, at {}: mynah demo --keep", sandbox.url()));
+    }
+    Ok(())
+}
+
+fn check_apertium(targets: &[Language]) -> Result<(), Failure> {
+    use mynah_domain::ports::Engine as _;
+    let apertium = Apertium::new(&ApertiumSettings::default()).map_err(|_| Failure::Work(INSTALL.to_owned()))?;
+    let from = Language::english();
+    let missing: Vec<&str> =
+        targets.iter().filter(|to| !apertium.supports(from, **to)).map(|to| to.code()).collect();
+    match missing.as_slice() {
+        [] => Ok(()),
+        all if all.len() == targets.len() => Err(Failure::Work(INSTALL.to_owned())),
+        some => Err(Failure::Work(format!(
+            "Apertium has no way from English to {} here; `apt search apertium-` lists the pairs there are",
+            some.join(", ")
+        ))),
+    }
+}
+
+fn timeline(folder: &Path) -> Result<Vec<mynah_sandbox::TimelinePost>, Failure> {
+    let file = folder.join("timeline.jsonl");
+    fs::write(&file, TIMELINE).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
+    mynah_sandbox::load_timeline(&file).map_err(|error| Failure::Work(error.to_string()))
+}
+
+/// The same way as for a person's own file, so that the demo shows what a person gets.
+fn plan_settings(plan: &Plan, sandbox: &Sandbox, folder: &Path) -> Result<Settings, Failure> {
+    let file = folder.join("config.toml");
+    let text = plan.config(&sandbox.url(), &folder.join("data"));
+    fs::write(&file, text).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
+    let env: HashMap<String, String> = plan.secrets().into_iter().collect();
+    Ok(settings::load(&SettingsSources { file: Some(file), env, overrides: Vec::new() })?)
+}
+
+/// A folder that goes with the demo.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        let folder = std::env::temp_dir().join(format!("mynah-demo-{}", std::process::id()));
+        fs::create_dir_all(&folder)
+            .map_err(|error| Failure::Work(format!("{}: {error}; set TMPDIR to a folder that can be written", folder.display())))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is in the system's folder for such things.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Shows each post with its translations, when the last of them is published.
+struct Table {
+    languages: HashMap<TargetId, Language>,
+    order: Vec<TargetId>,
+    rows: BTreeMap<u64, Row>,
+    colour: bool,
+}
+
+struct Row {
+    post: Arc<Post>,
+    cells: HashMap<TargetId, Option<String>>,
+}
+
+impl Table {
+    fn new(settings: &Settings) -> Self {
+        use std::io::IsTerminal as _;
+        let targets = settings
+            .targets
+            .iter()
+            .map(|target| (TargetId::new("x", target.account.as_str()), target.language))
+            .collect::<Vec<_>>();
+        Self {
+            order: targets.iter().map(|(id, _)| id.clone()).collect(),
+            languages: targets.into_iter().collect(),
+            rows: BTreeMap::new(),
+            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Recorded(post, jobs) => {
+                let cells = jobs
+                    .iter()
+                    .map(|(target, skip)| (target.clone(), skip.map(|why| format!("(skipped: {})", why.as_str()))))
+                    .collect();
+                self.rows.insert(post.position, Row { post: post.clone(), cells });
+            }
+            Event::Published(post, target, translation) => {
+                self.fill(post, target, translation.parts.join("  ⏎  "));
+            }
+            Event::Held(post, target, hold) => self.fill(post, target, format!("(held: {})", hold.reason)),
+            Event::Failed(post, target, reason) => self.fill(post, target, format!("(failed: {reason})")),
+        }
+        // In the source's order: what is whole, up to the first that is not.
+        while let Some(row) = self.rows.first_entry() {
+            if row.get().cells.values().any(Option::is_none) {
+                break;
+            }
+            self.print(&row.remove());
+        }
+    }
+
+    fn fill(&mut self, post: &Post, target: &TargetId, text: String) {
+        if let Some(row) = self.rows.get_mut(&post.position) {
+            row.cells.insert(target.clone(), Some(text));
+        }
+    }
+
+    fn finish(&mut self) {
+        for row in std::mem::take(&mut self.rows).into_values() {
+            self.print(&row);
+        }
+    }
+
+    fn print(&self, row: &Row) {
+        let (bold, dim, plain) = if self.colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+        say(format_args!("{bold}{}{plain}", printable(&row.post.text)));
+        let mut texts: Vec<&Option<String>> = self.order.iter().filter_map(|target| row.cells.get(target)).collect();
+        texts.dedup();
+        if let [Some(same)] = texts.as_slice() {
+            say(format_args!("  {dim}{same}{plain}\n"));
+            return;
+        }
+        for target in &self.order {
+            let language = self.languages.get(target).map_or("?", |language| language.code());
+            let text = row.cells.get(target).cloned().flatten().unwrap_or_else(|| "(not said yet)".to_owned());
+            say(format_args!("  {dim}{language:<3}{plain} {}", printable(&text)));
+        }
+        say("");
+    }
 }

@@ -1,0 +1,105 @@
+//! `mynah check`: are the settings, the keys and the services right? Everything that is wrong is told at once, and then
+//! what is in force and where it came from.
+
+use std::{rc::Rc, sync::Arc};
+
+use log::LevelFilter;
+use mynah_domain::{
+    Style,
+    ports::{Engine, Item, Ledger},
+    text::mask,
+};
+
+use super::{Failure, say};
+use crate::{
+    app,
+    settings::Settings,
+    telemetry::logging::{self, Stream, printable},
+};
+
+pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Failure> {
+    logging::init(LevelFilter::Error, Stream::Stderr);
+    let mut findings = Findings::default();
+    findings.add("settings", Ok("every key is understood".into()));
+    match app::engines(settings) {
+        Err(why) => findings.add("engines", Err(why)),
+        Ok(engines) => {
+            for engine in engines() {
+                let outcome = if offline { Ok("not called".into()) } else { try_engine(&engine, settings).await };
+                findings.add(engine.name(), outcome);
+            }
+        }
+    }
+    match app::open_ledger(settings) {
+        Err(why) => findings.add("ledger", Err(why)),
+        Ok(ledger) => {
+            findings.add("ledger", Ok(format!("{} can be written", settings.data_dir.display())));
+            if !offline {
+                check_x(settings, Arc::new(ledger), &mut findings).await;
+            }
+        }
+    }
+    say("In force:");
+    for (key, (value, place)) in &settings.origins {
+        say(format_args!("  {key:<30} {value:<44} {place}"));
+    }
+    findings.finish()
+}
+
+/// A word is translated: nothing else shows that key, model and pair are right. On Gemini it costs next to nothing.
+async fn try_engine(engine: &Rc<dyn Engine>, settings: &Settings) -> Result<String, String> {
+    let from = settings.source.language;
+    let Some(target) = settings.targets.iter().find(|target| engine.supports(from, target.language)) else {
+        return Err("it translates for no target; take it out of engine.order, or install its packages".into());
+    };
+    let item = Item { text: mask("Hello").text, from, to: target.language, style: Style { tone: target.tone } };
+    match engine.translate(&[item]).await {
+        Err(error) => Err(error.to_string()),
+        Ok(results) => match results.into_iter().next() {
+            Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), target.language.name())),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("it answered nothing".into()),
+        },
+    }
+}
+
+async fn check_x(settings: &Settings, ledger: Arc<dyn Ledger>, findings: &mut Findings) {
+    let source = app::x_source(settings, ledger.clone()).account_id().await;
+    let account = &settings.source.account;
+    findings.add(
+        &format!("source @{account}"),
+        source.map(|id| format!("found on X, id {id}")).map_err(|error| error.to_string()),
+    );
+    for target in &settings.targets {
+        let who = app::x_destination(settings, target, ledger.clone()).whoami().await;
+        findings.add(
+            &format!("target @{}", target.account),
+            who.map(|(_, handle)| format!("the keys are @{handle}'s")).map_err(|error| error.to_string()),
+        );
+    }
+}
+
+#[derive(Default)]
+struct Findings {
+    wrong: Vec<String>,
+}
+
+impl Findings {
+    fn add(&mut self, what: &str, outcome: Result<String, String>) {
+        match outcome {
+            Ok(fine) => say(format_args!("ok    {what}: {fine}")),
+            Err(why) => {
+                say(format_args!("WRONG {what}: {}", printable(&why)));
+                self.wrong.push(what.to_owned());
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self.wrong.len() {
+            0 => Ok(()),
+            1 => Err(Failure::Work(format!("1 thing is wrong: {}", self.wrong[0]))),
+            many => Err(Failure::Work(format!("{many} things are wrong: {}", self.wrong.join(", ")))),
+        }
+    }
+}
