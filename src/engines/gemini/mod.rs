@@ -1,0 +1,470 @@
+//! Gemini: a language model of Google's, asked for several posts at once.
+//!
+//! It translates best of all, and is the least certain: it costs money, it is at times overloaded, it refuses some posts,
+//! and what it answers is written by a model, not by a program.
+//!
+//! - [`request`] writes what is asked, [`placeholders`] the form in which what must not change is shown to the model.
+//! - [`answer`] reads what it said for each post, [`failure`] what its refusals mean.
+//!
+//! An answer that is spoiled as a whole (refused, cut off, no list) is often the fault of one post in it, so the posts are
+//! asked for again in halves, until the one is alone.
+
+mod answer;
+mod failure;
+mod placeholders;
+mod request;
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use jiff::Timestamp;
+use mynah_domain::{
+    Language,
+    ports::engine::{Engine, EngineError, Item, ItemError},
+    text::MaskedText,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::http_client::{HttpClient, HttpError, Limits, Request};
+use answer::Outcome;
+use placeholders::Brackets;
+
+/// How Gemini is reached.
+#[derive(Debug, Clone)]
+pub struct GeminiSettings {
+    /// Where it listens: `https://generativelanguage.googleapis.com`.
+    pub base_url: Url,
+    /// The model, `gemini-3.5-flash-lite`.
+    pub model: String,
+    /// The API key. It goes into a header, never into a URL.
+    pub key: SecretString,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// The most calls at once, from one arbiter.
+    pub connections: usize,
+    /// The most posts in one call.
+    pub max_batch: usize,
+}
+
+/// The engine. It cannot leave its thread: the settings can.
+pub struct Gemini {
+    settings: GeminiSettings,
+    endpoint: String,
+    client: HttpClient,
+}
+
+impl fmt::Debug for Gemini {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gemini")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+type Translations = Vec<Result<MaskedText, ItemError>>;
+
+impl Gemini {
+    /// An engine that shares the connections of its arbiter's others.
+    pub fn new(settings: GeminiSettings) -> Self {
+        let client = HttpClient::shared(
+            "gemini",
+            Limits {
+                connections: settings.connections,
+                timeout: settings.timeout,
+                ..Limits::default()
+            },
+        );
+        let base = settings.base_url.as_str().trim_end_matches('/');
+        Self {
+            endpoint: format!("{base}/v1beta/models/{}:generateContent", settings.model),
+            client,
+            settings,
+        }
+    }
+
+    /// Asks for `items`; where the answer is spoiled, for each half of them. An engine's error ends it all: what came
+    /// before is asked for again with the rest.
+    fn ask<'a>(
+        &'a self,
+        items: &'a [&'a Item],
+        brackets: Brackets,
+    ) -> LocalBoxFuture<'a, Result<Translations, EngineError>> {
+        async move {
+            match self.call(items, brackets).await? {
+                Outcome::Items(answers) => Ok(answers
+                    .into_iter()
+                    .map(|answer| answer.map(|text| brackets.read(&text)))
+                    .collect()),
+                Outcome::Spoiled(error) if items.len() <= 1 => Ok(vec![Err(error)]),
+                Outcome::Spoiled(error) => {
+                    log::debug!("asking for {} posts again in halves: {error}", items.len());
+                    let (first, second) = items.split_at(items.len() / 2);
+                    let mut answers = self.ask(first, brackets).await?;
+                    answers.extend(self.ask(second, brackets).await?);
+                    Ok(answers)
+                }
+            }
+        }
+        .boxed_local()
+    }
+
+    async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<Outcome, EngineError> {
+        let request = Request::post(self.endpoint.as_str())
+            .header("x-goog-api-key", self.settings.key.expose_secret())
+            .json(&request::body(items, brackets))
+            .map_err(|error| {
+                EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
+            })?;
+        let answer = self.client.send(request).await.map_err(|error| match error {
+            HttpError::Unreachable(_) | HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => {
+                EngineError::Unavailable(format!("Gemini: {error}"))
+            }
+        })?;
+        if answer.status != 200 {
+            let error = failure::read(
+                answer.status,
+                &answer.body,
+                &self.settings.model,
+                Timestamp::now(),
+            );
+            return Err(error);
+        }
+        let (outcome, usage) = answer::read(&answer.body, items.len())
+            .map_err(|error| EngineError::Unavailable(error.to_string()))?;
+        log::debug!(
+            model = self.settings.model.as_str(),
+            items = items.len(),
+            prompt_tokens = usage.prompt_token_count,
+            cached_tokens = usage.cached_content_token_count,
+            answer_tokens = usage.candidates_token_count,
+            thought_tokens = usage.thoughts_token_count;
+            "Gemini translated"
+        );
+        Ok(outcome)
+    }
+}
+
+#[async_trait(?Send)]
+impl Engine for Gemini {
+    fn name(&self) -> &'static str {
+        "gemini"
+    }
+
+    fn revision(&self) -> String {
+        format!("gemini/{}", self.settings.model)
+    }
+
+    /// It speaks every language that Mynah knows.
+    fn supports(&self, from: Language, to: Language) -> bool {
+        from != to
+    }
+
+    fn max_batch(&self) -> usize {
+        self.settings.max_batch.max(1)
+    }
+
+    async fn translate(&self, items: &[Item]) -> Result<Translations, EngineError> {
+        // What has no words costs nothing.
+        let (asked, silent): (Vec<_>, Vec<_>) = items
+            .iter()
+            .enumerate()
+            .partition(|(_, item)| item.text.has_words());
+        let mut translations: Translations = vec![Ok(MaskedText::default()); items.len()];
+        for (place, item) in silent {
+            translations[place] = Ok(item.text.clone());
+        }
+        for batch in asked.chunks(self.max_batch()) {
+            let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
+            let answers = match Brackets::absent_from(texts.iter().map(|item| &item.text)) {
+                Some(brackets) => self.ask(&texts, brackets).await?,
+                None => vec![
+                    Err(ItemError::Unusable(
+                        "the post holds every kind of bracket that could mark a placeholder".into()
+                    ));
+                    texts.len()
+                ],
+            };
+            for ((place, _), answer) in batch.iter().zip(answers) {
+                translations[*place] = answer;
+            }
+        }
+        Ok(translations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
+    use mynah_domain::{Style, text::mask};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const KEY: &str = "AIza-not-to-be-seen";
+
+    /// A Gemini on loopback, and what it was asked.
+    struct Fake {
+        url: Url,
+        handle: ServerHandle,
+        requests: Arc<Mutex<Vec<Seen>>>,
+    }
+
+    #[derive(Debug, Clone)]
+    struct Seen {
+        path: String,
+        query: String,
+        key: Option<String>,
+        body: Value,
+    }
+
+    impl Seen {
+        /// The texts of its items.
+        fn texts(&self) -> Vec<String> {
+            let user = self.body["contents"][0]["parts"][0]["text"].as_str().unwrap();
+            let user: Value = serde_json::from_str(user).unwrap();
+            user["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["text"].as_str().unwrap().to_owned())
+                .collect()
+        }
+    }
+
+    impl Drop for Fake {
+        fn drop(&mut self) {
+            drop(self.handle.stop(false));
+        }
+    }
+
+    /// Answers each request by `answer`: a status and a body.
+    fn fake(answer: impl Fn(&Seen) -> (u16, Value) + Send + Clone + 'static) -> Fake {
+        let requests: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let log = Arc::clone(&requests);
+        let server = HttpServer::new(move || {
+            let (answer, log) = (answer.clone(), Arc::clone(&log));
+            App::new().default_service(web::to(move |request: HttpRequest, body: web::Json<Value>| {
+                let seen = Seen {
+                    path: request.path().to_owned(),
+                    query: request.query_string().to_owned(),
+                    key: request
+                        .headers()
+                        .get("x-goog-api-key")
+                        .map(|key| key.to_str().unwrap().to_owned()),
+                    body: body.into_inner(),
+                };
+                log.lock().unwrap().push(seen.clone());
+                let (status, body) = answer(&seen);
+                async move {
+                    HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).json(body)
+                }
+            }))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind("127.0.0.1:0")
+        .unwrap();
+        let url = format!("http://{}/", server.addrs()[0]).parse().unwrap();
+        let server = server.run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        Fake {
+            url,
+            handle,
+            requests,
+        }
+    }
+
+    impl Fake {
+        fn gemini(&self) -> Gemini {
+            Gemini::new(GeminiSettings {
+                base_url: self.url.clone(),
+                model: "gemini-x".into(),
+                key: KEY.into(),
+                timeout: Duration::from_secs(5),
+                connections: 2,
+                max_batch: 4,
+            })
+        }
+
+        fn requests(&self) -> Vec<Seen> {
+            self.requests.lock().unwrap().clone()
+        }
+    }
+
+    fn item(text: &str) -> Item {
+        Item {
+            text: mask(text).text,
+            from: "en".parse().unwrap(),
+            to: "es".parse().unwrap(),
+            style: Style::default(),
+        }
+    }
+
+    fn saying(answers: &Value) -> Value {
+        json!({"candidates": [{"content": {"parts": [{"text": answers.to_string()}]}, "finishReason": "STOP"}]})
+    }
+
+    /// Says everything in capitals.
+    fn shouted(seen: &Seen) -> Value {
+        let answers: Vec<Value> = (1..)
+            .zip(seen.texts())
+            .map(|(id, text)| json!({"id": id.to_string(), "text": text.to_uppercase()}))
+            .collect();
+        saying(&answers.into())
+    }
+
+    fn words(answers: &[Result<MaskedText, ItemError>]) -> Vec<String> {
+        answers
+            .iter()
+            .map(|answer| match answer {
+                Ok(text) => text.words().collect(),
+                Err(error) => format!("{error:?}"),
+            })
+            .collect()
+    }
+
+    #[actix_rt::test]
+    async fn a_batch_comes_back_in_order_with_its_placeholders() {
+        let fake = fake(|seen| (200, shouted(seen)));
+        let answers = fake
+            .gemini()
+            .translate(&[item("hi @bob, bye"), item("#goal"), item("two")])
+            .await
+            .unwrap();
+        assert_eq!(
+            mask("hi @bob, bye")
+                .restore(answers[0].as_ref().unwrap())
+                .unwrap(),
+            "HI @bob, BYE"
+        );
+        assert_eq!(
+            mask("#goal").restore(answers[1].as_ref().unwrap()).unwrap(),
+            "#goal"
+        );
+        assert_eq!(words(&answers[2..]), ["TWO"]);
+        let requests = fake.requests();
+        assert_eq!(requests.len(), 1);
+        assert_eq!(
+            requests[0].texts(),
+            ["hi ⟦0⟧, bye", "two"],
+            "what has no words is not paid for"
+        );
+        assert_eq!(requests[0].path, "/v1beta/models/gemini-x:generateContent");
+    }
+
+    #[actix_rt::test]
+    async fn the_key_is_in_a_header_and_nowhere_else() {
+        let fake = fake(|_| {
+            let message = "API key not valid. Please pass a valid API key.";
+            (400, json!({"error": {"code": 400, "message": message}}))
+        });
+        let gemini = fake.gemini();
+        let error = gemini.translate(&[item("hi")]).await.unwrap_err();
+        assert!(matches!(error, EngineError::Unauthorized(_)));
+        let seen = &fake.requests()[0];
+        assert_eq!(seen.key.as_deref(), Some(KEY));
+        for shown in [
+            seen.query.clone(),
+            seen.body.to_string(),
+            error.to_string(),
+            format!("{gemini:?}"),
+        ] {
+            assert!(!shown.contains(KEY), "{shown}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn more_than_a_batch_is_several_calls() {
+        let fake = fake(|seen| (200, shouted(seen)));
+        let items: Vec<Item> = (0..9).map(|n| item(&format!("post {n}"))).collect();
+        let answers = fake.gemini().translate(&items).await.unwrap();
+        let expected: Vec<String> = (0..9).map(|n| format!("POST {n}")).collect();
+        assert_eq!(words(&answers), expected);
+        let sizes: Vec<usize> = fake.requests().iter().map(|seen| seen.texts().len()).collect();
+        assert_eq!(sizes, [4, 4, 1]);
+    }
+
+    #[actix_rt::test]
+    async fn one_post_that_is_refused_costs_only_itself() {
+        let fake = fake(|seen| {
+            let blocked = seen.texts().iter().any(|text| text.contains("bad"));
+            let refusal = json!({"promptFeedback": {"blockReason": "SAFETY"}});
+            (200, if blocked { refusal } else { shouted(seen) })
+        });
+        let answers = fake
+            .gemini()
+            .translate(&["a", "b", "bad", "c"].map(item))
+            .await
+            .unwrap();
+        assert!(matches!(answers[2], Err(ItemError::Refused(_))));
+        assert_eq!(
+            [&words(&answers[..2])[..], &words(&answers[3..])].concat(),
+            ["A", "B", "C"]
+        );
+        assert_eq!(fake.requests().len(), 5, "4, 2, 2, 1 and 1 posts");
+    }
+
+    #[actix_rt::test]
+    async fn an_answer_cut_off_is_asked_for_in_halves_and_given_up_alone() {
+        let fake = fake(|seen| {
+            let cut = json!({"candidates": [{"finishReason": "MAX_TOKENS"}]});
+            (
+                200,
+                if seen.texts().len() > 1 || seen.texts() == ["long"] {
+                    cut
+                } else {
+                    shouted(seen)
+                },
+            )
+        });
+        let answers = fake.gemini().translate(&["a", "long"].map(item)).await.unwrap();
+        assert_eq!(words(&answers[..1]), ["A"]);
+        assert!(matches!(&answers[1], Err(ItemError::Unusable(why)) if why.contains("MAX_TOKENS")));
+        assert_eq!(fake.requests().len(), 3);
+    }
+
+    #[actix_rt::test]
+    async fn an_item_left_out_is_an_error_of_its_own() {
+        let fake = fake(|_| (200, saying(&json!([{"id": "2", "text": "dos"}]))));
+        let answers = fake.gemini().translate(&["one", "two"].map(item)).await.unwrap();
+        assert!(matches!(answers[0], Err(ItemError::Unusable(_))));
+        assert_eq!(words(&answers[1..]), ["dos"]);
+    }
+
+    #[actix_rt::test]
+    async fn what_fails_as_a_whole_says_so() {
+        for (status, body) in [
+            (
+                503,
+                json!({"error": {"status": "UNAVAILABLE", "message": "overloaded"}}),
+            ),
+            (200, json!("not Google")),
+        ] {
+            let fake = fake(move |_| (status, body.clone()));
+            let error = fake.gemini().translate(&[item("hi")]).await.unwrap_err();
+            assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
+        }
+        let fake = fake(|_| (429, json!({"error": {"message": "Please retry in 3s."}})));
+        let error = fake.gemini().translate(&[item("hi")]).await.unwrap_err();
+        assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }));
+    }
+
+    #[actix_rt::test]
+    async fn nobody_there_is_unavailable() {
+        let gemini = {
+            let gone = fake(|seen| (200, shouted(seen)));
+            gone.handle.stop(false).await;
+            gone.gemini()
+        };
+        let error = gemini.translate(&[item("hi")]).await.unwrap_err();
+        assert!(
+            matches!(&error, EngineError::Unavailable(why) if why.contains("cannot reach")),
+            "{error:?}"
+        );
+    }
+}
