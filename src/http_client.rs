@@ -78,12 +78,7 @@ pub struct Request {
 impl Request {
     /// A request without a body.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self {
-            method,
-            url: url.into(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+        Self { method, url: url.into(), headers: Vec::new(), body: Bytes::new() }
     }
 
     /// A `GET`.
@@ -144,13 +139,10 @@ impl Answer {
     /// measured; one sent in chunks is known to be whole only where its form says so.
     fn is_cut_off(&self) -> bool {
         if let Some(length) = self.header("content-length") {
-            return length
-                .parse::<usize>()
-                .is_ok_and(|length| length > self.body.len());
+            return length.parse::<usize>().is_ok_and(|length| length > self.body.len());
         }
-        let is_json = self
-            .header("content-type")
-            .is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+        let is_json =
+            self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
         let has_body = !matches!(self.status, 204 | 304);
         has_body && is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
     }
@@ -178,10 +170,7 @@ impl HttpClient {
     /// The client of this thread for `upstream`, made on first use.
     pub fn shared(upstream: &str, limits: Limits) -> Self {
         CLIENTS.with_borrow_mut(|clients| {
-            clients
-                .entry((upstream.to_owned(), limits))
-                .or_insert_with(|| Self::new(limits))
-                .clone()
+            clients.entry((upstream.to_owned(), limits)).or_insert_with(|| Self::new(limits)).clone()
         })
     }
 
@@ -222,26 +211,13 @@ impl HttpClient {
         for (name, value) in request.headers {
             outgoing = outgoing.insert_header((name, value));
         }
-        let mut response = outgoing
-            .send_body(request.body)
-            .await
-            .map_err(|error| from_sending(&error))?;
+        let mut response = outgoing.send_body(request.body).await.map_err(|error| from_sending(&error))?;
         let status = response.status().as_u16();
         let limit = self.limits.max_body;
-        let body = response
-            .body()
-            .limit(limit)
-            .await
-            .map_err(|error| from_reading(&error, status, limit))?;
-        let answer = Answer {
-            status,
-            headers: response.headers().clone(),
-            body,
-        };
+        let body = response.body().limit(limit).await.map_err(|error| from_reading(&error, status, limit))?;
+        let answer = Answer { status, headers: response.headers().clone(), body };
         if answer.is_cut_off() {
-            return Err(HttpError::NoAnswer(
-                "the connection ended in the middle of the answer".into(),
-            ));
+            return Err(HttpError::NoAnswer("the connection ended in the middle of the answer".into()));
         }
         Ok(answer)
     }
@@ -333,11 +309,7 @@ mod tests {
     }
 
     fn client() -> HttpClient {
-        HttpClient::new(Limits {
-            timeout: Duration::from_millis(300),
-            max_body: 1000,
-            ..Limits::default()
-        })
+        HttpClient::new(Limits { timeout: Duration::from_millis(300), max_body: 1000, ..Limits::default() })
     }
 
     #[actix_rt::test]
@@ -357,10 +329,8 @@ mod tests {
             seen.send(read_request(stream)).unwrap();
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
         });
-        let request = Request::post(format!("http://{address}/a?b=c"))
-            .header("x-key", "k")
-            .json(&["hi"])
-            .unwrap();
+        let request =
+            Request::post(format!("http://{address}/a?b=c")).header("x-key", "k").json(&["hi"]).unwrap();
         assert_eq!(client().send(request).await.unwrap().status, 204);
         let request = requests.recv().unwrap();
         assert!(request.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{request}");
@@ -395,12 +365,10 @@ mod tests {
     #[actix_rt::test]
     async fn a_server_that_speaks_no_tls_is_unreachable() {
         let address = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
-        let answer = HttpClient::new(Limits {
-            connect_timeout: Duration::from_millis(200),
-            ..Limits::default()
-        })
-        .send(Request::get(format!("https://{address}/")))
-        .await;
+        let answer =
+            HttpClient::new(Limits { connect_timeout: Duration::from_millis(200), ..Limits::default() })
+                .send(Request::get(format!("https://{address}/")))
+                .await;
         assert!(matches!(answer, Err(HttpError::Unreachable(_))), "{answer:?}");
     }
 
@@ -427,10 +395,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Le",
         ] {
             let answer = get(answering(half)).await;
-            assert!(
-                matches!(answer, Err(HttpError::NoAnswer(_))),
-                "{half}: {answer:?}"
-            );
+            assert!(matches!(answer, Err(HttpError::NoAnswer(_))), "{half}: {answer:?}");
         }
     }
 
@@ -441,9 +406,7 @@ mod tests {
         });
         let in_the_body = server(|stream| {
             read_request(stream);
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").unwrap();
             let _ = stream.read_to_end(&mut Vec::new());
         });
         for address in [before_the_head, in_the_body] {
@@ -453,10 +416,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn what_is_not_http_is_no_answer() {
-        assert!(matches!(
-            get(answering("SSH-2.0-OpenSSH_9.2\r\n")).await,
-            Err(HttpError::NoAnswer(_))
-        ));
+        assert!(matches!(get(answering("SSH-2.0-OpenSSH_9.2\r\n")).await, Err(HttpError::NoAnswer(_))));
     }
 
     #[actix_rt::test]
@@ -468,10 +428,7 @@ mod tests {
         ] {
             assert_eq!(
                 get(answering(answer)).await.unwrap_err(),
-                HttpError::TooLarge {
-                    status: 200,
-                    limit: 1000
-                }
+                HttpError::TooLarge { status: 200, limit: 1000 }
             );
         }
     }
@@ -490,10 +447,7 @@ mod tests {
         let client = client();
         for _ in 0..20 {
             let answer = client.send(Request::get(format!("http://{address}/"))).await;
-            assert!(
-                matches!(answer, Ok(_) | Err(HttpError::NoAnswer(_))),
-                "{answer:?}"
-            );
+            assert!(matches!(answer, Ok(_) | Err(HttpError::NoAnswer(_))), "{answer:?}");
         }
     }
 
@@ -510,15 +464,10 @@ mod tests {
                 read_request(&mut stream);
                 started.send(()).unwrap();
                 wait.recv().unwrap();
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                    .unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
             }
         });
-        let limits = Limits {
-            connections: 1,
-            ..Limits::default()
-        };
+        let limits = Limits { connections: 1, ..Limits::default() };
         let send = || {
             let client = HttpClient::shared("test", limits);
             async move { client.send(Request::get(format!("http://{address}/"))).await }

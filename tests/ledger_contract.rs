@@ -19,10 +19,7 @@ struct Sqlite {
 
 impl Bench for Sqlite {
     fn new(clock: Arc<TestClock>) -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            clock,
-        }
+        Self { folder: tempfile::tempdir().unwrap(), clock }
     }
 
     fn open(&self) -> Box<dyn Ledger> {

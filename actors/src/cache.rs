@@ -92,20 +92,11 @@ impl Cache {
             .expire_after(UntilItExpires)
             .build();
         match snapshot::load(&settings.file) {
-            Ok(kept) => kept
-                .into_iter()
-                .for_each(|(key, entry)| entries.insert(key, entry)),
+            Ok(kept) => kept.into_iter().for_each(|(key, entry)| entries.insert(key, entry)),
             // A cache can be made anew; the service goes on without it.
             Err(error) => warn!("the cache starts empty: {error}"),
         }
-        Self {
-            seat: Some(seat),
-            settings,
-            entries,
-            flights: HashMap::new(),
-            link,
-            changed: false,
-        }
+        Self { seat: Some(seat), settings, entries, flights: HashMap::new(), link, changed: false }
     }
 
     /// Answers a key: with its translation, or by making the asker its leader or one who waits for the leader.
@@ -119,11 +110,7 @@ impl Cache {
             return Answer::Wait(Wait(receiver));
         }
         self.flights.insert(key, Vec::new());
-        Answer::Lead(Lead {
-            key,
-            cache: self.link.clone(),
-            landed: false,
-        })
+        Answer::Lead(Lead { key, cache: self.link.clone(), landed: false })
     }
 
     fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
@@ -139,13 +126,7 @@ impl Cache {
         };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        self.entries.insert(
-            key,
-            Entry {
-                text: text.clone(),
-                expires,
-            },
-        );
+        self.entries.insert(key, Entry { text: text.clone(), expires });
         self.changed = true;
         for sender in waiting {
             let _ = sender.send(Answer::Hit(text.clone()));
@@ -305,10 +286,7 @@ mod tests {
         };
         let link = Link::new();
         link.point_at(Cache::new(seat, settings, link.clone()).start());
-        Kept {
-            link,
-            deaths: receiver,
-        }
+        Kept { link, deaths: receiver }
     }
 
     fn key(text: &str, to: &str) -> Key {
@@ -329,20 +307,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
         let key = key("Hello", "es");
-        let Answer::Lead(lead) = look(&cache.link, key).await else {
-            panic!("nobody has it yet")
-        };
-        let Answer::Wait(first) = look(&cache.link, key).await else {
-            panic!("somebody leads")
-        };
-        let Answer::Wait(second) = look(&cache.link, key).await else {
-            panic!("somebody leads")
-        };
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody has it yet") };
+        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads") };
+        let Answer::Wait(second) = look(&cache.link, key).await else { panic!("somebody leads") };
         lead.land(said("Hola"));
         for wait in [first, second] {
-            let Some(Answer::Hit(text)) = wait.answer().await else {
-                panic!("it landed")
-            };
+            let Some(Answer::Hit(text)) = wait.answer().await else { panic!("it landed") };
             assert_eq!(*text, said("Hola"));
         }
         assert!(matches!(look(&cache.link, key).await, Answer::Hit(_)));
@@ -353,22 +323,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
         let key = key("Hello", "es");
-        let Answer::Lead(lead) = look(&cache.link, key).await else {
-            panic!("nobody has it yet")
-        };
-        let Answer::Wait(first) = look(&cache.link, key).await else {
-            panic!("somebody leads")
-        };
-        let Answer::Wait(second) = look(&cache.link, key).await else {
-            panic!("somebody leads")
-        };
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody has it yet") };
+        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads") };
+        let Answer::Wait(second) = look(&cache.link, key).await else { panic!("somebody leads") };
         drop(lead);
-        let Some(Answer::Lead(lead)) = first.answer().await else {
-            panic!("the first takes over")
-        };
-        let Some(Answer::Wait(second)) = second.answer().await else {
-            panic!("the second still waits")
-        };
+        let Some(Answer::Lead(lead)) = first.answer().await else { panic!("the first takes over") };
+        let Some(Answer::Wait(second)) = second.answer().await else { panic!("the second still waits") };
         lead.land(said("Hola"));
         assert!(matches!(second.answer().await, Some(Answer::Hit(_))));
     }
@@ -385,14 +345,8 @@ mod tests {
         kept.link.ask(StopAsked).await.unwrap();
         kept.deaths.recv().await.expect("the end is told");
         let again = cache(file);
-        assert!(matches!(
-            look(&again.link, key("Hello", "es")).await,
-            Answer::Hit(_)
-        ));
-        assert!(matches!(
-            look(&again.link, key("Hello", "ca")).await,
-            Answer::Lead(_)
-        ));
+        assert!(matches!(look(&again.link, key("Hello", "es")).await, Answer::Hit(_)));
+        assert!(matches!(look(&again.link, key("Hello", "ca")).await, Answer::Lead(_)));
     }
 
     #[test]
@@ -401,20 +355,13 @@ mod tests {
         let file = directory.path().join("cache.jsonl");
         assert!(snapshot::load(&file).unwrap().is_empty());
         std::fs::write(&file, "garbage").unwrap();
-        assert!(
-            snapshot::load(&file)
-                .unwrap_err()
-                .to_string()
-                .contains("no cache of this version")
-        );
+        assert!(snapshot::load(&file).unwrap_err().to_string().contains("no cache of this version"));
     }
 
     #[test]
     fn a_key_tells_text_language_style_and_engine_apart() {
         let [en, es, ca] = ["en", "es", "ca"].map(|code| code.parse().unwrap());
-        let formal = Style {
-            tone: mynah_domain::Tone::Formal,
-        };
+        let formal = Style { tone: mynah_domain::Tone::Formal };
         let text = mask("Hello").text;
         let keys = [
             Key::new(&text, en, es, Style::default(), "a"),

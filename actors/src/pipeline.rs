@@ -106,9 +106,7 @@ impl Pipeline {
             },
             {
                 let router = parts.router;
-                service("router", &desk, &links.router, move |seat, _| {
-                    Router::new(seat, router.clone())
-                })
+                service("router", &desk, &links.router, move |seat, _| Router::new(seat, router.clone()))
             },
         ];
         for (publisher, destination) in parts.publishers {
@@ -120,17 +118,12 @@ impl Pipeline {
         for number in 0..parts.pool_size.max(1) {
             let (translator, engines) = parts.translators.clone();
             let name = format!("translator-{}", number + 1);
-            specs.push(worker(
-                &name,
-                Stage::Worker,
-                &pool[number % pool.len()],
-                move |seat| Translator::new(Alive::new(seat), translator.clone(), engines()),
-            ));
+            specs.push(worker(&name, Stage::Worker, &pool[number % pool.len()], move |seat| {
+                Translator::new(Alive::new(seat), translator.clone(), engines())
+            }));
         }
         let (poller, source) = parts.poller;
-        specs.push(worker("poller", Stage::Inlet, &world, move |_| {
-            Poller::new(poller.clone(), source())
-        }));
+        specs.push(worker("poller", Stage::Inlet, &world, move |_| Poller::new(poller.clone(), source())));
 
         let board = Board::default();
         let (supervisor, outcome) = Supervisor::new(
@@ -140,13 +133,7 @@ impl Pipeline {
             links.stats.clone(),
             specs,
         );
-        Self {
-            links,
-            board,
-            supervisor: supervisor.start(),
-            outcome,
-            arbiters,
-        }
+        Self { links, board, supervisor: supervisor.start(), outcome, arbiters }
     }
 
     /// Stops everything in order and waits for it, and for its threads.
@@ -178,11 +165,7 @@ where
         link.point_at(addr.clone());
         stopper(addr)
     };
-    ChildSpec {
-        name: name.to_owned(),
-        stage: Stage::Service,
-        build: Box::new(build),
-    }
+    ChildSpec { name: name.to_owned(), stage: Stage::Service, build: Box::new(build) }
 }
 
 /// An actor that pulls its work.
@@ -195,15 +178,9 @@ fn worker<C: Core + Unpin>(
     let (arbiter, make) = (arbiter.clone(), Arc::new(make));
     let build = move |seat| {
         let make = make.clone();
-        stopper(Shell::start_in_arbiter(&arbiter, move |_| {
-            Shell::new(seat, move |seat| make(seat))
-        }))
+        stopper(Shell::start_in_arbiter(&arbiter, move |_| Shell::new(seat, move |seat| make(seat))))
     };
-    ChildSpec {
-        name: name.to_owned(),
-        stage,
-        build: Box::new(build),
-    }
+    ChildSpec { name: name.to_owned(), stage, build: Box::new(build) }
 }
 
 fn stopper<A>(addr: Addr<A>) -> Stopper
@@ -221,10 +198,5 @@ where
 
 /// The targets, by name.
 pub fn by_name(targets: impl IntoIterator<Item = Target>) -> Arc<HashMap<TargetId, Target>> {
-    Arc::new(
-        targets
-            .into_iter()
-            .map(|target| (target.id.clone(), target))
-            .collect(),
-    )
+    Arc::new(targets.into_iter().map(|target| (target.id.clone(), target)).collect())
 }

@@ -128,13 +128,7 @@ impl From<SourceError> for Trouble {
 impl Poller {
     /// A poller of a source.
     pub fn new(parts: PollerParts, source: Rc<dyn Source>) -> Self {
-        Self {
-            parts,
-            source,
-            next: None,
-            failures: 0,
-            went_well: false,
-        }
+        Self { parts, source, next: None, failures: 0, went_well: false }
     }
 }
 
@@ -178,12 +172,9 @@ impl Poller {
         self.failures += 1;
         let passing = trouble.is_passing();
         let wait = match (&trouble, schedule) {
-            (
-                SourceError::RateLimited {
-                    until: Some(until), ..
-                },
-                _,
-            ) => Duration::try_from(until.duration_since(self.parts.clock.now())).unwrap_or_default(),
+            (SourceError::RateLimited { until: Some(until), .. }, _) => {
+                Duration::try_from(until.duration_since(self.parts.clock.now())).unwrap_or_default()
+            }
             (_, Schedule::Every(interval)) if !passing => interval,
             _ => self.parts.backoff.wait(self.failures, fastrand::f64()),
         };
@@ -219,10 +210,7 @@ impl Poller {
             Some(progress) => progress,
             None => match &self.parts.start {
                 Start::Now => return self.start_now().await,
-                Start::After(mark) => Progress {
-                    floor: Some(mark.clone()),
-                    walk: None,
-                },
+                Start::After(mark) => Progress { floor: Some(mark.clone()), walk: None },
                 Start::Beginning | Start::From(_) => Progress::default(),
             },
         };
@@ -246,17 +234,11 @@ impl Poller {
             progress = progress.after_page(&page.posts, whole);
             posts += self.record(page.posts, progress.clone()).await?;
             if whole {
-                return Ok(Polled::Done {
-                    posts,
-                    started_now: false,
-                });
+                return Ok(Polled::Done { posts, started_now: false });
             }
             if stop.is_asked() {
                 // The walk goes on with the next start.
-                return Ok(Polled::Done {
-                    posts,
-                    started_now: false,
-                });
+                return Ok(Polled::Done { posts, started_now: false });
             }
         }
     }
@@ -264,9 +246,7 @@ impl Poller {
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError> {
         let started = Instant::now();
         let page = self.source.page(request).await;
-        self.parts
-            .meter
-            .called("x", "read", started.elapsed(), page.as_ref().err().map(kind_of));
+        self.parts.meter.called("x", "read", started.elapsed(), page.as_ref().err().map(kind_of));
         if let Ok(page) = &page {
             for oddity in &page.oddities {
                 warn!(source = self.parts.source.as_str(); "{oddity}");
@@ -277,19 +257,13 @@ impl Poller {
 
     /// Takes the newest post as the floor, so that nothing said before is said again.
     async fn start_now(&self) -> Result<Polled, Trouble> {
-        let request = PageRequest {
-            limit: 1,
-            ..PageRequest::default()
-        };
+        let request = PageRequest { limit: 1, ..PageRequest::default() };
         let page = self.page(&request).await?;
         let floor = page.posts.first().map(Mark::of);
         let newest = floor.as_ref().map_or("none yet", |mark| mark.id.0.as_str());
         info!(source = self.parts.source.as_str(), newest = newest; "followed from now on; earlier posts are left alone (source.start)");
         self.record(Vec::new(), Progress { floor, walk: None }).await?;
-        Ok(Polled::Done {
-            posts: 0,
-            started_now: true,
-        })
+        Ok(Polled::Done { posts: 0, started_now: true })
     }
 
     async fn record(&self, posts: Vec<Post>, progress: Progress) -> Result<u64, Trouble> {
@@ -300,17 +274,10 @@ impl Poller {
                     let target = self.parts.targets.get(id)?;
                     Some((id.clone(), skip_reason(&post, self.parts.language, target)))
                 });
-                RecordPost {
-                    jobs: jobs.collect(),
-                    post: Arc::new(post),
-                }
+                RecordPost { jobs: jobs.collect(), post: Arc::new(post) }
             })
             .collect();
-        let page = RecordPage {
-            source: self.parts.source.clone(),
-            posts,
-            progress,
-        };
+        let page = RecordPage { source: self.parts.source.clone(), posts, progress };
         let recorded = self.parts.router.ask_until_answered(Record(page)).await?;
         if recorded.posts > 0 {
             info!(source = self.parts.source.as_str(), posts = recorded.posts, jobs = recorded.jobs, skipped = recorded.skipped; "posts recorded");

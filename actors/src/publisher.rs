@@ -94,24 +94,12 @@ impl From<LedgerError> for Halt {
 impl Publisher {
     /// A publisher on that destination.
     pub fn new(alive: Alive, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
-        let Limits {
-            min_interval, burst, ..
-        } = parts.limits;
+        let Limits { min_interval, burst, .. } = parts.limits;
         let bucket = (!min_interval.is_zero()).then(|| {
             let burst = burst.max(1);
-            RateLimiter::builder()
-                .max(burst)
-                .initial(burst)
-                .refill(1)
-                .interval(min_interval)
-                .build()
+            RateLimiter::builder().max(burst).initial(burst).refill(1).interval(min_interval).build()
         });
-        Self {
-            alive,
-            parts,
-            destination,
-            bucket,
-        }
+        Self { alive, parts, destination, bucket }
     }
 }
 
@@ -127,10 +115,7 @@ impl Core for Publisher {
         if stop.or(permit).await.is_none() {
             return Turn::Idle;
         }
-        let pull = PullPublication {
-            worker: self.alive.ticket(),
-            target: self.parts.target.id.clone(),
-        };
+        let pull = PullPublication { worker: self.alive.ticket(), target: self.parts.target.id.clone() };
         let job = match stop.or(self.parts.router.ask_until_answered(pull)).await {
             None | Some(Ok(None)) => return Turn::Idle,
             Some(Err(error)) => return Turn::Fatal(error.to_string()),
@@ -144,20 +129,12 @@ impl Core for Publisher {
                 // Before the report, which would make the job ready again.
                 self.parts
                     .router
-                    .ask_until_answered(Block {
-                        target: self.parts.target.id.clone(),
-                        reason,
-                    })
+                    .ask_until_answered(Block { target: self.parts.target.id.clone(), reason })
                     .await;
                 vec![event]
             }
         };
-        match self
-            .parts
-            .router
-            .ask_until_answered(ReportJobs(vec![JobReport::new(&job, event)]))
-            .await
-        {
+        match self.parts.router.ask_until_answered(ReportJobs(vec![JobReport::new(&job, event)])).await {
             Ok(()) => Turn::Worked,
             Err(error) => Turn::Fatal(error.to_string()),
         }
@@ -175,14 +152,8 @@ impl Publisher {
         let last = translation.parts.len().saturating_sub(1);
         let mut events = Vec::new();
         for (number, text) in (0_u32..).zip(&translation.parts) {
-            let begun = job
-                .publications
-                .iter()
-                .find(|publication| publication.part == number);
-            let draft = Draft {
-                text: text.clone(),
-                reply_to: reply_to.take(),
-            };
+            let begun = job.publications.iter().find(|publication| publication.part == number);
+            let draft = Draft { text: text.clone(), reply_to: reply_to.take() };
             let remote_id = match begun.map(|publication| (publication, &publication.remote_id)) {
                 Some((_, Some(remote_id))) => {
                     reply_to = Some(remote_id.clone());
@@ -199,10 +170,7 @@ impl Publisher {
                 }
                 None => self.send(job, number, &draft).await?,
             };
-            let sent = JobEvent::PartSent {
-                part: number,
-                remote_id: remote_id.clone(),
-            };
+            let sent = JobEvent::PartSent { part: number, remote_id: remote_id.clone() };
             if number as usize == last {
                 events.push(sent);
             } else {
@@ -220,11 +188,9 @@ impl Publisher {
     /// What the first part goes on from: in a thread, what the parent became on this account.
     async fn parent_of(&self, job: &Job) -> Result<Option<PostId>, Halt> {
         match &job.post.kind {
-            PostKind::Thread { parent } => Ok(self
-                .parts
-                .ledger
-                .publication_of(parent, &self.parts.target.id)
-                .await?),
+            PostKind::Thread { parent } => {
+                Ok(self.parts.ledger.publication_of(parent, &self.parts.target.id).await?)
+            }
             PostKind::Original
             | PostKind::Reply { .. }
             | PostKind::Repost { .. }
@@ -233,19 +199,12 @@ impl Publisher {
     }
 
     async fn write(&self, job: &Job, event: JobEvent) -> Result<(), Halt> {
-        let change = Change {
-            job: job.id,
-            token: job.token,
-            events: vec![event],
-        };
+        let change = Change { job: job.id, token: job.token, events: vec![event] };
         for answer in self.parts.ledger.advance(vec![change]).await? {
             if let Err(why) = answer {
                 // Somebody else has it; whatever is done here must not be done twice.
                 let reason = format!("it was taken up elsewhere: {why}");
-                return Err(Halt::Event(JobEvent::OutcomeLost {
-                    reason,
-                    not_before: None,
-                }));
+                return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before: None }));
             }
         }
         Ok(())
@@ -257,22 +216,12 @@ impl Publisher {
         if caps != Caps::default() {
             let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
             if let Err(reached) = caps.allow(spent, 1, now) {
-                let hold = Hold {
-                    kind: HoldKind::Cap,
-                    reason: reached.to_string(),
-                    until: Some(reached.until),
-                };
+                let hold =
+                    Hold { kind: HoldKind::Cap, reason: reached.to_string(), until: Some(reached.until) };
                 return Err(Halt::Event(JobEvent::Held(hold)));
             }
         }
-        self.write(
-            job,
-            JobEvent::PartBegun {
-                part,
-                text: draft.text.clone(),
-            },
-        )
-        .await?;
+        self.write(job, JobEvent::PartBegun { part, text: draft.text.clone() }).await?;
         let started = Instant::now();
         let answer = self.destination.publish(draft).await;
         let error = answer.as_ref().err().map(kind_of);
@@ -301,19 +250,12 @@ impl Publisher {
                 }));
             }
             PublishError::Duplicate(_) => {
-                let publication = Publication {
-                    part,
-                    text: draft.text.clone(),
-                    intent_at: begun,
-                    remote_id: None,
-                };
+                let publication =
+                    Publication { part, text: draft.text.clone(), intent_at: begun, remote_id: None };
                 if let Some(remote_id) = self.look_up(draft, &publication).await? {
                     // It was this very message, sent by a try whose answer was lost: the next turn goes on behind it.
                     self.write(job, JobEvent::PartSent { part, remote_id }).await?;
-                    return Ok(Halt::Event(JobEvent::NotSent {
-                        not_before: None,
-                        reason,
-                    }));
+                    return Ok(Halt::Event(JobEvent::NotSent { not_before: None, reason }));
                 }
             }
             _ => {}
@@ -322,37 +264,24 @@ impl Publisher {
         let wait = self.parts.backoff.wait(job.attempt.max(1), fastrand::f64());
         let later = self.in_a(wait);
         Ok(match error {
-            PublishError::Unauthorized(_) => Halt::Blocked(
-                JobEvent::NotSent {
-                    not_before: None,
-                    reason: reason.clone(),
-                },
-                reason,
-            ),
+            PublishError::Unauthorized(_) => {
+                Halt::Blocked(JobEvent::NotSent { not_before: None, reason: reason.clone() }, reason)
+            }
             PublishError::RateLimited { until, .. } => {
                 let not_before = Some(until.map_or(later, |until| until.max(later)));
                 Halt::Event(JobEvent::NotSent { not_before, reason })
             }
-            PublishError::Duplicate(_) | PublishError::Refused(_) => Halt::Event(JobEvent::Held(Hold {
-                kind: HoldKind::Refused,
-                reason,
-                until: None,
-            })),
+            PublishError::Duplicate(_) | PublishError::Refused(_) => {
+                Halt::Event(JobEvent::Held(Hold { kind: HoldKind::Refused, reason, until: None }))
+            }
             PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_) => {
-                Halt::Event(JobEvent::NotSent {
-                    not_before: Some(later),
-                    reason,
-                })
+                Halt::Event(JobEvent::NotSent { not_before: Some(later), reason })
             }
         })
     }
 
     fn in_a(&self, wait: Duration) -> Timestamp {
-        self.parts
-            .clock
-            .now()
-            .saturating_add(wait)
-            .unwrap_or(Timestamp::MAX)
+        self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
     /// Looks whether a message that was begun is on the account: the same text, since the intent, and not on record as
@@ -361,28 +290,17 @@ impl Publisher {
         let since = begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN);
         let started = Instant::now();
         let shown = self.destination.recent(since).await;
-        self.parts.meter.called(
-            "x",
-            "lookup",
-            started.elapsed(),
-            shown.as_ref().err().map(kind_of),
-        );
+        self.parts.meter.called("x", "lookup", started.elapsed(), shown.as_ref().err().map(kind_of));
         let shown = match shown {
             Ok(shown) => shown,
             Err(PublishError::Unauthorized(reason)) => {
-                let event = JobEvent::OutcomeLost {
-                    reason: reason.clone(),
-                    not_before: None,
-                };
+                let event = JobEvent::OutcomeLost { reason: reason.clone(), not_before: None };
                 return Err(Halt::Blocked(event, reason));
             }
             Err(error) => {
                 warn!(target = self.parts.target.id.as_str(); "a lookup failed and will be tried again: {error}");
                 let not_before = Some(self.in_a(self.parts.backoff.max));
-                return Err(Halt::Event(JobEvent::OutcomeLost {
-                    reason: error.to_string(),
-                    not_before,
-                }));
+                return Err(Halt::Event(JobEvent::OutcomeLost { reason: error.to_string(), not_before }));
             }
         };
         let same: Vec<PostId> = shown

@@ -90,10 +90,7 @@ impl Router {
             open: std::cell::Cell::new(false),
             timer: Notify::new(),
         };
-        Self {
-            seat: Some(seat),
-            desk: Rc::new(desk),
-        }
+        Self { seat: Some(seat), desk: Rc::new(desk) }
     }
 }
 
@@ -235,19 +232,12 @@ impl Desk {
         self.opened().await;
         while worker.is_valid() {
             let ready = self.ready.notified();
-            let picked = self
-                .window
-                .borrow_mut()
-                .pick_for_publication(&worker.holder, target);
+            let picked = self.window.borrow_mut().pick_for_publication(&worker.holder, target);
             let Some((job, touched)) = picked else {
                 ready.await;
                 continue;
             };
-            if let Some(mut job) = self
-                .lease(vec![job], &JobEvent::LeasedForPublication)
-                .await?
-                .pop()
-            {
+            if let Some(mut job) = self.lease(vec![job], &JobEvent::LeasedForPublication).await?.pop() {
                 if touched {
                     job.publications = self.parts.ledger.publications(job.id).await?;
                 }
@@ -262,18 +252,10 @@ impl Desk {
         let changes = jobs
             .iter()
             .map(|job| {
-                let released = JobEvent::Released {
-                    translated: job.translation.is_some(),
-                };
-                let events = (job.state == JobState::Held)
-                    .then_some(released)
-                    .into_iter()
-                    .chain([event.clone()]);
-                Change {
-                    job: job.id,
-                    token: job.token,
-                    events: events.collect(),
-                }
+                let released = JobEvent::Released { translated: job.translation.is_some() };
+                let events =
+                    (job.state == JobState::Held).then_some(released).into_iter().chain([event.clone()]);
+                Change { job: job.id, token: job.token, events: events.collect() }
             })
             .collect();
         let answers = match self.parts.ledger.advance(changes).await {
@@ -299,9 +281,7 @@ impl Desk {
                 }
                 Err(why) => {
                     warn!(job = job.id.0; "a lease was refused; the job is looked up anew: {why}");
-                    self.window
-                        .borrow_mut()
-                        .forget(&job.target, (job.post.position, job.id));
+                    self.window.borrow_mut().forget(&job.target, (job.post.position, job.id));
                     refused = true;
                 }
             }
@@ -317,11 +297,7 @@ impl Desk {
         self.opened().await;
         let changes = reports
             .iter()
-            .map(|report| Change {
-                job: report.job,
-                token: report.token,
-                events: report.events.clone(),
-            })
+            .map(|report| Change { job: report.job, token: report.token, events: report.events.clone() })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
         for (report, answer) in reports.into_iter().zip(answers) {
@@ -332,9 +308,7 @@ impl Desk {
                 }
                 Err(why) => {
                     error!(job = report.job.0; "a report was refused; the line is looked up anew: {why}");
-                    self.window
-                        .borrow_mut()
-                        .forget(&report.target, (report.position, report.job));
+                    self.window.borrow_mut().forget(&report.target, (report.position, report.job));
                 }
             }
         }
@@ -378,14 +352,7 @@ impl Desk {
     }
 
     /// Takes back what a worker that ended had in hand.
-    async fn reclaim(
-        &self,
-        Reclaim {
-            holder,
-            reason,
-            panicked,
-        }: &Reclaim,
-    ) -> Result<(), LedgerError> {
+    async fn reclaim(&self, Reclaim { holder, reason, panicked }: &Reclaim) -> Result<(), LedgerError> {
         self.opened().await;
         let taken = self.window.borrow_mut().leased_by(holder, *panicked);
         let reports = taken
@@ -398,15 +365,9 @@ impl Desk {
                         ),
                     }
                 } else if job.state == JobState::Translating {
-                    JobEvent::HandedBack {
-                        not_before: None,
-                        reason: format!("{holder} ended: {reason}"),
-                    }
+                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} ended: {reason}") }
                 } else {
-                    JobEvent::OutcomeLost {
-                        not_before: None,
-                        reason: format!("{holder} ended: {reason}"),
-                    }
+                    JobEvent::OutcomeLost { not_before: None, reason: format!("{holder} ended: {reason}") }
                 };
                 JobReport {
                     job: job.id,
@@ -431,9 +392,9 @@ impl Desk {
                     self.ready.notify_waiters();
                     continue;
                 }
-                line::Wake::At(at) => Duration::try_from(at.duration_since(now))
-                    .unwrap_or_default()
-                    .min(LONGEST_NAP),
+                line::Wake::At(at) => {
+                    Duration::try_from(at.duration_since(now)).unwrap_or_default().min(LONGEST_NAP)
+                }
                 line::Wake::Never => Duration::MAX,
             };
             if nap == Duration::MAX {

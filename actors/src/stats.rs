@@ -54,10 +54,7 @@ impl Operation {
     fn new() -> Self {
         // Bounds and precision are constants that the library accepts; two digits are one part in a hundred.
         let latency = Histogram::new_with_max(LONGEST, 2).expect("the bounds are valid");
-        Self {
-            latency,
-            errors: BTreeMap::new(),
-        }
+        Self { latency, errors: BTreeMap::new() }
     }
 }
 
@@ -127,10 +124,7 @@ impl Handler<Sample> for Stats {
     type Result = ();
 
     fn handle(&mut self, sample: Sample, _: &mut Self::Context) {
-        let operation = self
-            .operations
-            .entry(sample.operation)
-            .or_insert_with(Operation::new);
+        let operation = self.operations.entry(sample.operation).or_insert_with(Operation::new);
         let micros = u64::try_from(sample.took.as_micros()).unwrap_or(LONGEST);
         operation.latency.saturating_record(micros);
         if let Some(kind) = sample.error {
@@ -278,11 +272,7 @@ impl Meter {
         took: Duration,
         error: Option<&'static str>,
     ) {
-        self.0.tell(Sample {
-            operation: Name { service, operation },
-            took,
-            error,
-        });
+        self.0.tell(Sample { operation: Name { service, operation }, took, error });
     }
 
     /// Something happened.

@@ -57,11 +57,7 @@ pub struct Translator {
 impl Translator {
     /// A translator whose engines are asked in that order.
     pub fn new(alive: Alive, parts: TranslatorParts, engines: Vec<Rc<dyn Engine>>) -> Self {
-        Self {
-            alive,
-            parts,
-            engines,
-        }
+        Self { alive, parts, engines }
     }
 }
 
@@ -69,10 +65,7 @@ impl Translator {
 impl Core for Translator {
     async fn turn(&mut self, stop: &Stop) -> Turn {
         let max = self.engines.first().map_or(1, |engine| engine.max_batch().max(1));
-        let pull = PullTranslations {
-            worker: self.alive.ticket(),
-            max,
-        };
+        let pull = PullTranslations { worker: self.alive.ticket(), max };
         let jobs = match stop.or(self.parts.router.ask_until_answered(pull)).await {
             None => return Turn::Idle,
             Some(Err(error)) => return Turn::Fatal(error.to_string()),
@@ -149,13 +142,7 @@ impl Translator {
             .iter()
             .map(|index| {
                 let Task { mask, target, .. } = &tasks[*index];
-                Key::new(
-                    &mask.text,
-                    self.parts.from,
-                    target.language,
-                    target.style,
-                    &revision,
-                )
+                Key::new(&mask.text, self.parts.from, target.language, target.style, &revision)
             })
             .collect();
         let started = Instant::now();
@@ -190,8 +177,7 @@ impl Translator {
                 }
                 Some(Answer::Wait(wait)) => waits.push((index, wait)),
                 Some(Answer::Lead(lead)) => {
-                    self.call(engine, &revision, tasks, vec![(index, Some(lead))])
-                        .await;
+                    self.call(engine, &revision, tasks, vec![(index, Some(lead))]).await;
                 }
                 None => self.call(engine, &revision, tasks, vec![(index, None)]).await,
             }
@@ -223,9 +209,7 @@ impl Translator {
             let started = Instant::now();
             let answer = engine.translate(&items).await;
             let error = answer.as_ref().err().map(kind_of);
-            self.parts
-                .meter
-                .called(engine.name(), "translate", started.elapsed(), error);
+            self.parts.meter.called(engine.name(), "translate", started.elapsed(), error);
             match answer {
                 Ok(results) => {
                     self.parts.meter.count("items.translated", results.len() as u64);
@@ -269,23 +253,11 @@ impl Translator {
         }
         let reason = task.troubles.join("; ");
         if !task.passing {
-            return JobEvent::Held(Hold {
-                kind: HoldKind::Gate,
-                reason,
-                until: None,
-            });
+            return JobEvent::Held(Hold { kind: HoldKind::Gate, reason, until: None });
         }
         let wait = self.parts.backoff.wait(task.job.attempt.max(1), fastrand::f64());
-        let later = self
-            .parts
-            .clock
-            .now()
-            .saturating_add(wait)
-            .unwrap_or(Timestamp::MAX);
-        JobEvent::HandedBack {
-            not_before: Some(task.until.map_or(later, |until| until.max(later))),
-            reason,
-        }
+        let later = self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        JobEvent::HandedBack { not_before: Some(task.until.map_or(later, |until| until.max(later))), reason }
     }
 }
 
@@ -305,33 +277,17 @@ impl Task {
             let reason = format!(
                 "the translation weighs more than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
             );
-            self.outcome = Some(JobEvent::Held(Hold {
-                kind: HoldKind::TooLong,
-                reason,
-                until: None,
-            }));
+            self.outcome = Some(JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None }));
             return true;
         }
-        let parts = if fits {
-            vec![restored]
-        } else {
-            split::split(&restored, max)
-        };
-        let candidate = gate::Candidate {
-            source: &self.mask,
-            parts: &parts,
-            max_weighted_length: max,
-        };
+        let parts = if fits { vec![restored] } else { split::split(&restored, max) };
+        let candidate = gate::Candidate { source: &self.mask, parts: &parts, max_weighted_length: max };
         let findings = gate::findings(&candidate);
         if findings.is_empty() {
-            self.outcome = Some(JobEvent::Translated(Translation {
-                parts,
-                engine: revision.to_owned(),
-            }));
+            self.outcome = Some(JobEvent::Translated(Translation { parts, engine: revision.to_owned() }));
             return true;
         }
-        self.troubles
-            .extend(findings.iter().map(|finding| format!("{revision}: {finding}")));
+        self.troubles.extend(findings.iter().map(|finding| format!("{revision}: {finding}")));
         false
     }
 
@@ -339,10 +295,7 @@ impl Task {
         self.troubles.push(format!("{engine}: {error}"));
         // A wrong key is not mended by time, but a person may mend it, and then the job should go on by itself.
         self.passing = true;
-        if let EngineError::RateLimited {
-            until: Some(until), ..
-        } = error
-        {
+        if let EngineError::RateLimited { until: Some(until), .. } = error {
             // The first engine to come back is soon enough.
             self.until = Some(self.until.map_or(*until, |known| known.min(*until)));
         }

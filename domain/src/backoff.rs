@@ -31,10 +31,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let backoff = Backoff {
-            base: Duration::from_secs(1),
-            max: Duration::from_mins(1),
-        };
+        let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(1) };
         let ceilings: Vec<u64> = [1, 2, 3, 7, 500].map(|n| backoff.ceiling(n).as_secs()).into();
         assert_eq!(ceilings, [1, 2, 4, 60, 60]);
         assert_eq!(backoff.wait(3, 0.5), Duration::from_secs(2));

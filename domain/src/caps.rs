@@ -43,18 +43,10 @@ impl Caps {
     pub fn allow(self, spent: Spent, wanted: u64, now: Timestamp) -> Result<(), CapReached> {
         let over = |cap: Option<u64>, spent: u64| cap.filter(|cap| spent.saturating_add(wanted) > *cap);
         if let Some(cap) = over(self.monthly, spent.this_month) {
-            return Err(CapReached {
-                period: "monthly",
-                cap,
-                until: next_month(now),
-            });
+            return Err(CapReached { period: "monthly", cap, until: next_month(now) });
         }
         if let Some(cap) = over(self.daily, spent.today) {
-            return Err(CapReached {
-                period: "daily",
-                cap,
-                until: next_day(now),
-            });
+            return Err(CapReached { period: "daily", cap, until: next_day(now) });
         }
         Ok(())
     }
@@ -71,20 +63,11 @@ pub fn month_start(now: Timestamp) -> Timestamp {
 }
 
 fn next_day(now: Timestamp) -> Timestamp {
-    utc_date(now)
-        .tomorrow()
-        .ok()
-        .and_then(start_of)
-        .unwrap_or(Timestamp::MAX)
+    utc_date(now).tomorrow().ok().and_then(start_of).unwrap_or(Timestamp::MAX)
 }
 
 fn next_month(now: Timestamp) -> Timestamp {
-    utc_date(now)
-        .first_of_month()
-        .checked_add(1.month())
-        .ok()
-        .and_then(start_of)
-        .unwrap_or(Timestamp::MAX)
+    utc_date(now).first_of_month().checked_add(1.month()).ok().and_then(start_of).unwrap_or(Timestamp::MAX)
 }
 
 fn utc_date(now: Timestamp) -> civil::Date {
@@ -106,59 +89,19 @@ mod tests {
 
     #[test]
     fn a_cap_lets_through_exactly_what_it_says() {
-        let caps = Caps {
-            daily: Some(2),
-            monthly: Some(10),
-        };
+        let caps = Caps { daily: Some(2), monthly: Some(10) };
         let now = at("2026-11-23T10:00:00Z");
-        assert_eq!(
-            caps.allow(
-                Spent {
-                    today: 1,
-                    this_month: 9
-                },
-                1,
-                now
-            ),
-            Ok(())
-        );
-        let daily = caps
-            .allow(
-                Spent {
-                    today: 2,
-                    this_month: 5,
-                },
-                1,
-                now,
-            )
-            .unwrap_err();
+        assert_eq!(caps.allow(Spent { today: 1, this_month: 9 }, 1, now), Ok(()));
+        let daily = caps.allow(Spent { today: 2, this_month: 5 }, 1, now).unwrap_err();
         assert_eq!((daily.period, daily.until), ("daily", at("2026-11-24T00:00:00Z")));
-        let monthly = caps
-            .allow(
-                Spent {
-                    today: 2,
-                    this_month: 10,
-                },
-                1,
-                now,
-            )
-            .unwrap_err();
-        assert_eq!(
-            (monthly.period, monthly.until),
-            ("monthly", at("2026-12-01T00:00:00Z"))
-        );
+        let monthly = caps.allow(Spent { today: 2, this_month: 10 }, 1, now).unwrap_err();
+        assert_eq!((monthly.period, monthly.until), ("monthly", at("2026-12-01T00:00:00Z")));
     }
 
     #[test]
     fn no_cap_is_no_limit() {
-        let spent = Spent {
-            today: u64::MAX,
-            this_month: u64::MAX,
-        };
-        assert_eq!(
-            Caps::default().allow(spent, 1, at("2026-12-31T23:59:59Z")),
-            Ok(())
-        );
+        let spent = Spent { today: u64::MAX, this_month: u64::MAX };
+        assert_eq!(Caps::default().allow(spent, 1, at("2026-12-31T23:59:59Z")), Ok(()));
     }
 
     #[test]

@@ -21,10 +21,7 @@ pub fn skip_reason(post: &Post, source: Language, target: &Target) -> Option<Ski
     if !text::mask::mask(&post.text).text.has_words() {
         return Some(Skip::Wordless);
     }
-    let said_in = post
-        .language
-        .as_deref()
-        .filter(|code| !NO_LANGUAGE.contains(code))?;
+    let said_in = post.language.as_deref().filter(|code| !NO_LANGUAGE.contains(code))?;
     match said_in.parse::<Language>() {
         Ok(said_in) if said_in.base() == target.language.base() => Some(Skip::AlreadyInLanguage),
         Ok(said_in) if said_in.base() == source.base() => None,
@@ -74,36 +71,17 @@ mod tests {
     #[test]
     fn what_is_left_out_has_a_reason() {
         let id = || PostId("0".into());
-        assert_eq!(
-            why(&post("Thanks!", Some("en"), PostKind::Reply { to: id() })),
-            Some(Skip::Reply)
-        );
-        assert_eq!(
-            why(&post("RT", Some("en"), PostKind::Repost { of: id() })),
-            Some(Skip::Repost)
-        );
-        assert_eq!(
-            why(&post("https://x.test/a #goal 🎉", None, PostKind::Original)),
-            Some(Skip::Wordless)
-        );
-        assert_eq!(
-            why(&post("Hola a todos", Some("es"), PostKind::Original)),
-            Some(Skip::AlreadyInLanguage)
-        );
-        assert_eq!(
-            why(&post("Guten Tag", Some("de"), PostKind::Original)),
-            Some(Skip::OtherLanguage)
-        );
+        assert_eq!(why(&post("Thanks!", Some("en"), PostKind::Reply { to: id() })), Some(Skip::Reply));
+        assert_eq!(why(&post("RT", Some("en"), PostKind::Repost { of: id() })), Some(Skip::Repost));
+        assert_eq!(why(&post("https://x.test/a #goal 🎉", None, PostKind::Original)), Some(Skip::Wordless));
+        assert_eq!(why(&post("Hola a todos", Some("es"), PostKind::Original)), Some(Skip::AlreadyInLanguage));
+        assert_eq!(why(&post("Guten Tag", Some("de"), PostKind::Original)), Some(Skip::OtherLanguage));
     }
 
     #[test]
     fn a_code_that_says_nothing_keeps_nobody_silent() {
         for code in ["und", "qst", "zxx", "xx-unheard-of"] {
-            assert_eq!(
-                why(&post("Good morning", Some(code), PostKind::Original)),
-                None,
-                "{code}"
-            );
+            assert_eq!(why(&post("Good morning", Some(code), PostKind::Original)), None, "{code}");
         }
     }
 }

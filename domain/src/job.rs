@@ -327,37 +327,22 @@ mod tests {
     use super::*;
 
     fn hold() -> JobEvent {
-        JobEvent::Held(Hold {
-            kind: HoldKind::Cap,
-            reason: String::new(),
-            until: None,
-        })
+        JobEvent::Held(Hold { kind: HoldKind::Cap, reason: String::new(), until: None })
     }
 
     #[test]
     fn a_job_goes_the_whole_way() {
-        let translation = Translation {
-            parts: vec!["hola".into()],
-            engine: "test".into(),
-        };
+        let translation = Translation { parts: vec!["hola".into()], engine: "test".into() };
         let mut state = JobState::Queued;
         for event in [
             JobEvent::LeasedForTranslation,
             JobEvent::Translated(translation),
             JobEvent::LeasedForPublication,
-            JobEvent::PartBegun {
-                part: 0,
-                text: "hola".into(),
-            },
-            JobEvent::PartSent {
-                part: 0,
-                remote_id: PostId("1".into()),
-            },
+            JobEvent::PartBegun { part: 0, text: "hola".into() },
+            JobEvent::PartSent { part: 0, remote_id: PostId("1".into()) },
             JobEvent::Published,
         ] {
-            state = state
-                .after(&event)
-                .unwrap_or_else(|| panic!("{state} has no step for {event:?}"));
+            state = state.after(&event).unwrap_or_else(|| panic!("{state} has no step for {event:?}"));
         }
         assert_eq!(state, JobState::Published);
     }
@@ -370,9 +355,7 @@ mod tests {
             JobEvent::Published,
             JobEvent::Released { translated: true },
             hold(),
-            JobEvent::Failed {
-                reason: String::new(),
-            },
+            JobEvent::Failed { reason: String::new() },
             JobEvent::Skipped(Skip::Reply),
         ];
         for event in &events {
@@ -383,16 +366,11 @@ mod tests {
 
     #[test]
     fn a_lost_outcome_leads_back_only_through_the_publisher() {
-        let lost = JobState::Publishing.after(&JobEvent::OutcomeLost {
-            reason: String::new(),
-            not_before: None,
-        });
+        let lost =
+            JobState::Publishing.after(&JobEvent::OutcomeLost { reason: String::new(), not_before: None });
         assert_eq!(lost, Some(JobState::Unknown));
         assert_eq!(JobState::Unknown.after(&JobEvent::LeasedForTranslation), None);
-        assert_eq!(
-            JobState::Unknown.after(&JobEvent::LeasedForPublication),
-            Some(JobState::Publishing)
-        );
+        assert_eq!(JobState::Unknown.after(&JobEvent::LeasedForPublication), Some(JobState::Publishing));
     }
 
     #[test]

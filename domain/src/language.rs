@@ -47,9 +47,7 @@ impl Language {
     /// English, which most sources speak.
     pub fn english() -> Self {
         // It is in the table; were it not, its first entry would be no worse a guess.
-        Self::all()
-            .find(|language| language.code() == "en")
-            .unwrap_or(Self(0))
+        Self::all().find(|language| language.code() == "en").unwrap_or(Self(0))
     }
 
     /// The BCP 47 code: `es`, `pt-BR`.
@@ -110,9 +108,7 @@ impl Serialize for Language {
 
 impl<'de> Deserialize<'de> for Language {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

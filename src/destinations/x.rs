@@ -64,11 +64,7 @@ impl XDestination {
     /// A destination whose lookups are kept in `ledger`, because each is billed.
     pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Ledger>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
-        Self {
-            settings,
-            client,
-            ledger,
-        }
+        Self { settings, client, ledger }
     }
 
     /// The account that the keys belong to, as id and handle.
@@ -76,11 +72,8 @@ impl XDestination {
     /// # Errors
     /// Also where it is another than the settings name: translations would appear on the wrong account.
     pub async fn whoami(&self) -> Result<(String, String), PublishError> {
-        let answer: One<User> = self
-            .client
-            .get("/2/users/me", &[])
-            .await
-            .map_err(|error| self.explain(error))?;
+        let answer: One<User> =
+            self.client.get("/2/users/me", &[]).await.map_err(|error| self.explain(error))?;
         let account = &self.settings.account;
         let Some(user) = answer.data else {
             let said = answer.errors.first().map_or("no reason given", Problem::sentence);
@@ -101,13 +94,7 @@ impl XDestination {
     async fn own_id(&self) -> Result<String, PublishError> {
         let unusable = |error: mynah_domain::ports::LedgerError| PublishError::Unavailable(error.to_string());
         let key = format!("x:user_id:{}", self.settings.account.to_lowercase());
-        if let Some(id) = self
-            .ledger
-            .fact(&key)
-            .await
-            .map_err(unusable)?
-            .filter(|id| !id.is_empty())
-        {
+        if let Some(id) = self.ledger.fact(&key).await.map_err(unusable)?.filter(|id| !id.is_empty()) {
             return Ok(id);
         }
         let (id, _) = self.whoami().await?;
@@ -146,23 +133,13 @@ impl XDestination {
 #[async_trait(?Send)]
 impl Destination for XDestination {
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
-        let reply = draft.reply_to.as_ref().map(|PostId(id)| Reply {
-            in_reply_to_tweet_id: id,
-        });
-        let tweet = Tweet {
-            text: &draft.text,
-            reply,
-        };
-        let answer: One<Created> = self
-            .client
-            .post("/2/tweets", &tweet)
-            .await
-            .map_err(|error| self.explain(error))?;
+        let reply = draft.reply_to.as_ref().map(|PostId(id)| Reply { in_reply_to_tweet_id: id });
+        let tweet = Tweet { text: &draft.text, reply };
+        let answer: One<Created> =
+            self.client.post("/2/tweets", &tweet).await.map_err(|error| self.explain(error))?;
         match answer.data {
             Some(created) if !created.id.is_empty() => Ok(PostId(created.id)),
-            _ => Err(PublishError::OutcomeUnknown(
-                "X took the post and did not say its id".into(),
-            )),
+            _ => Err(PublishError::OutcomeUnknown("X took the post and did not say its id".into())),
         }
     }
 
@@ -214,9 +191,8 @@ fn as_stored(text: &str) -> String {
     let text: String = text.nfc().collect();
     let mut stored = String::with_capacity(text.len());
     let mut end = 0;
-    for entity in entities(&text)
-        .into_iter()
-        .filter(|entity| entity.kind == mynah_domain::text::EntityKind::Link)
+    for entity in
+        entities(&text).into_iter().filter(|entity| entity.kind == mynah_domain::text::EntityKind::Link)
     {
         stored.push_str(&text[end..entity.range.start]);
         let link = &text[entity.range.clone()];
@@ -237,22 +213,10 @@ mod tests {
 
     #[test]
     fn what_x_does_to_a_text_makes_it_no_other() {
-        assert_eq!(
-            as_stored("Cafe\u{301}  abre\n\na las 9 "),
-            as_stored("Café abre a las 9")
-        );
-        assert_eq!(
-            as_stored("Mira example.com"),
-            as_stored("Mira http://example.com")
-        );
-        assert_eq!(
-            as_stored("Mira https://example.com"),
-            as_stored("Mira https://example.com/")
-        );
-        assert_ne!(
-            as_stored("Mira https://example.com/a"),
-            as_stored("Mira https://example.com/b")
-        );
+        assert_eq!(as_stored("Cafe\u{301}  abre\n\na las 9 "), as_stored("Café abre a las 9"));
+        assert_eq!(as_stored("Mira example.com"), as_stored("Mira http://example.com"));
+        assert_eq!(as_stored("Mira https://example.com"), as_stored("Mira https://example.com/"));
+        assert_ne!(as_stored("Mira https://example.com/a"), as_stored("Mira https://example.com/b"));
         assert_ne!(as_stored("Gol 2-1"), as_stored("Gol 2-2"));
     }
 }

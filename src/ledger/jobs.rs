@@ -50,18 +50,13 @@ pub(super) fn open(
 fn walks(db: &Connection) -> rusqlite::Result<HashMap<String, i64>> {
     let mut statement = db.prepare_cached("SELECT source, body FROM progress")?;
     let rows = statement.query_map([], |row| {
-        Ok((
-            row.get::<_, String>(0)?,
-            from_json::<Progress>(row.get_ref(1)?.as_str()?)?,
-        ))
+        Ok((row.get::<_, String>(0)?, from_json::<Progress>(row.get_ref(1)?.as_str()?)?))
     })?;
     let mut walks = HashMap::new();
     for row in rows {
         let (source, progress) = row?;
         if progress.walk.is_some() {
-            let floor = progress
-                .floor
-                .map_or(-1, |floor| i64::try_from(floor.position).unwrap_or(i64::MAX));
+            let floor = progress.floor.map_or(-1, |floor| i64::try_from(floor.position).unwrap_or(i64::MAX));
             walks.insert(source, floor);
         }
     }
@@ -71,10 +66,7 @@ fn walks(db: &Connection) -> rusqlite::Result<HashMap<String, i64>> {
 fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Job> {
     let id = JobId(row.get(0)?);
     let state = state(row, 1)?;
-    let begun = matches!(
-        state,
-        JobState::Ready | JobState::Publishing | JobState::Unknown | JobState::Held
-    );
+    let begun = matches!(state, JobState::Ready | JobState::Publishing | JobState::Unknown | JobState::Held);
     Ok(Job {
         id,
         post: Arc::new(from_json::<Post>(row.get_ref(6)?.as_str()?)?),
@@ -98,8 +90,7 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
 
 /// SQLite counts in `i64`, and never below zero.
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column)
-        .map(|count| u64::try_from(count).unwrap_or_default())
+    row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default())
 }
 
 /// Takes one job through the events of a change: all of them or none.
@@ -110,33 +101,21 @@ pub(super) fn advance(
 ) -> rusqlite::Result<Result<Advanced, ChangeError>> {
     let found = db
         .prepare_cached("SELECT state, token, attempt FROM jobs WHERE id = ?1")?
-        .query_row([change.job.0], |row| {
-            Ok((state(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?))
-        })
+        .query_row([change.job.0], |row| Ok((state(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?)))
         .optional()?;
     let Some((mut state, mut token, mut attempt)) = found else {
         return Ok(Err(ChangeError::NoSuchJob(change.job)));
     };
     if token != change.token {
-        return Ok(Err(ChangeError::Stale {
-            job: change.job,
-            current: token,
-            offered: change.token,
-        }));
+        return Ok(Err(ChangeError::Stale { job: change.job, current: token, offered: change.token }));
     }
     // The whole way is looked at before a step is taken, so that a wrong one leaves nothing half done.
     for event in &change.events {
-        match state.after(event) {
-            Some(next) => state = next,
-            None => {
-                let event = format!("{event:?}");
-                return Ok(Err(ChangeError::Illegal {
-                    job: change.job,
-                    state,
-                    event,
-                }));
-            }
-        }
+        let Some(next) = state.after(event) else {
+            let event = format!("{event:?}");
+            return Ok(Err(ChangeError::Illegal { job: change.job, state, event }));
+        };
+        state = next;
     }
     for event in &change.events {
         if event.leases() {
@@ -151,18 +130,8 @@ pub(super) fn advance(
         write_payload(db, change.job, event, now)?;
     }
     db.prepare_cached("UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, updated_at = ?5 WHERE id = ?1")?
-        .execute(params![
-            change.job.0,
-            state.as_str(),
-            token,
-            attempt,
-            now.as_millisecond()
-        ])?;
-    Ok(Ok(Advanced {
-        state,
-        token,
-        attempt,
-    }))
+        .execute(params![change.job.0, state.as_str(), token, attempt, now.as_millisecond()])?;
+    Ok(Ok(Advanced { state, token, attempt }))
 }
 
 fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) -> rusqlite::Result<()> {
@@ -216,40 +185,21 @@ pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> 
                      AND state IN ('translating', 'publishing')",
     )?;
     let rows = statement.query_map([], |row| {
-        Ok((
-            JobId(row.get(0)?),
-            state(row, 1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, bool>(3)?,
-        ))
+        Ok((JobId(row.get(0)?), state(row, 1)?, row.get::<_, i64>(2)?, row.get::<_, bool>(3)?))
     })?;
     let reason = || "the run before ended with it in hand".to_owned();
     let mut recovered = 0;
     for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
         let (job, state, token, sent_unanswered) = row;
         let event = match state {
-            JobState::Translating => JobEvent::HandedBack {
-                not_before: None,
-                reason: reason(),
-            },
-            _ if sent_unanswered => JobEvent::OutcomeLost {
-                not_before: None,
-                reason: reason(),
-            },
-            _ => JobEvent::NotSent {
-                not_before: None,
-                reason: reason(),
-            },
+            JobState::Translating => JobEvent::HandedBack { not_before: None, reason: reason() },
+            _ if sent_unanswered => JobEvent::OutcomeLost { not_before: None, reason: reason() },
+            _ => JobEvent::NotSent { not_before: None, reason: reason() },
         };
-        let change = Change {
-            job,
-            token,
-            events: vec![event],
-        };
+        let change = Change { job, token, events: vec![event] };
         if advance(db, &change, now)?.is_ok() {
             // Whoever still holds the lease of before changes nothing any more.
-            db.prepare_cached("UPDATE jobs SET token = token + 1 WHERE id = ?1")?
-                .execute([job.0])?;
+            db.prepare_cached("UPDATE jobs SET token = token + 1 WHERE id = ?1")?.execute([job.0])?;
             recovered += 1;
         }
     }
@@ -259,14 +209,9 @@ pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> 
 pub(super) fn spent(db: &Connection, target: &TargetId, now: Timestamp) -> rusqlite::Result<Spent> {
     let since = |moment: Timestamp| {
         db.prepare_cached("SELECT count(*) FROM publications WHERE target = ?1 AND intent_at >= ?2")?
-            .query_row(params![target.as_str(), moment.as_millisecond()], |row| {
-                count(row, 0)
-            })
+            .query_row(params![target.as_str(), moment.as_millisecond()], |row| count(row, 0))
     };
-    Ok(Spent {
-        today: since(day_start(now))?,
-        this_month: since(month_start(now))?,
-    })
+    Ok(Spent { today: since(day_start(now))?, this_month: since(month_start(now))? })
 }
 
 pub(super) fn publication_of(
@@ -303,10 +248,7 @@ pub(super) fn counts(db: &Connection) -> rusqlite::Result<BTreeMap<(TargetId, Jo
     let mut statement =
         db.prepare_cached("SELECT target, state, count(*) FROM jobs GROUP BY target, state")?;
     let rows = statement.query_map([], |row| {
-        Ok((
-            (TargetId::from(row.get::<_, String>(0)?), state(row, 1)?),
-            count(row, 2)?,
-        ))
+        Ok(((TargetId::from(row.get::<_, String>(0)?), state(row, 1)?), count(row, 2)?))
     })?;
     rows.collect()
 }

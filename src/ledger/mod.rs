@@ -39,10 +39,7 @@ impl SqliteLedger {
     /// Each [`OpenError`] names the file and what to do.
     pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let opened = open::open(file)?;
-        Ok(Self {
-            writer: Writer::start(opened),
-            clock,
-        })
+        Ok(Self { writer: Writer::start(opened), clock })
     }
 
     async fn run<T: Send + 'static>(
@@ -77,13 +74,7 @@ impl Ledger for SqliteLedger {
 
     async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         let now = self.clock.now();
-        self.run(move |db| {
-            changes
-                .iter()
-                .map(|change| jobs::advance(db, change, now))
-                .collect()
-        })
-        .await
+        self.run(move |db| changes.iter().map(|change| jobs::advance(db, change, now)).collect()).await
     }
 
     async fn recover(&self) -> Result<u64, LedgerError> {

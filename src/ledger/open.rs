@@ -82,12 +82,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let lock = lock(path)?;
     // Made here and not by SQLite, so that nobody else may read it.
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).map_err(|error| unwritable(path, &error))?;
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -97,41 +92,23 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     connection.set_prepared_statement_cache_capacity(64);
 
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, version) = (
-        number("application_id").map_err(told)?,
-        number("user_version").map_err(told)?,
-    );
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(told)?;
+    let (application, version) =
+        (number("application_id").map_err(told)?, number("user_version").map_err(told)?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(told)?;
     if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
-        return Err(OpenError::Foreign {
-            path: path.to_owned(),
-        });
+        return Err(OpenError::Foreign { path: path.to_owned() });
     }
     let found = usize::try_from(version).unwrap_or(usize::MAX);
     if found > MIGRATIONS.len() {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-            known: MIGRATIONS.len(),
-        });
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
     }
-    let sound: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(told)?;
+    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
     if sound != "ok" {
-        return Err(OpenError::Damaged {
-            path: path.to_owned(),
-            detail: sound,
-        });
+        return Err(OpenError::Damaged { path: path.to_owned(), detail: sound });
     }
     set_up(&mut connection, found).map_err(told)?;
-    Ok(Opened {
-        connection,
-        path: path.to_owned(),
-        lock,
-    })
+    Ok(Opened { connection, path: path.to_owned(), lock })
 }
 
 /// Readers do not wait for the writer (WAL), and what is committed survives a loss of power (FULL).
@@ -144,29 +121,21 @@ fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
         migration.execute_batch(step)?;
     }
     migration.pragma_update(None, "application_id", APPLICATION_ID)?;
-    migration.pragma_update(
-        None,
-        "user_version",
-        i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX),
-    )?;
+    migration.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX))?;
     migration.commit()
 }
 
 /// One process at a time. The lock goes with the process, however it ends.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let file = path.with_extension("lock");
-    let unwritable = |error: io::Error| OpenError::Unwritable {
-        path: file.clone(),
-        error: error.to_string(),
-    };
+    let unwritable =
+        |error: io::Error| OpenError::Unwritable { path: file.clone(), error: error.to_string() };
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let lock = options.open(&file).map_err(unwritable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse {
-            path: path.to_owned(),
-        }),
+        Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
         Err(fs::TryLockError::Error(error)) => Err(unwritable(error)),
     }
 }
@@ -178,14 +147,8 @@ fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse { path },
         Some(
             ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::DiskFull,
-        ) => OpenError::Unwritable {
-            path,
-            error: error.to_string(),
-        },
-        _ => OpenError::Damaged {
-            path,
-            detail: error.to_string(),
-        },
+        ) => OpenError::Unwritable { path, error: error.to_string() },
+        _ => OpenError::Damaged { path, detail: error.to_string() },
     }
 }
 
@@ -224,26 +187,15 @@ mod tests {
     fn a_ledger_from_a_newer_version_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
-        open(&path)
-            .unwrap()
-            .connection
-            .pragma_update(None, "user_version", 99)
-            .unwrap();
-        assert!(
-            opened(&path).contains("newer mynah (form 99; this one reads up to 1)"),
-            "{}",
-            opened(&path)
-        );
+        open(&path).unwrap().connection.pragma_update(None, "user_version", 99).unwrap();
+        assert!(opened(&path).contains("newer mynah (form 99; this one reads up to 1)"), "{}", opened(&path));
     }
 
     #[test]
     fn another_programs_file_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
-        Connection::open(&path)
-            .unwrap()
-            .execute_batch("CREATE TABLE theirs (x)")
-            .unwrap();
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
         let before = fs::read(&path).unwrap();
         assert!(opened(&path).contains("no ledger of mynah"));
         assert_eq!(fs::read(&path).unwrap(), before);
@@ -270,10 +222,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let below = opened(&file.join("ledger.sqlite"));
-        assert!(
-            below.contains("cannot be used") && below.contains("set data_dir"),
-            "{below}"
-        );
+        assert!(below.contains("cannot be used") && below.contains("set data_dir"), "{below}");
         fs::create_dir(folder.path().join("ledger.sqlite")).unwrap();
         assert!(opened(&folder.path().join("ledger.sqlite")).contains("cannot be used"));
     }

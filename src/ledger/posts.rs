@@ -36,11 +36,7 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
             continue;
         }
         for (target, skip) in &record.jobs {
-            let state = if skip.is_some() {
-                JobState::Skipped
-            } else {
-                JobState::Queued
-            };
+            let state = if skip.is_some() { JobState::Skipped } else { JobState::Queued };
             let kind = skip.map(mynah_domain::Skip::as_str);
             jobs.execute(params![
                 page.source,
@@ -66,9 +62,7 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
 }
 
 pub(super) fn fact(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    db.prepare_cached("SELECT value FROM facts WHERE key = ?1")?
-        .query_row([key], |row| row.get(0))
-        .optional()
+    db.prepare_cached("SELECT value FROM facts WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
 }
 
 pub(super) fn remember(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {

@@ -96,11 +96,7 @@ fn in_savepoint<T>(
     db.execute_batch("SAVEPOINT command").map_err(told)?;
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| command(db)))
         .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
-    let end = if result.is_ok() {
-        "RELEASE command"
-    } else {
-        "ROLLBACK TO command; RELEASE command"
-    };
+    let end = if result.is_ok() { "RELEASE command" } else { "ROLLBACK TO command; RELEASE command" };
     db.execute_batch(end).map_err(told)?;
     result.map_err(told)
 }

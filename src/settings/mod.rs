@@ -226,24 +226,9 @@ impl Preset {
 
     fn named(name: &str) -> Self {
         match name {
-            "speed" => Self {
-                queue: 4000,
-                pool_size: 16,
-                threads: 2,
-                max_entries: 50_000,
-            },
-            "memory" => Self {
-                queue: 100,
-                pool_size: 1,
-                threads: 1,
-                max_entries: 1000,
-            },
-            _ => Self {
-                queue: 1000,
-                pool_size: 4,
-                threads: 1,
-                max_entries: 10_000,
-            },
+            "speed" => Self { queue: 4000, pool_size: 16, threads: 2, max_entries: 50_000 },
+            "memory" => Self { queue: 100, pool_size: 1, threads: 1, max_entries: 1000 },
+            _ => Self { queue: 1000, pool_size: 4, threads: 1, max_entries: 10_000 },
         }
     }
 }
@@ -301,46 +286,28 @@ fn read(r: &Reader, env: &HashMap<String, String>) -> Option<Settings> {
                     "informal" => Tone::Informal,
                     _ => Tone::Neutral,
                 },
-                too_long: if too_long == "hold" {
-                    TooLong::Hold
-                } else {
-                    TooLong::Thread
-                },
+                too_long: if too_long == "hold" { TooLong::Hold } else { TooLong::Thread },
                 daily_cap,
                 monthly_cap,
             }
         })
         .collect();
     if r.count("targets") == 0 {
-        r.problem(
-            "targets",
-            "there is no target",
-            "add a [[targets]] table with a language and an account",
-        );
+        r.problem("targets", "there is no target", "add a [[targets]] table with a language and an account");
     }
     check_accounts(r, account.as_ref(), language, &wanted);
 
     let order: Vec<EngineName> = r.get("engine.order", EngineName::default_order());
     if order.is_empty() {
-        r.problem(
-            "engine.order",
-            "no engine is named",
-            "name one: order = [\"gemini\", \"apertium\"]",
-        );
+        r.problem("engine.order", "no engine is named", "name one: order = [\"gemini\", \"apertium\"]");
     }
     let engine_timeout = r.seconds("engine.timeout", 30);
     let model = r.get("engine.gemini.model", "gemini-3.5-flash-lite".to_owned());
-    let gemini_url = r.url(
-        "engine.gemini.base_url",
-        "https://generativelanguage.googleapis.com",
-    );
+    let gemini_url = r.url("engine.gemini.base_url", "https://generativelanguage.googleapis.com");
     let batch = r.between("engine.gemini.batch", 20, 1..=100);
     let gemini_connections = r.between("engine.gemini.connections", 32, 1..=1000);
     let apertium = ApertiumSettings {
-        modes_dir: PathBuf::from(r.get(
-            "engine.apertium.modes_dir",
-            "/usr/share/apertium/modes".to_owned(),
-        )),
+        modes_dir: PathBuf::from(r.get("engine.apertium.modes_dir", "/usr/share/apertium/modes".to_owned())),
         timeout: r.seconds("engine.apertium.timeout", 10),
     };
     let x_url = r.url("x.base_url", "https://api.x.com");
@@ -357,36 +324,24 @@ fn read(r: &Reader, env: &HashMap<String, String>) -> Option<Settings> {
         snapshot_interval: r.seconds("cache.snapshot_interval", 60),
     };
     let publisher = PublisherSettings {
-        min_interval: r
-            .get("publisher.min_interval", values::Span(Duration::from_secs(5)))
-            .0,
+        min_interval: r.get("publisher.min_interval", values::Span(Duration::from_secs(5))).0,
         burst: r.between("publisher.burst", 1, 1..=1000),
     };
     let stats_interval = r.seconds("stats.interval", 30);
     let supervisor = SupervisorSettings {
         max_restarts: r.between("supervisor.max_restarts", 5, 0..=1000),
         window: r.seconds("supervisor.window", 60),
-        backoff: r
-            .get("supervisor.backoff", values::Span(Duration::from_millis(500)))
-            .0,
+        backoff: r.get("supervisor.backoff", values::Span(Duration::from_millis(500))).0,
         backoff_max: r.seconds("supervisor.backoff_max", 30),
     };
-    let shutdown = ShutdownSettings {
-        grace: r.seconds("shutdown.grace", 20),
-    };
-    let level = r.one_of(
-        "log.level",
-        &["off", "error", "warn", "info", "debug", "trace"],
-        "info",
-    );
+    let shutdown = ShutdownSettings { grace: r.seconds("shutdown.grace", 20) };
+    let level = r.one_of("log.level", &["off", "error", "warn", "info", "debug", "trace"], "info");
     r.one_of("log.format", &["text"], "text");
 
     let secrets = secrets::Secrets::new(env, r);
     let gemini_key = order.contains(&EngineName::Gemini).then(|| secrets.gemini_key());
-    let auths: Vec<Option<XAuth>> = wanted
-        .iter()
-        .map(|target| secrets.target(target.account.as_ref()?))
-        .collect();
+    let auths: Vec<Option<XAuth>> =
+        wanted.iter().map(|target| secrets.target(target.account.as_ref()?)).collect();
     let reader_auth = secrets.reader(auths.first().cloned().flatten());
     let gemini = match gemini_key {
         None => None,
@@ -426,16 +381,8 @@ fn read(r: &Reader, env: &HashMap<String, String>) -> Option<Settings> {
             auth: reader_auth?,
         },
         targets,
-        engine: EngineSettings {
-            order,
-            gemini,
-            apertium,
-        },
-        x: XCalls {
-            base_url: x_url?,
-            timeout: x_timeout,
-            connections: x_connections,
-        },
+        engine: EngineSettings { order, gemini, apertium },
+        x: XCalls { base_url: x_url?, timeout: x_timeout, connections: x_connections },
         router_queue,
         translator,
         cache,
@@ -443,9 +390,7 @@ fn read(r: &Reader, env: &HashMap<String, String>) -> Option<Settings> {
         stats_interval,
         supervisor,
         shutdown,
-        log: LogSettings {
-            level: level.parse().unwrap_or(LevelFilter::Info),
-        },
+        log: LogSettings { level: level.parse().unwrap_or(LevelFilter::Info) },
         origins: BTreeMap::new(),
     })
 }
@@ -480,11 +425,7 @@ fn check_accounts(r: &Reader, source: Option<&Handle>, language: Language, targe
                 "publish on another account, one for each language",
             );
         }
-        if targets[..index]
-            .iter()
-            .filter_map(|other| other.account.as_ref())
-            .any(|other| other.is(account))
-        {
+        if targets[..index].iter().filter_map(|other| other.account.as_ref()).any(|other| other.is(account)) {
             r.problem(
                 &key,
                 format!("two targets publish on @{account}"),

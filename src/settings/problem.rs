@@ -27,11 +27,7 @@ impl SettingsError {
         problems.sort_by_cached_key(|problem| {
             // Lines of a file by number, not by letter.
             let (file, line) = problem.place.rsplit_once(':').unwrap_or((&problem.place, ""));
-            (
-                file.to_owned(),
-                line.parse::<usize>().unwrap_or(usize::MAX),
-                problem.key.clone(),
-            )
+            (file.to_owned(), line.parse::<usize>().unwrap_or(usize::MAX), problem.key.clone())
         });
         problems.dedup();
         Self { problems }
@@ -41,18 +37,8 @@ impl SettingsError {
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.problems.len();
-        write!(
-            f,
-            "{count} problem{} in the settings",
-            if count == 1 { "" } else { "s" }
-        )?;
-        for Problem {
-            place,
-            key,
-            what,
-            mend,
-        } in &self.problems
-        {
+        write!(f, "{count} problem{} in the settings", if count == 1 { "" } else { "s" })?;
+        for Problem { place, key, what, mend } in &self.problems {
             write!(f, "\n  {place}: {key}: {what}\n      mend: {mend}")?;
         }
         Ok(())

@@ -53,21 +53,14 @@ impl Reader {
         })?;
         let mut places = BTreeMap::new();
         let document = Document::parse(text.as_str()).map_err(|error| {
-            let place = error.span().map_or_else(
-                || name.clone(),
-                |span| format!("{name}:{}", line(&text, span.start)),
-            );
-            fatal(
-                &place,
-                error.message().to_owned(),
-                "write it as TOML; https://toml.io has the form",
-            )
+            let place = error
+                .span()
+                .map_or_else(|| name.clone(), |span| format!("{name}:{}", line(&text, span.start)));
+            fatal(&place, error.message().to_owned(), "write it as TOML; https://toml.io has the form")
         })?;
         find_places(&name, &text, "", document.as_table(), &mut places);
 
-        let env = Environment::with_prefix("MYNAH")
-            .prefix_separator("__")
-            .separator("__");
+        let env = Environment::with_prefix("MYNAH").prefix_separator("__").separator("__");
         let mut builder = Config::builder()
             .add_source(File::from_str(&text, FileFormat::Toml))
             .add_source(env.source(Some(sources.env.clone().into_iter().collect())));
@@ -97,11 +90,7 @@ impl Reader {
             }
         }
         let merged = builder.build().map_err(|error| {
-            fatal(
-                &name,
-                error.to_string(),
-                "write it as TOML; https://toml.io has the form",
-            )
+            fatal(&name, error.to_string(), "write it as TOML; https://toml.io has the form")
         })?;
         let mut leaves = BTreeMap::new();
         flatten("", &merged.cache, &mut leaves);
@@ -145,11 +134,7 @@ impl Reader {
             self.problem(
                 key,
                 what,
-                format!(
-                    "set it to {} up to {}",
-                    bounds.start().show(),
-                    bounds.end().show()
-                ),
+                format!("set it to {} up to {}", bounds.start().show(), bounds.end().show()),
             );
         }
         value
@@ -168,9 +153,7 @@ impl Reader {
             return word;
         }
         let near = nearest(&word, words.iter().copied());
-        let hint = near
-            .map(|near| format!("did you mean \"{near}\"? "))
-            .unwrap_or_default();
+        let hint = near.map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
         self.problem(
             key,
             format!("“{word}” is none of its values"),
@@ -182,9 +165,8 @@ impl Reader {
     /// An address of a service.
     pub(super) fn url(&self, key: &str, default: &str) -> Option<Url> {
         let text = self.get(key, default.to_owned());
-        let url = Url::parse(&text)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url =
+            Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if url.is_none() {
             self.problem(
                 key,
@@ -207,48 +189,20 @@ impl Reader {
     fn find<T: Setting>(&self, key: &str) -> Option<T> {
         self.read.borrow_mut().insert(key.to_owned());
         let value = self.leaves.get(key)?;
-        match T::read(value) {
-            Some(found) => {
-                self.note(key, &found);
-                Some(found)
-            }
+        let found = T::read(value);
+        match &found {
+            Some(found) => self.note(key, found),
             None => {
                 let what = format!("{} is not what it can be", shown(value));
-                self.problem(key, what, self.mend_form::<T>(value));
-                None
+                self.problem(key, what, mend_form::<T>(value));
             }
         }
-    }
-
-    fn mend_form<T: Setting>(&self, value: &Value) -> String {
-        let mut mend = format!("write {}", T::FORM);
-        if T::FORM.starts_with("a language code")
-            && let ValueKind::String(asked) = &value.kind
-        {
-            let by_name =
-                mynah_domain::Language::all().find(|known| known.name().eq_ignore_ascii_case(asked));
-            let near = by_name.map(mynah_domain::Language::code).or_else(|| {
-                nearest(
-                    asked,
-                    mynah_domain::Language::all().map(mynah_domain::Language::code),
-                )
-            });
-            if let Some(near) = near {
-                mend = format!("{mend}; did you mean \"{near}\"?");
-            }
-        }
-        mend
+        found
     }
 
     fn note<T: Setting>(&self, key: &str, value: &T) {
-        let place = self
-            .places
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| "default".to_owned());
-        self.in_force
-            .borrow_mut()
-            .insert(key.to_owned(), (value.show(), place));
+        let place = self.places.get(key).cloned().unwrap_or_else(|| "default".to_owned());
+        self.in_force.borrow_mut().insert(key.to_owned(), (value.show(), place));
     }
 
     /// A mistake about a key.
@@ -265,12 +219,8 @@ impl Reader {
         what: impl Into<String>,
         mend: impl Into<String>,
     ) {
-        let problem = Problem {
-            place: place.into(),
-            key: key.to_owned(),
-            what: what.into(),
-            mend: mend.into(),
-        };
+        let problem =
+            Problem { place: place.into(), key: key.to_owned(), what: what.into(), mend: mend.into() };
         self.problems.borrow_mut().push(problem);
     }
 
@@ -321,6 +271,23 @@ impl Reader {
     }
 }
 
+/// How a setting is written, with what was perhaps meant.
+fn mend_form<T: Setting>(value: &Value) -> String {
+    let mut mend = format!("write {}", T::FORM);
+    if T::FORM.starts_with("a language code")
+        && let ValueKind::String(asked) = &value.kind
+    {
+        let by_name = mynah_domain::Language::all().find(|known| known.name().eq_ignore_ascii_case(asked));
+        let near = by_name
+            .map(mynah_domain::Language::code)
+            .or_else(|| nearest(asked, mynah_domain::Language::all().map(mynah_domain::Language::code)));
+        if let Some(near) = near {
+            mend = format!("{mend}; did you mean \"{near}\"?");
+        }
+    }
+    mend
+}
+
 /// A value as it is shown in an error: short, and never the whole of something long.
 fn shown(value: &Value) -> String {
     let text = match &value.kind {
@@ -338,11 +305,7 @@ fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, Value>) {
     match &value.kind {
         ValueKind::Table(table) => {
             for (name, inner) in table {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 flatten(&path, inner, leaves);
             }
         }
@@ -365,15 +328,8 @@ fn find_places(
     places: &mut BTreeMap<String, String>,
 ) {
     for (name, item) in table.iter() {
-        let path = if path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{path}.{name}")
-        };
-        let span = table
-            .get_key_value(name)
-            .and_then(|(key, _)| key.span())
-            .or_else(|| item.span());
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let span = table.get_key_value(name).and_then(|(key, _)| key.span()).or_else(|| item.span());
         if let Some(span) = span {
             places.insert(path.clone(), format!("{file}:{}", line(text, span.start)));
         }

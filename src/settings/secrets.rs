@@ -20,9 +20,7 @@ impl<'a> Secrets<'a> {
 
     /// Gemini's key, under either of its names.
     pub(super) fn gemini_key(&self) -> Option<SecretString> {
-        let name = ["GEMINI_API_KEY", "GOOGLE_API_KEY"]
-            .into_iter()
-            .find(|name| self.is_given(name));
+        let name = ["GEMINI_API_KEY", "GOOGLE_API_KEY"].into_iter().find(|name| self.is_given(name));
         let mend =
             "get one at https://aistudio.google.com and set it, or take \"gemini\" out of engine.order";
         self.required(name.unwrap_or("GEMINI_API_KEY"), mend)
@@ -32,15 +30,12 @@ impl<'a> Secrets<'a> {
     pub(super) fn target(&self, account: &Handle) -> Option<XAuth> {
         let upper = account.as_str().to_uppercase();
         let user2 = format!("X_{upper}_OAUTH2_TOKEN");
-        let (token, token_secret) = (
-            format!("X_{upper}_ACCESS_TOKEN"),
-            format!("X_{upper}_ACCESS_TOKEN_SECRET"),
-        );
+        let (token, token_secret) =
+            (format!("X_{upper}_ACCESS_TOKEN"), format!("X_{upper}_ACCESS_TOKEN_SECRET"));
         if self.is_given(&user2) {
             if self.is_given(&token) {
                 let what = format!("{token} is set, too: two kinds of token for @{account}");
-                self.reader
-                    .problem_at("the environment", &user2, what, "keep one of them");
+                self.reader.problem_at("the environment", &user2, what, "keep one of them");
             }
             return self.required(&user2, "").map(XAuth::User2);
         }
@@ -51,26 +46,12 @@ impl<'a> Secrets<'a> {
             self.required("X_CONSUMER_KEY", app),
             self.required("X_CONSUMER_SECRET", app),
             self.required(&token, &mend),
-            self.required(
-                &token_secret,
-                &format!("set it to the secret that came with {token}"),
-            ),
+            self.required(&token_secret, &format!("set it to the secret that came with {token}")),
         ];
-        let [
-            Some(consumer_key),
-            Some(consumer_secret),
-            Some(token),
-            Some(token_secret),
-        ] = parts
-        else {
+        let [Some(consumer_key), Some(consumer_secret), Some(token), Some(token_secret)] = parts else {
             return None;
         };
-        Some(XAuth::User1(Box::new(OAuth1 {
-            consumer_key,
-            consumer_secret,
-            token,
-            token_secret,
-        })))
+        Some(XAuth::User1(Box::new(OAuth1 { consumer_key, consumer_secret, token, token_secret })))
     }
 
     /// Who reads: the app, else the first target.
@@ -102,11 +83,9 @@ impl<'a> Secrets<'a> {
                     problem(&file_name, format!("{file} is empty"), "put the secret into it")
                 }
                 Ok(secret) => Some(secret.trim().into()),
-                Err(error) => problem(
-                    &file_name,
-                    format!("{file}: {error}"),
-                    "name a file that this user may read",
-                ),
+                Err(error) => {
+                    problem(&file_name, format!("{file}: {error}"), "name a file that this user may read")
+                }
             },
             (None, None) => problem(name, "it is missing".into(), mend),
         }

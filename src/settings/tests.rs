@@ -15,10 +15,7 @@ fn secrets() -> HashMap<String, String> {
         "X_BEARER_TOKEN",
         "GEMINI_API_KEY",
     ];
-    names
-        .into_iter()
-        .map(|name| (name.to_owned(), format!("s3cret-{name}")))
-        .collect()
+    names.into_iter().map(|name| (name.to_owned(), format!("s3cret-{name}"))).collect()
 }
 
 fn load_with(text: &str, env: HashMap<String, String>, overrides: &[&str]) -> Result<Settings, String> {
@@ -26,16 +23,8 @@ fn load_with(text: &str, env: HashMap<String, String>, overrides: &[&str]) -> Re
     let file = folder.path().join("config.toml");
     std::fs::write(&file, text).unwrap();
     let overrides = overrides.iter().map(|given| (*given).to_owned()).collect();
-    load(&SettingsSources {
-        file: Some(file),
-        env,
-        overrides,
-    })
-    .map_err(|error| {
-        error
-            .to_string()
-            .replace(&folder.path().display().to_string(), "DIR")
-    })
+    load(&SettingsSources { file: Some(file), env, overrides })
+        .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), "DIR"))
 }
 
 fn minimal() -> String {
@@ -60,10 +49,8 @@ fn the_smallest_file_takes_every_default() {
 #[test]
 fn the_file_of_the_project_is_right_and_holds_every_key_with_its_default() {
     let text = include_str!("../../config.toml");
-    let env = secrets()
-        .into_iter()
-        .map(|(name, value)| (name.replace("TOWN_ES", "EXAMPLE_ES"), value))
-        .collect();
+    let env =
+        secrets().into_iter().map(|(name, value)| (name.replace("TOWN_ES", "EXAMPLE_ES"), value)).collect();
     let full = load_with(text, env, &[]).unwrap();
     let small = load_with(&minimal(), secrets(), &[]).unwrap();
     let docs = include_str!("../../docs/configuration.md");
@@ -72,15 +59,9 @@ fn the_file_of_the_project_is_right_and_holds_every_key_with_its_default() {
         let default = small.origins.get(key).map(|(value, _)| value);
         let set_by_whom =
             ["source.account", "targets[0].account", "targets[0].language"].contains(&key.as_str());
-        assert!(
-            set_by_whom || default == Some(value),
-            "{key} = {value} is not its default, {default:?}"
-        );
+        assert!(set_by_whom || default == Some(value), "{key} = {value} is not its default, {default:?}");
         let documented = key.replace("[0]", "");
-        assert!(
-            docs.contains(&format!("`{documented}`")),
-            "docs/configuration.md lacks {documented}"
-        );
+        assert!(docs.contains(&format!("`{documented}`")), "docs/configuration.md lacks {documented}");
     }
 }
 
@@ -112,17 +93,11 @@ pool_sise = 3
 
 #[test]
 fn two_targets_on_one_account_and_a_target_on_the_source_are_told() {
-    let text = format!(
-        "{}{TARGET}[[targets]]\nlanguage = \"en\"\naccount = \"TOWN\"\n",
-        minimal()
-    );
+    let text = format!("{}{TARGET}[[targets]]\nlanguage = \"en\"\naccount = \"TOWN\"\n", minimal());
     let told = problems(&text);
     assert!(told.contains("two targets publish on @town_es"), "{told}");
     assert!(told.contains("@TOWN is the followed account itself"), "{told}");
-    assert!(
-        told.contains("it is the source's own language, English"),
-        "{told}"
-    );
+    assert!(told.contains("it is the source's own language, English"), "{told}");
 }
 
 #[test]
@@ -147,17 +122,10 @@ fn a_secret_may_stand_in_a_file() {
     let settings = load_with(&minimal(), with_file(&file), &[]).unwrap();
     assert_eq!(settings.engine.gemini.unwrap().key.expose_secret(), "from-a-file");
     let told = load_with(&minimal(), with_file(&folder.path().join("none")), &[]).unwrap_err();
-    assert!(
-        told.contains("GEMINI_API_KEY_FILE") && told.contains("may read"),
-        "{told}"
-    );
+    assert!(told.contains("GEMINI_API_KEY_FILE") && told.contains("may read"), "{told}");
     let mut both = with_file(&file);
     both.insert("GEMINI_API_KEY".into(), "x".into());
-    assert!(
-        load_with(&minimal(), both, &[])
-            .unwrap_err()
-            .contains("keep one of them")
-    );
+    assert!(load_with(&minimal(), both, &[]).unwrap_err().contains("keep one of them"));
 }
 
 #[test]
@@ -184,10 +152,7 @@ fn an_account_may_have_an_oauth_2_token_alone() {
     ]);
     let settings = load_with(&minimal(), env, &[]).unwrap();
     assert!(matches!(settings.targets[0].auth, XAuth::User2(_)));
-    assert!(
-        matches!(settings.source.auth, XAuth::User2(_)),
-        "the first target reads, too"
-    );
+    assert!(matches!(settings.source.auth, XAuth::User2(_)), "the first target reads, too");
 }
 
 #[test]
@@ -199,10 +164,7 @@ fn flags_go_before_environment_before_file() {
     assert_eq!(load_with(&text, env.clone(), &[]).unwrap().router_queue, 200);
     let settings = load_with(&text, env, &["router.queue=300"]).unwrap();
     assert_eq!(settings.router_queue, 300);
-    assert_eq!(
-        settings.origins["router.queue"],
-        ("300".into(), "--set router.queue".into())
-    );
+    assert_eq!(settings.origins["router.queue"], ("300".into(), "--set router.queue".into()));
 }
 
 #[test]
@@ -210,10 +172,7 @@ fn a_mistake_in_the_environment_is_told_by_its_variable() {
     let mut env = secrets();
     env.insert("MYNAH__ROUTER__QEUE".into(), "200".into());
     let told = load_with(&minimal(), env, &[]).unwrap_err();
-    assert!(
-        told.contains("MYNAH__ROUTER__QEUE: router.qeue: there is no such key"),
-        "{told}"
-    );
+    assert!(told.contains("MYNAH__ROUTER__QEUE: router.qeue: there is no such key"), "{told}");
     assert!(told.contains("did you mean router.queue?"), "{told}");
 }
 
@@ -228,20 +187,9 @@ fn a_preset_changes_defaults_and_no_more() {
 #[test]
 fn a_file_that_is_no_toml_or_not_there_is_one_problem() {
     let told = problems("[source\naccount = 1");
-    assert!(
-        told.starts_with("1 problem in the settings\n  DIR/config.toml:1"),
-        "{told}"
-    );
-    let missing = load(&SettingsSources {
-        file: Some("/nowhere/config.toml".into()),
-        ..Default::default()
-    });
-    assert!(
-        missing
-            .unwrap_err()
-            .to_string()
-            .contains("name a file with --config")
-    );
+    assert!(told.starts_with("1 problem in the settings\n  DIR/config.toml:1"), "{told}");
+    let missing = load(&SettingsSources { file: Some("/nowhere/config.toml".into()), ..Default::default() });
+    assert!(missing.unwrap_err().to_string().contains("name a file with --config"));
 }
 
 #[test]
@@ -260,10 +208,7 @@ fn where_a_ledger_begins_has_four_forms() {
     assert_eq!(start("beginning"), Ok(StartAt::Beginning));
     assert_eq!(
         start("1445880548472328192"),
-        Ok(StartAt::After(
-            mynah_domain::PostId("1445880548472328192".into()),
-            1_445_880_548_472_328_192
-        ))
+        Ok(StartAt::After(mynah_domain::PostId("1445880548472328192".into()), 1_445_880_548_472_328_192))
     );
     assert!(matches!(start("2026-11-01T00:00:00Z"), Ok(StartAt::From(_))));
     assert!(start("yesterday").unwrap_err().contains("\"beginning\""));

@@ -144,9 +144,7 @@ impl Setting for Handle {
         let text = text(value)?;
         let handle = text.strip_prefix('@').unwrap_or(text);
         let fits = (1..=15).contains(&handle.len())
-            && handle
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            && handle.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         fits.then(|| Self(handle.to_owned()))
     }
 
@@ -241,19 +239,17 @@ impl Setting for Vec<EngineName> {
 
     fn read(value: &Value) -> Option<Self> {
         let names: Vec<String> = match &value.kind {
-            ValueKind::Array(names) => names
-                .iter()
-                .map(|name| text(name).map(str::to_owned))
-                .collect::<Option<_>>()?,
+            ValueKind::Array(names) => {
+                names.iter().map(|name| text(name).map(str::to_owned)).collect::<Option<_>>()?
+            }
             // The environment and the command line know no lists.
             ValueKind::String(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
             _ => return None,
         };
         let mut order = Vec::new();
         for name in names.iter().filter(|name| !name.is_empty()) {
-            let engine = [EngineName::Gemini, EngineName::Apertium]
-                .into_iter()
-                .find(|e| e.as_str() == name)?;
+            let engine =
+                [EngineName::Gemini, EngineName::Apertium].into_iter().find(|e| e.as_str() == name)?;
             if order.contains(&engine) {
                 return None;
             }
@@ -263,9 +259,6 @@ impl Setting for Vec<EngineName> {
     }
 
     fn show(&self) -> String {
-        self.iter()
-            .map(|engine| engine.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+        self.iter().map(|engine| engine.as_str()).collect::<Vec<_>>().join(", ")
     }
 }

@@ -53,11 +53,7 @@ impl XSource {
     /// A source whose lookups are kept in `ledger`, because each is billed.
     pub fn new(settings: XSourceSettings, ledger: Arc<dyn Ledger>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
-        Self {
-            settings,
-            client,
-            ledger,
-        }
+        Self { settings, client, ledger }
     }
 
     /// The followed account's id, looked up once and then kept.
@@ -67,13 +63,7 @@ impl XSource {
     pub async fn account_id(&self) -> Result<String, SourceError> {
         let unusable = |error: mynah_domain::ports::LedgerError| SourceError::Unavailable(error.to_string());
         let key = self.fact();
-        if let Some(id) = self
-            .ledger
-            .fact(&key)
-            .await
-            .map_err(unusable)?
-            .filter(|id| !id.is_empty())
-        {
+        if let Some(id) = self.ledger.fact(&key).await.map_err(unusable)?.filter(|id| !id.is_empty()) {
             return Ok(id);
         }
         let account = &self.settings.account;
@@ -113,8 +103,9 @@ impl XSource {
 
     fn explain(&self, error: CallError) -> SourceError {
         match error {
-            CallError::Unreachable(why) | CallError::NoAnswer(why) => SourceError::Unavailable(why),
-            CallError::Refused(Refusal::Trouble(why)) => SourceError::Unavailable(why),
+            CallError::Unreachable(why)
+            | CallError::NoAnswer(why)
+            | CallError::Refused(Refusal::Trouble(why)) => SourceError::Unavailable(why),
             CallError::Refused(Refusal::RateLimited { reason, until }) => {
                 SourceError::RateLimited { reason, until }
             }
@@ -157,11 +148,7 @@ impl Source for XSource {
             ("start_time", from.as_deref()),
             ("pagination_token", request.continuation.as_deref()),
         ];
-        query.extend(
-            optional
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
+        query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
 
         let timeline: Timeline = match self.client.get(&format!("/2/users/{id}/tweets"), &query).await {
             Ok(timeline) => timeline,
@@ -186,11 +173,7 @@ impl Source for XSource {
         }
         let (posts, oddities) = post::posts(&timeline);
         let continuation = timeline.meta.and_then(|meta| meta.next_token);
-        Ok(Page {
-            posts,
-            continuation,
-            oddities,
-        })
+        Ok(Page { posts, continuation, oddities })
     }
 }
 

@@ -30,10 +30,7 @@ pub fn init(level: LevelFilter, stream: Stream) {
             Stream::Stderr => Target::Stderr,
         })
         .format(|out, record| {
-            let target = record
-                .target()
-                .replace("mynah_actors::", "")
-                .replace("mynah::", "");
+            let target = record.target().replace("mynah_actors::", "").replace("mynah::", "");
             write!(out, "{} {:5} {target} ", out.timestamp_millis(), record.level())?;
             // Whatever came from outside is data: it may not end the line or move the cursor.
             write!(out, "{}", printable(&record.args().to_string()))?;
@@ -59,11 +56,7 @@ impl<'kvs> kv::VisitSource<'kvs> for Fields {
 }
 
 fn quoted(value: &str) -> String {
-    if value.is_empty() || value.contains([' ', '=', '"']) {
-        format!("{value:?}")
-    } else {
-        value.to_owned()
-    }
+    if value.is_empty() || value.contains([' ', '=', '"']) { format!("{value:?}") } else { value.to_owned() }
 }
 
 /// A text with nothing in it that a terminal or a log would obey: control characters become `�`, and the characters

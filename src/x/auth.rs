@@ -60,10 +60,8 @@ impl OAuth1 {
         query: &[(&str, &str)],
         pinned: Option<(&str, NonZeroU64)>,
     ) -> String {
-        let client = Credentials::new(
-            self.consumer_key.expose_secret(),
-            self.consumer_secret.expose_secret(),
-        );
+        let client =
+            Credentials::new(self.consumer_key.expose_secret(), self.consumer_secret.expose_secret());
         let token = Credentials::new(self.token.expose_secret(), self.token_secret.expose_secret());
         let mut builder = Builder::<_, &str, &str>::new(client, HmacSha1::new());
         builder.token(token).version(true);
@@ -92,22 +90,12 @@ mod tests {
 
     #[test]
     fn published_vectors_are_signed_as_published() {
-        let status = [
-            ("include_entities", "true"),
-            ("status", "Hello Ladies + Gentlemen, a signed OAuth request!"),
-        ];
-        let timeline = [
-            ("max_results", "5"),
-            ("exclude", "retweets,replies"),
-            ("tweet.fields", "created_at,lang"),
-        ];
+        let status =
+            [("include_entities", "true"), ("status", "Hello Ladies + Gentlemen, a signed OAuth request!")];
+        let timeline =
+            [("max_results", "5"), ("exclude", "retweets,replies"), ("tweet.fields", "created_at,lang")];
         let vectors: [(&str, &str, &[(&str, &str)], &str); 7] = [
-            (
-                "POST",
-                "https://api.x.com/1.1/statuses/update.json",
-                &status,
-                "Ls93hJiZbQ3akF3HF3x1Bz8/zU4=",
-            ),
+            ("POST", "https://api.x.com/1.1/statuses/update.json", &status, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4="),
             (
                 "POST",
                 "https://api.twitter.com/1.1/statuses/update.json",
@@ -120,45 +108,16 @@ mod tests {
                 &status,
                 "tnnArxj06cWHq44gCs1OSKk/jLY=",
             ),
-            (
-                "POST",
-                "https://api.x.com/2/tweets",
-                &[],
-                "lr+tV/DKclEvXKVjG6tgaSSLV0k=",
-            ),
-            (
-                "POST",
-                "https://api.twitter.com/2/tweets",
-                &[],
-                "KW/bTR/89oblzvjn7CwP2L8j5qQ=",
-            ),
-            (
-                "GET",
-                "https://api.x.com/2/users/2244994945/tweets",
-                &timeline,
-                "JUsdyMTEoz7Rf5pqR6k6s05byac=",
-            ),
-            (
-                "DELETE",
-                "https://api.x.com/2/tweets/1445880548472328192",
-                &[],
-                "TthENO2qlGBISSakx+HkjNy7NpU=",
-            ),
+            ("POST", "https://api.x.com/2/tweets", &[], "lr+tV/DKclEvXKVjG6tgaSSLV0k="),
+            ("POST", "https://api.twitter.com/2/tweets", &[], "KW/bTR/89oblzvjn7CwP2L8j5qQ="),
+            ("GET", "https://api.x.com/2/users/2244994945/tweets", &timeline, "JUsdyMTEoz7Rf5pqR6k6s05byac="),
+            ("DELETE", "https://api.x.com/2/tweets/1445880548472328192", &[], "TthENO2qlGBISSakx+HkjNy7NpU="),
         ];
-        let nonce = (
-            "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg",
-            NonZeroU64::new(1_318_622_958).unwrap(),
-        );
+        let nonce = ("kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", NonZeroU64::new(1_318_622_958).unwrap());
         for (method, url, query, signature) in vectors {
             let header = published().sign(method, url, query, Some(nonce));
-            let encoded = signature
-                .replace('+', "%2B")
-                .replace('/', "%2F")
-                .replace('=', "%3D");
-            assert!(
-                header.contains(&format!("oauth_signature=\"{encoded}\"")),
-                "{method} {url}: {header}"
-            );
+            let encoded = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+            assert!(header.contains(&format!("oauth_signature=\"{encoded}\"")), "{method} {url}: {header}");
         }
     }
 

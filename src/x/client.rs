@@ -52,11 +52,7 @@ impl XClient {
             connect_timeout: Limits::default().connect_timeout.min(settings.timeout),
             ..Limits::default()
         };
-        Self {
-            http: HttpClient::shared(&base, limits),
-            base,
-            auth,
-        }
+        Self { http: HttpClient::shared(&base, limits), base, auth }
     }
 
     /// Asks for something.
@@ -117,7 +113,7 @@ fn encode(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
+                encoded.push(char::from(byte));
             }
             _ => {
                 let _ = write!(encoded, "%{byte:02X}");

@@ -47,10 +47,7 @@ fn read(
     includes: &Includes,
 ) -> Result<(Post, Option<String>), String> {
     let tweet: Tweet = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
-    let position: u64 = tweet
-        .id
-        .parse()
-        .map_err(|_| format!("its id is no number: {:?}", tweet.id))?;
+    let position: u64 = tweet.id.parse().map_err(|_| format!("its id is no number: {:?}", tweet.id))?;
     let kind = kind(&tweet);
     // A repost's own text is cut; what was reposted has the whole.
     let said = match &kind {
@@ -77,10 +74,7 @@ fn read(
 
 fn kind(tweet: &Tweet) -> PostKind {
     let reference = |kind: &str| {
-        let found = tweet
-            .referenced_tweets
-            .iter()
-            .find(|reference| reference.kind == kind);
+        let found = tweet.referenced_tweets.iter().find(|reference| reference.kind == kind);
         found.map(|reference| PostId(reference.id.clone()))
     };
     if let Some(of) = reference("retweeted").or_else(|| reference("reposted")) {
@@ -88,11 +82,7 @@ fn kind(tweet: &Tweet) -> PostKind {
     }
     if let Some(to) = reference("replied_to") {
         let own = tweet.author_id.is_some() && tweet.author_id == tweet.in_reply_to_user_id;
-        return if own {
-            PostKind::Thread { parent: to }
-        } else {
-            PostKind::Reply { to }
-        };
+        return if own { PostKind::Thread { parent: to } } else { PostKind::Reply { to } };
     }
     match reference("quoted") {
         Some(of) => PostKind::Quote { of },
@@ -112,11 +102,8 @@ fn text(tweet: &Tweet) -> (String, Option<String>) {
 
 /// Puts what was meant in the place of every shortened link. Photos repeat the same place once for each.
 pub fn expand(raw: &str, links: &[Link]) -> (String, Option<String>) {
-    let offsets: Vec<usize> = raw
-        .char_indices()
-        .map(|(index, _)| index)
-        .chain(std::iter::once(raw.len()))
-        .collect();
+    let offsets: Vec<usize> =
+        raw.char_indices().map(|(index, _)| index).chain(std::iter::once(raw.len())).collect();
     let mut links: Vec<&Link> = links.iter().collect();
     links.sort_by_key(|link| (link.start, link.end));
     links.dedup_by_key(|link| (link.start, link.end));
@@ -124,17 +111,11 @@ pub fn expand(raw: &str, links: &[Link]) -> (String, Option<String>) {
     for link in links {
         let place = (offsets.get(link.start), offsets.get(link.end));
         let (Some(&from), Some(&to)) = place else {
-            odd = Some(format!(
-                "a link's place {}–{} is outside its text",
-                link.start, link.end
-            ));
+            odd = Some(format!("a link's place {}–{} is outside its text", link.start, link.end));
             continue;
         };
         if from < end || to <= from || (!link.url.is_empty() && raw[from..to] != *link.url) {
-            odd = Some(format!(
-                "a link's place {}–{} does not hold it",
-                link.start, link.end
-            ));
+            odd = Some(format!("a link's place {}–{} does not hold it", link.start, link.end));
             continue;
         }
         text.push_str(&raw[end..from]);
@@ -155,10 +136,7 @@ fn is_own_media(link: &Link) -> bool {
     let to_media = |url: &str| {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let mut segments = path.rsplit('/');
-        let (number, kind) = (
-            segments.next().unwrap_or_default(),
-            segments.next().unwrap_or_default(),
-        );
+        let (number, kind) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
         path.contains("/status/")
             && matches!(kind, "photo" | "video")
             && number.bytes().all(|b| b.is_ascii_digit())
@@ -167,16 +145,12 @@ fn is_own_media(link: &Link) -> bool {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// X escapes these three and nothing else; each once.
 pub fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 fn media(tweet: &Tweet, includes: &Includes) -> Vec<post::Media> {
@@ -229,10 +203,7 @@ mod tests {
 
     #[test]
     fn escapes_are_undone_once() {
-        assert_eq!(
-            one(json!({"id": "1", "text": "&amp;lt; &lt;b&gt;"})).text,
-            "&lt; <b>"
-        );
+        assert_eq!(one(json!({"id": "1", "text": "&amp;lt; &lt;b&gt;"})).text, "&lt; <b>");
     }
 
     #[test]
@@ -253,22 +224,16 @@ mod tests {
 
     #[test]
     fn both_vocabularies_are_read() {
-        for (references, note, included) in [
-            ("referenced_tweets", "note_tweet", "tweets"),
-            ("referenced_posts", "note_post", "posts"),
-        ] {
+        for (references, note, included) in
+            [("referenced_tweets", "note_tweet", "tweets"), ("referenced_posts", "note_post", "posts")]
+        {
             let (posts, oddities) = page(json!({
                 "data": [{"id": "9", "text": "RT @a: cut…", references: [{"type": "retweeted", "id": "5"}]},
                          {"id": "8", "text": "cut…", note: {"text": "whole"}}],
                 "includes": {included: [{"id": "5", "text": "the whole repost"}]},
             }));
             assert!(oddities.is_empty(), "{oddities:?}");
-            assert_eq!(
-                posts[0].kind,
-                PostKind::Repost {
-                    of: PostId("5".into())
-                }
-            );
+            assert_eq!(posts[0].kind, PostKind::Repost { of: PostId("5".into()) });
             assert_eq!(posts[0].text, "the whole repost");
             assert_eq!(posts[1].text, "whole");
         }
@@ -277,10 +242,8 @@ mod tests {
     #[test]
     fn threads_replies_and_quotes_are_told_apart() {
         let with = |kind: &str, to_user: &str| {
-            one(
-                json!({"id": "2", "text": "x", "author_id": "7", "in_reply_to_user_id": to_user,
-                       "referenced_tweets": [{"type": kind, "id": "1"}]}),
-            )
+            one(json!({"id": "2", "text": "x", "author_id": "7", "in_reply_to_user_id": to_user,
+                       "referenced_tweets": [{"type": kind, "id": "1"}]}))
             .kind
         };
         let first = || PostId("1".into());

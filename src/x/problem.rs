@@ -36,9 +36,7 @@ pub fn refusal(answer: &Answer) -> Refusal {
             429 => rate_limited(answer, format!("X answers 429: {said}")),
             401 => Refusal::Unauthorized(format!("X answers 401: {said}")),
             // A guard before X, not X: it says nothing about the account.
-            _ => Refusal::Trouble(format!(
-                "X answers {status} with something that is no JSON: {said}"
-            )),
+            _ => Refusal::Trouble(format!("X answers {status} with something that is no JSON: {said}")),
         };
     };
     let sentence = format!("X answers {status}: {}", printable(problem.sentence()));
@@ -59,12 +57,7 @@ pub fn refusal(answer: &Answer) -> Refusal {
             until: None,
         },
         (429, _) => rate_limited(answer, sentence),
-        (403, _)
-            if problem
-                .sentence()
-                .to_ascii_lowercase()
-                .contains("duplicate content") =>
-        {
+        (403, _) if problem.sentence().to_ascii_lowercase().contains("duplicate content") => {
             Refusal::Duplicate(sentence)
         }
         (400..=499, _) if status != 408 => Refusal::Refused(sentence),
@@ -75,16 +68,13 @@ pub fn refusal(answer: &Answer) -> Refusal {
 /// The latest of all moments that X names for a limit that is used up.
 fn rate_limited(answer: &Answer, reason: String) -> Refusal {
     let number = |name: &str| answer.header(name)?.parse::<i64>().ok();
-    let named = ["x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour"]
-        .into_iter()
-        .filter_map(|limit| {
+    let named =
+        ["x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour"].into_iter().filter_map(|limit| {
             (number(&format!("{limit}-remaining"))? <= 0).then_some(())?;
             Timestamp::from_second(number(&format!("{limit}-reset"))?).ok()
         });
     let after = number("retry-after").and_then(|seconds| {
-        Timestamp::now()
-            .checked_add(std::time::Duration::from_secs(seconds.try_into().ok()?))
-            .ok()
+        Timestamp::now().checked_add(std::time::Duration::from_secs(seconds.try_into().ok()?)).ok()
     });
     let until = named.chain(after).max();
     Refusal::RateLimited { reason, until }
@@ -93,9 +83,5 @@ fn rate_limited(answer: &Answer, reason: String) -> Refusal {
 /// The beginning of a body that cannot be read, fit for a log.
 pub fn excerpt(answer: &Answer) -> String {
     let text: String = answer.text().chars().take(80).collect();
-    if text.trim().is_empty() {
-        "an empty body".into()
-    } else {
-        format!("“{}”", printable(text.trim()))
-    }
+    if text.trim().is_empty() { "an empty body".into() } else { format!("“{}”", printable(text.trim())) }
 }

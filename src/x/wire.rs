@@ -200,28 +200,16 @@ impl Problem {
 
     /// The sentence that says most.
     pub fn sentence(&self) -> &str {
-        let inner = self
-            .errors
-            .iter()
-            .map(Problem::sentence)
-            .find(|sentence| !sentence.is_empty());
-        [
-            inner.unwrap_or_default(),
-            &self.detail,
-            &self.message,
-            &self.title,
-        ]
-        .into_iter()
-        .find(|sentence| !sentence.is_empty())
-        .unwrap_or("no reason given")
+        let inner = self.errors.iter().map(Problem::sentence).find(|sentence| !sentence.is_empty());
+        [inner.unwrap_or_default(), &self.detail, &self.message, &self.title]
+            .into_iter()
+            .find(|sentence| !sentence.is_empty())
+            .unwrap_or("no reason given")
     }
 }
 
 /// Reads the entries that have the expected form and leaves the others out.
 fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
     let values = Option::<Vec<Value>>::deserialize(from)?.unwrap_or_default();
-    Ok(values
-        .into_iter()
-        .filter_map(|value| serde_json::from_value(value).ok())
-        .collect())
+    Ok(values.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect())
 }

@@ -57,10 +57,7 @@ pub(crate) fn post(position: u64) -> Arc<Post> {
 }
 
 pub(crate) fn mark(position: u64) -> Mark {
-    Mark {
-        id: PostId(position.to_string()),
-        position,
-    }
+    Mark { id: PostId(position.to_string()), position }
 }
 
 /// A whole poll that found these posts, for these targets.
@@ -73,14 +70,7 @@ pub(crate) fn page(positions: impl IntoIterator<Item = u64>, targets: &[&str]) -
         })
         .collect();
     let newest = posts.iter().map(|record| record.post.position).max();
-    RecordPage {
-        source: SOURCE.into(),
-        posts,
-        progress: Progress {
-            floor: newest.map(mark),
-            walk: None,
-        },
-    }
+    RecordPage { source: SOURCE.into(), posts, progress: Progress { floor: newest.map(mark), walk: None } }
 }
 
 pub(crate) async fn line(ledger: &dyn Ledger, name: &str) -> Vec<Job> {
@@ -93,74 +83,35 @@ pub(crate) async fn change(
     token: i64,
     events: Vec<JobEvent>,
 ) -> Result<Advanced, ChangeError> {
-    ledger
-        .advance(vec![Change {
-            job: job.id,
-            token,
-            events,
-        }])
-        .await
-        .unwrap()
-        .pop()
-        .unwrap()
+    ledger.advance(vec![Change { job: job.id, token, events }]).await.unwrap().pop().unwrap()
 }
 
 pub(crate) fn translated() -> JobEvent {
-    JobEvent::Translated(Translation {
-        parts: vec!["Hola".into()],
-        engine: "test".into(),
-    })
+    JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into() })
 }
 
 pub(crate) fn begun(part: u32) -> JobEvent {
-    JobEvent::PartBegun {
-        part,
-        text: "Hola".into(),
-    }
+    JobEvent::PartBegun { part, text: "Hola".into() }
 }
 
 pub(crate) fn sent(part: u32, id: &str) -> JobEvent {
-    JobEvent::PartSent {
-        part,
-        remote_id: PostId(id.into()),
-    }
+    JobEvent::PartSent { part, remote_id: PostId(id.into()) }
 }
 
 /// Takes a fresh job to where its publisher has it; answers its token.
 pub(crate) async fn to_publishing(ledger: &dyn Ledger, job: &Job) -> i64 {
-    let leased = change(ledger, job, job.token, vec![JobEvent::LeasedForTranslation])
-        .await
-        .unwrap();
-    change(ledger, job, leased.token, vec![translated()])
-        .await
-        .unwrap();
-    change(ledger, job, leased.token, vec![JobEvent::LeasedForPublication])
-        .await
-        .unwrap()
-        .token
+    let leased = change(ledger, job, job.token, vec![JobEvent::LeasedForTranslation]).await.unwrap();
+    change(ledger, job, leased.token, vec![translated()]).await.unwrap();
+    change(ledger, job, leased.token, vec![JobEvent::LeasedForPublication]).await.unwrap().token
 }
 
 pub(crate) async fn a_page_is_recorded_once_however_often_it_comes<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     let first = ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap();
-    assert_eq!(
-        first,
-        Recorded {
-            posts: 3,
-            jobs: 6,
-            skipped: 0
-        }
-    );
-    assert_eq!(
-        ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap(),
-        Recorded::default()
-    );
-    let positions: Vec<u64> = line(&*ledger, "es")
-        .await
-        .iter()
-        .map(|job| job.post.position)
-        .collect();
+    assert_eq!(first, Recorded { posts: 3, jobs: 6, skipped: 0 });
+    assert_eq!(ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap(), Recorded::default());
+    let positions: Vec<u64> = line(&*ledger, "es").await.iter().map(|job| job.post.position).collect();
     assert_eq!(positions, [1, 2, 3]);
     assert_eq!(*line(&*ledger, "ca").await[0].post, *post(1));
 }
@@ -184,21 +135,12 @@ pub(crate) async fn jobs_of_an_unfinished_walk_wait_until_it_is_whole<B: Bench>(
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let mut walk = page([9, 8], &["es"]);
-    walk.progress = Progress {
-        floor: Some(mark(1)),
-        walk: Some(Walk {
-            newest: mark(9),
-            oldest: mark(8),
-        }),
-    };
+    walk.progress = Progress { floor: Some(mark(1)), walk: Some(Walk { newest: mark(9), oldest: mark(8) }) };
     ledger.record(walk).await.unwrap();
     let positions = |jobs: Vec<Job>| jobs.iter().map(|job| job.post.position).collect::<Vec<_>>();
     assert_eq!(positions(line(&*ledger, "es").await), [1]);
     let mut rest = page([5], &["es"]);
-    rest.progress = Progress {
-        floor: Some(mark(9)),
-        walk: None,
-    };
+    rest.progress = Progress { floor: Some(mark(9)), walk: None };
     ledger.record(rest).await.unwrap();
     assert_eq!(positions(line(&*ledger, "es").await), [1, 5, 8, 9]);
 }
@@ -221,19 +163,9 @@ pub(crate) async fn a_skipped_job_is_on_record_and_in_no_line<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     let mut skipped = page([1], &["es"]);
     skipped.posts[0].jobs[0].1 = Some(Skip::Reply);
-    assert_eq!(
-        ledger.record(skipped).await.unwrap(),
-        Recorded {
-            posts: 1,
-            jobs: 0,
-            skipped: 1
-        }
-    );
+    assert_eq!(ledger.record(skipped).await.unwrap(), Recorded { posts: 1, jobs: 0, skipped: 1 });
     assert!(line(&*ledger, "es").await.is_empty());
-    assert_eq!(
-        ledger.counts().await.unwrap()[&(target("es"), JobState::Skipped)],
-        1
-    );
+    assert_eq!(ledger.counts().await.unwrap()[&(target("es"), JobState::Skipped)], 1);
 }
 
 pub(crate) async fn a_job_goes_the_whole_way<B: Bench>() {
@@ -241,46 +173,25 @@ pub(crate) async fn a_job_goes_the_whole_way<B: Bench>() {
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
     let token = to_publishing(&*ledger, &job).await;
-    assert_eq!(
-        line(&*ledger, "es").await[0].translation.as_ref().unwrap().parts,
-        ["Hola"]
-    );
+    assert_eq!(line(&*ledger, "es").await[0].translation.as_ref().unwrap().parts, ["Hola"]);
     change(&*ledger, &job, token, vec![begun(0)]).await.unwrap();
     assert_eq!(ledger.publications(job.id).await.unwrap()[0].remote_id, None);
-    let done = change(&*ledger, &job, token, vec![sent(0, "77"), JobEvent::Published])
-        .await
-        .unwrap();
+    let done = change(&*ledger, &job, token, vec![sent(0, "77"), JobEvent::Published]).await.unwrap();
     assert_eq!(done.state, JobState::Published);
     assert!(line(&*ledger, "es").await.is_empty());
-    let said = ledger
-        .publication_of(&PostId("1".into()), &target("es"))
-        .await
-        .unwrap();
+    let said = ledger.publication_of(&PostId("1".into()), &target("es")).await.unwrap();
     assert_eq!(said, Some(PostId("77".into())));
-    assert_eq!(
-        ledger
-            .publication_of(&PostId("1".into()), &target("ca"))
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(ledger.publication_of(&PostId("1".into()), &target("ca")).await.unwrap(), None);
 }
 
 pub(crate) async fn who_comes_back_from_the_dead_changes_nothing<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
-    let first = change(&*ledger, &job, 0, vec![JobEvent::LeasedForTranslation])
-        .await
-        .unwrap();
-    let back = JobEvent::HandedBack {
-        not_before: None,
-        reason: "died".into(),
-    };
+    let first = change(&*ledger, &job, 0, vec![JobEvent::LeasedForTranslation]).await.unwrap();
+    let back = JobEvent::HandedBack { not_before: None, reason: "died".into() };
     change(&*ledger, &job, first.token, vec![back]).await.unwrap();
-    let second = change(&*ledger, &job, first.token, vec![JobEvent::LeasedForTranslation])
-        .await
-        .unwrap();
+    let second = change(&*ledger, &job, first.token, vec![JobEvent::LeasedForTranslation]).await.unwrap();
     assert!(second.token > first.token);
     assert_eq!(second.attempt, 2);
     let late = change(&*ledger, &job, first.token, vec![translated()]).await;
@@ -298,16 +209,8 @@ pub(crate) async fn a_wrong_step_changes_nothing_and_spoils_no_other<B: Bench>()
             token: 0,
             events: vec![JobEvent::LeasedForTranslation, JobEvent::Published],
         },
-        Change {
-            job: jobs[1].id,
-            token: 0,
-            events: vec![JobEvent::LeasedForTranslation],
-        },
-        Change {
-            job: mynah_domain::JobId(999),
-            token: 0,
-            events: vec![JobEvent::Published],
-        },
+        Change { job: jobs[1].id, token: 0, events: vec![JobEvent::LeasedForTranslation] },
+        Change { job: mynah_domain::JobId(999), token: 0, events: vec![JobEvent::Published] },
     ];
     let answers = ledger.advance(changes).await.unwrap();
     assert!(matches!(answers[0], Err(ChangeError::Illegal { .. })));
@@ -322,28 +225,14 @@ pub(crate) async fn a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leav
     ledger.record(page([1, 2], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
     let until: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    let hold = |until| {
-        JobEvent::Held(Hold {
-            kind: HoldKind::Cap,
-            reason: "cap".into(),
-            until,
-        })
-    };
-    change(&*ledger, &jobs[0], 0, vec![hold(Some(until))])
-        .await
-        .unwrap();
+    let hold = |until| JobEvent::Held(Hold { kind: HoldKind::Cap, reason: "cap".into(), until });
+    change(&*ledger, &jobs[0], 0, vec![hold(Some(until))]).await.unwrap();
     change(&*ledger, &jobs[1], 0, vec![hold(None)]).await.unwrap();
     let left = line(&*ledger, "es").await;
     assert_eq!(left.len(), 1);
     assert_eq!((left[0].state, left[0].not_before), (JobState::Held, Some(until)));
-    let again = vec![
-        JobEvent::Released { translated: false },
-        JobEvent::LeasedForTranslation,
-    ];
-    assert_eq!(
-        change(&*ledger, &jobs[0], 0, again).await.unwrap().state,
-        JobState::Translating
-    );
+    let again = vec![JobEvent::Released { translated: false }, JobEvent::LeasedForTranslation];
+    assert_eq!(change(&*ledger, &jobs[0], 0, again).await.unwrap().state, JobState::Translating);
 }
 
 pub(crate) async fn what_was_in_hand_is_taken_up_after_a_crash<B: Bench>() {
@@ -351,9 +240,7 @@ pub(crate) async fn what_was_in_hand_is_taken_up_after_a_crash<B: Bench>() {
     let ledger = bench.open();
     ledger.record(page([1, 2, 3, 4], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
-    change(&*ledger, &jobs[0], 0, vec![JobEvent::LeasedForTranslation])
-        .await
-        .unwrap();
+    change(&*ledger, &jobs[0], 0, vec![JobEvent::LeasedForTranslation]).await.unwrap();
     let token = to_publishing(&*ledger, &jobs[1]).await;
     change(&*ledger, &jobs[1], token, vec![begun(0)]).await.unwrap();
     to_publishing(&*ledger, &jobs[2]).await;
@@ -363,20 +250,8 @@ pub(crate) async fn what_was_in_hand_is_taken_up_after_a_crash<B: Bench>() {
     assert_eq!(ledger.recover().await.unwrap(), 3);
     let line_now = line(&*ledger, "es").await;
     let states: Vec<JobState> = line_now.iter().map(|job| job.state).collect();
-    assert_eq!(
-        states,
-        [
-            JobState::Queued,
-            JobState::Unknown,
-            JobState::Ready,
-            JobState::Queued
-        ]
-    );
-    assert_eq!(
-        line_now[1].publications.len(),
-        1,
-        "what may be on the account is known"
-    );
+    assert_eq!(states, [JobState::Queued, JobState::Unknown, JobState::Ready, JobState::Queued]);
+    assert_eq!(line_now[1].publications.len(), 1, "what may be on the account is known");
     let late = change(&*ledger, &jobs[1], token, vec![sent(0, "77")]).await;
     assert!(matches!(late, Err(ChangeError::Stale { .. })), "{late:?}");
     assert_eq!(ledger.recover().await.unwrap(), 0, "once is enough");
@@ -391,28 +266,12 @@ pub(crate) async fn only_what_was_begun_counts_against_the_caps<B: Bench>() {
     for job in &jobs {
         tokens.push(to_publishing(&*ledger, job).await);
     }
-    change(
-        &*ledger,
-        &jobs[0],
-        tokens[0],
-        vec![begun(0), sent(0, "1"), JobEvent::Published],
-    )
-    .await
-    .unwrap();
-    change(
-        &*ledger,
-        &jobs[1],
-        tokens[1],
-        vec![begun(0), JobEvent::PartAbsent { part: 0 }],
-    )
-    .await
-    .unwrap();
+    change(&*ledger, &jobs[0], tokens[0], vec![begun(0), sent(0, "1"), JobEvent::Published]).await.unwrap();
+    change(&*ledger, &jobs[1], tokens[1], vec![begun(0), JobEvent::PartAbsent { part: 0 }]).await.unwrap();
     let spent = async |target_name: &str| ledger.spent(&target(target_name), clock.now()).await.unwrap();
     assert_eq!((spent("es").await.today, spent("es").await.this_month), (1, 1));
     clock.set("2026-12-01T00:00:00Z");
-    change(&*ledger, &jobs[2], tokens[2], vec![begun(0)])
-        .await
-        .unwrap();
+    change(&*ledger, &jobs[2], tokens[2], vec![begun(0)]).await.unwrap();
     assert_eq!((spent("es").await.today, spent("es").await.this_month), (1, 1));
     assert_eq!(spent("ca").await.today, 0);
 }
@@ -422,19 +281,9 @@ pub(crate) async fn messages_on_record_are_told_from_others<B: Bench>() {
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
     let token = to_publishing(&*ledger, &job).await;
-    change(
-        &*ledger,
-        &job,
-        token,
-        vec![begun(0), sent(0, "77"), JobEvent::Published],
-    )
-    .await
-    .unwrap();
+    change(&*ledger, &job, token, vec![begun(0), sent(0, "77"), JobEvent::Published]).await.unwrap();
     let asked = [PostId("76".into()), PostId("77".into())];
-    assert_eq!(
-        ledger.recorded(&target("es"), &asked).await.unwrap(),
-        [PostId("77".into())]
-    );
+    assert_eq!(ledger.recorded(&target("es"), &asked).await.unwrap(), [PostId("77".into())]);
     assert!(ledger.recorded(&target("ca"), &asked).await.unwrap().is_empty());
 }
 

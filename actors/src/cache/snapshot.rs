@@ -35,10 +35,7 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
     };
     let mut lines = reader.lines();
     if lines.next().transpose().map_err(told)?.as_deref() != Some(HEADER) {
-        return Err(told(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "it is no cache of this version",
-        )));
+        return Err(told(io::Error::new(io::ErrorKind::InvalidData, "it is no cache of this version")));
     }
     let now = Timestamp::now();
     let entries = lines
@@ -59,21 +56,10 @@ pub(super) fn save(file: &Path, entries: &sync::Cache<Key, Entry>) -> io::Result
     let mut writer = BufWriter::new(File::create(&beside).map_err(told)?);
     writeln!(writer, "{HEADER}").map_err(told)?;
     for (key, Entry { text, expires }) in entries {
-        let line = Line {
-            key: format!("{:032x}", u128::from_be_bytes(key.0)),
-            expires,
-            text,
-        };
-        serde_json::to_writer(&mut writer, &line)
-            .map_err(io::Error::from)
-            .map_err(told)?;
+        let line = Line { key: format!("{:032x}", u128::from_be_bytes(key.0)), expires, text };
+        serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(told)?;
         writer.write_all(b"\n").map_err(told)?;
     }
-    writer
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)
-        .map_err(told)?
-        .sync_all()
-        .map_err(told)?;
+    writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(told)?.sync_all().map_err(told)?;
     std::fs::rename(&beside, file).map_err(told)
 }

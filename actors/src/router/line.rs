@@ -79,13 +79,7 @@ impl Entry {
             Some(moment) => Stage::Asleep(moment),
             None => Self::awake(&job),
         };
-        Self {
-            job,
-            stage,
-            panics: 0,
-            touched: false,
-            reason: String::new(),
-        }
+        Self { job, stage, panics: 0, touched: false, reason: String::new() }
     }
 
     /// Where a job stands that nothing keeps asleep.
@@ -101,10 +95,7 @@ impl Entry {
 
 impl Window {
     pub(super) fn new(targets: &[TargetId]) -> Self {
-        let line = || Line {
-            more: true,
-            ..Line::default()
-        };
+        let line = || Line { more: true, ..Line::default() };
         Self {
             lines: targets.iter().map(|target| (target.clone(), line())).collect(),
             queue: BTreeSet::new(),
@@ -261,18 +252,9 @@ impl Window {
                     entry.job.translation = Some(translation.clone());
                     entry.panics = 0;
                 }
-                JobEvent::HandedBack {
-                    not_before: moment,
-                    reason,
-                }
-                | JobEvent::NotSent {
-                    not_before: moment,
-                    reason,
-                }
-                | JobEvent::OutcomeLost {
-                    not_before: moment,
-                    reason,
-                } => {
+                JobEvent::HandedBack { not_before: moment, reason }
+                | JobEvent::NotSent { not_before: moment, reason }
+                | JobEvent::OutcomeLost { not_before: moment, reason } => {
                     not_before = *moment;
                     entry.reason.clone_from(reason);
                 }
@@ -381,10 +363,7 @@ impl Window {
             }
             depths
         };
-        self.lines
-            .iter()
-            .map(|(target, line)| (target.clone(), count(line)))
-            .collect()
+        self.lines.iter().map(|(target, line)| (target.clone(), count(line))).collect()
     }
 }
 
@@ -429,11 +408,7 @@ mod tests {
         let mut window = Window::new(&targets);
         for (name, positions) in lines {
             let (_, room) = window.wants(&target(name), 100).unwrap();
-            window.load(
-                &target(name),
-                positions.iter().map(|at| job(name, *at)).collect(),
-                room,
-            );
+            window.load(&target(name), positions.iter().map(|at| job(name, *at)).collect(), room);
         }
         window
     }
@@ -443,16 +418,11 @@ mod tests {
     }
 
     fn translated() -> JobEvent {
-        JobEvent::Translated(Translation {
-            parts: vec!["Hola".into()],
-            engine: "test".into(),
-        })
+        JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into() })
     }
 
     fn places(jobs: &[Job]) -> Vec<(u64, &str)> {
-        jobs.iter()
-            .map(|job| (job.post.position, job.target.as_str()))
-            .collect()
+        jobs.iter().map(|job| (job.post.position, job.target.as_str())).collect()
     }
 
     #[test]
@@ -469,27 +439,13 @@ mod tests {
         let mut window = window(&[("es", &[1, 2])]);
         let picked = window.pick_for_translation("t#1", 2);
         report(&mut window, &picked[1], translated(), JobState::Ready);
-        assert!(
-            window.pick_for_publication("p#1", &target("es")).is_none(),
-            "the first is not ready"
-        );
+        assert!(window.pick_for_publication("p#1", &target("es")).is_none(), "the first is not ready");
         report(&mut window, &picked[0], translated(), JobState::Ready);
         let (first, touched) = window.pick_for_publication("p#1", &target("es")).unwrap();
         assert_eq!((first.post.position, touched), (1, false));
-        assert!(
-            window.pick_for_publication("p#1", &target("es")).is_none(),
-            "one at a time"
-        );
+        assert!(window.pick_for_publication("p#1", &target("es")).is_none(), "one at a time");
         report(&mut window, &first, JobEvent::Published, JobState::Published);
-        assert_eq!(
-            window
-                .pick_for_publication("p#1", &target("es"))
-                .unwrap()
-                .0
-                .post
-                .position,
-            2
-        );
+        assert_eq!(window.pick_for_publication("p#1", &target("es")).unwrap().0.post.position, 2);
     }
 
     #[test]
@@ -498,16 +454,11 @@ mod tests {
         window.pick_for_translation("t#1", 2);
         let lost = window.leased_by("t#1", true);
         assert_eq!(
-            lost.iter()
-                .map(|(job, panics)| (job.post.position, *panics))
-                .collect::<Vec<_>>(),
+            lost.iter().map(|(job, panics)| (job.post.position, *panics)).collect::<Vec<_>>(),
             [(1, 1), (2, 1)]
         );
         for (job, _) in &lost {
-            let back = JobEvent::HandedBack {
-                not_before: None,
-                reason: "died".into(),
-            };
+            let back = JobEvent::HandedBack { not_before: None, reason: "died".into() };
             report(&mut window, job, back, JobState::Queued);
         }
         assert_eq!(places(&window.pick_for_translation("t#2", 10)), [(1, "x:es")]);
@@ -518,15 +469,9 @@ mod tests {
         let mut window = window(&[("es", &[1])]);
         let picked = window.pick_for_translation("t#1", 1);
         let moment: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let back = JobEvent::HandedBack {
-            not_before: Some(moment),
-            reason: "busy".into(),
-        };
+        let back = JobEvent::HandedBack { not_before: Some(moment), reason: "busy".into() };
         report(&mut window, &picked[0], back, JobState::Queued);
-        assert_eq!(
-            window.wake("2026-11-23T11:59:59Z".parse().unwrap()),
-            Wake::At(moment)
-        );
+        assert_eq!(window.wake("2026-11-23T11:59:59Z".parse().unwrap()), Wake::At(moment));
         assert!(window.pick_for_translation("t#1", 1).is_empty());
         assert_eq!(window.wake(moment), Wake::Now);
         assert_eq!(window.wake(moment), Wake::Never);
@@ -537,20 +482,9 @@ mod tests {
     fn a_hold_for_a_person_leaves_the_line_and_one_with_a_moment_stays_in_it() {
         let mut window = window(&[("es", &[1, 2])]);
         let picked = window.pick_for_translation("t#1", 2);
-        let hold = |until| {
-            JobEvent::Held(Hold {
-                kind: HoldKind::Cap,
-                reason: "cap".into(),
-                until,
-            })
-        };
+        let hold = |until| JobEvent::Held(Hold { kind: HoldKind::Cap, reason: "cap".into(), until });
         report(&mut window, &picked[0], hold(None), JobState::Held);
-        report(
-            &mut window,
-            &picked[1],
-            hold(Some(Timestamp::MAX)),
-            JobState::Held,
-        );
+        report(&mut window, &picked[1], hold(Some(Timestamp::MAX)), JobState::Held);
         let drained = window.drained(3).expect("nothing can be done now");
         assert_eq!(drained.waiting[&target("es")], (1, "cap".into()));
     }
@@ -595,14 +529,7 @@ mod tests {
         window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room);
         assert_eq!(window.wants(&target("es"), 4), None, "full");
         for job in window.pick_for_translation("t#1", 2) {
-            report(
-                &mut window,
-                &job,
-                JobEvent::Failed {
-                    reason: String::new(),
-                },
-                JobState::Failed,
-            );
+            report(&mut window, &job, JobEvent::Failed { reason: String::new() }, JobState::Failed);
         }
         assert_eq!(window.wants(&target("es"), 4), Some((Some(4), 2)));
     }

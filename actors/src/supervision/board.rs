@@ -53,11 +53,7 @@ impl Board {
                 standing.restarts += 1;
                 standing.last_progress = now;
             })
-            .or_insert(Standing {
-                state: State::Running,
-                restarts: 0,
-                last_progress: now,
-            });
+            .or_insert(Standing { state: State::Running, restarts: 0, last_progress: now });
     }
 
     pub(crate) fn set_state(&self, name: &str, state: State) {
@@ -80,11 +76,8 @@ impl Board {
 
     /// Every actor's line, by name.
     pub fn all(&self) -> Vec<(String, Standing)> {
-        let mut all: Vec<_> = self
-            .0
-            .iter()
-            .map(|entry| (entry.key().clone(), entry.value().clone()))
-            .collect();
+        let mut all: Vec<_> =
+            self.0.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }

@@ -38,8 +38,7 @@ impl Record {
         if progressed {
             self.deaths.clear();
         }
-        self.deaths
-            .retain(|death| now.duration_since(*death) < policy.window);
+        self.deaths.retain(|death| now.duration_since(*death) < policy.window);
         self.deaths.push(now);
         let deaths = u32::try_from(self.deaths.len()).unwrap_or(u32::MAX);
         if deaths > policy.max_restarts {
@@ -56,23 +55,14 @@ mod tests {
     const POLICY: RestartPolicy = RestartPolicy {
         max_restarts: 2,
         window: Duration::from_mins(1),
-        backoff: Backoff {
-            base: Duration::from_millis(100),
-            max: Duration::from_secs(1),
-        },
+        backoff: Backoff { base: Duration::from_millis(100), max: Duration::from_secs(1) },
     };
 
     #[test]
     fn an_actor_that_keeps_dying_is_given_up() {
         let (mut record, now) = (Record::default(), Instant::now());
-        assert_eq!(
-            record.judge(&POLICY, now, false, 1.0),
-            Verdict::Restart(Duration::from_millis(100))
-        );
-        assert_eq!(
-            record.judge(&POLICY, now, false, 1.0),
-            Verdict::Restart(Duration::from_millis(200))
-        );
+        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(100)));
+        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(200)));
         assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::GiveUp);
     }
 

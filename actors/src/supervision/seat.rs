@@ -50,14 +50,7 @@ impl Seat {
         deaths: mpsc::UnboundedSender<Death>,
     ) -> Self {
         board.built(name);
-        Self {
-            name: name.to_owned(),
-            incarnation,
-            board,
-            deaths,
-            end: None,
-            progressed: false,
-        }
+        Self { name: name.to_owned(), incarnation, board, deaths, end: None, progressed: false }
     }
 
     /// The actor's name, `translator-3`.

@@ -93,18 +93,12 @@ pub struct Ticket {
 impl Alive {
     /// The life of whoever sits in that seat.
     pub fn new(seat: &Seat) -> Self {
-        Self {
-            holder: seat.holder().into(),
-            life: Arc::default(),
-        }
+        Self { holder: seat.holder().into(), life: Arc::default() }
     }
 
     /// A ticket of this life.
     pub fn ticket(&self) -> Ticket {
-        Ticket {
-            holder: self.holder.to_string(),
-            life: Arc::downgrade(&self.life),
-        }
+        Ticket { holder: self.holder.to_string(), life: Arc::downgrade(&self.life) }
     }
 }
 
@@ -127,11 +121,7 @@ pub struct Shell<C> {
 impl<C: Core> Shell<C> {
     /// A shell in `seat`, whose core is built when it starts, where a panic is caught.
     pub fn new(seat: Seat, core: impl FnOnce(&Seat) -> C + 'static) -> Self {
-        Self {
-            build: Some(Box::new(core)),
-            seat: Some(seat),
-            stop: Stop::default(),
-        }
+        Self { build: Some(Box::new(core)), seat: Some(seat), stop: Stop::default() }
     }
 }
 

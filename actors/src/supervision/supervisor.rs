@@ -66,10 +66,7 @@ pub struct Supervisor {
     stats: Link<Stats>,
     specs: Vec<ChildSpec>,
     children: BTreeMap<String, Child>,
-    deaths: (
-        mpsc::UnboundedSender<Death>,
-        Option<mpsc::UnboundedReceiver<Death>>,
-    ),
+    deaths: (mpsc::UnboundedSender<Death>, Option<mpsc::UnboundedReceiver<Death>>),
     stopping: Option<Stopping>,
     verdict: Option<oneshot::Sender<Result<(), String>>>,
 }
@@ -124,11 +121,7 @@ impl Supervisor {
         child.restart_asked = false;
         let seat = Seat::new(name, child.incarnation, self.board.clone(), self.deaths.0.clone());
         child.stopper = Some((child.spec.build)(seat));
-        let what = if child.incarnation == 1 {
-            "actor started"
-        } else {
-            "actor restarted"
-        };
+        let what = if child.incarnation == 1 { "actor started" } else { "actor restarted" };
         info!(actor = name, incarnation = child.incarnation; "{what}");
     }
 
@@ -226,21 +219,13 @@ impl Supervisor {
             }
             return;
         }
-        self.stopping = Some(Stopping {
-            stage: Stage::Inlet,
-            outcome,
-            done: Vec::new(),
-        });
+        self.stopping = Some(Stopping { stage: Stage::Inlet, outcome, done: Vec::new() });
         self.ask_stage_to_stop(Stage::Inlet);
         self.go_on_stopping(ctx);
     }
 
     fn ask_stage_to_stop(&mut self, stage: Stage) {
-        for child in self
-            .children
-            .values_mut()
-            .filter(|child| child.spec.stage == stage)
-        {
+        for child in self.children.values_mut().filter(|child| child.spec.stage == stage) {
             if let Some(stopper) = child.stopper.take() {
                 stopper();
             }
@@ -251,11 +236,7 @@ impl Supervisor {
         let Some(stage) = self.stopping.as_ref().map(|stopping| stopping.stage) else {
             return;
         };
-        if self
-            .children
-            .values()
-            .any(|child| child.alive && child.spec.stage <= stage)
-        {
+        if self.children.values().any(|child| child.alive && child.spec.stage <= stage) {
             return;
         }
         let next = match stage {

@@ -46,31 +46,17 @@ mod tests {
     pub(super) fn codes(source: &str, parts: &[&str]) -> Vec<&'static str> {
         let source = mask(source);
         let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-        findings(&Candidate {
-            source: &source,
-            parts: &parts,
-            max_weighted_length: 280,
-        })
-        .into_iter()
-        .map(|finding| finding.rule)
-        .collect()
+        findings(&Candidate { source: &source, parts: &parts, max_weighted_length: 280 })
+            .into_iter()
+            .map(|finding| finding.rule)
+            .collect()
     }
 
     #[test]
     fn a_faithful_translation_passes() {
+        assert!(codes("Hi @bob, see https://a.example", &["Hola @bob, mira https://a.example"]).is_empty());
         assert!(
-            codes(
-                "Hi @bob, see https://a.example",
-                &["Hola @bob, mira https://a.example"]
-            )
-            .is_empty()
-        );
-        assert!(
-            codes(
-                "Hi @bob, see https://a.example",
-                &["Hola @bob,", "mira https://a.example"]
-            )
-            .is_empty()
+            codes("Hi @bob, see https://a.example", &["Hola @bob,", "mira https://a.example"]).is_empty()
         );
     }
 

@@ -23,10 +23,7 @@ pub(super) fn check(candidate: &Candidate<'_>) -> Option<Finding> {
     } else {
         format!("the translation holds “{thing}”, which the post does not, or holds it too often")
     };
-    Some(Finding {
-        rule: "protected",
-        message,
-    })
+    Some(Finding { rule: "protected", message })
 }
 
 #[cfg(test)]

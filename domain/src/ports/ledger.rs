@@ -74,25 +74,13 @@ impl Progress {
     #[must_use]
     pub fn after_page(self, posts: &[Post], whole: bool) -> Self {
         let walk = match (self.walk, posts.first(), posts.last()) {
-            (Some(walk), _, Some(last)) => Some(Walk {
-                oldest: Mark::of(last),
-                ..walk
-            }),
-            (None, Some(first), Some(last)) => Some(Walk {
-                newest: Mark::of(first),
-                oldest: Mark::of(last),
-            }),
+            (Some(walk), _, Some(last)) => Some(Walk { oldest: Mark::of(last), ..walk }),
+            (None, Some(first), Some(last)) => Some(Walk { newest: Mark::of(first), oldest: Mark::of(last) }),
             (walk, _, _) => walk,
         };
         match walk {
-            Some(walk) if whole => Self {
-                floor: Some(walk.newest),
-                walk: None,
-            },
-            walk => Self {
-                floor: self.floor,
-                walk,
-            },
+            Some(walk) if whole => Self { floor: Some(walk.newest), walk: None },
+            walk => Self { floor: self.floor, walk },
         }
     }
 }
@@ -109,10 +97,7 @@ pub struct Mark {
 impl Mark {
     /// The place of a post.
     pub fn of(post: &Post) -> Self {
-        Self {
-            id: post.id.clone(),
-            position: post.position,
-        }
+        Self { id: post.id.clone(), position: post.position }
     }
 }
 
@@ -230,51 +215,24 @@ mod tests {
     }
 
     fn mark(id: u64) -> Mark {
-        Mark {
-            id: PostId(id.to_string()),
-            position: id,
-        }
+        Mark { id: PostId(id.to_string()), position: id }
     }
 
     #[test]
     fn the_floor_moves_only_when_the_walk_is_whole() {
-        let start = Progress {
-            floor: Some(mark(10)),
-            walk: None,
-        };
+        let start = Progress { floor: Some(mark(10)), walk: None };
         let first = start.after_page(&posts([19, 18, 17]), false);
         assert_eq!(first.floor, Some(mark(10)));
-        assert_eq!(
-            first.walk,
-            Some(Walk {
-                newest: mark(19),
-                oldest: mark(17)
-            })
-        );
+        assert_eq!(first.walk, Some(Walk { newest: mark(19), oldest: mark(17) }));
         let second = first.after_page(&posts([]), false);
         let third = second.after_page(&posts([14, 12]), false);
-        assert_eq!(
-            third.walk,
-            Some(Walk {
-                newest: mark(19),
-                oldest: mark(12)
-            })
-        );
-        assert_eq!(
-            third.after_page(&posts([]), true),
-            Progress {
-                floor: Some(mark(19)),
-                walk: None
-            }
-        );
+        assert_eq!(third.walk, Some(Walk { newest: mark(19), oldest: mark(12) }));
+        assert_eq!(third.after_page(&posts([]), true), Progress { floor: Some(mark(19)), walk: None });
     }
 
     #[test]
     fn a_poll_that_finds_nothing_changes_nothing() {
-        let start = Progress {
-            floor: Some(mark(10)),
-            walk: None,
-        };
+        let start = Progress { floor: Some(mark(10)), walk: None };
         assert_eq!(start.clone().after_page(&[], true), start);
     }
 }

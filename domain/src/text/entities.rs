@@ -84,16 +84,11 @@ fn addresses(text: &str) -> impl Iterator<Item = Entity> {
         })?;
         let start = at - scheme.len();
         let rest = &text[start..];
-        let address = &rest[..rest
-            .find(|c: char| c.is_whitespace() || c.is_control())
-            .unwrap_or(rest.len())];
-        let address = address.trim_end_matches([
-            '.', ',', ';', ':', '!', '?', '…', '"', '\'', '»', '”', '’', ')', ']',
-        ]);
-        (address.len() > scheme.len() + "://".len()).then(|| Entity {
-            kind: EntityKind::Link,
-            range: start..start + address.len(),
-        })
+        let address = &rest[..rest.find(|c: char| c.is_whitespace() || c.is_control()).unwrap_or(rest.len())];
+        let address =
+            address.trim_end_matches(['.', ',', ';', ':', '!', '?', '…', '"', '\'', '»', '”', '’', ')', ']']);
+        (address.len() > scheme.len() + "://".len())
+            .then(|| Entity { kind: EntityKind::Link, range: start..start + address.len() })
     })
 }
 
@@ -126,10 +121,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<(EntityKind, &str)> {
-        entities(text)
-            .into_iter()
-            .map(|entity| (entity.kind, &text[entity.range]))
-            .collect()
+        entities(text).into_iter().map(|entity| (entity.kind, &text[entity.range])).collect()
     }
 
     #[test]
@@ -152,21 +144,14 @@ mod tests {
 
     #[test]
     fn an_address_for_mail_is_no_mention() {
-        assert!(
-            found("write to me@example.org")
-                .iter()
-                .all(|(kind, _)| *kind != EntityKind::Mention)
-        );
+        assert!(found("write to me@example.org").iter().all(|(kind, _)| *kind != EntityKind::Mention));
     }
 
     #[test]
     fn an_address_is_a_link_whatever_its_domain() {
         assert_eq!(
             found("(see https://a.example/x?y=1, or http://localhost:8080/z)."),
-            [
-                (EntityKind::Link, "https://a.example/x?y=1"),
-                (EntityKind::Link, "http://localhost:8080/z")
-            ]
+            [(EntityKind::Link, "https://a.example/x?y=1"), (EntityKind::Link, "http://localhost:8080/z")]
         );
         assert!(found("https:// and é://x").is_empty());
     }

@@ -76,18 +76,12 @@ pub fn mask(text: &str) -> Mask {
         }
         segments.push(Segment::Placeholder(protected.len()));
         end = entity.range.end;
-        protected.push(Protected {
-            kind: entity.kind,
-            text: text[entity.range].to_owned(),
-        });
+        protected.push(Protected { kind: entity.kind, text: text[entity.range].to_owned() });
     }
     if end < text.len() {
         segments.push(Segment::Words(text[end..].to_owned()));
     }
-    Mask {
-        text: MaskedText(segments),
-        protected,
-    }
+    Mask { text: MaskedText(segments), protected }
 }
 
 impl Mask {
@@ -102,10 +96,7 @@ impl Mask {
             match segment {
                 Segment::Words(words) => text.push_str(words),
                 Segment::Placeholder(number) => {
-                    let thing = self
-                        .protected
-                        .get(*number)
-                        .ok_or(RestoreError::Unknown(*number))?;
+                    let thing = self.protected.get(*number).ok_or(RestoreError::Unknown(*number))?;
                     if std::mem::replace(&mut used[*number], true) {
                         return Err(RestoreError::Doubled(thing.text.clone()));
                     }
@@ -205,10 +196,7 @@ mod tests {
             words(", "),
             Segment::Placeholder(0),
         ]);
-        assert_eq!(
-            mask.restore(&translated).unwrap(),
-            "Para #rust vea https://a.example/x?y=1#z, @bob"
-        );
+        assert_eq!(mask.restore(&translated).unwrap(), "Para #rust vea https://a.example/x?y=1#z, @bob");
     }
 
     #[test]
@@ -217,14 +205,8 @@ mod tests {
         let text = |numbers: &[usize]| {
             MaskedText::from_segments(numbers.iter().map(|number| Segment::Placeholder(*number)))
         };
-        assert_eq!(
-            mask.restore(&text(&[0])),
-            Err(RestoreError::Missing("@eve".into()))
-        );
-        assert_eq!(
-            mask.restore(&text(&[0, 1, 0])),
-            Err(RestoreError::Doubled("@bob".into()))
-        );
+        assert_eq!(mask.restore(&text(&[0])), Err(RestoreError::Missing("@eve".into())));
+        assert_eq!(mask.restore(&text(&[0, 1, 0])), Err(RestoreError::Doubled("@bob".into())));
         assert_eq!(mask.restore(&text(&[0, 1, 2])), Err(RestoreError::Unknown(2)));
     }
 
@@ -237,14 +219,8 @@ mod tests {
     #[test]
     fn templates_that_differ_in_a_link_share_a_key() {
         let key = |text| mask(text).text.key();
-        assert_eq!(
-            key("Live now: https://a.example/1"),
-            key("Live now: https://b.example/2")
-        );
-        assert_ne!(
-            key("Live now: https://a.example/1"),
-            key("Live then: https://a.example/1")
-        );
+        assert_eq!(key("Live now: https://a.example/1"), key("Live now: https://b.example/2"));
+        assert_ne!(key("Live now: https://a.example/1"), key("Live then: https://a.example/1"));
     }
 
     proptest! {

@@ -27,18 +27,10 @@ pub fn split(text: &str, max: usize) -> Vec<String> {
 /// Where the next part ends, in bytes: always more than 0, always at most `max` in weight where that is possible.
 fn cut_at(text: &str, max: usize) -> usize {
     let protected = entities(text);
-    let inside = |at: usize| {
-        protected
-            .iter()
-            .any(|entity| entity.range.start < at && at < entity.range.end)
-    };
+    let inside = |at: usize| protected.iter().any(|entity| entity.range.start < at && at < entity.range.end);
     let fits = |at: usize| weighted_length(text[..at].trim_end()) <= max;
 
-    let spaces = || {
-        text.char_indices()
-            .filter(|(_, c)| c.is_whitespace())
-            .map(|(at, _)| at)
-    };
+    let spaces = || text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at);
     let candidates: Vec<usize> = spaces().filter(|at| *at > 0 && !inside(*at)).collect();
     // Weight grows with the text, so the places that fit come before those that do not.
     let fitting = &candidates[..candidates.partition_point(|at| fits(*at))];
@@ -50,15 +42,11 @@ fn cut_at(text: &str, max: usize) -> usize {
     // One word, longer than a publication: there is no good place.
     let characters: Vec<usize> = text.char_indices().skip(1).map(|(at, _)| at).collect();
     let fitting = characters.partition_point(|at| fits(*at));
-    characters
-        .get(fitting.saturating_sub(1))
-        .copied()
-        .unwrap_or(text.len())
+    characters.get(fitting.saturating_sub(1)).copied().unwrap_or(text.len())
 }
 
 fn ends_sentence(text: &str) -> bool {
-    text.trim_end_matches(['"', '»', '”', ')', '\''])
-        .ends_with(['.', '!', '?', '…', '\n'])
+    text.trim_end_matches(['"', '»', '”', ')', '\'']).ends_with(['.', '!', '?', '…', '\n'])
 }
 
 #[cfg(test)]
@@ -86,11 +74,8 @@ mod tests {
 
     #[test]
     fn links_and_tags_stay_whole() {
-        let text = format!(
-            "{} #hashtag https://example.com/a/very/long/path {}",
-            "a".repeat(250),
-            "b".repeat(200)
-        );
+        let text =
+            format!("{} #hashtag https://example.com/a/very/long/path {}", "a".repeat(250), "b".repeat(200));
         let parts = split(&text, 280);
         assert_eq!(parts.len(), 2);
         assert_eq!(parts.join(" "), text);

@@ -59,11 +59,7 @@ impl Chain {
                 row => Part::Standing(Standing::start(row)?),
             });
         }
-        Ok(Self {
-            parts,
-            timeout,
-            number: 0,
-        })
+        Ok(Self { parts, timeout, number: 0 })
     }
 
     /// Whether all its programs still run.
@@ -142,10 +138,7 @@ impl Standing {
                 Some(output) => output.try_into().map_err(failed)?,
             };
             // All in the group of the first, so that one signal ends them all and whatever they may have started.
-            let mut child = command(stage, stdin)
-                .process_group(group)
-                .spawn()
-                .map_err(failed)?;
+            let mut child = command(stage, stdin).process_group(group).spawn().map_err(failed)?;
             if group == 0 {
                 group = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(0);
                 input = child.stdin.take();
@@ -155,11 +148,7 @@ impl Standing {
         }
         match (input, last, Pid::from_raw(group)) {
             (Some(input), Some(output), Some(group)) => Ok(Self {
-                name: row
-                    .iter()
-                    .map(|stage| stage.program.as_str())
-                    .collect::<Vec<_>>()
-                    .join(" | "),
+                name: row.iter().map(|stage| stage.program.as_str()).collect::<Vec<_>>().join(" | "),
                 group,
                 stages,
                 input,
@@ -244,10 +233,7 @@ async fn run_one_by_one(
 
 async fn run_once(stage: &Stage, text: &[u8]) -> Result<Vec<u8>, ChainError> {
     let failed = |error: io::Error| ChainError::Start(format!("{}: {error}", stage.program));
-    let mut child = command(stage, Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
+    let mut child = command(stage, Stdio::piped()).process_group(0).spawn().map_err(failed)?;
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(ChainError::Start(format!("{}: no pipes", stage.program)));
     };
@@ -281,10 +267,7 @@ fn command(stage: &Stage, stdin: Stdio) -> Command {
         // No key of Mynah's is any of its business. The stages read the characters' encoding from the locale.
         .env_clear()
         .env("LC_ALL", "C.UTF-8")
-        .env(
-            "PATH",
-            env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
-        )
+        .env("PATH", env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
         .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

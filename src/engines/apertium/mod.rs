@@ -49,10 +49,7 @@ pub struct ApertiumSettings {
 
 impl Default for ApertiumSettings {
     fn default() -> Self {
-        Self {
-            modes_dir: "/usr/share/apertium/modes".into(),
-            timeout: Duration::from_secs(10),
-        }
+        Self { modes_dir: "/usr/share/apertium/modes".into(), timeout: Duration::from_secs(10) }
     }
 }
 
@@ -97,10 +94,8 @@ impl Apertium {
     /// # Errors
     /// Where the modes cannot be read. That none is there is no error: nothing is supported then.
     pub fn new(settings: &ApertiumSettings) -> Result<Self, ApertiumError> {
-        let pairs = pairs::discover(&settings.modes_dir).map_err(|source| ApertiumError::Modes {
-            path: settings.modes_dir.clone(),
-            source,
-        })?;
+        let pairs = pairs::discover(&settings.modes_dir)
+            .map_err(|source| ApertiumError::Modes { path: settings.modes_dir.clone(), source })?;
         Ok(Self {
             workers: Workers::start(pairs, settings.timeout).map_err(ApertiumError::Thread)?,
             piecewise: Arc::default(),
@@ -185,11 +180,7 @@ impl Apertium {
         }))
         .await?;
         let mut kept = line.kept().iter().cloned();
-        Ok(words
-            .into_iter()
-            .flat_map(|words| [Some(Segment::Words(words)), kept.next()])
-            .flatten()
-            .collect())
+        Ok(words.into_iter().flat_map(|words| [Some(Segment::Words(words)), kept.next()]).flatten().collect())
     }
 }
 
@@ -212,10 +203,7 @@ impl Engine for Apertium {
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
-        join_all(items.iter().map(|item| self.translate_item(item)))
-            .await
-            .into_iter()
-            .collect()
+        join_all(items.iter().map(|item| self.translate_item(item))).await.into_iter().collect()
     }
 }
 
@@ -254,17 +242,12 @@ fn push(lines: &mut [Vec<Segment>], segment: Segment) {
 }
 
 fn ends_line(c: char) -> bool {
-    matches!(
-        c,
-        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
-    )
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// A line without the white space around it, and that.
 fn trimmed(mut line: Vec<Segment>) -> Vec<Part> {
-    let worth = line
-        .iter()
-        .any(|segment| matches!(segment, Segment::Words(words) if has_words(words)));
+    let worth = line.iter().any(|segment| matches!(segment, Segment::Words(words) if has_words(words)));
     if !worth {
         return vec![Part::AsItIs(line)];
     }
@@ -329,11 +312,7 @@ mod tests {
     }
 
     fn with_timeout(timeout: Duration) -> Apertium {
-        let apertium = Apertium::new(&ApertiumSettings {
-            timeout,
-            ..ApertiumSettings::default()
-        })
-        .unwrap();
+        let apertium = Apertium::new(&ApertiumSettings { timeout, ..ApertiumSettings::default() }).unwrap();
         for target in ["es", "ca", "gl", "pt", "fr"] {
             assert!(
                 apertium.supports(language("en"), language(target)),
@@ -349,12 +328,7 @@ mod tests {
     }
 
     fn item(mask: &Mask, to: &str) -> Item {
-        Item {
-            text: mask.text.clone(),
-            from: language("en"),
-            to: language(to),
-            style: Style::default(),
-        }
+        Item { text: mask.text.clone(), from: language("en"), to: language(to), style: Style::default() }
     }
 
     async fn translate(apertium: &Apertium, text: &str, to: &str) -> String {
@@ -397,11 +371,8 @@ mod tests {
                     }
                 };
                 let parts = [restored.clone()];
-                let findings = gate::findings(&Candidate {
-                    source: &mask,
-                    parts: &parts,
-                    max_weighted_length: 280 * 4,
-                });
+                let findings =
+                    gate::findings(&Candidate { source: &mask, parts: &parts, max_weighted_length: 280 * 4 });
                 if !findings.is_empty() {
                     println!("{to} GATE {text:?} -> {restored:?}: {findings:?}");
                 }

@@ -53,10 +53,7 @@ fn stage(words: Vec<String>) -> Result<Stage, ModeError> {
     if !FLUSHING.contains(&name) {
         return Err(ModeError::Program(program));
     }
-    Ok(Stage {
-        arguments: std::iter::once("-z".to_owned()).chain(words).collect(),
-        program,
-    })
+    Ok(Stage { arguments: std::iter::once("-z".to_owned()).chain(words).collect(), program })
 }
 
 /// The words of each stage, as a shell would split them.
@@ -125,10 +122,7 @@ mod tests {
     use super::*;
 
     fn stage(program: &str, arguments: &[&str]) -> Stage {
-        Stage {
-            program: program.into(),
-            arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
-        }
+        Stage { program: program.into(), arguments: arguments.iter().map(|a| (*a).to_owned()).collect() }
     }
 
     #[test]

@@ -108,10 +108,7 @@ mod tests {
     }
 
     fn pairs(names: &[&str]) -> BTreeMap<Direction, ()> {
-        names
-            .iter()
-            .filter_map(|name| Some((direction(name)?, ())))
-            .collect()
+        names.iter().filter_map(|name| Some((direction(name)?, ()))).collect()
     }
 
     fn way(names: &[&str], from: &str, to: &str) -> Option<Vec<String>> {
@@ -128,14 +125,7 @@ mod tests {
 
     #[test]
     fn variants_and_tools_are_no_pairs() {
-        for name in [
-            "eng-cat_valencia",
-            "spa-eng_US",
-            "en-eo-bytecode",
-            "eco-es-fr",
-            "eng",
-            "xxx-spa",
-        ] {
+        for name in ["eng-cat_valencia", "spa-eng_US", "en-eo-bytecode", "eco-es-fr", "eng", "xxx-spa"] {
             assert_eq!(direction(name), None, "{name}");
         }
     }

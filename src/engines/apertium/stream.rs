@@ -39,10 +39,7 @@ pub(super) enum Garbled {
 impl Line {
     /// Sets apart what must not change.
     pub(super) fn new(segments: &[Segment]) -> Self {
-        let mut line = Self {
-            pieces: Vec::new(),
-            kept: Vec::new(),
-        };
+        let mut line = Self { pieces: Vec::new(), kept: Vec::new() };
         for segment in segments {
             match segment {
                 Segment::Placeholder(_) => line.keep(segment.clone()),
@@ -75,11 +72,8 @@ impl Line {
                 continue;
             }
             let blanks = rest.len() - rest.trim_start().len();
-            let end = if blanks > 0 {
-                blanks
-            } else {
-                rest.chars().next().map_or(rest.len(), char::len_utf8)
-            };
+            let end =
+                if blanks > 0 { blanks } else { rest.chars().next().map_or(rest.len(), char::len_utf8) };
             self.keep(Segment::Words(rest[..end].to_owned()));
             rest = &rest[end..];
         }
@@ -129,12 +123,7 @@ impl Line {
                 if apart { " ".to_owned() } else { String::new() }
             } else {
                 let left = before.is_some_and(|kept| {
-                    needs_space(
-                        kept,
-                        source.starts_with(' '),
-                        own.chars().next(),
-                        words.chars().next(),
-                    )
+                    needs_space(kept, source.starts_with(' '), own.chars().next(), words.chars().next())
                 });
                 let right = after.is_some_and(|kept| {
                     needs_space(
@@ -222,10 +211,7 @@ fn is_kept(c: char) -> bool {
 
 /// The characters with a meaning in the stream.
 fn is_special(c: char) -> bool {
-    matches!(
-        c,
-        '\\' | '[' | ']' | '^' | '$' | '/' | '{' | '}' | '<' | '>' | '@'
-    )
+    matches!(c, '\\' | '[' | ']' | '^' | '$' | '/' | '{' | '}' | '<' | '>' | '@')
 }
 
 fn escape(words: &str, stream: &mut String) {
@@ -280,9 +266,7 @@ mod tests {
     /// The translation `stream` of the line `source`, put together.
     fn back(source: &str, stream: &str) -> Result<String, Garbled> {
         let segments = line(source).translated(stream)?;
-        Ok(mask(source)
-            .restore(&MaskedText::from_segments(segments))
-            .unwrap())
+        Ok(mask(source).restore(&MaskedText::from_segments(segments)).unwrap())
     }
 
     #[test]
@@ -316,11 +300,7 @@ mod tests {
             ("@bob did @eve", "[0] [1]", "@bob @eve"),
             ("@bob did @eve", "[0][1]", "@bob @eve"),
             ("I, @bob", "[0]", "@bob"),
-            (
-                "@bob's car, @eve",
-                "[0]coche de, [1] rojo",
-                "@bob coche de, @eve rojo",
-            ),
+            ("@bob's car, @eve", "[0]coche de, [1] rojo", "@bob coche de, @eve rojo"),
             ("a  b", "uno [0] dos", "uno  dos"),
             ("he said he did", " dijo  hizo ", "dijo hizo"),
             ("it ended!", "acabó !", "acabó!"),

@@ -61,9 +61,7 @@ impl Workers {
             runtime.block_on(join_all(work.into_iter().map(serve)));
         })?;
         started.recv().map_err(io::Error::other)??;
-        Ok(Self {
-            queues: Arc::new(queues),
-        })
+        Ok(Self { queues: Arc::new(queues) })
     }
 
     /// The way from one language to another with the pairs there are.
@@ -108,9 +106,7 @@ async fn serve(pair: Pair, timeout: Duration, mut requests: mpsc::Receiver<Reque
             continue;
         }
         // One that died while nothing was asked of it is no text's fault.
-        let alive = standing
-            .take()
-            .and_then(|mut chain| chain.is_alive().then_some(chain));
+        let alive = standing.take().and_then(|mut chain| chain.is_alive().then_some(chain));
         let mut chain = match alive.map_or_else(|| Chain::start(&pair, timeout), Ok) {
             Ok(chain) => chain,
             Err(error) => {

@@ -73,9 +73,7 @@ pub(super) fn read(body: &[u8], count: usize) -> Result<(Outcome, Usage), Unread
 }
 
 fn outcome(response: Response, count: usize) -> Outcome {
-    let blocked = response
-        .prompt_feedback
-        .and_then(|feedback| feedback.block_reason);
+    let blocked = response.prompt_feedback.and_then(|feedback| feedback.block_reason);
     let Some(candidate) = response.candidates.into_iter().next() else {
         return Outcome::Spoiled(match blocked {
             Some(reason) => ItemError::Refused(format!("Gemini blocked the post ({reason})")),
@@ -96,9 +94,7 @@ fn outcome(response: Response, count: usize) -> Outcome {
             )));
         }
         other => {
-            return Outcome::Spoiled(ItemError::Unusable(format!(
-                "Gemini stopped in the middle ({other})"
-            )));
+            return Outcome::Spoiled(ItemError::Unusable(format!("Gemini stopped in the middle ({other})")));
         }
     }
     let text: String = candidate
@@ -180,13 +176,7 @@ mod tests {
         );
         let usable: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(usable, [true, false, false, false, false, false, true]);
-        assert!(
-            answers[1]
-                .clone()
-                .unwrap_err()
-                .to_string()
-                .contains("more than once")
-        );
+        assert!(answers[1].clone().unwrap_err().to_string().contains("more than once"));
         assert!(answers[2].clone().unwrap_err().to_string().contains("leaves"));
     }
 
@@ -204,9 +194,7 @@ mod tests {
     #[test]
     fn a_blocked_prompt_is_a_refusal() {
         let body = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}});
-        let Outcome::Spoiled(ItemError::Refused(why)) = outcome_of(&body, 1) else {
-            panic!("no refusal")
-        };
+        let Outcome::Spoiled(ItemError::Refused(why)) = outcome_of(&body, 1) else { panic!("no refusal") };
         assert!(why.contains("PROHIBITED_CONTENT"));
     }
 
@@ -226,9 +214,7 @@ mod tests {
         ] {
             // Half an answer is none, though it may be JSON; MAX_TOKENS may come without parts.
             let body = json!({"candidates": [{"finishReason": reason, "content": {}}]});
-            let Outcome::Spoiled(error) = outcome_of(&body, 1) else {
-                panic!("{reason} passed")
-            };
+            let Outcome::Spoiled(error) = outcome_of(&body, 1) else { panic!("{reason} passed") };
             assert_eq!(matches!(error, ItemError::Refused(_)), refused, "{reason}");
             assert!(error.to_string().contains(reason));
         }
@@ -244,30 +230,18 @@ mod tests {
             "```json\n[]\n```",
         ] {
             assert!(
-                matches!(
-                    outcome_of(&saying(text), 1),
-                    Outcome::Spoiled(ItemError::Unusable(_))
-                ),
+                matches!(outcome_of(&saying(text), 1), Outcome::Spoiled(ItemError::Unusable(_))),
                 "{text}"
             );
         }
         for body in [json!({}), json!({"candidates": []}), json!({"candidates": [{}]})] {
-            assert!(
-                matches!(outcome_of(&body, 1), Outcome::Spoiled(ItemError::Unusable(_))),
-                "{body}"
-            );
+            assert!(matches!(outcome_of(&body, 1), Outcome::Spoiled(ItemError::Unusable(_))), "{body}");
         }
     }
 
     #[test]
     fn what_is_not_google_at_all_is_unreadable() {
-        for body in [
-            "",
-            "<html>Sign in to the Wi-Fi</html>",
-            "[]x",
-            "{\"candidates\": 7}",
-            "null",
-        ] {
+        for body in ["", "<html>Sign in to the Wi-Fi</html>", "[]x", "{\"candidates\": 7}", "null"] {
             assert!(read(body.as_bytes(), 1).is_err(), "{body}");
         }
     }

@@ -61,20 +61,14 @@ fn parse(body: &[u8]) -> Failure {
     Failure {
         message: text("message").unwrap_or_default(),
         status: text("status").unwrap_or_default(),
-        details: error
-            .and_then(|error| error.get("details")?.as_array().cloned())
-            .unwrap_or_default(),
+        details: error.and_then(|error| error.get("details")?.as_array().cloned()).unwrap_or_default(),
     }
 }
 
 /// The answer in one line, fit for a log.
 fn said(http_status: u16, failure: &Failure) -> String {
-    let message: String = failure
-        .message
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST_MESSAGE)
-        .collect();
+    let message: String =
+        failure.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE).collect();
     [format!("HTTP {http_status}"), failure.status.clone(), message]
         .into_iter()
         .filter(|part| !part.is_empty())
@@ -85,10 +79,7 @@ fn said(http_status: u16, failure: &Failure) -> String {
 impl Failure {
     fn details<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.details.iter().filter(move |detail| {
-            detail
-                .get("@type")
-                .and_then(Value::as_str)
-                .is_some_and(|name| name.ends_with(kind))
+            detail.get("@type").and_then(Value::as_str).is_some_and(|name| name.ends_with(kind))
         })
     }
 
@@ -181,9 +172,7 @@ mod tests {
             (401, json!(null)),
             (403, json!({"error": {"status": "PERMISSION_DENIED"}})),
         ] {
-            let EngineError::Unauthorized(said) = failure(status, &body) else {
-                panic!("{status} {body}")
-            };
+            let EngineError::Unauthorized(said) = failure(status, &body) else { panic!("{status} {body}") };
             assert!(said.contains("GEMINI_API_KEY"), "{said}");
         }
     }
@@ -209,47 +198,27 @@ mod tests {
         else {
             panic!("no refusal")
         };
-        assert!(
-            said.contains("engine.gemini.model") && said.contains("gemini-x"),
-            "{said}"
-        );
+        assert!(said.contains("engine.gemini.model") && said.contains("gemini-x"), "{said}");
     }
 
     #[test]
     fn a_minutes_quota_is_waited_for_as_long_as_it_says() {
         let id = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier";
-        assert_eq!(
-            until(&quota(id, "36s")).as_deref(),
-            Some("2026-11-23T12:00:36.001Z")
-        );
-        assert_eq!(
-            until(&quota(id, "1.5s")).as_deref(),
-            Some("2026-11-23T12:00:01.501Z")
-        );
+        assert_eq!(until(&quota(id, "36s")).as_deref(), Some("2026-11-23T12:00:36.001Z"));
+        assert_eq!(until(&quota(id, "1.5s")).as_deref(), Some("2026-11-23T12:00:01.501Z"));
         let mut by_message = quota(id, "");
         by_message["error"]["details"] = json!([]);
-        assert_eq!(
-            until(&by_message).as_deref(),
-            Some("2026-11-23T12:00:36.430760048Z")
-        );
+        assert_eq!(until(&by_message).as_deref(), Some("2026-11-23T12:00:36.430760048Z"));
     }
 
     #[test]
     fn a_days_quota_is_waited_for_until_midnight_in_california() {
         let id = "GenerateRequestsPerDayPerProjectPerModel-FreeTier";
-        assert_eq!(
-            until(&quota(id, "36s")).as_deref(),
-            Some("2026-11-24T08:00:00Z"),
-            "winter"
-        );
+        assert_eq!(until(&quota(id, "36s")).as_deref(), Some("2026-11-24T08:00:00Z"), "winter");
         let midnight = |now: &str| midnight_pacific(now.parse().unwrap()).unwrap().to_string();
         assert_eq!(midnight("2026-07-01T06:59:59Z"), "2026-07-01T07:00:00Z", "summer");
         assert_eq!(midnight("2026-07-01T07:00:00Z"), "2026-07-02T07:00:00Z");
-        assert_eq!(
-            midnight("2026-03-08T09:00:00Z"),
-            "2026-03-09T07:00:00Z",
-            "the clocks go forward"
-        );
+        assert_eq!(midnight("2026-03-08T09:00:00Z"), "2026-03-09T07:00:00Z", "the clocks go forward");
     }
 
     #[test]
@@ -276,10 +245,7 @@ mod tests {
     fn what_passes_is_unavailable_whatever_its_body() {
         for status in [408, 500, 502, 503, 504, 529] {
             for body in ["", "<html>", "{\"error\":{\"status\":\"UNAVAILABLE\"}}"] {
-                assert!(matches!(
-                    read(status, body.as_bytes(), "m", now()),
-                    EngineError::Unavailable(_)
-                ));
+                assert!(matches!(read(status, body.as_bytes(), "m", now()), EngineError::Unavailable(_)));
             }
         }
     }

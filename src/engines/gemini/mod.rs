@@ -57,9 +57,7 @@ pub struct Gemini {
 
 impl fmt::Debug for Gemini {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gemini")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Gemini").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -70,11 +68,7 @@ impl Gemini {
     pub fn new(settings: GeminiSettings) -> Self {
         let client = HttpClient::shared(
             "gemini",
-            Limits {
-                connections: settings.connections,
-                timeout: settings.timeout,
-                ..Limits::default()
-            },
+            Limits { connections: settings.connections, timeout: settings.timeout, ..Limits::default() },
         );
         let base = settings.base_url.as_str().trim_end_matches('/');
         Self {
@@ -93,10 +87,9 @@ impl Gemini {
     ) -> LocalBoxFuture<'a, Result<Translations, EngineError>> {
         async move {
             match self.call(items, brackets).await? {
-                Outcome::Items(answers) => Ok(answers
-                    .into_iter()
-                    .map(|answer| answer.map(|text| brackets.read(&text)))
-                    .collect()),
+                Outcome::Items(answers) => {
+                    Ok(answers.into_iter().map(|answer| answer.map(|text| brackets.read(&text))).collect())
+                }
                 Outcome::Spoiled(error) if items.len() <= 1 => Ok(vec![Err(error)]),
                 Outcome::Spoiled(error) => {
                     log::debug!("asking for {} posts again in halves: {error}", items.len());
@@ -123,12 +116,7 @@ impl Gemini {
             }
         })?;
         if answer.status != 200 {
-            let error = failure::read(
-                answer.status,
-                &answer.body,
-                &self.settings.model,
-                Timestamp::now(),
-            );
+            let error = failure::read(answer.status, &answer.body, &self.settings.model, Timestamp::now());
             return Err(error);
         }
         let (outcome, usage) = answer::read(&answer.body, items.len())
@@ -167,10 +155,8 @@ impl Engine for Gemini {
 
     async fn translate(&self, items: &[Item]) -> Result<Translations, EngineError> {
         // What has no words costs nothing.
-        let (asked, silent): (Vec<_>, Vec<_>) = items
-            .iter()
-            .enumerate()
-            .partition(|(_, item)| item.text.has_words());
+        let (asked, silent): (Vec<_>, Vec<_>) =
+            items.iter().enumerate().partition(|(_, item)| item.text.has_words());
         let mut translations: Translations = vec![Ok(MaskedText::default()); items.len()];
         for (place, item) in silent {
             translations[place] = Ok(item.text.clone());
@@ -251,10 +237,7 @@ mod tests {
                 let seen = Seen {
                     path: request.path().to_owned(),
                     query: request.query_string().to_owned(),
-                    key: request
-                        .headers()
-                        .get("x-goog-api-key")
-                        .map(|key| key.to_str().unwrap().to_owned()),
+                    key: request.headers().get("x-goog-api-key").map(|key| key.to_str().unwrap().to_owned()),
                     body: body.into_inner(),
                 };
                 log.lock().unwrap().push(seen.clone());
@@ -272,11 +255,7 @@ mod tests {
         let server = server.run();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Fake {
-            url,
-            handle,
-            requests,
-        }
+        Fake { url, handle, requests }
     }
 
     impl Fake {
@@ -331,29 +310,14 @@ mod tests {
     #[actix_rt::test]
     async fn a_batch_comes_back_in_order_with_its_placeholders() {
         let fake = fake(|seen| (200, shouted(seen)));
-        let answers = fake
-            .gemini()
-            .translate(&[item("hi @bob, bye"), item("#goal"), item("two")])
-            .await
-            .unwrap();
-        assert_eq!(
-            mask("hi @bob, bye")
-                .restore(answers[0].as_ref().unwrap())
-                .unwrap(),
-            "HI @bob, BYE"
-        );
-        assert_eq!(
-            mask("#goal").restore(answers[1].as_ref().unwrap()).unwrap(),
-            "#goal"
-        );
+        let answers =
+            fake.gemini().translate(&[item("hi @bob, bye"), item("#goal"), item("two")]).await.unwrap();
+        assert_eq!(mask("hi @bob, bye").restore(answers[0].as_ref().unwrap()).unwrap(), "HI @bob, BYE");
+        assert_eq!(mask("#goal").restore(answers[1].as_ref().unwrap()).unwrap(), "#goal");
         assert_eq!(words(&answers[2..]), ["TWO"]);
         let requests = fake.requests();
         assert_eq!(requests.len(), 1);
-        assert_eq!(
-            requests[0].texts(),
-            ["hi ⟦0⟧, bye", "two"],
-            "what has no words is not paid for"
-        );
+        assert_eq!(requests[0].texts(), ["hi ⟦0⟧, bye", "two"], "what has no words is not paid for");
         assert_eq!(requests[0].path, "/v1beta/models/gemini-x:generateContent");
     }
 
@@ -368,12 +332,7 @@ mod tests {
         assert!(matches!(error, EngineError::Unauthorized(_)));
         let seen = &fake.requests()[0];
         assert_eq!(seen.key.as_deref(), Some(KEY));
-        for shown in [
-            seen.query.clone(),
-            seen.body.to_string(),
-            error.to_string(),
-            format!("{gemini:?}"),
-        ] {
+        for shown in [seen.query.clone(), seen.body.to_string(), error.to_string(), format!("{gemini:?}")] {
             assert!(!shown.contains(KEY), "{shown}");
         }
     }
@@ -396,16 +355,9 @@ mod tests {
             let refusal = json!({"promptFeedback": {"blockReason": "SAFETY"}});
             (200, if blocked { refusal } else { shouted(seen) })
         });
-        let answers = fake
-            .gemini()
-            .translate(&["a", "b", "bad", "c"].map(item))
-            .await
-            .unwrap();
+        let answers = fake.gemini().translate(&["a", "b", "bad", "c"].map(item)).await.unwrap();
         assert!(matches!(answers[2], Err(ItemError::Refused(_))));
-        assert_eq!(
-            [&words(&answers[..2])[..], &words(&answers[3..])].concat(),
-            ["A", "B", "C"]
-        );
+        assert_eq!([&words(&answers[..2])[..], &words(&answers[3..])].concat(), ["A", "B", "C"]);
         assert_eq!(fake.requests().len(), 5, "4, 2, 2, 1 and 1 posts");
     }
 
@@ -413,14 +365,7 @@ mod tests {
     async fn an_answer_cut_off_is_asked_for_in_halves_and_given_up_alone() {
         let fake = fake(|seen| {
             let cut = json!({"candidates": [{"finishReason": "MAX_TOKENS"}]});
-            (
-                200,
-                if seen.texts().len() > 1 || seen.texts() == ["long"] {
-                    cut
-                } else {
-                    shouted(seen)
-                },
-            )
+            (200, if seen.texts().len() > 1 || seen.texts() == ["long"] { cut } else { shouted(seen) })
         });
         let answers = fake.gemini().translate(&["a", "long"].map(item)).await.unwrap();
         assert_eq!(words(&answers[..1]), ["A"]);
@@ -439,10 +384,7 @@ mod tests {
     #[actix_rt::test]
     async fn what_fails_as_a_whole_says_so() {
         for (status, body) in [
-            (
-                503,
-                json!({"error": {"status": "UNAVAILABLE", "message": "overloaded"}}),
-            ),
+            (503, json!({"error": {"status": "UNAVAILABLE", "message": "overloaded"}})),
             (200, json!("not Google")),
         ] {
             let fake = fake(move |_| (status, body.clone()));
@@ -462,9 +404,6 @@ mod tests {
             gone.gemini()
         };
         let error = gemini.translate(&[item("hi")]).await.unwrap_err();
-        assert!(
-            matches!(&error, EngineError::Unavailable(why) if why.contains("cannot reach")),
-            "{error:?}"
-        );
+        assert!(matches!(&error, EngineError::Unavailable(why) if why.contains("cannot reach")), "{error:?}");
     }
 }

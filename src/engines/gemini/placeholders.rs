@@ -4,12 +4,8 @@
 use mynah_domain::text::{MaskedText, Segment};
 
 /// In order of preference. The last are private use: nobody can type them.
-const PAIRS: [Brackets; 4] = [
-    Brackets('⟦', '⟧'),
-    Brackets('⟪', '⟫'),
-    Brackets('⦃', '⦄'),
-    Brackets('\u{e000}', '\u{e001}'),
-];
+const PAIRS: [Brackets; 4] =
+    [Brackets('⟦', '⟧'), Brackets('⟪', '⟫'), Brackets('⦃', '⦄'), Brackets('\u{e000}', '\u{e001}')];
 
 /// What stands around a placeholder's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +15,7 @@ impl Brackets {
     /// The first pair that none of `texts` holds; `None` where they hold all, which no honest post does.
     pub(super) fn absent_from<'a>(texts: impl Iterator<Item = &'a MaskedText> + Clone) -> Option<Self> {
         PAIRS.into_iter().find(|Self(open, close)| {
-            texts
-                .clone()
-                .flat_map(MaskedText::words)
-                .all(|words| !words.contains([*open, *close]))
+            texts.clone().flat_map(MaskedText::words).all(|words| !words.contains([*open, *close]))
         })
     }
 
@@ -46,10 +39,7 @@ impl Brackets {
         let mut segments = Vec::new();
         let mut rest = answer;
         while let Some((before, after)) = rest.split_once(self.0) {
-            match after
-                .split_once(self.1)
-                .map(|(inside, after)| (inside.trim().parse(), after))
-            {
+            match after.split_once(self.1).map(|(inside, after)| (inside.trim().parse(), after)) {
                 Some((Ok(number), after)) => {
                     segments.push(Segment::Words(before.to_owned()));
                     segments.push(Segment::Placeholder(number));
@@ -74,12 +64,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        for text in [
-            "hi @bob, see https://a.example",
-            "#a#b",
-            "",
-            "no ⟦1⟧ of mine, @bob",
-        ] {
+        for text in ["hi @bob, see https://a.example", "#a#b", "", "no ⟦1⟧ of mine, @bob"] {
             let mask = mask(text);
             let brackets = Brackets::absent_from([&mask.text].into_iter()).unwrap();
             assert_eq!(brackets.read(&brackets.write(&mask.text)), mask.text, "{text}");
@@ -102,12 +87,7 @@ mod tests {
         let words = |text: &str| Segment::Words(text.into());
         assert_eq!(
             brackets.read("⟦ 1 ⟧ a ⟦⟦0⟧ ⟦x⟧ ⟦2").0,
-            [
-                Segment::Placeholder(1),
-                words(" a ⟦"),
-                Segment::Placeholder(0),
-                words(" ⟦x⟧ ⟦2")
-            ]
+            [Segment::Placeholder(1), words(" a ⟦"), Segment::Placeholder(0), words(" ⟦x⟧ ⟦2")]
         );
     }
 }

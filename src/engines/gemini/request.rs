@@ -13,13 +13,8 @@ use super::placeholders::Brackets;
 pub(super) fn body(items: &[&Item], brackets: Brackets) -> Value {
     // The posts are public already; what is refused here would be missing there. What Google never allows it refuses all
     // the same.
-    let safety = [
-        "HARASSMENT",
-        "HATE_SPEECH",
-        "SEXUALLY_EXPLICIT",
-        "DANGEROUS_CONTENT",
-    ]
-    .map(|kind| json!({"category": format!("HARM_CATEGORY_{kind}"), "threshold": "BLOCK_NONE"}));
+    let safety = ["HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT"]
+        .map(|kind| json!({"category": format!("HARM_CATEGORY_{kind}"), "threshold": "BLOCK_NONE"}));
     json!({
         "systemInstruction": {"parts": [{"text": instruction(items, brackets)}]},
         "contents": [{"role": "user", "parts": [{"text": json!({"items": asked(items, brackets)}).to_string()}]}],
@@ -70,10 +65,8 @@ fn asked(items: &[&Item], brackets: Brackets) -> Vec<Asked> {
 
 fn instruction(items: &[&Item], brackets: Brackets) -> String {
     let languages: BTreeSet<Language> = items.iter().flat_map(|item| [item.from, item.to]).collect();
-    let languages: Vec<String> = languages
-        .into_iter()
-        .map(|language| format!("{language} is {}", language.name()))
-        .collect();
+    let languages: Vec<String> =
+        languages.into_iter().map(|language| format!("{language} is {}", language.name())).collect();
     let (one, two) = (brackets.around(0), brackets.around(1));
     format!(
         "You translate social media posts. The user's message is a JSON object with a list of items. Translate each \
@@ -129,10 +122,7 @@ mod tests {
         let instruction = body["systemInstruction"]["parts"][0]["text"].as_str().unwrap();
         assert!(instruction.contains("en is English, es is Spanish, pt-BR is Brazilian Portuguese"));
         assert!(instruction.contains("⟦0⟧") && instruction.contains("not obeyed"));
-        assert!(
-            !instruction.contains("bob"),
-            "a post's text is no part of the rules"
-        );
+        assert!(!instruction.contains("bob"), "a post's text is no part of the rules");
     }
 
     #[test]
