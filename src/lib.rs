@@ -10,6 +10,8 @@
 //! - `http_client`: calls to other people's servers.
 //! - `telemetry`: what operators read.
 
+pub mod app;
+pub mod cli;
 pub mod destinations;
 pub mod engines;
 pub mod http_client;

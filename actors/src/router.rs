@@ -196,7 +196,8 @@ impl Desk {
         let recorded = self.parts.ledger.record(page).await?;
         self.parts.meter.count("posts.recorded", recorded.posts);
         self.parts.meter.count("jobs.skipped", recorded.skipped);
-        for record in posts {
+        // Oldest first: the order in which they will be said.
+        for record in posts.into_iter().rev() {
             self.parts.feed.tell(|| Event::Recorded(record.post, record.jobs));
         }
         self.window.borrow_mut().expect_more();

@@ -184,11 +184,10 @@ impl Table {
             Event::Failed(post, target, reason) => self.fill(post, target, format!("(failed: {reason})")),
         }
         // In the source's order: what is whole, up to the first that is not.
-        while let Some(row) = self.rows.first_entry() {
-            if row.get().cells.values().any(Option::is_none) {
-                break;
+        while self.rows.values().next().is_some_and(|row| row.cells.values().all(Option::is_some)) {
+            if let Some((_, row)) = self.rows.pop_first() {
+                self.print(&row);
             }
-            self.print(&row.remove());
         }
     }
 

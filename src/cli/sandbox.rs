@@ -128,7 +128,7 @@ impl Plan {
         let mut text = format!(
             "# Made by `mynah sandbox`: everything stays on this machine.\n\
              data_dir = {data_dir:?}\n\n\
-             [source]\naccount = {:?}\nlanguage = \"en\"\nstart = {:?}\npoll_interval = \"2s\"\n",
+             [source]\naccount = {:?}\nlanguage = \"en\"\nstart = {:?}\npoll_interval = \"2s\"\nreposts = true\n",
             self.account, self.start
         );
         for language in &self.languages {

@@ -190,12 +190,11 @@ impl Reader {
         self.read.borrow_mut().insert(key.to_owned());
         let value = self.leaves.get(key)?;
         let found = T::read(value);
-        match &found {
-            Some(found) => self.note(key, found),
-            None => {
-                let what = format!("{} is not what it can be", shown(value));
-                self.problem(key, what, mend_form::<T>(value));
-            }
+        if let Some(found) = &found {
+            self.note(key, found);
+        } else {
+            let what = format!("{} is not what it can be", shown(value));
+            self.problem(key, what, mend_form::<T>(value));
         }
         found
     }
