@@ -110,9 +110,17 @@ impl Gemini {
         .boxed_local()
     }
 
+    /// Without the line end that a file's last line has. Never empty, as nothing can be replaced by something otherwise.
+    fn key(&self) -> &str {
+        match self.settings.key.expose_secret().trim() {
+            "" => "missing",
+            key => key,
+        }
+    }
+
     async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<Outcome, EngineError> {
         let request = Request::post(self.endpoint.as_str())
-            .header("x-goog-api-key", self.settings.key.expose_secret())
+            .header("x-goog-api-key", self.key())
             .json(&request::body(items, brackets))
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
@@ -123,13 +131,14 @@ impl Gemini {
             }
         })?;
         if answer.status != 200 {
-            let error = failure::read(
+            // Whatever stands between us and Google may repeat what it was sent.
+            let said = answer.text().replace(self.key(), "…");
+            return Err(failure::read(
                 answer.status,
-                &answer.body,
+                said.as_bytes(),
                 &self.settings.model,
                 Timestamp::now(),
-            );
-            return Err(error);
+            ));
         }
         let (outcome, usage) = answer::read(&answer.body, items.len())
             .map_err(|error| EngineError::Unavailable(error.to_string()))?;
@@ -360,7 +369,7 @@ mod tests {
     #[actix_rt::test]
     async fn the_key_is_in_a_header_and_nowhere_else() {
         let fake = fake(|_| {
-            let message = "API key not valid. Please pass a valid API key.";
+            let message = format!("API key not valid: {KEY}");
             (400, json!({"error": {"code": 400, "message": message}}))
         });
         let gemini = fake.gemini();
