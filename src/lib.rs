@@ -1,3 +1,4 @@
 //! stub
+
 pub mod engines;
 pub mod http_client;

@@ -315,18 +315,3 @@ fn command(stage: &Stage, stdin: Stdio) -> Command {
         .kill_on_drop(true);
     command
 }
-
-#[cfg(test)]
-impl Chain {
-    /// The processes that stand, row by row.
-    pub(super) fn processes(&self) -> Vec<u32> {
-        self.parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::Row(row) => Some(row),
-                Part::Forgetful(forgetful) => forgetful.running.as_ref(),
-            })
-            .flat_map(|row| row.stages.iter().filter_map(Child::id))
-            .collect()
-    }
-}

@@ -107,10 +107,10 @@ mod tests {
         way.iter().map(|(from, to)| format!("{from}-{to}")).collect()
     }
 
-    fn pairs(names: &[&str]) -> BTreeMap<Direction, ()> {
+    fn pairs(names: &[&str]) -> BTreeMap<Direction, String> {
         names
             .iter()
-            .filter_map(|name| Some((direction(name)?, ())))
+            .filter_map(|name| Some((direction(name)?, (*name).to_owned())))
             .collect()
     }
 

@@ -3,8 +3,8 @@
 //! It translates best of all, and is the least certain: it costs money, it is at times overloaded, it refuses some posts,
 //! and what it answers is written by a model, not by a program.
 //!
-//! - [`request`] writes what is asked, [`placeholders`] the form in which what must not change is shown to the model.
-//! - [`answer`] reads what it said for each post, [`failure`] what its refusals mean.
+//! - `request` writes what is asked, `placeholders` the form in which what must not change is shown to the model.
+//! - `answer` reads what it said for each post, `failure` what its refusals mean.
 //!
 //! An answer that is spoiled as a whole (refused, cut off, no list) is often the fault of one post in it, so the posts are
 //! asked for again in halves, until the one is alone.
@@ -27,7 +27,7 @@ use mynah_domain::{
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::http_client::{HttpClient, HttpError, Limits, Request};
+use crate::http_client::{HttpClient, Limits, Request};
 use answer::Outcome;
 use placeholders::Brackets;
 
@@ -125,11 +125,12 @@ impl Gemini {
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
-        let answer = self.client.send(request).await.map_err(|error| match error {
-            HttpError::Unreachable(_) | HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => {
-                EngineError::Unavailable(format!("Gemini: {error}"))
-            }
-        })?;
+        // A translation asked for twice costs money, not trust: what the server did does not matter.
+        let answer = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| EngineError::Unavailable(format!("Gemini: {error}")))?;
         if answer.status != 200 {
             // Whatever stands between us and Google may repeat what it was sent.
             let said = answer.text().replace(self.key(), "…");
@@ -145,10 +146,10 @@ impl Gemini {
         log::debug!(
             model = self.settings.model.as_str(),
             items = items.len(),
-            prompt_tokens = usage.prompt_token_count,
-            cached_tokens = usage.cached_content_token_count,
-            answer_tokens = usage.candidates_token_count,
-            thought_tokens = usage.thoughts_token_count;
+            prompt_tokens = usage.prompt,
+            cached_tokens = usage.cached,
+            answer_tokens = usage.answer,
+            thought_tokens = usage.thoughts;
             "Gemini translated"
         );
         Ok(outcome)
@@ -186,7 +187,7 @@ impl Engine for Gemini {
         }
         for batch in asked.chunks(self.max_batch()) {
             let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
-            let answers = match Brackets::absent_from(texts.iter().map(|item| &item.text)) {
+            let answers = match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
                 Some(brackets) => self.ask(&texts, brackets).await?,
                 None => vec![
                     Err(ItemError::Unusable(
