@@ -1,18 +1,20 @@
 //! The programs of one pair at work: one life of a pipeline, from its start to its first misstep.
 //!
-//! Programs that may take many texts stand in a row, pipe to pipe, and take them NUL by NUL; one that forgets
-//! ([`Stage::forgets`]) is started anew for every text and fed between two such rows. A stage that dies leaves the others
+//! Programs stand in a row, pipe to pipe, and take texts NUL by NUL; one that forgets ([`Stage::forgets`]) stands between
+//! two such rows and is replaced as soon as it says that it has forgotten something. A stage that dies leaves the others
 //! silent rather than failing, so the answer is waited for with a timeout, and each carries the number of its question:
 //! what is out of step is never taken for somebody else's translation. After any misstep the whole chain is dropped,
 //! and dropping it kills every process in it.
 
-use std::{env, io, process::Stdio, time::Duration};
+use std::{env, io, process::Stdio, slice, time::Duration};
 
-use futures_util::{StreamExt as _, stream};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::{
+    io::ioctl_fionread,
+    process::{Pid, Signal, kill_process_group},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 
@@ -31,9 +33,6 @@ pub(super) enum ChainError {
     OutOfStep,
 }
 
-/// How many programs that forget are at work at once.
-const ONE_SHOTS: usize = 2;
-
 /// A translation is never this much longer than its text; past it, a stage has gone mad.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
@@ -46,8 +45,8 @@ pub(super) struct Chain {
 }
 
 enum Part {
-    Standing(Standing),
-    OneShot(Stage),
+    Row(Row),
+    Forgetful(Forgetful),
 }
 
 impl Chain {
@@ -55,8 +54,8 @@ impl Chain {
         let mut parts = Vec::new();
         for row in pair.stages.chunk_by(|a, b| !a.forgets() && !b.forgets()) {
             parts.push(match row {
-                [stage] if stage.forgets() => Part::OneShot(stage.clone()),
-                row => Part::Standing(Standing::start(row)?),
+                [stage] if stage.forgets() => Part::Forgetful(Forgetful::new(stage)),
+                row => Part::Row(Row::start(row, Stdio::null)?),
             });
         }
         Ok(Self { parts, timeout, number: 0 })
@@ -65,8 +64,8 @@ impl Chain {
     /// Whether all its programs still run.
     pub(super) fn is_alive(&mut self) -> bool {
         self.parts.iter_mut().all(|part| match part {
-            Part::Standing(standing) => standing.dead().is_none(),
-            Part::OneShot(_) => true,
+            Part::Row(row) => row.dead().is_none(),
+            Part::Forgetful(forgetful) => forgetful.is_alive(),
         })
     }
 
@@ -86,8 +85,8 @@ impl Chain {
         let mut failed = None;
         for part in &mut self.parts {
             let (answers, error) = match part {
-                Part::Standing(standing) => standing.run(&current, self.timeout).await,
-                Part::OneShot(stage) => run_one_by_one(stage, &current, self.timeout).await,
+                Part::Row(row) => row.run(&current, self.timeout).await,
+                Part::Forgetful(forgetful) => forgetful.run(&current, self.timeout).await,
             };
             current = answers;
             // One that happens further down happened to an earlier text.
@@ -116,17 +115,20 @@ fn cut(answer: Vec<u8>, number: u64) -> Option<String> {
     Some(text)
 }
 
-/// A row of programs that stay.
-struct Standing {
+/// Programs that run, each into the next.
+struct Row {
     name: String,
     group: Pid,
     stages: Vec<Child>,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// What the last of them complains, where anybody listens.
+    complaints: Option<ChildStderr>,
+    complained: bool,
 }
 
-impl Standing {
-    fn start(row: &[Stage]) -> Result<Self, ChainError> {
+impl Row {
+    fn start(row: &[Stage], complaints: fn() -> Stdio) -> Result<Self, ChainError> {
         let mut stages: Vec<Child> = Vec::with_capacity(row.len());
         let mut group = 0;
         let mut input = None;
@@ -138,7 +140,11 @@ impl Standing {
                 Some(output) => output.try_into().map_err(failed)?,
             };
             // All in the group of the first, so that one signal ends them all and whatever they may have started.
-            let mut child = command(stage, stdin).process_group(group).spawn().map_err(failed)?;
+            let mut child = command(stage, stdin)
+                .stderr(complaints())
+                .process_group(group)
+                .spawn()
+                .map_err(failed)?;
             if group == 0 {
                 group = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(0);
                 input = child.stdin.take();
@@ -146,6 +152,7 @@ impl Standing {
             last = child.stdout.take();
             stages.push(child);
         }
+        let complaints = stages.last_mut().and_then(|last| last.stderr.take());
         match (input, last, Pid::from_raw(group)) {
             (Some(input), Some(output), Some(group)) => Ok(Self {
                 name: row.iter().map(|stage| stage.program.as_str()).collect::<Vec<_>>().join(" | "),
@@ -153,6 +160,8 @@ impl Standing {
                 stages,
                 input,
                 output: BufReader::new(output),
+                complaints,
+                complained: false,
             }),
             _ => Err(ChainError::Start("a pipeline without programs".into())),
         }
@@ -168,7 +177,13 @@ impl Standing {
     }
 
     async fn run(&mut self, texts: &[Vec<u8>], limit: Duration) -> (Vec<Vec<u8>>, Option<ChainError>) {
-        let Self { input, output, .. } = self;
+        let Self {
+            input,
+            output,
+            complaints,
+            complained,
+            ..
+        } = self;
         // Both ends at once: the pipes hold less than a batch. What goes wrong with writing shows in reading.
         let writing = async {
             for text in texts {
@@ -177,6 +192,16 @@ impl Standing {
                 }
             }
             let _ = input.flush().await;
+            std::future::pending::<()>().await;
+        };
+        // A program whose complaints nobody takes stands still once the pipe is full of them.
+        let listening = async {
+            if let Some(complaints) = complaints {
+                let mut heard = [0; 1024];
+                while matches!(complaints.read(&mut heard).await, Ok(1..)) {
+                    *complained = true;
+                }
+            }
             std::future::pending::<()>().await;
         };
         let mut answers = Vec::with_capacity(texts.len());
@@ -193,6 +218,7 @@ impl Standing {
         let error = tokio::select! {
             error = reading => error,
             () = writing => None,
+            () = listening => None,
         };
         let error = error.map(|error| match error {
             ChainError::Died(_) => ChainError::Died(self.dead().unwrap_or_else(|| "a stage".into())),
@@ -202,55 +228,60 @@ impl Standing {
     }
 }
 
-impl Drop for Standing {
+impl Row {
+    /// Whether anything was complained of. A complaint comes before the answer that it is about, so once that is read,
+    /// it is here, too, though the runtime may not have noticed.
+    fn has_complained(&self) -> bool {
+        let waiting = |complaints| ioctl_fionread(complaints).is_ok_and(|bytes| bytes > 0);
+        self.complained || self.complaints.as_ref().is_some_and(waiting)
+    }
+}
+
+impl Drop for Row {
     fn drop(&mut self) {
         // It may be gone already. What is left of it is reaped by the runtime.
         let _ = kill_process_group(self.group, Signal::KILL);
     }
 }
 
-/// Runs `stage` anew for every text.
-async fn run_one_by_one(
-    stage: &Stage,
-    texts: &[Vec<u8>],
-    limit: Duration,
-) -> (Vec<Vec<u8>>, Option<ChainError>) {
-    let mut running = stream::iter(texts)
-        .map(async |text| match timeout(limit, run_once(stage, text)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(ChainError::TimedOut(limit)),
-        })
-        .buffered(ONE_SHOTS);
-    let mut answers = Vec::with_capacity(texts.len());
-    while let Some(answer) = running.next().await {
-        match answer {
-            Ok(answer) => answers.push(answer),
-            Err(error) => return (answers, Some(error)),
-        }
-    }
-    (answers, None)
+/// A program that is replaced when it has forgotten something. It takes texts one at a time, so that none is sent to it
+/// after the one over which it forgot.
+struct Forgetful {
+    stage: Stage,
+    running: Option<Row>,
 }
 
-async fn run_once(stage: &Stage, text: &[u8]) -> Result<Vec<u8>, ChainError> {
-    let failed = |error: io::Error| ChainError::Start(format!("{}: {error}", stage.program));
-    let mut child = command(stage, Stdio::piped()).process_group(0).spawn().map_err(failed)?;
-    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(ChainError::Start(format!("{}: no pipes", stage.program)));
-    };
-    let mut output = BufReader::new(output);
-    let writing = async {
-        // Where it is gone, so is its answer.
-        let _ = input.write_all(text).await;
-        let _ = input.write_all(&[0]).await;
-        let _ = input.flush().await;
-        drop(input);
-    };
-    let ((), answer) = tokio::join!(writing, read_answer(&mut output));
-    let answer = answer.ok_or_else(|| ChainError::Died(stage.program.clone()))?;
-    drop(output);
-    // Waiting now spares the runtime a process to reap later.
-    let _ = child.wait().await;
-    Ok(answer)
+impl Forgetful {
+    fn new(stage: &Stage) -> Self {
+        let mut stage = stage.clone();
+        // It says on stderr when it meets a word of a kind that it was not trained on. The answer is the same.
+        stage.arguments.insert(0, "-d".into());
+        Self { stage, running: None }
+    }
+
+    fn is_alive(&mut self) -> bool {
+        self.running.as_mut().is_none_or(|row| row.dead().is_none())
+    }
+
+    async fn run(&mut self, texts: &[Vec<u8>], limit: Duration) -> (Vec<Vec<u8>>, Option<ChainError>) {
+        let mut answers = Vec::with_capacity(texts.len());
+        for text in texts {
+            let fresh = || Row::start(slice::from_ref(&self.stage), Stdio::piped);
+            let mut row = match self.running.take().map_or_else(fresh, Ok) {
+                Ok(row) => row,
+                Err(error) => return (answers, Some(error)),
+            };
+            let (answer, error) = row.run(slice::from_ref(text), limit).await;
+            answers.extend(answer);
+            if error.is_some() {
+                return (answers, error);
+            }
+            if !row.has_complained() {
+                self.running = Some(row);
+            }
+        }
+        (answers, None)
+    }
 }
 
 /// An answer without its NUL; `None` where the output ended before it.
@@ -270,22 +301,6 @@ fn command(stage: &Stage, stdin: Stdio) -> Command {
         .env("PATH", env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
         .stdin(stdin)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .kill_on_drop(true);
     command
-}
-
-#[cfg(test)]
-impl Chain {
-    /// The processes that stand, row by row.
-    pub(super) fn processes(&self) -> Vec<u32> {
-        self.parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::Standing(standing) => Some(standing.stages.iter().filter_map(Child::id)),
-                Part::OneShot(_) => None,
-            })
-            .flatten()
-            .collect()
-    }
 }

@@ -3,9 +3,9 @@
 //!
 //! It is a dozen programs in a row for each pair of languages, made for documents rather than for posts.
 //!
-//! - [`pairs`] finds the pairs that are installed and the way between two languages; [`mode`] reads how each is run.
-//! - [`chain`] runs them, and ends at the first misstep; [`workers`] starts the next one and shares them among arbiters.
-//! - [`stream`] writes a line in Apertium's stream format and reads it back with the author's spaces.
+//! - `pairs` finds the pairs that are installed and the way between two languages; `mode` reads how each is run.
+//! - `chain` runs them, and ends at the first misstep; `workers` starts the next one and shares them among arbiters.
+//! - `stream` writes a line in Apertium's stream format and reads it back with the author's spaces.
 //!
 //! Lines are translated one by one: rules move words about, and not past the end of a line.
 
@@ -296,13 +296,14 @@ fn without_new_entities(segment: Segment) -> Segment {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, time::Instant};
+    use std::{fs, path::Path, time::Instant};
 
     use mynah_domain::{
         Style,
         gate::{self, Candidate},
         text::{Mask, mask},
     };
+    use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
     use super::*;
 
@@ -337,70 +338,340 @@ mod tests {
         mask.restore(&answers.remove(0).unwrap()).unwrap()
     }
 
-    fn corpus() -> Vec<String> {
-        let corpus = std::fs::read_to_string("/work/shared/corpus/tweets-en.txt").unwrap();
-        corpus.lines().map(str::to_owned).collect()
+    /// Modes of its own: eng-spa with its programs in another folder, so that they can be told from other tests', and each
+    /// another program where `instead` says so.
+    fn modes(dir: &Path, instead: &[(&str, &str)]) -> Apertium {
+        let mode = fs::read_to_string("/usr/share/apertium/modes/eng-spa.mode").unwrap();
+        let mode: Vec<String> = mode
+            .split('|')
+            .map(|stage| format!("{}/{}", dir.display(), stage.trim()))
+            .collect();
+        for program in mode
+            .iter()
+            .filter_map(|stage| Path::new(stage.split(' ').next()?).file_name())
+        {
+            let real = instead.iter().find(|(name, _)| *name == program);
+            let real = real.map_or_else(|| Path::new("/usr/bin").join(program), |(_, real)| real.into());
+            // The same program stands in several stages.
+            let _ = std::os::unix::fs::symlink(real, dir.join(program));
+        }
+        fs::write(dir.join("eng-spa.mode"), mode.join(" | ")).unwrap();
+        Apertium::new(&ApertiumSettings {
+            modes_dir: dir.into(),
+            timeout: Duration::from_secs(2),
+        })
+        .unwrap()
+    }
+
+    /// The running processes whose program lies in `dir`, by name.
+    fn processes(dir: &Path) -> Vec<(String, Pid)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap() {
+            let path = entry.unwrap().path();
+            // One may end while we look. A dead one that nobody has asked after yet has no command line.
+            let command = fs::read(path.join("cmdline")).unwrap_or_default();
+            let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
+            let program = Path::new(std::str::from_utf8(program).unwrap_or_default());
+            let pid = path.file_name().and_then(|pid| pid.to_str()?.parse().ok());
+            if program.starts_with(dir)
+                && let Some(pid) = pid.and_then(Pid::from_raw)
+            {
+                found.push((program.file_name().unwrap().to_str().unwrap().to_owned(), pid));
+            }
+        }
+        found
+    }
+
+    fn process(dir: &Path, program: &str) -> Pid {
+        let all = processes(dir);
+        let found = all.iter().find(|(name, _)| name == program);
+        found.unwrap_or_else(|| panic!("no {program} in {all:?}")).1
+    }
+
+    /// Posts as people write them, with what Apertium trips over.
+    const POSTS: [&str; 20] = [
+        "Hi @bob, how are you? See https://a.example/x?y=1 (#good) …",
+        "@bob: \"I can't believe it!\" RT @eve",
+        "@a @b @c said #yes #no #maybe https://t.co/AbC123",
+        "Red @bob cars are the best https://a.example, aren't they?",
+        "5 reasons to love $TSLA & $AAPL: 1/5",
+        "Nice 7th inning for the Red Sox",
+        "Don't stop.Believing! It's 50% off @ 5:30pm — see a/b, c\\d",
+        "First line\n\nSecond line @bob\n• a list\n• of things #tag\n",
+        "  spaces   before, between  and after  ",
+        "tabs\tand\u{a0}hard spaces\u{2028}and lines\r\nof all kinds",
+        "Nasty: [ ] ^ $ / \\ { } < > @ * # ~ | + _ = ` \u{0} \u{7} \u{1b}[31m end",
+        "^word/word<n>$ [[t:b:x]]bold[[/]] {^a<b>$} [0] [1] \\[2\\] [~1] .[] *x #y",
+        "smile 😀 family 👩‍👩‍👧 flag 🇪🇸 keycap 1️⃣ skin 👍🏽 heart ❤️",
+        "שלום @bob world مرحبا 日本語 text 東京 \u{202e}rtl\u{202c}",
+        "@bob's dog and #cats' house, @eve; https://a.example/b.",
+        "~5 minutes foo~bar ~~",
+        "if (a < b && c > d) { return x[0] / 2; } // ok $HOME ^C",
+        "the the the the, of of. To! a? I",
+        "ＦＵＬＬ width ﬁ ½ ™ e\u{301}",
+        "WOW!!! So... much?! @bob!!! #yes…",
+    ];
+
+    /// Whether each placeholder is in `answer` and the gate has nothing against it.
+    fn assert_publishable(mask: &Mask, answer: &MaskedText) -> String {
+        let text = mask.restore(answer).unwrap();
+        let parts = [text.clone()];
+        let findings = gate::findings(&Candidate {
+            source: mask,
+            parts: &parts,
+            max_weighted_length: 100_000,
+        });
+        assert!(findings.is_empty(), "{text:?}: {findings:?}");
+        text
+    }
+
+    /// All of `posts`, in one call.
+    async fn translate_all(apertium: &Apertium, posts: &[&str], to: &str) -> Vec<String> {
+        let masks: Vec<Mask> = posts.iter().map(|post| mask(post)).collect();
+        let items: Vec<Item> = masks.iter().map(|mask| item(mask, to)).collect();
+        let answers = apertium.translate(&items).await.unwrap();
+        let answers = masks.iter().zip(answers);
+        answers
+            .map(|(mask, answer)| assert_publishable(mask, &answer.unwrap()))
+            .collect()
     }
 
     #[actix_rt::test]
-    #[ignore]
-    async fn corpus_run() {
+    async fn it_translates() {
+        let apertium = apertium();
+        assert_eq!(
+            translate(&apertium, "The house is red. https://a.example", "es").await,
+            "La casa es roja. https://a.example"
+        );
+        assert_eq!(
+            translate(&apertium, "The house is red.", "ca").await,
+            "La casa és vermell."
+        );
+        assert_eq!(
+            translate(&apertium, "The house is red.", "gl").await,
+            "A casa é vermella."
+        );
+    }
+
+    #[actix_rt::test]
+    async fn where_there_is_no_pair_it_goes_through_another_language() {
+        let apertium = apertium();
+        assert_eq!(
+            translate(&apertium, "The house of @bob is red.", "fr").await,
+            "La maison de @bob est rouge."
+        );
+        assert_eq!(
+            translate(&apertium, "The house is red.", "pt").await,
+            "A casa é vermelha."
+        );
+    }
+
+    #[actix_rt::test]
+    async fn no_word_grows_together_with_another_over_a_mention() {
+        let apertium = apertium();
+        // Not "al @bob coche".
+        let translation = translate(&apertium, "I go to @bob the car", "es").await;
+        assert!(translation.ends_with("a @bob el coche"), "{translation}");
+    }
+
+    #[actix_rt::test]
+    async fn every_post_comes_back_with_all_that_must_not_change() {
         let apertium = apertium();
         for to in ["es", "ca", "gl", "pt", "fr"] {
-            translate(&apertium, "Hello.", to).await;
-            let before = apertium.piecewise();
-            let mut times = Vec::new();
-            let mut first = Vec::new();
-            for text in corpus() {
-                let mask = mask(&text);
-                let start = Instant::now();
-                let answer = apertium.translate(&[item(&mask, to)]).await.unwrap().remove(0);
-                times.push(start.elapsed());
-                let answer = match answer {
-                    Ok(answer) => answer,
-                    Err(error) => {
-                        println!("{to} ERROR {text:?}: {error}");
-                        continue;
-                    }
-                };
-                let restored = match mask.restore(&answer) {
-                    Ok(restored) => restored,
-                    Err(error) => {
-                        println!("{to} RESTORE {text:?}: {error}");
-                        continue;
-                    }
-                };
-                let parts = [restored.clone()];
-                let findings =
-                    gate::findings(&Candidate { source: &mask, parts: &parts, max_weighted_length: 280 * 4 });
-                if !findings.is_empty() {
-                    println!("{to} GATE {text:?} -> {restored:?}: {findings:?}");
-                }
-                println!("{to} | {text}\n   | {restored}");
-                first.push((text, restored));
-            }
-            times.sort();
-            println!(
-                "{to}: p50 {:?} p99 {:?} piecewise {}",
-                times[times.len() / 2],
-                times[times.len() * 99 / 100],
-                apertium.piecewise() - before
-            );
-            let start = Instant::now();
-            first.reverse();
-            for chunk in first.chunks(16) {
-                let masks: Vec<_> = chunk.iter().map(|(text, _)| mask(text)).collect();
-                let items: Vec<_> = masks.iter().map(|mask| item(mask, to)).collect();
-                let answers = apertium.translate(&items).await.unwrap();
-                for ((mask, answer), (text, before)) in masks.iter().zip(answers).zip(chunk) {
-                    let again = mask.restore(&answer.unwrap()).unwrap();
-                    if *before != again {
-                        println!("{to} DIFFERS {text:?}\n {before:?}\n {again:?}");
-                    }
-                }
-            }
-            println!("{to}: all in batches {:?}", start.elapsed());
+            translate_all(&apertium, &POSTS, to).await;
         }
-        let _ = HashSet::<u8>::new();
+    }
+
+    #[actix_rt::test]
+    async fn an_answer_does_not_depend_on_what_was_asked_before() {
+        let apertium = apertium();
+        // `Wade` is of a kind that eng-spa's tagger was not trained on: it would know `LA` no more.
+        let about = "How I feel about LA @ Los Angeles, California";
+        let before = translate(&apertium, about, "es").await;
+        assert!(before.contains("sobre"), "{before}");
+        translate(&apertium, "much love @ Wade Hampton High School", "es").await;
+        assert_eq!(translate(&apertium, about, "es").await, before);
+        let forwards = translate_all(&apertium, &POSTS, "es").await;
+        let mut reversed = POSTS;
+        reversed.reverse();
+        let mut backwards = translate_all(&apertium, &reversed, "es").await;
+        backwards.reverse();
+        assert_eq!(forwards, backwards);
+    }
+
+    #[actix_rt::test]
+    async fn what_only_means_something_to_apertium_is_as_the_author_wrote_it() {
+        let apertium = apertium();
+        let marks = |text: &str| -> Vec<char> {
+            let mut marks: Vec<char> = text
+                .chars()
+                .filter(|c| {
+                    "[]^$/\\{}<>@*#~|+_=`".contains(*c)
+                        || c.is_control()
+                        || !c.is_ascii() && !c.is_alphabetic()
+                })
+                .collect();
+            marks.sort_unstable();
+            marks
+        };
+        for to in ["es", "ca", "gl"] {
+            let nasty = &POSTS[10..14];
+            for (post, translation) in nasty.iter().zip(translate_all(&apertium, nasty, to).await) {
+                assert_eq!(marks(post), marks(&translation), "{post:?} {translation:?}");
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn white_space_is_the_authors() {
+        let apertium = apertium();
+        assert_eq!(
+            translate(&apertium, " \n The house\n\n\tis  red.\r\n @bob \n", "es").await,
+            " \n La casa\n\n\tEs  rojo.\r\n @bob \n"
+        );
+    }
+
+    #[actix_rt::test]
+    async fn what_has_no_words_is_not_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let apertium = modes(dir.path(), &[]);
+        for post in [
+            "",
+            "\n",
+            " ",
+            "#goal https://a.example @bob",
+            "🎉🎉 12:30",
+            "\u{0}",
+        ] {
+            assert_eq!(translate(&apertium, post, "es").await, post);
+        }
+        assert_eq!(processes(dir.path()), []);
+    }
+
+    #[actix_rt::test]
+    async fn a_long_post_is_translated_whole() {
+        let apertium = apertium();
+        let post = "The red house of @bob is big and (very) old. ".repeat(90);
+        assert!(post.len() > 4000);
+        let translation = translate(&apertium, &post, "es").await;
+        assert_eq!(translation.matches("@bob").count(), 90);
+    }
+
+    #[actix_rt::test]
+    async fn no_pair_is_an_error_of_the_item() {
+        let apertium = apertium();
+        let mask = mask("hello");
+        let answers = apertium
+            .translate(&[item(&mask, "ja"), item(&mask, "es")])
+            .await
+            .unwrap();
+        assert!(matches!(&answers[0], Err(ItemError::Refused(why)) if why.contains("English to Japanese")));
+        assert!(answers[1].is_ok());
+        assert!(!apertium.supports(language("en"), language("ja")));
+    }
+
+    #[actix_rt::test]
+    async fn a_stage_that_is_killed_costs_no_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let apertium = modes(dir.path(), &[]);
+        let before = translate_all(&apertium, &POSTS, "es").await;
+        for program in [
+            "lt-proc",
+            "apertium-tagger",
+            "apertium-transfer",
+            "apertium-postchunk",
+        ] {
+            // The tagger may have been let go after the last post.
+            translate(&apertium, "The house.", "es").await;
+            kill_process(process(dir.path(), program), Signal::KILL).unwrap();
+            let after = translate_all(&apertium, &POSTS, "es").await;
+            // The first may have been translated piece by piece.
+            assert_eq!(before[1..], after[1..], "{program}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_pipeline_that_hangs_is_ended_and_costs_no_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let apertium = modes(dir.path(), &[]);
+        assert_eq!(
+            translate(&apertium, "The red house.", "es").await,
+            "La casa roja."
+        );
+        let stopped = process(dir.path(), "apertium-interchunk");
+        kill_process_group(getpgid(Some(stopped)).unwrap(), Signal::STOP).unwrap();
+        assert_eq!(
+            translate(&apertium, "The red house.", "es").await,
+            "La casa roja."
+        );
+        assert_eq!(apertium.piecewise(), 1);
+        assert!(
+            processes(dir.path()).iter().all(|(_, pid)| *pid != stopped),
+            "the old one is gone"
+        );
+    }
+
+    #[actix_rt::test]
+    async fn a_post_that_ends_every_pipeline_is_an_error_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let apertium = modes(dir.path(), &[("apertium-pretransfer", "/bin/false")]);
+        let answers = apertium.translate(&[item(&mask("hi @bob"), "es")]).await.unwrap();
+        assert!(matches!(answers[0], Err(ItemError::Unusable(_))), "{answers:?}");
+    }
+
+    #[actix_rt::test]
+    async fn a_program_that_is_not_there_is_no_posts_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let apertium = modes(dir.path(), &[("lrx-proc", "/nowhere")]);
+        let error = apertium.translate(&[item(&mask("hi"), "es")]).await.unwrap_err();
+        assert!(
+            matches!(&error, EngineError::Unavailable(why) if why.contains("lrx-proc") && why.contains("installed")),
+            "{error:?}"
+        );
+    }
+
+    #[actix_rt::test]
+    async fn the_last_handle_takes_every_process_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let apertium = modes(dir.path(), &[]);
+        translate(&apertium, "The house.", "es").await;
+        let clone = apertium.clone();
+        drop(apertium);
+        assert_eq!(translate(&clone, "The house.", "es").await, "La casa.");
+        drop(clone);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !processes(dir.path()).is_empty() {
+            assert!(Instant::now() < deadline, "{:?}", processes(dir.path()));
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn modes_that_cannot_be_read_are_an_error_that_says_what_to_do() {
+        let error = Apertium::new(&ApertiumSettings {
+            modes_dir: "/nowhere".into(),
+            ..ApertiumSettings::default()
+        })
+        .unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.contains("/nowhere") && said.contains("apt install"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_a_translation_made_into_a_link_or_a_tag_is_none() {
+        for (words, mended) in [
+            ("Espera.com ya", "Espera. com ya"),
+            ("el #etiqueta", "el etiqueta"),
+            ("@nadie es", "nadie es"),
+            ("a https://b.example/c", "a https: //b. example/c"),
+            ("5. Nada.", "5. Nada."),
+        ] {
+            let segment = without_new_entities(Segment::Words(words.into()));
+            assert_eq!(segment, Segment::Words(mended.into()));
+            assert_eq!(entities(mended), []);
+        }
     }
 }

@@ -101,7 +101,7 @@ fn finish(word: &mut Option<String>, stages: &mut [Vec<String>]) {
 }
 
 impl Stage {
-    /// Whether the program may not be given a second text.
+    /// Whether what the program answers may depend on what it was asked before.
     ///
     /// `apertium-tagger` with a hidden Markov model forgets what it knew of unknown words once it meets a word of a kind
     /// that it was not trained on, which happens in every fourth post: it narrows its *open class* down for good

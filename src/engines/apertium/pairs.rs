@@ -107,8 +107,11 @@ mod tests {
         way.iter().map(|(from, to)| format!("{from}-{to}")).collect()
     }
 
-    fn pairs(names: &[&str]) -> BTreeMap<Direction, ()> {
-        names.iter().filter_map(|name| Some((direction(name)?, ()))).collect()
+    fn pairs(names: &[&str]) -> BTreeMap<Direction, String> {
+        names
+            .iter()
+            .filter_map(|name| Some((direction(name)?, (*name).to_owned())))
+            .collect()
     }
 
     fn way(names: &[&str], from: &str, to: &str) -> Option<Vec<String>> {

@@ -57,8 +57,9 @@ impl Workers {
                 }
             };
             let _ = ready.send(Ok(()));
-            let serve = |(pair, requests)| serve(pair, timeout, requests);
-            runtime.block_on(join_all(work.into_iter().map(serve)));
+            // Each a task of its own: should one panic, the others go on.
+            let start = |(pair, requests)| actix_rt::spawn(serve(pair, timeout, requests));
+            runtime.block_on(async { join_all(work.into_iter().map(start)).await });
         })?;
         started.recv().map_err(io::Error::other)??;
         Ok(Self { queues: Arc::new(queues) })

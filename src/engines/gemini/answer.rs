@@ -57,12 +57,16 @@ struct PromptFeedback {
 
 /// What the call cost, in tokens. Thoughts are paid for as answers are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub(super) struct Usage {
-    pub(super) prompt_token_count: u64,
-    pub(super) candidates_token_count: u64,
-    pub(super) thoughts_token_count: u64,
-    pub(super) cached_content_token_count: u64,
+    #[serde(rename = "promptTokenCount")]
+    pub(super) prompt: u64,
+    #[serde(rename = "cachedContentTokenCount")]
+    pub(super) cached: u64,
+    #[serde(rename = "candidatesTokenCount")]
+    pub(super) answer: u64,
+    #[serde(rename = "thoughtsTokenCount")]
+    pub(super) thoughts: u64,
 }
 
 /// Reads the body of a 200 to a request for `count` items.
@@ -254,10 +258,10 @@ mod tests {
         assert_eq!(
             usage,
             Usage {
-                prompt_token_count: 12,
-                candidates_token_count: 8,
-                thoughts_token_count: 30,
-                cached_content_token_count: 0
+                prompt: 12,
+                cached: 0,
+                answer: 8,
+                thoughts: 30,
             }
         );
     }

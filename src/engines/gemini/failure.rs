@@ -1,8 +1,6 @@
 //! What Gemini's refusals mean. The status alone does not tell: a wrong key is a 400, a used-up day is a 429 that says
 //! to come back in seconds.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp, ToSpan as _, tz::TimeZone};
 use mynah_domain::ports::engine::EngineError;
 use serde::Deserialize;
@@ -10,6 +8,9 @@ use serde_json::Value;
 
 /// Longer waits than this are not believed.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(26);
+
+/// Rather a moment too late than a moment too early.
+const MARGIN: SignedDuration = SignedDuration::from_millis(1);
 
 /// The most that is repeated of a stranger's message.
 const LONGEST_MESSAGE: usize = 300;
@@ -117,7 +118,7 @@ impl Failure {
         let delay: SignedDuration = delay.parse().ok()?;
         (SignedDuration::ZERO..=LONGEST_WAIT)
             .contains(&delay)
-            .then(|| now.checked_add(delay + Duration::from_millis(1).try_into().unwrap_or_default()))?
+            .then(|| now.checked_add(delay + MARGIN))?
             .ok()
     }
 }

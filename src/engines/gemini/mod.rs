@@ -3,8 +3,8 @@
 //! It translates best of all, and is the least certain: it costs money, it is at times overloaded, it refuses some posts,
 //! and what it answers is written by a model, not by a program.
 //!
-//! - [`request`] writes what is asked, [`placeholders`] the form in which what must not change is shown to the model.
-//! - [`answer`] reads what it said for each post, [`failure`] what its refusals mean.
+//! - `request` writes what is asked, `placeholders` the form in which what must not change is shown to the model.
+//! - `answer` reads what it said for each post, `failure` what its refusals mean.
 //!
 //! An answer that is spoiled as a whole (refused, cut off, no list) is often the fault of one post in it, so the posts are
 //! asked for again in halves, until the one is alone.
@@ -27,7 +27,7 @@ use mynah_domain::{
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::http_client::{HttpClient, HttpError, Limits, Request};
+use crate::http_client::{HttpClient, Limits, Request};
 use answer::Outcome;
 use placeholders::Brackets;
 
@@ -103,31 +103,46 @@ impl Gemini {
         .boxed_local()
     }
 
+    /// Without the line end that a file's last line has. Never empty, as nothing can be replaced by something otherwise.
+    fn key(&self) -> &str {
+        match self.settings.key.expose_secret().trim() {
+            "" => "missing",
+            key => key,
+        }
+    }
+
     async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<Outcome, EngineError> {
         let request = Request::post(self.endpoint.as_str())
-            .header("x-goog-api-key", self.settings.key.expose_secret())
+            .header("x-goog-api-key", self.key())
             .json(&request::body(items, brackets))
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
-        let answer = self.client.send(request).await.map_err(|error| match error {
-            HttpError::Unreachable(_) | HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => {
-                EngineError::Unavailable(format!("Gemini: {error}"))
-            }
-        })?;
+        // A translation asked for twice costs money, not trust: what the server did does not matter.
+        let answer = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| EngineError::Unavailable(format!("Gemini: {error}")))?;
         if answer.status != 200 {
-            let error = failure::read(answer.status, &answer.body, &self.settings.model, Timestamp::now());
-            return Err(error);
+            // Whatever stands between us and Google may repeat what it was sent.
+            let said = answer.text().replace(self.key(), "…");
+            return Err(failure::read(
+                answer.status,
+                said.as_bytes(),
+                &self.settings.model,
+                Timestamp::now(),
+            ));
         }
         let (outcome, usage) = answer::read(&answer.body, items.len())
             .map_err(|error| EngineError::Unavailable(error.to_string()))?;
         log::debug!(
             model = self.settings.model.as_str(),
             items = items.len(),
-            prompt_tokens = usage.prompt_token_count,
-            cached_tokens = usage.cached_content_token_count,
-            answer_tokens = usage.candidates_token_count,
-            thought_tokens = usage.thoughts_token_count;
+            prompt_tokens = usage.prompt,
+            cached_tokens = usage.cached,
+            answer_tokens = usage.answer,
+            thought_tokens = usage.thoughts;
             "Gemini translated"
         );
         Ok(outcome)
@@ -163,7 +178,7 @@ impl Engine for Gemini {
         }
         for batch in asked.chunks(self.max_batch()) {
             let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
-            let answers = match Brackets::absent_from(texts.iter().map(|item| &item.text)) {
+            let answers = match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
                 Some(brackets) => self.ask(&texts, brackets).await?,
                 None => vec![
                     Err(ItemError::Unusable(
@@ -324,7 +339,7 @@ mod tests {
     #[actix_rt::test]
     async fn the_key_is_in_a_header_and_nowhere_else() {
         let fake = fake(|_| {
-            let message = "API key not valid. Please pass a valid API key.";
+            let message = format!("API key not valid: {KEY}");
             (400, json!({"error": {"code": 400, "message": message}}))
         });
         let gemini = fake.gemini();

@@ -13,7 +13,7 @@ pub(super) struct Brackets(pub(super) char, pub(super) char);
 
 impl Brackets {
     /// The first pair that none of `texts` holds; `None` where they hold all, which no honest post does.
-    pub(super) fn absent_from<'a>(texts: impl Iterator<Item = &'a MaskedText> + Clone) -> Option<Self> {
+    pub(super) fn absent_from<'a>(texts: &(impl Iterator<Item = &'a MaskedText> + Clone)) -> Option<Self> {
         PAIRS.into_iter().find(|Self(open, close)| {
             texts.clone().flat_map(MaskedText::words).all(|words| !words.contains([*open, *close]))
         })
@@ -39,16 +39,16 @@ impl Brackets {
         let mut segments = Vec::new();
         let mut rest = answer;
         while let Some((before, after)) = rest.split_once(self.0) {
-            match after.split_once(self.1).map(|(inside, after)| (inside.trim().parse(), after)) {
-                Some((Ok(number), after)) => {
-                    segments.push(Segment::Words(before.to_owned()));
-                    segments.push(Segment::Placeholder(number));
-                    rest = after;
-                }
-                _ => {
-                    segments.push(Segment::Words(format!("{before}{}", self.0)));
-                    rest = after;
-                }
+            let placeholder = after
+                .split_once(self.1)
+                .and_then(|(inside, after)| Some((inside.trim().parse().ok()?, after)));
+            if let Some((number, after)) = placeholder {
+                segments.push(Segment::Words(before.to_owned()));
+                segments.push(Segment::Placeholder(number));
+                rest = after;
+            } else {
+                segments.push(Segment::Words(format!("{before}{}", self.0)));
+                rest = after;
             }
         }
         segments.push(Segment::Words(rest.to_owned()));
@@ -66,7 +66,7 @@ mod tests {
     fn what_is_written_reads_back() {
         for text in ["hi @bob, see https://a.example", "#a#b", "", "no ⟦1⟧ of mine, @bob"] {
             let mask = mask(text);
-            let brackets = Brackets::absent_from([&mask.text].into_iter()).unwrap();
+            let brackets = Brackets::absent_from(&[&mask.text].into_iter()).unwrap();
             assert_eq!(brackets.read(&brackets.write(&mask.text)), mask.text, "{text}");
         }
     }
@@ -75,10 +75,10 @@ mod tests {
     fn the_authors_own_brackets_are_never_placeholders() {
         let one = mask("⟦0⟧ @bob").text;
         let two = mask("⟫").text;
-        let brackets = Brackets::absent_from([&one, &two].into_iter()).unwrap();
+        let brackets = Brackets::absent_from(&[&one, &two].into_iter()).unwrap();
         assert_eq!(brackets.write(&one), "⟦0⟧ ⦃0⦄");
         let all = mask("⟦⟫⦃\u{e001}").text;
-        assert_eq!(Brackets::absent_from([&all].into_iter()), None);
+        assert_eq!(Brackets::absent_from(&[&all].into_iter()), None);
     }
 
     #[test]
