@@ -1,5 +1,18 @@
-//! stub
+//! The service: the adapters behind the domain's ports, the settings, the commands, and the wiring of all of it.
+//!
+//! # Layout
+//!
+//! - [`cli`]: what a person types, one file a command.
+//! - [`settings`]: what a person may set, checked all at once.
+//! - [`app`]: the wiring, the one place that knows which adapter stands behind which port.
+//! - [`sources`], [`engines`], [`destinations`], [`ledger`]: the adapters, one file or folder each.
+//! - [`x`]: what reading from X and publishing on it have in common.
+//! - [`http_client`]: calls to other people's servers.
+//! - [`telemetry`]: what operators read.
 
+pub mod app;
+pub mod cli;
+pub mod destinations;
 pub mod engines;
 pub mod http_client;
 pub mod ledger;

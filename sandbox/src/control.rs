@@ -110,10 +110,7 @@ impl AccountSnapshot {
             post_count: account.posts.len(),
             posts: newest
                 .iter()
-                .map(|post| PostSnapshot {
-                    created_at: wire_time(post.created_at()),
-                    post: (**post).clone(),
-                })
+                .map(|post| PostSnapshot { created_at: wire_time(post.created_at()), post: (**post).clone() })
                 .collect(),
         }
     }
@@ -143,10 +140,7 @@ pub(crate) fn snapshot(state: &State, most_per_target: usize) -> Snapshot {
         targets,
         endpoints,
         gemini: gemini_counters,
-        bill: BillSnapshot {
-            total: items.total(),
-            items,
-        },
+        bill: BillSnapshot { total: items.total(), items },
     }
 }
 

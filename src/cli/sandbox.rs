@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use log::LevelFilter;
 use mynah_domain::Language;
-use mynah_sandbox::{Sandbox, SandboxConfig, TargetAccount};
+use mynah_sandbox::{RateLimits, Sandbox, SandboxConfig, TargetAccount};
 
 use super::{Failure, run::Signals, say};
 use crate::telemetry::logging::{self, Stream};
@@ -43,6 +43,9 @@ pub(super) struct SandboxArgs {
     /// How long X takes to answer
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
     x_latency: Duration,
+    /// Keep to X's own rate limits (100 posts in 15 minutes for an account, and so on)
+    #[arg(long)]
+    rate_limits: bool,
     /// Faults to order, as JSON (see docs/sandbox.md)
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -73,6 +76,7 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         faults,
         gemini_latency: args.gemini_latency,
         x_latency: args.x_latency,
+        rate_limits: if args.rate_limits { RateLimits::default() } else { RateLimits::unlimited() },
         ..SandboxConfig::default()
     };
     let plan = Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
@@ -193,6 +197,7 @@ pub(super) async fn start(plan: &Plan, timeline: Vec<mynah_sandbox::TimelinePost
         account: plan.account.clone(),
         targets: accounts(&plan.account, &plan.languages),
         timeline,
+        rate_limits: RateLimits::unlimited(),
         ..SandboxConfig::default()
     };
     mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))

@@ -78,9 +78,7 @@ impl World {
         };
         world.open_account(followed, Role::Followed);
         for target in targets {
-            let role = Role::Target {
-                language: target.language.clone(),
-            };
+            let role = Role::Target { language: target.language.clone() };
             world.open_account(&target.handle, role);
         }
         world.load(timeline);
@@ -123,14 +121,11 @@ impl World {
 
     /// The index of the account that these credentials are for, unless they were revoked.
     pub(crate) fn holder(&self, holds: impl Fn(&Credentials) -> bool) -> Option<usize> {
-        self.accounts
-            .iter()
-            .position(|account| account.has_token() && holds(&credentials(&account.handle)))
+        self.accounts.iter().position(|account| account.has_token() && holds(&credentials(&account.handle)))
     }
 
     fn stranger(&mut self, handle: &str) -> usize {
-        self.find(handle)
-            .unwrap_or_else(|| self.open_account(handle, Role::Other))
+        self.find(handle).unwrap_or_else(|| self.open_account(handle, Role::Other))
     }
 
     fn open_account(&mut self, handle: &str, role: Role) -> usize {
@@ -163,10 +158,8 @@ impl World {
         let id = self.flakes.next(at, floor);
         let quoted = post.quoted.as_ref().map(|other| self.said_by_other(other, at));
         let reposted = post.reposted.as_ref().map(|other| self.said_by_other(other, at));
-        let in_thread = post
-            .thread
-            .as_ref()
-            .and_then(|name| self.accounts[FOLLOWED].threads.get(name).copied());
+        let in_thread =
+            post.thread.as_ref().and_then(|name| self.accounts[FOLLOWED].threads.get(name).copied());
         let reply_to = match &post.reply_to {
             Some(ReplyTo::Number(number)) => number
                 .checked_sub(1)
@@ -178,10 +171,7 @@ impl World {
         // A reply to nobody in particular still answers somebody.
         let reply_to = reply_to.or_else(|| {
             (post.kind == Some(PostKind::Reply) || post.reply_to.is_some()).then(|| {
-                let other = OtherPost {
-                    author: "somebody".into(),
-                    text: "What do you think?".into(),
-                };
+                let other = OtherPost { author: "somebody".into(), text: "What do you think?".into() };
                 self.said_by_other(&other, at)
             })
         });
@@ -194,11 +184,7 @@ impl World {
             (_, _, Some(_)) => PostKind::Reply,
             _ => PostKind::Post,
         });
-        let media = post
-            .media
-            .iter()
-            .map(|medium| self.loaded_medium(medium, at))
-            .collect();
+        let media = post.media.iter().map(|medium| self.loaded_medium(medium, at)).collect();
         let stored = StoredPost {
             kind,
             lang: post.lang.unwrap_or_else(|| "en".into()),
@@ -215,10 +201,8 @@ impl World {
         let author = self.stranger(&other.author);
         let floor = self.accounts[author].posts.last().map_or(0, |last| last.id.0);
         let id = self.flakes.next(before - SignedDuration::from_hours(1), floor);
-        let stored = StoredPost {
-            lang: "en".into(),
-            ..self.blank(author, id, text::unescape(&other.text), None)
-        };
+        let stored =
+            StoredPost { lang: "en".into(), ..self.blank(author, id, text::unescape(&other.text), None) };
         self.store(stored).0
     }
 
@@ -244,11 +228,7 @@ impl World {
             author: self.accounts[author].handle.clone(),
             author_id: self.accounts[author].id,
             text,
-            kind: if reply_to.is_some() {
-                PostKind::Reply
-            } else {
-                PostKind::Post
-            },
+            kind: if reply_to.is_some() { PostKind::Reply } else { PostKind::Post },
             lang: "und".into(),
             reply_to: reply_to.map(PostId),
             // A stranger's post, unknown here, was still written by somebody.
@@ -366,21 +346,12 @@ mod tests {
     use super::*;
 
     fn world(posts: Vec<TimelinePost>) -> World {
-        let target = TargetAccount {
-            handle: "mynah_es".into(),
-            language: "es".into(),
-        };
+        let target = TargetAccount { handle: "mynah_es".into(), language: "es".into() };
         World::new("mynah_source", &[target], posts)
     }
 
     fn draft(text: &str) -> Draft {
-        Draft {
-            text: text.into(),
-            reply_to: None,
-            quoted: None,
-            media: Vec::new(),
-            auth: AuthKind::OAuth1,
-        }
+        Draft { text: text.into(), reply_to: None, quoted: None, media: Vec::new(), auth: AuthKind::OAuth1 }
     }
 
     #[test]
@@ -402,10 +373,8 @@ mod tests {
 
     #[test]
     fn dates_that_run_backwards_do_not_break_the_order() {
-        let dated = |date: &str| TimelinePost {
-            created_at: Some(date.parse().unwrap()),
-            ..TimelinePost::new(date)
-        };
+        let dated =
+            |date: &str| TimelinePost { created_at: Some(date.parse().unwrap()), ..TimelinePost::new(date) };
         let world = world(vec![dated("2026-01-02T00:00:00Z"), dated("2026-01-01T00:00:00Z")]);
         assert!(world.account(FOLLOWED).posts.is_sorted_by_key(|post| post.id));
     }
@@ -415,10 +384,7 @@ mod tests {
         let mut world = world(Vec::new());
         let target = world.find("MYNAH_ES").unwrap();
         let first = world.publish(target, draft("hola")).unwrap();
-        assert_eq!(
-            world.publish(target, draft("hola")).unwrap_err(),
-            Refusal::Duplicate
-        );
+        assert_eq!(world.publish(target, draft("hola")).unwrap_err(), Refusal::Duplicate);
         assert!(world.delete(target, first.id.0));
         assert!(world.publish(target, draft("hola")).is_ok());
     }
@@ -427,10 +393,7 @@ mod tests {
     fn a_reply_needs_something_to_answer() {
         let mut world = world(Vec::new());
         let target = world.find("mynah_es").unwrap();
-        let reply = Draft {
-            reply_to: Some(1),
-            ..draft("hola")
-        };
+        let reply = Draft { reply_to: Some(1), ..draft("hola") };
         assert_eq!(world.publish(target, reply).unwrap_err(), Refusal::ReplyToMissing);
     }
 

@@ -199,9 +199,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status)
-            .content_type("application/problem+json")
-            .body(self.body.to_string())
+        HttpResponse::build(self.status).content_type("application/problem+json").body(self.body.to_string())
     }
 }
 

@@ -140,11 +140,8 @@ impl Row {
                 Some(output) => output.try_into().map_err(failed)?,
             };
             // All in the group of the first, so that one signal ends them all and whatever they may have started.
-            let mut child = command(stage, stdin)
-                .stderr(complaints())
-                .process_group(group)
-                .spawn()
-                .map_err(failed)?;
+            let mut child =
+                command(stage, stdin).stderr(complaints()).process_group(group).spawn().map_err(failed)?;
             if group == 0 {
                 group = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(0);
                 input = child.stdin.take();
@@ -177,13 +174,7 @@ impl Row {
     }
 
     async fn run(&mut self, texts: &[Vec<u8>], limit: Duration) -> (Vec<Vec<u8>>, Option<ChainError>) {
-        let Self {
-            input,
-            output,
-            complaints,
-            complained,
-            ..
-        } = self;
+        let Self { input, output, complaints, complained, .. } = self;
         // Both ends at once: the pipes hold less than a batch. What goes wrong with writing shows in reading.
         let writing = async {
             for text in texts {

@@ -342,25 +342,16 @@ mod tests {
     /// another program where `instead` says so.
     fn modes(dir: &Path, instead: &[(&str, &str)]) -> Apertium {
         let mode = fs::read_to_string("/usr/share/apertium/modes/eng-spa.mode").unwrap();
-        let mode: Vec<String> = mode
-            .split('|')
-            .map(|stage| format!("{}/{}", dir.display(), stage.trim()))
-            .collect();
-        for program in mode
-            .iter()
-            .filter_map(|stage| Path::new(stage.split(' ').next()?).file_name())
-        {
+        let mode: Vec<String> =
+            mode.split('|').map(|stage| format!("{}/{}", dir.display(), stage.trim())).collect();
+        for program in mode.iter().filter_map(|stage| Path::new(stage.split(' ').next()?).file_name()) {
             let real = instead.iter().find(|(name, _)| *name == program);
             let real = real.map_or_else(|| Path::new("/usr/bin").join(program), |(_, real)| real.into());
             // The same program stands in several stages.
             let _ = std::os::unix::fs::symlink(real, dir.join(program));
         }
         fs::write(dir.join("eng-spa.mode"), mode.join(" | ")).unwrap();
-        Apertium::new(&ApertiumSettings {
-            modes_dir: dir.into(),
-            timeout: Duration::from_secs(2),
-        })
-        .unwrap()
+        Apertium::new(&ApertiumSettings { modes_dir: dir.into(), timeout: Duration::from_secs(2) }).unwrap()
     }
 
     /// The running processes whose program lies in `dir`, by name.
@@ -416,11 +407,8 @@ mod tests {
     fn assert_publishable(mask: &Mask, answer: &MaskedText) -> String {
         let text = mask.restore(answer).unwrap();
         let parts = [text.clone()];
-        let findings = gate::findings(&Candidate {
-            source: mask,
-            parts: &parts,
-            max_weighted_length: 100_000,
-        });
+        let findings =
+            gate::findings(&Candidate { source: mask, parts: &parts, max_weighted_length: 100_000 });
         assert!(findings.is_empty(), "{text:?}: {findings:?}");
         text
     }
@@ -431,9 +419,7 @@ mod tests {
         let items: Vec<Item> = masks.iter().map(|mask| item(mask, to)).collect();
         let answers = apertium.translate(&items).await.unwrap();
         let answers = masks.iter().zip(answers);
-        answers
-            .map(|(mask, answer)| assert_publishable(mask, &answer.unwrap()))
-            .collect()
+        answers.map(|(mask, answer)| assert_publishable(mask, &answer.unwrap())).collect()
     }
 
     #[actix_rt::test]
@@ -443,14 +429,8 @@ mod tests {
             translate(&apertium, "The house is red. https://a.example", "es").await,
             "La casa es roja. https://a.example"
         );
-        assert_eq!(
-            translate(&apertium, "The house is red.", "ca").await,
-            "La casa és vermell."
-        );
-        assert_eq!(
-            translate(&apertium, "The house is red.", "gl").await,
-            "A casa é vermella."
-        );
+        assert_eq!(translate(&apertium, "The house is red.", "ca").await, "La casa és vermell.");
+        assert_eq!(translate(&apertium, "The house is red.", "gl").await, "A casa é vermella.");
     }
 
     #[actix_rt::test]
@@ -460,10 +440,7 @@ mod tests {
             translate(&apertium, "The house of @bob is red.", "fr").await,
             "La maison de @bob est rouge."
         );
-        assert_eq!(
-            translate(&apertium, "The house is red.", "pt").await,
-            "A casa é vermelha."
-        );
+        assert_eq!(translate(&apertium, "The house is red.", "pt").await, "A casa é vermelha.");
     }
 
     #[actix_rt::test]
@@ -535,14 +512,7 @@ mod tests {
     async fn what_has_no_words_is_not_asked_for() {
         let dir = tempfile::tempdir().unwrap();
         let apertium = modes(dir.path(), &[]);
-        for post in [
-            "",
-            "\n",
-            " ",
-            "#goal https://a.example @bob",
-            "🎉🎉 12:30",
-            "\u{0}",
-        ] {
+        for post in ["", "\n", " ", "#goal https://a.example @bob", "🎉🎉 12:30", "\u{0}"] {
             assert_eq!(translate(&apertium, post, "es").await, post);
         }
         assert_eq!(processes(dir.path()), []);
@@ -561,10 +531,7 @@ mod tests {
     async fn no_pair_is_an_error_of_the_item() {
         let apertium = apertium();
         let mask = mask("hello");
-        let answers = apertium
-            .translate(&[item(&mask, "ja"), item(&mask, "es")])
-            .await
-            .unwrap();
+        let answers = apertium.translate(&[item(&mask, "ja"), item(&mask, "es")]).await.unwrap();
         assert!(matches!(&answers[0], Err(ItemError::Refused(why)) if why.contains("English to Japanese")));
         assert!(answers[1].is_ok());
         assert!(!apertium.supports(language("en"), language("ja")));
@@ -575,12 +542,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let apertium = modes(dir.path(), &[]);
         let before = translate_all(&apertium, &POSTS, "es").await;
-        for program in [
-            "lt-proc",
-            "apertium-tagger",
-            "apertium-transfer",
-            "apertium-postchunk",
-        ] {
+        for program in ["lt-proc", "apertium-tagger", "apertium-transfer", "apertium-postchunk"] {
             // The tagger may have been let go after the last post.
             translate(&apertium, "The house.", "es").await;
             kill_process(process(dir.path(), program), Signal::KILL).unwrap();
@@ -594,21 +556,12 @@ mod tests {
     async fn a_pipeline_that_hangs_is_ended_and_costs_no_answer() {
         let dir = tempfile::tempdir().unwrap();
         let apertium = modes(dir.path(), &[]);
-        assert_eq!(
-            translate(&apertium, "The red house.", "es").await,
-            "La casa roja."
-        );
+        assert_eq!(translate(&apertium, "The red house.", "es").await, "La casa roja.");
         let stopped = process(dir.path(), "apertium-interchunk");
         kill_process_group(getpgid(Some(stopped)).unwrap(), Signal::STOP).unwrap();
-        assert_eq!(
-            translate(&apertium, "The red house.", "es").await,
-            "La casa roja."
-        );
+        assert_eq!(translate(&apertium, "The red house.", "es").await, "La casa roja.");
         assert_eq!(apertium.piecewise(), 1);
-        assert!(
-            processes(dir.path()).iter().all(|(_, pid)| *pid != stopped),
-            "the old one is gone"
-        );
+        assert!(processes(dir.path()).iter().all(|(_, pid)| *pid != stopped), "the old one is gone");
     }
 
     #[actix_rt::test]
@@ -648,16 +601,11 @@ mod tests {
 
     #[test]
     fn modes_that_cannot_be_read_are_an_error_that_says_what_to_do() {
-        let error = Apertium::new(&ApertiumSettings {
-            modes_dir: "/nowhere".into(),
-            ..ApertiumSettings::default()
-        })
-        .unwrap_err();
+        let error =
+            Apertium::new(&ApertiumSettings { modes_dir: "/nowhere".into(), ..ApertiumSettings::default() })
+                .unwrap_err();
         let said = error.to_string();
-        assert!(
-            said.contains("/nowhere") && said.contains("apt install"),
-            "{said}"
-        );
+        assert!(said.contains("/nowhere") && said.contains("apt install"), "{said}");
     }
 
     #[test]

@@ -108,10 +108,7 @@ mod tests {
     }
 
     fn pairs(names: &[&str]) -> BTreeMap<Direction, String> {
-        names
-            .iter()
-            .filter_map(|name| Some((direction(name)?, (*name).to_owned())))
-            .collect()
+        names.iter().filter_map(|name| Some((direction(name)?, (*name).to_owned()))).collect()
     }
 
     fn way(names: &[&str], from: &str, to: &str) -> Option<Vec<String>> {

@@ -255,14 +255,6 @@ mod tests {
         let body = json!({"candidates": [], "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 8,
             "thoughtsTokenCount": 30, "totalTokenCount": 50}});
         let (_, usage) = read(body.to_string().as_bytes(), 1).unwrap();
-        assert_eq!(
-            usage,
-            Usage {
-                prompt: 12,
-                cached: 0,
-                answer: 8,
-                thoughts: 30,
-            }
-        );
+        assert_eq!(usage, Usage { prompt: 12, cached: 0, answer: 8, thoughts: 30 });
     }
 }

@@ -116,10 +116,7 @@ impl Failure {
                 Some(after.split_whitespace().next()?.trim_end_matches('.'))
             })?;
         let delay: SignedDuration = delay.parse().ok()?;
-        (SignedDuration::ZERO..=LONGEST_WAIT)
-            .contains(&delay)
-            .then(|| now.checked_add(delay + MARGIN))?
-            .ok()
+        (SignedDuration::ZERO..=LONGEST_WAIT).contains(&delay).then(|| now.checked_add(delay + MARGIN))?.ok()
     }
 }
 
