@@ -1,1 +1,210 @@
-//! stub
+//! X and Gemini on loopback, true to the wire, with faults to order.
+//!
+//! Mynah's promises are about what happens when a network fails at the worst moment. The real networks fail rarely and
+//! charge for every try; this crate fails on command, says what it did, and keeps count of what it would have cost.
+//! **Its Gemini does not translate**, and says so.
+//!
+//! # Layout
+//!
+//! - [`start`] and [`Sandbox`] here; `server` runs it, `intercept` is what happens around every call.
+//! - `world`: accounts, posts and media, without HTTP. `timeline`: files and lines that become posts; `follow` watches
+//!   such a file.
+//! - `x`: the paths of X, from who calls (`auth`, `oauth1`) to what they are told (`render`, `vocabulary`, `text`).
+//! - `gemini`: the paths of Gemini, and a model that misbehaves on command.
+//! - `faults`: what goes wrong and when. `connection`: how to break off without a word.
+//! - `limits`, `bill`, `requests`: what was rationed, charged, asked.
+//! - `control`: `/_sandbox`, for other processes. `page`: `/`, for people.
+//!
+//! # Examples
+//!
+//! ```
+//! use mynah_sandbox::{SandboxConfig, TimelinePost, credentials};
+//!
+//! # actix_rt::System::new().block_on(async {
+//! let config = SandboxConfig::default().target("mynah_es", "es").posts(["Hello, world"]);
+//! let sandbox = mynah_sandbox::start(config).await?;
+//! let keys = credentials("mynah_es");
+//! println!("X and Gemini at {}, token {}", sandbox.url(), keys.access_token);
+//! sandbox.add_post(TimelinePost::new("And another thing"));
+//! assert_eq!(sandbox.posts().len(), 2);
+//! sandbox.stop().await;
+//! # Ok::<(), mynah_sandbox::SandboxError>(())
+//! # }).unwrap();
+//! ```
+
+mod bill;
+mod config;
+mod connection;
+mod control;
+mod credentials;
+mod endpoint;
+mod error;
+mod faults;
+mod follow;
+mod gemini;
+mod hash;
+mod intercept;
+mod limits;
+mod page;
+mod requests;
+mod server;
+mod snowflake;
+mod state;
+mod timeline;
+mod world;
+mod x;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+pub use self::{
+    bill::Bill,
+    config::{SandboxConfig, TargetAccount},
+    control::{AccountSnapshot, BillSnapshot, PostSnapshot, Snapshot},
+    credentials::{Credentials, credentials},
+    endpoint::Endpoint,
+    error::SandboxError,
+    faults::{EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault, Star, XFault},
+    limits::{Limit, RateLimits},
+    requests::{EndpointCount, GeminiCounters, RequestRecord},
+    timeline::{
+        MediaKind, OtherPost, PostKind, ReplyTo, TimelineError, TimelineMedia, TimelinePost, load_timeline,
+    },
+    world::{AuthKind, PostId, StoredMedia, StoredPost, UserState},
+};
+use self::{follow::Follower, server::Running, state::State, world::FOLLOWED};
+
+/// Starts a sandbox.
+pub async fn start(mut config: SandboxConfig) -> Result<Sandbox, SandboxError> {
+    let listener = server::bind(config.listen)?;
+    let follower = match config.timeline_file.take() {
+        None => None,
+        Some(path) => {
+            let seen = std::fs::read_to_string(&path).map_err(|source| TimelineError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            if config.timeline.is_empty() {
+                config.timeline = timeline::parse_lines(&path, &seen, 1)?;
+            }
+            Some(Follower::after(path, &seen))
+        }
+    };
+    let state = Arc::new(State::new(config));
+    let running = server::run(listener, Arc::clone(&state), follower).await?;
+    log::info!("sandbox at http://{}; {}", running.addr, gemini::NOTICE);
+    Ok(Sandbox { state, running })
+}
+
+/// A sandbox that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    state: Arc<State>,
+    running: Running,
+}
+
+impl Sandbox {
+    /// The base address of X and Gemini both: `http://127.0.0.1:…`, no slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.running.addr)
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.running.addr
+    }
+
+    /// The followed account says something now.
+    pub fn add_post(&self, post: TimelinePost) -> PostId {
+        self.state.add_post(post)
+    }
+
+    /// What the followed account said, oldest first.
+    pub fn posts(&self) -> Vec<StoredPost> {
+        let world = self.state.world();
+        world
+            .account(FOLLOWED)
+            .posts
+            .iter()
+            .map(|post| (**post).clone())
+            .collect()
+    }
+
+    /// What was published on an account, oldest first; nothing if there is no such account.
+    pub fn publications(&self, handle: &str) -> Vec<StoredPost> {
+        let world = self.state.world();
+        let account = world.find(handle).map(|index| world.account(index));
+        let posts = account.map(|account| account.posts.iter().map(|post| (**post).clone()).collect());
+        posts.unwrap_or_default()
+    }
+
+    /// The latest requests, oldest first; ten thousand are kept.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.state.requests().log().cloned().collect()
+    }
+
+    /// How many requests an endpoint ever had, and what it answered.
+    pub fn count(&self, endpoint: Endpoint) -> EndpointCount {
+        let requests = self.state.requests();
+        requests.counts.get(&endpoint).cloned().unwrap_or_default()
+    }
+
+    /// What Gemini was asked.
+    pub fn gemini(&self) -> GeminiCounters {
+        self.state.requests().gemini.clone()
+    }
+
+    /// What X would have charged.
+    pub fn bill(&self) -> Bill {
+        self.state.biller().bill()
+    }
+
+    /// All that `GET /_sandbox/state` tells.
+    pub fn snapshot(&self) -> Snapshot {
+        control::snapshot(&self.state, usize::MAX)
+    }
+
+    /// Sets what goes wrong from now on; the counts of rules begin anew.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        self.state.set_faults(plan);
+    }
+
+    /// Sets how X treats an account. One that the sandbox does not know comes to be.
+    pub fn set_user_state(&self, handle: &str, state: UserState) {
+        self.state.world().account_mut(handle).state = state;
+        self.state.touch();
+    }
+
+    /// Makes all tokens of an account invalid.
+    pub fn revoke_token(&self, handle: &str) {
+        self.state.world().account_mut(handle).revoked = true;
+        self.state.touch();
+    }
+
+    /// Makes them valid again.
+    pub fn restore_token(&self, handle: &str) {
+        self.state.world().account_mut(handle).revoked = false;
+        self.state.touch();
+    }
+
+    /// Waits until `test` holds, asking after every change, at most as long as told; whether it came to hold. Needs a
+    /// Tokio runtime, as actix has.
+    pub async fn until(&self, at_most: Duration, mut test: impl FnMut(&Self) -> bool) -> bool {
+        let mut changes = self.state.changes();
+        let wait = async {
+            // The sender lives as long as this sandbox, so the wait can only end in success.
+            while !test(self) && changes.changed().await.is_ok() {}
+        };
+        tokio::time::timeout(at_most, wait).await.is_ok()
+    }
+
+    /// Stops it. When this returns its port is free.
+    pub async fn stop(&self) {
+        self.running.stop().await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.running.ask_to_stop();
+    }
+}

@@ -1,0 +1,80 @@
+//! How a sandbox is set up. The default is one a test wants: a port of the system's choice, nothing wrong, no waiting.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::{faults::FaultPlan, limits::RateLimits, timeline::TimelinePost};
+
+/// Everything a sandbox can be told before it starts.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// Where to listen; loopback only.
+    pub listen: SocketAddr,
+    /// Handle of the followed account.
+    pub account: String,
+    /// Accounts that have given the app a token, and may so be posted to.
+    pub targets: Vec<TargetAccount>,
+    /// What the followed account said before, oldest first.
+    pub timeline: Vec<TimelinePost>,
+    /// A timeline file to follow: lines appended to it become posts. The lines it has at the start become posts too,
+    /// unless `timeline` has any, which are then taken to be these.
+    pub timeline_file: Option<PathBuf>,
+    /// What goes wrong from the start.
+    pub faults: FaultPlan,
+    /// How long every answer of Gemini takes at least.
+    pub gemini_latency: Duration,
+    /// How long every answer of X takes at least.
+    pub x_latency: Duration,
+    /// X's rate limits.
+    pub rate_limits: RateLimits,
+    /// Whether timelines end after the newest 3,200 posts (800 without replies), as X's do.
+    pub enforce_history_limit: bool,
+    /// Whether a reply or quote of another's post is refused unless its author mentions the account, as X does to
+    /// self-serve apps since February 2026.
+    pub enforce_engagement: bool,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            account: "mynah_source".into(),
+            targets: Vec::new(),
+            timeline: Vec::new(),
+            timeline_file: None,
+            faults: FaultPlan::default(),
+            gemini_latency: Duration::ZERO,
+            x_latency: Duration::ZERO,
+            rate_limits: RateLimits::default(),
+            enforce_history_limit: true,
+            enforce_engagement: true,
+        }
+    }
+}
+
+impl SandboxConfig {
+    /// Adds a target account, such as `("mynah_es", "es")`.
+    #[must_use]
+    pub fn target(mut self, handle: impl Into<String>, language: impl Into<String>) -> Self {
+        self.targets.push(TargetAccount {
+            handle: handle.into(),
+            language: language.into(),
+        });
+        self
+    }
+
+    /// Adds posts to the timeline.
+    #[must_use]
+    pub fn posts<T: Into<String>>(mut self, texts: impl IntoIterator<Item = T>) -> Self {
+        self.timeline.extend(texts.into_iter().map(TimelinePost::new));
+        self
+    }
+}
+
+/// An account to post to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetAccount {
+    /// Its handle.
+    pub handle: String,
+    /// Its language, for the page and for the `lang` of its posts.
+    pub language: String,
+}

@@ -1,0 +1,35 @@
+//! Keys for the sandbox: the same in every run, so that a config file or a test can state them, and so plainly fake
+//! that nobody takes them for secrets.
+
+/// What one target account needs to act on the sandbox's X, and the keys that all share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// OAuth 1.0a consumer key, one for the app.
+    pub consumer_key: String,
+    /// OAuth 1.0a consumer secret.
+    pub consumer_secret: String,
+    /// OAuth 1.0a access token of this account.
+    pub access_token: String,
+    /// Its secret.
+    pub access_token_secret: String,
+    /// OAuth 2.0 user bearer token of this account.
+    pub user_bearer_token: String,
+    /// App-only bearer token: reads, never posts.
+    pub app_bearer_token: String,
+    /// Key for the sandbox's Gemini.
+    pub gemini_api_key: String,
+}
+
+/// The credentials of the account `handle`, whether or not the sandbox knows it.
+pub fn credentials(handle: &str) -> Credentials {
+    let handle = handle.to_ascii_lowercase();
+    Credentials {
+        consumer_key: "sandbox-consumer-key".into(),
+        consumer_secret: "sandbox-consumer-secret".into(),
+        access_token: format!("sandbox-access-token-{handle}"),
+        access_token_secret: format!("sandbox-access-token-secret-{handle}"),
+        user_bearer_token: format!("sandbox-user-bearer-{handle}"),
+        app_bearer_token: "sandbox-app-bearer".into(),
+        gemini_api_key: "sandbox-gemini-key".into(),
+    }
+}

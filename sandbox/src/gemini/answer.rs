@@ -1,0 +1,326 @@
+//! The model's answer, good or bad. A good one marks each text with its target, keeps every protected part, and fits
+//! the length it was given; a bad one is wrong in exactly the way that was ordered.
+
+use serde_json::{Value, json};
+
+use super::{
+    problems::GeminiProblem,
+    request::{Item, Request},
+};
+use crate::{faults::GeminiFault, hash, x::text::weight};
+
+/// Four characters are about one token.
+const CHARS_PER_TOKEN: usize = 4;
+/// What "thinking" costs.
+const THOUGHT_TOKENS: usize = 30;
+
+/// The body of a 200, or the error that was ordered.
+pub(crate) fn answer(
+    model: &str,
+    asked: &Request,
+    fault: Option<GeminiFault>,
+) -> Result<Value, GeminiProblem> {
+    match fault {
+        Some(GeminiFault::QuotaPerMinute) => return Err(GeminiProblem::quota(model, false)),
+        Some(GeminiFault::QuotaPerDay) => return Err(GeminiProblem::quota(model, true)),
+        Some(GeminiFault::Overloaded) => return Err(GeminiProblem::of_status(503)),
+        Some(GeminiFault::Internal) => return Err(GeminiProblem::of_status(500)),
+        Some(GeminiFault::Refusal) => {
+            return Ok(envelope(
+                model,
+                asked,
+                &json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}),
+                0,
+            ));
+        }
+        Some(GeminiFault::MaxTokens) => return Ok(bare(model, asked, "MAX_TOKENS")),
+        Some(GeminiFault::Safety) => return Ok(bare(model, asked, "SAFETY")),
+        _ => {}
+    }
+    let mut text = written(asked, fault);
+    let mut finish = "STOP";
+    if let Some(most) = asked.max_output_tokens {
+        let most = usize::try_from(most)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(CHARS_PER_TOKEN);
+        if let Some((at, _)) = text.char_indices().nth(most) {
+            text.truncate(at);
+            finish = "MAX_TOKENS";
+        }
+    }
+    let mut parts = Vec::new();
+    if asked.include_thoughts || fault == Some(GeminiFault::ThoughtPart) {
+        parts.push(json!({"text": "The user wants me to translate. I cannot.", "thought": true}));
+    }
+    parts.push(json!({"text": text}));
+    let candidate = json!({
+        "content": {"role": "model", "parts": parts},
+        "finishReason": finish,
+        "index": 0,
+    });
+    Ok(envelope(
+        model,
+        asked,
+        &json!({"candidates": [candidate]}),
+        text.chars().count(),
+    ))
+}
+
+/// A candidate without parts.
+fn bare(model: &str, asked: &Request, finish: &str) -> Value {
+    let candidate = json!({"content": {"role": "model"}, "finishReason": finish, "index": 0});
+    envelope(model, asked, &json!({"candidates": [candidate]}), 0)
+}
+
+/// Puts what every answer has around what this one has.
+fn envelope(model: &str, asked: &Request, inner: &Value, answer_chars: usize) -> Value {
+    let prompt = asked.prompt_chars.div_ceil(CHARS_PER_TOKEN);
+    let answer = answer_chars.div_ceil(CHARS_PER_TOKEN);
+    let mut usage = json!({
+        "promptTokenCount": prompt,
+        "totalTokenCount": prompt + answer + THOUGHT_TOKENS,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt}],
+        "thoughtsTokenCount": THOUGHT_TOKENS,
+    });
+    if answer > 0 {
+        usage["candidatesTokenCount"] = json!(answer);
+    }
+    let mut body = inner.clone();
+    body["usageMetadata"] = usage;
+    body["modelVersion"] = json!(model);
+    body["responseId"] = json!(format!(
+        "sandbox-{:016x}",
+        hash::stable(&[model.as_bytes(), &fastrand::u64(..).to_le_bytes()])
+    ));
+    body
+}
+
+/// The text part.
+fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
+    if !asked.structured {
+        let text = asked.items.first().map_or("", |item| &item.text);
+        return format!("[sandbox] {text}");
+    }
+    let mut list: Vec<Value> = asked
+        .items
+        .iter()
+        .map(|item| json!({"id": item.id, "text": said(item, fault)}))
+        .collect();
+    match fault {
+        Some(GeminiFault::MissingItem) => drop(list.pop()),
+        Some(GeminiFault::DuplicatedId) => list.extend(list.first().cloned()),
+        Some(GeminiFault::UnknownId) => list.push(json!({"id": "nobody-sent-this", "text": "?"})),
+        _ => {}
+    }
+    let array = Value::from(list).to_string();
+    match fault {
+        Some(GeminiFault::GarbageJson) => {
+            let half = array.char_indices().nth(array.chars().count() / 2);
+            array[..half.map_or(0, |(at, _)| at)].to_owned()
+        }
+        Some(GeminiFault::Preamble) => format!("Sure! Here is the translation:\n\n```json\n{array}\n```\n"),
+        // Not told to answer in bare JSON, a model puts a fence around it.
+        _ if !asked.json => format!("```json\n{array}\n```"),
+        _ => array,
+    }
+}
+
+/// What the "translation" of one item says.
+fn said(item: &Item, fault: Option<GeminiFault>) -> String {
+    let marked = format!("[{}] {}", item.target, item.text);
+    match fault {
+        Some(GeminiFault::SourceText) => item.text.clone(),
+        Some(GeminiFault::EmptyText) => String::new(),
+        Some(GeminiFault::OverLong) => {
+            let times = item.max_weighted_length.unwrap_or(280) / 10 + 2;
+            format!("{marked} {}", "and so on and on ".repeat(times).trim_end())
+        }
+        Some(GeminiFault::WrongLanguage) => {
+            let kept: Vec<&str> = words(&item.text)
+                .into_iter()
+                .filter(|word| is_protected(word))
+                .collect();
+            let sentence = if item.target.starts_with("ru") {
+                "この文は頼まれた言語で書かれていません。"
+            } else {
+                "Это предложение написано не на том языке, о котором просили."
+            };
+            format!("{sentence} {}", kept.join(" ")).trim_end().to_owned()
+        }
+        Some(GeminiFault::MissingPlaceholder) => with_first_protected(&marked, ""),
+        Some(GeminiFault::DoubledPlaceholder) => {
+            match words(&marked).into_iter().find(|word| is_protected(word)) {
+                Some(word) => with_first_protected(&marked, &format!("{word} {word}")),
+                None => marked,
+            }
+        }
+        _ => match item.max_weighted_length {
+            Some(most) => shorten(&marked, most),
+            None => marked,
+        },
+    }
+}
+
+/// The text with its first protected word replaced; unchanged if it has none.
+fn with_first_protected(text: &str, replacement: &str) -> String {
+    match words(text).into_iter().find(|word| is_protected(word)) {
+        Some(word) => text.replacen(word, replacement, 1),
+        None => text.to_owned(),
+    }
+}
+
+/// Leaves out words from the end until the text fits; never a protected one, so a text that is nothing else may stay
+/// too long.
+fn shorten(text: &str, most: usize) -> String {
+    if weight(text) <= most {
+        return text.to_owned();
+    }
+    let mut kept = words(text);
+    // The first word is the mark of the target: without it this could pass for a translation.
+    while let Some(last) = (1..kept.len()).rev().find(|index| !is_protected(kept[*index])) {
+        kept.remove(last);
+        let shorter = kept.join(" ");
+        if weight(&shorter) <= most {
+            return shorter;
+        }
+    }
+    kept.join(" ")
+}
+
+/// Pairs that mark a placeholder, whatever an engine likes to write.
+const BRACKETS: [(char, char); 7] = [
+    ('⟦', '⟧'),
+    ('⟪', '⟫'),
+    ('⦃', '⦄'),
+    ('\u{e000}', '\u{e001}'),
+    ('⟨', '⟩'),
+    ('{', '}'),
+    ('<', '>'),
+];
+
+/// Words, white space between them left out; white space inside brackets is no boundary.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut start = None;
+    let mut closer = None;
+    for (at, letter) in text.char_indices() {
+        if closer == Some(letter) {
+            closer = None;
+        } else if closer.is_none()
+            && let Some((_, close)) = BRACKETS.iter().find(|(open, _)| *open == letter)
+            && text[at..].contains(*close)
+        {
+            closer = Some(*close);
+        }
+        match (start, letter.is_whitespace() && closer.is_none()) {
+            (None, false) => start = Some(at),
+            (Some(from), true) => {
+                words.push(&text[from..at]);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    words.extend(start.map(|from| &text[from..]));
+    words
+}
+
+/// Whether a word is more than words: a placeholder, a link, a mention, a tag.
+fn is_protected(word: &str) -> bool {
+    let bracketed = BRACKETS
+        .iter()
+        .any(|(open, close)| word.find(*open).is_some_and(|at| word[at..].contains(*close)));
+    bracketed
+        || word.starts_with(['@', '#', '$', '%'])
+        || word.contains("://")
+        || (word.starts_with("__") && word.trim_end_matches(['.', ',']).ends_with("__"))
+        || (word.starts_with("[[") && word.contains("]]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(text: &str, most: Option<usize>) -> Item {
+        Item {
+            id: "1".into(),
+            target: "es".into(),
+            text: text.into(),
+            max_weighted_length: most,
+        }
+    }
+
+    fn asked(items: Vec<Item>) -> Request {
+        Request {
+            items,
+            structured: true,
+            json: true,
+            ..Request::default()
+        }
+    }
+
+    fn text_of(body: &Value) -> String {
+        body["candidates"][0]["content"]["parts"][0]["text"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn it_marks_and_keeps() {
+        let asked = asked(vec![item("Hello ⟦1⟧, see ⟦2⟧", None)]);
+        let body = answer("m", &asked, None).unwrap();
+        assert_eq!(text_of(&body), r#"[{"id":"1","text":"[es] Hello ⟦1⟧, see ⟦2⟧"}]"#);
+        assert_eq!(body["candidates"][0]["finishReason"], "STOP");
+    }
+
+    #[test]
+    fn shortening_spares_what_is_protected() {
+        let short = said(
+            &item("one two three <x id=\"1\"/> four five @jack", Some(30)),
+            None,
+        );
+        assert!(weight(&short) <= 30, "{short}");
+        assert!(
+            short.starts_with("[es] ") && short.contains("<x id=\"1\"/>") && short.contains("@jack"),
+            "{short}"
+        );
+    }
+
+    #[test]
+    fn each_misbehaviour_is_the_one_ordered() {
+        let one = item("Hello ⟦1⟧ there", None);
+        let say = |fault| said(&one, Some(fault));
+        assert!(!say(GeminiFault::MissingPlaceholder).contains("⟦1⟧"));
+        assert_eq!(say(GeminiFault::DoubledPlaceholder).matches("⟦1⟧").count(), 2);
+        assert_eq!(say(GeminiFault::SourceText), one.text);
+        assert!(weight(&say(GeminiFault::OverLong)) > 280);
+        assert!(say(GeminiFault::WrongLanguage).ends_with("⟦1⟧"));
+        let asked = asked(vec![
+            one.clone(),
+            Item {
+                id: "2".into(),
+                ..one
+            },
+        ]);
+        let text = |fault| text_of(&answer("m", &asked, Some(fault)).unwrap());
+        let parsed = |fault| serde_json::from_str::<Vec<Value>>(&text(fault));
+        assert!(parsed(GeminiFault::GarbageJson).is_err());
+        assert!(text(GeminiFault::Preamble).starts_with("Sure!"));
+        assert_eq!(parsed(GeminiFault::MissingItem).unwrap().len(), 1);
+        assert_eq!(parsed(GeminiFault::DuplicatedId).unwrap().len(), 3);
+        let refused = answer("m", &asked, Some(GeminiFault::Refusal)).unwrap();
+        assert!(refused.get("candidates").is_none());
+        let spent = answer("m", &asked, Some(GeminiFault::MaxTokens)).unwrap();
+        assert!(spent["candidates"][0]["content"].get("parts").is_none());
+    }
+
+    #[test]
+    fn a_small_budget_cuts_the_answer() {
+        let mut asked = asked(vec![item(&"word ".repeat(50), None)]);
+        asked.max_output_tokens = Some(5);
+        let body = answer("m", &asked, None).unwrap();
+        assert_eq!(body["candidates"][0]["finishReason"], "MAX_TOKENS");
+        assert_eq!(text_of(&body).chars().count(), 20);
+    }
+}

@@ -1,0 +1,252 @@
+//! What happens around every call of X and Gemini: it takes its time, meets its fault, gets its headers, and is
+//! written down. The handlers inside know nothing of any of it.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
+    body::{BoxBody, to_bytes},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
+    middleware::Next,
+    web,
+};
+use jiff::Timestamp;
+
+use crate::{
+    connection::Connection,
+    endpoint::Endpoint,
+    faults::Fault,
+    gemini::GeminiProblem,
+    limits::Readings,
+    requests::{RequestRecord, without_keys},
+    state::State,
+    x::{self, Seen, now_ms, problems::Problem},
+};
+
+/// What a bot guard sends instead of an API's answer.
+const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a moment...</title></head><body>\
+    <h1>Checking if the site connection is secure</h1></body></html>";
+
+pub(crate) async fn intercept(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(endpoint) = Endpoint::of(request.method(), request.path()) else {
+        return next.call(request).await;
+    };
+    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+        return next.call(request).await;
+    };
+    let call = Call::begin(&request, endpoint, state);
+    let verdict = call.state.faults().draw(endpoint);
+    let latency = if endpoint.is_gemini() {
+        call.state.gemini_latency
+    } else {
+        call.state.x_latency
+    };
+    let wait = latency + verdict.delay;
+    if wait > Duration::ZERO {
+        actix_rt::time::sleep(wait).await;
+    }
+    let Some(fault) = verdict.fault else {
+        let response = next.call(request).await?;
+        return Ok(call.answer(response, None));
+    };
+    // Faults that come before the act.
+    let instead = match fault {
+        Fault::Status(code) => Some(problem(endpoint, code)),
+        Fault::X(_) if endpoint.is_gemini() => Some(problem(endpoint, 500)),
+        Fault::X(problem) => Some(Problem::ordered(problem).error_response()),
+        Fault::HtmlPage => Some(bot_guard()),
+        Fault::Hang => return call.hang(request.request(), fault).await,
+        Fault::DropConnection => {
+            let (request, _) = request.into_parts();
+            return Ok(call.drop_connection(request, fault));
+        }
+        Fault::Gemini(misbehaviour) => {
+            request.extensions_mut().insert(misbehaviour);
+            None
+        }
+        _ => None,
+    };
+    if let Some(response) = instead {
+        if matches!(fault, Fault::Status(429)) {
+            let spent = call.spent();
+            request.extensions_mut().insert(spent);
+        }
+        return Ok(call.answer(request.into_response(response), Some(fault)));
+    }
+    let response = next.call(request).await?;
+    // Faults that come after it.
+    match fault {
+        Fault::HangAfterAct => call.hang(response.request(), fault).await,
+        Fault::DropAfterAct => {
+            let (request, _) = response.into_parts();
+            Ok(call.drop_connection(request, fault))
+        }
+        Fault::StatusAfterAct(code) => {
+            let (request, _) = response.into_parts();
+            Ok(call.answer(
+                ServiceResponse::new(request, problem(endpoint, code)),
+                Some(fault),
+            ))
+        }
+        Fault::HalfBody => call.half_body(response, fault).await,
+        Fault::Garbage => {
+            let response = response.map_body(|_, _| BoxBody::new("{\"data\":[{\"id\":\"19\u{fffd}<<<"));
+            Ok(call.answer(response, Some(fault)))
+        }
+        _ => Ok(call.answer(response, Some(fault))),
+    }
+}
+
+fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
+    if endpoint.is_gemini() {
+        GeminiProblem::of_status(code).error_response()
+    } else {
+        Problem::of_status(code).error_response()
+    }
+}
+
+fn bot_guard() -> HttpResponse {
+    HttpResponse::Forbidden()
+        .content_type("text/html; charset=UTF-8")
+        .insert_header(("server", "cloudflare"))
+        .body(BOT_GUARD)
+}
+
+/// A call from its arrival to its entry in the log.
+struct Call {
+    state: web::Data<State>,
+    endpoint: Endpoint,
+    started: Instant,
+    record: RequestRecord,
+}
+
+impl Call {
+    fn begin(request: &ServiceRequest, endpoint: Endpoint, state: web::Data<State>) -> Self {
+        if endpoint.is_gemini() {
+            let mut requests = state.requests();
+            requests.generating += 1;
+            requests.gemini.max_concurrent = requests.gemini.max_concurrent.max(requests.generating);
+        }
+        let record = RequestRecord {
+            number: 0,
+            at_ms: Timestamp::now().as_millisecond(),
+            endpoint,
+            method: request.method().to_string(),
+            path: request.path().to_owned(),
+            query: without_keys(request.query_string()),
+            status: None,
+            auth: None,
+            account: None,
+            fault: None,
+            took_ms: 0,
+        };
+        Self {
+            state,
+            endpoint,
+            started: Instant::now(),
+            record,
+        }
+    }
+
+    fn took_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn write_down(&self, request: &HttpRequest, status: Option<u16>, fault: Option<Fault>) {
+        let seen = request.extensions().get::<Seen>().cloned();
+        let (auth, account) = seen.map_or((None, None), |seen| (Some(seen.auth), seen.account));
+        self.state.requests().record(RequestRecord {
+            status,
+            auth,
+            account,
+            fault,
+            took_ms: self.took_ms(),
+            ..self.record.clone()
+        });
+        self.state.touch();
+    }
+
+    /// The readings of a window that is over for now, for a 429 that was ordered.
+    fn spent(&self) -> Readings {
+        let mut readings = self.state.limiter().untouched(self.endpoint, now_ms());
+        readings.window.remaining = 0;
+        readings
+    }
+
+    fn answer(
+        self,
+        mut response: ServiceResponse<BoxBody>,
+        fault: Option<Fault>,
+    ) -> ServiceResponse<BoxBody> {
+        if !self.endpoint.is_gemini() {
+            let readings = response.request().extensions().get::<Readings>().copied();
+            let limiter = self.state.limiter();
+            let readings = readings.unwrap_or_else(|| limiter.untouched(self.endpoint, now_ms()));
+            let day_headers = limiter.day_headers();
+            drop(limiter);
+            x::put_headers(response.headers_mut(), &readings, day_headers, self.took_ms());
+        }
+        if !response.headers().contains_key(CONTENT_TYPE) {
+            let json = HeaderValue::from_static("application/json; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, json);
+        }
+        self.write_down(response.request(), Some(response.status().as_u16()), fault);
+        response
+    }
+
+    async fn hang(self, request: &HttpRequest, fault: Fault) -> Result<ServiceResponse<BoxBody>, Error> {
+        self.write_down(request, None, Some(fault));
+        std::future::pending().await
+    }
+
+    fn drop_connection(self, request: HttpRequest, fault: Fault) -> ServiceResponse<BoxBody> {
+        self.write_down(&request, None, Some(fault));
+        if let Some(connection) = request.conn_data::<Connection>() {
+            connection.close();
+        }
+        // Nobody gets this: the socket is shut.
+        ServiceResponse::new(request, HttpResponse::ServiceUnavailable().finish())
+    }
+
+    async fn half_body(
+        self,
+        response: ServiceResponse<BoxBody>,
+        fault: Fault,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let state = self.state.clone();
+        let response = self.answer(response, Some(fault));
+        let (request, response) = response.into_parts();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body).await.unwrap_or_default();
+        let mut raw = format!("HTTP/1.1 {}\r\n", head.status());
+        for (name, value) in head.headers() {
+            // A header of the sandbox's own making is ASCII.
+            let _ = write!(raw, "{name}: {}\r\n", value.to_str().unwrap_or_default());
+        }
+        let _ = write!(raw, "{CONTENT_LENGTH}: {}\r\n\r\n", body.len());
+        let mut raw = raw.into_bytes();
+        raw.extend_from_slice(&body[..body.len() / 2]);
+        if let Some(connection) = request.conn_data::<Connection>() {
+            connection.close_after(&raw);
+        }
+        state.touch();
+        Ok(ServiceResponse::new(request, HttpResponse::Ok().finish()))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // Here rather than at the end of a happy path, so that a call whose client went away is counted out, too.
+        if self.endpoint.is_gemini() {
+            let mut requests = self.state.requests();
+            requests.generating = requests.generating.saturating_sub(1);
+        }
+    }
+}

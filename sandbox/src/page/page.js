@@ -1,0 +1,22 @@
+// Asks four times in three seconds whether anything changed, and if so takes the new page's contents. The server alone
+// writes HTML, so there is one place that must escape.
+"use strict";
+let version = document.body.dataset.version;
+async function look() {
+  try {
+    const now = await (await fetch("/_sandbox/version")).json();
+    if (String(now.version) !== version) {
+      const text = await (await fetch("/")).text();
+      const page = new DOMParser().parseFromString(text, "text/html");
+      version = page.body.dataset.version;
+      for (const part of ["header", "main"]) {
+        document.querySelector(part).replaceWith(page.querySelector(part));
+      }
+    }
+  } catch {
+    // The sandbox has stopped; what it last showed stays.
+  }
+  setTimeout(look, 750);
+}
+if (!document.hidden) look();
+else document.addEventListener("visibilitychange", look, { once: true });

@@ -1,0 +1,136 @@
+//! The server: one thread with a runtime of its own, so that whoever starts a sandbox may use any runtime, or none.
+
+use std::{
+    any::Any,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use actix_web::{
+    App, HttpServer,
+    dev::{Extensions, ServerHandle},
+    middleware::from_fn,
+    web,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    connection::Connection, control, error::SandboxError, follow::Follower, gemini, intercept, page,
+    state::State, x,
+};
+
+/// The largest body that is read: a picture in base64, with room to spare.
+const BODY_MOST: usize = 32 * 1024 * 1024;
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) addr: SocketAddr,
+    handle: ServerHandle,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+impl Running {
+    /// Ends the server; with the answer its socket is closed.
+    pub(crate) async fn stop(&self) {
+        self.handle.stop(false).await;
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            // An error means that the thread is gone, which is what was asked for.
+            let _ = ended.await;
+        }
+    }
+
+    /// Asks the server to end, and does not wait.
+    pub(crate) fn ask_to_stop(&self) {
+        // The command is sent before the future is polled.
+        drop(self.handle.stop(false));
+    }
+}
+
+/// Binds `listen`, or says what to do about it.
+pub(crate) fn bind(listen: SocketAddr) -> Result<TcpListener, SandboxError> {
+    if !listen.ip().is_loopback() {
+        return Err(SandboxError::NotLoopback(listen));
+    }
+    TcpListener::bind(listen).map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => SandboxError::PortTaken(listen),
+        _ => SandboxError::Listen { addr: listen, source },
+    })
+}
+
+/// Starts the server on a thread of its own.
+pub(crate) async fn run(
+    listener: TcpListener,
+    state: Arc<State>,
+    follower: Option<Follower>,
+) -> Result<Running, SandboxError> {
+    let addr = listener
+        .local_addr()
+        .map_err(|error| SandboxError::Start(error.to_string()))?;
+    let (started_tx, started) = oneshot::channel();
+    let (ended_tx, ended) = oneshot::channel();
+    thread::Builder::new()
+        .name("mynah-sandbox".into())
+        .spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                match serve(listener, Arc::clone(&state)) {
+                    Ok(server) => {
+                        if let Some(follower) = follower {
+                            actix_rt::spawn(follower.run(state));
+                        }
+                        // Whoever asked may have gone; the server then ends with its handle.
+                        let _ = started_tx.send(Ok(server.handle()));
+                        if let Err(error) = server.await {
+                            log::error!("the sandbox's server ended: {error}");
+                        }
+                    }
+                    Err(error) => drop(started_tx.send(Err(error))),
+                }
+            });
+            let _ = ended_tx.send(());
+        })
+        .map_err(|error| SandboxError::Start(error.to_string()))?;
+    let handle = started
+        .await
+        .map_err(|_| SandboxError::Start("its thread ended at once".into()))?
+        .map_err(|error| SandboxError::Start(error.to_string()))?;
+    Ok(Running {
+        addr,
+        handle,
+        ended: Mutex::new(Some(ended)),
+    })
+}
+
+fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web::dev::Server> {
+    let state = web::Data::from(state);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .app_data(web::PayloadConfig::new(BODY_MOST))
+            .wrap(from_fn(intercept::intercept))
+            .configure(page::routes)
+            .configure(control::routes)
+            .configure(x::routes)
+            .configure(gemini::routes)
+    })
+    .on_connect(keep_connection)
+    // One worker: requests here wait more than they work, and one order of events is easier to reason about.
+    .workers(1)
+    .disable_signals()
+    .shutdown_timeout(0)
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+fn keep_connection(stream: &dyn Any, extensions: &mut Extensions) {
+    let Some(stream) = stream.downcast_ref::<actix_rt::net::TcpStream>() else {
+        return;
+    };
+    match Connection::of(stream) {
+        Ok(connection) => drop(extensions.insert(connection)),
+        Err(error) => log::warn!("faults that drop this connection will answer 503 instead: {error}"),
+    }
+}

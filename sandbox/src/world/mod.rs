@@ -1,0 +1,444 @@
+//! The sandbox's little X: accounts, what they said, and what is attached. It knows nothing of HTTP, and every way in
+//! which a post can come to be passes through here, so ids rise and threads hold together whoever speaks.
+
+mod account;
+mod post;
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::{
+    account::UserState,
+    post::{AuthKind, PostId, StoredMedia, StoredPost},
+};
+pub(crate) use self::{
+    account::{Account, Role},
+    post::{Upload, UploadState},
+};
+use crate::{
+    config::TargetAccount,
+    credentials::{Credentials, credentials},
+    hash,
+    snowflake::Snowflakes,
+    timeline::{OtherPost, PostKind, ReplyTo, TimelineMedia, TimelinePost},
+    x::text,
+};
+
+/// Two publications of one account with one text within this time are one too many.
+const DUPLICATE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// The followed account is always the first.
+pub(crate) const FOLLOWED: usize = 0;
+
+#[derive(Debug)]
+pub(crate) struct World {
+    accounts: Vec<Account>,
+    by_handle: HashMap<String, usize>,
+    by_id: HashMap<u64, usize>,
+    posts: HashMap<u64, Arc<StoredPost>>,
+    uploads: HashMap<u64, Upload>,
+    flakes: Snowflakes,
+}
+
+/// What somebody wants published, checked already for form.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) text: String,
+    pub(crate) reply_to: Option<u64>,
+    pub(crate) quoted: Option<u64>,
+    pub(crate) media: Vec<u64>,
+    pub(crate) auth: AuthKind,
+}
+
+/// Why X would not publish a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the account said the same within a day")]
+    Duplicate,
+    #[error("the post it answers is not there")]
+    ReplyToMissing,
+    #[error("the post it quotes is not there")]
+    QuotedMissing,
+    #[error("medium {0} is not there, not ready or not this account's")]
+    MediaMissing(u64),
+    #[error("the account may not post")]
+    NotPermitted,
+}
+
+impl World {
+    pub(crate) fn new(followed: &str, targets: &[TargetAccount], timeline: Vec<TimelinePost>) -> Self {
+        let mut world = Self {
+            accounts: Vec::new(),
+            by_handle: HashMap::new(),
+            by_id: HashMap::new(),
+            posts: HashMap::new(),
+            uploads: HashMap::new(),
+            flakes: Snowflakes::default(),
+        };
+        world.open_account(followed, Role::Followed);
+        for target in targets {
+            let role = Role::Target {
+                language: target.language.clone(),
+            };
+            world.open_account(&target.handle, role);
+        }
+        world.load(timeline);
+        world
+    }
+
+    /// Takes in a whole timeline: posts without a time stand a minute apart and end now.
+    pub(crate) fn load(&mut self, timeline: Vec<TimelinePost>) {
+        let now = Timestamp::now();
+        let count = i64::try_from(timeline.len()).unwrap_or(i64::MAX);
+        for (minutes, post) in (1..=count).rev().zip(timeline) {
+            let at = now - SignedDuration::from_mins(minutes.min(1_000_000));
+            self.say(post, at);
+        }
+    }
+
+    // Accounts
+
+    pub(crate) fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    pub(crate) fn account(&self, index: usize) -> &Account {
+        &self.accounts[index]
+    }
+
+    pub(crate) fn find(&self, handle: &str) -> Option<usize> {
+        self.by_handle.get(&handle.to_ascii_lowercase()).copied()
+    }
+
+    pub(crate) fn find_id(&self, id: u64) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The account to steer from outside. A name that nobody uses becomes an account, so that it can be suspended.
+    pub(crate) fn account_mut(&mut self, handle: &str) -> &mut Account {
+        let index = self.stranger(handle);
+        &mut self.accounts[index]
+    }
+
+    /// The index of the account that these credentials are for, unless they were revoked.
+    pub(crate) fn holder(&self, holds: impl Fn(&Credentials) -> bool) -> Option<usize> {
+        self.accounts
+            .iter()
+            .position(|account| account.has_token() && holds(&credentials(&account.handle)))
+    }
+
+    fn stranger(&mut self, handle: &str) -> usize {
+        self.find(handle)
+            .unwrap_or_else(|| self.open_account(handle, Role::Other))
+    }
+
+    fn open_account(&mut self, handle: &str, role: Role) -> usize {
+        if let Some(known) = self.find(handle) {
+            return known;
+        }
+        let index = self.accounts.len();
+        let account = Account::new(handle, role);
+        self.by_handle.insert(handle.to_ascii_lowercase(), index);
+        self.by_id.insert(account.id, index);
+        self.accounts.push(account);
+        index
+    }
+
+    // Posts
+
+    pub(crate) fn post(&self, id: u64) -> Option<&Arc<StoredPost>> {
+        self.posts.get(&id)
+    }
+
+    /// The followed account says something now.
+    pub(crate) fn add(&mut self, post: TimelinePost) -> PostId {
+        self.say(post, Timestamp::now())
+    }
+
+    fn say(&mut self, post: TimelinePost, at: Timestamp) -> PostId {
+        let at = post.created_at.unwrap_or(at);
+        // A date that runs backwards would break the order of the timeline: the order of the file wins.
+        let floor = self.accounts[FOLLOWED].posts.last().map_or(0, |last| last.id.0);
+        let id = self.flakes.next(at, floor);
+        let quoted = post.quoted.as_ref().map(|other| self.said_by_other(other, at));
+        let reposted = post.reposted.as_ref().map(|other| self.said_by_other(other, at));
+        let in_thread = post
+            .thread
+            .as_ref()
+            .and_then(|name| self.accounts[FOLLOWED].threads.get(name).copied());
+        let reply_to = match &post.reply_to {
+            Some(ReplyTo::Number(number)) => number
+                .checked_sub(1)
+                .and_then(|index| self.accounts[FOLLOWED].posts.get(usize::try_from(index).ok()?))
+                .map(|answered| answered.id.0),
+            Some(ReplyTo::Id(id)) => id.parse().ok(),
+            None => in_thread,
+        };
+        // A reply to nobody in particular still answers somebody.
+        let reply_to = reply_to.or_else(|| {
+            (post.kind == Some(PostKind::Reply) || post.reply_to.is_some()).then(|| {
+                let other = OtherPost {
+                    author: "somebody".into(),
+                    text: "What do you think?".into(),
+                };
+                self.said_by_other(&other, at)
+            })
+        });
+        if let Some(name) = post.thread {
+            self.accounts[FOLLOWED].threads.insert(name, id);
+        }
+        let kind = post.kind.unwrap_or(match (reposted, quoted, reply_to) {
+            (Some(_), _, _) => PostKind::Repost,
+            (_, Some(_), _) => PostKind::Quote,
+            (_, _, Some(_)) => PostKind::Reply,
+            _ => PostKind::Post,
+        });
+        let media = post
+            .media
+            .iter()
+            .map(|medium| self.loaded_medium(medium, at))
+            .collect();
+        let stored = StoredPost {
+            kind,
+            lang: post.lang.unwrap_or_else(|| "en".into()),
+            quoted: quoted.map(PostId),
+            reposted: reposted.map(PostId),
+            media,
+            long: post.long,
+            ..self.blank(FOLLOWED, id, text::unescape(&post.text), reply_to)
+        };
+        self.store(stored)
+    }
+
+    fn said_by_other(&mut self, other: &OtherPost, before: Timestamp) -> u64 {
+        let author = self.stranger(&other.author);
+        let floor = self.accounts[author].posts.last().map_or(0, |last| last.id.0);
+        let id = self.flakes.next(before - SignedDuration::from_hours(1), floor);
+        let stored = StoredPost {
+            lang: "en".into(),
+            ..self.blank(author, id, text::unescape(&other.text), None)
+        };
+        self.store(stored).0
+    }
+
+    fn loaded_medium(&mut self, medium: &TimelineMedia, at: Timestamp) -> StoredMedia {
+        let id = self.flakes.next(at, 0);
+        let key = format!("{}_{id}", medium.kind.key_prefix());
+        let url = medium.url.clone();
+        StoredMedia {
+            url: url.unwrap_or_else(|| format!("https://pbs.twimg.com/media/{key}.jpg")),
+            key,
+            kind: medium.kind,
+            alt: medium.alt.clone(),
+            width: 1200,
+            height: 800,
+        }
+    }
+
+    /// A post with nothing but what every post has.
+    fn blank(&self, author: usize, id: u64, text: String, reply_to: Option<u64>) -> StoredPost {
+        let answered = reply_to.and_then(|id| self.posts.get(&id));
+        StoredPost {
+            id: PostId(id),
+            author: self.accounts[author].handle.clone(),
+            author_id: self.accounts[author].id,
+            text,
+            kind: if reply_to.is_some() {
+                PostKind::Reply
+            } else {
+                PostKind::Post
+            },
+            lang: "und".into(),
+            reply_to: reply_to.map(PostId),
+            // A stranger's post, unknown here, was still written by somebody.
+            in_reply_to_user_id: reply_to.map(|id| {
+                answered.map_or_else(|| account::made_up_id(&id.to_string()), |post| post.author_id)
+            }),
+            conversation_id: PostId(match (reply_to, answered) {
+                (_, Some(post)) => post.conversation_id.0,
+                (Some(root), None) => root,
+                (None, None) => id,
+            }),
+            quoted: None,
+            reposted: None,
+            media: Vec::new(),
+            long: None,
+            auth: None,
+        }
+    }
+
+    fn store(&mut self, post: StoredPost) -> PostId {
+        let id = post.id;
+        let post = Arc::new(post);
+        if let Some(author) = self.find_id(post.author_id) {
+            self.accounts[author].posts.push(Arc::clone(&post));
+        }
+        self.posts.insert(id.0, post);
+        id
+    }
+
+    /// Publishes a draft for the account at `author`, or says why X would not.
+    pub(crate) fn publish(&mut self, author: usize, draft: Draft) -> Result<Arc<StoredPost>, Refusal> {
+        let now = Timestamp::now();
+        let account = &self.accounts[author];
+        if account.state != UserState::Active && account.state != UserState::Protected {
+            return Err(Refusal::NotPermitted);
+        }
+        if draft.reply_to.is_some_and(|id| !self.posts.contains_key(&id)) {
+            return Err(Refusal::ReplyToMissing);
+        }
+        if draft.quoted.is_some_and(|id| !self.posts.contains_key(&id)) {
+            return Err(Refusal::QuotedMissing);
+        }
+        let same_words = account.said.get(&draft.text).and_then(|id| self.posts.get(id));
+        if !draft.text.is_empty()
+            && same_words.is_some_and(|before| now.duration_since(before.created_at()) < DUPLICATE_WINDOW)
+        {
+            return Err(Refusal::Duplicate);
+        }
+        let media = draft
+            .media
+            .iter()
+            .map(|id| {
+                let upload = self.uploads.get(id).filter(|upload| upload.owner == author);
+                upload.and_then(Upload::attach).ok_or(Refusal::MediaMissing(*id))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let floor = account.posts.last().map_or(0, |last| last.id.0);
+        let id = self.flakes.next(now, floor);
+        let mut post = StoredPost {
+            quoted: draft.quoted.map(PostId),
+            media,
+            auth: Some(draft.auth),
+            ..self.blank(author, id, draft.text, draft.reply_to)
+        };
+        if let Role::Target { language } = &self.accounts[author].role {
+            post.lang.clone_from(language);
+        }
+        if post.quoted.is_some() {
+            post.kind = PostKind::Quote;
+        }
+        let account = &mut self.accounts[author];
+        account.said.insert(post.text.clone(), id);
+        self.store(post.clone());
+        Ok(Arc::new(post))
+    }
+
+    /// Deletes a post of the account at `author`; false if it has none such.
+    pub(crate) fn delete(&mut self, author: usize, id: u64) -> bool {
+        let account = &mut self.accounts[author];
+        let Ok(at) = account.posts.binary_search_by_key(&id, |post| post.id.0) else {
+            return false;
+        };
+        let post = account.posts.remove(at);
+        account.said.remove(&post.text);
+        self.posts.remove(&id);
+        true
+    }
+
+    // Media
+
+    /// Begins an upload, and gives it an id.
+    pub(crate) fn begin_upload(&mut self, upload: impl FnOnce(u64) -> Upload) -> u64 {
+        let id = self.flakes.next(Timestamp::now(), 0);
+        self.uploads.insert(id, upload(id));
+        id
+    }
+
+    pub(crate) fn upload(&mut self, owner: usize, id: u64) -> Option<&mut Upload> {
+        self.uploads.get_mut(&id).filter(|upload| upload.owner == owner)
+    }
+}
+
+/// The id of a name that may be nobody's: X has one for every name it links.
+pub(crate) fn user_id(handle: &str) -> u64 {
+    account::made_up_id(handle)
+}
+
+/// A count that looks alive but never changes for the same post.
+pub(crate) fn made_up_count(id: u64, what: &str, most: u64) -> u64 {
+    hash::stable(&[&id.to_le_bytes(), what.as_bytes()]) % most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world(posts: Vec<TimelinePost>) -> World {
+        let target = TargetAccount {
+            handle: "mynah_es".into(),
+            language: "es".into(),
+        };
+        World::new("mynah_source", &[target], posts)
+    }
+
+    fn draft(text: &str) -> Draft {
+        Draft {
+            text: text.into(),
+            reply_to: None,
+            quoted: None,
+            media: Vec::new(),
+            auth: AuthKind::OAuth1,
+        }
+    }
+
+    #[test]
+    fn a_thread_answers_itself() {
+        let world = world(vec![
+            TimelinePost::new("1").in_thread("t"),
+            TimelinePost::new("aside"),
+            TimelinePost::new("2").in_thread("t"),
+            TimelinePost::new("3").in_thread("t"),
+        ]);
+        let posts = &world.account(FOLLOWED).posts;
+        assert_eq!(posts[2].reply_to, Some(posts[0].id));
+        assert_eq!(posts[3].reply_to, Some(posts[2].id));
+        assert_eq!(posts[3].conversation_id, posts[0].id);
+        assert_eq!(posts[3].in_reply_to_user_id, Some(posts[0].author_id));
+        assert_eq!(posts[1].kind, PostKind::Post);
+        assert!(posts.is_sorted_by_key(|post| post.id));
+    }
+
+    #[test]
+    fn dates_that_run_backwards_do_not_break_the_order() {
+        let dated = |date: &str| TimelinePost {
+            created_at: Some(date.parse().unwrap()),
+            ..TimelinePost::new(date)
+        };
+        let world = world(vec![dated("2026-01-02T00:00:00Z"), dated("2026-01-01T00:00:00Z")]);
+        assert!(world.account(FOLLOWED).posts.is_sorted_by_key(|post| post.id));
+    }
+
+    #[test]
+    fn the_same_words_twice_are_refused_until_deleted() {
+        let mut world = world(Vec::new());
+        let target = world.find("MYNAH_ES").unwrap();
+        let first = world.publish(target, draft("hola")).unwrap();
+        assert_eq!(
+            world.publish(target, draft("hola")).unwrap_err(),
+            Refusal::Duplicate
+        );
+        assert!(world.delete(target, first.id.0));
+        assert!(world.publish(target, draft("hola")).is_ok());
+    }
+
+    #[test]
+    fn a_reply_needs_something_to_answer() {
+        let mut world = world(Vec::new());
+        let target = world.find("mynah_es").unwrap();
+        let reply = Draft {
+            reply_to: Some(1),
+            ..draft("hola")
+        };
+        assert_eq!(world.publish(target, reply).unwrap_err(), Refusal::ReplyToMissing);
+    }
+
+    #[test]
+    fn text_is_unescaped_once_whatever_it_came_as() {
+        let world = world(vec![TimelinePost::new("a &amp; b"), TimelinePost::new("a & b")]);
+        let posts = &world.account(FOLLOWED).posts;
+        assert_eq!(posts[0].text, "a & b");
+        assert_eq!(posts[1].text, "a & b");
+    }
+}

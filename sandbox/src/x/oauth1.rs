@@ -1,0 +1,263 @@
+//! OAuth 1.0a, the server's half: a signature is right if signing the request again gives the same. The signing is the
+//! `oauth1-request` crate's, so the sandbox and a client that uses it could share a mistake; the published vectors in
+//! the tests are what keeps both honest.
+
+use std::{collections::HashMap, num::NonZeroU64};
+
+use oauth::{Builder, Credentials, HmacSha1, request::ParameterList};
+
+/// How far a client's clock may be off, in seconds.
+const SKEW: u64 = 300;
+
+/// What an `Authorization: OAuth …` header says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) consumer_key: String,
+    pub(crate) token: String,
+    nonce: String,
+    timestamp: u64,
+    signature: String,
+    method: String,
+    version: Option<String>,
+}
+
+impl Header {
+    /// Reads a header; none if it is of another scheme or lacks a part.
+    pub(crate) fn parse(header: &str) -> Option<Self> {
+        let scheme = header
+            .get(..6)
+            .filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
+        let mut fields: HashMap<String, String> = HashMap::new();
+        for pair in header[scheme.len()..].split(',') {
+            let (key, value) = pair.trim().split_once('=')?;
+            let value = value.strip_prefix('"')?.strip_suffix('"')?;
+            fields.insert(key.to_owned(), percent_decode(value)?);
+        }
+        let mut take = |key: &str| fields.remove(key);
+        Some(Self {
+            consumer_key: take("oauth_consumer_key")?,
+            token: take("oauth_token")?,
+            nonce: take("oauth_nonce")?,
+            timestamp: take("oauth_timestamp")?.parse().ok()?,
+            signature: take("oauth_signature")?,
+            method: take("oauth_signature_method")?,
+            version: take("oauth_version"),
+        })
+    }
+
+    /// Whether the header was made with these secrets for this request. `base` has no query; `parameters` are those
+    /// of the query and of a form.
+    pub(crate) fn is_signed(
+        &self,
+        secrets: Secrets<'_>,
+        method: &str,
+        base: &str,
+        parameters: &Parameters,
+    ) -> bool {
+        self.method == "HMAC-SHA1"
+            && self.version.as_deref().is_none_or(|version| version == "1.0")
+            && self.sign(secrets, method, base, parameters).as_deref() == Some(&*self.signature)
+    }
+
+    fn sign(
+        &self,
+        secrets: Secrets<'_>,
+        method: &str,
+        base: &str,
+        parameters: &Parameters,
+    ) -> Option<String> {
+        let consumer = Credentials::new(&*self.consumer_key, secrets.consumer);
+        let token = Credentials::new(&*self.token, secrets.token);
+        let mut builder = Builder::new(consumer, HmacSha1::new());
+        builder
+            .token(token)
+            .nonce(&*self.nonce)
+            .timestamp(NonZeroU64::new(self.timestamp)?)
+            .version(self.version.is_some());
+        let list = ParameterList::new(parameters.clone());
+        Header::parse_signature(&builder.authorize(method, base, &list))
+    }
+
+    fn parse_signature(header: &str) -> Option<String> {
+        let (_, rest) = header.split_once("oauth_signature=\"")?;
+        percent_decode(rest.split_once('"')?.0)
+    }
+}
+
+/// What only the two sides know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Secrets<'a> {
+    pub(crate) consumer: &'a str,
+    pub(crate) token: &'a str,
+}
+
+/// Decoded name and value pairs.
+pub(crate) type Parameters = Vec<(String, String)>;
+
+/// Which requests have been seen, so that none is taken twice.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces {
+    seen: HashMap<(String, String), u64>,
+    pruned: u64,
+}
+
+impl Nonces {
+    /// Whether a header is of now and was not seen before. It is remembered if so.
+    pub(crate) fn admit(&mut self, header: &Header, now: u64) -> bool {
+        if header.timestamp.abs_diff(now) > SKEW {
+            return false;
+        }
+        // Once a minute what is too old to pass anyway is forgotten, or a long benchmark would fill the memory.
+        if now >= self.pruned + 60 {
+            self.pruned = now;
+            self.seen.retain(|_, at| at.abs_diff(now) <= SKEW);
+        }
+        let key = (header.token.clone(), header.nonce.clone());
+        self.seen.insert(key, header.timestamp).is_none()
+    }
+}
+
+/// Undoes RFC 3986 encoding; none if it is broken or no UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        let high = digit(rest.next())?;
+        let low = digit(rest.next())?;
+        bytes.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published documentation example; no real credentials.
+    const SECRETS: Secrets<'static> = Secrets {
+        consumer: "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
+        token: "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
+    };
+
+    fn header(signature: &str) -> Header {
+        Header {
+            consumer_key: "xvz1evFS4wEEPTGEFPHBog".into(),
+            token: "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb".into(),
+            nonce: "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg".into(),
+            timestamp: 1_318_622_958,
+            signature: signature.into(),
+            method: "HMAC-SHA1".into(),
+            version: Some("1.0".into()),
+        }
+    }
+
+    fn parameters(pairs: &[(&str, &str)]) -> Parameters {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn the_published_vectors_verify() {
+        let status = parameters(&[
+            ("include_entities", "true"),
+            ("status", "Hello Ladies + Gentlemen, a signed OAuth request!"),
+        ]);
+        let timeline = parameters(&[
+            ("max_results", "5"),
+            ("exclude", "retweets,replies"),
+            ("tweet.fields", "created_at,lang"),
+        ]);
+        let none = Parameters::new();
+        let vectors = [
+            (
+                "POST",
+                "https://api.x.com/1.1/statuses/update.json",
+                &status,
+                "Ls93hJiZbQ3akF3HF3x1Bz8/zU4=",
+            ),
+            (
+                "POST",
+                "https://api.twitter.com/1.1/statuses/update.json",
+                &status,
+                "hCtSmYh+iHYCEqBWrE7C7hYmtUk=",
+            ),
+            (
+                "POST",
+                "https://api.twitter.com/1/statuses/update.json",
+                &status,
+                "tnnArxj06cWHq44gCs1OSKk/jLY=",
+            ),
+            (
+                "POST",
+                "https://api.x.com/2/tweets",
+                &none,
+                "lr+tV/DKclEvXKVjG6tgaSSLV0k=",
+            ),
+            (
+                "POST",
+                "https://api.twitter.com/2/tweets",
+                &none,
+                "KW/bTR/89oblzvjn7CwP2L8j5qQ=",
+            ),
+            (
+                "GET",
+                "https://api.x.com/2/users/2244994945/tweets",
+                &timeline,
+                "JUsdyMTEoz7Rf5pqR6k6s05byac=",
+            ),
+            (
+                "DELETE",
+                "https://api.x.com/2/tweets/1445880548472328192",
+                &none,
+                "TthENO2qlGBISSakx+HkjNy7NpU=",
+            ),
+        ];
+        for (method, base, parameters, signature) in vectors {
+            let header = header(signature);
+            assert!(
+                header.is_signed(SECRETS, method, base, parameters),
+                "{method} {base}"
+            );
+            assert!(!header.is_signed(SECRETS, "PUT", base, parameters));
+            let other = Secrets {
+                token: "other",
+                ..SECRETS
+            };
+            assert!(!header.is_signed(other, method, base, parameters));
+        }
+    }
+
+    #[test]
+    fn a_header_is_read_as_it_is_written() {
+        let text = r#"OAuth oauth_consumer_key="xvz1evFS4wEEPTGEFPHBog", oauth_nonce="kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", oauth_signature="lr%2BtV%2FDKclEvXKVjG6tgaSSLV0k%3D", oauth_signature_method="HMAC-SHA1", oauth_timestamp="1318622958", oauth_token="370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", oauth_version="1.0""#;
+        assert_eq!(Header::parse(text), Some(header("lr+tV/DKclEvXKVjG6tgaSSLV0k=")));
+        assert_eq!(Header::parse("Bearer x"), None);
+        assert_eq!(Header::parse("OAuth oauth_token=\"a\""), None);
+    }
+
+    #[test]
+    fn a_nonce_serves_once_and_only_now() {
+        let mut nonces = Nonces::default();
+        let now = 1_318_622_958;
+        let header = header("");
+        assert!(nonces.admit(&header, now + 300));
+        assert!(!nonces.admit(&header, now));
+        assert!(!Nonces::default().admit(&header, now + 301));
+        assert!(!Nonces::default().admit(&header, now - 301));
+    }
+
+    #[test]
+    fn percent_signs_come_undone() {
+        assert_eq!(percent_decode("%E2%98%83%20%2B").as_deref(), Some("☃ +"));
+        assert_eq!(percent_decode("%2"), None);
+        assert_eq!(percent_decode("%+1"), None);
+        assert_eq!(percent_decode("%FF"), None);
+    }
+}

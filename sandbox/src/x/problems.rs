@@ -1,0 +1,251 @@
+//! X's error bodies, word for word: clients decide by them whether to wait, give up or look again, so a sandbox that
+//! words them freely would test nothing.
+
+use std::fmt;
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use serde_json::{Value, json};
+
+use crate::faults::XFault;
+
+const INVALID_REQUEST: &str = "https://api.twitter.com/2/problems/invalid-request";
+
+/// An answer that is no success.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Problem {
+    fn new(status: StatusCode, body: Value) -> Self {
+        Self { status, body }
+    }
+
+    /// 401: the caller is not known. X does not say why.
+    pub(crate) fn unauthorized() -> Self {
+        Self::plain(StatusCode::UNAUTHORIZED)
+    }
+
+    /// 429 by a rate limit.
+    pub(crate) fn too_many_requests() -> Self {
+        Self::plain(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// What X's gateway sends with a status it has nothing to say about.
+    pub(crate) fn plain(status: StatusCode) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        let body = json!({"title": title, "type": "about:blank", "status": status.as_u16(), "detail": title});
+        Self::new(status, body)
+    }
+
+    /// [`Problem::plain`] for a status that may be none.
+    pub(crate) fn of_status(status: u16) -> Self {
+        Self::plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// 400 for a query parameter.
+    pub(crate) fn parameter(name: &str, value: &str, message: impl Into<String>) -> Self {
+        Self::invalid(&json!([{"parameters": {name: [value]}, "message": message.into()}]))
+    }
+
+    /// 400 for a body.
+    pub(crate) fn body(message: impl Into<String>) -> Self {
+        Self::invalid(&json!([{"parameters": {}, "message": message.into()}]))
+    }
+
+    /// 400 for a text over the limit. The address in it is X's own.
+    pub(crate) fn too_long() -> Self {
+        Self::invalid(
+            &json!([{"message": "Your Tweet text is too long. For more information on how Twitter determines \
+            text length see https://github.com/twitter/twitter-text."}]),
+        )
+    }
+
+    fn invalid(errors: &Value) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            json!({
+                "errors": errors,
+                "title": "Invalid Request",
+                "detail": "One or more parameters to your request was invalid.",
+                "type": INVALID_REQUEST,
+            }),
+        )
+    }
+
+    /// 403 with this reason.
+    pub(crate) fn forbidden(detail: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            json!({"detail": detail, "type": "about:blank", "title": "Forbidden", "status": 403}),
+        )
+    }
+
+    pub(crate) fn duplicate() -> Self {
+        Self::forbidden("You are not allowed to create a Tweet with duplicate content.")
+    }
+
+    pub(crate) fn not_permitted() -> Self {
+        Self::forbidden("You are not permitted to perform this action.")
+    }
+
+    pub(crate) fn reply_not_allowed() -> Self {
+        Self::forbidden(
+            "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by \
+             the author of the post you are replying to.",
+        )
+    }
+
+    pub(crate) fn quote_not_allowed() -> Self {
+        Self::forbidden(
+            "Quoting this post is not allowed because you have not been mentioned or are not part of the conversation \
+             thread of the post you are quoting.",
+        )
+    }
+
+    pub(crate) fn reply_to_missing() -> Self {
+        Self::forbidden("You attempted to reply to a Tweet that is deleted or not visible to you.")
+    }
+
+    /// 403 for an app-only token where a user must act. Two spaces, as X has them.
+    pub(crate) fn unsupported_authentication() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            json!({
+                "title": "Unsupported Authentication",
+                "detail": "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.  Supported \
+                    authentication types are [OAuth 1.0a User Context, OAuth 2.0 User Context].",
+                "type": "https://api.twitter.com/2/problems/unsupported-authentication",
+                "status": 403,
+            }),
+        )
+    }
+
+    /// A problem to order.
+    pub(crate) fn ordered(fault: XFault) -> Self {
+        match fault {
+            XFault::CreditsDepleted => Self::new(
+                StatusCode::PAYMENT_REQUIRED,
+                json!({
+                    "detail": "credits depleted",
+                    "status": 402,
+                    "title": "Payment Required",
+                    "type": "https://api.x.com/2/problems/credits-depleted",
+                }),
+            ),
+            XFault::CreditsDepletedOld => Self::new(
+                StatusCode::PAYMENT_REQUIRED,
+                json!({
+                    "account_id": "1000000000000000000",
+                    "title": "CreditsDepleted",
+                    "detail": "Your enrolled account [1000000000000000000] does not have any credits to fulfill this \
+                        request.",
+                    "type": "https://api.twitter.com/2/problems/credits",
+                }),
+            ),
+            XFault::UsageCapped => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                json!({
+                    "account_id": "1000000000000000000",
+                    "product_name": "standard-basic",
+                    "title": "UsageCapExceeded",
+                    "period": "Monthly",
+                    "scope": "Product",
+                    "detail": "Usage cap exceeded: Monthly product cap",
+                    "type": "https://api.twitter.com/2/problems/usage-capped",
+                }),
+            ),
+            XFault::NotPermitted => Self::not_permitted(),
+            XFault::ReplyNotAllowed => Self::reply_not_allowed(),
+            XFault::Duplicate => Self::duplicate(),
+            XFault::Oauth1Permissions => Self::new(
+                StatusCode::FORBIDDEN,
+                json!({
+                    "title": "Forbidden",
+                    "status": 403,
+                    "detail": "Your client app is not configured with the appropriate oauth1 app permissions for this \
+                        endpoint.",
+                    "type": "https://api.twitter.com/2/problems/oauth1-permissions",
+                }),
+            ),
+            XFault::ClientNotEnrolled => Self::new(
+                StatusCode::FORBIDDEN,
+                json!({
+                    "client_id": "27400769",
+                    "detail": "When authenticating requests to the Twitter API v2 endpoints, you must use keys and \
+                        tokens from a Twitter developer App that is attached to a Project. You can create a project \
+                        via the developer portal.",
+                    "registration_url": "https://developer.twitter.com/en/docs/projects/overview",
+                    "title": "Client Forbidden",
+                    "required_enrollment": "Appropriate Level of API Access",
+                    "reason": "client-not-enrolled",
+                    "type": "https://api.twitter.com/2/problems/client-forbidden",
+                }),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.body)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(self.status)
+            .content_type("application/problem+json")
+            .body(self.body.to_string())
+    }
+}
+
+/// What stands in `errors` of a 200 where something that was asked for is not given.
+pub(crate) mod partial {
+    use serde_json::{Value, json};
+
+    /// No user or post of this name.
+    pub(crate) fn not_found(resource: &str, parameter: &str, value: &str) -> Value {
+        json!({
+            "value": value,
+            "detail": format!("Could not find {resource} with {parameter}: [{value}]."),
+            "title": "Not Found Error",
+            "resource_type": resource,
+            "parameter": parameter,
+            "resource_id": value,
+            "type": "https://api.twitter.com/2/problems/resource-not-found",
+        })
+    }
+
+    /// A user whom X has suspended.
+    pub(crate) fn suspended(parameter: &str, value: &str) -> Value {
+        json!({
+            "value": value,
+            "detail": format!("User has been suspended: [{value}]."),
+            "title": "Forbidden",
+            "resource_type": "user",
+            "parameter": parameter,
+            "resource_id": value,
+            "type": "https://api.twitter.com/2/problems/resource-not-found",
+        })
+    }
+
+    /// A user whose posts are for followers.
+    pub(crate) fn protected(value: &str) -> Value {
+        json!({
+            "value": value,
+            "detail": format!("Sorry, you are not authorized to see the user with id: [{value}]."),
+            "title": "Authorization Error",
+            "section": "data",
+            "resource_type": "user",
+            "parameter": "id",
+            "resource_id": value,
+            "type": "https://api.twitter.com/2/problems/not-authorized-for-resource",
+        })
+    }
+}

@@ -1,0 +1,400 @@
+//! Posts and users as X's JSON: only what was asked for, referenced things beside them in `includes`, and what could
+//! not be had in `errors`. Fields that are null or empty are left out, as X leaves them out.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    problems::partial,
+    text::{self, Link, What, WireText},
+    vocabulary::Wanted,
+};
+use crate::{
+    bill::Read,
+    snowflake::wire_time,
+    timeline::PostKind,
+    world::{self, Account, StoredMedia, StoredPost, UserState, World},
+};
+
+/// Makes the body of one answer.
+pub(crate) struct Renderer<'a> {
+    world: &'a World,
+    wanted: &'a Wanted,
+    reader: Option<u64>,
+    /// Whether the expansions that look one post further are for the post at hand.
+    depth: Depth,
+    posts: Vec<Value>,
+    users: Vec<Value>,
+    media: Vec<Value>,
+    seen: HashSet<String>,
+    errors: Vec<Value>,
+    reads: Vec<Read>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Asked,
+    Referenced,
+}
+
+impl<'a> Renderer<'a> {
+    /// Renders for `reader`, the user who calls, if one does.
+    pub(crate) fn new(world: &'a World, wanted: &'a Wanted, reader: Option<u64>) -> Self {
+        Self {
+            world,
+            wanted,
+            reader,
+            depth: Depth::Asked,
+            posts: Vec::new(),
+            users: Vec::new(),
+            media: Vec::new(),
+            seen: HashSet::new(),
+            errors: Vec::new(),
+            reads: Vec::new(),
+        }
+    }
+
+    /// A post that was asked for.
+    pub(crate) fn post(&mut self, post: &StoredPost) -> Value {
+        self.depth = Depth::Asked;
+        let rendered = self.render(post);
+        self.expand(post);
+        rendered
+    }
+
+    pub(crate) fn error(&mut self, error: Value) {
+        self.errors.push(error);
+    }
+
+    /// A user who was asked for.
+    pub(crate) fn user(&mut self, account: &Account) -> Value {
+        self.read_user(account.id);
+        self.user_json(account)
+    }
+
+    /// Puts `includes` and `errors` into an answer, and says what is to be billed.
+    pub(crate) fn finish(self, body: &mut Map<String, Value>) -> Vec<Read> {
+        let mut includes = Map::new();
+        let key = self.wanted.dialect.key("tweets");
+        for (key, list) in [(key, self.posts), ("users", self.users), ("media", self.media)] {
+            if !list.is_empty() {
+                includes.insert(key.into(), list.into());
+            }
+        }
+        if !includes.is_empty() {
+            body.insert("includes".into(), includes.into());
+        }
+        if !self.errors.is_empty() {
+            body.insert("errors".into(), self.errors.into());
+        }
+        self.reads
+    }
+
+    fn render(&mut self, post: &StoredPost) -> Value {
+        let own = self.reader == Some(post.author_id);
+        self.reads.push(if own {
+            Read::Owned(post.id.0)
+        } else {
+            Read::Post(post.id.0)
+        });
+        let wanted = self.wanted;
+        let key = |legacy| wanted.dialect.key(legacy);
+        let (short, note) = self.texts(post);
+        let mut out = Map::new();
+        let mut put = |legacy: &'static str, value: Value| {
+            out.insert(key(legacy).to_owned(), value);
+        };
+        put("id", json!(post.id));
+        put("text", json!(short.text));
+        put("edit_history_tweet_ids", json!([post.id]));
+        if wanted.post("entities")
+            && let Some(entities) = entities_json(&short)
+        {
+            put("entities", entities);
+        }
+        if wanted.post("note_tweet")
+            && let Some(note) = &note
+        {
+            let mut inner = json!({"text": note.text});
+            if let Some(entities) = entities_json(note) {
+                inner["entities"] = entities;
+            }
+            put("note_tweet", inner);
+        }
+        if wanted.post("display_text_range") {
+            put("display_text_range", json!([0, display_end(&short)]));
+        }
+        for (field, value) in [
+            ("author_id", json!(post.author_id.to_string())),
+            ("conversation_id", json!(post.conversation_id)),
+            ("created_at", json!(wire_time(post.created_at()))),
+            ("lang", json!(post.lang)),
+            ("possibly_sensitive", json!(false)),
+            ("reply_settings", json!("everyone")),
+            ("public_metrics", metrics_json(post, key("retweet_count"))),
+            ("edit_controls", edit_controls_json(post)),
+        ] {
+            if wanted.post(field) {
+                put(field, value);
+            }
+        }
+        if wanted.post("in_reply_to_user_id")
+            && let Some(user) = post.in_reply_to_user_id
+        {
+            put("in_reply_to_user_id", json!(user.to_string()));
+        }
+        let references = references(post);
+        if wanted.post("referenced_tweets") && !references.is_empty() {
+            let list: Vec<Value> = references
+                .iter()
+                .map(|(kind, id)| json!({"type": kind, "id": id.to_string()}))
+                .collect();
+            put("referenced_tweets", list.into());
+        }
+        if wanted.post("attachments") && !post.media.is_empty() {
+            let keys: Vec<&str> = post.media.iter().map(|medium| &*medium.key).collect();
+            put("attachments", json!({"media_keys": keys}));
+        }
+        out.into()
+    }
+
+    /// The `text` of a post and, for a long one, the whole of it.
+    fn texts(&self, post: &StoredPost) -> (WireText, Option<WireText>) {
+        if post.kind == PostKind::Repost
+            && let Some(original) = post.reposted.and_then(|id| self.world.post(id.0))
+        {
+            return (text::wire_of_repost(&original.author, &original.text), None);
+        }
+        let mut trailing = Vec::new();
+        if let Some(quoted) = post.quoted.and_then(|id| self.world.post(id.0)) {
+            trailing.push(Link::to_post(&quoted.author, quoted.id.0));
+        }
+        let media = post.media.iter();
+        trailing.extend(media.map(|medium| Link::to_media(&post.author, post.id.0, &medium.key)));
+        let whole = text::wire(&post.text, &trailing);
+        let long = post
+            .long
+            .unwrap_or_else(|| text::weight(&post.text) > text::MAX_WEIGHT);
+        if long {
+            (text::wire_of_long(&post.text, post.id.0), Some(whole))
+        } else {
+            (whole, None)
+        }
+    }
+
+    fn expand(&mut self, post: &StoredPost) {
+        let wanted = self.wanted;
+        let deeper = self.depth == Depth::Referenced;
+        let expands = |plain: &str, referenced: &str| wanted.expands(if deeper { referenced } else { plain });
+        if expands("author_id", "referenced_tweets.id.author_id") {
+            self.include_user(post.author_id);
+        }
+        if expands(
+            "attachments.media_keys",
+            "referenced_tweets.id.attachments.media_keys",
+        ) {
+            for medium in &post.media {
+                self.include_media(medium);
+            }
+        }
+        if deeper {
+            return;
+        }
+        if wanted.expands("in_reply_to_user_id")
+            && let Some(user) = post.in_reply_to_user_id
+        {
+            self.include_user(user);
+        }
+        if wanted.expands("entities.mentions.username") {
+            for entity in self.texts(post).0.entities {
+                if let What::Mention(name) = entity.what {
+                    self.include_user(world::user_id(&name));
+                }
+            }
+        }
+        let further = ["", ".author_id", ".attachments.media_keys"]
+            .iter()
+            .any(|more| wanted.expands(&format!("referenced_tweets.id{more}")));
+        if further {
+            self.depth = Depth::Referenced;
+            for (_, id) in references(post) {
+                self.include_post(id);
+            }
+            self.depth = Depth::Asked;
+        }
+    }
+
+    fn include_post(&mut self, id: u64) {
+        if !self.seen.insert(format!("post {id}")) {
+            return;
+        }
+        if let Some(post) = self.world.post(id) {
+            let rendered = self.render(post);
+            self.posts.push(rendered);
+            self.expand(post);
+        } else {
+            let parameter = self.wanted.dialect.reference_parameter();
+            self.errors
+                .push(partial::not_found("tweet", parameter, &id.to_string()));
+        }
+    }
+
+    fn include_user(&mut self, id: u64) {
+        // A made-up name has no account: X, too, names nobody it does not know.
+        let Some(index) = self.world.find_id(id) else {
+            return;
+        };
+        if self.seen.insert(format!("user {id}")) {
+            self.read_user(id);
+            let rendered = self.user_json(self.world.account(index));
+            self.users.push(rendered);
+        }
+    }
+
+    fn include_media(&mut self, medium: &StoredMedia) {
+        if !self.seen.insert(format!("media {}", medium.key)) {
+            return;
+        }
+        let mut out = Map::new();
+        out.insert("media_key".into(), json!(medium.key));
+        out.insert("type".into(), json!(medium.kind.name()));
+        let still = medium.kind == crate::timeline::MediaKind::Photo;
+        for (field, value) in [
+            (if still { "url" } else { "preview_image_url" }, json!(medium.url)),
+            ("alt_text", json!(medium.alt)),
+            ("width", json!(medium.width)),
+            ("height", json!(medium.height)),
+            ("duration_ms", if still { Value::Null } else { json!(12_000) }),
+        ] {
+            if self.wanted.media(field) && !value.is_null() {
+                out.insert(field.into(), value);
+            }
+        }
+        self.media.push(out.into());
+    }
+
+    fn read_user(&mut self, id: u64) {
+        self.reads.push(if self.reader == Some(id) {
+            Read::Owned(id)
+        } else {
+            Read::User(id)
+        });
+    }
+
+    fn user_json(&self, account: &Account) -> Value {
+        let id = account.id.to_string();
+        let mut out = Map::new();
+        out.insert("id".into(), json!(id));
+        out.insert("name".into(), json!(account.handle));
+        out.insert("username".into(), json!(account.handle));
+        for (field, value) in [
+            ("created_at", json!("2020-01-01T00:00:00.000Z")),
+            ("description", json!("An account of the sandbox.")),
+            ("protected", json!(account.state == UserState::Protected)),
+            ("verified", json!(false)),
+            ("verified_type", json!("none")),
+            ("url", json!("")),
+            (
+                // The one counter that the new vocabulary renames on paper and not in life.
+                "public_metrics",
+                json!({
+                    "followers_count": world::made_up_count(account.id, "followers", 10_000),
+                    "following_count": world::made_up_count(account.id, "following", 1_000),
+                    "tweet_count": account.posts.len(),
+                    "listed_count": 0,
+                }),
+            ),
+        ] {
+            if self.wanted.user(field) {
+                out.insert(field.into(), value);
+            }
+        }
+        out.into()
+    }
+}
+
+/// What a post refers to, in X's words and order.
+fn references(post: &StoredPost) -> Vec<(&'static str, u64)> {
+    [
+        ("retweeted", post.reposted),
+        ("quoted", post.quoted),
+        ("replied_to", post.reply_to),
+    ]
+    .into_iter()
+    .filter_map(|(kind, id)| id.map(|id| (kind, id.0)))
+    .collect()
+}
+
+fn metrics_json(post: &StoredPost, repost_count: &str) -> Value {
+    let count = |what, most| world::made_up_count(post.id.0, what, most);
+    json!({
+        repost_count: count("reposts", 50),
+        "reply_count": count("replies", 20),
+        "like_count": count("likes", 300),
+        "quote_count": count("quotes", 5),
+        "bookmark_count": count("bookmarks", 10),
+        "impression_count": count("impressions", 20_000),
+    })
+}
+
+fn edit_controls_json(post: &StoredPost) -> Value {
+    let until = post.created_at() + jiff::SignedDuration::from_mins(30);
+    json!({"edits_remaining": 5, "is_edit_eligible": true, "editable_until": wire_time(until)})
+}
+
+/// Where the words end and the links of media begin.
+fn display_end(wire: &WireText) -> usize {
+    let media = wire
+        .entities
+        .iter()
+        .find(|entity| matches!(&entity.what, What::Url(link) if link.media_key.is_some()));
+    media.map_or_else(
+        || wire.text.chars().count(),
+        |entity| entity.start.saturating_sub(1),
+    )
+}
+
+/// The entities of a text; none if it has none.
+pub(crate) fn entities_json(wire: &WireText) -> Option<Value> {
+    let mut lists: [(&str, Vec<Value>); 4] = [
+        ("urls", vec![]),
+        ("mentions", vec![]),
+        ("hashtags", vec![]),
+        ("cashtags", vec![]),
+    ];
+    for entity in &wire.entities {
+        let mut value = json!({"start": entity.start, "end": entity.end});
+        let list = match &entity.what {
+            What::Url(link) => {
+                value["url"] = json!(link.url);
+                value["expanded_url"] = json!(link.expanded_url);
+                value["display_url"] = json!(link.display_url);
+                if let Some(key) = &link.media_key {
+                    value["media_key"] = json!(key);
+                }
+                0
+            }
+            What::Mention(name) => {
+                value["username"] = json!(name);
+                value["id"] = json!(world::user_id(name).to_string());
+                1
+            }
+            What::Hashtag(tag) => {
+                value["tag"] = json!(tag);
+                2
+            }
+            What::Cashtag(tag) => {
+                value["tag"] = json!(tag);
+                3
+            }
+        };
+        lists[list].1.push(value);
+    }
+    let present: Map<String, Value> = lists
+        .into_iter()
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(name, list)| (name.to_owned(), list.into()))
+        .collect();
+    (!present.is_empty()).then(|| present.into())
+}

@@ -1,0 +1,397 @@
+//! A text as X sends it: HTML-escaped, every link wrapped in `t.co`, and entities whose offsets count Unicode code
+//! points of *that* text. The three transformations depend on each other, so one walk makes them all.
+
+use std::cmp::Reverse;
+
+use twitter_text::{
+    ParserBackend,
+    entity::Type,
+    extractor::{Extract, Extractor},
+};
+
+use crate::hash;
+
+/// The most a post may weigh without Premium.
+pub(crate) const MAX_WEIGHT: usize = 280;
+/// Where X cuts the text of a repost, in characters.
+const REPOST_CUT: usize = 140;
+/// Weight of what X ends a long post's text with: an ellipsis, a space and a link.
+const LONG_TAIL_WEIGHT: usize = 2 + 1 + 23;
+
+/// A text on the wire and what is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct WireText {
+    pub(crate) text: String,
+    pub(crate) entities: Vec<Entity>,
+}
+
+/// A span of the wire text, in code points, end exclusive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entity {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    Url(Link),
+    Mention(String),
+    Hashtag(String),
+    Cashtag(String),
+}
+
+/// A wrapped link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) url: String,
+    pub(crate) expanded_url: String,
+    pub(crate) display_url: String,
+    pub(crate) media_key: Option<String>,
+}
+
+impl Link {
+    /// Wraps an address that stands in a text.
+    fn to(address: &str) -> Self {
+        // X keeps its own links as they are rather than wrapping them twice.
+        let url = if address.starts_with("https://t.co/") {
+            address.to_owned()
+        } else {
+            short_link(address)
+        };
+        let expanded_url = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}")
+        };
+        let bare = expanded_url
+            .split_once("://")
+            .map_or(&*expanded_url, |(_, rest)| rest);
+        let bare = bare.strip_prefix("www.").unwrap_or(bare);
+        let mut display_url: String = bare.chars().take(26).collect();
+        if bare.chars().nth(26).is_some() {
+            display_url.push('…');
+        }
+        Self {
+            url,
+            expanded_url,
+            display_url,
+            media_key: None,
+        }
+    }
+
+    /// The link X puts behind a text for each photo or video; all of one post share the `t.co` address.
+    pub(crate) fn to_media(author: &str, post: u64, key: &str) -> Self {
+        let address = format!("https://x.com/{author}/status/{post}/photo/1");
+        let url = short_link(&address);
+        let display_url = format!("pic.x.com/{}", url.rsplit('/').next().unwrap_or_default());
+        Self {
+            url,
+            expanded_url: address,
+            display_url,
+            media_key: Some(key.to_owned()),
+        }
+    }
+
+    /// The link X puts behind a text that quotes.
+    pub(crate) fn to_post(author: &str, post: u64) -> Self {
+        Self::to(&format!("https://x.com/{author}/status/{post}"))
+    }
+}
+
+/// How X counts: 280 at most, links 23, most scripts outside the West two a character, an emoji two.
+pub(crate) fn weight(text: &str) -> usize {
+    // The crate's default parser panics on some texts (`🔥a@bob`, 0.3.1); this one does not.
+    let parsed = twitter_text::parse_with_parser_backend(
+        text,
+        twitter_text_config::config_v3(),
+        true,
+        ParserBackend::External,
+    );
+    usize::try_from(parsed.weighted_length).unwrap_or(usize::MAX)
+}
+
+/// Whether X would make a link of something in this text, and so charge for one.
+pub(crate) fn has_link(text: &str) -> bool {
+    wire(text, &[])
+        .entities
+        .iter()
+        .any(|entity| matches!(entity.what, What::Url(_)))
+}
+
+/// Escapes as X does: these three and nothing else.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// Undoes [`escape`] once.
+pub(crate) fn unescape(text: &str) -> String {
+    // The ampersand last, or `&amp;lt;` would lose two layers at once.
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
+/// The text of a post as X sends it, with links of its media or its quoted post behind it. Links that share an address
+/// share one span, repeated in the entities.
+pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
+    let mut out = Writer::default();
+    let mut done = 0;
+    for found in find(logical) {
+        out.plain(&logical[done..found.start]);
+        let raw = &logical[found.start..found.end];
+        match found.what {
+            Type::URL => {
+                let link = Link::to(raw);
+                let url = link.url.clone();
+                out.entity(&url, What::Url(link));
+            }
+            Type::MENTION | Type::FEDERATEDMENTION => out.entity(raw, What::Mention(found.value)),
+            Type::HASHTAG => out.entity(raw, What::Hashtag(found.value)),
+            Type::CASHTAG => out.entity(raw, What::Cashtag(found.value)),
+        }
+        done = found.end;
+    }
+    out.plain(&logical[done..]);
+    for link in trailing {
+        out.trailing(link.clone());
+    }
+    out.wire
+}
+
+/// The shortened `text` of a post too long for 280, which ends in an ellipsis and a link to itself.
+pub(crate) fn wire_of_long(logical: &str, post: u64) -> WireText {
+    let room = MAX_WEIGHT - LONG_TAIL_WEIGHT;
+    let cuts: Vec<usize> = logical
+        .char_indices()
+        .filter(|(_, c)| c.is_whitespace())
+        .map(|(at, _)| at)
+        .collect();
+    let fitting = cuts.partition_point(|cut| weight(&logical[..*cut]) <= room);
+    let head = match fitting.checked_sub(1).and_then(|last| cuts.get(last)) {
+        Some(cut) if *cut > 0 => &logical[..*cut],
+        // One word longer than a post, or a script without spaces: cut between characters.
+        _ => {
+            let ends: Vec<usize> = logical.char_indices().map(|(at, _)| at).collect();
+            let fitting = ends.partition_point(|end| weight(&logical[..*end]) <= room);
+            &logical[..ends.get(fitting.saturating_sub(1)).copied().unwrap_or(0)]
+        }
+    };
+    let head = format!("{}…", head.trim_end());
+    wire(&head, &[Link::to(&format!("https://x.com/i/web/status/{post}"))])
+}
+
+/// The text of a repost: `RT @author: …`, cut.
+pub(crate) fn wire_of_repost(author: &str, logical: &str) -> WireText {
+    let whole = format!("RT @{author}: {logical}");
+    let mut cut = whole.char_indices().skip(REPOST_CUT - 1).map(|(at, _)| at);
+    let (Some(at), Some(_)) = (cut.next(), cut.next()) else {
+        return wire(&whole, &[]);
+    };
+    // Not inside a word, lest half a link becomes another link.
+    let head = whole[..at]
+        .rfind(' ')
+        .map_or(&whole[..at], |space| &whole[..space]);
+    wire(&format!("{head}…"), &[])
+}
+
+struct Found {
+    start: usize,
+    end: usize,
+    what: Type,
+    value: String,
+}
+
+/// Entities of a text, by bytes, none overlapping another.
+fn find(text: &str) -> Vec<Found> {
+    if !text.contains(['.', '@', '＠', '#', '＃', '$', ':']) {
+        return Vec::new();
+    }
+    let extractor = Extractor::with_parser_backend(ParserBackend::External);
+    let offsets = utf16_to_byte(text);
+    let byte = |unit: i32| {
+        usize::try_from(unit)
+            .ok()
+            .and_then(|unit| offsets.get(unit).copied())
+    };
+    let mut found: Vec<Found> = extractor
+        .extract_entities_with_indices(text)
+        .iter()
+        .chain(&extractor.extract_urls_with_indices(text))
+        .filter(|entity| entity.get_type() != Type::FEDERATEDMENTION)
+        .filter_map(|entity| {
+            Some(Found {
+                start: byte(entity.get_start())?,
+                end: byte(entity.get_end())?,
+                what: entity.get_type(),
+                value: entity.get_value().to_owned(),
+            })
+        })
+        .collect();
+    found.sort_by_key(|found| (found.start, Reverse(found.end)));
+    let mut end = 0;
+    found.retain(|found| {
+        let apart = found.start >= end && found.start < found.end;
+        end = if apart { found.end } else { end };
+        apart
+    });
+    found
+}
+
+/// The byte offset of every UTF-16 unit and of the end; a low surrogate has its character's.
+fn utf16_to_byte(text: &str) -> Vec<usize> {
+    text.char_indices()
+        .flat_map(|(at, c)| std::iter::repeat_n(at, c.len_utf16()))
+        .chain([text.len()])
+        .collect()
+}
+
+#[derive(Default)]
+struct Writer {
+    wire: WireText,
+    /// Code points written so far.
+    length: usize,
+}
+
+impl Writer {
+    fn plain(&mut self, logical: &str) {
+        let escaped = escape(logical);
+        self.length += escaped.chars().count();
+        self.wire.text.push_str(&escaped);
+    }
+
+    fn entity(&mut self, logical: &str, what: What) {
+        let start = self.length;
+        self.plain(logical);
+        self.wire.entities.push(Entity {
+            start,
+            end: self.length,
+            what,
+        });
+    }
+
+    fn trailing(&mut self, link: Link) {
+        let repeated = self.wire.entities.last().and_then(|last| match &last.what {
+            What::Url(before) if before.url == link.url => Some((last.start, last.end)),
+            _ => None,
+        });
+        if let Some((start, end)) = repeated {
+            let what = What::Url(link);
+            self.wire.entities.push(Entity { start, end, what });
+            return;
+        }
+        if !self.wire.text.is_empty() {
+            self.plain(" ");
+        }
+        let url = link.url.clone();
+        self.entity(&url, What::Url(link));
+    }
+}
+
+/// `https://t.co/` and ten characters that depend on the address alone.
+fn short_link(address: &str) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut bits = u128::from(hash::stable(&[address.as_bytes()]));
+    let mut link = String::from("https://t.co/");
+    for _ in 0..10 {
+        let index = usize::try_from(bits % 62).unwrap_or(0);
+        link.push(char::from(ALPHABET[index]));
+        bits /= 62;
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slice(text: &str, entity: &Entity) -> String {
+        text.chars()
+            .skip(entity.start)
+            .take(entity.end - entity.start)
+            .collect()
+    }
+
+    #[test]
+    fn offsets_count_code_points_of_the_escaped_text() {
+        let wire = wire(
+            "𝕏 & <b> 🔥🔥 see https://example.com/a?b=1&c=2 by @jack #Rust $TWTR",
+            &[],
+        );
+        assert!(wire.text.starts_with("𝕏 &amp; &lt;b&gt; 🔥🔥 see https://t.co/"));
+        let shown: Vec<String> = wire.entities.iter().map(|e| slice(&wire.text, e)).collect();
+        let What::Url(link) = &wire.entities[0].what else {
+            panic!("{:?}", wire.entities)
+        };
+        assert_eq!(link.expanded_url, "https://example.com/a?b=1&c=2");
+        assert_eq!(shown, [&*link.url, "@jack", "#Rust", "$TWTR"]);
+        assert_eq!(wire.entities[1].what, What::Mention("jack".into()));
+    }
+
+    #[test]
+    fn a_name_without_a_scheme_is_wrapped_too() {
+        let wire = wire("go to example.com.", &[]);
+        let What::Url(link) = &wire.entities[0].what else {
+            panic!("no link in {wire:?}")
+        };
+        assert_eq!(
+            (&*link.expanded_url, &*link.display_url),
+            ("http://example.com", "example.com")
+        );
+        assert!(wire.text.ends_with('.'), "the full stop is no part of the link");
+    }
+
+    #[test]
+    fn photos_share_one_span() {
+        let links = [Link::to_media("a", 1, "3_1"), Link::to_media("a", 1, "3_2")];
+        let wire = wire("two photos", &links);
+        assert_eq!(wire.text, format!("two photos {}", links[0].url));
+        assert_eq!(wire.entities.len(), 2);
+        assert_eq!(wire.entities[0].start, wire.entities[1].start);
+    }
+
+    #[test]
+    fn escaping_comes_undone() {
+        for text in ["a & b", "&lt;", "<script>alert('x')</script>", "&amp;amp;"] {
+            assert_eq!(unescape(&escape(text)), text);
+        }
+    }
+
+    #[test]
+    fn a_long_text_ends_in_a_link_and_fits() {
+        for long in ["word ".repeat(100), "日本".repeat(200)] {
+            let wire = wire_of_long(&long, 7);
+            assert!(wire.text.contains("… https://t.co/"), "{}", wire.text);
+            assert!(weight(&wire.text) <= MAX_WEIGHT);
+        }
+    }
+
+    #[test]
+    fn a_repost_is_cut_and_says_whose_it_is() {
+        let short = wire_of_repost("jack", "hi");
+        assert_eq!(short.text, "RT @jack: hi");
+        let long = wire_of_repost("jack", &"word ".repeat(60));
+        assert!(long.text.chars().count() <= REPOST_CUT && long.text.ends_with('…'));
+    }
+
+    #[test]
+    fn texts_that_break_parsers_do_not_break_this() {
+        for text in [
+            "🔥a@bob",
+            "",
+            ".",
+            "@",
+            "#",
+            "https://",
+            "a.b.c@d",
+            "🇩🇪.com",
+            "$",
+            "＠x",
+        ] {
+            wire(text, &[]);
+            weight(text);
+        }
+    }
+}
