@@ -1,5 +1,5 @@
-//! `/_sandbox`: the sandbox's own surface, for tests that drive a built binary in another process and for people with
-//! `curl`. It needs no key, as the sandbox listens on loopback and keeps no secrets.
+//! `/_sandbox`: the sandbox's own surface, for tests that drive a built binary in another process and for
+//! people with `curl`. It needs no key, as the sandbox listens on loopback and keeps no secrets.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Names for what can be called: fault rules, rate limits, counters and the request log all speak of the same things.
+//! Names for what can be called: fault rules, rate limits, counters and the request log all speak of the same
+//! things.
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};

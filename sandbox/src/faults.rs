@@ -1,8 +1,8 @@
-//! What goes wrong, and when: a plan that is data, so that a test, a flag or a request can order it, and that draws
-//! from a seed, so that the same run fails the same way again.
+//! What goes wrong, and when: a plan that is data, so that a test, a flag or a request can order it, and that
+//! draws from a seed, so that the same run fails the same way again.
 //!
-//! A plan is a list of rules. For each request to a known endpoint every matching rule counts it; delays add up, and
-//! the first other rule that fires decides.
+//! A plan is a list of rules. For each request to a known endpoint every matching rule counts it; delays add
+//! up, and the first other rule that fires decides.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Follows a timeline file: what is appended to it is said by the followed account at once. The length is asked for
-//! a few times a second, which works on every file system and needs no watcher.
+//! Follows a timeline file: what is appended to it is said by the followed account at once. The length is
+//! asked for a few times a second, which works on every file system and needs no watcher.
 
 use std::{
     fs::File,

@@ -1,5 +1,5 @@
-//! What happens around every call of X and Gemini: it takes its time, meets its fault, gets its headers, and is
-//! written down. The handlers inside know nothing of any of it.
+//! What happens around every call of X and Gemini: it takes its time, meets its fault, gets its headers, and
+//! is written down. The handlers inside know nothing of any of it.
 
 use std::{
     fmt::Write as _,
@@ -28,7 +28,8 @@ use crate::{
 };
 
 /// What a bot guard sends instead of an API's answer.
-const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a moment...</title></head><body>\
+const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a \
+moment...</title></head><body>\
     <h1>Checking if the site connection is secure</h1></body></html>";
 
 pub(crate) async fn intercept(
@@ -243,7 +244,8 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // Here rather than at the end of a happy path, so that a call whose client went away is counted out, too.
+        // Here rather than at the end of a happy path, so that a call whose client went away is counted out,
+        // too.
         if self.endpoint.is_gemini() {
             let mut requests = self.state.requests();
             requests.generating = requests.generating.saturating_sub(1);

@@ -1,5 +1,5 @@
-//! X's rate limits: how many calls of each endpoint a window allows, per app and per user, and what the headers say
-//! of it. A window begins with the first call in it, as X's do.
+//! X's rate limits: how many calls of each endpoint a window allows, per app and per user, and what the
+//! headers say of it. A window begins with the first call in it, as X's do.
 
 use std::{collections::BTreeMap, collections::HashMap, time::Duration};
 
@@ -12,8 +12,8 @@ pub struct RateLimits {
     pub window: Duration,
     /// Length of the long window; X's is 24 hours.
     pub day: Duration,
-    /// Whether daily limits are told in `x-app-limit-24hour-*` and `x-user-limit-24hour-*`. X did on its older tiers;
-    /// under pay-per-use it was seen not to.
+    /// Whether daily limits are told in `x-app-limit-24hour-*` and `x-user-limit-24hour-*`. X did on its
+    /// older tiers; under pay-per-use it was seen not to.
     pub day_headers: bool,
     /// The limits; an endpoint that is not here has none.
     pub table: BTreeMap<Endpoint, Limit>,

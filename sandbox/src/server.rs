@@ -1,4 +1,5 @@
-//! The server: one thread with a runtime of its own, so that whoever starts a sandbox may use any runtime, or none.
+//! The server: one thread with a runtime of its own, so that whoever starts a sandbox may use any runtime, or
+//! none.
 
 use std::{
     any::Any,

@@ -1,8 +1,8 @@
 //! What the followed account says, as a file: one post a line, plain or JSON.
 //!
-//! **Escaping, once and for all:** a text, in whatever form it reaches the sandbox, may be written as a person reads it
-//! or as X sends it. `&amp;`, `&lt;` and `&gt;` are undone once when the post is taken in, and X's escaping is put on
-//! once on the wire. Who wants readers to see `&amp;` writes `&amp;amp;`.
+//! **Escaping, once and for all:** a text, in whatever form it reaches the sandbox, may be written as a
+//! person reads it or as X sends it. `&amp;`, `&lt;` and `&gt;` are undone once when the post is taken in,
+//! and X's escaping is put on once on the wire. Who wants readers to see `&amp;` writes `&amp;amp;`.
 
 use std::{
     io,
@@ -27,7 +27,8 @@ pub struct TimelinePost {
     /// X's idea of its language; `en` unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
-    /// What it is. Unless told, it follows from `reply_to`, `quoted` and `reposted`.
+    /// What it is. It follows from `reply_to`, `thread`, `quoted` and `reposted`; told without them, it refers to
+    /// somebody whom the sandbox makes up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<PostKind>,
     /// What it answers.
@@ -36,13 +37,15 @@ pub struct TimelinePost {
     /// Posts of one name are a thread: each answers the one of that name before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// `true` sends it as a long post (`note_tweet`) whatever its length, `false` never; otherwise its weight decides.
+    /// `true` sends it as a long post (`note_tweet`) whatever its length, `false` never; otherwise its weight
+    /// decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<bool>,
     /// What is attached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<TimelineMedia>,
-    /// When it was said. Loaded posts stand a minute apart and end now; later ones are of the moment they arrive.
+    /// When it was said. Loaded posts stand a minute apart and end now; later ones are of the moment they
+    /// arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The post of another that it quotes.

@@ -1,5 +1,5 @@
-//! The model's answer, good or bad. A good one marks each text with its target, keeps every protected part, and fits
-//! the length it was given; a bad one is wrong in exactly the way that was ordered.
+//! The model's answer, good or bad. A good one marks each text with its target, keeps every protected part,
+//! and fits the length it was given; a bad one is wrong in exactly the way that was ordered.
 
 use serde_json::{Value, json};
 
@@ -169,8 +169,8 @@ fn with_first_protected(text: &str, replacement: &str) -> String {
     }
 }
 
-/// Leaves out words from the end until the text fits; never a protected one, so a text that is nothing else may stay
-/// too long.
+/// Leaves out words from the end until the text fits; never a protected one, so a text that is nothing else
+/// may stay too long.
 fn shorten(text: &str, most: usize) -> String {
     if weight(text) <= most {
         return text.to_owned();

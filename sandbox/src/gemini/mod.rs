@@ -1,6 +1,6 @@
-//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not translate**.
-//! Each text comes back with its target in brackets before it, so that nobody takes it for a translation, and with
-//! every protected part in place, so that everything after the model can be tried out.
+//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not
+//! translate**. Each text comes back with its target in brackets before it, so that nobody takes it for a
+//! translation, and with every protected part in place, so that everything after the model can be tried out.
 
 mod answer;
 mod problems;

@@ -1,5 +1,5 @@
-//! Google's error bodies: `{"error":{"code","message","status","details"}}`. Whether to wait a minute or a day stands
-//! only in the details, so these are complete.
+//! Google's error bodies: `{"error":{"code","message","status","details"}}`. Whether to wait a minute or a
+//! day stands only in the details, so these are complete.
 
 use std::fmt;
 
@@ -48,15 +48,15 @@ impl GeminiProblem {
     }
 
     pub(crate) fn no_key() -> Self {
-        let message = "Method doesn't allow unregistered callers (callers without established identity). Please use \
-            API Key or other form of API consumer identity to call this API.";
+        let message = "Method doesn't allow unregistered callers (callers without established identity). \
+        Please use API Key or other form of API consumer identity to call this API.";
         Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message)
     }
 
     pub(crate) fn unknown_model(model: &str) -> Self {
         let message = format!(
-            "models/{model} is not found for API version v1beta, or is not supported for generateContent. Call \
-             ListModels to see the list of available models and their supported methods."
+            "models/{model} is not found for API version v1beta, or is not supported for generateContent. \
+            Call ListModels to see the list of available models and their supported methods."
         );
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
     }
@@ -88,10 +88,10 @@ impl GeminiProblem {
         };
         let metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests";
         let message = format!(
-            "You exceeded your current quota, please check your plan and billing details. For more information on \
-             this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, \
-             head to: https://ai.dev/rate-limit. \n* Quota exceeded for metric: {metric}, limit: {limit}, model: \
-             {model}\nPlease retry in {delay}.429760048s."
+            "You exceeded your current quota, please check your plan and billing details. For more \
+            information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. To \
+            monitor your current usage, head to: https://ai.dev/rate-limit. \n* Quota exceeded for metric: \
+            {metric}, limit: {limit}, model: {model}\nPlease retry in {delay}.429760048s."
         );
         Self::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message).with([
             json!({

@@ -1,5 +1,5 @@
-//! What a client asks of the model. Google's parser knows every field by its camel and its snake name and refuses any
-//! other, so a mistyped setting is found here rather than in production.
+//! What a client asks of the model. Google's parser knows every field by its camel and its snake name and
+//! refuses any other, so a mistyped setting is found here rather than in production.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -125,7 +125,8 @@ impl Request {
         let schema = config.get("responseSchema").is_some() || config.get("responseJsonSchema").is_some();
         if schema && !self.json {
             return Err(GeminiProblem::invalid(
-                "Function calling config or response schema is set without response mime type application/json.",
+                "Function calling config or response schema is set without response mime type \
+                application/json.",
             ));
         }
         let Some(thinking) = config.get("thinkingConfig") else {

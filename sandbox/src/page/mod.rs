@@ -1,5 +1,6 @@
-//! The page at `/`: the followed account and its targets side by side, what it all would cost, and that nothing was
-//! really translated. Written on the server with every text escaped; the script only fetches it again.
+//! The page at `/`: the followed account and its targets side by side, what it all would cost, and that
+//! nothing was really translated. Written on the server with every text escaped; the script only fetches it
+//! again.
 
 use std::fmt::Write as _;
 
@@ -57,8 +58,10 @@ fn render(snapshot: &Snapshot) -> String {
     let _ = write!(
         out,
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Mynah's sandbox</title>\
-         <link rel=\"stylesheet\" href=\"/_sandbox/page.css\"><script defer src=\"/_sandbox/page.js\"></script></head>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>Mynah's sandbox</title>\
+         <link rel=\"stylesheet\" href=\"/_sandbox/page.css\">\
+         <script defer src=\"/_sandbox/page.js\"></script></head>\
          <body data-version=\"{version}\">"
     );
     header(&mut out, snapshot);

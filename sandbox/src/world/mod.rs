@@ -1,5 +1,6 @@
-//! The sandbox's little X: accounts, what they said, and what is attached. It knows nothing of HTTP, and every way in
-//! which a post can come to be passes through here, so ids rise and threads hold together whoever speaks.
+//! The sandbox's little X: accounts, what they said, and what is attached. It knows nothing of HTTP, and
+//! every way in which a post can come to be passes through here, so ids rise and threads hold together
+//! whoever speaks.
 
 mod account;
 mod post;
@@ -115,7 +116,8 @@ impl World {
         self.by_id.get(&id).copied()
     }
 
-    /// The account to steer from outside. A name that nobody uses becomes an account, so that it can be suspended.
+    /// The account to steer from outside. A name that nobody uses becomes an account, so that it can be
+    /// suspended.
     pub(crate) fn account_mut(&mut self, handle: &str) -> &mut Account {
         let index = self.stranger(handle);
         &mut self.accounts[index]
@@ -161,8 +163,26 @@ impl World {
         // A date that runs backwards would break the order of the timeline: the order of the file wins.
         let floor = self.accounts[FOLLOWED].posts.last().map_or(0, |last| last.id.0);
         let id = self.flakes.next(at, floor);
-        let quoted = post.quoted.as_ref().map(|other| self.said_by_other(other, at));
-        let reposted = post.reposted.as_ref().map(|other| self.said_by_other(other, at));
+        let stranger = |text: &str| OtherPost {
+            author: "somebody".into(),
+            text: text.into(),
+        };
+        // Who says only what kind a post is leaves it to the sandbox to whom it refers.
+        let missing = |kind, given: bool| post.kind == Some(kind) && !given;
+        let quoted = post
+            .quoted
+            .clone()
+            .or_else(|| missing(PostKind::Quote, post.quoted.is_some()).then(|| stranger("Who said that?")));
+        let reposted = post
+            .reposted
+            .clone()
+            .or_else(|| missing(PostKind::Repost, post.reposted.is_some()).then(|| stranger(&post.text)));
+        let text = match &reposted {
+            Some(other) => format!("RT @{}: {}", other.author, text::unescape(&other.text)),
+            None => text::unescape(&post.text),
+        };
+        let quoted = quoted.map(|other| self.said_by_other(&other, at));
+        let reposted = reposted.map(|other| self.said_by_other(&other, at));
         let in_thread = post
             .thread
             .as_ref()
@@ -175,25 +195,19 @@ impl World {
             Some(ReplyTo::Id(id)) => id.parse().ok(),
             None => in_thread,
         };
-        // A reply to nobody in particular still answers somebody.
         let reply_to = reply_to.or_else(|| {
-            (post.kind == Some(PostKind::Reply) || post.reply_to.is_some()).then(|| {
-                let other = OtherPost {
-                    author: "somebody".into(),
-                    text: "What do you think?".into(),
-                };
-                self.said_by_other(&other, at)
-            })
+            let meant = post.kind == Some(PostKind::Reply) || post.reply_to.is_some();
+            meant.then(|| self.said_by_other(&stranger("What do you think?"), at))
         });
         if let Some(name) = post.thread {
             self.accounts[FOLLOWED].threads.insert(name, id);
         }
-        let kind = post.kind.unwrap_or(match (reposted, quoted, reply_to) {
+        let kind = match (reposted, quoted, reply_to) {
             (Some(_), _, _) => PostKind::Repost,
             (_, Some(_), _) => PostKind::Quote,
             (_, _, Some(_)) => PostKind::Reply,
             _ => PostKind::Post,
-        });
+        };
         let media = post
             .media
             .iter()
@@ -206,7 +220,7 @@ impl World {
             reposted: reposted.map(PostId),
             media,
             long: post.long,
-            ..self.blank(FOLLOWED, id, text::unescape(&post.text), reply_to)
+            ..self.blank(FOLLOWED, id, text, reply_to)
         };
         self.store(stored)
     }
@@ -421,6 +435,20 @@ mod tests {
         );
         assert!(world.delete(target, first.id.0));
         assert!(world.publish(target, draft("hola")).is_ok());
+    }
+
+    #[test]
+    fn a_kind_alone_is_enough() {
+        let kinds = [PostKind::Post, PostKind::Reply, PostKind::Repost, PostKind::Quote];
+        let said = kinds.map(|kind| TimelinePost {
+            kind: Some(kind),
+            ..TimelinePost::new("words")
+        });
+        let world = world(said.into());
+        let posts = &world.account(FOLLOWED).posts;
+        assert!(posts.iter().map(|post| post.kind).eq(kinds));
+        assert!(posts[1].reply_to.is_some() && posts[2].reposted.is_some() && posts[3].quoted.is_some());
+        assert_eq!(posts[2].text, "RT @somebody: words");
     }
 
     #[test]

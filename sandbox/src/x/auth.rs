@@ -1,5 +1,5 @@
-//! Who calls X, and whether they may: OAuth 1.0a signatures, OAuth 2.0 user tokens, and the app-only token that reads
-//! but never posts. Only who is known is counted against a rate limit.
+//! Who calls X, and whether they may: OAuth 1.0a signatures, OAuth 2.0 user tokens, and the app-only token
+//! that reads but never posts. Only who is known is counted against a rate limit.
 
 use actix_web::{HttpMessage, HttpRequest, http::header::AUTHORIZATION};
 use jiff::Timestamp;

@@ -1,5 +1,5 @@
-//! `POST /2/tweets` and `DELETE /2/tweets/{id}`. The body is checked against the specification before anything else:
-//! a key that X does not know is an error there, and so it is here.
+//! `POST /2/tweets` and `DELETE /2/tweets/{id}`. The body is checked against the specification before
+//! anything else: a key that X does not know is an error there, and so it is here.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -100,9 +100,13 @@ impl Body {
         serde_json::from_slice(bytes).map_err(|error| {
             let said = error.to_string();
             // X's validator words it so; where serde's message names no key, its own words serve.
-            let message = match said.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+            let message = match said
+                .strip_prefix("unknown field `")
+                .and_then(|rest| rest.split_once('`'))
+            {
                 Some((key, _)) => format!(
-                    "[$.{key}: is not defined in the schema and the schema does not allow additional properties]"
+                    "[$.{key}: is not defined in the schema and the schema does not allow additional \
+                    properties]"
                 ),
                 None => format!("Requests with bodies must have a valid JSON body: {said}"),
             };

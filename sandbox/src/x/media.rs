@@ -1,5 +1,6 @@
-//! Media, X's second version: one upload in one request, or in pieces, and alt text afterwards. The bytes are counted,
-//! looked at for their kind, and forgotten; what matters here is that ids, sizes and order are right.
+//! Media, X's second version: one upload in one request, or in pieces, and alt text afterwards. The bytes are
+//! counted, looked at for their kind, and forgotten; what matters here is that ids, sizes and order are
+//! right.
 
 use std::collections::HashMap;
 

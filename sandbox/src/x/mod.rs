@@ -1,5 +1,5 @@
-//! X, as far as Mynah needs it: users, timelines, posting, media; its ways of knowing who calls, of refusing, and of
-//! rationing. Wire facts are those of August to November 2026.
+//! X, as far as Mynah needs it: users, timelines, posting, media; its ways of knowing who calls, of refusing,
+//! and of rationing. Wire facts are those of August to November 2026.
 
 mod auth;
 mod create;

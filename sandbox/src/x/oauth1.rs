@@ -1,6 +1,6 @@
-//! OAuth 1.0a, the server's half: a signature is right if signing the request again gives the same. The signing is the
-//! `oauth1-request` crate's, so the sandbox and a client that uses it could share a mistake; the published vectors in
-//! the tests are what keeps both honest.
+//! OAuth 1.0a, the server's half: a signature is right if signing the request again gives the same. The
+//! signing is the `oauth1-request` crate's, so the sandbox and a client that uses it could share a mistake;
+//! the published vectors in the tests are what keeps both honest.
 
 use std::{collections::HashMap, num::NonZeroU64};
 
@@ -45,8 +45,8 @@ impl Header {
         })
     }
 
-    /// Whether the header was made with these secrets for this request. `base` has no query; `parameters` are those
-    /// of the query and of a form.
+    /// Whether the header was made with these secrets for this request. `base` has no query; `parameters` are
+    /// those of the query and of a form.
     pub(crate) fn is_signed(
         &self,
         secrets: Secrets<'_>,
@@ -107,7 +107,8 @@ impl Nonces {
         if header.timestamp.abs_diff(now) > SKEW {
             return false;
         }
-        // Once a minute what is too old to pass anyway is forgotten, or a long benchmark would fill the memory.
+        // Once a minute what is too old to pass anyway is forgotten, or a long benchmark would fill the
+        // memory.
         if now >= self.pruned + 60 {
             self.pruned = now;
             self.seen.retain(|_, at| at.abs_diff(now) <= SKEW);
@@ -236,8 +237,17 @@ mod tests {
 
     #[test]
     fn a_header_is_read_as_it_is_written() {
-        let text = r#"OAuth oauth_consumer_key="xvz1evFS4wEEPTGEFPHBog", oauth_nonce="kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", oauth_signature="lr%2BtV%2FDKclEvXKVjG6tgaSSLV0k%3D", oauth_signature_method="HMAC-SHA1", oauth_timestamp="1318622958", oauth_token="370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", oauth_version="1.0""#;
-        assert_eq!(Header::parse(text), Some(header("lr+tV/DKclEvXKVjG6tgaSSLV0k=")));
+        let text = [
+            r#"OAuth oauth_consumer_key="xvz1evFS4wEEPTGEFPHBog""#,
+            r#"oauth_nonce="kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg""#,
+            r#"oauth_signature="lr%2BtV%2FDKclEvXKVjG6tgaSSLV0k%3D""#,
+            r#"oauth_signature_method="HMAC-SHA1", oauth_timestamp="1318622958""#,
+            r#"oauth_token="370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", oauth_version="1.0""#,
+        ];
+        assert_eq!(
+            Header::parse(&text.join(", ")),
+            Some(header("lr+tV/DKclEvXKVjG6tgaSSLV0k="))
+        );
         assert_eq!(Header::parse("Bearer x"), None);
         assert_eq!(Header::parse("OAuth oauth_token=\"a\""), None);
     }

@@ -1,4 +1,5 @@
-//! Query parameters, checked as X checks them: each endpoint names what it takes, anything else is a 400 that says so.
+//! Query parameters, checked as X checks them: each endpoint names what it takes, anything else is a 400 that
+//! says so.
 
 use url::form_urlencoded;
 

@@ -1,5 +1,5 @@
-//! Posts and users as X's JSON: only what was asked for, referenced things beside them in `includes`, and what could
-//! not be had in `errors`. Fields that are null or empty are left out, as X leaves them out.
+//! Posts and users as X's JSON: only what was asked for, referenced things beside them in `includes`, and
+//! what could not be had in `errors`. Fields that are null or empty are left out, as X leaves them out.
 
 use std::collections::HashSet;
 

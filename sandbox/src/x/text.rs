@@ -1,5 +1,5 @@
-//! A text as X sends it: HTML-escaped, every link wrapped in `t.co`, and entities whose offsets count Unicode code
-//! points of *that* text. The three transformations depend on each other, so one walk makes them all.
+//! A text as X sends it: HTML-escaped, every link wrapped in `t.co`, and entities whose offsets count Unicode
+//! code points of *that* text. The three transformations depend on each other, so one walk makes them all.
 
 use std::cmp::Reverse;
 
@@ -134,8 +134,8 @@ pub(crate) fn unescape(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-/// The text of a post as X sends it, with links of its media or its quoted post behind it. Links that share an address
-/// share one span, repeated in the entities.
+/// The text of a post as X sends it, with links of its media or its quoted post behind it. Links that share
+/// an address share one span, repeated in the entities.
 pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
     let mut out = Writer::default();
     let mut done = 0;

@@ -1,7 +1,8 @@
 //! `GET /2/users/{id}/tweets`: pages of an account's posts, newest first.
 //!
-//! Like X, this takes a page first and leaves out replies and reposts after, so a page may hold fewer posts than were
-//! asked for, or none, and still have a `next_token`. `exclude=replies` leaves out every reply, one's own thread too.
+//! Like X, this takes a page first and leaves out replies and reposts after, so a page may hold fewer posts
+//! than were asked for, or none, and still have a `next_token`. `exclude=replies` leaves out every reply,
+//! one's own thread too.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `GET /2/users/by/username/{username}` and `GET /2/users/me`. A user who is not there is no 404: X answers 200 with
-//! `errors` and no `data`.
+//! `GET /2/users/by/username/{username}` and `GET /2/users/me`. A user who is not there is no 404: X answers
+//! 200 with `errors` and no `data`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, json};

@@ -1,6 +1,7 @@
-//! X's two vocabularies. In August 2026 tweets became posts in the specification while the old names went on working;
-//! X answers in the words it is asked in. Inside, the sandbox thinks in the legacy names, and this is the only place
-//! that knows the new ones. Names that neither vocabulary has are dropped without a word, as X drops them.
+//! X's two vocabularies. In August 2026 tweets became posts in the specification while the old names went on
+//! working; X answers in the words it is asked in. Inside, the sandbox thinks in the legacy names, and this
+//! is the only place that knows the new ones. Names that neither vocabulary has are dropped without a word,
+//! as X drops them.
 
 use std::collections::HashSet;
 
