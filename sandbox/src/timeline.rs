@@ -27,8 +27,8 @@ pub struct TimelinePost {
     /// X's idea of its language; `en` unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
-    /// What it is. It follows from `reply_to`, `thread`, `quoted` and `reposted`; told without them, it refers to
-    /// somebody whom the sandbox makes up.
+    /// What it is. It follows from `reply_to`, `thread`, `quoted` and `reposted`; told without them, it
+    /// refers to somebody whom the sandbox makes up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<PostKind>,
     /// What it answers.

@@ -161,7 +161,7 @@ impl Body {
         if self.text.trim().is_empty() && media.is_empty() && self.poll.is_none() && self.card_uri.is_none() {
             return Err(Problem::body("[$.text: must be at least 1 characters long]"));
         }
-        if text::weight(&self.text) > text::MAX_WEIGHT {
+        if text::is_long(&self.text) {
             return Err(Problem::too_long());
         }
         Ok(Draft {

@@ -173,9 +173,7 @@ impl<'a> Renderer<'a> {
         let media = post.media.iter();
         trailing.extend(media.map(|medium| Link::to_media(&post.author, post.id.0, &medium.key)));
         let whole = text::wire(&post.text, &trailing);
-        let long = post
-            .long
-            .unwrap_or_else(|| text::weight(&post.text) > text::MAX_WEIGHT);
+        let long = post.long.unwrap_or_else(|| text::is_long(&post.text));
         if long {
             (text::wire_of_long(&post.text, post.id.0), Some(whole))
         } else {

@@ -111,6 +111,16 @@ pub(crate) fn weight(text: &str) -> usize {
     usize::try_from(parsed.weighted_length).unwrap_or(usize::MAX)
 }
 
+/// Whether a text is too long for a post without Premium. Most texts plainly are not, and are not parsed to
+/// know it.
+pub(crate) fn is_long(text: &str) -> bool {
+    // At most one a character in ASCII, and elsewhere two for each of the three that one may be normalised
+    // to; a link may weigh more than its characters, and has a dot in it.
+    let each = if text.is_ascii() { 1 } else { 6 };
+    let ceiling = text.chars().count() * each + text.matches('.').count() * 23;
+    ceiling > MAX_WEIGHT && weight(text) > MAX_WEIGHT
+}
+
 /// Whether X would make a link of something in this text, and so charge for one.
 pub(crate) fn has_link(text: &str) -> bool {
     wire(text, &[])
@@ -206,7 +216,10 @@ struct Found {
 
 /// Entities of a text, by bytes, none overlapping another.
 fn find(text: &str) -> Vec<Found> {
-    if !text.contains(['.', '@', '＠', '#', '＃', '$', ':']) {
+    // What every entity has at least one of: most texts have none of some, and parsing is what takes time
+    // here.
+    let tagged = text.contains(['@', '＠', '#', '＃', '$']);
+    if !tagged && !text.contains('.') {
         return Vec::new();
     }
     let extractor = Extractor::with_parser_backend(ParserBackend::External);
@@ -216,10 +229,13 @@ fn find(text: &str) -> Vec<Found> {
             .ok()
             .and_then(|unit| offsets.get(unit).copied())
     };
-    let mut found: Vec<Found> = extractor
-        .extract_entities_with_indices(text)
+    // This finds names without a scheme; the search for all kinds does not.
+    let mut entities = extractor.extract_urls_with_indices(text);
+    if tagged {
+        entities.extend(extractor.extract_entities_with_indices(text));
+    }
+    let mut found: Vec<Found> = entities
         .iter()
-        .chain(&extractor.extract_urls_with_indices(text))
         .filter(|entity| entity.get_type() != Type::FEDERATEDMENTION)
         .filter_map(|entity| {
             Some(Found {
