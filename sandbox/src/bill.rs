@@ -1,5 +1,5 @@
-//! What the calls would have cost on the real X, so that a careless poller or a link in every post shows up before the
-//! invoice does. Prices of the pay-per-use table of August 2026, in thousandths of a dollar.
+//! What the calls would have cost on the real X, so that a careless poller or a link in every post shows up
+//! before the invoice does. Prices of the pay-per-use table of August 2026, in thousandths of a dollar.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! How a sandbox is set up. The default is one a test wants: a port of the system's choice, nothing wrong, no waiting.
+//! How a sandbox is set up. The default is one a test wants: a port of the system's choice, nothing wrong, no
+//! waiting.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,8 +16,8 @@ pub struct SandboxConfig {
     pub targets: Vec<TargetAccount>,
     /// What the followed account said before, oldest first.
     pub timeline: Vec<TimelinePost>,
-    /// A timeline file to follow: lines appended to it become posts. The lines it has at the start become posts too,
-    /// unless `timeline` has any, which are then taken to be these.
+    /// A timeline file to follow: lines appended to it become posts. The lines it has at the start become
+    /// posts too, unless `timeline` has any, which are then taken to be these.
     pub timeline_file: Option<PathBuf>,
     /// What goes wrong from the start.
     pub faults: FaultPlan,
@@ -28,8 +29,8 @@ pub struct SandboxConfig {
     pub rate_limits: RateLimits,
     /// Whether timelines end after the newest 3,200 posts (800 without replies), as X's do.
     pub enforce_history_limit: bool,
-    /// Whether a reply or quote of another's post is refused unless its author mentions the account, as X does to
-    /// self-serve apps since February 2026.
+    /// Whether a reply or quote of another's post is refused unless its author mentions the account, as X
+    /// does to self-serve apps since February 2026.
     pub enforce_engagement: bool,
 }
 
@@ -55,7 +56,10 @@ impl SandboxConfig {
     /// Adds a target account, such as `("mynah_es", "es")`.
     #[must_use]
     pub fn target(mut self, handle: impl Into<String>, language: impl Into<String>) -> Self {
-        self.targets.push(TargetAccount { handle: handle.into(), language: language.into() });
+        self.targets.push(TargetAccount {
+            handle: handle.into(),
+            language: language.into(),
+        });
         self
     }
 

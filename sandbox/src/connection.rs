@@ -1,5 +1,5 @@
-//! A second handle on a client's socket, to break off in ways that an HTTP library will not: no status line at all, or
-//! half an answer. The library's own handle sees a closed connection and gives up.
+//! A second handle on a client's socket, to break off in ways that an HTTP library will not: no status line
+//! at all, or half an answer. The library's own handle sees a closed connection and gives up.
 
 use std::{
     io::{self, Write},
@@ -27,7 +27,8 @@ impl Connection {
 
     /// Sends these bytes and ends the connection.
     pub(crate) fn close_after(&self, bytes: &[u8]) {
-        // The socket does not block: what the buffer will not take is not sent, and the client sees even less.
+        // The socket does not block: what the buffer will not take is not sent, and the client sees even
+        // less.
         let _ = (&self.0).write_all(bytes);
         self.close();
     }

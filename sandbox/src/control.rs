@@ -1,10 +1,10 @@
-//! `/_sandbox`: the sandbox's own surface, for tests that drive a built binary in another process and for people with
-//! `curl`. It needs no key, as the sandbox listens on loopback and keeps no secrets.
+//! `/_sandbox`: the sandbox's own surface, for tests that drive a built binary in another process and for
+//! people with `curl`. It needs no key, as the sandbox listens on loopback and keeps no secrets.
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use actix_web::{HttpResponse, ResponseError, http::StatusCode, web};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -110,7 +110,10 @@ impl AccountSnapshot {
             post_count: account.posts.len(),
             posts: newest
                 .iter()
-                .map(|post| PostSnapshot { created_at: wire_time(post.created_at()), post: (**post).clone() })
+                .map(|post| PostSnapshot {
+                    created_at: wire_time(post.created_at()),
+                    post: (**post).clone(),
+                })
                 .collect(),
         }
     }
@@ -140,7 +143,10 @@ pub(crate) fn snapshot(state: &State, most_per_target: usize) -> Snapshot {
         targets,
         endpoints,
         gemini: gemini_counters,
-        bill: BillSnapshot { total: items.total(), items },
+        bill: BillSnapshot {
+            total: items.total(),
+            items,
+        },
     }
 }
 
@@ -165,36 +171,29 @@ enum OneOrMany {
     One(Value),
 }
 
-async fn add_posts(state: web::Data<State>, body: web::Bytes) -> HttpResponse {
+async fn add_posts(state: web::Data<State>, body: web::Bytes) -> Result<HttpResponse, Refused> {
     // By way of values: an untagged enum of posts would not say which key is wrong.
-    let values = match read::<OneOrMany>(&body) {
-        Ok(OneOrMany::Many(values)) => values,
-        Ok(OneOrMany::One(value)) => vec![value],
-        Err(refused) => return refused,
+    let values = match serde_json::from_slice(&body)? {
+        OneOrMany::Many(values) => values,
+        OneOrMany::One(value) => vec![value],
     };
-    let posts: Result<Vec<TimelinePost>, _> = values.into_iter().map(serde_json::from_value).collect();
-    match posts {
-        Ok(posts) => {
-            let ids: Vec<_> = posts.into_iter().map(|post| state.add_post(post)).collect();
-            HttpResponse::Created().json(json!({"ids": ids}))
-        }
-        Err(error) => refuse(&error),
-    }
+    let posts = values
+        .into_iter()
+        .map(serde_json::from_value)
+        .collect::<Result<Vec<TimelinePost>, _>>()?;
+    let ids: Vec<_> = posts.into_iter().map(|post| state.add_post(post)).collect();
+    Ok(HttpResponse::Created().json(json!({"ids": ids})))
 }
 
 async fn faults(state: web::Data<State>) -> HttpResponse {
     HttpResponse::Ok().json(state.faults().plan())
 }
 
-async fn set_faults(state: web::Data<State>, body: web::Bytes) -> HttpResponse {
-    match read::<FaultPlan>(&body) {
-        Ok(plan) => {
-            let rules = plan.rules.len();
-            state.set_faults(plan);
-            HttpResponse::Ok().json(json!({"rules": rules}))
-        }
-        Err(refused) => refused,
-    }
+async fn set_faults(state: web::Data<State>, body: web::Bytes) -> Result<HttpResponse, Refused> {
+    let plan: FaultPlan = serde_json::from_slice(&body)?;
+    let rules = plan.rules.len();
+    state.set_faults(plan);
+    Ok(HttpResponse::Ok().json(json!({"rules": rules})))
 }
 
 /// What can be changed about an account; what is not given stays.
@@ -205,11 +204,12 @@ struct Change {
     revoked: Option<bool>,
 }
 
-async fn set_account(state: web::Data<State>, handle: web::Path<String>, body: web::Bytes) -> HttpResponse {
-    let change: Change = match read(&body) {
-        Ok(change) => change,
-        Err(refused) => return refused,
-    };
+async fn set_account(
+    state: web::Data<State>,
+    handle: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Refused> {
+    let change: Change = serde_json::from_slice(&body)?;
     let answer = {
         let mut world = state.world();
         let account = world.account_mut(&handle);
@@ -218,13 +218,20 @@ async fn set_account(state: web::Data<State>, handle: web::Path<String>, body: w
         json!({"handle": account.handle, "state": account.state, "revoked": account.revoked})
     };
     state.touch();
-    HttpResponse::Ok().json(answer)
+    Ok(HttpResponse::Ok().json(answer))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpResponse> {
-    serde_json::from_slice(body).map_err(|error| refuse(&error))
-}
+/// A body that is not what the path takes.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(#[from] serde_json::Error);
 
-fn refuse(error: &serde_json::Error) -> HttpResponse {
-    HttpResponse::BadRequest().json(json!({"error": error.to_string()}))
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::BAD_REQUEST
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::BadRequest().json(json!({"error": self.to_string()}))
+    }
 }

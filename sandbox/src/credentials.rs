@@ -1,5 +1,5 @@
-//! Keys for the sandbox: the same in every run, so that a config file or a test can state them, and so plainly fake
-//! that nobody takes them for secrets.
+//! Keys for the sandbox: the same in every run, so that a config file or a test can state them, and so
+//! plainly fake that nobody takes them for secrets.
 
 /// What one target account needs to act on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Names for what can be called: fault rules, rate limits, counters and the request log all speak of the same things.
+//! Names for what can be called: fault rules, rate limits, counters and the request log all speak of the same
+//! things.
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};
@@ -124,8 +125,14 @@ mod tests {
 
     #[test]
     fn paths_find_their_endpoint() {
-        assert_eq!(Endpoint::of(&Method::GET, "/2/users/1/tweets"), Some(Endpoint::Timeline));
-        assert_eq!(Endpoint::of(&Method::DELETE, "/2/tweets/1"), Some(Endpoint::Delete));
+        assert_eq!(
+            Endpoint::of(&Method::GET, "/2/users/1/tweets"),
+            Some(Endpoint::Timeline)
+        );
+        assert_eq!(
+            Endpoint::of(&Method::DELETE, "/2/tweets/1"),
+            Some(Endpoint::Delete)
+        );
         assert_eq!(
             Endpoint::of(&Method::POST, "/v1beta/models/gemini-3.6-flash:generateContent"),
             Some(Endpoint::Generate)

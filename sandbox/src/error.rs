@@ -14,7 +14,8 @@ pub enum SandboxError {
     PortTaken(SocketAddr),
     /// The address is not of this machine alone.
     #[error(
-        "the sandbox takes anybody's word for who they are, so it listens on loopback only, not on {0}; use 127.0.0.1"
+        "the sandbox takes anybody's word for who they are, so it listens on loopback only, not on {0}; use \
+        127.0.0.1"
     )]
     NotLoopback(SocketAddr),
     /// The system will not listen there.

@@ -1,5 +1,5 @@
-//! Follows a timeline file: what is appended to it is said by the followed account at once. The length is asked for
-//! a few times a second, which works on every file system and needs no watcher.
+//! Follows a timeline file: what is appended to it is said by the followed account at once. The length is
+//! asked for a few times a second, which works on every file system and needs no watcher.
 
 use std::{
     fs::File,
@@ -24,11 +24,11 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Follows from the end of `seen`, what has been read of the file.
-    pub(crate) fn after(path: PathBuf, seen: &[u8]) -> Self {
+    pub(crate) fn after(path: PathBuf, seen: &str) -> Self {
         Self {
             path,
             offset: u64::try_from(seen.len()).unwrap_or(u64::MAX),
-            lines: seen.iter().filter(|byte| **byte == b'\n').count(),
+            lines: seen.matches('\n').count(),
         }
     }
 
@@ -45,7 +45,10 @@ impl Follower {
     fn step(&mut self, state: &State) -> io::Result<()> {
         let length = std::fs::metadata(&self.path)?.len();
         if length < self.offset {
-            log::warn!("{} became shorter; only what is appended from now on is said", self.path.display());
+            log::warn!(
+                "{} became shorter; only what is appended from now on is said",
+                self.path.display()
+            );
             self.offset = length;
         }
         if length == self.offset {

@@ -1,5 +1,5 @@
-//! One small stable hash: ids, short links and fault draws must be the same in every run and every build, which the
-//! standard library's hashers do not promise.
+//! One small stable hash: ids, short links and fault draws must be the same in every run and every build,
+//! which the standard library's hashers do not promise.
 
 /// FNV-1a over the parts, then mixed so that near inputs land far apart.
 pub(crate) fn stable(parts: &[&[u8]]) -> u64 {

@@ -1,5 +1,5 @@
-//! What happens around every call of X and Gemini: it takes its time, meets its fault, gets its headers, and is
-//! written down. The handlers inside know nothing of any of it.
+//! What happens around every call of X and Gemini: it takes its time, meets its fault, gets its headers, and
+//! is written down. The handlers inside know nothing of any of it.
 
 use std::{
     fmt::Write as _,
@@ -28,7 +28,8 @@ use crate::{
 };
 
 /// What a bot guard sends instead of an API's answer.
-const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a moment...</title></head><body>\
+const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a \
+moment...</title></head><body>\
     <h1>Checking if the site connection is secure</h1></body></html>";
 
 pub(crate) async fn intercept(
@@ -43,7 +44,11 @@ pub(crate) async fn intercept(
     };
     let call = Call::begin(&request, endpoint, state);
     let verdict = call.state.faults().draw(endpoint);
-    let latency = if endpoint.is_gemini() { call.state.gemini_latency } else { call.state.x_latency };
+    let latency = if endpoint.is_gemini() {
+        call.state.gemini_latency
+    } else {
+        call.state.x_latency
+    };
     let wait = latency + verdict.delay;
     if wait > Duration::ZERO {
         actix_rt::time::sleep(wait).await;
@@ -86,7 +91,10 @@ pub(crate) async fn intercept(
         }
         Fault::StatusAfterAct(code) => {
             let (request, _) = response.into_parts();
-            Ok(call.answer(ServiceResponse::new(request, problem(endpoint, code)), Some(fault)))
+            Ok(call.answer(
+                ServiceResponse::new(request, problem(endpoint, code)),
+                Some(fault),
+            ))
         }
         Fault::HalfBody => call.half_body(response, fault).await,
         Fault::Garbage => {
@@ -140,7 +148,12 @@ impl Call {
             fault: None,
             took_ms: 0,
         };
-        Self { state, endpoint, started: Instant::now(), record }
+        Self {
+            state,
+            endpoint,
+            started: Instant::now(),
+            record,
+        }
     }
 
     fn took_ms(&self) -> u64 {
@@ -231,7 +244,8 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // Here rather than at the end of a happy path, so that a call whose client went away is counted out, too.
+        // Here rather than at the end of a happy path, so that a call whose client went away is counted out,
+        // too.
         if self.endpoint.is_gemini() {
             let mut requests = self.state.requests();
             requests.generating = requests.generating.saturating_sub(1);

@@ -1,15 +1,16 @@
 //! X and Gemini on loopback, true to the wire, with faults to order.
 //!
-//! Mynah's promises are about what happens when a network fails at the worst moment. The real networks fail rarely and
-//! charge for every try; this crate fails on command, says what it did, and keeps count of what it would have cost.
-//! **Its Gemini does not translate**, and says so.
+//! Mynah's promises are about what happens when a network fails at the worst moment. The real networks fail
+//! rarely and charge for every try; this crate fails on command, says what it did, and keeps count of what it
+//! would have cost. **Its Gemini does not translate**, and says so.
 //!
 //! # Layout
 //!
 //! - [`start`] and [`Sandbox`] here; `server` runs it, `intercept` is what happens around every call.
-//! - `world`: accounts, posts and media, without HTTP. `timeline`: files and lines that become posts; `follow` watches
-//!   such a file.
-//! - `x`: the paths of X, from who calls (`auth`, `oauth1`) to what they are told (`render`, `vocabulary`, `text`).
+//! - `world`: accounts, posts and media, without HTTP. `timeline`: files and lines that become posts;
+//!   `follow` watches such a file.
+//! - `x`: the paths of X, from who calls (`auth`, `oauth1`) to what they are told (`render`, `vocabulary`,
+//!   `text`).
 //! - `gemini`: the paths of Gemini, and a model that misbehaves on command.
 //! - `faults`: what goes wrong and when. `connection`: how to break off without a word.
 //! - `limits`, `bill`, `requests`: what was rationed, charged, asked.
@@ -79,12 +80,14 @@ pub async fn start(mut config: SandboxConfig) -> Result<Sandbox, SandboxError> {
     let follower = match config.timeline_file.take() {
         None => None,
         Some(path) => {
-            let seen = std::fs::read_to_string(&path)
-                .map_err(|source| TimelineError::Read { path: path.clone(), source })?;
+            let seen = std::fs::read_to_string(&path).map_err(|source| TimelineError::Read {
+                path: path.clone(),
+                source,
+            })?;
             if config.timeline.is_empty() {
                 config.timeline = timeline::parse_lines(&path, &seen, 1)?;
             }
-            Some(Follower::after(path, seen.as_bytes()))
+            Some(Follower::after(path, &seen))
         }
     };
     let state = Arc::new(State::new(config));
@@ -119,7 +122,12 @@ impl Sandbox {
     /// What the followed account said, oldest first.
     pub fn posts(&self) -> Vec<StoredPost> {
         let world = self.state.world();
-        world.account(FOLLOWED).posts.iter().map(|post| (**post).clone()).collect()
+        world
+            .account(FOLLOWED)
+            .posts
+            .iter()
+            .map(|post| (**post).clone())
+            .collect()
     }
 
     /// What was published on an account, oldest first; nothing if there is no such account.
@@ -179,8 +187,8 @@ impl Sandbox {
         self.state.touch();
     }
 
-    /// Waits until `test` holds, asking after every change, at most as long as told; whether it came to hold. Needs a
-    /// Tokio runtime, as actix has.
+    /// Waits until `test` holds, asking after every change, at most as long as told; whether it came to hold.
+    /// Needs a Tokio runtime, as actix has.
     pub async fn until(&self, at_most: Duration, mut test: impl FnMut(&Self) -> bool) -> bool {
         let mut changes = self.state.changes();
         let wait = async {

@@ -1,5 +1,5 @@
-//! What was asked of the sandbox: counters that never forget, and a log of the latest requests. Neither holds a header
-//! or a key, so both may be shown to anybody.
+//! What was asked of the sandbox: counters that never forget, and a log of the latest requests. Neither holds
+//! a header or a key, so both may be shown to anybody.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,5 +1,5 @@
-//! All that the requests share. Each part has a lock of its own and no function holds two, so none can wait for
-//! another in a circle; a lock is never held across an `await`.
+//! All that the requests share. Each part has a lock of its own and no function holds two, so none can wait
+//! for another in a circle; a lock is never held across an `await`.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -101,7 +101,8 @@ impl State {
     }
 }
 
-/// A panic in one request must not end the sandbox for all others; what the lock guards is whole between statements.
+/// A panic in one request must not end the sandbox for all others; what the lock guards is whole between
+/// statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
 //! What the followed account says, as a file: one post a line, plain or JSON.
 //!
-//! **Escaping, once and for all:** a text, in whatever form it reaches the sandbox, may be written as a person reads it
-//! or as X sends it. `&amp;`, `&lt;` and `&gt;` are undone once when the post is taken in, and X's escaping is put on
-//! once on the wire. Who wants readers to see `&amp;` writes `&amp;amp;`.
+//! **Escaping, once and for all:** a text, in whatever form it reaches the sandbox, may be written as a
+//! person reads it or as X sends it. `&amp;`, `&lt;` and `&gt;` are undone once when the post is taken in,
+//! and X's escaping is put on once on the wire. Who wants readers to see `&amp;` writes `&amp;amp;`.
 
 use std::{
     io,
@@ -27,7 +27,8 @@ pub struct TimelinePost {
     /// X's idea of its language; `en` unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
-    /// What it is. Unless told, it follows from `reply_to`, `quoted` and `reposted`.
+    /// What it is. It follows from `reply_to`, `thread`, `quoted` and `reposted`; told without them, it
+    /// refers to somebody whom the sandbox makes up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<PostKind>,
     /// What it answers.
@@ -36,13 +37,15 @@ pub struct TimelinePost {
     /// Posts of one name are a thread: each answers the one of that name before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// `true` sends it as a long post (`note_tweet`) whatever its length, `false` never; otherwise its weight decides.
+    /// `true` sends it as a long post (`note_tweet`) whatever its length, `false` never; otherwise its weight
+    /// decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<bool>,
     /// What is attached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<TimelineMedia>,
-    /// When it was said. Loaded posts stand a minute apart and end now; later ones are of the moment they arrive.
+    /// When it was said. Loaded posts stand a minute apart and end now; later ones are of the moment they
+    /// arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The post of another that it quotes.
@@ -56,7 +59,10 @@ pub struct TimelinePost {
 impl TimelinePost {
     /// A plain post.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
     }
 
     /// A post of the thread `name`.
@@ -183,14 +189,18 @@ pub enum TimelineError {
 /// Reads a timeline: `.jsonl` is JSON a line, anything else a text a line. Empty lines are skipped.
 pub fn load_timeline(path: impl AsRef<Path>) -> Result<Vec<TimelinePost>, TimelineError> {
     let path = path.as_ref();
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| TimelineError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| TimelineError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     parse_lines(path, &text, 1)
 }
 
 /// The posts in a piece of a timeline file that begins at line `first`.
 pub(crate) fn parse_lines(path: &Path, text: &str, first: usize) -> Result<Vec<TimelinePost>, TimelineError> {
-    let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
+    let json = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
     let mut posts = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line_text = line.trim();
@@ -208,7 +218,10 @@ pub(crate) fn parse_lines(path: &Path, text: &str, first: usize) -> Result<Vec<T
             TimelinePost::new(line_text)
         };
         if post.text.trim().is_empty() && post.media.is_empty() && post.reposted.is_none() {
-            return Err(TimelineError::Empty { path: path.to_owned(), line });
+            return Err(TimelineError::Empty {
+                path: path.to_owned(),
+                line,
+            });
         }
         posts.push(post);
     }
@@ -222,14 +235,20 @@ mod tests {
     #[test]
     fn a_plain_file_is_a_post_a_line() {
         let posts = parse_lines(Path::new("t.txt"), "one\n\n  two & three \n", 1).unwrap();
-        assert_eq!(posts, [TimelinePost::new("one"), TimelinePost::new("two & three")]);
+        assert_eq!(
+            posts,
+            [TimelinePost::new("one"), TimelinePost::new("two & three")]
+        );
     }
 
     #[test]
     fn a_wrong_line_is_named_with_its_mend() {
         let error = parse_lines(Path::new("t.jsonl"), "{\"text\":\"a\"}\n{\"txet\":\"b\"}\n", 1).unwrap_err();
         let said = error.to_string();
-        assert!(said.starts_with("t.jsonl, line 2: unknown field `txet`"), "{said}");
+        assert!(
+            said.starts_with("t.jsonl, line 2: unknown field `txet`"),
+            "{said}"
+        );
         assert!(said.ends_with("{\"text\": \"hello\"}"), "{said}");
         let error = parse_lines(Path::new("t.jsonl"), "{\"text\":\" \"}", 1).unwrap_err();
         assert!(error.to_string().contains("line 1"), "{error}");

@@ -1,6 +1,6 @@
-//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not translate**.
-//! Each text comes back with its target in brackets before it, so that nobody takes it for a translation, and with
-//! every protected part in place, so that everything after the model can be tried out.
+//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not
+//! translate**. Each text comes back with its target in brackets before it, so that nobody takes it for a
+//! translation, and with every protected part in place, so that everything after the model can be tried out.
 
 mod answer;
 mod problems;
@@ -34,7 +34,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/v1beta")
             .route("/models/{call}", web::post().to(generate))
-            .default_service(web::to(|| async { GeminiProblem::of_status(404).error_response() })),
+            .default_service(web::to(|| async {
+                GeminiProblem::of_status(404).error_response()
+            })),
     );
 }
 
@@ -45,7 +47,10 @@ async fn generate(
     bytes: web::Bytes,
 ) -> Result<HttpResponse, GeminiProblem> {
     check_key(&request)?;
-    request.extensions_mut().insert(Seen { auth: "key", account: None });
+    request.extensions_mut().insert(Seen {
+        auth: "key",
+        account: None,
+    });
     let model = match call.split_once(':') {
         Some((model, "generateContent")) if MODELS.contains(&model) => model,
         Some((model, _)) => return Err(GeminiProblem::unknown_model(model)),
@@ -59,11 +64,16 @@ async fn generate(
 }
 
 fn json(body: &Value) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json; charset=UTF-8").body(body.to_string())
+    HttpResponse::Ok()
+        .content_type("application/json; charset=UTF-8")
+        .body(body.to_string())
 }
 
 fn check_key(request: &HttpRequest) -> Result<(), GeminiProblem> {
-    let header = request.headers().get("x-goog-api-key").and_then(|value| value.to_str().ok());
+    let header = request
+        .headers()
+        .get("x-goog-api-key")
+        .and_then(|value| value.to_str().ok());
     let in_query = url::form_urlencoded::parse(request.query_string().as_bytes())
         .find(|(name, _)| name == "key")
         .map(|(_, value)| value.into_owned());

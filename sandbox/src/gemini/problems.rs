@@ -1,5 +1,5 @@
-//! Google's error bodies: `{"error":{"code","message","status","details"}}`. Whether to wait a minute or a day stands
-//! only in the details, so these are complete.
+//! Google's error bodies: `{"error":{"code","message","status","details"}}`. Whether to wait a minute or a
+//! day stands only in the details, so these are complete.
 
 use std::fmt;
 
@@ -17,7 +17,12 @@ pub(crate) struct GeminiProblem {
 
 impl GeminiProblem {
     fn new(code: StatusCode, status: &'static str, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), details: Vec::new() }
+        Self {
+            code,
+            status,
+            message: message.into(),
+            details: Vec::new(),
+        }
     }
 
     fn with(mut self, details: impl IntoIterator<Item = Value>) -> Self {
@@ -43,22 +48,26 @@ impl GeminiProblem {
     }
 
     pub(crate) fn no_key() -> Self {
-        let message = "Method doesn't allow unregistered callers (callers without established identity). Please use \
-            API Key or other form of API consumer identity to call this API.";
+        let message = "Method doesn't allow unregistered callers (callers without established identity). \
+        Please use API Key or other form of API consumer identity to call this API.";
         Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message)
     }
 
     pub(crate) fn unknown_model(model: &str) -> Self {
         let message = format!(
-            "models/{model} is not found for API version v1beta, or is not supported for generateContent. Call \
-             ListModels to see the list of available models and their supported methods."
+            "models/{model} is not found for API version v1beta, or is not supported for generateContent. \
+            Call ListModels to see the list of available models and their supported methods."
         );
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
     }
 
     /// A key in the body that the API does not have, at a path such as `generation_config`.
     pub(crate) fn unknown_name(name: &str, at: &str) -> Self {
-        let place = if at.is_empty() { String::new() } else { format!(" at '{at}'") };
+        let place = if at.is_empty() {
+            String::new()
+        } else {
+            format!(" at '{at}'")
+        };
         let description =
             format!("Invalid JSON payload received. Unknown name \"{name}\"{place}: Cannot find field.");
         Self::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", description.clone()).with([json!({
@@ -72,13 +81,17 @@ impl GeminiProblem {
     }
 
     pub(crate) fn quota(model: &str, per_day: bool) -> Self {
-        let (span, limit, delay) = if per_day { ("Day", "20", "36") } else { ("Minute", "5", "21") };
+        let (span, limit, delay) = if per_day {
+            ("Day", "20", "36")
+        } else {
+            ("Minute", "5", "21")
+        };
         let metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests";
         let message = format!(
-            "You exceeded your current quota, please check your plan and billing details. For more information on \
-             this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, \
-             head to: https://ai.dev/rate-limit. \n* Quota exceeded for metric: {metric}, limit: {limit}, model: \
-             {model}\nPlease retry in {delay}.429760048s."
+            "You exceeded your current quota, please check your plan and billing details. For more \
+            information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. To \
+            monitor your current usage, head to: https://ai.dev/rate-limit. \n* Quota exceeded for metric: \
+            {metric}, limit: {limit}, model: {model}\nPlease retry in {delay}.429760048s."
         );
         Self::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message).with([
             json!({
@@ -107,9 +120,15 @@ impl GeminiProblem {
             400 => ("INVALID_ARGUMENT", "Request contains an invalid argument."),
             403 => ("PERMISSION_DENIED", "The caller does not have permission"),
             404 => ("NOT_FOUND", "Requested entity was not found."),
-            429 => ("RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
+            429 => (
+                "RESOURCE_EXHAUSTED",
+                "Resource has been exhausted (e.g. check quota).",
+            ),
             503 => ("UNAVAILABLE", "The model is overloaded. Please try again later."),
-            504 => ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
+            504 => (
+                "DEADLINE_EXCEEDED",
+                "Deadline expired before operation could complete.",
+            ),
             _ => ("INTERNAL", "An internal error has occurred. Please retry."),
         };
         let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,5 +1,5 @@
-//! What a client asks of the model. Google's parser knows every field by its camel and its snake name and refuses any
-//! other, so a mistyped setting is found here rather than in production.
+//! What a client asks of the model. Google's parser knows every field by its camel and its snake name and
+//! refuses any other, so a mistyped setting is found here rather than in production.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -90,7 +90,10 @@ impl Request {
         if let Some(system) = top.get("systemInstruction") {
             request.prompt_chars += text_of(system, "system_instruction")?.chars().count();
         }
-        let contents = top.get("contents").and_then(Value::as_array).filter(|list| !list.is_empty());
+        let contents = top
+            .get("contents")
+            .and_then(Value::as_array)
+            .filter(|list| !list.is_empty());
         let contents = contents.ok_or_else(|| {
             GeminiProblem::invalid("* GenerateContentRequest.contents: contents is not specified\n")
         })?;
@@ -107,7 +110,10 @@ impl Request {
                 request.items = items.items;
                 request.structured = true;
             }
-            Err(_) => request.items.push(Item { text: last, ..Item::default() }),
+            Err(_) => request.items.push(Item {
+                text: last,
+                ..Item::default()
+            }),
         }
         Ok(request)
     }
@@ -119,7 +125,8 @@ impl Request {
         let schema = config.get("responseSchema").is_some() || config.get("responseJsonSchema").is_some();
         if schema && !self.json {
             return Err(GeminiProblem::invalid(
-                "Function calling config or response schema is set without response mime type application/json.",
+                "Function calling config or response schema is set without response mime type \
+                application/json.",
             ));
         }
         let Some(thinking) = config.get("thinkingConfig") else {
@@ -135,10 +142,14 @@ impl Request {
         }
         let minimal = level.is_some_and(|level| level.eq_ignore_ascii_case("minimal"));
         if minimal && ["gemini-3.7-flash", "gemini-3.8-flash"].contains(&model) {
-            return Err(GeminiProblem::invalid("Thinking level is not supported for this model."));
+            return Err(GeminiProblem::invalid(
+                "Thinking level is not supported for this model.",
+            ));
         }
         if budget == Some(0) && model == "gemini-3.5-flash-lite" {
-            return Err(GeminiProblem::invalid("Thinking budget 0 is not supported for this model."));
+            return Err(GeminiProblem::invalid(
+                "Thinking budget 0 is not supported for this model.",
+            ));
         }
         self.include_thoughts = thinking.get("includeThoughts").and_then(Value::as_bool) == Some(true);
         Ok(())
@@ -153,8 +164,9 @@ impl<'a> Object<'a> {
         let object = value.as_object().ok_or_else(|| {
             GeminiProblem::invalid(format!("Invalid value at '{at}': an object was expected."))
         })?;
-        let stranger =
-            object.keys().find(|key| !known.iter().any(|name| *name == **key || snake(name) == **key));
+        let stranger = object
+            .keys()
+            .find(|key| !known.iter().any(|name| *name == **key || snake(name) == **key));
         match stranger {
             Some(key) => Err(GeminiProblem::unknown_name(key, at)),
             None => Ok(Self(object)),
@@ -162,7 +174,10 @@ impl<'a> Object<'a> {
     }
 
     fn get(&self, camel: &str) -> Option<&'a Value> {
-        self.0.get(camel).or_else(|| self.0.get(&snake(camel))).filter(|value| !value.is_null())
+        self.0
+            .get(camel)
+            .or_else(|| self.0.get(&snake(camel)))
+            .filter(|value| !value.is_null())
     }
 }
 

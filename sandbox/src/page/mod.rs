@@ -1,5 +1,6 @@
-//! The page at `/`: the followed account and its targets side by side, what it all would cost, and that nothing was
-//! really translated. Written on the server with every text escaped; the script only fetches it again.
+//! The page at `/`: the followed account and its targets side by side, what it all would cost, and that
+//! nothing was really translated. Written on the server with every text escaped; the script only fetches it
+//! again.
 
 use std::fmt::Write as _;
 
@@ -22,12 +23,18 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/", web::get().to(page))
-        .route("/_sandbox/page.css", web::get().to(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route(
+            "/_sandbox/page.css",
+            web::get().to(|| async { asset("text/css; charset=utf-8", STYLE) }),
+        )
         .route(
             "/_sandbox/page.js",
             web::get().to(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }),
         )
-        .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok") }));
+        .route(
+            "/healthz",
+            web::get().to(|| async { HttpResponse::Ok().body("ok") }),
+        );
 }
 
 fn asset(content_type: &'static str, text: &'static str) -> HttpResponse {
@@ -51,8 +58,10 @@ fn render(snapshot: &Snapshot) -> String {
     let _ = write!(
         out,
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Mynah's sandbox</title>\
-         <link rel=\"stylesheet\" href=\"/_sandbox/page.css\"><script defer src=\"/_sandbox/page.js\"></script></head>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>Mynah's sandbox</title>\
+         <link rel=\"stylesheet\" href=\"/_sandbox/page.css\">\
+         <script defer src=\"/_sandbox/page.js\"></script></head>\
          <body data-version=\"{version}\">"
     );
     header(&mut out, snapshot);
@@ -121,13 +130,21 @@ fn column(out: &mut String, account: &AccountSnapshot, what: &str) {
         card(out, &shown.post, &shown.created_at);
     }
     if account.posts.len() < account.post_count {
-        let _ = write!(out, "<p class=\"empty\">and {} before</p>", account.post_count - account.posts.len());
+        let _ = write!(
+            out,
+            "<p class=\"empty\">and {} before</p>",
+            account.post_count - account.posts.len()
+        );
     }
     out.push_str("</section>");
 }
 
 fn card(out: &mut String, post: &StoredPost, created_at: &str) {
-    let class = if post.reply_to.is_some() { " class=\"reply\"" } else { "" };
+    let class = if post.reply_to.is_some() {
+        " class=\"reply\""
+    } else {
+        ""
+    };
     let _ = write!(
         out,
         "<article id=\"p{}\"{class}><p lang=\"{}\" dir=\"auto\">{}</p>",

@@ -1,4 +1,5 @@
-//! A post as the sandbox keeps it, and the media on it. The text here is the logical one: what a person reads.
+//! A post as the sandbox keeps it, and the media on it. The text here is the logical one: what a person
+//! reads.
 
 use std::{fmt, str::FromStr};
 

@@ -1,5 +1,5 @@
-//! `POST /2/tweets` and `DELETE /2/tweets/{id}`. The body is checked against the specification before anything else:
-//! a key that X does not know is an error there, and so it is here.
+//! `POST /2/tweets` and `DELETE /2/tweets/{id}`. The body is checked against the specification before
+//! anything else: a key that X does not know is an error there, and so it is here.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -27,7 +27,8 @@ struct Body {
     quote_tweet_id: Option<String>,
     poll: Option<Poll>,
     card_uri: Option<String>,
-    reply_settings: Option<ReplySettings>,
+    #[serde(rename = "reply_settings")]
+    _reply_settings: Option<ReplySettings>,
     edit_options: Option<Value>,
     #[serde(rename = "community_id")]
     _community_id: Option<String>,
@@ -60,7 +61,8 @@ struct Reply {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Media {
-    media_ids: Vec<String>,
+    #[serde(rename = "media_ids")]
+    ids: Vec<String>,
     #[serde(default)]
     tagged_user_ids: Vec<String>,
     #[serde(default, rename = "call_to_actions")]
@@ -98,9 +100,13 @@ impl Body {
         serde_json::from_slice(bytes).map_err(|error| {
             let said = error.to_string();
             // X's validator words it so; where serde's message names no key, its own words serve.
-            let message = match said.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+            let message = match said
+                .strip_prefix("unknown field `")
+                .and_then(|rest| rest.split_once('`'))
+            {
                 Some((key, _)) => format!(
-                    "[$.{key}: is not defined in the schema and the schema does not allow additional properties]"
+                    "[$.{key}: is not defined in the schema and the schema does not allow additional \
+                    properties]"
                 ),
                 None => format!("Requests with bodies must have a valid JSON body: {said}"),
             };
@@ -123,7 +129,10 @@ impl Body {
         }
         if let Some(poll) = &self.poll {
             let options = (2..=4).contains(&poll.options.len())
-                && poll.options.iter().all(|option| (1..=25).contains(&option.chars().count()));
+                && poll
+                    .options
+                    .iter()
+                    .all(|option| (1..=25).contains(&option.chars().count()));
             if !options || !(5..=10_080).contains(&poll.duration_minutes) {
                 return Err(Problem::body(
                     "[$.poll: must have 2 to 4 options of 1 to 25 characters and last 5 to 10080 minutes]",
@@ -135,7 +144,7 @@ impl Body {
         }
         let mut media = Vec::new();
         if let Some(given) = self.media {
-            if !(1..=4).contains(&given.media_ids.len()) {
+            if !(1..=4).contains(&given.ids.len()) {
                 return Err(Problem::body(
                     "[$.media.media_ids: there must be between 1 and 4 items in the array]",
                 ));
@@ -145,23 +154,25 @@ impl Body {
                     "[$.media.tagged_user_ids: there must be a maximum of 10 items in the array]",
                 ));
             }
-            for id in &given.media_ids {
+            for id in &given.ids {
                 media.push(parse_id("$.media.media_ids", id)?);
             }
         }
         if self.text.trim().is_empty() && media.is_empty() && self.poll.is_none() && self.card_uri.is_none() {
             return Err(Problem::body("[$.text: must be at least 1 characters long]"));
         }
-        if text::weight(&self.text) > text::MAX_WEIGHT {
+        if text::is_long(&self.text) {
             return Err(Problem::too_long());
         }
-        drop(self.reply_settings);
         Ok(Draft {
             reply_to: self
                 .reply
                 .map(|reply| parse_id("$.reply.in_reply_to_tweet_id", &reply.in_reply_to_tweet_id))
                 .transpose()?,
-            quoted: self.quote_tweet_id.map(|id| parse_id("$.quote_tweet_id", &id)).transpose()?,
+            quoted: self
+                .quote_tweet_id
+                .map(|id| parse_id("$.quote_tweet_id", &id))
+                .transpose()?,
             text: self.text,
             media,
             auth: kind,
@@ -170,8 +181,11 @@ impl Body {
 }
 
 fn parse_id(at: &str, text: &str) -> Result<u64, Problem> {
-    query::id(text)
-        .ok_or_else(|| Problem::body(format!("[{at}: does not match the regex pattern ^[0-9]{{1,19}}$]")))
+    query::id(text).ok_or_else(|| {
+        Problem::body(format!(
+            "[{at}: does not match the regex pattern ^[0-9]{{1,19}}$]"
+        ))
+    })
 }
 
 pub(crate) async fn create(
@@ -217,7 +231,9 @@ fn check_engagement(world: &World, author: usize, draft: &Draft) -> Result<(), P
 
 fn trailing_links(post: &StoredPost) -> Vec<Link> {
     let media = post.media.iter();
-    media.map(|medium| Link::to_media(&post.author, post.id.0, &medium.key)).collect()
+    media
+        .map(|medium| Link::to_media(&post.author, post.id.0, &medium.key))
+        .collect()
 }
 
 impl From<Refusal> for Problem {

@@ -1,5 +1,5 @@
-//! `GET /2/tweets?ids=` and `GET /2/tweets/{id}`: posts by id. One that is not there is an entry in `errors`, and the
-//! status is 200 all the same.
+//! `GET /2/tweets?ids=` and `GET /2/tweets/{id}`: posts by id. One that is not there is an entry in `errors`,
+//! and the status is 200 all the same.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! Just enough `multipart/form-data` to take an upload: parts with a name and bytes. The whole body is in memory
-//! already, as uploads here are small, so this is a walk over a slice.
+//! Just enough `multipart/form-data` to take an upload: parts with a name and bytes. The whole body is in
+//! memory already, as uploads here are small, so this is a walk over a slice.
 
 use std::collections::HashMap;
 

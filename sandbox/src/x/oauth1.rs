@@ -1,6 +1,6 @@
-//! OAuth 1.0a, the server's half: a signature is right if signing the request again gives the same. The signing is the
-//! `oauth1-request` crate's, so the sandbox and a client that uses it could share a mistake; the published vectors in
-//! the tests are what keeps both honest.
+//! OAuth 1.0a, the server's half: a signature is right if signing the request again gives the same. The
+//! signing is the `oauth1-request` crate's, so the sandbox and a client that uses it could share a mistake;
+//! the published vectors in the tests are what keeps both honest.
 
 use std::{collections::HashMap, num::NonZeroU64};
 
@@ -24,7 +24,9 @@ pub(crate) struct Header {
 impl Header {
     /// Reads a header; none if it is of another scheme or lacks a part.
     pub(crate) fn parse(header: &str) -> Option<Self> {
-        let scheme = header.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
+        let scheme = header
+            .get(..6)
+            .filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
         let mut fields: HashMap<String, String> = HashMap::new();
         for pair in header[scheme.len()..].split(',') {
             let (key, value) = pair.trim().split_once('=')?;
@@ -43,8 +45,8 @@ impl Header {
         })
     }
 
-    /// Whether the header was made with these secrets for this request. `base` has no query; `parameters` are those
-    /// of the query and of a form.
+    /// Whether the header was made with these secrets for this request. `base` has no query; `parameters` are
+    /// those of the query and of a form.
     pub(crate) fn is_signed(
         &self,
         secrets: Secrets<'_>,
@@ -105,7 +107,8 @@ impl Nonces {
         if header.timestamp.abs_diff(now) > SKEW {
             return false;
         }
-        // Once a minute what is too old to pass anyway is forgotten, or a long benchmark would fill the memory.
+        // Once a minute what is too old to pass anyway is forgotten, or a long benchmark would fill the
+        // memory.
         if now >= self.pruned + 60 {
             self.pruned = now;
             self.seen.retain(|_, at| at.abs_diff(now) <= SKEW);
@@ -155,7 +158,10 @@ mod tests {
     }
 
     fn parameters(pairs: &[(&str, &str)]) -> Parameters {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -171,7 +177,12 @@ mod tests {
         ]);
         let none = Parameters::new();
         let vectors = [
-            ("POST", "https://api.x.com/1.1/statuses/update.json", &status, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4="),
+            (
+                "POST",
+                "https://api.x.com/1.1/statuses/update.json",
+                &status,
+                "Ls93hJiZbQ3akF3HF3x1Bz8/zU4=",
+            ),
             (
                 "POST",
                 "https://api.twitter.com/1.1/statuses/update.json",
@@ -184,9 +195,24 @@ mod tests {
                 &status,
                 "tnnArxj06cWHq44gCs1OSKk/jLY=",
             ),
-            ("POST", "https://api.x.com/2/tweets", &none, "lr+tV/DKclEvXKVjG6tgaSSLV0k="),
-            ("POST", "https://api.twitter.com/2/tweets", &none, "KW/bTR/89oblzvjn7CwP2L8j5qQ="),
-            ("GET", "https://api.x.com/2/users/2244994945/tweets", &timeline, "JUsdyMTEoz7Rf5pqR6k6s05byac="),
+            (
+                "POST",
+                "https://api.x.com/2/tweets",
+                &none,
+                "lr+tV/DKclEvXKVjG6tgaSSLV0k=",
+            ),
+            (
+                "POST",
+                "https://api.twitter.com/2/tweets",
+                &none,
+                "KW/bTR/89oblzvjn7CwP2L8j5qQ=",
+            ),
+            (
+                "GET",
+                "https://api.x.com/2/users/2244994945/tweets",
+                &timeline,
+                "JUsdyMTEoz7Rf5pqR6k6s05byac=",
+            ),
             (
                 "DELETE",
                 "https://api.x.com/2/tweets/1445880548472328192",
@@ -196,17 +222,32 @@ mod tests {
         ];
         for (method, base, parameters, signature) in vectors {
             let header = header(signature);
-            assert!(header.is_signed(SECRETS, method, base, parameters), "{method} {base}");
+            assert!(
+                header.is_signed(SECRETS, method, base, parameters),
+                "{method} {base}"
+            );
             assert!(!header.is_signed(SECRETS, "PUT", base, parameters));
-            let other = Secrets { token: "other", ..SECRETS };
+            let other = Secrets {
+                token: "other",
+                ..SECRETS
+            };
             assert!(!header.is_signed(other, method, base, parameters));
         }
     }
 
     #[test]
     fn a_header_is_read_as_it_is_written() {
-        let text = r#"OAuth oauth_consumer_key="xvz1evFS4wEEPTGEFPHBog", oauth_nonce="kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", oauth_signature="lr%2BtV%2FDKclEvXKVjG6tgaSSLV0k%3D", oauth_signature_method="HMAC-SHA1", oauth_timestamp="1318622958", oauth_token="370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", oauth_version="1.0""#;
-        assert_eq!(Header::parse(text), Some(header("lr+tV/DKclEvXKVjG6tgaSSLV0k=")));
+        let text = [
+            r#"OAuth oauth_consumer_key="xvz1evFS4wEEPTGEFPHBog""#,
+            r#"oauth_nonce="kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg""#,
+            r#"oauth_signature="lr%2BtV%2FDKclEvXKVjG6tgaSSLV0k%3D""#,
+            r#"oauth_signature_method="HMAC-SHA1", oauth_timestamp="1318622958""#,
+            r#"oauth_token="370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", oauth_version="1.0""#,
+        ];
+        assert_eq!(
+            Header::parse(&text.join(", ")),
+            Some(header("lr+tV/DKclEvXKVjG6tgaSSLV0k="))
+        );
         assert_eq!(Header::parse("Bearer x"), None);
         assert_eq!(Header::parse("OAuth oauth_token=\"a\""), None);
     }

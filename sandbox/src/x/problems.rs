@@ -1,5 +1,5 @@
-//! X's error bodies, word for word: clients decide by them whether to wait, give up or look again, so a sandbox that
-//! words them freely would test nothing.
+//! X's error bodies, word for word: clients decide by them whether to wait, give up or look again, so a
+//! sandbox that words them freely would test nothing.
 
 use std::fmt;
 
@@ -46,23 +46,23 @@ impl Problem {
 
     /// 400 for a query parameter.
     pub(crate) fn parameter(name: &str, value: &str, message: impl Into<String>) -> Self {
-        Self::invalid(json!([{"parameters": {name: [value]}, "message": message.into()}]))
+        Self::invalid(&json!([{"parameters": {name: [value]}, "message": message.into()}]))
     }
 
     /// 400 for a body.
     pub(crate) fn body(message: impl Into<String>) -> Self {
-        Self::invalid(json!([{"parameters": {}, "message": message.into()}]))
+        Self::invalid(&json!([{"parameters": {}, "message": message.into()}]))
     }
 
     /// 400 for a text over the limit. The address in it is X's own.
     pub(crate) fn too_long() -> Self {
         Self::invalid(
-            json!([{"message": "Your Tweet text is too long. For more information on how Twitter determines \
-            text length see https://github.com/twitter/twitter-text."}]),
+            &json!([{"message": "Your Tweet text is too long. For more information on how Twitter \
+            determines text length see https://github.com/twitter/twitter-text."}]),
         )
     }
 
-    fn invalid(errors: Value) -> Self {
+    fn invalid(errors: &Value) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             json!({
@@ -92,15 +92,15 @@ impl Problem {
 
     pub(crate) fn reply_not_allowed() -> Self {
         Self::forbidden(
-            "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by \
-             the author of the post you are replying to.",
+            "Reply to this conversation is not allowed because you have not been mentioned or otherwise \
+            engaged by the author of the post you are replying to.",
         )
     }
 
     pub(crate) fn quote_not_allowed() -> Self {
         Self::forbidden(
-            "Quoting this post is not allowed because you have not been mentioned or are not part of the conversation \
-             thread of the post you are quoting.",
+            "Quoting this post is not allowed because you have not been mentioned or are not part of the \
+            conversation thread of the post you are quoting.",
         )
     }
 
@@ -114,8 +114,8 @@ impl Problem {
             StatusCode::FORBIDDEN,
             json!({
                 "title": "Unsupported Authentication",
-                "detail": "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.  Supported \
-                    authentication types are [OAuth 1.0a User Context, OAuth 2.0 User Context].",
+                "detail": "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.  \
+                Supported authentication types are [OAuth 1.0a User Context, OAuth 2.0 User Context].",
                 "type": "https://api.twitter.com/2/problems/unsupported-authentication",
                 "status": 403,
             }),
@@ -139,8 +139,8 @@ impl Problem {
                 json!({
                     "account_id": "1000000000000000000",
                     "title": "CreditsDepleted",
-                    "detail": "Your enrolled account [1000000000000000000] does not have any credits to fulfill this \
-                        request.",
+                    "detail": "Your enrolled account [1000000000000000000] does not have any credits to \
+                    fulfill this request.",
                     "type": "https://api.twitter.com/2/problems/credits",
                 }),
             ),
@@ -164,8 +164,8 @@ impl Problem {
                 json!({
                     "title": "Forbidden",
                     "status": 403,
-                    "detail": "Your client app is not configured with the appropriate oauth1 app permissions for this \
-                        endpoint.",
+                    "detail": "Your client app is not configured with the appropriate oauth1 app \
+                    permissions for this endpoint.",
                     "type": "https://api.twitter.com/2/problems/oauth1-permissions",
                 }),
             ),
@@ -173,9 +173,9 @@ impl Problem {
                 StatusCode::FORBIDDEN,
                 json!({
                     "client_id": "27400769",
-                    "detail": "When authenticating requests to the Twitter API v2 endpoints, you must use keys and \
-                        tokens from a Twitter developer App that is attached to a Project. You can create a project \
-                        via the developer portal.",
+                    "detail": "When authenticating requests to the Twitter API v2 endpoints, you must use \
+                    keys and tokens from a Twitter developer App that is attached to a Project. You can \
+                    create a project via the developer portal.",
                     "registration_url": "https://developer.twitter.com/en/docs/projects/overview",
                     "title": "Client Forbidden",
                     "required_enrollment": "Appropriate Level of API Access",
@@ -199,7 +199,9 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status).content_type("application/problem+json").body(self.body.to_string())
+        HttpResponse::build(self.status)
+            .content_type("application/problem+json")
+            .body(self.body.to_string())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Query parameters, checked as X checks them: each endpoint names what it takes, anything else is a 400 that says so.
+//! Query parameters, checked as X checks them: each endpoint names what it takes, anything else is a 400 that
+//! says so.
 
 use url::form_urlencoded;
 
@@ -40,7 +41,8 @@ impl Query {
 
     /// The members of a comma list; none if it is not given.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<&str>> {
-        self.get(name).map(|value| value.split(',').filter(|member| !member.is_empty()).collect())
+        self.get(name)
+            .map(|value| value.split(',').filter(|member| !member.is_empty()).collect())
     }
 
     /// A number between two others.

@@ -1,5 +1,5 @@
-//! A text as X sends it: HTML-escaped, every link wrapped in `t.co`, and entities whose offsets count Unicode code
-//! points of *that* text. The three transformations depend on each other, so one walk makes them all.
+//! A text as X sends it: HTML-escaped, every link wrapped in `t.co`, and entities whose offsets count Unicode
+//! code points of *that* text. The three transformations depend on each other, so one walk makes them all.
 
 use std::cmp::Reverse;
 
@@ -54,16 +54,30 @@ impl Link {
     /// Wraps an address that stands in a text.
     fn to(address: &str) -> Self {
         // X keeps its own links as they are rather than wrapping them twice.
-        let url = if address.starts_with("https://t.co/") { address.to_owned() } else { short_link(address) };
-        let expanded_url =
-            if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let bare = expanded_url.split_once("://").map_or(&*expanded_url, |(_, rest)| rest);
+        let url = if address.starts_with("https://t.co/") {
+            address.to_owned()
+        } else {
+            short_link(address)
+        };
+        let expanded_url = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}")
+        };
+        let bare = expanded_url
+            .split_once("://")
+            .map_or(&*expanded_url, |(_, rest)| rest);
         let bare = bare.strip_prefix("www.").unwrap_or(bare);
         let mut display_url: String = bare.chars().take(26).collect();
         if bare.chars().nth(26).is_some() {
             display_url.push('…');
         }
-        Self { url, expanded_url, display_url, media_key: None }
+        Self {
+            url,
+            expanded_url,
+            display_url,
+            media_key: None,
+        }
     }
 
     /// The link X puts behind a text for each photo or video; all of one post share the `t.co` address.
@@ -71,7 +85,12 @@ impl Link {
         let address = format!("https://x.com/{author}/status/{post}/photo/1");
         let url = short_link(&address);
         let display_url = format!("pic.x.com/{}", url.rsplit('/').next().unwrap_or_default());
-        Self { url, expanded_url: address, display_url, media_key: Some(key.to_owned()) }
+        Self {
+            url,
+            expanded_url: address,
+            display_url,
+            media_key: Some(key.to_owned()),
+        }
     }
 
     /// The link X puts behind a text that quotes.
@@ -92,24 +111,41 @@ pub(crate) fn weight(text: &str) -> usize {
     usize::try_from(parsed.weighted_length).unwrap_or(usize::MAX)
 }
 
+/// Whether a text is too long for a post without Premium. Most texts plainly are not, and are not parsed to
+/// know it.
+pub(crate) fn is_long(text: &str) -> bool {
+    // At most one a character in ASCII, and elsewhere two for each of the three that one may be normalised
+    // to; a link may weigh more than its characters, and has a dot in it.
+    let each = if text.is_ascii() { 1 } else { 6 };
+    let ceiling = text.chars().count() * each + text.matches('.').count() * 23;
+    ceiling > MAX_WEIGHT && weight(text) > MAX_WEIGHT
+}
+
 /// Whether X would make a link of something in this text, and so charge for one.
 pub(crate) fn has_link(text: &str) -> bool {
-    wire(text, &[]).entities.iter().any(|entity| matches!(entity.what, What::Url(_)))
+    wire(text, &[])
+        .entities
+        .iter()
+        .any(|entity| matches!(entity.what, What::Url(_)))
 }
 
 /// Escapes as X does: these three and nothing else.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// Undoes [`escape`] once.
 pub(crate) fn unescape(text: &str) -> String {
     // The ampersand last, or `&amp;lt;` would lose two layers at once.
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
 
-/// The text of a post as X sends it, with links of its media or its quoted post behind it. Links that share an address
-/// share one span, repeated in the entities.
+/// The text of a post as X sends it, with links of its media or its quoted post behind it. Links that share
+/// an address share one span, repeated in the entities.
 pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
     let mut out = Writer::default();
     let mut done = 0;
@@ -138,8 +174,11 @@ pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
 /// The shortened `text` of a post too long for 280, which ends in an ellipsis and a link to itself.
 pub(crate) fn wire_of_long(logical: &str, post: u64) -> WireText {
     let room = MAX_WEIGHT - LONG_TAIL_WEIGHT;
-    let cuts: Vec<usize> =
-        logical.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at).collect();
+    let cuts: Vec<usize> = logical
+        .char_indices()
+        .filter(|(_, c)| c.is_whitespace())
+        .map(|(at, _)| at)
+        .collect();
     let fitting = cuts.partition_point(|cut| weight(&logical[..*cut]) <= room);
     let head = match fitting.checked_sub(1).and_then(|last| cuts.get(last)) {
         Some(cut) if *cut > 0 => &logical[..*cut],
@@ -162,7 +201,9 @@ pub(crate) fn wire_of_repost(author: &str, logical: &str) -> WireText {
         return wire(&whole, &[]);
     };
     // Not inside a word, lest half a link becomes another link.
-    let head = whole[..at].rfind(' ').map_or(&whole[..at], |space| &whole[..space]);
+    let head = whole[..at]
+        .rfind(' ')
+        .map_or(&whole[..at], |space| &whole[..space]);
     wire(&format!("{head}…"), &[])
 }
 
@@ -175,16 +216,26 @@ struct Found {
 
 /// Entities of a text, by bytes, none overlapping another.
 fn find(text: &str) -> Vec<Found> {
-    if !text.contains(['.', '@', '＠', '#', '＃', '$', ':']) {
+    // What every entity has at least one of: most texts have none of some, and parsing is what takes time
+    // here.
+    let tagged = text.contains(['@', '＠', '#', '＃', '$']);
+    if !tagged && !text.contains('.') {
         return Vec::new();
     }
     let extractor = Extractor::with_parser_backend(ParserBackend::External);
     let offsets = utf16_to_byte(text);
-    let byte = |unit: i32| usize::try_from(unit).ok().and_then(|unit| offsets.get(unit).copied());
-    let mut found: Vec<Found> = extractor
-        .extract_entities_with_indices(text)
+    let byte = |unit: i32| {
+        usize::try_from(unit)
+            .ok()
+            .and_then(|unit| offsets.get(unit).copied())
+    };
+    // This finds names without a scheme; the search for all kinds does not.
+    let mut entities = extractor.extract_urls_with_indices(text);
+    if tagged {
+        entities.extend(extractor.extract_entities_with_indices(text));
+    }
+    let mut found: Vec<Found> = entities
         .iter()
-        .chain(&extractor.extract_urls_with_indices(text))
         .filter(|entity| entity.get_type() != Type::FEDERATEDMENTION)
         .filter_map(|entity| {
             Some(Found {
@@ -230,7 +281,11 @@ impl Writer {
     fn entity(&mut self, logical: &str, what: What) {
         let start = self.length;
         self.plain(logical);
-        self.wire.entities.push(Entity { start, end: self.length, what });
+        self.wire.entities.push(Entity {
+            start,
+            end: self.length,
+            what,
+        });
     }
 
     fn trailing(&mut self, link: Link) {
@@ -269,15 +324,23 @@ mod tests {
     use super::*;
 
     fn slice(text: &str, entity: &Entity) -> String {
-        text.chars().skip(entity.start).take(entity.end - entity.start).collect()
+        text.chars()
+            .skip(entity.start)
+            .take(entity.end - entity.start)
+            .collect()
     }
 
     #[test]
     fn offsets_count_code_points_of_the_escaped_text() {
-        let wire = wire("𝕏 & <b> 🔥🔥 see https://example.com/a?b=1&c=2 by @jack #Rust $TWTR", &[]);
+        let wire = wire(
+            "𝕏 & <b> 🔥🔥 see https://example.com/a?b=1&c=2 by @jack #Rust $TWTR",
+            &[],
+        );
         assert!(wire.text.starts_with("𝕏 &amp; &lt;b&gt; 🔥🔥 see https://t.co/"));
         let shown: Vec<String> = wire.entities.iter().map(|e| slice(&wire.text, e)).collect();
-        let What::Url(link) = &wire.entities[0].what else { panic!("{:?}", wire.entities) };
+        let What::Url(link) = &wire.entities[0].what else {
+            panic!("{:?}", wire.entities)
+        };
         assert_eq!(link.expanded_url, "https://example.com/a?b=1&c=2");
         assert_eq!(shown, [&*link.url, "@jack", "#Rust", "$TWTR"]);
         assert_eq!(wire.entities[1].what, What::Mention("jack".into()));
@@ -286,8 +349,13 @@ mod tests {
     #[test]
     fn a_name_without_a_scheme_is_wrapped_too() {
         let wire = wire("go to example.com.", &[]);
-        let What::Url(link) = &wire.entities[0].what else { panic!("no link in {wire:?}") };
-        assert_eq!((&*link.expanded_url, &*link.display_url), ("http://example.com", "example.com"));
+        let What::Url(link) = &wire.entities[0].what else {
+            panic!("no link in {wire:?}")
+        };
+        assert_eq!(
+            (&*link.expanded_url, &*link.display_url),
+            ("http://example.com", "example.com")
+        );
         assert!(wire.text.ends_with('.'), "the full stop is no part of the link");
     }
 
@@ -326,7 +394,18 @@ mod tests {
 
     #[test]
     fn texts_that_break_parsers_do_not_break_this() {
-        for text in ["🔥a@bob", "", ".", "@", "#", "https://", "a.b.c@d", "🇩🇪.com", "$", "＠x"] {
+        for text in [
+            "🔥a@bob",
+            "",
+            ".",
+            "@",
+            "#",
+            "https://",
+            "a.b.c@d",
+            "🇩🇪.com",
+            "$",
+            "＠x",
+        ] {
             wire(text, &[]);
             weight(text);
         }

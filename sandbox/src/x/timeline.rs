@@ -1,7 +1,8 @@
 //! `GET /2/users/{id}/tweets`: pages of an account's posts, newest first.
 //!
-//! Like X, this takes a page first and leaves out replies and reposts after, so a page may hold fewer posts than were
-//! asked for, or none, and still have a `next_token`. `exclude=replies` leaves out every reply, one's own thread too.
+//! Like X, this takes a page first and leaves out replies and reposts after, so a page may hold fewer posts
+//! than were asked for, or none, and still have a `next_token`. `exclude=replies` leaves out every reply,
+//! one's own thread too.
 
 use std::sync::Arc;
 
@@ -23,8 +24,16 @@ use crate::{
     world::{Account, StoredPost, UserState},
 };
 
-const OWN_PARAMETERS: [&str; 8] =
-    ["id", "max_results", "pagination_token", "start_time", "end_time", "since_id", "until_id", "exclude"];
+const OWN_PARAMETERS: [&str; 8] = [
+    "id",
+    "max_results",
+    "pagination_token",
+    "start_time",
+    "end_time",
+    "since_id",
+    "until_id",
+    "exclude",
+];
 /// How far back a timeline goes.
 const HISTORY: usize = 3_200;
 /// The same without replies.
@@ -124,7 +133,10 @@ impl Ask {
             })
             .transpose()?;
         let exclude = query.list("exclude").unwrap_or_default();
-        if let Some(unknown) = exclude.iter().find(|word| !["replies", "retweets"].contains(word)) {
+        if let Some(unknown) = exclude
+            .iter()
+            .find(|word| !["replies", "retweets"].contains(word))
+        {
             let message =
                 format!("The `exclude` query parameter value [{unknown}] is not one of [replies,retweets]");
             return Err(Problem::parameter("exclude", unknown, message));

@@ -1,5 +1,5 @@
-//! `GET /2/users/by/username/{username}` and `GET /2/users/me`. A user who is not there is no 404: X answers 200 with
-//! `errors` and no `data`.
+//! `GET /2/users/by/username/{username}` and `GET /2/users/me`. A user who is not there is no 404: X answers
+//! 200 with `errors` and no `data`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, json};
@@ -21,7 +21,9 @@ pub(crate) async fn by_username(
     let caller = auth::enter(&request, &state, Endpoint::User)?;
     let name = name.into_inner();
     let well_formed = (1..=15).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !well_formed {
         let message =
             format!("The `username` query parameter value [{name}] does not match ^[A-Za-z0-9_]{{1,15}}$");
@@ -35,7 +37,7 @@ pub(crate) async fn by_username(
         let account = world.find(&name).map(|index| world.account(index));
         match account.map(|account| (account, account.state)) {
             None | Some((_, UserState::Unknown)) => {
-                renderer.error(partial::not_found("user", "username", &name))
+                renderer.error(partial::not_found("user", "username", &name));
             }
             Some((_, UserState::Suspended)) => renderer.error(partial::suspended("username", &name)),
             Some((account, _)) => {

@@ -1,6 +1,7 @@
-//! X's two vocabularies. In August 2026 tweets became posts in the specification while the old names went on working;
-//! X answers in the words it is asked in. Inside, the sandbox thinks in the legacy names, and this is the only place
-//! that knows the new ones. Names that neither vocabulary has are dropped without a word, as X drops them.
+//! X's two vocabularies. In August 2026 tweets became posts in the specification while the old names went on
+//! working; X answers in the words it is asked in. Inside, the sandbox thinks in the legacy names, and this
+//! is the only place that knows the new ones. Names that neither vocabulary has are dropped without a word,
+//! as X drops them.
 
 use std::collections::HashSet;
 
@@ -102,7 +103,13 @@ impl Wanted {
                 post.insert(field.into());
             }
         }
-        Self { dialect, post, user: set("user.fields"), media: set("media.fields"), expansions }
+        Self {
+            dialect,
+            post,
+            user: set("user.fields"),
+            media: set("media.fields"),
+            expansions,
+        }
     }
 
     pub(crate) fn post(&self, field: &str) -> bool {
