@@ -56,10 +56,7 @@ impl SandboxConfig {
     /// Adds a target account, such as `("mynah_es", "es")`.
     #[must_use]
     pub fn target(mut self, handle: impl Into<String>, language: impl Into<String>) -> Self {
-        self.targets.push(TargetAccount {
-            handle: handle.into(),
-            language: language.into(),
-        });
+        self.targets.push(TargetAccount { handle: handle.into(), language: language.into() });
         self
     }
 

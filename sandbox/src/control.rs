@@ -110,10 +110,7 @@ impl AccountSnapshot {
             post_count: account.posts.len(),
             posts: newest
                 .iter()
-                .map(|post| PostSnapshot {
-                    created_at: wire_time(post.created_at()),
-                    post: (**post).clone(),
-                })
+                .map(|post| PostSnapshot { created_at: wire_time(post.created_at()), post: (**post).clone() })
                 .collect(),
         }
     }
@@ -143,10 +140,7 @@ pub(crate) fn snapshot(state: &State, most_per_target: usize) -> Snapshot {
         targets,
         endpoints,
         gemini: gemini_counters,
-        bill: BillSnapshot {
-            total: items.total(),
-            items,
-        },
+        bill: BillSnapshot { total: items.total(), items },
     }
 }
 
@@ -177,10 +171,7 @@ async fn add_posts(state: web::Data<State>, body: web::Bytes) -> Result<HttpResp
         OneOrMany::Many(values) => values,
         OneOrMany::One(value) => vec![value],
     };
-    let posts = values
-        .into_iter()
-        .map(serde_json::from_value)
-        .collect::<Result<Vec<TimelinePost>, _>>()?;
+    let posts = values.into_iter().map(serde_json::from_value).collect::<Result<Vec<TimelinePost>, _>>()?;
     let ids: Vec<_> = posts.into_iter().map(|post| state.add_post(post)).collect();
     Ok(HttpResponse::Created().json(json!({"ids": ids})))
 }

@@ -125,14 +125,8 @@ mod tests {
 
     #[test]
     fn paths_find_their_endpoint() {
-        assert_eq!(
-            Endpoint::of(&Method::GET, "/2/users/1/tweets"),
-            Some(Endpoint::Timeline)
-        );
-        assert_eq!(
-            Endpoint::of(&Method::DELETE, "/2/tweets/1"),
-            Some(Endpoint::Delete)
-        );
+        assert_eq!(Endpoint::of(&Method::GET, "/2/users/1/tweets"), Some(Endpoint::Timeline));
+        assert_eq!(Endpoint::of(&Method::DELETE, "/2/tweets/1"), Some(Endpoint::Delete));
         assert_eq!(
             Endpoint::of(&Method::POST, "/v1beta/models/gemini-3.6-flash:generateContent"),
             Some(Endpoint::Generate)

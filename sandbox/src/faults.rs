@@ -63,14 +63,7 @@ fn always() -> f64 {
 impl FaultRule {
     /// A rule that always fires; narrow it with the public fields.
     pub fn new(endpoint: impl Into<EndpointPattern>, fault: Fault) -> Self {
-        Self {
-            endpoint: endpoint.into(),
-            fault,
-            probability: always(),
-            nth: None,
-            after: 0,
-            count: None,
-        }
+        Self { endpoint: endpoint.into(), fault, probability: always(), nth: None, after: 0, count: None }
     }
 
     /// Only the n-th matching request, from 1.
@@ -301,13 +294,8 @@ mod tests {
     #[test]
     fn the_nth_request_alone_fails() {
         let rule = FaultRule::new(Endpoint::Post, Fault::Status(503)).nth(2);
-        let mut faults = Faults::new(FaultPlan {
-            seed: 0,
-            rules: vec![rule],
-        });
-        let fired: Vec<bool> = (0..3)
-            .map(|_| faults.draw(Endpoint::Post).fault.is_some())
-            .collect();
+        let mut faults = Faults::new(FaultPlan { seed: 0, rules: vec![rule] });
+        let fired: Vec<bool> = (0..3).map(|_| faults.draw(Endpoint::Post).fault.is_some()).collect();
         assert_eq!(fired, [false, true, false]);
         assert_eq!(faults.draw(Endpoint::Timeline), Verdict::default());
     }
@@ -320,9 +308,7 @@ mod tests {
         };
         let draw = |plan: &FaultPlan| {
             let mut faults = Faults::new(plan.clone());
-            (0..1000)
-                .map(|_| faults.draw(Endpoint::User).fault.is_some())
-                .collect::<Vec<_>>()
+            (0..1000).map(|_| faults.draw(Endpoint::User).fault.is_some()).collect::<Vec<_>>()
         };
         let drawn = draw(&plan);
         assert_eq!(drawn, draw(&plan));
@@ -352,10 +338,7 @@ mod tests {
             r#"{"rules":[{"endpoint":"*","fault":{"status":503}},{"endpoint":"x.post","fault":"hang"}]}"#,
         )
         .unwrap();
-        assert_eq!(
-            plan.rules[0],
-            FaultRule::new(EndpointPattern::ALL, Fault::Status(503))
-        );
+        assert_eq!(plan.rules[0], FaultRule::new(EndpointPattern::ALL, Fault::Status(503)));
         assert_eq!(plan.rules[1], FaultRule::new(Endpoint::Post, Fault::Hang));
         assert!(serde_json::from_str::<FaultPlan>(r#"{"rulez":[]}"#).is_err());
     }

@@ -45,10 +45,7 @@ impl Follower {
     fn step(&mut self, state: &State) -> io::Result<()> {
         let length = std::fs::metadata(&self.path)?.len();
         if length < self.offset {
-            log::warn!(
-                "{} became shorter; only what is appended from now on is said",
-                self.path.display()
-            );
+            log::warn!("{} became shorter; only what is appended from now on is said", self.path.display());
             self.offset = length;
         }
         if length == self.offset {

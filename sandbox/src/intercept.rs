@@ -44,11 +44,7 @@ pub(crate) async fn intercept(
     };
     let call = Call::begin(&request, endpoint, state);
     let verdict = call.state.faults().draw(endpoint);
-    let latency = if endpoint.is_gemini() {
-        call.state.gemini_latency
-    } else {
-        call.state.x_latency
-    };
+    let latency = if endpoint.is_gemini() { call.state.gemini_latency } else { call.state.x_latency };
     let wait = latency + verdict.delay;
     if wait > Duration::ZERO {
         actix_rt::time::sleep(wait).await;
@@ -91,10 +87,7 @@ pub(crate) async fn intercept(
         }
         Fault::StatusAfterAct(code) => {
             let (request, _) = response.into_parts();
-            Ok(call.answer(
-                ServiceResponse::new(request, problem(endpoint, code)),
-                Some(fault),
-            ))
+            Ok(call.answer(ServiceResponse::new(request, problem(endpoint, code)), Some(fault)))
         }
         Fault::HalfBody => call.half_body(response, fault).await,
         Fault::Garbage => {
@@ -148,12 +141,7 @@ impl Call {
             fault: None,
             took_ms: 0,
         };
-        Self {
-            state,
-            endpoint,
-            started: Instant::now(),
-            record,
-        }
+        Self { state, endpoint, started: Instant::now(), record }
     }
 
     fn took_ms(&self) -> u64 {

@@ -80,10 +80,8 @@ pub async fn start(mut config: SandboxConfig) -> Result<Sandbox, SandboxError> {
     let follower = match config.timeline_file.take() {
         None => None,
         Some(path) => {
-            let seen = std::fs::read_to_string(&path).map_err(|source| TimelineError::Read {
-                path: path.clone(),
-                source,
-            })?;
+            let seen = std::fs::read_to_string(&path)
+                .map_err(|source| TimelineError::Read { path: path.clone(), source })?;
             if config.timeline.is_empty() {
                 config.timeline = timeline::parse_lines(&path, &seen, 1)?;
             }
@@ -122,12 +120,7 @@ impl Sandbox {
     /// What the followed account said, oldest first.
     pub fn posts(&self) -> Vec<StoredPost> {
         let world = self.state.world();
-        world
-            .account(FOLLOWED)
-            .posts
-            .iter()
-            .map(|post| (**post).clone())
-            .collect()
+        world.account(FOLLOWED).posts.iter().map(|post| (**post).clone()).collect()
     }
 
     /// What was published on an account, oldest first; nothing if there is no such account.

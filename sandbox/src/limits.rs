@@ -39,11 +39,8 @@ impl Default for RateLimits {
             user: Some(user),
             ..Limit::default()
         };
-        let daily = |app_day: u32, user: u32| Limit {
-            app_day: Some(app_day),
-            user: Some(user),
-            ..Limit::default()
-        };
+        let daily =
+            |app_day: u32, user: u32| Limit { app_day: Some(app_day), user: Some(user), ..Limit::default() };
         Self {
             window: Duration::from_mins(15),
             day: Duration::from_hours(24),
@@ -68,10 +65,7 @@ impl Default for RateLimits {
 impl RateLimits {
     /// No limits to speak of, for benchmarks; the headers are still sent.
     pub fn unlimited() -> Self {
-        Self {
-            table: BTreeMap::new(),
-            ..Self::default()
-        }
+        Self { table: BTreeMap::new(), ..Self::default() }
     }
 
     /// The same, but for one endpoint.
@@ -127,10 +121,7 @@ const NO_LIMIT: u32 = 1_000_000;
 
 impl Limiter {
     pub(crate) fn new(limits: RateLimits) -> Self {
-        Self {
-            limits,
-            buckets: HashMap::new(),
-        }
+        Self { limits, buckets: HashMap::new() }
     }
 
     pub(crate) fn day_headers(&self) -> bool {
@@ -143,11 +134,7 @@ impl Limiter {
         let most = limit.user.or(limit.app).unwrap_or(NO_LIMIT);
         let reset = end_of(now_ms, self.limits.window);
         Readings {
-            window: Reading {
-                limit: most,
-                remaining: most,
-                reset: to_seconds(reset),
-            },
+            window: Reading { limit: most, remaining: most, reset: to_seconds(reset) },
             app_day: None,
             user_day: None,
         }
@@ -164,11 +151,7 @@ impl Limiter {
         let short = if caller.is_some() { limit.user } else { limit.app };
         let day = self.limits.day;
         let spans = [
-            (
-                Span::Window(caller),
-                Some(short.unwrap_or(NO_LIMIT)),
-                self.limits.window,
-            ),
+            (Span::Window(caller), Some(short.unwrap_or(NO_LIMIT)), self.limits.window),
             (Span::AppDay, limit.app_day, day),
             (Span::UserDay(caller), limit.user_day, day),
         ];
@@ -178,15 +161,9 @@ impl Limiter {
             .any(|(span, most, _)| most.is_some_and(|most| self.used(endpoint, *span, now_ms) >= most));
         let mut readings = spans.map(|(span, most, length)| {
             let most = most?;
-            let bucket = self
-                .buckets
-                .entry((endpoint, span))
-                .or_insert(Bucket { used: 0, ends: 0 });
+            let bucket = self.buckets.entry((endpoint, span)).or_insert(Bucket { used: 0, ends: 0 });
             if bucket.ends <= now_ms {
-                *bucket = Bucket {
-                    used: 0,
-                    ends: end_of(now_ms, length),
-                };
+                *bucket = Bucket { used: 0, ends: end_of(now_ms, length) };
             }
             if !spent {
                 bucket.used += 1;
@@ -202,11 +179,7 @@ impl Limiter {
             remaining: NO_LIMIT,
             reset: to_seconds(now_ms),
         });
-        let readings = Readings {
-            window,
-            app_day: readings[1],
-            user_day: readings[2],
-        };
+        let readings = Readings { window, app_day: readings[1], user_day: readings[2] };
         if spent { Err(readings) } else { Ok(readings) }
     }
 
@@ -240,34 +213,19 @@ mod tests {
 
     #[test]
     fn a_window_is_spent_and_comes_back() {
-        let mut limiter = limiter(Limit {
-            user: Some(2),
-            ..Limit::default()
-        });
+        let mut limiter = limiter(Limit { user: Some(2), ..Limit::default() });
         let remaining = |result: Result<Readings, Readings>| result.map(|r| r.window.remaining);
         assert_eq!(remaining(limiter.count(Endpoint::Post, Some(1), 0)), Ok(1));
         assert_eq!(remaining(limiter.count(Endpoint::Post, Some(1), 1)), Ok(0));
         let refused = limiter.count(Endpoint::Post, Some(1), 2).unwrap_err();
         assert_eq!((refused.window.remaining, refused.window.reset), (0, 10));
-        assert_eq!(
-            remaining(limiter.count(Endpoint::Post, Some(2), 2)),
-            Ok(1),
-            "another user"
-        );
-        assert_eq!(
-            remaining(limiter.count(Endpoint::Post, Some(1), 10_000)),
-            Ok(1),
-            "a new window"
-        );
+        assert_eq!(remaining(limiter.count(Endpoint::Post, Some(2), 2)), Ok(1), "another user");
+        assert_eq!(remaining(limiter.count(Endpoint::Post, Some(1), 10_000)), Ok(1), "a new window");
     }
 
     #[test]
     fn a_spent_day_leaves_the_window_full() {
-        let mut limiter = limiter(Limit {
-            user: Some(100),
-            app_day: Some(1),
-            ..Limit::default()
-        });
+        let mut limiter = limiter(Limit { user: Some(100), app_day: Some(1), ..Limit::default() });
         assert!(limiter.count(Endpoint::Post, Some(1), 0).is_ok());
         let refused = limiter.count(Endpoint::Post, Some(2), 1).unwrap_err();
         assert_eq!(refused.window.remaining, 100);

@@ -67,9 +67,7 @@ pub(crate) async fn run(
     state: Arc<State>,
     follower: Option<Follower>,
 ) -> Result<Running, SandboxError> {
-    let addr = listener
-        .local_addr()
-        .map_err(|error| SandboxError::Start(error.to_string()))?;
+    let addr = listener.local_addr().map_err(|error| SandboxError::Start(error.to_string()))?;
     let (started_tx, started) = oneshot::channel();
     let (ended_tx, ended) = oneshot::channel();
     thread::Builder::new()
@@ -97,11 +95,7 @@ pub(crate) async fn run(
         .await
         .map_err(|_| SandboxError::Start("its thread ended at once".into()))?
         .map_err(|error| SandboxError::Start(error.to_string()))?;
-    Ok(Running {
-        addr,
-        handle,
-        ended: Mutex::new(Some(ended)),
-    })
+    Ok(Running { addr, handle, ended: Mutex::new(Some(ended)) })
 }
 
 fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web::dev::Server> {

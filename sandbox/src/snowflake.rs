@@ -41,10 +41,7 @@ mod tests {
     #[test]
     fn an_id_carries_its_time_to_the_millisecond() {
         // An id that X's own documentation prints with its creation time.
-        assert_eq!(
-            wire_time(time_of(1_212_092_628_029_698_048)),
-            "2019-12-31T19:26:16.000Z"
-        );
+        assert_eq!(wire_time(time_of(1_212_092_628_029_698_048)), "2019-12-31T19:26:16.000Z");
         let at: Timestamp = "2026-11-23T08:00:00.123Z".parse().unwrap();
         let id = Snowflakes::default().next(at, 0);
         assert_eq!(time_of(id), at);

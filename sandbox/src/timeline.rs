@@ -59,10 +59,7 @@ pub struct TimelinePost {
 impl TimelinePost {
     /// A plain post.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
-        }
+        Self { text: text.into(), ..Self::default() }
     }
 
     /// A post of the thread `name`.
@@ -189,18 +186,14 @@ pub enum TimelineError {
 /// Reads a timeline: `.jsonl` is JSON a line, anything else a text a line. Empty lines are skipped.
 pub fn load_timeline(path: impl AsRef<Path>) -> Result<Vec<TimelinePost>, TimelineError> {
     let path = path.as_ref();
-    let text = std::fs::read_to_string(path).map_err(|source| TimelineError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| TimelineError::Read { path: path.to_owned(), source })?;
     parse_lines(path, &text, 1)
 }
 
 /// The posts in a piece of a timeline file that begins at line `first`.
 pub(crate) fn parse_lines(path: &Path, text: &str, first: usize) -> Result<Vec<TimelinePost>, TimelineError> {
-    let json = path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
+    let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
     let mut posts = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line_text = line.trim();
@@ -218,10 +211,7 @@ pub(crate) fn parse_lines(path: &Path, text: &str, first: usize) -> Result<Vec<T
             TimelinePost::new(line_text)
         };
         if post.text.trim().is_empty() && post.media.is_empty() && post.reposted.is_none() {
-            return Err(TimelineError::Empty {
-                path: path.to_owned(),
-                line,
-            });
+            return Err(TimelineError::Empty { path: path.to_owned(), line });
         }
         posts.push(post);
     }
@@ -235,20 +225,14 @@ mod tests {
     #[test]
     fn a_plain_file_is_a_post_a_line() {
         let posts = parse_lines(Path::new("t.txt"), "one\n\n  two & three \n", 1).unwrap();
-        assert_eq!(
-            posts,
-            [TimelinePost::new("one"), TimelinePost::new("two & three")]
-        );
+        assert_eq!(posts, [TimelinePost::new("one"), TimelinePost::new("two & three")]);
     }
 
     #[test]
     fn a_wrong_line_is_named_with_its_mend() {
         let error = parse_lines(Path::new("t.jsonl"), "{\"text\":\"a\"}\n{\"txet\":\"b\"}\n", 1).unwrap_err();
         let said = error.to_string();
-        assert!(
-            said.starts_with("t.jsonl, line 2: unknown field `txet`"),
-            "{said}"
-        );
+        assert!(said.starts_with("t.jsonl, line 2: unknown field `txet`"), "{said}");
         assert!(said.ends_with("{\"text\": \"hello\"}"), "{said}");
         let error = parse_lines(Path::new("t.jsonl"), "{\"text\":\" \"}", 1).unwrap_err();
         assert!(error.to_string().contains("line 1"), "{error}");

@@ -40,22 +40,12 @@ async fn half_an_answer_is_half_an_answer() {
     let seen = String::from_utf8(raw(&sandbox, &head(), r#"{"text":"hola"}"#)).unwrap();
     let (head, body) = seen.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 201 Created\r\n"), "{head}");
-    let announced = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .unwrap();
+    let announced = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     assert_eq!(body.len(), announced.parse::<usize>().unwrap() / 2);
     assert_eq!(sandbox.publications(ES).len(), 1);
     // awc 3 takes the end of the connection for the end of the body: a client learns of it from the JSON
     // alone.
-    let answer = call(
-        &sandbox,
-        As::OAuth1(ES),
-        Method::POST,
-        "/2/tweets",
-        Some(json!({"text": "b"})),
-    )
-    .await;
+    let answer = call(&sandbox, As::OAuth1(ES), Method::POST, "/2/tweets", Some(json!({"text": "b"}))).await;
     assert!(
         answer.is_err() || answer.is_ok_and(|answer| serde_json::from_str::<Value>(&answer.text).is_err())
     );
@@ -69,20 +59,11 @@ async fn statuses_come_with_their_bodies() {
         say(&sandbox, "hola").await
     };
     let unavailable = order(Fault::Status(503)).await;
-    assert_eq!(
-        (unavailable.status, &unavailable.json()["title"]),
-        (503, &json!("Service Unavailable"))
-    );
+    assert_eq!((unavailable.status, &unavailable.json()["title"]), (503, &json!("Service Unavailable")));
     let limited = order(Fault::Status(429)).await;
-    assert_eq!(
-        (limited.status, limited.header("x-rate-limit-remaining")),
-        (429, "0")
-    );
+    assert_eq!((limited.status, limited.header("x-rate-limit-remaining")), (429, "0"));
     let poor = order(Fault::X(XFault::CreditsDepleted)).await;
-    assert_eq!(
-        (poor.status, &poor.json()["detail"]),
-        (402, &json!("credits depleted"))
-    );
+    assert_eq!((poor.status, &poor.json()["detail"]), (402, &json!("credits depleted")));
     let guarded = order(Fault::HtmlPage).await;
     assert_eq!(guarded.status, 403);
     assert!(guarded.text.starts_with("<!DOCTYPE html>") && guarded.content_type().starts_with("text/html"));
@@ -105,13 +86,8 @@ async fn a_call_that_hangs_has_acted_or_not_as_ordered_and_does_not_keep_the_san
     let sandbox = sandbox(SandboxConfig::default()).await;
     for (fault, said) in [(Fault::Hang, 0), (Fault::HangAfterAct, 1)] {
         sandbox.set_faults(plan([FaultRule::new(Endpoint::Post, fault)]));
-        let calling = call(
-            &sandbox,
-            As::OAuth1(ES),
-            Method::POST,
-            "/2/tweets",
-            Some(json!({"text": "hola"})),
-        );
+        let calling =
+            call(&sandbox, As::OAuth1(ES), Method::POST, "/2/tweets", Some(json!({"text": "hola"})));
         let before = sandbox.requests().len();
         let hung = sandbox.until(support::DEADLINE, |sandbox| sandbox.requests().len() > before);
         actix_web::rt::pin!(calling);
@@ -123,10 +99,7 @@ async fn a_call_that_hangs_has_acted_or_not_as_ordered_and_does_not_keep_the_san
         assert_eq!(sandbox.publications(ES).len(), said);
     }
     sandbox.stop().await;
-    assert!(
-        std::net::TcpStream::connect(sandbox.addr()).is_err(),
-        "its port is free"
-    );
+    assert!(std::net::TcpStream::connect(sandbox.addr()).is_err(), "its port is free");
 }
 
 #[actix_rt::test]
@@ -140,22 +113,16 @@ async fn delays_delay() {
 #[actix_rt::test]
 async fn another_process_can_steer_it() {
     let sandbox = sandbox(SandboxConfig::default()).await;
-    let added = post(
-        &sandbox,
-        As::Nobody,
-        "/_sandbox/posts",
-        json!([{"text": "a"}, {"text": "b", "lang": "de"}]),
-    )
-    .await;
+    let added =
+        post(&sandbox, As::Nobody, "/_sandbox/posts", json!([{"text": "a"}, {"text": "b", "lang": "de"}]))
+            .await;
     assert_eq!(added.status, 201);
     assert_eq!(added.json()["ids"].as_array().unwrap().len(), 2);
     let wrong = post(&sandbox, As::Nobody, "/_sandbox/posts", json!({"txet": "a"})).await;
     assert_eq!(wrong.status, 400);
     assert!(wrong.text.contains("unknown field `txet`"), "{}", wrong.text);
     let rules = json!({"rules": [{"endpoint": "x.post", "fault": {"status": 503}, "count": 1}]});
-    let set = call(&sandbox, As::Nobody, Method::PUT, "/_sandbox/faults", Some(rules))
-        .await
-        .unwrap();
+    let set = call(&sandbox, As::Nobody, Method::PUT, "/_sandbox/faults", Some(rules)).await.unwrap();
     assert_eq!(set.json(), json!({"rules": 1}));
     assert_eq!(say(&sandbox, "hola").await.status, 503);
     assert_eq!(say(&sandbox, "hola").await.status, 201);
@@ -163,23 +130,11 @@ async fn another_process_can_steer_it() {
     assert_eq!(state["account"]["posts"][1]["lang"], "de");
     assert_eq!(state["targets"][0]["posts"][0]["text"], "hola");
     assert_eq!(state["targets"][0]["posts"][0]["auth"], "oauth1");
-    assert_eq!(
-        state["endpoints"]["x.post"]["statuses"],
-        json!({"201": 1, "503": 1})
-    );
+    assert_eq!(state["endpoints"]["x.post"]["statuses"], json!({"201": 1, "503": 1}));
     assert_eq!(state["bill"]["total"], "$0.015");
     let path = format!("/_sandbox/accounts/{ES}");
-    let changed = post(
-        &sandbox,
-        As::Nobody,
-        &path,
-        json!({"revoked": true, "state": "suspended"}),
-    )
-    .await;
-    assert_eq!(
-        changed.json(),
-        json!({"handle": ES, "state": "suspended", "revoked": true})
-    );
+    let changed = post(&sandbox, As::Nobody, &path, json!({"revoked": true, "state": "suspended"})).await;
+    assert_eq!(changed.json(), json!({"handle": ES, "state": "suspended", "revoked": true}));
     assert_eq!(say(&sandbox, "adiós").await.status, 401);
     let log = get(&sandbox, As::Nobody, "/_sandbox/requests").await.json();
     assert_eq!(log["requests"][1]["account"], ES);
@@ -193,14 +148,8 @@ async fn the_page_shows_posts_and_runs_none() {
     say(&sandbox, "\"><img src=x onerror=alert(1)>").await;
     sandbox.set_user_state(ES, UserState::Suspended);
     let page = get(&sandbox, As::Nobody, "/").await;
-    assert!(
-        page.header("content-security-policy")
-            .starts_with("default-src 'none'")
-    );
-    assert!(
-        page.text
-            .contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; so on")
-    );
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    assert!(page.text.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; so on"));
     assert!(!page.text.contains("<img"));
     assert_eq!(page.text.matches("<script").count(), 1, "its own");
     assert!(page.text.contains("suspended") && page.text.contains("$0.015"));
@@ -212,23 +161,11 @@ async fn the_page_shows_posts_and_runs_none() {
 #[actix_rt::test]
 async fn a_port_that_is_taken_is_named() {
     let first = sandbox(SandboxConfig::default()).await;
-    let taken = SandboxConfig {
-        listen: first.addr(),
-        ..SandboxConfig::default()
-    };
+    let taken = SandboxConfig { listen: first.addr(), ..SandboxConfig::default() };
     let error = mynah_sandbox::start(taken).await.unwrap_err();
-    assert!(
-        matches!(error, SandboxError::PortTaken(addr) if addr == first.addr()),
-        "{error}"
-    );
-    let open = SandboxConfig {
-        listen: ([0, 0, 0, 0], 0).into(),
-        ..SandboxConfig::default()
-    };
-    assert!(matches!(
-        mynah_sandbox::start(open).await,
-        Err(SandboxError::NotLoopback(_))
-    ));
+    assert!(matches!(error, SandboxError::PortTaken(addr) if addr == first.addr()), "{error}");
+    let open = SandboxConfig { listen: ([0, 0, 0, 0], 0).into(), ..SandboxConfig::default() };
+    assert!(matches!(mynah_sandbox::start(open).await, Err(SandboxError::NotLoopback(_))));
 }
 
 #[actix_rt::test]

@@ -44,10 +44,7 @@ async fn several_texts_come_back_marked_and_counted() {
     assert!(body["usageMetadata"]["candidatesTokenCount"].as_u64().unwrap() > 0);
     assert_eq!(body["modelVersion"], "gemini-3.5-flash-lite");
     let counters = sandbox.gemini();
-    assert_eq!(
-        (counters.requests, counters.items, counters.max_concurrent),
-        (1, 2, 1)
-    );
+    assert_eq!((counters.requests, counters.items, counters.max_concurrent), (1, 2, 1));
     assert_eq!(counters.items_per_request[&2], 1);
 }
 
@@ -58,51 +55,31 @@ async fn keys_and_models_are_checked_in_googles_words() {
     let wrong = post(&sandbox, As::Key("wrong"), PATH, body()).await;
     assert_eq!(wrong.status, 400);
     let error = wrong.json()["error"].clone();
-    assert_eq!(
-        error["message"],
-        "API key not valid. Please pass a valid API key."
-    );
+    assert_eq!(error["message"], "API key not valid. Please pass a valid API key.");
     assert_eq!(error["details"][0]["reason"], "API_KEY_INVALID");
     assert_eq!(post(&sandbox, As::Nobody, PATH, body()).await.status, 403);
     let by_query = format!("{PATH}?key={}", credentials("").gemini_api_key);
     assert_eq!(post(&sandbox, As::Nobody, &by_query, body()).await.status, 200);
     assert_eq!(sandbox.requests().last().unwrap().query, "key=…");
     let model = post(&sandbox, key(), "/v1beta/models/gemini-1:generateContent", body()).await;
-    assert_eq!(
-        (model.status, &model.json()["error"]["status"]),
-        (404, &json!("NOT_FOUND"))
-    );
+    assert_eq!((model.status, &model.json()["error"]["status"]), (404, &json!("NOT_FOUND")));
     let mut mistyped = body();
     mistyped["generationConfig"]["x"] = json!(1);
     let refused = post(&sandbox, key(), PATH, mistyped).await;
     assert_eq!(refused.status, 400);
-    assert!(
-        refused
-            .text
-            .contains("Unknown name \\\"x\\\" at 'generation_config': Cannot find field.")
-    );
+    assert!(refused.text.contains("Unknown name \\\"x\\\" at 'generation_config': Cannot find field."));
 }
 
 #[actix_rt::test]
 async fn quotas_say_whether_to_wait_a_minute_or_a_day() {
     let sandbox = sandbox(SandboxConfig::default()).await;
-    for (fault, span) in [
-        (GeminiFault::QuotaPerMinute, "PerMinute"),
-        (GeminiFault::QuotaPerDay, "PerDay"),
-    ] {
-        sandbox.set_faults(plan([
-            FaultRule::new(Endpoint::Generate, Fault::Gemini(fault)).count(1)
-        ]));
+    for (fault, span) in [(GeminiFault::QuotaPerMinute, "PerMinute"), (GeminiFault::QuotaPerDay, "PerDay")] {
+        sandbox.set_faults(plan([FaultRule::new(Endpoint::Generate, Fault::Gemini(fault)).count(1)]));
         let body = request(&json!([{"id": "1", "target": "es", "text": "a"}]));
         let answer = post(&sandbox, key(), PATH, body.clone()).await;
         assert_eq!(answer.status, 429);
         let details = answer.json()["error"]["details"].clone();
-        assert!(
-            details[1]["violations"][0]["quotaId"]
-                .as_str()
-                .unwrap()
-                .contains(span)
-        );
+        assert!(details[1]["violations"][0]["quotaId"].as_str().unwrap().contains(span));
         assert!(details[2]["retryDelay"].as_str().unwrap().ends_with('s'));
         assert_eq!(post(&sandbox, key(), PATH, body).await.status, 200, "once only");
     }

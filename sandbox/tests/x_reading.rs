@@ -13,10 +13,7 @@ use support::{As, DEADLINE, ES, app, get, sandbox, user, user_id};
 
 fn texts(body: &Value) -> Vec<String> {
     let data = body["data"].as_array().cloned().unwrap_or_default();
-    data.iter()
-        .filter_map(|post| post["text"].as_str())
-        .map(str::to_owned)
-        .collect()
+    data.iter().filter_map(|post| post["text"].as_str()).map(str::to_owned).collect()
 }
 
 #[actix_rt::test]
@@ -42,13 +39,7 @@ async fn pages_lead_back_through_every_post_after_a_cursor() {
     assert_eq!(seen, expected);
     assert_eq!(pages, 4);
     let newest = sandbox.posts()[349].id;
-    let body = get(
-        &sandbox,
-        app(),
-        &format!("/2/users/{id}/tweets?since_id={newest}"),
-    )
-    .await
-    .json();
+    let body = get(&sandbox, app(), &format!("/2/users/{id}/tweets?since_id={newest}")).await.json();
     assert_eq!(body, json!({"meta": {"result_count": 0}}));
 }
 
@@ -57,24 +48,13 @@ async fn a_page_leads_forward_again() {
     let sandbox = sandbox(SandboxConfig::default().posts((0..30).map(|n| n.to_string()))).await;
     let id = user_id(&sandbox, "mynah_source").await;
     let page = async |token: &Value| {
-        let token = token
-            .as_str()
-            .map_or(String::new(), |token| format!("&pagination_token={token}"));
-        get(
-            &sandbox,
-            app(),
-            &format!("/2/users/{id}/tweets?max_results=10{token}"),
-        )
-        .await
-        .json()
+        let token = token.as_str().map_or(String::new(), |token| format!("&pagination_token={token}"));
+        get(&sandbox, app(), &format!("/2/users/{id}/tweets?max_results=10{token}")).await.json()
     };
     let first = page(&Value::Null).await;
     assert!(first["meta"].get("previous_token").is_none());
     let second = page(&first["meta"]["next_token"]).await;
-    assert_eq!(
-        page(&second["meta"]["previous_token"]).await["data"],
-        first["data"]
-    );
+    assert_eq!(page(&second["meta"]["previous_token"]).await["data"], first["data"]);
 }
 
 #[actix_rt::test]
@@ -85,13 +65,7 @@ async fn fifty_thousand_posts_are_no_burden_and_x_shows_the_newest_of_them() {
     let mut seen = 0;
     let mut token = String::new();
     loop {
-        let body = get(
-            &sandbox,
-            app(),
-            &format!("/2/users/{id}/tweets?max_results=100{token}"),
-        )
-        .await
-        .json();
+        let body = get(&sandbox, app(), &format!("/2/users/{id}/tweets?max_results=100{token}")).await.json();
         seen += texts(&body).len();
         match body["meta"]["next_token"].as_str() {
             Some(next) => token = format!("&pagination_token={next}"),
@@ -103,34 +77,20 @@ async fn fifty_thousand_posts_are_no_burden_and_x_shows_the_newest_of_them() {
 
 #[actix_rt::test]
 async fn replies_and_reposts_can_be_left_out() {
-    let other = |text: &str| {
-        Some(OtherPost {
-            author: "jack".into(),
-            text: text.into(),
-        })
-    };
+    let other = |text: &str| Some(OtherPost { author: "jack".into(), text: text.into() });
     let config = SandboxConfig {
         timeline: vec![
             TimelinePost::new("one").in_thread("t"),
             TimelinePost::new("two").in_thread("t"),
-            TimelinePost {
-                reposted: other("theirs"),
-                ..TimelinePost::default()
-            },
-            TimelinePost {
-                quoted: other("quoted"),
-                ..TimelinePost::new("with a word")
-            },
+            TimelinePost { reposted: other("theirs"), ..TimelinePost::default() },
+            TimelinePost { quoted: other("quoted"), ..TimelinePost::new("with a word") },
         ],
         ..SandboxConfig::default()
     };
     let sandbox = sandbox(config).await;
     let id = user_id(&sandbox, "mynah_source").await;
-    let read = async |query: &str| {
-        get(&sandbox, app(), &format!("/2/users/{id}/tweets?{query}"))
-            .await
-            .json()
-    };
+    let read =
+        async |query: &str| get(&sandbox, app(), &format!("/2/users/{id}/tweets?{query}")).await.json();
     let plain = read("exclude=replies,retweets").await;
     assert_eq!(plain["meta"]["result_count"], 2);
     let fields = "tweet.fields=referenced_tweets,conversation_id,in_reply_to_user_id";
@@ -140,10 +100,7 @@ async fn replies_and_reposts_can_be_left_out() {
     assert_eq!(data[1]["text"], "RT @jack: theirs");
     assert_eq!(data[1]["referenced_tweets"][0]["type"], "retweeted");
     assert_eq!(data[0]["referenced_tweets"][0]["type"], "quoted");
-    assert_eq!(
-        data[2]["referenced_tweets"],
-        json!([{"type": "replied_to", "id": data[3]["id"]}])
-    );
+    assert_eq!(data[2]["referenced_tweets"], json!([{"type": "replied_to", "id": data[3]["id"]}]));
     assert_eq!(data[2]["conversation_id"], data[3]["id"]);
     assert_eq!(data[2]["in_reply_to_user_id"], json!(id));
     let included: BTreeSet<&str> = all["includes"]["tweets"]
@@ -160,65 +117,31 @@ async fn replies_and_reposts_can_be_left_out() {
 #[actix_rt::test]
 async fn only_what_was_asked_for_comes_and_in_its_own_words() {
     let long = TimelinePost::new("a long word ".repeat(40));
-    let sandbox = sandbox(SandboxConfig {
-        timeline: vec![long.clone()],
-        ..SandboxConfig::default()
-    })
-    .await;
+    let sandbox = sandbox(SandboxConfig { timeline: vec![long.clone()], ..SandboxConfig::default() }).await;
     let id = user_id(&sandbox, "mynah_source").await;
     let read = async |query: &str| {
-        let body = get(&sandbox, app(), &format!("/2/users/{id}/tweets?{query}"))
-            .await
-            .json();
+        let body = get(&sandbox, app(), &format!("/2/users/{id}/tweets?{query}")).await.json();
         body["data"][0].clone()
     };
     let keys = |post: &Value| post.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-    let few = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect::<BTreeSet<_>>()
-    };
-    assert_eq!(
-        keys(&read("").await),
-        few(&["id", "text", "edit_history_tweet_ids"])
-    );
+    let few = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(keys(&read("").await), few(&["id", "text", "edit_history_tweet_ids"]));
     let old = read("tweet.fields=note_tweet,lang,no_such_field").await;
-    assert_eq!(
-        keys(&old),
-        few(&["id", "text", "edit_history_tweet_ids", "lang", "note_tweet"])
-    );
+    assert_eq!(keys(&old), few(&["id", "text", "edit_history_tweet_ids", "lang", "note_tweet"]));
     assert_eq!(old["note_tweet"]["text"], json!(long.text));
     assert!(old["text"].as_str().unwrap().contains("… https://t.co/"));
     let new = read("post.fields=note_post,public_metrics,author_id").await;
-    assert_eq!(
-        keys(&new),
-        few(&[
-            "id",
-            "text",
-            "edit_history_post_ids",
-            "note_post",
-            "public_metrics"
-        ])
-    );
+    assert_eq!(keys(&new), few(&["id", "text", "edit_history_post_ids", "note_post", "public_metrics"]));
     assert!(new["public_metrics"].get("repost_count").is_some());
 }
 
 #[actix_rt::test]
 async fn entities_point_at_what_they_name_in_the_escaped_text() {
     let post = TimelinePost {
-        media: vec![TimelineMedia {
-            kind: MediaKind::Photo,
-            alt: Some("a <cat>".into()),
-            url: None,
-        }],
+        media: vec![TimelineMedia { kind: MediaKind::Photo, alt: Some("a <cat>".into()), url: None }],
         ..TimelinePost::new("🔥 Tom &amp; Jerry < all: https://example.com/a?b&c @jack #Rust")
     };
-    let sandbox = sandbox(SandboxConfig {
-        timeline: vec![post],
-        ..SandboxConfig::default()
-    })
-    .await;
+    let sandbox = sandbox(SandboxConfig { timeline: vec![post], ..SandboxConfig::default() }).await;
     let id = user_id(&sandbox, "mynah_source").await;
     let fields = "tweet.fields=entities,attachments&media.fields=alt_text,url";
     let path = format!("/2/users/{id}/tweets?{fields}&expansions=attachments.media_keys");
@@ -230,12 +153,7 @@ async fn entities_point_at_what_they_name_in_the_escaped_text() {
         text[at("start")..at("end")].iter().collect()
     };
     let entities = &post["entities"];
-    assert!(
-        post["text"]
-            .as_str()
-            .unwrap()
-            .starts_with("🔥 Tom &amp; Jerry &lt; all: https://t.co/")
-    );
+    assert!(post["text"].as_str().unwrap().starts_with("🔥 Tom &amp; Jerry &lt; all: https://t.co/"));
     for url in entities["urls"].as_array().unwrap() {
         assert_eq!(json!(slice(url)), url["url"]);
     }
@@ -265,29 +183,16 @@ async fn accounts_that_are_not_there_are_errors_in_a_200() {
     let id = user_id(&sandbox, "mynah_source").await;
     sandbox.set_user_state("mynah_source", UserState::Suspended);
     let suspended = by_name("mynah_source").await.json();
-    assert_eq!(
-        suspended["errors"][0]["detail"],
-        "User has been suspended: [mynah_source]."
-    );
+    assert_eq!(suspended["errors"][0]["detail"], "User has been suspended: [mynah_source].");
     sandbox.set_user_state("mynah_source", UserState::Protected);
     assert!(by_name("mynah_source").await.json().get("data").is_some());
-    let closed = get(&sandbox, app(), &format!("/2/users/{id}/tweets"))
-        .await
-        .json();
+    let closed = get(&sandbox, app(), &format!("/2/users/{id}/tweets")).await.json();
     assert_eq!(closed["errors"][0]["title"], "Authorization Error");
     sandbox.set_user_state("mynah_source", UserState::Unknown);
-    let gone = get(&sandbox, app(), &format!("/2/users/{id}/tweets"))
-        .await
-        .json();
-    assert_eq!(
-        gone["errors"][0]["detail"],
-        json!(format!("Could not find user with id: [{id}]."))
-    );
+    let gone = get(&sandbox, app(), &format!("/2/users/{id}/tweets")).await.json();
+    assert_eq!(gone["errors"][0]["detail"], json!(format!("Could not find user with id: [{id}].")));
     let bad = by_name("much_too_long_a_name").await;
-    assert_eq!(
-        (bad.status, bad.content_type()),
-        (400, "application/problem+json")
-    );
+    assert_eq!((bad.status, bad.content_type()), (400, "application/problem+json"));
 }
 
 #[actix_rt::test]
@@ -306,13 +211,7 @@ async fn wrong_parameters_are_named() {
             "type": "https://api.twitter.com/2/problems/invalid-request"
         })
     );
-    for wrong in [
-        "since_id=x",
-        "exclude=quotes",
-        "maxresults=5",
-        "pagination_token=x",
-        "start_time=now",
-    ] {
+    for wrong in ["since_id=x", "exclude=quotes", "maxresults=5", "pagination_token=x", "start_time=now"] {
         let answer = get(&sandbox, app(), &format!("/2/users/{id}/tweets?{wrong}")).await;
         assert_eq!(answer.status, 400, "{wrong}");
     }
@@ -320,10 +219,7 @@ async fn wrong_parameters_are_named() {
 
 #[actix_rt::test]
 async fn a_spent_window_is_a_429_that_says_when() {
-    let limit = Limit {
-        app: Some(2),
-        ..Limit::default()
-    };
+    let limit = Limit { app: Some(2), ..Limit::default() };
     let sandbox = sandbox(SandboxConfig {
         rate_limits: RateLimits::default().with(Endpoint::User, limit),
         ..SandboxConfig::default()
@@ -331,13 +227,7 @@ async fn a_spent_window_is_a_429_that_says_when() {
     .await;
     let read = async || get(&sandbox, app(), "/2/users/by/username/mynah_source").await;
     let first = read().await;
-    assert_eq!(
-        (
-            first.header("x-rate-limit-limit"),
-            first.header("x-rate-limit-remaining")
-        ),
-        ("2", "1")
-    );
+    assert_eq!((first.header("x-rate-limit-limit"), first.header("x-rate-limit-remaining")), ("2", "1"));
     read().await;
     let refused = read().await;
     assert_eq!(refused.status, 429);
@@ -357,19 +247,11 @@ async fn posts_are_found_by_id_and_reads_are_billed_once() {
     let sandbox = sandbox(SandboxConfig::default().posts(["hello"])).await;
     let id = sandbox.posts()[0].id;
     for _ in 0..2 {
-        let body = get(&sandbox, user(ES), &format!("/2/tweets?ids={id},1"))
-            .await
-            .json();
+        let body = get(&sandbox, user(ES), &format!("/2/tweets?ids={id},1")).await.json();
         assert_eq!(body["data"][0]["text"], "hello");
         assert_eq!(body["errors"][0]["detail"], "Could not find tweet with ids: [1].");
     }
-    let one = get(
-        &sandbox,
-        user(ES),
-        &format!("/2/tweets/{id}?tweet.fields=created_at"),
-    )
-    .await
-    .json();
+    let one = get(&sandbox, user(ES), &format!("/2/tweets/{id}?tweet.fields=created_at")).await.json();
     assert!(one["data"]["created_at"].as_str().unwrap().ends_with("000Z"));
     assert_eq!(sandbox.bill().post_reads, 1);
 }
@@ -380,24 +262,13 @@ async fn lines_appended_to_a_file_become_posts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("timeline.jsonl");
     std::fs::write(&path, "{\"text\": \"one\"}\n").unwrap();
-    let sandbox = sandbox(SandboxConfig {
-        timeline_file: Some(path.clone()),
-        ..SandboxConfig::default()
-    })
-    .await;
+    let sandbox =
+        sandbox(SandboxConfig { timeline_file: Some(path.clone()), ..SandboxConfig::default() }).await;
     assert_eq!(sandbox.posts().len(), 1);
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     write!(file, "{{\"text\": \"two\"}}\nnonsense\n{{\"text\": \"thr").unwrap();
-    assert!(
-        sandbox
-            .until(DEADLINE, |sandbox| sandbox.posts().len() == 2)
-            .await
-    );
+    assert!(sandbox.until(DEADLINE, |sandbox| sandbox.posts().len() == 2).await);
     writeln!(file, "ee\"}}").unwrap();
-    assert!(
-        sandbox
-            .until(DEADLINE, |sandbox| sandbox.posts().len() == 3)
-            .await
-    );
+    assert!(sandbox.until(DEADLINE, |sandbox| sandbox.posts().len() == 3).await);
     assert_eq!(sandbox.posts()[2].text, "three");
 }

@@ -11,30 +11,17 @@ use support::{As, ES, app, call, get, post, sandbox, say, sign, user, user_id};
 async fn a_signed_post_is_published_with_its_links_wrapped() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let answer = say(&sandbox, "Hola & https://example.com").await;
-    assert_eq!(
-        (answer.status, answer.content_type()),
-        (201, "application/json; charset=utf-8")
-    );
+    assert_eq!((answer.status, answer.content_type()), (201, "application/json; charset=utf-8"));
     let body = answer.json();
-    assert!(
-        body["data"]["text"]
-            .as_str()
-            .unwrap()
-            .starts_with("Hola &amp; https://t.co/")
-    );
-    assert_eq!(
-        body["data"]["edit_history_tweet_ids"],
-        json!([body["data"]["id"]])
-    );
+    assert!(body["data"]["text"].as_str().unwrap().starts_with("Hola &amp; https://t.co/"));
+    assert_eq!(body["data"]["edit_history_tweet_ids"], json!([body["data"]["id"]]));
     let said = sandbox.publications(ES);
     assert_eq!(said[0].text, "Hola & https://example.com");
     assert_eq!(said[0].auth, Some(AuthKind::OAuth1));
     assert_eq!(sandbox.bill().posts_with_link, 1);
     // What it said can be read back, which is how an outcome that was lost is found out.
     let id = user_id(&sandbox, ES).await;
-    let own = get(&sandbox, As::OAuth1(ES), &format!("/2/users/{id}/tweets"))
-        .await
-        .json();
+    let own = get(&sandbox, As::OAuth1(ES), &format!("/2/users/{id}/tweets")).await.json();
     assert_eq!(own["data"][0]["id"], body["data"]["id"]);
     assert_eq!(sandbox.bill().owned_reads, 1);
 }
@@ -49,34 +36,13 @@ async fn only_a_right_signature_made_now_and_once_is_taken() {
     let tampered = header.replacen("oauth_nonce=\"", "oauth_nonce=\"x", 1);
     let for_another_method = sign(ES, "PUT", &url);
     let for_a_stranger = sign("nobody", "POST", &url);
-    for wrong in [
-        &tampered,
-        &for_another_method,
-        &for_a_stranger,
-        "Bearer nonsense",
-        "nonsense",
-    ] {
+    for wrong in [&tampered, &for_another_method, &for_a_stranger, "Bearer nonsense", "nonsense"] {
         let answer = post(&sandbox, As::Raw(wrong.into()), "/2/tweets", json!({"text": "a"})).await;
-        assert_eq!(
-            (answer.status, answer.json()),
-            (401, unauthorized.clone()),
-            "{wrong}"
-        );
+        assert_eq!((answer.status, answer.json()), (401, unauthorized.clone()), "{wrong}");
         assert_eq!(answer.content_type(), "application/problem+json");
     }
-    assert_eq!(
-        post(&sandbox, As::Nobody, "/2/tweets", json!({"text": "a"}))
-            .await
-            .status,
-        401
-    );
-    let first = post(
-        &sandbox,
-        As::Raw(header.clone()),
-        "/2/tweets",
-        json!({"text": "a"}),
-    )
-    .await;
+    assert_eq!(post(&sandbox, As::Nobody, "/2/tweets", json!({"text": "a"})).await.status, 401);
+    let first = post(&sandbox, As::Raw(header.clone()), "/2/tweets", json!({"text": "a"})).await;
     assert_eq!(first.status, 201);
     let replayed = post(&sandbox, As::Raw(header), "/2/tweets", json!({"text": "b"})).await;
     assert_eq!(replayed.status, 401);
@@ -89,17 +55,9 @@ async fn bearer_tokens_do_what_they_are_for() {
     let refused = post(&sandbox, app(), "/2/tweets", json!({"text": "a"})).await;
     assert_eq!(refused.status, 403);
     assert_eq!(refused.json()["title"], "Unsupported Authentication");
-    assert_eq!(
-        post(&sandbox, user(ES), "/2/tweets", json!({"text": "a"}))
-            .await
-            .status,
-        201
-    );
+    assert_eq!(post(&sandbox, user(ES), "/2/tweets", json!({"text": "a"})).await.status, 201);
     assert_eq!(sandbox.publications(ES)[0].auth, Some(AuthKind::OAuth2));
-    assert_eq!(
-        get(&sandbox, user(ES), "/2/users/me").await.json()["data"]["username"],
-        ES
-    );
+    assert_eq!(get(&sandbox, user(ES), "/2/users/me").await.json()["data"]["username"], ES);
     sandbox.revoke_token(ES);
     assert_eq!(say(&sandbox, "b").await.status, 401);
     assert_eq!(get(&sandbox, user(ES), "/2/users/me").await.status, 401);
@@ -121,10 +79,7 @@ async fn what_x_refuses_is_refused_in_its_words() {
     let long = say(&sandbox, &"ñ".repeat(281)).await;
     assert_eq!(long.status, 400);
     assert!(
-        long.json()["errors"][0]["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("Your Tweet text is too long.")
+        long.json()["errors"][0]["message"].as_str().unwrap().starts_with("Your Tweet text is too long.")
     );
     // A link weighs 23 whatever it is, and an emoji two.
     let fits = format!("{} https://example.com/{} 🔥", "a".repeat(253), "b".repeat(200));
@@ -133,31 +88,11 @@ async fn what_x_refuses_is_refused_in_its_words() {
     for (body, status, words) in [
         (json!({"text": " "}), 400, "must be at least"),
         (json!({"txet": "a"}), 400, "$.txet: is not defined in the schema"),
-        (
-            json!({"text": "a", "media": {"media_ids": []}}),
-            400,
-            "between 1 and 4",
-        ),
-        (
-            json!({"text": "a", "media": {"media_ids": ["1"]}}),
-            400,
-            "media IDs are invalid",
-        ),
-        (
-            json!({"text": "a", "reply": {"in_reply_to_tweet_id": "1"}}),
-            403,
-            "deleted or not visible",
-        ),
-        (
-            json!({"text": "a", "reply": {"in_reply_to_tweet_id": other}}),
-            403,
-            "you have not been mentioned",
-        ),
-        (
-            json!({"text": "a", "quote_tweet_id": other}),
-            403,
-            "Quoting this post is not allowed",
-        ),
+        (json!({"text": "a", "media": {"media_ids": []}}), 400, "between 1 and 4"),
+        (json!({"text": "a", "media": {"media_ids": ["1"]}}), 400, "media IDs are invalid"),
+        (json!({"text": "a", "reply": {"in_reply_to_tweet_id": "1"}}), 403, "deleted or not visible"),
+        (json!({"text": "a", "reply": {"in_reply_to_tweet_id": other}}), 403, "you have not been mentioned"),
+        (json!({"text": "a", "quote_tweet_id": other}), 403, "Quoting this post is not allowed"),
     ] {
         let answer = post(&sandbox, As::OAuth1(ES), "/2/tweets", body.clone()).await;
         assert_eq!(answer.status, status, "{body}");
@@ -176,9 +111,7 @@ async fn a_thread_stands_as_a_thread_and_can_be_taken_down() {
     assert_eq!(said[1].reply_to, Some(said[0].id));
     assert_eq!(said[1].conversation_id, said[0].id);
     let path = format!("/2/tweets/{}", said[1].id);
-    let deleted = call(&sandbox, As::OAuth1(ES), Method::DELETE, &path, None)
-        .await
-        .unwrap();
+    let deleted = call(&sandbox, As::OAuth1(ES), Method::DELETE, &path, None).await.unwrap();
     assert_eq!(deleted.json(), json!({"data": {"deleted": true}}));
     assert_eq!(sandbox.publications(ES).len(), 1);
     assert_eq!(sandbox.bill().deletes, 1);
@@ -188,30 +121,17 @@ async fn a_thread_stands_as_a_thread_and_can_be_taken_down() {
 async fn a_picture_goes_up_gets_its_words_and_stands_on_the_post() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let upload = json!({"media": "iVBORw0KGgo=", "media_category": "tweet_image"});
-    let up = post(&sandbox, As::OAuth1(ES), "/2/media/upload", upload)
-        .await
-        .json();
+    let up = post(&sandbox, As::OAuth1(ES), "/2/media/upload", upload).await.json();
     assert_eq!(up["data"]["image"]["image_type"], "image/png");
     assert_eq!(up["data"]["size"], 8);
     let id = up["data"]["id"].as_str().unwrap();
     let words = json!({"id": id, "metadata": {"alt_text": {"text": "un gato"}}});
     let told = post(&sandbox, As::OAuth1(ES), "/2/media/metadata", words).await;
-    assert_eq!(
-        told.json()["data"]["associated_metadata"]["alt_text"]["text"],
-        "un gato"
-    );
+    assert_eq!(told.json()["data"]["associated_metadata"]["alt_text"]["text"], "un gato");
     let body = json!({"text": "mira", "media": {"media_ids": [id]}});
     let said = post(&sandbox, As::OAuth1(ES), "/2/tweets", body).await.json();
-    assert!(
-        said["data"]["text"]
-            .as_str()
-            .unwrap()
-            .starts_with("mira https://t.co/")
-    );
-    assert_eq!(
-        sandbox.publications(ES)[0].media[0].alt.as_deref(),
-        Some("un gato")
-    );
+    assert!(said["data"]["text"].as_str().unwrap().starts_with("mira https://t.co/"));
+    assert_eq!(sandbox.publications(ES)[0].media[0].alt.as_deref(), Some("un gato"));
     assert_eq!((sandbox.bill().posts, sandbox.bill().posts_with_link), (1, 0));
 }
 
@@ -220,30 +140,17 @@ async fn a_film_goes_up_in_pieces() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let who = || As::OAuth1(ES);
     let begin = json!({"media_type": "video/mp4", "media_category": "tweet_video", "total_bytes": 6});
-    let begun = post(&sandbox, who(), "/2/media/upload/initialize", begin)
-        .await
-        .json();
+    let begun = post(&sandbox, who(), "/2/media/upload/initialize", begin).await.json();
     let id = begun["data"]["id"].as_str().unwrap().to_owned();
     for segment in [0, 1, 1] {
         let piece = json!({"segment_index": segment, "media": "YWJj"});
         let path = format!("/2/media/upload/{id}/append");
         assert_eq!(post(&sandbox, who(), &path, piece).await.status, 200);
     }
-    let done = post(
-        &sandbox,
-        who(),
-        &format!("/2/media/upload/{id}/finalize"),
-        json!({}),
-    )
-    .await
-    .json();
+    let done = post(&sandbox, who(), &format!("/2/media/upload/{id}/finalize"), json!({})).await.json();
     assert_eq!(done["data"]["processing_info"]["state"], "pending");
     let body = json!({"text": "a", "media": {"media_ids": [id]}});
-    assert_eq!(
-        post(&sandbox, who(), "/2/tweets", body.clone()).await.status,
-        400,
-        "not ready"
-    );
+    assert_eq!(post(&sandbox, who(), "/2/tweets", body.clone()).await.status, 400, "not ready");
     let path = format!("/2/media/upload?command=STATUS&media_id={id}");
     let status = get(&sandbox, who(), &path).await.json();
     assert_eq!(status["data"]["processing_info"]["state"], "succeeded");

@@ -25,7 +25,8 @@ pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Fail
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {
             for engine in engines() {
-                let outcome = if offline { Ok("not called".into()) } else { try_engine(&engine, settings).await };
+                let outcome =
+                    if offline { Ok("not called".into()) } else { try_engine(&engine, settings).await };
                 findings.add(engine.name(), outcome);
             }
         }
@@ -50,13 +51,18 @@ pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Fail
 async fn try_engine(engine: &Rc<dyn Engine>, settings: &Settings) -> Result<String, String> {
     let from = settings.source.language;
     let Some(target) = settings.targets.iter().find(|target| engine.supports(from, target.language)) else {
-        return Err("it translates for no target; take it out of engine.order, or install its packages".into());
+        return Err(
+            "it translates for no target; take it out of engine.order, or install its packages".into()
+        );
     };
-    let item = Item { text: mask("Hello").text, from, to: target.language, style: Style { tone: target.tone } };
+    let item =
+        Item { text: mask("Hello").text, from, to: target.language, style: Style { tone: target.tone } };
     match engine.translate(&[item]).await {
         Err(error) => Err(error.to_string()),
         Ok(results) => match results.into_iter().next() {
-            Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), target.language.name())),
+            Some(Ok(text)) => {
+                Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), target.language.name()))
+            }
             Some(Err(error)) => Err(error.to_string()),
             None => Err("it answered nothing".into()),
         },

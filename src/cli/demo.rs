@@ -91,7 +91,8 @@ async fn close(
 
 fn check_apertium(targets: &[Language]) -> Result<(), Failure> {
     use mynah_domain::ports::Engine as _;
-    let apertium = Apertium::new(&ApertiumSettings::default()).map_err(|_| Failure::Work(INSTALL.to_owned()))?;
+    let apertium =
+        Apertium::new(&ApertiumSettings::default()).map_err(|_| Failure::Work(INSTALL.to_owned()))?;
     let from = Language::english();
     let missing: Vec<&str> =
         targets.iter().filter(|to| !apertium.supports(from, **to)).map(|to| to.code()).collect();
@@ -126,8 +127,12 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new() -> Result<Self, Failure> {
         let folder = std::env::temp_dir().join(format!("mynah-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .map_err(|error| Failure::Work(format!("{}: {error}; set TMPDIR to a folder that can be written", folder.display())))?;
+        fs::create_dir_all(&folder).map_err(|error| {
+            Failure::Work(format!(
+                "{}: {error}; set TMPDIR to a folder that can be written",
+                folder.display()
+            ))
+        })?;
         Ok(Self(folder))
     }
 }
@@ -173,7 +178,9 @@ impl Table {
             Event::Recorded(post, jobs) => {
                 let cells = jobs
                     .iter()
-                    .map(|(target, skip)| (target.clone(), skip.map(|why| format!("(skipped: {})", why.as_str()))))
+                    .map(|(target, skip)| {
+                        (target.clone(), skip.map(|why| format!("(skipped: {})", why.as_str())))
+                    })
                     .collect();
                 self.rows.insert(post.position, Row { post: post.clone(), cells });
             }
@@ -206,7 +213,8 @@ impl Table {
     fn print(&self, row: &Row) {
         let (bold, dim, plain) = if self.colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
         say(format_args!("{bold}{}{plain}", printable(&row.post.text)));
-        let mut texts: Vec<&Option<String>> = self.order.iter().filter_map(|target| row.cells.get(target)).collect();
+        let mut texts: Vec<&Option<String>> =
+            self.order.iter().filter_map(|target| row.cells.get(target)).collect();
         texts.dedup();
         if let [Some(same)] = texts.as_slice() {
             say(format_args!("  {dim}{same}{plain}\n"));
@@ -214,7 +222,8 @@ impl Table {
         }
         for target in &self.order {
             let language = self.languages.get(target).map_or("?", |language| language.code());
-            let text = row.cells.get(target).cloned().flatten().unwrap_or_else(|| "(not said yet)".to_owned());
+            let text =
+                row.cells.get(target).cloned().flatten().unwrap_or_else(|| "(not said yet)".to_owned());
             say(format_args!("  {dim}{language:<3}{plain} {}", printable(&text)));
         }
         say("");

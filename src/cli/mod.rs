@@ -123,7 +123,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command goes to whoever typed it, whatever the log level")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command goes to whoever typed it, whatever the log level"
+)]
 fn say_error(failure: &Failure) {
     eprintln!("mynah: {failure}");
 }
@@ -140,9 +143,10 @@ impl SettingsArgs {
             Some(file) => read_env_file(file)?,
             None => std::collections::HashMap::new(),
         };
-        env.extend(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+        env.extend(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         let sources = SettingsSources { file: self.config.clone(), env, overrides: self.overrides.clone() };
         Ok(settings::load(&sources)?)
     }
@@ -161,10 +165,13 @@ fn read_env_file(file: &std::path::Path) -> Result<std::collections::HashMap<Str
             // The value is not shown: it may be a secret.
             let (name, value) = line.split_once('=').ok_or_else(|| {
                 let place = file.display();
-                Failure::Usage(format!("{place}:{number}: this is no NAME=VALUE line; write one, or `#` before it"))
+                Failure::Usage(format!(
+                    "{place}:{number}: this is no NAME=VALUE line; write one, or `#` before it"
+                ))
             })?;
             let value = value.trim();
-            let bare = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
+            let bare =
+                ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
             Ok((name.trim().to_owned(), bare.to_owned()))
         })
         .collect()

@@ -49,7 +49,8 @@ pub(super) async fn say_all(
 ) -> Result<Summary, Failure> {
     let (feed, mut events) = Feed::watched();
     let (polls, mut polled) = mpsc::unbounded_channel();
-    let mut pipeline = app::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) }).map_err(Failure::Work)?;
+    let mut pipeline =
+        app::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) }).map_err(Failure::Work)?;
     let mut signals = Signals::new()?;
     let mut summary = Summary::default();
     let router = pipeline.links.router.clone();

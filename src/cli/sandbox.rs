@@ -65,7 +65,9 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
     };
     let timeline = match &args.timeline {
         None => Vec::new(),
-        Some(file) => mynah_sandbox::load_timeline(file).map_err(|error| Failure::Usage(error.to_string()))?,
+        Some(file) => {
+            mynah_sandbox::load_timeline(file).map_err(|error| Failure::Usage(error.to_string()))?
+        }
     };
     let config = SandboxConfig {
         listen: args.listen,
@@ -79,7 +81,8 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         rate_limits: if args.rate_limits { RateLimits::default() } else { RateLimits::unlimited() },
         ..SandboxConfig::default()
     };
-    let plan = Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
+    let plan =
+        Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
     say(format_args!("X and Gemini answer at {}; the page is there, too.", sandbox.url()));
     say("The sandbox's Gemini does not translate: it marks each text and gives it back.");
@@ -131,9 +134,11 @@ impl Plan {
         let engines: Vec<String> = self.engines.iter().map(|name| format!("{name:?}")).collect();
         let mut text = format!(
             "# Made by `mynah sandbox`: everything stays on this machine.\n\
-             data_dir = {data_dir:?}\n\n\
+             data_dir = \"{}\"\n\n\
              [source]\naccount = {:?}\nlanguage = \"en\"\nstart = {:?}\npoll_interval = \"2s\"\nreposts = true\n",
-            self.account, self.start
+            data_dir.display(),
+            self.account,
+            self.start
         );
         for language in &self.languages {
             // Writing to a string cannot fail.
@@ -184,14 +189,18 @@ impl Plan {
         let secrets = folder.join("secrets.env");
         let mut file = fs::OpenOptions::new();
         file.write(true).create(true).truncate(true).mode(0o600);
-        std::io::Write::write_all(&mut file.open(&secrets).map_err(bad)?, lines.concat().as_bytes()).map_err(bad)?;
+        std::io::Write::write_all(&mut file.open(&secrets).map_err(bad)?, lines.concat().as_bytes())
+            .map_err(bad)?;
         // A file that was there before keeps its mode otherwise.
         fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).map_err(bad)
     }
 }
 
 /// Starts a sandbox for a plan, on any free port.
-pub(super) async fn start(plan: &Plan, timeline: Vec<mynah_sandbox::TimelinePost>) -> Result<Sandbox, Failure> {
+pub(super) async fn start(
+    plan: &Plan,
+    timeline: Vec<mynah_sandbox::TimelinePost>,
+) -> Result<Sandbox, Failure> {
     let config = SandboxConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         account: plan.account.clone(),

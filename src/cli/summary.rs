@@ -61,7 +61,12 @@ impl Summary {
         let waiting = self.left.waiting.iter().filter(|(_, (_, why))| !why.contains(" cap of "));
         let waiting = waiting.map(|(target, (jobs, why))| format!("{target}: {jobs} jobs wait: {why}"));
         let all: Vec<String> = blocked.chain(waiting).collect();
-        (!all.is_empty()).then(|| format!("not everything could be said; nothing is lost, and the next run goes on\n  {}", all.join("\n  ")))
+        (!all.is_empty()).then(|| {
+            format!(
+                "not everything could be said; nothing is lost, and the next run goes on\n  {}",
+                all.join("\n  ")
+            )
+        })
     }
 
     pub(super) fn told_after(&self, took: Duration) -> Told<'_> {
@@ -82,7 +87,8 @@ impl fmt::Display for Told<'_> {
         write!(f, "{} new posts, {} publications in {seconds:.1} s", summary.posts, summary.published())?;
         for (target, tally) in &summary.targets {
             write!(f, "\n  {target:<28} {:>5} published", tally.published)?;
-            for (count, what) in [(tally.skipped, "skipped"), (tally.held, "held"), (tally.failed, "failed")] {
+            for (count, what) in [(tally.skipped, "skipped"), (tally.held, "held"), (tally.failed, "failed")]
+            {
                 if count > 0 {
                     write!(f, ", {count} {what}")?;
                 }

@@ -94,7 +94,8 @@ mod tests {
             [("include_entities", "true"), ("status", "Hello Ladies + Gentlemen, a signed OAuth request!")];
         let timeline =
             [("max_results", "5"), ("exclude", "retweets,replies"), ("tweet.fields", "created_at,lang")];
-        let vectors: [(&str, &str, &[(&str, &str)], &str); 7] = [
+        type Vector<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+        let vectors: [Vector<'_>; 7] = [
             ("POST", "https://api.x.com/1.1/statuses/update.json", &status, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4="),
             (
                 "POST",

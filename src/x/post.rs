@@ -185,7 +185,8 @@ mod tests {
         posts(&serde_json::from_value(body).unwrap())
     }
 
-    fn one(tweet: Value) -> Post {
+    fn one(tweet: impl Into<Value>) -> Post {
+        let tweet: Value = tweet.into();
         let (mut posts, oddities) = page(json!({ "data": [tweet] }));
         assert!(oddities.is_empty(), "{oddities:?}");
         posts.pop().unwrap()

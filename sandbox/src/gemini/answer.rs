@@ -40,9 +40,7 @@ pub(crate) fn answer(
     let mut text = written(asked, fault);
     let mut finish = "STOP";
     if let Some(most) = asked.max_output_tokens {
-        let most = usize::try_from(most)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(CHARS_PER_TOKEN);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_mul(CHARS_PER_TOKEN);
         if let Some((at, _)) = text.char_indices().nth(most) {
             text.truncate(at);
             finish = "MAX_TOKENS";
@@ -58,12 +56,7 @@ pub(crate) fn answer(
         "finishReason": finish,
         "index": 0,
     });
-    Ok(envelope(
-        model,
-        asked,
-        &json!({"candidates": [candidate]}),
-        text.chars().count(),
-    ))
+    Ok(envelope(model, asked, &json!({"candidates": [candidate]}), text.chars().count()))
 }
 
 /// A candidate without parts.
@@ -101,11 +94,8 @@ fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
         let text = asked.items.first().map_or("", |item| &item.text);
         return format!("[sandbox] {text}");
     }
-    let mut list: Vec<Value> = asked
-        .items
-        .iter()
-        .map(|item| json!({"id": item.id, "text": said(item, fault)}))
-        .collect();
+    let mut list: Vec<Value> =
+        asked.items.iter().map(|item| json!({"id": item.id, "text": said(item, fault)})).collect();
     match fault {
         Some(GeminiFault::MissingItem) => drop(list.pop()),
         Some(GeminiFault::DuplicatedId) => list.extend(list.first().cloned()),
@@ -136,10 +126,7 @@ fn said(item: &Item, fault: Option<GeminiFault>) -> String {
             format!("{marked} {}", "and so on and on ".repeat(times).trim_end())
         }
         Some(GeminiFault::WrongLanguage) => {
-            let kept: Vec<&str> = words(&item.text)
-                .into_iter()
-                .filter(|word| is_protected(word))
-                .collect();
+            let kept: Vec<&str> = words(&item.text).into_iter().filter(|word| is_protected(word)).collect();
             let sentence = if item.target.starts_with("ru") {
                 "この文は頼まれた言語で書かれていません。"
             } else {
@@ -188,15 +175,8 @@ fn shorten(text: &str, most: usize) -> String {
 }
 
 /// Pairs that mark a placeholder, whatever an engine likes to write.
-const BRACKETS: [(char, char); 7] = [
-    ('⟦', '⟧'),
-    ('⟪', '⟫'),
-    ('⦃', '⦄'),
-    ('\u{e000}', '\u{e001}'),
-    ('⟨', '⟩'),
-    ('{', '}'),
-    ('<', '>'),
-];
+const BRACKETS: [(char, char); 7] =
+    [('⟦', '⟧'), ('⟪', '⟫'), ('⦃', '⦄'), ('\u{e000}', '\u{e001}'), ('⟨', '⟩'), ('{', '}'), ('<', '>')];
 
 /// Words, white space between them left out; white space inside brackets is no boundary.
 fn words(text: &str) -> Vec<&str> {
@@ -227,9 +207,8 @@ fn words(text: &str) -> Vec<&str> {
 
 /// Whether a word is more than words: a placeholder, a link, a mention, a tag.
 fn is_protected(word: &str) -> bool {
-    let bracketed = BRACKETS
-        .iter()
-        .any(|(open, close)| word.find(*open).is_some_and(|at| word[at..].contains(*close)));
+    let bracketed =
+        BRACKETS.iter().any(|(open, close)| word.find(*open).is_some_and(|at| word[at..].contains(*close)));
     bracketed
         || word.starts_with(['@', '#', '$', '%'])
         || word.contains("://")
@@ -242,28 +221,15 @@ mod tests {
     use super::*;
 
     fn item(text: &str, most: Option<usize>) -> Item {
-        Item {
-            id: "1".into(),
-            target: "es".into(),
-            text: text.into(),
-            max_weighted_length: most,
-        }
+        Item { id: "1".into(), target: "es".into(), text: text.into(), max_weighted_length: most }
     }
 
     fn asked(items: Vec<Item>) -> Request {
-        Request {
-            items,
-            structured: true,
-            json: true,
-            ..Request::default()
-        }
+        Request { items, structured: true, json: true, ..Request::default() }
     }
 
     fn text_of(body: &Value) -> String {
-        body["candidates"][0]["content"]["parts"][0]["text"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        body["candidates"][0]["content"]["parts"][0]["text"].as_str().unwrap().to_owned()
     }
 
     #[test]
@@ -276,10 +242,7 @@ mod tests {
 
     #[test]
     fn shortening_spares_what_is_protected() {
-        let short = said(
-            &item("one two three <x id=\"1\"/> four five @jack", Some(30)),
-            None,
-        );
+        let short = said(&item("one two three <x id=\"1\"/> four five @jack", Some(30)), None);
         assert!(weight(&short) <= 30, "{short}");
         assert!(
             short.starts_with("[es] ") && short.contains("<x id=\"1\"/>") && short.contains("@jack"),
@@ -296,13 +259,7 @@ mod tests {
         assert_eq!(say(GeminiFault::SourceText), one.text);
         assert!(weight(&say(GeminiFault::OverLong)) > 280);
         assert!(say(GeminiFault::WrongLanguage).ends_with("⟦1⟧"));
-        let asked = asked(vec![
-            one.clone(),
-            Item {
-                id: "2".into(),
-                ..one
-            },
-        ]);
+        let asked = asked(vec![one.clone(), Item { id: "2".into(), ..one }]);
         let text = |fault| text_of(&answer("m", &asked, Some(fault)).unwrap());
         let parsed = |fault| serde_json::from_str::<Vec<Value>>(&text(fault));
         assert!(parsed(GeminiFault::GarbageJson).is_err());

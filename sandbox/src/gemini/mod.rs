@@ -34,9 +34,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/v1beta")
             .route("/models/{call}", web::post().to(generate))
-            .default_service(web::to(|| async {
-                GeminiProblem::of_status(404).error_response()
-            })),
+            .default_service(web::to(|| async { GeminiProblem::of_status(404).error_response() })),
     );
 }
 
@@ -47,10 +45,7 @@ async fn generate(
     bytes: web::Bytes,
 ) -> Result<HttpResponse, GeminiProblem> {
     check_key(&request)?;
-    request.extensions_mut().insert(Seen {
-        auth: "key",
-        account: None,
-    });
+    request.extensions_mut().insert(Seen { auth: "key", account: None });
     let model = match call.split_once(':') {
         Some((model, "generateContent")) if MODELS.contains(&model) => model,
         Some((model, _)) => return Err(GeminiProblem::unknown_model(model)),
@@ -64,16 +59,11 @@ async fn generate(
 }
 
 fn json(body: &Value) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json; charset=UTF-8")
-        .body(body.to_string())
+    HttpResponse::Ok().content_type("application/json; charset=UTF-8").body(body.to_string())
 }
 
 fn check_key(request: &HttpRequest) -> Result<(), GeminiProblem> {
-    let header = request
-        .headers()
-        .get("x-goog-api-key")
-        .and_then(|value| value.to_str().ok());
+    let header = request.headers().get("x-goog-api-key").and_then(|value| value.to_str().ok());
     let in_query = url::form_urlencoded::parse(request.query_string().as_bytes())
         .find(|(name, _)| name == "key")
         .map(|(_, value)| value.into_owned());

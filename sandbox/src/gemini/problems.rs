@@ -17,12 +17,7 @@ pub(crate) struct GeminiProblem {
 
 impl GeminiProblem {
     fn new(code: StatusCode, status: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            status,
-            message: message.into(),
-            details: Vec::new(),
-        }
+        Self { code, status, message: message.into(), details: Vec::new() }
     }
 
     fn with(mut self, details: impl IntoIterator<Item = Value>) -> Self {
@@ -63,11 +58,7 @@ impl GeminiProblem {
 
     /// A key in the body that the API does not have, at a path such as `generation_config`.
     pub(crate) fn unknown_name(name: &str, at: &str) -> Self {
-        let place = if at.is_empty() {
-            String::new()
-        } else {
-            format!(" at '{at}'")
-        };
+        let place = if at.is_empty() { String::new() } else { format!(" at '{at}'") };
         let description =
             format!("Invalid JSON payload received. Unknown name \"{name}\"{place}: Cannot find field.");
         Self::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", description.clone()).with([json!({
@@ -81,11 +72,7 @@ impl GeminiProblem {
     }
 
     pub(crate) fn quota(model: &str, per_day: bool) -> Self {
-        let (span, limit, delay) = if per_day {
-            ("Day", "20", "36")
-        } else {
-            ("Minute", "5", "21")
-        };
+        let (span, limit, delay) = if per_day { ("Day", "20", "36") } else { ("Minute", "5", "21") };
         let metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests";
         let message = format!(
             "You exceeded your current quota, please check your plan and billing details. For more \
@@ -120,15 +107,9 @@ impl GeminiProblem {
             400 => ("INVALID_ARGUMENT", "Request contains an invalid argument."),
             403 => ("PERMISSION_DENIED", "The caller does not have permission"),
             404 => ("NOT_FOUND", "Requested entity was not found."),
-            429 => (
-                "RESOURCE_EXHAUSTED",
-                "Resource has been exhausted (e.g. check quota).",
-            ),
+            429 => ("RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
             503 => ("UNAVAILABLE", "The model is overloaded. Please try again later."),
-            504 => (
-                "DEADLINE_EXCEEDED",
-                "Deadline expired before operation could complete.",
-            ),
+            504 => ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
             _ => ("INTERNAL", "An internal error has occurred. Please retry."),
         };
         let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

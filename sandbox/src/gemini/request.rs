@@ -90,10 +90,7 @@ impl Request {
         if let Some(system) = top.get("systemInstruction") {
             request.prompt_chars += text_of(system, "system_instruction")?.chars().count();
         }
-        let contents = top
-            .get("contents")
-            .and_then(Value::as_array)
-            .filter(|list| !list.is_empty());
+        let contents = top.get("contents").and_then(Value::as_array).filter(|list| !list.is_empty());
         let contents = contents.ok_or_else(|| {
             GeminiProblem::invalid("* GenerateContentRequest.contents: contents is not specified\n")
         })?;
@@ -110,10 +107,7 @@ impl Request {
                 request.items = items.items;
                 request.structured = true;
             }
-            Err(_) => request.items.push(Item {
-                text: last,
-                ..Item::default()
-            }),
+            Err(_) => request.items.push(Item { text: last, ..Item::default() }),
         }
         Ok(request)
     }
@@ -142,14 +136,10 @@ impl Request {
         }
         let minimal = level.is_some_and(|level| level.eq_ignore_ascii_case("minimal"));
         if minimal && ["gemini-3.7-flash", "gemini-3.8-flash"].contains(&model) {
-            return Err(GeminiProblem::invalid(
-                "Thinking level is not supported for this model.",
-            ));
+            return Err(GeminiProblem::invalid("Thinking level is not supported for this model."));
         }
         if budget == Some(0) && model == "gemini-3.5-flash-lite" {
-            return Err(GeminiProblem::invalid(
-                "Thinking budget 0 is not supported for this model.",
-            ));
+            return Err(GeminiProblem::invalid("Thinking budget 0 is not supported for this model."));
         }
         self.include_thoughts = thinking.get("includeThoughts").and_then(Value::as_bool) == Some(true);
         Ok(())
@@ -164,9 +154,8 @@ impl<'a> Object<'a> {
         let object = value.as_object().ok_or_else(|| {
             GeminiProblem::invalid(format!("Invalid value at '{at}': an object was expected."))
         })?;
-        let stranger = object
-            .keys()
-            .find(|key| !known.iter().any(|name| *name == **key || snake(name) == **key));
+        let stranger =
+            object.keys().find(|key| !known.iter().any(|name| *name == **key || snake(name) == **key));
         match stranger {
             Some(key) => Err(GeminiProblem::unknown_name(key, at)),
             None => Ok(Self(object)),
@@ -174,10 +163,7 @@ impl<'a> Object<'a> {
     }
 
     fn get(&self, camel: &str) -> Option<&'a Value> {
-        self.0
-            .get(camel)
-            .or_else(|| self.0.get(&snake(camel)))
-            .filter(|value| !value.is_null())
+        self.0.get(camel).or_else(|| self.0.get(&snake(camel))).filter(|value| !value.is_null())
     }
 }
 

@@ -23,18 +23,12 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/", web::get().to(page))
-        .route(
-            "/_sandbox/page.css",
-            web::get().to(|| async { asset("text/css; charset=utf-8", STYLE) }),
-        )
+        .route("/_sandbox/page.css", web::get().to(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route(
             "/_sandbox/page.js",
             web::get().to(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }),
         )
-        .route(
-            "/healthz",
-            web::get().to(|| async { HttpResponse::Ok().body("ok") }),
-        );
+        .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok") }));
 }
 
 fn asset(content_type: &'static str, text: &'static str) -> HttpResponse {
@@ -130,21 +124,13 @@ fn column(out: &mut String, account: &AccountSnapshot, what: &str) {
         card(out, &shown.post, &shown.created_at);
     }
     if account.posts.len() < account.post_count {
-        let _ = write!(
-            out,
-            "<p class=\"empty\">and {} before</p>",
-            account.post_count - account.posts.len()
-        );
+        let _ = write!(out, "<p class=\"empty\">and {} before</p>", account.post_count - account.posts.len());
     }
     out.push_str("</section>");
 }
 
 fn card(out: &mut String, post: &StoredPost, created_at: &str) {
-    let class = if post.reply_to.is_some() {
-        " class=\"reply\""
-    } else {
-        ""
-    };
+    let class = if post.reply_to.is_some() { " class=\"reply\"" } else { "" };
     let _ = write!(
         out,
         "<article id=\"p{}\"{class}><p lang=\"{}\" dir=\"auto\">{}</p>",

@@ -79,9 +79,7 @@ impl World {
         };
         world.open_account(followed, Role::Followed);
         for target in targets {
-            let role = Role::Target {
-                language: target.language.clone(),
-            };
+            let role = Role::Target { language: target.language.clone() };
             world.open_account(&target.handle, role);
         }
         world.load(timeline);
@@ -125,14 +123,11 @@ impl World {
 
     /// The index of the account that these credentials are for, unless they were revoked.
     pub(crate) fn holder(&self, holds: impl Fn(&Credentials) -> bool) -> Option<usize> {
-        self.accounts
-            .iter()
-            .position(|account| account.has_token() && holds(&credentials(&account.handle)))
+        self.accounts.iter().position(|account| account.has_token() && holds(&credentials(&account.handle)))
     }
 
     fn stranger(&mut self, handle: &str) -> usize {
-        self.find(handle)
-            .unwrap_or_else(|| self.open_account(handle, Role::Other))
+        self.find(handle).unwrap_or_else(|| self.open_account(handle, Role::Other))
     }
 
     fn open_account(&mut self, handle: &str, role: Role) -> usize {
@@ -163,10 +158,7 @@ impl World {
         // A date that runs backwards would break the order of the timeline: the order of the file wins.
         let floor = self.accounts[FOLLOWED].posts.last().map_or(0, |last| last.id.0);
         let id = self.flakes.next(at, floor);
-        let stranger = |text: &str| OtherPost {
-            author: "somebody".into(),
-            text: text.into(),
-        };
+        let stranger = |text: &str| OtherPost { author: "somebody".into(), text: text.into() };
         // Who says only what kind a post is leaves it to the sandbox to whom it refers.
         let missing = |kind, given: bool| post.kind == Some(kind) && !given;
         let quoted = post
@@ -183,10 +175,8 @@ impl World {
         };
         let quoted = quoted.map(|other| self.said_by_other(&other, at));
         let reposted = reposted.map(|other| self.said_by_other(&other, at));
-        let in_thread = post
-            .thread
-            .as_ref()
-            .and_then(|name| self.accounts[FOLLOWED].threads.get(name).copied());
+        let in_thread =
+            post.thread.as_ref().and_then(|name| self.accounts[FOLLOWED].threads.get(name).copied());
         let reply_to = match &post.reply_to {
             Some(ReplyTo::Number(number)) => number
                 .checked_sub(1)
@@ -208,11 +198,7 @@ impl World {
             (_, _, Some(_)) => PostKind::Reply,
             _ => PostKind::Post,
         };
-        let media = post
-            .media
-            .iter()
-            .map(|medium| self.loaded_medium(medium, at))
-            .collect();
+        let media = post.media.iter().map(|medium| self.loaded_medium(medium, at)).collect();
         let stored = StoredPost {
             kind,
             lang: post.lang.unwrap_or_else(|| "en".into()),
@@ -229,10 +215,8 @@ impl World {
         let author = self.stranger(&other.author);
         let floor = self.accounts[author].posts.last().map_or(0, |last| last.id.0);
         let id = self.flakes.next(before - SignedDuration::from_hours(1), floor);
-        let stored = StoredPost {
-            lang: "en".into(),
-            ..self.blank(author, id, text::unescape(&other.text), None)
-        };
+        let stored =
+            StoredPost { lang: "en".into(), ..self.blank(author, id, text::unescape(&other.text), None) };
         self.store(stored).0
     }
 
@@ -258,11 +242,7 @@ impl World {
             author: self.accounts[author].handle.clone(),
             author_id: self.accounts[author].id,
             text,
-            kind: if reply_to.is_some() {
-                PostKind::Reply
-            } else {
-                PostKind::Post
-            },
+            kind: if reply_to.is_some() { PostKind::Reply } else { PostKind::Post },
             lang: "und".into(),
             reply_to: reply_to.map(PostId),
             // A stranger's post, unknown here, was still written by somebody.
@@ -380,21 +360,12 @@ mod tests {
     use super::*;
 
     fn world(posts: Vec<TimelinePost>) -> World {
-        let target = TargetAccount {
-            handle: "mynah_es".into(),
-            language: "es".into(),
-        };
+        let target = TargetAccount { handle: "mynah_es".into(), language: "es".into() };
         World::new("mynah_source", &[target], posts)
     }
 
     fn draft(text: &str) -> Draft {
-        Draft {
-            text: text.into(),
-            reply_to: None,
-            quoted: None,
-            media: Vec::new(),
-            auth: AuthKind::OAuth1,
-        }
+        Draft { text: text.into(), reply_to: None, quoted: None, media: Vec::new(), auth: AuthKind::OAuth1 }
     }
 
     #[test]
@@ -416,10 +387,8 @@ mod tests {
 
     #[test]
     fn dates_that_run_backwards_do_not_break_the_order() {
-        let dated = |date: &str| TimelinePost {
-            created_at: Some(date.parse().unwrap()),
-            ..TimelinePost::new(date)
-        };
+        let dated =
+            |date: &str| TimelinePost { created_at: Some(date.parse().unwrap()), ..TimelinePost::new(date) };
         let world = world(vec![dated("2026-01-02T00:00:00Z"), dated("2026-01-01T00:00:00Z")]);
         assert!(world.account(FOLLOWED).posts.is_sorted_by_key(|post| post.id));
     }
@@ -429,10 +398,7 @@ mod tests {
         let mut world = world(Vec::new());
         let target = world.find("MYNAH_ES").unwrap();
         let first = world.publish(target, draft("hola")).unwrap();
-        assert_eq!(
-            world.publish(target, draft("hola")).unwrap_err(),
-            Refusal::Duplicate
-        );
+        assert_eq!(world.publish(target, draft("hola")).unwrap_err(), Refusal::Duplicate);
         assert!(world.delete(target, first.id.0));
         assert!(world.publish(target, draft("hola")).is_ok());
     }
@@ -440,10 +406,7 @@ mod tests {
     #[test]
     fn a_kind_alone_is_enough() {
         let kinds = [PostKind::Post, PostKind::Reply, PostKind::Repost, PostKind::Quote];
-        let said = kinds.map(|kind| TimelinePost {
-            kind: Some(kind),
-            ..TimelinePost::new("words")
-        });
+        let said = kinds.map(|kind| TimelinePost { kind: Some(kind), ..TimelinePost::new("words") });
         let world = world(said.into());
         let posts = &world.account(FOLLOWED).posts;
         assert!(posts.iter().map(|post| post.kind).eq(kinds));
@@ -455,10 +418,7 @@ mod tests {
     fn a_reply_needs_something_to_answer() {
         let mut world = world(Vec::new());
         let target = world.find("mynah_es").unwrap();
-        let reply = Draft {
-            reply_to: Some(1),
-            ..draft("hola")
-        };
+        let reply = Draft { reply_to: Some(1), ..draft("hola") };
         assert_eq!(world.publish(target, reply).unwrap_err(), Refusal::ReplyToMissing);
     }
 

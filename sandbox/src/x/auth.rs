@@ -48,14 +48,10 @@ pub(crate) struct Seen {
 pub(crate) fn enter(request: &HttpRequest, state: &State, endpoint: Endpoint) -> Result<Caller, Problem> {
     let caller = authenticate(request, state)?;
     let seen = match caller {
-        Caller::App => Seen {
-            auth: "app",
-            account: None,
-        },
-        Caller::User { index, kind, .. } => Seen {
-            auth: kind.name(),
-            account: Some(state.world().account(index).handle.clone()),
-        },
+        Caller::App => Seen { auth: "app", account: None },
+        Caller::User { index, kind, .. } => {
+            Seen { auth: kind.name(), account: Some(state.world().account(index).handle.clone()) }
+        }
     };
     request.extensions_mut().insert(seen);
     if caller == Caller::App && needs_user(endpoint) {
@@ -86,10 +82,7 @@ pub(crate) fn enter_as_user(
 }
 
 fn needs_user(endpoint: Endpoint) -> bool {
-    !matches!(
-        endpoint,
-        Endpoint::User | Endpoint::Timeline | Endpoint::Lookup | Endpoint::LookupOne
-    )
+    !matches!(endpoint, Endpoint::User | Endpoint::Timeline | Endpoint::Lookup | Endpoint::LookupOne)
 }
 
 fn authenticate(request: &HttpRequest, state: &State) -> Result<Caller, Problem> {
@@ -111,11 +104,7 @@ fn by_bearer(token: &str, state: &State) -> Option<Caller> {
     }
     let world = state.world();
     let index = world.holder(|held| held.user_bearer_token == token)?;
-    Some(Caller::User {
-        index,
-        id: world.account(index).id,
-        kind: AuthKind::OAuth2,
-    })
+    Some(Caller::User { index, id: world.account(index).id, kind: AuthKind::OAuth2 })
 }
 
 fn by_signature(header: &str, request: &HttpRequest, state: &State) -> Option<Caller> {
@@ -129,13 +118,9 @@ fn by_signature(header: &str, request: &HttpRequest, state: &State) -> Option<Ca
     if header.consumer_key != held.consumer_key {
         return None;
     }
-    let secrets = Secrets {
-        consumer: &held.consumer_secret,
-        token: &held.access_token_secret,
-    };
-    let parameters: Parameters = form_urlencoded::parse(request.query_string().as_bytes())
-        .into_owned()
-        .collect();
+    let secrets = Secrets { consumer: &held.consumer_secret, token: &held.access_token_secret };
+    let parameters: Parameters =
+        form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
     // No call of X's second version takes a form, so the query is all there is to sign.
     let host = request.connection_info().host().to_ascii_lowercase();
     let base = format!("http://{host}{}", request.uri().path());
@@ -143,11 +128,7 @@ fn by_signature(header: &str, request: &HttpRequest, state: &State) -> Option<Ca
         return None;
     }
     let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
-    state.nonces().admit(&header, now).then_some(Caller::User {
-        index,
-        id,
-        kind: AuthKind::OAuth1,
-    })
+    state.nonces().admit(&header, now).then_some(Caller::User { index, id, kind: AuthKind::OAuth1 })
 }
 
 /// Now, in Unix milliseconds.

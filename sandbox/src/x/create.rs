@@ -100,10 +100,7 @@ impl Body {
         serde_json::from_slice(bytes).map_err(|error| {
             let said = error.to_string();
             // X's validator words it so; where serde's message names no key, its own words serve.
-            let message = match said
-                .strip_prefix("unknown field `")
-                .and_then(|rest| rest.split_once('`'))
-            {
+            let message = match said.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
                 Some((key, _)) => format!(
                     "[$.{key}: is not defined in the schema and the schema does not allow additional \
                     properties]"
@@ -129,10 +126,7 @@ impl Body {
         }
         if let Some(poll) = &self.poll {
             let options = (2..=4).contains(&poll.options.len())
-                && poll
-                    .options
-                    .iter()
-                    .all(|option| (1..=25).contains(&option.chars().count()));
+                && poll.options.iter().all(|option| (1..=25).contains(&option.chars().count()));
             if !options || !(5..=10_080).contains(&poll.duration_minutes) {
                 return Err(Problem::body(
                     "[$.poll: must have 2 to 4 options of 1 to 25 characters and last 5 to 10080 minutes]",
@@ -169,10 +163,7 @@ impl Body {
                 .reply
                 .map(|reply| parse_id("$.reply.in_reply_to_tweet_id", &reply.in_reply_to_tweet_id))
                 .transpose()?,
-            quoted: self
-                .quote_tweet_id
-                .map(|id| parse_id("$.quote_tweet_id", &id))
-                .transpose()?,
+            quoted: self.quote_tweet_id.map(|id| parse_id("$.quote_tweet_id", &id)).transpose()?,
             text: self.text,
             media,
             auth: kind,
@@ -181,11 +172,8 @@ impl Body {
 }
 
 fn parse_id(at: &str, text: &str) -> Result<u64, Problem> {
-    query::id(text).ok_or_else(|| {
-        Problem::body(format!(
-            "[{at}: does not match the regex pattern ^[0-9]{{1,19}}$]"
-        ))
-    })
+    query::id(text)
+        .ok_or_else(|| Problem::body(format!("[{at}: does not match the regex pattern ^[0-9]{{1,19}}$]")))
 }
 
 pub(crate) async fn create(
@@ -231,9 +219,7 @@ fn check_engagement(world: &World, author: usize, draft: &Draft) -> Result<(), P
 
 fn trailing_links(post: &StoredPost) -> Vec<Link> {
     let media = post.media.iter();
-    media
-        .map(|medium| Link::to_media(&post.author, post.id.0, &medium.key))
-        .collect()
+    media.map(|medium| Link::to_media(&post.author, post.id.0, &medium.key)).collect()
 }
 
 impl From<Refusal> for Problem {

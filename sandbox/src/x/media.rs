@@ -47,10 +47,7 @@ struct Form {
 
 impl Form {
     fn read(request: &HttpRequest, bytes: &[u8], known: &[&str]) -> Result<Self, Problem> {
-        let content_type = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default();
         let form = if content_type.starts_with("multipart/form-data") {
             let mut parts = multipart::parse(content_type, bytes)
@@ -63,9 +60,7 @@ impl Form {
             Self { values, media }
         } else {
             let mut values: HashMap<String, Value> = serde_json::from_slice(bytes).map_err(|error| {
-                Problem::body(format!(
-                    "Requests with bodies must have a valid JSON body: {error}"
-                ))
+                Problem::body(format!("Requests with bodies must have a valid JSON body: {error}"))
             })?;
             let media = match values.remove("media") {
                 Some(Value::String(text)) => {
@@ -129,23 +124,14 @@ pub(crate) async fn initialize(
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let actor = auth::enter_as_user(&request, &state, Endpoint::MediaChunk)?;
-    let known = [
-        "media_type",
-        "media_category",
-        "total_bytes",
-        "additional_owners",
-        "shared",
-    ];
+    let known = ["media_type", "media_category", "total_bytes", "additional_owners", "shared"];
     let form = Form::read(&request, &bytes, &known)?;
     let kind = kind_of(form.category()?);
     let announced = form
         .number("total_bytes")
         .ok_or_else(|| Problem::body("[$.total_bytes: is missing but it is required]"))?;
     check_size(kind, announced)?;
-    let media_type = form
-        .text("media_type")
-        .unwrap_or("application/octet-stream")
-        .to_owned();
+    let media_type = form.text("media_type").unwrap_or("application/octet-stream").to_owned();
     let id = begin(&state, actor, kind, media_type, Some(announced), |_| {});
     describe(&state, actor, id)
 }
@@ -164,9 +150,7 @@ pub(crate) async fn append(
         .filter(|segment| *segment < SEGMENTS)
         .and_then(|segment| u16::try_from(segment).ok())
         .ok_or_else(|| Problem::body("[$.segment_index: must be between 0 and 999]"))?;
-    let media = form
-        .media
-        .ok_or_else(|| Problem::body("[$.media: is missing but it is required]"))?;
+    let media = form.media.ok_or_else(|| Problem::body("[$.media: is missing but it is required]"))?;
     let mut world = state.world();
     let upload = world.upload(actor.index, id).ok_or_else(missing)?;
     if upload.state != UploadState::Receiving {
@@ -177,9 +161,7 @@ pub(crate) async fn append(
         upload.segments.push(segment);
         upload.size += length(&media);
     }
-    Ok(json_ok(
-        &json!({"data": {"expires_at": Timestamp::now().as_second() + 86_400}}),
-    ))
+    Ok(json_ok(&json!({"data": {"expires_at": Timestamp::now().as_second() + 86_400}})))
 }
 
 pub(crate) async fn finalize(
@@ -192,20 +174,12 @@ pub(crate) async fn finalize(
     {
         let mut world = state.world();
         let upload = world.upload(actor.index, id).ok_or_else(missing)?;
-        let highest = upload
-            .segments
-            .iter()
-            .max()
-            .map_or(0, |highest| usize::from(*highest) + 1);
+        let highest = upload.segments.iter().max().map_or(0, |highest| usize::from(*highest) + 1);
         if highest != upload.segments.len() {
-            return Err(Problem::body(
-                "Segments do not add up to provided total file size.",
-            ));
+            return Err(Problem::body("Segments do not add up to provided total file size."));
         }
         if upload.announced.is_some_and(|announced| announced != upload.size) {
-            return Err(Problem::body(
-                "Segments do not add up to provided total file size.",
-            ));
+            return Err(Problem::body("Segments do not add up to provided total file size."));
         }
         upload.state = settled(upload.kind);
     }
@@ -239,9 +213,7 @@ pub(crate) async fn metadata(
 ) -> Result<HttpResponse, Problem> {
     let actor = auth::enter_as_user(&request, &state, Endpoint::MediaMetadata)?;
     let body: Value = serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::body(format!(
-            "Requests with bodies must have a valid JSON body: {error}"
-        ))
+        Problem::body(format!("Requests with bodies must have a valid JSON body: {error}"))
     })?;
     let id = body["id"].as_str().and_then(query::id);
     let id = id.ok_or_else(|| Problem::body("[$.id: does not match the regex pattern ^[0-9]{1,19}$]"))?;
@@ -249,9 +221,7 @@ pub(crate) async fn metadata(
     let alt =
         alt.ok_or_else(|| Problem::body("[$.metadata.alt_text.text: is missing but it is required]"))?;
     if alt.chars().count() > ALT_MOST {
-        return Err(Problem::body(
-            "[$.metadata.alt_text.text: must be at most 1000 characters long]",
-        ));
+        return Err(Problem::body("[$.metadata.alt_text.text: must be at most 1000 characters long]"));
     }
     state.world().upload(actor.index, id).ok_or_else(missing)?.alt = Some(alt.to_owned());
     state.biller().media_metadata();
@@ -325,11 +295,7 @@ fn kind_of(category: &str) -> MediaKind {
 
 /// Pictures are ready at once; X works on the rest.
 fn settled(kind: MediaKind) -> UploadState {
-    if kind == MediaKind::Photo {
-        UploadState::Ready
-    } else {
-        UploadState::Processing
-    }
+    if kind == MediaKind::Photo { UploadState::Ready } else { UploadState::Processing }
 }
 
 fn check_size(kind: MediaKind, size: u64) -> Result<(), Problem> {

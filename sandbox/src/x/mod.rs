@@ -43,9 +43,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .route("/media/upload/{id}/append", web::post().to(media::append))
             .route("/media/upload/{id}/finalize", web::post().to(media::finalize))
             .route("/media/metadata", web::post().to(media::metadata))
-            .default_service(web::to(|| async {
-                problems::Problem::of_status(404).error_response()
-            })),
+            .default_service(web::to(|| async { problems::Problem::of_status(404).error_response() })),
     );
 }
 
@@ -61,9 +59,7 @@ fn ok(state: &State, body: Map<String, Value>, reads: Vec<Read>) -> HttpResponse
 }
 
 fn json_ok(body: &Value) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json; charset=utf-8")
-        .body(body.to_string())
+    HttpResponse::Ok().content_type("application/json; charset=utf-8").body(body.to_string())
 }
 
 /// The headers that X puts on every answer.
@@ -85,19 +81,11 @@ pub(crate) fn put_headers(headers: &mut HeaderMap, readings: &Readings, day_head
         }
     };
     put_day(
-        [
-            "x-app-limit-24hour-limit",
-            "x-app-limit-24hour-remaining",
-            "x-app-limit-24hour-reset",
-        ],
+        ["x-app-limit-24hour-limit", "x-app-limit-24hour-remaining", "x-app-limit-24hour-reset"],
         readings.app_day,
     );
     put_day(
-        [
-            "x-user-limit-24hour-limit",
-            "x-user-limit-24hour-remaining",
-            "x-user-limit-24hour-reset",
-        ],
+        ["x-user-limit-24hour-limit", "x-user-limit-24hour-remaining", "x-user-limit-24hour-reset"],
         readings.user_day,
     );
     put("x-access-level", "read-write".into());

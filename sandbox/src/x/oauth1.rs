@@ -24,9 +24,7 @@ pub(crate) struct Header {
 impl Header {
     /// Reads a header; none if it is of another scheme or lacks a part.
     pub(crate) fn parse(header: &str) -> Option<Self> {
-        let scheme = header
-            .get(..6)
-            .filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
+        let scheme = header.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
         let mut fields: HashMap<String, String> = HashMap::new();
         for pair in header[scheme.len()..].split(',') {
             let (key, value) = pair.trim().split_once('=')?;
@@ -158,10 +156,7 @@ mod tests {
     }
 
     fn parameters(pairs: &[(&str, &str)]) -> Parameters {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
@@ -177,12 +172,7 @@ mod tests {
         ]);
         let none = Parameters::new();
         let vectors = [
-            (
-                "POST",
-                "https://api.x.com/1.1/statuses/update.json",
-                &status,
-                "Ls93hJiZbQ3akF3HF3x1Bz8/zU4=",
-            ),
+            ("POST", "https://api.x.com/1.1/statuses/update.json", &status, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4="),
             (
                 "POST",
                 "https://api.twitter.com/1.1/statuses/update.json",
@@ -195,24 +185,9 @@ mod tests {
                 &status,
                 "tnnArxj06cWHq44gCs1OSKk/jLY=",
             ),
-            (
-                "POST",
-                "https://api.x.com/2/tweets",
-                &none,
-                "lr+tV/DKclEvXKVjG6tgaSSLV0k=",
-            ),
-            (
-                "POST",
-                "https://api.twitter.com/2/tweets",
-                &none,
-                "KW/bTR/89oblzvjn7CwP2L8j5qQ=",
-            ),
-            (
-                "GET",
-                "https://api.x.com/2/users/2244994945/tweets",
-                &timeline,
-                "JUsdyMTEoz7Rf5pqR6k6s05byac=",
-            ),
+            ("POST", "https://api.x.com/2/tweets", &none, "lr+tV/DKclEvXKVjG6tgaSSLV0k="),
+            ("POST", "https://api.twitter.com/2/tweets", &none, "KW/bTR/89oblzvjn7CwP2L8j5qQ="),
+            ("GET", "https://api.x.com/2/users/2244994945/tweets", &timeline, "JUsdyMTEoz7Rf5pqR6k6s05byac="),
             (
                 "DELETE",
                 "https://api.x.com/2/tweets/1445880548472328192",
@@ -222,15 +197,9 @@ mod tests {
         ];
         for (method, base, parameters, signature) in vectors {
             let header = header(signature);
-            assert!(
-                header.is_signed(SECRETS, method, base, parameters),
-                "{method} {base}"
-            );
+            assert!(header.is_signed(SECRETS, method, base, parameters), "{method} {base}");
             assert!(!header.is_signed(SECRETS, "PUT", base, parameters));
-            let other = Secrets {
-                token: "other",
-                ..SECRETS
-            };
+            let other = Secrets { token: "other", ..SECRETS };
             assert!(!header.is_signed(other, method, base, parameters));
         }
     }
@@ -244,10 +213,7 @@ mod tests {
             r#"oauth_signature_method="HMAC-SHA1", oauth_timestamp="1318622958""#,
             r#"oauth_token="370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb", oauth_version="1.0""#,
         ];
-        assert_eq!(
-            Header::parse(&text.join(", ")),
-            Some(header("lr+tV/DKclEvXKVjG6tgaSSLV0k="))
-        );
+        assert_eq!(Header::parse(&text.join(", ")), Some(header("lr+tV/DKclEvXKVjG6tgaSSLV0k=")));
         assert_eq!(Header::parse("Bearer x"), None);
         assert_eq!(Header::parse("OAuth oauth_token=\"a\""), None);
     }

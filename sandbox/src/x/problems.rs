@@ -56,10 +56,8 @@ impl Problem {
 
     /// 400 for a text over the limit. The address in it is X's own.
     pub(crate) fn too_long() -> Self {
-        Self::invalid(
-            &json!([{"message": "Your Tweet text is too long. For more information on how Twitter \
-            determines text length see https://github.com/twitter/twitter-text."}]),
-        )
+        Self::invalid(&json!([{"message": "Your Tweet text is too long. For more information on how Twitter \
+            determines text length see https://github.com/twitter/twitter-text."}]))
     }
 
     fn invalid(errors: &Value) -> Self {
@@ -199,9 +197,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status)
-            .content_type("application/problem+json")
-            .body(self.body.to_string())
+        HttpResponse::build(self.status).content_type("application/problem+json").body(self.body.to_string())
     }
 }
 

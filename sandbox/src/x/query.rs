@@ -41,8 +41,7 @@ impl Query {
 
     /// The members of a comma list; none if it is not given.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<&str>> {
-        self.get(name)
-            .map(|value| value.split(',').filter(|member| !member.is_empty()).collect())
+        self.get(name).map(|value| value.split(',').filter(|member| !member.is_empty()).collect())
     }
 
     /// A number between two others.

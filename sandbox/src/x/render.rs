@@ -93,11 +93,7 @@ impl<'a> Renderer<'a> {
 
     fn render(&mut self, post: &StoredPost) -> Value {
         let own = self.reader == Some(post.author_id);
-        self.reads.push(if own {
-            Read::Owned(post.id.0)
-        } else {
-            Read::Post(post.id.0)
-        });
+        self.reads.push(if own { Read::Owned(post.id.0) } else { Read::Post(post.id.0) });
         let wanted = self.wanted;
         let key = |legacy| wanted.dialect.key(legacy);
         let (short, note) = self.texts(post);
@@ -146,10 +142,8 @@ impl<'a> Renderer<'a> {
         }
         let references = references(post);
         if wanted.post("referenced_tweets") && !references.is_empty() {
-            let list: Vec<Value> = references
-                .iter()
-                .map(|(kind, id)| json!({"type": kind, "id": id.to_string()}))
-                .collect();
+            let list: Vec<Value> =
+                references.iter().map(|(kind, id)| json!({"type": kind, "id": id.to_string()})).collect();
             put("referenced_tweets", list.into());
         }
         if wanted.post("attachments") && !post.media.is_empty() {
@@ -174,11 +168,7 @@ impl<'a> Renderer<'a> {
         trailing.extend(media.map(|medium| Link::to_media(&post.author, post.id.0, &medium.key)));
         let whole = text::wire(&post.text, &trailing);
         let long = post.long.unwrap_or_else(|| text::is_long(&post.text));
-        if long {
-            (text::wire_of_long(&post.text, post.id.0), Some(whole))
-        } else {
-            (whole, None)
-        }
+        if long { (text::wire_of_long(&post.text, post.id.0), Some(whole)) } else { (whole, None) }
     }
 
     fn expand(&mut self, post: &StoredPost) {
@@ -188,10 +178,7 @@ impl<'a> Renderer<'a> {
         if expands("author_id", "referenced_tweets.id.author_id") {
             self.include_user(post.author_id);
         }
-        if expands(
-            "attachments.media_keys",
-            "referenced_tweets.id.attachments.media_keys",
-        ) {
+        if expands("attachments.media_keys", "referenced_tweets.id.attachments.media_keys") {
             for medium in &post.media {
                 self.include_media(medium);
             }
@@ -233,8 +220,7 @@ impl<'a> Renderer<'a> {
             self.expand(post);
         } else {
             let parameter = self.wanted.dialect.reference_parameter();
-            self.errors
-                .push(partial::not_found("tweet", parameter, &id.to_string()));
+            self.errors.push(partial::not_found("tweet", parameter, &id.to_string()));
         }
     }
 
@@ -273,11 +259,7 @@ impl<'a> Renderer<'a> {
     }
 
     fn read_user(&mut self, id: u64) {
-        self.reads.push(if self.reader == Some(id) {
-            Read::Owned(id)
-        } else {
-            Read::User(id)
-        });
+        self.reads.push(if self.reader == Some(id) { Read::Owned(id) } else { Read::User(id) });
     }
 
     fn user_json(&self, account: &Account) -> Value {
@@ -314,14 +296,10 @@ impl<'a> Renderer<'a> {
 
 /// What a post refers to, in X's words and order.
 fn references(post: &StoredPost) -> Vec<(&'static str, u64)> {
-    [
-        ("retweeted", post.reposted),
-        ("quoted", post.quoted),
-        ("replied_to", post.reply_to),
-    ]
-    .into_iter()
-    .filter_map(|(kind, id)| id.map(|id| (kind, id.0)))
-    .collect()
+    [("retweeted", post.reposted), ("quoted", post.quoted), ("replied_to", post.reply_to)]
+        .into_iter()
+        .filter_map(|(kind, id)| id.map(|id| (kind, id.0)))
+        .collect()
 }
 
 fn metrics_json(post: &StoredPost, repost_count: &str) -> Value {
@@ -347,20 +325,13 @@ fn display_end(wire: &WireText) -> usize {
         .entities
         .iter()
         .find(|entity| matches!(&entity.what, What::Url(link) if link.media_key.is_some()));
-    media.map_or_else(
-        || wire.text.chars().count(),
-        |entity| entity.start.saturating_sub(1),
-    )
+    media.map_or_else(|| wire.text.chars().count(), |entity| entity.start.saturating_sub(1))
 }
 
 /// The entities of a text; none if it has none.
 pub(crate) fn entities_json(wire: &WireText) -> Option<Value> {
-    let mut lists: [(&str, Vec<Value>); 4] = [
-        ("urls", vec![]),
-        ("mentions", vec![]),
-        ("hashtags", vec![]),
-        ("cashtags", vec![]),
-    ];
+    let mut lists: [(&str, Vec<Value>); 4] =
+        [("urls", vec![]), ("mentions", vec![]), ("hashtags", vec![]), ("cashtags", vec![])];
     for entity in &wire.entities {
         let mut value = json!({"start": entity.start, "end": entity.end});
         let list = match &entity.what {

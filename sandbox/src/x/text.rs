@@ -54,30 +54,16 @@ impl Link {
     /// Wraps an address that stands in a text.
     fn to(address: &str) -> Self {
         // X keeps its own links as they are rather than wrapping them twice.
-        let url = if address.starts_with("https://t.co/") {
-            address.to_owned()
-        } else {
-            short_link(address)
-        };
-        let expanded_url = if address.contains("://") {
-            address.to_owned()
-        } else {
-            format!("http://{address}")
-        };
-        let bare = expanded_url
-            .split_once("://")
-            .map_or(&*expanded_url, |(_, rest)| rest);
+        let url = if address.starts_with("https://t.co/") { address.to_owned() } else { short_link(address) };
+        let expanded_url =
+            if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let bare = expanded_url.split_once("://").map_or(&*expanded_url, |(_, rest)| rest);
         let bare = bare.strip_prefix("www.").unwrap_or(bare);
         let mut display_url: String = bare.chars().take(26).collect();
         if bare.chars().nth(26).is_some() {
             display_url.push('…');
         }
-        Self {
-            url,
-            expanded_url,
-            display_url,
-            media_key: None,
-        }
+        Self { url, expanded_url, display_url, media_key: None }
     }
 
     /// The link X puts behind a text for each photo or video; all of one post share the `t.co` address.
@@ -85,12 +71,7 @@ impl Link {
         let address = format!("https://x.com/{author}/status/{post}/photo/1");
         let url = short_link(&address);
         let display_url = format!("pic.x.com/{}", url.rsplit('/').next().unwrap_or_default());
-        Self {
-            url,
-            expanded_url: address,
-            display_url,
-            media_key: Some(key.to_owned()),
-        }
+        Self { url, expanded_url: address, display_url, media_key: Some(key.to_owned()) }
     }
 
     /// The link X puts behind a text that quotes.
@@ -123,25 +104,18 @@ pub(crate) fn is_long(text: &str) -> bool {
 
 /// Whether X would make a link of something in this text, and so charge for one.
 pub(crate) fn has_link(text: &str) -> bool {
-    wire(text, &[])
-        .entities
-        .iter()
-        .any(|entity| matches!(entity.what, What::Url(_)))
+    wire(text, &[]).entities.iter().any(|entity| matches!(entity.what, What::Url(_)))
 }
 
 /// Escapes as X does: these three and nothing else.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Undoes [`escape`] once.
 pub(crate) fn unescape(text: &str) -> String {
     // The ampersand last, or `&amp;lt;` would lose two layers at once.
-    text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 /// The text of a post as X sends it, with links of its media or its quoted post behind it. Links that share
@@ -174,11 +148,8 @@ pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
 /// The shortened `text` of a post too long for 280, which ends in an ellipsis and a link to itself.
 pub(crate) fn wire_of_long(logical: &str, post: u64) -> WireText {
     let room = MAX_WEIGHT - LONG_TAIL_WEIGHT;
-    let cuts: Vec<usize> = logical
-        .char_indices()
-        .filter(|(_, c)| c.is_whitespace())
-        .map(|(at, _)| at)
-        .collect();
+    let cuts: Vec<usize> =
+        logical.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at).collect();
     let fitting = cuts.partition_point(|cut| weight(&logical[..*cut]) <= room);
     let head = match fitting.checked_sub(1).and_then(|last| cuts.get(last)) {
         Some(cut) if *cut > 0 => &logical[..*cut],
@@ -201,9 +172,7 @@ pub(crate) fn wire_of_repost(author: &str, logical: &str) -> WireText {
         return wire(&whole, &[]);
     };
     // Not inside a word, lest half a link becomes another link.
-    let head = whole[..at]
-        .rfind(' ')
-        .map_or(&whole[..at], |space| &whole[..space]);
+    let head = whole[..at].rfind(' ').map_or(&whole[..at], |space| &whole[..space]);
     wire(&format!("{head}…"), &[])
 }
 
@@ -224,11 +193,7 @@ fn find(text: &str) -> Vec<Found> {
     }
     let extractor = Extractor::with_parser_backend(ParserBackend::External);
     let offsets = utf16_to_byte(text);
-    let byte = |unit: i32| {
-        usize::try_from(unit)
-            .ok()
-            .and_then(|unit| offsets.get(unit).copied())
-    };
+    let byte = |unit: i32| usize::try_from(unit).ok().and_then(|unit| offsets.get(unit).copied());
     // This finds names without a scheme; the search for all kinds does not.
     let mut entities = extractor.extract_urls_with_indices(text);
     if tagged {
@@ -281,11 +246,7 @@ impl Writer {
     fn entity(&mut self, logical: &str, what: What) {
         let start = self.length;
         self.plain(logical);
-        self.wire.entities.push(Entity {
-            start,
-            end: self.length,
-            what,
-        });
+        self.wire.entities.push(Entity { start, end: self.length, what });
     }
 
     fn trailing(&mut self, link: Link) {
@@ -324,23 +285,15 @@ mod tests {
     use super::*;
 
     fn slice(text: &str, entity: &Entity) -> String {
-        text.chars()
-            .skip(entity.start)
-            .take(entity.end - entity.start)
-            .collect()
+        text.chars().skip(entity.start).take(entity.end - entity.start).collect()
     }
 
     #[test]
     fn offsets_count_code_points_of_the_escaped_text() {
-        let wire = wire(
-            "𝕏 & <b> 🔥🔥 see https://example.com/a?b=1&c=2 by @jack #Rust $TWTR",
-            &[],
-        );
+        let wire = wire("𝕏 & <b> 🔥🔥 see https://example.com/a?b=1&c=2 by @jack #Rust $TWTR", &[]);
         assert!(wire.text.starts_with("𝕏 &amp; &lt;b&gt; 🔥🔥 see https://t.co/"));
         let shown: Vec<String> = wire.entities.iter().map(|e| slice(&wire.text, e)).collect();
-        let What::Url(link) = &wire.entities[0].what else {
-            panic!("{:?}", wire.entities)
-        };
+        let What::Url(link) = &wire.entities[0].what else { panic!("{:?}", wire.entities) };
         assert_eq!(link.expanded_url, "https://example.com/a?b=1&c=2");
         assert_eq!(shown, [&*link.url, "@jack", "#Rust", "$TWTR"]);
         assert_eq!(wire.entities[1].what, What::Mention("jack".into()));
@@ -349,13 +302,8 @@ mod tests {
     #[test]
     fn a_name_without_a_scheme_is_wrapped_too() {
         let wire = wire("go to example.com.", &[]);
-        let What::Url(link) = &wire.entities[0].what else {
-            panic!("no link in {wire:?}")
-        };
-        assert_eq!(
-            (&*link.expanded_url, &*link.display_url),
-            ("http://example.com", "example.com")
-        );
+        let What::Url(link) = &wire.entities[0].what else { panic!("no link in {wire:?}") };
+        assert_eq!((&*link.expanded_url, &*link.display_url), ("http://example.com", "example.com"));
         assert!(wire.text.ends_with('.'), "the full stop is no part of the link");
     }
 
@@ -394,18 +342,7 @@ mod tests {
 
     #[test]
     fn texts_that_break_parsers_do_not_break_this() {
-        for text in [
-            "🔥a@bob",
-            "",
-            ".",
-            "@",
-            "#",
-            "https://",
-            "a.b.c@d",
-            "🇩🇪.com",
-            "$",
-            "＠x",
-        ] {
+        for text in ["🔥a@bob", "", ".", "@", "#", "https://", "a.b.c@d", "🇩🇪.com", "$", "＠x"] {
             wire(text, &[]);
             weight(text);
         }

@@ -24,16 +24,8 @@ use crate::{
     world::{Account, StoredPost, UserState},
 };
 
-const OWN_PARAMETERS: [&str; 8] = [
-    "id",
-    "max_results",
-    "pagination_token",
-    "start_time",
-    "end_time",
-    "since_id",
-    "until_id",
-    "exclude",
-];
+const OWN_PARAMETERS: [&str; 8] =
+    ["id", "max_results", "pagination_token", "start_time", "end_time", "since_id", "until_id", "exclude"];
 /// How far back a timeline goes.
 const HISTORY: usize = 3_200;
 /// The same without replies.
@@ -133,10 +125,7 @@ impl Ask {
             })
             .transpose()?;
         let exclude = query.list("exclude").unwrap_or_default();
-        if let Some(unknown) = exclude
-            .iter()
-            .find(|word| !["replies", "retweets"].contains(word))
-        {
+        if let Some(unknown) = exclude.iter().find(|word| !["replies", "retweets"].contains(word)) {
             let message =
                 format!("The `exclude` query parameter value [{unknown}] is not one of [replies,retweets]");
             return Err(Problem::parameter("exclude", unknown, message));

@@ -21,9 +21,7 @@ pub(crate) async fn by_username(
     let caller = auth::enter(&request, &state, Endpoint::User)?;
     let name = name.into_inner();
     let well_formed = (1..=15).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !well_formed {
         let message =
             format!("The `username` query parameter value [{name}] does not match ^[A-Za-z0-9_]{{1,15}}$");

@@ -103,13 +103,7 @@ impl Wanted {
                 post.insert(field.into());
             }
         }
-        Self {
-            dialect,
-            post,
-            user: set("user.fields"),
-            media: set("media.fields"),
-            expansions,
-        }
+        Self { dialect, post, user: set("user.fields"), media: set("media.fields"), expansions }
     }
 
     pub(crate) fn post(&self, field: &str) -> bool {

@@ -1,10 +1,6 @@
 //! A client that signs its own requests, so that the sandbox is checked by something that shares none of its
 //! code.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "test code: each binary uses a part of it, and may panic"
-)]
+#![allow(dead_code, clippy::unwrap_used, reason = "test code: each binary uses a part of it, and may panic")]
 
 use std::{
     io::{Read, Write},
@@ -28,10 +24,7 @@ pub(crate) async fn sandbox(config: SandboxConfig) -> Sandbox {
 }
 
 pub(crate) fn plan(rules: impl IntoIterator<Item = FaultRule>) -> FaultPlan {
-    FaultPlan {
-        seed: 1,
-        rules: rules.into_iter().collect(),
-    }
+    FaultPlan { seed: 1, rules: rules.into_iter().collect() }
 }
 
 /// An answer, read to its end.
@@ -48,10 +41,7 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        let value = self
-            .headers
-            .get(name)
-            .unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
         value.to_str().unwrap()
     }
 
@@ -85,12 +75,9 @@ pub(crate) fn sign(handle: &str, method: &str, url: &str) -> String {
     let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     let mut base = url;
     base.set_query(None);
-    Builder::new(
-        Credentials::new(keys.consumer_key, keys.consumer_secret),
-        HmacSha1::new(),
-    )
-    .token(Credentials::new(keys.access_token, keys.access_token_secret))
-    .authorize(method, base.as_str(), &ParameterList::new(pairs))
+    Builder::new(Credentials::new(keys.consumer_key, keys.consumer_secret), HmacSha1::new())
+        .token(Credentials::new(keys.access_token, keys.access_token_secret))
+        .authorize(method, base.as_str(), &ParameterList::new(pairs))
 }
 
 pub(crate) async fn call(
@@ -136,13 +123,7 @@ pub(crate) async fn post(sandbox: &Sandbox, who: As, path: &str, body: Value) ->
 
 /// Says something as the Spanish account.
 pub(crate) async fn say(sandbox: &Sandbox, text: &str) -> Answer {
-    post(
-        sandbox,
-        As::OAuth1(ES),
-        "/2/tweets",
-        serde_json::json!({"text": text}),
-    )
-    .await
+    post(sandbox, As::OAuth1(ES), "/2/tweets", serde_json::json!({"text": text})).await
 }
 
 /// The id that a handle has on the sandbox's X.
@@ -157,11 +138,7 @@ pub(crate) fn raw(sandbox: &Sandbox, head: &str, body: &str) -> Vec<u8> {
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let length = body.len();
     let host = sandbox.addr();
-    write!(
-        stream,
-        "{head}\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
+    write!(stream, "{head}\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
     let mut seen = Vec::new();
     match stream.read_to_end(&mut seen) {
         Ok(_) => seen,
