@@ -77,6 +77,8 @@ impl OAuth1 {
 mod tests {
     use super::*;
 
+    type Vector<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
     /// The example of X's documentation, "Creating a signature"; not real credentials.
     fn published() -> OAuth1 {
         let secret = |text: &str| SecretString::from(text);
@@ -94,7 +96,6 @@ mod tests {
             [("include_entities", "true"), ("status", "Hello Ladies + Gentlemen, a signed OAuth request!")];
         let timeline =
             [("max_results", "5"), ("exclude", "retweets,replies"), ("tweet.fields", "created_at,lang")];
-        type Vector<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
         let vectors: [Vector<'_>; 7] = [
             ("POST", "https://api.x.com/1.1/statuses/update.json", &status, "Ls93hJiZbQ3akF3HF3x1Bz8/zU4="),
             (
