@@ -179,19 +179,22 @@ fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) 
 
 pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let mut statement = db.prepare_cached(
-        "SELECT id, state, token,
+        "SELECT id, state, token, translation IS NOT NULL,
                 EXISTS (SELECT 1 FROM publications WHERE job = jobs.id AND remote_id IS NULL)
          FROM jobs WHERE state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held')
-                     AND state IN ('translating', 'publishing')",
+                     AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind = 'cap'))",
     )?;
     let rows = statement.query_map([], |row| {
-        Ok((JobId(row.get(0)?), state(row, 1)?, row.get::<_, i64>(2)?, row.get::<_, bool>(3)?))
+        let translated = row.get::<_, bool>(3)?;
+        Ok((JobId(row.get(0)?), state(row, 1)?, row.get::<_, i64>(2)?, translated, row.get::<_, bool>(4)?))
     })?;
     let reason = || "the run before ended with it in hand".to_owned();
     let mut recovered = 0;
     for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
-        let (job, state, token, sent_unanswered) = row;
+        let (job, state, token, translated, sent_unanswered) = row;
         let event = match state {
+            // The cap may be another since; the publisher looks.
+            JobState::Held => JobEvent::Released { translated },
             JobState::Translating => JobEvent::HandedBack { not_before: None, reason: reason() },
             _ if sent_unanswered => JobEvent::OutcomeLost { not_before: None, reason: reason() },
             _ => JobEvent::NotSent { not_before: None, reason: reason() },
@@ -200,7 +203,7 @@ pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> 
         if advance(db, &change, now)?.is_ok() {
             // Whoever still holds the lease of before changes nothing any more.
             db.prepare_cached("UPDATE jobs SET token = token + 1 WHERE id = ?1")?.execute([job.0])?;
-            recovered += 1;
+            recovered += u64::from(state != JobState::Held);
         }
     }
     Ok(recovered)

@@ -257,6 +257,18 @@ pub(crate) async fn what_was_in_hand_is_taken_up_after_a_crash<B: Bench>() {
     assert_eq!(ledger.recover().await.unwrap(), 0, "once is enough");
 }
 
+pub(crate) async fn what_a_cap_held_is_looked_at_anew_after_a_start<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1, 2], &["es"])).await.unwrap();
+    let jobs = line(&*ledger, "es").await;
+    let hold = |kind| JobEvent::Held(Hold { kind, reason: "held".into(), until: Some(Timestamp::MAX) });
+    change(&*ledger, &jobs[0], 0, vec![hold(HoldKind::Cap)]).await.unwrap();
+    change(&*ledger, &jobs[1], 0, vec![hold(HoldKind::Refused)]).await.unwrap();
+    assert_eq!(ledger.recover().await.unwrap(), 0, "nothing was in hand");
+    let states: Vec<JobState> = line(&*ledger, "es").await.iter().map(|job| job.state).collect();
+    assert_eq!(states, [JobState::Queued, JobState::Held]);
+}
+
 pub(crate) async fn only_what_was_begun_counts_against_the_caps<B: Bench>() {
     let clock = TestClock::at("2026-11-30T23:59:00Z");
     let ledger = B::new(clock.clone()).open();
@@ -302,6 +314,7 @@ macro_rules! ledger_contract {
             a_wrong_step_changes_nothing_and_spoils_no_other
             a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leaves_it
             what_was_in_hand_is_taken_up_after_a_crash
+            what_a_cap_held_is_looked_at_anew_after_a_start
             only_what_was_begun_counts_against_the_caps
             messages_on_record_are_told_from_others
         );

@@ -1,0 +1,177 @@
+//! The main job, from a post on the followed account to its translations on theirs, by the built binary.
+#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+
+mod support;
+
+use mynah_sandbox::{Endpoint, PostKind, ReplyTo, TimelinePost};
+use support::{Town, numbered, numbers};
+
+#[actix_rt::test]
+async fn every_post_is_said_once_in_every_language_in_the_sources_order() {
+    let town = Town::new(numbered(60), &["es", "ca", "gl"], "apertium").await;
+    town.once().is_done();
+    for language in ["es", "ca", "gl"] {
+        assert_eq!(numbers(&town.publications(language)), (1..=60).collect::<Vec<_>>(), "{language}");
+    }
+    let second = town.once();
+    second.is_done();
+    assert!(second.out.starts_with("0 new posts, 0 publications"), "{}", second.out);
+    assert_eq!(town.publications("es").len(), 60);
+}
+
+#[actix_rt::test]
+async fn links_mentions_and_tags_come_through_as_they_were() {
+    let said =
+        "Thank you @harbour & friends! Tickets < 5 euros: https://example.com/t?a=1&b=2 #harbour $TSLA";
+    let town = Town::new([said], &["es", "ca", "gl"], "apertium").await;
+    town.once().is_done();
+    for language in ["es", "ca", "gl"] {
+        let text = town.publications(language)[0].text.clone();
+        for thing in ["@harbour", "https://example.com/t?a=1&b=2", "#harbour", "$TSLA", "<"] {
+            assert_eq!(text.matches(thing).count(), said.matches(thing).count(), "{thing} in {text}");
+        }
+        assert_ne!(text, said);
+    }
+}
+
+#[actix_rt::test]
+async fn a_poll_that_finds_350_posts_loses_none_and_keeps_the_order() {
+    let town = Town::new(numbered(350), &["es"], "gemini").await;
+    town.once().is_done();
+    assert_eq!(numbers(&town.publications("es")), (1..=350).collect::<Vec<_>>());
+    assert!(town.sandbox.count(Endpoint::Timeline).requests >= 4, "it took several pages");
+}
+
+#[actix_rt::test]
+async fn gemini_is_asked_for_several_posts_and_languages_at_once() {
+    let town = Town::new(numbered(40), &["es", "fr"], "gemini").await;
+    town.once().is_done();
+    let asked = town.sandbox.gemini();
+    assert_eq!(asked.items, 80);
+    assert!(asked.requests <= 12, "{} requests for 80 items", asked.requests);
+    assert_eq!(numbers(&town.publications("fr")), (1..=40).collect::<Vec<_>>());
+}
+
+#[actix_rt::test]
+async fn what_is_said_while_it_runs_is_said_again_and_a_stop_is_clean() {
+    let town = Town::new(numbered(2), &["es"], "gemini").await;
+    let running = town.start(&["run"]);
+    town.until_published("es", 2).await;
+    town.say("Message 3 from the town hall");
+    town.until_published("es", 3).await;
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(numbers(&town.publications("es")), [1, 2, 3]);
+}
+
+#[actix_rt::test]
+async fn a_kill_in_the_middle_loses_nothing_and_says_nothing_twice() {
+    let town = Town::new(numbered(120), &["es", "fr"], "gemini").await;
+    for round in 1..=4 {
+        let mut running = town.start(&["once"]);
+        town.until_published("es", round * 20).await;
+        running.kill();
+    }
+    town.once().is_done();
+    for language in ["es", "fr"] {
+        assert_eq!(numbers(&town.publications(language)), (1..=120).collect::<Vec<_>>(), "{language}");
+    }
+}
+
+#[actix_rt::test]
+async fn an_answer_that_was_lost_is_looked_up_and_not_sent_again() {
+    let town = Town::new(numbered(5), &["es"], "gemini").await;
+    town.order_faults(
+        r#"{"rules": [{"endpoint": "x.post", "fault": "drop_after_act", "nth": 2},
+                                    {"endpoint": "x.post", "fault": "drop_connection", "nth": 4}]}"#,
+    );
+    town.once().is_done();
+    assert_eq!(numbers(&town.publications("es")), [1, 2, 3, 4, 5]);
+}
+
+#[actix_rt::test]
+async fn a_thread_stays_a_thread_and_a_long_post_becomes_one() {
+    let long = "The museum has a new room about the history of our port. ".repeat(8);
+    let timeline = vec![
+        TimelinePost::new("We planted 350 trees").in_thread("trees"),
+        TimelinePost::new("Next year we plant more").in_thread("trees"),
+        TimelinePost::new(long),
+    ];
+    let town = Town::with_timeline(timeline, &["es"], "gemini").await;
+    town.once().is_done();
+    let said = town.publications("es");
+    assert!(said.len() > 3, "the long one has several parts");
+    assert_eq!(said[1].reply_to, Some(said[0].id));
+    assert_eq!(said[2].reply_to, None);
+    for pair in said[2..].windows(2) {
+        assert_eq!(pair[1].reply_to, Some(pair[0].id));
+    }
+}
+
+#[actix_rt::test]
+async fn replies_to_others_and_posts_in_other_languages_are_skipped_on_record() {
+    let mut reply = TimelinePost::new("@somebody You are right");
+    reply.kind = Some(PostKind::Reply);
+    reply.reply_to = Some(ReplyTo::Id("1500000000000000001".into()));
+    let mut spanish = TimelinePost::new("Hola a todos");
+    spanish.lang = Some("es".into());
+    let town =
+        Town::with_timeline(vec![reply, spanish, TimelinePost::new("Good morning")], &["es"], "apertium")
+            .await;
+    let said = town.once();
+    said.is_done();
+    assert_eq!(town.publications("es").len(), 1);
+    assert!(said.out.contains("1 published, 2 skipped"), "{}", said.out);
+}
+
+#[actix_rt::test]
+async fn a_fresh_ledger_begins_with_what_is_said_from_now_on() {
+    let mut town = Town::new(numbered(3), &["es"], "gemini").await;
+    town.settings.push("source.start=now".into());
+    let first = town.once();
+    first.is_done();
+    assert!(first.out.contains("followed from now on"), "{}", first.out);
+    town.say("Message 4 from the town hall");
+    town.once().is_done();
+    assert_eq!(numbers(&town.publications("es")), [4]);
+}
+
+#[actix_rt::test]
+async fn over_the_cap_a_job_is_held_and_nothing_is_dropped() {
+    let mut town = Town::new(numbered(5), &["es"], "gemini").await;
+    town.settings.push("publisher.daily_cap=3".into());
+    let said = town.once();
+    said.is_done();
+    assert_eq!(numbers(&town.publications("es")), [1, 2, 3]);
+    assert!(said.out.contains("daily cap of 3"), "{}", said.out);
+    town.once().is_done();
+    assert_eq!(town.publications("es").len(), 3, "the cap holds over a restart");
+    town.settings.clear();
+    town.once().is_done();
+    assert_eq!(numbers(&town.publications("es")), [1, 2, 3, 4, 5], "the cap was raised");
+}
+
+#[actix_rt::test]
+async fn the_next_engine_is_asked_where_one_cannot() {
+    let mut town = Town::new(["Good morning to all of you"], &["es"], "gemini").await;
+    town.settings.push("engine.order=gemini,apertium".into());
+    town.order_faults(r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "overloaded"}}]}"#);
+    town.once().is_done();
+    assert!(town.publications("es")[0].text.starts_with("Buen"), "{}", town.publications("es")[0].text);
+}
+
+#[actix_rt::test]
+async fn the_same_words_are_translated_once_and_kept_across_runs() {
+    let town = Town::new(
+        (1..=10).map(|number| format!("We are live now: https://example.com/{number}")),
+        &["es"],
+        "gemini",
+    )
+    .await;
+    town.once().is_done();
+    assert_eq!(town.publications("es").len(), 10);
+    assert_eq!(town.sandbox.gemini().items, 1);
+    town.say("We are live now: https://example.com/11");
+    town.once().is_done();
+    assert_eq!(town.publications("es").len(), 11);
+    assert_eq!(town.sandbox.gemini().items, 1, "the cache outlived the process");
+}

@@ -1,0 +1,211 @@
+//! The built binary against a sandbox, as a person would run it.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part; a test that cannot go on fails"
+)]
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use mynah_sandbox::{FaultPlan, PostId, RateLimits, Sandbox, SandboxConfig, StoredPost, TimelinePost};
+
+pub(crate) const SOURCE: &str = "town";
+
+/// No test waits longer than this for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A sandbox, and a folder with settings for it.
+pub(crate) struct Town {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) folder: tempfile::TempDir,
+    languages: Vec<String>,
+    /// Added to every command line.
+    pub(crate) settings: Vec<String>,
+}
+
+impl Town {
+    /// A town that has said `texts`, to be said again in `languages` by `engine`.
+    pub(crate) async fn new<T: Into<String>>(
+        texts: impl IntoIterator<Item = T>,
+        languages: &[&str],
+        engine: &str,
+    ) -> Self {
+        let timeline = texts.into_iter().map(TimelinePost::new).collect();
+        Self::with_timeline(timeline, languages, engine).await
+    }
+
+    pub(crate) async fn with_timeline(timeline: Vec<TimelinePost>, languages: &[&str], engine: &str) -> Self {
+        let config = SandboxConfig {
+            account: SOURCE.into(),
+            timeline,
+            rate_limits: RateLimits::unlimited(),
+            ..SandboxConfig::default()
+        };
+        let config =
+            languages.iter().fold(config, |config, code| config.target(format!("town_{code}"), *code));
+        Self::on(mynah_sandbox::start(config).await.unwrap(), languages, engine)
+    }
+
+    pub(crate) fn on(sandbox: Sandbox, languages: &[&str], engine: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = sandbox.url();
+        let targets: String = languages
+            .iter()
+            .map(|code| format!("[[targets]]\nlanguage = \"{code}\"\naccount = \"town_{code}\"\n\n"))
+            .collect();
+        let config = format!(
+            "data_dir = \"{}\"\n[source]\naccount = \"{SOURCE}\"\nstart = \"beginning\"\npoll_interval = \"1s\"\n\n\
+             {targets}[engine]\norder = [\"{engine}\"]\n[engine.gemini]\nbase_url = \"{url}\"\n[x]\nbase_url = \"{url}\"\n\
+             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
+            folder.path().join("data").display()
+        );
+        std::fs::write(folder.path().join("config.toml"), config).unwrap();
+        let languages = languages.iter().map(|code| (*code).to_owned()).collect();
+        Self { sandbox, folder, languages, settings: Vec::new() }
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    pub(crate) fn account(&self, language: &str) -> String {
+        format!("town_{language}")
+    }
+
+    /// The command, with the sandbox's keys and nothing else in its environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.current_dir(self.folder.path()).args(args).arg("--config").arg(self.config());
+        for setting in &self.settings {
+            command.arg("--set").arg(setting);
+        }
+        for code in &self.languages {
+            let keys = mynah_sandbox::credentials(&self.account(code));
+            let name = self.account(code).to_uppercase();
+            command
+                .env("X_CONSUMER_KEY", keys.consumer_key)
+                .env("X_CONSUMER_SECRET", keys.consumer_secret)
+                .env("X_BEARER_TOKEN", keys.app_bearer_token)
+                .env("GEMINI_API_KEY", keys.gemini_api_key)
+                .env(format!("X_{name}_ACCESS_TOKEN"), keys.access_token)
+                .env(format!("X_{name}_ACCESS_TOKEN_SECRET"), keys.access_token_secret);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `mynah once` to its end.
+    pub(crate) fn once(&self) -> Said {
+        Said::from(self.command(&["once"]).output().unwrap())
+    }
+
+    /// Starts a command and lets it run.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        let mut command = self.command(args);
+        // Nobody reads it: a full pipe would stop the command.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().unwrap())
+    }
+
+    pub(crate) fn publications(&self, language: &str) -> Vec<StoredPost> {
+        self.sandbox.publications(&self.account(language))
+    }
+
+    pub(crate) fn say(&self, text: &str) -> PostId {
+        self.sandbox.add_post(TimelinePost::new(text))
+    }
+
+    pub(crate) fn order_faults(&self, json: &str) {
+        self.sandbox.set_faults(serde_json::from_str::<FaultPlan>(json).unwrap());
+    }
+
+    /// Waits until an account shows so many publications.
+    pub(crate) async fn until_published(&self, language: &str, count: usize) {
+        let account = self.account(language);
+        let came =
+            self.sandbox.until(PATIENCE, |sandbox| sandbox.publications(&account).len() >= count).await;
+        assert!(came, "{} of {count} on @{account}", self.publications(language).len());
+    }
+}
+
+/// What a command said when it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Said {
+    #[track_caller]
+    pub(crate) fn is_done(&self) {
+        assert_eq!(self.code, Some(0), "{}\n{}", self.out, self.err);
+    }
+
+    /// The last word of the command, without the log before it.
+    pub(crate) fn verdict(&self) -> String {
+        let at = self.err.rfind("mynah: ").unwrap_or_else(|| panic!("no last word: {}", self.err));
+        self.err[at..].to_owned()
+    }
+}
+
+/// A command that runs; it is killed where a test forgets it.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// `kill -TERM`, and the exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.0.wait().unwrap().code()
+    }
+
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended needs no killing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Texts that differ, with a number to know them by.
+pub(crate) fn numbered(count: usize) -> impl Iterator<Item = String> {
+    (1..=count).map(|number| format!("Message {number} from the town hall"))
+}
+
+/// The numbers in what an account shows, in its order.
+pub(crate) fn numbers(publications: &[StoredPost]) -> Vec<usize> {
+    let number = |post: &StoredPost| {
+        post.text
+            .split_whitespace()
+            .find_map(|word| word.parse().ok())
+            .unwrap_or_else(|| panic!("{}", post.text))
+    };
+    publications.iter().map(number).collect()
+}
