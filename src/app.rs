@@ -15,7 +15,6 @@ use mynah_actors::{
 use mynah_domain::{
     Style, Target, TargetId,
     backoff::Backoff,
-    caps::Caps,
     ports::{Clock, Destination, Engine, Ledger, Source, SystemClock, ledger::Mark},
     text::length::X_MAX_WEIGHTED_LENGTH,
 };
@@ -28,9 +27,8 @@ use crate::{
         gemini::{Gemini, GeminiSettings},
     },
     ledger::SqliteLedger,
-    settings::{EngineName, Settings, StartAt, TargetSettings},
+    settings::{EngineChoice, Settings, Start as StartAt, TargetSettings},
     sources::x::{XSource, XSourceSettings},
-    x::client::XSettings,
 };
 
 /// The waits between tries of anything that fails in passing.
@@ -71,12 +69,17 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
     let targets = by_name(targets);
 
     let poller = PollerParts {
-        source: format!("x:{}", settings.source.account.as_str().to_lowercase()),
+        source: format!("x:{}", settings.source.account.to_lowercase()),
         language: settings.source.language,
         start: match settings.source.start.clone() {
             StartAt::Now => Start::Now,
             StartAt::Beginning => Start::Beginning,
-            StartAt::After(id, position) => Start::After(Mark { id, position }),
+            StartAt::After(id) => {
+                let position =
+                    id.0.parse()
+                        .map_err(|_| format!("source.start: {id} is no post of X; write its number"))?;
+                Start::After(Mark { id, position })
+            }
             StartAt::From(moment) => Start::From(moment),
         },
         schedule,
@@ -109,7 +112,7 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
                 limits: Limits {
                     min_interval: settings.publisher.min_interval,
                     burst: settings.publisher.burst,
-                    caps: Caps { daily: settings_of.daily_cap.0, monthly: settings_of.monthly_cap.0 },
+                    caps: settings_of.caps,
                 },
                 router: links.router.clone(),
                 ledger: ledger.clone(),
@@ -125,12 +128,12 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
             policy: RestartPolicy {
                 max_restarts: settings.supervisor.max_restarts,
                 window: settings.supervisor.window,
-                backoff: Backoff { base: settings.supervisor.backoff, max: settings.supervisor.backoff_max },
+                backoff: settings.supervisor.backoff,
             },
-            stats_interval: settings.stats_interval,
+            stats_interval: settings.stats.interval,
         },
         router: RouterParts {
-            settings: RouterSettings { queue: settings.router_queue, targets: order, patience: PATIENCE },
+            settings: RouterSettings { queue: settings.router.queue, targets: order, patience: PATIENCE },
             ledger: ledger.clone(),
             clock,
             meter,
@@ -145,7 +148,7 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
         poller: (poller, source(settings, ledger)),
         translators: (translator, engines),
         pool_size: settings.translator.pool_size,
-        translator_arbiters: settings.translator.threads,
+        translator_arbiters: settings.translator.arbiters,
         publishers,
         links,
     }))
@@ -153,29 +156,21 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
 
 fn target(settings: &TargetSettings) -> Target {
     Target {
-        id: TargetId::new("x", settings.account.as_str()),
+        id: settings.id(),
         language: settings.language,
-        account: settings.account.as_str().to_owned(),
+        account: settings.account.clone(),
         style: Style { tone: settings.tone },
         too_long: settings.too_long,
         max_weighted_length: X_MAX_WEIGHTED_LENGTH,
     }
 }
 
-fn x(settings: &Settings) -> XSettings {
-    XSettings {
-        base_url: settings.x.base_url.clone(),
-        timeout: settings.x.timeout,
-        connections: settings.x.connections,
-    }
-}
-
 /// The source of these settings, as the poller and `mynah check` use it.
 pub fn x_source(settings: &Settings, ledger: Arc<dyn Ledger>) -> XSource {
     let source = XSourceSettings {
-        x: x(settings),
-        account: settings.source.account.as_str().to_owned(),
-        auth: settings.source.auth.clone(),
+        x: settings.x.clone(),
+        account: settings.source.account.clone(),
+        auth: settings.read_auth.clone().into(),
         reposts: settings.source.reposts,
     };
     XSource::new(source, ledger)
@@ -184,9 +179,9 @@ pub fn x_source(settings: &Settings, ledger: Arc<dyn Ledger>) -> XSource {
 /// A target's destination, as its publisher and `mynah check` use it.
 pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<dyn Ledger>) -> XDestination {
     let destination = XDestinationSettings {
-        x: x(settings),
-        account: target.account.as_str().to_owned(),
-        auth: target.auth.clone(),
+        x: settings.x.clone(),
+        account: target.account.clone(),
+        auth: target.auth.clone().into(),
     };
     XDestination::new(destination, ledger)
 }
@@ -210,36 +205,10 @@ fn destination(
 /// # Errors
 /// Where one cannot be used at all, or no engine can do what a target needs.
 pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, String> {
-    // One Apertium for all threads: its processes are shared.
-    let apertium = settings
-        .engine
-        .order
-        .contains(&EngineName::Apertium)
-        .then(|| {
-            let how = &settings.engine.apertium;
-            Apertium::new(&ApertiumSettings { modes_dir: how.modes_dir.clone(), timeout: how.timeout })
-                .map_err(|error| error.to_string())
-        })
-        .transpose()?;
-    let gemini = settings.engine.gemini.as_ref().map(|how| GeminiSettings {
-        base_url: how.base_url.clone(),
-        model: how.model.clone(),
-        key: how.key.clone(),
-        timeout: how.timeout,
-        connections: how.connections,
-        max_batch: how.batch,
-    });
-    let order = settings.engine.order.clone();
-    let factory: Factory<Vec<Rc<dyn Engine>>> = Arc::new(move || {
-        let engines = order.iter().filter_map(|name| {
-            let engine: Rc<dyn Engine> = match name {
-                EngineName::Apertium => Rc::new(apertium.clone()?),
-                EngineName::Gemini => Rc::new(Gemini::new(gemini.clone()?)),
-            };
-            Some(engine)
-        });
-        engines.collect()
-    });
+    let recipes: Vec<Recipe> =
+        settings.engine.order.iter().map(|choice| recipe(choice, settings)).collect::<Result<_, _>>()?;
+    let factory: Factory<Vec<Rc<dyn Engine>>> =
+        Arc::new(move || recipes.iter().map(|recipe| recipe()).collect());
     let from = settings.source.language;
     let made = factory();
     let unable: Vec<String> = settings
@@ -256,4 +225,29 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
          or add \"gemini\" with its key",
         unable.join(", ")
     ))
+}
+
+/// Makes an engine on the thread where it is used.
+type Recipe = Box<dyn Fn() -> Rc<dyn Engine> + Send + Sync>;
+
+fn recipe(choice: &EngineChoice, settings: &Settings) -> Result<Recipe, String> {
+    Ok(match choice {
+        EngineChoice::Apertium(how) => {
+            // One for all threads: its processes are shared.
+            let how = ApertiumSettings { modes_dir: how.modes_dir.clone(), timeout: how.timeout };
+            let apertium = Apertium::new(&how).map_err(|error| error.to_string())?;
+            Box::new(move || Rc::new(apertium.clone()))
+        }
+        EngineChoice::Gemini(how) => {
+            let gemini = GeminiSettings {
+                base_url: how.base_url.clone(),
+                model: how.model.clone(),
+                key: how.api_key.clone(),
+                timeout: settings.engine.timeout,
+                connections: how.connections,
+                max_batch: how.batch,
+            };
+            Box::new(move || Rc::new(Gemini::new(gemini.clone())))
+        }
+    })
 }

@@ -13,7 +13,7 @@ use mynah_domain::{
 use super::{Failure, say};
 use crate::{
     app,
-    settings::Settings,
+    settings::{InForce, Settings},
     telemetry::logging::{self, Stream, printable},
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Fail
         }
     }
     say("In force:");
-    for (key, (value, place)) in &settings.origins {
+    for InForce { key, value, place } in settings.in_force() {
         say(format_args!("  {key:<30} {value:<44} {place}"));
     }
     findings.finish()

@@ -160,11 +160,8 @@ struct Row {
 impl Table {
     fn new(settings: &Settings) -> Self {
         use std::io::IsTerminal as _;
-        let targets = settings
-            .targets
-            .iter()
-            .map(|target| (TargetId::new("x", target.account.as_str()), target.language))
-            .collect::<Vec<_>>();
+        let targets =
+            settings.targets.iter().map(|target| (target.id(), target.language)).collect::<Vec<_>>();
         Self {
             order: targets.iter().map(|(id, _)| id.clone()).collect(),
             languages: targets.into_iter().collect(),

@@ -1,34 +1,84 @@
-//! A mistake in the settings, as it is told to whoever made it.
+//! A wrong setting costs a person one look, not one start each: every problem says where it is, what it is and how it
+//! is mended, and all of them are told together.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
-/// One mistake.
+use super::Preset;
+
+/// Where a setting was written, or why it has its value. Ordered as a person goes through them: the file from top to
+/// bottom, then the environment, then the flags.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A line of the settings file; no line where something is missing from the whole of it.
+    File {
+        /// The file, as it was named.
+        path: PathBuf,
+        /// From 1.
+        line: Option<usize>,
+        /// From 1; only where the line alone does not say enough.
+        column: Option<usize>,
+    },
+    /// An environment variable.
+    Environment(String),
+    /// A `--set`, with its key.
+    Flag(String),
+    /// Nobody wrote it: the preset decided.
+    Preset(Preset),
+    /// Nobody wrote it.
+    Default,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line, column } => {
+                write!(f, "{}", path.display())?;
+                [line, column].into_iter().flatten().try_for_each(|number| write!(f, ":{number}"))
+            }
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Flag(key) => write!(f, "--set {key}"),
+            Self::Preset(preset) => write!(f, "preset {preset}"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// One thing that is wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Where it stands: `config.toml:12`, an environment variable, `--set`.
-    pub place: String,
-    /// The key, or the variable, that it is about.
+    /// Where.
+    pub place: Place,
+    /// The setting, `source.poll_interval`, or the secret's name; empty where the file as a whole is meant.
     pub key: String,
-    /// What is wrong.
+    /// What is wrong. Never shows a secret.
     pub what: String,
-    /// How it is mended.
+    /// What to do about it.
     pub mend: String,
 }
 
-/// Every mistake there is.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, key, what, mend } = self;
+        // The place of a variable or a flag often names its key already.
+        if key.is_empty() || place.to_string().ends_with(&format!(" {key}")) {
+            writeln!(f, "{place}")?;
+        } else {
+            writeln!(f, "{place}: {key}")?;
+        }
+        write!(f, "  what: {what}\n  mend: {mend}")
+    }
+}
+
+/// Everything that is wrong with the settings, in order of place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
-    /// In the order of their places; at least one.
+    /// At least one.
     pub problems: Vec<Problem>,
 }
 
 impl SettingsError {
     pub(super) fn new(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_cached_key(|problem| {
-            // Lines of a file by number, not by letter.
-            let (file, line) = problem.place.rsplit_once(':').unwrap_or((&problem.place, ""));
-            (file.to_owned(), line.parse::<usize>().unwrap_or(usize::MAX), problem.key.clone())
-        });
+        problems.sort();
         problems.dedup();
         Self { problems }
     }
@@ -36,12 +86,11 @@ impl SettingsError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.problems.len();
-        write!(f, "{count} problem{} in the settings", if count == 1 { "" } else { "s" })?;
-        for Problem { place, key, what, mend } in &self.problems {
-            write!(f, "\n  {place}: {key}: {what}\n      mend: {mend}")?;
+        match self.problems.len() {
+            1 => f.write_str("there is a problem in the settings")?,
+            several => write!(f, "there are {several} problems in the settings")?,
         }
-        Ok(())
+        self.problems.iter().try_for_each(|problem| write!(f, "\n\n{problem}"))
     }
 }
 

@@ -1,93 +1,223 @@
-//! Keys and tokens: from the environment, or from a file that it names (`…_FILE`, as containers mount them). They are
-//! held so that nothing can print them by mistake.
+//! Keys and tokens. They come from the environment, or from files that it names (as containers mount them), and are
+//! held so that no message, log line or `Debug` shows one.
 
 use std::{collections::HashMap, fs};
 
 use secrecy::SecretString;
 
-use super::{Handle, reader::Reader};
-use crate::x::{XAuth, auth::OAuth1};
+use super::{
+    InForce, Place, Problem,
+    model::{XReadAuth, XUserAuth},
+};
 
-pub(super) struct Secrets<'a> {
-    env: &'a HashMap<String, String>,
-    reader: &'a Reader,
+pub(super) const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
+pub(super) const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
+pub(super) const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
+pub(super) const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
+const GOOGLE_API_KEY: &str = "GOOGLE_API_KEY";
+
+/// The ends of the names of an account's secrets, for [`target_secret`].
+pub(super) const ACCESS_TOKEN: &str = "ACCESS_TOKEN";
+pub(super) const ACCESS_TOKEN_SECRET: &str = "ACCESS_TOKEN_SECRET";
+pub(super) const OAUTH2_TOKEN: &str = "OAUTH2_TOKEN";
+
+const CONSOLE: &str = "from your app's “Keys and tokens” in X's developer console";
+
+/// The variable with one of an account's secrets: `X_EXAMPLE_ES_ACCESS_TOKEN`.
+pub(super) fn target_secret(account: &str, ending: &str) -> String {
+    format!("X_{}_{ending}", account.to_uppercase())
 }
 
-impl<'a> Secrets<'a> {
-    pub(super) fn new(env: &'a HashMap<String, String>, reader: &'a Reader) -> Self {
-        Self { env, reader }
+/// What the environment has under a name. The error is a problem that is recorded already.
+type Found = Result<Option<SecretString>, Reported>;
+
+struct Reported;
+
+/// Finds secrets and records what is wrong with them.
+pub(super) struct Vault<'a> {
+    env: &'a HashMap<String, String>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) in_force: Vec<InForce>,
+}
+
+/// What a target has to prove itself with, before the app's own keys are added.
+pub(super) enum TargetKeys {
+    /// OAuth 1.0a, which needs the app's keys too; `None` where a part of it is a problem.
+    OAuth1(Option<(SecretString, SecretString)>),
+    /// OAuth 2.0.
+    OAuth2(SecretString),
+    /// There is something, and it is a problem.
+    Unusable,
+}
+
+/// The app's own keys.
+#[derive(Clone)]
+pub(super) struct Consumer {
+    key: SecretString,
+    secret: SecretString,
+}
+
+impl<'a> Vault<'a> {
+    pub(super) fn new(env: &'a HashMap<String, String>) -> Self {
+        Self { env, problems: vec![], in_force: vec![] }
     }
 
-    /// Gemini's key, under either of its names.
-    pub(super) fn gemini_key(&self) -> Option<SecretString> {
-        let name = ["GEMINI_API_KEY", "GOOGLE_API_KEY"].into_iter().find(|name| self.is_given(name));
-        let mend =
-            "get one at https://aistudio.google.com and set it, or take \"gemini\" out of engine.order";
-        self.required(name.unwrap_or("GEMINI_API_KEY"), mend)
-    }
-
-    /// Who publishes on an account: OAuth 1.0a, or an OAuth 2.0 user token.
-    pub(super) fn target(&self, account: &Handle) -> Option<XAuth> {
-        let upper = account.as_str().to_uppercase();
-        let user2 = format!("X_{upper}_OAUTH2_TOKEN");
-        let (token, token_secret) =
-            (format!("X_{upper}_ACCESS_TOKEN"), format!("X_{upper}_ACCESS_TOKEN_SECRET"));
-        if self.is_given(&user2) {
-            if self.is_given(&token) {
-                let what = format!("{token} is set, too: two kinds of token for @{account}");
-                self.reader.problem_at("the environment", &user2, what, "keep one of them");
-            }
-            return self.required(&user2, "").map(XAuth::User2);
-        }
-        let mend =
-            format!("set it, or {token}_FILE to a file with it: the token of @{account} for your X app");
-        let app = "set it to the key of your X app, one app for all accounts";
-        let parts = [
-            self.required("X_CONSUMER_KEY", app),
-            self.required("X_CONSUMER_SECRET", app),
-            self.required(&token, &mend),
-            self.required(&token_secret, &format!("set it to the secret that came with {token}")),
-        ];
-        let [Some(consumer_key), Some(consumer_secret), Some(token), Some(token_secret)] = parts else {
-            return None;
+    pub(super) fn gemini(&mut self) -> Option<SecretString> {
+        let key = match self.find(GEMINI_API_KEY) {
+            Ok(None) => self.find(GOOGLE_API_KEY),
+            found => found,
         };
-        Some(XAuth::User1(Box::new(OAuth1 { consumer_key, consumer_secret, token, token_secret })))
+        self.need(GEMINI_API_KEY, key, || {
+            (
+                "gemini is in engine.order and has no key".into(),
+                format!(
+                    "set {GEMINI_API_KEY}, or {GEMINI_API_KEY}_FILE to a file with it (a key is free at \
+                     https://aistudio.google.com/apikey), or take \"gemini\" out of engine.order"
+                ),
+            )
+        })
     }
 
-    /// Who reads: the app, else the first target.
-    pub(super) fn reader(&self, first_target: Option<XAuth>) -> Option<XAuth> {
-        if self.is_given("X_BEARER_TOKEN") {
-            return self.required("X_BEARER_TOKEN", "").map(XAuth::App);
+    pub(super) fn target(&mut self, account: &str) -> TargetKeys {
+        let [token_name, secret_name, oauth2_name] =
+            [ACCESS_TOKEN, ACCESS_TOKEN_SECRET, OAUTH2_TOKEN].map(|ending| target_secret(account, ending));
+        let (token, secret, oauth2) =
+            (self.find(&token_name), self.find(&secret_name), self.find(&oauth2_name));
+        let (Ok(token), Ok(secret), Ok(oauth2)) = (token, secret, oauth2) else {
+            return TargetKeys::Unusable;
+        };
+        match (token, secret, oauth2) {
+            (Some(token), Some(secret), None) => TargetKeys::OAuth1(Some((token, secret))),
+            (None, None, Some(token)) => TargetKeys::OAuth2(token),
+            (None, None, None) => {
+                let what = format!("@{account} has no keys, so nothing could be published there");
+                let mend = format!(
+                    "set {token_name} and {secret_name}, {CONSOLE} while it acts for @{account}; or {oauth2_name} \
+                     (each may name a file instead: {token_name}_FILE)"
+                );
+                self.report(&token_name, what, mend);
+                TargetKeys::OAuth1(None)
+            }
+            (Some(_), None, None) => self.half(&secret_name, &token_name),
+            (None, Some(_), None) => self.half(&token_name, &secret_name),
+            (_, _, Some(_)) => {
+                self.report(
+                    &oauth2_name,
+                    format!("@{account} has keys of two kinds, OAuth 2.0 and OAuth 1.0a"),
+                    format!("unset {oauth2_name}, or unset {token_name} and {secret_name}"),
+                );
+                TargetKeys::Unusable
+            }
         }
-        first_target
     }
 
-    fn is_given(&self, name: &str) -> bool {
-        self.env.contains_key(name) || self.env.contains_key(&format!("{name}_FILE"))
+    fn half(&mut self, missing: &str, there: &str) -> TargetKeys {
+        self.report(
+            missing,
+            format!("this is missing, while {there} is set: OAuth 1.0a needs both"),
+            format!("set {missing}, {CONSOLE}"),
+        );
+        TargetKeys::OAuth1(None)
     }
 
-    fn required(&self, name: &str, mend: &str) -> Option<SecretString> {
+    pub(super) fn consumer(&mut self) -> Option<Consumer> {
+        let mut part = |name: &str| {
+            let found = self.find(name);
+            self.need(name, found, || {
+                (
+                    "this is missing: accounts with an ACCESS_TOKEN need the app's own keys too".into(),
+                    format!("set {name}, or {name}_FILE to a file with it, {CONSOLE}"),
+                )
+            })
+        };
+        let (key, secret) = (part(CONSUMER_KEY), part(CONSUMER_SECRET));
+        Some(Consumer { key: key?, secret: secret? })
+    }
+
+    /// Who reads: the app, if it has a token for that, else the first target's account. `None` is a problem that was
+    /// told already: the token is no good, or that account has no keys.
+    pub(super) fn reader(&mut self, first_target: Option<XUserAuth>) -> Option<XReadAuth> {
+        match self.find(BEARER_TOKEN) {
+            Ok(Some(token)) => Some(XReadAuth::Bearer(token)),
+            Ok(None) => first_target.map(XReadAuth::User),
+            Err(Reported) => None,
+        }
+    }
+
+    fn need(
+        &mut self,
+        name: &str,
+        found: Found,
+        missing: impl FnOnce() -> (String, String),
+    ) -> Option<SecretString> {
+        if let Ok(None) = found {
+            let (what, mend) = missing();
+            self.report(name, what, mend);
+        }
+        found.ok().flatten()
+    }
+
+    /// A variable that is set to nothing counts as unset: that is how compose files pass on what is not there.
+    fn find(&mut self, name: &str) -> Found {
         let file_name = format!("{name}_FILE");
-        let problem = |key: &str, what: String, mend: &str| {
-            self.reader.problem_at("the environment", key, what, mend);
-            None
-        };
-        match (self.env.get(name), self.env.get(&file_name)) {
-            (Some(_), Some(_)) => problem(name, format!("{file_name} is set, too"), "keep one of them"),
-            (Some(secret), None) if secret.trim().is_empty() => {
-                problem(name, "it is empty".into(), "set it, or unset it")
+        let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
+        let (place, secret) = match (set(name), set(&file_name)) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                let what = format!("{name} and {file_name} are both set, and only one can hold");
+                return self.unusable(name, what, "unset one of them");
             }
-            (Some(secret), None) => Some(secret.trim().into()),
-            (None, Some(file)) => match fs::read_to_string(file) {
-                Ok(secret) if secret.trim().is_empty() => {
-                    problem(&file_name, format!("{file} is empty"), "put the secret into it")
-                }
-                Ok(secret) => Some(secret.trim().into()),
+            (Some(secret), None) => (name, secret.clone()),
+            (None, Some(path)) => match fs::read_to_string(path) {
+                Ok(secret) => (file_name.as_str(), secret.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(error) => {
-                    problem(&file_name, format!("{file}: {error}"), "name a file that this user may read")
+                    let what = format!("cannot read the file {path:?}: {error}");
+                    return self.unusable(
+                        &file_name,
+                        what,
+                        "name a text file with the secret that may be read",
+                    );
                 }
             },
-            (None, None) => problem(name, "it is missing".into(), mend),
+        };
+        if secret.is_empty() {
+            return self.unusable(place, "the file is empty".into(), "write the secret into it, in one line");
+        }
+        // It goes into a header, where these would be an error of a stranger kind.
+        if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let what = "there is a blank, a line break or another character in it that no key has".into();
+            return self.unusable(place, what, "copy the secret anew, alone, in one line and without quotes");
+        }
+        let place = Place::Environment(place.to_owned());
+        self.in_force.push(InForce { key: name.to_owned(), value: "(secret)".into(), place });
+        Ok(Some(secret.into()))
+    }
+
+    fn unusable(&mut self, name: &str, what: String, mend: &str) -> Found {
+        self.report(name, what, mend.to_owned());
+        Err(Reported)
+    }
+
+    fn report(&mut self, name: &str, what: String, mend: String) {
+        let place = Place::Environment(name.to_owned());
+        self.problems.push(Problem { place, key: name.to_owned(), what, mend });
+    }
+}
+
+impl TargetKeys {
+    /// Whether the app's own keys are needed as well.
+    pub(super) fn needs_consumer(&self) -> bool {
+        matches!(self, Self::OAuth1(_))
+    }
+
+    pub(super) fn with(self, consumer: Option<&Consumer>) -> Option<XUserAuth> {
+        match self {
+            Self::OAuth1(tokens) => {
+                let ((token, token_secret), Consumer { key, secret }) = (tokens?, consumer?.clone());
+                Some(XUserAuth::OAuth1 { consumer_key: key, consumer_secret: secret, token, token_secret })
+            }
+            Self::OAuth2(token) => Some(XUserAuth::OAuth2 { token }),
+            Self::Unusable => None,
         }
     }
 }

@@ -1,215 +1,680 @@
-use std::path::Path;
+use std::{collections::BTreeSet, fs, time::Duration};
 
+use mynah_domain::{Tone, TooLong};
 use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
 
 use super::*;
 
-const TARGET: &str = "[[targets]]\nlanguage = \"es\"\naccount = \"town_es\"\n";
-
-fn secrets() -> HashMap<String, String> {
-    let names = [
-        "X_CONSUMER_KEY",
-        "X_CONSUMER_SECRET",
-        "X_TOWN_ES_ACCESS_TOKEN",
-        "X_TOWN_ES_ACCESS_TOKEN_SECRET",
-        "X_BEARER_TOKEN",
-        "GEMINI_API_KEY",
-    ];
-    names.into_iter().map(|name| (name.to_owned(), format!("s3cret-{name}"))).collect()
-}
-
-fn load_with(text: &str, env: HashMap<String, String>, overrides: &[&str]) -> Result<Settings, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.toml");
-    std::fs::write(&file, text).unwrap();
-    let overrides = overrides.iter().map(|given| (*given).to_owned()).collect();
-    load(&SettingsSources { file: Some(file), env, overrides })
-        .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), "DIR"))
-}
-
-fn minimal() -> String {
-    format!("[source]\naccount = \"town\"\n{TARGET}")
-}
-
-/// The problems of a file that is otherwise right.
-fn problems(text: &str) -> String {
-    load_with(text, secrets(), &[]).expect_err("it has a problem")
-}
-
-#[test]
-fn the_smallest_file_takes_every_default() {
-    let settings = load_with(&minimal(), secrets(), &[]).unwrap();
-    assert_eq!(settings.source.poll_interval, Duration::from_mins(1));
-    assert_eq!(settings.source.start, StartAt::Now);
-    assert_eq!(settings.targets[0].daily_cap, Cap(Some(50)));
-    assert_eq!(settings.engine.order, [EngineName::Gemini, EngineName::Apertium]);
-    assert_eq!(settings.translator.pool_size, 4);
-}
-
-#[test]
-fn the_file_of_the_project_is_right_and_holds_every_key_with_its_default() {
-    let text = include_str!("../../config.toml");
-    let env =
-        secrets().into_iter().map(|(name, value)| (name.replace("TOWN_ES", "EXAMPLE_ES"), value)).collect();
-    let full = load_with(text, env, &[]).unwrap();
-    let small = load_with(&minimal(), secrets(), &[]).unwrap();
-    let docs = include_str!("../../docs/configuration.md");
-    for (key, (value, place)) in &full.origins {
-        assert!(place.contains("config.toml:"), "{key} is not in config.toml");
-        let default = small.origins.get(key).map(|(value, _)| value);
-        let set_by_whom =
-            ["source.account", "targets[0].account", "targets[0].language"].contains(&key.as_str());
-        assert!(set_by_whom || default == Some(value), "{key} = {value} is not its default, {default:?}");
-        let documented = key.replace("[0]", "");
-        assert!(docs.contains(&format!("`{documented}`")), "docs/configuration.md lacks {documented}");
-    }
-}
-
-#[test]
-fn all_mistakes_are_told_at_once_with_place_and_mend() {
-    let text = r#"presett = "speed"
+/// The least that does.
+const LEAST: &str = "\
 [source]
-account = "no such handle!"
-language = "klingon"
+account = \"example\"
+language = \"en\"
+
+[[targets]]
+language = \"es\"
+account = \"example_es\"
+";
+
+const SECRETS: [(&str, &str); 5] = [
+    ("X_CONSUMER_KEY", "hush-consumer-key"),
+    ("X_CONSUMER_SECRET", "hush-consumer-secret"),
+    ("X_EXAMPLE_ES_ACCESS_TOKEN", "hush-token"),
+    ("X_EXAMPLE_ES_ACCESS_TOKEN_SECRET", "hush-token-secret"),
+    ("GEMINI_API_KEY", "hush-gemini"),
+];
+
+/// A settings file in a folder of its own, with the environment and the flags beside it.
+struct Bench {
+    folder: TempDir,
+    sources: SettingsSources,
+}
+
+impl Bench {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs::write(&file, text).unwrap();
+        let env = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { folder, sources: SettingsSources { file: Some(file), env, overrides: vec![] } }
+    }
+
+    fn least() -> Self {
+        Self::new(LEAST)
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.sources.env.insert(name.into(), value.into());
+        self
+    }
+
+    fn without(mut self, names: &[&str]) -> Self {
+        self.sources.env.retain(|name, _| !names.contains(&name.as_str()));
+        self
+    }
+
+    fn set(mut self, flag: &str) -> Self {
+        self.sources.overrides.push(flag.into());
+        self
+    }
+
+    /// A variable that names a file with this text.
+    fn secret_file(self, name: &str, text: &[u8]) -> Self {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        self.env(&format!("{name}_FILE"), &path)
+    }
+
+    #[track_caller]
+    fn good(&self) -> Settings {
+        load(&self.sources).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The problems, without the folder's path.
+    fn problems(&self) -> Vec<Problem> {
+        let error = load(&self.sources).expect_err("the settings should have problems");
+        assert!(!error.to_string().contains("hush"), "a secret is shown: {error}");
+        error.problems
+    }
+
+    fn message(&self) -> String {
+        let error = load(&self.sources).expect_err("the settings should have problems").to_string();
+        error.replace(&format!("{}/", self.folder.path().display()), "")
+    }
+
+    /// Exactly one problem, told in these words.
+    #[track_caller]
+    fn told(&self, place: &str, key: &str, what: &str, mend: &str) {
+        let problems = self.problems();
+        let [problem] = &problems[..] else { panic!("not one problem:\n{}", self.message()) };
+        let folder = format!("{}/", self.folder.path().display());
+        assert_eq!(problem.place.to_string().replace(&folder, ""), place, "{problem}");
+        assert_eq!(problem.key, key, "{problem}");
+        assert!(problem.what.contains(what), "{problem}");
+        assert!(problem.mend.contains(mend), "{problem}");
+    }
+}
+
+/// [`LEAST`] with more lines at its end, which is line 8.
+fn with(more: &str) -> Bench {
+    Bench::new(&format!("{LEAST}{more}"))
+}
+
+#[test]
+fn the_least_is_enough_and_the_rest_has_defaults() {
+    let settings = Bench::least().good();
+    assert_eq!(settings.preset, Preset::Balanced);
+    assert_eq!(settings.data_dir, PathBuf::from("data"));
+    assert_eq!((settings.source.account.as_str(), settings.source.language.code()), ("example", "en"));
+    assert_eq!(settings.source.poll_interval, Duration::from_mins(1));
+    assert_eq!((settings.source.start, settings.source.page_size), (Start::Now, 100));
+    let [target] = &settings.targets[..] else { panic!() };
+    assert_eq!(target.id().as_str(), "x:example_es");
+    assert_eq!((target.tone, target.too_long), (Tone::Neutral, TooLong::Thread));
+    assert_eq!((target.caps.daily, target.caps.monthly), (Some(50), Some(1000)));
+    let names: Vec<EngineName> = settings.engine.order.iter().map(EngineChoice::name).collect();
+    assert_eq!(names, [EngineName::Gemini, EngineName::Apertium]);
+    let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
+    assert_eq!((gemini.batch, gemini.model.as_str()), (20, "gemini-3.5-flash-lite"));
+    assert_eq!(gemini.api_key.expose_secret(), "hush-gemini");
+    assert_eq!(settings.x.base_url.as_str(), "https://api.x.com/");
+    assert_eq!(
+        (settings.router.queue, settings.translator.pool_size, settings.cache.max_entries),
+        (1000, 4, 10_000)
+    );
+    assert_eq!(settings.supervisor.backoff.base, Duration::from_millis(500));
+    assert_eq!(settings.log.level, log::LevelFilter::Info);
+}
+
+#[test]
+fn flags_go_before_the_environment_before_the_file_before_defaults() {
+    let file = || with("[translator]\npool_size = 5\n[log]\nlevel = \"warn\"\n[stats]\ninterval = \"1m\"\n");
+    let settings = file()
+        .env("MYNAH__TRANSLATOR__POOL_SIZE", "6")
+        .env("MYNAH__LOG__LEVEL", "debug")
+        .set("translator.pool_size=7")
+        .set("translator.pool_size = 8")
+        .good();
+    assert_eq!(settings.translator.pool_size, 8);
+    assert_eq!(settings.log.level, log::LevelFilter::Debug);
+    assert_eq!(settings.stats.interval, Duration::from_mins(1));
+    assert_eq!(settings.shutdown.grace, Duration::from_secs(20));
+
+    let place = |key: &str| {
+        let found = settings.in_force().iter().find(|one| one.key == key);
+        found.map(|one| (one.value.clone(), one.place.to_string()))
+    };
+    let said = |value: &str, place: &str| Some((value.to_owned(), place.to_owned()));
+    assert_eq!(place("translator.pool_size"), said("8", "--set translator.pool_size"));
+    assert_eq!(place("log.level"), said("debug", "environment variable MYNAH__LOG__LEVEL"));
+    assert_eq!(place("router.queue"), said("1000", "preset balanced"));
+    assert_eq!(place("shutdown.grace"), said("20s", "default"));
+    assert_eq!(place("GEMINI_API_KEY"), said("(secret)", "environment variable GEMINI_API_KEY"));
+    assert!(place("stats.interval").unwrap().1.ends_with("config.toml:13"));
+    assert!(place("targets[0].account").unwrap().1.ends_with("config.toml:7"));
+}
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let bench = with("[log]\nlevel = \"warn\"\n").env("MYNAH__LOG__LEVEL", "").env("X_BEARER_TOKEN", "");
+    assert_eq!(bench.good().log.level, log::LevelFilter::Warn);
+}
+
+#[test]
+fn a_preset_changes_defaults_and_nothing_that_is_written() {
+    let of = |preset: &str| {
+        let settings = with("[router]\nqueue = 77\n").set(&format!("preset={preset}")).good();
+        assert_eq!(settings.router.queue, 77);
+        (
+            settings.translator.pool_size,
+            settings.translator.arbiters,
+            settings.cache.max_entries,
+            settings.x.connections,
+        )
+    };
+    assert_eq!(of("balanced"), (4, 2, 10_000, 4));
+    assert_eq!(of("speed"), (16, 4, 50_000, 16));
+    assert_eq!(of("memory"), (2, 1, 1000, 2));
+    with("").set("preset=fast").told("--set preset", "preset", "no \"fast\"", "\"speed\"");
+    with("").set("preset=balancd").told(
+        "--set preset",
+        "preset",
+        "no \"balancd\"",
+        "did you mean \"balanced\"",
+    );
+}
+
+#[test]
+fn many_mistakes_are_told_together() {
+    let bench = Bench::new(
+        "\
+preset = \"sped\"
+
+[source]
+account = \"@example\"
+languag = \"en\"
 poll_interval = 60
+page_size = 500
+
 [[targets]]
-language = "spanish"
-account = "town_es"
-tone = "frendly"
+language = \"spansh\"
+account = \"example_es\"
+tone = \"casual\"
+
 [[targets]]
-language = "ca"
-account = "@Town_ES"
+language = \"gl\"
+account = \"EXAMPLE_es\"
+access_token = \"hush\"
+
+[[targets]]
+account = \"example\"
+
 [engine]
-order = ["deepl"]
+order = [\"gemni\", \"apertium\"]
+
 [x]
-base_url = "api.x.com"
-consumer_secret = "oh no"
-[translator]
-pool_size = 0
-pool_sise = 3
-"#;
-    insta::assert_snapshot!(load_with(text, HashMap::new(), &["translator.pool_size"]).unwrap_err());
+base_url = \"http://api.x.com\"
+
+[tranlator]
+pool_size = 4
+
+[publisher]
+daily_cap = 0
+",
+    )
+    .without(&["X_CONSUMER_SECRET", "X_EXAMPLE_ES_ACCESS_TOKEN_SECRET"])
+    .env("MYNAH__LOG__LEVEL", "loud")
+    .env("MYNAH_SOURCE_ACCOUNT", "example")
+    .env("MYNAH__CACHE__TTLL", "1d")
+    .set("translator.pool_size=1000")
+    .set("stats.interval");
+    insta::assert_snapshot!(bench.message());
 }
 
 #[test]
-fn two_targets_on_one_account_and_a_target_on_the_source_are_told() {
-    let text = format!("{}{TARGET}[[targets]]\nlanguage = \"en\"\naccount = \"TOWN\"\n", minimal());
-    let told = problems(&text);
-    assert!(told.contains("two targets publish on @town_es"), "{told}");
-    assert!(told.contains("@TOWN is the followed account itself"), "{told}");
-    assert!(told.contains("it is the source's own language, English"), "{told}");
+fn places_are_sorted_by_line_and_not_by_letter() {
+    let lines: Vec<Option<usize>> = with("a = 1\n[log]\nb = 1\n[x]\nc = 1\n[stats]\nd = 1\n")
+        .problems()
+        .into_iter()
+        .map(|problem| match problem.place {
+            Place::File { line, .. } => line,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lines, [Some(8), Some(10), Some(12), Some(14)]);
 }
 
 #[test]
-fn missing_secrets_are_told_by_name() {
-    let told = load_with(&minimal(), HashMap::new(), &[]).unwrap_err();
-    for name in secrets().keys().filter(|name| *name != "X_BEARER_TOKEN") {
-        assert!(told.contains(&format!("{name}: it is missing")), "{name}: {told}");
+fn a_file_that_is_not_there_is_told_with_where_to_get_one() {
+    let told = |sources: &SettingsSources, what: &str, mend: &str| {
+        let error = load(sources).unwrap_err();
+        let [problem] = &error.problems[..] else { panic!("{error}") };
+        assert!(problem.what.contains(what) && problem.mend.contains(mend), "{error}");
+    };
+    let missing = SettingsSources { file: Some("/nowhere/mynah.toml".into()), ..SettingsSources::default() };
+    told(&missing, "no such file", "--config");
+    let mut by_variable = SettingsSources::default();
+    by_variable.env.insert("MYNAH_CONFIG".into(), "/nowhere/mynah.toml".into());
+    told(&by_variable, "no such file", "MYNAH_CONFIG");
+    assert!(load(&by_variable).unwrap_err().to_string().contains("/nowhere/mynah.toml"));
+    let folder = SettingsSources { file: Some("/".into()), ..SettingsSources::default() };
+    told(&folder, "cannot read the file", "TOML file");
+    let default = super::layers::Layers::read(&SettingsSources { file: None, ..missing }, &mut vec![]);
+    // The tests run where the repository's own config.toml is.
+    assert!(default.is_ok());
+}
+
+#[test]
+fn a_flag_for_the_file_goes_before_its_variable() {
+    let bench = Bench::least().env("MYNAH_CONFIG", "/nowhere/mynah.toml");
+    assert_eq!(bench.good().source.account, "example");
+}
+
+#[test]
+fn a_slip_in_the_toml_is_one_problem_with_line_and_column() {
+    Bench::new("[source]\naccount = \"a\nlanguage = 3\n").told(
+        "config.toml:2:13",
+        "",
+        "no TOML",
+        "mend the line",
+    );
+    let twice = Bench::new("[source]\naccount = \"a\"\naccount = \"b\"\n");
+    twice.told("config.toml:3:1", "", "duplicate key", "mend the line");
+    let number = Bench::new("preset = 99999999999999999999\n");
+    assert_eq!(number.problems().len(), 1, "{}", number.message());
+    // The line itself may hold a secret.
+    Bench::new("X_BEARER_TOKEN = hush-unquoted\n").problems();
+}
+
+#[test]
+fn unknown_keys_are_told_with_the_nearest() {
+    with("[source2]\na = 1\nb = 2\n").told("config.toml:8", "source2", "no such", "did you mean [source]");
+    with("[log]\nlvel = \"info\"\n").told("config.toml:9", "log.lvel", "no such", "did you mean log.level?");
+    with("tonne = \"formal\"\n").told(
+        "config.toml:8",
+        "targets[0].tonne",
+        "no such",
+        "did you mean targets.tone?",
+    );
+    with("[source.blue]\n").told("config.toml:8", "source.blue", "no such", "[source] has ");
+    with("[colours]\nred = 1\n").told("config.toml:8", "colours", "no such", "docs/configuration.md");
+    with("[admin]\nlisten = \"127.0.0.1:7878\"\n").told("config.toml:8", "admin", "no such", "take it away");
+    with("[router]\npool_size = 3\n").told(
+        "config.toml:9",
+        "router.pool_size",
+        "no such",
+        "translator.pool_size",
+    );
+    with("").env("MYNAH__SOURCE__ACOUNT", "a").told(
+        "environment variable MYNAH__SOURCE__ACOUNT",
+        "source.acount",
+        "no such",
+        "did you mean MYNAH__SOURCE__ACCOUNT?",
+    );
+    with("").set("source.acount=a").told(
+        "--set source.acount",
+        "source.acount",
+        "no such",
+        "source.account?",
+    );
+    with("").set("so[urce=a").told("--set so[urce", "so[urce", "no such", "");
+    with("").set("=a").told("--set ", "", "no such", "");
+    with("").set("loud").told("--set loud", "", "no =", "section.key=value");
+}
+
+#[test]
+fn one_underscore_is_told_from_two() {
+    with("").env("MYNAH_TRANSLATOR_POOL_SIZE", "3").told(
+        "environment variable MYNAH_TRANSLATOR_POOL_SIZE",
+        "",
+        "two underscores",
+        "MYNAH__TRANSLATOR__POOL_SIZE",
+    );
+    // Other programs may have variables of such names.
+    with("").env("MYNAH_COLOUR", "red").good();
+}
+
+#[test]
+fn a_section_is_no_value_and_a_value_no_section() {
+    with("").env("MYNAH__SOURCE", "example").env("MYNAH__SOURCE__START", "now").told(
+        "environment variable MYNAH__SOURCE",
+        "source",
+        "is a section",
+        "MYNAH__SOURCE__",
+    );
+    Bench::new(&format!("log = \"info\"\n{LEAST}")).told("config.toml:1", "log", "is a section", "log.level");
+    let nested = with("[log.level]\nmynah = \"info\"\n");
+    assert!(
+        nested.message().contains("this is a section, and should be a single value"),
+        "{}",
+        nested.message()
+    );
+}
+
+#[test]
+fn values_of_a_wrong_kind_are_told() {
+    with("[stats]\ninterval = 30\n").told("config.toml:9", "stats.interval", "no unit", "\"30s\"");
+    with("[router]\nqueue = \"long\"\n").told(
+        "config.toml:9",
+        "router.queue",
+        "no whole number",
+        "1 to 1000000",
+    );
+    with("[cache]\nttl = \"1s\"\n").told("config.toml:9", "cache.ttl", "not within 1m to 365d", "1m to 365d");
+    with("[log]\nformat = \"json\"\n").told("config.toml:9", "log.format", "no \"json\"", "\"text\"");
+    with("[x]\nbase_url = \"api.x.com\"\n").told("config.toml:9", "x.base_url", "no URL", "https://");
+    with("[publisher]\nmonthly_cap = 0\n").told(
+        "config.toml:9",
+        "publisher.monthly_cap",
+        "0 would",
+        "\"none\"",
+    );
+    with("daily_cap = 0\n").told("config.toml:8", "targets[0].daily_cap", "0 would", "\"none\"");
+    with("network = \"mastodon\"\n").told("config.toml:8", "targets[0].network", "no \"mastodon\"", "\"x\"");
+    with("too_long = \"cut\"\n").told("config.toml:8", "targets[0].too_long", "no \"cut\"", "\"hold\"");
+    with("").set("source.start=someday").told("--set source.start", "source.start", "no place", "\"now\"");
+    with("[supervisor]\nbackoff = \"1m\"\n").told("config.toml:9", "supervisor.backoff", "longer", "raise");
+    with("[supervisor]\nbackoff_max = \"1ms\"\n").told(
+        "config.toml:9",
+        "supervisor.backoff_max",
+        "longer",
+        "raise",
+    );
+}
+
+#[test]
+fn an_engine_must_be_there_and_known() {
+    with("[engine]\norder = []\n").told("config.toml:9", "engine.order", "no engine is named", "\"gemini\"");
+    with("[engine]\norder = [\"apertum\"]\n").told(
+        "config.toml:9",
+        "engine.order",
+        "\"apertum\"",
+        "did you mean \"apertium\"",
+    );
+}
+
+#[test]
+fn the_file_may_be_written_in_any_way_of_toml() {
+    let settings = Bench::new(
+        "source = { account = \"example\", language = \"en\", start = 2026-10-01T00:00:00Z }\n\
+         targets = [{ language = \"es\", account = \"@Example_ES\", tone = \"informal\", daily_cap = \"none\" }]\n\
+         engine.order = [\"apertium\"]\nengine.apertium.timeout = \"3s\"\n",
+    )
+    .without(&["GEMINI_API_KEY"])
+    .good();
+    assert_eq!(settings.source.start, Start::From("2026-10-01T00:00:00Z".parse().unwrap()));
+    let target = &settings.targets[0];
+    assert_eq!((target.account.as_str(), target.tone), ("Example_ES", Tone::Informal));
+    assert_eq!((target.caps.daily, target.caps.monthly), (None, Some(1000)));
+    assert!(
+        matches!(&settings.engine.order[..], [EngineChoice::Apertium(one)] if one.timeout.as_secs() == 3)
+    );
+}
+
+#[test]
+fn targets_are_a_list_in_the_file() {
+    let source = "[source]\naccount = \"example\"\nlanguage = \"en\"\n";
+    Bench::new(source).told("config.toml", "targets", "no target", "[[targets]]");
+    Bench::new(&format!("targets = []\n{source}")).told(
+        "config.toml:1",
+        "targets",
+        "no target",
+        "[[targets]]",
+    );
+    Bench::new(&format!("targets = [\"es\"]\n{source}")).told(
+        "config.toml:1",
+        "targets",
+        "not everything",
+        "[[targets]]",
+    );
+    let single = format!("{source}[targets]\naccount = \"example_es\"\nlanguage = \"es\"\n");
+    Bench::new(&single).told("config.toml:4", "targets", "a single section", "[[targets]]");
+    with("").set("targets.tone=formal").told(
+        "--set targets.tone",
+        "targets",
+        "in the file only",
+        "[[targets]]",
+    );
+    let variable = "MYNAH__TARGETS";
+    let place = "environment variable MYNAH__TARGETS";
+    with("").env(variable, "es").told(place, "targets", "in the file only", "[[targets]]");
+}
+
+#[test]
+fn what_must_be_there_is_told_where_it_is_missing() {
+    Bench::new("[[targets]]\nlanguage = \"es\"\naccount = \"example_es\"\n[source]\nlanguage = \"en\"\n")
+        .told("config.toml:4", "source.account", "missing", "handle");
+    with("[[targets]]\naccount = \"b\"\n").env("X_B_OAUTH2_TOKEN", "hush").told(
+        "config.toml:8",
+        "targets[1].language",
+        "missing",
+        "\"es\"",
+    );
+}
+
+#[test]
+fn a_target_has_an_account_and_a_language_of_its_own() {
+    let second = |account: &str, language: &str| {
+        with(&format!("[[targets]]\nlanguage = \"{language}\"\naccount = \"{account}\"\n"))
+            .env("X_EXAMPLE_OAUTH2_TOKEN", "hush")
+            .env("X_OTHER_OAUTH2_TOKEN", "hush")
+    };
+    second("@Example_es", "fr").told(
+        "config.toml:10",
+        "targets[1].account",
+        "another target has",
+        "of its own",
+    );
+    second("EXAMPLE", "fr").told("config.toml:10", "targets[1].account", "is followed", "published");
+    second("other", "en").told("config.toml:9", "targets[1].language", "own language", "another language");
+    assert_eq!(second("other", "es").good().targets.len(), 2);
+}
+
+#[test]
+fn a_rule_holds_though_other_keys_of_its_section_are_wrong() {
+    let text = LEAST
+        .replace("example_es", "example")
+        .replace("language = \"en\"", "language = \"en\"\nstart = \"x\"");
+    let message = Bench::new(&text).env("X_EXAMPLE_OAUTH2_TOKEN", "hush").message();
+    assert!(message.contains("is followed") && message.contains("no place to begin"), "{message}");
+}
+
+#[test]
+fn secrets_in_the_settings_are_sent_to_the_environment() {
+    let told = |bench: Bench, place: &str, key: &str, variable: &str| {
+        bench.told(place, key, "secrets do not belong", &format!("variable {variable}, or {variable}_FILE"));
+    };
+    told(
+        with("access_token = \"hush\"\n"),
+        "config.toml:8",
+        "targets[0].access_token",
+        "X_EXAMPLE_ES_ACCESS_TOKEN",
+    );
+    let key = "targets[0].access_token_secret";
+    told(with("access_token_secret = \"hush\"\n"), "config.toml:8", key, "X_EXAMPLE_ES_ACCESS_TOKEN_SECRET");
+    told(
+        with("oauth2_token = \"hush\"\n"),
+        "config.toml:8",
+        "targets[0].oauth2_token",
+        "X_EXAMPLE_ES_OAUTH2_TOKEN",
+    );
+    told(with("[x]\nbearer_token = \"hush\"\n"), "config.toml:9", "x.bearer_token", "X_BEARER_TOKEN");
+    told(with("[x]\nconsumer_key = \"hush\"\n"), "config.toml:9", "x.consumer_key", "X_CONSUMER_KEY");
+    told(
+        with("[x]\nconsumer_secret = \"hush\"\n"),
+        "config.toml:9",
+        "x.consumer_secret",
+        "X_CONSUMER_SECRET",
+    );
+    told(
+        with("[engine.gemini]\napi_key = \"hush\"\n"),
+        "config.toml:9",
+        "engine.gemini.api_key",
+        "GEMINI_API_KEY",
+    );
+    told(
+        Bench::new(&format!("GEMINI_API_KEY = \"hush\"\n{LEAST}")),
+        "config.toml:1",
+        "GEMINI_API_KEY",
+        "GEMINI_API_KEY",
+    );
+    told(with("").set("x.bearer_token=hush"), "--set x.bearer_token", "x.bearer_token", "X_BEARER_TOKEN");
+    let place = "environment variable MYNAH__X__BEARER_TOKEN";
+    told(with("").env("MYNAH__X__BEARER_TOKEN", "hush"), place, "x.bearer_token", "X_BEARER_TOKEN");
+}
+
+#[test]
+fn missing_secrets_are_told_by_the_variable_that_has_them() {
+    let least = |without: &str| Bench::least().without(&[without]);
+    let told = |without: &str, what: &str, mend: &str| {
+        least(without).told(&format!("environment variable {without}"), without, what, mend);
+    };
+    told("GEMINI_API_KEY", "gemini is in engine.order", "GEMINI_API_KEY_FILE");
+    told("X_CONSUMER_KEY", "missing", "X_CONSUMER_KEY_FILE");
+    told("X_CONSUMER_SECRET", "missing", "X_CONSUMER_SECRET_FILE");
+    told("X_EXAMPLE_ES_ACCESS_TOKEN", "missing", "set X_EXAMPLE_ES_ACCESS_TOKEN,");
+    told("X_EXAMPLE_ES_ACCESS_TOKEN_SECRET", "missing", "set X_EXAMPLE_ES_ACCESS_TOKEN_SECRET,");
+    let neither = Bench::least().without(&["X_EXAMPLE_ES_ACCESS_TOKEN", "X_EXAMPLE_ES_ACCESS_TOKEN_SECRET"]);
+    let name = "X_EXAMPLE_ES_ACCESS_TOKEN";
+    neither.told(&format!("environment variable {name}"), name, "has no keys", "X_EXAMPLE_ES_OAUTH2_TOKEN");
+    let all =
+        Bench { sources: SettingsSources { env: HashMap::new(), ..neither.sources.clone() }, ..neither };
+    let names: BTreeSet<String> = all.problems().into_iter().map(|problem| problem.key).collect();
+    assert_eq!(
+        names.iter().collect::<Vec<_>>(),
+        ["GEMINI_API_KEY", "X_CONSUMER_KEY", "X_CONSUMER_SECRET", name]
+    );
+    Bench::least().env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush").told(
+        "environment variable X_EXAMPLE_ES_OAUTH2_TOKEN",
+        "X_EXAMPLE_ES_OAUTH2_TOKEN",
+        "two kinds",
+        "unset",
+    );
+}
+
+#[test]
+fn only_the_secrets_that_are_used_are_needed() {
+    let settings = with("[engine]\norder = [\"apertium\"]\n")
+        .without(&SECRETS.map(|(name, _)| name))
+        .env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush-user")
+        .good();
+    assert!(
+        matches!(&settings.targets[0].auth, XUserAuth::OAuth2 { token } if token.expose_secret() == "hush-user")
+    );
+    assert!(matches!(&settings.read_auth, XReadAuth::User(XUserAuth::OAuth2 { .. })));
+}
+
+#[test]
+fn the_app_reads_where_it_may_and_the_first_account_where_not() {
+    let app = Bench::least().env("X_BEARER_TOKEN", "hush-app").good();
+    assert!(matches!(&app.read_auth, XReadAuth::Bearer(token) if token.expose_secret() == "hush-app"));
+    let XReadAuth::User(XUserAuth::OAuth1 { consumer_key, consumer_secret, token, token_secret }) =
+        Bench::least().good().read_auth
+    else {
+        panic!()
+    };
+    let four = [consumer_key, consumer_secret, token, token_secret];
+    let four = four.each_ref().map(|secret| secret.expose_secret().to_owned());
+    assert_eq!(four, ["hush-consumer-key", "hush-consumer-secret", "hush-token", "hush-token-secret"]);
+}
+
+#[test]
+fn google_s_own_name_for_the_key_is_understood() {
+    let bench = Bench::least().without(&["GEMINI_API_KEY"]).env("GOOGLE_API_KEY", "hush-google");
+    let EngineChoice::Gemini(gemini) = &bench.good().engine.order[0] else { panic!() };
+    assert_eq!(gemini.api_key.expose_secret(), "hush-google");
+}
+
+#[test]
+fn a_secret_may_be_in_a_file() {
+    let bench = Bench::least().without(&["GEMINI_API_KEY"]).secret_file("GEMINI_API_KEY", b"hush-file\r\n");
+    let settings = bench.good();
+    let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
+    assert_eq!(gemini.api_key.expose_secret(), "hush-file");
+    let place =
+        settings.in_force().iter().find(|one| one.key == "GEMINI_API_KEY").map(|one| one.place.to_string());
+    assert_eq!(place.unwrap(), "environment variable GEMINI_API_KEY_FILE");
+}
+
+#[test]
+fn a_secret_that_is_no_good_is_told_and_not_shown() {
+    let bare = || Bench::least().without(&["GEMINI_API_KEY"]);
+    let file = "GEMINI_API_KEY_FILE";
+    let place = "environment variable GEMINI_API_KEY_FILE";
+    bare().secret_file("GEMINI_API_KEY", b"\n").told(place, file, "empty", "in one line");
+    bare().secret_file("GEMINI_API_KEY", b"\xff\xfe").told(place, file, "cannot read", "text file");
+    bare().secret_file("GEMINI_API_KEY", b"hush\nhush\n").told(place, file, "line break", "in one line");
+    bare().env(file, "/nowhere/key").told(place, file, "\"/nowhere/key\": No such file", "may be read");
+    let blank = bare().env("GEMINI_API_KEY", "hush hush");
+    blank.told("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "a blank", "without quotes");
+    let both = Bench::least().secret_file("GEMINI_API_KEY", b"hush");
+    both.told("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "both set", "unset one");
+    let bearer = Bench::least().env("X_BEARER_TOKEN_FILE", "/nowhere");
+    bearer.told(
+        "environment variable X_BEARER_TOKEN_FILE",
+        "X_BEARER_TOKEN_FILE",
+        "cannot read",
+        "may be read",
+    );
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let bench = Bench::least().env("X_BEARER_TOKEN", "hush-app");
+    let settings = bench.good();
+    let shown = format!("{settings:?} {settings:#?} {:?} {:?}", bench.sources, settings.in_force());
+    assert!(!shown.contains("hush"), "{shown}");
+    assert!(shown.contains("example_es"));
+}
+
+/// The repository's own file.
+fn shipped() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config.toml")
+}
+
+#[test]
+fn the_shipped_file_loads_and_says_the_defaults() {
+    let mut bench = Bench::least();
+    bench.sources.file = Some(shipped());
+    let settings = bench.good();
+    let defaults = known_keys(Preset::Balanced);
+    for one in settings.in_force().iter().filter(|one| matches!(one.place, Place::File { .. })) {
+        let known = defaults.iter().find(|known| known.key == unknown::general(&one.key)).unwrap();
+        if let Some(default) = known.default {
+            assert_eq!(one.value, default, "{}", one.key);
+        }
     }
 }
 
 #[test]
-fn a_secret_may_stand_in_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("key");
-    std::fs::write(&file, "from-a-file\n").unwrap();
-    let with_file = |path: &Path| {
-        let mut env = secrets();
-        env.remove("GEMINI_API_KEY");
-        env.insert("GEMINI_API_KEY_FILE".into(), path.display().to_string());
-        env
-    };
-    let settings = load_with(&minimal(), with_file(&file), &[]).unwrap();
-    assert_eq!(settings.engine.gemini.unwrap().key.expose_secret(), "from-a-file");
-    let told = load_with(&minimal(), with_file(&folder.path().join("none")), &[]).unwrap_err();
-    assert!(told.contains("GEMINI_API_KEY_FILE") && told.contains("may read"), "{told}");
-    let mut both = with_file(&file);
-    both.insert("GEMINI_API_KEY".into(), "x".into());
-    assert!(load_with(&minimal(), both, &[]).unwrap_err().contains("keep one of them"));
-}
+fn every_key_is_in_the_shipped_file_and_in_the_documentation() {
+    let file = fs::read_to_string(shipped()).unwrap();
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = fs::read_to_string(page).unwrap();
+    let presets = Preset::ALL.map(known_keys);
+    assert!(presets[0].len() > 30);
+    for (index, known) in presets[0].iter().enumerate() {
+        let key = known.key.replace("[]", "");
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
+        let header = if section == "targets" { "\n[[targets]]".into() } else { format!("\n[{section}]") };
+        let begin = if section.is_empty() {
+            0
+        } else {
+            file.find(&header).unwrap_or_else(|| panic!("no {header}")) + 3
+        };
+        let part = &file[begin..];
+        let part = part.find("\n[").map_or(part, |end| &part[..end]);
+        let line = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{name} = "));
+        assert!(part.lines().any(line), "config.toml has no {key}");
 
-#[test]
-fn the_other_name_of_geminis_key_is_understood() {
-    let mut env = secrets();
-    let key = env.remove("GEMINI_API_KEY").unwrap();
-    env.insert("GOOGLE_API_KEY".into(), key);
-    assert!(load_with(&minimal(), env, &[]).is_ok());
-}
-
-#[test]
-fn gemini_needs_no_key_where_it_is_not_asked() {
-    let mut env = secrets();
-    env.remove("GEMINI_API_KEY");
-    let settings = load_with(&minimal(), env, &["engine.order=apertium"]).unwrap();
-    assert!(settings.engine.gemini.is_none());
-}
-
-#[test]
-fn an_account_may_have_an_oauth_2_token_alone() {
-    let env = HashMap::from([
-        ("X_TOWN_ES_OAUTH2_TOKEN".to_owned(), "user".to_owned()),
-        ("GEMINI_API_KEY".to_owned(), "key".to_owned()),
-    ]);
-    let settings = load_with(&minimal(), env, &[]).unwrap();
-    assert!(matches!(settings.targets[0].auth, XAuth::User2(_)));
-    assert!(matches!(settings.source.auth, XAuth::User2(_)), "the first target reads, too");
-}
-
-#[test]
-fn flags_go_before_environment_before_file() {
-    let text = format!("{}[router]\nqueue = 100\n", minimal());
-    let mut env = secrets();
-    assert_eq!(load_with(&text, env.clone(), &[]).unwrap().router_queue, 100);
-    env.insert("MYNAH__ROUTER__QUEUE".into(), "200".into());
-    assert_eq!(load_with(&text, env.clone(), &[]).unwrap().router_queue, 200);
-    let settings = load_with(&text, env, &["router.queue=300"]).unwrap();
-    assert_eq!(settings.router_queue, 300);
-    assert_eq!(settings.origins["router.queue"], ("300".into(), "--set router.queue".into()));
-}
-
-#[test]
-fn a_mistake_in_the_environment_is_told_by_its_variable() {
-    let mut env = secrets();
-    env.insert("MYNAH__ROUTER__QEUE".into(), "200".into());
-    let told = load_with(&minimal(), env, &[]).unwrap_err();
-    assert!(told.contains("MYNAH__ROUTER__QEUE: router.qeue: there is no such key"), "{told}");
-    assert!(told.contains("did you mean router.queue?"), "{told}");
-}
-
-#[test]
-fn a_preset_changes_defaults_and_no_more() {
-    let speed = load_with(&format!("preset = \"speed\"\n{}", minimal()), secrets(), &[]).unwrap();
-    assert_eq!(speed.translator.pool_size, 16);
-    let text = format!("preset = \"speed\"\n{}[translator]\npool_size = 2\n", minimal());
-    assert_eq!(load_with(&text, secrets(), &[]).unwrap().translator.pool_size, 2);
-}
-
-#[test]
-fn a_file_that_is_no_toml_or_not_there_is_one_problem() {
-    let told = problems("[source\naccount = 1");
-    assert!(told.starts_with("1 problem in the settings\n  DIR/config.toml:1"), "{told}");
-    let missing = load(&SettingsSources { file: Some("/nowhere/config.toml".into()), ..Default::default() });
-    assert!(missing.unwrap_err().to_string().contains("name a file with --config"));
-}
-
-#[test]
-fn nothing_shows_a_secret() {
-    let settings = load_with(&minimal(), secrets(), &[]).unwrap();
-    assert!(!format!("{settings:?}").contains("s3cret"));
-    let text = minimal() + "[x]\nconsumer_secret = \"s3cret\"\n";
-    assert!(!problems(&text).contains("s3cret"));
-}
-
-#[test]
-fn where_a_ledger_begins_has_four_forms() {
-    let start = |value: &str| {
-        load_with(&minimal(), secrets(), &[&format!("source.start={value}")]).map(|s| s.source.start)
-    };
-    assert_eq!(start("beginning"), Ok(StartAt::Beginning));
-    assert_eq!(
-        start("1445880548472328192"),
-        Ok(StartAt::After(mynah_domain::PostId("1445880548472328192".into()), 1_445_880_548_472_328_192))
-    );
-    assert!(matches!(start("2026-11-01T00:00:00Z"), Ok(StartAt::From(_))));
-    assert!(start("yesterday").unwrap_err().contains("\"beginning\""));
+        let row = page.lines().find(|row| row.starts_with(&format!("| `{key}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/configuration.md has no {key}"));
+        for preset in &presets {
+            if let Some(default) = preset[index].default {
+                assert!(row.contains(&format!("`{default}`")), "{key} should say `{default}`: {row}");
+            }
+        }
+    }
 }

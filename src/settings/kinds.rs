@@ -1,0 +1,474 @@
+//! What a setting may be: each kind turns what was written into a typed value, or says what is wrong with it and what
+//! would be right. Whatever comes from the environment or a flag is text, so every kind reads text too.
+
+use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use config::ValueKind;
+use jiff::Timestamp;
+use mynah_domain::{Language, PostId};
+use url::{Host, Url};
+
+use super::{EngineName, Start, nearest::nearest};
+
+/// Why a value is not taken.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) what: String,
+    pub(super) mend: String,
+}
+
+pub(super) type Read<T> = Result<T, Refusal>;
+
+fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Read<T> {
+    Err(Refusal { what: what.into(), mend: mend.into() })
+}
+
+/// A value as a person wrote it, for messages and lists.
+pub(super) fn shown(value: &ValueKind) -> String {
+    match value {
+        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect::<Vec<_>>().join(", "),
+        ValueKind::Table(_) => "a section".into(),
+        other => other.to_string(),
+    }
+}
+
+/// A value within a sentence: quoted, with nothing that a terminal would obey, and not endless.
+fn quoted(value: &ValueKind) -> String {
+    let text = shown(value);
+    let head: String = text.chars().take(60).collect();
+    let more = if head.len() < text.len() { "…" } else { "" };
+    match value {
+        ValueKind::String(_) => format!("{head:?}{more}"),
+        ValueKind::Array(_) => format!("[{}{more}]", head.escape_debug()),
+        _ => head,
+    }
+}
+
+fn text_of(value: &ValueKind) -> Read<&str> {
+    match value {
+        ValueKind::String(text) => Ok(text.trim()),
+        ValueKind::Table(_) => {
+            refuse("this is a section, and should be a single value", "write key = \"value\"")
+        }
+        ValueKind::Array(_) => {
+            refuse(format!("{} is a list, and should be a text", quoted(value)), "write one text in quotes")
+        }
+        other => refuse(
+            format!("{} is no text", quoted(other)),
+            format!("write it in quotes, \"{}\"", shown(other)),
+        ),
+    }
+}
+
+/// A text that is one of a few.
+pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&ValueKind) -> Read<T> {
+    move |value| {
+        let text = text_of(value)?;
+        if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == text) {
+            return Ok(*chosen);
+        }
+        let names = choices.iter().map(|(name, _)| *name);
+        refuse(format!("there is no {}", quoted(value)), did_you_mean(text, names))
+    }
+}
+
+fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let all = names.clone().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    match nearest(word, names) {
+        Some(name) => format!("did you mean {name:?}? It can be {all}"),
+        None => format!("it can be {all}"),
+    }
+}
+
+/// Yes or no.
+pub(super) fn flag(value: &ValueKind) -> Read<bool> {
+    match value {
+        ValueKind::Boolean(flag) => Ok(*flag),
+        ValueKind::String(text) if text == "true" => Ok(true),
+        ValueKind::String(text) if text == "false" => Ok(false),
+        other => refuse(
+            format!("{} is neither true nor false", quoted(other)),
+            "write true or false, without quotes",
+        ),
+    }
+}
+
+/// A whole number within bounds.
+pub(super) fn count<T>(range: RangeInclusive<T>) -> impl Fn(&ValueKind) -> Read<T>
+where
+    T: TryFrom<u64> + PartialOrd + fmt::Display,
+{
+    move |value| {
+        let (low, high) = (range.start(), range.end());
+        let mend = format!("write a whole number from {low} to {high}");
+        let number = match value {
+            ValueKind::I64(number) => Some(i128::from(*number)),
+            ValueKind::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let Some(number) = number else {
+            return refuse(format!("{} is no whole number", quoted(value)), mend);
+        };
+        match u64::try_from(number).ok().and_then(|number| T::try_from(number).ok()) {
+            Some(number) if range.contains(&number) => Ok(number),
+            _ => refuse(format!("{number} is not within {low} to {high}"), mend),
+        }
+    }
+}
+
+/// A number of publications, or `none` for no cap.
+pub(super) fn cap(value: &ValueKind) -> Read<Option<u64>> {
+    const MEND: &str = "write a whole number from 1 on, or \"none\" for no cap";
+    if matches!(value, ValueKind::String(text) if text.trim() == "none") {
+        return Ok(None);
+    }
+    match count(0..=1_000_000_u64)(value) {
+        Ok(0) => refuse("0 would hold every job for good, and does not mean \"no cap\"", MEND),
+        Ok(number) => Ok(Some(number)),
+        Err(Refusal { what, .. }) => refuse(what, MEND),
+    }
+}
+
+/// A time with its unit, within bounds.
+pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<Duration> {
+    move |value| {
+        let text = match value {
+            ValueKind::String(text) => text.trim().to_owned(),
+            other => shown(other),
+        };
+        // "0" has no unit either, and humantime would take it.
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+            return refuse(
+                format!("{text} has no unit"),
+                format!("write \"{text}s\" for seconds, or ms, m, h, d"),
+            );
+        }
+        let Ok(duration) = humantime::parse_duration(&text) else {
+            return refuse(
+                format!("{} is no length of time", quoted(value)),
+                "write a number with its unit, such as \"500ms\", \"60s\", \"5m\", \"2h\" or \"7d\"",
+            );
+        };
+        if range.contains(&duration) {
+            return Ok(duration);
+        }
+        let (low, high) = (brief(*range.start()), brief(*range.end()));
+        refuse(
+            format!("{} is not within {low} to {high}", quoted(value)),
+            format!("write a time from {low} to {high}"),
+        )
+    }
+}
+
+/// As a person writes it: `365d`, where humantime has months and a rest.
+fn brief(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let millis = duration.as_millis();
+    let fits = UNITS.iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
+    fits.map_or_else(|| format!("{millis}ms"), |(unit, name)| format!("{}{name}", millis / unit))
+}
+
+/// A language that Mynah knows.
+pub(super) fn language(value: &ValueKind) -> Read<Language> {
+    let text = text_of(value)?;
+    text.parse().or_else(|_| {
+        // People write the name, mistype it, or mistype the code. A code is so short that one wrong letter of two is
+        // already half of it: those are matched by name first.
+        let by_name = |language: &Language| language.name().eq_ignore_ascii_case(text);
+        let near = Language::all().find(by_name).or_else(|| {
+            let word =
+                nearest(text, Language::all().flat_map(|language| [language.name(), language.code()]))?;
+            Language::all().find(|language| [language.name(), language.code()].contains(&word))
+        });
+        refuse(
+            format!("{} is no language that Mynah knows", quoted(value)),
+            match near {
+                Some(near) => format!("did you mean \"{near}\" ({})?", near.name()),
+                None => "write a code such as \"es\", \"fr\", \"de\", \"pt-BR\" or \"zh-Hans\"".into(),
+            },
+        )
+    })
+}
+
+/// An account's handle; a leading `@` is how people write it.
+pub(super) fn handle(value: &ValueKind) -> Read<String> {
+    let text = text_of(value)?;
+    let handle = text.strip_prefix('@').unwrap_or(text);
+    let fits = (1..=15).contains(&handle.len())
+        && handle.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits {
+        return Ok(handle.to_owned());
+    }
+    refuse(
+        format!("{} is no handle of an account on X", quoted(value)),
+        "write what stands after the @: 1 to 15 letters without accents, digits or _",
+    )
+}
+
+/// A model's name. It becomes part of an address, so nothing in it may change where that leads.
+pub(super) fn model(value: &ValueKind) -> Read<String> {
+    let text = text_of(value)?;
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !text.is_empty() && text.bytes().all(fits) && text.bytes().any(|byte| byte != b'.') {
+        return Ok(text.to_owned());
+    }
+    refuse(
+        format!("{} is no name of a model", quoted(value)),
+        "write it as Google lists it, without \"models/\", such as \"gemini-3.5-flash-lite\"",
+    )
+}
+
+/// A folder.
+pub(super) fn folder(value: &ValueKind) -> Read<PathBuf> {
+    match text_of(value)? {
+        "" => refuse("this is empty", "name a folder"),
+        path if path.contains('\0') => refuse("no folder's name has a NUL in it", "name a folder"),
+        path => Ok(path.into()),
+    }
+}
+
+/// Where a service is. Keys travel there: in clear text only within this machine or network.
+pub(super) fn base_url(value: &ValueKind) -> Read<Url> {
+    const EXAMPLE: &str = "write an address such as \"https://api.example.com\"";
+    let text = text_of(value)?;
+    // Before anything else, as whatever is said about such an address would show what must not be shown.
+    if text.contains(['@', '?', '#']) {
+        return refuse(
+            "a base address has no user name, password, query or fragment",
+            format!("{EXAMPLE}; secrets come from the environment"),
+        );
+    }
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return refuse(format!("{} is no URL: {error}", quoted(value)), EXAMPLE),
+    };
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => Ok(url),
+        ("http", Some(host)) if is_inside(&host) => Ok(url),
+        ("http", Some(host)) => refuse(
+            format!("http to {host} would send keys in clear text over the internet"),
+            "write https instead; http is for this machine and network: loopback, private addresses, names without a dot",
+        ),
+        (scheme, _) => refuse(
+            format!("{} begins with {scheme}:, which is neither https nor http", quoted(value)),
+            EXAMPLE,
+        ),
+    }
+}
+
+/// Whether a host is on this machine or in this network, as far as its name tells.
+fn is_inside(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            !name.contains('.') || [".localhost", ".internal", ".local"].iter().any(|end| name.ends_with(end))
+        }
+        Host::Ipv4(ip) => ip.is_loopback() || ip.is_private(),
+        Host::Ipv6(ip) => ip.is_loopback() || ip.is_unique_local(),
+    }
+}
+
+/// Where a fresh ledger begins.
+pub(super) fn start(value: &ValueKind) -> Read<Start> {
+    const MEND: &str = "write \"now\", \"beginning\", a post's id such as \"1849337283618123841\", or a moment such as \
+                        \"2026-10-01T00:00:00Z\"";
+    let text = shown(value);
+    match text.trim() {
+        "now" => return Ok(Start::Now),
+        "beginning" => return Ok(Start::Beginning),
+        id if (1..=19).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Ok(Start::After(PostId(id.to_owned())));
+        }
+        _ => {}
+    }
+    // X's API knows no post from before this day, and calls an earlier moment an error.
+    let earliest = Timestamp::constant(1_288_915_200, 0) + jiff::SignedDuration::from_hours(24);
+    match text.trim().parse::<Timestamp>() {
+        Ok(moment) if moment < earliest => {
+            refuse(format!("{moment} is before 2010-11-06, where X's record begins"), MEND)
+        }
+        Ok(moment) if moment > Timestamp::now() => refuse(format!("{moment} is in the future"), MEND),
+        Ok(moment) => Ok(Start::From(moment)),
+        Err(_) => refuse(format!("{} is no place to begin at", quoted(value)), MEND),
+    }
+}
+
+/// Engines by name, in the order in which they are tried; in the environment with commas.
+pub(super) fn engines(value: &ValueKind) -> Read<Vec<EngineName>> {
+    let written: Vec<String> = match value {
+        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
+        ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+        other => {
+            return refuse(
+                format!("{} is no list of engines", quoted(other)),
+                "write [\"gemini\", \"apertium\"]",
+            );
+        }
+    };
+    let written: Vec<&str> = written.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    let find = |name: &str| EngineName::ALL.into_iter().find(|engine| engine.as_str() == name);
+    let names = EngineName::ALL.into_iter().map(EngineName::as_str);
+    let unknown: Vec<&str> = written.iter().copied().filter(|name| find(name).is_none()).collect();
+    if let [first, ..] = unknown[..] {
+        let list: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
+        return refuse(format!("there is no engine {}", list.join(" and no ")), did_you_mean(first, names));
+    }
+    let order: Vec<EngineName> = written.iter().copied().filter_map(find).collect();
+    if order.is_empty() {
+        return refuse("no engine is named, so nothing could be translated", did_you_mean("", names));
+    }
+    match order.iter().enumerate().find(|(index, engine)| order[..*index].contains(engine)) {
+        Some((_, twice)) => refuse(format!("{:?} is named twice", twice.as_str()), "name each engine once"),
+        None => Ok(order),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> ValueKind {
+        ValueKind::from(text)
+    }
+
+    #[track_caller]
+    fn refused<T: fmt::Debug>(read: Read<T>, what: &str, mend: &str) {
+        let refusal = read.unwrap_err();
+        assert!(refusal.what.contains(what), "{refusal:?}");
+        assert!(refusal.mend.contains(mend), "{refusal:?}");
+    }
+
+    #[test]
+    fn a_time_needs_its_unit_and_keeps_its_bounds() {
+        let minute = duration(Duration::from_secs(1)..=Duration::from_hours(24));
+        assert_eq!(minute(&text("90s")).unwrap(), Duration::from_secs(90));
+        assert_eq!(minute(&text(" 1m 30s ")).unwrap(), Duration::from_secs(90));
+        refused(minute(&ValueKind::I64(60)), "60 has no unit", "\"60s\"");
+        refused(minute(&text("60")), "60 has no unit", "\"60s\"");
+        refused(minute(&text("0")), "0 has no unit", "\"0s\"");
+        refused(minute(&text("soon")), "\"soon\" is no length of time", "60s");
+        refused(minute(&text("60 parsecs")), "is no length of time", "60s");
+        refused(minute(&ValueKind::I64(-5)), "-5 is no length of time", "60s");
+        refused(minute(&text("7d")), "not within 1s to 1d", "1s to 1d");
+        refused(minute(&ValueKind::Boolean(true)), "true is no length of time", "60s");
+    }
+
+    #[test]
+    fn a_count_is_whole_and_within_bounds() {
+        let count = count(1..=256_usize);
+        assert_eq!(count(&ValueKind::I64(4)).unwrap(), 4);
+        assert_eq!(count(&text("256")).unwrap(), 256);
+        for wrong in [ValueKind::I64(0), ValueKind::I64(-1), ValueKind::I64(i64::MAX), text("257")] {
+            refused(count(&wrong), "not within 1 to 256", "from 1 to 256");
+        }
+        for wrong in [text("many"), ValueKind::Float(2.5), ValueKind::Boolean(true), text("")] {
+            refused(count(&wrong), "no whole number", "from 1 to 256");
+        }
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false() {
+        assert!(flag(&ValueKind::Boolean(true)).unwrap());
+        assert!(!flag(&text("false")).unwrap());
+        refused(flag(&text("yes")), "\"yes\" is neither", "true or false");
+        refused(flag(&ValueKind::I64(1)), "1 is neither", "true or false");
+    }
+
+    #[test]
+    fn no_cap_is_said_with_a_word() {
+        assert_eq!(cap(&text("none")).unwrap(), None);
+        assert_eq!(cap(&ValueKind::I64(20)).unwrap(), Some(20));
+        refused(cap(&ValueKind::I64(0)), "hold every job", "none");
+        refused(cap(&text("unlimited")), "no whole number", "none");
+        refused(cap(&ValueKind::I64(-3)), "not within", "none");
+    }
+
+    #[test]
+    fn a_language_is_found_by_code_and_mended_by_name() {
+        assert_eq!(language(&text("pt-br")).unwrap().code(), "pt-BR");
+        refused(language(&text("spanish")), "no language", "\"es\" (Spanish)");
+        refused(language(&text("Galisian")), "no language", "\"gl\" (Galician)");
+        refused(language(&text("zh-Hanss")), "no language", "\"zh-Hans\"");
+        refused(language(&text("qq")), "no language", "write a code");
+        refused(language(&ValueKind::I64(1)), "1 is no text", "\"1\"");
+    }
+
+    #[test]
+    fn a_handle_is_what_x_takes_for_one() {
+        assert_eq!(handle(&text("@example_es")).unwrap(), "example_es");
+        for wrong in ["", "@", "a b", "sixteen_letters_", "niño", "https://x.com/a"] {
+            refused(handle(&text(wrong)), "no handle", "1 to 15");
+        }
+        refused(handle(&ValueKind::I64(123)), "123 is no text", "\"123\"");
+    }
+
+    #[test]
+    fn keys_go_in_clear_text_only_where_nobody_listens() {
+        for right in [
+            "https://api.x.com",
+            "https://proxy.example.com:8443/x",
+            "http://127.0.0.1:8080",
+            "http://localhost:1",
+            "http://[::1]:9",
+            "http://sandbox:8080",
+            "http://10.1.2.3",
+            "http://host.docker.internal:80",
+        ] {
+            assert!(base_url(&text(right)).is_ok(), "{right}");
+        }
+        refused(base_url(&text("http://api.x.com")), "clear text", "write https instead");
+        refused(base_url(&text("http://8.8.8.8")), "clear text", "https");
+        refused(base_url(&text("api.x.com")), "no URL", "https://");
+        refused(base_url(&text("ftp://api.x.com")), "begins with ftp", "https://");
+        refused(base_url(&text("https://")), "no URL", "https://");
+        for secret in ["https://me:hunter2@x.com", "https://x.com?key=hunter2", "https://me:hunter2@x:99999"]
+        {
+            let refusal = base_url(&text(secret)).unwrap_err();
+            assert!(!format!("{refusal:?}").contains("hunter2"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_start_is_a_word_an_id_or_a_moment() {
+        assert_eq!(start(&text("now")).unwrap(), Start::Now);
+        assert_eq!(start(&text("beginning")).unwrap(), Start::Beginning);
+        let id = Start::After(PostId("1849337283618123841".into()));
+        assert_eq!(start(&ValueKind::I64(1_849_337_283_618_123_841)).unwrap(), id);
+        assert_eq!(start(&text("1849337283618123841")).unwrap(), id);
+        let moment = Start::From("2026-10-01T00:00:00Z".parse().unwrap());
+        assert_eq!(start(&text("2026-10-01T02:00:00+02:00")).unwrap(), moment);
+        refused(start(&text("2026-10-01")), "no place to begin", "2026-10-01T00:00:00Z");
+        refused(start(&text("2010-11-05T23:59:59Z")), "before 2010-11-06", "now");
+        assert!(start(&text("2010-11-06T00:00:00Z")).is_ok());
+        refused(start(&text("2999-01-01T00:00:00Z")), "in the future", "now");
+        refused(start(&text("yesterday")), "no place to begin", "now");
+    }
+
+    #[test]
+    fn the_order_of_engines_is_kept() {
+        use EngineName::{Apertium, Gemini};
+        assert_eq!(engines(&text("apertium, gemini")).unwrap(), [Apertium, Gemini]);
+        assert_eq!(engines(&ValueKind::from(vec!["gemini"])).unwrap(), [Gemini]);
+        refused(
+            engines(&ValueKind::from(vec!["gemni", "deepl"])),
+            "\"gemni\" and no \"deepl\"",
+            "did you mean \"gemini\"",
+        );
+        refused(engines(&ValueKind::from(Vec::<&str>::new())), "no engine is named", "\"apertium\"");
+        refused(engines(&text("gemini,gemini")), "twice", "once");
+        refused(engines(&ValueKind::Boolean(true)), "no list", "[\"gemini\"");
+    }
+
+    #[test]
+    fn a_model_cannot_lead_elsewhere() {
+        assert_eq!(model(&text("gemini-3.5-flash-lite")).unwrap(), "gemini-3.5-flash-lite");
+        for wrong in ["", "models/gemini", "..", "a?b", "a b"] {
+            refused(model(&text(wrong)), "no name of a model", "models/");
+        }
+    }
+
+    #[test]
+    fn what_a_message_shows_is_short_and_obeyed_by_no_terminal() {
+        let refusal = handle(&text(&format!("\u{1b}[31m{}", "x".repeat(500)))).unwrap_err();
+        assert!(!refusal.what.contains('\u{1b}') && refusal.what.len() < 150, "{refusal:?}");
+    }
+}

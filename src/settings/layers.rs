@@ -1,0 +1,275 @@
+//! Settings come from three places, and whoever is told of a problem wants to know which. The `config` crate lays file,
+//! environment and flags over one another; beside it this module notes where each key was written last, with the
+//! file's lines from `toml_edit`.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use config::{Config, Environment, File, FileFormat, Value, ValueKind};
+use toml_edit::{Document, Item, TableLike};
+
+use super::{
+    SettingsSources,
+    problem::{Place, Problem},
+};
+
+const PREFIX: &str = "MYNAH";
+const SEPARATOR: &str = "__";
+const DEFAULT_FILE: &str = "config.toml";
+
+/// A key that somebody wrote.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) place: Place,
+    pub(super) is_section: bool,
+}
+
+/// File, environment and flags, laid over one another.
+#[derive(Debug)]
+pub(super) struct Layers {
+    config: Config,
+    pub(super) written: BTreeMap<String, Written>,
+    pub(super) file: PathBuf,
+}
+
+impl Layers {
+    /// Reads all three. Problems that leave the others readable go to `problems`; one that does not is the error.
+    pub(super) fn read(sources: &SettingsSources, problems: &mut Vec<Problem>) -> Result<Self, Box<Problem>> {
+        let file = sources.file_in_force();
+        let text = read_file(&file, sources.names_file())?;
+        Self::over(file, &text, sources, problems)
+    }
+
+    /// The same, with the file's text at hand.
+    pub(super) fn over(
+        file: PathBuf,
+        text: &str,
+        sources: &SettingsSources,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Self, Box<Problem>> {
+        let mut written = BTreeMap::new();
+        let document =
+            Document::parse(text).map_err(|error| Box::new(syntax_problem(&file, text, &error)))?;
+        Lines { path: &file, text, written: &mut written }.note(document.as_table(), "");
+
+        let mut environment = vec![];
+        for (name, value) in sources.env.iter().filter(|(_, value)| !value.is_empty()) {
+            let Some(key) = key_of_variable(name) else { continue };
+            let place = Place::Environment(name.clone());
+            if may_be_set(&key, &place, problems) {
+                environment.push((key.clone(), name.clone(), value.clone()));
+            }
+            written.insert(key, Written { place, is_section: false });
+        }
+        let mut flags = vec![];
+        for flag in &sources.overrides {
+            let Some((key, value)) = flag.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
+            else {
+                problems.push(no_assignment(flag));
+                continue;
+            };
+            let place = Place::Flag(key.to_owned());
+            if may_be_set(key, &place, problems) {
+                flags.push((key, value));
+            }
+            written.insert(key.to_owned(), Written { place, is_section: false });
+        }
+
+        // A value laid over a section would take all of its keys away, and be the reason for many more problems.
+        let is_section = |key: &str| {
+            let inside = format!("{key}.");
+            written.range(inside.clone()..).next().is_some_and(|(other, _)| other.starts_with(&inside))
+        };
+        let environment = environment.into_iter().filter(|(key, ..)| !is_section(key));
+        let environment = Environment::with_prefix(PREFIX)
+            .separator(SEPARATOR)
+            .source(Some(environment.map(|(_, name, value)| (name, value)).collect()));
+        let mut builder =
+            Config::builder().add_source(File::from_str(text, FileFormat::Toml)).add_source(environment);
+        for (key, value) in flags.into_iter().filter(|(key, _)| !is_section(key)) {
+            let wrong = |error| Box::new(odd(Place::Flag(key.to_owned()), &error));
+            builder = builder.set_override(key, value).map_err(wrong)?;
+        }
+        let config = builder.build().map_err(|error| Box::new(odd(line(&file, None), &error)))?;
+        Ok(Self { config, written, file })
+    }
+
+    /// What is in force for a key.
+    pub(super) fn value(&self, key: &str) -> Option<ValueKind> {
+        self.config.get::<Value>(key).ok().map(|value| value.kind)
+    }
+
+    /// Where a key was written last, or, for one that is missing, the nearest section that is there.
+    pub(super) fn place(&self, key: &str) -> Place {
+        let mut path = key;
+        loop {
+            if let Some(written) = self.written.get(path) {
+                return written.place.clone();
+            }
+            match path.rsplit_once('.') {
+                Some((parent, _)) => path = parent,
+                None => return line(&self.file, None),
+            }
+        }
+    }
+}
+
+impl SettingsSources {
+    fn named_in_environment(&self) -> Option<&String> {
+        self.env.get("MYNAH_CONFIG").filter(|path| !path.is_empty())
+    }
+
+    fn names_file(&self) -> bool {
+        self.file.is_some() || self.named_in_environment().is_some()
+    }
+
+    fn file_in_force(&self) -> PathBuf {
+        let in_environment = || self.named_in_environment().map(PathBuf::from);
+        self.file.clone().or_else(in_environment).unwrap_or_else(|| DEFAULT_FILE.into())
+    }
+}
+
+/// The variable that sets a key: `MYNAH__SOURCE__ACCOUNT` for `source.account`.
+pub(super) fn variable_of_key(key: &str) -> String {
+    format!("{PREFIX}{SEPARATOR}{}", key.replace('.', SEPARATOR).to_uppercase())
+}
+
+fn key_of_variable(name: &str) -> Option<String> {
+    Some(name.strip_prefix(PREFIX)?.strip_prefix(SEPARATOR)?.to_lowercase().replace(SEPARATOR, "."))
+}
+
+fn is_key_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-".contains(c)
+}
+
+/// Whether a variable or flag may be laid over the file. One that names no key at all is told as unknown later.
+fn may_be_set(key: &str, place: &Place, problems: &mut Vec<Problem>) -> bool {
+    if key == "targets" || key.starts_with("targets.") || key.starts_with("targets[") {
+        problems.push(Problem {
+            place: place.clone(),
+            key: "targets".into(),
+            what: "targets are a list, and are written in the file only".into(),
+            mend: "take this away, and write it under [[targets]] in the settings file".into(),
+        });
+        return false;
+    }
+    !key.is_empty() && key.chars().all(is_key_character) && key.split('.').all(|part| !part.is_empty())
+}
+
+fn no_assignment(flag: &str) -> Problem {
+    Problem {
+        // Only as far as it may be a key: the rest may be anything.
+        place: Place::Flag(flag.chars().take_while(|c| is_key_character(*c)).collect()),
+        key: String::new(),
+        what: "there is no = in it".into(),
+        mend: "write --set section.key=value".into(),
+    }
+}
+
+fn line(path: &Path, line: Option<usize>) -> Place {
+    Place::File { path: path.to_owned(), line, column: None }
+}
+
+fn odd(place: Place, error: &config::ConfigError) -> Problem {
+    Problem {
+        place,
+        key: String::new(),
+        what: format!("this cannot be read: {error}"),
+        mend: "write it as docs/configuration.md shows".into(),
+    }
+}
+
+fn read_file(path: &Path, named: bool) -> Result<String, Box<Problem>> {
+    fs::read_to_string(path).map_err(|error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        Box::new(Problem {
+            place: line(path, None),
+            key: String::new(),
+            what: if missing {
+                "there is no such file".into()
+            } else {
+                format!("cannot read the file: {error}")
+            },
+            mend: match (missing, named) {
+                (true, true) => "name a settings file that exists with --config or MYNAH_CONFIG".into(),
+                (true, false) => {
+                    "copy config.toml from Mynah's source to here and name your accounts in it, or name \
+                                  another file with --config or MYNAH_CONFIG"
+                        .into()
+                }
+                (false, _) => {
+                    "name a TOML file in UTF-8 that may be read, with --config or MYNAH_CONFIG".into()
+                }
+            },
+        })
+    })
+}
+
+fn syntax_problem(path: &Path, text: &str, error: &toml_edit::TomlError) -> Problem {
+    let at = error.span().map(|span| span.start.min(text.len()));
+    let before = at.and_then(|at| text.get(..at));
+    let column = before.map(|before| before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
+    Problem {
+        place: Place::File { path: path.to_owned(), line: before.map(lines_to), column },
+        key: String::new(),
+        // The message alone: with its excerpt it could show a secret that should not be in the file.
+        what: format!("this is no TOML: {}", error.message().trim().replace('\n', ", ")),
+        mend: "mend the line; texts stand in quotes, lists in [ ], sections in [name]".into(),
+    }
+}
+
+fn lines_to(before: &str) -> usize {
+    before.matches('\n').count() + 1
+}
+
+/// Notes in which line each key of the file stands.
+struct Lines<'a> {
+    path: &'a Path,
+    text: &'a str,
+    written: &'a mut BTreeMap<String, Written>,
+}
+
+impl Lines<'_> {
+    fn note(&mut self, table: &dyn TableLike, section: &str) {
+        for (name, item) in table.iter() {
+            let key = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+            let span = table.key(name).and_then(toml_edit::Key::span).or_else(|| item.span());
+            self.put(key.clone(), span, item.is_table_like() || item.is_array_of_tables());
+            self.note_within(item, &key);
+        }
+    }
+
+    fn note_within(&mut self, item: &Item, key: &str) {
+        if let Some(table) = item.as_table_like() {
+            return self.note(table, key);
+        }
+        let tables = item.as_array_of_tables().into_iter().flatten();
+        let tables = tables.map(|table| (table.span(), table as &dyn TableLike));
+        let inline = item.as_array().into_iter().flatten().filter_map(toml_edit::Value::as_inline_table);
+        let inline = inline.map(|table| (table.span(), table as &dyn TableLike));
+        for (index, (span, table)) in tables.chain(inline).enumerate() {
+            let key = format!("{key}[{index}]");
+            self.put(key.clone(), span, true);
+            self.note(table, &key);
+        }
+    }
+
+    fn put(&mut self, key: String, span: Option<std::ops::Range<usize>>, is_section: bool) {
+        let number = span.and_then(|span| self.text.get(..span.start)).map(lines_to);
+        self.written.insert(key, Written { place: line(self.path, number), is_section });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_named_no_file_is_told_where_to_get_one() {
+        let problem = read_file(Path::new("/nowhere/config.toml"), false).unwrap_err();
+        assert!(problem.mend.contains("copy config.toml"), "{problem}");
+    }
+}

@@ -1,0 +1,388 @@
+//! The settings as the service uses them: typed, checked, and with nothing left to be wrong. What each is for stands in
+//! `docs/configuration.md`.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use log::LevelFilter;
+use mynah_domain::{Language, PostId, TargetId, Tone, TooLong, backoff::Backoff, caps::Caps};
+use secrecy::SecretString;
+use url::Url;
+
+use super::Place;
+use crate::x::{XAuth, auth::OAuth1, client::XSettings};
+
+/// Everything that is set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which defaults were taken.
+    pub preset: Preset,
+    /// Where the ledger and the cache's snapshot are.
+    pub data_dir: PathBuf,
+    /// Whose posts.
+    pub source: SourceSettings,
+    /// Who reads them.
+    pub read_auth: XReadAuth,
+    /// Where they are said again; at least one, each on an account of its own.
+    pub targets: Vec<TargetSettings>,
+    /// What translates.
+    pub engine: EngineSettings,
+    /// How X is called.
+    pub x: XSettings,
+    /// The queue.
+    pub router: RouterSettings,
+    /// The workers.
+    pub translator: TranslatorSettings,
+    /// Translations that are kept.
+    pub cache: CacheSettings,
+    /// How fast publications go out.
+    pub publisher: PublisherSettings,
+    /// Measurements.
+    pub stats: StatsSettings,
+    /// When an actor that died is built anew.
+    pub supervisor: SupervisorSettings,
+    /// How it stops.
+    pub shutdown: ShutdownSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    pub(super) in_force: Vec<InForce>,
+}
+
+impl Settings {
+    /// Each setting in force, as it was written, and where; secrets by name only.
+    pub fn in_force(&self) -> &[InForce] {
+        &self.in_force
+    }
+}
+
+/// One setting, as it was written, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// `source.poll_interval`, `targets[0].tone`, or a secret's name.
+    pub key: String,
+    /// As it was written; `(secret)` for a secret.
+    pub value: String,
+    /// Who decided.
+    pub place: Place,
+}
+
+/// A set of defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Preset {
+    /// For a small server.
+    #[default]
+    Balanced,
+    /// More at once.
+    Speed,
+    /// As little memory as will do.
+    Memory,
+}
+
+impl Preset {
+    /// All of them, in the order in which tables of defaults have them.
+    pub const ALL: [Self; 3] = [Self::Balanced, Self::Speed, Self::Memory];
+
+    /// As settings name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Balanced => "balanced",
+            Self::Speed => "speed",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where accounts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// X, once Twitter.
+    #[default]
+    X,
+}
+
+impl Network {
+    /// As settings and the ledger name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X => "x",
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whose posts are said again.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// Where the account is.
+    pub network: Network,
+    /// Its handle, without `@`.
+    pub account: String,
+    /// The language it speaks.
+    pub language: Language,
+    /// How often it is asked for new posts.
+    pub poll_interval: Duration,
+    /// Where a fresh ledger begins.
+    pub start: Start,
+    /// Whether its reposts are wanted in the ledger; they are not said again.
+    pub reposts: bool,
+    /// How many posts are asked for at once.
+    pub page_size: usize,
+}
+
+/// Where a fresh ledger begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// With what is said from now on.
+    Now,
+    /// With the oldest post that the source still shows.
+    Beginning,
+    /// After this post.
+    After(PostId),
+    /// With what was said from this moment on.
+    From(Timestamp),
+}
+
+/// Where one translation goes.
+#[derive(Debug, Clone)]
+pub struct TargetSettings {
+    /// Where the account is.
+    pub network: Network,
+    /// Its handle, without `@`.
+    pub account: String,
+    /// The language spoken there.
+    pub language: Language,
+    /// The form of address.
+    pub tone: Tone,
+    /// What happens to a translation that is too long for one publication.
+    pub too_long: TooLong,
+    /// Its own caps where it has them, else the publisher's.
+    pub caps: Caps,
+    /// Who publishes.
+    pub auth: XUserAuth,
+}
+
+impl TargetSettings {
+    /// Its name in the ledger and in logs.
+    pub fn id(&self) -> TargetId {
+        TargetId::new(self.network.as_str(), &self.account)
+    }
+}
+
+/// An account's proof of itself to X.
+#[derive(Debug, Clone)]
+pub enum XUserAuth {
+    /// OAuth 1.0a: the app's two parts and the account's two.
+    OAuth1 {
+        /// The app's key.
+        consumer_key: SecretString,
+        /// The app's secret.
+        consumer_secret: SecretString,
+        /// The account's token.
+        token: SecretString,
+        /// The account's token secret.
+        token_secret: SecretString,
+    },
+    /// OAuth 2.0, as the user.
+    OAuth2 {
+        /// The account's token.
+        token: SecretString,
+    },
+}
+
+/// Who reads the source on X.
+#[derive(Debug, Clone)]
+pub enum XReadAuth {
+    /// The app, which may read and do nothing else.
+    Bearer(SecretString),
+    /// An account.
+    User(XUserAuth),
+}
+
+impl From<XUserAuth> for XAuth {
+    fn from(auth: XUserAuth) -> Self {
+        match auth {
+            XUserAuth::OAuth1 { consumer_key, consumer_secret, token, token_secret } => {
+                Self::User1(Box::new(OAuth1 { consumer_key, consumer_secret, token, token_secret }))
+            }
+            XUserAuth::OAuth2 { token } => Self::User2(token),
+        }
+    }
+}
+
+impl From<XReadAuth> for XAuth {
+    fn from(auth: XReadAuth) -> Self {
+        match auth {
+            XReadAuth::Bearer(token) => Self::App(token),
+            XReadAuth::User(user) => user.into(),
+        }
+    }
+}
+
+/// What translates.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// At least one, none twice; the next is tried when one cannot.
+    pub order: Vec<EngineChoice>,
+    /// How long an engine may take for an answer, where it has no time of its own.
+    pub timeout: Duration,
+}
+
+/// An engine, with all that it needs.
+#[derive(Debug, Clone)]
+pub enum EngineChoice {
+    /// Google's Gemini.
+    Gemini(GeminiSettings),
+    /// Apertium, on this machine.
+    Apertium(ApertiumSettings),
+}
+
+impl EngineChoice {
+    /// Its name.
+    pub fn name(&self) -> EngineName {
+        match self {
+            Self::Gemini(_) => EngineName::Gemini,
+            Self::Apertium(_) => EngineName::Apertium,
+        }
+    }
+}
+
+/// An engine's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EngineName {
+    /// Google's Gemini.
+    Gemini,
+    /// Apertium, on this machine.
+    Apertium,
+}
+
+impl EngineName {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Gemini, Self::Apertium];
+
+    /// As settings name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gemini => "gemini",
+            Self::Apertium => "apertium",
+        }
+    }
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How Gemini is called.
+#[derive(Debug, Clone)]
+pub struct GeminiSettings {
+    /// Who pays.
+    pub api_key: SecretString,
+    /// The model's name.
+    pub model: String,
+    /// Where Gemini is.
+    pub base_url: Url,
+    /// The most texts in one request.
+    pub batch: usize,
+    /// The most connections of one arbiter.
+    pub connections: usize,
+}
+
+/// How Apertium is run.
+#[derive(Debug, Clone)]
+pub struct ApertiumSettings {
+    /// Where its packages put their modes.
+    pub modes_dir: PathBuf,
+    /// How long one text may take.
+    pub timeout: Duration,
+}
+
+/// The queue.
+#[derive(Debug, Clone, Copy)]
+pub struct RouterSettings {
+    /// The most jobs of one target that are held in memory.
+    pub queue: usize,
+}
+
+/// The workers.
+#[derive(Debug, Clone, Copy)]
+pub struct TranslatorSettings {
+    /// How many translate at once.
+    pub pool_size: usize,
+    /// On how many threads; never more than there are workers.
+    pub arbiters: usize,
+}
+
+/// Translations that are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheSettings {
+    /// The most that are kept.
+    pub max_entries: u64,
+    /// How long.
+    pub ttl: Duration,
+    /// How often they are written to disk.
+    pub snapshot_interval: Duration,
+}
+
+/// How fast publications go out, for each target. Caps are with the targets.
+#[derive(Debug, Clone, Copy)]
+pub struct PublisherSettings {
+    /// The time between two publications; zero is no limit.
+    pub min_interval: Duration,
+    /// How many may go at once after a pause.
+    pub burst: usize,
+}
+
+/// Measurements.
+#[derive(Debug, Clone, Copy)]
+pub struct StatsSettings {
+    /// How often a line is logged.
+    pub interval: Duration,
+}
+
+/// When an actor that died is built anew.
+#[derive(Debug, Clone, Copy)]
+pub struct SupervisorSettings {
+    /// How many deaths are borne within the window.
+    pub max_restarts: u32,
+    /// The window.
+    pub window: Duration,
+    /// The waits before restarts.
+    pub backoff: Backoff,
+}
+
+/// How it stops.
+#[derive(Debug, Clone, Copy)]
+pub struct ShutdownSettings {
+    /// How long what is in hand may take to end.
+    pub grace: Duration,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy)]
+pub struct LogSettings {
+    /// From which level on.
+    pub level: LevelFilter,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people: a sentence, then `key=value`.
+    #[default]
+    Text,
+}

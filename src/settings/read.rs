@@ -1,0 +1,220 @@
+//! Every key there is, with its default, its kind and its bounds; and the rules that hold between keys. Each function
+//! reads all of its keys before it gives up on one, so that all problems are told.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use config::ValueKind;
+use log::LevelFilter;
+use mynah_domain::{Language, backoff::Backoff, caps::Caps};
+
+use super::{
+    kinds::{
+        Read, base_url, cap, choice, count, duration, engines, flag, folder, handle, language, model, start,
+    },
+    model::{
+        ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings, LogFormat,
+        LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
+        SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+    },
+    reader::Reader,
+    secrets::Vault,
+    targets::{self, Followed},
+};
+use crate::x::client::XSettings;
+
+pub(super) const NETWORKS: [(&str, Network); 1] = [("x", Network::X)];
+const FORMATS: [(&str, LogFormat); 1] = [("text", LogFormat::Text)];
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::Off),
+    ("error", LevelFilter::Error),
+    ("warn", LevelFilter::Warn),
+    ("info", LevelFilter::Info),
+    ("debug", LevelFilter::Debug),
+    ("trace", LevelFilter::Trace),
+];
+
+const ZERO: Duration = Duration::ZERO;
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Often enough for a test against a sandbox, seldom enough to be sensible.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long one call to a service may take.
+fn call(value: &ValueKind) -> Read<Duration> {
+    duration(TICK..=MINUTE * 10)(value)
+}
+
+const CONNECTIONS: RangeInclusive<usize> = 1..=256;
+
+/// Reads them all. `None` where there was a problem; the reader or the vault has it.
+pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<Settings> {
+    let preset =
+        reader.or("preset", "balanced", choice(&Preset::ALL.map(|preset| (preset.as_str(), preset))));
+    reader.follow(preset.unwrap_or_default());
+    let data_dir = reader.or("data_dir", "data", folder);
+    let account = reader.required("source.account", "write the handle of the account to follow", handle);
+    let spoken = reader.or("source.language", "en", language);
+    let source = source(reader, account.clone(), spoken);
+    let daily = reader.or("publisher.daily_cap", "50", cap);
+    let monthly = reader.or("publisher.monthly_cap", "1000", cap);
+    let caps = daily.zip(monthly).map(|(daily, monthly)| Caps { daily, monthly });
+    let targets = targets::read(reader, vault, &Followed { account, language: spoken, caps });
+    let first = targets.as_ref().and_then(|targets| targets.first());
+    let read_auth = vault.reader(first.map(|first| first.auth.clone()));
+    let engine = engine(reader, vault);
+    let x = x(reader);
+    let router = router(reader);
+    let translator = translator(reader);
+    let cache = cache(reader);
+    let publisher = publisher(reader);
+    let stats = stats(reader);
+    let supervisor = supervisor(reader);
+    let shutdown = shutdown(reader);
+    let log = log(reader);
+    Some(Settings {
+        preset: preset?,
+        data_dir: data_dir?,
+        source: source?,
+        read_auth: read_auth?,
+        targets: targets?,
+        engine: engine?,
+        x: x?,
+        router: router?,
+        translator: translator?,
+        cache: cache?,
+        publisher: publisher?,
+        stats: stats?,
+        supervisor: supervisor?,
+        shutdown: shutdown?,
+        log: log?,
+        in_force: vec![],
+    })
+}
+
+fn source(
+    reader: &mut Reader<'_>,
+    account: Option<String>,
+    language: Option<Language>,
+) -> Option<SourceSettings> {
+    let network = reader.or("source.network", "x", choice(&NETWORKS));
+    let poll_interval = reader.or("source.poll_interval", "60s", duration(TICK..=DAY));
+    let start = reader.or("source.start", "now", start);
+    let reposts = reader.or("source.reposts", "false", flag);
+    let page_size = reader.or("source.page_size", "100", count(5..=100));
+    Some(SourceSettings {
+        network: network?,
+        account: account?,
+        language: language?,
+        poll_interval: poll_interval?,
+        start: start?,
+        reposts: reposts?,
+        page_size: page_size?,
+    })
+}
+
+fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<EngineSettings> {
+    let order = reader.or("engine.order", "gemini, apertium", engines);
+    let timeout = reader.or("engine.timeout", "30s", call);
+    // Read whether they are in the order or not: what is written is checked.
+    let model = reader.or("engine.gemini.model", "gemini-3.5-flash-lite", model);
+    let gemini_url =
+        reader.or("engine.gemini.base_url", "https://generativelanguage.googleapis.com", base_url);
+    let batch = reader.or("engine.gemini.batch", "20", count(1..=100));
+    let connections = reader.by_preset("engine.gemini.connections", ["8", "32", "2"], count(CONNECTIONS));
+    let modes_dir = reader.or("engine.apertium.modes_dir", "/usr/share/apertium/modes", folder);
+    let apertium_timeout = reader.or("engine.apertium.timeout", "10s", call);
+
+    let order = order?;
+    let api_key = if order.contains(&EngineName::Gemini) { vault.gemini() } else { None };
+    let gemini = || {
+        Some(GeminiSettings {
+            api_key: api_key.clone()?,
+            model: model.clone()?,
+            base_url: gemini_url.clone()?,
+            batch: batch?,
+            connections: connections?,
+        })
+    };
+    let apertium = ApertiumSettings { modes_dir: modes_dir?, timeout: apertium_timeout? };
+    let order = order.into_iter().map(|name| match name {
+        EngineName::Gemini => gemini().map(EngineChoice::Gemini),
+        EngineName::Apertium => Some(EngineChoice::Apertium(apertium.clone())),
+    });
+    Some(EngineSettings { order: order.collect::<Option<_>>()?, timeout: timeout? })
+}
+
+fn x(reader: &mut Reader<'_>) -> Option<XSettings> {
+    let base_url = reader.or("x.base_url", "https://api.x.com", base_url);
+    let timeout = reader.or("x.timeout", "20s", call);
+    let connections = reader.by_preset("x.connections", ["4", "16", "2"], count(CONNECTIONS));
+    Some(XSettings { base_url: base_url?, timeout: timeout?, connections: connections? })
+}
+
+fn router(reader: &mut Reader<'_>) -> Option<RouterSettings> {
+    let queue = reader.by_preset("router.queue", ["1000", "5000", "100"], count(1..=1_000_000));
+    Some(RouterSettings { queue: queue? })
+}
+
+fn translator(reader: &mut Reader<'_>) -> Option<TranslatorSettings> {
+    let pool_size = reader.by_preset("translator.pool_size", ["4", "16", "2"], count(1..=256));
+    let arbiters = reader.by_preset("translator.arbiters", ["2", "4", "1"], count(1..=64));
+    let (pool_size, arbiters) = (pool_size?, arbiters?);
+    // A thread without a worker would only cost memory.
+    Some(TranslatorSettings { pool_size, arbiters: arbiters.min(pool_size) })
+}
+
+fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
+    let max_entries =
+        reader.by_preset("cache.max_entries", ["10000", "50000", "1000"], count(1..=10_000_000));
+    let ttl = reader.or("cache.ttl", "7d", duration(MINUTE..=DAY * 365));
+    let snapshot_interval = reader.or("cache.snapshot_interval", "60s", duration(SECOND..=DAY));
+    Some(CacheSettings { max_entries: max_entries?, ttl: ttl?, snapshot_interval: snapshot_interval? })
+}
+
+fn publisher(reader: &mut Reader<'_>) -> Option<PublisherSettings> {
+    let min_interval = reader.or("publisher.min_interval", "5s", duration(ZERO..=DAY));
+    let burst = reader.or("publisher.burst", "1", count(1..=100));
+    Some(PublisherSettings { min_interval: min_interval?, burst: burst? })
+}
+
+fn stats(reader: &mut Reader<'_>) -> Option<StatsSettings> {
+    let interval = reader.or("stats.interval", "30s", duration(TICK..=HOUR));
+    Some(StatsSettings { interval: interval? })
+}
+
+fn supervisor(reader: &mut Reader<'_>) -> Option<SupervisorSettings> {
+    let max_restarts = reader.or("supervisor.max_restarts", "5", count(0..=1000));
+    let window = reader.or("supervisor.window", "60s", duration(SECOND..=DAY));
+    let base = reader.or("supervisor.backoff", "500ms", duration(MILLISECOND..=HOUR));
+    let max = reader.or("supervisor.backoff_max", "30s", duration(MILLISECOND..=HOUR));
+    let backoff = Backoff { base: base?, max: max? };
+    if backoff.base > backoff.max {
+        // One of the two was written, as the defaults are in order.
+        let written = if reader.is_written("supervisor.backoff") {
+            "supervisor.backoff"
+        } else {
+            "supervisor.backoff_max"
+        };
+        reader.complain(
+            written,
+            "the first wait, supervisor.backoff, is longer than the longest, supervisor.backoff_max",
+            "lower supervisor.backoff or raise supervisor.backoff_max",
+        );
+    }
+    Some(SupervisorSettings { max_restarts: max_restarts?, window: window?, backoff })
+}
+
+fn shutdown(reader: &mut Reader<'_>) -> Option<ShutdownSettings> {
+    let grace = reader.or("shutdown.grace", "20s", duration(ZERO..=HOUR));
+    Some(ShutdownSettings { grace: grace? })
+}
+
+fn log(reader: &mut Reader<'_>) -> Option<LogSettings> {
+    let level = reader.or("log.level", "info", choice(&LEVELS));
+    let format = reader.or("log.format", "text", choice(&FORMATS));
+    Some(LogSettings { level: level?, format: format? })
+}

@@ -1,0 +1,151 @@
+//! A key that nobody reads does nothing, and whoever wrote it believes it does. It is a problem, with the key that was
+//! meant. So is a secret in the settings: they are shown, copied and kept in repositories.
+
+use std::collections::HashMap;
+
+use super::{
+    KnownKey,
+    layers::{Layers, Written, variable_of_key},
+    nearest::{nearest_key, section},
+    problem::{Place, Problem},
+    secrets::{self, target_secret},
+};
+
+/// A key without the number of a target: `targets[].tone` for `targets[3].tone`.
+pub(super) fn general(key: &str) -> String {
+    let Some((list, rest)) = key.split_once('[') else {
+        return key.to_owned();
+    };
+    let rest = rest.split_once(']').map_or("", |(_, rest)| rest);
+    format!("{list}[]{rest}")
+}
+
+/// The problems with what was written and never asked for.
+pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String, String>) -> Vec<Problem> {
+    let known: Vec<&str> = known.iter().map(|known| known.key.as_str()).collect();
+    let mut found = misnamed_variables(&known, env);
+    let mut strange: Vec<&str> = vec![];
+    for (key, written) in &layers.written {
+        // A strange section is told once, and not for all that is in it.
+        let within =
+            |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
+        let Some((what, mend)) = fault(key, written, &known, layers) else {
+            continue;
+        };
+        if strange.iter().any(within) && secret_variable(key, layers).is_none() {
+            continue;
+        }
+        strange.push(key);
+        found.push(Problem { place: written.place.clone(), key: key.clone(), what, mend });
+    }
+    found
+}
+
+fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Option<(String, String)> {
+    let general = general(key);
+    if known.contains(&general.as_str()) || key == "targets" {
+        return None;
+    }
+    // Targets in the environment or a flag, or as a single section, are told already.
+    let outside = !matches!(written.place, Place::File { .. });
+    if key.starts_with("targets.") || (outside && key.starts_with("targets[")) {
+        return None;
+    }
+    let within: Vec<&str> = known.iter().copied().filter(|known| is_within(known, &general)).collect();
+    if !within.is_empty() {
+        let first = written_as(within[0], &written.place);
+        return (!written.is_section).then(|| {
+            ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
+        });
+    }
+    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers)) {
+        return Some((
+            "secrets do not belong in the settings, where they are shown and copied".into(),
+            format!(
+                "take it away, and set the environment variable {variable}, or {variable}_FILE to a file with it"
+            ),
+        ));
+    }
+    let mend = match nearest_key(&general, known.iter().copied()) {
+        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.place)),
+        _ => {
+            let near = written
+                .is_section
+                .then(|| nearest_key(&general, known.iter().map(|key| section(key))))
+                .flatten();
+            match near.filter(|near| !near.is_empty()) {
+                Some(near) => format!("did you mean [{near}]?"),
+                None => format!("take it away; {}", keys_beside(&general, known)),
+            }
+        }
+    };
+    Some(("there is no such setting".into(), mend))
+}
+
+fn is_within(key: &str, section: &str) -> bool {
+    key.strip_prefix(section).is_some_and(|rest| rest.starts_with(['.', '[']))
+}
+
+/// A key in the form in which it is written there.
+fn written_as(key: &str, place: &Place) -> String {
+    match place {
+        Place::Environment(_) => variable_of_key(key),
+        _ => key.replace("[]", ""),
+    }
+}
+
+fn keys_beside(key: &str, known: &[&str]) -> String {
+    let beside: Vec<&str> = known.iter().copied().filter(|known| section(known) == section(key)).collect();
+    if beside.is_empty() || section(key).is_empty() {
+        return "docs/configuration.md has all settings".into();
+    }
+    let names: Vec<&str> = beside.iter().filter_map(|key| key.rsplit('.').next()).collect();
+    format!("[{}] has {}", section(key).replace("[]", ""), names.join(", "))
+}
+
+/// `MYNAH_SOURCE_ACCOUNT` sets nothing: between prefix, section and key stand two underscores.
+fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Problem> {
+    let known: Vec<String> = known.iter().map(|key| variable_of_key(key)).collect();
+    let meant = |name: &str| {
+        known.iter().find(|known| *known != name && known.replace("__", "_") == name.replace("__", "_"))
+    };
+    let mut problems: Vec<Problem> = vec![];
+    for name in env.keys().filter(|name| name.starts_with("MYNAH_") && !name.starts_with("MYNAH__")) {
+        if let Some(meant) = meant(name) {
+            problems.push(Problem {
+                place: Place::Environment(name.clone()),
+                key: String::new(),
+                what: "this sets nothing: prefix, section and key are parted by two underscores".into(),
+                mend: format!("write {meant}"),
+            });
+        }
+    }
+    problems
+}
+
+/// The variable in which a secret belongs, for a key that looks like one.
+fn secret_variable(key: &str, layers: &Layers) -> Option<String> {
+    const TELLING: [&str; 8] =
+        ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
+    let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
+    TELLING.iter().any(|telling| name.contains(telling)).then_some(())?;
+    let whole = key.to_lowercase();
+    let of_account = |ending: &str| {
+        let target = key.split_once(']').map(|(target, _)| format!("{target}].account"));
+        let account = target.and_then(|key| layers.value(&key)).map(|account| account.to_string());
+        let account = account.map(|account| account.trim_start_matches('@').to_owned());
+        target_secret(account.as_deref().unwrap_or("<ACCOUNT>"), ending)
+    };
+    Some(match name.as_str() {
+        _ if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") => {
+            secrets::GEMINI_API_KEY.into()
+        }
+        name if name.contains("oauth2") => of_account(secrets::OAUTH2_TOKEN),
+        name if name.contains("bearer") => secrets::BEARER_TOKEN.into(),
+        name if name.contains("token_secret") => of_account(secrets::ACCESS_TOKEN_SECRET),
+        name if name.contains("token") => of_account(secrets::ACCESS_TOKEN),
+        name if name.contains("secret") => secrets::CONSUMER_SECRET.into(),
+        name if name.contains("key") => secrets::CONSUMER_KEY.into(),
+        _ => of_account(secrets::ACCESS_TOKEN),
+    })
+}
