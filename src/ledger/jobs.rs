@@ -178,6 +178,12 @@ fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) 
 }
 
 pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
+    // Whoever starts anew has perhaps mended what kept these waiting.
+    db.execute(
+        "UPDATE jobs SET attempt = 0, not_before = NULL
+         WHERE state IN ('queued', 'ready', 'unknown') AND (attempt > 0 OR not_before IS NOT NULL)",
+        [],
+    )?;
     let mut statement = db.prepare_cached(
         "SELECT id, state, token, translation IS NOT NULL,
                 EXISTS (SELECT 1 FROM publications WHERE job = jobs.id AND remote_id IS NULL)

@@ -269,6 +269,18 @@ pub(crate) async fn what_a_cap_held_is_looked_at_anew_after_a_start<B: Bench>() 
     assert_eq!(states, [JobState::Queued, JobState::Held]);
 }
 
+pub(crate) async fn what_waited_for_another_try_is_tried_at_once_after_a_start<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.pop().unwrap();
+    let leased = change(&*ledger, &job, 0, vec![JobEvent::LeasedForTranslation]).await.unwrap();
+    let back = JobEvent::HandedBack { not_before: Some(Timestamp::MAX), reason: "no engine".into() };
+    change(&*ledger, &job, leased.token, vec![back]).await.unwrap();
+    ledger.recover().await.unwrap();
+    let waiting = line(&*ledger, "es").await.pop().unwrap();
+    assert_eq!((waiting.state, waiting.attempt, waiting.not_before), (JobState::Queued, 0, None));
+}
+
 pub(crate) async fn only_what_was_begun_counts_against_the_caps<B: Bench>() {
     let clock = TestClock::at("2026-11-30T23:59:00Z");
     let ledger = B::new(clock.clone()).open();
@@ -315,6 +327,7 @@ macro_rules! ledger_contract {
             a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leaves_it
             what_was_in_hand_is_taken_up_after_a_crash
             what_a_cap_held_is_looked_at_anew_after_a_start
+            what_waited_for_another_try_is_tried_at_once_after_a_start
             only_what_was_begun_counts_against_the_caps
             messages_on_record_are_told_from_others
         );

@@ -31,7 +31,8 @@ pub trait Ledger: Send + Sync {
 
     /// Puts the jobs that a process before this one had in hand back where they can be taken up: what was being
     /// translated is queued again, what was being published is of unknown outcome. What a cap held goes on, too: the cap
-    /// may have been raised. Answers how many were in hand.
+    /// may have been raised; and what waited for another try is tried at once, as for the first time: what was in its way
+    /// may have been mended. Answers how many were in hand.
     async fn recover(&self) -> Result<u64, LedgerError>;
 
     /// How many publications a target began in the UTC day and month of `now`.
