@@ -84,7 +84,10 @@ async fn close(
         say(format_args!("\nSide by side: {}\nCtrl-C ends it.", sandbox.url()));
         Signals::new()?.next().await;
     } else {
-        say(format_args!("\nSide by side in the browser, at {}: mynah demo --keep", sandbox.url()));
+        say(format_args!(
+            "\nSide by side in the browser at {}, for as long as you like: mynah demo --keep",
+            sandbox.url()
+        ));
     }
     Ok(())
 }

@@ -370,3 +370,101 @@ impl Handler<Restart> for Supervisor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use actix::Addr;
+    use async_trait::async_trait;
+    use mynah_domain::backoff::Backoff;
+
+    use super::*;
+    use crate::supervision::{Core, Shell, Turn, shell::Stop, shell::StopAsked};
+
+    /// Panics in its first turns, or when it is built, then works and waits.
+    struct Fragile {
+        lives: Arc<AtomicU32>,
+        panics: u32,
+        worked: mpsc::UnboundedSender<u32>,
+        told: bool,
+    }
+
+    #[async_trait(?Send)]
+    impl Core for Fragile {
+        async fn turn(&mut self, stop: &Stop) -> Turn {
+            let life = self.lives.load(Ordering::SeqCst);
+            assert!(life > self.panics, "as it was told to");
+            if self.told {
+                stop.asked().await;
+                return Turn::Idle;
+            }
+            self.told = true;
+            // The test may be over.
+            let _ = self.worked.send(life);
+            Turn::Worked
+        }
+    }
+
+    struct Setting {
+        supervisor: Addr<Supervisor>,
+        outcome: oneshot::Receiver<Result<(), String>>,
+        worked: mpsc::UnboundedReceiver<u32>,
+        board: Board,
+    }
+
+    fn setting(panics: u32, max_restarts: u32) -> Setting {
+        let (sender, worked) = mpsc::unbounded_channel();
+        let lives = Arc::new(AtomicU32::new(0));
+        let build = move |seat| {
+            lives.fetch_add(1, Ordering::SeqCst);
+            let core = Fragile { lives: lives.clone(), panics, worked: sender.clone(), told: false };
+            let addr = Shell::new(seat, move |_| core).start();
+            let stopper: Stopper = Box::new(move || drop(addr.try_send(StopAsked)));
+            stopper
+        };
+        let spec = ChildSpec { name: "fragile".into(), stage: Stage::Inlet, build: Box::new(build) };
+        let settings = SupervisorSettings {
+            policy: RestartPolicy {
+                max_restarts,
+                window: Duration::from_mins(1),
+                backoff: Backoff { base: Duration::from_millis(1), max: Duration::from_millis(1) },
+            },
+            stats_interval: Duration::from_hours(1),
+        };
+        let board = Board::default();
+        let (supervisor, outcome) =
+            Supervisor::new(settings, board.clone(), Link::new(), Link::new(), vec![spec]);
+        Setting { supervisor: supervisor.start(), outcome, worked, board }
+    }
+
+    #[actix_rt::test]
+    async fn an_actor_that_panics_is_built_anew_and_goes_on() {
+        let mut stage = setting(3, 5);
+        assert_eq!(stage.worked.recv().await, Some(4));
+        assert_eq!(stage.board.standing("fragile").unwrap().restarts, 3);
+        stage.supervisor.send(Shutdown).await.unwrap();
+        assert_eq!(stage.outcome.await.unwrap(), Ok(()));
+    }
+
+    #[actix_rt::test]
+    async fn one_that_keeps_dying_ends_the_service_with_a_reason() {
+        let stage = setting(u32::MAX, 2);
+        let reason = stage.outcome.await.unwrap().unwrap_err();
+        assert!(reason.starts_with("fragile died more than 2 times"), "{reason}");
+        assert!(reason.ends_with("as it was told to"), "{reason}");
+    }
+
+    #[actix_rt::test]
+    async fn a_restart_that_was_asked_for_ends_the_old_one_first() {
+        let mut stage = setting(0, 0);
+        assert_eq!(stage.worked.recv().await, Some(1));
+        stage.supervisor.send(Restart("fragile".into())).await.unwrap().unwrap();
+        assert_eq!(stage.worked.recv().await, Some(2));
+        let unknown = stage.supervisor.send(Restart("nobody".into())).await.unwrap().unwrap_err();
+        assert_eq!(unknown.to_string(), "there is no actor nobody; there are fragile");
+    }
+}
