@@ -76,8 +76,7 @@ pub struct Pipeline {
     pub board: Board,
     /// The supervisor.
     pub supervisor: Addr<Supervisor>,
-    /// Hears once, when all is at an end: why, if the service could not go on.
-    pub outcome: oneshot::Receiver<Result<(), String>>,
+    outcome: oneshot::Receiver<Result<(), String>>,
     arbiters: Vec<Arbiter>,
 }
 
@@ -134,6 +133,14 @@ impl Pipeline {
             specs,
         );
         Self { links, board, supervisor: supervisor.start(), outcome, arbiters }
+    }
+
+    /// Waits until the pipeline ends by itself, which it does only where it cannot go on: the reason, for a person.
+    pub async fn ended(&mut self) -> String {
+        match (&mut self.outcome).await {
+            Ok(Err(reason)) => reason,
+            Ok(Ok(())) | Err(_) => "the supervisor ended by itself; the log has the reason".into(),
+        }
     }
 
     /// Stops everything in order and waits for it, and for its threads.

@@ -18,9 +18,9 @@ use mynah_sandbox::Sandbox;
 use super::{
     Failure,
     once::say_all,
-    run::Signals,
     sandbox::{self, Plan},
     say,
+    signals::Signals,
     summary::Summary,
 };
 use crate::{

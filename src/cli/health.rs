@@ -15,8 +15,11 @@ use mynah_actors::{
     supervision::Link,
 };
 
-use super::{Failure, run::PULSE, say};
+use super::{Failure, say};
 use crate::settings::Settings;
+
+/// How often a running service shows that it is well.
+const PULSE: Duration = Duration::from_secs(10);
 
 /// A pulse older than this is no pulse.
 const STALE: Duration = PULSE.saturating_mul(3);

@@ -7,6 +7,7 @@ mod health;
 mod once;
 mod run;
 mod sandbox;
+mod signals;
 mod summary;
 
 use std::{fmt, path::PathBuf, process::ExitCode};

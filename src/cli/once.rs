@@ -14,7 +14,7 @@ use mynah_actors::{
 };
 use tokio::sync::mpsc;
 
-use super::{Failure, run::Signals, say, summary::Summary};
+use super::{Failure, say, signals::Signals, summary::Summary};
 use crate::{
     app::{self, Watch},
     settings::Settings,
@@ -78,7 +78,7 @@ pub(super) async fn say_all(
         tokio::select! {
             Some(event) = events.recv() => see(event, &mut summary),
             left = &mut drained => break left.map(|left| summary.leave(left)),
-            outcome = &mut pipeline.outcome => break Err(Failure::Work(fatal(outcome.ok()))),
+            reason = pipeline.ended() => break Err(Failure::Work(reason)),
             signal = signals.next() => {
                 break Err(Failure::Work(format!("stopped by {signal}; nothing is lost, and the next run goes on")));
             }
@@ -93,14 +93,6 @@ pub(super) async fn say_all(
         see(event, &mut summary);
     }
     result.map(|()| summary)
-}
-
-/// Why the pipeline ended by itself.
-pub(super) fn fatal(outcome: Option<Result<(), String>>) -> String {
-    match outcome {
-        Some(Err(reason)) => reason,
-        Some(Ok(())) | None => "the supervisor ended by itself; the log has the reason".into(),
-    }
 }
 
 fn bar() -> ProgressBar {

@@ -1,12 +1,9 @@
 //! `mynah run`: the service. It goes on until it is stopped, or cannot.
 
-use std::time::Duration;
-
-use actix_rt::signal::unix::{Signal, SignalKind, signal};
 use log::{error, info, warn};
 use mynah_actors::{events::Feed, poller::Schedule};
 
-use super::{Failure, health, once::fatal};
+use super::{Failure, health, signals::Signals};
 use crate::{
     app::{self, Watch},
     settings::Settings,
@@ -23,7 +20,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     let pulse = actix_rt::spawn(health::beat(settings.data_dir.clone(), pipeline.links.router.clone()));
     let ended = tokio::select! {
         signal = signals.next() => Ok(signal),
-        outcome = &mut pipeline.outcome => Err(fatal(outcome.ok())),
+        reason = pipeline.ended() => Err(reason),
     };
     pulse.abort();
     let grace = settings.shutdown.grace;
@@ -42,29 +39,3 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
         Failure::Work(reason)
     })
 }
-
-/// The signals that stop a process.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(super) fn new() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::Work(format!("cannot listen for signals: {error}")));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    /// Waits for one and names it.
-    pub(super) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            Some(()) = self.terminate.recv() => "SIGTERM",
-            Some(()) = self.interrupt.recv() => "SIGINT",
-            else => std::future::pending().await,
-        }
-    }
-}
-
-/// How often a running service shows that it is well.
-pub(super) const PULSE: Duration = Duration::from_secs(10);

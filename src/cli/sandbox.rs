@@ -14,7 +14,7 @@ use log::LevelFilter;
 use mynah_domain::Language;
 use mynah_sandbox::{RateLimits, Sandbox, SandboxConfig, TargetAccount};
 
-use super::{Failure, run::Signals, say};
+use super::{Failure, say, signals::Signals};
 use crate::telemetry::logging::{self, Stream};
 
 #[derive(Debug, Args)]

@@ -18,6 +18,11 @@ pub(crate) const SOURCE: &str = "town";
 /// No test waits longer than this for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The account that a language is said on.
+pub(crate) fn account(language: &str) -> String {
+    format!("town_{language}")
+}
+
 /// A sandbox, and a folder with settings for it.
 pub(crate) struct Town {
     pub(crate) sandbox: Sandbox,
@@ -53,10 +58,11 @@ impl Town {
     pub(crate) fn on(sandbox: Sandbox, languages: &[&str], engine: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = sandbox.url();
-        let targets: String = languages
+        let targets: Vec<String> = languages
             .iter()
             .map(|code| format!("[[targets]]\nlanguage = \"{code}\"\naccount = \"town_{code}\"\n\n"))
             .collect();
+        let targets = targets.concat();
         let config = format!(
             "data_dir = \"{}\"\n[source]\naccount = \"{SOURCE}\"\nstart = \"beginning\"\npoll_interval = \"1s\"\n\n\
              {targets}[engine]\norder = [\"{engine}\"]\n[engine.gemini]\nbase_url = \"{url}\"\n[x]\nbase_url = \"{url}\"\n\
@@ -72,10 +78,6 @@ impl Town {
         self.folder.path().join("config.toml")
     }
 
-    pub(crate) fn account(&self, language: &str) -> String {
-        format!("town_{language}")
-    }
-
     /// The command, with the sandbox's keys and nothing else in its environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
@@ -85,8 +87,8 @@ impl Town {
             command.arg("--set").arg(setting);
         }
         for code in &self.languages {
-            let keys = mynah_sandbox::credentials(&self.account(code));
-            let name = self.account(code).to_uppercase();
+            let keys = mynah_sandbox::credentials(&account(code));
+            let name = account(code).to_uppercase();
             command
                 .env("X_CONSUMER_KEY", keys.consumer_key)
                 .env("X_CONSUMER_SECRET", keys.consumer_secret)
@@ -113,7 +115,7 @@ impl Town {
     }
 
     pub(crate) fn publications(&self, language: &str) -> Vec<StoredPost> {
-        self.sandbox.publications(&self.account(language))
+        self.sandbox.publications(&account(language))
     }
 
     pub(crate) fn say(&self, text: &str) -> PostId {
@@ -126,7 +128,7 @@ impl Town {
 
     /// Waits until an account shows so many publications.
     pub(crate) async fn until_published(&self, language: &str, count: usize) {
-        let account = self.account(language);
+        let account = account(language);
         let came =
             self.sandbox.until(PATIENCE, |sandbox| sandbox.publications(&account).len() >= count).await;
         assert!(came, "{} of {count} on @{account}", self.publications(language).len());
