@@ -33,7 +33,7 @@ async fn town() -> Town {
 }
 
 /// After the mend everything is said, so nothing was lost on the way.
-async fn is_whole_after_the_mend(town: &Town) {
+fn is_whole_after_the_mend(town: &Town) {
     town.once().is_done();
     assert_eq!(numbers(&town.publications("es")), [1, 2, 3]);
 }
@@ -44,7 +44,7 @@ async fn an_unknown_account() {
     town.sandbox.set_user_state("town", UserState::Unknown);
     assert_says!(town, town.once(), 1);
     town.sandbox.set_user_state("town", UserState::Active);
-    is_whole_after_the_mend(&town).await;
+    is_whole_after_the_mend(&town);
 }
 
 #[actix_rt::test]
@@ -67,7 +67,7 @@ async fn a_wrong_key_for_reading() {
     let output = town.command(&["once"]).env("X_BEARER_TOKEN", "wrong-and-secret").output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains("wrong-and-secret"));
     assert_says!(town, Said::from(output), 1);
-    is_whole_after_the_mend(&town).await;
+    is_whole_after_the_mend(&town);
 }
 
 #[actix_rt::test]
@@ -85,7 +85,7 @@ async fn a_revoked_token_of_a_target() {
     assert_says!(town, town.once(), 1);
     assert_eq!(numbers(&town.publications("fr")), [1, 2, 3], "the other target goes on");
     town.sandbox.restore_token("town_es");
-    is_whole_after_the_mend(&town).await;
+    is_whole_after_the_mend(&town);
 }
 
 #[actix_rt::test]
@@ -94,7 +94,7 @@ async fn a_wrong_key_for_gemini() {
     let output = town.command(&["once"]).env("GEMINI_API_KEY", "wrong-and-secret").output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains("wrong-and-secret"));
     assert_says!(town, Said::from(output), 1);
-    is_whole_after_the_mend(&town).await;
+    is_whole_after_the_mend(&town);
 }
 
 #[actix_rt::test]
@@ -105,7 +105,7 @@ async fn no_network() {
     town.settings.push(format!("x.base_url=http://127.0.0.1:{port}"));
     assert_says!(town, town.once(), 1);
     town.settings.clear();
-    is_whole_after_the_mend(&town).await;
+    is_whole_after_the_mend(&town);
 }
 
 #[actix_rt::test]
@@ -114,7 +114,7 @@ async fn garbage_from_x() {
     town.order_faults(r#"{"rules": [{"endpoint": "x.timeline", "fault": "garbage"}]}"#);
     assert_says!(town, town.once(), 1);
     town.order_faults("{}");
-    is_whole_after_the_mend(&town).await;
+    is_whole_after_the_mend(&town);
 }
 
 #[actix_rt::test]
