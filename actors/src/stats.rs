@@ -16,6 +16,9 @@ use crate::supervision::{Link, Seat, shell::StopAsked};
 /// How often memory and CPU are sampled.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The most samples that wait.
+const MAILBOX: usize = 8192;
+
 /// The longest latency that is told apart, in microseconds: ten minutes.
 const LONGEST: u64 = 600_000_000;
 
@@ -106,6 +109,8 @@ impl Actor for Stats {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        // Samples come in bursts, and one that finds no room is lost.
+        ctx.set_mailbox_capacity(MAILBOX);
         self.sample_resources();
         ctx.run_interval(SAMPLE_INTERVAL, |stats, _| stats.sample_resources());
     }
