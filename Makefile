@@ -20,6 +20,11 @@ demo: setup ## Says a small timeline again in Spanish, Catalan and Galician, wit
 test: setup ## Runs every test
 	cargo test --workspace --locked $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## Kills it a hundred times on a failing network, and looks whether anything was lost or said twice
+	CHAOS_POSTS=$${CHAOS_POSTS:-500} CHAOS_KILLS=$${CHAOS_KILLS:-100} \
+	    cargo test --release --locked -p mynah --test chaos -- --nocapture
+
 .PHONY: lint
 lint: ## Checks formatting and lints
 	cargo fmt --all --check

@@ -160,7 +160,7 @@ impl Publisher {
                     continue;
                 }
                 Some((publication, None)) => {
-                    if let Some(remote_id) = self.look_up(&draft, publication).await? {
+                    if let Some(remote_id) = self.look_up(job, &draft, publication).await? {
                         info!(target = job.target.as_str(), post = job.post.id.0.as_str(); "found on the account, not sent again");
                         remote_id
                     } else {
@@ -252,7 +252,7 @@ impl Publisher {
             PublishError::Duplicate(_) => {
                 let publication =
                     Publication { part, text: draft.text.clone(), intent_at: begun, remote_id: None };
-                if let Some(remote_id) = self.look_up(draft, &publication).await? {
+                if let Some(remote_id) = self.look_up(job, draft, &publication).await? {
                     // It was this very message, sent by a try whose answer was lost: the next turn goes on behind it.
                     self.write(job, JobEvent::PartSent { part, remote_id }).await?;
                     return Ok(Halt::Event(JobEvent::NotSent { not_before: None, reason }));
@@ -286,7 +286,7 @@ impl Publisher {
 
     /// Looks whether a message that was begun is on the account: the same text, since the intent, and not on record as
     /// another publication.
-    async fn look_up(&self, draft: &Draft, begun: &Publication) -> Result<Option<PostId>, Halt> {
+    async fn look_up(&self, job: &Job, draft: &Draft, begun: &Publication) -> Result<Option<PostId>, Halt> {
         let since = begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN);
         let started = Instant::now();
         let shown = self.destination.recent(since).await;
@@ -299,7 +299,8 @@ impl Publisher {
             }
             Err(error) => {
                 warn!(target = self.parts.target.id.as_str(); "a lookup failed and will be tried again: {error}");
-                let not_before = Some(self.in_a(self.parts.backoff.max));
+                let wait = SETTLING + self.parts.backoff.wait(job.attempt.max(1), fastrand::f64());
+                let not_before = Some(self.in_a(wait));
                 return Err(Halt::Event(JobEvent::OutcomeLost { reason: error.to_string(), not_before }));
             }
         };

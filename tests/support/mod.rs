@@ -47,7 +47,8 @@ impl Town {
         let config = SandboxConfig {
             account: SOURCE.into(),
             timeline,
-            rate_limits: RateLimits::unlimited(),
+            // What is ordered to be refused is allowed again a second later.
+            rate_limits: RateLimits { window: Duration::from_secs(1), ..RateLimits::unlimited() },
             ..SandboxConfig::default()
         };
         let config =
@@ -109,8 +110,13 @@ impl Town {
     /// Starts a command and lets it run.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         let mut command = self.command(args);
-        // Nobody reads it: a full pipe would stop the command.
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        // Into a file: a full pipe that nobody reads would stop the command.
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
         Running(command.spawn().unwrap())
     }
 
