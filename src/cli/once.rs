@@ -100,7 +100,7 @@ fn bar() -> ProgressBar {
         return ProgressBar::hidden();
     }
     // The template is a constant that the library accepts.
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} said, {per_sec}, {elapsed}")
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} said, {eta} to go")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
