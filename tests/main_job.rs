@@ -175,3 +175,21 @@ async fn the_same_words_are_translated_once_and_kept_across_runs() {
     assert_eq!(town.publications("es").len(), 11);
     assert_eq!(town.sandbox.gemini().items, 1, "the cache outlived the process");
 }
+
+#[actix_rt::test]
+async fn what_x_calls_a_repetition_is_held_and_the_rest_goes_on() {
+    let town =
+        Town::new(["We are live now", "We are live now", "Message 3 from the town hall"], &["es"], "gemini")
+            .await;
+    let said = town.once();
+    said.is_done();
+    let texts: Vec<String> = town.publications("es").into_iter().map(|post| post.text).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[1].contains("Message 3"), "{texts:?}");
+    assert!(
+        said.out.contains("1 held") && said.err.contains("duplicate content"),
+        "{}\n{}",
+        said.out,
+        said.err
+    );
+}

@@ -34,6 +34,9 @@ use crate::{
 /// How long after a lost answer the account is looked at: a message takes a moment to show.
 const SETTLING: Duration = Duration::from_secs(2);
 
+/// How often a message that X calls a repetition is looked for before it is held as one.
+const LOOKS: u32 = 3;
+
 /// How far before the intent a lookup begins, for clocks that differ.
 const SLACK: Duration = Duration::from_mins(2);
 
@@ -256,6 +259,12 @@ impl Publisher {
                     // It was this very message, sent by a try whose answer was lost: the next turn goes on behind it.
                     self.write(job, JobEvent::PartSent { part, remote_id }).await?;
                     return Ok(Halt::Event(JobEvent::NotSent { not_before: None, reason }));
+                }
+                if job.attempt < LOOKS {
+                    // It may be this message all the same, and the timeline late to show it.
+                    let wait = SETTLING + self.parts.backoff.wait(job.attempt.max(1), fastrand::f64());
+                    let not_before = Some(self.in_a(wait));
+                    return Ok(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
                 }
             }
             _ => {}
