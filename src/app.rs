@@ -1,6 +1,6 @@
 //! The wiring: the one place that knows which adapter stands behind which port, and turns settings into a pipeline.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 
 use mynah_actors::{
     cache::CacheSettings,
@@ -26,7 +26,7 @@ use crate::{
         apertium::{Apertium, ApertiumSettings},
         gemini::{Gemini, GeminiSettings},
     },
-    ledger::SqliteLedger,
+    ledger::{OpenError, SqliteLedger},
     settings::{EngineChoice, Settings, Start as StartAt, TargetSettings},
     sources::x::{XSource, XSourceSettings},
 };
@@ -48,10 +48,17 @@ pub struct Watch {
 /// Opens the ledger of these settings.
 ///
 /// # Errors
-/// A sentence that names the file and what to do.
-pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, String> {
-    SqliteLedger::open(&settings.data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
-        .map_err(|error| error.to_string())
+/// Names the file and what to do.
+pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, OpenError> {
+    open_ledger_in(&settings.data_dir)
+}
+
+/// Opens the ledger of a folder.
+///
+/// # Errors
+/// Names the file and what to do.
+pub fn open_ledger_in(data_dir: &Path) -> Result<SqliteLedger, OpenError> {
+    SqliteLedger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
 }
 
 /// Starts the pipeline of these settings.
@@ -59,7 +66,7 @@ pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, String> {
 /// # Errors
 /// A sentence that names what cannot be used and what to do.
 pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pipeline, String> {
-    let ledger: Arc<dyn Ledger> = Arc::new(open_ledger(settings)?);
+    let ledger: Arc<dyn Ledger> = Arc::new(open_ledger(settings).map_err(|error| error.to_string())?);
     let engines = engines(settings)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let links = Links::default();

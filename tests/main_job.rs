@@ -193,3 +193,14 @@ async fn what_x_calls_a_repetition_is_held_and_the_rest_goes_on() {
         said.err
     );
 }
+
+#[actix_rt::test]
+async fn check_may_be_asked_while_the_service_runs() {
+    let town = Town::new(numbered(1), &["es"], "gemini").await;
+    let running = town.start(&["run"]);
+    town.until_published("es", 1).await;
+    let said = support::Said::from(town.command(&["check"]).output().unwrap());
+    said.is_done();
+    assert!(said.out.contains("in use by the mynah that runs"), "{}", said.out);
+    assert_eq!(running.terminate(), Some(0));
+}

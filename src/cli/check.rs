@@ -10,9 +10,10 @@ use mynah_domain::{
     text::mask,
 };
 
-use super::{Failure, say};
+use super::{Failure, say, scratch::Scratch};
 use crate::{
     app,
+    ledger::OpenError,
     settings::{InForce, Settings},
     telemetry::logging::{self, Stream, printable},
 };
@@ -31,14 +32,23 @@ pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Fail
             }
         }
     }
-    match app::open_ledger(settings) {
-        Err(why) => findings.add("ledger", Err(why)),
+    // X's adapters keep small facts in a ledger; while the service has its own in use, another does.
+    let scratch = Scratch::new("check")?;
+    let ledger = match app::open_ledger(settings) {
         Ok(ledger) => {
             findings.add("ledger", Ok(format!("{} can be written", settings.data_dir.display())));
-            if !offline {
-                check_x(settings, Arc::new(ledger), &mut findings).await;
-            }
+            Ok(ledger)
         }
+        Err(OpenError::InUse { .. }) => {
+            findings.add("ledger", Ok("in use by the mynah that runs".into()));
+            app::open_ledger_in(scratch.path())
+        }
+        Err(error) => Err(error),
+    };
+    match ledger {
+        Err(error) => findings.add("ledger", Err(error.to_string())),
+        Ok(_) if offline => {}
+        Ok(ledger) => check_x(settings, Arc::new(ledger), &mut findings).await,
     }
     say("In force:");
     for InForce { key, value, place } in settings.in_force() {

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Instant,
 };
@@ -20,6 +20,7 @@ use super::{
     once::say_all,
     sandbox::{self, Plan},
     say,
+    scratch::Scratch,
     signals::Signals,
     summary::Summary,
 };
@@ -48,15 +49,15 @@ pub(super) struct DemoArgs {
 pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     logging::init(LevelFilter::Warn, Stream::Stderr);
     check_apertium(&args.targets)?;
-    let folder = Scratch::new()?;
+    let folder = Scratch::new("demo")?;
     let plan = Plan {
         account: "harbour_city".to_owned(),
         languages: args.targets.clone(),
         engines: vec!["apertium".to_owned()],
         start: "beginning",
     };
-    let sandbox = sandbox::start(&plan, timeline(&folder.0)?).await?;
-    let settings = plan_settings(&plan, &sandbox, &folder.0)?;
+    let sandbox = sandbox::start(&plan, timeline(folder.path())?).await?;
+    let settings = plan_settings(&plan, &sandbox, folder.path())?;
 
     say(format_args!(
         "@harbour_city speaks {} languages: {}. X is played by the sandbox, the translations are Apertium's own.\n",
@@ -122,29 +123,6 @@ fn plan_settings(plan: &Plan, sandbox: &Sandbox, folder: &Path) -> Result<Settin
     fs::write(&file, text).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
     let env: HashMap<String, String> = plan.secrets().into_iter().collect();
     Ok(settings::load(&SettingsSources { file: Some(file), env, overrides: Vec::new() })?)
-}
-
-/// A folder that goes with the demo.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self, Failure> {
-        let folder = std::env::temp_dir().join(format!("mynah-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|error| {
-            Failure::Work(format!(
-                "{}: {error}; set TMPDIR to a folder that can be written",
-                folder.display()
-            ))
-        })?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is in the system's folder for such things.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Shows each post with its translations, when the last of them is published.

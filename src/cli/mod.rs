@@ -7,6 +7,7 @@ mod health;
 mod once;
 mod run;
 mod sandbox;
+mod scratch;
 mod signals;
 mod summary;
 
