@@ -1,15 +1,12 @@
 //! Jobs: reading a line of them, and taking them from state to state by the domain's table and no other.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use mynah_domain::{
     Job, JobEvent, JobId, JobState, Post, PostId, TargetId,
     caps::{Spent, day_start, month_start},
-    ports::ledger::{Advanced, Change, ChangeError, Progress},
+    ports::ledger::{Advanced, Change, ChangeError},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -22,45 +19,38 @@ pub(super) fn open(
     limit: usize,
 ) -> rusqlite::Result<Vec<Job>> {
     let after = after.map_or(-1, |position| i64::try_from(position).unwrap_or(i64::MAX));
-    let bounds = walks(db)?;
     let mut statement = db.prepare_cached(
-        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation,
-                posts.body, jobs.source, jobs.position
+        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
-         WHERE jobs.target = ?1 AND jobs.position > ?2
+         WHERE jobs.target = ?1 AND jobs.position > ?2 AND jobs.position <= ?4
            AND jobs.state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held')
            AND (jobs.state <> 'held' OR jobs.not_before IS NOT NULL)
+           -- Not where posts before it are not on record yet. Each source is asked for itself, so that a walk which
+           -- nobody will ever finish keeps back nothing but its own.
+           AND NOT EXISTS (
+               SELECT 1 FROM progress WHERE progress.source = jobs.source
+                  AND progress.body ->> '$.walk' IS NOT NULL
+                  AND jobs.position > ifnull(progress.body ->> '$.floor.position', -1))
          ORDER BY jobs.position, jobs.id LIMIT ?3",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![target.as_str(), after, limit])?;
+    let mut rows = statement.query(params![target.as_str(), after, limit, ceiling(db)?])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {
-        let (source, position): (String, i64) = (row.get(7)?, row.get(8)?);
-        if bounds.get(&source).is_some_and(|floor| position > *floor) {
-            // The posts before this one are not all on record yet.
-            break;
-        }
         jobs.push(job(db, target, row)?);
     }
     Ok(jobs)
 }
 
-/// For each source with a walk under way, the position up to which everything is on record.
-fn walks(db: &Connection) -> rusqlite::Result<HashMap<String, i64>> {
-    let mut statement = db.prepare_cached("SELECT source, body FROM progress")?;
-    let rows = statement.query_map([], |row| {
-        Ok((row.get::<_, String>(0)?, from_json::<Progress>(row.get_ref(1)?.as_str()?)?))
-    })?;
-    let mut walks = HashMap::new();
-    for row in rows {
-        let (source, progress) = row?;
-        if progress.walk.is_some() {
-            let floor = progress.floor.map_or(-1, |floor| i64::try_from(floor.position).unwrap_or(i64::MAX));
-            walks.insert(source, floor);
-        }
-    }
-    Ok(walks)
+/// The position behind which no source has anything to hand out: a long walk is not read through only to be left out.
+fn ceiling(db: &Connection) -> rusqlite::Result<i64> {
+    let ceiling: Option<i64> = db
+        .prepare_cached(
+            "SELECT max(iif(body ->> '$.walk' IS NULL, 9223372036854775807, ifnull(body ->> '$.floor.position', -1)))
+             FROM progress",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(ceiling.unwrap_or(i64::MAX))
 }
 
 fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Job> {
@@ -109,6 +99,7 @@ pub(super) fn advance(
     if token != change.token {
         return Ok(Err(ChangeError::Stale { job: change.job, current: token, offered: change.token }));
     }
+    let start = state;
     // The whole way is looked at before a step is taken, so that a wrong one leaves nothing half done.
     for event in &change.events {
         let Some(next) = state.after(event) else {
@@ -116,6 +107,10 @@ pub(super) fn advance(
             return Ok(Err(ChangeError::Illegal { job: change.job, state, event }));
         };
         state = next;
+    }
+    if let Some((event, why)) = contradiction(db, change)? {
+        let event = format!("{event:?}: {why}");
+        return Ok(Err(ChangeError::Illegal { job: change.job, state: start, event }));
     }
     for event in &change.events {
         if event.leases() {
@@ -132,6 +127,53 @@ pub(super) fn advance(
     db.prepare_cached("UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, updated_at = ?5 WHERE id = ?1")?
         .execute(params![change.job.0, state.as_str(), token, attempt, now.as_millisecond()])?;
     Ok(Ok(Advanced { state, token, attempt }))
+}
+
+/// The first event that what is on record about the job's parts speaks against. The table of states cannot see this,
+/// and it is what stands between a wrong caller and a post said twice, or one on the account that nobody knows of.
+fn contradiction<'a>(
+    db: &Connection,
+    change: &'a Change,
+) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
+    let about_parts = |event: &JobEvent| {
+        matches!(event, JobEvent::PartBegun { .. } | JobEvent::PartSent { .. } | JobEvent::Published)
+    };
+    if !change.events.iter().any(about_parts) {
+        return Ok(None);
+    }
+    let mut parts: BTreeMap<u32, Option<PostId>> = publications(db, change.job)?
+        .into_iter()
+        .map(|publication| (publication.part, publication.remote_id))
+        .collect();
+    for event in &change.events {
+        let why = match event {
+            JobEvent::PartBegun { part, .. } => match parts.insert(*part, None) {
+                Some(Some(_)) => Some("that part is on the account already"),
+                // To begin anew would forget a try that may be on the account.
+                Some(None) => Some("that part was begun already, and what became of it is not known"),
+                None => None,
+            },
+            JobEvent::PartSent { part, remote_id } => match parts.insert(*part, Some(remote_id.clone())) {
+                None => Some("that part was never begun"),
+                Some(Some(known)) if known != *remote_id => Some("that part is on record under another id"),
+                _ => None,
+            },
+            JobEvent::PartAbsent { part } => {
+                if parts.get(part).is_some_and(Option::is_none) {
+                    parts.remove(part);
+                }
+                None
+            }
+            JobEvent::Published if parts.values().any(Option::is_none) => {
+                Some("a part that was begun is not known to be sent")
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
+            return Ok(Some((event, why)));
+        }
+    }
+    Ok(None)
 }
 
 fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) -> rusqlite::Result<()> {

@@ -145,6 +145,54 @@ pub(crate) async fn jobs_of_an_unfinished_walk_wait_until_it_is_whole<B: Bench>(
     assert_eq!(positions(line(&*ledger, "es").await), [1, 5, 8, 9]);
 }
 
+pub(crate) async fn a_walk_that_nobody_finishes_keeps_back_no_other_source<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    let mut left = page([6, 5], &["es"]);
+    left.source = "x:left".into();
+    left.progress = Progress { floor: None, walk: Some(Walk { newest: mark(6), oldest: mark(5) }) };
+    ledger.record(left).await.unwrap();
+    ledger.record(page([9, 8, 2], &["es"])).await.unwrap();
+    let positions: Vec<u64> = line(&*ledger, "es").await.iter().map(|job| job.post.position).collect();
+    assert_eq!(positions, [2, 8, 9]);
+    let first = ledger.open_jobs(&target("es"), Some(2), 1).await.unwrap();
+    assert_eq!(first[0].post.position, 8, "what waits takes no room in a piece");
+}
+
+pub(crate) async fn what_speaks_against_the_record_is_refused_and_spoils_no_other<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1, 2], &["es"])).await.unwrap();
+    let jobs = line(&*ledger, "es").await;
+    let token = to_publishing(&*ledger, &jobs[0]).await;
+    let wrong = async |events: Vec<JobEvent>| {
+        let answer = change(&*ledger, &jobs[0], token, events).await;
+        assert!(matches!(answer, Err(ChangeError::Illegal { .. })), "{answer:?}");
+    };
+    wrong(vec![sent(0, "77")]).await;
+    wrong(vec![begun(0), JobEvent::Published]).await;
+    assert!(ledger.publications(jobs[0].id).await.unwrap().is_empty(), "all of a change or none");
+    change(&*ledger, &jobs[0], token, vec![begun(0), sent(0, "77")]).await.unwrap();
+    wrong(vec![sent(0, "78")]).await;
+    let again = Change { job: jobs[0].id, token, events: vec![begun(0)] };
+    let other = Change { job: jobs[1].id, token: 0, events: vec![JobEvent::LeasedForTranslation] };
+    let answers = ledger.advance(vec![again, other]).await.unwrap();
+    assert!(matches!(answers[0], Err(ChangeError::Illegal { .. })), "{answers:?}");
+    assert!(answers[1].is_ok());
+    assert_eq!(ledger.publications(jobs[0].id).await.unwrap()[0].remote_id, Some(PostId("77".into())));
+    change(&*ledger, &jobs[0], token, vec![sent(0, "77"), JobEvent::Published]).await.unwrap();
+}
+
+pub(crate) async fn a_part_begun_is_not_begun_again_before_its_outcome_is_known<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.pop().unwrap();
+    let token = to_publishing(&*ledger, &job).await;
+    change(&*ledger, &job, token, vec![begun(0)]).await.unwrap();
+    let again = change(&*ledger, &job, token, vec![begun(0)]).await;
+    assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
+    change(&*ledger, &job, token, vec![JobEvent::PartAbsent { part: 0 }, begun(0)]).await.unwrap();
+    assert_eq!(ledger.publications(job.id).await.unwrap().len(), 1);
+}
+
 pub(crate) async fn a_line_is_read_in_bounded_pieces<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page(1..=2500, &["es"])).await.unwrap();
@@ -319,6 +367,9 @@ macro_rules! ledger_contract {
             a_page_is_recorded_once_however_often_it_comes
             what_is_recorded_outlives_the_process
             jobs_of_an_unfinished_walk_wait_until_it_is_whole
+            a_walk_that_nobody_finishes_keeps_back_no_other_source
+            what_speaks_against_the_record_is_refused_and_spoils_no_other
+            a_part_begun_is_not_begun_again_before_its_outcome_is_known
             a_line_is_read_in_bounded_pieces
             a_skipped_job_is_on_record_and_in_no_line
             a_job_goes_the_whole_way

@@ -18,7 +18,8 @@ pub trait Ledger: Send + Sync {
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError>;
 
     /// Up to `limit` jobs of a target that are not settled, in the source's order, from `after` on; only those whose
-    /// whole stretch of the timeline is on record, so that order can be kept.
+    /// whole stretch of the timeline is on record, so that order can be kept. A job that is held until a moment
+    /// stays in its line; one that waits for a person does not.
     async fn open_jobs(
         &self,
         target: &TargetId,
@@ -26,7 +27,8 @@ pub trait Ledger: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Job>, LedgerError>;
 
-    /// Applies changes, in order, all in one transaction, and answers each alone.
+    /// Applies changes, in order, all in one transaction, and answers each alone. An event that speaks against what is on
+    /// record about a job's parts is illegal, too.
     async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError>;
 
     /// Puts the jobs that a process before this one had in hand back where they can be taken up: what was being
