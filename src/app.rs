@@ -9,12 +9,14 @@ use mynah_actors::{
     poller::{Polled, PollerParts, Schedule, Start},
     publisher::{Limits, PublisherParts},
     router::{RouterParts, RouterSettings},
-    supervision::{RestartPolicy, supervisor::SupervisorSettings},
+    supervision::supervisor::SupervisorSettings,
     translator::TranslatorParts,
+    upstreams::Upstreams,
 };
 use mynah_domain::{
     Style, Target, TargetId,
     backoff::Backoff,
+    breaker::BreakerPolicy,
     ports::{Clock, Destination, Engine, Ledger, Source, SystemClock, ledger::Mark},
     text::length::X_MAX_WEIGHTED_LENGTH,
 };
@@ -33,6 +35,13 @@ use crate::{
 
 /// The waits between tries of anything that fails in passing.
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
+
+/// When a service is left in peace. A trial that was lost with its actor is made up for soon.
+const BREAKER: BreakerPolicy = BreakerPolicy {
+    failures: 5,
+    pause: Backoff { base: Duration::from_secs(2), max: Duration::from_mins(1) },
+    trial: Duration::from_mins(1),
+};
 
 /// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
 const PATIENCE: u32 = 4;
@@ -69,6 +78,7 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
     let ledger: Arc<dyn Ledger> = Arc::new(open_ledger(settings).map_err(|error| error.to_string())?);
     let engines = engines(settings)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let upstreams = Upstreams::new(BREAKER);
     let links = Links::default();
     let meter = links.meter();
     let targets: Vec<Target> = settings.targets.iter().map(target).collect();
@@ -106,6 +116,7 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
         cache: links.cache.clone(),
         from: settings.source.language,
         targets: targets.clone(),
+        upstreams: upstreams.clone(),
         backoff: BACKOFF,
         clock: clock.clone(),
         meter: meter.clone(),
@@ -114,13 +125,18 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
         .targets
         .iter()
         .map(|settings_of| {
+            let limits = Limits {
+                min_interval: settings.publisher.min_interval,
+                burst: settings.publisher.burst,
+                caps: settings_of.caps,
+            };
             let parts = PublisherParts {
                 target: target(settings_of),
-                limits: Limits {
-                    min_interval: settings.publisher.min_interval,
-                    burst: settings.publisher.burst,
-                    caps: settings_of.caps,
-                },
+                limits,
+                bucket: limits.bucket(),
+                threads: settings.publisher.threads,
+                settle: settings.publisher.settle,
+                upstreams: upstreams.clone(),
                 router: links.router.clone(),
                 ledger: ledger.clone(),
                 backoff: BACKOFF,
@@ -132,15 +148,20 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
         .collect();
     Ok(Pipeline::start(Parts {
         supervisor: SupervisorSettings {
-            policy: RestartPolicy {
-                max_restarts: settings.supervisor.max_restarts,
-                window: settings.supervisor.window,
-                backoff: settings.supervisor.backoff,
-            },
+            policy: settings.supervisor.policy,
             stats_interval: settings.stats.interval,
+            patience: settings.supervisor.patience,
         },
+        policies: settings.supervisor.actors,
         router: RouterParts {
-            settings: RouterSettings { queue: settings.router.queue, targets: order, patience: PATIENCE },
+            settings: RouterSettings {
+                queue: settings.router.queue,
+                targets: order,
+                order_patience: settings.publisher.order_patience,
+                engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
+                patience: PATIENCE,
+            },
+            upstreams,
             ledger: ledger.clone(),
             clock,
             meter,

@@ -24,7 +24,10 @@ use mynah_domain::{Language, Style, text::MaskedText};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use crate::supervision::{Link, Seat, shell::StopAsked};
+use crate::{
+    failpoint,
+    supervision::{Link, Pulse, Seat, shell::StopAsked},
+};
 
 /// What the cache needs to know.
 #[derive(Debug, Clone)]
@@ -75,6 +78,7 @@ impl Expiry<Key, Entry> for UntilItExpires {
 /// The actor.
 pub struct Cache {
     seat: Option<Seat>,
+    pulse: Pulse,
     settings: CacheSettings,
     entries: sync::Cache<Key, Entry>,
     /// Who waits for a key that somebody leads.
@@ -96,7 +100,8 @@ impl Cache {
             // A cache can be made anew; the service goes on without it.
             Err(error) => warn!("the cache starts empty: {error}"),
         }
-        Self { seat: Some(seat), settings, entries, flights: HashMap::new(), link, changed: false }
+        let pulse = seat.pulse();
+        Self { seat: Some(seat), pulse, settings, entries, flights: HashMap::new(), link, changed: false }
     }
 
     /// Answers a key: with its translation, or by making the asker its leader or one who waits for the leader.
@@ -141,6 +146,7 @@ impl Cache {
             if !changed {
                 return;
             }
+            failpoint::reach("cache.spawned");
             let written = actix_rt::task::spawn_blocking(move || snapshot::save(&file, &entries)).await;
             match written {
                 Ok(Ok(())) => {}
@@ -155,7 +161,9 @@ impl Actor for Cache {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        failpoint::reach("cache.started");
         ctx.run_interval(self.settings.snapshot_interval, |cache, ctx| {
+            failpoint::reach("cache.interval");
             let write = cache.write();
             ctx.spawn(write.into_actor(cache));
         });
@@ -232,7 +240,10 @@ impl Handler<Look> for Cache {
     type Result = MessageResult<Look>;
 
     fn handle(&mut self, Look(keys): Look, _: &mut Self::Context) -> Self::Result {
-        MessageResult(keys.into_iter().map(|key| self.answer(key)).collect())
+        failpoint::reach("cache.handler");
+        let answers = keys.into_iter().map(|key| self.answer(key)).collect();
+        self.pulse.progress();
+        MessageResult(answers)
     }
 }
 
@@ -254,10 +265,12 @@ impl Handler<Landed> for Cache {
 impl Handler<StopAsked> for Cache {
     type Result = ();
 
-    fn handle(&mut self, _: StopAsked, ctx: &mut Self::Context) {
+    fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
         let write = self.write();
         ctx.spawn(write.into_actor(self).map(|(), cache, ctx| {
-            cache.seat.take();
+            if let Some(seat) = cache.seat.take() {
+                seat.leave(asked.end());
+            }
             ctx.stop();
         }));
     }
@@ -342,7 +355,7 @@ mod tests {
             panic!("nobody has it yet")
         };
         lead.land(said("Hola"));
-        kept.link.ask(StopAsked).await.unwrap();
+        kept.link.ask(StopAsked::InOrder).await.unwrap();
         kept.deaths.recv().await.expect("the end is told");
         let again = cache(file);
         assert!(matches!(look(&again.link, key("Hello", "es")).await, Answer::Hit(_)));

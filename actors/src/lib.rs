@@ -6,6 +6,7 @@
 //! - [`router`] writes them to the ledger, owns the one bounded queue and every lease.
 //! - [`translator`]: a pool that pulls jobs, asks the [`cache`], else an engine, and runs the gate.
 //! - [`publisher`], one per target: pulls what is ready, in order, and publishes it within its limits.
+//! - [`upstreams`] knows which services are down, for all who call them.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
 //! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all of them.
 //! - [`pipeline`] puts them together on their arbiters.
@@ -15,6 +16,7 @@
 
 pub mod cache;
 pub mod events;
+pub mod failpoint;
 pub mod pipeline;
 pub mod poller;
 pub mod publisher;
@@ -22,3 +24,4 @@ pub mod router;
 pub mod stats;
 pub mod supervision;
 pub mod translator;
+pub mod upstreams;

@@ -13,13 +13,14 @@ use tokio::sync::oneshot;
 
 use crate::{
     cache::{Cache, CacheSettings},
+    failpoint,
     poller::{Poller, PollerParts},
     publisher::{Publisher, PublisherParts},
     router::{Router, RouterParts},
     stats::{Meter, Stats},
     supervision::{
-        Board, Core, Link, Seat, Shell, Supervisor,
-        shell::{Alive, StopAsked},
+        Alive, Board, Core, Link, Policies, RestartPolicy, Seat, Shell, Supervisor,
+        shell::StopAsked,
         supervisor::{ChildSpec, Shutdown, Stage, Stopper, SupervisorSettings},
     },
     translator::{Translator, TranslatorParts},
@@ -52,6 +53,8 @@ pub struct Parts {
     pub links: Links,
     /// The supervisor's settings.
     pub supervisor: SupervisorSettings,
+    /// When each sort of actor is restarted.
+    pub policies: Policies,
     /// The router.
     pub router: RouterParts,
     /// The cache.
@@ -95,34 +98,48 @@ impl Pipeline {
         let (desk, world, publishing) = (arbiter(), arbiter(), arbiter());
         let pool: Vec<ArbiterHandle> = (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect();
 
+        let policies = parts.policies;
         let mut specs = vec![
-            service("stats", &world, &links.stats, |seat, _| Stats::new(seat)),
+            service("stats", policies.stats, &world, &links.stats, |seat, _| Stats::new(seat)),
             {
                 let settings = parts.cache;
-                service("cache", &desk, &links.cache, move |seat, link| {
+                service("cache", policies.cache, &desk, &links.cache, move |seat, link| {
                     Cache::new(seat, settings.clone(), link)
                 })
             },
             {
                 let router = parts.router;
-                service("router", &desk, &links.router, move |seat, _| Router::new(seat, router.clone()))
+                service("router", policies.router, &desk, &links.router, move |seat, _| {
+                    Router::new(seat, router.clone())
+                })
             },
         ];
         for (publisher, destination) in parts.publishers {
             let name = format!("publisher-{}", publisher.target.account);
-            specs.push(worker(&name, Stage::Worker, &publishing, move |seat| {
+            specs.push(worker(&name, Stage::Worker, policies.publisher, &publishing, move |seat| {
+                failpoint::reach("publisher.build");
                 Publisher::new(Alive::new(seat), publisher.clone(), destination())
             }));
         }
         for number in 0..parts.pool_size.max(1) {
             let (translator, engines) = parts.translators.clone();
             let name = format!("translator-{}", number + 1);
-            specs.push(worker(&name, Stage::Worker, &pool[number % pool.len()], move |seat| {
-                Translator::new(Alive::new(seat), translator.clone(), engines())
-            }));
+            specs.push(worker(
+                &name,
+                Stage::Worker,
+                policies.translator,
+                &pool[number % pool.len()],
+                move |seat| {
+                    failpoint::reach("translator.build");
+                    Translator::new(Alive::new(seat), translator.clone(), engines())
+                },
+            ));
         }
         let (poller, source) = parts.poller;
-        specs.push(worker("poller", Stage::Inlet, &world, move |_| Poller::new(poller.clone(), source())));
+        specs.push(worker("poller", Stage::Inlet, policies.poller, &world, move |seat| {
+            failpoint::reach("poller.build");
+            Poller::new(Alive::new(seat), poller.clone(), source())
+        }));
 
         let board = Board::default();
         let (supervisor, outcome) = Supervisor::new(
@@ -158,6 +175,7 @@ impl Pipeline {
 /// An actor that others ask.
 fn service<A>(
     name: &str,
+    policy: RestartPolicy,
     arbiter: &ArbiterHandle,
     link: &Link<A>,
     make: impl Fn(Seat, Link<A>) -> A + Send + Sync + 'static,
@@ -172,13 +190,14 @@ where
         link.point_at(addr.clone());
         stopper(addr)
     };
-    ChildSpec { name: name.to_owned(), stage: Stage::Service, build: Box::new(build) }
+    ChildSpec { name: name.to_owned(), stage: Stage::Service, policy, build: Box::new(build) }
 }
 
 /// An actor that pulls its work.
 fn worker<C: Core + Unpin>(
     name: &str,
     stage: Stage,
+    policy: RestartPolicy,
     arbiter: &ArbiterHandle,
     make: impl Fn(&Seat) -> C + Send + Sync + 'static,
 ) -> ChildSpec {
@@ -187,19 +206,19 @@ fn worker<C: Core + Unpin>(
         let make = make.clone();
         stopper(Shell::start_in_arbiter(&arbiter, move |_| Shell::new(seat, move |seat| make(seat))))
     };
-    ChildSpec { name: name.to_owned(), stage, build: Box::new(build) }
+    ChildSpec { name: name.to_owned(), stage, policy, build: Box::new(build) }
 }
 
 fn stopper<A>(addr: Addr<A>) -> Stopper
 where
     A: Actor<Context = Context<A>> + Handler<StopAsked>,
 {
-    Box::new(move || {
+    Box::new(move |asked| {
         #[expect(
             clippy::disallowed_methods,
-            reason = "told once, and a dead actor's end is heard of all the same"
+            reason = "told twice at most, and a dead actor's end is heard of all the same"
         )]
-        addr.do_send(StopAsked);
+        addr.do_send(asked);
     })
 }
 

@@ -25,9 +25,10 @@ use mynah_domain::{
 use tokio::sync::mpsc;
 
 use crate::{
+    failpoint,
     router::{Record, Router},
     stats::Meter,
-    supervision::{Core, Link, Turn, shell::Stop},
+    supervision::{Alive, Core, Link, Turn, shell::Stop},
 };
 
 /// Where a source that was never polled before begins.
@@ -101,6 +102,7 @@ pub enum Polled {
 
 /// The core of a poller.
 pub struct Poller {
+    alive: Alive,
     parts: PollerParts,
     source: Rc<dyn Source>,
     next: Option<Instant>,
@@ -127,8 +129,8 @@ impl From<SourceError> for Trouble {
 
 impl Poller {
     /// A poller of a source.
-    pub fn new(parts: PollerParts, source: Rc<dyn Source>) -> Self {
-        Self { parts, source, next: None, failures: 0, went_well: false }
+    pub fn new(alive: Alive, parts: PollerParts, source: Rc<dyn Source>) -> Self {
+        Self { alive, parts, source, next: None, failures: 0, went_well: false }
     }
 }
 
@@ -140,7 +142,10 @@ impl Core for Poller {
         {
             return Turn::Idle;
         }
+        let work = self.alive.at_work();
+        failpoint::reach("poller.turn");
         let result = self.poll(stop).await;
+        drop(work);
         match (result, self.parts.schedule) {
             (Err(Trouble::Ledger(error)), _) => Turn::Fatal(error.to_string()),
             (Ok(polled), schedule) => {
@@ -233,6 +238,7 @@ impl Poller {
             request.continuation.clone_from(&page.continuation);
             progress = progress.after_page(&page.posts, whole);
             posts += self.record(page.posts, progress.clone()).await?;
+            self.alive.pulse().progress();
             if whole {
                 return Ok(Polled::Done { posts, started_now: false });
             }
@@ -245,7 +251,9 @@ impl Poller {
 
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError> {
         let started = Instant::now();
+        failpoint::reach("x.read.before");
         let page = self.source.page(request).await;
+        failpoint::reach("x.read.after");
         self.parts.meter.called("x", "read", started.elapsed(), page.as_ref().err().map(kind_of));
         if let Ok(page) = &page {
             for oddity in &page.oddities {

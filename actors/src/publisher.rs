@@ -5,6 +5,7 @@
 //! idempotency key, so this is what stands between a lost answer and a double post.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,30 +16,33 @@ use jiff::Timestamp;
 use leaky_bucket::RateLimiter;
 use log::{info, warn};
 use mynah_domain::{
-    Hold, Job, JobEvent, PostId, PostKind, Target,
+    Hold, Job, JobEvent, JobState, PostId, PostKind, Target,
     backoff::Backoff,
+    breaker::Heard,
     caps::Caps,
     job::{HoldKind, Publication},
-    ports::{Clock, Destination, Draft, Ledger, LedgerError, PublishError, ledger::Change},
+    ports::{Clock, Destination, Draft, Ledger, LedgerError, PublishError, Since, ledger::Change},
 };
 
 use crate::{
+    failpoint,
     router::{Block, JobReport, PullPublication, ReportJobs, Router},
     stats::Meter,
-    supervision::{
-        Core, Link, Turn,
-        shell::{Alive, Stop},
-    },
+    supervision::{Alive, Core, Link, Turn, shell::Stop},
+    upstreams::Upstreams,
 };
-
-/// How long after a lost answer the account is looked at: a message takes a moment to show.
-const SETTLING: Duration = Duration::from_secs(2);
 
 /// How often a message that X calls a repetition is looked for before it is held as one.
 const LOOKS: u32 = 3;
 
-/// How far before the intent a lookup begins, for clocks that differ.
+/// How far before the intent a lookup begins where the account had no message yet to begin from, for clocks that differ.
 const SLACK: Duration = Duration::from_mins(2);
+
+/// A token is believed to be dead after this many refusals in a row: X refuses a good one now and then.
+const REFUSALS: u32 = 3;
+
+/// A limit that is used up for longer than this is a hold that people see, and not just another try.
+const SHORT: Duration = Duration::from_mins(1);
 
 /// How often and how much one account may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,29 @@ pub struct Limits {
     pub caps: Caps,
 }
 
+impl Limits {
+    /// A bucket that lets through as much as these limits do; none where there is no limit.
+    pub fn bucket(&self) -> Option<Arc<RateLimiter>> {
+        if self.min_interval.is_zero() {
+            return None;
+        }
+        let burst = self.burst.max(1);
+        let bucket =
+            RateLimiter::builder().max(burst).initial(burst).refill(1).interval(self.min_interval).build();
+        Some(Arc::new(bucket))
+    }
+}
+
+/// What happens to a part of a thread where there is nothing that it may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Threads {
+    /// It waits for a person: a thread stays a chain.
+    #[default]
+    Chain,
+    /// It is said on its own.
+    Standalone,
+}
+
 /// What a publisher is built from, but for its destination, which cannot leave its thread.
 #[derive(Clone)]
 pub struct PublisherParts {
@@ -58,6 +85,14 @@ pub struct PublisherParts {
     pub target: Target,
     /// Within which limits.
     pub limits: Limits,
+    /// What `limits` let through at once; the same for every incarnation, or each death would give the account a token.
+    pub bucket: Option<Arc<RateLimiter>>,
+    /// What happens to a part of a thread where there is nothing that it may answer.
+    pub threads: Threads,
+    /// How long a message takes at most to show on the account.
+    pub settle: Duration,
+    /// Which services are down.
+    pub upstreams: Upstreams,
     /// Where work comes from.
     pub router: Link<Router>,
     /// The record.
@@ -75,7 +110,8 @@ pub struct Publisher {
     alive: Alive,
     parts: PublisherParts,
     destination: Rc<dyn Destination>,
-    bucket: Option<RateLimiter>,
+    /// How often the token was refused in a row.
+    refusals: Cell<u32>,
 }
 
 /// Why a job does not go on now.
@@ -84,6 +120,8 @@ enum Halt {
     Event(JobEvent),
     /// The same, and nothing more can be published until a person mends this.
     Blocked(JobEvent, String),
+    /// It may not answer what it was to answer, and was not sent.
+    ReplyRefused(String),
     /// The record cannot be kept.
     Ledger(LedgerError),
 }
@@ -97,12 +135,7 @@ impl From<LedgerError> for Halt {
 impl Publisher {
     /// A publisher on that destination.
     pub fn new(alive: Alive, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
-        let Limits { min_interval, burst, .. } = parts.limits;
-        let bucket = (!min_interval.is_zero()).then(|| {
-            let burst = burst.max(1);
-            RateLimiter::builder().max(burst).initial(burst).refill(1).interval(min_interval).build()
-        });
-        Self { alive, parts, destination, bucket }
+        Self { alive, parts, destination, refusals: Cell::new(0) }
     }
 }
 
@@ -110,12 +143,7 @@ impl Publisher {
 impl Core for Publisher {
     async fn turn(&mut self, stop: &Stop) -> Turn {
         // The token comes before the job, so that a job is never in hand just to wait for one.
-        let permit = async {
-            if let Some(bucket) = &self.bucket {
-                bucket.acquire_one().await;
-            }
-        };
-        if stop.or(permit).await.is_none() {
+        if stop.or(self.token()).await.is_none() {
             return Turn::Idle;
         }
         let pull = PullPublication { worker: self.alive.ticket(), target: self.parts.target.id.clone() };
@@ -124,10 +152,15 @@ impl Core for Publisher {
             Some(Err(error)) => return Turn::Fatal(error.to_string()),
             Some(Ok(Some(job))) => job,
         };
-        let event = match self.publish(&job).await {
+        let work = self.alive.at_work();
+        failpoint::reach("publisher.turn");
+        let published = self.publish(&job).await;
+        drop(work);
+        let event = match published {
             Ok(events) => events,
             Err(Halt::Ledger(error)) => return Turn::Fatal(error.to_string()),
             Err(Halt::Event(event)) => vec![event],
+            Err(Halt::ReplyRefused(reason)) => vec![held(HoldKind::Refused, reason, None)],
             Err(Halt::Blocked(event, reason)) => {
                 // Before the report, which would make the job ready again.
                 self.parts
@@ -145,6 +178,13 @@ impl Core for Publisher {
 }
 
 impl Publisher {
+    /// Waits until the account may say something again.
+    async fn token(&self) {
+        if let Some(bucket) = &self.parts.bucket {
+            bucket.acquire_one().await;
+        }
+    }
+
     /// Publishes every part that is not on the account yet; answers the events that end the job.
     async fn publish(&self, job: &Job) -> Result<Vec<JobEvent>, Halt> {
         let Some(translation) = &job.translation else {
@@ -178,9 +218,8 @@ impl Publisher {
                 events.push(sent);
             } else {
                 self.write(job, sent).await?;
-                if let Some(bucket) = &self.bucket {
-                    bucket.acquire_one().await;
-                }
+                self.alive.pulse().progress();
+                self.alive.pulse().at_rest(self.token()).await;
             }
             reply_to = Some(remote_id);
         }
@@ -190,14 +229,24 @@ impl Publisher {
 
     /// What the first part goes on from: in a thread, what the parent became on this account.
     async fn parent_of(&self, job: &Job) -> Result<Option<PostId>, Halt> {
-        match &job.post.kind {
-            PostKind::Thread { parent } => {
-                Ok(self.parts.ledger.publication_of(parent, &self.parts.target.id).await?)
+        let PostKind::Thread { parent } = &job.post.kind else {
+            return Ok(None);
+        };
+        let (ledger, target) = (&self.parts.ledger, &self.parts.target.id);
+        let known = ledger.publication_of(parent, target).await?;
+        if known.is_some() || self.parts.threads == Threads::Standalone {
+            return Ok(known);
+        }
+        match ledger.state_of(parent, target).await? {
+            // From before the account was followed, or never to be said: there is nothing to wait for.
+            None | Some(JobState::Skipped) => Ok(None),
+            Some(state) => {
+                let reason = format!(
+                    "it goes on from post {parent} of its thread, which is {state} here; see to that one, then retry \
+                     this one, or set publisher.threads = \"standalone\""
+                );
+                Err(Halt::Event(held(HoldKind::Thread, reason, None)))
             }
-            PostKind::Original
-            | PostKind::Reply { .. }
-            | PostKind::Repost { .. }
-            | PostKind::Quote { .. } => Ok(None),
         }
     }
 
@@ -213,26 +262,60 @@ impl Publisher {
         Ok(())
     }
 
+    /// Sends a part; where it may not answer what it should, as the policy for threads says.
     async fn send(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
+        match self.send_as(job, part, draft).await {
+            Err(Halt::ReplyRefused(reason)) if draft.reply_to.is_some() => match self.parts.threads {
+                Threads::Chain => {
+                    let reason = format!(
+                        "{reason}; retry it, or set publisher.threads = \"standalone\" to say it on its own"
+                    );
+                    Err(Halt::Event(held(HoldKind::Thread, reason, None)))
+                }
+                Threads::Standalone => {
+                    info!(target = job.target.as_str(), post = job.post.id.0.as_str(); "said on its own: {reason}");
+                    self.send_as(job, part, &Draft { text: draft.text.clone(), reply_to: None }).await
+                }
+            },
+            sent => sent,
+        }
+    }
+
+    async fn send_as(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
+        let network = self.destination.network();
+        if let Err(until) = self.parts.upstreams.permit(network) {
+            let reason = format!("{network} has not answered lately and is left in peace for a while");
+            return Err(Halt::Event(JobEvent::NotSent { not_before: Some(self.at(until)), reason }));
+        }
         let now = self.parts.clock.now();
         let caps = self.parts.limits.caps;
         if caps != Caps::default() {
             let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
             if let Err(reached) = caps.allow(spent, 1, now) {
-                let hold =
-                    Hold { kind: HoldKind::Cap, reason: reached.to_string(), until: Some(reached.until) };
-                return Err(Halt::Event(JobEvent::Held(hold)));
+                return Err(Halt::Event(held(HoldKind::Cap, reached.to_string(), Some(reached.until))));
             }
         }
         self.write(job, JobEvent::PartBegun { part, text: draft.text.clone() }).await?;
+        failpoint::reach("x.post.before");
         let started = Instant::now();
         let answer = self.destination.publish(draft).await;
-        let error = answer.as_ref().err().map(kind_of);
-        self.parts.meter.called("x", "post", started.elapsed(), error);
+        failpoint::reach("x.post.after");
+        self.heard("post", started, answer.as_ref().err());
         match answer {
             Ok(remote_id) => Ok(remote_id),
-            Err(error) => Err(self.after_error(job, part, draft, now, error).await?),
+            Err(error) => Err(self.after_error(job, part, draft, error).await?),
         }
+    }
+
+    /// Takes note of how a call to the network went.
+    fn heard(&self, operation: &'static str, started: Instant, error: Option<&PublishError>) {
+        let network = self.destination.network();
+        let silent = matches!(error, Some(PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_)));
+        self.parts.upstreams.hear(network, if silent { Heard::Silence } else { Heard::Answer });
+        if !silent && !matches!(error, Some(PublishError::Unauthorized(_))) {
+            self.refusals.set(0);
+        }
+        self.parts.meter.called(network, operation, started.elapsed(), error.map(kind_of));
     }
 
     /// What a failed call means for the job. Where nothing was published, the intent is taken back first.
@@ -241,47 +324,50 @@ impl Publisher {
         job: &Job,
         part: u32,
         draft: &Draft,
-        begun: Timestamp,
         error: PublishError,
     ) -> Result<Halt, Halt> {
         let reason = error.to_string();
         match error {
             PublishError::OutcomeUnknown(_) => {
-                return Ok(Halt::Event(JobEvent::OutcomeLost {
-                    reason,
-                    not_before: Some(self.in_a(SETTLING)),
-                }));
+                let not_before = Some(self.in_a(self.parts.settle));
+                return Ok(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
             }
             PublishError::Duplicate(_) => {
-                let publication =
-                    Publication { part, text: draft.text.clone(), intent_at: begun, remote_id: None };
-                if let Some(remote_id) = self.look_up(job, draft, &publication).await? {
+                let begun = self.parts.ledger.publications(job.id).await?;
+                let begun = begun.iter().find(|begun| begun.part == part);
+                if let Some(begun) = begun
+                    && let Some(remote_id) = self.look_up(job, draft, begun).await?
+                {
                     // It was this very message, sent by a try whose answer was lost: the next turn goes on behind it.
                     self.write(job, JobEvent::PartSent { part, remote_id }).await?;
                     return Ok(Halt::Event(JobEvent::NotSent { not_before: None, reason }));
                 }
                 if job.attempt < LOOKS {
                     // It may be this message all the same, and the timeline late to show it.
-                    let wait = SETTLING + self.parts.backoff.wait(job.attempt.max(1), fastrand::f64());
-                    let not_before = Some(self.in_a(wait));
+                    let not_before = Some(self.in_a(self.parts.settle + self.backoff(job)));
                     return Ok(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
                 }
             }
             _ => {}
         }
         self.write(job, JobEvent::PartAbsent { part }).await?;
-        let wait = self.parts.backoff.wait(job.attempt.max(1), fastrand::f64());
-        let later = self.in_a(wait);
+        let later = self.in_a(self.backoff(job));
         Ok(match error {
-            PublishError::Unauthorized(_) => {
-                Halt::Blocked(JobEvent::NotSent { not_before: None, reason: reason.clone() }, reason)
+            PublishError::Unauthorized(_) => self.refused(
+                |not_before| JobEvent::NotSent { not_before, reason: reason.clone() },
+                &reason,
+                job,
+            ),
+            PublishError::RateLimited { until: Some(until), .. } if until > self.in_a(SHORT) => {
+                Halt::Event(held(HoldKind::Quota, reason, Some(until)))
             }
             PublishError::RateLimited { until, .. } => {
                 let not_before = Some(until.map_or(later, |until| until.max(later)));
                 Halt::Event(JobEvent::NotSent { not_before, reason })
             }
+            PublishError::ReplyRefused(_) => Halt::ReplyRefused(reason),
             PublishError::Duplicate(_) | PublishError::Refused(_) => {
-                Halt::Event(JobEvent::Held(Hold { kind: HoldKind::Refused, reason, until: None }))
+                Halt::Event(held(HoldKind::Refused, reason, None))
             }
             PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_) => {
                 Halt::Event(JobEvent::NotSent { not_before: Some(later), reason })
@@ -289,27 +375,59 @@ impl Publisher {
         })
     }
 
+    /// The token was refused: tried again for a while, then believed. `event` is made with the moment of the next try.
+    fn refused(&self, event: impl Fn(Option<Timestamp>) -> JobEvent, reason: &str, job: &Job) -> Halt {
+        self.refusals.set(self.refusals.get() + 1);
+        if self.refusals.get() < REFUSALS {
+            return Halt::Event(event(Some(self.in_a(self.backoff(job)))));
+        }
+        Halt::Blocked(event(None), reason.to_owned())
+    }
+
+    fn backoff(&self, job: &Job) -> Duration {
+        self.parts.backoff.wait(job.attempt.max(1), fastrand::f64())
+    }
+
     fn in_a(&self, wait: Duration) -> Timestamp {
         self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The time of day of a moment to come.
+    fn at(&self, moment: Instant) -> Timestamp {
+        self.in_a(moment.saturating_duration_since(Instant::now()))
     }
 
     /// Looks whether a message that was begun is on the account: the same text, since the intent, and not on record as
     /// another publication.
     async fn look_up(&self, job: &Job, draft: &Draft, begun: &Publication) -> Result<Option<PostId>, Halt> {
-        let since = begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN);
+        let network = self.destination.network();
+        if let Err(until) = self.parts.upstreams.permit(network) {
+            let reason = format!("{network} has not answered lately and is left in peace for a while");
+            return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before: Some(self.at(until)) }));
+        }
+        let since = match &begun.after {
+            Some(message) => Since::Message(message.clone()),
+            None => Since::Moment(begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN)),
+        };
+        failpoint::reach("x.lookup.before");
         let started = Instant::now();
-        let shown = self.destination.recent(since).await;
-        self.parts.meter.called("x", "lookup", started.elapsed(), shown.as_ref().err().map(kind_of));
+        let shown = self.destination.recent(&since).await;
+        failpoint::reach("x.lookup.after");
+        self.heard("lookup", started, shown.as_ref().err());
         let shown = match shown {
             Ok(shown) => shown,
             Err(PublishError::Unauthorized(reason)) => {
-                let event = JobEvent::OutcomeLost { reason: reason.clone(), not_before: None };
-                return Err(Halt::Blocked(event, reason));
+                let event = |not_before| JobEvent::OutcomeLost { reason: reason.clone(), not_before };
+                return Err(self.refused(event, &reason, job));
             }
             Err(error) => {
                 warn!(target = self.parts.target.id.as_str(); "a lookup failed and will be tried again: {error}");
-                let wait = SETTLING + self.parts.backoff.wait(job.attempt.max(1), fastrand::f64());
-                let not_before = Some(self.in_a(wait));
+                let wait = self.parts.settle + self.backoff(job);
+                let until = match &error {
+                    PublishError::RateLimited { until, .. } => *until,
+                    _ => None,
+                };
+                let not_before = Some(self.in_a(wait).max(until.unwrap_or(Timestamp::MIN)));
                 return Err(Halt::Event(JobEvent::OutcomeLost { reason: error.to_string(), not_before }));
             }
         };
@@ -320,8 +438,24 @@ impl Publisher {
             .collect();
         let on_record = self.parts.ledger.recorded(&self.parts.target.id, &same).await?;
         // The oldest: what came after it would be the double.
-        Ok(same.into_iter().rev().find(|id| !on_record.contains(id)))
+        let found = same.into_iter().rev().find(|id| !on_record.contains(id));
+        if found.is_none() && job.attempt <= 1 && self.is_fresh(begun) {
+            let reason = "it was sent a moment ago and may not show yet".to_owned();
+            let not_before = Some(self.in_a(self.parts.settle));
+            return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
+        }
+        Ok(found)
     }
+
+    /// Whether a message that was begun then may be on the account and not show yet. After a first look, time has passed
+    /// whatever the clock says, which may have been set.
+    fn is_fresh(&self, begun: &Publication) -> bool {
+        begun.intent_at.saturating_add(self.parts.settle).unwrap_or(Timestamp::MAX) > self.parts.clock.now()
+    }
+}
+
+fn held(kind: HoldKind, reason: String, until: Option<Timestamp>) -> JobEvent {
+    JobEvent::Held(Hold { kind, reason, until })
 }
 
 fn kind_of(error: &PublishError) -> &'static str {
@@ -331,6 +465,7 @@ fn kind_of(error: &PublishError) -> &'static str {
         PublishError::Unauthorized(_) => "unauthorized",
         PublishError::RateLimited { .. } => "rate_limited",
         PublishError::Unavailable(_) => "unavailable",
+        PublishError::ReplyRefused(_) => "reply_refused",
         PublishError::Refused(_) => "refused",
     }
 }

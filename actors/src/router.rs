@@ -11,16 +11,18 @@ use std::{
     collections::{BTreeMap, HashMap},
     rc::Rc,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture,
+    WrapFuture,
 };
-use line::Window;
+use line::{Now, Window};
 use log::{debug, error, warn};
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState, TargetId,
+    Hold, Job, JobEvent, JobId, JobState, TargetId,
+    job::HoldKind,
     ports::{
         Clock, Ledger, LedgerError,
         ledger::{Change, ChangeError, RecordPage, Recorded},
@@ -30,12 +32,14 @@ use tokio::sync::Notify;
 
 use crate::{
     events::{Event, Feed},
+    failpoint,
     stats::Meter,
     supervision::{
-        Seat,
+        Pulse, Seat,
         seat::End,
         shell::{StopAsked, Ticket},
     },
+    upstreams::Upstreams,
 };
 
 /// A job that was in hand when its worker panicked this often is given up: it is the job that kills.
@@ -51,6 +55,10 @@ pub struct RouterSettings {
     pub queue: usize,
     /// The targets, in the order in which a post is translated for them.
     pub targets: Vec<TargetId>,
+    /// How long a job that does not go on may keep those behind it waiting.
+    pub order_patience: Duration,
+    /// The engines that translate, by name.
+    pub engines: Vec<&'static str>,
     /// A job tried this often without success does not keep a run from ending.
     pub patience: u32,
 }
@@ -62,6 +70,8 @@ pub struct RouterParts {
     pub settings: RouterSettings,
     /// The record.
     pub ledger: Arc<dyn Ledger>,
+    /// Which services are down.
+    pub upstreams: Upstreams,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where counts go.
@@ -82,6 +92,7 @@ impl Router {
         let window = Window::new(&parts.settings.targets);
         let desk = Desk {
             parts,
+            pulse: seat.pulse(),
             window: RefCell::new(window),
             work: Notify::new(),
             ready: Notify::new(),
@@ -98,6 +109,7 @@ impl Actor for Router {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        failpoint::reach("router.started");
         let desk = self.desk.clone();
         let opening = async move { desk.take_up().await };
         ctx.spawn(opening.into_actor(self).map(|opened, router, ctx| {
@@ -106,22 +118,34 @@ impl Actor for Router {
             }
         }));
         let desk = self.desk.clone();
-        ctx.spawn(async move { desk.wake_sleepers().await }.into_actor(self));
+        ctx.spawn(async move { desk.wake_sleepers().await }.into_actor(self).map(|ended, router, ctx| {
+            if let Err(error) = ended {
+                router.end(End::Fatal(error.to_string()), ctx);
+            }
+        }));
     }
 }
 
 impl Router {
     fn end(&mut self, end: End, ctx: &mut Context<Self>) {
-        if let Some(mut seat) = self.seat.take() {
-            seat.ended(end);
+        if let Some(seat) = self.seat.take() {
+            seat.leave(end);
         }
         ctx.stop();
     }
 }
 
+/// An answer that belongs to the actor: a panic in it ends the actor, and the end of the actor ends the answer, so that
+/// nobody goes on waiting for one who is gone.
+async fn answer<T>(answer: impl Future<Output = T>) -> T {
+    failpoint::reach("router.spawned");
+    answer.await
+}
+
 /// What the handlers share. No borrow of the window lives across an await.
 struct Desk {
     parts: RouterParts,
+    pulse: Pulse,
     window: RefCell<Window>,
     /// Something may be translated.
     work: Notify,
@@ -173,7 +197,7 @@ impl Desk {
                 let loaded = self.parts.ledger.open_jobs(target, after, room).await;
                 let mut window = self.window.borrow_mut();
                 match loaded {
-                    Ok(jobs) => window.load(target, jobs, room),
+                    Ok(jobs) => window.load(target, jobs, room, self.now()),
                     Err(error) => {
                         window.stop_loading(target);
                         return Err(error);
@@ -192,6 +216,7 @@ impl Desk {
 
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
         self.opened().await;
+        let work = self.pulse.at_work();
         let posts = page.posts.clone();
         let recorded = self.parts.ledger.record(page).await?;
         self.parts.meter.count("posts.recorded", recorded.posts);
@@ -202,6 +227,7 @@ impl Desk {
         }
         self.window.borrow_mut().expect_more();
         self.refill_and_stir().await?;
+        work.done();
         Ok(recorded)
     }
 
@@ -250,6 +276,7 @@ impl Desk {
 
     /// Writes the leases of jobs that were picked; answers those that were granted, with their new tokens.
     async fn lease(&self, jobs: Vec<Job>, event: &JobEvent) -> Result<Vec<Job>, LedgerError> {
+        let work = self.pulse.at_work();
         let changes = jobs
             .iter()
             .map(|job| {
@@ -290,12 +317,14 @@ impl Desk {
         if refused {
             self.refill_and_stir().await?;
         }
+        work.done();
         Ok(leased)
     }
 
     /// Writes what became of leased jobs, and moves them in their lines.
     async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
         self.opened().await;
+        let work = self.pulse.at_work();
         let changes = reports
             .iter()
             .map(|report| Change { job: report.job, token: report.token, events: report.events.clone() })
@@ -313,14 +342,16 @@ impl Desk {
                 }
             }
         }
-        self.refill_and_stir().await
+        self.refill_and_stir().await?;
+        work.done();
+        Ok(())
     }
 
     fn moved(&self, report: &JobReport, state: JobState) {
         let Some(last) = report.events.last().cloned() else {
             return;
         };
-        let Some(job) = self.window.borrow_mut().moved(report, state) else {
+        let Some(job) = self.window.borrow_mut().moved(report, state, self.now()) else {
             return;
         };
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);
@@ -353,9 +384,9 @@ impl Desk {
     }
 
     /// Takes back what a worker that ended had in hand.
-    async fn reclaim(&self, Reclaim { holder, reason, panicked }: &Reclaim) -> Result<(), LedgerError> {
+    async fn reclaim(&self, Reclaim { holder, reason, suspect }: &Reclaim) -> Result<(), LedgerError> {
         self.opened().await;
-        let taken = self.window.borrow_mut().leased_by(holder, *panicked);
+        let taken = self.window.borrow_mut().leased_by(holder, *suspect);
         let reports = taken
             .into_iter()
             .map(|(job, panics)| {
@@ -383,28 +414,58 @@ impl Desk {
     }
 
     /// Wakes jobs whose moment has come, for as long as the actor lives.
-    async fn wake_sleepers(&self) {
+    async fn wake_sleepers(&self) -> Result<(), LedgerError> {
         loop {
             let timer = self.timer.notified();
-            let now = self.parts.clock.now();
-            let nap = match self.window.borrow_mut().wake(now) {
+            failpoint::reach("router.interval");
+            let woken = self.window.borrow_mut().wake(self.now());
+            let nap = match woken {
                 line::Wake::Now => {
                     self.work.notify_waiters();
                     self.ready.notify_waiters();
                     continue;
                 }
-                line::Wake::At(at) => {
-                    Duration::try_from(at.duration_since(now)).unwrap_or_default().min(LONGEST_NAP)
-                }
-                line::Wake::Never => Duration::MAX,
+                line::Wake::In(left) => Some(left.min(LONGEST_NAP)),
+                line::Wake::Never => None,
             };
-            if nap == Duration::MAX {
-                timer.await;
-            } else {
+            let overdue = self.set_aside_the_overdue().await?;
+            match nap.into_iter().chain(overdue).min() {
+                None => timer.await,
                 // Whichever comes first; both only mean "look again".
-                let _ = actix_rt::time::timeout(nap, timer).await;
+                Some(nap) => drop(actix_rt::time::timeout(nap, timer).await),
             }
         }
+    }
+
+    /// Puts aside the jobs that have kept others waiting for too long; answers how long until the next has.
+    async fn set_aside_the_overdue(&self) -> Result<Option<Duration>, LedgerError> {
+        let RouterSettings { order_patience, engines, .. } = &self.parts.settings;
+        let upstreams = &self.parts.upstreams;
+        let down = |job: &Job| match job.translation {
+            None => engines.iter().all(|engine| upstreams.is_down(engine)),
+            Some(_) => upstreams.is_down(job.target.network()),
+        };
+        let (overdue, next) = self.window.borrow_mut().overdue(self.now(), *order_patience, down);
+        if overdue.is_empty() {
+            return Ok(next);
+        }
+        let reports = overdue
+            .into_iter()
+            .map(|line::Overdue { job, reason }| {
+                let reason = format!(
+                    "it kept those behind it waiting for {order_patience:?} and was set aside: {reason}; retry it to say \
+                     it late, or skip it"
+                );
+                let hold = Hold { kind: HoldKind::Stalled, reason, until: None };
+                JobReport::new(&job, vec![JobEvent::Held(hold)])
+            })
+            .collect();
+        self.report(reports).await?;
+        Ok(next)
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: self.parts.clock.now(), steady: Instant::now() }
     }
 
     /// Waits until nothing more can be done without a person, a quota or time.
@@ -429,11 +490,12 @@ pub struct Record(
 );
 
 impl Handler<Record> for Router {
-    type Result = ResponseFuture<Result<Recorded, LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<Recorded, LedgerError>>;
 
     fn handle(&mut self, Record(page): Record, _: &mut Self::Context) -> Self::Result {
+        failpoint::reach("router.handler");
         let desk = self.desk.clone();
-        Box::pin(async move { desk.record(page).await })
+        Box::pin(answer(async move { desk.record(page).await }).into_actor(self))
     }
 }
 
@@ -448,11 +510,14 @@ pub struct PullTranslations {
 }
 
 impl Handler<PullTranslations> for Router {
-    type Result = ResponseFuture<Result<Vec<Job>, LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<Vec<Job>, LedgerError>>;
 
     fn handle(&mut self, pull: PullTranslations, _: &mut Self::Context) -> Self::Result {
+        failpoint::reach("router.handler");
         let desk = self.desk.clone();
-        Box::pin(async move { desk.lease_for_translation(&pull.worker, pull.max).await })
+        Box::pin(
+            answer(async move { desk.lease_for_translation(&pull.worker, pull.max).await }).into_actor(self),
+        )
     }
 }
 
@@ -467,11 +532,15 @@ pub struct PullPublication {
 }
 
 impl Handler<PullPublication> for Router {
-    type Result = ResponseFuture<Result<Option<Job>, LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<Option<Job>, LedgerError>>;
 
     fn handle(&mut self, pull: PullPublication, _: &mut Self::Context) -> Self::Result {
+        failpoint::reach("router.handler");
         let desk = self.desk.clone();
-        Box::pin(async move { desk.lease_for_publication(&pull.worker, &pull.target).await })
+        Box::pin(
+            answer(async move { desk.lease_for_publication(&pull.worker, &pull.target).await })
+                .into_actor(self),
+        )
     }
 }
 
@@ -512,11 +581,12 @@ pub struct ReportJobs(
 );
 
 impl Handler<ReportJobs> for Router {
-    type Result = ResponseFuture<Result<(), LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<(), LedgerError>>;
 
     fn handle(&mut self, ReportJobs(reports): ReportJobs, _: &mut Self::Context) -> Self::Result {
+        failpoint::reach("router.handler");
         let desk = self.desk.clone();
-        Box::pin(async move { desk.report(reports).await })
+        Box::pin(answer(async move { desk.report(reports).await }).into_actor(self))
     }
 }
 
@@ -528,16 +598,17 @@ pub struct Reclaim {
     pub holder: String,
     /// How.
     pub reason: String,
-    /// Whether a panic ended it, which may be a job's doing.
-    pub panicked: bool,
+    /// Whether what it had in hand may be to blame: it panicked, or hung.
+    pub suspect: bool,
 }
 
 impl Handler<Reclaim> for Router {
-    type Result = ResponseFuture<Result<(), LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<(), LedgerError>>;
 
     fn handle(&mut self, reclaim: Reclaim, _: &mut Self::Context) -> Self::Result {
+        failpoint::reach("router.handler");
         let desk = self.desk.clone();
-        Box::pin(async move { desk.reclaim(&reclaim).await })
+        Box::pin(answer(async move { desk.reclaim(&reclaim).await }).into_actor(self))
     }
 }
 
@@ -576,11 +647,12 @@ pub struct Drained {
 }
 
 impl Handler<Drain> for Router {
-    type Result = ResponseFuture<Drained>;
+    type Result = ResponseActFuture<Self, Drained>;
 
     fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
+        failpoint::reach("router.handler");
         let desk = self.desk.clone();
-        Box::pin(async move { desk.drained().await })
+        Box::pin(answer(async move { desk.drained().await }).into_actor(self))
     }
 }
 
@@ -607,7 +679,7 @@ impl Handler<Depth> for Router {
 impl Handler<StopAsked> for Router {
     type Result = ();
 
-    fn handle(&mut self, _: StopAsked, ctx: &mut Self::Context) {
-        self.end(End::Finished, ctx);
+    fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
+        self.end(asked.end(), ctx);
     }
 }

@@ -11,7 +11,10 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Messag
 use hdrhistogram::Histogram;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::supervision::{Link, Seat, shell::StopAsked};
+use crate::{
+    failpoint,
+    supervision::{Link, Pulse, Seat, shell::StopAsked},
+};
 
 /// How often memory and CPU are sampled.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
@@ -25,6 +28,7 @@ const LONGEST: u64 = 600_000_000;
 /// The actor.
 pub struct Stats {
     seat: Option<Seat>,
+    pulse: Pulse,
     since: Instant,
     operations: BTreeMap<Name, Operation>,
     counts: BTreeMap<&'static str, u64>,
@@ -78,6 +82,7 @@ impl Stats {
     /// An actor with nothing told yet.
     pub fn new(seat: Seat) -> Self {
         Self {
+            pulse: seat.pulse(),
             seat: Some(seat),
             since: Instant::now(),
             operations: BTreeMap::new(),
@@ -111,8 +116,13 @@ impl Actor for Stats {
     fn started(&mut self, ctx: &mut Self::Context) {
         // Samples come in bursts, and one that finds no room is lost.
         ctx.set_mailbox_capacity(MAILBOX);
+        failpoint::reach("stats.started");
         self.sample_resources();
-        ctx.run_interval(SAMPLE_INTERVAL, |stats, _| stats.sample_resources());
+        ctx.run_interval(SAMPLE_INTERVAL, |stats, _| {
+            failpoint::reach("stats.interval");
+            stats.sample_resources();
+            stats.pulse.progress();
+        });
     }
 }
 
@@ -129,6 +139,7 @@ impl Handler<Sample> for Stats {
     type Result = ();
 
     fn handle(&mut self, sample: Sample, _: &mut Self::Context) {
+        failpoint::reach("stats.handler");
         let operation = self.operations.entry(sample.operation).or_insert_with(Operation::new);
         let micros = u64::try_from(sample.took.as_micros()).unwrap_or(LONGEST);
         operation.latency.saturating_record(micros);
@@ -191,6 +202,7 @@ impl Handler<Report> for Stats {
     type Result = MessageResult<Report>;
 
     fn handle(&mut self, _: Report, _: &mut Self::Context) -> Self::Result {
+        self.pulse.progress();
         let operations = self.operations.iter().map(|(name, operation)| {
             let at = |quantile| Duration::from_micros(operation.latency.value_at_quantile(quantile));
             let report = OperationReport {
@@ -214,8 +226,10 @@ impl Handler<Report> for Stats {
 impl Handler<StopAsked> for Stats {
     type Result = ();
 
-    fn handle(&mut self, _: StopAsked, ctx: &mut Self::Context) {
-        self.seat.take();
+    fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
+        if let Some(seat) = self.seat.take() {
+            seat.leave(asked.end());
+        }
         ctx.stop();
     }
 }

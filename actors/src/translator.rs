@@ -5,13 +5,19 @@
 //! Engines are asked in the order of the settings. The next one is asked for whatever the one before could not do: it
 //! was unreachable or out of quota, it refused, or what it said did not pass the gate.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, Job, JobEvent, Language, Target, TargetId, TooLong, Translation,
     backoff::Backoff,
+    breaker::Heard,
     gate,
     job::HoldKind,
     ports::{Clock, Engine, EngineError, Item},
@@ -20,13 +26,18 @@ use mynah_domain::{
 
 use crate::{
     cache::{Answer, Cache, Key, Lead, Look},
+    failpoint,
     router::{JobReport, PullTranslations, ReportJobs, Router},
     stats::Meter,
-    supervision::{
-        Core, Link, Turn,
-        shell::{Alive, Stop},
-    },
+    supervision::{Alive, Core, Link, Turn, shell::Stop},
+    upstreams::Upstreams,
 };
+
+/// The longest that an engine out of quota is left in peace before it is asked again: quotas are raised, too.
+const LONGEST_REST: Duration = Duration::from_hours(1);
+
+/// A quota that is used up for longer than this is a hold that people see, and not just another try.
+const SHORT: Duration = Duration::from_mins(1);
 
 /// What a translator is built from, but for its engines, which cannot leave their thread.
 #[derive(Clone)]
@@ -39,6 +50,8 @@ pub struct TranslatorParts {
     pub from: Language,
     /// The targets, by name.
     pub targets: Arc<HashMap<TargetId, Target>>,
+    /// Which services are down.
+    pub upstreams: Upstreams,
     /// How long to wait before another try.
     pub backoff: Backoff,
     /// The time.
@@ -72,7 +85,10 @@ impl Core for Translator {
             Some(Ok(jobs)) if jobs.is_empty() => return Turn::Idle,
             Some(Ok(jobs)) => jobs,
         };
+        let work = self.alive.at_work();
+        failpoint::reach("translator.turn");
         let reports = self.translate(jobs).await;
+        drop(work);
         match self.parts.router.ask_until_answered(ReportJobs(reports)).await {
             Ok(()) => Turn::Worked,
             Err(error) => Turn::Fatal(error.to_string()),
@@ -93,6 +109,8 @@ struct Task {
     passing: bool,
     /// An engine said when.
     until: Option<Timestamp>,
+    /// Every engine that was asked is out of quota.
+    out_of_quota: bool,
 }
 
 impl Translator {
@@ -114,6 +132,7 @@ impl Translator {
                 troubles: Vec::new(),
                 passing: false,
                 until: None,
+                out_of_quota: true,
             });
         }
         for engine in &self.engines {
@@ -206,9 +225,20 @@ impl Translator {
                     style: tasks[*index].target.style,
                 })
                 .collect();
+            if let Err(until) = self.parts.upstreams.permit(engine.name()) {
+                let until = self.at(until);
+                for (index, _) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
+                    tasks[index].left_in_peace(engine.name(), until);
+                }
+                return;
+            }
+            failpoint::reach("engine.translate.before");
             let started = Instant::now();
             let answer = engine.translate(&items).await;
+            failpoint::reach("engine.translate.after");
+            self.alive.pulse().progress();
             let error = answer.as_ref().err().map(kind_of);
+            self.parts.upstreams.hear(engine.name(), self.heard(answer.as_ref().err()));
             self.parts.meter.called(engine.name(), "translate", started.elapsed(), error);
             match answer {
                 Ok(results) => {
@@ -223,7 +253,10 @@ impl Translator {
                                     lead.land(text);
                                 }
                             }
-                            Err(error) => task.troubles.push(format!("{}: {error}", engine.name())),
+                            Err(error) => {
+                                task.troubles.push(format!("{}: {error}", engine.name()));
+                                task.out_of_quota = false;
+                            }
                         }
                     }
                 }
@@ -238,6 +271,27 @@ impl Translator {
                 }
             }
         }
+    }
+
+    /// What a call means for the others who would call the engine.
+    fn heard(&self, error: Option<&EngineError>) -> Heard {
+        match error {
+            Some(EngineError::Unavailable(_)) => Heard::Silence,
+            // Out of quota: everybody is, until then.
+            Some(EngineError::RateLimited { until: Some(until), .. }) => {
+                let wait = until.duration_since(self.parts.clock.now());
+                Heard::NotBefore(
+                    Instant::now() + Duration::try_from(wait).unwrap_or_default().min(LONGEST_REST),
+                )
+            }
+            _ => Heard::Answer,
+        }
+    }
+
+    /// The time of day of a moment to come.
+    fn at(&self, moment: Instant) -> Timestamp {
+        let wait = moment.saturating_duration_since(Instant::now());
+        self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
     /// What becomes of a job that no engine could do.
@@ -257,7 +311,16 @@ impl Translator {
         }
         let wait = self.parts.backoff.wait(task.job.attempt.max(1), fastrand::f64());
         let later = self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        JobEvent::HandedBack { not_before: Some(task.until.map_or(later, |until| until.max(later))), reason }
+        match task.until {
+            // Everything that could translate it is out of quota for a while: people should see that.
+            Some(until) if task.out_of_quota && until > later.max(self.at(Instant::now() + SHORT)) => {
+                JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(until) })
+            }
+            until => JobEvent::HandedBack {
+                not_before: Some(until.map_or(later, |until| until.max(later))),
+                reason,
+            },
+        }
     }
 }
 
@@ -268,6 +331,7 @@ impl Task {
             Ok(restored) => restored,
             Err(error) => {
                 self.troubles.push(format!("{revision}: {error}"));
+                self.out_of_quota = false;
                 return false;
             }
         };
@@ -287,6 +351,7 @@ impl Task {
             self.outcome = Some(JobEvent::Translated(Translation { parts, engine: revision.to_owned() }));
             return true;
         }
+        self.out_of_quota = false;
         self.troubles.extend(findings.iter().map(|finding| format!("{revision}: {finding}")));
         false
     }
@@ -295,10 +360,23 @@ impl Task {
         self.troubles.push(format!("{engine}: {error}"));
         // A wrong key is not mended by time, but a person may mend it, and then the job should go on by itself.
         self.passing = true;
-        if let EngineError::RateLimited { until: Some(until), .. } = error {
-            // The first engine to come back is soon enough.
-            self.until = Some(self.until.map_or(*until, |known| known.min(*until)));
+        match error {
+            EngineError::RateLimited { until: Some(until), .. } => self.not_before(*until),
+            _ => self.out_of_quota = false,
         }
+    }
+
+    /// The engine is taken to be down or out of quota, and was not asked.
+    fn left_in_peace(&mut self, engine: &str, until: Timestamp) {
+        self.troubles
+            .push(format!("{engine}: it is down or out of quota, and left in peace until {until:.0}"));
+        self.passing = true;
+        self.not_before(until);
+    }
+
+    fn not_before(&mut self, moment: Timestamp) {
+        // The first engine to come back is soon enough.
+        self.until = Some(self.until.map_or(moment, |known| known.min(moment)));
     }
 }
 

@@ -236,6 +236,12 @@ pub enum HoldKind {
     TooLong,
     /// The network refused it for what it says.
     Refused,
+    /// A limit of the network or of the engines is used up.
+    Quota,
+    /// It did not go on, and kept those behind it waiting for too long.
+    Stalled,
+    /// It goes on from a part of a thread that is not on the account.
+    Thread,
 }
 
 impl HoldKind {
@@ -246,6 +252,9 @@ impl HoldKind {
             Self::Gate => "gate",
             Self::TooLong => "too_long",
             Self::Refused => "refused",
+            Self::Quota => "quota",
+            Self::Stalled => "stalled",
+            Self::Thread => "thread",
         }
     }
 }
@@ -318,6 +327,8 @@ pub struct Publication {
     pub text: String,
     /// When it was intended.
     pub intent_at: Timestamp,
+    /// The newest message of ours that the account had then; `None` where it had none.
+    pub after: Option<PostId>,
     /// Its id on the network, once that is known.
     pub remote_id: Option<PostId>,
 }

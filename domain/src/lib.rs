@@ -8,10 +8,11 @@
 //! - [`eligibility`]: which posts become jobs at all.
 //! - [`text`]: reading entities, masking what must not change, counting length, splitting what is too long.
 //! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
-//! - [`caps`], [`backoff`]: the arithmetic of quotas and retries.
+//! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of quotas, of retries, and of leaving in peace what is down.
 //! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger`, `Clock`.
 
 pub mod backoff;
+pub mod breaker;
 pub mod caps;
 pub mod eligibility;
 pub mod gate;

@@ -23,6 +23,11 @@ impl TargetId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The network, `x`.
+    pub fn network(&self) -> &str {
+        self.0.split_once(':').map_or(self.0.as_str(), |(network, _)| network)
+    }
 }
 
 impl From<String> for TargetId {

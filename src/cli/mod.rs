@@ -101,6 +101,9 @@ impl fmt::Display for Failure {
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // For the chaos suite: what `FAILPOINTS` orders holds for as long as this lives.
+    #[cfg(feature = "failpoints")]
+    let _failpoints = fail::FailScenario::setup();
     crate::http_client::install_crypto_provider();
     let system = actix_rt::System::new();
     let result = system.block_on(async {

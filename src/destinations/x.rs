@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use mynah_domain::{
     PostId,
-    ports::{Destination, Draft, Ledger, PublishError, Recent},
+    ports::{Destination, Draft, Ledger, PublishError, Recent, Since},
     text::entities,
 };
 use serde::Serialize;
@@ -120,6 +119,7 @@ impl XDestination {
                 PublishError::RateLimited { reason, until }
             }
             CallError::Refused(Refusal::Duplicate(why)) => PublishError::Duplicate(why),
+            CallError::Refused(Refusal::ReplyRefused(why)) => PublishError::ReplyRefused(why),
             CallError::Refused(Refusal::Refused(why)) => PublishError::Refused(why),
             CallError::Refused(Refusal::Unauthorized(why)) => PublishError::Unauthorized(format!(
                 "X does not accept the keys of @{}: {why}; make new ones, set {}, and start again",
@@ -143,15 +143,22 @@ impl Destination for XDestination {
         }
     }
 
-    async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, PublishError> {
+    fn network(&self) -> &'static str {
+        "x"
+    }
+
+    async fn recent(&self, since: &Since) -> Result<Vec<Recent>, PublishError> {
         let id = self.own_id().await?;
-        let since = rfc3339(since);
+        let since = match since {
+            Since::Message(PostId(id)) => ("since_id", id.clone()),
+            Since::Moment(moment) => ("start_time", rfc3339(*moment)),
+        };
         let mut recent = Vec::new();
         let mut continuation: Option<String> = None;
         for _ in 0..LOOKUP_PAGES {
             let mut query = vec![
                 ("max_results", "100"),
-                ("start_time", since.as_str()),
+                (since.0, since.1.as_str()),
                 ("tweet.fields", "created_at,entities,note_tweet"),
             ];
             if let Some(token) = &continuation {
@@ -174,10 +181,13 @@ impl Destination for XDestination {
             }));
             continuation = page.meta.and_then(|meta| meta.next_token);
             if continuation.is_none() {
-                break;
+                return Ok(recent);
             }
         }
-        Ok(recent)
+        Err(PublishError::OutcomeUnknown(format!(
+            "@{} shows more than {LOOKUP_PAGES} pages of messages since; look whether it is there, and retry or skip it",
+            self.settings.account
+        )))
     }
 
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool {

@@ -197,8 +197,12 @@ fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) 
         | JobEvent::OutcomeLost { not_before, reason } => aside(None, Some(reason), *not_before),
         JobEvent::PartBegun { part, text } => db
             .prepare_cached(
-                "INSERT INTO publications (job, part, target, text, intent_at)
-                 SELECT id, ?2, target, ?3, ?4 FROM jobs WHERE id = ?1",
+                // Ids of a network grow: the longest, and of those the last by their digits, is the newest.
+                "INSERT INTO publications (job, part, target, text, intent_at, after)
+                 SELECT id, ?2, target, ?3, ?4, (
+                     SELECT remote_id FROM publications AS said WHERE said.target = jobs.target
+                     ORDER BY length(remote_id) DESC, remote_id DESC LIMIT 1
+                 ) FROM jobs WHERE id = ?1",
             )?
             .execute(params![job, part, text, now.as_millisecond()])
             .map(drop),
@@ -230,7 +234,7 @@ pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> 
         "SELECT id, state, token, translation IS NOT NULL,
                 EXISTS (SELECT 1 FROM publications WHERE job = jobs.id AND remote_id IS NULL)
          FROM jobs WHERE state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held')
-                     AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind = 'cap'))",
+                     AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind IN ('cap', 'quota')))",
     )?;
     let rows = statement.query_map([], |row| {
         let translated = row.get::<_, bool>(3)?;
@@ -241,7 +245,7 @@ pub(super) fn recover(db: &Connection, now: Timestamp) -> rusqlite::Result<u64> 
     for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
         let (job, state, token, translated, sent_unanswered) = row;
         let event = match state {
-            // The cap may be another since; the publisher looks.
+            // The limit may be another since; whoever works on it looks.
             JobState::Held => JobEvent::Released { translated },
             JobState::Translating => JobEvent::HandedBack { not_before: None, reason: reason() },
             _ if sent_unanswered => JobEvent::OutcomeLost { not_before: None, reason: reason() },
@@ -277,6 +281,16 @@ pub(super) fn publication_of(
     )?
     .query_row(params![post.0, target.as_str()], |row| row.get(0).map(PostId))
     .optional()
+}
+
+pub(super) fn state_of(
+    db: &Connection,
+    post: &PostId,
+    target: &TargetId,
+) -> rusqlite::Result<Option<JobState>> {
+    db.prepare_cached("SELECT state FROM jobs WHERE post = ?1 AND target = ?2")?
+        .query_row(params![post.0, target.as_str()], |row| state(row, 0))
+        .optional()
 }
 
 pub(super) fn recorded(

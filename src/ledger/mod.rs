@@ -92,6 +92,11 @@ impl Ledger for SqliteLedger {
         self.run(move |db| jobs::publication_of(db, &post, &target)).await
     }
 
+    async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError> {
+        let (post, target) = (post.clone(), target.clone());
+        self.run(move |db| jobs::state_of(db, &post, &target)).await
+    }
+
     async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
         self.run(move |db| rows::publications(db, job)).await
     }

@@ -21,7 +21,7 @@ pub(super) fn to_timestamp(millis: i64) -> Timestamp {
 
 pub(super) fn publications(db: &Connection, job: JobId) -> rusqlite::Result<Vec<Publication>> {
     let mut statement = db.prepare_cached(
-        "SELECT part, text, intent_at, remote_id FROM publications WHERE job = ?1 ORDER BY part",
+        "SELECT part, text, intent_at, remote_id, after FROM publications WHERE job = ?1 ORDER BY part",
     )?;
     let rows = statement.query_map([job.0], |row| {
         Ok(Publication {
@@ -29,6 +29,7 @@ pub(super) fn publications(db: &Connection, job: JobId) -> rusqlite::Result<Vec<
             text: row.get(1)?,
             intent_at: to_timestamp(row.get(2)?),
             remote_id: row.get::<_, Option<String>>(3)?.map(PostId),
+            after: row.get::<_, Option<String>>(4)?.map(PostId),
         })
     })?;
     rows.collect()

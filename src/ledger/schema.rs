@@ -7,7 +7,8 @@
 pub(super) const APPLICATION_ID: i32 = 0x4d79_6e68;
 
 /// The steps from each version to the next; a file's version is how many were taken.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE posts (
         source      TEXT NOT NULL,
         id          TEXT NOT NULL,
@@ -58,4 +59,10 @@ pub(super) const MIGRATIONS: &[&str] = &["
 
     CREATE TABLE progress (source TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-    "];
+    ",
+    // What became of a message is found out from the one before it on, which needs no clock to be right.
+    "
+    ALTER TABLE publications ADD COLUMN after TEXT;
+    CREATE INDEX publications_newest ON publications (target, length(remote_id), remote_id);
+    ",
+];

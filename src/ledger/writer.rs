@@ -8,6 +8,7 @@ use std::{
 };
 
 use log::error;
+use mynah_actors::failpoint;
 use mynah_domain::ports::LedgerError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -87,7 +88,12 @@ fn run_batch(opened: &Opened, batch: impl Iterator<Item = Command>) {
     }
     let committed = match broken {
         Some(reason) => Err(reason),
-        None => db.execute_batch("COMMIT").map_err(|error| explain(opened, &error.to_string())),
+        None => {
+            failpoint::reach("ledger.commit.before");
+            let committed = db.execute_batch("COMMIT");
+            failpoint::reach("ledger.commit.after");
+            committed.map_err(|error| explain(opened, &error.to_string()))
+        }
     };
     if let Err(reason) = &committed {
         error!("{reason}");

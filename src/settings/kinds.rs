@@ -161,7 +161,7 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -
 }
 
 /// As a person writes it: `365d`, where humantime has months and a rest.
-fn brief(duration: Duration) -> String {
+pub(super) fn brief(duration: Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let millis = duration.as_millis();
     let fits = UNITS.iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));

@@ -5,7 +5,11 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 use log::LevelFilter;
-use mynah_domain::{Language, PostId, TargetId, Tone, TooLong, backoff::Backoff, caps::Caps};
+use mynah_actors::{
+    publisher::Threads,
+    supervision::{Policies, RestartPolicy},
+};
+use mynah_domain::{Language, PostId, TargetId, Tone, TooLong, caps::Caps};
 use secrecy::SecretString;
 use url::Url;
 
@@ -238,6 +242,17 @@ pub struct EngineSettings {
     pub timeout: Duration,
 }
 
+impl EngineSettings {
+    /// The longest that one call to any of them may take.
+    pub fn longest_call(&self) -> Duration {
+        let calls = self.order.iter().map(|engine| match engine {
+            EngineChoice::Gemini(_) => self.timeout,
+            EngineChoice::Apertium(apertium) => apertium.timeout,
+        });
+        calls.max().unwrap_or_default()
+    }
+}
+
 /// An engine, with all that it needs.
 #[derive(Debug, Clone)]
 pub enum EngineChoice {
@@ -343,6 +358,12 @@ pub struct PublisherSettings {
     pub min_interval: Duration,
     /// How many may go at once after a pause.
     pub burst: usize,
+    /// How long a job that does not go on may keep those behind it waiting.
+    pub order_patience: Duration,
+    /// What happens to a part of a thread where there is nothing that it may answer.
+    pub threads: Threads,
+    /// How long a message takes at most to show on its account.
+    pub settle: Duration,
 }
 
 /// Measurements.
@@ -352,15 +373,18 @@ pub struct StatsSettings {
     pub interval: Duration,
 }
 
-/// When an actor that died is built anew.
+/// The sorts of actors, as settings name them.
+pub(super) const ACTORS: [&str; 6] = ["poller", "router", "translator", "cache", "publisher", "stats"];
+
+/// When an actor that died or hangs is built anew.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisorSettings {
-    /// How many deaths are borne within the window.
-    pub max_restarts: u32,
-    /// The window.
-    pub window: Duration,
-    /// The waits before restarts.
-    pub backoff: Backoff,
+    /// For the supervisor itself, and what holds where an actor has nothing of its own.
+    pub policy: RestartPolicy,
+    /// For each sort of actor.
+    pub actors: Policies,
+    /// How long an actor may be at work without getting anything done.
+    pub patience: Duration,
 }
 
 /// How it stops.

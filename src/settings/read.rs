@@ -5,16 +5,21 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use config::ValueKind;
 use log::LevelFilter;
+use mynah_actors::{
+    publisher::Threads,
+    supervision::{Policies, RestartPolicy},
+};
 use mynah_domain::{Language, backoff::Backoff, caps::Caps};
 
 use super::{
     kinds::{
-        Read, base_url, cap, choice, count, duration, engines, flag, folder, handle, language, model, start,
+        Read, base_url, brief, cap, choice, count, duration, engines, flag, folder, handle, language, model,
+        start,
     },
     model::{
-        ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings, LogFormat,
-        LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
-        SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+        ACTORS, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
+        LogFormat, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings,
+        ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
     secrets::Vault,
@@ -24,6 +29,7 @@ use crate::x::client::XSettings;
 
 pub(super) const NETWORKS: [(&str, Network); 1] = [("x", Network::X)];
 const FORMATS: [(&str, LogFormat); 1] = [("text", LogFormat::Text)];
+const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::Off),
     ("error", LevelFilter::Error),
@@ -72,7 +78,10 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
     let cache = cache(reader);
     let publisher = publisher(reader);
     let stats = stats(reader);
-    let supervisor = supervisor(reader);
+    // The longest that one call may take, of those whose time could be read.
+    let of_engines = engine.as_ref().map(|engine| engine.longest_call());
+    let calls = of_engines.into_iter().chain(x.as_ref().map(|x| x.timeout)).max().unwrap_or_default();
+    let supervisor = supervisor(reader, calls);
     let shutdown = shutdown(reader);
     let log = log(reader);
     Some(Settings {
@@ -178,7 +187,16 @@ fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
 fn publisher(reader: &mut Reader<'_>) -> Option<PublisherSettings> {
     let min_interval = reader.or("publisher.min_interval", "5s", duration(ZERO..=DAY));
     let burst = reader.or("publisher.burst", "1", count(1..=100));
-    Some(PublisherSettings { min_interval: min_interval?, burst: burst? })
+    let order_patience = reader.or("publisher.order_patience", "1h", duration(SECOND..=DAY * 30));
+    let threads = reader.or("publisher.threads", "chain", choice(&THREADS));
+    let settle = reader.or("publisher.settle", "5s", duration(ZERO..=MINUTE * 5));
+    Some(PublisherSettings {
+        min_interval: min_interval?,
+        burst: burst?,
+        order_patience: order_patience?,
+        threads: threads?,
+        settle: settle?,
+    })
 }
 
 fn stats(reader: &mut Reader<'_>) -> Option<StatsSettings> {
@@ -186,26 +204,71 @@ fn stats(reader: &mut Reader<'_>) -> Option<StatsSettings> {
     Some(StatsSettings { interval: interval? })
 }
 
-fn supervisor(reader: &mut Reader<'_>) -> Option<SupervisorSettings> {
+fn supervisor(reader: &mut Reader<'_>, calls: Duration) -> Option<SupervisorSettings> {
     let max_restarts = reader.or("supervisor.max_restarts", "5", count(0..=1000));
     let window = reader.or("supervisor.window", "60s", duration(SECOND..=DAY));
     let base = reader.or("supervisor.backoff", "500ms", duration(MILLISECOND..=HOUR));
     let max = reader.or("supervisor.backoff_max", "30s", duration(MILLISECOND..=HOUR));
-    let backoff = Backoff { base: base?, max: max? };
-    if backoff.base > backoff.max {
-        // One of the two was written, as the defaults are in order.
-        let written = if reader.is_written("supervisor.backoff") {
-            "supervisor.backoff"
-        } else {
-            "supervisor.backoff_max"
-        };
+    let patience = reader.or("supervisor.patience", "5m", duration(SECOND..=DAY));
+    let default = (|| {
+        let backoff = Backoff { base: base?, max: max? };
+        Some(RestartPolicy { max_restarts: max_restarts?, window: window?, backoff })
+    })();
+    // Where the defaults are wrong, what follows them is read all the same, for its own problems.
+    let follow = default.unwrap_or(RestartPolicy {
+        max_restarts: 0,
+        window: SECOND,
+        backoff: Backoff { base: ZERO, max: HOUR },
+    });
+    if default.is_some() {
+        in_order(reader, "supervisor", follow.backoff);
+    }
+    let mut of = |actor| policy_of(reader, actor, follow);
+    let [poller, router, translator, cache, publisher, stats] = ACTORS.map(&mut of);
+    let policies = Policies { poller, router, translator, cache, publisher, stats };
+    if let Some(patience) = patience.filter(|patience| *patience <= calls) {
         reader.complain(
-            written,
-            "the first wait, supervisor.backoff, is longer than the longest, supervisor.backoff_max",
-            "lower supervisor.backoff or raise supervisor.backoff_max",
+            "supervisor.patience",
+            format!("{} is not longer than a call may take", brief(patience)),
+            format!("raise it over {}, or lower the timeouts of engine and x", brief(calls)),
         );
     }
-    Some(SupervisorSettings { max_restarts: max_restarts?, window: window?, backoff })
+    Some(SupervisorSettings { policy: default?, actors: policies, patience: patience? })
+}
+
+/// The policy of one sort of actor; what is not written follows the policy of all.
+fn policy_of(reader: &mut Reader<'_>, actor: &str, follow: RestartPolicy) -> RestartPolicy {
+    let section = format!("supervisor.{actor}");
+    let key = |name: &str| format!("{section}.{name}");
+    let max_restarts = reader.optional(&key("max_restarts"), count(0..=1000)).ok().flatten();
+    let window = reader.optional(&key("window"), duration(SECOND..=DAY)).ok().flatten();
+    let base = reader.optional(&key("backoff"), duration(MILLISECOND..=HOUR)).ok().flatten();
+    let max = reader.optional(&key("backoff_max"), duration(MILLISECOND..=HOUR)).ok().flatten();
+    let backoff =
+        Backoff { base: base.unwrap_or(follow.backoff.base), max: max.unwrap_or(follow.backoff.max) };
+    if base.is_some() || max.is_some() {
+        in_order(reader, &section, backoff);
+    }
+    RestartPolicy {
+        max_restarts: max_restarts.unwrap_or(follow.max_restarts),
+        window: window.unwrap_or(follow.window),
+        backoff,
+    }
+}
+
+/// The first wait is no longer than the longest.
+fn in_order(reader: &mut Reader<'_>, section: &str, backoff: Backoff) {
+    if backoff.base <= backoff.max {
+        return;
+    }
+    // One of the two was written, as the defaults are in order.
+    let (first, longest) = (format!("{section}.backoff"), format!("{section}.backoff_max"));
+    let written = if reader.is_written(&first) { &first } else { &longest };
+    reader.complain(
+        written,
+        format!("the first wait, {first}, is longer than the longest, {longest}"),
+        format!("lower {first} or raise {longest}"),
+    );
 }
 
 fn shutdown(reader: &mut Reader<'_>) -> Option<ShutdownSettings> {

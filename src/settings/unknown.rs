@@ -6,13 +6,21 @@ use std::collections::HashMap;
 use super::{
     KnownKey,
     layers::{Layers, Written, variable_of_key},
+    model::ACTORS,
     nearest::{nearest_key, section},
     problem::{Place, Problem},
     secrets::{self, target_secret},
 };
 
-/// A key without the number of a target: `targets[].tone` for `targets[3].tone`.
+/// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
+/// `supervisor.<actor>.window` for `supervisor.poller.window`.
 pub(super) fn general(key: &str) -> String {
+    let within = key.strip_prefix("supervisor.").map(|rest| rest.split_once('.').unwrap_or((rest, "")));
+    if let Some((actor, rest)) = within
+        && ACTORS.contains(&actor)
+    {
+        return format!("supervisor.<actor>.{rest}").trim_end_matches('.').to_owned();
+    }
     let Some((list, rest)) = key.split_once('[') else {
         return key.to_owned();
     };

@@ -118,7 +118,9 @@ impl XSource {
                 };
                 SourceError::Unauthorized(format!("X does not accept the key for reading: {why}; {mend}"))
             }
-            CallError::Refused(Refusal::Refused(why) | Refusal::Duplicate(why)) => SourceError::Refused(why),
+            CallError::Refused(
+                Refusal::Refused(why) | Refusal::Duplicate(why) | Refusal::ReplyRefused(why),
+            ) => SourceError::Refused(why),
         }
     }
 }

@@ -43,7 +43,19 @@ pub fn init(level: LevelFilter, stream: Stream) {
             writeln!(out)
         });
     // A second call, in a test, leaves the first in force.
-    let _ = builder.try_init();
+    if builder.try_init().is_ok() {
+        log_panics();
+    }
+}
+
+/// Has every panic told in the log stream, with its place, and not beside it.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        log::error!(place = place.as_str(), thread = thread.as_str(); "panic: {message}");
+    }));
 }
 
 struct Fields(Vec<(String, String)>);

@@ -20,6 +20,8 @@ pub enum Refusal {
     },
     /// The account said just this before.
     Duplicate(String),
+    /// It may not answer the post that it was to answer: that one is gone, or somebody else's.
+    ReplyRefused(String),
     /// The call as such is not allowed, or wrong.
     Refused(String),
     /// X is in trouble; whether it acted is not known.
@@ -59,6 +61,10 @@ pub fn refusal(answer: &Answer) -> Refusal {
         (429, _) => rate_limited(answer, sentence),
         (403, _) if problem.sentence().to_ascii_lowercase().contains("duplicate content") => {
             Refusal::Duplicate(sentence)
+        }
+        // “Reply to this conversation is not allowed …”, “You attempted to reply to a Tweet that is deleted …”
+        (403, _) if problem.sentence().to_ascii_lowercase().contains("reply to") => {
+            Refusal::ReplyRefused(sentence)
         }
         (400..=499, _) if status != 408 => Refusal::Refused(sentence),
         _ => Refusal::Trouble(sentence),

@@ -305,16 +305,17 @@ pub(crate) async fn what_was_in_hand_is_taken_up_after_a_crash<B: Bench>() {
     assert_eq!(ledger.recover().await.unwrap(), 0, "once is enough");
 }
 
-pub(crate) async fn what_a_cap_held_is_looked_at_anew_after_a_start<B: Bench>() {
+pub(crate) async fn what_a_limit_held_is_looked_at_anew_after_a_start<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
-    ledger.record(page([1, 2], &["es"])).await.unwrap();
+    ledger.record(page([1, 2, 3], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
     let hold = |kind| JobEvent::Held(Hold { kind, reason: "held".into(), until: Some(Timestamp::MAX) });
     change(&*ledger, &jobs[0], 0, vec![hold(HoldKind::Cap)]).await.unwrap();
     change(&*ledger, &jobs[1], 0, vec![hold(HoldKind::Refused)]).await.unwrap();
+    change(&*ledger, &jobs[2], 0, vec![hold(HoldKind::Quota)]).await.unwrap();
     assert_eq!(ledger.recover().await.unwrap(), 0, "nothing was in hand");
     let states: Vec<JobState> = line(&*ledger, "es").await.iter().map(|job| job.state).collect();
-    assert_eq!(states, [JobState::Queued, JobState::Held]);
+    assert_eq!(states, [JobState::Queued, JobState::Held, JobState::Queued]);
 }
 
 pub(crate) async fn what_waited_for_another_try_is_tried_at_once_after_a_start<B: Bench>() {
@@ -359,6 +360,36 @@ pub(crate) async fn messages_on_record_are_told_from_others<B: Bench>() {
     assert!(ledger.recorded(&target("ca"), &asked).await.unwrap().is_empty());
 }
 
+pub(crate) async fn an_intent_remembers_the_newest_message_of_its_account<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap();
+    let jobs = line(&*ledger, "es").await;
+    let mut after = Vec::new();
+    // Ids grow in length, too: 1000 is newer than 999.
+    for (job, id) in jobs.iter().zip(["999", "1000", "1001"]) {
+        let token = to_publishing(&*ledger, job).await;
+        change(&*ledger, job, token, vec![begun(0), sent(0, id), JobEvent::Published]).await.unwrap();
+        after.push(ledger.publications(job.id).await.unwrap()[0].after.clone());
+    }
+    assert_eq!(after, [None, Some(PostId("999".into())), Some(PostId("1000".into()))]);
+    let other = line(&*ledger, "ca").await.remove(0);
+    let token = to_publishing(&*ledger, &other).await;
+    change(&*ledger, &other, token, vec![begun(0)]).await.unwrap();
+    assert_eq!(ledger.publications(other.id).await.unwrap()[0].after, None, "another account");
+}
+
+pub(crate) async fn where_a_post_stands_on_a_target_is_told<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.remove(0);
+    to_publishing(&*ledger, &job).await;
+    let state =
+        async |post: &str, name: &str| ledger.state_of(&PostId(post.into()), &target(name)).await.unwrap();
+    assert_eq!(state("1", "es").await, Some(JobState::Publishing));
+    assert_eq!(state("1", "ca").await, None);
+    assert_eq!(state("2", "es").await, None);
+}
+
 /// Runs the whole suite on one adapter.
 #[macro_export]
 macro_rules! ledger_contract {
@@ -377,10 +408,12 @@ macro_rules! ledger_contract {
             a_wrong_step_changes_nothing_and_spoils_no_other
             a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leaves_it
             what_was_in_hand_is_taken_up_after_a_crash
-            what_a_cap_held_is_looked_at_anew_after_a_start
+            what_a_limit_held_is_looked_at_anew_after_a_start
             what_waited_for_another_try_is_tried_at_once_after_a_start
             only_what_was_begun_counts_against_the_caps
             messages_on_record_are_told_from_others
+            an_intent_remembers_the_newest_message_of_its_account
+            where_a_post_stands_on_a_target_is_told
         );
     };
     ($bench:ty: $($behaviour:ident)*) => {$(

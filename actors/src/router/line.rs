@@ -1,7 +1,10 @@
 //! The window that the router keeps on the ledger: for every target a stretch of its line, in the source's order, and
 //! where each job of it stands. Pure memory: nothing here waits and nothing here is the only copy of anything.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use mynah_domain::{Job, JobEvent, JobId, JobState, TargetId};
@@ -33,6 +36,8 @@ pub(super) struct Line {
     epoch: u64,
     loading_epoch: u64,
     blocked: Option<String>,
+    /// The job that keeps others waiting, and since when.
+    held_back: Option<(Place, Instant)>,
 }
 
 #[derive(Debug)]
@@ -59,24 +64,63 @@ pub(super) enum Stage {
     /// Leased to this publisher.
     Publishing(String),
     /// Not before this moment.
-    Asleep(Timestamp),
+    Asleep(Nap),
 }
+
+/// How long a job sleeps: until a time of day, but no longer than it was to be when it fell asleep, so that a clock
+/// which is set back keeps nobody asleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Nap {
+    until: Timestamp,
+    at_latest: Instant,
+}
+
+/// The moment, by the clock on the wall and by one that nobody can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    pub(super) wall: Timestamp,
+    pub(super) steady: Instant,
+}
+
+impl Now {
+    fn nap(self, until: Timestamp) -> Nap {
+        let length = Duration::try_from(until.duration_since(self.wall)).unwrap_or_default();
+        // A nap beyond what the machine can count is one of many years.
+        let at_latest = self.steady.checked_add(length).unwrap_or(self.steady + YEAR);
+        Nap { until, at_latest }
+    }
+
+    /// What is left of a nap.
+    fn left(self, nap: Nap) -> Duration {
+        let by_wall = Duration::try_from(nap.until.duration_since(self.wall)).unwrap_or_default();
+        by_wall.min(nap.at_latest.saturating_duration_since(self.steady))
+    }
+}
+
+const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// When the router should look for sleepers again.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wake {
     /// Some woke just now.
     Now,
-    /// The next one wakes then.
-    At(Timestamp),
+    /// The next one wakes after this long.
+    In(Duration),
     /// Nobody sleeps.
     Never,
 }
 
+/// A job that kept others waiting for too long, and what last stood in its way.
+#[derive(Debug)]
+pub(super) struct Overdue {
+    pub(super) job: Job,
+    pub(super) reason: String,
+}
+
 impl Entry {
-    fn new(job: Job) -> Self {
+    fn new(job: Job, now: Now) -> Self {
         let stage = match job.not_before {
-            Some(moment) => Stage::Asleep(moment),
+            Some(moment) => Stage::Asleep(now.nap(moment)),
             None => Self::awake(&job),
         };
         Self { job, stage, panics: 0, touched: false, reason: String::new() }
@@ -121,7 +165,7 @@ impl Window {
     }
 
     /// Takes in jobs that were asked for with `room`.
-    pub(super) fn load(&mut self, target: &TargetId, jobs: Vec<Job>, room: usize) {
+    pub(super) fn load(&mut self, target: &TargetId, jobs: Vec<Job>, room: usize, now: Now) {
         let Some(line) = self.lines.get_mut(target) else {
             return;
         };
@@ -130,7 +174,7 @@ impl Window {
         for job in jobs {
             line.loaded_to = line.loaded_to.max(Some(job.post.position));
             let place = (job.post.position, job.id);
-            let entry = line.jobs.entry(place).or_insert_with(|| Entry::new(job));
+            let entry = line.jobs.entry(place).or_insert_with(|| Entry::new(job, now));
             if entry.stage == Stage::Queued && line.blocked.is_none() {
                 self.queue.insert((place, target.clone()));
             }
@@ -240,7 +284,7 @@ impl Window {
     }
 
     /// A job went on as `report` says and is `state` now. Answers the job as it is, if it was in memory.
-    pub(super) fn moved(&mut self, report: &JobReport, state: JobState) -> Option<Job> {
+    pub(super) fn moved(&mut self, report: &JobReport, state: JobState, now: Now) -> Option<Job> {
         let place = (report.position, report.job);
         let entry = self.entry(&report.target, place)?;
         entry.job.state = state;
@@ -267,7 +311,8 @@ impl Window {
             }
         }
         entry.job.not_before = not_before;
-        entry.stage = not_before.map_or_else(|| Entry::awake(&entry.job), Stage::Asleep);
+        entry.stage =
+            not_before.map_or_else(|| Entry::awake(&entry.job), |moment| Stage::Asleep(now.nap(moment)));
         let (job, queued) = (entry.job.clone(), entry.stage == Stage::Queued);
         let line = self.lines.get_mut(&report.target)?;
         if state.is_settled() || waits_for_a_person {
@@ -279,16 +324,17 @@ impl Window {
     }
 
     /// Wakes whose moment has come.
-    pub(super) fn wake(&mut self, now: Timestamp) -> Wake {
-        let mut next: Option<Timestamp> = None;
+    pub(super) fn wake(&mut self, now: Now) -> Wake {
+        let mut next: Option<Duration> = None;
         let mut woke = false;
         for (target, line) in &mut self.lines {
             for (place, entry) in &mut line.jobs {
-                let Stage::Asleep(until) = entry.stage else {
+                let Stage::Asleep(nap) = entry.stage else {
                     continue;
                 };
-                if until > now {
-                    next = Some(next.map_or(until, |next| next.min(until)));
+                let left = now.left(nap);
+                if !left.is_zero() {
+                    next = Some(next.map_or(left, |next| next.min(left)));
                     continue;
                 }
                 woke = true;
@@ -301,9 +347,45 @@ impl Window {
         }
         match next {
             _ if woke => Wake::Now,
-            Some(at) => Wake::At(at),
+            Some(left) => Wake::In(left),
             None => Wake::Never,
         }
+    }
+
+    /// The heads that have kept others waiting for longer than `patience`, and how long until the next has. The time in
+    /// which a job's upstream is `down` does not count against it.
+    pub(super) fn overdue(
+        &mut self,
+        now: Now,
+        patience: Duration,
+        down: impl Fn(&Job) -> bool,
+    ) -> (Vec<Overdue>, Option<Duration>) {
+        let mut overdue = Vec::new();
+        let mut next: Option<Duration> = None;
+        for line in self.lines.values_mut() {
+            let held_back = line.held_back.take();
+            let mut jobs = line.jobs.iter();
+            let Some((place, head)) = jobs.next() else { continue };
+            if line.blocked.is_some() || down(&head.job) || !jobs.any(|(_, job)| job.stage == Stage::Ready) {
+                continue;
+            }
+            // A hold has a limit of the whole account or of all engines for its reason, and is not the job's fault.
+            let fails = matches!(head.stage, Stage::Asleep(_)) && head.job.state != JobState::Held;
+            let since = match held_back {
+                // In hand or about to be tried again, it is still the same that keeps the others waiting.
+                Some((known, since)) if known == *place => since,
+                _ if fails => now.steady,
+                _ => continue,
+            };
+            line.held_back = Some((*place, since));
+            let left = patience.saturating_sub(now.steady.saturating_duration_since(since));
+            if fails && left.is_zero() {
+                overdue.push(Overdue { job: head.job.clone(), reason: head.reason.clone() });
+            } else if fails {
+                next = Some(next.map_or(left, |next: Duration| next.min(left)));
+            }
+        }
+        (overdue, next)
     }
 
     /// Nothing more is translated for a target or published on it.
@@ -379,6 +461,15 @@ mod tests {
         TargetId::new("x", name)
     }
 
+    fn noon() -> Now {
+        static NOON: std::sync::OnceLock<Now> = std::sync::OnceLock::new();
+        *NOON.get_or_init(|| Now { wall: "2026-11-23T12:00:00Z".parse().unwrap(), steady: Instant::now() })
+    }
+
+    fn later(after: Duration) -> Now {
+        Now { wall: noon().wall + after, steady: noon().steady + after }
+    }
+
     fn job(target_name: &str, position: u64) -> Job {
         let post = Post {
             id: PostId(position.to_string()),
@@ -408,13 +499,13 @@ mod tests {
         let mut window = Window::new(&targets);
         for (name, positions) in lines {
             let (_, room) = window.wants(&target(name), 100).unwrap();
-            window.load(&target(name), positions.iter().map(|at| job(name, *at)).collect(), room);
+            window.load(&target(name), positions.iter().map(|at| job(name, *at)).collect(), room, noon());
         }
         window
     }
 
     fn report(window: &mut Window, job: &Job, event: JobEvent, state: JobState) -> Option<Job> {
-        window.moved(&JobReport::new(job, vec![event]), state)
+        window.moved(&JobReport::new(job, vec![event]), state, noon())
     }
 
     fn translated() -> JobEvent {
@@ -464,18 +555,75 @@ mod tests {
         assert_eq!(places(&window.pick_for_translation("t#2", 10)), [(1, "x:es")]);
     }
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A window whose first job sleeps for ten seconds, and the ones behind it are ready.
+    fn with_a_sleeper(ready: usize) -> Window {
+        let positions: Vec<u64> = (1..=1 + ready as u64).collect();
+        let mut window = window(&[("es", &positions)]);
+        let picked = window.pick_for_translation("t#1", 10);
+        let not_before = Some(noon().wall + 10 * SECOND);
+        let back = JobEvent::HandedBack { not_before, reason: "busy".into() };
+        report(&mut window, &picked[0], back, JobState::Queued);
+        for job in &picked[1..] {
+            report(&mut window, job, translated(), JobState::Ready);
+        }
+        window
+    }
+
     #[test]
     fn a_sleeper_wakes_when_its_moment_comes() {
-        let mut window = window(&[("es", &[1])]);
-        let picked = window.pick_for_translation("t#1", 1);
-        let moment: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let back = JobEvent::HandedBack { not_before: Some(moment), reason: "busy".into() };
-        report(&mut window, &picked[0], back, JobState::Queued);
-        assert_eq!(window.wake("2026-11-23T11:59:59Z".parse().unwrap()), Wake::At(moment));
+        let mut window = with_a_sleeper(0);
+        assert_eq!(window.wake(later(9 * SECOND)), Wake::In(SECOND));
         assert!(window.pick_for_translation("t#1", 1).is_empty());
-        assert_eq!(window.wake(moment), Wake::Now);
-        assert_eq!(window.wake(moment), Wake::Never);
+        assert_eq!(window.wake(later(10 * SECOND)), Wake::Now);
+        assert_eq!(window.wake(later(10 * SECOND)), Wake::Never);
         assert_eq!(window.pick_for_translation("t#1", 1).len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_keeps_nobody_asleep() {
+        let mut window = with_a_sleeper(0);
+        let mut set_back = later(9 * SECOND);
+        set_back.wall = set_back.wall - 3600 * SECOND;
+        assert_eq!(window.wake(set_back), Wake::In(SECOND));
+        set_back.steady += SECOND;
+        assert_eq!(window.wake(set_back), Wake::Now);
+        let mut window = with_a_sleeper(0);
+        let mut set_forward = later(SECOND);
+        set_forward.wall = set_forward.wall + 3600 * SECOND;
+        assert_eq!(window.wake(set_forward), Wake::Now);
+    }
+
+    #[test]
+    fn one_that_keeps_others_waiting_is_overdue_after_patience() {
+        let up = |_: &Job| false;
+        let mut window = with_a_sleeper(1);
+        let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, up);
+        let (none, next) = overdue(&mut window, SECOND);
+        assert!(none.is_empty());
+        assert_eq!(next, Some(60 * SECOND));
+        // It is tried again in between, and fails again.
+        window.wake(later(30 * SECOND));
+        let picked = window.pick_for_translation("t#1", 1);
+        assert!(overdue(&mut window, 31 * SECOND).0.is_empty());
+        let back = JobEvent::HandedBack { not_before: Some(Timestamp::MAX), reason: "busy".into() };
+        report(&mut window, &picked[0], back, JobState::Queued);
+        assert_eq!(overdue(&mut window, 40 * SECOND).1, Some(21 * SECOND));
+        let (job, _) = overdue(&mut window, 61 * SECOND);
+        assert_eq!((job[0].job.post.position, job[0].reason.as_str()), (1, "busy"));
+    }
+
+    #[test]
+    fn one_that_keeps_nobody_waiting_is_never_overdue_nor_while_its_upstream_is_down() {
+        let mut alone = with_a_sleeper(0);
+        assert_eq!(alone.overdue(later(SECOND), Duration::ZERO, |_| false).1, None);
+        let mut window = with_a_sleeper(1);
+        assert_eq!(window.overdue(later(SECOND), 5 * SECOND, |_| false).1, Some(5 * SECOND));
+        assert_eq!(window.overdue(later(9 * SECOND), 5 * SECOND, |_| true).1, None);
+        let (none, next) = window.overdue(later(9 * SECOND), 5 * SECOND, |_| false);
+        assert!(none.is_empty(), "it counts anew");
+        assert_eq!(next, Some(5 * SECOND));
     }
 
     #[test]
@@ -517,7 +665,7 @@ mod tests {
         let mut window = Window::new(&[target("es")]);
         let (_, room) = window.wants(&target("es"), 100).unwrap();
         window.expect_more();
-        window.load(&target("es"), vec![job("es", 1)], room);
+        window.load(&target("es"), vec![job("es", 1)], room, noon());
         assert!(window.wants(&target("es"), 100).is_some());
     }
 
@@ -526,7 +674,7 @@ mod tests {
         let mut window = Window::new(&[target("es")]);
         let (after, room) = window.wants(&target("es"), 4).unwrap();
         assert_eq!((after, room), (None, 4));
-        window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room);
+        window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room, noon());
         assert_eq!(window.wants(&target("es"), 4), None, "full");
         for job in window.pick_for_translation("t#1", 2) {
             report(&mut window, &job, JobEvent::Failed { reason: String::new() }, JobState::Failed);

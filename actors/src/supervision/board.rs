@@ -1,7 +1,10 @@
 //! Where every actor stands, readable from any thread without asking the actor: health is progress made, not a ping
 //! answered, and an actor that hangs cannot answer anyway.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use dashmap::DashMap;
 
@@ -34,51 +37,170 @@ pub struct Standing {
     pub state: State,
     /// How often it was built anew.
     pub restarts: u64,
-    /// When it last got something done, or was built.
+    /// When it last got something done, took up work, or was built.
     pub last_progress: Instant,
+    /// How many pieces of work it has begun and not ended. One that is at work and makes no progress hangs.
+    pub at_work: u32,
+    /// Whether it got something done since it was built.
+    pub progressed: bool,
 }
 
 /// The board. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<DashMap<String, Standing>>);
+pub struct Board {
+    standings: Arc<DashMap<String, Standing>>,
+    escalation: Arc<OnceLock<String>>,
+}
 
 impl Board {
     /// An actor was built.
     pub(crate) fn built(&self, name: &str) {
         let now = Instant::now();
-        self.0
+        self.standings
             .entry(name.to_owned())
             .and_modify(|standing| {
                 standing.state = State::Running;
                 standing.restarts += 1;
                 standing.last_progress = now;
+                standing.at_work = 0;
+                standing.progressed = false;
             })
-            .or_insert(Standing { state: State::Running, restarts: 0, last_progress: now });
+            .or_insert(Standing {
+                state: State::Running,
+                restarts: 0,
+                last_progress: now,
+                at_work: 0,
+                progressed: false,
+            });
     }
 
     pub(crate) fn set_state(&self, name: &str, state: State) {
-        if let Some(mut standing) = self.0.get_mut(name) {
+        if let Some(mut standing) = self.standings.get_mut(name) {
             standing.state = state;
         }
     }
 
     /// The actor got something done.
     pub(crate) fn progress(&self, name: &str) {
-        if let Some(mut standing) = self.0.get_mut(name) {
+        if let Some(mut standing) = self.standings.get_mut(name) {
+            standing.last_progress = Instant::now();
+            standing.progressed = true;
+        }
+    }
+
+    fn begin(&self, name: &str) {
+        if let Some(mut standing) = self.standings.get_mut(name) {
+            standing.at_work += 1;
             standing.last_progress = Instant::now();
         }
     }
 
+    fn end(&self, name: &str) {
+        if let Some(mut standing) = self.standings.get_mut(name) {
+            // The count began anew where the actor was built anew in between.
+            standing.at_work = standing.at_work.saturating_sub(1);
+            standing.last_progress = Instant::now();
+        }
+    }
+
+    /// The service cannot go on, and is no longer ready for anything: why. The first reason stays.
+    pub(crate) fn escalate(&self, reason: &str) {
+        let _ = self.escalation.set(reason.to_owned());
+    }
+
+    /// Why the service cannot go on, if so.
+    pub fn escalation(&self) -> Option<&str> {
+        self.escalation.get().map(String::as_str)
+    }
+
     /// One actor's line.
     pub fn standing(&self, name: &str) -> Option<Standing> {
-        self.0.get(name).map(|standing| standing.clone())
+        self.standings.get(name).map(|standing| standing.clone())
     }
 
     /// Every actor's line, by name.
     pub fn all(&self) -> Vec<(String, Standing)> {
         let mut all: Vec<_> =
-            self.0.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
+            self.standings.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
+    }
+}
+
+/// What an actor shows its progress by: it is at work, it got something done. Clones are the same actor's.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    name: Arc<str>,
+    board: Board,
+}
+
+impl Pulse {
+    pub(crate) fn new(name: &str, board: Board) -> Self {
+        Self { name: name.into(), board }
+    }
+
+    /// Something was done, and more is to come.
+    pub fn progress(&self) {
+        self.board.progress(&self.name);
+    }
+
+    /// Work is taken up, and goes on for as long as what this answers lives.
+    pub fn at_work(&self) -> AtWork {
+        self.board.begin(&self.name);
+        AtWork(self.clone())
+    }
+
+    /// Waits in the middle of work for what the actor's own limits let through: that is no hanging.
+    pub async fn at_rest<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.board.end(&self.name);
+        let done = wait.await;
+        self.board.begin(&self.name);
+        done
+    }
+}
+
+/// Work that goes on.
+#[derive(Debug)]
+pub struct AtWork(Pulse);
+
+impl AtWork {
+    /// It ended well.
+    pub fn done(self) {
+        self.0.progress();
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        // Runs while unwinding, too: nothing here can panic.
+        self.0.board.end(&self.0.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_rests_within_its_work_is_not_at_work_until_it_goes_on() {
+        let board = Board::default();
+        board.built("publisher");
+        let pulse = Pulse::new("publisher", board.clone());
+        let at_work = || board.standing("publisher").unwrap().at_work;
+        let work = pulse.at_work();
+        assert_eq!(at_work(), 1);
+        let mut rest = std::pin::pin!(pulse.at_rest(std::future::pending::<()>()));
+        let _ = futures_util::FutureExt::now_or_never(&mut rest);
+        assert_eq!(at_work(), 0);
+        drop(work);
+        assert_eq!(at_work(), 0, "never below nothing");
+    }
+
+    #[test]
+    fn the_first_reason_to_give_up_stays() {
+        let board = Board::default();
+        board.escalate("the router keeps dying");
+        board.escalate("so does the cache");
+        assert_eq!(board.escalation(), Some("the router keeps dying"));
     }
 }

@@ -9,9 +9,9 @@ pub mod seat;
 pub mod shell;
 pub mod supervisor;
 
-pub use board::{Board, Standing, State};
+pub use board::{AtWork, Board, Pulse, Standing, State};
 pub use link::{Gone, Link};
-pub use policy::RestartPolicy;
+pub use policy::{Policies, RestartPolicy};
 pub use seat::{Death, Seat};
-pub use shell::{Core, Shell, Turn};
+pub use shell::{Alive, Core, Shell, Turn};
 pub use supervisor::Supervisor;

@@ -16,6 +16,23 @@ pub struct RestartPolicy {
     pub backoff: Backoff,
 }
 
+/// The policy of every sort of actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policies {
+    /// The poller's.
+    pub poller: RestartPolicy,
+    /// The router's.
+    pub router: RestartPolicy,
+    /// Each translator's.
+    pub translator: RestartPolicy,
+    /// The cache's.
+    pub cache: RestartPolicy,
+    /// Each publisher's.
+    pub publisher: RestartPolicy,
+    /// The stats actor's.
+    pub stats: RestartPolicy,
+}
+
 /// The deaths of one actor that count.
 #[derive(Debug, Clone, Default)]
 pub struct Record {

@@ -5,7 +5,7 @@ use std::any::Any;
 
 use tokio::sync::mpsc;
 
-use super::board::Board;
+use super::board::{Board, Pulse};
 
 /// An actor's place: its name, which incarnation it is, and the way to the supervisor.
 #[derive(Debug)]
@@ -15,7 +15,6 @@ pub struct Seat {
     board: Board,
     deaths: mpsc::UnboundedSender<Death>,
     end: Option<End>,
-    progressed: bool,
 }
 
 /// How an actor ended.
@@ -25,6 +24,8 @@ pub enum End {
     Panicked(String),
     /// It did what it was for, or was told to stop.
     Finished,
+    /// It was ended in the middle of what it did: why.
+    CutOff(String),
     /// It cannot go on, and neither can the service: the reason, for a person.
     Fatal(String),
 }
@@ -38,8 +39,6 @@ pub struct Death {
     pub incarnation: u64,
     /// How.
     pub end: End,
-    /// Whether it got something done since it was built.
-    pub progressed: bool,
 }
 
 impl Seat {
@@ -50,7 +49,7 @@ impl Seat {
         deaths: mpsc::UnboundedSender<Death>,
     ) -> Self {
         board.built(name);
-        Self { name: name.to_owned(), incarnation, board, deaths, end: None, progressed: false }
+        Self { name: name.to_owned(), incarnation, board, deaths, end: None }
     }
 
     /// The actor's name, `translator-3`.
@@ -63,14 +62,13 @@ impl Seat {
         holder(&self.name, self.incarnation)
     }
 
-    /// The actor got something done.
-    pub fn progress(&mut self) {
-        self.progressed = true;
-        self.board.progress(&self.name);
+    /// What the actor shows its progress by.
+    pub fn pulse(&self) -> Pulse {
+        Pulse::new(&self.name, self.board.clone())
     }
 
-    /// Says how the actor ended; it will drop the seat next.
-    pub(crate) fn ended(&mut self, end: End) {
+    /// Gives the seat up and says how the actor ended.
+    pub(crate) fn leave(mut self, end: End) {
         self.end = Some(end);
     }
 }
@@ -80,16 +78,16 @@ impl Drop for Seat {
         // Runs while unwinding: nothing here may panic. A supervisor that is gone needs no news.
         let end = self.end.take().unwrap_or_else(|| {
             if std::thread::panicking() {
-                End::Panicked("it panicked in a handler; the message stands above in the log".into())
+                End::Panicked("it panicked; the message stands before this in the log".into())
             } else {
-                End::Finished
+                // Whoever ends in order says so.
+                End::CutOff("its thread came to an end".into())
             }
         });
         let _ = self.deaths.send(Death {
             name: std::mem::take(&mut self.name),
             incarnation: self.incarnation,
             end,
-            progressed: self.progressed,
         });
     }
 }

@@ -2,6 +2,7 @@
 //! them, and ends between two turns when it is told to. The core holds the behaviour and knows nothing of actors.
 
 use std::{
+    cell::RefCell,
     panic::AssertUnwindSafe,
     rc::Rc,
     sync::{Arc, Weak},
@@ -12,7 +13,10 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-use super::seat::{End, Seat, panic_message};
+use super::{
+    AtWork, Pulse,
+    seat::{End, Seat, panic_message},
+};
 
 /// What a shell runs.
 #[async_trait(?Send)]
@@ -80,6 +84,7 @@ impl Stop {
 pub struct Alive {
     holder: Rc<str>,
     life: Arc<()>,
+    pulse: Pulse,
 }
 
 /// Who asks, for as long as they live.
@@ -93,12 +98,22 @@ pub struct Ticket {
 impl Alive {
     /// The life of whoever sits in that seat.
     pub fn new(seat: &Seat) -> Self {
-        Self { holder: seat.holder().into(), life: Arc::default() }
+        Self { holder: seat.holder().into(), life: Arc::default(), pulse: seat.pulse() }
     }
 
     /// A ticket of this life.
     pub fn ticket(&self) -> Ticket {
         Ticket { holder: self.holder.to_string(), life: Arc::downgrade(&self.life) }
+    }
+
+    /// Work is taken up. Whoever is at work and shows no progress for long is taken for dead.
+    pub fn at_work(&self) -> AtWork {
+        self.pulse.at_work()
+    }
+
+    /// How to show progress in the middle of work.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 }
 
@@ -116,12 +131,14 @@ pub struct Shell<C> {
     build: Option<Build<C>>,
     seat: Option<Seat>,
     stop: Stop,
+    /// Why it was ended in the middle, if it was.
+    cut_off: Rc<RefCell<Option<String>>>,
 }
 
 impl<C: Core> Shell<C> {
     /// A shell in `seat`, whose core is built when it starts, where a panic is caught.
     pub fn new(seat: Seat, core: impl FnOnce(&Seat) -> C + 'static) -> Self {
-        Self { build: Some(Box::new(core)), seat: Some(seat), stop: Stop::default() }
+        Self { build: Some(Box::new(core)), seat: Some(seat), stop: Stop::default(), cut_off: Rc::default() }
     }
 }
 
@@ -132,20 +149,47 @@ impl<C: Core> Actor for Shell<C> {
         let (Some(build), Some(seat)) = (self.build.take(), self.seat.take()) else {
             return ctx.stop();
         };
+        let seat = Leaving { seat: Some(seat), cut_off: self.cut_off.clone() };
         let run = run(build, seat, self.stop.clone());
         ctx.spawn(run.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
-async fn run<C: Core>(build: Build<C>, mut seat: Seat, stop: Stop) {
-    let end = match std::panic::catch_unwind(AssertUnwindSafe(|| build(&seat))) {
+/// The seat of a running core. Where the run is dropped in its middle, it says why.
+struct Leaving {
+    seat: Option<Seat>,
+    cut_off: Rc<RefCell<Option<String>>>,
+}
+
+impl Leaving {
+    fn leave(mut self, end: End) {
+        if let Some(seat) = self.seat.take() {
+            seat.leave(end);
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // May run while unwinding: nothing here may panic.
+        let reason = self.cut_off.try_borrow_mut().ok().and_then(|mut reason| reason.take());
+        if let (Some(seat), Some(reason)) = (self.seat.take(), reason) {
+            seat.leave(End::CutOff(reason));
+        }
+    }
+}
+
+async fn run<C: Core>(build: Build<C>, leaving: Leaving, stop: Stop) {
+    let Some(seat) = &leaving.seat else { return };
+    let pulse = seat.pulse();
+    let end = match std::panic::catch_unwind(AssertUnwindSafe(|| build(seat))) {
         Err(panic) => End::Panicked(panic_message(&*panic)),
         Ok(mut core) => loop {
             if stop.is_asked() {
                 break End::Finished;
             }
             match AssertUnwindSafe(core.turn(&stop)).catch_unwind().await {
-                Ok(Turn::Worked) => seat.progress(),
+                Ok(Turn::Worked) => pulse.progress(),
                 Ok(Turn::Idle) => {}
                 Ok(Turn::Finished) => break End::Finished,
                 Ok(Turn::Fatal(reason)) => break End::Fatal(reason),
@@ -153,18 +197,40 @@ async fn run<C: Core>(build: Build<C>, mut seat: Seat, stop: Stop) {
             }
         },
     };
-    seat.ended(end);
+    leaving.leave(end);
 }
 
-/// Asks an actor to end when it has finished what it has in hand.
-#[derive(Debug, Clone, Copy, Message)]
+/// Asks an actor to end.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct StopAsked;
+pub enum StopAsked {
+    /// When it has finished what it has in hand.
+    InOrder,
+    /// Now, in the middle of what it does: why. Somebody else will take that up.
+    AtOnce(String),
+}
+
+impl StopAsked {
+    /// What becomes of an actor that has nothing in hand.
+    pub(crate) fn end(self) -> End {
+        match self {
+            Self::InOrder => End::Finished,
+            Self::AtOnce(reason) => End::CutOff(reason),
+        }
+    }
+}
 
 impl<C: Core> Handler<StopAsked> for Shell<C> {
     type Result = ();
 
-    fn handle(&mut self, _: StopAsked, _: &mut Self::Context) {
-        self.stop.ask();
+    fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
+        match asked {
+            StopAsked::InOrder => self.stop.ask(),
+            StopAsked::AtOnce(reason) => {
+                *self.cut_off.borrow_mut() = Some(reason);
+                // Drops the run wherever it waits, and its seat with it.
+                ctx.stop();
+            }
+        }
     }
 }

@@ -1,11 +1,15 @@
 //! Starts every actor, watches for their ends, and builds the dead ones anew from their factories. Before it does, it
 //! has the router take back what the dead one had in hand. An actor that keeps dying ends the service, loudly: a
-//! container that is restarted is better than one that pretends.
+//! container that is restarted is better than one that pretends. One that is at work and gets nothing done is taken for
+//! dead, ended and built anew.
+//!
+//! A panic in the supervisor itself is caught where it happens, and what it was doing is done again.
 //!
 //! It also writes the stream of logs that operators read: every start, stop and restart, and a line of stats.
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
 
@@ -19,15 +23,21 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Board, Link, RestartPolicy, Seat, State,
     policy::{Record, Verdict},
-    seat::{Death, End, holder},
+    seat::{Death, End, holder, panic_message},
+    shell::StopAsked,
 };
 use crate::{
+    failpoint,
     router::{Reclaim, Router},
     stats::{Report, Stats},
 };
 
-/// Ends an actor when it has finished what it has in hand.
-pub type Stopper = Box<dyn FnOnce() + Send>;
+/// Asks an actor to end, in order or at once.
+pub type Stopper = Box<dyn Fn(StopAsked) + Send>;
+
+/// How often the watchdog looks within its patience. It counts its own looks and no hours, so that a process which was
+/// itself asleep takes nobody for dead.
+const LOOKS: u32 = 5;
 
 /// How to build one actor, as often as needed.
 pub struct ChildSpec {
@@ -35,6 +45,8 @@ pub struct ChildSpec {
     pub name: String,
     /// In which order actors are stopped: all of a stage have ended before the next is asked to.
     pub stage: Stage,
+    /// When to restart it and when to give up.
+    pub policy: RestartPolicy,
     /// Builds it on its arbiter, in the given seat.
     pub build: Box<dyn Fn(Seat) -> Stopper + Send>,
 }
@@ -52,10 +64,12 @@ pub enum Stage {
 
 /// What the supervisor needs to know.
 pub struct SupervisorSettings {
-    /// When to restart and when to give up.
+    /// When to give up after panics of its own.
     pub policy: RestartPolicy,
     /// How often a line of stats is logged.
     pub stats_interval: Duration,
+    /// How long an actor may be at work without getting anything done.
+    pub patience: Duration,
 }
 
 /// The actor.
@@ -69,6 +83,10 @@ pub struct Supervisor {
     deaths: (mpsc::UnboundedSender<Death>, Option<mpsc::UnboundedReceiver<Death>>),
     stopping: Option<Stopping>,
     verdict: Option<oneshot::Sender<Result<(), String>>>,
+    /// Its own panics.
+    record: Record,
+    /// Whether anything went well since the last of them.
+    recovered: bool,
 }
 
 struct Child {
@@ -77,7 +95,30 @@ struct Child {
     record: Record,
     stopper: Option<Stopper>,
     alive: bool,
+    stop_asked: bool,
     restart_asked: bool,
+    watch: Watch,
+}
+
+/// What the watchdog saw of an actor.
+#[derive(Debug, Default)]
+struct Watch {
+    /// When it last showed progress.
+    seen: Option<Instant>,
+    /// How many looks ago.
+    looks: u32,
+    cut_off: bool,
+}
+
+impl Child {
+    /// Asks the actor to end in order, once.
+    fn stop(&mut self) {
+        if let Some(stopper) = &self.stopper
+            && !std::mem::replace(&mut self.stop_asked, true)
+        {
+            stopper(StopAsked::InOrder);
+        }
+    }
 }
 
 struct Stopping {
@@ -108,21 +149,41 @@ impl Supervisor {
             deaths: (sender, Some(receiver)),
             stopping: None,
             verdict: Some(verdict),
+            record: Record::default(),
+            recovered: false,
         };
         (supervisor, outcome)
     }
 
     fn build(&mut self, name: &str) {
-        let Some(child) = self.children.get_mut(name) else {
+        let Some(child) = self.children.get_mut(name).filter(|child| !child.alive) else {
             return;
         };
         child.incarnation += 1;
         child.alive = true;
+        child.stop_asked = false;
         child.restart_asked = false;
+        child.watch = Watch::default();
         let seat = Seat::new(name, child.incarnation, self.board.clone(), self.deaths.0.clone());
         child.stopper = Some((child.spec.build)(seat));
         let what = if child.incarnation == 1 { "actor started" } else { "actor restarted" };
         info!(actor = name, incarnation = child.incarnation; "{what}");
+    }
+
+    /// Does what may panic; answers whether it did not. Too many panics without anything going well in between end the
+    /// service.
+    fn guarded(&mut self, ctx: &mut Context<Self>, act: impl FnOnce(&mut Self, &mut Context<Self>)) -> bool {
+        let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| act(self, ctx))) else {
+            self.recovered = true;
+            return true;
+        };
+        let reason = panic_message(&*panic);
+        error!(actor = "supervisor", reason = reason.as_str(); "the supervisor panicked and goes on");
+        let recovered = std::mem::take(&mut self.recovered);
+        if self.record.judge(&self.settings.policy, Instant::now(), recovered, 0.0) == Verdict::GiveUp {
+            self.stop(Err(format!("the supervisor keeps panicking, the last time: {reason}")), ctx);
+        }
+        false
     }
 
     fn died(&mut self, death: Death, ctx: &mut Context<Self>) {
@@ -154,20 +215,18 @@ impl Supervisor {
                 error!(actor = name.as_str(), reason = reason.as_str(); "actor cannot go on");
                 self.stop(Err(reason), ctx);
             }
-            End::Panicked(reason) => {
-                let verdict = child.record.judge(
-                    &self.settings.policy,
-                    Instant::now(),
-                    death.progressed,
-                    fastrand::f64(),
-                );
-                self.after_panic(&name, &reason, verdict, ctx);
+            End::CutOff(_) if asked && self.stopping.is_none() => self.build(&name),
+            End::Panicked(reason) | End::CutOff(reason) => {
+                let progressed = self.board.standing(&name).is_some_and(|standing| standing.progressed);
+                let verdict =
+                    child.record.judge(&child.spec.policy, Instant::now(), progressed, fastrand::f64());
+                self.after_death(&name, &reason, verdict, ctx);
             }
         }
         self.go_on_stopping(ctx);
     }
 
-    fn after_panic(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
+    fn after_death(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
         match verdict {
             _ if self.stopping.is_some() => {
                 self.board.set_state(name, State::Stopped);
@@ -176,22 +235,68 @@ impl Supervisor {
             Verdict::Restart(wait) => {
                 self.board.set_state(name, State::Restarting);
                 warn!(actor = name, reason = reason, wait:? = wait; "actor died and will be restarted");
-                let name = name.to_owned();
-                ctx.run_later(wait, move |supervisor, _| {
-                    if supervisor.stopping.is_none() {
-                        supervisor.build(&name);
-                    }
-                });
+                Self::build_later(name.to_owned(), wait, ctx);
             }
             Verdict::GiveUp => {
                 self.board.set_state(name, State::Stopped);
-                let reason = format!(
-                    "{name} died more than {} times in {:?} without getting anything done, the last time: {reason}",
-                    self.settings.policy.max_restarts, self.settings.policy.window
-                );
+                let reason = match self.children.get(name).map(|child| child.spec.policy) {
+                    Some(RestartPolicy { max_restarts, window, .. }) => format!(
+                        "{name} died more than {max_restarts} times in {window:?} without getting anything done, the last time: {reason}"
+                    ),
+                    None => reason.to_owned(),
+                };
                 error!(actor = name, reason = reason.as_str(); "actor keeps dying; the service stops");
                 self.stop(Err(reason), ctx);
             }
+        }
+    }
+
+    fn build_later(name: String, wait: Duration, ctx: &mut Context<Self>) {
+        ctx.run_later(wait, move |supervisor, ctx| {
+            let built = supervisor.guarded(ctx, |supervisor, _| {
+                failpoint::reach("supervisor.timer");
+                if supervisor.stopping.is_none() {
+                    supervisor.build(&name);
+                }
+            });
+            if !built {
+                Self::build_later(name, wait, ctx);
+            }
+        });
+    }
+
+    /// Ends whoever is at work and has shown no progress for as long as patience lasts.
+    fn look_for_the_hung(&mut self, ctx: &mut Context<Self>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let mut beyond_help = None;
+        for (name, child) in self.children.iter_mut().filter(|(_, child)| child.alive) {
+            let Some(standing) = self.board.standing(name) else { continue };
+            let watch = &mut child.watch;
+            if standing.at_work == 0 || watch.seen != Some(standing.last_progress) {
+                *watch = Watch { seen: Some(standing.last_progress), looks: 0, cut_off: watch.cut_off };
+                continue;
+            }
+            watch.looks += 1;
+            if watch.looks < LOOKS {
+                continue;
+            }
+            watch.looks = 0;
+            let patience = self.settings.patience;
+            if watch.cut_off {
+                beyond_help = Some(format!(
+                    "{name} got nothing done for {patience:?} and could not be ended: its thread hangs"
+                ));
+            } else if let Some(stopper) = &child.stopper {
+                watch.cut_off = true;
+                error!(actor = name.as_str(), patience:? = patience; "actor is at work and gets nothing done; it is ended");
+                stopper(StopAsked::AtOnce(format!("it got nothing done for {patience:?}")));
+            }
+        }
+        if let Some(reason) = beyond_help {
+            error!("{reason}; the service stops");
+            self.stop(Err(reason), ctx);
         }
     }
 
@@ -199,13 +304,13 @@ impl Supervisor {
     fn reclaim(&self, death: &Death, ctx: &mut Context<Self>) {
         let router = self.router.clone();
         let reason = match &death.end {
-            End::Panicked(reason) | End::Fatal(reason) => reason.clone(),
+            End::Panicked(reason) | End::CutOff(reason) | End::Fatal(reason) => reason.clone(),
             End::Finished => "it was stopped".to_owned(),
         };
         let message = Reclaim {
             holder: holder(&death.name, death.incarnation),
             reason,
-            panicked: matches!(death.end, End::Panicked(_)),
+            suspect: matches!(death.end, End::Panicked(_) | End::CutOff(_)),
         };
         // A router that is dead itself takes everything back when it is built.
         ctx.spawn(async move { drop(router.ask(message).await) }.into_actor(self));
@@ -219,6 +324,9 @@ impl Supervisor {
             }
             return;
         }
+        if let Err(reason) = &outcome {
+            self.board.escalate(reason);
+        }
         self.stopping = Some(Stopping { stage: Stage::Inlet, outcome, done: Vec::new() });
         self.ask_stage_to_stop(Stage::Inlet);
         self.go_on_stopping(ctx);
@@ -226,9 +334,7 @@ impl Supervisor {
 
     fn ask_stage_to_stop(&mut self, stage: Stage) {
         for child in self.children.values_mut().filter(|child| child.spec.stage == stage) {
-            if let Some(stopper) = child.stopper.take() {
-                stopper();
-            }
+            child.stop();
         }
     }
 
@@ -289,7 +395,9 @@ impl Actor for Supervisor {
                 record: Record::default(),
                 stopper: None,
                 alive: false,
+                stop_asked: false,
                 restart_asked: false,
+                watch: Watch::default(),
                 spec,
             };
             self.children.insert(child.spec.name.clone(), child);
@@ -298,14 +406,36 @@ impl Actor for Supervisor {
             self.build(&name);
         }
         ctx.run_interval(self.settings.stats_interval, |supervisor, ctx| {
-            supervisor.log_stats(ctx);
+            supervisor.guarded(ctx, |supervisor, ctx| {
+                failpoint::reach("supervisor.interval");
+                supervisor.log_stats(ctx);
+            });
+        });
+        ctx.run_interval(self.settings.patience / LOOKS, |supervisor, ctx| {
+            supervisor.guarded(ctx, |supervisor, ctx| {
+                failpoint::reach("supervisor.interval");
+                supervisor.look_for_the_hung(ctx);
+            });
         });
     }
 }
 
 impl StreamHandler<Death> for Supervisor {
     fn handle(&mut self, death: Death, ctx: &mut Self::Context) {
-        self.died(death, ctx);
+        let news = death.clone();
+        let heard = self.guarded(ctx, |supervisor, ctx| {
+            failpoint::reach("supervisor.handler");
+            supervisor.died(death, ctx);
+        });
+        if !heard {
+            // Told again, to be heard from the beginning. Everything it leads to may be done twice.
+            if let Some(child) =
+                self.children.get_mut(&news.name).filter(|child| child.incarnation == news.incarnation)
+            {
+                child.alive = true;
+            }
+            let _ = self.deaths.0.send(news);
+        }
     }
 
     fn finished(&mut self, _: &mut Self::Context) {
@@ -360,12 +490,14 @@ impl Handler<Restart> for Supervisor {
             return Err(NoSuchActor { name, known });
         };
         info!(actor = name.as_str(); "actor restart asked for");
-        child.restart_asked = true;
-        match child.stopper.take() {
-            Some(stopper) => stopper(),
-            // Its end came before the request, and a restart is on its way.
-            None if child.alive => {}
-            None => self.build(&name),
+        if self.stopping.is_some() {
+            return Ok(());
+        }
+        if child.alive {
+            child.restart_asked = true;
+            child.stop();
+        } else {
+            self.build(&name);
         }
         Ok(())
     }
@@ -383,7 +515,7 @@ mod tests {
     use mynah_domain::backoff::Backoff;
 
     use super::*;
-    use crate::supervision::{Core, Shell, Turn, shell::Stop, shell::StopAsked};
+    use crate::supervision::{Alive, Core, Shell, Turn, shell::Stop};
 
     /// Panics in its first turns, or when it is built, then works and waits.
     struct Fragile {
@@ -391,6 +523,9 @@ mod tests {
         panics: u32,
         worked: mpsc::UnboundedSender<u32>,
         told: bool,
+        alive: Alive,
+        /// In these lives it hangs in its work.
+        hangs: u32,
     }
 
     #[async_trait(?Send)]
@@ -398,6 +533,10 @@ mod tests {
         async fn turn(&mut self, stop: &Stop) -> Turn {
             let life = self.lives.load(Ordering::SeqCst);
             assert!(life > self.panics, "as it was told to");
+            if life <= self.hangs {
+                let _work = self.alive.at_work();
+                std::future::pending::<()>().await;
+            }
             if self.told {
                 stop.asked().await;
                 return Turn::Idle;
@@ -417,23 +556,37 @@ mod tests {
     }
 
     fn setting(panics: u32, max_restarts: u32) -> Setting {
+        setting_that_hangs(panics, 0, max_restarts)
+    }
+
+    fn setting_that_hangs(panics: u32, hangs: u32, max_restarts: u32) -> Setting {
         let (sender, worked) = mpsc::unbounded_channel();
         let lives = Arc::new(AtomicU32::new(0));
         let build = move |seat| {
             lives.fetch_add(1, Ordering::SeqCst);
-            let core = Fragile { lives: lives.clone(), panics, worked: sender.clone(), told: false };
-            let addr = Shell::new(seat, move |_| core).start();
-            let stopper: Stopper = Box::new(move || drop(addr.try_send(StopAsked)));
+            let (lives, worked) = (lives.clone(), sender.clone());
+            let core = move |seat: &Seat| Fragile {
+                lives,
+                panics,
+                worked,
+                told: false,
+                alive: Alive::new(seat),
+                hangs,
+            };
+            let addr = Shell::new(seat, core).start();
+            let stopper: Stopper = Box::new(move |asked| drop(addr.try_send(asked)));
             stopper
         };
-        let spec = ChildSpec { name: "fragile".into(), stage: Stage::Inlet, build: Box::new(build) };
+        let policy = RestartPolicy {
+            max_restarts,
+            window: Duration::from_mins(1),
+            backoff: Backoff { base: Duration::from_millis(1), max: Duration::from_millis(1) },
+        };
+        let spec = ChildSpec { name: "fragile".into(), stage: Stage::Inlet, policy, build: Box::new(build) };
         let settings = SupervisorSettings {
-            policy: RestartPolicy {
-                max_restarts,
-                window: Duration::from_mins(1),
-                backoff: Backoff { base: Duration::from_millis(1), max: Duration::from_millis(1) },
-            },
+            policy,
             stats_interval: Duration::from_hours(1),
+            patience: Duration::from_millis(50),
         };
         let board = Board::default();
         let (supervisor, outcome) =
@@ -466,5 +619,30 @@ mod tests {
         assert_eq!(stage.worked.recv().await, Some(2));
         let unknown = stage.supervisor.send(Restart("nobody".into())).await.unwrap().unwrap_err();
         assert_eq!(unknown.to_string(), "there is no actor nobody; there are fragile");
+    }
+
+    #[actix_rt::test]
+    async fn one_that_hangs_in_its_work_is_ended_and_built_anew() {
+        let mut stage = setting_that_hangs(0, 2, 5);
+        assert_eq!(stage.worked.recv().await, Some(3));
+        assert_eq!(stage.board.standing("fragile").unwrap().restarts, 2);
+        assert_eq!(stage.board.escalation(), None);
+    }
+
+    #[actix_rt::test]
+    async fn one_that_hangs_again_and_again_ends_the_service() {
+        let stage = setting_that_hangs(0, u32::MAX, 1);
+        let reason = stage.outcome.await.unwrap().unwrap_err();
+        assert!(reason.ends_with("it got nothing done for 50ms"), "{reason}");
+        assert_eq!(stage.board.escalation(), Some(reason.as_str()));
+    }
+
+    #[actix_rt::test]
+    async fn one_that_waits_for_work_is_left_alone() {
+        let mut stage = setting(0, 0);
+        assert_eq!(stage.worked.recv().await, Some(1));
+        let looked = tokio::time::timeout(Duration::from_millis(200), stage.worked.recv()).await;
+        assert!(looked.is_err(), "it was built anew");
+        assert_eq!(stage.board.standing("fragile").unwrap().restarts, 0);
     }
 }

@@ -15,11 +15,15 @@ pub trait Destination {
     /// See [`PublishError`]: each says whether something may be on the account.
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError>;
 
-    /// The account's own messages since a moment, newest first: to find out what became of one whose answer never came.
+    /// The network's name in settings and logs: `x`.
+    fn network(&self) -> &'static str;
+
+    /// The account's own messages from some place on, newest first: to find out what became of one whose answer never
+    /// came.
     ///
     /// # Errors
     /// As for publishing, but nothing is ever published by it.
-    async fn recent(&self, since: Timestamp) -> Result<Vec<Recent>, PublishError>;
+    async fn recent(&self, since: &Since) -> Result<Vec<Recent>, PublishError>;
 
     /// Whether a message that the account shows is what `draft` would have become.
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool;
@@ -32,6 +36,15 @@ pub struct Draft {
     pub text: String,
     /// The message it goes on from, on the same network.
     pub reply_to: Option<PostId>,
+}
+
+/// From where on an account's messages are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// After this message of the account: needs nobody's clock.
+    Message(PostId),
+    /// From this moment on, by the network's clock.
+    Moment(Timestamp),
 }
 
 /// A message that the account shows.
@@ -68,6 +81,9 @@ pub enum PublishError {
     /// It could not be reached. Nothing was published.
     #[error("{0}")]
     Unavailable(String),
+    /// It may not answer the message that it was to answer. Nothing was published.
+    #[error("{0}")]
+    ReplyRefused(String),
     /// The message itself was refused. Nothing was published.
     #[error("{0}")]
     Refused(String),

@@ -32,7 +32,7 @@ pub trait Ledger: Send + Sync {
     async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError>;
 
     /// Puts the jobs that a process before this one had in hand back where they can be taken up: what was being
-    /// translated is queued again, what was being published is of unknown outcome. What a cap held goes on, too: the cap
+    /// translated is queued again, what was being published is of unknown outcome. What a cap or a quota held goes on, too: it
     /// may have been raised; and what waited for another try is tried at once, as for the first time: what was in its way
     /// may have been mended. Answers how many were in hand.
     async fn recover(&self) -> Result<u64, LedgerError>;
@@ -42,6 +42,9 @@ pub trait Ledger: Send + Sync {
 
     /// The last publication that a post became on a target, to go on from in a thread.
     async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<PostId>, LedgerError>;
+
+    /// Where a post's job for a target stands; `None` where there is no such job.
+    async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError>;
 
     /// The parts of a job that were begun, in order.
     async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError>;

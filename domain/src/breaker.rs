@@ -1,0 +1,176 @@
+//! When to leave a service in peace. One that has not answered for several calls in a row is most likely down: every
+//! further call would only wait for its timeout, and keep a worker from what it could do elsewhere. The breaker opens,
+//! lets one call through after a pause, and closes when that one is answered. The pattern is M. Nygard's, *Release It!*
+//! (2007), chapter 5.
+//!
+//! A refusal is an answer: only silence, and what says "not now", opens a breaker.
+
+use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
+
+/// When a breaker opens, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPolicy {
+    /// This many calls in a row without an answer open it; at least 1.
+    pub failures: u32,
+    /// The pauses before the first trial, the second, and so on.
+    pub pause: Backoff,
+    /// A trial that nobody reports on is taken for lost after this long.
+    pub trial: Duration,
+}
+
+/// The breaker of one service.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    policy: BreakerPolicy,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Closed {
+        /// In a row.
+        failures: u32,
+    },
+    Open {
+        until: Instant,
+        /// How often it opened since it was last closed.
+        times: u32,
+    },
+    /// One call is on its way, and decides.
+    Trial { since: Instant, times: u32 },
+}
+
+/// What became of a call, as far as a breaker cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// An answer, whatever it said.
+    Answer,
+    /// Nothing that can be used.
+    Silence,
+    /// "Not before this moment."
+    NotBefore(Instant),
+}
+
+impl Breaker {
+    /// A closed one.
+    pub fn new(policy: BreakerPolicy) -> Self {
+        Self { policy, state: State::Closed { failures: 0 } }
+    }
+
+    /// Whether a call may be made now; whoever may must [`Breaker::hear`] of it.
+    ///
+    /// # Errors
+    /// The moment from which on to ask again.
+    pub fn permit(&mut self, now: Instant) -> Result<(), Instant> {
+        match self.state {
+            State::Closed { .. } => Ok(()),
+            State::Open { until, .. } if now < until => Err(until),
+            State::Trial { since, .. } if now < since + self.policy.trial => Err(since + self.policy.trial),
+            State::Open { times, .. } | State::Trial { times, .. } => {
+                self.state = State::Trial { since: now, times };
+                Ok(())
+            }
+        }
+    }
+
+    /// What became of a call. `random` is uniform in 0..1.
+    pub fn hear(&mut self, heard: Heard, now: Instant, random: f64) {
+        self.state = match (self.state, heard) {
+            (_, Heard::Answer) => State::Closed { failures: 0 },
+            (_, Heard::NotBefore(until)) => State::Open { until, times: 1 },
+            (State::Closed { failures }, Heard::Silence) if failures + 1 < self.policy.failures => {
+                State::Closed { failures: failures + 1 }
+            }
+            (State::Closed { .. }, Heard::Silence) => self.open(1, now, random),
+            (State::Trial { times, .. }, Heard::Silence) => self.open(times.saturating_add(1), now, random),
+            // A call from before it opened.
+            (open @ State::Open { .. }, Heard::Silence) => open,
+        };
+    }
+
+    /// Whether the service is taken to be down.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
+    fn open(&self, times: u32, now: Instant, random: f64) -> State {
+        // At least half of the pause: a breaker that opens for no time at all does nothing.
+        let pause = self.policy.pause.ceiling(times) / 2 + self.policy.pause.wait(times, random) / 2;
+        State::Open { until: now + pause, times }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn breaker() -> (Breaker, Instant) {
+        let pause = Backoff { base: 2 * SECOND, max: 8 * SECOND };
+        (Breaker::new(BreakerPolicy { failures: 3, pause, trial: 60 * SECOND }), Instant::now())
+    }
+
+    fn silence(breaker: &mut Breaker, times: u32, now: Instant) {
+        for _ in 0..times {
+            breaker.hear(Heard::Silence, now, 1.0);
+        }
+    }
+
+    #[test]
+    fn it_opens_after_silence_and_lets_one_through_after_a_pause() {
+        let (mut breaker, now) = breaker();
+        silence(&mut breaker, 2, now);
+        assert_eq!(breaker.permit(now), Ok(()));
+        silence(&mut breaker, 1, now);
+        assert_eq!(breaker.permit(now), Err(now + 2 * SECOND));
+        assert!(breaker.is_open());
+        let later = now + 2 * SECOND;
+        assert_eq!(breaker.permit(later), Ok(()), "the trial");
+        assert_eq!(breaker.permit(later), Err(later + 60 * SECOND), "only one");
+        breaker.hear(Heard::Answer, later, 1.0);
+        assert!(!breaker.is_open());
+        assert_eq!(breaker.permit(later), Ok(()));
+    }
+
+    #[test]
+    fn a_trial_that_fails_opens_it_for_longer() {
+        let (mut breaker, mut now) = breaker();
+        silence(&mut breaker, 3, now);
+        for pause in [2, 4, 8, 8] {
+            assert_eq!(breaker.permit(now), Err(now + pause * SECOND));
+            now += pause * SECOND;
+            assert_eq!(breaker.permit(now), Ok(()));
+            breaker.hear(Heard::Silence, now, 1.0);
+        }
+    }
+
+    #[test]
+    fn an_answer_in_between_counts_anew() {
+        let (mut breaker, now) = breaker();
+        for _ in 0..10 {
+            silence(&mut breaker, 2, now);
+            breaker.hear(Heard::Answer, now, 1.0);
+        }
+        assert!(!breaker.is_open());
+    }
+
+    #[test]
+    fn a_trial_that_nobody_reports_on_is_followed_by_another() {
+        let (mut breaker, now) = breaker();
+        silence(&mut breaker, 3, now);
+        let later = now + 2 * SECOND;
+        assert_eq!(breaker.permit(later), Ok(()));
+        assert_eq!(breaker.permit(later + 60 * SECOND), Ok(()));
+    }
+
+    #[test]
+    fn who_says_when_is_asked_then() {
+        let (mut breaker, now) = breaker();
+        breaker.hear(Heard::NotBefore(now + 30 * SECOND), now, 1.0);
+        assert_eq!(breaker.permit(now), Err(now + 30 * SECOND));
+        assert_eq!(breaker.permit(now + 30 * SECOND), Ok(()));
+    }
+}
