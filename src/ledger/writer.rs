@@ -86,14 +86,13 @@ fn run_batch(opened: &Opened, batch: impl Iterator<Item = Command>) {
             broken = Some(explain(opened, "the disk is full or failed, and the transaction was undone"));
         }
     }
-    let committed = match broken {
-        Some(reason) => Err(reason),
-        None => {
-            failpoint::reach("ledger.commit.before");
-            let committed = db.execute_batch("COMMIT");
-            failpoint::reach("ledger.commit.after");
-            committed.map_err(|error| explain(opened, &error.to_string()))
-        }
+    let committed = if let Some(reason) = broken {
+        Err(reason)
+    } else {
+        failpoint::reach("ledger.commit.before");
+        let committed = db.execute_batch("COMMIT");
+        failpoint::reach("ledger.commit.after");
+        committed.map_err(|error| explain(opened, &error.to_string()))
     };
     if let Err(reason) = &committed {
         error!("{reason}");

@@ -79,7 +79,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
     let publisher = publisher(reader);
     let stats = stats(reader);
     // The longest that one call may take, of those whose time could be read.
-    let of_engines = engine.as_ref().map(|engine| engine.longest_call());
+    let of_engines = engine.as_ref().map(EngineSettings::longest_call);
     let calls = of_engines.into_iter().chain(x.as_ref().map(|x| x.timeout)).max().unwrap_or_default();
     let supervisor = supervisor(reader, calls);
     let shutdown = shutdown(reader);

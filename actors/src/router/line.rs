@@ -585,13 +585,13 @@ mod tests {
     fn a_clock_that_is_set_keeps_nobody_asleep() {
         let mut window = with_a_sleeper(0);
         let mut set_back = later(9 * SECOND);
-        set_back.wall = set_back.wall - 3600 * SECOND;
+        set_back.wall -= 3600 * SECOND;
         assert_eq!(window.wake(set_back), Wake::In(SECOND));
         set_back.steady += SECOND;
         assert_eq!(window.wake(set_back), Wake::Now);
         let mut window = with_a_sleeper(0);
         let mut set_forward = later(SECOND);
-        set_forward.wall = set_forward.wall + 3600 * SECOND;
+        set_forward.wall += 3600 * SECOND;
         assert_eq!(window.wake(set_forward), Wake::Now);
     }
 
