@@ -7,7 +7,7 @@
 mod line;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
     rc::Rc,
     sync::Arc,
@@ -42,7 +42,8 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// A job that was in hand when its worker panicked this often is given up: it is the job that kills.
+/// A job that was in hand when its worker panicked this often is given up: it is the job that kills. But where one was
+/// given up and nothing went well since, it is not the jobs: the worker is left to the supervisor's judgement.
 const MAX_PANICS: u32 = 3;
 
 /// The longest that a timer sleeps before it looks at the clock again, which may have been set.
@@ -98,7 +99,8 @@ impl Router {
             ready: Notify::new(),
             changed: Notify::new(),
             opened: Notify::new(),
-            open: std::cell::Cell::new(false),
+            open: Cell::new(false),
+            killer_found: Cell::new(false),
             timer: Notify::new(),
         };
         Self { seat: Some(seat), desk: Rc::new(desk) }
@@ -155,7 +157,9 @@ struct Desk {
     changed: Notify,
     /// The ledger was taken up.
     opened: Notify,
-    open: std::cell::Cell<bool>,
+    open: Cell<bool>,
+    /// A job was given up as one that kills, and none went well since.
+    killer_found: Cell<bool>,
     /// The moment to wake at may have changed.
     timer: Notify,
 }
@@ -354,6 +358,9 @@ impl Desk {
         let Some(job) = self.window.borrow_mut().moved(report, state, self.now()) else {
             return;
         };
+        if matches!(last, JobEvent::Translated(_) | JobEvent::Published) {
+            self.killer_found.set(false);
+        }
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);
         let (post, target) = (job.post.clone(), job.target.clone());
         match last {
@@ -390,7 +397,7 @@ impl Desk {
         let reports = taken
             .into_iter()
             .map(|(job, panics)| {
-                let event = if panics >= MAX_PANICS {
+                let event = if panics >= MAX_PANICS && !self.killer_found.replace(true) {
                     JobEvent::Failed {
                         reason: format!(
                             "{holder} died {panics} times with it in hand, the last time: {reason}"

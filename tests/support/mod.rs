@@ -30,6 +30,8 @@ pub(crate) struct Town {
     languages: Vec<String>,
     /// Added to every command line.
     pub(crate) settings: Vec<String>,
+    /// Added to every command's environment.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Town {
@@ -72,7 +74,7 @@ impl Town {
         );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
         let languages = languages.iter().map(|code| (*code).to_owned()).collect();
-        Self { sandbox, folder, languages, settings: Vec::new() }
+        Self { sandbox, folder, languages, settings: Vec::new(), environment: Vec::new() }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -98,6 +100,7 @@ impl Town {
                 .env(format!("X_{name}_ACCESS_TOKEN"), keys.access_token)
                 .env(format!("X_{name}_ACCESS_TOKEN_SECRET"), keys.access_token_secret);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -118,6 +121,12 @@ impl Town {
             .unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         Running(command.spawn().unwrap())
+    }
+
+    /// What commands that were started said so far.
+    pub(crate) fn log(&self) -> String {
+        let log = std::fs::read(self.folder.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     pub(crate) fn publications(&self, language: &str) -> Vec<StoredPost> {
@@ -187,6 +196,27 @@ impl Running {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.0.wait().unwrap().code()
+    }
+
+    /// Whether it ends by itself in time.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the system tells of an end only to those who wait for ever"
+    )]
+    pub(crate) fn ends_within(&mut self, time: Duration) -> bool {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < time {
+            if self.has_ended() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn wait(&mut self) -> Option<i32> {

@@ -111,12 +111,12 @@ struct Watch {
 }
 
 impl Child {
-    /// Asks the actor to end in order, once.
-    fn stop(&mut self) {
+    /// Asks the actor to end, once.
+    fn stop(&mut self, how: StopAsked) {
         if let Some(stopper) = &self.stopper
             && !std::mem::replace(&mut self.stop_asked, true)
         {
-            stopper(StopAsked::InOrder);
+            stopper(how);
         }
     }
 }
@@ -128,8 +128,8 @@ struct Stopping {
 }
 
 impl Supervisor {
-    /// A supervisor of the actors of `specs`, which are built in that order. The receiver hears once, when all is at
-    /// an end: why, if the service could not go on.
+    /// A supervisor of the actors of `specs`, which are built in that order. The receiver hears once: why, as soon as the
+    /// service cannot go on, or that all is at an end.
     pub fn new(
         settings: SupervisorSettings,
         board: Board,
@@ -326,6 +326,10 @@ impl Supervisor {
         }
         if let Err(reason) = &outcome {
             self.board.escalate(reason);
+            // Told before the others have ended: whoever waits for it sees to it that they do in time.
+            if let Some(verdict) = self.verdict.take() {
+                let _ = verdict.send(Err(reason.clone()));
+            }
         }
         self.stopping = Some(Stopping { stage: Stage::Inlet, outcome, done: Vec::new() });
         self.ask_stage_to_stop(Stage::Inlet);
@@ -333,8 +337,15 @@ impl Supervisor {
     }
 
     fn ask_stage_to_stop(&mut self, stage: Stage) {
+        let lost = |child: &Child| child.spec.stage == Stage::Service && !child.alive;
+        let how = if stage < Stage::Service && self.children.values().any(lost) {
+            // Who waits for one that will not come back would wait for ever.
+            StopAsked::AtOnce("an actor that it needs has ended".into())
+        } else {
+            StopAsked::InOrder
+        };
         for child in self.children.values_mut().filter(|child| child.spec.stage == stage) {
-            child.stop();
+            child.stop(how.clone());
         }
     }
 
@@ -495,7 +506,7 @@ impl Handler<Restart> for Supervisor {
         }
         if child.alive {
             child.restart_asked = true;
-            child.stop();
+            child.stop(StopAsked::InOrder);
         } else {
             self.build(&name);
         }

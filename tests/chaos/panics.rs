@@ -1,0 +1,157 @@
+//! Panics in every actor and in every kind of future: message handlers, `started`, spawned futures, intervals, timers,
+//! factories, turns, and around calls. The service goes on; and where one actor does nothing but die, it says so and ends.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    oracle::{LANGUAGES, check, fresh_posts_flow, post, said, town},
+    seed, size,
+    support::{PATIENCE, Town, numbered},
+};
+
+/// Where to panic, what share of all panics falls there, and how many passes lie between two of them at most. Where a
+/// job is in hand they are far apart: three deaths make a job one that kills.
+const PLACES: [(&str, usize, usize); 26] = [
+    ("router.handler", 15, 12),
+    ("router.spawned", 15, 12),
+    ("router.started", 4, 3),
+    ("router.interval", 5, 20),
+    ("cache.handler", 6, 4),
+    ("cache.started", 2, 2),
+    ("cache.interval", 2, 2),
+    ("cache.spawned", 1, 2),
+    ("stats.handler", 15, 30),
+    ("stats.started", 3, 2),
+    ("stats.interval", 1, 1),
+    ("supervisor.handler", 10, 4),
+    ("supervisor.timer", 6, 6),
+    ("supervisor.interval", 4, 6),
+    ("poller.turn", 6, 4),
+    ("poller.build", 2, 2),
+    ("translator.turn", 3, 30),
+    ("translator.build", 3, 2),
+    ("publisher.turn", 4, 40),
+    ("publisher.build", 2, 2),
+    ("engine.translate.before", 1, 30),
+    ("engine.translate.after", 1, 30),
+    ("x.post.before", 2, 80),
+    ("x.post.after", 2, 80),
+    ("x.lookup.after", 1, 20),
+    ("x.read.after", 2, 6),
+];
+
+/// `3*off->1*panic->7*off->1*panic`, drawn from the seed.
+fn orders(panics: usize, random: &mut fastrand::Rng) -> String {
+    let shares: usize = PLACES.iter().map(|(_, share, _)| share).sum();
+    let order = |(place, share, gap): (&str, usize, usize)| {
+        let times = (panics * share).div_ceil(shares);
+        // The first pass is let through: the service is to start.
+        let steps: Vec<String> =
+            (0..times).map(|_| format!("{}*off->1*panic", random.usize(1..=gap))).collect();
+        format!("{place}={}", steps.join("->"))
+    };
+    PLACES.map(order).join(";")
+}
+
+fn eager(town: &mut Town) {
+    let settings = [
+        "source.poll_interval=100ms",
+        "stats.interval=100ms",
+        "cache.snapshot_interval=1s",
+        "supervisor.backoff=1ms",
+        "supervisor.backoff_max=5ms",
+        "supervisor.max_restarts=20",
+    ];
+    town.settings.extend(settings.map(String::from));
+}
+
+fn panics(town: &Town) -> usize {
+    town.log().matches("panic: failpoint").count()
+}
+
+#[actix_rt::test]
+async fn panics_anywhere_lose_nothing_and_end_nothing() {
+    let (wanted, seed) = (size("CHAOS_PANICS", 100), seed());
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut posts = wanted / 2;
+    let mut town = town(posts, seed).await;
+    eager(&mut town);
+    // What the network does has its own suite; here a few faults keep lookups busy.
+    town.order_faults(
+        r#"{"rules": [{"endpoint": "x.post", "fault": "drop_after_act", "probability": 0.05}]}"#,
+    );
+    // More is ordered than wanted: some places are passed seldom.
+    town.environment = vec![("FAILPOINTS".to_owned(), orders(wanted * 5 / 4, &mut random))];
+    let how = format!("CHAOS_PANICS={wanted} CHAOS_SEED={seed}");
+    let begun = Instant::now();
+    let mut running = town.start(&["run"]);
+    loop {
+        let all = posts * LANGUAGES.len();
+        let came = town.sandbox.until(PATIENCE * 2, |_| said(&town) >= all || running.has_ended()).await;
+        assert!(!running.has_ended(), "it ended: {how}\n{}", tail(&town));
+        assert!(came, "{} of {all} are said: {how}\n{}", said(&town), tail(&town));
+        if panics(&town) >= wanted || begun.elapsed() > Duration::from_mins(20) {
+            break;
+        }
+        for _ in 0..20 {
+            posts += 1;
+            town.sandbox.add_post(post(posts));
+        }
+    }
+    let seen = panics(&town);
+    assert_eq!(running.terminate(), Some(0), "{how}\n{}", tail(&town));
+    check(&town, posts, &how);
+    let log = town.log();
+    let missed: Vec<&str> = PLACES
+        .map(|(place, ..)| place)
+        .into_iter()
+        .filter(|place| !log.contains(&format!("panic: failpoint {place} panic")))
+        .collect();
+    town.environment.clear();
+    fresh_posts_flow(&town, posts, &how);
+    println!(
+        "panics: {posts} posts x {} targets, {seen} panics, none at {missed:?}: 0 lost, 0 twice, {:.0} s; {how}",
+        LANGUAGES.len(),
+        begun.elapsed().as_secs_f64()
+    );
+    assert!(seen >= wanted, "only {seen} panics: {how}");
+}
+
+fn tail(town: &Town) -> String {
+    let log = town.log();
+    let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" stats stats ")).collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+#[actix_rt::test]
+async fn an_actor_that_does_nothing_but_die_ends_the_service_which_says_so() {
+    let places = [
+        ("poller.build", "", "poller"),
+        ("router.started", "", "router"),
+        ("cache.started", "", "cache"),
+        ("stats.started", "", "stats"),
+        ("translator.turn", "", "translator-"),
+        ("publisher.turn", "", "publisher-town_es"),
+        // It hears of nothing until somebody dies.
+        ("supervisor.handler", ";poller.turn=1*panic", "the supervisor"),
+    ];
+    for (place, with, actor) in places {
+        let mut town = Town::new(numbered(5), &["es"], "gemini").await;
+        eager(&mut town);
+        town.settings.push("supervisor.max_restarts=3".into());
+        town.environment = vec![("FAILPOINTS".to_owned(), format!("{place}=panic{with}"))];
+        let mut running = town.start(&["run"]);
+        assert!(running.ends_within(PATIENCE), "{place}\n{}", tail(&town));
+        assert_eq!(running.wait(), Some(1), "{place}\n{}", tail(&town));
+        let log = town.log();
+        let last = log.lines().last().unwrap_or_default();
+        assert!(last.starts_with(&format!("mynah: {actor}")), "{place}: {last}\n{}", tail(&town));
+        // What was not said is still there.
+        town.environment.clear();
+        town.settings.push("supervisor.max_restarts=5".into());
+        town.once().is_done();
+        let (said, failed) = (town.publications("es").len(), town.log().matches(" router failed: ").count());
+        assert_eq!(said + failed, 5, "{place}");
+        assert!(failed <= 1, "{place}: where everything dies, it is not the jobs");
+    }
+}
