@@ -20,7 +20,8 @@ pub(super) fn open(
 ) -> rusqlite::Result<Vec<Job>> {
     let after = after.map_or(-1, |position| i64::try_from(position).unwrap_or(i64::MAX));
     let mut statement = db.prepare_cached(
-        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body
+        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body,
+                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id)
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE jobs.target = ?1 AND jobs.position > ?2 AND jobs.position <= ?4
            AND jobs.state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held')
@@ -55,13 +56,13 @@ fn ceiling(db: &Connection) -> rusqlite::Result<i64> {
 
 fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Job> {
     let id = JobId(row.get(0)?);
-    let state = state(row, 1)?;
-    let begun = matches!(state, JobState::Ready | JobState::Publishing | JobState::Unknown | JobState::Held);
+    // A line is long, and most of it was never begun.
+    let begun = row.get(7)?;
     Ok(Job {
         id,
         post: Arc::new(from_json::<Post>(row.get_ref(6)?.as_str()?)?),
         target: target.clone(),
-        state,
+        state: state(row, 1)?,
         token: row.get(2)?,
         attempt: row.get(3)?,
         not_before: row.get::<_, Option<i64>>(4)?.map(to_timestamp),

@@ -193,6 +193,20 @@ pub(crate) async fn a_part_begun_is_not_begun_again_before_its_outcome_is_known<
     assert_eq!(ledger.publications(job.id).await.unwrap().len(), 1);
 }
 
+pub(crate) async fn parts_are_handed_out_wherever_their_job_went_since<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.pop().unwrap();
+    let token = to_publishing(&*ledger, &job).await;
+    let failed = JobEvent::Failed { reason: "given up".into() };
+    let anew = JobEvent::Released { translated: false };
+    change(&*ledger, &job, token, vec![begun(0), sent(0, "77"), failed, anew]).await.unwrap();
+    let again = line(&*ledger, "es").await.pop().unwrap();
+    assert_eq!(again.state, JobState::Queued);
+    assert_eq!(again.publications, ledger.publications(job.id).await.unwrap());
+    assert_eq!(again.publications.len(), 1);
+}
+
 pub(crate) async fn a_line_is_read_in_bounded_pieces<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page(1..=2500, &["es"])).await.unwrap();
@@ -370,6 +384,7 @@ macro_rules! ledger_contract {
             a_walk_that_nobody_finishes_keeps_back_no_other_source
             what_speaks_against_the_record_is_refused_and_spoils_no_other
             a_part_begun_is_not_begun_again_before_its_outcome_is_known
+            parts_are_handed_out_wherever_their_job_went_since
             a_line_is_read_in_bounded_pieces
             a_skipped_job_is_on_record_and_in_no_line
             a_job_goes_the_whole_way
