@@ -137,7 +137,13 @@ fn contradiction<'a>(
     change: &'a Change,
 ) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
     let about_parts = |event: &JobEvent| {
-        matches!(event, JobEvent::PartBegun { .. } | JobEvent::PartSent { .. } | JobEvent::Published)
+        matches!(
+            event,
+            JobEvent::PartBegun { .. }
+                | JobEvent::PartSent { .. }
+                | JobEvent::PartAbsent { .. }
+                | JobEvent::Published
+        )
     };
     if !change.events.iter().any(about_parts) {
         return Ok(None);
@@ -160,10 +166,7 @@ fn contradiction<'a>(
                 _ => None,
             },
             JobEvent::PartAbsent { part } => {
-                if parts.get(part).is_some_and(Option::is_none) {
-                    parts.remove(part);
-                }
-                None
+                parts.remove(part).flatten().map(|_| "that part is on the account")
             }
             JobEvent::Published if parts.values().any(Option::is_none) => {
                 Some("a part that was begun is not known to be sent")

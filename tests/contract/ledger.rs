@@ -172,6 +172,7 @@ pub(crate) async fn what_speaks_against_the_record_is_refused_and_spoils_no_othe
     assert!(ledger.publications(jobs[0].id).await.unwrap().is_empty(), "all of a change or none");
     change(&*ledger, &jobs[0], token, vec![begun(0), sent(0, "77")]).await.unwrap();
     wrong(vec![sent(0, "78")]).await;
+    wrong(vec![JobEvent::PartAbsent { part: 0 }]).await;
     let again = Change { job: jobs[0].id, token, events: vec![begun(0)] };
     let other = Change { job: jobs[1].id, token: 0, events: vec![JobEvent::LeasedForTranslation] };
     let answers = ledger.advance(vec![again, other]).await.unwrap();

@@ -28,7 +28,7 @@ pub trait Ledger: Send + Sync {
     ) -> Result<Vec<Job>, LedgerError>;
 
     /// Applies changes, in order, all in one transaction, and answers each alone. An event that speaks against what is on
-    /// record about a job's parts is illegal, too.
+    /// record about a job's parts is illegal, too; to say a known outcome again is not.
     async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError>;
 
     /// Puts the jobs that a process before this one had in hand back where they can be taken up: what was being
