@@ -152,6 +152,7 @@ fn contradiction<'a>(
         .into_iter()
         .map(|publication| (publication.part, publication.remote_id))
         .collect();
+    let mut translated = None;
     for event in &change.events {
         let why = match event {
             JobEvent::PartBegun { part, .. } => match parts.insert(*part, None) {
@@ -168,8 +169,17 @@ fn contradiction<'a>(
             JobEvent::PartAbsent { part } => {
                 parts.remove(part).flatten().map(|_| "that part is on the account")
             }
+            JobEvent::Translated(translation) => {
+                translated = Some(u32::try_from(translation.parts.len()).unwrap_or(u32::MAX));
+                None
+            }
             JobEvent::Published if parts.values().any(Option::is_none) => {
                 Some("a part that was begun is not known to be sent")
+            }
+            JobEvent::Published => {
+                let wanted = translated.map_or_else(|| parts_translated(db, change.job), Ok)?;
+                let missing = (0..wanted).any(|part| !parts.contains_key(&part));
+                missing.then_some("a part of its translation was never begun")
             }
             _ => None,
         };
@@ -178,6 +188,12 @@ fn contradiction<'a>(
         }
     }
     Ok(None)
+}
+
+/// How many parts the translation on record has.
+fn parts_translated(db: &Connection, job: JobId) -> rusqlite::Result<u32> {
+    db.prepare_cached("SELECT ifnull(json_array_length(translation, '$.parts'), 0) FROM jobs WHERE id = ?1")?
+        .query_row([job.0], |row| row.get(0))
 }
 
 fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) -> rusqlite::Result<()> {

@@ -194,6 +194,22 @@ pub(crate) async fn a_part_begun_is_not_begun_again_before_its_outcome_is_known<
     assert_eq!(ledger.publications(job.id).await.unwrap().len(), 1);
 }
 
+pub(crate) async fn a_job_is_not_published_before_every_part_of_its_translation_is<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.pop().unwrap();
+    let long = Translation { parts: vec!["Hola".into(), "Adiós".into()], engine: "test".into() };
+    let leased =
+        vec![JobEvent::LeasedForTranslation, JobEvent::Translated(long), JobEvent::LeasedForPublication];
+    let token = change(&*ledger, &job, 0, leased).await.unwrap().token;
+    for events in [vec![JobEvent::Published], vec![begun(0), sent(0, "77"), JobEvent::Published]] {
+        let answer = change(&*ledger, &job, token, events).await;
+        assert!(matches!(answer, Err(ChangeError::Illegal { .. })), "{answer:?}");
+    }
+    let all = vec![begun(0), sent(0, "77"), begun(1), sent(1, "78"), JobEvent::Published];
+    assert_eq!(change(&*ledger, &job, token, all).await.unwrap().state, JobState::Published);
+}
+
 pub(crate) async fn parts_are_handed_out_wherever_their_job_went_since<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
@@ -385,6 +401,7 @@ macro_rules! ledger_contract {
             a_walk_that_nobody_finishes_keeps_back_no_other_source
             what_speaks_against_the_record_is_refused_and_spoils_no_other
             a_part_begun_is_not_begun_again_before_its_outcome_is_known
+            a_job_is_not_published_before_every_part_of_its_translation_is
             parts_are_handed_out_wherever_their_job_went_since
             a_line_is_read_in_bounded_pieces
             a_skipped_job_is_on_record_and_in_no_line
