@@ -377,6 +377,12 @@ pub(crate) async fn only_what_was_begun_counts_against_the_caps<B: Bench>() {
     change(&*ledger, &jobs[2], tokens[2], vec![begun(0)]).await.unwrap();
     assert_eq!((spent("es").await.today, spent("es").await.this_month), (1, 1));
     assert_eq!(spent("ca").await.today, 0);
+    clock.set("2026-11-30T23:59:00Z");
+    assert_eq!(
+        (spent("es").await.today, spent("es").await.this_month),
+        (2, 2),
+        "a clock put back frees nothing"
+    );
 }
 
 pub(crate) async fn messages_on_record_are_told_from_others<B: Bench>() {
