@@ -20,7 +20,8 @@ pub(super) fn open(
 ) -> rusqlite::Result<Vec<Job>> {
     let after = after.map_or(-1, |position| i64::try_from(position).unwrap_or(i64::MAX));
     let mut statement = db.prepare_cached(
-        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body
+        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body,
+                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id)
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE jobs.target = ?1 AND jobs.position > ?2 AND jobs.position <= ?4
            AND jobs.state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held')
@@ -55,13 +56,13 @@ fn ceiling(db: &Connection) -> rusqlite::Result<i64> {
 
 fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Job> {
     let id = JobId(row.get(0)?);
-    let state = state(row, 1)?;
-    let begun = matches!(state, JobState::Ready | JobState::Publishing | JobState::Unknown | JobState::Held);
+    // A line is long, and most of it was never begun.
+    let begun = row.get(7)?;
     Ok(Job {
         id,
         post: Arc::new(from_json::<Post>(row.get_ref(6)?.as_str()?)?),
         target: target.clone(),
-        state,
+        state: state(row, 1)?,
         token: row.get(2)?,
         attempt: row.get(3)?,
         not_before: row.get::<_, Option<i64>>(4)?.map(to_timestamp),
@@ -136,7 +137,13 @@ fn contradiction<'a>(
     change: &'a Change,
 ) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
     let about_parts = |event: &JobEvent| {
-        matches!(event, JobEvent::PartBegun { .. } | JobEvent::PartSent { .. } | JobEvent::Published)
+        matches!(
+            event,
+            JobEvent::PartBegun { .. }
+                | JobEvent::PartSent { .. }
+                | JobEvent::PartAbsent { .. }
+                | JobEvent::Published
+        )
     };
     if !change.events.iter().any(about_parts) {
         return Ok(None);
@@ -145,6 +152,7 @@ fn contradiction<'a>(
         .into_iter()
         .map(|publication| (publication.part, publication.remote_id))
         .collect();
+    let mut translated = None;
     for event in &change.events {
         let why = match event {
             JobEvent::PartBegun { part, .. } => match parts.insert(*part, None) {
@@ -159,13 +167,19 @@ fn contradiction<'a>(
                 _ => None,
             },
             JobEvent::PartAbsent { part } => {
-                if parts.get(part).is_some_and(Option::is_none) {
-                    parts.remove(part);
-                }
+                parts.remove(part).flatten().map(|_| "that part is on the account")
+            }
+            JobEvent::Translated(translation) => {
+                translated = Some(u32::try_from(translation.parts.len()).unwrap_or(u32::MAX));
                 None
             }
             JobEvent::Published if parts.values().any(Option::is_none) => {
                 Some("a part that was begun is not known to be sent")
+            }
+            JobEvent::Published => {
+                let wanted = translated.map_or_else(|| parts_translated(db, change.job), Ok)?;
+                let missing = (0..wanted).any(|part| !parts.contains_key(&part));
+                missing.then_some("a part of its translation was never begun")
             }
             _ => None,
         };
@@ -174,6 +188,12 @@ fn contradiction<'a>(
         }
     }
     Ok(None)
+}
+
+/// How many parts the translation on record has.
+fn parts_translated(db: &Connection, job: JobId) -> rusqlite::Result<u32> {
+    db.prepare_cached("SELECT ifnull(json_array_length(translation, '$.parts'), 0) FROM jobs WHERE id = ?1")?
+        .query_row([job.0], |row| row.get(0))
 }
 
 fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) -> rusqlite::Result<()> {

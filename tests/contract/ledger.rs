@@ -172,6 +172,7 @@ pub(crate) async fn what_speaks_against_the_record_is_refused_and_spoils_no_othe
     assert!(ledger.publications(jobs[0].id).await.unwrap().is_empty(), "all of a change or none");
     change(&*ledger, &jobs[0], token, vec![begun(0), sent(0, "77")]).await.unwrap();
     wrong(vec![sent(0, "78")]).await;
+    wrong(vec![JobEvent::PartAbsent { part: 0 }]).await;
     let again = Change { job: jobs[0].id, token, events: vec![begun(0)] };
     let other = Change { job: jobs[1].id, token: 0, events: vec![JobEvent::LeasedForTranslation] };
     let answers = ledger.advance(vec![again, other]).await.unwrap();
@@ -191,6 +192,36 @@ pub(crate) async fn a_part_begun_is_not_begun_again_before_its_outcome_is_known<
     assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
     change(&*ledger, &job, token, vec![JobEvent::PartAbsent { part: 0 }, begun(0)]).await.unwrap();
     assert_eq!(ledger.publications(job.id).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_job_is_not_published_before_every_part_of_its_translation_is<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.pop().unwrap();
+    let long = Translation { parts: vec!["Hola".into(), "Adiós".into()], engine: "test".into() };
+    let leased =
+        vec![JobEvent::LeasedForTranslation, JobEvent::Translated(long), JobEvent::LeasedForPublication];
+    let token = change(&*ledger, &job, 0, leased).await.unwrap().token;
+    for events in [vec![JobEvent::Published], vec![begun(0), sent(0, "77"), JobEvent::Published]] {
+        let answer = change(&*ledger, &job, token, events).await;
+        assert!(matches!(answer, Err(ChangeError::Illegal { .. })), "{answer:?}");
+    }
+    let all = vec![begun(0), sent(0, "77"), begun(1), sent(1, "78"), JobEvent::Published];
+    assert_eq!(change(&*ledger, &job, token, all).await.unwrap().state, JobState::Published);
+}
+
+pub(crate) async fn parts_are_handed_out_wherever_their_job_went_since<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.pop().unwrap();
+    let token = to_publishing(&*ledger, &job).await;
+    let failed = JobEvent::Failed { reason: "given up".into() };
+    let anew = JobEvent::Released { translated: false };
+    change(&*ledger, &job, token, vec![begun(0), sent(0, "77"), failed, anew]).await.unwrap();
+    let again = line(&*ledger, "es").await.pop().unwrap();
+    assert_eq!(again.state, JobState::Queued);
+    assert_eq!(again.publications, ledger.publications(job.id).await.unwrap());
+    assert_eq!(again.publications.len(), 1);
 }
 
 pub(crate) async fn a_line_is_read_in_bounded_pieces<B: Bench>() {
@@ -347,6 +378,12 @@ pub(crate) async fn only_what_was_begun_counts_against_the_caps<B: Bench>() {
     change(&*ledger, &jobs[2], tokens[2], vec![begun(0)]).await.unwrap();
     assert_eq!((spent("es").await.today, spent("es").await.this_month), (1, 1));
     assert_eq!(spent("ca").await.today, 0);
+    clock.set("2026-11-30T23:59:00Z");
+    assert_eq!(
+        (spent("es").await.today, spent("es").await.this_month),
+        (2, 2),
+        "a clock put back frees nothing"
+    );
 }
 
 pub(crate) async fn messages_on_record_are_told_from_others<B: Bench>() {
@@ -401,6 +438,8 @@ macro_rules! ledger_contract {
             a_walk_that_nobody_finishes_keeps_back_no_other_source
             what_speaks_against_the_record_is_refused_and_spoils_no_other
             a_part_begun_is_not_begun_again_before_its_outcome_is_known
+            a_job_is_not_published_before_every_part_of_its_translation_is
+            parts_are_handed_out_wherever_their_job_went_since
             a_line_is_read_in_bounded_pieces
             a_skipped_job_is_on_record_and_in_no_line
             a_job_goes_the_whole_way

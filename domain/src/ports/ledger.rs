@@ -28,16 +28,19 @@ pub trait Ledger: Send + Sync {
     ) -> Result<Vec<Job>, LedgerError>;
 
     /// Applies changes, in order, all in one transaction, and answers each alone. An event that speaks against what is on
-    /// record about a job's parts is illegal, too.
+    /// record about a job's parts is illegal, too; to say a known outcome again is not.
     async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError>;
 
-    /// Puts the jobs that a process before this one had in hand back where they can be taken up: what was being
-    /// translated is queued again, what was being published is of unknown outcome. What a cap or a quota held goes on, too: it
-    /// may have been raised; and what waited for another try is tried at once, as for the first time: what was in its way
-    /// may have been mended. Answers how many were in hand.
+    /// Puts the jobs that a process before this one had in hand back where they can be taken up, their attempts counted:
+    /// what was being translated is queued again; what was being published is of unknown outcome where a part was begun
+    /// that is not known to be sent, and ready otherwise. What a cap or a quota held goes on, too: it may have
+    /// been raised. All of these get a new token, so that who had one before changes nothing any more. What waited for
+    /// another try is tried at once, as for the first time: what was in its way may have been mended. Answers how many were
+    /// in hand.
     async fn recover(&self) -> Result<u64, LedgerError>;
 
-    /// How many publications a target began in the UTC day and month of `now`.
+    /// How many publications a target began in the UTC day and month of `now`, or later: where the clock was put back, they
+    /// may well have been today's, and a cap is better kept too early than too late.
     async fn spent(&self, target: &TargetId, now: Timestamp) -> Result<Spent, LedgerError>;
 
     /// The last publication that a post became on a target, to go on from in a thread.
