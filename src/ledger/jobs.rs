@@ -70,7 +70,7 @@ fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Jo
     })
 }
 
-fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
+pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
     let name = row.get_ref(column)?.as_str()?;
     JobState::from_name(name).ok_or_else(|| {
         let unknown = format!("a job is in a state that there is not: {name}");
@@ -136,7 +136,13 @@ fn contradiction<'a>(
     change: &'a Change,
 ) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
     let about_parts = |event: &JobEvent| {
-        matches!(event, JobEvent::PartBegun { .. } | JobEvent::PartSent { .. } | JobEvent::Published)
+        matches!(
+            event,
+            JobEvent::PartBegun { .. }
+                | JobEvent::PartSent { .. }
+                | JobEvent::Published
+                | JobEvent::Skipped(_)
+        )
     };
     if !change.events.iter().any(about_parts) {
         return Ok(None);
@@ -167,6 +173,7 @@ fn contradiction<'a>(
             JobEvent::Published if parts.values().any(Option::is_none) => {
                 Some("a part that was begun is not known to be sent")
             }
+            JobEvent::Skipped(_) if !parts.is_empty() => Some("a part of it is on the account, or may be"),
             _ => None,
         };
         if let Some(why) = why {
