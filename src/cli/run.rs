@@ -15,7 +15,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starts");
     let watch = Watch { feed: Feed::default(), polls: None };
     let schedule = Schedule::Every(settings.source.poll_interval);
-    let mut pipeline = app::start(settings, schedule, watch).map_err(Failure::Work)?;
+    let mut pipeline = app::start(settings, schedule, watch).await.map_err(Failure::Work)?;
     let mut signals = Signals::new()?;
     let pulse = actix_rt::spawn(health::beat(settings.data_dir.clone(), pipeline.links.router.clone()));
     let ended = tokio::select! {
