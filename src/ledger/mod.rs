@@ -22,7 +22,7 @@ use mynah_domain::{
         ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, Progress, RecordPage, Recorded},
     },
 };
-pub use open::OpenError;
+pub use open::{OpenError, is_in_use};
 use rusqlite::Connection;
 use writer::Writer;
 

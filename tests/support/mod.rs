@@ -67,7 +67,8 @@ impl Town {
         let config = format!(
             "data_dir = \"{}\"\n[source]\naccount = \"{SOURCE}\"\nstart = \"beginning\"\npoll_interval = \"1s\"\n\n\
              {targets}[engine]\norder = [\"{engine}\"]\n[engine.gemini]\nbase_url = \"{url}\"\n[x]\nbase_url = \"{url}\"\n\
-             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
+             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n",
             folder.path().join("data").display()
         );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
