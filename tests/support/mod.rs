@@ -30,6 +30,8 @@ pub(crate) struct Town {
     languages: Vec<String>,
     /// Added to every command line.
     pub(crate) settings: Vec<String>,
+    /// Added to the environment of every command.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Town {
@@ -73,7 +75,7 @@ impl Town {
         );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
         let languages = languages.iter().map(|code| (*code).to_owned()).collect();
-        Self { sandbox, folder, languages, settings: Vec::new() }
+        Self { sandbox, folder, languages, settings: Vec::new(), environment: Vec::new() }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -99,6 +101,7 @@ impl Town {
                 .env(format!("X_{name}_ACCESS_TOKEN"), keys.access_token)
                 .env(format!("X_{name}_ACCESS_TOKEN_SECRET"), keys.access_token_secret);
         }
+        command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
