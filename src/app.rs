@@ -86,11 +86,11 @@ pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Res
     let targets: Vec<Target> = settings.targets.iter().map(target).collect();
     let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
     let targets = by_name(targets);
-    let paused = pauses::recall(&*ledger, pausable(&order)).await.map_err(|error| error.to_string())?;
-    for what in &paused {
+    let silent = pauses::recall(&*ledger, pausable(&order)).await.map_err(|error| error.to_string())?;
+    for what in &silent {
         warn!("{what} is paused; `mynah resume {what}` lets it go on");
     }
-    let pauses = Pauses::new(paused);
+    let pauses = Pauses::new(silent);
 
     let poller = PollerParts {
         source: format!("x:{}", settings.source.account.to_lowercase()),

@@ -80,7 +80,7 @@ struct ChosenBy {
     /// All jobs of this target
     #[arg(long)]
     target: Option<String>,
-    /// All jobs held for this sort of reason: gate, too_long, refused, …
+    /// All jobs held for this sort of reason: `gate`, `too_long`, `refused`, …
     #[arg(long)]
     kind: Option<String>,
 }

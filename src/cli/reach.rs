@@ -22,6 +22,7 @@ use crate::{
     http_client::{Answer, HttpClient, Limits, Request},
     ledger::{self, SqliteLedger},
     settings::{Settings, TargetSettings},
+    telemetry::logging::printable,
 };
 
 /// Deciding about all jobs of a long ledger takes a while.
@@ -140,12 +141,14 @@ impl Client {
 }
 
 fn refused(answer: &Answer) -> Failure {
-    let told = serde_json::from_slice::<Problem>(&answer.body).map(|problem| problem.error);
-    let told = told.unwrap_or_else(|_| answer.text().chars().take(200).collect());
-    Failure::Work(match answer.status {
-        401 => "the service asks for its token: set MYNAH_ADMIN_TOKEN as it has it".into(),
-        status => format!("{told} ({status})"),
-    })
+    if answer.status == 401 {
+        return Failure::Work("the service asks for its token: set MYNAH_ADMIN_TOKEN as it has it".into());
+    }
+    if let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) {
+        return Failure::Work(printable(&problem.error));
+    }
+    let head: String = answer.text().chars().take(200).collect();
+    Failure::Work(format!("the service answers {}: {}", answer.status, printable(&head)))
 }
 
 #[cfg(test)]

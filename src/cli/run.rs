@@ -46,7 +46,9 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
         signal = signals.next() => warn!(signal = signal; "stopping at once; nothing is lost"),
     }
     // To the last, so that what hangs can be seen.
-    drop(admin);
+    if let Some(admin) = admin {
+        admin.stop().await;
+    }
     ended.map(drop).map_err(|reason| {
         error!("mynah cannot go on: {reason}");
         Failure::Work(reason)

@@ -18,13 +18,11 @@ pub fn pausable(what: &str, targets: &[TargetId]) -> Result<Vec<Paused>, NotUnde
     if what == "poller" {
         return Ok(vec![Paused::Polling]);
     }
-    match known(what, targets) {
-        Some(target) => Ok(vec![Paused::Target(target)]),
-        None => {
-            let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-            Err(NotUnderstood(format!("there is no {what:?} to pause; there are {}, all", names.join(", "))))
-        }
+    if let Some(target) = known(what, targets) {
+        return Ok(vec![Paused::Target(target)]);
     }
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    Err(NotUnderstood(format!("there is no {what:?} to pause; there are {}, all", names.join(", "))))
 }
 
 /// The target that a person means by its id or its account. An id may be that of a target which the settings do not have
@@ -36,13 +34,11 @@ pub fn target(what: &str, targets: &[TargetId]) -> Result<TargetId, NotUnderstoo
     if let Some(target) = known(what, targets) {
         return Ok(target);
     }
-    match what.split_once(':') {
-        Some((network, account)) => Ok(TargetId::new(network, account)),
-        None => {
-            let names: Vec<&str> = targets.iter().map(TargetId::as_str).collect();
-            Err(NotUnderstood(format!("there is no target {what:?}; there are {}", names.join(", "))))
-        }
+    if let Some((network, account)) = what.split_once(':') {
+        return Ok(TargetId::new(network, account));
     }
+    let names: Vec<&str> = targets.iter().map(TargetId::as_str).collect();
+    Err(NotUnderstood(format!("there is no target {what:?}; there are {}", names.join(", "))))
 }
 
 fn known(what: &str, targets: &[TargetId]) -> Option<TargetId> {

@@ -49,6 +49,9 @@ const CONNECTIONS: usize = 64;
 /// How long a request's head may take to come.
 const SLOWEST: Duration = Duration::from_secs(5);
 
+/// How long its thread may take to end.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
 /// The file in the data directory with the address that is bound.
 const ADDRESS_FILE: &str = "admin";
 
@@ -111,6 +114,7 @@ impl Control {
 #[derive(Debug)]
 pub struct Admin {
     handle: ServerHandle,
+    ended: Option<oneshot::Receiver<()>>,
     address_file: PathBuf,
 }
 
@@ -150,6 +154,7 @@ pub async fn serve(
     let bound = listener.local_addr().map_err(|error| did_not_start(&error))?;
     let rules = guard::Rules::new(bound, settings.token.clone());
     let (started, starting) = oneshot::channel();
+    let (ended, ending) = oneshot::channel();
     thread::Builder::new()
         .name("admin".into())
         .spawn(move || {
@@ -165,13 +170,14 @@ pub async fn serve(
                     Err(error) => drop(started.send(Err(error))),
                 }
             });
+            let _ = ended.send(());
         })
         .map_err(|error| did_not_start(&error))?;
     let handle = starting
         .await
         .map_err(|_| did_not_start(&"its thread ended at once"))?
         .map_err(|error| did_not_start(&error))?;
-    let admin = Admin { handle, address_file: data_dir.join(ADDRESS_FILE) };
+    let admin = Admin { handle, ended: Some(ending), address_file: data_dir.join(ADDRESS_FILE) };
     write_address(&admin.address_file, bound)
         .map_err(|error| AdminError::AddressFile { path: admin.address_file.clone(), error })?;
     info!(address:% = bound; "the admin API listens");
@@ -211,11 +217,24 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
     Ok(server)
 }
 
+impl Admin {
+    /// Ends it, and waits a moment for its thread, which holds a handle of the ledger. Only a moment: it keeps no process
+    /// from ending.
+    pub async fn stop(mut self) {
+        let ended = self.ended.take();
+        drop(self);
+        if let Some(ended) = ended {
+            // Either way there is nothing more to wait for.
+            let _ = actix_rt::time::timeout(LAST_MOMENT, ended).await;
+        }
+    }
+}
+
 impl Drop for Admin {
     fn drop(&mut self) {
         // What cannot be removed is overwritten by the next start.
         let _ = fs::remove_file(&self.address_file);
-        // The command is sent before the future is polled. Nobody waits: the thread keeps no process from ending.
+        // The command is sent before the future is polled.
         drop(self.handle.stop(false));
     }
 }

@@ -401,8 +401,8 @@ pub(crate) async fn jobs_are_listed_by_what_is_asked_for<B: Bench>() {
     ledger.record(recorded).await.unwrap();
     let jobs = line(&*ledger, "es").await;
     clock.set("2026-11-23T13:00:00Z");
-    let hold = Hold { kind: HoldKind::Gate, reason: "a link was lost".into(), until: None };
-    change(&*ledger, &jobs[0], 0, vec![JobEvent::Held(hold)]).await.unwrap();
+    let finding = Hold { kind: HoldKind::Gate, reason: "a link was lost".into(), until: None };
+    change(&*ledger, &jobs[0], 0, vec![JobEvent::Held(finding)]).await.unwrap();
     change(&*ledger, &jobs[1], 0, vec![JobEvent::Failed { reason: "it kills".into() }]).await.unwrap();
     let token = to_publishing(&*ledger, &jobs[2]).await;
     change(&*ledger, &jobs[2], token, vec![begun(0)]).await.unwrap();
