@@ -239,6 +239,23 @@ async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
 }
 
 #[actix_rt::test]
+async fn what_is_ready_on_a_paused_account_can_be_skipped_before_it_is_said() {
+    let town = Town::new(numbered(3), &["es"], "gemini").await;
+    said(&town, &["pause", "town_es"]).is_done();
+    let running = service(&town).await;
+    until("all are ready", || jobs(&town, &["--state", "ready"]).len() == 3).await;
+    let all = shown(&town, &["jobs"]);
+    let second =
+        all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == "Message 2 from the town hall");
+    said(&town, &["jobs", "skip", &second.unwrap()["id"].to_string()]).is_done();
+    said(&town, &["resume", "town_es"]).is_done();
+    town.until_published("es", 2).await;
+    until("nothing is left", || jobs(&town, &[]).is_empty()).await;
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(numbers(&town.publications("es")), [1, 3]);
+}
+
+#[actix_rt::test]
 async fn what_did_not_pass_the_gate_is_translated_anew() {
     let town = Town::new(["See https://example.com/fair today"], &["es"], "gemini").await;
     town.order_faults(

@@ -106,9 +106,109 @@ fn add(outcome: &mut Outcome, decided: Vec<Decided>) {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::JobState;
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use mynah_actors::router::{self, Refusal};
+    use mynah_domain::{
+        Hold, JobEvent, JobState, Post, PostId, PostKind, Translation,
+        ports::{
+            SystemClock,
+            ledger::{Change, Progress, RecordPage, RecordPost},
+        },
+    };
 
     use super::*;
+    use crate::ledger::SqliteLedger;
+
+    /// A ledger with so many queued jobs, and their numbers.
+    async fn ledger(folder: &tempfile::TempDir, jobs: u64) -> (SqliteLedger, Vec<JobId>) {
+        let file = folder.path().join("ledger.sqlite");
+        let ledger = SqliteLedger::open(&file, Arc::new(SystemClock)).unwrap();
+        let posts = (1..=jobs).map(|position| RecordPost {
+            post: Arc::new(Post {
+                id: PostId(position.to_string()),
+                position,
+                text: "Hello".into(),
+                language: None,
+                kind: PostKind::Original,
+                created_at: Timestamp::UNIX_EPOCH,
+                media: vec![],
+            }),
+            jobs: vec![(TargetId::new("x", "town_es"), None)],
+        });
+        let page =
+            RecordPage { source: "x:town".into(), posts: posts.collect(), progress: Progress::default() };
+        ledger.record(page).await.unwrap();
+        let all = ledger.jobs(&JobFilter::default(), None, usize::MAX).await.unwrap();
+        (ledger, all.into_iter().map(|job| job.id).collect())
+    }
+
+    #[actix_rt::test]
+    async fn however_many_are_meant_they_are_taken_a_page_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, jobs) = ledger(&folder, 1201).await;
+        let chosen = Chosen::Filter(JobFilter { states: vec![JobState::Queued], ..JobFilter::default() });
+        let mut pages = Vec::new();
+        let outcome = decide_all(&ledger, chosen, async |page: Vec<JobId>| {
+            pages.push(page.len());
+            let decided = router::decide(&ledger, &page, Decision::Skip).await?;
+            Ok::<_, LedgerError>(decided.0)
+        });
+        let outcome = outcome.await.unwrap();
+        assert_eq!((outcome.changed, outcome.refused_in_all), (1201, 0));
+        assert_eq!(pages, [500, 500, 201]);
+        let again = decide_all(&ledger, Chosen::Ids(jobs), async |page: Vec<JobId>| {
+            Ok::<_, LedgerError>(router::decide(&ledger, &page, Decision::Skip).await?.0)
+        });
+        let again = again.await.unwrap();
+        assert_eq!((again.changed, again.refused.len(), again.refused_in_all), (0, PAGE, 1201));
+    }
+
+    #[actix_rt::test]
+    async fn a_decision_does_what_a_job_allows_and_says_why_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, jobs) = ledger(&folder, 4).await;
+        let translated =
+            || JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into() });
+        let refused = || JobEvent::Held(Hold { kind: HoldKind::Refused, reason: "no".into(), until: None });
+        let begun = JobEvent::PartBegun { part: 0, text: "Hola".into() };
+        let (lease, publish) = (JobEvent::LeasedForTranslation, JobEvent::LeasedForPublication);
+        let ways = [
+            vec![vec![refused()]],
+            vec![vec![lease.clone()], vec![translated(), refused()]],
+            vec![vec![lease.clone()], vec![translated(), publish], vec![begun, refused()]],
+            vec![vec![lease]],
+        ];
+        for (job, way) in jobs.iter().zip(ways) {
+            let mut token = 0;
+            for events in way {
+                let change = Change { job: *job, token, events };
+                token = ledger.advance(vec![change]).await.unwrap().remove(0).unwrap().token;
+            }
+        }
+        let decide = async |decision: Decision| router::decide(&ledger, &jobs, decision).await.unwrap();
+        let (skipped, _) = decide(Decision::Skip).await;
+        let outcomes: Vec<_> = skipped.into_iter().map(|(_, outcome)| outcome).collect();
+        let in_hand = Refusal::PastSkipping(JobState::Translating);
+        assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Begun), Err(in_hand)]);
+        let (retried, lines) = decide(Decision::Retry).await;
+        let outcomes: Vec<_> = retried.into_iter().map(|(_, outcome)| outcome).collect();
+        let not = |state| Err(Refusal::NothingToRetry(state));
+        assert_eq!(
+            outcomes,
+            [not(JobState::Skipped), not(JobState::Skipped), Ok(()), not(JobState::Translating)]
+        );
+        assert_eq!(lines.into_iter().collect::<Vec<_>>(), [TargetId::new("x", "town_es")]);
+        let states: Vec<JobState> = ledger
+            .jobs(&JobFilter::default(), None, 9)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|job| job.state)
+            .collect();
+        assert_eq!(states[2..], [JobState::Ready, JobState::Translating]);
+    }
 
     fn choice(json: &str) -> Result<Chosen, String> {
         let choice: Choice = serde_json::from_str(json).map_err(|error| error.to_string())?;
