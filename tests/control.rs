@@ -404,6 +404,31 @@ async fn a_token_is_asked_for_where_there_is_one_and_demanded_where_others_can_c
 }
 
 #[actix_rt::test]
+async fn it_answers_while_the_service_stops() {
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    town.settings.push("x.timeout=3s".into());
+    town.order_faults(r#"{"rules": [{"endpoint": "x.post", "fault": "hang", "count": 1}]}"#);
+    let running = service(&town).await;
+    let address = address(&town).unwrap();
+    let begun = |sandbox: &mynah_sandbox::Sandbox| sandbox.count(Endpoint::Post).requests > 0;
+    assert!(town.sandbox.until(PATIENCE, begun).await);
+    let actors = shown(&town, &["actors"]);
+    let publisher =
+        actors["actors"].as_array().unwrap().iter().find(|actor| actor["name"] == "publisher-town_es");
+    assert_eq!(publisher.unwrap()["in_hand"], json!(1));
+    // It ends only when the call that hangs has timed out.
+    let stopped = std::thread::spawn(move || running.terminate());
+    let ready = || ask(address, &format!("GET /ready HTTP/1.1\r\nHost: {address}"), "");
+    until("it is not ready any more", || ready().0 == 503).await;
+    let (_, answer) = ready();
+    assert!(answer.contains("poller has stopped"), "{answer}");
+    assert_eq!(ask(address, &format!("GET /health HTTP/1.1\r\nHost: {address}"), "").0, 200);
+    assert_eq!(stopped.join().unwrap(), Some(0));
+    town.once().is_done();
+    assert_eq!(numbers(&town.publications("es")), [1]);
+}
+
+#[actix_rt::test]
 async fn the_address_of_a_service_is_known_as_long_as_it_runs_and_no_longer() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     let running = service(&town).await;
