@@ -2,9 +2,11 @@
 
 use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 
+use log::warn;
 use mynah_actors::{
     cache::CacheSettings,
     events::Feed,
+    pauses::{self, Paused, Pauses},
     pipeline::{Factory, Links, Parts, Pipeline, by_name},
     poller::{Polled, PollerParts, Schedule, Start},
     publisher::{Limits, PublisherParts},
@@ -74,7 +76,7 @@ pub fn open_ledger_in(data_dir: &Path) -> Result<SqliteLedger, OpenError> {
 ///
 /// # Errors
 /// A sentence that names what cannot be used and what to do.
-pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pipeline, String> {
+pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pipeline, String> {
     let ledger: Arc<dyn Ledger> = Arc::new(open_ledger(settings).map_err(|error| error.to_string())?);
     let engines = engines(settings)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -84,6 +86,11 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
     let targets: Vec<Target> = settings.targets.iter().map(target).collect();
     let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
     let targets = by_name(targets);
+    let silent = pauses::recall(&*ledger, pausable(&order)).await.map_err(|error| error.to_string())?;
+    for what in &silent {
+        warn!("{what} is paused; `mynah resume {what}` lets it go on");
+    }
+    let pauses = Pauses::new(silent);
 
     let poller = PollerParts {
         source: format!("x:{}", settings.source.account.to_lowercase()),
@@ -107,6 +114,7 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
         ledger: ledger.clone(),
         backoff: BACKOFF,
         patience: PATIENCE,
+        pauses: pauses.clone(),
         clock: clock.clone(),
         meter: meter.clone(),
         polls: watch.polls,
@@ -137,6 +145,7 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
                 threads: settings.publisher.threads,
                 settle: settings.publisher.settle,
                 upstreams: upstreams.clone(),
+                pauses: pauses.clone(),
                 router: links.router.clone(),
                 ledger: ledger.clone(),
                 backoff: BACKOFF,
@@ -162,6 +171,7 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
                 patience: PATIENCE,
             },
             upstreams,
+            pauses,
             ledger: ledger.clone(),
             clock,
             meter,
@@ -180,6 +190,11 @@ pub fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pi
         publishers,
         links,
     }))
+}
+
+/// All that can be paused, where these are the targets.
+pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
+    std::iter::once(Paused::Polling).chain(targets.iter().cloned().map(Paused::Target)).collect()
 }
 
 fn target(settings: &TargetSettings) -> Target {

@@ -7,13 +7,16 @@
 //! - [`app`]: the wiring, the one place that knows which adapter stands behind which port.
 //! - [`sources`], [`engines`], [`destinations`], [`ledger`]: the adapters, one file or folder each.
 //! - [`x`]: what reading from X and publishing on it have in common.
+//! - [`control`]: what a person may look at and decide; [`http`]: the admin API that offers it.
 //! - [`http_client`]: calls to other people's servers.
 //! - [`telemetry`]: what operators read.
 
 pub mod app;
 pub mod cli;
+pub mod control;
 pub mod destinations;
 pub mod engines;
+pub mod http;
 pub mod http_client;
 pub mod ledger;
 pub mod settings;

@@ -17,6 +17,7 @@
 pub mod cache;
 pub mod events;
 pub mod failpoint;
+pub mod pauses;
 pub mod pipeline;
 pub mod poller;
 pub mod publisher;

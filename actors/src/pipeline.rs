@@ -7,13 +7,14 @@ use actix::{Actor, Addr, Context, Handler};
 use actix_rt::{Arbiter, ArbiterHandle};
 use mynah_domain::{
     Target, TargetId,
-    ports::{Destination, Engine, Source},
+    ports::{Destination, Engine, Ledger, Source},
 };
 use tokio::sync::oneshot;
 
 use crate::{
     cache::{Cache, CacheSettings},
     failpoint,
+    pauses::Pauses,
     poller::{Poller, PollerParts},
     publisher::{Publisher, PublisherParts},
     router::{Router, RouterParts},
@@ -79,6 +80,10 @@ pub struct Pipeline {
     pub board: Board,
     /// The supervisor.
     pub supervisor: Addr<Supervisor>,
+    /// What a person paused.
+    pub pauses: Pauses,
+    /// The record.
+    pub ledger: Arc<dyn Ledger>,
     outcome: oneshot::Receiver<Result<(), String>>,
     arbiters: Vec<Arbiter>,
 }
@@ -99,6 +104,7 @@ impl Pipeline {
         let pool: Vec<ArbiterHandle> = (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect();
 
         let policies = parts.policies;
+        let (pauses, ledger) = (parts.router.pauses.clone(), parts.router.ledger.clone());
         let mut specs = vec![
             service("stats", policies.stats, &world, &links.stats, |seat, _| Stats::new(seat)),
             {
@@ -149,7 +155,7 @@ impl Pipeline {
             links.stats.clone(),
             specs,
         );
-        Self { links, board, supervisor: supervisor.start(), outcome, arbiters }
+        Self { links, board, supervisor: supervisor.start(), pauses, ledger, outcome, arbiters }
     }
 
     /// Waits until the pipeline ends by itself, which it does only where it cannot go on: the reason, for a person.

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     failpoint,
+    pauses::{Paused, Pauses},
     router::{Record, Router},
     stats::Meter,
     supervision::{Alive, Core, Link, Turn, shell::Stop},
@@ -78,6 +79,8 @@ pub struct PollerParts {
     pub backoff: Backoff,
     /// How often a poll is tried again when it is polled once.
     pub patience: u32,
+    /// What a person paused.
+    pub pauses: Pauses,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where latencies and counts go.
@@ -96,6 +99,8 @@ pub enum Polled {
         /// The source is followed from now on only; what it said before is left alone.
         started_now: bool,
     },
+    /// A person paused it, and it is not waited for: nothing was asked for.
+    Paused,
     /// It could not be done.
     Failed(SourceError),
 }
@@ -140,6 +145,13 @@ impl Core for Poller {
         if let Some(next) = self.next
             && stop.or(actix_rt::time::sleep_until(next.into())).await.is_none()
         {
+            return Turn::Idle;
+        }
+        if self.parts.schedule == Schedule::Once && self.parts.pauses.is_paused(&Paused::Polling) {
+            self.tell(Polled::Paused);
+            return Turn::Finished;
+        }
+        if stop.or(self.parts.pauses.until_resumed(&Paused::Polling)).await.is_none() {
             return Turn::Idle;
         }
         let work = self.alive.at_work();

@@ -26,6 +26,7 @@ use mynah_domain::{
 
 use crate::{
     failpoint,
+    pauses::{Paused, Pauses},
     router::{Block, JobReport, PullPublication, ReportJobs, Router},
     stats::Meter,
     supervision::{Alive, Core, Link, Turn, shell::Stop},
@@ -93,6 +94,8 @@ pub struct PublisherParts {
     pub settle: Duration,
     /// Which services are down.
     pub upstreams: Upstreams,
+    /// What a person paused.
+    pub pauses: Pauses,
     /// Where work comes from.
     pub router: Link<Router>,
     /// The record.
@@ -142,6 +145,10 @@ impl Publisher {
 #[async_trait(?Send)]
 impl Core for Publisher {
     async fn turn(&mut self, stop: &Stop) -> Turn {
+        let paused = Paused::Target(self.parts.target.id.clone());
+        if stop.or(self.parts.pauses.until_resumed(&paused)).await.is_none() {
+            return Turn::Idle;
+        }
         // The token comes before the job, so that a job is never in hand just to wait for one.
         if stop.or(self.token()).await.is_none() {
             return Turn::Idle;

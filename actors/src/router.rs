@@ -4,7 +4,12 @@
 //!
 //! The ledger is the truth and the memory a window on it: a router that dies is built anew from the ledger.
 
+mod decide;
+mod inspect;
 mod line;
+
+pub use decide::{Decide, Decided, Decision, Refusal, decide};
+pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};
 
 use std::{
     cell::{Cell, RefCell},
@@ -33,6 +38,7 @@ use tokio::sync::Notify;
 use crate::{
     events::{Event, Feed},
     failpoint,
+    pauses::{Paused, Pauses},
     stats::Meter,
     supervision::{
         Pulse, Seat,
@@ -73,6 +79,8 @@ pub struct RouterParts {
     pub ledger: Arc<dyn Ledger>,
     /// Which services are down.
     pub upstreams: Upstreams,
+    /// What a person paused: nothing is handed to a paused target's publisher.
+    pub pauses: Pauses,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where counts go.
@@ -102,6 +110,7 @@ impl Router {
             open: Cell::new(false),
             killer_found: Cell::new(false),
             timer: Notify::new(),
+            asking: std::cell::Cell::new(0),
         };
         Self { seat: Some(seat), desk: Rc::new(desk) }
     }
@@ -125,6 +134,8 @@ impl Actor for Router {
                 router.end(End::Fatal(error.to_string()), ctx);
             }
         }));
+        let desk = self.desk.clone();
+        ctx.spawn(async move { desk.heed_pauses().await }.into_actor(self));
     }
 }
 
@@ -162,6 +173,17 @@ struct Desk {
     killer_found: Cell<bool>,
     /// The moment to wake at may have changed.
     timer: Notify,
+    /// How many workers wait for a job.
+    asking: std::cell::Cell<usize>,
+}
+
+/// A worker that waits for a job.
+struct Asking<'a>(&'a std::cell::Cell<usize>);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Desk {
@@ -181,6 +203,19 @@ impl Desk {
     async fn opened(&self) {
         while !self.open.get() {
             self.opened.notified().await;
+        }
+    }
+
+    fn asks(&self) -> Asking<'_> {
+        self.asking.set(self.asking.get() + 1);
+        Asking(&self.asking)
+    }
+
+    /// Lets whoever waits look again when something is paused or resumed, for as long as the actor lives.
+    async fn heed_pauses(&self) {
+        let mut changes = self.parts.pauses.changes();
+        while changes.changed().await.is_ok() {
+            self.stir();
         }
     }
 
@@ -237,6 +272,7 @@ impl Desk {
 
     /// Leases up to `max` jobs to a translator, waiting until there is one. None to one that is dead.
     async fn lease_for_translation(&self, worker: &Ticket, max: usize) -> Result<Vec<Job>, LedgerError> {
+        let _asking = self.asks();
         self.opened().await;
         while worker.is_valid() {
             // Registered before looking, so that nothing that comes in between is missed.
@@ -260,10 +296,16 @@ impl Desk {
         worker: &Ticket,
         target: &TargetId,
     ) -> Result<Option<Job>, LedgerError> {
+        let _asking = self.asks();
         self.opened().await;
+        let what = Paused::Target(target.clone());
         while worker.is_valid() {
             let ready = self.ready.notified();
-            let picked = self.window.borrow_mut().pick_for_publication(&worker.holder, target);
+            let picked = if self.parts.pauses.is_paused(&what) {
+                None
+            } else {
+                self.window.borrow_mut().pick_for_publication(&worker.holder, target)
+            };
             let Some((job, touched)) = picked else {
                 ready.await;
                 continue;
@@ -480,7 +522,8 @@ impl Desk {
         self.opened().await;
         loop {
             let changed = self.changed.notified();
-            if let Some(drained) = self.window.borrow().drained(self.parts.settings.patience) {
+            let paused = |target: &TargetId| self.parts.pauses.is_paused(&Paused::Target(target.clone()));
+            if let Some(drained) = self.window.borrow().drained(self.parts.settings.patience, paused) {
                 return drained;
             }
             changed.await;

@@ -8,7 +8,8 @@
 //!                            └─ absent ─┴─► unknown ─► published
 //! ```
 //!
-//! and aside from every state that is not final: `held`, `failed`, `skipped`.
+//! and aside from every state that is not final: `held`, `failed`, `skipped`. A person may have what is held or failed
+//! tried again, and have skipped what nobody has in hand.
 //!
 //! Each lease of a job has a *token*, one larger than the last. A change of state names the token it was leased under,
 //! so a worker that comes back from the dead changes nothing.
@@ -51,7 +52,7 @@ pub enum JobState {
     Held,
     /// Given up. A person may retry it.
     Failed,
-    /// Never to be published, for a reason known from the start. Final.
+    /// Never to be published, for a reason known from the start or because a person decided so. Final.
     Skipped,
 }
 
@@ -112,7 +113,8 @@ impl JobState {
 
             (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown | Self::Held,
                 E::Failed { .. })                            => Self::Failed,
-            (Self::Queued | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
+            // Nobody has these in hand. The ledger refuses it where a part was begun: that may be on the account.
+            (Self::Queued | Self::Ready | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
             _ => return None,
         })
     }
@@ -245,6 +247,10 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// Every sort, for whoever asks by name.
+    pub const ALL: [Self; 7] =
+        [Self::Cap, Self::Gate, Self::TooLong, Self::Refused, Self::Quota, Self::Stalled, Self::Thread];
+
     /// The hold's name in the ledger and in logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -273,6 +279,8 @@ pub enum Skip {
     AlreadyInLanguage,
     /// It is in a language the source is not known to speak.
     OtherLanguage,
+    /// A person decided so.
+    ByHand,
 }
 
 impl Skip {
@@ -284,6 +292,7 @@ impl Skip {
             Self::Wordless => "wordless",
             Self::AlreadyInLanguage => "already_in_language",
             Self::OtherLanguage => "other_language",
+            Self::ByHand => "by_hand",
         }
     }
 }
@@ -382,6 +391,15 @@ mod tests {
         assert_eq!(lost, Some(JobState::Unknown));
         assert_eq!(JobState::Unknown.after(&JobEvent::LeasedForTranslation), None);
         assert_eq!(JobState::Unknown.after(&JobEvent::LeasedForPublication), Some(JobState::Publishing));
+    }
+
+    #[test]
+    fn a_person_may_skip_what_nobody_has_in_hand() {
+        let skip = JobEvent::Skipped(Skip::ByHand);
+        for state in JobState::ALL {
+            let may = [JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed].contains(&state);
+            assert_eq!(state.after(&skip), may.then_some(JobState::Skipped), "{state}");
+        }
     }
 
     #[test]

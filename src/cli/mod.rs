@@ -1,19 +1,26 @@
 //! What a person types. One file a command; the exit code is 0 for done, 1 for failed while working, 2 for wrong usage
 //! or settings.
 
+mod actors;
 mod check;
 mod demo;
 mod health;
+mod jobs;
 mod once;
+mod pause;
+mod reach;
 mod run;
 mod sandbox;
 mod scratch;
 mod signals;
 mod summary;
+mod table;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+
+use pause::Wish;
 
 use crate::settings::{self, Settings, SettingsError, SettingsSources};
 
@@ -23,6 +30,8 @@ Examples:
   mynah check                                 are the settings, keys and services right?
   mynah once                                  say what is there now, then exit
   mynah run                                   go on until stopped
+  mynah pause example_es                      silence an account; resume lets it go on
+  mynah jobs --state held,failed              what waits for you
   mynah sandbox --timeline posts.txt --write sandbox
   mynah once --config sandbox/config.toml --env-file sandbox/secrets.env
 
@@ -48,6 +57,14 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serve stand-ins for X and Gemini on this machine
     Sandbox(sandbox::SandboxArgs),
+    /// Show the running service's actors, or restart one
+    Actors(actors::ActorsArgs),
+    /// Pause polling or a target; without a word, show what is paused
+    Pause(pause::PauseArgs),
+    /// Let go on what was paused, or what was blocked and is mended
+    Resume(pause::PauseArgs),
+    /// List jobs, and retry or skip what is held or failed
+    Jobs(jobs::JobsArgs),
     /// Ask whether a running service is well: exit code 0 if it is (for containers)
     Health(SettingsArgs),
 }
@@ -56,13 +73,13 @@ enum Command {
 #[derive(Debug, Clone, Args)]
 struct SettingsArgs {
     /// The settings file
-    #[arg(long, short, env = "MYNAH_CONFIG", value_name = "FILE")]
+    #[arg(long, short, global = true, env = "MYNAH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Sets one key, over file and environment; may be given often
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
     /// Reads environment variables from a file of NAME=VALUE lines; the real environment goes first
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
 }
 
@@ -113,6 +130,13 @@ pub fn main() -> ExitCode {
             Command::Check(args) => check::check(&args.settings.load()?, args.offline).await,
             Command::Demo(args) => demo::demo(args).await,
             Command::Sandbox(args) => sandbox::sandbox(args).await,
+            Command::Actors(args) => actors::actors(&args, &args.settings.load()?).await,
+            Command::Pause(args) => pause::pause(&args, Wish::Pause, &args.settings.load()?).await,
+            Command::Resume(args) => pause::pause(&args, Wish::Resume, &args.settings.load()?).await,
+            Command::Jobs(args) => {
+                let settings = args.settings.load()?;
+                jobs::jobs(args, &settings).await
+            }
             Command::Health(args) => health::health(&args.load()?),
         }
     });

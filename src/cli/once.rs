@@ -49,8 +49,9 @@ pub(super) async fn say_all(
 ) -> Result<Summary, Failure> {
     let (feed, mut events) = Feed::watched();
     let (polls, mut polled) = mpsc::unbounded_channel();
-    let mut pipeline =
-        app::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) }).map_err(Failure::Work)?;
+    let mut pipeline = app::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) })
+        .await
+        .map_err(Failure::Work)?;
     let mut signals = Signals::new()?;
     let mut summary = Summary::default();
     let router = pipeline.links.router.clone();
@@ -62,14 +63,16 @@ pub(super) async fn say_all(
     let drained = async {
         match polled.recv().await {
             Some(Polled::Failed(error)) => Err(Failure::Work(error.to_string())),
+            // What is on record is said all the same; that nothing was asked for is told at the end.
+            Some(Polled::Paused) => Ok((router.ask_until_answered(Drain).await, false)),
             Some(Polled::Done { started_now: true, .. }) => {
                 say(
                     "This is the first run: the account is followed from now on, and what it said before is left alone. \
                      To say that too, set source.start and begin with an empty data_dir.",
                 );
-                Ok(router.ask_until_answered(Drain).await)
+                Ok((router.ask_until_answered(Drain).await, true))
             }
-            Some(Polled::Done { .. }) => Ok(router.ask_until_answered(Drain).await),
+            Some(Polled::Done { .. }) => Ok((router.ask_until_answered(Drain).await, true)),
             None => Err(Failure::Work("the poller ended before it had polled".into())),
         }
     };
@@ -77,7 +80,7 @@ pub(super) async fn say_all(
     let result = loop {
         tokio::select! {
             Some(event) = events.recv() => see(event, &mut summary),
-            left = &mut drained => break left.map(|left| summary.leave(left)),
+            left = &mut drained => break left.map(|(left, polled)| summary.leave(left, polled)),
             reason = pipeline.ended() => break Err(Failure::Work(reason)),
             signal = signals.next() => {
                 break Err(Failure::Work(format!("stopped by {signal}; nothing is lost, and the next run goes on")));

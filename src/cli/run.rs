@@ -1,12 +1,15 @@
 //! `mynah run`: the service. It goes on until it is stopped, or cannot.
 
+use std::net::TcpListener;
+
 use log::{error, info, warn};
-use mynah_actors::{events::Feed, poller::Schedule};
+use mynah_actors::{events::Feed, pipeline::Pipeline, poller::Schedule};
 
 use super::{Failure, health, signals::Signals};
 use crate::{
     app::{self, Watch},
-    settings::Settings,
+    http::{self, Admin, AdminError, Control},
+    settings::{Settings, TargetSettings},
     telemetry::logging::{self, Stream},
 };
 
@@ -15,7 +18,15 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starts");
     let watch = Watch { feed: Feed::default(), polls: None };
     let schedule = Schedule::Every(settings.source.poll_interval);
-    let mut pipeline = app::start(settings, schedule, watch).map_err(Failure::Work)?;
+    let listener = bind(settings)?;
+    let mut pipeline = app::start(settings, schedule, watch).await.map_err(Failure::Work)?;
+    let admin = match offer_admin(settings, listener, &pipeline).await {
+        Ok(admin) => admin,
+        Err(error) => {
+            pipeline.stop().await;
+            return Err(Failure::Work(error.to_string()));
+        }
+    };
     let mut signals = Signals::new()?;
     let pulse = actix_rt::spawn(health::beat(settings.data_dir.clone(), pipeline.links.router.clone()));
     let ended = tokio::select! {
@@ -34,8 +45,37 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
         },
         signal = signals.next() => warn!(signal = signal; "stopping at once; nothing is lost"),
     }
+    // To the last, so that what hangs can be seen.
+    if let Some(admin) = admin {
+        admin.stop().await;
+    }
     ended.map(drop).map_err(|reason| {
         error!("mynah cannot go on: {reason}");
         Failure::Work(reason)
     })
+}
+
+/// Takes the admin API's port before anything is begun.
+fn bind(settings: &Settings) -> Result<Option<TcpListener>, Failure> {
+    let bound = settings.admin.listen.map(http::bind).transpose();
+    bound.map_err(|error| match app::open_ledger(settings) {
+        // Another mynah on this data directory has the port, too; that is the thing to know.
+        Err(in_use) => Failure::Work(in_use.to_string()),
+        Ok(_) => Failure::Work(error.to_string()),
+    })
+}
+
+/// Begins to serve, now that the ledger is ours.
+async fn offer_admin(
+    settings: &Settings,
+    listener: Option<TcpListener>,
+    pipeline: &Pipeline,
+) -> Result<Option<Admin>, AdminError> {
+    let Some(listener) = listener else {
+        http::forget_address(&settings.data_dir);
+        return Ok(None);
+    };
+    let targets = settings.targets.iter().map(TargetSettings::id).collect();
+    let control = Control::of(pipeline, targets);
+    http::serve(listener, &settings.admin, control, &settings.data_dir).await.map(Some)
 }

@@ -13,6 +13,8 @@ pub(super) struct Summary {
     pub(super) posts: u64,
     targets: BTreeMap<TargetId, Tally>,
     left: Drained,
+    /// A person paused polling.
+    unpolled: bool,
 }
 
 #[derive(Debug, Default)]
@@ -42,8 +44,9 @@ impl Summary {
         self.targets.entry(target.clone()).or_default()
     }
 
-    pub(super) fn leave(&mut self, left: Drained) {
+    pub(super) fn leave(&mut self, left: Drained, polled: bool) {
         self.left = left;
+        self.unpolled = !polled;
     }
 
     /// How many jobs are done with, one way or another.
@@ -60,7 +63,10 @@ impl Summary {
         let blocked = self.left.blocked.iter().map(|(target, why)| format!("{target}: {why}"));
         let waiting = self.left.waiting.iter().filter(|(_, (_, why))| !why.contains(" cap of "));
         let waiting = waiting.map(|(target, (jobs, why))| format!("{target}: {jobs} jobs wait: {why}"));
-        let all: Vec<String> = blocked.chain(waiting).collect();
+        let unpolled = self.unpolled.then(|| {
+            "poller: paused, so nothing new was asked for; `mynah resume poller` lets it go on".to_owned()
+        });
+        let all: Vec<String> = unpolled.into_iter().chain(blocked).chain(waiting).collect();
         (!all.is_empty()).then(|| {
             format!(
                 "not everything could be said; nothing is lost, and the next run goes on\n  {}",

@@ -71,7 +71,7 @@ fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Jo
     })
 }
 
-fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
+pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
     let name = row.get_ref(column)?.as_str()?;
     JobState::from_name(name).ok_or_else(|| {
         let unknown = format!("a job is in a state that there is not: {name}");
@@ -143,6 +143,7 @@ fn contradiction<'a>(
                 | JobEvent::PartSent { .. }
                 | JobEvent::PartAbsent { .. }
                 | JobEvent::Published
+                | JobEvent::Skipped(_)
         )
     };
     if !change.events.iter().any(about_parts) {
@@ -181,6 +182,7 @@ fn contradiction<'a>(
                 let missing = (0..wanted).any(|part| !parts.contains_key(&part));
                 missing.then_some("a part of its translation was never begun")
             }
+            JobEvent::Skipped(_) if !parts.is_empty() => Some("a part of it is on the account, or may be"),
             _ => None,
         };
         if let Some(why) = why {

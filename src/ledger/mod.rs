@@ -2,6 +2,7 @@
 //! one transaction, so that a hundred workers cost one write to the disk and not a hundred.
 
 mod jobs;
+mod listing;
 mod open;
 mod posts;
 mod rows;
@@ -18,10 +19,10 @@ use mynah_domain::{
     job::Publication,
     ports::{
         Clock, Ledger, LedgerError,
-        ledger::{Advanced, Change, ChangeError, Progress, RecordPage, Recorded},
+        ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, Progress, RecordPage, Recorded},
     },
 };
-pub use open::OpenError;
+pub use open::{OpenError, is_in_use};
 use rusqlite::Connection;
 use writer::Writer;
 
@@ -104,6 +105,16 @@ impl Ledger for SqliteLedger {
     async fn recorded(&self, target: &TargetId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
         let (target, messages) = (target.clone(), messages.to_vec());
         self.run(move |db| jobs::recorded(db, &target, messages)).await
+    }
+
+    async fn jobs(
+        &self,
+        filter: &JobFilter,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<JobLine>, LedgerError> {
+        let filter = filter.clone();
+        self.run(move |db| listing::jobs(db, &filter, after, limit)).await
     }
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {

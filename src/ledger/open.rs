@@ -125,6 +125,18 @@ fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
     migration.commit()
 }
 
+/// Whether another process has the ledger in that file.
+///
+/// # Errors
+/// Where that cannot be found out.
+pub fn is_in_use(path: &Path) -> Result<bool, OpenError> {
+    match lock(path) {
+        Ok(_) => Ok(false),
+        Err(OpenError::InUse { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// One process at a time. The lock goes with the process, however it ends.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let file = path.with_extension("lock");
@@ -179,7 +191,9 @@ mod tests {
         let path = folder.path().join("ledger.sqlite");
         let first = open(&path).unwrap();
         assert!(opened(&path).contains("in use by another mynah"));
+        assert!(is_in_use(&path).unwrap());
         drop(first);
+        assert!(!is_in_use(&path).unwrap());
         assert_eq!(opened(&path), "opened");
     }
 

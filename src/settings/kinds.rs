@@ -1,7 +1,7 @@
 //! What a setting may be: each kind turns what was written into a typed value, or says what is wrong with it and what
 //! would be right. Whatever comes from the environment or a flag is text, so every kind reads text too.
 
-use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use config::ValueKind;
 use jiff::Timestamp;
@@ -265,6 +265,20 @@ fn is_inside(host: &Host<&str>) -> bool {
         Host::Ipv4(ip) => ip.is_loopback() || ip.is_private(),
         Host::Ipv6(ip) => ip.is_loopback() || ip.is_unique_local(),
     }
+}
+
+/// Where to listen, or `off` for nowhere.
+pub(super) fn listen(value: &ValueKind) -> Read<Option<SocketAddr>> {
+    let text = text_of(value)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).or_else(|_| {
+        refuse(
+            format!("{} is no address to listen on", quoted(value)),
+            "write an address and a port, such as \"127.0.0.1:7878\", or \"off\"",
+        )
+    })
 }
 
 /// Where a fresh ledger begins.

@@ -26,10 +26,10 @@ mod unknown;
 use std::{collections::HashMap, fmt, path::PathBuf};
 
 pub use model::{
-    ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings, InForce,
-    LogFormat, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
-    SourceSettings, Start, StatsSettings, SupervisorSettings, TargetSettings, TranslatorSettings, XReadAuth,
-    XUserAuth,
+    AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
+    InForce, LogFormat, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings,
+    ShutdownSettings, SourceSettings, Start, StatsSettings, SupervisorSettings, TargetSettings,
+    TranslatorSettings, XReadAuth, XUserAuth,
 };
 pub use problem::{Place, Problem, SettingsError};
 

@@ -1,7 +1,7 @@
 //! The settings as the service uses them: typed, checked, and with nothing left to be wrong. What each is for stands in
 //! `docs/configuration.md`.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 use log::LevelFilter;
@@ -49,6 +49,8 @@ pub struct Settings {
     pub shutdown: ShutdownSettings,
     /// What is logged.
     pub log: LogSettings,
+    /// Where people steer it.
+    pub admin: AdminSettings,
     pub(super) in_force: Vec<InForce>,
 }
 
@@ -401,6 +403,15 @@ pub struct LogSettings {
     pub level: LevelFilter,
     /// In which form.
     pub format: LogFormat,
+}
+
+/// Where people steer it.
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    /// Where the admin API listens; `None` where there is none.
+    pub listen: Option<SocketAddr>,
+    /// What whoever uses it must know; always there where others than this machine can reach it.
+    pub token: Option<SecretString>,
 }
 
 /// The form of log lines.

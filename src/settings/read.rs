@@ -13,16 +13,16 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps};
 
 use super::{
     kinds::{
-        Read, base_url, brief, cap, choice, count, duration, engines, flag, folder, handle, language, model,
-        start,
+        Read, base_url, brief, cap, choice, count, duration, engines, flag, folder, handle, language, listen,
+        model, start,
     },
     model::{
-        ACTORS, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
-        LogFormat, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings,
+        ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
+        GeminiSettings, LogFormat, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings,
         ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
-    secrets::Vault,
+    secrets::{ADMIN_TOKEN, Vault},
     targets::{self, Followed},
 };
 use crate::x::client::XSettings;
@@ -84,6 +84,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
     let supervisor = supervisor(reader, calls);
     let shutdown = shutdown(reader);
     let log = log(reader);
+    let admin = admin(reader, vault);
     Some(Settings {
         preset: preset?,
         data_dir: data_dir?,
@@ -100,6 +101,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
         supervisor: supervisor?,
         shutdown: shutdown?,
         log: log?,
+        admin: admin?,
         in_force: vec![],
     })
 }
@@ -274,6 +276,24 @@ fn in_order(reader: &mut Reader<'_>, section: &str, backoff: Backoff) {
 fn shutdown(reader: &mut Reader<'_>) -> Option<ShutdownSettings> {
     let grace = reader.or("shutdown.grace", "20s", duration(ZERO..=HOUR));
     Some(ShutdownSettings { grace: grace? })
+}
+
+fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings> {
+    let listen = reader.or("admin.listen", "127.0.0.1:7878", listen);
+    let token = vault.admin()?;
+    let listen = listen?;
+    if let Some(address) = listen.filter(|address| token.is_none() && !address.ip().is_loopback()) {
+        reader.complain(
+            "admin.listen",
+            format!("whoever reaches {address} could steer Mynah, as there is no token"),
+            format!(
+                "listen on this machine alone, \"127.0.0.1:{}\", or set {ADMIN_TOKEN}, or {ADMIN_TOKEN}_FILE to a file with it",
+                address.port()
+            ),
+        );
+        return None;
+    }
+    Some(AdminSettings { listen, token })
 }
 
 fn log(reader: &mut Reader<'_>) -> Option<LogSettings> {

@@ -14,6 +14,7 @@ pub(super) const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
 pub(super) const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
 pub(super) const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
 pub(super) const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
+pub(super) const ADMIN_TOKEN: &str = "MYNAH_ADMIN_TOKEN";
 const GOOGLE_API_KEY: &str = "GOOGLE_API_KEY";
 
 /// The ends of the names of an account's secrets, for [`target_secret`].
@@ -142,6 +143,12 @@ impl<'a> Vault<'a> {
             Ok(None) => first_target.map(XReadAuth::User),
             Err(Reported) => None,
         }
+    }
+
+    /// The token of the admin API, where there is one; the outer `None` is a problem that was told.
+    #[expect(clippy::option_option, reason = "there is one, there is none, or it is a problem")]
+    pub(super) fn admin(&mut self) -> Option<Option<SecretString>> {
+        self.find(ADMIN_TOKEN).ok()
     }
 
     fn need(

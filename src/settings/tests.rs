@@ -300,7 +300,12 @@ fn unknown_keys_are_told_with_the_nearest() {
     );
     with("[source.blue]\n").told("config.toml:8", "source.blue", "no such", "[source] has ");
     with("[colours]\nred = 1\n").told("config.toml:8", "colours", "no such", "docs/configuration.md");
-    with("[admin]\nlisten = \"127.0.0.1:7878\"\n").told("config.toml:8", "admin", "no such", "take it away");
+    with("[metrics]\nlisten = \"127.0.0.1:7878\"\n").told(
+        "config.toml:8",
+        "metrics",
+        "no such",
+        "take it away",
+    );
     with("[router]\npool_size = 3\n").told(
         "config.toml:9",
         "router.pool_size",
@@ -581,6 +586,34 @@ fn the_app_reads_where_it_may_and_the_first_account_where_not() {
 }
 
 #[test]
+fn others_may_only_reach_the_admin_api_with_a_token() {
+    let listening = |listen: &str| with(&format!("[admin]\nlisten = \"{listen}\"\n"));
+    let default = Bench::least().good().admin;
+    assert_eq!(default.listen.unwrap().to_string(), "127.0.0.1:7878");
+    assert!(default.token.is_none());
+    assert!(listening("off").good().admin.listen.is_none());
+    assert!(listening("[::1]:0").good().admin.listen.is_some());
+    for open in ["0.0.0.0:7878", "[::]:7878", "10.0.0.7:7878"] {
+        for mend in ["127.0.0.1:7878", "MYNAH_ADMIN_TOKEN,", "MYNAH_ADMIN_TOKEN_FILE"] {
+            listening(open).told("config.toml:9", "admin.listen", "no token", mend);
+        }
+        let settings = listening(open).env("MYNAH_ADMIN_TOKEN", "hush-admin").good();
+        assert_eq!(settings.admin.token.unwrap().expose_secret(), "hush-admin");
+    }
+    let filed = listening("0.0.0.0:1").secret_file("MYNAH_ADMIN_TOKEN", b"hush-file\n").good();
+    assert_eq!(filed.admin.token.unwrap().expose_secret(), "hush-file");
+    listening("localhost").told("config.toml:9", "admin.listen", "no address", "\"off\"");
+    with("[admin]\ntoken = \"hush\"\n").told(
+        "config.toml:9",
+        "admin.token",
+        "secrets do not belong",
+        "variable MYNAH_ADMIN_TOKEN, or MYNAH_ADMIN_TOKEN_FILE",
+    );
+    let place = "environment variable MYNAH_ADMIN_TOKEN";
+    Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").told(place, "MYNAH_ADMIN_TOKEN", "a blank", "anew");
+}
+
+#[test]
 fn google_s_own_name_for_the_key_is_understood() {
     let bench = Bench::least().without(&["GEMINI_API_KEY"]).env("GOOGLE_API_KEY", "hush-google");
     let EngineChoice::Gemini(gemini) = &bench.good().engine.order[0] else { panic!() };
@@ -622,7 +655,7 @@ fn a_secret_that_is_no_good_is_told_and_not_shown() {
 
 #[test]
 fn no_secret_is_ever_shown() {
-    let bench = Bench::least().env("X_BEARER_TOKEN", "hush-app");
+    let bench = Bench::least().env("X_BEARER_TOKEN", "hush-app").env("MYNAH_ADMIN_TOKEN", "hush-admin");
     let settings = bench.good();
     let shown = format!("{settings:?} {settings:#?} {:?} {:?}", bench.sources, settings.in_force());
     assert!(!shown.contains("hush"), "{shown}");

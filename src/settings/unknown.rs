@@ -145,6 +145,7 @@ fn secret_variable(key: &str, layers: &Layers) -> Option<String> {
         target_secret(account.as_deref().unwrap_or("<ACCOUNT>"), ending)
     };
     Some(match name.as_str() {
+        _ if whole.starts_with("admin") => secrets::ADMIN_TOKEN.into(),
         _ if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") => {
             secrets::GEMINI_API_KEY.into()
         }

@@ -8,7 +8,10 @@ use mynah_domain::{
     job::HoldKind,
     ports::{
         Clock, Ledger,
-        ledger::{Advanced, Change, ChangeError, Mark, Progress, RecordPage, RecordPost, Recorded, Walk},
+        ledger::{
+            Advanced, Change, ChangeError, JobFilter, JobLine, Mark, Progress, RecordPage, RecordPost,
+            Recorded, Walk,
+        },
     },
 };
 
@@ -427,6 +430,62 @@ pub(crate) async fn where_a_post_stands_on_a_target_is_told<B: Bench>() {
     assert_eq!(state("2", "es").await, None);
 }
 
+pub(crate) async fn jobs_are_listed_by_what_is_asked_for<B: Bench>() {
+    let clock = TestClock::at("2026-11-23T12:00:00Z");
+    let ledger = B::new(clock.clone()).open();
+    let mut recorded = page([1, 2, 3], &["es", "ca"]);
+    recorded.posts[0].jobs[1].1 = Some(Skip::Reply);
+    ledger.record(recorded).await.unwrap();
+    let jobs = line(&*ledger, "es").await;
+    clock.set("2026-11-23T13:00:00Z");
+    let finding = Hold { kind: HoldKind::Gate, reason: "a link was lost".into(), until: None };
+    change(&*ledger, &jobs[0], 0, vec![JobEvent::Held(finding)]).await.unwrap();
+    change(&*ledger, &jobs[1], 0, vec![JobEvent::Failed { reason: "it kills".into() }]).await.unwrap();
+    let token = to_publishing(&*ledger, &jobs[2]).await;
+    change(&*ledger, &jobs[2], token, vec![begun(0)]).await.unwrap();
+
+    let list = async |filter: JobFilter| ledger.jobs(&filter, None, 100).await.unwrap();
+    let ids = |lines: &[JobLine]| lines.iter().map(|line| line.id).collect::<Vec<_>>();
+    let all = list(JobFilter::default()).await;
+    assert_eq!(all.len(), 6);
+    assert!(ids(&all).is_sorted());
+    let held = list(JobFilter { states: vec![JobState::Held], ..JobFilter::default() }).await;
+    let [held] = &held[..] else { panic!("{held:?}") };
+    assert_eq!((held.id, held.post.0.as_str(), held.text.as_str()), (jobs[0].id, "1", "Post 1"));
+    assert_eq!((held.kind.as_deref(), held.reason.as_deref()), (Some("gate"), Some("a link was lost")));
+    assert_eq!((held.updated_at, held.token, held.begun), (clock.now(), 0, 0));
+    let states = vec![JobState::Failed, JobState::Held];
+    let troubled = JobFilter { states, target: Some(target("es")), ..JobFilter::default() };
+    assert_eq!(ids(&list(troubled.clone()).await), [jobs[0].id, jobs[1].id]);
+    assert!(list(JobFilter { target: Some(target("ca")), ..troubled }).await.is_empty());
+    let by_kind = |kind: &str| JobFilter { kind: Some(kind.into()), ..JobFilter::default() };
+    assert_eq!(list(by_kind("reply")).await[0].state, JobState::Skipped);
+    assert_eq!(list(JobFilter { post: Some(PostId("2".into())), ..JobFilter::default() }).await.len(), 2);
+    let sent = list(JobFilter { ids: vec![jobs[2].id], ..JobFilter::default() }).await.remove(0);
+    assert_eq!(
+        (sent.begun, sent.token, sent.translation.unwrap().parts),
+        (1, token, vec!["Hola".to_owned()])
+    );
+
+    let first = ledger.jobs(&JobFilter::default(), None, 4).await.unwrap();
+    let rest = ledger.jobs(&JobFilter::default(), Some(first[3].id), 4).await.unwrap();
+    assert_eq!(ids(&[first, rest].concat()), ids(&all));
+}
+
+pub(crate) async fn what_may_be_on_the_account_is_not_skipped<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1, 2], &["es"])).await.unwrap();
+    let jobs = line(&*ledger, "es").await;
+    let by_hand = || vec![JobEvent::Skipped(Skip::ByHand)];
+    let token = to_publishing(&*ledger, &jobs[0]).await;
+    let lost = JobEvent::NotSent { reason: "lost".into(), not_before: None };
+    change(&*ledger, &jobs[0], token, vec![begun(0), lost]).await.unwrap();
+    let skipped = change(&*ledger, &jobs[0], token, by_hand()).await;
+    assert!(matches!(skipped, Err(ChangeError::Illegal { .. })), "{skipped:?}");
+    assert_eq!(change(&*ledger, &jobs[1], 0, by_hand()).await.unwrap().state, JobState::Skipped);
+    assert_eq!(line(&*ledger, "es").await.len(), 1);
+}
+
 /// Runs the whole suite on one adapter.
 #[macro_export]
 macro_rules! ledger_contract {
@@ -453,6 +512,8 @@ macro_rules! ledger_contract {
             messages_on_record_are_told_from_others
             an_intent_remembers_the_newest_message_of_its_account
             where_a_post_stands_on_a_target_is_told
+            jobs_are_listed_by_what_is_asked_for
+            what_may_be_on_the_account_is_not_skipped
         );
     };
     ($bench:ty: $($behaviour:ident)*) => {$(

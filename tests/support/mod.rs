@@ -30,7 +30,7 @@ pub(crate) struct Town {
     languages: Vec<String>,
     /// Added to every command line.
     pub(crate) settings: Vec<String>,
-    /// Added to every command's environment.
+    /// Added to the environment of every command.
     pub(crate) environment: Vec<(String, String)>,
 }
 
@@ -69,7 +69,8 @@ impl Town {
         let config = format!(
             "data_dir = \"{}\"\n[source]\naccount = \"{SOURCE}\"\nstart = \"beginning\"\npoll_interval = \"1s\"\n\n\
              {targets}[engine]\norder = [\"{engine}\"]\n[engine.gemini]\nbase_url = \"{url}\"\n[x]\nbase_url = \"{url}\"\n\
-             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
+             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n",
             folder.path().join("data").display()
         );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
@@ -100,7 +101,7 @@ impl Town {
                 .env(format!("X_{name}_ACCESS_TOKEN"), keys.access_token)
                 .env(format!("X_{name}_ACCESS_TOKEN_SECRET"), keys.access_token_secret);
         }
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

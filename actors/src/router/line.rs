@@ -35,6 +35,9 @@ pub(super) struct Line {
     /// Counts the moments from which on there may be more, so that an answer from before is not believed.
     epoch: u64,
     loading_epoch: u64,
+    /// Counts how often the line is loaded anew: an answer from before would leave a gap in it.
+    reloads: u64,
+    loading_reloads: u64,
     blocked: Option<String>,
     /// The job that keeps others waiting, and since when.
     held_back: Option<(Place, Instant)>,
@@ -155,6 +158,7 @@ impl Window {
         }
         line.loading = true;
         line.loading_epoch = line.epoch;
+        line.loading_reloads = line.reloads;
         Some((line.loaded_to, most - line.jobs.len()))
     }
 
@@ -171,6 +175,9 @@ impl Window {
         };
         line.loading = false;
         line.more = jobs.len() >= room || line.epoch != line.loading_epoch;
+        if line.reloads != line.loading_reloads {
+            return;
+        }
         for job in jobs {
             line.loaded_to = line.loaded_to.max(Some(job.post.position));
             let place = (job.post.position, job.id);
@@ -191,16 +198,23 @@ impl Window {
 
     /// Something about a job was not as it is in memory: its line is loaded anew, but for what is leased.
     pub(super) fn forget(&mut self, target: &TargetId, forgotten: Place) {
+        if let Some(line) = self.lines.get_mut(target) {
+            line.jobs.remove(&forgotten);
+        }
+        self.reload(target);
+    }
+
+    /// The ledger has a line otherwise than it is in memory: it is loaded anew, but for what is leased.
+    pub(super) fn reload(&mut self, target: &TargetId) {
         let Some(line) = self.lines.get_mut(target) else {
             return;
         };
-        line.jobs.retain(|place, entry| {
-            *place != forgotten && matches!(entry.stage, Stage::Translating(_) | Stage::Publishing(_))
-        });
+        line.jobs.retain(|_, entry| matches!(entry.stage, Stage::Translating(_) | Stage::Publishing(_)));
         self.queue.retain(|(_, queued_for)| queued_for != target);
         line.loaded_to = None;
         line.more = true;
         line.epoch += 1;
+        line.reloads += 1;
     }
 
     fn entry(&mut self, target: &TargetId, place: Place) -> Option<&mut Entry> {
@@ -239,6 +253,10 @@ impl Window {
             return None;
         }
         let mut head = line.jobs.first_entry()?;
+        // While the line is loaded anew, others may come to stand before what is left of it.
+        if Some(head.key().0) > line.loaded_to {
+            return None;
+        }
         let entry = head.get_mut();
         if entry.stage != Stage::Ready {
             return None;
@@ -397,8 +415,37 @@ impl Window {
         self.queue.retain(|(_, queued_for)| queued_for != target);
     }
 
+    /// Which targets are blocked, and why.
+    pub(super) fn blocked(&self) -> BTreeMap<TargetId, String> {
+        let lines = self.lines.iter();
+        lines.filter_map(|(target, line)| Some((target.clone(), line.blocked.clone()?))).collect()
+    }
+
+    /// A blocked target goes on; whether it was blocked.
+    pub(super) fn unblock(&mut self, target: &TargetId) -> bool {
+        let Some(line) = self.lines.get_mut(target) else {
+            return false;
+        };
+        let was_blocked = line.blocked.take().is_some();
+        let queued = line.jobs.iter().filter(|(_, entry)| entry.stage == Stage::Queued);
+        self.queue.extend(queued.map(|(place, _)| (*place, target.clone())));
+        was_blocked
+    }
+
+    /// How many jobs each worker has in hand, by its name without the incarnation.
+    pub(super) fn in_hand(&self) -> BTreeMap<String, usize> {
+        let mut hands = BTreeMap::new();
+        for entry in self.lines.values().flat_map(|line| line.jobs.values()) {
+            if let Stage::Translating(holder) | Stage::Publishing(holder) = &entry.stage {
+                let name = holder.rsplit_once('#').map_or(holder.as_str(), |(name, _)| name);
+                *hands.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+        hands
+    }
+
     /// What is left, if nothing more can be done now; `None` while something can.
-    pub(super) fn drained(&self, patience: u32) -> Option<Drained> {
+    pub(super) fn drained(&self, patience: u32, paused: impl Fn(&TargetId) -> bool) -> Option<Drained> {
         let mut drained = Drained::default();
         if !self.queue.is_empty() {
             return None;
@@ -406,6 +453,12 @@ impl Window {
         for (target, line) in &self.lines {
             if let Some(reason) = &line.blocked {
                 drained.blocked.insert(target.clone(), reason.clone());
+                continue;
+            }
+            // What is translated waits for the person who paused it.
+            if line.jobs.values().next().is_some_and(|head| head.stage == Stage::Ready) && paused(target) {
+                let reason = format!("paused; `mynah resume {target}` lets it go on");
+                drained.blocked.insert(target.clone(), reason);
                 continue;
             }
             let mut stuck: Option<(usize, String)> = None;
@@ -510,6 +563,11 @@ mod tests {
 
     fn translated() -> JobEvent {
         JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into() })
+    }
+
+    /// Nobody paused anything.
+    fn nobody(_: &TargetId) -> bool {
+        false
     }
 
     fn places(jobs: &[Job]) -> Vec<(u64, &str)> {
@@ -633,24 +691,24 @@ mod tests {
         let hold = |until| JobEvent::Held(Hold { kind: HoldKind::Cap, reason: "cap".into(), until });
         report(&mut window, &picked[0], hold(None), JobState::Held);
         report(&mut window, &picked[1], hold(Some(Timestamp::MAX)), JobState::Held);
-        let drained = window.drained(3).expect("nothing can be done now");
+        let drained = window.drained(3, nobody).expect("nothing can be done now");
         assert_eq!(drained.waiting[&target("es")], (1, "cap".into()));
     }
 
     #[test]
     fn a_run_is_not_over_while_something_can_be_done() {
         let mut window = window(&[("es", &[1])]);
-        assert_eq!(window.drained(3), None);
+        assert_eq!(window.drained(3, nobody), None);
         let picked = window.pick_for_translation("t#1", 1);
-        assert_eq!(window.drained(3), None);
+        assert_eq!(window.drained(3, nobody), None);
         report(&mut window, &picked[0], translated(), JobState::Ready);
-        assert_eq!(window.drained(3), None);
+        assert_eq!(window.drained(3, nobody), None);
         let (job, _) = window.pick_for_publication("p#1", &target("es")).unwrap();
-        assert_eq!(window.drained(3), None);
+        assert_eq!(window.drained(3, nobody), None);
         report(&mut window, &job, JobEvent::Published, JobState::Published);
-        assert_eq!(window.drained(3), Some(Drained::default()));
+        assert_eq!(window.drained(3, nobody), Some(Drained::default()));
         window.expect_more();
-        assert_eq!(window.drained(3), None, "the ledger may hold more");
+        assert_eq!(window.drained(3, nobody), None, "the ledger may hold more");
     }
 
     #[test]
@@ -658,6 +716,63 @@ mod tests {
         let mut window = window(&[("es", &[1]), ("ca", &[1])]);
         window.block(&target("es"), "its token was revoked".into());
         assert_eq!(places(&window.pick_for_translation("t#1", 10)), [(1, "x:ca")]);
+    }
+
+    #[test]
+    fn a_target_that_was_mended_goes_on_with_what_it_had() {
+        let mut window = window(&[("es", &[1, 2])]);
+        window.block(&target("es"), "its token was revoked".into());
+        assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
+        assert!(window.unblock(&target("es")));
+        assert_eq!(places(&window.pick_for_translation("t#1", 10)), [(1, "x:es"), (2, "x:es")]);
+        assert!(window.blocked().is_empty() && !window.unblock(&target("es")));
+    }
+
+    #[test]
+    fn what_workers_have_in_hand_is_counted_by_their_names() {
+        let mut window = window(&[("es", &[1, 2]), ("ca", &[1])]);
+        window.pick_for_translation("translator-1#7", 2);
+        window.pick_for_translation("translator-2#1", 1);
+        assert_eq!(window.in_hand(), [("translator-1".into(), 2), ("translator-2".into(), 1)].into());
+    }
+
+    #[test]
+    fn a_paused_target_keeps_no_run_from_ending_once_all_is_translated() {
+        let mut window = window(&[("es", &[1]), ("ca", &[])]);
+        let paused = |target_id: &TargetId| *target_id == target("es");
+        assert_eq!(window.drained(3, paused), None, "it is translated all the same");
+        let picked = window.pick_for_translation("t#1", 1);
+        report(&mut window, &picked[0], translated(), JobState::Ready);
+        let drained = window.drained(3, paused).unwrap();
+        assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume x:es` lets it go on");
+        assert_eq!(drained.blocked.len(), 1, "nothing waits on the other");
+    }
+
+    #[test]
+    fn a_line_that_is_loaded_anew_has_no_gap_and_keeps_its_order() {
+        let mut window = window(&[("es", &[1, 2, 3])]);
+        for job in window.pick_for_translation("t#1", 3) {
+            report(&mut window, &job, translated(), JobState::Ready);
+        }
+        let (first, _) = window.pick_for_publication("p#1", &target("es")).unwrap();
+        // Somebody asks for what comes behind; before the answer is there, the line changes.
+        window.expect_more();
+        let (after, room) = window.wants(&target("es"), 100).unwrap();
+        assert_eq!(after, Some(3));
+        window.reload(&target("es"));
+        window.load(&target("es"), vec![job("es", 4)], room, noon());
+        report(
+            &mut window,
+            &first,
+            JobEvent::NotSent { not_before: None, reason: String::new() },
+            JobState::Ready,
+        );
+        assert!(window.pick_for_publication("p#1", &target("es")).is_none(), "others may come before it");
+        let (after, room) = window.wants(&target("es"), 100).unwrap();
+        assert_eq!(after, None, "from the beginning, as the answer from before left a gap");
+        let ready = |position| Job { state: JobState::Ready, ..job("es", position) };
+        window.load(&target("es"), (0..=4).map(ready).collect(), room, noon());
+        assert_eq!(window.pick_for_publication("p#1", &target("es")).unwrap().0.post.position, 0);
     }
 
     #[test]

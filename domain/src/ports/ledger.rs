@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, caps::Spent, job::Publication};
+use crate::{
+    Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, Translation, caps::Spent, job::Publication,
+};
 
 /// The durable record. Every method that changes something is one transaction: done and durable, or not at all.
 #[async_trait(?Send)]
@@ -56,6 +58,15 @@ pub trait Ledger: Send + Sync {
     /// answer never came.
     async fn recorded(&self, target: &TargetId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError>;
 
+    /// Up to `limit` jobs that `filter` lets through, by their numbers, from behind `after` on: for a person who looks,
+    /// and never for work, whose order is [`Ledger::open_jobs`]'s. Jobs of a walk that is not whole yet are among them.
+    async fn jobs(
+        &self,
+        filter: &JobFilter,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<JobLine>, LedgerError>;
+
     /// How many jobs stand where, by target.
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
 
@@ -64,6 +75,52 @@ pub trait Ledger: Send + Sync {
 
     /// Keeps such a fact.
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError>;
+}
+
+/// Which jobs a person wants to see. What is left empty lets everything through.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobFilter {
+    /// These jobs.
+    pub ids: Vec<JobId>,
+    /// In one of these states.
+    pub states: Vec<JobState>,
+    /// For this target.
+    pub target: Option<TargetId>,
+    /// Of this post.
+    pub post: Option<PostId>,
+    /// Held or skipped for this sort of reason, by its name.
+    pub kind: Option<String>,
+}
+
+/// A job as a person sees it: where it stands, since when and why, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobLine {
+    /// Its number in the ledger.
+    pub id: JobId,
+    /// The post to say again.
+    pub post: PostId,
+    /// Where.
+    pub target: TargetId,
+    /// Where it stands.
+    pub state: JobState,
+    /// The token of its last lease, which a change of it must name.
+    pub token: i64,
+    /// How often it was leased since its last progress.
+    pub attempt: u32,
+    /// The sort of hold or skip.
+    pub kind: Option<String>,
+    /// What last stood in its way.
+    pub reason: Option<String>,
+    /// Not to be touched before this moment.
+    pub not_before: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// What the post says.
+    pub text: String,
+    /// Its translation, once there is one.
+    pub translation: Option<Translation>,
+    /// How many of its parts are on record as begun: these are on the account, or may be.
+    pub begun: u32,
 }
 
 /// How far a source's timeline is on record.

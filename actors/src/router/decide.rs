@@ -1,0 +1,173 @@
+//! What a person decides about single jobs: to try again what is held or failed, to leave unsaid what nobody has in hand.
+//!
+//! A decision is a change like any other: it names the token that the job had when it was looked at, so a worker that
+//! took the job up in between keeps it, and the person hears so.
+
+use std::collections::{BTreeSet, HashMap};
+
+use actix::{Handler, Message, ResponseActFuture, WrapFuture};
+use log::info;
+use mynah_domain::{
+    JobEvent, JobId, JobState, Skip, TargetId,
+    ports::{
+        Ledger, LedgerError,
+        ledger::{Change, ChangeError, JobFilter, JobLine},
+    },
+};
+
+use super::{Desk, Router, answer};
+use crate::failpoint;
+
+/// What is to become of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is tried again: said as it is translated, or translated anew where it is not.
+    Retry,
+    /// It is left unsaid.
+    Skip,
+}
+
+impl Decision {
+    /// The states that it applies to.
+    pub fn applies_to(self) -> &'static [JobState] {
+        match self {
+            Self::Retry => &[JobState::Held, JobState::Failed],
+            Self::Skip => &[JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed],
+        }
+    }
+
+    fn event(self, job: &JobLine) -> Result<JobEvent, Refusal> {
+        if !self.applies_to().contains(&job.state) {
+            return Err(match self {
+                Self::Retry => Refusal::NothingToRetry(job.state),
+                Self::Skip => Refusal::PastSkipping(job.state),
+            });
+        }
+        match self {
+            Self::Retry => Ok(JobEvent::Released { translated: job.translation.is_some() }),
+            Self::Skip if job.begun > 0 => Err(Refusal::Begun),
+            Self::Skip => Ok(JobEvent::Skipped(Skip::ByHand)),
+        }
+    }
+}
+
+/// Why a job stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is none of that number.
+    #[error("there is no such job")]
+    NoSuchJob,
+    /// It is neither held nor failed.
+    #[error("it is {0}; what can be retried is held or failed")]
+    NothingToRetry(JobState),
+    /// Somebody has it in hand, or it is done with.
+    #[error("it is {0}; what can be skipped is queued, ready, held or failed")]
+    PastSkipping(JobState),
+    /// A part of it was begun.
+    #[error(
+        "a part of it is on the account, or may be: to leave the rest unsaid would tear it; retry it, or delete the part on \
+         the account by hand"
+    )]
+    Begun,
+    /// It went on in between.
+    #[error("it was taken up just now; look at it again")]
+    TakenUp,
+}
+
+/// A job, and what came of the decision.
+pub type Decided = (JobId, Result<(), Refusal>);
+
+/// Decides about jobs on the ledger itself; answers for each what came of it, and the targets whose lines changed. Where
+/// a router runs, it must be asked instead, by [`Decide`]: it has a part of the ledger in memory.
+///
+/// # Errors
+/// Where the ledger cannot be used; then nothing was changed.
+pub async fn decide(
+    ledger: &dyn Ledger,
+    jobs: &[JobId],
+    decision: Decision,
+) -> Result<(Vec<Decided>, BTreeSet<TargetId>), LedgerError> {
+    // A job that is named twice is decided about once.
+    let mut named: Vec<JobId> = jobs.to_vec();
+    named.sort_unstable();
+    named.dedup();
+    if named.is_empty() {
+        return Ok((Vec::new(), BTreeSet::new()));
+    }
+    let filter = JobFilter { ids: named.clone(), ..JobFilter::default() };
+    let found: HashMap<JobId, JobLine> =
+        ledger.jobs(&filter, None, named.len()).await?.into_iter().map(|job| (job.id, job)).collect();
+    let judged: Vec<(JobId, Result<Change, Refusal>)> = named
+        .into_iter()
+        .map(|id| {
+            let change = found.get(&id).ok_or(Refusal::NoSuchJob).and_then(|job| {
+                decision.event(job).map(|event| Change { job: id, token: job.token, events: vec![event] })
+            });
+            (id, change)
+        })
+        .collect();
+    let changes = judged.iter().filter_map(|(_, change)| change.as_ref().ok().cloned()).collect();
+    let mut answers = ledger.advance(changes).await?.into_iter();
+    let mut lines = BTreeSet::new();
+    let decided = judged
+        .into_iter()
+        .map(|(id, change)| {
+            let outcome = change.and_then(|_| match answers.next() {
+                Some(Ok(_)) => {
+                    lines.extend(found.get(&id).map(|job| job.target.clone()));
+                    Ok(())
+                }
+                Some(Err(ChangeError::NoSuchJob(_))) => Err(Refusal::NoSuchJob),
+                Some(Err(ChangeError::Stale { .. } | ChangeError::Illegal { .. })) | None => {
+                    Err(Refusal::TakenUp)
+                }
+            });
+            (id, outcome)
+        })
+        .collect();
+    Ok((decided, lines))
+}
+
+/// Decides about jobs; answers for each what came of it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<Decided>, LedgerError>")]
+pub struct Decide {
+    /// Which jobs: a bounded number of them, as all are changed in one transaction.
+    pub jobs: Vec<JobId>,
+    /// What is to become of them.
+    pub decision: Decision,
+}
+
+impl Desk {
+    async fn decide(&self, jobs: &[JobId], decision: Decision) -> Result<Vec<Decided>, LedgerError> {
+        self.opened().await;
+        let work = self.pulse.at_work();
+        let (decided, lines) = decide(&*self.parts.ledger, jobs, decision).await?;
+        let changed = decided.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+        if changed > 0 {
+            match decision {
+                Decision::Retry => info!(jobs = changed; "jobs are tried again, as a person decided"),
+                Decision::Skip => {
+                    self.parts.meter.count("jobs.skipped", changed as u64);
+                    info!(jobs = changed; "jobs are left unsaid, as a person decided");
+                }
+            }
+        }
+        for target in &lines {
+            self.window.borrow_mut().reload(target);
+        }
+        self.refill_and_stir().await?;
+        work.done();
+        Ok(decided)
+    }
+}
+
+impl Handler<Decide> for Router {
+    type Result = ResponseActFuture<Self, Result<Vec<Decided>, LedgerError>>;
+
+    fn handle(&mut self, Decide { jobs, decision }: Decide, _: &mut Self::Context) -> Self::Result {
+        failpoint::reach("router.handler");
+        let desk = self.desk.clone();
+        Box::pin(answer(async move { desk.decide(&jobs, decision).await }).into_actor(self))
+    }
+}

@@ -1,0 +1,73 @@
+//! What a person asks the router: who has how much in hand, which targets are blocked; and the word that lets one go on
+//! whose account was mended.
+
+use std::collections::BTreeMap;
+
+use actix::{Handler, Message};
+use log::info;
+use mynah_domain::TargetId;
+
+use super::Router;
+
+/// Asks how much each worker has in hand.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Hands")]
+pub struct InHand;
+
+/// Who has what, of the jobs in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
+pub struct Hands {
+    /// How many jobs are leased to a worker, by its name without the incarnation.
+    pub jobs: BTreeMap<String, usize>,
+    /// How many workers wait for a job.
+    pub asking: usize,
+}
+
+impl Handler<InHand> for Router {
+    type Result = Hands;
+
+    fn handle(&mut self, _: InHand, _: &mut Self::Context) -> Self::Result {
+        Hands { jobs: self.desk.window.borrow().in_hand(), asking: self.desk.asking.get() }
+    }
+}
+
+/// Asks which targets are blocked, and why.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Blocks")]
+pub struct Blocked;
+
+/// The targets that a person must mend, and what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
+pub struct Blocks(
+    /// By target.
+    pub BTreeMap<TargetId, String>,
+);
+
+impl Handler<Blocked> for Router {
+    type Result = Blocks;
+
+    fn handle(&mut self, _: Blocked, _: &mut Self::Context) -> Self::Result {
+        Blocks(self.desk.window.borrow().blocked())
+    }
+}
+
+/// A target's account was mended; answers whether it was blocked.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "bool")]
+pub struct Unblock {
+    /// Which.
+    pub target: TargetId,
+}
+
+impl Handler<Unblock> for Router {
+    type Result = bool;
+
+    fn handle(&mut self, Unblock { target }: Unblock, _: &mut Self::Context) -> Self::Result {
+        let was_blocked = self.desk.window.borrow_mut().unblock(&target);
+        if was_blocked {
+            info!(target = target.as_str(); "publishing goes on");
+            self.desk.stir();
+        }
+        was_blocked
+    }
+}

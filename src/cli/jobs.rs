@@ -1,0 +1,256 @@
+//! `mynah jobs`: what waits, is held or failed; `mynah jobs retry` and `mynah jobs skip` decide about it. On the running
+//! service where there is one, else on its ledger.
+
+use clap::{Args, Subcommand};
+use log::LevelFilter;
+use mynah_actors::router::{self, Decision};
+use mynah_domain::{
+    JobId, JobState,
+    ports::{Ledger, LedgerError},
+};
+use serde_json::json;
+
+use super::{
+    Failure, SettingsArgs,
+    reach::{self, Reach},
+    say, table,
+};
+use crate::{
+    control::{
+        self, PAGE,
+        choice::{choose, decide_all},
+        wire::{Choice, Filter, Job, Jobs, Outcome, Query},
+    },
+    settings::Settings,
+    telemetry::logging::{self, Stream},
+};
+
+/// How much of a post is shown where nothing is to be told of its job.
+const SHOWN: usize = 60;
+
+#[derive(Debug, Args)]
+pub(super) struct JobsArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Only jobs in these states, parted by commas; without it, all that is neither published nor skipped
+    #[arg(long, value_name = "STATES", value_parser = known_states)]
+    state: Option<String>,
+    /// Only jobs of this target: `x:example_es`, or its account
+    #[arg(long)]
+    target: Option<String>,
+    /// Only jobs of this post, in whatever state
+    #[arg(long, value_name = "ID")]
+    post: Option<String>,
+    /// The most jobs to show
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: usize,
+    /// Only jobs with a higher number, to go on where the last list ended
+    #[arg(long, value_name = "JOB")]
+    after: Option<i64>,
+    /// Print JSON, with texts and translations
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Try held and failed jobs again; what has no translation is translated anew
+    Retry(Chosen),
+    /// Leave jobs unsaid that nobody has in hand and no part of which may be on the account
+    Skip(Chosen),
+}
+
+#[derive(Debug, Args)]
+struct Chosen {
+    /// The jobs' numbers
+    #[arg(value_name = "JOB", conflicts_with = "filter", required_unless_present = "filter")]
+    ids: Vec<i64>,
+    #[command(flatten)]
+    filter: ChosenBy,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "filter", multiple = true)]
+struct ChosenBy {
+    /// All jobs in these states, parted by commas
+    #[arg(long, value_name = "STATES", value_parser = known_states)]
+    state: Option<String>,
+    /// All jobs of this target
+    #[arg(long)]
+    target: Option<String>,
+    /// All jobs held for this sort of reason: `gate`, `too_long`, `refused`, …
+    #[arg(long)]
+    kind: Option<String>,
+}
+
+fn known_states(list: &str) -> Result<String, String> {
+    control::states(list).map(|_| list.to_owned()).map_err(|error| error.to_string())
+}
+
+pub(super) async fn jobs(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
+    logging::init(LevelFilter::Error, Stream::Stderr);
+    match args.action {
+        Some(Action::Retry(chosen)) => decide(chosen, Decision::Retry, settings).await,
+        Some(Action::Skip(chosen)) => decide(chosen, Decision::Skip, settings).await,
+        None => list(args, settings).await,
+    }
+}
+
+async fn list(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
+    let mut query =
+        Query { state: args.state, target: args.target, post: args.post, limit: None, after: args.after };
+    let reach = reach(settings)?;
+    let mut all = Jobs { jobs: Vec::new(), next: None };
+    while all.jobs.len() < args.limit {
+        query.limit = Some((args.limit - all.jobs.len()).min(PAGE));
+        let page = page(&reach, &query, settings).await?;
+        all.jobs.extend(page.jobs);
+        all.next = page.next;
+        if page.next.is_none() {
+            break;
+        }
+        query.after = page.next;
+    }
+    if args.json {
+        say(json!(all));
+        return Ok(());
+    }
+    if all.jobs.is_empty() {
+        say("no such jobs");
+        return Ok(());
+    }
+    table::print(["JOB", "POST", "TARGET", "STATE", "SINCE", "REASON"], all.jobs.into_iter().map(row));
+    if let Some(next) = all.next {
+        say(format_args!("There are more: --after {next} goes on, --limit shows more at once."));
+    }
+    Ok(())
+}
+
+/// The ledger of a service that never ran is no ledger yet.
+fn reach(settings: &Settings) -> Result<Reach, Failure> {
+    if !settings.data_dir.join("ledger.sqlite").exists() {
+        let data_dir = settings.data_dir.display();
+        return Err(Failure::Work(format!(
+            "nothing is on record in {data_dir} yet; see whether data_dir is right, or start with `mynah run`"
+        )));
+    }
+    reach::reach(settings)
+}
+
+async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs, Failure> {
+    match reach {
+        Reach::Service(service) => {
+            let mut url = service.url(&["api", "jobs"]);
+            let (limit, after) =
+                (query.limit.map(|limit| limit.to_string()), query.after.map(|after| after.to_string()));
+            let pairs = [
+                ("state", &query.state),
+                ("target", &query.target),
+                ("post", &query.post),
+                ("limit", &limit),
+                ("after", &after),
+            ];
+            let set = pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+            url.query_pairs_mut().extend_pairs(set);
+            service.get(url).await
+        }
+        Reach::Ledger(ledger) => {
+            let told = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
+            let filter = control::filter(query, &reach::targets(settings)).map_err(|error| told(&error))?;
+            let limit = query.limit.unwrap_or(PAGE);
+            control::list(ledger, &filter, query.after.map(JobId), limit).await.map_err(|error| told(&error))
+        }
+    }
+}
+
+fn row(job: Job) -> [String; 6] {
+    let state = match &job.kind {
+        Some(kind) => format!("{} ({kind})", job.state),
+        None => job.state.to_string(),
+    };
+    let reason = job.reason.unwrap_or_else(|| {
+        let head: String = job.text.chars().take(SHOWN).collect();
+        if head.len() < job.text.len() { format!("“{head}…”") } else { format!("“{head}”") }
+    });
+    let reason = match job.not_before {
+        Some(moment) => format!("until {moment:.0}: {reason}"),
+        None => reason,
+    };
+    [job.id.to_string(), job.post, job.target, state, format!("{:.0}", job.updated_at), reason]
+}
+
+async fn decide(chosen: Chosen, decision: Decision, settings: &Settings) -> Result<(), Failure> {
+    let choice = choice(chosen, decision)?;
+    let outcome = match reach(settings)? {
+        Reach::Service(service) => {
+            let word = match decision {
+                Decision::Retry => "retry",
+                Decision::Skip => "skip",
+            };
+            service.post(service.url(&["api", "jobs", word]), &choice).await?
+        }
+        Reach::Ledger(ledger) => on_ledger(&ledger, choice, decision, settings).await?,
+    };
+    tell(&outcome, decision)
+}
+
+fn choice(Chosen { ids, filter }: Chosen, decision: Decision) -> Result<Choice, Failure> {
+    if !ids.is_empty() {
+        return Ok(Choice { ids: Some(ids), filter: None });
+    }
+    let told = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+    let state: Vec<JobState> =
+        filter.state.as_deref().map_or(Ok(Vec::new()), control::states).map_err(|e| told(&e))?;
+    let filter = Filter { state, target: filter.target, kind: filter.kind };
+    let choice = Choice { ids: None, filter: Some(filter) };
+    // What is wrong whatever the targets are is wrong usage.
+    let mut without_target = choice.clone();
+    if let Some(filter) = &mut without_target.filter {
+        filter.target = filter.target.as_ref().map(|_| "x:any".to_owned());
+    }
+    choose(without_target, decision, &[]).map_err(|error| told(&error))?;
+    Ok(choice)
+}
+
+async fn on_ledger(
+    ledger: &dyn Ledger,
+    choice: Choice,
+    decision: Decision,
+    settings: &Settings,
+) -> Result<Outcome, Failure> {
+    let chosen = choose(choice, decision, &reach::targets(settings))
+        .map_err(|error| Failure::Work(error.to_string()))?;
+    let act = async |jobs: Vec<JobId>| -> Result<_, LedgerError> {
+        Ok(router::decide(ledger, &jobs, decision).await?.0)
+    };
+    decide_all(ledger, chosen, act).await.map_err(|error| Failure::Work(error.to_string()))
+}
+
+fn tell(outcome: &Outcome, decision: Decision) -> Result<(), Failure> {
+    let changed = match outcome.changed {
+        1 => "1 job is".to_owned(),
+        many => format!("{many} jobs are"),
+    };
+    say(match decision {
+        Decision::Retry => format!("{changed} tried again"),
+        Decision::Skip => format!("{changed} left unsaid"),
+    });
+    if outcome.refused_in_all == 0 {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        outcome.refused.iter().map(|refused| format!("\n  {}: {}", refused.id, refused.why)).collect();
+    let more = match outcome.refused_in_all.saturating_sub(outcome.refused.len() as u64) {
+        0 => String::new(),
+        more => format!("\n  … and {more} more"),
+    };
+    let count = outcome.refused_in_all;
+    let jobs = if count == 1 {
+        "1 job stays as it was".to_owned()
+    } else {
+        format!("{count} jobs stay as they were")
+    };
+    Err(Failure::Work(format!("{jobs}:{}{more}", lines.concat())))
+}

@@ -1,0 +1,169 @@
+//! The way from a command to what it is about: the service that runs on this data directory, or its ledger where none
+//! does. The ledger's lock tells which, and not a port that answers: after a crash somebody else may have the port, and
+//! must not be sent the token.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use mynah_domain::TargetId;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+use super::Failure;
+use crate::{
+    app,
+    control::wire::Problem,
+    http,
+    http_client::{Answer, HttpClient, Limits, Request},
+    ledger::{self, SqliteLedger},
+    settings::{Settings, TargetSettings},
+    telemetry::logging::printable,
+};
+
+/// Deciding about all jobs of a long ledger takes a while.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What a command works on.
+pub(super) enum Reach {
+    /// The service that runs.
+    Service(Client),
+    /// The ledger, which nobody else has.
+    Ledger(SqliteLedger),
+}
+
+/// The service if one runs, else the ledger.
+pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
+    if let Some(client) = service(settings)? {
+        return Ok(Reach::Service(client));
+    }
+    app::open_ledger(settings).map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
+}
+
+/// The service that runs on this data directory, if one does.
+pub(super) fn service(settings: &Settings) -> Result<Option<Client>, Failure> {
+    let file = settings.data_dir.join("ledger.sqlite");
+    if !file.exists() || !ledger::is_in_use(&file).map_err(|error| Failure::Work(error.to_string()))? {
+        return Ok(None);
+    }
+    let Some(address) = http::address_in(&settings.data_dir) else {
+        return Err(Failure::Work(format!(
+            "a mynah uses {} and offers no admin API: it is `mynah once`, or begins or ends just now, or runs with \
+             admin.listen = \"off\"; try again, or stop it first",
+            settings.data_dir.display()
+        )));
+    };
+    Client::new(address, settings).map(Some)
+}
+
+/// The targets of these settings.
+pub(super) fn targets(settings: &Settings) -> Vec<TargetId> {
+    settings.targets.iter().map(TargetSettings::id).collect()
+}
+
+/// Calls the admin API of one service.
+pub(super) struct Client {
+    base: Url,
+    token: Option<SecretString>,
+    http: HttpClient,
+    data_dir: PathBuf,
+}
+
+impl Client {
+    fn new(address: SocketAddr, settings: &Settings) -> Result<Self, Failure> {
+        // Who listens everywhere listens here.
+        let ip = match address.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        let base = format!("http://{}/", SocketAddr::new(ip, address.port()));
+        let base = Url::parse(&base).map_err(|error| Failure::Work(format!("{base}: {error}")))?;
+        let limits = Limits { timeout: PATIENCE, connections: 1, ..Limits::default() };
+        Ok(Self {
+            base,
+            token: settings.admin.token.clone(),
+            http: HttpClient::new(limits),
+            data_dir: settings.data_dir.clone(),
+        })
+    }
+
+    /// The address of a path; its parts may be anything.
+    pub(super) fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        // It has a host, so it has a path.
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.clear().extend(path);
+        }
+        url
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, Failure> {
+        self.send(Request::get(url)).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let request = Request::post(url)
+            .json(body)
+            .map_err(|error| Failure::Work(format!("cannot be sent: {error}")))?;
+        self.send(request).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, mut request: Request) -> Result<T, Failure> {
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {}", token.expose_secret()));
+        }
+        let answer = self.http.send(request).await.map_err(|error| self.unanswered(&error))?;
+        if !answer.is_success() {
+            return Err(refused(&answer));
+        }
+        serde_json::from_slice(&answer.body).map_err(|error| self.unanswered(&error))
+    }
+
+    fn unanswered(&self, error: &dyn fmt::Display) -> Failure {
+        let (data_dir, address) = (self.data_dir.display(), self.base.authority());
+        let error = error.to_string();
+        // The client speaks of servers; here there is one, and it is ours.
+        let error = error.trim_start_matches("cannot reach the server: ");
+        Failure::Work(format!(
+            "the mynah that uses {data_dir} does not answer at {address}: {error}; see its log, or restart it. One in a \
+             container is asked from inside it: docker compose exec mynah mynah …"
+        ))
+    }
+}
+
+fn refused(answer: &Answer) -> Failure {
+    if answer.status == 401 {
+        return Failure::Work("the service asks for its token: set MYNAH_ADMIN_TOKEN as it has it".into());
+    }
+    if let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) {
+        return Failure::Work(printable(&problem.error));
+    }
+    let head: String = answer.text().chars().take(200).collect();
+    Failure::Work(format!("the service answers {}: {}", answer.status, printable(&head)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_name_is_made_of_stays_one_part_of_the_path() {
+        let client = Client {
+            base: "http://127.0.0.1:1/".parse().unwrap(),
+            token: None,
+            http: HttpClient::new(Limits::default()),
+            data_dir: PathBuf::new(),
+        };
+        let url = client.url(&["api", "actors", "a/../b?c#d", "restart"]);
+        assert_eq!(url.as_str(), "http://127.0.0.1:1/api/actors/a%2F..%2Fb%3Fc%23d/restart");
+    }
+}

@@ -1,0 +1,183 @@
+//! The JSON that goes between the admin API, the commands and scripts. Post text in it is data, whatever it says.
+
+use jiff::Timestamp;
+use mynah_domain::{JobState, ports::ledger::JobLine};
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/actors`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actors {
+    /// Every actor, by name.
+    pub actors: Vec<Actor>,
+    /// How many workers wait for a job; none where the router does not answer.
+    pub asking: Option<usize>,
+}
+
+/// One actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Its name, `translator-3`.
+    pub name: String,
+    /// `running`, `restarting` or `stopped`.
+    pub state: String,
+    /// How often it was built anew.
+    pub restarts: u64,
+    /// The how-manieth of its name it is.
+    pub incarnation: u64,
+    /// How long ago it got something done, took up work or was built.
+    pub last_progress_seconds_ago: u64,
+    /// How many jobs are leased to it; none where the router does not answer.
+    pub in_hand: Option<usize>,
+}
+
+/// `GET /api/pauses`, and the answer to every change of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pauses {
+    /// All that can be paused.
+    pub pauses: Vec<Pause>,
+}
+
+/// Something that can be paused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// `poller`, or a target.
+    pub what: String,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// Why nothing can be published there until a person mends it.
+    pub blocked: Option<String>,
+}
+
+/// What `GET /api/jobs` is asked with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// States, parted by commas; none are all that is not published or skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// A target, by id or account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// A post's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// The most jobs in the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<i64>,
+}
+
+/// `GET /api/jobs`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jobs {
+    /// A page of jobs, by their numbers.
+    pub jobs: Vec<Job>,
+    /// Where the next page begins; none where this is the last.
+    pub next: Option<i64>,
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its number.
+    pub id: i64,
+    /// The post's id.
+    pub post: String,
+    /// The target's.
+    pub target: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// How often it was tried since its last progress.
+    pub attempt: u32,
+    /// The sort of hold or skip.
+    pub kind: Option<String>,
+    /// What last stood in its way.
+    pub reason: Option<String>,
+    /// Not to be tried before this moment.
+    pub not_before: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// What the post says.
+    pub text: String,
+    /// What is said of it, in one publication or several.
+    pub translation: Option<Vec<String>>,
+    /// Who translated it.
+    pub engine: Option<String>,
+}
+
+impl From<JobLine> for Job {
+    fn from(line: JobLine) -> Self {
+        let (translation, engine) =
+            line.translation.map(|translation| (translation.parts, translation.engine)).unzip();
+        Self {
+            id: line.id.0,
+            post: line.post.0,
+            target: line.target.as_str().to_owned(),
+            state: line.state,
+            attempt: line.attempt,
+            kind: line.kind,
+            reason: line.reason,
+            not_before: line.not_before,
+            updated_at: line.updated_at,
+            text: line.text,
+            translation,
+            engine,
+        }
+    }
+}
+
+/// What `POST /api/jobs/retry` and `/api/jobs/skip` are asked with: jobs by number, or by what they have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// These jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<i64>>,
+    /// All jobs that are so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+}
+
+/// What jobs have in common. At least one of it is named.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// They are in one of these states.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub state: Vec<JobState>,
+    /// They are for this target, by id or account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// They are held for this sort of reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+/// What came of a decision about jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How many jobs it changed.
+    pub changed: u64,
+    /// Those that stay as they were; the first [`super::PAGE`] of them.
+    pub refused: Vec<Refused>,
+    /// How many stay as they were in all.
+    pub refused_in_all: u64,
+}
+
+/// A job that stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its number.
+    pub id: i64,
+    /// Why.
+    pub why: String,
+}
+
+/// Anything that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What happened, and what to do.
+    pub error: String,
+}

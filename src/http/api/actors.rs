@@ -1,0 +1,61 @@
+//! Where every actor stands, and having one built anew.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpResponse,
+    web::{Bytes, Data, Json, Path},
+};
+use mynah_actors::{
+    router::{Hands, InHand},
+    supervision::{Standing, supervisor::Restart},
+};
+use serde_json::json;
+
+use super::{ApiError, LOOK};
+use crate::{
+    control::wire::{Actor, Actors},
+    http::Control,
+};
+
+/// The supervisor waits for nobody.
+const SUPERVISOR: Duration = Duration::from_secs(5);
+
+pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
+    // The board is there whoever is dead.
+    let hands = control.ask_router(InHand, LOOK).await.ok();
+    let standings = control.board.all();
+    Json(Actors {
+        actors: standings
+            .into_iter()
+            .map(|(name, standing)| actor(name, &standing, hands.as_ref()))
+            .collect(),
+        asking: hands.map(|hands| hands.asking),
+    })
+}
+
+fn actor(name: String, standing: &Standing, hands: Option<&Hands>) -> Actor {
+    Actor {
+        state: standing.state.as_str().to_owned(),
+        restarts: standing.restarts,
+        incarnation: standing.restarts + 1,
+        last_progress_seconds_ago: standing.last_progress.elapsed().as_secs(),
+        in_hand: hands.map(|hands| hands.jobs.get(&name).copied().unwrap_or_default()),
+        name,
+    }
+}
+
+pub(super) async fn restart(
+    control: Data<Control>,
+    name: Path<String>,
+    _: Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let name = name.into_inner();
+    let asked = actix_rt::time::timeout(SUPERVISOR, control.supervisor.send(Restart(name.clone()))).await;
+    match asked {
+        Ok(Ok(restarted)) => restarted?,
+        Ok(Err(_)) => return Err(ApiError::Unavailable("the service has stopped".into())),
+        Err(_) => return Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),
+    }
+    Ok(HttpResponse::Accepted().json(json!({"restarting": name})))
+}

@@ -1,0 +1,59 @@
+//! Jobs: seeing what waits, is held or failed, and deciding about it. They are read from the ledger itself, and changed by
+//! the router, which has a part of them in memory.
+
+use std::time::Duration;
+
+use actix_web::web::{Data, Json, Query};
+use mynah_actors::router::{Decide, Decided, Decision};
+use mynah_domain::JobId;
+
+use super::ApiError;
+use crate::{
+    control::{
+        self,
+        choice::{choose, decide_all},
+        wire,
+    },
+    http::Control,
+};
+
+/// How many jobs are shown where nobody says.
+const SHOWN: usize = 50;
+
+/// How long the router may take for one page of decisions, which is one transaction.
+const ONE_PAGE: Duration = Duration::from_secs(30);
+
+pub(super) async fn list(
+    control: Data<Control>,
+    query: Query<wire::Query>,
+) -> Result<Json<wire::Jobs>, ApiError> {
+    let filter = control::filter(&query, &control.targets)?;
+    let limit = query.limit.unwrap_or(SHOWN);
+    Ok(Json(control::list(&*control.ledger, &filter, query.after.map(JobId), limit).await?))
+}
+
+pub(super) async fn retry(
+    control: Data<Control>,
+    choice: Json<wire::Choice>,
+) -> Result<Json<wire::Outcome>, ApiError> {
+    decide(&control, choice.into_inner(), Decision::Retry).await
+}
+
+pub(super) async fn skip(
+    control: Data<Control>,
+    choice: Json<wire::Choice>,
+) -> Result<Json<wire::Outcome>, ApiError> {
+    decide(&control, choice.into_inner(), Decision::Skip).await
+}
+
+async fn decide(
+    control: &Control,
+    choice: wire::Choice,
+    decision: Decision,
+) -> Result<Json<wire::Outcome>, ApiError> {
+    let chosen = choose(choice, decision, &control.targets)?;
+    let act = async |jobs: Vec<JobId>| -> Result<Vec<Decided>, ApiError> {
+        Ok(control.ask_router(Decide { jobs, decision }, ONE_PAGE).await??)
+    };
+    Ok(Json(decide_all(&*control.ledger, chosen, act).await?))
+}

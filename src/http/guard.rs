@@ -1,0 +1,266 @@
+//! Who may ask what. A service on loopback is within reach of every page that a browser on this machine shows, and of
+//! every user of it, so reaching the port is no proof of anything.
+//!
+//! - A page cannot *read*: no answer allows another origin to. A name of somebody else's that leads here (DNS rebinding)
+//!   gives itself away by its `Host`.
+//! - A page cannot *change*: every change is a `POST` of JSON, which no form can send and no script may without asking
+//!   first, and asking is never answered; an `Origin` of somebody else is refused on top of that.
+//! - Where others than this machine can reach the port, the settings demand a token.
+
+use std::net::{IpAddr, SocketAddr};
+
+use actix_web::{
+    Error, HttpResponse, ResponseError as _,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap},
+    },
+    middleware::Next,
+    web,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use subtle::ConstantTimeEq as _;
+
+use super::{BODY_MOST, api::ApiError};
+
+/// What a monitor asks: it tells nothing but whether the service is well.
+const OPEN: [&str; 2] = ["/health", "/ready"];
+
+/// What holds on the address that is bound.
+pub(super) struct Rules {
+    bound: SocketAddr,
+    token: Option<SecretString>,
+}
+
+impl Rules {
+    pub(super) fn new(bound: SocketAddr, token: Option<SecretString>) -> Self {
+        Self { bound, token }
+    }
+
+    /// Whether a request may pass, by its head.
+    fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+        let host = self.host(headers)?;
+        if !OPEN.contains(&path) {
+            self.check_token(headers)?;
+        }
+        if *method == Method::GET || *method == Method::HEAD {
+            return Ok(());
+        }
+        if *method != Method::POST {
+            return Err(Refusal::Method);
+        }
+        if let Some(origin) = headers.get(header::ORIGIN) {
+            let own = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+            if own.is_none_or(|(_, authority)| !authority.eq_ignore_ascii_case(host)) {
+                return Err(Refusal::ForeignOrigin);
+            }
+        }
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Refusal::ContentType);
+        }
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > BODY_MOST) {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// The `Host` that was asked for, where it is one of ours.
+    fn host<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+        let mut hosts = headers.get_all(header::HOST);
+        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+            return Err(Refusal::NoHost);
+        };
+        let host = host.to_str().map_err(|_| Refusal::NoHost)?;
+        // Where a token is needed to say anything at all, the machine may have any name.
+        if !self.bound.ip().is_loopback() {
+            return Ok(host);
+        }
+        let name = name_of(host);
+        let address = name.parse::<IpAddr>().ok();
+        let ours = name.eq_ignore_ascii_case("localhost")
+            || address.is_some_and(|ip| ip.is_loopback() || ip == self.bound.ip());
+        if ours { Ok(host) } else { Err(Refusal::ForeignHost) }
+    }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        let offered = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let offered = offered.and_then(|value| value.split_once(' '));
+        let Some((_, offered)) = offered.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+            return Err(Refusal::Token);
+        };
+        // How long a comparison takes must not tell how much of it is right.
+        if bool::from(offered.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())) {
+            Ok(())
+        } else {
+            Err(Refusal::Token)
+        }
+    }
+}
+
+/// The name in `name:port`, `1.2.3.4:port` or `[::1]:port`.
+fn name_of(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split_once(']').map_or(rest, |(name, _)| name);
+    }
+    host.split_once(':').map_or(host, |(name, _)| name)
+}
+
+/// Why a request does not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("the request names no host, or more than one")]
+    NoHost,
+    #[error("this host name is not this service's; ask 127.0.0.1 or localhost")]
+    ForeignHost,
+    #[error("this needs `Authorization: Bearer` with the token of MYNAH_ADMIN_TOKEN")]
+    Token,
+    #[error("what is read is a GET, and what changes something a POST")]
+    Method,
+    #[error("a page of another origin may not change anything here")]
+    ForeignOrigin,
+    #[error("what changes something is sent as `Content-Type: application/json`")]
+    ContentType,
+    #[error("a body may have 16 KiB; name fewer jobs at once, or a filter")]
+    TooLarge,
+}
+
+impl Refusal {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::NoHost => StatusCode::BAD_REQUEST,
+            Self::ForeignHost | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+}
+
+/// Lets through what may pass.
+pub(super) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let judged = match request.app_data::<web::Data<Rules>>() {
+        Some(rules) => rules.judge(request.method(), request.path(), request.headers()),
+        // Without rules nobody may do anything.
+        None => Err(Refusal::Token),
+    };
+    match judged {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(refusal) => {
+            let mut answer: HttpResponse = ApiError::Refused(refusal).error_response();
+            if refusal == Refusal::Token {
+                answer
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            }
+            Ok(request.into_response(answer))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn rules(bound: &str, token: Option<&str>) -> Rules {
+        Rules::new(bound.parse().unwrap(), token.map(|token| token.to_owned().into()))
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    const LOOPBACK: &str = "127.0.0.1:7878";
+    const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+
+    #[test]
+    fn on_loopback_only_its_own_names_lead_here() {
+        let reads = |hosts: &[&str]| {
+            let pairs: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            rules(LOOPBACK, None).judge(&Method::GET, "/api/jobs", &headers(&pairs))
+        };
+        for host in
+            ["localhost", "localhost:7878", "127.0.0.1:7878", "LOCALHOST:1", "[::1]:7878", "127.8.9.1"]
+        {
+            assert_eq!(reads(&[host]), Ok(()), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:7878",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "",
+        ] {
+            assert_eq!(reads(&[host]), Err(Refusal::ForeignHost), "{host}");
+        }
+        assert_eq!(reads(&[]), Err(Refusal::NoHost));
+        assert_eq!(reads(&["localhost", "evil.example"]), Err(Refusal::NoHost));
+    }
+
+    #[test]
+    fn elsewhere_the_token_decides_and_not_the_name() {
+        let judge = |path: &str, authorization: Option<&str>| {
+            let mut pairs = vec![("host", "mynah.example")];
+            pairs.extend(authorization.map(|value| ("authorization", value)));
+            rules("0.0.0.0:7878", Some("hush")).judge(&Method::GET, path, &headers(&pairs))
+        };
+        assert_eq!(judge("/api/actors", Some("Bearer hush")), Ok(()));
+        assert_eq!(judge("/api/actors", Some("bearer hush")), Ok(()));
+        for wrong in
+            [None, Some("hush"), Some("Basic hush"), Some("Bearer hus"), Some("Bearer hushh"), Some("Bearer")]
+        {
+            assert_eq!(judge("/api/actors", wrong), Err(Refusal::Token), "{wrong:?}");
+            assert_eq!(judge("/health", wrong), Ok(()));
+        }
+        assert_eq!(judge("/health/", None), Err(Refusal::Token));
+    }
+
+    #[test]
+    fn no_page_of_somebody_else_can_change_anything() {
+        let judge = |method: Method, pairs: &[(&str, &str)]| {
+            let pairs = [&[("host", "127.0.0.1:7878")], pairs].concat();
+            rules(LOOPBACK, None).judge(&method, "/api/jobs/skip", &headers(&pairs))
+        };
+        assert_eq!(judge(Method::POST, &[JSON]), Ok(()));
+        assert_eq!(judge(Method::POST, &[JSON, ("origin", "http://127.0.0.1:7878")]), Ok(()));
+        for origin in ["https://evil.example", "http://127.0.0.1:80", "null", ""] {
+            assert_eq!(
+                judge(Method::POST, &[JSON, ("origin", origin)]),
+                Err(Refusal::ForeignOrigin),
+                "{origin}"
+            );
+        }
+        for kind in [
+            "application/x-www-form-urlencoded",
+            "text/plain",
+            "multipart/form-data",
+            "text/application/json",
+        ] {
+            assert_eq!(judge(Method::POST, &[("content-type", kind)]), Err(Refusal::ContentType), "{kind}");
+        }
+        assert_eq!(judge(Method::POST, &[]), Err(Refusal::ContentType));
+        for method in [Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH] {
+            assert_eq!(judge(method, &[JSON]), Err(Refusal::Method));
+        }
+        assert_eq!(judge(Method::POST, &[JSON, ("content-length", "16385")]), Err(Refusal::TooLarge));
+        assert_eq!(judge(Method::POST, &[JSON, ("content-length", "16384")]), Ok(()));
+    }
+}

@@ -1,0 +1,240 @@
+//! Who runs a service must be able to see what it does and to steer it, also when half of it is dead, and nobody else may.
+//! The admin API answers on a thread of its own, which shares nothing with the pipeline but ways to ask it.
+//!
+//! - [`guard`]: who may ask what.
+//! - [`ready`]: whether the service is ready to work.
+//! - [`api`]: what can be seen and done, one file a subject.
+//!
+//! The address really bound is written to `<data_dir>/admin`, where the commands find it; a port that is any free one is
+//! found so, and a command can only ever reach the service of its own data directory.
+
+mod api;
+mod guard;
+mod ready;
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use actix::Addr;
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, ServerHandle},
+    middleware::{DefaultHeaders, from_fn},
+    web,
+};
+use log::info;
+use mynah_actors::{
+    pauses::Pauses,
+    pipeline::Pipeline,
+    router::Router,
+    supervision::{Board, Link, Supervisor},
+};
+use mynah_domain::{TargetId, ports::Ledger};
+use tokio::sync::oneshot;
+
+use crate::settings::AdminSettings;
+
+/// The largest body that is read: a few thousand job numbers.
+const BODY_MOST: usize = 16 * 1024;
+
+/// The most connections at once: people and a monitor, not the public.
+const CONNECTIONS: usize = 64;
+
+/// How long a request's head may take to come.
+const SLOWEST: Duration = Duration::from_secs(5);
+
+/// How long its thread may take to end.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+/// The file in the data directory with the address that is bound.
+const ADDRESS_FILE: &str = "admin";
+
+/// The admin API cannot be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Somebody else has the port.
+    #[error(
+        "admin.listen: {0} is in use by another program; set admin.listen to another address, to port 0 for any that is free, or to \"off\""
+    )]
+    PortTaken(SocketAddr),
+    /// It cannot be bound.
+    #[error(
+        "admin.listen: cannot listen on {listen}: {error}; set it to an address of this machine, or to \"off\""
+    )]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The address cannot be written down.
+    #[error("{path}: {error}; let this user write in data_dir")]
+    AddressFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The server did not start.
+    #[error("the admin API did not start: {0}; set admin.listen to \"off\" to go on without it")]
+    Start(String),
+}
+
+/// The ways to a running pipeline. None of them needs any actor to be alive.
+pub struct Control {
+    board: Board,
+    router: Link<Router>,
+    supervisor: Addr<Supervisor>,
+    pauses: Pauses,
+    ledger: Arc<dyn Ledger>,
+    targets: Vec<TargetId>,
+}
+
+impl Control {
+    /// The ways to that pipeline.
+    pub fn of(pipeline: &Pipeline, targets: Vec<TargetId>) -> Self {
+        Self {
+            board: pipeline.board.clone(),
+            router: pipeline.links.router.clone(),
+            supervisor: pipeline.supervisor.clone(),
+            pauses: pipeline.pauses.clone(),
+            ledger: pipeline.ledger.clone(),
+            targets,
+        }
+    }
+}
+
+/// A running admin API. It ends with this, and its address is forgotten.
+#[derive(Debug)]
+pub struct Admin {
+    handle: ServerHandle,
+    ended: Option<oneshot::Receiver<()>>,
+    address_file: PathBuf,
+}
+
+/// Binds the address, before anything else is begun.
+///
+/// # Errors
+/// Each [`AdminError`] names the setting and what to do.
+pub fn bind(listen: SocketAddr) -> Result<TcpListener, AdminError> {
+    TcpListener::bind(listen).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => AdminError::PortTaken(listen),
+        _ => AdminError::Listen { listen, error },
+    })
+}
+
+/// The address that the service on a data directory wrote down, if one did.
+pub fn address_in(data_dir: &Path) -> Option<SocketAddr> {
+    fs::read_to_string(data_dir.join(ADDRESS_FILE)).ok()?.trim().parse().ok()
+}
+
+/// Forgets the address of a service that ended without a word. Only for whoever holds the ledger's lock.
+pub fn forget_address(data_dir: &Path) {
+    // Where there is none, that is what was asked for.
+    let _ = fs::remove_file(data_dir.join(ADDRESS_FILE));
+}
+
+/// Serves on a thread of its own. Only for whoever holds the ledger's lock: the address is written beside it.
+///
+/// # Errors
+/// Each [`AdminError`] says what to do.
+pub async fn serve(
+    listener: TcpListener,
+    settings: &AdminSettings,
+    control: Control,
+    data_dir: &Path,
+) -> Result<Admin, AdminError> {
+    let did_not_start = |error: &dyn std::fmt::Display| AdminError::Start(error.to_string());
+    let bound = listener.local_addr().map_err(|error| did_not_start(&error))?;
+    let rules = guard::Rules::new(bound, settings.token.clone());
+    let (started, starting) = oneshot::channel();
+    let (ended, ending) = oneshot::channel();
+    thread::Builder::new()
+        .name("admin".into())
+        .spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                match server(listener, rules, control) {
+                    Ok(server) => {
+                        // Whoever asked may have gone; the server then ends with its handle.
+                        let _ = started.send(Ok(server.handle()));
+                        if let Err(error) = server.await {
+                            log::error!("the admin API ended: {error}");
+                        }
+                    }
+                    Err(error) => drop(started.send(Err(error))),
+                }
+            });
+            let _ = ended.send(());
+        })
+        .map_err(|error| did_not_start(&error))?;
+    let handle = starting
+        .await
+        .map_err(|_| did_not_start(&"its thread ended at once"))?
+        .map_err(|error| did_not_start(&error))?;
+    let admin = Admin { handle, ended: Some(ending), address_file: data_dir.join(ADDRESS_FILE) };
+    write_address(&admin.address_file, bound)
+        .map_err(|error| AdminError::AddressFile { path: admin.address_file.clone(), error })?;
+    info!(address:% = bound; "the admin API listens");
+    Ok(admin)
+}
+
+/// Whole or not at all: a command may look at any moment.
+fn write_address(file: &Path, bound: SocketAddr) -> io::Result<()> {
+    let new = file.with_extension("new");
+    fs::write(&new, format!("{bound}\n"))?;
+    fs::rename(&new, file)
+}
+
+fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::Result<Server> {
+    let (rules, control) = (web::Data::new(rules), web::Data::new(control));
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(rules.clone())
+            .app_data(control.clone())
+            .app_data(web::PayloadConfig::new(BODY_MOST))
+            .wrap(from_fn(guard::guard))
+            .wrap(
+                DefaultHeaders::new()
+                    .add(("Cache-Control", "no-store"))
+                    .add(("X-Content-Type-Options", "nosniff")),
+            )
+            .configure(api::routes)
+    })
+    // One worker: requests here wait more than they work.
+    .workers(1)
+    .max_connections(CONNECTIONS)
+    .client_request_timeout(SLOWEST)
+    .disable_signals()
+    .shutdown_timeout(0)
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+impl Admin {
+    /// Ends it, and waits a moment for its thread, which holds a handle of the ledger. Only a moment: it keeps no process
+    /// from ending.
+    pub async fn stop(mut self) {
+        let ended = self.ended.take();
+        drop(self);
+        if let Some(ended) = ended {
+            // Either way there is nothing more to wait for.
+            let _ = actix_rt::time::timeout(LAST_MOMENT, ended).await;
+        }
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        // What cannot be removed is overwritten by the next start.
+        let _ = fs::remove_file(&self.address_file);
+        // The command is sent before the future is polled.
+        drop(self.handle.stop(false));
+    }
+}

@@ -1,0 +1,106 @@
+//! Jobs as a person asks for them: by state, target, post or sort of hold, in pages of a bounded size.
+
+use mynah_domain::{
+    JobId, JobState, PostId, TargetId, Translation,
+    ports::ledger::{JobFilter, JobLine},
+};
+use rusqlite::{Connection, Row, params_from_iter, types::Value};
+
+use super::{
+    jobs::state,
+    rows::{from_json, to_json, to_timestamp},
+};
+
+/// As in the index `jobs_undone`, word for word, or it would not be used.
+const UNDONE: &str =
+    "jobs.state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held', 'failed')";
+
+pub(super) fn jobs(
+    db: &Connection,
+    filter: &JobFilter,
+    after: Option<JobId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<JobLine>> {
+    let mut conditions = Conditions::default();
+    conditions.add("jobs.id > ?", after.map_or(i64::MIN, |after| after.0));
+    if !filter.ids.is_empty() {
+        conditions.add("jobs.id IN (SELECT value FROM json_each(?))", to_json(&filter.ids)?);
+    }
+    if !filter.states.is_empty() {
+        conditions.add("jobs.state IN (SELECT value FROM json_each(?))", to_json(&filter.states)?);
+        let done = |state: &JobState| matches!(state, JobState::Published | JobState::Skipped);
+        if !filter.states.iter().any(done) {
+            conditions.texts.push(UNDONE);
+        }
+    }
+    if let Some(target) = &filter.target {
+        conditions.add("jobs.target = ?", target.as_str().to_owned());
+    }
+    if let Some(post) = &filter.post {
+        conditions.add("jobs.post = ?", post.0.clone());
+    }
+    if let Some(kind) = &filter.kind {
+        conditions.add("jobs.kind = ?", kind.clone());
+    }
+    let text = format!(
+        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation,
+                jobs.post, jobs.target, jobs.kind, jobs.reason, jobs.updated_at, posts.body ->> '$.text',
+                (SELECT count(*) FROM publications WHERE publications.job = jobs.id)
+         FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
+         WHERE {} ORDER BY jobs.id LIMIT ?",
+        conditions.texts.join(" AND ")
+    );
+    conditions.values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    let mut statement = db.prepare_cached(&text)?;
+    statement.query_map(params_from_iter(conditions.values), line)?.collect()
+}
+
+/// What a row must fulfil; the texts are this file's own, whatever is asked for goes in as a value.
+#[derive(Default)]
+struct Conditions {
+    texts: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn add(&mut self, text: &'static str, value: impl Into<Value>) {
+        self.texts.push(text);
+        self.values.push(value.into());
+    }
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
+    Ok(JobLine {
+        id: JobId(row.get(0)?),
+        state: state(row, 1)?,
+        token: row.get(2)?,
+        attempt: row.get(3)?,
+        not_before: row.get::<_, Option<i64>>(4)?.map(to_timestamp),
+        translation: row.get_ref(5)?.as_str_or_null()?.map(from_json::<Translation>).transpose()?,
+        post: PostId(row.get(6)?),
+        target: TargetId::from(row.get::<_, String>(7)?),
+        kind: row.get(8)?,
+        reason: row.get(9)?,
+        updated_at: to_timestamp(row.get(10)?),
+        text: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
+        begun: row.get(12)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::open;
+
+    use super::*;
+
+    /// Another word in the condition, and a ledger of years is read through for each look.
+    #[test]
+    fn what_is_not_done_is_found_by_its_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open::open(&folder.path().join("ledger.sqlite")).unwrap().connection;
+        let plan =
+            format!("EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE jobs.id > 5 AND {UNDONE} ORDER BY jobs.id");
+        let plan: String = db.query_row(&plan, [], |row| row.get("detail")).unwrap();
+        assert!(plan.contains("jobs_undone"), "{plan}");
+    }
+}

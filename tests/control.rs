@@ -1,0 +1,477 @@
+//! Seeing and steering a service while it runs, and its ledger while it does not: by the commands a person types, and by
+//! the admin API below them.
+#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+
+mod support;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost};
+use serde_json::{Value, json};
+use support::{PATIENCE, Running, Said, Town, numbered, numbers};
+
+/// Runs a command to its end.
+fn said(town: &Town, args: &[&str]) -> Said {
+    Said::from(town.command(args).output().unwrap())
+}
+
+/// What a command prints as JSON.
+#[track_caller]
+fn shown(town: &Town, args: &[&str]) -> Value {
+    let said = said(town, &[args, &["--json"]].concat());
+    said.is_done();
+    serde_json::from_str(&said.out).unwrap()
+}
+
+/// Asks until it is so: for what only the service itself can tell.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "it never came to be: {what}");
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn address(town: &Town) -> Option<SocketAddr> {
+    std::fs::read_to_string(town.folder.path().join("data/admin")).ok()?.trim().parse().ok()
+}
+
+/// Starts the service, and waits until its admin API can be asked.
+async fn service(town: &Town) -> Running {
+    let running = town.start(&["run"]);
+    until("the admin API listens", || address(town).is_some()).await;
+    running
+}
+
+/// The jobs of a list as (number, state), by number.
+fn jobs(town: &Town, args: &[&str]) -> Vec<(i64, String)> {
+    let list = shown(town, &[&["jobs"], args].concat());
+    let jobs = list["jobs"].as_array().unwrap().iter();
+    jobs.map(|job| (job["id"].as_i64().unwrap(), job["state"].as_str().unwrap().to_owned())).collect()
+}
+
+fn ids(jobs: &[(i64, String)]) -> Vec<i64> {
+    jobs.iter().map(|(id, _)| *id).collect()
+}
+
+/// The next so many posts are refused for what they say.
+fn refuse(town: &Town, count: usize) {
+    town.order_faults(&format!(
+        r#"{{"rules": [{{"endpoint": "x.post", "fault": {{"x": "not_permitted"}}, "count": {count}}}]}}"#
+    ));
+}
+
+#[actix_rt::test]
+async fn actors_are_restarted_under_load_and_nothing_is_lost_or_said_twice() {
+    let config = SandboxConfig {
+        account: support::SOURCE.into(),
+        timeline: numbered(300).map(TimelinePost::new).collect(),
+        rate_limits: RateLimits::unlimited(),
+        x_latency: Duration::from_millis(5),
+        gemini_latency: Duration::from_millis(30),
+        ..SandboxConfig::default()
+    };
+    let config = config.target("town_es", "es").target("town_fr", "fr");
+    let town = Town::on(mynah_sandbox::start(config).await.unwrap(), &["es", "fr"], "gemini");
+    let running = service(&town).await;
+    let names = ["translator-1", "poller", "publisher-town_es", "router", "cache"];
+    for (round, name) in names.iter().enumerate() {
+        town.until_published("es", 20 + round * 30).await;
+        let said = said(&town, &["actors", "restart", name]);
+        said.is_done();
+        assert!(said.out.contains(name), "{}", said.out);
+    }
+    let unknown = said(&town, &["actors", "restart", "nobody"]);
+    assert_eq!(unknown.code, Some(1));
+    for name in names {
+        assert!(unknown.err.contains(name), "{}", unknown.err);
+    }
+    for language in ["es", "fr"] {
+        town.until_published(language, 300).await;
+    }
+    let actors = shown(&town, &["actors"]);
+    for name in names {
+        let actor = actors["actors"].as_array().unwrap().iter().find(|actor| actor["name"] == name).unwrap();
+        assert_eq!((&actor["state"], &actor["restarts"]), (&json!("running"), &json!(1)), "{name}");
+    }
+    let table = said(&town, &["actors"]);
+    table.is_done();
+    assert!(table.out.starts_with("ACTOR") && table.out.contains("publisher-town_fr"), "{}", table.out);
+    assert_eq!(running.terminate(), Some(0));
+    for language in ["es", "fr"] {
+        assert_eq!(numbers(&town.publications(language)), (1..=300).collect::<Vec<_>>(), "{language}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_paused_account_is_silent_over_a_restart_and_then_says_all_in_order() {
+    let town = Town::new(numbered(3), &["es", "fr"], "gemini").await;
+    let running = service(&town).await;
+    town.until_published("es", 3).await;
+    // Its publisher waits for work by now, and must not take up what comes.
+    let paused = shown(&town, &["pause", "town_es"]);
+    assert_eq!(paused["pauses"][1], json!({"what": "x:town_es", "paused": true, "blocked": null}));
+    town.say("Message 4 from the town hall");
+    town.say("Message 5 from the town hall");
+    town.until_published("fr", 5).await;
+    assert_eq!(town.publications("es").len(), 3);
+    assert_eq!(running.terminate(), Some(0));
+
+    let running = service(&town).await;
+    town.say("Message 6 from the town hall");
+    town.until_published("fr", 6).await;
+    assert_eq!(town.publications("es").len(), 3, "a pause outlives the process");
+    assert!(said(&town, &["pause"]).out.contains("x:town_es  paused"));
+    said(&town, &["resume", "x:town_es"]).is_done();
+    town.until_published("es", 6).await;
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(numbers(&town.publications("es")), [1, 2, 3, 4, 5, 6]);
+}
+
+#[actix_rt::test]
+async fn a_paused_poller_asks_for_nothing_until_it_is_resumed() {
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    town.settings.push("source.poll_interval=100ms".into());
+    let running = service(&town).await;
+    town.until_published("es", 1).await;
+    said(&town, &["pause", "poller"]).is_done();
+    let polls = || town.sandbox.count(Endpoint::Timeline).requests;
+    // One may be under way.
+    let after = polls() + 1;
+    town.say("Message 2 from the town hall");
+    let came = town.sandbox.until(Duration::from_secs(1), |_| polls() > after).await;
+    assert!(!came, "it polls all the same");
+    said(&town, &["resume", "poller"]).is_done();
+    town.until_published("es", 2).await;
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[actix_rt::test]
+async fn a_run_ends_though_everything_is_paused_and_says_so() {
+    let town = Town::new(numbered(2), &["es", "fr"], "gemini").await;
+    said(&town, &["pause", "town_es"]).is_done();
+    let first = town.once();
+    assert_eq!(first.code, Some(1));
+    assert!(first.verdict().contains("x:town_es: paused; `mynah resume x:town_es`"), "{}", first.verdict());
+    assert_eq!((town.publications("es").len(), town.publications("fr").len()), (0, 2));
+
+    said(&town, &["pause", "all"]).is_done();
+    said(&town, &["resume", "town_es"]).is_done();
+    town.say("Message 3 from the town hall");
+    let second = town.once();
+    assert_eq!(second.code, Some(1));
+    assert!(second.verdict().contains("poller: paused"), "{}", second.verdict());
+    assert_eq!(numbers(&town.publications("es")), [1, 2], "what is on record is said");
+
+    let unknown = said(&town, &["pause", "town_de"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.err.contains("poller, x:town_es, x:town_fr, all"), "{}", unknown.err);
+    said(&town, &["resume", "all"]).is_done();
+    town.once().is_done();
+    assert_eq!(numbers(&town.publications("fr")), [1, 2, 3]);
+}
+
+#[actix_rt::test]
+async fn a_blocked_target_is_shown_and_goes_on_when_its_account_is_mended() {
+    let town = Town::new(numbered(3), &["es"], "gemini").await;
+    town.sandbox.revoke_token("town_es");
+    let running = service(&town).await;
+    let blocked = || shown(&town, &["pause"])["pauses"][1]["blocked"].as_str().map(str::to_owned);
+    until("the target is blocked", || blocked().is_some()).await;
+    let reason = blocked().unwrap();
+    assert!(reason.contains("X_TOWN_ES_ACCESS_TOKEN"), "{reason}");
+    town.sandbox.restore_token("town_es");
+    said(&town, &["resume", "town_es"]).is_done();
+    town.until_published("es", 3).await;
+    assert_eq!(blocked(), None);
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(numbers(&town.publications("es")), [1, 2, 3]);
+}
+
+#[actix_rt::test]
+async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
+    let town = Town::new(numbered(40), &["es"], "gemini").await;
+    refuse(&town, 40);
+    let running = service(&town).await;
+    until("all are held", || jobs(&town, &["--state", "held"]).len() == 40).await;
+
+    let table = said(&town, &["jobs", "--limit", "3"]);
+    table.is_done();
+    assert!(table.out.starts_with("JOB") && table.out.contains("held (refused)"), "{}", table.out);
+    assert!(table.out.contains("not permitted") && table.out.contains("There are more"), "{}", table.out);
+    let all = shown(&town, &["jobs"]);
+    let first =
+        all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == "Message 1 from the town hall");
+    let first = first.unwrap().clone();
+    assert!(first["translation"][0].as_str().unwrap().contains("Message 1"), "{first}");
+    assert_eq!((&first["kind"], &first["target"]), (&json!("refused"), &json!("x:town_es")));
+    let of_post = jobs(&town, &["--post", first["post"].as_str().unwrap()]);
+    let first = first["id"].as_i64().unwrap();
+    assert_eq!(of_post, [(first, "held".to_owned())]);
+    assert!(jobs(&town, &["--state", "failed,ready"]).is_empty());
+
+    said(&town, &["jobs", "retry", &first.to_string()]).is_done();
+    town.until_published("es", 1).await;
+    until("it is published", || jobs(&town, &["--state", "published"]) == [(first, "published".to_owned())])
+        .await;
+    for word in ["retry", "skip"] {
+        let refused = said(&town, &["jobs", word, &first.to_string(), "9999"]);
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.err.contains(&format!("{first}: it is published")), "{}", refused.err);
+        assert!(refused.err.contains("9999: there is no such job"), "{}", refused.err);
+    }
+
+    let held = ids(&jobs(&town, &["--state", "held"]));
+    assert_eq!(held.len(), 39);
+    said(&town, &["jobs", "skip", &held[0].to_string(), &held[1].to_string()]).is_done();
+    assert_eq!(ids(&jobs(&town, &["--state", "skipped"])), held[..2]);
+    let retried = said(&town, &["jobs", "retry", "--kind", "refused", "--target", "town_es"]);
+    retried.is_done();
+    assert!(retried.out.contains("37 jobs are tried again"), "{}", retried.out);
+    town.until_published("es", 38).await;
+    assert_eq!(running.terminate(), Some(0));
+    let shown = numbers(&town.publications("es"));
+    assert!(shown.is_sorted() && shown.len() == 38, "{shown:?}");
+}
+
+#[actix_rt::test]
+async fn what_is_ready_on_a_paused_account_can_be_skipped_before_it_is_said() {
+    let town = Town::new(numbered(3), &["es"], "gemini").await;
+    said(&town, &["pause", "town_es"]).is_done();
+    let running = service(&town).await;
+    until("all are ready", || jobs(&town, &["--state", "ready"]).len() == 3).await;
+    let all = shown(&town, &["jobs"]);
+    let second =
+        all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == "Message 2 from the town hall");
+    said(&town, &["jobs", "skip", &second.unwrap()["id"].to_string()]).is_done();
+    said(&town, &["resume", "town_es"]).is_done();
+    town.until_published("es", 2).await;
+    until("nothing is left", || jobs(&town, &[]).is_empty()).await;
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(numbers(&town.publications("es")), [1, 3]);
+}
+
+#[actix_rt::test]
+async fn what_did_not_pass_the_gate_is_translated_anew() {
+    let town = Town::new(["See https://example.com/fair today"], &["es"], "gemini").await;
+    town.order_faults(
+        r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "missing_placeholder"}}]}"#,
+    );
+    let running = service(&town).await;
+    until("it is held", || !jobs(&town, &["--state", "held"]).is_empty()).await;
+    let held = shown(&town, &["jobs"])["jobs"][0].clone();
+    assert_eq!((&held["kind"], &held["translation"]), (&json!("gate"), &Value::Null));
+    town.order_faults(r#"{"rules": []}"#);
+    said(&town, &["jobs", "retry", "--state", "held"]).is_done();
+    town.until_published("es", 1).await;
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[actix_rt::test]
+async fn jobs_are_decided_about_while_no_service_runs() {
+    let town = Town::new(numbered(4), &["es"], "gemini").await;
+    let nothing = said(&town, &["jobs"]);
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.err.contains("nothing is on record"), "{}", nothing.err);
+    refuse(&town, 3);
+    town.once().is_done();
+    let held = ids(&jobs(&town, &[]));
+    assert_eq!(held.len(), 3);
+    let skipped = said(&town, &["jobs", "skip", &held[0].to_string(), "77"]);
+    assert_eq!(skipped.code, Some(1), "one of them there is not");
+    assert!(skipped.out.contains("1 job is left unsaid"), "{}", skipped.out);
+    said(&town, &["jobs", "retry", "--state", "held"]).is_done();
+    town.once().is_done();
+    assert_eq!(town.publications("es").len(), 3);
+    assert_eq!(jobs(&town, &[]), []);
+
+    let none = said(&town, &["actors"]);
+    assert_eq!(none.code, Some(1));
+    assert!(none.err.contains("no service runs"), "{}", none.err);
+}
+
+#[actix_rt::test]
+async fn a_slip_in_a_decision_is_wrong_usage() {
+    let town = Town::new(numbered(1), &["es"], "gemini").await;
+    for args in [
+        &["jobs", "retry"] as &[&str],
+        &["jobs", "skip", "1", "--state", "held"],
+        &["jobs", "retry", "--state", "queued"],
+        &["jobs", "retry", "--state", "hold"],
+        &["jobs", "retry", "--kind", "gte"],
+        &["jobs", "skip", "one"],
+        &["jobs", "--state", "hold"],
+        &["actors", "restart"],
+    ] {
+        let said = said(&town, args);
+        assert_eq!(said.code, Some(2), "{args:?}: {}", said.err);
+    }
+}
+
+/// Sends a request as it is written, and answers status and body.
+fn ask(address: SocketAddr, head: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("{head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // A body that is too large is not read to its end.
+    let _ = stream.read_to_string(&mut answer);
+    let status = answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer to {head}")).parse().unwrap();
+    (status, answer)
+}
+
+const JSON: &str = "Content-Type: application/json";
+
+#[actix_rt::test]
+async fn nobody_but_its_people_can_steer_it() {
+    let mut town = Town::new(numbered(2), &["es"], "gemini").await;
+    town.settings.push("source.poll_interval=100ms".into());
+    let running = service(&town).await;
+    town.until_published("es", 2).await;
+    let address = address(&town).unwrap();
+    let status = |head: &str, body: &str| ask(address, head, body).0;
+
+    assert_eq!(status("GET /api/jobs HTTP/1.1\r\nHost: localhost", ""), 200);
+    assert_eq!(status("GET /api/jobs HTTP/1.1\r\nHost: evil.example", ""), 403, "DNS rebinding");
+    assert_eq!(status("GET /api/jobs HTTP/1.1", ""), 400);
+    let pause = format!("POST /api/pauses/poller HTTP/1.1\r\nHost: {address}");
+    assert_eq!(status(&format!("{pause}\r\n{JSON}\r\nOrigin: https://evil.example"), "{}"), 403);
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    assert_eq!(status(&format!("{pause}\r\n{form}"), "a=b"), 415);
+    assert_eq!(status(&pause, ""), 415);
+    assert_eq!(status(&format!("DELETE /api/pauses/poller HTTP/1.1\r\nHost: {address}\r\n{JSON}"), ""), 405);
+    assert_eq!(status(&format!("GET /api/pauses/poller HTTP/1.1\r\nHost: {address}"), ""), 405);
+    let retry = format!("POST /api/jobs/retry HTTP/1.1\r\nHost: {address}\r\n{JSON}");
+    assert_eq!(status(&retry, &format!("{{\"ids\": [{}1]}}", "1, ".repeat(9000))), 413);
+    assert_eq!(status(&retry, "{\"ids\": [1"), 400);
+    assert_eq!(status(&retry, "{\"filter\": {}}"), 400);
+    assert_eq!(status(&format!("GET /api/jobs?state=hold HTTP/1.1\r\nHost: {address}"), ""), 400);
+    assert_eq!(status(&format!("GET /nothing HTTP/1.1\r\nHost: {address}"), ""), 404);
+    let paused = shown(&town, &["pause"]);
+    assert_eq!(paused["pauses"][0]["paused"], json!(false), "none of it did anything");
+
+    assert_eq!(status(&format!("{pause}\r\n{JSON}\r\nOrigin: http://{address}"), "{}"), 200);
+    let chunked = format!("{retry}\r\nTransfer-Encoding: chunked");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = "1, ".repeat(9000);
+    let _ = write!(stream, "{chunked}\r\nConnection: close\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+
+    let (code, answer) = ask(address, &format!("GET /health HTTP/1.1\r\nHost: {address}"), "");
+    assert!(code == 200 && answer.ends_with(r#"{"status":"alive"}"#), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("x-content-type-options: nosniff"), "{answer}");
+    let (code, answer) = ask(address, &format!("GET /ready HTTP/1.1\r\nHost: {address}"), "");
+    assert!(code == 200 && answer.ends_with(r#"{"ready":true,"reasons":[]}"#), "{answer}");
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[actix_rt::test]
+async fn a_token_is_asked_for_where_there_is_one_and_demanded_where_others_can_come() {
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    town.settings.push("admin.listen=0.0.0.0:0".into());
+    let open = said(&town, &["check", "--offline"]);
+    assert_eq!(open.code, Some(2));
+    assert!(open.err.contains("MYNAH_ADMIN_TOKEN") && open.err.contains("127.0.0.1:0"), "{}", open.err);
+
+    town.environment.push(("MYNAH_ADMIN_TOKEN".into(), "hush-admin".into()));
+    let running = service(&town).await;
+    town.until_published("es", 1).await;
+    let address = SocketAddr::new([127, 0, 0, 1].into(), address(&town).unwrap().port());
+    let get = |path: &str, token: &str| {
+        ask(address, &format!("GET {path} HTTP/1.1\r\nHost: mynah.example{token}"), "")
+    };
+    assert_eq!(get("/health", "").0, 200);
+    assert_eq!(get("/ready", "").0, 200);
+    let (status, answer) = get("/api/actors", "");
+    assert!(status == 401 && answer.to_ascii_lowercase().contains("www-authenticate: bearer"), "{answer}");
+    assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admim").0, 401);
+    assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admin").0, 200);
+    said(&town, &["actors"]).is_done();
+    let wrong =
+        Said::from(town.command(&["actors"]).env("MYNAH_ADMIN_TOKEN", "hush-other").output().unwrap());
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.err.contains("MYNAH_ADMIN_TOKEN") && !wrong.err.contains("hush"), "{}", wrong.err);
+    assert_eq!(running.terminate(), Some(0));
+    let log = std::fs::read_to_string(town.folder.path().join("log")).unwrap();
+    assert!(log.contains("admin API listens") && !log.contains("hush"), "{log}");
+}
+
+#[actix_rt::test]
+async fn it_answers_while_the_service_stops() {
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    town.settings.push("x.timeout=3s".into());
+    town.order_faults(r#"{"rules": [{"endpoint": "x.post", "fault": "hang", "count": 1}]}"#);
+    let running = service(&town).await;
+    let address = address(&town).unwrap();
+    let begun = |sandbox: &mynah_sandbox::Sandbox| sandbox.count(Endpoint::Post).requests > 0;
+    assert!(town.sandbox.until(PATIENCE, begun).await);
+    let actors = shown(&town, &["actors"]);
+    let publisher =
+        actors["actors"].as_array().unwrap().iter().find(|actor| actor["name"] == "publisher-town_es");
+    assert_eq!(publisher.unwrap()["in_hand"], json!(1));
+    // It ends only when the call that hangs has timed out.
+    let stopped = std::thread::spawn(move || running.terminate());
+    let ready = || ask(address, &format!("GET /ready HTTP/1.1\r\nHost: {address}"), "");
+    until("it is not ready any more", || ready().0 == 503).await;
+    let (_, answer) = ready();
+    assert!(answer.contains("poller has stopped"), "{answer}");
+    assert_eq!(ask(address, &format!("GET /health HTTP/1.1\r\nHost: {address}"), "").0, 200);
+    assert_eq!(stopped.join().unwrap(), Some(0));
+    town.once().is_done();
+    assert_eq!(numbers(&town.publications("es")), [1]);
+}
+
+#[actix_rt::test]
+async fn the_address_of_a_service_is_known_as_long_as_it_runs_and_no_longer() {
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    let running = service(&town).await;
+    let second = said(&town, &["run"]);
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains("in use by another mynah"), "{}", second.err);
+    assert!(address(&town).is_some(), "it is the first one's");
+    assert_eq!(running.terminate(), Some(0));
+    assert_eq!(address(&town), None);
+
+    let mut killed = service(&town).await;
+    killed.kill();
+    assert!(address(&town).is_some());
+    assert!(said(&town, &["actors"]).err.contains("no service runs"));
+    said(&town, &["pause", "poller"]).is_done();
+    said(&town, &["resume", "poller"]).is_done();
+
+    town.settings.push("admin.listen=off".into());
+    let running = town.start(&["run"]);
+    until("the address is forgotten", || address(&town).is_none()).await;
+    town.until_published("es", 1).await;
+    for args in [&["actors"] as &[&str], &["jobs"], &["pause", "all"]] {
+        let said = said(&town, args);
+        assert_eq!(said.code, Some(1));
+        assert!(said.err.contains("admin.listen = \"off\""), "{}", said.err);
+    }
+    // Somebody else's address, in the file of a service that lives.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::fs::write(town.folder.path().join("data/admin"), format!("{nobody}\n")).unwrap();
+    let mute = said(&town, &["jobs"]);
+    assert_eq!(mute.code, Some(1));
+    assert!(mute.err.contains("does not answer at") && mute.err.contains("see its log"), "{}", mute.err);
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[actix_rt::test]
+async fn a_port_that_is_taken_is_told_with_its_setting() {
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    town.settings.push(format!("admin.listen={}", taken.local_addr().unwrap()));
+    let said = said(&town, &["run"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.verdict().contains("admin.listen: 127.0.0.1:"), "{}", said.verdict());
+    assert!(said.verdict().contains("port 0"), "{}", said.verdict());
+    assert!(town.publications("es").is_empty());
+}
