@@ -18,17 +18,19 @@ demo: setup ## Says a small timeline again in Spanish, Catalan and Galician, wit
 
 .PHONY: test
 test: setup ## Runs every test
-	cargo test --workspace --locked $(ARGS)
+	cargo test --workspace --locked --features failpoints $(ARGS)
 
 .PHONY: chaos
-chaos: setup ## Kills it a hundred times on a failing network, and looks whether anything was lost or said twice
+chaos: setup ## Kills, crashes and panics it at length on a failing network, and looks for what was lost or said twice
 	CHAOS_POSTS=$${CHAOS_POSTS:-500} CHAOS_KILLS=$${CHAOS_KILLS:-100} \
-	    cargo test --release --locked -p mynah --test chaos -- --nocapture
+	CHAOS_CRASHES=$${CHAOS_CRASHES:-10} CHAOS_PANICS=$${CHAOS_PANICS:-1000} \
+	    cargo test --release --locked -p mynah --features failpoints --test chaos -- --nocapture --test-threads 1
 
 .PHONY: lint
 lint: ## Checks formatting and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
 
 .PHONY: audit
 audit: ## Checks licences, bans, sources and advisories of every dependency

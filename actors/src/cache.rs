@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     failpoint,
-    supervision::{Link, Pulse, Seat, shell::StopAsked},
+    supervision::{Link, Pulse, Seat, shell::StopAsked, takes_letters},
 };
 
 /// What the cache needs to know.
@@ -156,6 +156,8 @@ impl Cache {
         }
     }
 }
+
+takes_letters!(Cache: Look, Landed, StopAsked);
 
 impl Actor for Cache {
     type Context = Context<Self>;

@@ -42,6 +42,17 @@ pub struct Links {
 }
 
 impl Links {
+    /// How many messages wait in the mailbox of the actor of that name.
+    pub fn waiting(&self, name: &str) -> usize {
+        match name {
+            "router" => self.router.waiting(),
+            "cache" => self.cache.waiting(),
+            "stats" => self.stats.waiting(),
+            // Workers take no work by their mailboxes: they ask for it.
+            _ => 0,
+        }
+    }
+
     /// What actors tell the stats actor by.
     pub fn meter(&self) -> Meter {
         Meter::new(self.stats.clone())

@@ -44,6 +44,7 @@ use crate::{
         Pulse, Seat,
         seat::End,
         shell::{StopAsked, Ticket},
+        takes_letters,
     },
     upstreams::Upstreams,
 };
@@ -115,6 +116,8 @@ impl Router {
         Self { seat: Some(seat), desk: Rc::new(desk) }
     }
 }
+
+takes_letters!(Router: Record, PullTranslations, PullPublication, ReportJobs, Reclaim, Block, Drain, Depth, StopAsked);
 
 impl Actor for Router {
     type Context = Context<Self>;

@@ -13,7 +13,7 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::{
     failpoint,
-    supervision::{Link, Pulse, Seat, shell::StopAsked},
+    supervision::{Link, Pulse, Seat, shell::StopAsked, takes_letters},
 };
 
 /// How often memory and CPU are sampled.
@@ -109,6 +109,8 @@ impl Stats {
         }
     }
 }
+
+takes_letters!(Stats: Sample, Count, Report, StopAsked);
 
 impl Actor for Stats {
     type Context = Context<Self>;

@@ -53,8 +53,8 @@ pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(),
     let rows = standing.actors.into_iter().map(|actor| {
         let in_hand = actor.in_hand.map_or_else(|| "?".into(), |jobs| jobs.to_string());
         let progress = format!("{} s ago", actor.last_progress_seconds_ago);
-        [actor.name, actor.state, actor.restarts.to_string(), in_hand, progress]
+        [actor.name, actor.state, actor.restarts.to_string(), actor.mailbox.to_string(), in_hand, progress]
     });
-    table::print(["ACTOR", "STATE", "RESTARTS", "IN HAND", "LAST PROGRESS"], rows);
+    table::print(["ACTOR", "STATE", "RESTARTS", "MAILBOX", "IN HAND", "LAST PROGRESS"], rows);
     Ok(())
 }

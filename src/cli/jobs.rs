@@ -58,7 +58,7 @@ pub(super) struct JobsArgs {
 enum Action {
     /// Try held and failed jobs again; what has no translation is translated anew
     Retry(Chosen),
-    /// Leave jobs unsaid that nobody has in hand and no part of which may be on the account
+    /// Leave jobs unsaid that nobody has in hand, or the rest of them where a part is on the account
     Skip(Chosen),
 }
 

@@ -191,7 +191,7 @@ mod tests {
         let (skipped, _) = decide(Decision::Skip).await;
         let outcomes: Vec<_> = skipped.into_iter().map(|(_, outcome)| outcome).collect();
         let in_hand = Refusal::PastSkipping(JobState::Translating);
-        assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Begun), Err(in_hand)]);
+        assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Unanswered), Err(in_hand)]);
         let (retried, lines) = decide(Decision::Retry).await;
         let outcomes: Vec<_> = retried.into_iter().map(|(_, outcome)| outcome).collect();
         let not = |state| Err(Refusal::NothingToRetry(state));

@@ -26,6 +26,8 @@ pub struct Actor {
     pub incarnation: u64,
     /// How long ago it got something done, took up work or was built.
     pub last_progress_seconds_ago: u64,
+    /// How many messages wait for it; workers have no mailbox to speak of, they ask.
+    pub mailbox: usize,
     /// How many jobs are leased to it; none where the router does not answer.
     pub in_hand: Option<usize>,
 }

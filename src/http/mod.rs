@@ -31,9 +31,8 @@ use actix_web::{
 use log::info;
 use mynah_actors::{
     pauses::Pauses,
-    pipeline::Pipeline,
-    router::Router,
-    supervision::{Board, Link, Supervisor},
+    pipeline::{Links, Pipeline},
+    supervision::{Board, Supervisor},
 };
 use mynah_domain::{TargetId, ports::Ledger};
 use tokio::sync::oneshot;
@@ -89,7 +88,7 @@ pub enum AdminError {
 /// The ways to a running pipeline. None of them needs any actor to be alive.
 pub struct Control {
     board: Board,
-    router: Link<Router>,
+    links: Links,
     supervisor: Addr<Supervisor>,
     pauses: Pauses,
     ledger: Arc<dyn Ledger>,
@@ -101,7 +100,7 @@ impl Control {
     pub fn of(pipeline: &Pipeline, targets: Vec<TargetId>) -> Self {
         Self {
             board: pipeline.board.clone(),
-            router: pipeline.links.router.clone(),
+            links: pipeline.links.clone(),
             supervisor: pipeline.supervisor.clone(),
             pauses: pipeline.pauses.clone(),
             ledger: pipeline.ledger.clone(),

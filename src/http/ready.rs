@@ -15,7 +15,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// Why the service is not ready; nothing where it is. Further reasons belong here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
     let mut reasons = of_actors(&control.board);
-    let answer = actix_rt::time::timeout(ANSWER, control.router.ask(Depth)).await;
+    let answer = actix_rt::time::timeout(ANSWER, control.links.router.ask(Depth)).await;
     if !matches!(answer, Ok(Ok(_))) {
         reasons.push("the router does not answer".into());
     }

@@ -182,7 +182,9 @@ fn contradiction<'a>(
                 let missing = (0..wanted).any(|part| !parts.contains_key(&part));
                 missing.then_some("a part of its translation was never begun")
             }
-            JobEvent::Skipped(_) if !parts.is_empty() => Some("a part of it is on the account, or may be"),
+            JobEvent::Skipped(_) if parts.values().any(Option::is_none) => {
+                Some("a part of it may be on the account")
+            }
             _ => None,
         };
         if let Some(why) = why {

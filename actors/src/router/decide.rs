@@ -16,7 +16,7 @@ use mynah_domain::{
 };
 
 use super::{Desk, Router, answer};
-use crate::failpoint;
+use crate::{failpoint, supervision::takes_letters};
 
 /// What is to become of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Decision {
         }
         match self {
             Self::Retry => Ok(JobEvent::Released { translated: job.translation.is_some() }),
-            Self::Skip if job.begun > 0 => Err(Refusal::Begun),
+            Self::Skip if job.unanswered > 0 => Err(Refusal::Unanswered),
             Self::Skip => Ok(JobEvent::Skipped(Skip::ByHand)),
         }
     }
@@ -63,12 +63,9 @@ pub enum Refusal {
     /// Somebody has it in hand, or it is done with.
     #[error("it is {0}; what can be skipped is queued, ready, held or failed")]
     PastSkipping(JobState),
-    /// A part of it was begun.
-    #[error(
-        "a part of it is on the account, or may be: to leave the rest unsaid would tear it; retry it, or delete the part on \
-         the account by hand"
-    )]
-    Begun,
+    /// A part of it was begun, and nobody knows what came of it.
+    #[error("a part of it may be on the account; retry it, which looks there first")]
+    Unanswered,
     /// It went on in between.
     #[error("it was taken up just now; look at it again")]
     TakenUp,
@@ -161,6 +158,8 @@ impl Desk {
         Ok(decided)
     }
 }
+
+takes_letters!(Router: Decide);
 
 impl Handler<Decide> for Router {
     type Result = ResponseActFuture<Self, Result<Vec<Decided>, LedgerError>>;

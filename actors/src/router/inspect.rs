@@ -8,6 +8,7 @@ use log::info;
 use mynah_domain::TargetId;
 
 use super::Router;
+use crate::supervision::takes_letters;
 
 /// Asks how much each worker has in hand.
 #[derive(Debug, Clone, Copy, Message)]
@@ -22,6 +23,8 @@ pub struct Hands {
     /// How many workers wait for a job.
     pub asking: usize,
 }
+
+takes_letters!(Router: InHand, Blocked, Unblock);
 
 impl Handler<InHand> for Router {
     type Result = Hands;

@@ -2,17 +2,81 @@
 //! pointed at the next one by the supervisor, and everybody who holds it goes on.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use actix::{Actor, Addr, Handler, Message, dev::ToEnvelope};
+use actix::{
+    Actor, Addr, Handler, Message,
+    dev::{MessageResponse, OneshotSender, ToEnvelope},
+};
 
 /// How long to wait before asking again somebody who is being replaced.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A way to whichever incarnation of `A` lives. Clones lead to the same.
-pub struct Link<A: Actor>(Arc<RwLock<Option<Addr<A>>>>);
+pub struct Link<A: Actor> {
+    to: Arc<RwLock<Option<Addr<A>>>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A message on its way, counted for as long as it waits in the mailbox: actix does not tell how full one is. Who takes
+/// letters says so by `takes_letters`.
+#[derive(Debug)]
+pub struct Letter<M> {
+    message: M,
+    _waits: Waits,
+}
+
+impl<M: Message> Message for Letter<M> {
+    type Result = M::Result;
+}
+
+impl<M> Letter<M> {
+    /// Takes the message out.
+    pub fn open(self) -> M {
+        self.message
+    }
+}
+
+/// The answer to a message that came in a letter.
+pub struct Answer<A: Handler<M>, M: Message>(pub(crate) <A as Handler<M>>::Result);
+
+impl<A: Handler<M>, M: Message> MessageResponse<A, Letter<M>> for Answer<A, M> {
+    fn handle(self, ctx: &mut A::Context, to: Option<OneshotSender<M::Result>>) {
+        MessageResponse::<A, M>::handle(self.0, ctx, to);
+    }
+}
+
+#[derive(Debug)]
+struct Waits(Arc<AtomicUsize>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Has an actor take letters with these of the messages that it takes.
+macro_rules! takes_letters {
+    ($actor:ty: $($message:ty),+) => {$(
+        impl actix::Handler<$crate::supervision::Letter<$message>> for $actor {
+            type Result = $crate::supervision::link::Answer<Self, $message>;
+
+            fn handle(
+                &mut self,
+                letter: $crate::supervision::Letter<$message>,
+                ctx: &mut Self::Context,
+            ) -> Self::Result {
+                $crate::supervision::link::Answer(actix::Handler::handle(self, letter.open(), ctx))
+            }
+        }
+    )+};
+}
+pub(crate) use takes_letters;
 
 /// Nobody was there, or the one who was died before it answered. Whether it acted is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,36 +86,46 @@ pub struct Gone;
 impl<A: Actor> Link<A> {
     /// A link that leads nowhere yet.
     pub fn new() -> Self {
-        Self(Arc::new(RwLock::new(None)))
+        Self { to: Arc::default(), waiting: Arc::default() }
     }
 
     /// Points the link at another incarnation.
     pub(crate) fn point_at(&self, addr: Addr<A>) {
         // The lock guards one pointer, which no panic can leave half written.
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(addr);
+        *self.to.write().unwrap_or_else(PoisonError::into_inner) = Some(addr);
     }
 
     /// Where the link leads now.
     pub fn addr(&self) -> Option<Addr<A>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.to.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many messages wait in the mailbox.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn letter<M>(&self, message: M) -> Letter<M> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Letter { message, _waits: Waits(Arc::clone(&self.waiting)) }
     }
 
     /// Asks, and waits for the answer.
     pub async fn ask<M>(&self, message: M) -> Result<M::Result, Gone>
     where
-        A: Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        A: Handler<Letter<M>>,
+        A::Context: ToEnvelope<A, Letter<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        self.addr().ok_or(Gone)?.send(message).await.map_err(|_| Gone)
+        self.addr().ok_or(Gone)?.send(self.letter(message)).await.map_err(|_| Gone)
     }
 
     /// Asks until somebody answers. For messages that may safely arrive twice.
     pub async fn ask_until_answered<M>(&self, message: M) -> M::Result
     where
-        A: Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        A: Handler<Letter<M>>,
+        A::Context: ToEnvelope<A, Letter<M>>,
         M: Message + Clone + Send + 'static,
         M::Result: Send,
     {
@@ -66,14 +140,14 @@ impl<A: Actor> Link<A> {
     /// Tells something that may be lost: a full mailbox or a dead actor swallows it.
     pub fn tell<M>(&self, message: M)
     where
-        A: Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        A: Handler<Letter<M>>,
+        A::Context: ToEnvelope<A, Letter<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
         if let Some(addr) = self.addr() {
             // What is told may be lost.
-            let _ = addr.try_send(message);
+            let _ = addr.try_send(self.letter(message));
         }
     }
 }
@@ -83,8 +157,8 @@ impl<A: Actor> Link<A> {
     /// memory. Never full: so only for what each asker tells at most once.
     pub fn tell_unbounded<M>(&self, message: M)
     where
-        A: Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        A: Handler<Letter<M>>,
+        A::Context: ToEnvelope<A, Letter<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
@@ -93,19 +167,59 @@ impl<A: Actor> Link<A> {
                 clippy::disallowed_methods,
                 reason = "what it tells dies with the actor that it tells it to"
             )]
-            addr.do_send(message);
+            addr.do_send(self.letter(message));
         }
     }
 }
 
 impl<A: Actor> Clone for Link<A> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { to: Arc::clone(&self.to), waiting: Arc::clone(&self.waiting) }
     }
 }
 
 impl<A: Actor> Default for Link<A> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::Context;
+
+    use super::*;
+
+    #[derive(Message)]
+    #[rtype(result = "usize")]
+    struct HowMany;
+
+    /// Tells how many letters wait behind the one that it reads.
+    struct Reader(Link<Self>);
+
+    impl Actor for Reader {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<HowMany> for Reader {
+        type Result = usize;
+
+        fn handle(&mut self, _: HowMany, _: &mut Self::Context) -> usize {
+            self.0.waiting()
+        }
+    }
+
+    takes_letters!(Reader: HowMany);
+
+    #[actix_rt::test]
+    async fn what_waits_in_a_mailbox_is_counted_until_it_is_read_or_lost() {
+        let link = Link::<Reader>::new();
+        assert_eq!((link.ask(HowMany).await, link.waiting()), (Err(Gone), 0));
+        link.point_at(Reader(link.clone()).start());
+        link.tell(HowMany);
+        link.tell(HowMany);
+        assert_eq!(link.waiting(), 2);
+        assert_eq!(link.ask(HowMany).await, Ok(0));
+        assert_eq!(link.waiting(), 0);
     }
 }

@@ -10,7 +10,8 @@ pub mod shell;
 pub mod supervisor;
 
 pub use board::{AtWork, Board, Pulse, Standing, State};
-pub use link::{Gone, Link};
+pub(crate) use link::takes_letters;
+pub use link::{Gone, Letter, Link};
 pub use policy::{Policies, RestartPolicy};
 pub use seat::{Death, Seat};
 pub use shell::{Alive, Core, Shell, Turn};

@@ -119,8 +119,8 @@ pub struct JobLine {
     pub text: String,
     /// Its translation, once there is one.
     pub translation: Option<Translation>,
-    /// How many of its parts are on record as begun: these are on the account, or may be.
-    pub begun: u32,
+    /// How many of its parts were begun and are of unknown outcome: these may be on the account.
+    pub unanswered: u32,
 }
 
 /// How far a source's timeline is on record.

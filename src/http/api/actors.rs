@@ -28,18 +28,19 @@ pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
     Json(Actors {
         actors: standings
             .into_iter()
-            .map(|(name, standing)| actor(name, &standing, hands.as_ref()))
+            .map(|(name, standing)| actor(&control, name, &standing, hands.as_ref()))
             .collect(),
         asking: hands.map(|hands| hands.asking),
     })
 }
 
-fn actor(name: String, standing: &Standing, hands: Option<&Hands>) -> Actor {
+fn actor(control: &Control, name: String, standing: &Standing, hands: Option<&Hands>) -> Actor {
     Actor {
         state: standing.state.as_str().to_owned(),
         restarts: standing.restarts,
         incarnation: standing.restarts + 1,
         last_progress_seconds_ago: standing.last_progress.elapsed().as_secs(),
+        mailbox: control.links.waiting(&name),
         in_hand: hands.map(|hands| hands.jobs.get(&name).copied().unwrap_or_default()),
         name,
     }

@@ -13,7 +13,10 @@ use actix_web::{
     http::StatusCode,
     web::{self, Data},
 };
-use mynah_actors::{router::Router, supervision::supervisor::NoSuchActor};
+use mynah_actors::{
+    router::Router,
+    supervision::{Letter, supervisor::NoSuchActor},
+};
 use mynah_domain::ports::LedgerError;
 use serde_json::json;
 
@@ -68,12 +71,12 @@ impl Control {
     /// Asks the router, which may be dead, or busy.
     async fn ask_router<M>(&self, message: M, at_most: Duration) -> Result<M::Result, ApiError>
     where
-        Router: Handler<M>,
-        actix::Context<Router>: ToEnvelope<Router, M>,
+        Router: Handler<Letter<M>>,
+        actix::Context<Router>: ToEnvelope<Router, Letter<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        match actix_rt::time::timeout(at_most, self.router.ask(message)).await {
+        match actix_rt::time::timeout(at_most, self.links.router.ask(message)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => {
                 Err(ApiError::Unavailable("the router is being restarted, or has stopped; try again".into()))

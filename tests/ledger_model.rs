@@ -1,0 +1,332 @@
+//! The ledger against a model of it: whatever is done to both, and however often the process dies meanwhile, both say the
+//! same. The contract tests ask what somebody thought of; this asks what nobody did.
+//!
+//! `PROPTEST_CASES=2000 cargo test -p mynah --test ledger_model` looks longer. A failure names the seed that repeats it.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "a test that cannot go on fails, and counts nothing large"
+)]
+
+mod model;
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use futures_util::{
+    FutureExt as _,
+    future::{join, join_all, try_join_all},
+};
+use jiff::{SignedDuration, Timestamp};
+use model::{
+    memory::{Memory, Refusal},
+    ops::{Op, SOURCES, Step, TARGETS, ops, target},
+    place::{Kept, Place, TestClock},
+    promises::Promises,
+};
+use mynah::ledger::SqliteLedger;
+use mynah_domain::{
+    JobId, JobState, PostId,
+    ports::{
+        Clock as _, Ledger as _, LedgerError,
+        ledger::{Advanced, Change, ChangeError},
+    },
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner, contextualize_config},
+};
+
+/// How many runs there are unless `PROPTEST_CASES` says so, and the most operations of one.
+const CASES: u32 = 64;
+const MOST: usize = 50;
+
+/// In how many runs something came up: what never does is not tested.
+type Seen = RefCell<BTreeMap<String, u32>>;
+
+#[test]
+fn the_ledger_does_as_its_model_however_often_it_dies() {
+    let config = contextualize_config(Config {
+        cases: CASES,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        max_shrink_time: 60_000,
+        rng_seed: RngSeed::Fixed(fastrand::u64(..)),
+        ..Config::default()
+    });
+    let runtime = actix_rt::Runtime::new().unwrap();
+    let seen = Seen::default();
+    let outcome = TestRunner::new(config.clone()).run(&ops(MOST), |ops| runtime.block_on(run(&ops, &seen)));
+    let RngSeed::Fixed(drawn) = config.rng_seed else { unreachable!("it is set above") };
+    match outcome {
+        Ok(()) => {}
+        // The trail in `why` says the operations better than the numbers that they were drawn as.
+        Err(TestError::Fail(why, _)) => panic!("{why}\n\nPROPTEST_RNG_SEED={drawn} repeats it"),
+        Err(TestError::Abort(why)) => panic!("{why}; PROPTEST_RNG_SEED={drawn} repeats it"),
+    }
+    let seen = seen.into_inner();
+    println!("{seen:#?}");
+    let states = JobState::ALL.map(|state| state.to_string());
+    let others = ["stale", "no such job", "no such step", "speaks against the record", "in hand", "withheld"];
+    for what in states.into_iter().chain(others.map(String::from)) {
+        // A short run may miss something.
+        assert!(config.cases < CASES || seen.contains_key(&what), "nothing was ever: {what}");
+    }
+}
+
+/// A real ledger and its model.
+struct Pair<'a> {
+    clock: Arc<TestClock>,
+    place: Place,
+    real: Option<SqliteLedger>,
+    model: Memory,
+    promises: Promises,
+    seen: &'a Seen,
+    /// What was done, as it came to be: told where it goes wrong.
+    trail: Vec<String>,
+}
+
+async fn run(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
+    // Close before the end of a day and a month.
+    let clock = Arc::new(TestClock(Mutex::new("2026-11-30T22:00:00Z".parse().unwrap())));
+    let place = Place::new(clock.clone());
+    let real = Some(place.open());
+    let (model, promises) = (Memory::default(), Promises::default());
+    let mut pair = Pair { clock, place, real, model, promises, seen, trail: Vec::new() };
+    let mut outcome = Ok(());
+    for op in ops {
+        outcome = pair.step(op).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if let Some(real) = pair.real.take() {
+        pair.place.close(real);
+    }
+    outcome.map_err(|why| {
+        let trail = pair.trail.join("\n");
+        TestCaseError::fail(format!("{why}\n\nwhat was done:\n{trail}"))
+    })
+}
+
+fn broken(error: LedgerError) -> TestCaseError {
+    TestCaseError::fail(error.0)
+}
+
+impl Pair<'_> {
+    fn real(&self) -> &SqliteLedger {
+        self.real.as_ref().unwrap()
+    }
+
+    fn saw(&self, what: impl fmt::Display) {
+        *self.seen.borrow_mut().entry(what.to_string()).or_default() += 1;
+    }
+
+    fn did(&mut self, what: impl fmt::Debug) {
+        self.trail.push(format!("{} {what:?}", self.clock.now()));
+    }
+
+    async fn step(&mut self, op: &Op) -> Result<(), TestCaseError> {
+        let now = self.clock.now();
+        match op {
+            Op::Record(poll) => {
+                let page = poll.page(&self.model);
+                self.did(&page);
+                let expected = self.model.record(&page);
+                prop_assert_eq!(self.real().record(page).await.map_err(broken)?, expected);
+            }
+            Op::Advance(steps) => {
+                let (changes, expected) = self.changes(steps);
+                self.did(&changes);
+                let answers = self.real().advance(changes.clone()).await.map_err(broken)?;
+                prop_assert_eq!(answers.len(), expected.len());
+                for ((change, answer), expected) in changes.iter().zip(answers).zip(expected) {
+                    if let Ok(advanced) = answer {
+                        self.promises.made(change, advanced)?;
+                    }
+                    prop_assert_eq!(sort_of(answer), sort_of(expected), "{:?}", change);
+                }
+            }
+            Op::Clock(minutes) => {
+                *self.clock.0.lock().unwrap() = now + SignedDuration::from_mins(*minutes);
+            }
+            Op::Recover => self.recover(true).await?,
+            Op::Remember(key, value) => {
+                let (key, value) = (format!("key {key}"), value.to_string());
+                self.did(("remember", &key, &value));
+                self.real().remember(&key, &value).await.map_err(broken)?;
+                self.model.facts.insert(key, value);
+            }
+            Op::Reopen { recover } => {
+                self.did("reopened");
+                let real = self.real.take().unwrap();
+                self.place.close(real);
+                self.real = Some(self.place.open());
+                self.compare().await?;
+                self.recover(*recover).await?;
+            }
+            Op::Crash { torn, recover } => {
+                self.did(("killed, with rubbish at the end of its log", torn));
+                let real = self.real.take().unwrap();
+                self.place.kill(real, *torn);
+                self.real = Some(self.place.open());
+                self.compare().await?;
+                self.recover(*recover).await?;
+            }
+            Op::KilledWhile(steps) => {
+                let before = self.model.clone();
+                let (changes, expected) = self.changes(steps);
+                self.did(("killed while", &changes));
+                let real = self.real.take().unwrap();
+                // It is on its way to the ledger's thread, and nobody waits for the answer.
+                let _ = real.advance(changes.clone()).now_or_never();
+                self.place.kill(real, 0);
+                self.real = Some(self.place.open());
+                if self.place.kept() == kept(&self.model) {
+                    self.saw("killed after");
+                    for (change, expected) in changes.iter().zip(expected) {
+                        if let Ok(advanced) = expected {
+                            self.promises.made(change, advanced)?;
+                        }
+                    }
+                } else {
+                    // All of it or nothing.
+                    self.saw("killed before");
+                    self.model = before;
+                }
+            }
+        }
+        self.compare().await
+    }
+
+    /// What is asked for, and what the model answers.
+    fn changes(&mut self, steps: &[Step]) -> (Vec<Change>, Vec<Result<Advanced, ChangeError>>) {
+        let now = self.clock.now();
+        let mut asked = Vec::new();
+        let mut answers = Vec::new();
+        for step in steps {
+            let change = step.change(&self.model, now);
+            let (answer, why) = self.model.advance(&change, now);
+            match (&answer, why) {
+                (Ok(advanced), _) => self.saw(advanced.state),
+                (Err(ChangeError::Stale { .. }), _) => self.saw("stale"),
+                (Err(ChangeError::NoSuchJob(_)), _) => self.saw("no such job"),
+                (_, Some(Refusal::Table)) => self.saw("no such step"),
+                _ => self.saw("speaks against the record"),
+            }
+            asked.push(change);
+            answers.push(answer);
+        }
+        (asked, answers)
+    }
+
+    async fn recover(&mut self, wanted: bool) -> Result<(), TestCaseError> {
+        if wanted {
+            self.did("recovered");
+            let expected = self.model.recover();
+            if expected > 0 {
+                self.saw("in hand");
+            }
+            prop_assert_eq!(self.real().recover().await.map_err(broken)?, expected);
+        }
+        Ok(())
+    }
+
+    /// Everything that can be asked, asked of both.
+    async fn compare(&mut self) -> Result<(), TestCaseError> {
+        let (real, model) = (self.real(), &self.model);
+        prop_assert_eq!(real.counts().await.map_err(broken)?, model.counts());
+        for index in 0..TARGETS.len() {
+            self.compare_target(index).await?;
+        }
+        let numbers = (1..).take(model.jobs.len() + 1).map(JobId);
+        let parts = join_all(numbers.clone().map(|id| real.publications(id))).await;
+        for (id, parts) in numbers.zip(parts) {
+            let parts = parts.map_err(broken)?;
+            prop_assert_eq!(&parts, &model.publications(id), "the parts of job {}", id);
+            self.promises.published(id, &parts)?;
+        }
+        for source in SOURCES {
+            let progress = real.progress(source).await.map_err(broken)?;
+            prop_assert_eq!(progress.as_ref(), model.progress.get(source));
+        }
+        for key in (0..3).map(|key| format!("key {key}")) {
+            let fact = real.fact(&key).await.map_err(broken)?;
+            prop_assert_eq!(fact.as_ref(), model.facts.get(&key));
+        }
+        let rows = self.place.kept();
+        prop_assert_eq!(&rows, &kept(model));
+        self.promises.kept(&rows)
+    }
+
+    async fn compare_target(&self, index: usize) -> Result<(), TestCaseError> {
+        let (real, model, target) = (self.real(), &self.model, target(index));
+        let line = model.open_jobs(&target, None, usize::MAX);
+        if model.jobs.iter().filter(|row| row.target == target && row.state == JobState::Queued).count()
+            > line.iter().filter(|job| job.state == JobState::Queued).count()
+        {
+            self.saw("withheld");
+        }
+        // All of it, and pieces from every place of it.
+        let positions = line.iter().map(|job| job.post.position);
+        let mut pieces = vec![(None, usize::MAX), (None, 0), (None, 2), (Some(u64::MAX), 1)];
+        pieces.extend(positions.enumerate().map(|(number, at)| (Some(at), number % 3 + 1)));
+        let asked = pieces.iter().map(|(after, limit)| real.open_jobs(&target, *after, *limit));
+        for ((after, limit), jobs) in pieces.iter().zip(join_all(asked).await) {
+            let expected = model.open_jobs(&target, *after, *limit);
+            prop_assert_eq!(jobs.map_err(broken)?, expected, "{} after {:?}, {}", target, after, limit);
+        }
+        let now = self.clock.now();
+        let moments = [-26, -3, 0, 3, 26].map(|hours| now + SignedDuration::from_hours(hours));
+        let spent = join_all(moments.map(|moment| real.spent(&target, moment))).await;
+        for (moment, spent) in moments.into_iter().zip(spent) {
+            let expected = model.spent(&target, moment);
+            prop_assert_eq!(spent.map_err(broken)?, expected, "spent on {} at {}", target, moment);
+        }
+        let posts: Vec<&PostId> = model.posts.iter().map(|(_, id)| id).collect();
+        let became = posts.iter().map(|id| real.publication_of(id, &target));
+        let states = try_join_all(posts.iter().map(|id| real.state_of(id, &target))).await.map_err(broken)?;
+        let expected: Vec<_> = posts.iter().map(|id| model.state_of(id, &target)).collect();
+        prop_assert_eq!(states, expected, "where {:?} stand on {}", posts, target);
+        let parts = model.jobs.iter().flat_map(|row| row.parts.values());
+        // Those of other targets, too, and one that nobody ever made.
+        let mut messages: Vec<PostId> = parts.filter_map(|part| part.remote_id.clone()).collect();
+        messages.push(PostId("never".into()));
+        let (became, recorded) = join(try_join_all(became), real.recorded(&target, &messages)).await;
+        let expected: Vec<_> = posts.iter().map(|id| model.publication_of(id, &target)).collect();
+        prop_assert_eq!(became.map_err(broken)?, expected, "what became of {:?} on {}", posts, target);
+        prop_assert_eq!(recorded.map_err(broken)?, model.recorded(&target, &messages));
+        Ok(())
+    }
+}
+
+/// An answer without the words in it, which are for people.
+fn sort_of(answer: Result<Advanced, ChangeError>) -> Result<Advanced, ChangeError> {
+    answer.map_err(|error| match error {
+        ChangeError::Illegal { job, .. } => {
+            ChangeError::Illegal { job, state: JobState::Queued, event: String::new() }
+        }
+        other => other,
+    })
+}
+
+/// What the file should say of each job.
+fn kept(model: &Memory) -> Vec<Kept> {
+    let row = |row: &model::memory::Row| Kept {
+        state: row.state.to_string(),
+        token: row.token,
+        attempt: row.attempt,
+        not_before: row.not_before.map(Timestamp::as_millisecond),
+        kind: row.kind.map(String::from),
+        reason: row.reason.clone(),
+        engine: row.translation.as_ref().map(|translation| translation.engine.clone()),
+        parts: row.parts.values().cloned().collect(),
+    };
+    model.jobs.iter().map(row).collect()
+}

@@ -1,0 +1,273 @@
+//! Things to do to a ledger. An operation is drawn as small numbers and becomes concrete only against what is on record at
+//! that moment: "the third job, its second possible step". So most of them are such as the service itself would do, and
+//! a failing run still shrinks to a short one.
+
+use std::{ops::Range, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use mynah_domain::{
+    Hold, JobEvent, JobId, JobState, Post, PostId, PostKind, Skip, TargetId, Translation,
+    job::HoldKind,
+    ports::ledger::{Change, RecordPage, RecordPost},
+};
+use proptest::{collection::vec, option, prelude::*};
+
+use super::memory::{Memory, Refusal, Row};
+
+pub(crate) const SOURCES: [&str; 2] = ["x:town", "x:left"];
+pub(crate) const TARGETS: [&str; 3] = ["es", "ca", "eu"];
+
+/// How many positions a poll leaves for what it has not seen yet.
+const ROOM: u64 = 6;
+
+/// Stands for a job that there is not.
+const UNKNOWN: u16 = u16::MAX;
+
+pub(crate) fn target(index: usize) -> TargetId {
+    TargetId::new("x", TARGETS[index % TARGETS.len()])
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Record(Poll),
+    Advance(Vec<Step>),
+    /// The clock is put on, or back, by this many minutes.
+    Clock(i64),
+    Recover,
+    Remember(u8, u8),
+    /// An orderly end and a new start.
+    Reopen {
+        recover: bool,
+    },
+    /// The process is killed between two operations, perhaps in the middle of a write that nobody was told of.
+    Crash {
+        torn: u16,
+        recover: bool,
+    },
+    /// The process is killed while this is under way.
+    KilledWhile(Vec<Step>),
+}
+
+/// One page of a poll.
+#[derive(Debug, Clone)]
+pub(crate) struct Poll {
+    source: usize,
+    fresh: Vec<Fresh>,
+    /// Posts on record that come again, changed.
+    again: Vec<u16>,
+    whole: bool,
+}
+
+/// A post that was not on record.
+#[derive(Debug, Clone)]
+pub(crate) struct Fresh {
+    /// A bit for each target that it goes to.
+    targets: u8,
+    /// A bit for each target where it is not to be said.
+    skipped: u8,
+}
+
+/// A change of a job that somebody asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    job: u16,
+    /// How far from the current one its token is.
+    token: i64,
+    moves: Vec<Move>,
+}
+
+#[derive(Debug, Clone)]
+struct Move {
+    /// Whatever comes to mind, and not what the job is ready for.
+    wild: bool,
+    pick: u16,
+    part: u32,
+    other_id: bool,
+    hours: Option<i64>,
+}
+
+pub(crate) fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
+    // Without posts there is nothing to do.
+    (poll(1..4), vec(op(), 1..most))
+        .prop_map(|(first, rest)| std::iter::once(Op::Record(first)).chain(rest).collect())
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let minutes = prop::sample::select(vec![1, 60, 7 * 60, 24 * 60, 31 * 24 * 60, -1, -7 * 60, -24 * 60]);
+    let torn = prop_oneof![Just(0), 1_u16..9000];
+    prop_oneof![
+        60 => vec(step(), 1..4).prop_map(Op::Advance),
+        9 => poll(0..3).prop_map(Op::Record),
+        6 => minutes.prop_map(Op::Clock),
+        4 => Just(Op::Recover),
+        1 => (0..3_u8, any::<u8>()).prop_map(|(key, value)| Op::Remember(key, value)),
+        4 => any::<bool>().prop_map(|recover| Op::Reopen { recover }),
+        5 => (torn, any::<bool>()).prop_map(|(torn, recover)| Op::Crash { torn, recover }),
+        5 => vec(step(), 1..4).prop_map(Op::KilledWhile),
+    ]
+}
+
+fn poll(posts: Range<usize>) -> impl Strategy<Value = Poll> {
+    let skipped = prop_oneof![4 => Just(0), 1 => any::<u8>()];
+    let fresh = (1..8_u8, skipped).prop_map(|(targets, skipped)| Fresh { targets, skipped });
+    let source = prop_oneof![4 => Just(0), 1 => Just(1_usize)];
+    (source, vec(fresh, posts), vec(any::<u16>(), 0..2), prop::bool::weighted(0.7))
+        .prop_map(|(source, fresh, again, whole)| Poll { source, fresh, again, whole })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let token = prop_oneof![14 => Just(0), 1 => -2..0_i64, 1 => 1..3_i64];
+    // Mostly the same few, or none would come far.
+    let job = prop_oneof![20 => 0..4_u16, 6 => 0..u16::MAX, 1 => Just(UNKNOWN)];
+    (job, token, vec(a_move(), 0..5)).prop_map(|(job, token, moves)| Step { job, token, moves })
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
+    let other_id = prop::bool::weighted(0.15);
+    (prop::bool::weighted(0.1), any::<u16>(), 0..3_u32, other_id, option::of(-3..50_i64))
+        .prop_map(|(wild, pick, part, other_id, hours)| Move { wild, pick, part, other_id, hours })
+}
+
+impl Poll {
+    /// The page against what is on record: new posts are newer than all others, or, while a walk is under way, between
+    /// what it has seen and its floor.
+    pub(crate) fn page(&self, memory: &Memory) -> RecordPage {
+        let source = SOURCES[self.source];
+        let mine = || memory.jobs.iter().filter(|row| row.source == source);
+        let before = memory.progress.get(source).cloned().unwrap_or_default();
+        let bottom = before.floor.as_ref().map_or(0, |floor| floor.position + 1);
+        let top = match &before.walk {
+            Some(walk) => walk.oldest.position,
+            None => mine().map(|row| row.post.position + 1).max().unwrap_or(0).max(bottom) + ROOM,
+        };
+        let mut posts: Vec<RecordPost> = (bottom..top)
+            .rev()
+            .zip(&self.fresh)
+            .map(|(position, fresh)| {
+                let is_set = |bits: u8, index: usize| bits >> index & 1 == 1;
+                let jobs = (0..TARGETS.len()).filter(|index| is_set(fresh.targets, *index));
+                let skip = |index| is_set(fresh.skipped, index).then_some(Skip::OtherLanguage);
+                RecordPost {
+                    post: post(source, position),
+                    jobs: jobs.map(|index| (target(index), skip(index))).collect(),
+                }
+            })
+            .collect();
+        let seen: Vec<Post> = posts.iter().map(|record| (*record.post).clone()).collect();
+        let progress = before.after_page(&seen, self.whole);
+        for pick in &self.again {
+            let Some(row) = pick_of(*pick, &mine().collect::<Vec<_>>()).copied() else { break };
+            let changed = Post { text: "Something else".into(), ..(*row.post).clone() };
+            let jobs = (0..TARGETS.len()).map(|index| (target(index), None)).collect();
+            posts.push(RecordPost { post: Arc::new(changed), jobs });
+        }
+        RecordPage { source: source.into(), posts, progress }
+    }
+}
+
+/// Ids differ by source, positions do not.
+fn post(source: &str, position: u64) -> Arc<Post> {
+    Arc::new(Post {
+        id: PostId(format!("{}{position}", &source[2..3])),
+        position,
+        text: format!("Post {position}"),
+        language: Some("en".into()),
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+    })
+}
+
+impl Step {
+    /// The change against what is on record.
+    pub(crate) fn change(&self, memory: &Memory, now: Timestamp) -> Change {
+        let unknown = JobId(memory.jobs.len() as i64 + 1);
+        let Some(row) = pick_of(self.job, &memory.jobs).filter(|_| self.job != UNKNOWN) else {
+            return Change { job: unknown, token: self.token, events: vec![JobEvent::LeasedForTranslation] };
+        };
+        let newest = memory.newest_beside(row);
+        let mut row = row.clone();
+        let (job, token) = (row.id, row.token + self.token);
+        let events = self.moves.iter().filter_map(|a_move| a_move.event(&mut row, newest, now)).collect();
+        Change { job, token, events }
+    }
+}
+
+impl Move {
+    /// What is to happen next to a job that stands where `row` does, which goes on by it.
+    fn event(&self, row: &mut Row, newest: Option<&PostId>, now: Timestamp) -> Option<JobEvent> {
+        let after = |event: &JobEvent| {
+            let mut next = row.clone();
+            next.step(event, newest, now).ok().map(|()| next)
+        };
+        let mut possible = self.events(row, now);
+        if self.wild {
+            // The table refuses most things, and would hide what only the record of the parts can refuse.
+            let against = |event: &JobEvent| row.clone().step(event, newest, now) == Err(Refusal::Record);
+            if possible.iter().any(against) {
+                possible.retain(against);
+            }
+        } else {
+            possible.retain(|event| after(event).is_some());
+        }
+        let event = pick_of(self.pick, &possible)?.clone();
+        if let Some(next) = after(&event) {
+            *row = next;
+        }
+        Some(event)
+    }
+
+    /// What can happen to some job, what the service does most of the time first and more than once.
+    fn events(&self, row: &Row, now: Timestamp) -> Vec<JobEvent> {
+        let moment = self.hours.map(|hours| now + SignedDuration::from_hours(hours));
+        let reason = format!("reason {}", self.pick % 7);
+        let text = format!("Part {}", self.part);
+        let id =
+            |part: u32| PostId(format!("{}-{part}{}", row.id, if self.other_id { "-other" } else { "" }));
+        let sent = |part| JobEvent::PartSent { part, remote_id: id(part) };
+        let hold = |kind| JobEvent::Held(Hold { kind, reason: reason.clone(), until: moment });
+        let parts = (0..=self.part).map(|part| format!("Part {part}")).collect();
+        let translation = Translation { parts, engine: format!("engine {}", self.part) };
+        let mut events = vec![
+            JobEvent::LeasedForTranslation,
+            JobEvent::Translated(translation),
+            JobEvent::LeasedForPublication,
+        ];
+        let wanted = row.translation.as_ref().map_or(0, |translation| translation.parts.len() as u32);
+        if row.state == JobState::Publishing {
+            for part in 0..wanted.max(1) {
+                match row.parts.get(&part) {
+                    None => events.push(JobEvent::PartBegun { part, text: text.clone() }),
+                    Some(publication) if publication.remote_id.is_none() => events.push(sent(part)),
+                    Some(_) => continue,
+                }
+                break;
+            }
+        }
+        events.push(JobEvent::Published);
+        let mut events = [&events; 4].into_iter().flatten().cloned().collect::<Vec<_>>();
+        events.extend([
+            JobEvent::PartBegun { part: self.part, text },
+            sent(self.part),
+            JobEvent::PartAbsent { part: self.part },
+            JobEvent::HandedBack { not_before: moment, reason: reason.clone() },
+            JobEvent::NotSent { not_before: moment, reason: reason.clone() },
+            JobEvent::OutcomeLost { not_before: moment, reason: reason.clone() },
+            JobEvent::Released { translated: row.translation.is_some() },
+            JobEvent::Released { translated: row.translation.is_some() },
+            hold([HoldKind::Cap, HoldKind::Quota, HoldKind::Refused][usize::from(self.pick) % 3]),
+        ]);
+        // Rare, or nothing would ever go the whole way.
+        match self.part {
+            0 => events.push(JobEvent::Failed { reason }),
+            1 => events.push(JobEvent::Released { translated: row.translation.is_none() }),
+            _ if self.other_id => events.push(JobEvent::Skipped(Skip::Wordless)),
+            _ => {}
+        }
+        events
+    }
+}
+
+fn pick_of<T>(pick: u16, from: &[T]) -> Option<&T> {
+    from.get(usize::from(pick).checked_rem(from.len())?)
+}

@@ -1,0 +1,135 @@
+//! A place where a real ledger can die: its files are taken away as a kill would leave them, and a new one goes on from
+//! there.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use mynah::ledger::SqliteLedger;
+use mynah_domain::{PostId, job::Publication, ports::Clock};
+use rusqlite::{Connection, OpenFlags};
+
+/// A clock that stands where it is put.
+pub(crate) struct TestClock(pub(crate) Mutex<Timestamp>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// The files of one ledger, and of those that it was before it was killed.
+pub(crate) struct Place {
+    root: tempfile::TempDir,
+    clock: Arc<TestClock>,
+    lives: u32,
+}
+
+/// What the file says of a job. The port shows no settled job, and no reason at all.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) state: String,
+    pub(crate) token: i64,
+    pub(crate) attempt: u32,
+    pub(crate) not_before: Option<i64>,
+    pub(crate) kind: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) engine: Option<String>,
+    pub(crate) parts: Vec<Publication>,
+}
+
+impl Place {
+    pub(crate) fn new(clock: Arc<TestClock>) -> Self {
+        // In memory where there is such a place: what survives a loss of power is not asked here, and waiting for a disk is
+        // all the time that this would take.
+        let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Self { root, clock, lives: 0 }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.root.path().join(self.lives.to_string())
+    }
+
+    pub(crate) fn open(&self) -> SqliteLedger {
+        SqliteLedger::open(&self.folder().join("ledger.sqlite"), self.clock.clone()).unwrap()
+    }
+
+    /// Drops a ledger and waits until its thread has left the files.
+    pub(crate) fn close(&self, ledger: SqliteLedger) {
+        drop(ledger);
+        wait_until_free(&self.folder());
+    }
+
+    /// Kills a ledger: what goes on is its files as they are now, the last of them perhaps with the beginning of a write
+    /// of which nobody was told.
+    pub(crate) fn kill(&mut self, ledger: SqliteLedger, torn: u16) {
+        let from = self.folder();
+        self.lives += 1;
+        let to = self.folder();
+        fs::create_dir(&to).unwrap();
+        // The log last: what is written meanwhile is in it and nowhere else.
+        for name in ["ledger.sqlite", "ledger.sqlite-shm", "ledger.sqlite-wal"] {
+            fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+        let mut log = OpenOptions::new().append(true).open(to.join("ledger.sqlite-wal")).unwrap();
+        let rubbish: Vec<u8> = (0..torn).map(|byte| (byte % 251) as u8).collect();
+        log.write_all(&rubbish).unwrap();
+        drop(ledger);
+        wait_until_free(&from);
+        fs::remove_dir_all(from).unwrap();
+    }
+
+    /// Every job, by its number.
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let db = Connection::open_with_flags(self.folder().join("ledger.sqlite"), flags).unwrap();
+        let mut statement = db
+            .prepare(
+                "SELECT state, token, attempt, not_before, kind, reason, engine, id FROM jobs ORDER BY id",
+            )
+            .unwrap();
+        let mut publications = db
+            .prepare("SELECT part, text, intent_at, remote_id, after FROM publications WHERE job = ?1 ORDER BY part")
+            .unwrap();
+        let mut parts = |job: i64| {
+            let rows = publications.query_map([job], |row| {
+                Ok(Publication {
+                    part: row.get(0)?,
+                    text: row.get(1)?,
+                    intent_at: Timestamp::from_millisecond(row.get(2)?).unwrap(),
+                    remote_id: row.get::<_, Option<String>>(3)?.map(PostId),
+                    after: row.get::<_, Option<String>>(4)?.map(PostId),
+                })
+            });
+            rows.unwrap().collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let rows = statement.query_map([], |row| {
+            Ok(Kept {
+                state: row.get(0)?,
+                token: row.get(1)?,
+                attempt: row.get(2)?,
+                not_before: row.get(3)?,
+                kind: row.get(4)?,
+                reason: row.get(5)?,
+                engine: row.get(6)?,
+                parts: parts(row.get(7)?)?,
+            })
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+}
+
+/// Dropping a ledger does not wait for its thread; the lock goes when all else is done.
+fn wait_until_free(folder: &Path) {
+    let lock = File::open(folder.join("ledger.lock")).unwrap();
+    let begun = Instant::now();
+    while lock.try_lock().is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the ledger was never closed");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,85 @@
+//! Promises that hold whatever the model says: were the model wrong in the same way as the ledger, these would still tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mynah_domain::{
+    JobEvent, JobId, JobState, PostId,
+    job::Publication,
+    ports::ledger::{Advanced, Change},
+};
+use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
+
+use super::place::Kept;
+
+/// What the ledger was seen to say so far.
+#[derive(Default)]
+pub(crate) struct Promises {
+    tokens: BTreeMap<JobId, i64>,
+    ended: BTreeMap<JobId, String>,
+    on_account: BTreeMap<(JobId, u32), PostId>,
+    completed: BTreeSet<(JobId, i64)>,
+}
+
+impl Promises {
+    /// A change that the ledger made.
+    pub(crate) fn made(&mut self, change: &Change, answer: Advanced) -> Result<(), TestCaseError> {
+        let job = change.job;
+        let mut token = change.token;
+        for event in &change.events {
+            match event {
+                _ if event.leases() => token += 1,
+                JobEvent::Translated(_)
+                | JobEvent::HandedBack { .. }
+                | JobEvent::NotSent { .. }
+                | JobEvent::OutcomeLost { .. }
+                | JobEvent::Published => {
+                    let first = self.completed.insert((job, token));
+                    prop_assert!(first, "two completions of job {} under lease {}", job, token);
+                }
+                JobEvent::PartBegun { part, .. } => {
+                    let known = self.on_account.get(&(job, *part));
+                    prop_assert!(known.is_none(), "part {} of job {} is begun twice", part, job);
+                }
+                JobEvent::PartSent { part, remote_id } => {
+                    let known = self.on_account.entry((job, *part)).or_insert_with(|| remote_id.clone());
+                    prop_assert_eq!(known, remote_id, "part {} of job {} gets another id", part, job);
+                }
+                _ => {}
+            }
+        }
+        prop_assert_eq!(answer.token, token, "a token counts leases, job {}", job);
+        Ok(())
+    }
+
+    /// Every job as it is kept.
+    pub(crate) fn kept(&mut self, jobs: &[Kept]) -> Result<(), TestCaseError> {
+        prop_assert!(self.tokens.len() <= jobs.len(), "a job is gone");
+        for (id, kept) in (1..).map(JobId).zip(jobs) {
+            let before = self.tokens.insert(id, kept.token).unwrap_or_default();
+            prop_assert!(
+                before <= kept.token,
+                "the token of job {} went from {} to {}",
+                id,
+                before,
+                kept.token
+            );
+            if let Some(ended) = self.ended.get(&id) {
+                prop_assert_eq!(ended, &kept.state, "job {} was at its end", id);
+            }
+            if [JobState::Published, JobState::Skipped].iter().any(|state| state.as_str() == kept.state) {
+                self.ended.insert(id, kept.state.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of a job as they are kept.
+    pub(crate) fn published(&self, job: JobId, parts: &[Publication]) -> Result<(), TestCaseError> {
+        for ((_, part), id) in self.on_account.range((job, 0)..=(job, u32::MAX)) {
+            let kept = parts.iter().find(|publication| publication.part == *part);
+            let kept = kept.and_then(|publication| publication.remote_id.as_ref());
+            prop_assert_eq!(kept, Some(id), "part {} of job {} is on the account", part, job);
+        }
+        Ok(())
+    }
+}
