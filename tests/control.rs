@@ -12,7 +12,7 @@ use std::{
 
 use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{PATIENCE, Running, Said, Town, numbered, numbers};
+use support::{PATIENCE, Running, Said, Town, numbered, numbers, until};
 
 /// Runs a command to its end.
 fn said(town: &Town, args: &[&str]) -> Said {
@@ -25,15 +25,6 @@ fn shown(town: &Town, args: &[&str]) -> Value {
     let said = said(town, &[args, &["--json"]].concat());
     said.is_done();
     serde_json::from_str(&said.out).unwrap()
-}
-
-/// Asks until it is so: for what only the service itself can tell.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "it never came to be: {what}");
-        actix_rt::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 fn address(town: &Town) -> Option<SocketAddr> {

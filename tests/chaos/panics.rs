@@ -1,10 +1,13 @@
 //! Panics in every actor and in every kind of future: message handlers, `started`, spawned futures, intervals, timers,
 //! factories, turns, and around calls. The service goes on; and where one actor does nothing but die, it says so and ends.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    oracle::{LANGUAGES, check, fresh_posts_flow, post, said, town},
+    oracle::{LANGUAGES, check_but, finish, post, said, town},
     seed, size,
     support::{PATIENCE, Town, numbered},
 };
@@ -53,6 +56,9 @@ fn orders(panics: usize, random: &mut fastrand::Rng) -> String {
     PLACES.map(order).join(";")
 }
 
+/// Whoever is at work says something within this time.
+const SHORT: Duration = Duration::from_secs(5);
+
 fn eager(town: &mut Town) {
     let settings = [
         "source.poll_interval=100ms",
@@ -85,11 +91,15 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
     let how = format!("CHAOS_PANICS={wanted} CHAOS_SEED={seed}");
     let begun = Instant::now();
     let mut running = town.start(&["run"]);
+    let mut late = BTreeSet::new();
     loop {
         let all = posts * LANGUAGES.len();
-        let came = town.sandbox.until(PATIENCE * 2, |_| said(&town) >= all || running.has_ended()).await;
+        let asked = Instant::now();
+        while !town.sandbox.until(SHORT, |_| said(&town) >= all || running.has_ended()).await {
+            late.extend(retry_what_was_given_up(&town));
+            assert!(asked.elapsed() < PATIENCE * 2, "{} of {all}: {how}\n{}", said(&town), tail(&town));
+        }
         assert!(!running.has_ended(), "it ended: {how}\n{}", tail(&town));
-        assert!(came, "{} of {all} are said: {how}\n{}", said(&town), tail(&town));
         if panics(&town) >= wanted || begun.elapsed() > Duration::from_mins(20) {
             break;
         }
@@ -100,7 +110,7 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
     }
     let seen = panics(&town);
     assert_eq!(running.terminate(), Some(0), "{how}\n{}", tail(&town));
-    check(&town, posts, &how);
+    check_but(&town, posts, &late, &how);
     let log = town.log();
     let missed: Vec<&str> = PLACES
         .map(|(place, ..)| place)
@@ -108,13 +118,39 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
         .filter(|place| !log.contains(&format!("panic: failpoint {place} panic")))
         .collect();
     town.environment.clear();
-    fresh_posts_flow(&town, posts, &how);
+    town.order_faults(r#"{"rules": []}"#);
+    town.sandbox.add_post(post(posts + 1));
+    finish(&town);
+    check_but(&town, posts + 1, &late, &how);
     println!(
-        "panics: {posts} posts x {} targets, {seen} panics, none at {missed:?}: 0 lost, 0 twice, {:.0} s; {how}",
+        "panics: {posts} posts x {} targets, {seen} panics, none at {missed:?}, {} jobs taken for killers and tried again \
+         by hand: 0 lost, 0 twice, {:.0} s; {how}",
         LANGUAGES.len(),
+        late.len(),
         begun.elapsed().as_secs_f64()
     );
     assert!(seen >= wanted, "only {seen} panics: {how}");
+    assert!(late.len() <= wanted / 100, "so many are no coincidence: {late:?}; {how}");
+}
+
+/// Three panics may hit the same job by chance. It is given up then, as it should be, with all that answers it; a person
+/// has them tried again.
+fn retry_what_was_given_up(town: &Town) -> Vec<(String, usize)> {
+    let listed = town.command(&["jobs", "--state", "failed,held", "--json"]).output().unwrap();
+    // It may be asked at a moment when the router dies.
+    let Ok(listed) = serde_json::from_slice::<serde_json::Value>(&listed.stdout) else { return Vec::new() };
+    let jobs = listed["jobs"].as_array().unwrap();
+    let ids: Vec<String> = jobs.iter().map(|job| job["id"].to_string()).collect();
+    if !ids.is_empty() {
+        let ids = ids.iter().map(String::as_str);
+        let retry: Vec<&str> = ["jobs", "retry"].into_iter().chain(ids).collect();
+        town.command(&retry).output().unwrap();
+    }
+    let number = |text: &str| text.split_whitespace().find_map(|word| word.parse().ok()).unwrap();
+    let account = |target: &str| target.trim_start_matches("x:").to_owned();
+    jobs.iter()
+        .map(|job| (account(job["target"].as_str().unwrap()), number(job["text"].as_str().unwrap())))
+        .collect()
 }
 
 fn tail(town: &Town) -> String {

@@ -12,6 +12,8 @@ use std::{
 };
 
 use mynah_sandbox::{FaultPlan, PostId, RateLimits, Sandbox, SandboxConfig, StoredPost, TimelinePost};
+pub(crate) use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 
 pub(crate) const SOURCE: &str = "town";
 
@@ -147,7 +149,16 @@ impl Town {
         let account = account(language);
         let came =
             self.sandbox.until(PATIENCE, |sandbox| sandbox.publications(&account).len() >= count).await;
-        assert!(came, "{} of {count} on @{account}", self.publications(language).len());
+        assert!(came, "{} of {count} on @{account}:\n{}", self.publications(language).len(), self.log());
+    }
+}
+
+/// Asks until it is so: for what only the service itself can tell, and the sandbox does not notice.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "it never came to be: {what}");
+        actix_rt::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -182,6 +193,13 @@ impl Said {
     }
 }
 
+/// Sends a signal to a process that a test started.
+pub(crate) fn signal(process: u32, signal: Signal) {
+    let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    // It may have ended.
+    let _ = kill_process(process, signal);
+}
+
 /// A command that runs; it is killed where a test forgets it.
 pub(crate) struct Running(Child);
 
@@ -194,9 +212,31 @@ impl Running {
 
     /// `kill -TERM`, and the exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.0.wait().unwrap().code()
+        self.send_term();
+        self.wait()
+    }
+
+    /// `kill -TERM`.
+    pub(crate) fn send_term(&self) {
+        signal(self.0.id(), Signal::TERM);
+    }
+
+    /// The processes that it started, and those that these started.
+    pub(crate) fn descendants(&self) -> Vec<u32> {
+        let mut all = vec![self.0.id()];
+        let mut next = 0;
+        while let Some(parent) = all.get(next) {
+            // One that ended meanwhile has none.
+            let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+            let children =
+                threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+            let children: Vec<u32> = children
+                .flat_map(|all| all.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+                .collect();
+            all.extend(children);
+            next += 1;
+        }
+        all.split_off(1)
     }
 
     /// Whether it ends by itself in time.
