@@ -7,7 +7,7 @@ mod support;
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost};
