@@ -15,13 +15,13 @@ use crate::{
 /// Where to panic, what share of all panics falls there, and how many passes lie between two of them at most. Where a
 /// job is in hand they are far apart: three deaths make a job one that kills.
 const PLACES: [(&str, usize, usize); 26] = [
-    ("router.handler", 15, 12),
-    ("router.spawned", 15, 12),
+    ("router.handler", 15, 60),
+    ("router.spawned", 15, 60),
     ("router.started", 4, 3),
     ("router.interval", 5, 20),
     ("cache.handler", 6, 4),
     ("cache.started", 2, 2),
-    ("cache.interval", 2, 2),
+    ("cache.interval", 2, 4),
     ("cache.spawned", 1, 2),
     ("stats.handler", 15, 30),
     ("stats.started", 3, 2),
