@@ -163,6 +163,14 @@ async fn a_ledger_from_a_newer_version() {
 }
 
 #[actix_rt::test]
+async fn a_ledger_that_is_gone() {
+    let town = town().await;
+    town.once().is_done();
+    std::fs::remove_file(town.folder.path().join("data/ledger.sqlite")).unwrap();
+    assert_says!(town, town.once(), 1);
+}
+
+#[actix_rt::test]
 async fn a_second_process_on_one_ledger() {
     let town = town().await;
     let running = town.start(&["run"]);

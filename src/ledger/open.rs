@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -52,6 +52,16 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// There was one, and nothing of it is left.
+    #[error(
+        "{path} is gone or empty, though there was a ledger: what is on the accounts is not known any more, and to go on would say it twice; restore it from a backup, or remove {lock} too to begin anew"
+    )]
+    Gone {
+        /// The ledger.
+        path: PathBuf,
+        /// The file that knows of it.
+        lock: PathBuf,
+    },
     /// It is damaged.
     #[error(
         "{path} is damaged ({detail}) and is left as it is; restore it from a backup, or save what can be read with `sqlite3 {path} .recover`"
@@ -63,6 +73,10 @@ pub enum OpenError {
         detail: String,
     },
 }
+
+/// Written into the lock's file once there is a ledger beside it. A ledger that is gone would else look like one that
+/// never was, and everything would be said again.
+const MARK: &str = "There is a ledger beside this file. Without it, mynah begins anew only when this file is removed, too.\n";
 
 /// An open file, with the lock that keeps others out for as long as it lives.
 pub(super) struct Opened {
@@ -79,14 +93,20 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
     }
-    let lock = lock(path)?;
+    let mut lock = lock(path)?;
+    let mut mark = String::new();
+    lock.read_to_string(&mut mark).map_err(|error| unwritable(path, &error))?;
+    let was_there = !mark.is_empty();
     // Made here and not by SQLite, so that nobody else may read it.
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).map_err(|error| unwritable(path, &error))?;
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let told = |error: rusqlite::Error| explain(path, &error);
+    let told = |error: rusqlite::Error| match explain(path, &error) {
+        OpenError::Foreign { path } if was_there => damaged(&path, "its head is no ledger's"),
+        error => error,
+    };
     let mut connection = Connection::open_with_flags(path, flags).map_err(told)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(told)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -99,15 +119,23 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
+    if was_there && tables == 0 {
+        return Err(OpenError::Gone { path: path.to_owned(), lock: lock_of(path) });
+    }
     let found = usize::try_from(version).unwrap_or(usize::MAX);
     if found > MIGRATIONS.len() {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
     }
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
     if sound != "ok" {
-        return Err(OpenError::Damaged { path: path.to_owned(), detail: sound });
+        return Err(damaged(path, &sound));
     }
     set_up(&mut connection, found).map_err(told)?;
+    if !was_there {
+        lock.write_all(MARK.as_bytes())
+            .and_then(|()| lock.sync_all())
+            .map_err(|error| unwritable(&lock_of(path), &error))?;
+    }
     Ok(Opened { connection, path: path.to_owned(), lock })
 }
 
@@ -139,17 +167,27 @@ pub fn is_in_use(path: &Path) -> Result<bool, OpenError> {
 
 /// One process at a time. The lock goes with the process, however it ends.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let file = path.with_extension("lock");
+    let file = lock_of(path);
     let unwritable =
         |error: io::Error| OpenError::Unwritable { path: file.clone(), error: error.to_string() };
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let lock = options.open(&file).map_err(unwritable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
         Err(fs::TryLockError::Error(error)) => Err(unwritable(error)),
     }
+}
+
+fn lock_of(ledger: &Path) -> PathBuf {
+    ledger.with_extension("lock")
+}
+
+/// SQLite tells some findings in several lines.
+fn damaged(path: &Path, detail: &str) -> OpenError {
+    let detail: Vec<&str> = detail.lines().collect();
+    OpenError::Damaged { path: path.to_owned(), detail: detail.join(" ") }
 }
 
 fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
@@ -160,7 +198,7 @@ fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
         Some(
             ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::DiskFull,
         ) => OpenError::Unwritable { path, error: error.to_string() },
-        _ => OpenError::Damaged { path, detail: error.to_string() },
+        _ => damaged(&path, &error.to_string()),
     }
 }
 
@@ -249,6 +287,22 @@ mod tests {
         }
         fs::write(&path, bytes).unwrap();
         assert!(opened(&path).contains("is damaged"), "{}", opened(&path));
+    }
+
+    #[test]
+    fn a_ledger_that_is_gone_is_not_begun_anew_in_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        drop(open(&path).unwrap());
+        for emptied in [fs::remove_file, |path: &PathBuf| fs::write(path, "")] {
+            emptied(&path).unwrap();
+            assert!(opened(&path).contains("is gone or empty"), "{}", opened(&path));
+        }
+        fs::write(&path, "not the head of a ledger".repeat(1000)).unwrap();
+        assert!(opened(&path).contains("is damaged"), "{}", opened(&path));
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(lock_of(&path)).unwrap();
+        assert_eq!(opened(&path), "opened");
     }
 
     #[test]
