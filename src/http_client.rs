@@ -124,6 +124,16 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+#[cfg(test)]
+impl Answer {
+    /// An answer that nobody sent.
+    pub(crate) fn made_up(status: u16, header: (&'static str, &str), body: &str) -> Self {
+        let name = awc::http::header::HeaderName::from_static(header.0);
+        let headers = HeaderMap::from_iter([(name, header.1.parse().unwrap())]);
+        Self { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
+    }
+}
+
 impl Answer {
     /// A header by name, whatever its case; the first where there are several. `None` too where it is not text.
     pub fn header(&self, name: &str) -> Option<&str> {

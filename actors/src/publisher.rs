@@ -36,8 +36,9 @@ use crate::{
 /// How often a message that X calls a repetition is looked for before it is held as one.
 const LOOKS: u32 = 3;
 
-/// How far before the intent a lookup begins where the account had no message yet to begin from, for clocks that differ.
-const SLACK: Duration = Duration::from_mins(2);
+/// How far before the intent a lookup begins where the account had no message yet to begin from: more than this machine's
+/// clock may have been ahead when the intent was written.
+const SLACK: Duration = Duration::from_hours(24);
 
 /// A token is believed to be dead after this many refusals in a row: X refuses a good one now and then.
 const REFUSALS: u32 = 3;

@@ -3,6 +3,7 @@
 
 use std::{fmt, num::NonZeroU64};
 
+use jiff::Timestamp;
 use oauth::{Builder, Credentials, HmacSha1, ParameterList};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -41,32 +42,36 @@ impl fmt::Debug for XAuth {
 }
 
 impl XAuth {
-    /// The `Authorization` header of a call. `url` is without its query; `query` is signed with it. JSON bodies take no
-    /// part in the signature.
-    pub fn header(&self, method: &str, url: &str, query: &[(&str, &str)]) -> String {
+    /// The `Authorization` header of a call at that moment. `url` is without its query; `query` is signed with it. JSON
+    /// bodies take no part in the signature.
+    pub fn header(&self, method: &str, url: &str, query: &[(&str, &str)], now: Timestamp) -> String {
         match self {
             Self::App(token) | Self::User2(token) => format!("Bearer {}", token.expose_secret()),
-            Self::User1(keys) => keys.sign(method, url, query, None),
+            Self::User1(keys) => keys.sign(method, url, query, now, None),
         }
     }
 }
 
 impl OAuth1 {
-    /// Signs; `pinned` sets nonce and timestamp, for tests with published vectors.
+    /// Signs; `pinned` sets the nonce, for tests with published vectors.
     fn sign(
         &self,
         method: &str,
         url: &str,
         query: &[(&str, &str)],
-        pinned: Option<(&str, NonZeroU64)>,
+        now: Timestamp,
+        pinned: Option<&str>,
     ) -> String {
         let client =
             Credentials::new(self.consumer_key.expose_secret(), self.consumer_secret.expose_secret());
         let token = Credentials::new(self.token.expose_secret(), self.token_secret.expose_secret());
         let mut builder = Builder::<_, &str, &str>::new(client, HmacSha1::new());
         builder.token(token).version(true);
-        if let Some((nonce, timestamp)) = pinned {
-            builder.nonce(nonce).timestamp(timestamp);
+        if let Some(seconds) = u64::try_from(now.as_second()).ok().and_then(NonZeroU64::new) {
+            builder.timestamp(seconds);
+        }
+        if let Some(nonce) = pinned {
+            builder.nonce(nonce);
         }
         let parameters = ParameterList::new(query.to_vec());
         builder.authorize(method, url, &parameters)
@@ -115,9 +120,10 @@ mod tests {
             ("GET", "https://api.x.com/2/users/2244994945/tweets", &timeline, "JUsdyMTEoz7Rf5pqR6k6s05byac="),
             ("DELETE", "https://api.x.com/2/tweets/1445880548472328192", &[], "TthENO2qlGBISSakx+HkjNy7NpU="),
         ];
-        let nonce = ("kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg", NonZeroU64::new(1_318_622_958).unwrap());
+        let nonce = "kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg";
+        let now = Timestamp::from_second(1_318_622_958).unwrap();
         for (method, url, query, signature) in vectors {
-            let header = published().sign(method, url, query, Some(nonce));
+            let header = published().sign(method, url, query, now, Some(nonce));
             let encoded = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
             assert!(header.contains(&format!("oauth_signature=\"{encoded}\"")), "{method} {url}: {header}");
         }

@@ -3,11 +3,13 @@
 use std::{fmt::Write as _, time::Duration};
 
 use awc::http::Method;
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
     XAuth,
+    clock::XClock,
     problem::{Refusal, excerpt, refusal},
 };
 use crate::http_client::{Answer, HttpClient, HttpError, Limits, Request};
@@ -29,6 +31,7 @@ pub struct XClient {
     http: HttpClient,
     base: String,
     auth: XAuth,
+    clock: XClock,
 }
 
 /// A call did not bring what it was for.
@@ -52,7 +55,7 @@ impl XClient {
             connect_timeout: Limits::default().connect_timeout.min(settings.timeout),
             ..Limits::default()
         };
-        Self { http: HttpClient::shared(&base, limits), base, auth }
+        Self { http: HttpClient::shared(&base, limits), base, auth, clock: XClock::default() }
     }
 
     /// Asks for something.
@@ -63,34 +66,42 @@ impl XClient {
             // Writing to a string cannot fail.
             let _ = write!(asked, "{separator}{}={}", encode(name), encode(value));
         }
-        let request = Request::get(asked).header("authorization", self.auth.header("GET", &url, query));
-        self.call(request).await
+        self.call(&Request::get(asked), |now| self.auth.header("GET", &url, query, now)).await
     }
 
     /// Has something done.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
         let url = format!("{}{path}", self.base);
         let request = Request::new(Method::POST, url.clone())
-            .header("authorization", self.auth.header("POST", &url, &[]))
             .json(body)
             .map_err(|error| CallError::Unreachable(format!("the request could not be written: {error}")))?;
-        self.call(request).await
+        self.call(&request, |now| self.auth.header("POST", &url, &[], now)).await
     }
 
-    async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, CallError> {
-        let answer = match self.http.send(request).await {
-            Ok(answer) => answer,
-            Err(HttpError::Unreachable(why)) => {
-                return Err(CallError::Unreachable(format!(
-                    "cannot reach X at {}: {why}; check the network and x.base_url",
-                    self.base
-                )));
-            }
-            Err(error @ (HttpError::NoAnswer(_) | HttpError::TooLarge { .. })) => {
-                return Err(CallError::NoAnswer(format!("X at {}: {error}", self.base)));
-            }
-        };
+    async fn call<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        sign: impl Fn(Timestamp) -> String,
+    ) -> Result<T, CallError> {
+        let signed = || request.clone().header("authorization", sign(self.clock.now()));
+        let mut answer = self.send(signed()).await?;
+        // Perhaps nothing but the time in the signature was wrong. What is refused was not done, and may be sent again.
+        if self.clock.learn(&answer) && answer.status == 401 {
+            answer = self.send(signed()).await?;
+        }
         read(&answer)
+    }
+
+    async fn send(&self, request: Request) -> Result<Answer, CallError> {
+        self.http.send(request).await.map_err(|error| match error {
+            HttpError::Unreachable(why) => CallError::Unreachable(format!(
+                "cannot reach X at {}: {why}; check the network and x.base_url",
+                self.base
+            )),
+            HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => {
+                CallError::NoAnswer(format!("X at {}: {error}", self.base))
+            }
+        })
     }
 }
 
@@ -121,4 +132,34 @@ fn encode(text: &str) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_sandbox::{Endpoint, SandboxConfig};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::x::auth::OAuth1;
+
+    #[actix_rt::test]
+    async fn a_wrong_clock_costs_one_call_and_no_account() {
+        let config = SandboxConfig::default().target("town_es", "es");
+        let sandbox = mynah_sandbox::start(config).await.unwrap();
+        let keys = mynah_sandbox::credentials("town_es");
+        let auth = XAuth::User1(Box::new(OAuth1 {
+            consumer_key: keys.consumer_key.into(),
+            consumer_secret: keys.consumer_secret.into(),
+            token: keys.access_token.into(),
+            token_secret: keys.access_token_secret.into(),
+        }));
+        let base_url = sandbox.url().parse().unwrap();
+        let settings = XSettings { base_url, timeout: Duration::from_secs(5), connections: 1 };
+        let client = XClient { clock: XClock::off_by(-3600), ..XClient::new(&settings, auth) };
+        for text in ["Hola", "Adiós"] {
+            client.post::<Value>("/2/tweets", &json!({"text": text})).await.unwrap();
+        }
+        assert_eq!(sandbox.publications("town_es").len(), 2);
+        assert_eq!(sandbox.count(Endpoint::Post).requests, 3);
+    }
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::wire::Problem;
+use super::{clock::ahead, wire::Problem};
 use crate::{http_client::Answer, telemetry::logging::printable};
 
 /// What an answer other than the one hoped for means.
@@ -74,10 +74,13 @@ pub fn refusal(answer: &Answer) -> Refusal {
 /// The latest of all moments that X names for a limit that is used up.
 fn rate_limited(answer: &Answer, reason: String) -> Refusal {
     let number = |name: &str| answer.header(name)?.parse::<i64>().ok();
+    // They are moments of X's clock.
+    let ahead = ahead(answer);
     let named =
         ["x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour"].into_iter().filter_map(|limit| {
             (number(&format!("{limit}-remaining"))? <= 0).then_some(())?;
-            Timestamp::from_second(number(&format!("{limit}-reset"))?).ok()
+            let theirs = Timestamp::from_second(number(&format!("{limit}-reset"))?).ok()?;
+            theirs.checked_sub(ahead).ok()
         });
     let after = number("retry-after").and_then(|seconds| {
         Timestamp::now().checked_add(std::time::Duration::from_secs(seconds.try_into().ok()?)).ok()
