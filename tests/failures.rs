@@ -145,6 +145,28 @@ async fn a_dead_token_stops_its_own_target_alone_and_a_passing_refusal_stops_non
     all_said(&town, "es", 30);
 }
 
+#[actix_rt::test]
+async fn one_that_does_not_go_on_is_set_aside_and_the_rest_of_its_account_is_said() {
+    // Its answer is lost, and looking whether it is there fails, too: nobody can know.
+    let settings = ["x.timeout=300ms", "publisher.settle=1s", "publisher.order_patience=1s"];
+    let (town, running) = service(0, &["es"], "gemini", &settings).await;
+    let lost = r#"{"endpoint": "x.post", "fault": "hang_after_act", "nth": 1}"#;
+    let blind = r#"{"endpoint": "x.timeline", "fault": {"status": 503}, "after": 1}"#;
+    say_more(&town, 0, 5);
+    town.order_faults(&format!(r#"{{"rules": [{lost}, {blind}]}}"#));
+    town.until_published("es", 5).await;
+    let held = town.command(&["jobs", "--state", "held"]).output().unwrap();
+    let held = String::from_utf8(held.stdout).unwrap();
+    assert!(held.contains("held (stalled)"), "{held}");
+    town.order_faults(r#"{"rules": []}"#);
+    let retried = town.command(&["jobs", "retry", "--kind", "stalled"]).output().unwrap();
+    assert!(retried.status.success(), "{}", String::from_utf8_lossy(&retried.stderr));
+    until("it is found", || town.log().contains("found on the account")).await;
+    assert_eq!(running.terminate(), Some(0));
+    town.once().is_done();
+    all_said(&town, "es", 5);
+}
+
 /// Two threads of three; X refuses the second answer.
 async fn refused_answer(threads: &str) -> Town {
     let post = |number: usize, thread: &str| {
