@@ -23,7 +23,7 @@ use actix_web::{
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use super::{BODY_MOST, api::ApiError};
+use super::{BODY_MOST, error::ApiError};
 
 /// What a monitor asks: it tells nothing but whether the service is well.
 const OPEN: [&str; 2] = ["/health", "/ready"];

@@ -9,6 +9,7 @@
 //! found so, and a command can only ever reach the service of its own data directory.
 
 mod api;
+mod error;
 mod guard;
 mod ready;
 

@@ -112,6 +112,9 @@ pub enum Network {
     X,
 }
 
+/// The networks by their names in the settings.
+pub(super) const NETWORKS: [(&str, Network); 1] = [("x", Network::X)];
+
 impl Network {
     /// As settings and the ledger name it.
     pub fn as_str(self) -> &'static str {

@@ -18,8 +18,8 @@ use super::{
     },
     model::{
         ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
-        GeminiSettings, LogFormat, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings,
-        ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+        GeminiSettings, LogFormat, LogSettings, NETWORKS, Preset, PublisherSettings, RouterSettings,
+        Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
@@ -27,7 +27,6 @@ use super::{
 };
 use crate::x::client::XSettings;
 
-pub(super) const NETWORKS: [(&str, Network); 1] = [("x", Network::X)];
 const FORMATS: [(&str, LogFormat); 1] = [("text", LogFormat::Text)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 const LEVELS: [(&str, LevelFilter); 6] = [

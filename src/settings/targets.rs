@@ -5,8 +5,7 @@ use mynah_domain::{Language, Tone, TooLong, caps::Caps};
 
 use super::{
     kinds::{cap, choice, handle, language},
-    model::{TargetSettings, XUserAuth},
-    read::NETWORKS,
+    model::{NETWORKS, TargetSettings, XUserAuth},
     reader::Reader,
     secrets::{TargetKeys, Vault},
 };

@@ -12,10 +12,10 @@ use mynah_actors::{
 };
 use serde_json::json;
 
-use super::{ApiError, LOOK};
+use super::LOOK;
 use crate::{
     control::wire::{Actor, Actors},
-    http::Control,
+    http::{Control, error::ApiError},
 };
 
 /// The supervisor waits for nobody.

@@ -7,14 +7,13 @@ use actix_web::web::{Data, Json, Query};
 use mynah_actors::router::{Decide, Decided, Decision};
 use mynah_domain::JobId;
 
-use super::ApiError;
 use crate::{
     control::{
         self,
         choice::{choose, decide_all},
         wire,
     },
-    http::Control,
+    http::{Control, error::ApiError},
 };
 
 /// How many jobs are shown where nobody says.

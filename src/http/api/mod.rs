@@ -8,20 +8,15 @@ use std::time::Duration;
 
 use actix::{Handler, Message, dev::ToEnvelope};
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpResponse,
     error::JsonPayloadError,
     http::StatusCode,
     web::{self, Data},
 };
-use mynah_actors::{
-    router::Router,
-    supervision::{Letter, supervisor::NoSuchActor},
-};
-use mynah_domain::ports::LedgerError;
+use mynah_actors::{router::Router, supervision::Letter};
 use serde_json::json;
 
-use super::{BODY_MOST, Control, guard::Refusal, ready};
-use crate::control::{NotUnderstood, wire::Problem};
+use super::{BODY_MOST, Control, error::ApiError, guard::Refusal, ready};
 
 /// How long the router may take for an answer that it has at hand.
 const LOOK: Duration = Duration::from_secs(2);
@@ -83,48 +78,5 @@ impl Control {
             }
             Err(_) => Err(ApiError::Unavailable("the router does not answer; see the log".into())),
         }
-    }
-}
-
-/// An answer that is no success.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
-    #[error("{0}")]
-    Refused(Refusal),
-    #[error("{0}")]
-    Wrong(String),
-    #[error("{0}")]
-    NotFound(String),
-    #[error("{0}")]
-    Unavailable(String),
-    #[error("{0}")]
-    Ledger(#[from] LedgerError),
-}
-
-impl From<NotUnderstood> for ApiError {
-    fn from(error: NotUnderstood) -> Self {
-        Self::Wrong(error.to_string())
-    }
-}
-
-impl From<NoSuchActor> for ApiError {
-    fn from(error: NoSuchActor) -> Self {
-        Self::NotFound(error.to_string())
-    }
-}
-
-impl ResponseError for ApiError {
-    fn status_code(&self) -> StatusCode {
-        match self {
-            Self::Refused(refusal) => refusal.status(),
-            Self::Wrong(_) => StatusCode::BAD_REQUEST,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Ledger(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status_code()).json(Problem { error: self.to_string() })
     }
 }

@@ -8,14 +8,14 @@ use mynah_actors::{
     router::{Blocked, Unblock},
 };
 
-use super::{ApiError, LOOK};
+use super::LOOK;
 use crate::{
     app,
     control::{
         names,
         wire::{Pause, Pauses},
     },
-    http::Control,
+    http::{Control, error::ApiError},
 };
 
 pub(super) async fn list(control: Data<Control>) -> Json<Pauses> {
