@@ -10,7 +10,10 @@ use crate::text::{EntityKind, entities};
 pub(super) fn check(candidate: &Candidate<'_>) -> Option<Finding> {
     let mut balance: BTreeMap<(EntityKind, &str), i64> = BTreeMap::new();
     for thing in &candidate.source.protected {
-        *balance.entry((thing.kind, &thing.text)).or_default() += 1;
+        // What it becomes may be no entity any more, or hold one.
+        for entity in entities(&thing.becomes) {
+            *balance.entry((entity.kind, &thing.becomes[entity.range])).or_default() += 1;
+        }
     }
     for part in candidate.parts {
         for entity in entities(part) {

@@ -1,10 +1,16 @@
 //! The rules for text: what in it is no words, how long a network counts it, how it is split.
 
+pub mod emoji;
 pub mod entities;
+pub mod glossary;
 pub mod length;
 pub mod mask;
+pub mod numbers;
+pub mod protect;
 pub mod split;
 
 pub use entities::{Entity, EntityKind, entities};
+pub use glossary::{Glossary, GlossaryError, Term};
 pub use length::weighted_length;
 pub use mask::{Mask, MaskedText, Segment, mask};
+pub use protect::{Hashtags, Masking, Mentions, Protected, ProtectedKind};

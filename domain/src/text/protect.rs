@@ -1,0 +1,259 @@
+//! What of a text an engine may not touch, and what it becomes: links, mentions, tags, emoji, numbers and the terms of a
+//! glossary. Where two overlap, an entity of the network counts before a term, and that before a number.
+
+use std::{cmp::Reverse, ops::Range, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    emoji::emoji,
+    entities::{EntityKind, entities},
+    glossary::Glossary,
+    mask::{Mask, MaskedText, Segment},
+    numbers::numbers,
+};
+
+/// What is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProtectedKind {
+    /// `https://…`, or a name that the network would link by itself.
+    Link,
+    /// `@name`.
+    Mention,
+    /// `#word`.
+    Hashtag,
+    /// `$TICKER`.
+    Cashtag,
+    /// One emoji, or several that touch each other.
+    Emoji,
+    /// A number with its unit, a date, a time, a name with digits in it.
+    Number,
+    /// A term of the glossary.
+    Term,
+}
+
+impl From<EntityKind> for ProtectedKind {
+    fn from(kind: EntityKind) -> Self {
+        match kind {
+            EntityKind::Link => Self::Link,
+            EntityKind::Mention => Self::Mention,
+            EntityKind::Hashtag => Self::Hashtag,
+            EntityKind::Cashtag => Self::Cashtag,
+        }
+    }
+}
+
+impl ProtectedKind {
+    /// The kind as people and JSON read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Mention => "mention",
+            Self::Hashtag => "hashtag",
+            Self::Cashtag => "cashtag",
+            Self::Emoji => "emoji",
+            Self::Number => "number",
+            Self::Term => "term",
+        }
+    }
+}
+
+/// Something that comes back exactly once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protected {
+    /// What it is.
+    pub kind: ProtectedKind,
+    /// Exactly what stood there.
+    pub text: String,
+    /// What stands there in the translation.
+    pub becomes: String,
+}
+
+/// What becomes of mentions. On X each of them notifies somebody, on every target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mentions {
+    /// They stay.
+    #[default]
+    Keep,
+    /// The name without its `@`: nobody is notified.
+    Name,
+    /// They are left out.
+    Drop,
+}
+
+/// What becomes of hashtags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Hashtags {
+    /// They stay as they are.
+    #[default]
+    Keep,
+    /// They are left out.
+    Drop,
+}
+
+/// How one target has texts masked.
+#[derive(Debug, Clone, Default)]
+pub struct Masking {
+    /// What becomes of mentions.
+    pub mentions: Mentions,
+    /// What becomes of hashtags.
+    pub hashtags: Hashtags,
+    /// The terms that are always said in the same way.
+    pub glossary: Arc<Glossary>,
+}
+
+struct Span<'a> {
+    kind: ProtectedKind,
+    range: Range<usize>,
+    becomes: Option<&'a str>,
+}
+
+impl Masking {
+    /// Takes what must not change out of `text`.
+    pub fn mask(&self, text: &str) -> Mask {
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut protected = Vec::new();
+        let mut end = 0;
+        let mut dropped = false;
+        for span in self.spans(text) {
+            push_words(&mut segments, &text[end..span.range.start], dropped);
+            end = span.range.end;
+            let Some(becomes) = span.becomes else {
+                dropped = true;
+                continue;
+            };
+            dropped = false;
+            segments.push(Segment::Placeholder(protected.len()));
+            let text = text[span.range].to_owned();
+            protected.push(Protected { kind: span.kind, text, becomes: becomes.to_owned() });
+        }
+        push_words(&mut segments, &text[end..], dropped);
+        if dropped
+            && end == text.len()
+            && let Some(Segment::Words(last)) = segments.last_mut()
+        {
+            last.truncate(last.trim_end().len());
+        }
+        Mask { text: MaskedText::from_segments(segments), protected }
+    }
+
+    /// What is protected, in order, none overlapping another; none to become means that it is left out.
+    fn spans<'a>(&'a self, text: &'a str) -> Vec<Span<'a>> {
+        let entities = entities(text).into_iter().map(|entity| {
+            let there = &text[entity.range.clone()];
+            let becomes = match (entity.kind, self.mentions, self.hashtags) {
+                (EntityKind::Mention, Mentions::Drop, _) | (EntityKind::Hashtag, _, Hashtags::Drop) => None,
+                (EntityKind::Mention, Mentions::Name, _) => Some(there.trim_start_matches(['@', '＠'])),
+                _ => Some(there),
+            };
+            Span { kind: entity.kind.into(), range: entity.range, becomes }
+        });
+        let terms = self.glossary.find(text).into_iter().map(|(range, becomes)| Span {
+            kind: ProtectedKind::Term,
+            range,
+            becomes: Some(becomes),
+        });
+        let as_it_is = |kind: ProtectedKind, ranges: Vec<Range<usize>>| {
+            ranges.into_iter().map(move |range| Span { kind, becomes: Some(&text[range.clone()]), range })
+        };
+        let (emoji, numbers) =
+            (as_it_is(ProtectedKind::Emoji, emoji(text)), as_it_is(ProtectedKind::Number, numbers(text)));
+        let mut spans: Vec<Span<'a>> = Vec::new();
+        // By rank: what overlaps something of a higher one is left out.
+        for ranked in [entities.collect::<Vec<_>>(), terms.collect(), emoji.collect(), numbers.collect()] {
+            let taken = spans.len();
+            for span in ranked {
+                let free = spans[..taken]
+                    .iter()
+                    .all(|other| span.range.end <= other.range.start || other.range.end <= span.range.start);
+                if free {
+                    spans.push(span);
+                }
+            }
+        }
+        spans.sort_by_key(|span| (span.range.start, Reverse(span.range.end)));
+        spans
+    }
+}
+
+/// Adds words; behind something that was left out, one of the two spaces around it goes, and the one before a full stop.
+fn push_words(segments: &mut Vec<Segment>, words: &str, behind_dropped: bool) {
+    let mut words = words;
+    if behind_dropped {
+        let spaced = match segments.last() {
+            None => true,
+            Some(Segment::Words(before)) => before.ends_with(char::is_whitespace),
+            Some(Segment::Placeholder(_)) => false,
+        };
+        if spaced {
+            words = words.strip_prefix([' ', '\u{a0}']).unwrap_or(words);
+            if words.starts_with(['.', ',', ';', ':', '!', '?', '…', ')'])
+                && let Some(Segment::Words(before)) = segments.last_mut()
+            {
+                before.truncate(before.trim_end_matches(' ').len());
+            }
+        }
+    }
+    match segments.last_mut() {
+        _ if words.is_empty() => {}
+        Some(Segment::Words(before)) => before.push_str(words),
+        _ => segments.push(Segment::Words(words.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::glossary::Term, *};
+
+    fn protected(text: &str) -> Vec<(ProtectedKind, String)> {
+        Masking::default().mask(text).protected.into_iter().map(|thing| (thing.kind, thing.text)).collect()
+    }
+
+    #[test]
+    fn everything_that_must_not_change_is_taken_out_whole() {
+        use ProtectedKind::{Cashtag, Emoji, Hashtag, Link, Mention, Number};
+        let expected = [
+            (Mention, "@bob1"),
+            (Number, "$1,000"),
+            (Cashtag, "$TSLA"),
+            (Number, "10:30"),
+            (Hashtag, "#covid19"),
+            (Link, "https://a.example/2026/11"),
+            (Emoji, "👨‍👩‍👧‍👦🎉"),
+        ];
+        let found = protected("Hi @bob1: $1,000 in $TSLA at 10:30 #covid19 https://a.example/2026/11 👨‍👩‍👧‍👦🎉");
+        assert_eq!(found, expected.map(|(kind, text)| (kind, text.to_owned())));
+    }
+
+    #[test]
+    fn a_term_becomes_what_the_glossary_says() {
+        let term = Term { term: "city hall".into(), becomes: Some("Ayuntamiento".into()) };
+        let glossary = Arc::new(Glossary::new(vec![term]).unwrap());
+        let mask =
+            Masking { glossary, ..Masking::default() }.mask("City Hall opens; see @cityhall and #cityhall");
+        assert_eq!(mask.restore(&mask.text).unwrap(), "Ayuntamiento opens; see @cityhall and #cityhall");
+    }
+
+    #[test]
+    fn mentions_and_hashtags_can_be_left_out_or_name_without_notifying() {
+        let said = |mentions, hashtags, text: &str| {
+            let mask = Masking { mentions, hashtags, ..Masking::default() }.mask(text);
+            mask.restore(&mask.text).unwrap()
+        };
+        let name = |text| said(Mentions::Name, Hashtags::Keep, text);
+        assert_eq!(name("Thanks @bob, and ＠eve!"), "Thanks bob, and eve!");
+        let dropped = |text| said(Mentions::Drop, Hashtags::Drop, text);
+        for (text, expected) in [
+            ("Hi @bob, how are you?", "Hi, how are you?"),
+            ("@bob @eve see this", "see this"),
+            ("See this #a #b", "See this"),
+            ("#a", ""),
+            ("Stay #home now", "Stay now"),
+            ("(#a) b", "() b"),
+            ("1 #a https://a.example", "1 https://a.example"),
+        ] {
+            assert_eq!(dropped(text), expected, "{text}");
+        }
+    }
+}
