@@ -12,7 +12,7 @@ use mynah_actors::{
     publisher::{Limits, PublisherParts},
     router::{RouterParts, RouterSettings},
     supervision::supervisor::SupervisorSettings,
-    translator::TranslatorParts,
+    translator::{TranslatorParts, asking::Asking},
     upstreams::Upstreams,
 };
 use mynah_domain::{
@@ -21,6 +21,7 @@ use mynah_domain::{
     breaker::BreakerPolicy,
     ports::{Clock, Destination, Engine, Ledger, Source, SystemClock, ledger::Mark},
     text::length::X_MAX_WEIGHTED_LENGTH,
+    text::{Masking, SharedGlossary},
 };
 use tokio::sync::mpsc;
 
@@ -30,6 +31,7 @@ use crate::{
         apertium::{Apertium, ApertiumSettings},
         gemini::{Gemini, GeminiSettings},
     },
+    glossary::{self, LoadError},
     ledger::{OpenError, SqliteLedger},
     settings::{EngineChoice, Settings, Start as StartAt, TargetSettings},
     sources::x::{XSource, XSourceSettings},
@@ -83,7 +85,13 @@ pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Res
     let upstreams = Upstreams::new(BREAKER);
     let links = Links::default();
     let meter = links.meter();
-    let targets: Vec<Target> = settings.targets.iter().map(target).collect();
+    let targets: Vec<Target> = targets(settings).map_err(|error| error.to_string())?;
+    let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(&targets);
+    let glossaries: Vec<_> =
+        files.filter_map(|(file, target)| Some((file?, target.masking.glossary.clone()))).collect();
+    if !glossaries.is_empty() {
+        actix_rt::spawn(glossary::watch(glossaries));
+    }
     let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
     let targets = by_name(targets);
     let silent = pauses::recall(&*ledger, pausable(&order)).await.map_err(|error| error.to_string())?;
@@ -121,25 +129,28 @@ pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Res
     };
     let translator = TranslatorParts {
         router: links.router.clone(),
-        cache: links.cache.clone(),
-        from: settings.source.language,
         targets: targets.clone(),
-        upstreams: upstreams.clone(),
-        backoff: BACKOFF,
-        clock: clock.clone(),
-        meter: meter.clone(),
+        ledger: ledger.clone(),
+        asking: Asking {
+            cache: Some(links.cache.clone()),
+            upstreams: upstreams.clone(),
+            clock: clock.clone(),
+            meter: meter.clone(),
+            ..asking(settings)
+        },
     };
     let publishers = settings
         .targets
         .iter()
-        .map(|settings_of| {
+        .filter_map(|settings_of| Some((settings_of, targets.get(&settings_of.id())?)))
+        .map(|(settings_of, target)| {
             let limits = Limits {
                 min_interval: settings.publisher.min_interval,
                 burst: settings.publisher.burst,
                 caps: settings_of.caps,
             };
             let parts = PublisherParts {
-                target: target(settings_of),
+                target: target.clone(),
                 limits,
                 bucket: limits.bucket(),
                 threads: settings.publisher.threads,
@@ -197,15 +208,45 @@ pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
     std::iter::once(Paused::Polling).chain(targets.iter().cloned().map(Paused::Target)).collect()
 }
 
-fn target(settings: &TargetSettings) -> Target {
-    Target {
+/// How engines are asked without a pipeline around it: with no cache, and nobody who hears of it.
+pub fn asking(settings: &Settings) -> Asking {
+    Asking {
+        cache: None,
+        from: settings.source.language,
+        upstreams: Upstreams::new(BREAKER),
+        backoff: BACKOFF,
+        clock: Arc::new(SystemClock),
+        meter: Links::default().meter(),
+    }
+}
+
+/// The targets of these settings, with their glossaries read.
+///
+/// # Errors
+/// Names the glossary that cannot be used.
+pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
+    settings.targets.iter().map(target).collect()
+}
+
+fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
+    let terms = settings.glossary.as_deref().map(glossary::load).transpose()?.unwrap_or_default();
+    Ok(Target {
         id: settings.id(),
         language: settings.language,
         account: settings.account.clone(),
-        style: Style { tone: settings.tone },
+        style: Style {
+            tone: settings.tone,
+            adapt: settings.adapt,
+            instructions: settings.instructions.clone(),
+        },
+        masking: Masking {
+            mentions: settings.mentions,
+            hashtags: settings.hashtags,
+            glossary: SharedGlossary::new(terms),
+        },
         too_long: settings.too_long,
         max_weighted_length: X_MAX_WEIGHTED_LENGTH,
-    }
+    })
 }
 
 /// The source of these settings, as the poller and `mynah check` use it.

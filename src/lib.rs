@@ -16,6 +16,7 @@ pub mod cli;
 pub mod control;
 pub mod destinations;
 pub mod engines;
+pub mod glossary;
 pub mod http;
 pub mod http_client;
 pub mod ledger;

@@ -47,12 +47,24 @@ pub struct CacheSettings {
 pub struct Key([u8; 16]);
 
 impl Key {
-    /// The key of a text for an engine (by name and revision).
-    pub fn new(text: &MaskedText, from: Language, to: Language, style: Style, engine: &str) -> Self {
+    /// The key of all that a translation depends on: the text as it is masked, the languages, the style, what was said
+    /// before it, how long it may be, and the engine (by name and revision).
+    pub fn new(
+        text: &str,
+        (from, to): (Language, Language),
+        style: &Style,
+        context: &[String],
+        max: usize,
+        engine: &str,
+    ) -> Self {
         let mut digest = Sha256::new();
-        for part in [from.code(), to.code(), style.tone.as_str(), engine, &text.key()] {
+        let (adapt, max) = (if style.adapt { "adapt" } else { "" }, max.to_string());
+        let fixed =
+            [from.code(), to.code(), style.tone.as_str(), adapt, &style.instructions, &max, engine, text];
+        for part in fixed.into_iter().chain(context.iter().map(String::as_str)) {
+            // With its length before it, no part can be taken for two.
+            digest.update(part.len().to_le_bytes());
             digest.update(part.as_bytes());
-            digest.update([0]);
         }
         let mut key = [0; 16];
         // Half of the digest: a chance of one in 10^19 among a billion texts.
@@ -280,7 +292,7 @@ impl Handler<StopAsked> for Cache {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::text::{Segment, mask};
+    use mynah_domain::text::Segment;
 
     use super::*;
     use crate::supervision::Board;
@@ -306,7 +318,7 @@ mod tests {
 
     fn key(text: &str, to: &str) -> Key {
         let [en, to] = ["en", to].map(|code| code.parse().unwrap());
-        Key::new(&mask(text).text, en, to, Style::default(), "test")
+        Key::new(text, (en, to), &Style::default(), &[], 280, "test")
     }
 
     fn said(text: &str) -> MaskedText {
@@ -376,14 +388,19 @@ mod tests {
     #[test]
     fn a_key_tells_text_language_style_and_engine_apart() {
         let [en, es, ca] = ["en", "es", "ca"].map(|code| code.parse().unwrap());
-        let formal = Style { tone: mynah_domain::Tone::Formal };
-        let text = mask("Hello").text;
+        let plain = Style::default();
+        let formal = Style { tone: mynah_domain::Tone::Formal, ..Style::default() };
+        let told = Style { instructions: "No slang.".into(), ..Style::default() };
+        let before = ["Earlier".to_owned()];
         let keys = [
-            Key::new(&text, en, es, Style::default(), "a"),
-            Key::new(&mask("Hullo").text, en, es, Style::default(), "a"),
-            Key::new(&text, en, ca, Style::default(), "a"),
-            Key::new(&text, en, es, formal, "a"),
-            Key::new(&text, en, es, Style::default(), "b"),
+            Key::new("Hello", (en, es), &plain, &[], 280, "a"),
+            Key::new("Hullo", (en, es), &plain, &[], 280, "a"),
+            Key::new("Hello", (en, ca), &plain, &[], 280, "a"),
+            Key::new("Hello", (en, es), &formal, &[], 280, "a"),
+            Key::new("Hello", (en, es), &told, &[], 280, "a"),
+            Key::new("Hello", (en, es), &plain, &before, 280, "a"),
+            Key::new("Hello", (en, es), &plain, &[], 500, "a"),
+            Key::new("Hello", (en, es), &plain, &[], 280, "b"),
         ];
         let distinct: std::collections::HashSet<_> = keys.into_iter().collect();
         assert_eq!(distinct.len(), keys.len());

@@ -55,6 +55,7 @@ mod tests {
             language: es,
             account: "a_es".into(),
             style: crate::Style::default(),
+            masking: crate::text::Masking::default(),
             too_long: TooLong::Thread,
             max_weighted_length: 280,
         };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Language;
+use crate::{Language, text::Masking};
 
 /// A target's name in logs, in the ledger and on the command line: network and account, `x:example_es`.
 ///
@@ -43,7 +43,7 @@ impl fmt::Display for TargetId {
 }
 
 /// One language on one account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Its name.
     pub id: TargetId,
@@ -53,6 +53,8 @@ pub struct Target {
     pub account: String,
     /// How it speaks.
     pub style: Style,
+    /// What of a post an engine may not touch, and what becomes of it there.
+    pub masking: Masking,
     /// What to do with a translation that no single publication holds.
     pub too_long: TooLong,
     /// The longest publication the account may make, in the network's weighted units (280 on X).
@@ -60,10 +62,14 @@ pub struct Target {
 }
 
 /// How translations for a target should sound. Part of the cache's key: another style is another translation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Style {
     /// The form of address.
     pub tone: Tone,
+    /// Measures, idioms and examples may be said as readers there know them.
+    pub adapt: bool,
+    /// What else the owner of the account wants, in their words; none is empty.
+    pub instructions: String,
 }
 
 /// The form of address.

@@ -5,7 +5,6 @@ use std::{rc::Rc, sync::Arc};
 
 use log::LevelFilter;
 use mynah_domain::{
-    Style,
     ports::{Engine, Item, Ledger},
     text::mask,
 };
@@ -65,8 +64,7 @@ async fn try_engine(engine: &Rc<dyn Engine>, settings: &Settings) -> Result<Stri
             "it translates for no target; take it out of engine.order, or install its packages".into()
         );
     };
-    let item =
-        Item { text: mask("Hello").text, from, to: target.language, style: Style { tone: target.tone } };
+    let item = Item::new(mask("Hello").text, from, target.language);
     match engine.translate(&[item]).await {
         Err(error) => Err(error.to_string()),
         Ok(results) => match results.into_iter().next() {

@@ -8,6 +8,7 @@ mod health;
 mod jobs;
 mod once;
 mod pause;
+mod preview;
 mod reach;
 mod run;
 mod sandbox;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   mynah demo                                  see it work, with everything on this machine
   mynah check                                 are the settings, keys and services right?
+  echo 'Good morning!' | mynah preview        what would be said, at what length and price
   mynah once                                  say what is there now, then exit
   mynah run                                   go on until stopped
   mynah pause example_es                      silence an account; resume lets it go on
@@ -53,6 +55,8 @@ enum Command {
     Once(SettingsArgs),
     /// Check settings, keys and services, and tell all problems at once
     Check(CheckArgs),
+    /// Show what would be said of a text or a post, at what length and price
+    Preview(preview::PreviewArgs),
     /// Say a small timeline again in three languages, with everything on this machine
     Demo(demo::DemoArgs),
     /// Serve stand-ins for X and Gemini on this machine
@@ -128,6 +132,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(&args.load()?).await,
             Command::Once(args) => once::once(&args.load()?).await,
             Command::Check(args) => check::check(&args.settings.load()?, args.offline).await,
+            Command::Preview(args) => preview::preview(&args, &args.settings.load()?).await,
             Command::Demo(args) => demo::demo(args).await,
             Command::Sandbox(args) => sandbox::sandbox(args).await,
             Command::Actors(args) => actors::actors(&args, &args.settings.load()?).await,

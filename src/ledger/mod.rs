@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobId, JobState, PostId, TargetId,
+    Job, JobId, JobState, Post, PostId, TargetId,
     caps::Spent,
     job::Publication,
     ports::{
@@ -91,6 +91,11 @@ impl Ledger for SqliteLedger {
     async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<PostId>, LedgerError> {
         let (post, target) = (post.clone(), target.clone());
         self.run(move |db| jobs::publication_of(db, &post, &target)).await
+    }
+
+    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
+        let id = id.clone();
+        self.run(move |db| posts::by_id(db, &id)).await
     }
 
     async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError> {

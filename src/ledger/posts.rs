@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mynah_domain::{
-    JobState,
+    JobState, Post, PostId,
     ports::ledger::{Progress, RecordPage, Recorded},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -13,6 +13,16 @@ pub(super) fn progress(db: &Connection, source: &str) -> rusqlite::Result<Option
     db.prepare_cached("SELECT body FROM progress WHERE source = ?1")?
         .query_row([source], |row| from_json(row.get_ref(0)?.as_str()?))
         .optional()
+}
+
+pub(super) fn by_id(db: &Connection, id: &PostId) -> rusqlite::Result<Option<Post>> {
+    // By its jobs, which are found by their post: every post has one for each target, if only a skipped one.
+    db.prepare_cached(
+        "SELECT posts.body FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
+         WHERE jobs.post = ?1 LIMIT 1",
+    )?
+    .query_row([&id.0], |row| from_json(row.get_ref(0)?.as_str()?))
+    .optional()
 }
 
 pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusqlite::Result<Recorded> {

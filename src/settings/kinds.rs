@@ -227,6 +227,25 @@ pub(super) fn folder(value: &ValueKind) -> Read<PathBuf> {
     }
 }
 
+/// A file.
+pub(super) fn file(value: &ValueKind) -> Read<PathBuf> {
+    match text_of(value)? {
+        "" => refuse("this is empty", "name a file"),
+        path if path.contains('\0') => refuse("no file's name has a NUL in it", "name a file"),
+        path => Ok(path.into()),
+    }
+}
+
+/// What the owner of an account tells an engine, in their words; each request carries it.
+pub(super) fn instructions(value: &ValueKind) -> Read<String> {
+    const MOST: usize = 2000;
+    let text = text_of(value)?.trim();
+    if text.chars().count() <= MOST {
+        return Ok(text.to_owned());
+    }
+    refuse(format!("this has more than {MOST} characters"), "say what matters; every request carries it")
+}
+
 /// Where a service is. Keys travel there: in clear text only within this machine or network.
 pub(super) fn base_url(value: &ValueKind) -> Read<Url> {
     const EXAMPLE: &str = "write an address such as \"https://api.example.com\"";

@@ -9,7 +9,11 @@ use mynah_actors::{
     publisher::Threads,
     supervision::{Policies, RestartPolicy},
 };
-use mynah_domain::{Language, PostId, TargetId, Tone, TooLong, caps::Caps};
+use mynah_domain::{
+    Language, PostId, TargetId, Tone, TooLong,
+    caps::Caps,
+    text::{Hashtags, Mentions},
+};
 use secrecy::SecretString;
 use url::Url;
 
@@ -173,6 +177,16 @@ pub struct TargetSettings {
     pub language: Language,
     /// The form of address.
     pub tone: Tone,
+    /// Whether measures, idioms and examples may be said as readers there know them.
+    pub adapt: bool,
+    /// What else the owner wants of translations, in their words.
+    pub instructions: String,
+    /// What becomes of mentions.
+    pub mentions: Mentions,
+    /// What becomes of hashtags.
+    pub hashtags: Hashtags,
+    /// A file with the terms that are always said in the same way.
+    pub glossary: Option<PathBuf>,
     /// What happens to a translation that is too long for one publication.
     pub too_long: TooLong,
     /// Its own caps where it has them, else the publisher's.

@@ -1,10 +1,14 @@
 //! The targets, and the rules that hold among them: each has an account of its own, which is not the one that is
 //! followed, and speaks another language than that.
 
-use mynah_domain::{Language, Tone, TooLong, caps::Caps};
+use mynah_domain::{
+    Language, Tone, TooLong,
+    caps::Caps,
+    text::{Hashtags, Mentions},
+};
 
 use super::{
-    kinds::{cap, choice, handle, language},
+    kinds::{cap, choice, file, flag, handle, instructions, language},
     model::{NETWORKS, TargetSettings, XUserAuth},
     reader::Reader,
     secrets::{TargetKeys, Vault},
@@ -12,6 +16,9 @@ use super::{
 
 const TONES: [(&str, Tone); 3] =
     [("neutral", Tone::Neutral), ("formal", Tone::Formal), ("informal", Tone::Informal)];
+const MENTIONS: [(&str, Mentions); 3] =
+    [("keep", Mentions::Keep), ("name", Mentions::Name), ("drop", Mentions::Drop)];
+const HASHTAGS: [(&str, Hashtags); 2] = [("keep", Hashtags::Keep), ("drop", Hashtags::Drop)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
 
 /// What targets are held against, as far as it could be read.
@@ -75,6 +82,11 @@ fn target(
         );
     }
     let tone = reader.or(&key("tone"), "neutral", choice(&TONES));
+    let adapt = reader.or(&key("adapt"), "false", flag);
+    let instructions = reader.optional(&key("instructions"), instructions);
+    let mentions = reader.or(&key("mentions"), "keep", choice(&MENTIONS));
+    let hashtags = reader.or(&key("hashtags"), "keep", choice(&HASHTAGS));
+    let glossary = reader.optional(&key("glossary"), file);
     let too_long = reader.or(&key("too_long"), "thread", choice(&TOO_LONG));
     let daily = reader.optional(&key("daily_cap"), cap);
     let monthly = reader.optional(&key("monthly_cap"), cap);
@@ -88,6 +100,11 @@ fn target(
         account: account?,
         language: language?,
         tone: tone?,
+        adapt: adapt?,
+        instructions: instructions.ok()?.unwrap_or_default(),
+        mentions: mentions?,
+        hashtags: hashtags?,
+        glossary: glossary.ok()?,
         too_long: too_long?,
         caps,
         auth: auth?,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
-    PostId,
+    Post, PostId,
     ports::{Ledger, Page, PageRequest, Source, SourceError},
 };
 
@@ -77,6 +77,27 @@ impl XSource {
         };
         self.ledger.remember(&key, &user.id).await.map_err(unusable)?;
         Ok(user.id)
+    }
+
+    /// A post of any account, by its id.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`] where there is none, or it cannot be seen.
+    pub async fn post(&self, id: &str) -> Result<Post, SourceError> {
+        let query = [
+            ("ids", id),
+            ("tweet.fields", TWEET_FIELDS),
+            ("media.fields", MEDIA_FIELDS),
+            ("expansions", "attachments.media_keys,referenced_tweets.id"),
+        ];
+        let answer: Timeline = self.client.get("/2/tweets", &query).await.map_err(|e| self.explain(e))?;
+        let (posts, oddities) = post::posts(&answer);
+        posts.into_iter().next().ok_or_else(|| {
+            let said = answer.errors.first().map(|problem| problem.sentence().to_owned());
+            let said =
+                said.or_else(|| oddities.into_iter().next()).unwrap_or_else(|| "no reason given".into());
+            SourceError::Refused(format!("X shows no post {id}: {said}"))
+        })
     }
 
     fn fact(&self) -> String {

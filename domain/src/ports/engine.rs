@@ -21,6 +21,11 @@ pub trait Engine {
     /// The most items worth giving it in one call; at least 1.
     fn max_batch(&self) -> usize;
 
+    /// Whether asking again with advice may bring another answer.
+    fn takes_advice(&self) -> bool {
+        false
+    }
+
     /// Translates `items`; the answer has one entry for each, in the same order. Placeholders come back as the engine
     /// left them; whoever restores the text checks them.
     ///
@@ -29,17 +34,41 @@ pub trait Engine {
     async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError>;
 }
 
-/// One text for one language.
+/// One text for one language. What an engine has no use for it may leave out of account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// The text, what must not change taken out.
     pub text: MaskedText,
+    /// What some of the placeholders stand for, by number: a number or a name decides about the words around it.
+    pub stands_for: Vec<(usize, String)>,
     /// The language it is in.
     pub from: Language,
     /// The language it should be in.
     pub to: Language,
     /// How it should sound.
     pub style: Style,
+    /// What the author said before it in the same thread, oldest first: not to be translated, only to be understood by.
+    pub context: Vec<String>,
+    /// What was wrong with the answers before.
+    pub advice: Vec<String>,
+    /// The most that the translation may weigh, where an answer before weighed more.
+    pub max_weighted_length: Option<usize>,
+}
+
+impl Item {
+    /// A text to be asked for the first time, with nothing else known.
+    pub fn new(text: MaskedText, from: Language, to: Language) -> Self {
+        Self {
+            text,
+            stands_for: Vec::new(),
+            from,
+            to,
+            style: Style::default(),
+            context: Vec::new(),
+            advice: Vec::new(),
+            max_weighted_length: None,
+        }
+    }
 }
 
 /// One item could not be translated, though the call went well.

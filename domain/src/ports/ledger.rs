@@ -51,6 +51,9 @@ pub trait Ledger: Send + Sync {
     /// Where a post's job for a target stands; `None` where there is no such job.
     async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError>;
 
+    /// A post on record, from whichever source.
+    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError>;
+
     /// The parts of a job that were begun, in order.
     async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError>;
 

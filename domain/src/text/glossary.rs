@@ -1,6 +1,9 @@
 //! Terms that are always said in the same way: names that stay as they are, words that have one right translation.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use regex::{Regex, RegexBuilder};
 
@@ -9,6 +12,28 @@ use regex::{Regex, RegexBuilder};
 pub struct Glossary {
     terms: Vec<Term>,
     matcher: Option<Regex>,
+}
+
+/// A glossary that may be exchanged while it is used. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct SharedGlossary(Arc<RwLock<Arc<Glossary>>>);
+
+impl SharedGlossary {
+    /// One that begins with these terms.
+    pub fn new(glossary: Glossary) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(glossary))))
+    }
+
+    /// The terms as they are now.
+    pub fn current(&self) -> Arc<Glossary> {
+        // The lock guards one pointer, which no panic can leave half written.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other terms from now on.
+    pub fn exchange(&self, glossary: Glossary) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(glossary);
+    }
 }
 
 /// A term and what it becomes.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::protect::{Masking, Protected, ProtectedKind};
+use super::protect::{Masking, Protected};
 
 /// A text whose entities were replaced by numbered placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -38,14 +38,35 @@ pub struct Mask {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// It left one out.
-    #[error("the translation lacks “{0}”")]
-    Missing(String),
+    #[error("the translation lacks “{thing}”")]
+    Missing {
+        /// The placeholder.
+        number: usize,
+        /// What it stands for.
+        thing: String,
+    },
     /// It said one twice.
-    #[error("the translation holds “{0}” more than once")]
-    Doubled(String),
+    #[error("the translation holds “{thing}” more than once")]
+    Doubled {
+        /// The placeholder.
+        number: usize,
+        /// What it stands for.
+        thing: String,
+    },
     /// It made one up.
     #[error("the translation holds a placeholder {0} that was never given")]
     Unknown(usize),
+}
+
+impl RestoreError {
+    /// What to tell an engine that sees only placeholders.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Missing { number, .. } => format!("placeholder {number} is missing"),
+            Self::Doubled { number, .. } => format!("placeholder {number} is there more than once"),
+            Self::Unknown(number) => format!("there is no placeholder {number} in the text"),
+        }
+    }
 }
 
 /// Takes what must not change out of `text`, with nothing left out and no glossary.
@@ -62,14 +83,20 @@ pub fn mask(text: &str) -> Mask {
 }
 
 impl Mask {
+    /// What an engine may know of what was taken out, by number: numbers and terms decide about the words around them.
+    pub fn stands_for(&self) -> Vec<(usize, String)> {
+        let numbered = self.protected.iter().enumerate();
+        let telling = numbered.filter(|(_, thing)| thing.kind.is_telling());
+        telling.map(|(number, thing)| (number, thing.becomes.clone())).collect()
+    }
+
     /// One string for all that a translation depends on: two texts that differ only in a link or a name have the same.
     /// A number or a term is part of it: “5 goals” is another word than “2 goals” in half of the languages.
     pub fn key(&self) -> String {
         let mut key = self.text.key();
         for thing in &self.protected {
-            let telling = matches!(thing.kind, ProtectedKind::Number | ProtectedKind::Term);
             key.push('\u{2}');
-            key.push_str(if telling { &thing.becomes } else { "" });
+            key.push_str(if thing.kind.is_telling() { &thing.becomes } else { "" });
         }
         key
     }
@@ -87,14 +114,14 @@ impl Mask {
                 Segment::Placeholder(number) => {
                     let thing = self.protected.get(*number).ok_or(RestoreError::Unknown(*number))?;
                     if std::mem::replace(&mut used[*number], true) {
-                        return Err(RestoreError::Doubled(thing.text.clone()));
+                        return Err(RestoreError::Doubled { number: *number, thing: thing.text.clone() });
                     }
                     text.push_str(&thing.becomes);
                 }
             }
         }
         match used.iter().position(|used| !used) {
-            Some(missing) => Err(RestoreError::Missing(self.protected[missing].text.clone())),
+            Some(number) => Err(RestoreError::Missing { number, thing: self.protected[number].text.clone() }),
             None => Ok(text),
         }
     }
@@ -194,8 +221,11 @@ mod tests {
         let text = |numbers: &[usize]| {
             MaskedText::from_segments(numbers.iter().map(|number| Segment::Placeholder(*number)))
         };
-        assert_eq!(mask.restore(&text(&[0])), Err(RestoreError::Missing("@eve".into())));
-        assert_eq!(mask.restore(&text(&[0, 1, 0])), Err(RestoreError::Doubled("@bob".into())));
+        assert_eq!(mask.restore(&text(&[0])), Err(RestoreError::Missing { number: 1, thing: "@eve".into() }));
+        assert_eq!(
+            mask.restore(&text(&[0, 1, 0])),
+            Err(RestoreError::Doubled { number: 0, thing: "@bob".into() })
+        );
         assert_eq!(mask.restore(&text(&[0, 1, 2])), Err(RestoreError::Unknown(2)));
     }
 

@@ -10,7 +10,7 @@ pub mod protect;
 pub mod split;
 
 pub use entities::{Entity, EntityKind, entities};
-pub use glossary::{Glossary, GlossaryError, Term};
+pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
 pub use length::weighted_length;
 pub use mask::{Mask, MaskedText, Segment, mask};
 pub use protect::{Hashtags, Masking, Mentions, Protected, ProtectedKind};

@@ -1,14 +1,14 @@
 //! What of a text an engine may not touch, and what it becomes: links, mentions, tags, emoji, numbers and the terms of a
 //! glossary. Where two overlap, an entity of the network counts before a term, and that before a number.
 
-use std::{cmp::Reverse, ops::Range, sync::Arc};
+use std::{cmp::Reverse, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     emoji::emoji,
     entities::{EntityKind, entities},
-    glossary::Glossary,
+    glossary::{Glossary, SharedGlossary},
     mask::{Mask, MaskedText, Segment},
     numbers::numbers,
 };
@@ -45,6 +45,11 @@ impl From<EntityKind> for ProtectedKind {
 }
 
 impl ProtectedKind {
+    /// Whether the words around it depend on what it is.
+    pub fn is_telling(self) -> bool {
+        matches!(self, Self::Number | Self::Term)
+    }
+
     /// The kind as people and JSON read it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,7 +105,7 @@ pub struct Masking {
     /// What becomes of hashtags.
     pub hashtags: Hashtags,
     /// The terms that are always said in the same way.
-    pub glossary: Arc<Glossary>,
+    pub glossary: SharedGlossary,
 }
 
 struct Span<'a> {
@@ -116,7 +121,8 @@ impl Masking {
         let mut protected = Vec::new();
         let mut end = 0;
         let mut dropped = false;
-        for span in self.spans(text) {
+        let glossary = self.glossary.current();
+        for span in self.spans(text, &glossary) {
             push_words(&mut segments, &text[end..span.range.start], dropped);
             end = span.range.end;
             let Some(becomes) = span.becomes else {
@@ -139,7 +145,7 @@ impl Masking {
     }
 
     /// What is protected, in order, none overlapping another; none to become means that it is left out.
-    fn spans<'a>(&'a self, text: &'a str) -> Vec<Span<'a>> {
+    fn spans<'a>(&self, text: &'a str, glossary: &'a Glossary) -> Vec<Span<'a>> {
         let entities = entities(text).into_iter().map(|entity| {
             let there = &text[entity.range.clone()];
             let becomes = match (entity.kind, self.mentions, self.hashtags) {
@@ -149,7 +155,7 @@ impl Masking {
             };
             Span { kind: entity.kind.into(), range: entity.range, becomes }
         });
-        let terms = self.glossary.find(text).into_iter().map(|(range, becomes)| Span {
+        let terms = glossary.find(text).into_iter().map(|(range, becomes)| Span {
             kind: ProtectedKind::Term,
             range,
             becomes: Some(becomes),
@@ -229,7 +235,7 @@ mod tests {
     #[test]
     fn a_term_becomes_what_the_glossary_says() {
         let term = Term { term: "city hall".into(), becomes: Some("Ayuntamiento".into()) };
-        let glossary = Arc::new(Glossary::new(vec![term]).unwrap());
+        let glossary = SharedGlossary::new(Glossary::new(vec![term]).unwrap());
         let mask =
             Masking { glossary, ..Masking::default() }.mask("City Hall opens; see @cityhall and #cityhall");
         assert_eq!(mask.restore(&mask.text).unwrap(), "Ayuntamiento opens; see @cityhall and #cityhall");

@@ -299,7 +299,6 @@ mod tests {
     use std::{fs, path::Path, time::Instant};
 
     use mynah_domain::{
-        Style,
         gate::{self, Candidate},
         text::{Mask, mask},
     };
@@ -329,7 +328,7 @@ mod tests {
     }
 
     fn item(mask: &Mask, to: &str) -> Item {
-        Item { text: mask.text.clone(), from: language("en"), to: language(to), style: Style::default() }
+        Item::new(mask.text.clone(), language("en"), language(to))
     }
 
     async fn translate(apertium: &Apertium, text: &str, to: &str) -> String {

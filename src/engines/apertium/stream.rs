@@ -277,9 +277,9 @@ mod tests {
 
     #[test]
     fn what_has_a_meaning_in_the_stream_is_escaped_and_read_back() {
-        let text = r"a\b [c] ^d^ $ e/f {g} <h> i@ * # 🎉";
+        let text = r"a\b [c] ^d^ $ e/f {g} <h> i@ * # ñ";
         let stream = line(text).to_stream();
-        assert_eq!(stream, r"a\\b \[c\] \^d\^ \$ e\/f \{g\} \<h\> i\@ * # 🎉");
+        assert_eq!(stream, r"a\\b \[c\] \^d\^ \$ e\/f \{g\} \<h\> i\@ * # ñ");
         assert_eq!(back(text, &stream).unwrap(), text);
     }
 
@@ -289,7 +289,9 @@ mod tests {
             ("hi @bob, bye", "hi [0], bye"),
             ("a\tb~c\u{0}d", "a[0]b[1]c[2]d"),
             ("a  b \u{a0} c", "a[0]b[1]c"),
-            ("[0] is @bob", r"\[0\] is [0]"),
+            ("[x] is @bob", r"\[x\] is [0]"),
+            ("[0] is @bob", r"\[[0]\] is [1]"),
+            ("2 🎉 at 10:30", "[0] [1] at [2]"),
             ("@bob~\u{e000}", "[0][1][2]"),
         ] {
             let written = line(text).to_stream();

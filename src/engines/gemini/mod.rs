@@ -164,6 +164,10 @@ impl Engine for Gemini {
         from != to
     }
 
+    fn takes_advice(&self) -> bool {
+        true
+    }
+
     fn max_batch(&self) -> usize {
         self.settings.max_batch.max(1)
     }
@@ -200,7 +204,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
-    use mynah_domain::{Style, text::mask};
+    use mynah_domain::text::mask;
     use serde_json::{Value, json};
 
     use super::*;
@@ -291,12 +295,7 @@ mod tests {
     }
 
     fn item(text: &str) -> Item {
-        Item {
-            text: mask(text).text,
-            from: "en".parse().unwrap(),
-            to: "es".parse().unwrap(),
-            style: Style::default(),
-        }
+        Item::new(mask(text).text, "en".parse().unwrap(), "es".parse().unwrap())
     }
 
     fn saying(answers: &Value) -> Value {
@@ -355,9 +354,9 @@ mod tests {
     #[actix_rt::test]
     async fn more_than_a_batch_is_several_calls() {
         let fake = fake(|seen| (200, shouted(seen)));
-        let items: Vec<Item> = (0..9).map(|n| item(&format!("post {n}"))).collect();
+        let items: Vec<Item> = (0..9).map(|n| item(&"post ".repeat(n + 1))).collect();
         let answers = fake.gemini().translate(&items).await.unwrap();
-        let expected: Vec<String> = (0..9).map(|n| format!("POST {n}")).collect();
+        let expected: Vec<String> = (0..9).map(|n| "POST ".repeat(n + 1)).collect();
         assert_eq!(words(&answers), expected);
         let sizes: Vec<usize> = fake.requests().iter().map(|seen| seen.texts().len()).collect();
         assert_eq!(sizes, [4, 4, 1]);

@@ -73,10 +73,10 @@ mod tests {
 
     #[test]
     fn the_authors_own_brackets_are_never_placeholders() {
-        let one = mask("⟦0⟧ @bob").text;
+        let one = mask("⟦x⟧ @bob").text;
         let two = mask("⟫").text;
         let brackets = Brackets::absent_from(&[&one, &two].into_iter()).unwrap();
-        assert_eq!(brackets.write(&one), "⟦0⟧ ⦃0⦄");
+        assert_eq!(brackets.write(&one), "⟦x⟧ ⦃0⦄");
         let all = mask("⟦⟫⦃\u{e001}").text;
         assert_eq!(Brackets::absent_from(&[&all].into_iter()), None);
     }

@@ -1,0 +1,288 @@
+//! Asks the cache, else the engines, for a number of tasks at once. Engines are asked in the order of the settings; the
+//! next one for whatever the one before could not do: it was unreachable or out of quota, it refused, or what it said did
+//! not pass the gate, also when it was told what was wrong.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use mynah_domain::{
+    Hold, JobEvent, Language,
+    backoff::Backoff,
+    breaker::Heard,
+    job::HoldKind,
+    ports::{
+        Clock, Engine,
+        engine::{EngineError, Item, ItemError},
+    },
+    text::MaskedText,
+};
+
+use super::task::{Judged, Task};
+use crate::{
+    cache::{Answer, Cache, Lead, Look},
+    failpoint,
+    stats::Meter,
+    supervision::{Link, Pulse},
+    upstreams::Upstreams,
+};
+
+/// The longest that an engine out of quota is left in peace before it is asked again: quotas are raised, too.
+const LONGEST_REST: Duration = Duration::from_hours(1);
+
+/// A quota that is used up for longer than this is a hold that people see, and not just another try.
+const SHORT: Duration = Duration::from_mins(1);
+
+/// What asking needs.
+#[derive(Clone)]
+pub struct Asking {
+    /// What was said before; none asks for everything.
+    pub cache: Option<Link<Cache>>,
+    /// The language of the source.
+    pub from: Language,
+    /// Which services are down.
+    pub upstreams: Upstreams,
+    /// How long to wait before another try.
+    pub backoff: Backoff,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where latencies and counts go.
+    pub meter: Meter,
+}
+
+/// A batch of tasks by number, each with the lead on its key where others wait for it.
+type Batch = Vec<(usize, Option<Lead>)>;
+
+impl Asking {
+    /// Sees every task to an outcome. `pulse` hears of every answer.
+    pub async fn see_to(
+        &self,
+        tasks: &mut [Task],
+        attempt: impl Fn(usize) -> u32,
+        engines: &[Rc<dyn Engine>],
+        pulse: Option<&Pulse>,
+    ) {
+        for engine in engines {
+            for task in &mut *tasks {
+                task.begin();
+            }
+            self.try_engine(&**engine, tasks, pulse).await;
+        }
+        for (number, task) in tasks.iter_mut().enumerate() {
+            if task.outcome.is_none() {
+                task.outcome = Some(self.give_back(task, attempt(number)));
+            }
+        }
+    }
+
+    /// Has an engine do what is not done yet and what it can do, as far as the cache does not know it.
+    async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], pulse: Option<&Pulse>) {
+        let revision = engine.revision();
+        let open: Vec<usize> = (0..tasks.len())
+            .filter(|number| {
+                let task = &tasks[*number];
+                task.outcome.is_none() && engine.supports(self.from, task.target.language)
+            })
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        let keys = open.iter().map(|number| tasks[*number].key(self.from, &revision)).collect();
+        let started = Instant::now();
+        let known = match &self.cache {
+            Some(cache) => cache.ask(Look(keys)).await.ok(),
+            None => None,
+        };
+        self.meter.called("cache", "get", started.elapsed(), None);
+        // Without a cache everything is asked for, once for each job.
+        let answers: Vec<Option<Answer>> = match known {
+            Some(answers) => answers.into_iter().map(Some).collect(),
+            None => open.iter().map(|_| None).collect(),
+        };
+
+        let mut waits = Vec::new();
+        let mut wanted: Batch = Vec::new();
+        let mut hits = 0;
+        for (number, answer) in open.into_iter().zip(answers) {
+            match answer {
+                Some(Answer::Hit(text)) => {
+                    hits += 1;
+                    tasks[number].judge(MaskedText::clone(&text), &revision, false);
+                }
+                Some(Answer::Lead(lead)) => wanted.push((number, Some(lead))),
+                Some(Answer::Wait(wait)) => waits.push((number, wait)),
+                None => wanted.push((number, None)),
+            }
+        }
+        // What this worker leads comes first: another may wait for it who leads what this one waits for.
+        self.call(engine, &revision, tasks, wanted, pulse).await;
+        while let Some((number, wait)) = waits.pop() {
+            match wait.answer().await {
+                Some(Answer::Hit(text)) => {
+                    hits += 1;
+                    tasks[number].judge(MaskedText::clone(&text), &revision, false);
+                }
+                Some(Answer::Wait(wait)) => waits.push((number, wait)),
+                Some(Answer::Lead(lead)) => {
+                    self.call(engine, &revision, tasks, vec![(number, Some(lead))], pulse).await;
+                }
+                None => self.call(engine, &revision, tasks, vec![(number, None)], pulse).await,
+            }
+        }
+        self.meter.count("cache.hits", hits);
+    }
+
+    /// Calls the engine for the tasks of these numbers, again for those that it is to do better, and hands what is taken to
+    /// the cache.
+    async fn call(
+        &self,
+        engine: &dyn Engine,
+        revision: &str,
+        tasks: &mut [Task],
+        mut wanted: Batch,
+        pulse: Option<&Pulse>,
+    ) {
+        self.meter.count("cache.misses", wanted.len() as u64);
+        while !wanted.is_empty() {
+            let rest = wanted.split_off(wanted.len().min(engine.max_batch().max(1)));
+            let batch = std::mem::replace(&mut wanted, rest);
+            let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item(self.from)).collect();
+            if let Err(until) = self.upstreams.permit(engine.name()) {
+                let until = self.at(until);
+                for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
+                    settle_long(&mut tasks[number], revision, lead, |task| {
+                        task.left_in_peace(engine.name(), until);
+                    });
+                }
+                return;
+            }
+            match self.translate(engine, &items, pulse).await {
+                Ok(results) => {
+                    let mut again = Batch::new();
+                    for ((number, lead), result) in batch.into_iter().zip(results) {
+                        match result {
+                            Ok(text) => match tasks[number].judge(text, revision, engine.takes_advice()) {
+                                Judged::Taken(text) => {
+                                    if let Some(lead) = lead {
+                                        lead.land(text);
+                                    }
+                                }
+                                Judged::Again => again.push((number, lead)),
+                                Judged::GivenUp => {}
+                            },
+                            Err(error) => settle_long(&mut tasks[number], revision, lead, |task| {
+                                task.spoiled(engine.name(), &error);
+                            }),
+                        }
+                    }
+                    if !again.is_empty() {
+                        self.meter.count("items.asked_again", again.len() as u64);
+                        again.append(&mut wanted);
+                        wanted = again;
+                    }
+                }
+                Err(error) => {
+                    // The rest would meet the same wall.
+                    for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
+                        settle_long(&mut tasks[number], revision, lead, |task| {
+                            task.failed(engine.name(), &error);
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    async fn translate(
+        &self,
+        engine: &dyn Engine,
+        items: &[Item],
+        pulse: Option<&Pulse>,
+    ) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+        failpoint::reach("engine.translate.before");
+        let started = Instant::now();
+        let answer = engine.translate(items).await;
+        failpoint::reach("engine.translate.after");
+        if let Some(pulse) = pulse {
+            pulse.progress();
+        }
+        let error = answer.as_ref().err();
+        self.upstreams.hear(engine.name(), self.heard(error));
+        self.meter.called(engine.name(), "translate", started.elapsed(), error.map(kind_of));
+        if let Ok(results) = &answer {
+            self.meter.count("items.translated", results.len() as u64);
+        }
+        answer
+    }
+
+    /// What a call means for the others who would call the engine.
+    fn heard(&self, error: Option<&EngineError>) -> Heard {
+        match error {
+            Some(EngineError::Unavailable(_)) => Heard::Silence,
+            // Out of quota: everybody is, until then.
+            Some(EngineError::RateLimited { until: Some(until), .. }) => {
+                let wait = until.duration_since(self.clock.now());
+                Heard::NotBefore(
+                    Instant::now() + Duration::try_from(wait).unwrap_or_default().min(LONGEST_REST),
+                )
+            }
+            _ => Heard::Answer,
+        }
+    }
+
+    /// The time of day of a moment to come.
+    fn at(&self, moment: Instant) -> Timestamp {
+        let wait = moment.saturating_duration_since(Instant::now());
+        self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// What becomes of a job that no engine could do, at that attempt.
+    fn give_back(&self, task: &Task, attempt: u32) -> JobEvent {
+        if task.troubles.is_empty() {
+            return JobEvent::Failed {
+                reason: format!(
+                    "no engine translates {} to {}; add one that does to engine.order and retry it",
+                    self.from.name(),
+                    task.target.language.name()
+                ),
+            };
+        }
+        let reason = task.troubles.join("; ");
+        if !task.passing {
+            return JobEvent::Held(Hold { kind: HoldKind::Gate, reason, until: None });
+        }
+        let wait = self.backoff.wait(attempt.max(1), fastrand::f64());
+        let later = self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        match task.until {
+            // Everything that could translate it is out of quota for a while: people should see that.
+            Some(until) if task.out_of_quota && until > later.max(self.at(Instant::now() + SHORT)) => {
+                JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(until) })
+            }
+            until => JobEvent::HandedBack {
+                not_before: Some(until.map_or(later, |until| until.max(later))),
+                reason,
+            },
+        }
+    }
+}
+
+/// Takes what an engine said before it fell silent, where it only was too long; else notes the trouble.
+fn settle_long(task: &mut Task, revision: &str, lead: Option<Lead>, trouble: impl FnOnce(&mut Task)) {
+    match (task.unanswered(revision), lead) {
+        (Some(text), Some(lead)) => lead.land(text),
+        (Some(_), None) => {}
+        (None, _) => trouble(task),
+    }
+}
+
+fn kind_of(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::Unauthorized(_) => "unauthorized",
+        EngineError::RateLimited { .. } => "rate_limited",
+        EngineError::Unavailable(_) => "unavailable",
+        EngineError::Refused(_) => "refused",
+    }
+}

@@ -1,0 +1,307 @@
+//! One post for one target on its way through the engines: what is asked for, and what an answer is worth. Nothing here
+//! waits for anybody.
+
+use jiff::Timestamp;
+use mynah_domain::{
+    Hold, JobEvent, Language, Post, Target, TooLong, Translation, gate,
+    job::HoldKind,
+    ports::engine::{EngineError, Item},
+    text::{Mask, MaskedText, split, weighted_length},
+};
+
+use crate::cache::Key;
+
+/// How often a shorter translation is asked for before a long one is taken as it is.
+const SHORTENED_MOST: u8 = 2;
+
+/// A post for a target.
+pub struct Task {
+    /// The target.
+    pub target: Target,
+    /// The post's text, masked as the target has it.
+    pub mask: Mask,
+    /// What the author said before it in the same thread, oldest first.
+    pub context: Vec<String>,
+    /// What became of it, once that is known.
+    pub outcome: Option<JobEvent>,
+    /// What engines said so far, for a person.
+    pub troubles: Vec<String>,
+    /// A later try may go well.
+    pub passing: bool,
+    /// An engine said when.
+    pub until: Option<Timestamp>,
+    /// Every engine that was asked is out of quota.
+    pub out_of_quota: bool,
+    /// The last translation that did not pass, for a person.
+    pub rejected: Option<Rejected>,
+    tries: Tries,
+}
+
+/// A translation that did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Whose.
+    pub engine: String,
+    /// What it says; none where it could not be put together.
+    pub text: Option<String>,
+    /// The rules that it breaks.
+    pub findings: Vec<gate::Finding>,
+}
+
+/// What one engine was asked so far.
+#[derive(Default)]
+struct Tries {
+    advised: bool,
+    shortened: u8,
+    advice: Vec<String>,
+    /// The best answer that only is too long.
+    long: Option<(MaskedText, String)>,
+}
+
+/// What an answer was worth.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It is taken, and may be kept.
+    Taken(MaskedText),
+    /// The engine is to be asked again, with advice.
+    Again,
+    /// The engine cannot do it.
+    GivenUp,
+}
+
+impl Task {
+    /// A post to be said on a target.
+    pub fn new(post: &Post, context: Vec<String>, target: Target) -> Self {
+        let mask = target.masking.mask(&post.text);
+        Self {
+            target,
+            mask,
+            context,
+            outcome: None,
+            troubles: Vec::new(),
+            passing: false,
+            until: None,
+            out_of_quota: true,
+            rejected: None,
+            tries: Tries::default(),
+        }
+    }
+
+    /// What its translation by an engine is found by.
+    pub fn key(&self, from: Language, revision: &str) -> Key {
+        let Target { language, style, max_weighted_length, .. } = &self.target;
+        Key::new(&self.mask.key(), (from, *language), style, &self.context, *max_weighted_length, revision)
+    }
+
+    /// What an engine is asked.
+    pub fn item(&self, from: Language) -> Item {
+        let shorter = self.tries.shortened > 0;
+        Item {
+            stands_for: self.mask.stands_for(),
+            style: self.target.style.clone(),
+            context: self.context.clone(),
+            advice: self.tries.advice.clone(),
+            max_weighted_length: shorter.then_some(self.target.max_weighted_length),
+            ..Item::new(self.mask.text.clone(), from, self.target.language)
+        }
+    }
+
+    /// Another engine is asked.
+    pub fn begin(&mut self) {
+        self.tries = Tries::default();
+    }
+
+    /// Judges a translation; where the engine takes advice, it is asked again for what is wrong or too long.
+    pub fn judge(&mut self, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
+        let max = self.target.max_weighted_length;
+        let advise = takes_advice && !self.tries.advised;
+        let restored = match self.mask.restore(&text) {
+            Ok(restored) => restored,
+            Err(error) if advise => return self.advise(vec![error.advice()]),
+            Err(error) => {
+                let finding = gate::Finding { rule: "protected", message: error.to_string() };
+                return self.give_up(revision, None, vec![finding]);
+            }
+        };
+        let weight = weighted_length(&restored);
+        let wrong = self.findings(std::slice::from_ref(&restored), usize::MAX);
+        if !wrong.is_empty() {
+            if advise {
+                return self.advise(wrong.iter().map(|finding| finding.message.clone()).collect());
+            }
+            return self.give_up(revision, Some(restored), wrong);
+        }
+        if weight > max && takes_advice && self.tries.shortened < SHORTENED_MOST {
+            self.tries.shortened += 1;
+            self.tries.advice = vec![format!("it weighs {weight} and may weigh {max}: say it shorter")];
+            let shorter = self.tries.long.as_ref().is_none_or(|(_, known)| weight < weighted_length(known));
+            if shorter {
+                self.tries.long = Some((text, restored));
+            }
+            return Judged::Again;
+        }
+        match self.tries.long.take() {
+            Some((text, restored)) if weighted_length(&restored) < weight => {
+                self.settle(text, &restored, revision)
+            }
+            _ => self.settle(text, &restored, revision),
+        }
+    }
+
+    /// The engine did not answer. What it said before, only too long, is better than nothing; answers that then.
+    pub fn unanswered(&mut self, revision: &str) -> Option<MaskedText> {
+        let (text, restored) = self.tries.long.take()?;
+        match self.settle(text, &restored, revision) {
+            Judged::Taken(text) => Some(text),
+            Judged::Again | Judged::GivenUp => None,
+        }
+    }
+
+    /// Takes a translation whose words are right: as one publication, as several, or on hold for a person.
+    fn settle(&mut self, text: MaskedText, restored: &str, revision: &str) -> Judged {
+        let max = self.target.max_weighted_length;
+        let fits = weighted_length(restored) <= max;
+        if !fits && self.target.too_long == TooLong::Hold {
+            let reason = format!(
+                "the translation weighs more than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
+            );
+            self.outcome = Some(JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None }));
+            return Judged::Taken(text);
+        }
+        let parts = if fits { vec![restored.to_owned()] } else { split::split(restored, max) };
+        let findings = self.findings(&parts, max);
+        if !findings.is_empty() {
+            return self.give_up(revision, Some(restored.to_owned()), findings);
+        }
+        self.outcome = Some(JobEvent::Translated(Translation { parts, engine: revision.to_owned() }));
+        Judged::Taken(text)
+    }
+
+    fn findings(&self, parts: &[String], max: usize) -> Vec<gate::Finding> {
+        gate::findings(&gate::Candidate { source: &self.mask, parts, max_weighted_length: max })
+    }
+
+    fn advise(&mut self, advice: Vec<String>) -> Judged {
+        self.tries.advised = true;
+        self.tries.advice = advice;
+        Judged::Again
+    }
+
+    fn give_up(&mut self, revision: &str, text: Option<String>, findings: Vec<gate::Finding>) -> Judged {
+        self.out_of_quota = false;
+        self.troubles.extend(findings.iter().map(|finding| format!("{revision}: {finding}")));
+        self.rejected = Some(Rejected { engine: revision.to_owned(), text, findings });
+        Judged::GivenUp
+    }
+
+    /// The engine answered for the others and not for this one.
+    pub fn spoiled(&mut self, engine: &str, error: &dyn std::error::Error) {
+        self.troubles.push(format!("{engine}: {error}"));
+        self.out_of_quota = false;
+    }
+
+    /// The call as a whole failed.
+    pub fn failed(&mut self, engine: &str, error: &EngineError) {
+        self.troubles.push(format!("{engine}: {error}"));
+        // A wrong key is not mended by time, but a person may mend it, and then the job should go on by itself.
+        self.passing = true;
+        match error {
+            EngineError::RateLimited { until: Some(until), .. } => self.not_before(*until),
+            _ => self.out_of_quota = false,
+        }
+    }
+
+    /// The engine is taken to be down or out of quota, and was not asked.
+    pub fn left_in_peace(&mut self, engine: &str, until: Timestamp) {
+        self.troubles
+            .push(format!("{engine}: it is down or out of quota, and left in peace until {until:.0}"));
+        self.passing = true;
+        self.not_before(until);
+    }
+
+    fn not_before(&mut self, moment: Timestamp) {
+        // The first engine to come back is soon enough.
+        self.until = Some(self.until.map_or(moment, |known| known.min(moment)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_domain::{PostId, PostKind, Style, TargetId, text::Segment};
+
+    use super::*;
+
+    fn task(text: &str, too_long: TooLong) -> Task {
+        let post = Post {
+            id: PostId("1".into()),
+            position: 1,
+            text: text.into(),
+            language: None,
+            kind: PostKind::Original,
+            created_at: Timestamp::UNIX_EPOCH,
+            media: vec![],
+        };
+        let target = Target {
+            id: TargetId::new("x", "town_es"),
+            language: "es".parse().unwrap(),
+            account: "town_es".into(),
+            style: Style::default(),
+            masking: mynah_domain::text::Masking::default(),
+            too_long,
+            max_weighted_length: 280,
+        };
+        Task::new(&post, Vec::new(), target)
+    }
+
+    fn words(text: &str) -> MaskedText {
+        MaskedText(vec![Segment::Words(text.into())])
+    }
+
+    fn parts(task: &Task) -> usize {
+        match &task.outcome {
+            Some(JobEvent::Translated(translation)) => translation.parts.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_asked_for_once_more_with_the_finding_named_and_then_given_up() {
+        let mut task = task("Thanks @bob", TooLong::Thread);
+        assert_eq!(task.judge(words("Gracias"), "model", true), Judged::Again);
+        assert_eq!(task.item("en".parse().unwrap()).advice, ["placeholder 0 is missing"]);
+        assert_eq!(task.judge(words("Gracias"), "model", true), Judged::GivenUp);
+        assert_eq!(task.troubles, ["model: the translation lacks “@bob” [protected]"]);
+        task.begin();
+        assert!(task.item("en".parse().unwrap()).advice.is_empty());
+        assert_eq!(task.judge(words("Gracias"), "fixed", false), Judged::GivenUp);
+    }
+
+    #[test]
+    fn what_is_too_long_is_asked_for_shorter_twice_and_then_split_the_shortest_of_all() {
+        let mut task = task("A long story", TooLong::Thread);
+        let [long, longer] = ["Una frase. ".repeat(40), "Una frase. ".repeat(60)];
+        assert_eq!(task.judge(words(&longer), "model", true), Judged::Again);
+        assert_eq!(task.item("en".parse().unwrap()).max_weighted_length, Some(280));
+        assert_eq!(task.judge(words(&long), "model", true), Judged::Again);
+        assert_eq!(task.judge(words(&longer), "model", true), Judged::Taken(words(&long)));
+        assert_eq!(parts(&task), 2);
+    }
+
+    #[test]
+    fn where_nobody_answers_any_more_the_long_one_is_better_than_none() {
+        let mut task = task("A long story", TooLong::Thread);
+        assert_eq!(task.unanswered("model"), None);
+        let long = "Una frase. ".repeat(40);
+        assert_eq!(task.judge(words(&long), "model", true), Judged::Again);
+        assert_eq!(task.unanswered("model"), Some(words(&long)));
+        assert_eq!(parts(&task), 2);
+    }
+
+    #[test]
+    fn an_account_that_says_no_threads_holds_what_is_too_long() {
+        let mut task = task("A long story", TooLong::Hold);
+        let long = words(&"Una frase. ".repeat(40));
+        assert_eq!(task.judge(long.clone(), "fixed", false), Judged::Taken(long));
+        assert!(matches!(&task.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
+    }
+}

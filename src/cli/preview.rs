@@ -1,0 +1,310 @@
+//! `mynah preview`: what would be said of a text or a post, at what length and price, and what stands in its way. Nothing
+//! is published, and nothing is written down; only engines are really asked.
+
+use std::{io::Read as _, rc::Rc, sync::Arc};
+
+use clap::Args;
+use jiff::Timestamp;
+use log::LevelFilter;
+use mynah_actors::translator::task::Task;
+use mynah_domain::{
+    JobEvent, Post, PostId, PostKind, Skip, Target, eligibility,
+    ports::Engine,
+    text::{entities, length::X_MAX_WEIGHTED_LENGTH, weighted_length},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Failure, SettingsArgs, say, scratch::Scratch};
+use crate::{
+    app,
+    settings::Settings,
+    telemetry::logging::{self, Stream, printable},
+};
+
+/// The longest text that is read: a post has 25,000 characters at most.
+const LONGEST: u64 = 100_000;
+
+/// What X asks for a publication, and for one with a link in it, in US dollars (its price list of August 2026).
+const PRICE: (f64, f64) = (0.015, 0.200);
+
+#[derive(Debug, Args)]
+pub(super) struct PreviewArgs {
+    /// A post, by its number or its link; without it, a text is read from standard input
+    post: Option<String>,
+    /// Ask no engine: only what is read and protected
+    #[arg(long)]
+    source_only: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+}
+
+#[derive(Serialize)]
+struct Preview {
+    source: Source,
+    targets: Vec<Said>,
+}
+
+#[derive(Serialize)]
+struct Source {
+    text: String,
+    weighted_length: usize,
+    entities: Vec<Thing>,
+}
+
+#[derive(Serialize)]
+struct Thing {
+    kind: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Said {
+    language: String,
+    account: String,
+    engine: Option<String>,
+    text: Option<String>,
+    weighted_length: usize,
+    parts: Vec<String>,
+    /// In US dollars, what X asks for publishing it; engines are billed by themselves.
+    price: f64,
+    findings: Vec<Finding>,
+    /// Why it is not said there at all.
+    skipped: Option<Skip>,
+    /// Why it would not be published now.
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    rule: String,
+    message: String,
+}
+
+pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(), Failure> {
+    logging::init(LevelFilter::Error, Stream::Stderr);
+    let post = match &args.post {
+        Some(which) => fetch(which, settings).await?,
+        None => given(&read_text()?),
+    };
+    let targets = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
+    let source = Source {
+        text: post.text.clone(),
+        weighted_length: weighted_length(&post.text),
+        entities: protected(&post.text, targets.first()),
+    };
+    let targets = if args.source_only {
+        Vec::new()
+    } else {
+        let engines = app::engines(settings).map_err(Failure::Work)?();
+        said(&post, targets, &engines, settings).await
+    };
+    let preview = Preview { source, targets };
+    if args.json {
+        say(json!(preview));
+    } else {
+        show(&preview);
+    }
+    Ok(())
+}
+
+/// What would be protected, as the first target has it: all of its things, whatever becomes of them.
+fn protected(text: &str, target: Option<&Target>) -> Vec<Thing> {
+    let mut masking = target.map(|target| target.masking.clone()).unwrap_or_default();
+    (masking.mentions, masking.hashtags) = Default::default();
+    let things = masking.mask(text).protected.into_iter();
+    things.map(|thing| Thing { kind: thing.kind.as_str(), text: thing.text }).collect()
+}
+
+async fn said(
+    post: &Post,
+    targets: Vec<Target>,
+    engines: &[Rc<dyn Engine>],
+    settings: &Settings,
+) -> Vec<Said> {
+    let from = settings.source.language;
+    let skips: Vec<Option<Skip>> =
+        targets.iter().map(|target| eligibility::skip_reason(post, from, target)).collect();
+    let mut tasks: Vec<Task> = (targets.iter().zip(&skips))
+        .filter(|(_, skip)| skip.is_none())
+        .map(|(target, _)| Task::new(post, Vec::new(), target.clone()))
+        .collect();
+    app::asking(settings).see_to(&mut tasks, |_| 1, engines, None).await;
+    let mut tasks = tasks.into_iter();
+    (targets.into_iter().zip(skips))
+        .filter_map(|(target, skip)| match skip {
+            Some(skip) => Some(Said { skipped: Some(skip), ..nothing(&target) }),
+            None => tasks.next().map(|task| outcome(task, &target)),
+        })
+        .collect()
+}
+
+fn nothing(target: &Target) -> Said {
+    Said {
+        language: target.language.to_string(),
+        account: target.account.clone(),
+        engine: None,
+        text: None,
+        weighted_length: 0,
+        parts: Vec::new(),
+        price: 0.0,
+        findings: Vec::new(),
+        skipped: None,
+        reason: None,
+    }
+}
+
+fn outcome(task: Task, target: &Target) -> Said {
+    let said = nothing(target);
+    match task.outcome {
+        Some(JobEvent::Translated(translation)) => {
+            let price = |part: &String| if has_link(part) { PRICE.1 } else { PRICE.0 };
+            let text = translation.parts.join(" ");
+            Said {
+                engine: Some(translation.engine),
+                weighted_length: weighted_length(&text),
+                price: translation.parts.iter().map(price).sum(),
+                text: Some(text),
+                parts: translation.parts,
+                ..said
+            }
+        }
+        outcome => {
+            let reason = match outcome {
+                Some(JobEvent::Held(hold)) => Some(hold.reason),
+                Some(JobEvent::HandedBack { reason, .. } | JobEvent::Failed { reason }) => Some(reason),
+                _ => None,
+            };
+            let Some(rejected) = task.rejected else { return Said { reason, ..said } };
+            let findings = rejected
+                .findings
+                .into_iter()
+                .map(|finding| Finding { rule: finding.rule.to_owned(), message: finding.message })
+                .collect();
+            let weighted_length = rejected.text.as_deref().map_or(0, weighted_length);
+            Said {
+                engine: Some(rejected.engine),
+                weighted_length,
+                text: rejected.text,
+                findings,
+                reason,
+                ..said
+            }
+        }
+    }
+}
+
+fn has_link(text: &str) -> bool {
+    entities(text).iter().any(|entity| entity.kind == mynah_domain::text::EntityKind::Link)
+}
+
+fn read_text() -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(LONGEST + 1).read_to_string(&mut text);
+    match read {
+        Err(error) => Err(Failure::Usage(format!("the text cannot be read: {error}; it must be UTF-8"))),
+        Ok(_) if text.len() as u64 > LONGEST => {
+            Err(Failure::Usage(format!("the text has more than {LONGEST} bytes; no post is as long")))
+        }
+        Ok(_) if text.trim().is_empty() => {
+            Err(Failure::Usage("there is no text; write it to standard input, or name a post".into()))
+        }
+        // The end of the line is the terminal's, not the text's.
+        Ok(_) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
+    }
+}
+
+/// A text as if it were a post of the source.
+fn given(text: &str) -> Post {
+    Post {
+        id: PostId("preview".into()),
+        position: 0,
+        text: text.to_owned(),
+        language: None,
+        kind: PostKind::Original,
+        created_at: Timestamp::now(),
+        media: Vec::new(),
+    }
+}
+
+/// A post by its number, or by a link that ends in it: `https://x.com/example/status/1234`.
+fn id_of(which: &str) -> Option<&str> {
+    let path = which.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let id = match path.split_once("/status/") {
+        Some((_, rest)) => rest.split('/').next().unwrap_or_default(),
+        None => path,
+    };
+    (!id.is_empty() && id.len() <= 19 && id.bytes().all(|byte| byte.is_ascii_digit())).then_some(id)
+}
+
+async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
+    let Some(id) = id_of(which) else {
+        return Err(Failure::Usage(format!(
+            "{which:?} is no post; name it by its number, or by its link, https://x.com/…/status/1234"
+        )));
+    };
+    let scratch = Scratch::new("preview")?;
+    let ledger = app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
+    let source = app::x_source(settings, Arc::new(ledger));
+    source.post(id).await.map_err(|error| Failure::Work(error.to_string()))
+}
+
+fn show(preview: &Preview) {
+    let source = &preview.source;
+    say(format_args!("{} of {X_MAX_WEIGHTED_LENGTH}", source.weighted_length));
+    say(indented(&source.text));
+    for thing in &source.entities {
+        say(format_args!("  kept: {} {}", thing.kind, printable(&thing.text)));
+    }
+    for said in &preview.targets {
+        say("");
+        let engine = said.engine.as_deref().unwrap_or("-");
+        let Said { language, account, weighted_length, price, .. } = said;
+        if let Some(skip) = said.skipped {
+            say(format_args!("{language} @{account}: not said there ({})", skip.as_str()));
+            continue;
+        }
+        let parts = match said.parts.len() {
+            0 => "not published".to_owned(),
+            1 => format!("${price:.3}"),
+            many => format!("{many} parts, ${price:.3}"),
+        };
+        say(format_args!(
+            "{language} @{account}: {weighted_length} of {X_MAX_WEIGHTED_LENGTH}, {engine}, {parts}"
+        ));
+        match (&said.text, said.parts.is_empty()) {
+            (Some(text), true) => say(indented(text)),
+            _ => said.parts.iter().for_each(|part| say(indented(part))),
+        }
+        for finding in &said.findings {
+            say(format_args!("  {}: {}", finding.rule, printable(&finding.message)));
+        }
+        if let (Some(reason), true) = (&said.reason, said.findings.is_empty()) {
+            say(format_args!("  {}", printable(reason)));
+        }
+    }
+}
+
+/// Text from outside, fit for a terminal, line by line.
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {}", printable(line))).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_post_is_known_by_its_number_and_by_its_link() {
+        for which in ["1234", "https://x.com/a/status/1234", "https://x.com/a/status/1234/photo/1?s=20"] {
+            assert_eq!(id_of(which), Some("1234"), "{which}");
+        }
+        for which in ["", "https://x.com/a", "https://x.com/a/status/", "12a4", "../2/users/me"] {
+            assert_eq!(id_of(which), None, "{which}");
+        }
+    }
+}
