@@ -85,7 +85,7 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
     say(format_args!("X and Gemini answer at {}; the page is there, too.", sandbox.url()));
-    say("The sandbox's Gemini does not translate: it marks each text and gives it back.");
+    say("The sandbox's Gemini does not translate: it says some words of the target language.");
     if let Some(folder) = &args.write {
         plan.write(folder, &sandbox.url())?;
         let (config, secrets) = (folder.join("config.toml"), folder.join("secrets.env"));

@@ -1,11 +1,12 @@
-//! The model's answer, good or bad. A good one marks each text with its target, keeps every protected part,
-//! and fits the length it was given; a bad one is wrong in exactly the way that was ordered.
+//! The model's answer, good or bad. A good one marks each text with its target, has words of the target's
+//! language for those of the text, keeps every protected part, and fits the length it was given; a bad one is wrong in exactly the way that was ordered.
 
 use serde_json::{Value, json};
 
 use super::{
     problems::GeminiProblem,
     request::{Item, Request},
+    words::say,
 };
 use crate::{faults::GeminiFault, hash, x::text::weight};
 
@@ -117,7 +118,7 @@ fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
 
 /// What the "translation" of one item says.
 fn said(item: &Item, fault: Option<GeminiFault>) -> String {
-    let marked = format!("[{}] {}", item.target, item.text);
+    let marked = format!("[{}] {}", item.target, translated(&item.text, &item.target));
     match fault {
         Some(GeminiFault::SourceText) => item.text.clone(),
         Some(GeminiFault::EmptyText) => String::new(),
@@ -146,6 +147,20 @@ fn said(item: &Item, fault: Option<GeminiFault>) -> String {
             None => marked,
         },
     }
+}
+
+/// The text with each word said in the language, but for what is protected.
+fn translated(text: &str, language: &str) -> String {
+    let mut said = String::new();
+    let mut rest = text;
+    for word in words(text) {
+        // Each is a part of the text, and they are in its order.
+        let Some((before, after)) = rest.split_once(word) else { break };
+        said.push_str(before);
+        said.push_str(&if is_protected(word) { word.to_owned() } else { say(word, language) });
+        rest = after;
+    }
+    said + rest
 }
 
 /// The text with its first protected word replaced; unchanged if it has none.
@@ -236,7 +251,9 @@ mod tests {
     fn it_marks_and_keeps() {
         let asked = asked(vec![item("Hello ⟦1⟧, see ⟦2⟧", None)]);
         let body = answer("m", &asked, None).unwrap();
-        assert_eq!(text_of(&body), r#"[{"id":"1","text":"[es] Hello ⟦1⟧, see ⟦2⟧"}]"#);
+        let text = text_of(&body);
+        assert!(text.starts_with(r#"[{"id":"1","text":"[es] "#) && text.ends_with("⟦2⟧\"}]"), "{text}");
+        assert!(text.contains(" ⟦1⟧, ") && !text.contains("Hello"), "{text}");
         assert_eq!(body["candidates"][0]["finishReason"], "STOP");
     }
 

@@ -5,6 +5,7 @@
 mod answer;
 mod problems;
 mod request;
+mod words;
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::{credentials::credentials, faults::GeminiFault, state::State, x::Seen
 
 /// What the page and the log say of it.
 pub(crate) const NOTICE: &str =
-    "The sandbox's Gemini does not translate: it marks each text with its target language.";
+    "The sandbox's Gemini does not translate: it says some words of the target language.";
 
 /// Models that were offered in November 2026.
 const MODELS: [&str; 9] = [
