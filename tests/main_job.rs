@@ -90,9 +90,9 @@ async fn an_answer_that_was_lost_is_looked_up_and_not_sent_again() {
 
 #[actix_rt::test]
 async fn a_thread_stays_a_thread_and_a_long_post_becomes_one() {
-    let long: String = (1..=8)
-        .map(|room| format!("Room {room} of the museum tells the history of our old port. "))
-        .collect();
+    let rooms: Vec<_> =
+        (1..=8).map(|room| format!("Room {room} of the museum tells the history of our old port.")).collect();
+    let long = rooms.join(" ");
     let timeline = vec![
         TimelinePost::new("We planted 350 trees").in_thread("trees"),
         TimelinePost::new("Next year we plant more").in_thread("trees"),

@@ -130,7 +130,7 @@ async fn said(
         targets.iter().map(|target| eligibility::skip_reason(post, from, target)).collect();
     let mut tasks: Vec<Task> = (targets.iter().zip(&skips))
         .filter(|(_, skip)| skip.is_none())
-        .map(|(target, _)| Task::new(post, Vec::new(), target.clone()))
+        .map(|(target, _)| Task::new(post, from, Vec::new(), target.clone()))
         .collect();
     app::asking(settings).see_to(&mut tasks, |_| 1, engines, None).await;
     let mut tasks = tasks.into_iter();

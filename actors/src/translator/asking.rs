@@ -90,7 +90,7 @@ impl Asking {
         if open.is_empty() {
             return;
         }
-        let keys = open.iter().map(|number| tasks[*number].key(self.from, &revision)).collect();
+        let keys = open.iter().map(|number| tasks[*number].key(&revision)).collect();
         let started = Instant::now();
         let known = match &self.cache {
             Some(cache) => cache.ask(Look(keys)).await.ok(),
@@ -110,7 +110,7 @@ impl Asking {
             match answer {
                 Some(Answer::Hit(text)) => {
                     hits += 1;
-                    tasks[number].judge(MaskedText::clone(&text), &revision, false);
+                    judge(tasks, number, MaskedText::clone(&text), &revision, false);
                 }
                 Some(Answer::Lead(lead)) => wanted.push((number, Some(lead))),
                 Some(Answer::Wait(wait)) => waits.push((number, wait)),
@@ -123,7 +123,7 @@ impl Asking {
             match wait.answer().await {
                 Some(Answer::Hit(text)) => {
                     hits += 1;
-                    tasks[number].judge(MaskedText::clone(&text), &revision, false);
+                    judge(tasks, number, MaskedText::clone(&text), &revision, false);
                 }
                 Some(Answer::Wait(wait)) => waits.push((number, wait)),
                 Some(Answer::Lead(lead)) => {
@@ -149,7 +149,7 @@ impl Asking {
         while !wanted.is_empty() {
             let rest = wanted.split_off(wanted.len().min(engine.max_batch().max(1)));
             let batch = std::mem::replace(&mut wanted, rest);
-            let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item(self.from)).collect();
+            let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item()).collect();
             if let Err(until) = self.upstreams.permit(engine.name()) {
                 let until = self.at(until);
                 for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
@@ -164,7 +164,7 @@ impl Asking {
                     let mut again = Batch::new();
                     for ((number, lead), result) in batch.into_iter().zip(results) {
                         match result {
-                            Ok(text) => match tasks[number].judge(text, revision, engine.takes_advice()) {
+                            Ok(text) => match judge(tasks, number, text, revision, engine.takes_advice()) {
                                 Judged::Taken(text) => {
                                     if let Some(lead) = lead {
                                         lead.land(text);
@@ -267,6 +267,18 @@ impl Asking {
             },
         }
     }
+}
+
+/// Judges an answer; what is taken is known to the post's other tasks from then on.
+fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
+    let judged = tasks[number].judge(text, revision, takes_advice);
+    if let Some(said) = tasks[number].said() {
+        let (post, language) = (tasks[number].post.clone(), tasks[number].target.language);
+        for other in tasks.iter_mut().filter(|task| task.post == post && task.target.language != language) {
+            other.others.push(said.clone());
+        }
+    }
+    judged
 }
 
 /// Takes what an engine said before it fell silent, where it only was too long; else notes the trouble.

@@ -96,7 +96,7 @@ impl Translator {
                 None => self.context(&job.post).await?,
             };
             contexts.insert(job.post.id.0.clone(), context.clone());
-            tasks.push(Task::new(&job.post, context, target));
+            tasks.push(Task::new(&job.post, self.parts.asking.from, context, target));
             at_hand.push(job);
         }
         let pulse = self.alive.pulse();

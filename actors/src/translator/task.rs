@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, JobEvent, Language, Post, Target, TooLong, Translation, gate,
+    Hold, JobEvent, Language, Post, PostId, Target, TooLong, Translation, gate,
     job::HoldKind,
     ports::engine::{EngineError, Item},
     text::{Mask, MaskedText, split, weighted_length},
@@ -16,6 +16,12 @@ const SHORTENED_MOST: u8 = 2;
 
 /// A post for a target.
 pub struct Task {
+    /// The post's id: its tasks for other targets have it, too.
+    pub post: PostId,
+    /// The post's language.
+    pub from: Language,
+    /// What is said of the post in other languages.
+    pub others: Vec<String>,
     /// The target.
     pub target: Target,
     /// The post's text, masked as the target has it.
@@ -71,9 +77,12 @@ pub enum Judged {
 
 impl Task {
     /// A post to be said on a target.
-    pub fn new(post: &Post, context: Vec<String>, target: Target) -> Self {
+    pub fn new(post: &Post, from: Language, context: Vec<String>, target: Target) -> Self {
         let mask = target.masking.mask(&post.text);
         Self {
+            post: post.id.clone(),
+            from,
+            others: Vec::new(),
             target,
             mask,
             context,
@@ -88,13 +97,20 @@ impl Task {
     }
 
     /// What its translation by an engine is found by.
-    pub fn key(&self, from: Language, revision: &str) -> Key {
+    pub fn key(&self, revision: &str) -> Key {
         let Target { language, style, max_weighted_length, .. } = &self.target;
-        Key::new(&self.mask.key(), (from, *language), style, &self.context, *max_weighted_length, revision)
+        Key::new(
+            &self.mask.key(),
+            (self.from, *language),
+            style,
+            &self.context,
+            *max_weighted_length,
+            revision,
+        )
     }
 
     /// What an engine is asked.
-    pub fn item(&self, from: Language) -> Item {
+    pub fn item(&self) -> Item {
         let shorter = self.tries.shortened > 0;
         Item {
             stands_for: self.mask.stands_for(),
@@ -102,7 +118,7 @@ impl Task {
             context: self.context.clone(),
             advice: self.tries.advice.clone(),
             max_weighted_length: shorter.then_some(self.target.max_weighted_length),
-            ..Item::new(self.mask.text.clone(), from, self.target.language)
+            ..Item::new(self.mask.text.clone(), self.from, self.target.language)
         }
     }
 
@@ -148,6 +164,14 @@ impl Task {
         }
     }
 
+    /// What is said by it, where it was translated.
+    pub fn said(&self) -> Option<String> {
+        match &self.outcome {
+            Some(JobEvent::Translated(translation)) => Some(translation.parts.join("\n")),
+            _ => None,
+        }
+    }
+
     /// The engine did not answer. What it said before, only too long, is better than nothing; answers that then.
     pub fn unanswered(&mut self, revision: &str) -> Option<MaskedText> {
         let (text, restored) = self.tries.long.take()?;
@@ -178,7 +202,14 @@ impl Task {
     }
 
     fn findings(&self, parts: &[String], max: usize) -> Vec<gate::Finding> {
-        gate::findings(&gate::Candidate { source: &self.mask, parts, max_weighted_length: max })
+        gate::findings(&gate::Candidate {
+            source: &self.mask,
+            parts,
+            max_weighted_length: max,
+            from: self.from,
+            to: self.target.language,
+            others: &self.others,
+        })
     }
 
     fn advise(&mut self, advice: Vec<String>) -> Judged {
@@ -227,7 +258,7 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::{PostId, PostKind, Style, TargetId, text::Segment};
+    use mynah_domain::{PostKind, Style, TargetId, text::Segment};
 
     use super::*;
 
@@ -250,7 +281,7 @@ mod tests {
             too_long,
             max_weighted_length: 280,
         };
-        Task::new(&post, Vec::new(), target)
+        Task::new(&post, Language::english(), Vec::new(), target)
     }
 
     fn words(text: &str) -> MaskedText {
@@ -268,11 +299,11 @@ mod tests {
     fn what_is_wrong_is_asked_for_once_more_with_the_finding_named_and_then_given_up() {
         let mut task = task("Thanks @bob", TooLong::Thread);
         assert_eq!(task.judge(words("Gracias"), "model", true), Judged::Again);
-        assert_eq!(task.item("en".parse().unwrap()).advice, ["placeholder 0 is missing"]);
+        assert_eq!(task.item().advice, ["placeholder 0 is missing"]);
         assert_eq!(task.judge(words("Gracias"), "model", true), Judged::GivenUp);
         assert_eq!(task.troubles, ["model: the translation lacks “@bob” [protected]"]);
         task.begin();
-        assert!(task.item("en".parse().unwrap()).advice.is_empty());
+        assert!(task.item().advice.is_empty());
         assert_eq!(task.judge(words("Gracias"), "fixed", false), Judged::GivenUp);
     }
 
@@ -281,7 +312,7 @@ mod tests {
         let mut task = task("A long story", TooLong::Thread);
         let [long, longer] = ["Una frase. ".repeat(40), "Una frase. ".repeat(60)];
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Again);
-        assert_eq!(task.item("en".parse().unwrap()).max_weighted_length, Some(280));
+        assert_eq!(task.item().max_weighted_length, Some(280));
         assert_eq!(task.judge(words(&long), "model", true), Judged::Again);
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Taken(words(&long)));
         assert_eq!(parts(&task), 2);

@@ -4,18 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Candidate, Finding};
+use super::{Finding, seen::Seen};
 use crate::text::{EntityKind, entities};
 
-pub(super) fn check(candidate: &Candidate<'_>) -> Option<Finding> {
+pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let mut balance: BTreeMap<(EntityKind, &str), i64> = BTreeMap::new();
-    for thing in &candidate.source.protected {
+    for thing in &seen.candidate.source.protected {
         // What it becomes may be no entity any more, or hold one.
         for entity in entities(&thing.becomes) {
             *balance.entry((entity.kind, &thing.becomes[entity.range])).or_default() += 1;
         }
     }
-    for part in candidate.parts {
+    for part in seen.candidate.parts {
         for entity in entities(part) {
             *balance.entry((entity.kind, &part[entity.range])).or_default() -= 1;
         }

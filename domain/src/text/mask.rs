@@ -83,6 +83,18 @@ pub fn mask(text: &str) -> Mask {
 }
 
 impl Mask {
+    /// The text as it would stand there were nothing translated: what is left out is, and what has another name has it.
+    pub fn untranslated(&self) -> String {
+        let things = &self.protected;
+        let said = |segment: &Segment| match segment {
+            Segment::Words(words) => words.clone(),
+            Segment::Placeholder(number) => {
+                things.get(*number).map(|thing| thing.becomes.clone()).unwrap_or_default()
+            }
+        };
+        self.text.0.iter().map(said).collect()
+    }
+
     /// What an engine may know of what was taken out, by number: numbers and terms decide about the words around them.
     pub fn stands_for(&self) -> Vec<(usize, String)> {
         let numbered = self.protected.iter().enumerate();

@@ -1,0 +1,25 @@
+//! At most one cashtag in a publication: X refuses a post with two.
+
+use super::{Finding, seen::Seen};
+use crate::text::{EntityKind, entities};
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
+    let count =
+        |part: &String| entities(part).iter().filter(|entity| entity.kind == EntityKind::Cashtag).count();
+    let most = seen.candidate.parts.iter().map(count).max().unwrap_or_default();
+    (most > 1).then(|| Finding {
+        rule: "cashtags",
+        message: format!("a publication would hold {most} cashtags, and X takes one"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::codes;
+
+    #[test]
+    fn two_in_one_publication_are_found() {
+        assert!(codes("Up: $TSLA and $AAPL", &["Suben: $TSLA y $AAPL"]).contains(&"cashtags"));
+        assert!(!codes("Up: $TSLA and $AAPL", &["Suben: $TSLA", "y $AAPL"]).contains(&"cashtags"));
+    }
+}

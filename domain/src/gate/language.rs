@@ -1,0 +1,181 @@
+//! The translation is in the target's language. Detectors guess on short texts, so a text counts as another language only
+//! where there is enough of it, the detector is sure, and the two are no close kin; a script, though, is no guess.
+
+use whatlang::{Detector, Lang, Script};
+
+use super::{
+    Finding,
+    seen::{Seen, without_entities},
+};
+use crate::Language;
+
+/// Fewer letters than this say nothing about the language.
+const ENOUGH: usize = 40;
+
+/// Fewer letters than this say nothing about the script: a name may be all there is.
+const ENOUGH_FOR_SCRIPT: usize = 12;
+
+/// Languages that no detector tells apart in a few words.
+const KIN: [&[&str]; 9] = [
+    &["es", "ca", "gl", "pt", "it", "oc", "ast", "an", "sc", "ro", "fr", "eo"],
+    &["no", "nb", "nn", "da", "sv", "is"],
+    &["cs", "sk", "pl", "sl"],
+    &["hr", "sr", "bs", "sl", "mk", "bg"],
+    &["ru", "uk", "be", "bg", "mk"],
+    &["id", "ms", "fil"],
+    &["hi", "mr", "ne"],
+    &["nl", "af", "de"],
+    &["tr", "az", "uz", "kk"],
+];
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
+    let target = seen.candidate.to;
+    // A post that is all names and tags has no language, and a glossary's terms may be of any.
+    let text = without_entities(&seen.text);
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let wrong = |what: &str| {
+        Some(Finding {
+            rule: "language",
+            message: format!("the translation is in {what}, not in {}", target.name()),
+        })
+    };
+    if letters >= ENOUGH_FOR_SCRIPT
+        && let Some(script) = whatlang::detect_script(&text)
+        && !scripts(target).is_none_or(|own| own.contains(&script))
+    {
+        return wrong(&format!("{script} letters"));
+    }
+    if letters < ENOUGH {
+        return None;
+    }
+    let found = Detector::new().detect(&text)?;
+    let own = known(target);
+    let is_other = found.is_reliable() && Some(found.lang()) != own && !are_kin(target, found.lang());
+    // Of a language that the detector does not know, only what is still the source's is believed.
+    let believed = own.is_some() || known(seen.candidate.from) == Some(found.lang());
+    if is_other && believed { wrong(found.lang().eng_name()) } else { None }
+}
+
+fn are_kin(target: Language, found: Lang) -> bool {
+    KIN.iter().any(|kin| {
+        kin.contains(&target.base())
+            && kin.iter().any(|code| code.parse().ok().and_then(known) == Some(found))
+    })
+}
+
+/// The scripts that a language is written in, where it is not Latin or not only.
+fn scripts(language: Language) -> Option<&'static [Script]> {
+    Some(match language.base() {
+        "ja" => &[Script::Hiragana, Script::Katakana, Script::Mandarin],
+        "zh" => &[Script::Mandarin],
+        "ko" => &[Script::Hangul, Script::Mandarin],
+        "ar" | "fa" | "ur" => &[Script::Arabic],
+        "he" => &[Script::Hebrew],
+        "hi" | "mr" | "ne" => &[Script::Devanagari],
+        "ru" | "uk" | "be" | "bg" | "mk" => &[Script::Cyrillic],
+        "el" => &[Script::Greek],
+        "th" => &[Script::Thai],
+        "ka" => &[Script::Georgian],
+        "ta" => &[Script::Tamil],
+        "bn" => &[Script::Bengali],
+        "en" | "es" | "ca" | "gl" | "eu" | "pt" | "fr" | "it" | "de" | "nl" | "ro" | "pl" | "cs" | "sk"
+        | "sl" | "hu" | "fi" | "sv" | "da" | "nb" | "nn" | "no" | "is" | "et" | "lv" | "lt" | "tr" | "vi"
+        | "id" | "ms" | "fil" | "sw" | "af" | "cy" | "ga" | "oc" | "ast" | "an" | "br" | "mt" | "sq"
+        | "hr" | "bs" | "eo" | "sc" | "zu" => &[Script::Latin],
+        // Serbian, Kazakh, Mongolian and others have two, or one that the detector does not know.
+        _ => return None,
+    })
+}
+
+/// The language as the detector names it, where it knows it.
+fn known(language: Language) -> Option<Lang> {
+    let code = match language.base() {
+        "af" => "afr",
+        "am" => "amh",
+        "ar" => "ara",
+        "az" => "aze",
+        "be" => "bel",
+        "bg" => "bul",
+        "bn" => "ben",
+        "ca" => "cat",
+        "cs" => "ces",
+        "da" => "dan",
+        "de" => "deu",
+        "el" => "ell",
+        "en" => "eng",
+        "eo" => "epo",
+        "es" => "spa",
+        "et" => "est",
+        "fa" => "pes",
+        "fi" => "fin",
+        "fil" => "tgl",
+        "fr" => "fra",
+        "gu" => "guj",
+        "he" => "heb",
+        "hi" => "hin",
+        "hr" => "hrv",
+        "hu" => "hun",
+        "hy" => "hye",
+        "id" => "ind",
+        "it" => "ita",
+        "ja" => "jpn",
+        "ka" => "kat",
+        "km" => "khm",
+        "kn" => "kan",
+        "ko" => "kor",
+        "lt" => "lit",
+        "lv" => "lav",
+        "mk" => "mkd",
+        "ml" => "mal",
+        "mr" => "mar",
+        "my" => "mya",
+        "nb" | "no" | "nn" => "nob",
+        "ne" => "nep",
+        "nl" => "nld",
+        "pa" => "pan",
+        "pl" => "pol",
+        "pt" => "por",
+        "ro" => "ron",
+        "ru" => "rus",
+        "si" => "sin",
+        "sk" => "slk",
+        "sl" => "slv",
+        "sr" => "srp",
+        "sv" => "swe",
+        "ta" => "tam",
+        "te" => "tel",
+        "th" => "tha",
+        "tr" => "tur",
+        "uk" => "ukr",
+        "ur" => "urd",
+        "uz" => "uzb",
+        "vi" => "vie",
+        "zh" => "cmn",
+        "zu" => "zul",
+        "cy" => "cym",
+        _ => return None,
+    };
+    Lang::from_code(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::codes_for;
+
+    #[test]
+    fn a_text_in_another_language_is_found_where_there_is_enough_of_it() {
+        let source = "The town hall opens tomorrow and everybody is welcome to come and see it";
+        for (to, text, expected) in [
+            ("es", "El ayuntamiento abre mañana y todo el mundo está invitado a venir a verlo", false),
+            ("ca", "L'ajuntament obre demà i tothom està convidat a venir a veure'l com sempre", false),
+            ("es", "Das Rathaus öffnet morgen und alle sind herzlich eingeladen, es zu sehen", true),
+            ("es", "Это предложение написано не на том языке, о котором просили.", true),
+            ("ja", "El ayuntamiento abre mañana", true),
+            ("gl", "O concello abre mañá e todo o mundo está convidado a vir a velo", false),
+            ("gl", "The town hall opens tomorrow and everybody is welcome to come and see it", true),
+            ("es", "¡Hola, Joe Biden!", false),
+        ] {
+            assert_eq!(codes_for(to, source, &[text]).contains(&"language"), expected, "{to}: {text}");
+        }
+    }
+}

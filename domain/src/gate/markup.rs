@@ -1,0 +1,60 @@
+//! Nothing of the machinery is left in a translation: no placeholder, no code fence, no HTML, no JSON, no bold type that
+//! the post does not have.
+
+use super::{Finding, seen::Seen};
+
+const MARKS: [&str; 22] = [
+    "⟦",
+    "⟧",
+    "⟪",
+    "⟫",
+    "⦃",
+    "⦄",
+    "\u{e000}",
+    "\u{e001}",
+    "```",
+    "**",
+    "__",
+    "&amp;",
+    "&lt;",
+    "&gt;",
+    "&quot;",
+    "&#",
+    "</",
+    "<br",
+    "{\"",
+    "\"text\":",
+    "](",
+    "~~",
+];
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
+    let mark = MARKS.iter().find(|mark| {
+        let count = |text: &str| text.matches(**mark).count();
+        count(&seen.text) > count(&seen.source)
+    })?;
+    Some(Finding {
+        rule: "markup",
+        message: format!("the translation holds “{mark}”, which the post does not"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::codes;
+
+    #[test]
+    fn what_is_left_of_the_machinery_is_found() {
+        for text in [
+            "Hola ⟦3⟧",
+            "```Hola```",
+            "**Hola**",
+            "Hola &amp; adiós",
+            "[hola](mundo)",
+            "{\"text\": \"hola\"}",
+        ] {
+            assert!(codes("Hello and bye", &[text]).contains(&"markup"), "{text}");
+        }
+        assert!(!codes("**Hello** & bye", &["**Hola** & adiós"]).contains(&"markup"));
+    }
+}

@@ -1,0 +1,83 @@
+//! A model's words about the translation are not the translation: “Sure! Here is …”, “I cannot …”, a note in brackets.
+
+use super::{Finding, seen::Seen};
+
+/// How such words begin, in lower case.
+const BEGINNINGS: [&str; 34] = [
+    "sure!",
+    "sure,",
+    "sure thing",
+    "certainly!",
+    "of course!",
+    "here is the",
+    "here's the",
+    "here is your",
+    "here's your",
+    "here are the",
+    "translation:",
+    "translated text:",
+    "the translation",
+    "as an ai",
+    "i'm sorry, but",
+    "i’m sorry, but",
+    "i am sorry, but",
+    "i cannot ",
+    "i can't ",
+    "i can’t ",
+    "i'm unable",
+    "i am unable",
+    "aquí está la traducción",
+    "aquí tienes",
+    "traducción:",
+    "claro,",
+    "claro!",
+    "¡claro!",
+    "como modelo de",
+    "voici la traduction",
+    "bien sûr",
+    "hier ist die übersetzung",
+    "übersetzung:",
+    "als ki-",
+];
+
+/// What stands in such words, wherever it does.
+const WITHIN: [&str; 7] = [
+    "(note:",
+    "[note:",
+    "translator's note",
+    "translator’s note",
+    "(nota:",
+    "nota del traductor",
+    "as a language model",
+];
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
+    let (source, text) = (seen.source.trim().to_lowercase(), seen.text.trim().to_lowercase());
+    let begins = BEGINNINGS.iter().find(|words| text.starts_with(**words)).filter(|_| {
+        // Whoever says "Sure!" is translated; its translation begins like that, too.
+        !BEGINNINGS.iter().any(|words| source.starts_with(words))
+    });
+    let within = WITHIN.iter().find(|words| text.contains(**words) && !source.contains(['(', '[']));
+    let words = begins.or(within)?;
+    let message = format!("the translation has words of the engine's own: “{words}”");
+    Some(Finding { rule: "preamble", message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::codes;
+
+    #[test]
+    fn the_engines_own_words_are_found_and_the_authors_are_not() {
+        for text in [
+            "Sure! Here is the translation: Hola",
+            "Aquí está la traducción: hola",
+            "I'm sorry, but I can't translate that",
+            "Hola (Note: informal)",
+        ] {
+            assert!(codes("Hello there", &[text]).contains(&"preamble"), "{text}");
+        }
+        assert!(!codes("Sure! Here is the plan", &["¡Claro! Este es el plan"]).contains(&"preamble"));
+        assert!(!codes("Hello (note: bring water)", &["Hola (nota: traed agua)"]).contains(&"preamble"));
+    }
+}

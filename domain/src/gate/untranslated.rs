@@ -1,0 +1,47 @@
+//! A translation is not the post again, unless nothing in it was translatable.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Finding,
+    seen::{Seen, words},
+};
+
+/// So few words may all be names.
+const FEW: usize = 3;
+
+/// From so many words on, a text that keeps nearly all of them was hardly translated.
+const MANY: usize = 8;
+
+pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
+    let (source, text) = (words(&seen.source), words(&seen.text));
+    if source.len() < FEW || !seen.candidate.source.text.has_words() {
+        return None;
+    }
+    let known: BTreeSet<&String> = source.iter().collect();
+    let kept = text.iter().filter(|word| known.contains(word)).count();
+    let same = source == text || (text.len() >= MANY && kept * 10 >= text.len() * 9);
+    same.then(|| Finding { rule: "untranslated", message: "the translation says the post again".into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::codes;
+
+    #[test]
+    fn the_source_again_is_found_and_names_are_let_through() {
+        assert!(codes("The market opens at noon", &["the market opens at NOON"]).contains(&"untranslated"));
+        let long = "The market on the old square opens at noon today for all of us";
+        assert!(
+            codes(long, &["[es] The market on the old square opens at noon today for all of us"])
+                .contains(&"untranslated")
+        );
+        for (source, text) in [
+            ("Real Madrid #LaLiga", "Real Madrid #LaLiga"),
+            ("OK", "OK"),
+            ("See you at no. 4", "Nos vemos en el n.º 4"),
+        ] {
+            assert!(!codes(source, &[text]).contains(&"untranslated"), "{source}");
+        }
+    }
+}
