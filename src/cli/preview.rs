@@ -1,7 +1,11 @@
 //! `mynah preview`: what would be said of a text or a post, at what length and price, and what stands in its way. Nothing
 //! is published, and nothing is written down; only engines are really asked.
 
-use std::{io::Read as _, rc::Rc, sync::Arc};
+use std::{
+    io::{BufRead as _, Read as _},
+    rc::Rc,
+    sync::Arc,
+};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -25,6 +29,12 @@ use crate::{
 /// The longest text that is read: a post has 25,000 characters at most.
 const LONGEST: u64 = 100_000;
 
+/// The most that is read of a number of texts, in bytes.
+const LONGEST_OF_LINES: u64 = 1 << 30;
+
+/// How many texts are asked for at once.
+const AT_ONCE: usize = 20;
+
 /// What X asks for a publication, and for one with a link in it, in US dollars (its price list of August 2026).
 const PRICE: (f64, f64) = (0.015, 0.200);
 
@@ -35,6 +45,10 @@ pub(super) struct PreviewArgs {
     /// Ask no engine: only what is read and protected
     #[arg(long)]
     source_only: bool,
+    /// Take each line of standard input as a text of its own and print a line of JSON for each: try a glossary on a year
+    /// of posts
+    #[arg(long, conflicts_with = "post")]
+    lines: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -86,29 +100,75 @@ struct Finding {
 
 pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(), Failure> {
     logging::init(LevelFilter::Error, Stream::Stderr);
+    let targets = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
+    let engines = match args.source_only {
+        true => Vec::new(),
+        false => app::engines(settings).map_err(Failure::Work)?(),
+    };
+    let asked = if args.source_only { Vec::new() } else { targets.clone() };
+    let kept_by = targets.first();
+    if args.lines {
+        return lines(&asked, kept_by, &engines, settings).await;
+    }
     let post = match &args.post {
         Some(which) => fetch(which, settings).await?,
-        None => given(&read_text()?),
+        None => given(0, &read_text()?),
     };
-    let targets = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
-    let source = Source {
-        text: post.text.clone(),
-        weighted_length: weighted_length(&post.text),
-        entities: protected(&post.text, targets.first()),
-    };
-    let targets = if args.source_only {
-        Vec::new()
-    } else {
-        let engines = app::engines(settings).map_err(Failure::Work)?();
-        said(&post, targets, &engines, settings).await
-    };
-    let preview = Preview { source, targets };
-    if args.json {
-        say(json!(preview));
-    } else {
-        show(&preview);
+    for preview in of(&[post], &asked, kept_by, &engines, settings).await {
+        if args.json {
+            say(json!(preview));
+        } else {
+            show(&preview);
+        }
     }
     Ok(())
+}
+
+/// A preview of each line, some at a time: engines do several texts in one call.
+async fn lines(
+    targets: &[Target],
+    kept_by: Option<&Target>,
+    engines: &[Rc<dyn Engine>],
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let mut lines = std::io::stdin().lock().take(LONGEST_OF_LINES).lines();
+    loop {
+        let some: Result<Vec<String>, _> = lines.by_ref().take(AT_ONCE).collect();
+        let some = some
+            .map_err(|error| Failure::Usage(format!("a line cannot be read: {error}; it must be UTF-8")))?;
+        if some.is_empty() {
+            return Ok(());
+        }
+        let posts: Vec<Post> = some
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+            .map(|(number, line)| given(number, line))
+            .collect();
+        for preview in of(&posts, targets, kept_by, engines, settings).await {
+            say(json!(preview));
+        }
+    }
+}
+
+/// What would become of each of `posts`.
+async fn of(
+    posts: &[Post],
+    targets: &[Target],
+    kept_by: Option<&Target>,
+    engines: &[Rc<dyn Engine>],
+    settings: &Settings,
+) -> Vec<Preview> {
+    let mut said = said(posts, targets, engines, settings).await.into_iter();
+    let preview = |post: &Post| Preview {
+        source: Source {
+            text: post.text.clone(),
+            weighted_length: weighted_length(&post.text),
+            entities: protected(&post.text, kept_by),
+        },
+        targets: said.by_ref().take(targets.len()).collect(),
+    };
+    posts.iter().map(preview).collect()
 }
 
 /// What would be protected, as the first target has it: all of its things, whatever becomes of them.
@@ -119,25 +179,29 @@ fn protected(text: &str, target: Option<&Target>) -> Vec<Thing> {
     things.map(|thing| Thing { kind: thing.kind.as_str(), text: thing.text }).collect()
 }
 
+/// For each of `posts`, and for each target, what would be said.
 async fn said(
-    post: &Post,
-    targets: Vec<Target>,
+    posts: &[Post],
+    targets: &[Target],
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
 ) -> Vec<Said> {
     let from = settings.source.language;
-    let skips: Vec<Option<Skip>> =
-        targets.iter().map(|target| eligibility::skip_reason(post, from, target)).collect();
-    let mut tasks: Vec<Task> = (targets.iter().zip(&skips))
-        .filter(|(_, skip)| skip.is_none())
-        .map(|(target, _)| Task::new(post, from, Vec::new(), target.clone()))
+    let wanted: Vec<(&Post, &Target, Option<Skip>)> = posts
+        .iter()
+        .flat_map(|post| targets.iter().map(move |target| (post, target)))
+        .map(|(post, target)| (post, target, eligibility::skip_reason(post, from, target)))
+        .collect();
+    let mut tasks: Vec<Task> = (wanted.iter())
+        .filter(|(_, _, skip)| skip.is_none())
+        .map(|(post, target, _)| Task::new(post, from, Vec::new(), (*target).clone()))
         .collect();
     app::asking(settings).see_to(&mut tasks, |_| 1, engines, None).await;
     let mut tasks = tasks.into_iter();
-    (targets.into_iter().zip(skips))
-        .filter_map(|(target, skip)| match skip {
-            Some(skip) => Some(Said { skipped: Some(skip), ..nothing(&target) }),
-            None => tasks.next().map(|task| outcome(task, &target)),
+    (wanted.into_iter())
+        .filter_map(|(_, target, skip)| match skip {
+            Some(skip) => Some(Said { skipped: Some(skip), ..nothing(target) }),
+            None => tasks.next().map(|task| outcome(task, target)),
         })
         .collect()
 }
@@ -217,10 +281,10 @@ fn read_text() -> Result<String, Failure> {
     }
 }
 
-/// A text as if it were a post of the source.
-fn given(text: &str) -> Post {
+/// A text as if it were a post of the source; `number` tells those apart that are asked for together.
+fn given(number: usize, text: &str) -> Post {
     Post {
-        id: PostId("preview".into()),
+        id: PostId(format!("preview-{number}")),
         position: 0,
         text: text.to_owned(),
         language: None,
