@@ -6,7 +6,7 @@
 //! X links only names under a known top-level domain. A translation must not touch any other address either, so whatever
 //! begins with a scheme is taken as a link, too.
 
-use std::{cmp::Reverse, ops::Range};
+use std::{cmp::Reverse, collections::BTreeSet, ops::Range};
 
 use serde::{Deserialize, Serialize};
 use twitter_text::{
@@ -61,9 +61,11 @@ pub fn entities(text: &str) -> Vec<Entity> {
             let range = offsets.byte(entity.get_start())?..offsets.byte(entity.get_end())?;
             Some(Entity { kind, range })
         })
-        .chain(addresses(text))
         .filter(|entity| !entity.range.is_empty())
         .collect();
+    let linked: BTreeSet<usize> = found.iter().map(|entity| entity.range.start).collect();
+    // Where X finds a link, it knows where that ends.
+    found.extend(addresses(text).filter(|address| !linked.contains(&address.range.start)));
     // Of two that overlap the one that begins first, and of those the longer, is what a reader sees.
     found.sort_by_key(|entity| (entity.range.start, Reverse(entity.range.end)));
     let mut end = 0;

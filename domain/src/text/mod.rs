@@ -1,5 +1,6 @@
 //! The rules for text: what in it is no words, how long a network counts it, how it is split.
 
+pub mod addresses;
 pub mod emoji;
 pub mod entities;
 pub mod glossary;

@@ -1,11 +1,12 @@
-//! What of a text an engine may not touch, and what it becomes: links, mentions, tags, emoji, numbers and the terms of a
-//! glossary. Where two overlap, an entity of the network counts before a term, and that before a number.
+//! What of a text an engine may not touch, and what it becomes: links, mentions, tags, addresses, emoji, numbers and
+//! the terms of a glossary. Where two overlap, an entity of the network counts before a term, and that before a number.
 
 use std::{cmp::Reverse, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    addresses::addresses,
     emoji::emoji,
     entities::{EntityKind, entities},
     glossary::{Glossary, SharedGlossary},
@@ -25,6 +26,8 @@ pub enum ProtectedKind {
     Hashtag,
     /// `$TICKER`.
     Cashtag,
+    /// Of mail or another scheme: nothing that the network links, but nobody's words.
+    Address,
     /// One emoji, or several that touch each other.
     Emoji,
     /// A number with its unit, a date, a time, a name with digits in it.
@@ -57,6 +60,7 @@ impl ProtectedKind {
             Self::Mention => "mention",
             Self::Hashtag => "hashtag",
             Self::Cashtag => "cashtag",
+            Self::Address => "address",
             Self::Emoji => "emoji",
             Self::Number => "number",
             Self::Term => "term",
@@ -163,11 +167,19 @@ impl Masking {
         let as_it_is = |kind: ProtectedKind, ranges: Vec<Range<usize>>| {
             ranges.into_iter().map(move |range| Span { kind, becomes: Some(&text[range.clone()]), range })
         };
-        let (emoji, numbers) =
-            (as_it_is(ProtectedKind::Emoji, emoji(text)), as_it_is(ProtectedKind::Number, numbers(text)));
+        let addresses = as_it_is(ProtectedKind::Address, addresses(text));
+        let emoji = as_it_is(ProtectedKind::Emoji, emoji(text));
+        let numbers = as_it_is(ProtectedKind::Number, numbers(text));
         let mut spans: Vec<Span<'a>> = Vec::new();
         // By rank: what overlaps something of a higher one is left out.
-        for ranked in [entities.collect::<Vec<_>>(), terms.collect(), emoji.collect(), numbers.collect()] {
+        let ranks = [
+            entities.collect::<Vec<_>>(),
+            addresses.collect(),
+            terms.collect(),
+            emoji.collect(),
+            numbers.collect(),
+        ];
+        for ranked in ranks {
             let taken = spans.len();
             for span in ranked {
                 let free = spans[..taken]

@@ -1,10 +1,29 @@
 //! Splitting a translation that one publication cannot hold into a thread: at the end of a sentence where one is near,
-//! else between words, never inside a link, a mention or a hashtag.
+//! else of a clause, else between words; never inside a link, a mention, a tag, a number or what is drawn as one sign.
 
-use super::{entities, weighted_length};
+use std::ops::Range;
 
-/// Splits `text` into parts that each weigh at most `max`, in order. Words are never split, unless a single one is too
-/// long by itself; white space at the cuts is dropped. One part where it fits as it is.
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use super::{addresses::addresses, entities, numbers::numbers, weighted_length};
+
+/// How good a place is for a cut, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Behind a sentence, or a line.
+    Sentence,
+    /// Behind a comma, a colon, a closing bracket.
+    Clause,
+    /// Between words.
+    Word,
+    /// Where a script without spaces may be broken.
+    Letters,
+    /// Between any two signs.
+    Anywhere,
+}
+
+/// Splits `text` into parts that each weigh at most `max`, in order. White space at the cuts is dropped. One part where it
+/// fits as it is; a part is too heavy only where a single sign is.
 ///
 /// # Panics
 /// Never; a `max` of 0 counts as 1.
@@ -26,31 +45,71 @@ pub fn split(text: &str, max: usize) -> Vec<String> {
 
 /// Where the next part ends, in bytes: always more than 0, always at most `max` in weight where that is possible.
 fn cut_at(text: &str, max: usize) -> usize {
-    let protected = entities(text);
-    let inside = |at: usize| protected.iter().any(|entity| entity.range.start < at && at < entity.range.end);
-    let fits = |at: usize| weighted_length(text[..at].trim_end()) <= max;
+    let kept = kept_whole(text);
+    let inside = |at: usize| kept.iter().any(|range| range.start < at && at < range.end);
+    let signs = || text.grapheme_indices(true).map(|(at, _)| at).skip(1);
+    let fits = |at: &usize| weighted_length(text[..*at].trim_end()) <= max;
 
-    let spaces = || text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at);
-    let candidates: Vec<usize> = spaces().filter(|at| *at > 0 && !inside(*at)).collect();
+    let places: Vec<usize> = signs().filter(|at| !inside(*at)).collect();
     // Weight grows with the text, so the places that fit come before those that do not.
-    let fitting = &candidates[..candidates.partition_point(|at| fits(*at))];
-    if let Some(last) = fitting.last() {
-        // A sentence's end is worth a shorter part, but not one of half the length.
-        let sentence = fitting.iter().rev().find(|at| ends_sentence(&text[..**at]));
-        return *sentence.filter(|at| **at * 2 >= *last).unwrap_or(last);
-    }
-    // One word, longer than a publication: there is no good place.
-    let characters: Vec<usize> = text.char_indices().skip(1).map(|(at, _)| at).collect();
-    let fitting = characters.partition_point(|at| fits(*at));
-    characters.get(fitting.saturating_sub(1)).copied().unwrap_or(text.len())
+    let fitting = &places[..places.partition_point(&fits)];
+    let Some(reach) = fitting.last() else {
+        // Something that should stay whole is longer than a publication.
+        let signs: Vec<usize> = signs().collect();
+        let fitting = signs.partition_point(fits);
+        return signs.get(fitting.saturating_sub(1)).copied().unwrap_or(text.len());
+    };
+    let letters: Vec<usize> = text.split_word_bound_indices().map(|(at, _)| at).collect();
+    let places: Vec<(usize, Place)> = fitting.iter().map(|at| (*at, place(text, *at, &letters))).collect();
+    let last = |worst: Place, least: usize| {
+        places.iter().rev().find(|(at, place)| *place <= worst && *at >= least).map(|(at, _)| *at)
+    };
+    // A good place is worth a shorter part, but not one of half the length.
+    let half = reach / 2;
+    [Place::Sentence, Place::Clause, Place::Word, Place::Letters]
+        .into_iter()
+        .find_map(|worst| last(worst, half))
+        .or_else(|| last(Place::Word, 0))
+        .unwrap_or(*reach)
 }
 
-fn ends_sentence(text: &str) -> bool {
-    text.trim_end_matches(['"', '»', '”', ')', '\'']).ends_with(['.', '!', '?', '…', '\n'])
+/// What no cut may go through.
+fn kept_whole(text: &str) -> Vec<Range<usize>> {
+    let entities = entities(text).into_iter().map(|entity| entity.range);
+    entities.chain(addresses(text)).chain(numbers(text)).collect()
+}
+
+fn place(text: &str, at: usize, letters: &[usize]) -> Place {
+    let (before, after) = (&text[..at], &text[at..]);
+    let closed = before.trim_end().trim_end_matches(['"', '»', '”', '’', ')', '\'', '」', '』']);
+    let spaced = before.ends_with(char::is_whitespace) || after.starts_with(char::is_whitespace);
+    let is_full = |c: char| matches!(c, '。' | '！' | '？' | '｡' | '।' | '؟' | '۔' | '…' | '.' | '!' | '?');
+    let is_half = |c: char| {
+        matches!(c, '、' | '，' | '；' | '：' | '،' | '؛' | ',' | ';' | ':' | '–' | '—' | ')' | '）')
+    };
+    // Wide marks have no space behind them.
+    let wide = before.ends_with(['。', '！', '？', '｡', '、', '，', '；', '：', '」', '』', '）']);
+    let marks_on = after.chars().next().is_some_and(|c| is_full(c) || is_half(c) || matches!(c, '」' | '』'));
+    if marks_on {
+        return Place::Anywhere;
+    }
+    if after.starts_with('\n') || before.ends_with('\n') || ((spaced || wide) && closed.ends_with(is_full)) {
+        Place::Sentence
+    } else if (spaced || wide) && before.trim_end().ends_with(is_half) {
+        Place::Clause
+    } else if spaced {
+        Place::Word
+    } else if after.chars().next().is_some_and(|c| !c.is_ascii()) && letters.binary_search(&at).is_ok() {
+        Place::Letters
+    } else {
+        Place::Anywhere
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -65,27 +124,55 @@ mod tests {
             split("One two three. Four five six seven", 24),
             ["One two three.", "Four five six seven"]
         );
+        assert_eq!(split("Uno dos tres\ncuatro cinco seis", 20), ["Uno dos tres", "cuatro cinco seis"]);
+        assert_eq!(split("市場は正午。明日も開きます", 20), ["市場は正午。", "明日も開きます"]);
     }
 
     #[test]
-    fn else_between_words() {
+    fn else_after_a_clause_and_else_between_words() {
+        assert_eq!(split("aaa bbb ccc, ddd eee fff", 18), ["aaa bbb ccc,", "ddd eee fff"]);
         assert_eq!(split("aaaa bbbb cccc dddd", 9), ["aaaa bbbb", "cccc dddd"]);
     }
 
     #[test]
-    fn links_and_tags_stay_whole() {
+    fn links_tags_and_numbers_stay_whole() {
         let text =
             format!("{} #hashtag https://example.com/a/very/long/path {}", "a".repeat(250), "b".repeat(200));
         let parts = split(&text, 280);
         assert_eq!(parts.len(), 2);
         assert_eq!(parts.join(" "), text);
         assert!(parts.iter().all(|part| weighted_length(part) <= 280));
+        assert_eq!(split("aaaa bbbb 20 km/h more", 12), ["aaaa bbbb", "20 km/h more"]);
+        assert_eq!(split("aaaa a@b.example ok", 14), ["aaaa", "a@b.example ok"]);
     }
 
     #[test]
-    fn even_one_endless_word_is_cut() {
+    fn even_one_endless_word_is_cut_but_no_sign_is() {
         let parts = split(&"日".repeat(300), 280);
         assert!(parts.iter().all(|part| weighted_length(part) <= 280));
         assert_eq!(parts.concat(), "日".repeat(300));
+        assert_eq!(split("a👨‍👩‍👧👨‍👩‍👧", 3), ["a👨‍👩‍👧", "👨‍👩‍👧"]);
+        assert_eq!(split("e\u{301}e\u{301}e\u{301}", 2), ["e\u{301}e\u{301}", "e\u{301}"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn parts_hold_the_whole_text_in_order_and_fit(
+            words in prop::collection::vec(
+                prop_oneof!["[a-z]{1,30}[.,!]?", "[あ-ん。、]{1,40}", "#[a-z]{1,9}", "@[a-z]{1,9}", "[0-9]{1,4}", "https://a\\.es/[a-z]{1,9}", "\\PC{1,8}"],
+                0..60,
+            ),
+            max in 40..281_usize,
+        ) {
+            let text = words.join(" ");
+            let parts = split(&text, max);
+            let bare = |text: &str| text.split_whitespace().collect::<String>();
+            prop_assert_eq!(bare(&parts.concat()), bare(&text));
+            for part in &parts {
+                prop_assert!(!part.trim().is_empty());
+                prop_assert!(weighted_length(part) <= max, "{} of {max}: {part}", weighted_length(part));
+            }
+        }
     }
 }
