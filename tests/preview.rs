@@ -94,3 +94,34 @@ async fn without_any_engine_only_the_source_is_shown() {
     assert_eq!(town.sandbox.gemini().requests, 0);
     assert_eq!(preview(&town, &[], " \n").code, Some(2));
 }
+
+#[actix_rt::test]
+async fn a_text_needs_no_keys_but_those_of_its_engine_and_a_post_needs_all() {
+    let town = Town::new(numbered(1), &["es"], "gemini").await;
+    let without_keys = |args: &[&str], engine: &str| {
+        let mut command = town.command(args);
+        command.arg("--set").arg(format!("engine.order={engine}"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        let mut running = command.stdin(Stdio::piped()).spawn().unwrap();
+        // One that wants no text may be gone by now.
+        let _ = running.stdin.take().unwrap().write_all(b"Good morning");
+        Said::from(running.wait_with_output().unwrap())
+    };
+    without_keys(&["preview"], "apertium").is_done();
+    without_keys(&["preview", "--source-only"], "gemini").is_done();
+    let refused = without_keys(&["preview"], "gemini");
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("GEMINI_API_KEY") && !refused.err.contains("X_CONSUMER"), "{}", refused.err);
+    assert!(without_keys(&["preview", "1234"], "apertium").err.contains("X_CONSUMER_KEY"));
+}
+
+#[actix_rt::test]
+async fn each_line_is_a_text_of_its_own_and_a_line_of_json() {
+    let town = Town::new(numbered(1), &["es", "ca"], "apertium").await;
+    let shown = preview(&town, &["--lines"], "The market opens\n\nThe bridge is closed\n");
+    shown.is_done();
+    let lines: Vec<Value> = shown.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["source"]["text"], "The bridge is closed");
+    assert!(lines[1]["targets"][0]["text"].as_str().unwrap().contains("puente"), "{}", lines[1]);
+}

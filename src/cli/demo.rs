@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     engines::apertium::{Apertium, ApertiumSettings},
-    settings::{self, Settings, SettingsSources},
+    settings::{self, Needed, Settings, SettingsSources},
     telemetry::logging::{self, Stream, printable},
 };
 
@@ -122,7 +122,12 @@ fn plan_settings(plan: &Plan, sandbox: &Sandbox, folder: &Path) -> Result<Settin
     let text = plan.config(&sandbox.url(), &folder.join("data"));
     fs::write(&file, text).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
     let env: HashMap<String, String> = plan.secrets().into_iter().collect();
-    Ok(settings::load(&SettingsSources { file: Some(file), env, overrides: Vec::new() })?)
+    Ok(settings::load(&SettingsSources {
+        file: Some(file),
+        env,
+        overrides: Vec::new(),
+        needed: Needed::All,
+    })?)
 }
 
 /// Shows each post with its translations, when the last of them is published.

@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 
 use pause::Wish;
 
-use crate::settings::{self, Settings, SettingsError, SettingsSources};
+use crate::settings::{self, Needed, Settings, SettingsError, SettingsSources};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -132,7 +132,10 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::run(&args.load()?).await,
             Command::Once(args) => once::once(&args.load()?).await,
             Command::Check(args) => check::check(&args.settings.load()?, args.offline).await,
-            Command::Preview(args) => preview::preview(&args, &args.settings.load()?).await,
+            Command::Preview(args) => {
+                let settings = args.settings.load_for(args.needed())?;
+                preview::preview(&args, &settings).await
+            }
             Command::Demo(args) => demo::demo(args).await,
             Command::Sandbox(args) => sandbox::sandbox(args).await,
             Command::Actors(args) => actors::actors(&args, &args.settings.load()?).await,
@@ -173,6 +176,10 @@ fn say(line: impl fmt::Display) {
 
 impl SettingsArgs {
     fn load(&self) -> Result<Settings, Failure> {
+        self.load_for(Needed::All)
+    }
+
+    fn load_for(&self, needed: Needed) -> Result<Settings, Failure> {
         let mut env = match &self.env_file {
             Some(file) => read_env_file(file)?,
             None => std::collections::HashMap::new(),
@@ -181,7 +188,8 @@ impl SettingsArgs {
             std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         );
-        let sources = SettingsSources { file: self.config.clone(), env, overrides: self.overrides.clone() };
+        let sources =
+            SettingsSources { file: self.config.clone(), env, overrides: self.overrides.clone(), needed };
         Ok(settings::load(&sources)?)
     }
 }

@@ -22,7 +22,7 @@ use serde_json::json;
 use super::{Failure, SettingsArgs, say, scratch::Scratch};
 use crate::{
     app,
-    settings::Settings,
+    settings::{Needed, Settings},
     telemetry::logging::{self, Stream, printable},
 };
 
@@ -54,6 +54,17 @@ pub(super) struct PreviewArgs {
     json: bool,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+}
+
+impl PreviewArgs {
+    /// Only a post has to be fetched from the network, and only a translation asked of an engine.
+    pub(super) fn needed(&self) -> Needed {
+        match self {
+            Self { post: Some(_), .. } => Needed::All,
+            Self { source_only: true, .. } => Needed::Nothing,
+            _ => Needed::Engines,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -46,6 +46,20 @@ pub struct SettingsSources {
     pub env: HashMap<String, String>,
     /// `section.key=value`, the last of one key holds.
     pub overrides: Vec<String>,
+    /// Which keys must be there.
+    pub needed: Needed,
+}
+
+/// Which keys and tokens a command cannot do without. Those that it can are empty where nobody set them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Needed {
+    /// It asks nobody.
+    Nothing,
+    /// It asks engines.
+    Engines,
+    /// It reads and publishes, too.
+    #[default]
+    All,
 }
 
 /// Without the environment's values, which are secrets in part.
@@ -69,7 +83,7 @@ pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
         }
     };
     let mut reader = Reader::new(&layers, problems);
-    let mut vault = Vault::new(&sources.env);
+    let mut vault = Vault::new(&sources.env, sources.needed);
     let settings = read::settings(&mut reader, &mut vault);
     let Reader { mut problems, mut in_force, .. } = reader;
     problems.append(&mut vault.problems);
@@ -100,6 +114,6 @@ pub fn known_keys(preset: Preset) -> Vec<KnownKey> {
     let layers = Layers::over(PathBuf::new(), "[[targets]]", &sources, &mut vec![]);
     let Ok(layers) = layers else { return vec![] };
     let mut reader = Reader::new(&layers, vec![]);
-    read::settings(&mut reader, &mut Vault::new(&sources.env));
+    read::settings(&mut reader, &mut Vault::new(&sources.env, sources.needed));
     reader.asked
 }

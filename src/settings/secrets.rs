@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs};
 use secrecy::SecretString;
 
 use super::{
-    InForce, Place, Problem,
+    InForce, Needed, Place, Problem,
     model::{XReadAuth, XUserAuth},
 };
 
@@ -37,6 +37,7 @@ struct Reported;
 /// Finds secrets and records what is wrong with them.
 pub(super) struct Vault<'a> {
     env: &'a HashMap<String, String>,
+    needed: Needed,
     pub(super) problems: Vec<Problem>,
     pub(super) in_force: Vec<InForce>,
 }
@@ -59,8 +60,8 @@ pub(super) struct Consumer {
 }
 
 impl<'a> Vault<'a> {
-    pub(super) fn new(env: &'a HashMap<String, String>) -> Self {
-        Self { env, problems: vec![], in_force: vec![] }
+    pub(super) fn new(env: &'a HashMap<String, String>, needed: Needed) -> Self {
+        Self { env, needed, problems: vec![], in_force: vec![] }
     }
 
     pub(super) fn gemini(&mut self) -> Option<SecretString> {
@@ -68,7 +69,7 @@ impl<'a> Vault<'a> {
             Ok(None) => self.find(GOOGLE_API_KEY),
             found => found,
         };
-        self.need(GEMINI_API_KEY, key, || {
+        self.need(Needed::Engines, GEMINI_API_KEY, key, || {
             (
                 "gemini is in engine.order and has no key".into(),
                 format!(
@@ -90,6 +91,7 @@ impl<'a> Vault<'a> {
         match (token, secret, oauth2) {
             (Some(token), Some(secret), None) => TargetKeys::OAuth1(Some((token, secret))),
             (None, None, Some(token)) => TargetKeys::OAuth2(token),
+            (None, None, None) if self.needed < Needed::All => TargetKeys::OAuth2(SecretString::default()),
             (None, None, None) => {
                 let what = format!("@{account} has no keys, so nothing could be published there");
                 let mend = format!(
@@ -124,7 +126,7 @@ impl<'a> Vault<'a> {
     pub(super) fn consumer(&mut self) -> Option<Consumer> {
         let mut part = |name: &str| {
             let found = self.find(name);
-            self.need(name, found, || {
+            self.need(Needed::All, name, found, || {
                 (
                     "this is missing: accounts with an ACCESS_TOKEN need the app's own keys too".into(),
                     format!("set {name}, or {name}_FILE to a file with it, {CONSOLE}"),
@@ -151,13 +153,18 @@ impl<'a> Vault<'a> {
         self.find(ADMIN_TOKEN).ok()
     }
 
+    /// A secret that whoever needs `least` or more cannot do without.
     fn need(
         &mut self,
+        least: Needed,
         name: &str,
         found: Found,
         missing: impl FnOnce() -> (String, String),
     ) -> Option<SecretString> {
         if let Ok(None) = found {
+            if self.needed < least {
+                return Some(SecretString::default());
+            }
             let (what, mend) = missing();
             self.report(name, what, mend);
         }

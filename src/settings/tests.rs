@@ -37,7 +37,10 @@ impl Bench {
         let file = folder.path().join("config.toml");
         fs::write(&file, text).unwrap();
         let env = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { folder, sources: SettingsSources { file: Some(file), env, overrides: vec![] } }
+        Self {
+            folder,
+            sources: SettingsSources { file: Some(file), env, overrides: vec![], needed: Needed::All },
+        }
     }
 
     fn least() -> Self {
