@@ -19,6 +19,7 @@ use mynah_domain::{
     Style, Target, TargetId,
     backoff::Backoff,
     breaker::BreakerPolicy,
+    eligibility::Eligibility,
     ports::{Clock, Destination, Engine, Ledger, Source, SystemClock, ledger::Mark},
     text::length::X_MAX_WEIGHTED_LENGTH,
     text::{Masking, SharedGlossary},
@@ -102,7 +103,7 @@ pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Res
 
     let poller = PollerParts {
         source: format!("x:{}", settings.source.account.to_lowercase()),
-        language: settings.source.language,
+        eligibility: eligibility(settings),
         start: match settings.source.start.clone() {
             StartAt::Now => Start::Now,
             StartAt::Beginning => Start::Beginning,
@@ -244,9 +245,22 @@ fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
             hashtags: settings.hashtags,
             glossary: SharedGlossary::new(terms),
         },
+        filters: settings.filters.clone(),
         too_long: settings.too_long,
         max_weighted_length: X_MAX_WEIGHTED_LENGTH,
     })
+}
+
+/// What of the source is said again.
+pub fn eligibility(settings: &Settings) -> Eligibility {
+    let source = &settings.source;
+    Eligibility {
+        language: source.language,
+        replies: source.replies,
+        quotes: source.quotes,
+        opt_out: source.opt_out.clone(),
+        filters: source.filters.clone(),
+    }
 }
 
 /// The source of these settings, as the poller and `mynah check` use it.

@@ -14,9 +14,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use log::{error, info, warn};
 use mynah_domain::{
-    Language, Post, Target, TargetId,
+    Post, Target, TargetId,
     backoff::Backoff,
-    eligibility::skip_reason,
+    eligibility::Eligibility,
     ports::{
         Clock, Ledger, LedgerError, Page, PageRequest, Source, SourceError,
         ledger::{Mark, Progress, RecordPage, RecordPost},
@@ -59,8 +59,8 @@ pub enum Schedule {
 pub struct PollerParts {
     /// The source's name in the ledger, `x:example`.
     pub source: String,
-    /// The language it speaks.
-    pub language: Language,
+    /// What of it is said again.
+    pub eligibility: Eligibility,
     /// Where it begins.
     pub start: Start,
     /// When to poll.
@@ -292,7 +292,7 @@ impl Poller {
             .map(|post| {
                 let jobs = self.parts.order.iter().filter_map(|id| {
                     let target = self.parts.targets.get(id)?;
-                    Some((id.clone(), skip_reason(&post, self.parts.language, target)))
+                    Some((id.clone(), self.parts.eligibility.skip_reason(&post, target)))
                 });
                 RecordPost { jobs: jobs.collect(), post: Arc::new(post) }
             })

@@ -237,25 +237,31 @@ impl Publisher {
 
     /// What the first part goes on from: in a thread, what the parent became on this account.
     async fn parent_of(&self, job: &Job) -> Result<Option<PostId>, Halt> {
-        let PostKind::Thread { parent } = &job.post.kind else {
-            return Ok(None);
-        };
         let (ledger, target) = (&self.parts.ledger, &self.parts.target.id);
-        let known = ledger.publication_of(parent, target).await?;
-        if known.is_some() || self.parts.threads == Threads::Standalone {
-            return Ok(known);
-        }
-        match ledger.state_of(parent, target).await? {
-            // From before the account was followed, or never to be said: there is nothing to wait for.
-            None | Some(JobState::Skipped) => Ok(None),
-            Some(state) => {
-                let reason = format!(
-                    "it goes on from post {parent} of its thread, which is {state} here; see to that one, then retry \
-                     this one, or set publisher.threads = \"standalone\""
-                );
-                Err(Halt::Event(held(HoldKind::Thread, reason, None)))
+        let mut kind = job.post.kind.clone();
+        while let PostKind::Thread { parent } = kind {
+            let known = ledger.publication_of(&parent, target).await?;
+            if known.is_some() || self.parts.threads == Threads::Standalone {
+                return Ok(known);
             }
+            kind = match ledger.state_of(&parent, target).await? {
+                // From before the account was followed: there is nothing to wait for.
+                None => return Ok(None),
+                // Never to be said: what comes before it in the thread is what this one goes on from.
+                Some(JobState::Skipped) => match ledger.post(&parent).await? {
+                    Some(post) => post.kind.clone(),
+                    None => return Ok(None),
+                },
+                Some(state) => {
+                    let reason = format!(
+                        "it goes on from post {parent} of its thread, which is {state} here; see to that one, then \
+                         retry this one, or set publisher.threads = \"standalone\""
+                    );
+                    return Err(Halt::Event(held(HoldKind::Thread, reason, None)));
+                }
+            };
         }
+        Ok(None)
     }
 
     async fn write(&self, job: &Job, event: JobEvent) -> Result<(), Halt> {

@@ -1,33 +1,71 @@
 //! Which posts become jobs at all. What is left out is left out with a reason in the ledger, so that "why was this not
 //! said?" always has an answer.
 
-use crate::{Language, Post, PostKind, Skip, Target, text};
+use crate::{
+    Language, Post, PostKind, Skip, Target,
+    filters::{Filter, Filters},
+    text,
+};
 
 /// Codes with which X says "this has no language": undefined, no text, only media, hashtags, mentions, cashtags, or
 /// too short to tell.
 const NO_LANGUAGE: [&str; 7] = ["und", "zxx", "qme", "qht", "qam", "qct", "qst"];
 
-/// Why `post`, from an account that speaks `source`, is not said on `target`; `None` where it is.
-///
-/// # Examples
-///
-/// A repost is somebody else's words, so it is skipped with [`Skip::Repost`].
-pub fn skip_reason(post: &Post, source: Language, target: &Target) -> Option<Skip> {
-    match post.kind {
-        PostKind::Reply { .. } => return Some(Skip::Reply),
-        PostKind::Repost { .. } => return Some(Skip::Repost),
-        PostKind::Original | PostKind::Thread { .. } | PostKind::Quote { .. } => {}
+/// What of a source is said again.
+#[derive(Debug, Clone)]
+pub struct Eligibility {
+    /// The language that it speaks.
+    pub language: Language,
+    /// Answers to others, too.
+    pub replies: bool,
+    /// Words about a post of somebody else's, which is not shown with them.
+    pub quotes: bool,
+    /// What a post holds that its author does not want said again.
+    pub opt_out: Option<Filter>,
+    /// What is wanted on every target.
+    pub filters: Filters,
+}
+
+impl Eligibility {
+    /// All of a source's own posts.
+    pub fn of(language: Language) -> Self {
+        Self { language, replies: false, quotes: true, opt_out: None, filters: Filters::default() }
     }
-    if !text::mask::mask(&post.text).text.has_words() {
-        return Some(Skip::Wordless);
-    }
-    let said_in = post.language.as_deref().filter(|code| !NO_LANGUAGE.contains(code))?;
-    match said_in.parse::<Language>() {
-        Ok(said_in) if said_in.base() == target.language.base() => Some(Skip::AlreadyInLanguage),
-        Ok(said_in) if said_in.base() == source.base() => None,
-        // A code that Mynah does not know is no proof that the post is in another language.
-        Err(_) => None,
-        Ok(_) => Some(Skip::OtherLanguage),
+
+    /// Why `post` is not said on `target`; `None` where it is.
+    ///
+    /// # Examples
+    ///
+    /// A repost is somebody else's words, so it is skipped with [`Skip::Repost`].
+    pub fn skip_reason(&self, post: &Post, target: &Target) -> Option<Skip> {
+        match post.kind {
+            PostKind::Reply { .. } if !self.replies => return Some(Skip::Reply),
+            PostKind::Repost { .. } => return Some(Skip::Repost),
+            PostKind::Quote { .. } if !self.quotes => return Some(Skip::Quote),
+            _ => {}
+        }
+        let holds = |filter: &Filter| filter.is_in(&post.text);
+        if self.opt_out.as_ref().is_some_and(holds) {
+            return Some(Skip::OptedOut);
+        }
+        let filters = [&self.filters, &target.filters];
+        if filters.iter().any(|filters| filters.exclude.iter().any(holds)) {
+            return Some(Skip::Excluded);
+        }
+        if filters.iter().any(|filters| !filters.include.is_empty() && !filters.include.iter().any(holds)) {
+            return Some(Skip::NotIncluded);
+        }
+        if !text::mask::mask(&post.text).text.has_words() {
+            return Some(Skip::Wordless);
+        }
+        let said_in = post.language.as_deref().filter(|code| !NO_LANGUAGE.contains(code))?;
+        match said_in.parse::<Language>() {
+            Ok(said_in) if said_in.base() == target.language.base() => Some(Skip::AlreadyInLanguage),
+            Ok(said_in) if said_in.base() == self.language.base() => None,
+            // A code that Mynah does not know is no proof that the post is in another language.
+            Err(_) => None,
+            Ok(_) => Some(Skip::OtherLanguage),
+        }
     }
 }
 
@@ -49,17 +87,27 @@ mod tests {
     }
 
     fn why(post: &Post) -> Option<Skip> {
-        let [en, es] = ["en", "es"].map(|code| code.parse().unwrap());
+        why_of(&Eligibility::of(Language::english()), &Filters::default(), post)
+    }
+
+    fn filters(include: &[&str], exclude: &[&str]) -> Filters {
+        let all = |written: &[&str]| written.iter().map(|filter| filter.parse().unwrap()).collect();
+        Filters { include: all(include), exclude: all(exclude) }
+    }
+
+    fn why_of(eligibility: &Eligibility, filters: &Filters, post: &Post) -> Option<Skip> {
+        let es = "es".parse().unwrap();
         let target = Target {
             id: TargetId::new("x", "a_es"),
             language: es,
             account: "a_es".into(),
             style: crate::Style::default(),
             masking: crate::text::Masking::default(),
+            filters: filters.clone(),
             too_long: TooLong::Thread,
             max_weighted_length: 280,
         };
-        skip_reason(post, en, &target)
+        eligibility.skip_reason(post, &target)
     }
 
     #[test]
@@ -84,5 +132,33 @@ mod tests {
         for code in ["und", "qst", "zxx", "xx-unheard-of"] {
             assert_eq!(why(&post("Good morning", Some(code), PostKind::Original)), None, "{code}");
         }
+    }
+
+    #[test]
+    fn replies_and_quotes_are_said_as_the_settings_say() {
+        let id = || PostId("0".into());
+        let reply = post("Thanks!", Some("en"), PostKind::Reply { to: id() });
+        let quote = post("Well said", Some("en"), PostKind::Quote { of: id() });
+        assert_eq!(why(&quote), None);
+        let other = Eligibility { replies: true, quotes: false, ..Eligibility::of(Language::english()) };
+        assert_eq!(why_of(&other, &Filters::default(), &reply), None);
+        assert_eq!(why_of(&other, &Filters::default(), &quote), Some(Skip::Quote));
+    }
+
+    #[test]
+    fn filters_of_the_source_and_of_the_target_both_count_and_an_author_can_opt_out() {
+        let source = Eligibility {
+            opt_out: Some("#notranslate".parse().unwrap()),
+            filters: filters(&[], &["giveaway"]),
+            ..Eligibility::of(Language::english())
+        };
+        let target = filters(&["#match", "/^LIVE/"], &["friendly"]);
+        let why = |text| why_of(&source, &target, &post(text, Some("en"), PostKind::Original));
+        assert_eq!(why("We win the #match"), None);
+        assert_eq!(why("LIVE: kick-off"), None);
+        assert_eq!(why("We win the cup"), Some(Skip::NotIncluded));
+        assert_eq!(why("A friendly #match"), Some(Skip::Excluded));
+        assert_eq!(why("Giveaway at the #match"), Some(Skip::Excluded));
+        assert_eq!(why("LIVE #NoTranslate"), Some(Skip::OptedOut));
     }
 }

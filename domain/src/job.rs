@@ -273,6 +273,14 @@ pub enum Skip {
     Reply,
     /// Somebody else's words.
     Repost,
+    /// Words about a post of somebody else's, which the settings leave out.
+    Quote,
+    /// It holds what its author marks posts with that are not to be said again.
+    OptedOut,
+    /// It holds what is excluded.
+    Excluded,
+    /// It holds nothing of what is included.
+    NotIncluded,
     /// Nothing in it can be translated.
     Wordless,
     /// It is in the target's language already.
@@ -289,6 +297,10 @@ impl Skip {
         match self {
             Self::Reply => "reply",
             Self::Repost => "repost",
+            Self::Quote => "quote",
+            Self::OptedOut => "opted_out",
+            Self::Excluded => "excluded",
+            Self::NotIncluded => "not_included",
             Self::Wordless => "wordless",
             Self::AlreadyInLanguage => "already_in_language",
             Self::OtherLanguage => "other_language",

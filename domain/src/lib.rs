@@ -5,7 +5,7 @@
 //!
 //! - [`post`], [`target`], [`language`]: what is read, and what it becomes.
 //! - [`job`]: one post for one target, and the table of states it goes through.
-//! - [`eligibility`]: which posts become jobs at all.
+//! - [`eligibility`], [`filters`]: which posts become jobs at all.
 //! - [`text`]: reading entities, masking what must not change, counting length, splitting what is too long.
 //! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of quotas, of retries, and of leaving in peace what is down.
@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod caps;
 pub mod eligibility;
+pub mod filters;
 pub mod gate;
 pub mod job;
 pub mod language;

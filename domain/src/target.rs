@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Language, text::Masking};
+use crate::{Language, filters::Filters, text::Masking};
 
 /// A target's name in logs, in the ledger and on the command line: network and account, `x:example_es`.
 ///
@@ -55,6 +55,8 @@ pub struct Target {
     pub style: Style,
     /// What of a post an engine may not touch, and what becomes of it there.
     pub masking: Masking,
+    /// Which of the source's posts are wanted there.
+    pub filters: Filters,
     /// What to do with a translation that no single publication holds.
     pub too_long: TooLong,
     /// The longest publication the account may make, in the network's weighted units (280 on X).

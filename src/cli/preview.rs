@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use log::LevelFilter;
 use mynah_actors::translator::task::Task;
 use mynah_domain::{
-    JobEvent, Post, PostId, PostKind, Skip, Target, eligibility,
+    JobEvent, Post, PostId, PostKind, Skip, Target,
     ports::Engine,
     text::{entities, length::X_MAX_WEIGHTED_LENGTH, weighted_length},
 };
@@ -198,10 +198,11 @@ async fn said(
     settings: &Settings,
 ) -> Vec<Said> {
     let from = settings.source.language;
+    let eligibility = app::eligibility(settings);
     let wanted: Vec<(&Post, &Target, Option<Skip>)> = posts
         .iter()
         .flat_map(|post| targets.iter().map(move |target| (post, target)))
-        .map(|(post, target)| (post, target, eligibility::skip_reason(post, from, target)))
+        .map(|(post, target)| (post, target, eligibility.skip_reason(post, target)))
         .collect();
     let mut tasks: Vec<Task> = (wanted.iter())
         .filter(|(_, _, skip)| skip.is_none())

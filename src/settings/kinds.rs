@@ -5,7 +5,10 @@ use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Durati
 
 use config::ValueKind;
 use jiff::Timestamp;
-use mynah_domain::{Language, PostId};
+use mynah_domain::{
+    Language, PostId,
+    filters::{Filter, FilterError},
+};
 use url::{Host, Url};
 
 use super::{EngineName, Start, nearest::nearest};
@@ -355,6 +358,33 @@ pub(super) fn engines(value: &ValueKind) -> Read<Vec<EngineName>> {
     }
 }
 
+/// What to look for in posts; in the environment with commas, or one pattern between strokes.
+pub(super) fn filters(value: &ValueKind) -> Read<Vec<Filter>> {
+    let written: Vec<String> = match value {
+        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
+        ValueKind::String(text) if text.starts_with('/') && text.ends_with('/') => vec![text.clone()],
+        ValueKind::String(text) => text.split(',').map(str::to_owned).collect(),
+        other => return refuse(format!("{} is no list of filters", quoted(other)), FILTERS),
+    };
+    written
+        .iter()
+        .map(|filter| filter.parse().or_else(|error: FilterError| refuse(error.to_string(), FILTERS)))
+        .collect()
+}
+
+const FILTERS: &str = "write [\"#tag\", \"some words\", \"/a regular expression/\"]";
+
+/// What to look for in posts, or nothing.
+pub(super) fn mark(value: &ValueKind) -> Read<Option<Filter>> {
+    match text_of(value)?.trim() {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .or_else(|error: FilterError| refuse(error.to_string(), "write \"#notranslate\"")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -503,5 +533,16 @@ mod tests {
     fn what_a_message_shows_is_short_and_obeyed_by_no_terminal() {
         let refusal = handle(&text(&format!("\u{1b}[31m{}", "x".repeat(500)))).unwrap_err();
         assert!(!refusal.what.contains('\u{1b}') && refusal.what.len() < 150, "{refusal:?}");
+    }
+
+    #[test]
+    fn filters_are_a_list_or_texts_with_commas() {
+        assert_eq!(filters(&text("#a, some words")).unwrap().len(), 2);
+        assert_eq!(filters(&text("/a,b/")).unwrap().len(), 1);
+        refused(filters(&text("/(/")), "no regular expression", "[\"#tag\"");
+        refused(filters(&text("a,,b")), "empty", "[\"#tag\"");
+        refused(filters(&ValueKind::Boolean(true)), "no list", "[\"#tag\"");
+        assert_eq!(mark(&text("")).unwrap(), None);
+        assert!(mark(&text("#no")).unwrap().is_some());
     }
 }

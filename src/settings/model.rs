@@ -12,6 +12,7 @@ use mynah_actors::{
 use mynah_domain::{
     Language, PostId, TargetId, Tone, TooLong,
     caps::Caps,
+    filters::{Filter, Filters},
     text::{Hashtags, Mentions},
 };
 use secrecy::SecretString;
@@ -149,6 +150,14 @@ pub struct SourceSettings {
     pub start: Start,
     /// Whether its reposts are wanted in the ledger; they are not said again.
     pub reposts: bool,
+    /// Whether its answers to others are said again.
+    pub replies: bool,
+    /// Whether what it says about other posts is said again.
+    pub quotes: bool,
+    /// What marks a post that is not said again.
+    pub opt_out: Option<Filter>,
+    /// What is said again of it.
+    pub filters: Filters,
     /// How many posts are asked for at once.
     pub page_size: usize,
 }
@@ -187,6 +196,8 @@ pub struct TargetSettings {
     pub hashtags: Hashtags,
     /// A file with the terms that are always said in the same way.
     pub glossary: Option<PathBuf>,
+    /// What is said there, of what is said at all.
+    pub filters: Filters,
     /// What happens to a translation that is too long for one publication.
     pub too_long: TooLong,
     /// Its own caps where it has them, else the publisher's.

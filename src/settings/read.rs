@@ -9,12 +9,12 @@ use mynah_actors::{
     publisher::Threads,
     supervision::{Policies, RestartPolicy},
 };
-use mynah_domain::{Language, backoff::Backoff, caps::Caps};
+use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 
 use super::{
     kinds::{
-        Read, base_url, brief, cap, choice, count, duration, engines, flag, folder, handle, language, listen,
-        model, start,
+        Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle,
+        language, listen, mark, model, start,
     },
     model::{
         ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
@@ -114,6 +114,11 @@ fn source(
     let poll_interval = reader.or("source.poll_interval", "60s", duration(TICK..=DAY));
     let start = reader.or("source.start", "now", start);
     let reposts = reader.or("source.reposts", "false", flag);
+    let replies = reader.or("source.replies", "false", flag);
+    let quotes = reader.or("source.quotes", "true", flag);
+    let include = reader.optional("source.include", filters);
+    let exclude = reader.optional("source.exclude", filters);
+    let opt_out = reader.or("source.opt_out", "#notranslate", mark);
     let page_size = reader.or("source.page_size", "100", count(5..=100));
     Some(SourceSettings {
         network: network?,
@@ -123,6 +128,13 @@ fn source(
         start: start?,
         reposts: reposts?,
         page_size: page_size?,
+        replies: replies?,
+        quotes: quotes?,
+        opt_out: opt_out?,
+        filters: Filters {
+            include: include.ok()?.unwrap_or_default(),
+            exclude: exclude.ok()?.unwrap_or_default(),
+        },
     })
 }
 

@@ -4,11 +4,12 @@
 use mynah_domain::{
     Language, Tone, TooLong,
     caps::Caps,
+    filters::Filters,
     text::{Hashtags, Mentions},
 };
 
 use super::{
-    kinds::{cap, choice, file, flag, handle, instructions, language},
+    kinds::{cap, choice, file, filters, flag, handle, instructions, language},
     model::{NETWORKS, TargetSettings, XUserAuth},
     reader::Reader,
     secrets::{TargetKeys, Vault},
@@ -87,6 +88,8 @@ fn target(
     let mentions = reader.or(&key("mentions"), "keep", choice(&MENTIONS));
     let hashtags = reader.or(&key("hashtags"), "keep", choice(&HASHTAGS));
     let glossary = reader.optional(&key("glossary"), file);
+    let include = reader.optional(&key("include"), filters);
+    let exclude = reader.optional(&key("exclude"), filters);
     let too_long = reader.or(&key("too_long"), "thread", choice(&TOO_LONG));
     let daily = reader.optional(&key("daily_cap"), cap);
     let monthly = reader.optional(&key("monthly_cap"), cap);
@@ -105,6 +108,10 @@ fn target(
         mentions: mentions?,
         hashtags: hashtags?,
         glossary: glossary.ok()?,
+        filters: Filters {
+            include: include.ok()?.unwrap_or_default(),
+            exclude: exclude.ok()?.unwrap_or_default(),
+        },
         too_long: too_long?,
         caps,
         auth: auth?,

@@ -278,6 +278,7 @@ mod tests {
             account: "town_es".into(),
             style: Style::default(),
             masking: mynah_domain::text::Masking::default(),
+            filters: mynah_domain::filters::Filters::default(),
             too_long,
             max_weighted_length: 280,
         };

@@ -1,0 +1,146 @@
+//! Which posts a person wants said again and which not, by what is written in them.
+
+use regex::{Regex, RegexBuilder};
+
+use crate::text::{EntityKind, entities};
+
+/// The most memory that one pattern may take, in bytes: it is looked for in every post.
+const PATTERN_SIZE: usize = 1 << 20;
+
+/// Something that a post may hold.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// As it was written.
+    written: String,
+    looks_for: LooksFor,
+}
+
+#[derive(Debug, Clone)]
+enum LooksFor {
+    /// A hashtag in lower case, without its sign.
+    Hashtag(String),
+    /// A pattern, of a person or of the words that a person wrote.
+    Pattern(Regex),
+}
+
+/// A filter that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// There is nothing to look for.
+    #[error("a filter is empty")]
+    Empty,
+    /// The part between the strokes is no regular expression.
+    #[error("{written:?} is no regular expression that can be used: {why}")]
+    Pattern {
+        /// As it was written.
+        written: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl std::str::FromStr for Filter {
+    type Err = FilterError;
+
+    /// `#tag` is a hashtag, `/…/` a regular expression, all else words as they stand, in any case.
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let written = text.trim().to_owned();
+        let pattern = |pattern: &str, any_case: bool| {
+            RegexBuilder::new(pattern).case_insensitive(any_case).size_limit(PATTERN_SIZE).build().map_err(
+                |error| {
+                    let error = error.to_string();
+                    let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                    FilterError::Pattern { written: written.clone(), why: why.to_owned() }
+                },
+            )
+        };
+        let looks_for = match written.strip_prefix(['#', '＃']) {
+            Some(tag) if !tag.is_empty() => LooksFor::Hashtag(tag.to_lowercase()),
+            _ => match written.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+                Some(between) if !between.is_empty() => LooksFor::Pattern(pattern(between, false)?),
+                _ if written.is_empty() => return Err(FilterError::Empty),
+                _ => LooksFor::Pattern(pattern(&words(&written), true)?),
+            },
+        };
+        Ok(Self { written, looks_for })
+    }
+}
+
+/// A pattern for words as they stand, and not within others.
+fn words(text: &str) -> String {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let before = if is_word(text.chars().next()) { r"(?:^|[^\p{L}\p{M}\p{N}_])" } else { "" };
+    let after = if is_word(text.chars().next_back()) { r"(?:$|[^\p{L}\p{M}\p{N}_])" } else { "" };
+    let spaced: Vec<String> = text.split_whitespace().map(regex::escape).collect();
+    format!("{before}{}{after}", spaced.join(r"\s+"))
+}
+
+impl Filter {
+    /// Whether the text has it.
+    pub fn is_in(&self, text: &str) -> bool {
+        match &self.looks_for {
+            LooksFor::Pattern(pattern) => pattern.is_match(text),
+            LooksFor::Hashtag(tag) => entities(text).iter().any(|entity| {
+                entity.kind == EntityKind::Hashtag
+                    && text[entity.range.clone()].trim_start_matches(['#', '＃']).to_lowercase() == *tag
+            }),
+        }
+    }
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Filter {}
+
+/// What is wanted of a source, or for a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// A post must hold one of these, where there are any.
+    pub include: Vec<Filter>,
+    /// A post may hold none of these.
+    pub exclude: Vec<Filter>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_in(filter: &str, text: &str) -> bool {
+        filter.parse::<Filter>().unwrap().is_in(text)
+    }
+
+    #[test]
+    fn a_hashtag_is_found_whole_and_in_any_case() {
+        assert!(is_in("#Goal", "What a #GOAL!"));
+        assert!(is_in("#año", "Feliz #AÑO"));
+        assert!(!is_in("#goal", "What a #goalkeeper, what a goal"));
+    }
+
+    #[test]
+    fn words_are_found_whole_and_in_any_case() {
+        assert!(is_in("city hall", "The City\nHall opens"));
+        assert!(is_in("día", "¡Buen DÍA!"));
+        assert!(is_in("C++", "Now in C++!"));
+        assert!(!is_in("hall", "We shall see"));
+        assert!(!is_in("a.b", "axb"));
+    }
+
+    #[test]
+    fn a_pattern_is_a_regular_expression() {
+        assert!(is_in(r"/^LIVE:|\bgoal\b/", "LIVE: kick-off"));
+        assert!(!is_in("/^live/", "LIVE"));
+        assert!(is_in("/", "a / b"));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_an_error_that_says_why() {
+        assert_eq!("  ".parse::<Filter>(), Err(FilterError::Empty));
+        let error = "/(/".parse::<Filter>().unwrap_err().to_string();
+        assert!(error.contains("\"/(/\"") && error.contains("unclosed group"), "{error}");
+        assert!("/(a{1000}){1000}/".parse::<Filter>().is_err());
+    }
+}
