@@ -173,6 +173,12 @@ impl Asking {
                                 Judged::Again => again.push((number, lead)),
                                 Judged::GivenUp => {}
                             },
+                            // Models slip; what they will not say they will not say when asked again.
+                            Err(ItemError::Unusable(_))
+                                if engine.takes_advice() && tasks[number].may_slip() =>
+                            {
+                                again.push((number, lead));
+                            }
                             Err(error) => settle_long(&mut tasks[number], revision, lead, |task| {
                                 task.spoiled(engine.name(), &error);
                             }),

@@ -57,6 +57,7 @@ pub struct Rejected {
 /// What one engine was asked so far.
 #[derive(Default)]
 struct Tries {
+    slipped: bool,
     advised: bool,
     shortened: u8,
     advice: Vec<String>,
@@ -225,6 +226,11 @@ impl Task {
         Judged::GivenUp
     }
 
+    /// There was no answer that could be used; whether the engine is asked once more.
+    pub fn may_slip(&mut self) -> bool {
+        !std::mem::replace(&mut self.tries.slipped, true)
+    }
+
     /// The engine answered for the others and not for this one.
     pub fn spoiled(&mut self, engine: &str, error: &dyn std::error::Error) {
         self.troubles.push(format!("{engine}: {error}"));
@@ -285,6 +291,8 @@ mod tests {
         Task::new(&post, Language::english(), Vec::new(), target)
     }
 
+    const STORY: &str = "One more sentence of the long story of the port. ";
+
     fn words(text: &str) -> MaskedText {
         MaskedText(vec![Segment::Words(text.into())])
     }
@@ -310,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_asked_for_shorter_twice_and_then_split_the_shortest_of_all() {
-        let mut task = task("A long story", TooLong::Thread);
+        let mut task = task(&STORY.repeat(5), TooLong::Thread);
         let [long, longer] = ["Una frase. ".repeat(40), "Una frase. ".repeat(60)];
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Again);
         assert_eq!(task.item().max_weighted_length, Some(280));
@@ -321,7 +329,7 @@ mod tests {
 
     #[test]
     fn where_nobody_answers_any_more_the_long_one_is_better_than_none() {
-        let mut task = task("A long story", TooLong::Thread);
+        let mut task = task(&STORY.repeat(5), TooLong::Thread);
         assert_eq!(task.unanswered("model"), None);
         let long = "Una frase. ".repeat(40);
         assert_eq!(task.judge(words(&long), "model", true), Judged::Again);
@@ -331,7 +339,7 @@ mod tests {
 
     #[test]
     fn an_account_that_says_no_threads_holds_what_is_too_long() {
-        let mut task = task("A long story", TooLong::Hold);
+        let mut task = task(&STORY.repeat(5), TooLong::Hold);
         let long = words(&"Una frase. ".repeat(40));
         assert_eq!(task.judge(long.clone(), "fixed", false), Judged::Taken(long));
         assert!(matches!(&task.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));

@@ -10,6 +10,7 @@ mod markup;
 mod not_empty;
 mod numbers;
 mod preamble;
+mod proportion;
 mod protected;
 mod quoted;
 mod same_as_other;
@@ -50,13 +51,14 @@ pub struct Finding {
 type Rule = fn(&Seen<'_>) -> Option<Finding>;
 
 /// In the order in which they are worth reading.
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     not_empty::check,
     protected::check,
     numbers::check,
     emoji::check,
     untranslated::check,
     language::check,
+    proportion::check,
     preamble::check,
     quoted::check,
     markup::check,
@@ -130,6 +132,6 @@ mod tests {
     fn every_broken_rule_is_named() {
         assert_eq!(codes("Hi @bob", &["  "]), ["not_empty", "protected"]);
         assert_eq!(codes("Hi", &[]), ["not_empty"]);
-        assert_eq!(codes("Hi", &["a".repeat(281).as_str()]), ["fits"]);
+        assert_eq!(codes(&"Hi ".repeat(80), &["a".repeat(281).as_str()]), ["fits"]);
     }
 }
