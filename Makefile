@@ -26,6 +26,21 @@ chaos: setup ## Kills, crashes and panics it at length on a failing network, and
 	CHAOS_CRASHES=$${CHAOS_CRASHES:-10} CHAOS_PANICS=$${CHAOS_PANICS:-1000} \
 	    cargo test --release --locked -p mynah --features failpoints --test chaos -- --nocapture --test-threads 1
 
+.PHONY: fuzz
+fuzz: setup ## Feeds X's answers and texts of all kinds to the parsers, FUZZ_SECONDS (600) for each
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	for target in x_answer mask; do \
+	    mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$${FUZZ_SECONDS:-600} -timeout=20; \
+	done
+
+.PHONY: conformance
+conformance: setup ## Holds what is found in texts against twitter-text's own data (fetches it with npm)
+	mkdir -p target/conformance
+	cd target/conformance && npm pack --silent twitter-text@1.6.1 >/dev/null && tar xzf twitter-text-1.6.1.tgz
+	cd target/conformance && npx --yes js-yaml@4 package/test/twitter-text-conformance/extract.yml > extract.json
+	TWITTER_TEXT_EXTRACT=$(CURDIR)/target/conformance/extract.json \
+	    cargo test --locked -p mynah-domain --test conformance -- --include-ignored
+
 .PHONY: lint
 lint: ## Checks formatting and lints
 	cargo fmt --all --check

@@ -27,7 +27,7 @@ use mynah_domain::{
 use tokio::sync::mpsc;
 
 use crate::{
-    destinations::x::{XDestination, XDestinationSettings},
+    destinations::x::{MediaSettings, XDestination, XDestinationSettings},
     engines::{
         apertium::{Apertium, ApertiumSettings},
         gemini::{Gemini, GeminiSettings},
@@ -246,6 +246,7 @@ fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
             glossary: SharedGlossary::new(terms),
         },
         filters: settings.filters.clone(),
+        media: settings.media,
         too_long: settings.too_long,
         max_weighted_length: X_MAX_WEIGHTED_LENGTH,
     })
@@ -280,6 +281,7 @@ pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<d
         x: settings.x.clone(),
         account: target.account.clone(),
         auth: target.auth.clone().into(),
+        media: MediaSettings { hosts: settings.media_hosts.clone(), timeout: settings.x.timeout },
     };
     XDestination::new(destination, ledger)
 }

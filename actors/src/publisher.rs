@@ -16,12 +16,15 @@ use jiff::Timestamp;
 use leaky_bucket::RateLimiter;
 use log::{info, warn};
 use mynah_domain::{
-    Hold, Job, JobEvent, JobState, PostId, PostKind, Target,
+    Hold, Job, JobEvent, JobState, MediaMissing, MediaPolicy, PostId, PostKind, Target,
     backoff::Backoff,
     breaker::Heard,
     caps::Caps,
     job::{HoldKind, Publication},
-    ports::{Clock, Destination, Draft, Ledger, LedgerError, PublishError, Since, ledger::Change},
+    ports::{
+        Clock, CopyError, Destination, Draft, Ledger, LedgerError, MediaId, PublishError, Since,
+        ledger::Change,
+    },
 };
 
 use crate::{
@@ -35,6 +38,9 @@ use crate::{
 
 /// How often a message that X calls a repetition is looked for before it is held as one.
 const LOOKS: u32 = 3;
+
+/// How often a medium is tried to be copied where somebody does not answer, before the post is said without it.
+const COPIES: u32 = 3;
 
 /// How far before the intent a lookup begins where the account had no message yet to begin from: more than this machine's
 /// clock may have been ahead when the intent was written.
@@ -204,7 +210,7 @@ impl Publisher {
         let mut events = Vec::new();
         for (number, text) in (0_u32..).zip(&translation.parts) {
             let begun = job.publications.iter().find(|publication| publication.part == number);
-            let draft = Draft { text: text.clone(), reply_to: reply_to.take() };
+            let draft = Draft { text: text.clone(), reply_to: reply_to.take(), media: Vec::new() };
             let remote_id = match begun.map(|publication| (publication, &publication.remote_id)) {
                 Some((_, Some(remote_id))) => {
                     reply_to = Some(remote_id.clone());
@@ -288,7 +294,7 @@ impl Publisher {
                 }
                 Threads::Standalone => {
                     info!(target = job.target.as_str(), post = job.post.id.0.as_str(); "said on its own: {reason}");
-                    self.send_as(job, part, &Draft { text: draft.text.clone(), reply_to: None }).await
+                    self.send_as(job, part, &Draft { reply_to: None, ..draft.clone() }).await
                 }
             },
             sent => sent,
@@ -309,6 +315,11 @@ impl Publisher {
                 return Err(Halt::Event(held(HoldKind::Cap, reached.to_string(), Some(reached.until))));
             }
         }
+        // Before the intent: nothing is published by it, and a lost answer costs no look at the account.
+        let draft = &match part {
+            0 => Draft { media: self.media(job).await?, ..draft.clone() },
+            _ => draft.clone(),
+        };
         self.write(job, JobEvent::PartBegun { part, text: draft.text.clone() }).await?;
         failpoint::reach("x.post.before");
         let started = Instant::now();
@@ -319,6 +330,46 @@ impl Publisher {
             Ok(remote_id) => Ok(remote_id),
             Err(error) => Err(self.after_error(job, part, draft, error).await?),
         }
+    }
+
+    /// Copies the post's media to the network, as far as the target has them and they can be copied.
+    async fn media(&self, job: &Job) -> Result<Vec<MediaId>, Halt> {
+        let MediaPolicy::Copy { missing } = self.parts.target.media else { return Ok(Vec::new()) };
+        let alts = job.translation.as_ref().map_or(&[][..], |translation| &translation.alts);
+        let mut copied = Vec::new();
+        for (number, medium) in job.post.media.iter().take(self.destination.max_media()).enumerate() {
+            let alt = alts.get(number).map_or("", String::as_str);
+            let started = Instant::now();
+            // A film takes its time; each of its calls has a limit of its own.
+            let answer = self.alive.pulse().at_rest(self.destination.copy(medium, alt)).await;
+            self.alive.pulse().progress();
+            let kind = answer.as_ref().err().map(|error| match error {
+                CopyError::Missing(_) => "missing",
+                CopyError::Later { .. } => "unavailable",
+            });
+            self.parts.meter.called(self.destination.network(), "media", started.elapsed(), kind);
+            let why = match answer {
+                Ok(id) => {
+                    copied.push(id);
+                    continue;
+                }
+                Err(CopyError::Later { reason, until }) if until.is_some() || job.attempt < COPIES => {
+                    let later = self.in_a(self.backoff(job));
+                    let not_before = Some(until.map_or(later, |until| until.max(later)));
+                    let reason = format!("{} {}: {reason}", medium.kind, medium.key);
+                    return Err(Halt::Event(JobEvent::NotSent { not_before, reason }));
+                }
+                Err(error) => error.to_string(),
+            };
+            let reason = format!("{} {} cannot be copied: {why}", medium.kind, medium.key);
+            if missing == MediaMissing::Hold {
+                let reason =
+                    format!("{reason}; retry it, or set media_missing = \"publish\" to say it without");
+                return Err(Halt::Event(held(HoldKind::Media, reason, None)));
+            }
+            warn!(target = job.target.as_str(), post = job.post.id.0.as_str(); "said without: {reason}");
+        }
+        Ok(copied)
     }
 
     /// Takes note of how a call to the network went.

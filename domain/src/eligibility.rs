@@ -104,6 +104,7 @@ mod tests {
             style: crate::Style::default(),
             masking: crate::text::Masking::default(),
             filters: filters.clone(),
+            media: crate::MediaPolicy::None,
             too_long: TooLong::Thread,
             max_weighted_length: 280,
         };

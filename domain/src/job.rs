@@ -212,6 +212,9 @@ pub struct Translation {
     pub parts: Vec<String>,
     /// Which engine made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`.
     pub engine: String,
+    /// What the post's media show, in their order; empty where the author did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alts: Vec<String>,
 }
 
 /// Why a job waits, and until when.
@@ -244,12 +247,22 @@ pub enum HoldKind {
     Stalled,
     /// It goes on from a part of a thread that is not on the account.
     Thread,
+    /// One of its media cannot be copied, and it is not to be said without.
+    Media,
 }
 
 impl HoldKind {
     /// Every sort, for whoever asks by name.
-    pub const ALL: [Self; 7] =
-        [Self::Cap, Self::Gate, Self::TooLong, Self::Refused, Self::Quota, Self::Stalled, Self::Thread];
+    pub const ALL: [Self; 8] = [
+        Self::Cap,
+        Self::Gate,
+        Self::TooLong,
+        Self::Refused,
+        Self::Quota,
+        Self::Stalled,
+        Self::Thread,
+        Self::Media,
+    ];
 
     /// The hold's name in the ledger and in logs.
     pub fn as_str(self) -> &'static str {
@@ -261,6 +274,7 @@ impl HoldKind {
             Self::Quota => "quota",
             Self::Stalled => "stalled",
             Self::Thread => "thread",
+            Self::Media => "media",
         }
     }
 }
@@ -364,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_job_goes_the_whole_way() {
-        let translation = Translation { parts: vec!["hola".into()], engine: "test".into() };
+        let translation = Translation { parts: vec!["hola".into()], engine: "test".into(), alts: vec![] };
         let mut state = JobState::Queued;
         for event in [
             JobEvent::LeasedForTranslation,

@@ -26,5 +26,5 @@ pub mod text;
 
 pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
-pub use post::{Post, PostId, PostKind};
-pub use target::{Style, Target, TargetId, Tone, TooLong};
+pub use post::{Media, Post, PostId, PostKind};
+pub use target::{MediaMissing, MediaPolicy, Style, Target, TargetId, Tone, TooLong};

@@ -73,7 +73,7 @@ pub struct Media {
     pub key: String,
     /// `photo`, `video` or `animated_gif`, as the network says.
     pub kind: String,
-    /// Where it can be fetched, if the network says.
+    /// Where it itself, and no still of it, can be fetched, if the network says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// What it shows, in the author's words, for who cannot see it.

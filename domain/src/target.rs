@@ -57,10 +57,34 @@ pub struct Target {
     pub masking: Masking,
     /// Which of the source's posts are wanted there.
     pub filters: Filters,
+    /// What becomes of the post's pictures and films.
+    pub media: MediaPolicy,
     /// What to do with a translation that no single publication holds.
     pub too_long: TooLong,
     /// The longest publication the account may make, in the network's weighted units (280 on X).
     pub max_weighted_length: usize,
+}
+
+/// What becomes of a post's pictures and films.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaPolicy {
+    /// They are left out.
+    None,
+    /// They are copied, with what they show said in the target's language.
+    Copy {
+        /// What happens where one cannot be.
+        missing: MediaMissing,
+    },
+}
+
+/// What happens to a post one of whose media cannot be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MediaMissing {
+    /// It is said without.
+    #[default]
+    Publish,
+    /// It waits for a person.
+    Hold,
 }
 
 /// How translations for a target should sound. Part of the cache's key: another style is another translation.

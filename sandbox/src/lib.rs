@@ -46,6 +46,7 @@ mod gemini;
 mod hash;
 mod intercept;
 mod limits;
+mod media;
 mod page;
 mod requests;
 mod server;

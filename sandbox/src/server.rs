@@ -17,7 +17,7 @@ use actix_web::{
 use tokio::sync::oneshot;
 
 use crate::{
-    connection::Connection, control, error::SandboxError, follow::Follower, gemini, intercept, page,
+    connection::Connection, control, error::SandboxError, follow::Follower, gemini, intercept, media, page,
     state::State, x,
 };
 
@@ -68,6 +68,7 @@ pub(crate) async fn run(
     follower: Option<Follower>,
 ) -> Result<Running, SandboxError> {
     let addr = listener.local_addr().map_err(|error| SandboxError::Start(error.to_string()))?;
+    state.world().base = format!("http://{addr}");
     let (started_tx, started) = oneshot::channel();
     let (ended_tx, ended) = oneshot::channel();
     thread::Builder::new()
@@ -106,6 +107,7 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
             .app_data(web::PayloadConfig::new(BODY_MOST))
             .wrap(from_fn(intercept::intercept))
             .configure(page::routes)
+            .configure(media::routes)
             .configure(control::routes)
             .configure(x::routes)
             .configure(gemini::routes)

@@ -104,7 +104,8 @@ pub struct TimelineMedia {
     /// Its alt text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt: Option<String>,
-    /// Where it is; made up unless told.
+    /// Where it is, a path of the sandbox's own or any address; made up unless told. Of its own it shows `/media/*` but
+    /// for names that begin with `gone`, which are not there, and `large`, which are larger than X takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
@@ -129,6 +130,14 @@ impl MediaKind {
             Self::Photo => "photo",
             Self::Video => "video",
             Self::AnimatedGif => "animated_gif",
+        }
+    }
+
+    /// What the names of its files end in.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Photo => "png",
+            Self::Video | Self::AnimatedGif => "mp4",
         }
     }
 

@@ -112,11 +112,11 @@ struct Finding {
 pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(), Failure> {
     logging::init(LevelFilter::Error, Stream::Stderr);
     let targets = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
-    let engines = match args.source_only {
-        true => Vec::new(),
-        false => app::engines(settings).map_err(Failure::Work)?(),
+    let (engines, asked) = if args.source_only {
+        (Vec::new(), Vec::new())
+    } else {
+        (app::engines(settings).map_err(Failure::Work)?(), targets.clone())
     };
-    let asked = if args.source_only { Vec::new() } else { targets.clone() };
     let kept_by = targets.first();
     if args.lines {
         return lines(&asked, kept_by, &engines, settings).await;

@@ -150,7 +150,7 @@ impl Plan {
         }
         let _ = write!(
             text,
-            "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n\n[x]\nbase_url = {url:?}\n\n\
+            "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n\n[x]\nbase_url = {url:?}\nmedia_hosts = [\"127.0.0.1\"]\n\n\
              # The sandbox bills nobody.\n[publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
             engines.join(", ")
         );

@@ -169,8 +169,13 @@ mod tests {
     async fn a_decision_does_what_a_job_allows_and_says_why_not() {
         let folder = tempfile::tempdir().unwrap();
         let (ledger, jobs) = ledger(&folder, 4).await;
-        let translated =
-            || JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into() });
+        let translated = || {
+            JobEvent::Translated(Translation {
+                parts: vec!["Hola".into()],
+                engine: "test".into(),
+                alts: vec![],
+            })
+        };
         let refused = || JobEvent::Held(Hold { kind: HoldKind::Refused, reason: "no".into(), until: None });
         let begun = JobEvent::PartBegun { part: 0, text: "Hola".into() };
         let (lease, publish) = (JobEvent::LeasedForTranslation, JobEvent::LeasedForPublication);

@@ -372,6 +372,21 @@ pub(super) fn filters(value: &ValueKind) -> Read<Vec<Filter>> {
         .collect()
 }
 
+/// Names of hosts; in the environment with commas.
+pub(super) fn hosts(value: &ValueKind) -> Read<Vec<String>> {
+    let written: Vec<String> = match value {
+        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
+        other => text_of(other)?.split(',').map(str::to_owned).collect(),
+    };
+    let hosts: Vec<String> = written.iter().map(|host| host.trim().to_lowercase()).collect();
+    match hosts.iter().find(|host| Host::parse(host).is_err()) {
+        Some(host) => {
+            refuse(format!("{host:?} is no name of a host"), "write [\"pbs.twimg.com\", \"video.twimg.com\"]")
+        }
+        None => Ok(hosts),
+    }
+}
+
 const FILTERS: &str = "write [\"#tag\", \"some words\", \"/a regular expression/\"]";
 
 /// What to look for in posts, or nothing.

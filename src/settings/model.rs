@@ -10,7 +10,7 @@ use mynah_actors::{
     supervision::{Policies, RestartPolicy},
 };
 use mynah_domain::{
-    Language, PostId, TargetId, Tone, TooLong,
+    Language, MediaPolicy, PostId, TargetId, Tone, TooLong,
     caps::Caps,
     filters::{Filter, Filters},
     text::{Hashtags, Mentions},
@@ -38,6 +38,8 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// How X is called.
     pub x: XSettings,
+    /// The hosts that the source's pictures and films live on.
+    pub media_hosts: Vec<String>,
     /// The queue.
     pub router: RouterSettings,
     /// The workers.
@@ -198,6 +200,8 @@ pub struct TargetSettings {
     pub glossary: Option<PathBuf>,
     /// What is said there, of what is said at all.
     pub filters: Filters,
+    /// What becomes of pictures and films.
+    pub media: MediaPolicy,
     /// What happens to a translation that is too long for one publication.
     pub too_long: TooLong,
     /// Its own caps where it has them, else the publisher's.

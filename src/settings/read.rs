@@ -13,7 +13,7 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 
 use super::{
     kinds::{
-        Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle,
+        Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle, hosts,
         language, listen, mark, model, start,
     },
     model::{
@@ -72,6 +72,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
     let read_auth = vault.reader(first.map(|first| first.auth.clone()));
     let engine = engine(reader, vault);
     let x = x(reader);
+    let media_hosts = reader.or("x.media_hosts", "pbs.twimg.com, video.twimg.com", hosts);
     let router = router(reader);
     let translator = translator(reader);
     let cache = cache(reader);
@@ -92,6 +93,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
         targets: targets?,
         engine: engine?,
         x: x?,
+        media_hosts: media_hosts?,
         router: router?,
         translator: translator?,
         cache: cache?,

@@ -2,7 +2,7 @@
 //! followed, and speaks another language than that.
 
 use mynah_domain::{
-    Language, Tone, TooLong,
+    Language, MediaMissing, MediaPolicy, Tone, TooLong,
     caps::Caps,
     filters::Filters,
     text::{Hashtags, Mentions},
@@ -21,6 +21,9 @@ const MENTIONS: [(&str, Mentions); 3] =
     [("keep", Mentions::Keep), ("name", Mentions::Name), ("drop", Mentions::Drop)];
 const HASHTAGS: [(&str, Hashtags); 2] = [("keep", Hashtags::Keep), ("drop", Hashtags::Drop)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
+
+const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
+const MISSING: [(&str, MediaMissing); 2] = [("publish", MediaMissing::Publish), ("hold", MediaMissing::Hold)];
 
 /// What targets are held against, as far as it could be read.
 pub(super) struct Followed {
@@ -90,6 +93,8 @@ fn target(
     let glossary = reader.optional(&key("glossary"), file);
     let include = reader.optional(&key("include"), filters);
     let exclude = reader.optional(&key("exclude"), filters);
+    let copy = reader.or(&key("media"), "copy", choice(&COPY));
+    let missing = reader.or(&key("media_missing"), "publish", choice(&MISSING));
     let too_long = reader.or(&key("too_long"), "thread", choice(&TOO_LONG));
     let daily = reader.optional(&key("daily_cap"), cap);
     let monthly = reader.optional(&key("monthly_cap"), cap);
@@ -112,6 +117,7 @@ fn target(
             include: include.ok()?.unwrap_or_default(),
             exclude: exclude.ok()?.unwrap_or_default(),
         },
+        media: if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None },
         too_long: too_long?,
         caps,
         auth: auth?,

@@ -164,10 +164,16 @@ fn media(tweet: &Tweet, includes: &Includes) -> Vec<post::Media> {
         .map(|media| post::Media {
             key: media.media_key.clone(),
             kind: media.kind.clone(),
-            url: media.url.clone().or_else(|| media.preview_image_url.clone()),
+            url: media.url.clone().or_else(|| film(media)),
             alt: media.alt_text.clone(),
         })
         .collect()
+}
+
+/// The best form of a film that is a file.
+fn film(media: &Media) -> Option<String> {
+    let files = media.variants.iter().filter(|variant| variant.content_type == "video/mp4");
+    files.max_by_key(|variant| variant.bit_rate).map(|variant| variant.url.clone())
 }
 
 fn snowflake_time(id: u64) -> Timestamp {

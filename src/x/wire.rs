@@ -131,10 +131,24 @@ pub struct Media {
     pub kind: String,
     /// A photo's address.
     pub url: Option<String>,
-    /// A still of a film.
-    pub preview_image_url: Option<String>,
+    /// The forms of a film.
+    #[serde(default, deserialize_with = "lenient")]
+    pub variants: Vec<Variant>,
     /// What it shows, in words.
     pub alt_text: Option<String>,
+}
+
+/// A form of a film.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Variant {
+    /// Bits a second; the playlist has none.
+    pub bit_rate: Option<u64>,
+    /// `video/mp4` for a file.
+    #[serde(default)]
+    pub content_type: String,
+    /// Where it is.
+    #[serde(default)]
+    pub url: String,
 }
 
 /// An account.

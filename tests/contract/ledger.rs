@@ -90,7 +90,7 @@ pub(crate) async fn change(
 }
 
 pub(crate) fn translated() -> JobEvent {
-    JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into() })
+    JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] })
 }
 
 pub(crate) fn begun(part: u32) -> JobEvent {
@@ -201,7 +201,8 @@ pub(crate) async fn a_job_is_not_published_before_every_part_of_its_translation_
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
-    let long = Translation { parts: vec!["Hola".into(), "Adiós".into()], engine: "test".into() };
+    let long =
+        Translation { parts: vec!["Hola".into(), "Adiós".into()], engine: "test".into(), alts: vec![] };
     let leased =
         vec![JobEvent::LeasedForTranslation, JobEvent::Translated(long), JobEvent::LeasedForPublication];
     let token = change(&*ledger, &job, 0, leased).await.unwrap().token;

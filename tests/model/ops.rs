@@ -227,7 +227,7 @@ impl Move {
         let sent = |part| JobEvent::PartSent { part, remote_id: id(part) };
         let hold = |kind| JobEvent::Held(Hold { kind, reason: reason.clone(), until: moment });
         let parts = (0..=self.part).map(|part| format!("Part {part}")).collect();
-        let translation = Translation { parts, engine: format!("engine {}", self.part) };
+        let translation = Translation { parts, engine: format!("engine {}", self.part), alts: vec![] };
         let mut events = vec![
             JobEvent::LeasedForTranslation,
             JobEvent::Translated(translation),

@@ -70,7 +70,7 @@ impl Town {
         let targets = targets.concat();
         let config = format!(
             "data_dir = \"{}\"\n[source]\naccount = \"{SOURCE}\"\nstart = \"beginning\"\npoll_interval = \"1s\"\n\n\
-             {targets}[engine]\norder = [\"{engine}\"]\n[engine.gemini]\nbase_url = \"{url}\"\n[x]\nbase_url = \"{url}\"\n\
+             {targets}[engine]\norder = [\"{engine}\"]\n[engine.gemini]\nbase_url = \"{url}\"\n[x]\nbase_url = \"{url}\"\nmedia_hosts = [\"127.0.0.1\"]\n\
              [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n",
             folder.path().join("data").display()

@@ -562,7 +562,7 @@ mod tests {
     }
 
     fn translated() -> JobEvent {
-        JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into() })
+        JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] })
     }
 
     /// Nobody paused anything.

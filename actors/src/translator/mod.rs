@@ -13,8 +13,9 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 use asking::Asking;
 use async_trait::async_trait;
 use mynah_domain::{
-    Job, JobEvent, Post, PostKind, Target, TargetId,
+    Job, JobEvent, MediaPolicy, Post, PostKind, Target, TargetId,
     ports::{Engine, Ledger, LedgerError},
+    text::mask,
 };
 use task::Task;
 
@@ -38,6 +39,32 @@ pub struct TranslatorParts {
     pub ledger: Arc<dyn Ledger>,
     /// How engines are asked.
     pub asking: Asking,
+}
+
+/// What the author says that the media show, where there are words to translate.
+fn alts_of(post: &Post) -> impl Iterator<Item = &str> {
+    post.media.iter().filter_map(|medium| medium.alt.as_deref()).filter(|alt| mask(alt).text.has_words())
+}
+
+/// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for who
+/// cannot see a picture they say more than nothing, and no post waits for them.
+fn with_alts<'a>(event: JobEvent, post: &Post, said: &mut impl Iterator<Item = &'a Task>) -> JobEvent {
+    let JobEvent::Translated(mut translation) = event else { return event };
+    translation.alts = post
+        .media
+        .iter()
+        .map(|medium| {
+            let own = medium.alt.clone().unwrap_or_default();
+            if !mask(&own).text.has_words() {
+                return own;
+            }
+            said.next().and_then(Task::said).unwrap_or(own)
+        })
+        .collect();
+    if translation.alts.iter().all(String::is_empty) {
+        translation.alts.clear();
+    }
+    JobEvent::Translated(translation)
 }
 
 /// The core of a translator.
@@ -99,15 +126,36 @@ impl Translator {
             tasks.push(Task::new(&job.post, self.parts.asking.from, context, target));
             at_hand.push(job);
         }
-        let pulse = self.alive.pulse();
-        self.parts
-            .asking
-            .see_to(&mut tasks, |number| at_hand[number].attempt, &self.engines, Some(pulse))
-            .await;
-        for (job, task) in at_hand.iter().zip(tasks) {
-            reports.extend(task.outcome.map(|event| JobReport::new(job, vec![event])));
+        let owners = self.add_alts(&mut tasks, &at_hand);
+        let attempt = |number: usize| {
+            let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
+            at_hand[owner].attempt
+        };
+        self.parts.asking.see_to(&mut tasks, attempt, &self.engines, Some(self.alive.pulse())).await;
+        let alts = tasks.split_off(at_hand.len());
+        for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
+            let mut said =
+                alts.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(alt, _)| alt);
+            let event = task.outcome.map(|event| with_alts(event, &job.post, &mut said));
+            reports.extend(event.map(|event| JobReport::new(job, vec![event])));
         }
         Ok(reports)
+    }
+
+    /// Adds what the media of the posts show, each as a task of its own; answers whose each is.
+    fn add_alts(&self, tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
+        let mut owners = Vec::new();
+        for (number, job) in jobs.iter().enumerate() {
+            let target = tasks[number].target.clone();
+            if target.media == MediaPolicy::None {
+                continue;
+            }
+            for alt in alts_of(&job.post) {
+                tasks.push(Task::of_alt(&job.post, alt, self.parts.asking.from, target.clone()));
+                owners.push(number);
+            }
+        }
+        owners
     }
 
     /// What the author said before `post` in its thread, oldest first.

@@ -14,6 +14,9 @@ use crate::cache::Key;
 /// How often a shorter translation is asked for before a long one is taken as it is.
 const SHORTENED_MOST: u8 = 2;
 
+/// The longest alt text that X takes, in characters, which never weigh less than one.
+const ALT_MOST: usize = 1000;
+
 /// A post for a target.
 pub struct Task {
     /// The post's id: its tasks for other targets have it, too.
@@ -95,6 +98,15 @@ impl Task {
             rejected: None,
             tries: Tries::default(),
         }
+    }
+
+    /// What a medium of a post shows, to be said on a target.
+    pub fn of_alt(post: &Post, alt: &str, from: Language, target: Target) -> Self {
+        // Kept apart from the post's own words, also where these are compared with those of other targets.
+        let id = PostId(format!("{}/media", post.id));
+        let target = Target { max_weighted_length: ALT_MOST, too_long: TooLong::Hold, ..target };
+        let mask = target.masking.mask(alt);
+        Self { post: id, mask, ..Self::new(post, from, Vec::new(), target) }
     }
 
     /// What its translation by an engine is found by.
@@ -198,7 +210,8 @@ impl Task {
         if !findings.is_empty() {
             return self.give_up(revision, Some(restored.to_owned()), findings);
         }
-        self.outcome = Some(JobEvent::Translated(Translation { parts, engine: revision.to_owned() }));
+        self.outcome =
+            Some(JobEvent::Translated(Translation { parts, engine: revision.to_owned(), alts: Vec::new() }));
         Judged::Taken(text)
     }
 
@@ -285,6 +298,7 @@ mod tests {
             style: Style::default(),
             masking: mynah_domain::text::Masking::default(),
             filters: mynah_domain::filters::Filters::default(),
+            media: mynah_domain::MediaPolicy::None,
             too_long,
             max_weighted_length: 280,
         };

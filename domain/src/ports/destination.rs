@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::PostId;
+use crate::{Media, PostId};
 
 /// An account that is published on.
 #[async_trait(?Send)]
@@ -14,6 +14,16 @@ pub trait Destination {
     /// # Errors
     /// See [`PublishError`]: each says whether something may be on the account.
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError>;
+
+    /// Copies a medium to the network, with words on what it shows, and answers the name by which a draft can hold it.
+    /// Nothing is published by it.
+    ///
+    /// # Errors
+    /// See [`CopyError`].
+    async fn copy(&self, medium: &Media, alt: &str) -> Result<MediaId, CopyError>;
+
+    /// The most media that one message may hold.
+    fn max_media(&self) -> usize;
 
     /// The network's name in settings and logs: `x`.
     fn network(&self) -> &'static str;
@@ -29,6 +39,26 @@ pub trait Destination {
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool;
 }
 
+/// A medium that was copied to the network and is not shown yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaId(pub String);
+
+/// A medium was not copied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CopyError {
+    /// It cannot be, now or later: it is gone, too large, of a kind or from a place that is not taken, or was refused.
+    #[error("{0}")]
+    Missing(String),
+    /// Somebody did not answer, or asks for patience. A later try may go well.
+    #[error("{reason}")]
+    Later {
+        /// What happened.
+        reason: String,
+        /// When to try again, if somebody said so.
+        until: Option<Timestamp>,
+    },
+}
+
 /// What is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -36,6 +66,8 @@ pub struct Draft {
     pub text: String,
     /// The message it goes on from, on the same network.
     pub reply_to: Option<PostId>,
+    /// What hangs on it, copied before.
+    pub media: Vec<MediaId>,
 }
 
 /// From where on an account's messages are wanted.

@@ -10,7 +10,7 @@ pub mod ledger;
 pub mod source;
 
 pub use clock::{Clock, SystemClock};
-pub use destination::{Destination, Draft, PublishError, Recent, Since};
+pub use destination::{CopyError, Destination, Draft, MediaId, PublishError, Recent, Since};
 pub use engine::{Engine, EngineError, Item, ItemError};
 pub use ledger::{Ledger, LedgerError};
 pub use source::{Page, PageRequest, Source, SourceError};

@@ -40,6 +40,8 @@ pub(crate) struct World {
     posts: HashMap<u64, Arc<StoredPost>>,
     uploads: HashMap<u64, Upload>,
     flakes: Snowflakes,
+    /// Where the sandbox is: `http://127.0.0.1:…`.
+    pub(crate) base: String,
 }
 
 /// What somebody wants published, checked already for form.
@@ -76,6 +78,7 @@ impl World {
             posts: HashMap::new(),
             uploads: HashMap::new(),
             flakes: Snowflakes::default(),
+            base: String::new(),
         };
         world.open_account(followed, Role::Followed);
         for target in targets {
@@ -225,7 +228,7 @@ impl World {
         let key = format!("{}_{id}", medium.kind.key_prefix());
         let url = medium.url.clone();
         StoredMedia {
-            url: url.unwrap_or_else(|| format!("https://pbs.twimg.com/media/{key}.jpg")),
+            url: url.unwrap_or_else(|| format!("/media/{key}.{}", medium.kind.ending())),
             key,
             kind: medium.kind,
             alt: medium.alt.clone(),

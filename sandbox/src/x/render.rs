@@ -244,8 +244,18 @@ impl<'a> Renderer<'a> {
         out.insert("media_key".into(), json!(medium.key));
         out.insert("type".into(), json!(medium.kind.name()));
         let still = medium.kind == crate::timeline::MediaKind::Photo;
+        let at = |path: &str| {
+            if path.starts_with('/') { format!("{}{path}", self.world.base) } else { path.to_owned() }
+        };
+        let variants = json!([
+            {"content_type": "application/x-mpegURL", "url": at("/media/playlist.m3u8")},
+            {"bit_rate": 256_000, "content_type": "video/mp4", "url": at("/media/small.mp4")},
+            {"bit_rate": 832_000, "content_type": "video/mp4", "url": at(&medium.url)},
+        ]);
         for (field, value) in [
-            (if still { "url" } else { "preview_image_url" }, json!(medium.url)),
+            ("url", if still { json!(at(&medium.url)) } else { Value::Null }),
+            ("preview_image_url", if still { Value::Null } else { json!(at("/media/still.png")) }),
+            ("variants", if still { Value::Null } else { variants }),
             ("alt_text", json!(medium.alt)),
             ("width", json!(medium.width)),
             ("height", json!(medium.height)),

@@ -3,12 +3,14 @@
 //! X has no idempotency key: a call whose answer is lost may have published all the same. What is certain and what is
 //! not is told apart here, and the account's own timeline is read to find out.
 
+mod media;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use mynah_domain::{
-    PostId,
-    ports::{Destination, Draft, Ledger, PublishError, Recent, Since},
+    Media, PostId,
+    ports::{CopyError, Destination, Draft, Ledger, MediaId, PublishError, Recent, Since},
     text::entities,
 };
 use serde::Serialize;
@@ -25,6 +27,11 @@ use crate::{
     },
 };
 
+pub use media::MediaSettings;
+
+/// The most media of a post on X.
+const MEDIA_MOST: usize = 4;
+
 /// The most pages of the account's own posts that a lookup reads: 500 posts since the intent are more than any limit
 /// lets through.
 const LOOKUP_PAGES: usize = 5;
@@ -38,12 +45,15 @@ pub struct XDestinationSettings {
     pub account: String,
     /// The account's keys.
     pub auth: XAuth,
+    /// Where media may be fetched.
+    pub media: MediaSettings,
 }
 
 /// An account on X that is published on.
 pub struct XDestination {
     settings: XDestinationSettings,
     client: XClient,
+    copier: media::Copier,
     ledger: Arc<dyn Ledger>,
 }
 
@@ -52,6 +62,13 @@ struct Tweet<'a> {
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<Reply<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<Attached<'a>>,
+}
+
+#[derive(Serialize)]
+struct Attached<'a> {
+    media_ids: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +80,8 @@ impl XDestination {
     /// A destination whose lookups are kept in `ledger`, because each is billed.
     pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Ledger>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
-        Self { settings, client, ledger }
+        let copier = media::Copier::new(settings.media.clone());
+        Self { settings, client, copier, ledger }
     }
 
     /// The account that the keys belong to, as id and handle.
@@ -134,13 +152,23 @@ impl XDestination {
 impl Destination for XDestination {
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
         let reply = draft.reply_to.as_ref().map(|PostId(id)| Reply { in_reply_to_tweet_id: id });
-        let tweet = Tweet { text: &draft.text, reply };
+        let media_ids: Vec<&str> = draft.media.iter().map(|MediaId(id)| id.as_str()).collect();
+        let media = (!media_ids.is_empty()).then_some(Attached { media_ids });
+        let tweet = Tweet { text: &draft.text, reply, media };
         let answer: One<Created> =
             self.client.post("/2/tweets", &tweet).await.map_err(|error| self.explain(error))?;
         match answer.data {
             Some(created) if !created.id.is_empty() => Ok(PostId(created.id)),
             _ => Err(PublishError::OutcomeUnknown("X took the post and did not say its id".into())),
         }
+    }
+
+    async fn copy(&self, medium: &Media, alt: &str) -> Result<MediaId, CopyError> {
+        self.copier.copy(&self.client, medium, alt).await
+    }
+
+    fn max_media(&self) -> usize {
+        MEDIA_MOST
     }
 
     fn network(&self) -> &'static str {

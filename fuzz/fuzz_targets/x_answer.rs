@@ -1,0 +1,14 @@
+//! Whatever X answers: no panic, and every post that is read can be masked.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mynah::x::{post, wire::Timeline};
+use mynah_domain::text::mask;
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(timeline) = serde_json::from_slice::<Timeline>(body) else { return };
+    let (posts, _) = post::posts(&timeline);
+    for post in posts {
+        mask(&post.text);
+    }
+});

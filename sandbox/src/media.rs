@@ -1,0 +1,56 @@
+//! The pictures and films of the source's posts, as a network's own host would serve them: small, whole or in ranges,
+//! gone, or larger than X takes.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{ACCEPT_RANGES, CONTENT_RANGE, RANGE},
+    web,
+};
+
+/// A picture of one pixel.
+const PNG: &[u8] = b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\x0d\x49\x44\x41\x54\x78\x9c\x63\x30\x4e\x9b\xf9\x1f\x00\x04\x34\x02\x32\x5b\x2d\x0a\xe0\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
+
+/// More than X takes for a picture.
+const LARGE: usize = 6 * 1024 * 1024;
+
+/// A film that does not fit into one piece.
+const FILM: usize = 5 * 1024 * 1024 + 17;
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.route("/media/{name}", web::get().to(serve));
+}
+
+async fn serve(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
+    if name.starts_with("gone") {
+        return HttpResponse::NotFound().finish();
+    }
+    let film = name.ends_with(".mp4");
+    let bytes = match (name.starts_with("large"), film) {
+        (true, _) => vec![0; LARGE],
+        (_, true) => vec![7; FILM],
+        _ => PNG.to_vec(),
+    };
+    let content_type = if film { "video/mp4" } else { "image/png" };
+    let total = bytes.len();
+    let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok()).and_then(range_of);
+    match range {
+        Some((first, last)) if first < total => {
+            let last = last.min(total - 1);
+            HttpResponse::PartialContent()
+                .content_type(content_type)
+                .insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{total}")))
+                .body(bytes[first..=last].to_vec())
+        }
+        Some(_) => HttpResponse::RangeNotSatisfiable().finish(),
+        None => {
+            HttpResponse::Ok().content_type(content_type).insert_header((ACCEPT_RANGES, "bytes")).body(bytes)
+        }
+    }
+}
+
+/// `bytes=0-99`, the one form that is asked for.
+fn range_of(range: &str) -> Option<(usize, usize)> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last).then_some((first, last))
+}

@@ -1,0 +1,115 @@
+//! Pictures and films go with the translated post, with what they show said in its language; none ever keeps the words
+//! waiting.
+#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+
+mod support;
+
+use mynah_sandbox::{Endpoint, MediaKind, StoredPost, TimelineMedia, TimelinePost};
+use serde_json::Value;
+use support::{Said, Town};
+
+fn medium(kind: MediaKind, alt: Option<&str>, url: Option<&str>) -> TimelineMedia {
+    TimelineMedia { kind, alt: alt.map(Into::into), url: url.map(Into::into) }
+}
+
+fn photo(alt: &str) -> TimelineMedia {
+    medium(MediaKind::Photo, Some(alt), None)
+}
+
+fn with(text: &str, media: Vec<TimelineMedia>) -> TimelinePost {
+    TimelinePost { media, ..TimelinePost::new(text) }
+}
+
+fn alts(post: &StoredPost) -> Vec<&str> {
+    post.media.iter().map(|medium| medium.alt.as_deref().unwrap_or_default()).collect()
+}
+
+/// A town whose target has these keys, too.
+async fn town(timeline: Vec<TimelinePost>, keys: &str) -> Town {
+    let town = Town::with_timeline(timeline, &["es"], "apertium").await;
+    let config = std::fs::read_to_string(town.config()).unwrap();
+    let account = "account = \"town_es\"";
+    std::fs::write(town.config(), config.replace(account, &format!("{account}\n{keys}"))).unwrap();
+    town
+}
+
+#[actix_rt::test]
+async fn a_thread_with_pictures_is_chained_in_order_with_its_alt_texts_translated() {
+    let timeline = vec![
+        with("We planted trees", vec![photo("A white dog under a tree"), photo("The old bridge")])
+            .in_thread("trees"),
+        with("Next year we plant more", vec![photo("A red house")]).in_thread("trees"),
+    ];
+    let town = town(timeline, "").await;
+    town.once().is_done();
+    let said = town.publications("es");
+    assert_eq!(said.len(), 2);
+    assert_eq!(said[1].reply_to, Some(said[0].id));
+    assert_eq!(alts(&said[0]), ["Un perro blanco bajo un árbol", "El puente viejo"]);
+    assert_eq!(alts(&said[1]), ["Una casa roja"]);
+    let mut page = awc::Client::default().get(format!("{}/", town.sandbox.url())).send().await.unwrap();
+    let page = String::from_utf8(page.body().await.unwrap().to_vec()).unwrap();
+    assert!(page.contains("photo · Un perro blanco bajo un árbol"), "{page}");
+}
+
+#[actix_rt::test]
+async fn a_film_is_copied_piece_by_piece() {
+    let town =
+        town(vec![with("The goal of the match", vec![medium(MediaKind::Video, Some("A goal"), None)])], "")
+            .await;
+    town.once().is_done();
+    let said = town.publications("es");
+    assert_eq!((said[0].media.len(), said[0].media[0].kind), (1, MediaKind::Video));
+    // Begun, two pieces, ended.
+    assert_eq!(town.sandbox.count(Endpoint::MediaChunk).requests, 4);
+}
+
+#[actix_rt::test]
+async fn what_cannot_be_copied_is_left_out_and_told() {
+    for (url, why) in [
+        ("/media/gone.png", "404"),
+        ("/media/large.png", "the most that X takes"),
+        ("/healthz", "no picture"),
+        ("https://evil.example/a.png", "x.media_hosts"),
+        ("http://169.254.169.254/latest/meta-data", "x.media_hosts"),
+    ] {
+        let media = vec![medium(MediaKind::Photo, None, Some(url)), photo("The old bridge")];
+        let town = town(vec![with("The bridge is closed", media)], "").await;
+        let run = town.once();
+        run.is_done();
+        let told = format!("{}{}", run.out, run.err);
+        assert!(told.contains("said without") && told.contains(why), "{url}: {told}");
+        assert_eq!(alts(&town.publications("es")[0]), ["El puente viejo"], "{url}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_target_can_hold_what_would_lack_a_picture_and_have_none_at_all() {
+    let timeline =
+        || vec![with("The bridge is closed", vec![medium(MediaKind::Photo, None, Some("/media/gone.png"))])];
+    let held = town(timeline(), "media_missing = \"hold\"").await;
+    held.once();
+    assert!(held.publications("es").is_empty());
+    let jobs = Said::from(held.command(&["jobs", "--json"]).output().unwrap());
+    let jobs: Value = serde_json::from_str(&jobs.out).unwrap();
+    assert_eq!(jobs["jobs"][0]["kind"], "media");
+
+    let bare = town(timeline(), "media = \"none\"").await;
+    bare.once().is_done();
+    assert!(bare.publications("es")[0].media.is_empty());
+    assert_eq!(bare.sandbox.count(Endpoint::MediaUpload).requests, 0);
+}
+
+#[actix_rt::test]
+async fn an_upload_that_fails_in_passing_is_tried_again_and_never_blocks_the_words() {
+    for (count, media) in [(1, 1), (20, 0)] {
+        let town = town(vec![with("The bridge is closed", vec![photo("The old bridge")])], "").await;
+        town.order_faults(&format!(
+            r#"{{"rules": [{{"endpoint": "x.media_upload", "fault": {{"status": 503}}, "count": {count}}}]}}"#
+        ));
+        let running = town.start(&["run"]);
+        town.until_published("es", 1).await;
+        assert_eq!(town.publications("es")[0].media.len(), media);
+        assert_eq!(running.terminate(), Some(0));
+    }
+}
