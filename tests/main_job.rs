@@ -216,3 +216,15 @@ async fn check_may_be_asked_while_the_service_runs() {
     assert!(said.out.contains("in use by the mynah that runs"), "{}", said.out);
     assert_eq!(running.terminate(), Some(0));
 }
+
+#[actix_rt::test]
+async fn hashtags_are_translated_where_a_target_wants_that() {
+    let town = Town::new(["The new park opens #RedHouse #museum"], &["es"], "apertium").await;
+    let config = std::fs::read_to_string(town.config()).unwrap();
+    let account = "account = \"town_es\"";
+    let config = config.replace(account, &format!("{account}\nhashtags = \"translate\""));
+    std::fs::write(town.config(), config).unwrap();
+    town.once().is_done();
+    let said = &town.publications("es")[0].text;
+    assert!(said.ends_with("#CasaRoja #museo"), "{said}");
+}

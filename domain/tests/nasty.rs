@@ -46,7 +46,7 @@ const POSTS: &[Row<'_>] = &[
     ("#100 is no tag, #1st is", 23, &[(Number, "100"), (Hashtag, "#1st")]),
     ("#été #Año2026 #日本 #привет", 27, &[(Hashtag, "#été"), (Hashtag, "#Año2026"), (Hashtag, "#日本"), (Hashtag, "#привет")]),
     ("#tag, #tag. #tag! #tag…", 24, &[(Hashtag, "#tag"), (Hashtag, "#tag"), (Hashtag, "#tag"), (Hashtag, "#tag")]),
-    ("word#tag and #tag#tag", 21, &[(Hashtag, "#tag"), (Hashtag, "#tag")]),
+    ("word#tag and #tag#tag", 21, &[(Address, "#tag"), (Hashtag, "#tag"), (Hashtag, "#tag")]),
     ("C# and F# are languages, A# is a note", 37, &[]),
     ("&lt;b&gt; AT&amp;T &amp;amp;", 28, &[]),
     ("5 &gt; 3 &amp; 2 &lt; 4", 23, &[(Number, "5"), (Number, "3"), (Number, "2"), (Number, "4")]),

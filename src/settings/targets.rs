@@ -19,7 +19,8 @@ const TONES: [(&str, Tone); 3] =
     [("neutral", Tone::Neutral), ("formal", Tone::Formal), ("informal", Tone::Informal)];
 const MENTIONS: [(&str, Mentions); 3] =
     [("keep", Mentions::Keep), ("name", Mentions::Name), ("drop", Mentions::Drop)];
-const HASHTAGS: [(&str, Hashtags); 2] = [("keep", Hashtags::Keep), ("drop", Hashtags::Drop)];
+const HASHTAGS: [(&str, Hashtags); 3] =
+    [("keep", Hashtags::Keep), ("translate", Hashtags::Translate), ("drop", Hashtags::Drop)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
 
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];

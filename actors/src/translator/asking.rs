@@ -21,7 +21,7 @@ use mynah_domain::{
     text::MaskedText,
 };
 
-use super::task::{Judged, Task};
+use super::task::{Judged, Tag, Task};
 use crate::{
     cache::{Answer, Cache, Lead, Look},
     failpoint,
@@ -57,8 +57,30 @@ pub struct Asking {
 type Batch = Vec<(usize, Option<Lead>)>;
 
 impl Asking {
-    /// Sees every task to an outcome. `pulse` hears of every answer.
+    /// Sees every task to an outcome; where a target wants its hashtags translated, these come first. `pulse` hears of
+    /// every answer.
     pub async fn see_to(
+        &self,
+        tasks: &mut [Task],
+        attempt: impl Fn(usize) -> u32,
+        engines: &[Rc<dyn Engine>],
+        pulse: Option<&Pulse>,
+    ) {
+        let mut tags: Vec<Tag> = (0..).zip(&*tasks).flat_map(|(owner, task)| task.tags(owner)).collect();
+        if !tags.is_empty() {
+            let mut words: Vec<Task> = tags.iter_mut().filter_map(|tag| tag.task.take()).collect();
+            self.see_to_all(&mut words, |_| 1, engines, pulse).await;
+            for (tag, task) in tags.iter().zip(&words) {
+                // One that could not be translated stays as it is.
+                if let Some(said) = task.said() {
+                    tasks[tag.owner].say_tag(tag.number, &said);
+                }
+            }
+        }
+        self.see_to_all(tasks, attempt, engines, pulse).await;
+    }
+
+    async fn see_to_all(
         &self,
         tasks: &mut [Task],
         attempt: impl Fn(usize) -> u32,

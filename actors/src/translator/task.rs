@@ -6,7 +6,7 @@ use mynah_domain::{
     Hold, JobEvent, Language, Post, PostId, Target, TooLong, Translation, gate,
     job::HoldKind,
     ports::engine::{EngineError, Item},
-    text::{Mask, MaskedText, split, weighted_length},
+    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, mask, split, tags, weighted_length},
 };
 
 use crate::cache::Key;
@@ -46,6 +46,16 @@ pub struct Task {
     tries: Tries,
 }
 
+/// The words of a hashtag.
+pub struct Tag {
+    /// The number of the task whose post holds it.
+    pub owner: usize,
+    /// Which of the protected things it is.
+    pub number: usize,
+    /// Its words, until they are asked for.
+    pub task: Option<Task>,
+}
+
 /// A translation that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
@@ -83,13 +93,17 @@ impl Task {
     /// A post to be said on a target.
     pub fn new(post: &Post, from: Language, context: Vec<String>, target: Target) -> Self {
         let mask = target.masking.mask(&post.text);
+        Self { post: post.id.clone(), mask, context, ..Self::blank(from, target) }
+    }
+
+    fn blank(from: Language, target: Target) -> Self {
         Self {
-            post: post.id.clone(),
+            post: PostId(String::new()),
             from,
             others: Vec::new(),
             target,
-            mask,
-            context,
+            mask: mask(""),
+            context: Vec::new(),
             outcome: None,
             troubles: Vec::new(),
             passing: false,
@@ -107,6 +121,38 @@ impl Task {
         let target = Target { max_weighted_length: ALT_MOST, too_long: TooLong::Hold, ..target };
         let mask = target.masking.mask(alt);
         Self { post: id, mask, ..Self::new(post, from, Vec::new(), target) }
+    }
+
+    /// The hashtags whose words are to be translated, where the target wants that; `owner` is this task's number.
+    pub fn tags(&self, owner: usize) -> Vec<Tag> {
+        if self.target.masking.hashtags != Hashtags::Translate {
+            return Vec::new();
+        }
+        let of_hashtags = |(_, thing): &(usize, &Protected)| thing.kind == ProtectedKind::Hashtag;
+        let things = self.mask.protected.iter().enumerate().filter(of_hashtags);
+        things
+            .map(|(number, thing)| {
+                let words = tags::words_of(&thing.text);
+                let post = PostId(format!("{}/tag{number}", self.post));
+                let mask = self.target.masking.mask(&words);
+                let task = Self {
+                    post,
+                    mask,
+                    context: Vec::new(),
+                    others: Vec::new(),
+                    ..Self::blank(self.from, self.target.clone())
+                };
+                Tag { owner, number, task: Some(task) }
+            })
+            .collect()
+    }
+
+    /// Has a hashtag become these words, where they make one.
+    pub fn say_tag(&mut self, number: usize, words: &str) {
+        let thing = &mut self.mask.protected[number];
+        if let Some(tag) = tags::tag_of(words, &thing.text) {
+            thing.becomes = tag;
+        }
     }
 
     /// What its translation by an engine is found by.

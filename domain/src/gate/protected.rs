@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, seen::Seen};
-use crate::text::{EntityKind, entities};
+use crate::text::{EntityKind, Protected, ProtectedKind, entities};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let mut balance: BTreeMap<(EntityKind, &str), i64> = BTreeMap::new();
-    for thing in &seen.candidate.source.protected {
+    // What is none to the network is none in a translation, either; that it came back is known.
+    let of_the_network = |thing: &&Protected| thing.kind != ProtectedKind::Address;
+    for thing in seen.candidate.source.protected.iter().filter(of_the_network) {
         // What it becomes may be no entity any more, or hold one.
         for entity in entities(&thing.becomes) {
             *balance.entry((entity.kind, &thing.becomes[entity.range])).or_default() += 1;

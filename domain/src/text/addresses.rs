@@ -1,7 +1,7 @@
-//! Addresses that the network does not link and that a reader can use all the same: of mail, of the fediverse, of other
-//! schemes. A letter more or less in one makes it another's.
+//! What the network does not link and a reader takes for an address all the same: of mail, of the fediverse, of other
+//! schemes, and a tag that grew together with the word before it. A letter more or less in one makes it another's.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{cmp::Reverse, ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
@@ -14,13 +14,28 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     .expect("it is a constant, which a test compiles")
 });
 
+/// `word#tag`, which is no tag to the network.
+static GROWN_TAG: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[\p{L}\p{N}_]([#＃][\p{N}_]*\p{L}[\p{L}\p{M}\p{N}_]*)")
+        .expect("it is a constant, which a test compiles")
+});
+
 /// Where `text` holds one, in bytes, in order.
 pub fn addresses(text: &str) -> Vec<Range<usize>> {
     // Most posts have none.
-    if !text.contains('@') && !text.contains(':') {
+    if !text.contains(['@', ':', '#', '＃']) {
         return Vec::new();
     }
-    ADDRESS.find_iter(text).map(|found| found.range()).collect()
+    let grown = GROWN_TAG.captures_iter(text).filter_map(|found| found.get(1)).map(|tag| tag.range());
+    let mut found: Vec<_> = ADDRESS.find_iter(text).map(|found| found.range()).chain(grown).collect();
+    found.sort_by_key(|range| (range.start, Reverse(range.end)));
+    let mut end = 0;
+    found.retain(|range| {
+        let apart = range.start >= end;
+        end = if apart { range.end } else { end };
+        apart
+    });
+    found
 }
 
 #[cfg(test)]
@@ -36,6 +51,7 @@ mod tests {
             ["mailto:a@b.example", "tel:+34600123456"]
         );
         assert_eq!(found("At ftp://old.example/file. Or ipfs://x!"), ["ftp://old.example/file", "ipfs://x"]);
+        assert_eq!(found("Jesus#crafts and C# or F#4, a://b#c"), ["#crafts", "a://b#c"]);
         assert!(found("Hi @bob: me@home, 10:30 and a: b").is_empty());
     }
 }

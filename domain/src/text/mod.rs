@@ -9,6 +9,7 @@ pub mod mask;
 pub mod numbers;
 pub mod protect;
 pub mod split;
+pub mod tags;
 
 pub use entities::{Entity, EntityKind, entities};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};

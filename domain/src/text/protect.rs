@@ -97,6 +97,8 @@ pub enum Hashtags {
     /// They stay as they are.
     #[default]
     Keep,
+    /// Their words are translated, as far as they can be told apart.
+    Translate,
     /// They are left out.
     Drop,
 }
