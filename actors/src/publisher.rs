@@ -195,7 +195,9 @@ impl Publisher {
     /// Waits until the account may say something again.
     async fn token(&self) {
         if let Some(bucket) = &self.parts.bucket {
+            let started = Instant::now();
             bucket.acquire_one().await;
+            self.parts.meter.called("publisher", "credit", started.elapsed(), None);
         }
     }
 

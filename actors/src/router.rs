@@ -411,12 +411,14 @@ impl Desk {
         match last {
             JobEvent::Published => {
                 meter.count("jobs.published", 1);
+                let waited = self.parts.clock.now().duration_since(job.post.created_at);
+                meter.called("post", "published", Duration::try_from(waited).unwrap_or_default(), None);
                 if let Some(translation) = job.translation {
                     feed.tell(|| Event::Published(post, target, translation));
                 }
             }
             JobEvent::Held(hold) => {
-                meter.count("jobs.held", 1);
+                meter.count_kind("jobs.held", hold.kind.as_str());
                 warn!(post = post.id.0.as_str(), target = target.as_str(), kind = hold.kind.as_str(); "held: {}", hold.reason);
                 feed.tell(|| Event::Held(post, target, hold));
             }

@@ -9,6 +9,7 @@ use std::{
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult};
 use hdrhistogram::Histogram;
+use log::kv::Value;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
 
 /// How often memory and CPU are sampled.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How many samples the mean is taken over.
+const MEAN_OVER: u16 = 17_280;
 
 /// The most samples that wait.
 const MAILBOX: usize = 8192;
@@ -31,7 +35,7 @@ pub struct Stats {
     pulse: Pulse,
     since: Instant,
     operations: BTreeMap<Name, Operation>,
-    counts: BTreeMap<&'static str, u64>,
+    counts: BTreeMap<CountName, u64>,
     resources: Resources,
     /// `None` where the platform tells nothing.
     system: Option<System>,
@@ -65,6 +69,22 @@ impl Operation {
     }
 }
 
+/// What is only counted: `jobs.published`, or one kind of it: `jobs.held.gate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CountName {
+    /// What happened.
+    pub name: &'static str,
+    /// Of which kind, where there are several.
+    pub kind: Option<&'static str>,
+}
+
+impl fmt::Display for CountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        self.kind.map_or(Ok(()), |kind| write!(f, ".{kind}"))
+    }
+}
+
 /// Memory and CPU of this process.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Resources {
@@ -74,8 +94,12 @@ pub struct Resources {
     pub rss_max: u64,
     /// CPU at the last sample, in percent of one core.
     pub cpu: f32,
+    /// The most CPU of any sample.
+    pub cpu_max: f32,
+    /// The mean of all samples of CPU.
+    pub cpu_mean: f32,
     /// How many samples there are.
-    pub samples: u64,
+    pub samples: u16,
 }
 
 impl Stats {
@@ -104,8 +128,12 @@ impl Stats {
         if let Some(process) = system.process(pid) {
             self.resources.rss = process.memory();
             self.resources.rss_max = self.resources.rss_max.max(process.memory());
-            self.resources.cpu = process.cpu_usage();
-            self.resources.samples += 1;
+            let cpu = process.cpu_usage();
+            self.resources.cpu = cpu;
+            self.resources.cpu_max = self.resources.cpu_max.max(cpu);
+            // Over the last day or so; what was before fades.
+            self.resources.samples = self.resources.samples.saturating_add(1).min(MEAN_OVER);
+            self.resources.cpu_mean += (cpu - self.resources.cpu_mean) / f32::from(self.resources.samples);
         }
     }
 }
@@ -155,7 +183,7 @@ impl Handler<Sample> for Stats {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 struct Count {
-    name: &'static str,
+    name: CountName,
     times: u64,
 }
 
@@ -179,8 +207,8 @@ pub struct StatsReport {
     pub uptime: Duration,
     /// Every operation, by name: `x.read`, `x.post`, `gemini.translate`, …
     pub operations: BTreeMap<Name, OperationReport>,
-    /// Everything that is only counted, by name: `cache.hit`, `jobs.published`, …
-    pub counts: BTreeMap<&'static str, u64>,
+    /// Everything that is only counted, by name: `cache.hits`, `jobs.published`, …
+    pub counts: BTreeMap<CountName, u64>,
     /// Memory and CPU.
     pub resources: Resources,
 }
@@ -192,8 +220,12 @@ pub struct OperationReport {
     pub calls: u64,
     /// How many of them failed, by kind.
     pub errors: BTreeMap<&'static str, u64>,
+    /// The mean of all calls.
+    pub mean: Duration,
     /// Half of the calls took at most this long.
     pub p50: Duration,
+    /// Nine of ten calls took at most this long.
+    pub p90: Duration,
     /// 99 of 100 calls took at most this long.
     pub p99: Duration,
     /// None took longer.
@@ -210,7 +242,9 @@ impl Handler<Report> for Stats {
             let report = OperationReport {
                 calls: operation.latency.len(),
                 errors: operation.errors.clone(),
+                mean: Duration::from_secs_f64(operation.latency.mean() / 1e6),
                 p50: at(0.5),
+                p90: at(0.9),
                 p99: at(0.99),
                 max: Duration::from_micros(operation.latency.max()),
             };
@@ -236,43 +270,63 @@ impl Handler<StopAsked> for Stats {
     }
 }
 
-impl fmt::Display for StatsReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let megabytes = |bytes: u64| bytes / 1_000_000;
-        write!(
-            f,
-            "stats uptime={}s rss={}MB rss_max={}MB cpu={:.1}%",
-            self.uptime.as_secs(),
-            megabytes(self.resources.rss),
-            megabytes(self.resources.rss_max),
-            self.resources.cpu
-        )?;
-        for (name, count) in &self.counts {
-            write!(f, " {name}={count}")?;
-        }
-        for (name, operation) in &self.operations {
-            let errors: u64 = operation.errors.values().sum();
-            write!(
-                f,
-                " {name}[calls={} errors={errors} p50={} p99={} max={}]",
-                operation.calls,
-                Millis(operation.p50),
-                Millis(operation.p99),
-                Millis(operation.max)
-            )?;
-        }
-        Ok(())
+impl OperationReport {
+    /// How many calls failed, of every kind.
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
     }
 }
 
-/// Milliseconds with as many digits as tell something.
-struct Millis(Duration);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_secs_f64() * 1e3;
-        write!(f, "{millis:.*}ms", if millis < 10.0 { 2 } else { 0 })
+impl StatsReport {
+    /// The fields of the stats line: everything by its name, latencies in milliseconds.
+    fn fields(&self) -> Vec<(String, Value<'static>)> {
+        let mut fields = vec![
+            ("uptime_s".to_owned(), Value::from(self.uptime.as_secs())),
+            ("rss_mb".into(), Value::from(self.resources.rss / 1_000_000)),
+            ("rss_max_mb".into(), Value::from(self.resources.rss_max / 1_000_000)),
+            ("cpu_percent".into(), Value::from(tenths(self.resources.cpu.into()))),
+            ("cpu_mean_percent".into(), Value::from(tenths(self.resources.cpu_mean.into()))),
+        ];
+        fields.extend(self.counts.iter().map(|(name, count)| (name.to_string(), Value::from(*count))));
+        for (name, operation) in &self.operations {
+            fields.push((format!("{name}.calls"), Value::from(operation.calls)));
+            fields.push((format!("{name}.errors"), Value::from(operation.failed())));
+            for (what, took) in [
+                ("mean", operation.mean),
+                ("p50", operation.p50),
+                ("p90", operation.p90),
+                ("p99", operation.p99),
+                ("max", operation.max),
+            ] {
+                let millis = hundredths(took.as_secs_f64() * 1e3);
+                fields.push((format!("{name}.{what}_ms"), Value::from(millis)));
+            }
+        }
+        fields
     }
+
+    /// Writes the stats line.
+    pub fn log(&self) {
+        let fields = self.fields();
+        let record = log::Record::builder()
+            .target("mynah::stats")
+            .level(log::Level::Info)
+            .key_values(&fields)
+            .args(format_args!("stats"))
+            .build();
+        // `log!` asks the same; without it a line would be written that nobody wants.
+        if log::log_enabled!(target: "mynah::stats", log::Level::Info) {
+            log::logger().log(&record);
+        }
+    }
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 /// What actors hold to tell the stats actor something.
@@ -299,7 +353,12 @@ impl Meter {
     /// Something happened.
     pub fn count(&self, name: &'static str, times: u64) {
         if times > 0 {
-            self.0.tell(Count { name, times });
+            self.0.tell(Count { name: CountName { name, kind: None }, times });
         }
+    }
+
+    /// Something of that kind happened.
+    pub fn count_kind(&self, name: &'static str, kind: &'static str) {
+        self.0.tell(Count { name: CountName { name, kind: Some(kind) }, times: 1 });
     }
 }

@@ -9,7 +9,7 @@ use super::{Failure, SettingsArgs, reach, say, table};
 use crate::{
     control::wire::Actors,
     settings::Settings,
-    telemetry::logging::{self, Stream},
+    telemetry::logging::{self, LogFormat, Stream},
 };
 
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ enum Action {
 }
 
 pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr);
+    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
     let Some(service) = reach::service(settings)? else {
         return Err(Failure::Work(format!(
             "no service runs on {}; `mynah run` starts one",

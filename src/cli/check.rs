@@ -14,11 +14,11 @@ use crate::{
     app,
     ledger::OpenError,
     settings::{InForce, Settings},
-    telemetry::logging::{self, Stream, printable},
+    telemetry::logging::{self, LogFormat, Stream, printable},
 };
 
 pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr);
+    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
     let mut findings = Findings::default();
     findings.add("settings", Ok("every key is understood".into()));
     match app::engines(settings) {

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     engines::apertium::{Apertium, ApertiumSettings},
     settings::{self, Needed, Settings, SettingsSources},
-    telemetry::logging::{self, Stream, printable},
+    telemetry::logging::{self, LogFormat, Stream, printable},
 };
 
 /// The sample, so that the demo needs nothing but the binary.
@@ -47,7 +47,7 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
-    logging::init(LevelFilter::Warn, Stream::Stderr);
+    logging::init(LevelFilter::Warn, Stream::Stderr, LogFormat::default());
     check_apertium(&args.targets)?;
     let folder = Scratch::new("demo")?;
     let plan = Plan {

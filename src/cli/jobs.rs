@@ -22,7 +22,7 @@ use crate::{
         wire::{Choice, Filter, Job, Jobs, Outcome, Query},
     },
     settings::Settings,
-    telemetry::logging::{self, Stream},
+    telemetry::logging::{self, LogFormat, Stream},
 };
 
 /// How much of a post is shown where nothing is to be told of its job.
@@ -90,7 +90,7 @@ fn known_states(list: &str) -> Result<String, String> {
 }
 
 pub(super) async fn jobs(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr);
+    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
     match args.action {
         Some(Action::Retry(chosen)) => decide(chosen, Decision::Retry, settings).await,
         Some(Action::Skip(chosen)) => decide(chosen, Decision::Skip, settings).await,

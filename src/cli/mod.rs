@@ -8,6 +8,7 @@ mod health;
 mod jobs;
 mod once;
 mod pause;
+mod performance;
 mod preview;
 mod reach;
 mod run;
@@ -57,6 +58,8 @@ enum Command {
     Check(CheckArgs),
     /// Show what would be said of a text or a post, at what length and price
     Preview(preview::PreviewArgs),
+    /// Show how fast and how well the service works
+    Performance(performance::PerformanceArgs),
     /// Say a small timeline again in three languages, with everything on this machine
     Demo(demo::DemoArgs),
     /// Serve stand-ins for X and Gemini on this machine
@@ -135,6 +138,9 @@ pub fn main() -> ExitCode {
             Command::Preview(args) => {
                 let settings = args.settings.load_for(args.needed())?;
                 preview::preview(&args, &settings).await
+            }
+            Command::Performance(args) => {
+                performance::performance(&args, &args.settings.load_for(Needed::Nothing)?).await
             }
             Command::Demo(args) => demo::demo(args).await,
             Command::Sandbox(args) => sandbox::sandbox(args).await,

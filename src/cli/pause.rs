@@ -18,7 +18,7 @@ use crate::{
         wire::{Pause, Pauses},
     },
     settings::Settings,
-    telemetry::logging::{self, Stream},
+    telemetry::logging::{self, LogFormat, Stream},
 };
 
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(super) enum Wish {
 }
 
 pub(super) async fn pause(args: &PauseArgs, wish: Wish, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr);
+    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
     let (standing, runs) = match (reach::reach(settings)?, &args.what) {
         (Reach::Service(service), None) => (service.get(service.url(&["api", "pauses"])).await?, true),
         (Reach::Service(service), Some(what)) => {

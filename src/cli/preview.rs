@@ -23,7 +23,7 @@ use super::{Failure, SettingsArgs, say, scratch::Scratch};
 use crate::{
     app,
     settings::{Needed, Settings},
-    telemetry::logging::{self, Stream, printable},
+    telemetry::logging::{self, LogFormat, Stream, printable},
 };
 
 /// The longest text that is read: a post has 25,000 characters at most.
@@ -110,7 +110,7 @@ struct Finding {
 }
 
 pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr);
+    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
     let targets = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
     let (engines, asked) = if args.source_only {
         (Vec::new(), Vec::new())

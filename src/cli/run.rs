@@ -3,18 +3,22 @@
 use std::net::TcpListener;
 
 use log::{error, info, warn};
-use mynah_actors::{events::Feed, pipeline::Pipeline, poller::Schedule};
+use mynah_actors::{events::Feed, pipeline::Pipeline, poller::Schedule, stats::Report};
 
 use super::{Failure, health, signals::Signals};
 use crate::{
     app::{self, Watch},
+    control::measure,
     http::{self, Admin, AdminError, Control},
     settings::{Settings, TargetSettings},
-    telemetry::logging::{self, Stream},
+    telemetry::{
+        history::History,
+        logging::{self, Stream},
+    },
 };
 
 pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
-    logging::init(settings.log.level, Stream::Stdout);
+    logging::init(settings.log.level, Stream::Stdout, settings.log.format);
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starts");
     let watch = Watch { feed: Feed::default(), polls: None };
     let schedule = Schedule::Every(settings.source.poll_interval);
@@ -29,11 +33,13 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
     };
     let mut signals = Signals::new()?;
     let pulse = actix_rt::spawn(health::beat(settings.data_dir.clone(), pipeline.links.router.clone()));
+    let history = actix_rt::spawn(keep_history(settings.clone(), &pipeline));
     let ended = tokio::select! {
         signal = signals.next() => Ok(signal),
         reason = pipeline.ended() => Err(reason),
     };
     pulse.abort();
+    history.abort();
     let grace = settings.shutdown.grace;
     if let Ok(signal) = ended {
         info!(signal = signal, grace:? = grace; "stopping: what is in hand is finished first");
@@ -53,6 +59,26 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
         error!("mynah cannot go on: {reason}");
         Failure::Work(reason)
     })
+}
+
+/// Keeps what is measured beside the ledger, as often as it is logged.
+fn keep_history(settings: Settings, pipeline: &Pipeline) -> impl Future<Output = ()> + use<> {
+    let (links, board, ledger) = (pipeline.links.clone(), pipeline.board.clone(), pipeline.ledger.clone());
+    async move {
+        let mut history = History::open(&settings.data_dir);
+        let mut healthy = true;
+        loop {
+            actix_rt::time::sleep(settings.stats.interval).await;
+            let (Ok(report), Ok(jobs)) = (links.stats.ask(Report).await, ledger.counts().await) else {
+                continue;
+            };
+            let kept = history.add(&measure::stats(&report, &jobs, &board));
+            if let (Err(error), true) = (&kept, healthy) {
+                warn!("what is measured cannot be kept: {error}; see to the disk of data_dir");
+            }
+            healthy = kept.is_ok();
+        }
+    }
 }
 
 /// Takes the admin API's port before anything is begun.

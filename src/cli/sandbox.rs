@@ -15,7 +15,7 @@ use mynah_domain::Language;
 use mynah_sandbox::{RateLimits, Sandbox, SandboxConfig, TargetAccount};
 
 use super::{Failure, say, signals::Signals};
-use crate::telemetry::logging::{self, Stream};
+use crate::telemetry::logging::{self, LogFormat, Stream};
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
@@ -52,7 +52,7 @@ pub(super) struct SandboxArgs {
 }
 
 pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
-    logging::init(LevelFilter::Info, Stream::Stderr);
+    logging::init(LevelFilter::Info, Stream::Stderr, LogFormat::default());
     let faults = match &args.faults {
         None => mynah_sandbox::FaultPlan::default(),
         Some(file) => {

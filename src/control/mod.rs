@@ -3,9 +3,11 @@
 //!
 //! - [`names`]: what a person calls a target, the poller or all of them.
 //! - [`choice`]: which jobs are meant, and deciding about them in bounded pieces.
+//! - [`measure`]: what was measured.
 //! - [`wire`]: the JSON that goes between the API, the commands and scripts.
 
 pub mod choice;
+pub mod measure;
 pub mod names;
 pub mod wire;
 

@@ -1,5 +1,7 @@
 //! The JSON that goes between the admin API, the commands and scripts. Post text in it is data, whatever it says.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use mynah_domain::{JobState, ports::ledger::JobLine};
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,59 @@ pub struct Pause {
     pub paused: bool,
     /// Why nothing can be published there until a person mends it.
     pub blocked: Option<String>,
+}
+
+/// `GET /api/stats`, and a line of the history.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Stats {
+    /// When.
+    pub at: Timestamp,
+    /// Since the stats actor was built.
+    pub uptime_seconds: f64,
+    /// Every operation by name, `x.post`, over the whole uptime.
+    pub operations: BTreeMap<String, Operation>,
+    /// What is only counted, by name, `jobs.held.gate`.
+    pub counts: BTreeMap<String, u64>,
+    /// Jobs in the ledger, by target and state.
+    pub jobs: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How often each actor was built anew.
+    pub restarts: BTreeMap<String, u64>,
+    /// Memory and CPU.
+    pub resources: ResourceUse,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Operation {
+    /// How many calls.
+    pub calls: u64,
+    /// How many failed, by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// The mean, in milliseconds.
+    pub mean_ms: f64,
+    /// Half of the calls took at most this long.
+    pub p50_ms: f64,
+    /// Nine of ten.
+    pub p90_ms: f64,
+    /// 99 of 100.
+    pub p99_ms: f64,
+    /// None took longer.
+    pub max_ms: f64,
+}
+
+/// Memory and CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct ResourceUse {
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// The most there was.
+    pub rss_max_bytes: u64,
+    /// In percent of one core, over the last seconds.
+    pub cpu_percent: f32,
+    /// In the mean.
+    pub cpu_mean_percent: f32,
+    /// At most.
+    pub cpu_max_percent: f32,
 }
 
 /// What `GET /api/jobs` is asked with.

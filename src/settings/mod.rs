@@ -27,9 +27,9 @@ use std::{collections::HashMap, fmt, path::PathBuf};
 
 pub use model::{
     AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
-    InForce, LogFormat, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings,
-    ShutdownSettings, SourceSettings, Start, StatsSettings, SupervisorSettings, TargetSettings,
-    TranslatorSettings, XReadAuth, XUserAuth,
+    InForce, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
+    SourceSettings, Start, StatsSettings, SupervisorSettings, TargetSettings, TranslatorSettings, XReadAuth,
+    XUserAuth,
 };
 pub use problem::{Place, Problem, SettingsError};
 

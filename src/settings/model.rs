@@ -19,7 +19,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::Place;
-use crate::x::{XAuth, auth::OAuth1, client::XSettings};
+use crate::{
+    telemetry::logging::LogFormat,
+    x::{XAuth, auth::OAuth1, client::XSettings},
+};
 
 /// Everything that is set.
 #[derive(Debug, Clone)]
@@ -444,12 +447,4 @@ pub struct AdminSettings {
     pub listen: Option<SocketAddr>,
     /// What whoever uses it must know; always there where others than this machine can reach it.
     pub token: Option<SecretString>,
-}
-
-/// The form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// For people: a sentence, then `key=value`.
-    #[default]
-    Text,
 }

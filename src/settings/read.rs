@@ -18,16 +18,16 @@ use super::{
     },
     model::{
         ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
-        GeminiSettings, LogFormat, LogSettings, NETWORKS, Preset, PublisherSettings, RouterSettings,
-        Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+        GeminiSettings, LogSettings, NETWORKS, Preset, PublisherSettings, RouterSettings, Settings,
+        ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
     targets::{self, Followed},
 };
-use crate::x::client::XSettings;
+use crate::{telemetry::logging::LogFormat, x::client::XSettings};
 
-const FORMATS: [(&str, LogFormat); 1] = [("text", LogFormat::Text)];
+const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::Off),

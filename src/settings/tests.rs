@@ -371,7 +371,7 @@ fn values_of_a_wrong_kind_are_told() {
         "1 to 1000000",
     );
     with("[cache]\nttl = \"1s\"\n").told("config.toml:9", "cache.ttl", "not within 1m to 365d", "1m to 365d");
-    with("[log]\nformat = \"json\"\n").told("config.toml:9", "log.format", "no \"json\"", "\"text\"");
+    with("[log]\nformat = \"xml\"\n").told("config.toml:9", "log.format", "no \"xml\"", "\"json\"");
     with("[x]\nbase_url = \"api.x.com\"\n").told("config.toml:9", "x.base_url", "no URL", "https://");
     with("[publisher]\nmonthly_cap = 0\n").told(
         "config.toml:9",

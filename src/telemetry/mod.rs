@@ -1,3 +1,5 @@
 //! What operators read.
 
+pub mod history;
 pub mod logging;
+pub mod prometheus;

@@ -383,7 +383,7 @@ impl Supervisor {
         let stats = self.stats.clone();
         let log = async move {
             if let Ok(report) = stats.ask(Report).await {
-                info!(target: "mynah::stats", "{report}");
+                report.log();
             }
         };
         ctx.spawn(log.into_actor(self));

@@ -3,6 +3,7 @@
 mod actors;
 mod jobs;
 mod pauses;
+mod stats;
 
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         )
         .service(web::resource("/health").get(health))
         .service(web::resource("/ready").get(is_ready))
+        .service(web::resource("/metrics").get(stats::metrics))
+        .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))
         .service(web::resource("/api/pauses").get(pauses::list))

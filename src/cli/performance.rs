@@ -1,0 +1,192 @@
+//! `mynah performance`: how fast and how well the running service works, or how it did when it was last seen; `--watch`
+//! goes on looking.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use clap::Args;
+use log::LevelFilter;
+use serde_json::json;
+
+use super::{Failure, SettingsArgs, reach, say, table};
+use crate::{
+    control::wire::Stats,
+    settings::Settings,
+    telemetry::{
+        history,
+        logging::{self, LogFormat, Stream},
+    },
+};
+
+/// How often `--watch` looks.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How many looks a line of little bars shows.
+const BARS: usize = 40;
+
+#[derive(Debug, Args)]
+pub(super) struct PerformanceArgs {
+    /// Go on looking, every two seconds, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// Print JSON; with --watch a line for each look
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+}
+
+pub(super) async fn performance(args: &PerformanceArgs, settings: &Settings) -> Result<(), Failure> {
+    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    let mut seen: Vec<Stats> = Vec::new();
+    loop {
+        let (stats, live) = look(settings).await?;
+        if args.json {
+            say(json!(stats));
+        } else {
+            if args.watch && std::io::stdout().is_terminal() {
+                // Clear, and begin at the top.
+                say("\u{1b}[2J\u{1b}[H");
+            }
+            seen.push(stats);
+            if seen.len() > BARS + 1 {
+                seen.remove(0);
+            }
+            show(&seen, live);
+        }
+        if !args.watch {
+            return Ok(());
+        }
+        actix_rt::time::sleep(LOOK).await;
+    }
+}
+
+/// What is measured now, or was when the service was last seen; and whether it is now.
+async fn look(settings: &Settings) -> Result<(Stats, bool), Failure> {
+    if let Some(service) = reach::service(settings)? {
+        return Ok((service.get(service.url(&["api", "stats"])).await?, true));
+    }
+    let last = history::last(&settings.data_dir, 1).pop().ok_or_else(|| {
+        Failure::Work(format!(
+            "no service runs on {}, and none has measured anything; `mynah run` starts one",
+            settings.data_dir.display()
+        ))
+    })?;
+    Ok((last, false))
+}
+
+fn show(seen: &[Stats], live: bool) {
+    let Some(stats) = seen.last() else { return };
+    let when = if live { "now".to_owned() } else { format!("when it was last seen, {:.0}", stats.at) };
+    let (calls, errors) = totals(stats);
+    let success = if calls == 0 { 100.0 } else { 100.0 * ratio(calls - errors, calls) };
+    let weighted: f64 = stats.operations.values().map(|made| made.mean_ms * ratio(made.calls, 1)).sum();
+    let mean = if calls == 0 { 0.0 } else { weighted / ratio(calls, 1) };
+    let published = published(stats);
+    let rate = if stats.uptime_seconds > 0.0 { ratio(published, 1) / stats.uptime_seconds } else { 0.0 };
+    say(format_args!("OVERALL, {when}"));
+    say(format_args!("  uptime      {}", humantime::format_duration(Duration::from_secs(seconds(stats)))));
+    say(format_args!(
+        "  calls       {calls}, {success:.1} % of them well, {errors} errors, {mean:.1} ms in the mean"
+    ));
+    say(format_args!("  published   {published}, {rate:.2} a second"));
+    let (hits, misses) = (count(stats, "cache.hits"), count(stats, "cache.misses"));
+    if hits + misses > 0 {
+        say(format_args!(
+            "  cache       {:.1} % hits of {}",
+            100.0 * ratio(hits, hits + misses),
+            hits + misses
+        ));
+    }
+    let restarts: u64 = stats.restarts.values().sum();
+    say(format_args!("  restarts    {restarts}"));
+    if seen.len() > 1 {
+        say(format_args!("  a look each {}", bars(seen)));
+    }
+    say("");
+    let rows = stats.operations.iter().map(|(name, made)| {
+        let failed: u64 = made.errors.values().sum();
+        let millis = |millis: f64| format!("{millis:.1}");
+        [
+            name.clone(),
+            made.calls.to_string(),
+            failed.to_string(),
+            millis(made.mean_ms),
+            millis(made.p50_ms),
+            millis(made.p90_ms),
+            millis(made.p99_ms),
+            millis(made.max_ms),
+        ]
+    });
+    table::print(["OPERATION", "CALLS", "ERRORS", "MEAN ms", "P50", "P90", "P99", "MAX"], rows);
+    say("");
+    let jobs = stats.jobs.iter().map(|(target, counted)| {
+        let list: Vec<String> = counted.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        [target.clone(), list.join(", ")]
+    });
+    table::print(["TARGET", "JOBS"], jobs);
+    let resources = &stats.resources;
+    let megabytes = |bytes: u64| ratio(bytes, 1_000_000);
+    say("");
+    say(format_args!(
+        "RESOURCES\n  memory      {:.1} MB, {:.1} MB at most\n  CPU         {:.1} % of a core, {:.1} % in the mean, {:.1} % at most",
+        megabytes(resources.rss_bytes),
+        megabytes(resources.rss_max_bytes),
+        resources.cpu_percent,
+        resources.cpu_mean_percent,
+        resources.cpu_max_percent
+    ));
+}
+
+/// Calls to others and how many of them failed; what is no call does not count.
+fn totals(stats: &Stats) -> (u64, u64) {
+    let of_others = |name: &&String| !name.starts_with("post.") && !name.starts_with("publisher.");
+    stats.operations.iter().filter(|(name, _)| of_others(name)).fold((0, 0), |(calls, errors), (_, made)| {
+        (calls + made.calls, errors + made.errors.values().sum::<u64>())
+    })
+}
+
+fn published(stats: &Stats) -> u64 {
+    count(stats, "jobs.published")
+}
+
+fn count(stats: &Stats, name: &str) -> u64 {
+    stats.counts.get(name).copied().unwrap_or_default()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an uptime is small and not negative"
+)]
+fn seconds(stats: &Stats) -> u64 {
+    stats.uptime_seconds as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}
+
+/// What was published between looks, as little bars, with the most there was.
+fn bars(seen: &[Stats]) -> String {
+    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let steps: Vec<u64> =
+        seen.windows(2).map(|pair| published(&pair[1]).saturating_sub(published(&pair[0]))).collect();
+    let most = steps.iter().copied().max().unwrap_or_default();
+    let level = |step: u64| LEVELS[usize::try_from(step * 7 / most.max(1)).unwrap_or_default().min(7)];
+    let bars: String = steps.iter().map(|step| level(*step)).collect();
+    format!("{bars} {most} at most")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_high_as_what_happened() {
+        let seen: Vec<Stats> = [0, 0, 7, 14, 15]
+            .map(|count| Stats { counts: [("jobs.published".to_owned(), count)].into(), ..Stats::default() })
+            .to_vec();
+        assert_eq!(bars(&seen), "▁██▂ 7 at most");
+    }
+}

@@ -1,0 +1,54 @@
+//! What was measured, in the form in which people, scripts and monitors read it: one meaning for the admin API, the
+//! history on disk and `mynah performance`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use mynah_actors::{
+    stats::{OperationReport, StatsReport},
+    supervision::Board,
+};
+use mynah_domain::{JobState, TargetId};
+
+use super::wire::{Operation, ResourceUse, Stats};
+
+/// Everything that is known of a running service.
+pub fn stats(report: &StatsReport, jobs: &BTreeMap<(TargetId, JobState), u64>, board: &Board) -> Stats {
+    let mut by_target: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for ((target, state), count) in jobs {
+        by_target.entry(target.to_string()).or_default().insert(state.as_str().to_owned(), *count);
+    }
+    let resources = &report.resources;
+    Stats {
+        at: Timestamp::now(),
+        uptime_seconds: report.uptime.as_secs_f64(),
+        operations: report
+            .operations
+            .iter()
+            .map(|(name, made)| (name.to_string(), operation(made)))
+            .collect(),
+        counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
+        jobs: by_target,
+        restarts: board.all().into_iter().map(|(name, standing)| (name, standing.restarts)).collect(),
+        resources: ResourceUse {
+            rss_bytes: resources.rss,
+            rss_max_bytes: resources.rss_max,
+            cpu_percent: resources.cpu,
+            cpu_mean_percent: resources.cpu_mean,
+            cpu_max_percent: resources.cpu_max,
+        },
+    }
+}
+
+fn operation(made: &OperationReport) -> Operation {
+    let millis = |took: Duration| took.as_secs_f64() * 1e3;
+    Operation {
+        calls: made.calls,
+        errors: made.errors.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+        mean_ms: millis(made.mean),
+        p50_ms: millis(made.p50),
+        p90_ms: millis(made.p90),
+        p99_ms: millis(made.p99),
+        max_ms: millis(made.max),
+    }
+}

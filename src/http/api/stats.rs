@@ -1,0 +1,31 @@
+//! What was measured, for people and for monitors.
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json},
+};
+use mynah_actors::stats::Report;
+
+use super::LOOK;
+use crate::{
+    control::{measure, wire},
+    http::{Control, error::ApiError},
+    telemetry::prometheus,
+};
+
+pub(super) async fn stats(control: Data<Control>) -> Result<Json<wire::Stats>, ApiError> {
+    Ok(Json(measured(&control).await?))
+}
+
+pub(super) async fn metrics(control: Data<Control>) -> Result<HttpResponse, ApiError> {
+    let text = prometheus::text(&measured(&control).await?);
+    Ok(HttpResponse::Ok().content_type(prometheus::CONTENT_TYPE).body(text))
+}
+
+async fn measured(control: &Control) -> Result<wire::Stats, ApiError> {
+    let Ok(Ok(report)) = actix_rt::time::timeout(LOOK, control.links.stats.ask(Report)).await else {
+        return Err(ApiError::Unavailable("the stats actor is being restarted; try again".into()));
+    };
+    let jobs = control.ledger.counts().await?;
+    Ok(measure::stats(&report, &jobs, &control.board))
+}

@@ -1,0 +1,106 @@
+//! What was measured in Prometheus' text form, version 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>): a family each for what can be asked together.
+
+use std::fmt::Write as _;
+
+use crate::control::wire::Stats;
+
+/// The media type of [`text`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A family of samples.
+struct Family<'a> {
+    out: &'a mut String,
+    name: &'static str,
+}
+
+impl<'a> Family<'a> {
+    fn new(out: &'a mut String, name: &'static str, kind: &str, help: &str) -> Self {
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        Self { out, name }
+    }
+
+    fn sample(&mut self, ending: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.out, "{}{ending}{labels} {value}", self.name);
+    }
+}
+
+/// Everything measured.
+pub fn text(stats: &Stats) -> String {
+    let out = &mut String::new();
+    let mut calls = Family::new(
+        out,
+        "mynah_call_duration_seconds",
+        "summary",
+        "How long calls of an operation took, over the whole uptime.",
+    );
+    for (name, made) in &stats.operations {
+        let quantiles =
+            [("0.5", made.p50_ms), ("0.9", made.p90_ms), ("0.99", made.p99_ms), ("1", made.max_ms)];
+        for (quantile, millis) in quantiles {
+            calls.sample("", &[("operation", name), ("quantile", quantile)], millis / 1e3);
+        }
+        let total = made.mean_ms / 1e3 * precise(made.calls);
+        calls.sample("_sum", &[("operation", name)], total);
+        calls.sample("_count", &[("operation", name)], made.calls);
+    }
+    let mut errors = Family::new(out, "mynah_call_errors_total", "counter", "Calls that failed, by kind.");
+    for (name, made) in &stats.operations {
+        for (kind, count) in &made.errors {
+            errors.sample("", &[("operation", name), ("kind", kind)], count);
+        }
+    }
+    let mut events = Family::new(out, "mynah_events_total", "counter", "Things that happened, by name.");
+    for (name, count) in &stats.counts {
+        events.sample("", &[("event", name)], count);
+    }
+    let mut jobs = Family::new(out, "mynah_jobs", "gauge", "Jobs in the ledger, by target and state.");
+    for (target, states) in &stats.jobs {
+        for (state, count) in states {
+            jobs.sample("", &[("target", target), ("state", state)], count);
+        }
+    }
+    let mut restarts =
+        Family::new(out, "mynah_actor_restarts_total", "counter", "How often an actor was built anew.");
+    for (actor, count) in &stats.restarts {
+        restarts.sample("", &[("actor", actor)], count);
+    }
+    let resources = &stats.resources;
+    Family::new(out, "process_resident_memory_bytes", "gauge", "Resident memory.").sample(
+        "",
+        &[],
+        resources.rss_bytes,
+    );
+    Family::new(out, "mynah_cpu_percent", "gauge", "CPU of the last seconds, in percent of one core.")
+        .sample("", &[], resources.cpu_percent);
+    Family::new(out, "mynah_uptime_seconds", "gauge", "Time since the stats actor was built.").sample(
+        "",
+        &[],
+        stats.uptime_seconds,
+    );
+    std::mem::take(out)
+}
+
+/// Exact up to 2⁵³, which no count of calls reaches.
+#[expect(clippy::cast_precision_loss, reason = "no count of calls reaches 2^53")]
+fn precise(count: u64) -> f64 {
+    count as f64
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_cannot_break_out() {
+        assert_eq!(escaped("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
+    }
+}
