@@ -72,3 +72,31 @@ async fn where_nothing_was_measured_yet_that_is_said() {
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("`mynah run` starts one"), "{}", said.err);
 }
+
+#[actix_rt::test]
+async fn the_dashboard_holds_nothing_of_others_and_the_data_behind_it_needs_the_token() {
+    let mut town = Town::new(numbered(1), &["es"], "gemini").await;
+    town.environment.push(("MYNAH_ADMIN_TOKEN".into(), "a-token-of-at-least-16".into()));
+    let running = town.start(&["run"]);
+    town.until_published("es", 1).await;
+    let address = std::fs::read_to_string(town.config().parent().unwrap().join("data/admin")).unwrap();
+    let get = async |path: &str, token: Option<&str>| {
+        let mut request = awc::Client::default().get(format!("http://{}{path}", address.trim()));
+        if let Some(token) = token {
+            request = request.insert_header(("Authorization", format!("Bearer {token}")));
+        }
+        request.send().await.unwrap()
+    };
+    let mut page = get("/", None).await;
+    let policy = page.headers().get("content-security-policy").unwrap().to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let page = String::from_utf8(page.body().await.unwrap().to_vec()).unwrap();
+    // What the policy would not let happen stands nowhere.
+    assert!(!page.contains("http") && !page.contains("style=") && !page.contains("onclick"), "{page}");
+    for path in ["/api/stats", "/api/jobs", "/metrics"] {
+        assert_eq!(get(path, None).await.status(), 401, "{path}");
+        assert_eq!(get(path, Some("a-token-of-at-least-17")).await.status(), 401, "{path}");
+        assert_eq!(get(path, Some("a-token-of-at-least-16")).await.status(), 200, "{path}");
+    }
+    assert_eq!(running.terminate(), Some(0));
+}

@@ -77,10 +77,8 @@ async fn look(settings: &Settings) -> Result<(Stats, bool), Failure> {
 fn show(seen: &[Stats], live: bool) {
     let Some(stats) = seen.last() else { return };
     let when = if live { "now".to_owned() } else { format!("when it was last seen, {:.0}", stats.at) };
-    let (calls, errors) = totals(stats);
+    let Totals { calls, errors, mean_ms: mean } = totals(stats);
     let success = if calls == 0 { 100.0 } else { 100.0 * ratio(calls - errors, calls) };
-    let weighted: f64 = stats.operations.values().map(|made| made.mean_ms * ratio(made.calls, 1)).sum();
-    let mean = if calls == 0 { 0.0 } else { weighted / ratio(calls, 1) };
     let published = published(stats);
     let rate = if stats.uptime_seconds > 0.0 { ratio(published, 1) / stats.uptime_seconds } else { 0.0 };
     say(format_args!("OVERALL, {when}"));
@@ -137,12 +135,22 @@ fn show(seen: &[Stats], live: bool) {
     ));
 }
 
-/// Calls to others and how many of them failed; what is no call does not count.
-fn totals(stats: &Stats) -> (u64, u64) {
-    let of_others = |name: &&String| !name.starts_with("post.") && !name.starts_with("publisher.");
-    stats.operations.iter().filter(|(name, _)| of_others(name)).fold((0, 0), |(calls, errors), (_, made)| {
-        (calls + made.calls, errors + made.errors.values().sum::<u64>())
-    })
+/// All calls to others together.
+struct Totals {
+    calls: u64,
+    errors: u64,
+    mean_ms: f64,
+}
+
+/// What is a wait and no call does not count.
+fn totals(stats: &Stats) -> Totals {
+    let is_call = |name: &str| !name.starts_with("post.") && !name.starts_with("publisher.");
+    let made: Vec<_> =
+        stats.operations.iter().filter(|(name, _)| is_call(name)).map(|(_, made)| made).collect();
+    let calls = made.iter().map(|made| made.calls).sum();
+    let errors = made.iter().flat_map(|made| made.errors.values()).sum();
+    let took: f64 = made.iter().map(|made| made.mean_ms * ratio(made.calls, 1)).sum();
+    Totals { calls, errors, mean_ms: if calls == 0 { 0.0 } else { took / ratio(calls, 1) } }
 }
 
 fn published(stats: &Stats) -> u64 {

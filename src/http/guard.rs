@@ -23,7 +23,7 @@ use actix_web::{
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use super::{BODY_MOST, error::ApiError};
+use super::{BODY_MOST, error::ApiError, page};
 
 /// What a monitor asks: it tells nothing but whether the service is well.
 const OPEN: [&str; 2] = ["/health", "/ready"];
@@ -42,7 +42,7 @@ impl Rules {
     /// Whether a request may pass, by its head.
     fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = self.host(headers)?;
-        if !OPEN.contains(&path) {
+        if !OPEN.contains(&path) && !page::is_part(path) {
             self.check_token(headers)?;
         }
         if *method == Method::GET || *method == Method::HEAD {

@@ -3,6 +3,7 @@
 //!
 //! - [`guard`]: who may ask what.
 //! - [`ready`]: whether the service is ready to work.
+//! - [`page`]: the dashboard.
 //! - [`api`]: what can be seen and done, one file a subject.
 //!
 //! The address really bound is written to `<data_dir>/admin`, where the commands find it; a port that is any free one is
@@ -11,6 +12,7 @@
 mod api;
 mod error;
 mod guard;
+mod page;
 mod ready;
 
 use std::{
@@ -204,6 +206,7 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
                     .add(("Cache-Control", "no-store"))
                     .add(("X-Content-Type-Options", "nosniff")),
             )
+            .configure(page::routes)
             .configure(api::routes)
     })
     // One worker: requests here wait more than they work.
