@@ -55,7 +55,7 @@ impl Eligibility {
         if filters.iter().any(|filters| !filters.include.is_empty() && !filters.include.iter().any(holds)) {
             return Some(Skip::NotIncluded);
         }
-        if !text::mask::mask(&post.text).text.has_words() {
+        if !text::mask(&post.text).text.has_words() {
             return Some(Skip::Wordless);
         }
         let said_in = post.language.as_deref().filter(|code| !NO_LANGUAGE.contains(code))?;

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use mynah_actors::supervision::supervisor::NoSuchActor;
 use mynah_domain::ports::LedgerError;
 
-use super::guard::Refusal;
+use super::refusal::Refusal;
 use crate::control::{NotUnderstood, wire::Problem};
 
 /// An answer that is no success.

@@ -2,6 +2,7 @@
 //! The admin API answers on a thread of its own, which shares nothing with the pipeline but ways to ask it.
 //!
 //! - [`guard`]: who may ask what.
+//! - [`refusal`], [`error`]: why not, in words.
 //! - [`ready`]: whether the service is ready to work.
 //! - [`page`]: the dashboard.
 //! - [`api`]: what can be seen and done, one file a subject.
@@ -14,6 +15,7 @@ mod error;
 mod guard;
 mod page;
 mod ready;
+mod refusal;
 
 use std::{
     fs, io,

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::protect::{Masking, Protected};
+use super::protected::Protected;
 
 /// A text whose entities were replaced by numbered placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -67,19 +67,6 @@ impl RestoreError {
             Self::Unknown(number) => format!("there is no placeholder {number} in the text"),
         }
     }
-}
-
-/// Takes what must not change out of `text`, with nothing left out and no glossary.
-///
-/// # Examples
-///
-/// ```
-/// let mask = mynah_domain::text::mask("Read https://example.com now");
-/// assert_eq!(mask.text.key(), "Read \u{1}0\u{1} now");
-/// assert_eq!(mask.restore(&mask.text).unwrap(), "Read https://example.com now");
-/// ```
-pub fn mask(text: &str) -> Mask {
-    Masking::default().mask(text)
 }
 
 impl Mask {
@@ -195,7 +182,7 @@ impl MaskedText {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::mask, *};
 
     fn words(text: &str) -> Segment {
         Segment::Words(text.into())

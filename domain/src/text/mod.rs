@@ -8,11 +8,13 @@ pub mod length;
 pub mod mask;
 pub mod numbers;
 pub mod protect;
+pub mod protected;
 pub mod split;
 pub mod tags;
 
 pub use entities::{Entity, EntityKind, entities};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
 pub use length::weighted_length;
-pub use mask::{Mask, MaskedText, Segment, mask};
-pub use protect::{Hashtags, Masking, Mentions, Protected, ProtectedKind};
+pub use mask::{Mask, MaskedText, Segment};
+pub use protect::{Hashtags, Masking, Mentions, mask};
+pub use protected::{Protected, ProtectedKind};

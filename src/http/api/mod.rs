@@ -17,7 +17,7 @@ use actix_web::{
 use mynah_actors::{router::Router, supervision::Letter};
 use serde_json::json;
 
-use super::{BODY_MOST, Control, error::ApiError, guard::Refusal, ready};
+use super::{BODY_MOST, Control, error::ApiError, ready, refusal::Refusal};
 
 /// How long the router may take for an answer that it has at hand.
 const LOOK: Duration = Duration::from_secs(2);
