@@ -42,7 +42,10 @@ async fn a_stopped_apertium_is_ended_and_replaced() {
     for program in &programs {
         signal(*program, Signal::STOP);
     }
-    say_more(&town, 10, 40);
+    // Each in other words: what differs in its number alone is known to the cache.
+    for number in 11..=40 {
+        town.say(&format!("Message {number} from the {}town hall", "old ".repeat(number - 10)));
+    }
     town.until_published("es", 40).await;
     let log = town.log();
     assert_eq!(log.matches("restarting the Apertium pipeline").count(), 1, "{log}");

@@ -112,7 +112,7 @@ impl Asking {
         if open.is_empty() {
             return;
         }
-        let keys = open.iter().map(|number| tasks[*number].key(&revision)).collect();
+        let keys = open.iter().map(|number| tasks[*number].key(&revision, engine.takes_advice())).collect();
         let started = Instant::now();
         let known = match &self.cache {
             Some(cache) => cache.ask(Look(keys)).await.ok(),

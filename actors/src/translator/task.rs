@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, JobEvent, Language, Post, PostId, Target, TooLong, Translation, gate,
+    Hold, JobEvent, Language, Post, PostId, Style, Target, TooLong, Translation, gate,
     job::HoldKind,
     ports::engine::{EngineError, Item},
     text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, mask, split, tags, weighted_length},
@@ -155,17 +155,16 @@ impl Task {
         }
     }
 
-    /// What its translation by an engine is found by.
-    pub fn key(&self, revision: &str) -> Key {
+    /// What its translation by an engine is found by. One that takes no advice reads nothing but the text, so that a
+    /// template with another number is known to it.
+    pub fn key(&self, revision: &str, takes_advice: bool) -> Key {
         let Target { language, style, max_weighted_length, .. } = &self.target;
-        Key::new(
-            &self.mask.key(),
-            (self.from, *language),
-            style,
-            &self.context,
-            *max_weighted_length,
-            revision,
-        )
+        let languages = (self.from, *language);
+        if takes_advice {
+            Key::new(&self.mask.key(), languages, style, &self.context, *max_weighted_length, revision)
+        } else {
+            Key::new(&self.mask.text.key(), languages, &Style::default(), &[], 0, revision)
+        }
     }
 
     /// What an engine is asked.
@@ -323,7 +322,7 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::{PostKind, Style, TargetId, text::Segment};
+    use mynah_domain::{PostKind, TargetId, text::Segment};
 
     use super::*;
 
@@ -362,6 +361,14 @@ mod tests {
             Some(JobEvent::Translated(translation)) => translation.parts.len(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_template_with_another_number_is_known_to_an_engine_that_reads_the_text_alone() {
+        let [one, two] =
+            ["We planted 2 trees", "We planted 350 trees"].map(|text| task(text, TooLong::Thread));
+        assert!(one.key("fixed", false) == two.key("fixed", false));
+        assert!(one.key("model", true) != two.key("model", true));
     }
 
     #[test]
