@@ -53,15 +53,16 @@ async fn a_thread_with_pictures_is_chained_in_order_with_its_alt_texts_translate
 }
 
 #[actix_rt::test]
-async fn a_film_is_copied_piece_by_piece() {
-    let town =
-        town(vec![with("The goal of the match", vec![medium(MediaKind::Video, Some("A goal"), None)])], "")
-            .await;
-    town.once().is_done();
-    let said = town.publications("es");
-    assert_eq!((said[0].media.len(), said[0].media[0].kind), (1, MediaKind::Video));
-    // Begun, two pieces, ended.
-    assert_eq!(town.sandbox.count(Endpoint::MediaChunk).requests, 4);
+async fn a_film_and_a_gif_which_is_one_are_copied_piece_by_piece() {
+    for kind in [MediaKind::Video, MediaKind::AnimatedGif] {
+        let town =
+            town(vec![with("The goal of the match", vec![medium(kind, Some("A goal"), None)])], "").await;
+        town.once().is_done();
+        let said = town.publications("es");
+        assert_eq!((said[0].media.len(), said[0].media[0].kind), (1, MediaKind::Video));
+        // Begun, two pieces, ended.
+        assert_eq!(town.sandbox.count(Endpoint::MediaChunk).requests, 4);
+    }
 }
 
 #[actix_rt::test]
