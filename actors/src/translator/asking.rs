@@ -21,7 +21,7 @@ use mynah_domain::{
     text::MaskedText,
 };
 
-use super::task::{Judged, Tag, Task};
+use super::task::{Judged, Task};
 use crate::{
     cache::{Answer, Cache, Lead, Look},
     failpoint,
@@ -66,15 +66,18 @@ impl Asking {
         engines: &[Rc<dyn Engine>],
         pulse: Option<&Pulse>,
     ) {
-        let mut tags: Vec<Tag> = (0..).zip(&*tasks).flat_map(|(owner, task)| task.tags(owner)).collect();
-        if !tags.is_empty() {
-            let mut words: Vec<Task> = tags.iter_mut().filter_map(|tag| tag.task.take()).collect();
+        let tags = tasks.iter().enumerate();
+        let tags = tags.flat_map(|(owner, task)| {
+            task.tags().into_iter().map(move |(number, words)| ((owner, number), words))
+        });
+        let (places, mut words): (Vec<_>, Vec<Task>) = tags.unzip();
+        if !words.is_empty() {
             self.see_to_all(&mut words, |_| 1, engines, pulse).await;
-            for (tag, task) in tags.iter().zip(&words) {
-                // One that could not be translated stays as it is.
-                if let Some(said) = task.said() {
-                    tasks[tag.owner].say_tag(tag.number, &said);
-                }
+        }
+        for ((owner, number), task) in places.into_iter().zip(&words) {
+            // One that could not be translated stays as it is.
+            if let Some(said) = task.said() {
+                tasks[owner].say_tag(number, &said);
             }
         }
         self.see_to_all(tasks, attempt, engines, pulse).await;

@@ -46,16 +46,6 @@ pub struct Task {
     tries: Tries,
 }
 
-/// The words of a hashtag.
-pub struct Tag {
-    /// The number of the task whose post holds it.
-    pub owner: usize,
-    /// Which of the protected things it is.
-    pub number: usize,
-    /// Its words, until they are asked for.
-    pub task: Option<Task>,
-}
-
 /// A translation that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
@@ -123,8 +113,9 @@ impl Task {
         Self { post: id, mask, ..Self::new(post, from, Vec::new(), target) }
     }
 
-    /// The hashtags whose words are to be translated, where the target wants that; `owner` is this task's number.
-    pub fn tags(&self, owner: usize) -> Vec<Tag> {
+    /// The words of the hashtags that are to be translated, where the target wants that, each with the number of its
+    /// protected thing.
+    pub fn tags(&self) -> Vec<(usize, Self)> {
         if self.target.masking.hashtags != Hashtags::Translate {
             return Vec::new();
         }
@@ -135,14 +126,7 @@ impl Task {
                 let words = tags::words_of(&thing.text);
                 let post = PostId(format!("{}/tag{number}", self.post));
                 let mask = self.target.masking.mask(&words);
-                let task = Self {
-                    post,
-                    mask,
-                    context: Vec::new(),
-                    others: Vec::new(),
-                    ..Self::blank(self.from, self.target.clone())
-                };
-                Tag { owner, number, task: Some(task) }
+                (number, Self { post, mask, ..Self::blank(self.from, self.target.clone()) })
             })
             .collect()
     }
