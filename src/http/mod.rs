@@ -18,12 +18,13 @@ mod ready;
 mod refusal;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix::Addr;
@@ -39,7 +40,7 @@ use mynah_actors::{
     pipeline::{Links, Pipeline},
     supervision::{Board, Supervisor},
 };
-use mynah_domain::{TargetId, ports::Ledger};
+use mynah_domain::{JobState, TargetId, ports::Ledger};
 use tokio::sync::oneshot;
 
 use crate::settings::AdminSettings;
@@ -98,6 +99,16 @@ pub struct Control {
     pauses: Pauses,
     ledger: Arc<dyn Ledger>,
     targets: Vec<TargetId>,
+    /// Counting all jobs keeps the ledger from its work for a while that grows with it.
+    tally: Mutex<Option<Tally>>,
+}
+
+/// All jobs by target and state, as they were counted last.
+#[derive(Clone)]
+struct Tally {
+    /// Good until then.
+    until: Instant,
+    jobs: BTreeMap<(TargetId, JobState), u64>,
 }
 
 impl Control {
@@ -110,6 +121,7 @@ impl Control {
             pauses: pipeline.pauses.clone(),
             ledger: pipeline.ledger.clone(),
             targets,
+            tally: Mutex::default(),
         }
     }
 }
