@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What the cache needs to know.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheSettings {
     /// The most translations it keeps; the least recently used go first.
     pub max_entries: u64,

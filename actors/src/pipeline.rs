@@ -1,6 +1,8 @@
 //! The actors on their arbiters, and how they hang together. Whoever wires the service gives settings and factories; a
 //! factory is called on the arbiter where its product is used, each time an actor is built.
 
+mod crew;
+
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use actix::{Actor, Addr, Context, Handler};
@@ -26,6 +28,8 @@ use crate::{
     },
     translator::{Translator, TranslatorParts},
 };
+
+pub use crew::Crew;
 
 /// Makes something that cannot leave the thread it is made on.
 pub type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -91,6 +95,8 @@ pub struct Pipeline {
     pub board: Board,
     /// The supervisor.
     pub supervisor: Addr<Supervisor>,
+    /// Who works, and how to change that.
+    pub crew: Crew,
     /// What a person paused.
     pub pauses: Pauses,
     /// The record.
@@ -99,10 +105,22 @@ pub struct Pipeline {
     arbiters: Vec<Arbiter>,
 }
 
+/// The threads that actors are built on.
+#[derive(Clone)]
+pub(crate) struct Threads {
+    /// The router's and the cache's: they share no thread with whoever waits for the world.
+    desk: ArbiterHandle,
+    /// The poller's and the stats actor's.
+    world: ArbiterHandle,
+    /// The publishers'.
+    publishing: ArbiterHandle,
+    /// The translators'.
+    pool: Arc<[ArbiterHandle]>,
+}
+
 impl Pipeline {
     /// Starts everything, inside a running actix system.
     pub fn start(parts: Parts) -> Self {
-        let links = parts.links.clone();
         let mut arbiters = Vec::new();
         let mut arbiter = || {
             let arbiter = Arbiter::new();
@@ -110,55 +128,15 @@ impl Pipeline {
             arbiters.push(arbiter);
             handle
         };
-        // The router and those it is asked by most share no thread with whoever waits for the world.
-        let (desk, world, publishing) = (arbiter(), arbiter(), arbiter());
-        let pool: Vec<ArbiterHandle> = (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect();
-
-        let policies = parts.policies;
-        let (pauses, ledger) = (parts.router.pauses.clone(), parts.router.ledger.clone());
-        let mut specs = vec![
-            service("stats", policies.stats, &world, &links.stats, |seat, _| Stats::new(seat)),
-            {
-                let settings = parts.cache;
-                service("cache", policies.cache, &desk, &links.cache, move |seat, link| {
-                    Cache::new(seat, settings.clone(), link)
-                })
-            },
-            {
-                let router = parts.router;
-                service("router", policies.router, &desk, &links.router, move |seat, _| {
-                    Router::new(seat, router.clone())
-                })
-            },
-        ];
-        for (publisher, destination) in parts.publishers {
-            let name = format!("publisher-{}", publisher.target.account);
-            specs.push(worker(&name, Stage::Worker, policies.publisher, &publishing, move |seat| {
-                failpoint::reach("publisher.build");
-                Publisher::new(Alive::new(seat), publisher.clone(), destination())
-            }));
-        }
-        for number in 0..parts.pool_size.max(1) {
-            let (translator, engines) = parts.translators.clone();
-            let name = format!("translator-{}", number + 1);
-            specs.push(worker(
-                &name,
-                Stage::Worker,
-                policies.translator,
-                &pool[number % pool.len()],
-                move |seat| {
-                    failpoint::reach("translator.build");
-                    Translator::new(Alive::new(seat), translator.clone(), engines())
-                },
-            ));
-        }
-        let (poller, source) = parts.poller;
-        specs.push(worker("poller", Stage::Inlet, policies.poller, &world, move |seat| {
-            failpoint::reach("poller.build");
-            Poller::new(Alive::new(seat), poller.clone(), source())
-        }));
-
+        let threads = Threads {
+            desk: arbiter(),
+            world: arbiter(),
+            publishing: arbiter(),
+            pool: (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect(),
+        };
+        let specs = parts.specs(&threads);
         let board = Board::default();
+        let links = parts.links.clone();
         let (supervisor, outcome) = Supervisor::new(
             parts.supervisor,
             board.clone(),
@@ -166,7 +144,10 @@ impl Pipeline {
             links.stats.clone(),
             specs,
         );
-        Self { links, board, supervisor: supervisor.start(), pauses, ledger, outcome, arbiters }
+        let supervisor = supervisor.start();
+        let (pauses, ledger) = (parts.router.pauses.clone(), parts.router.ledger.clone());
+        let crew = Crew::new(supervisor.clone(), threads, parts);
+        Self { links, board, supervisor, crew, pauses, ledger, outcome, arbiters }
     }
 
     /// Waits until the pipeline ends by itself, which it does only where it cannot go on: the reason, for a person.
@@ -187,6 +168,69 @@ impl Pipeline {
             let _ = arbiter.join();
         }
     }
+}
+
+impl Parts {
+    /// How to build every actor, in the order in which they are built.
+    fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
+        let stats = service("stats", self.policies.stats, &threads.world, &self.links.stats, |seat, _| {
+            Stats::new(seat)
+        });
+        let cache = {
+            let settings = self.cache.clone();
+            service("cache", self.policies.cache, &threads.desk, &self.links.cache, move |seat, link| {
+                Cache::new(seat, settings.clone(), link)
+            })
+        };
+        [stats, cache].into_iter().chain(self.workers(threads)).collect()
+    }
+
+    /// How to build those that remember nothing but what is on record: any of them may be replaced at any time.
+    fn workers(&self, threads: &Threads) -> Vec<ChildSpec> {
+        let router = self.router.clone();
+        let mut specs = vec![service(
+            "router",
+            self.policies.router,
+            &threads.desk,
+            &self.links.router,
+            move |seat, _| Router::new(seat, router.clone()),
+        )];
+        for (publisher, destination) in &self.publishers {
+            let (name, publisher) = (publisher.name(), publisher.clone());
+            let destination = destination.clone();
+            specs.push(worker(
+                &name,
+                Stage::Worker,
+                self.policies.publisher,
+                &threads.publishing,
+                move |seat| {
+                    failpoint::reach("publisher.build");
+                    Publisher::new(Alive::new(seat), publisher.clone(), destination())
+                },
+            ));
+        }
+        specs.extend((1..=self.pool_size.max(1)).map(|number| self.translator(number, threads)));
+        let (poller, source) = self.poller.clone();
+        specs.push(worker("poller", Stage::Inlet, self.policies.poller, &threads.world, move |seat| {
+            failpoint::reach("poller.build");
+            Poller::new(Alive::new(seat), poller.clone(), source())
+        }));
+        specs
+    }
+
+    /// How to build the translator of that number, from 1 on.
+    fn translator(&self, number: usize, threads: &Threads) -> ChildSpec {
+        let (translator, engines) = self.translators.clone();
+        let thread = &threads.pool[number % threads.pool.len()];
+        worker(&translator_name(number), Stage::Worker, self.policies.translator, thread, move |seat| {
+            failpoint::reach("translator.build");
+            Translator::new(Alive::new(seat), translator.clone(), engines())
+        })
+    }
+}
+
+fn translator_name(number: usize) -> String {
+    format!("translator-{number}")
 }
 
 /// An actor that others ask.

@@ -32,6 +32,9 @@ use crate::{
     supervision::{Alive, Core, Link, Turn, shell::Stop},
 };
 
+/// One poll that failed is an incident; so many in a row are a trouble that people see.
+const TROUBLE: u32 = 3;
+
 /// Where a source that was never polled before begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
@@ -163,6 +166,7 @@ impl Core for Poller {
             (Ok(polled), schedule) => {
                 self.failures = 0;
                 self.went_well = true;
+                self.alive.pulse().untroubled();
                 self.tell(polled);
                 match schedule {
                     Schedule::Once => Turn::Finished,
@@ -209,6 +213,9 @@ impl Poller {
                 return Turn::Fatal(trouble.to_string());
             }
             _ => {}
+        }
+        if !passing || self.failures >= TROUBLE {
+            self.alive.pulse().troubled(trouble.to_string());
         }
         let source = self.parts.source.as_str();
         if passing {

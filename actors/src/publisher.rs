@@ -65,7 +65,7 @@ pub struct Limits {
 
 impl Limits {
     /// A bucket that lets through as much as these limits do; none where there is no limit.
-    pub fn bucket(&self) -> Option<Arc<RateLimiter>> {
+    pub fn bucket(&self) -> Bucket {
         if self.min_interval.is_zero() {
             return None;
         }
@@ -75,6 +75,9 @@ impl Limits {
         Some(Arc::new(bucket))
     }
 }
+
+/// What lets publications through; none where there is no limit. Clones share it.
+pub type Bucket = Option<Arc<RateLimiter>>;
 
 /// What happens to a part of a thread where there is nothing that it may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,7 +97,7 @@ pub struct PublisherParts {
     /// Within which limits.
     pub limits: Limits,
     /// What `limits` let through at once; the same for every incarnation, or each death would give the account a token.
-    pub bucket: Option<Arc<RateLimiter>>,
+    pub bucket: Bucket,
     /// What happens to a part of a thread where there is nothing that it may answer.
     pub threads: Threads,
     /// How long a message takes at most to show on the account.
@@ -113,6 +116,13 @@ pub struct PublisherParts {
     pub clock: Arc<dyn Clock>,
     /// Where latencies and counts go.
     pub meter: Meter,
+}
+
+impl PublisherParts {
+    /// The actor's name, `publisher-example_es`.
+    pub fn name(&self) -> String {
+        format!("publisher-{}", self.target.account)
+    }
 }
 
 /// The core of a publisher.

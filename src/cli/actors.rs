@@ -1,13 +1,13 @@
 //! `mynah actors`: where every actor of the running service stands; `mynah actors restart NAME` has one built anew, after
-//! it has finished what it has in hand.
+//! it has finished what it has in hand, and `mynah actors resize translator N` has more or fewer of them work.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use log::LevelFilter;
 use serde_json::{Value, json};
 
 use super::{Failure, SettingsArgs, reach, say, table};
 use crate::{
-    control::wire::Actors,
+    control::wire::{Actors, PoolSize, Resized},
     settings::Settings,
     telemetry::logging::{self, LogFormat, Stream},
 };
@@ -30,20 +30,42 @@ enum Action {
         /// Its name, as `mynah actors` shows it
         name: String,
     },
+    /// Have more or fewer translators work; whoever goes finishes what it has in hand
+    Resize {
+        /// Which pool
+        #[arg(value_enum)]
+        pool: Pool,
+        /// How many of them, 1 to 256
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+        size: u16,
+    },
+}
+
+/// The pools there are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Pool {
+    Translator,
 }
 
 pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(), Failure> {
     logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
-    let Some(service) = reach::service(settings)? else {
-        return Err(Failure::Work(format!(
-            "no service runs on {}; `mynah run` starts one",
-            settings.data_dir.display()
-        )));
-    };
-    if let Some(Action::Restart { name }) = &args.action {
-        let _: Value = service.post(service.url(&["api", "actors", name, "restart"]), &json!({})).await?;
-        say(format_args!("{name} is restarted, after it has finished what it has in hand"));
-        return Ok(());
+    let service = reach::running(settings)?;
+    match &args.action {
+        None => {}
+        Some(Action::Restart { name }) => {
+            let _: Value = service.post(service.url(&["api", "actors", name, "restart"]), &json!({})).await?;
+            say(format_args!("{name} is restarted, after it has finished what it has in hand"));
+            return Ok(());
+        }
+        Some(Action::Resize { pool: Pool::Translator, size }) => {
+            let url = service.url(&["api", "pool", "translator"]);
+            let resized: Resized = service.post(url, &PoolSize { size: *size }).await?;
+            say(format_args!(
+                "{} translators, where there were {}; until the next start: keep it with translator.pool_size",
+                resized.size, resized.before
+            ));
+            return Ok(());
+        }
     }
     let standing: Actors = service.get(service.url(&["api", "actors"])).await?;
     if args.json {

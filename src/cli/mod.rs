@@ -11,6 +11,7 @@ mod pause;
 mod performance;
 mod preview;
 mod reach;
+mod reload;
 mod run;
 mod sandbox;
 mod scratch;
@@ -34,6 +35,8 @@ Examples:
   mynah once                                  say what is there now, then exit
   mynah run                                   go on until stopped
   mynah pause example_es                      silence an account; resume lets it go on
+  mynah actors resize translator 8            more translators, at once
+  mynah reload                                take up changed settings without a stop
   mynah jobs --state held,failed              what waits for you
   mynah sandbox --timeline posts.txt --write sandbox
   mynah once --config sandbox/config.toml --env-file sandbox/secrets.env
@@ -64,8 +67,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serve stand-ins for X and Gemini on this machine
     Sandbox(sandbox::SandboxArgs),
-    /// Show the running service's actors, or restart one
+    /// Show the running service's actors, restart one, or resize the translators
     Actors(actors::ActorsArgs),
+    /// Have the running service read its settings and glossaries anew
+    Reload(reload::ReloadArgs),
     /// Pause polling or a target; without a word, show what is paused
     Pause(pause::PauseArgs),
     /// Let go on what was paused, or what was blocked and is mended
@@ -132,7 +137,7 @@ pub fn main() -> ExitCode {
     let system = actix_rt::System::new();
     let result = system.block_on(async {
         match cli.command {
-            Command::Run(args) => run::run(&args.load()?).await,
+            Command::Run(args) => run::run(&args).await,
             Command::Once(args) => once::once(&args.load()?).await,
             Command::Check(args) => check::check(&args.settings.load()?, args.offline).await,
             Command::Preview(args) => {
@@ -144,14 +149,19 @@ pub fn main() -> ExitCode {
             }
             Command::Demo(args) => demo::demo(args).await,
             Command::Sandbox(args) => sandbox::sandbox(args).await,
-            Command::Actors(args) => actors::actors(&args, &args.settings.load()?).await,
-            Command::Pause(args) => pause::pause(&args, Wish::Pause, &args.settings.load()?).await,
-            Command::Resume(args) => pause::pause(&args, Wish::Resume, &args.settings.load()?).await,
+            Command::Actors(args) => actors::actors(&args, &args.settings.load_for(Needed::Nothing)?).await,
+            Command::Reload(args) => reload::reload(&args, &args.settings.load_for(Needed::Nothing)?).await,
+            Command::Pause(args) => {
+                pause::pause(&args, Wish::Pause, &args.settings.load_for(Needed::Nothing)?).await
+            }
+            Command::Resume(args) => {
+                pause::pause(&args, Wish::Resume, &args.settings.load_for(Needed::Nothing)?).await
+            }
             Command::Jobs(args) => {
-                let settings = args.settings.load()?;
+                let settings = args.settings.load_for(Needed::Nothing)?;
                 jobs::jobs(args, &settings).await
             }
-            Command::Health(args) => health::health(&args.load()?),
+            Command::Health(args) => health::health(&args.load_for(Needed::Nothing)?),
         }
     });
     match result {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{Failure, say, signals::Signals, summary::Summary};
 use crate::{
-    app::{self, Watch},
+    app::service::{Service, Watch},
     settings::Settings,
     telemetry::logging::{self, Stream},
 };
@@ -49,12 +49,12 @@ pub(super) async fn say_all(
 ) -> Result<Summary, Failure> {
     let (feed, mut events) = Feed::watched();
     let (polls, mut polled) = mpsc::unbounded_channel();
-    let mut pipeline = app::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) })
+    let mut service = Service::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) })
         .await
         .map_err(Failure::Work)?;
     let mut signals = Signals::new()?;
     let mut summary = Summary::default();
-    let router = pipeline.links.router.clone();
+    let router = service.pipeline.links.router.clone();
     let mut see = |event: Event, summary: &mut Summary| {
         summary.count(&event);
         watch(&event, summary);
@@ -81,14 +81,14 @@ pub(super) async fn say_all(
         tokio::select! {
             Some(event) = events.recv() => see(event, &mut summary),
             left = &mut drained => break left.map(|(left, polled)| summary.leave(left, polled)),
-            reason = pipeline.ended() => break Err(Failure::Work(reason)),
+            reason = service.ended() => break Err(Failure::Work(reason)),
             signal = signals.next() => {
                 break Err(Failure::Work(format!("stopped by {signal}; nothing is lost, and the next run goes on")));
             }
         }
     };
     // What does not end in time is in the ledger.
-    let ended = tokio::time::timeout(settings.shutdown.grace, pipeline.stop()).await;
+    let ended = tokio::time::timeout(settings.shutdown.grace, service.stop()).await;
     if ended.is_err() {
         log::warn!("not everything ended within shutdown.grace; it is taken up again by the next run");
     }

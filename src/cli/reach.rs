@@ -60,6 +60,14 @@ pub(super) fn service(settings: &Settings) -> Result<Option<Client>, Failure> {
     Client::new(address, settings).map(Some)
 }
 
+/// The service that must run on this data directory for what is asked.
+pub(super) fn running(settings: &Settings) -> Result<Client, Failure> {
+    let none = || {
+        Failure::Work(format!("no service runs on {}; `mynah run` starts one", settings.data_dir.display()))
+    };
+    service(settings)?.ok_or_else(none)
+}
+
 /// The targets of these settings.
 pub(super) fn targets(settings: &Settings) -> Vec<TargetId> {
     settings.targets.iter().map(TargetSettings::id).collect()

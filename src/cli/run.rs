@@ -1,42 +1,66 @@
-//! `mynah run`: the service. It goes on until it is stopped, or cannot.
+//! `mynah run`: the service. It goes on until it is stopped, or cannot. SIGHUP and `mynah reload` have it read its settings
+//! anew.
 
 use std::net::TcpListener;
 
 use log::{error, info, warn};
-use mynah_actors::{events::Feed, pipeline::Pipeline, poller::Schedule, stats::Report};
+use mynah_actors::{events::Feed, poller::Schedule, stats::Report};
+use tokio::sync::{mpsc, watch};
 
-use super::{Failure, health, signals::Signals};
+use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
-    app::{self, Watch},
-    control::measure,
-    http::{self, Admin, AdminError, Control},
-    settings::{Settings, TargetSettings},
+    app::{
+        self,
+        service::{Reloaded, Service, Watch},
+    },
+    control::{measure, vitals::Vitals},
+    http::{self, Admin, AdminError, Control, Known, ReloadAsked},
+    settings::Settings,
     telemetry::{
         history::History,
         logging::{self, Stream},
     },
 };
 
-pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
+/// How many wishes to reload may wait. They come from people.
+const WISHES: usize = 8;
+
+pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
+    let settings = &args.load()?;
     logging::init(settings.log.level, Stream::Stdout, settings.log.format);
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starts");
     let watch = Watch { feed: Feed::default(), polls: None };
     let schedule = Schedule::Every(settings.source.poll_interval);
     let listener = bind(settings)?;
-    let mut pipeline = app::start(settings, schedule, watch).await.map_err(Failure::Work)?;
-    let admin = match offer_admin(settings, listener, &pipeline).await {
+    let mut service = Service::start(settings, schedule, watch).await.map_err(Failure::Work)?;
+    let (wishes, mut wished) = mpsc::channel(WISHES);
+    let known = watch::Sender::new(Known::of(settings));
+    let vitals = Vitals::default();
+    let control = Control::of(&service, known.subscribe(), vitals.clone(), wishes);
+    let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
         Err(error) => {
-            pipeline.stop().await;
+            service.stop().await;
             return Err(Failure::Work(error.to_string()));
         }
     };
     let mut signals = Signals::new()?;
-    let pulse = actix_rt::spawn(health::beat(settings.data_dir.clone(), pipeline.links.router.clone()));
-    let history = actix_rt::spawn(keep_history(settings.clone(), &pipeline));
-    let ended = tokio::select! {
-        signal = signals.next() => Ok(signal),
-        reason = pipeline.ended() => Err(reason),
+    let mut hangups = Signals::hangups()?;
+    let pulse = {
+        let (router, ledger) = (service.pipeline.links.router.clone(), service.pipeline.ledger.clone());
+        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, ledger))
+    };
+    let history = actix_rt::spawn(keep_history(settings.clone(), &service));
+    let ended = loop {
+        tokio::select! {
+            signal = signals.next() => break Ok(signal),
+            reason = service.ended() => break Err(reason),
+            Some(()) = hangups.recv() => drop(reload(args, &mut service, &known).await),
+            Some(ReloadAsked(answer)) = wished.recv() => {
+                // Whoever asked may have left.
+                let _ = answer.send(reload(args, &mut service, &known).await);
+            }
+        }
     };
     pulse.abort();
     history.abort();
@@ -45,7 +69,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
         info!(signal = signal, grace:? = grace; "stopping: what is in hand is finished first");
     }
     tokio::select! {
-        stopped = tokio::time::timeout(grace, pipeline.stop()) => match stopped {
+        stopped = tokio::time::timeout(grace, service.stop()) => match stopped {
             Ok(()) => info!("mynah has stopped"),
             Err(_) => warn!("not everything ended within shutdown.grace; it is taken up again by the next start"),
         },
@@ -56,13 +80,33 @@ pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
         admin.stop().await;
     }
     ended.map(drop).map_err(|reason| {
-        error!("mynah cannot go on: {reason}");
+        error!(reason = reason.as_str(); "mynah cannot go on");
         Failure::Work(reason)
     })
 }
 
+/// Reads the settings anew and puts them in force. With a mistake in them, nothing changes.
+async fn reload(
+    args: &SettingsArgs,
+    service: &mut Service,
+    known: &watch::Sender<Known>,
+) -> Result<Reloaded, String> {
+    let reloaded = match args.load() {
+        Ok(new) => service.reload(new).await,
+        Err(wrong) => Err(wrong.to_string()),
+    };
+    match &reloaded {
+        Ok(_) => drop(known.send_replace(Known::of(service.settings()))),
+        Err(reason) => {
+            warn!(reason = reason.as_str(); "settings not reloaded; those of before stay in force")
+        }
+    }
+    reloaded
+}
+
 /// Keeps what is measured beside the ledger, as often as it is logged.
-fn keep_history(settings: Settings, pipeline: &Pipeline) -> impl Future<Output = ()> + use<> {
+fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = ()> + use<> {
+    let pipeline = &service.pipeline;
     let (links, board, ledger) = (pipeline.links.clone(), pipeline.board.clone(), pipeline.ledger.clone());
     async move {
         let mut history = History::open(&settings.data_dir);
@@ -74,7 +118,7 @@ fn keep_history(settings: Settings, pipeline: &Pipeline) -> impl Future<Output =
             };
             let kept = history.add(&measure::stats(&report, &jobs, &board));
             if let (Err(error), true) = (&kept, healthy) {
-                warn!("what is measured cannot be kept: {error}; see to the disk of data_dir");
+                warn!(reason:% = error; "what is measured cannot be kept; see to the disk of data_dir");
             }
             healthy = kept.is_ok();
         }
@@ -95,13 +139,11 @@ fn bind(settings: &Settings) -> Result<Option<TcpListener>, Failure> {
 async fn offer_admin(
     settings: &Settings,
     listener: Option<TcpListener>,
-    pipeline: &Pipeline,
+    control: Control,
 ) -> Result<Option<Admin>, AdminError> {
     let Some(listener) = listener else {
         http::forget_address(&settings.data_dir);
         return Ok(None);
     };
-    let targets = settings.targets.iter().map(TargetSettings::id).collect();
-    let control = Control::of(pipeline, targets);
     http::serve(listener, &settings.admin, control, &settings.data_dir).await.map(Some)
 }

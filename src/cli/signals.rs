@@ -4,6 +4,10 @@ use actix_rt::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
 
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::Work(format!("cannot listen for signals: {error}")))
+}
+
 /// The signals that stop a process.
 pub(super) struct Signals {
     terminate: Signal,
@@ -12,9 +16,12 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::Work(format!("cannot listen for signals: {error}")));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// SIGHUP: the wish that settings are read anew.
+    pub(super) fn hangups() -> Result<Signal, Failure> {
+        listen(SignalKind::hangup())
     }
 
     /// Waits for one and names it.

@@ -4,11 +4,13 @@
 //! - [`names`]: what a person calls a target, the poller or all of them.
 //! - [`choice`]: which jobs are meant, and deciding about them in bounded pieces.
 //! - [`measure`]: what was measured.
+//! - [`vitals`]: whether the service could do its work right now.
 //! - [`wire`]: the JSON that goes between the API, the commands and scripts.
 
 pub mod choice;
 pub mod measure;
 pub mod names;
+pub mod vitals;
 pub mod wire;
 
 use mynah_domain::{

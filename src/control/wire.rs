@@ -34,6 +34,43 @@ pub struct Actor {
     pub in_hand: Option<usize>,
 }
 
+/// What `POST /api/pool/translator` is asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSize {
+    /// How many shall work, 1 to 256.
+    pub size: u16,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resized {
+    /// How many there were.
+    pub before: usize,
+    /// How many there are.
+    pub size: usize,
+}
+
+/// What came of `POST /api/reload`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// What is in force now.
+    pub changed: Vec<SettingChange>,
+    /// What is in force from the next start on.
+    pub after_restart: Vec<SettingChange>,
+}
+
+/// A setting that is another, as both were written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingChange {
+    /// `publisher.min_interval`
+    pub key: String,
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub after: String,
+}
+
 /// `GET /api/pauses`, and the answer to every change of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pauses {

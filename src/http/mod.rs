@@ -37,13 +37,18 @@ use actix_web::{
 use log::info;
 use mynah_actors::{
     pauses::Pauses,
-    pipeline::{Links, Pipeline},
+    pipeline::{Crew, Links},
     supervision::{Board, Supervisor},
+    upstreams::Upstreams,
 };
 use mynah_domain::{JobState, TargetId, ports::Ledger};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::settings::AdminSettings;
+use crate::{
+    app::service::{Reloaded, Service},
+    control::vitals::Vitals,
+    settings::{AdminSettings, Settings, TargetSettings},
+};
 
 /// The largest body that is read: a few thousand job numbers.
 const BODY_MOST: usize = 16 * 1024;
@@ -98,10 +103,40 @@ pub struct Control {
     supervisor: Addr<Supervisor>,
     pauses: Pauses,
     ledger: Arc<dyn Ledger>,
-    targets: Vec<TargetId>,
+    known: watch::Receiver<Known>,
+    vitals: Vitals,
+    crew: Crew,
+    upstreams: Upstreams,
+    reload: mpsc::Sender<ReloadAsked>,
     /// Counting all jobs keeps the ledger from its work for a while that grows with it.
     tally: Mutex<Option<Tally>>,
 }
+
+/// What of the settings the API goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The targets.
+    pub targets: Vec<TargetId>,
+    /// The engines.
+    pub engines: Vec<&'static str>,
+}
+
+impl Known {
+    /// What of these settings it goes by.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            targets: settings.targets.iter().map(TargetSettings::id).collect(),
+            engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
+        }
+    }
+}
+
+/// The wish that the settings are read anew, and the way to whoever wishes it.
+#[derive(Debug)]
+pub struct ReloadAsked(
+    /// Hears what came of it, or what is wrong with the settings.
+    pub oneshot::Sender<Result<Reloaded, String>>,
+);
 
 /// All jobs by target and state, as they were counted last.
 #[derive(Clone)]
@@ -112,17 +147,32 @@ struct Tally {
 }
 
 impl Control {
-    /// The ways to that pipeline.
-    pub fn of(pipeline: &Pipeline, targets: Vec<TargetId>) -> Self {
+    /// The ways to that service, of whose settings `known` may change, and to whoever reads its settings anew.
+    pub fn of(
+        service: &Service,
+        known: watch::Receiver<Known>,
+        vitals: Vitals,
+        reload: mpsc::Sender<ReloadAsked>,
+    ) -> Self {
+        let pipeline = &service.pipeline;
         Self {
             board: pipeline.board.clone(),
             links: pipeline.links.clone(),
             supervisor: pipeline.supervisor.clone(),
             pauses: pipeline.pauses.clone(),
             ledger: pipeline.ledger.clone(),
-            targets,
+            known,
+            vitals,
+            crew: pipeline.crew.clone(),
+            upstreams: service.upstreams().clone(),
+            reload,
             tally: Mutex::default(),
         }
+    }
+
+    /// The targets there are now.
+    fn targets(&self) -> Vec<TargetId> {
+        self.known.borrow().targets.clone()
     }
 }
 

@@ -15,6 +15,11 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// Why the service is not ready; nothing where it is. Further reasons belong here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
     let mut reasons = of_actors(&control.board);
+    reasons.extend(control.vitals.trouble());
+    let engines = control.known.borrow().engines.clone();
+    if engines.iter().all(|engine| control.upstreams.is_down(engine)) {
+        reasons.push(format!("no engine answers: {}", engines.join(", ")));
+    }
     let answer = actix_rt::time::timeout(ANSWER, control.links.router.ask(Depth)).await;
     if !matches!(answer, Ok(Ok(_))) {
         reasons.push("the router does not answer".into());
@@ -35,7 +40,7 @@ fn of_actors(board: &Board) -> Vec<String> {
 /// One death is an incident, and mended in a moment; dying again without having done anything is a trouble.
 fn of_actor(name: &str, standing: &Standing) -> Option<String> {
     match standing.state {
-        State::Running => None,
+        State::Running => standing.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
         State::Restarting if standing.restarts == 0 || standing.progressed => None,
         State::Restarting => Some(format!("{name} keeps dying")),
         State::Stopped => Some(format!("{name} has stopped")),
@@ -56,6 +61,7 @@ mod tests {
             last_progress: Instant::now(),
             at_work: 0,
             progressed,
+            trouble: None,
         };
         let told = |standing: Standing| of_actor("cache", &standing);
         assert_eq!(told(standing(State::Running, 3, false)), None);
@@ -63,6 +69,8 @@ mod tests {
         assert_eq!(told(standing(State::Restarting, 4, true)), None);
         assert_eq!(told(standing(State::Restarting, 1, false)).as_deref(), Some("cache keeps dying"));
         assert_eq!(told(standing(State::Stopped, 0, true)).as_deref(), Some("cache has stopped"));
+        let troubled = Standing { trouble: Some("X is away".into()), ..standing(State::Running, 0, true) };
+        assert_eq!(told(troubled).as_deref(), Some("cache: X is away"));
         assert_eq!(of_actors(&Board::default()), ["nothing has started yet"]);
     }
 }

@@ -9,7 +9,7 @@ mod rows;
 mod schema;
 mod writer;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -39,8 +39,21 @@ impl SqliteLedger {
     /// # Errors
     /// Each [`OpenError`] names the file and what to do.
     pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_watched(file, clock, |_| {})
+    }
+
+    /// The same, and `committed` hears how long each transaction took that changed something, however many commands it
+    /// had in it.
+    ///
+    /// # Errors
+    /// Each [`OpenError`] names the file and what to do.
+    pub fn open_watched(
+        file: &Path,
+        clock: Arc<dyn Clock>,
+        committed: impl Fn(Duration) + Send + 'static,
+    ) -> Result<Self, OpenError> {
         let opened = open::open(file)?;
-        Ok(Self { writer: Writer::start(opened), clock })
+        Ok(Self { writer: Writer::start(opened, committed), clock })
     }
 
     async fn run<T: Send + 'static>(

@@ -5,6 +5,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
+    time::{Duration, Instant},
 };
 
 use log::error;
@@ -33,12 +34,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(opened: Opened) -> Self {
+    pub(super) fn start(opened: Opened, committed: impl Fn(Duration) + Send + 'static) -> Self {
         let (commands, waiting) = sync_channel(MAX_WAITING);
         // A process that cannot start a thread cannot start at all.
         thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || work(&opened, &waiting))
+            .spawn(move || work(&opened, &waiting, &committed))
             .expect("a thread can be started");
         Self { commands }
     }
@@ -61,10 +62,15 @@ impl Writer {
     }
 }
 
-fn work(opened: &Opened, waiting: &Receiver<Command>) {
+fn work(opened: &Opened, waiting: &Receiver<Command>, committed: &impl Fn(Duration)) {
     while let Ok(first) = waiting.recv() {
+        let (began, changes) = (Instant::now(), opened.connection.total_changes());
         let batch = std::iter::once(first).chain(waiting.try_iter()).take(MAX_BATCH);
         run_batch(opened, batch);
+        // One that only read is no measure of how fast the disk is.
+        if opened.connection.total_changes() != changes {
+            committed(began.elapsed());
+        }
     }
     // The last handle is gone. What a checkpoint leaves undone, the next start does.
     let _ = opened.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -137,7 +143,7 @@ mod tests {
     fn writer(folder: &tempfile::TempDir, prepare: &str) -> Writer {
         let opened = open::open(&folder.path().join("ledger.sqlite")).unwrap();
         opened.connection.execute_batch(prepare).unwrap();
-        Writer::start(opened)
+        Writer::start(opened, |_| {})
     }
 
     async fn facts(writer: &Writer) -> i64 {

@@ -8,8 +8,10 @@
 //! - [`Settings`] is the outcome, typed so that what could be wrong cannot be said.
 //! - `layers` lays the three over one another and knows the place of each key; `reader` reads keys one by one; `read`
 //!   and `targets` name every key there is; `kinds` are the types of values.
+//! - [`Change`] is what other settings change while the service runs.
 //! - `unknown` finds what was written and is never read; `secrets` finds keys and tokens.
 
+mod change;
 mod kinds;
 mod layers;
 mod model;
@@ -25,6 +27,7 @@ mod unknown;
 
 use std::{collections::HashMap, fmt, path::PathBuf};
 
+pub use change::Change;
 pub use model::{
     AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
     InForce, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,

@@ -218,7 +218,12 @@ impl Running {
 
     /// `kill -TERM`.
     pub(crate) fn send_term(&self) {
-        signal(self.0.id(), Signal::TERM);
+        self.signal(Signal::TERM);
+    }
+
+    /// Any other signal.
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(self.0.id(), which);
     }
 
     /// The processes that it started, and those that these started.

@@ -43,6 +43,8 @@ pub struct Standing {
     pub at_work: u32,
     /// Whether it got something done since it was built.
     pub progressed: bool,
+    /// What keeps it from its work, as it says itself.
+    pub trouble: Option<String>,
 }
 
 /// The board. Clones share it.
@@ -64,6 +66,7 @@ impl Board {
                 standing.last_progress = now;
                 standing.at_work = 0;
                 standing.progressed = false;
+                standing.trouble = None;
             })
             .or_insert(Standing {
                 state: State::Running,
@@ -71,7 +74,13 @@ impl Board {
                 last_progress: now,
                 at_work: 0,
                 progressed: false,
+                trouble: None,
             });
+    }
+
+    /// An actor's place was given up.
+    pub(crate) fn forget(&self, name: &str) {
+        self.standings.remove(name);
     }
 
     pub(crate) fn set_state(&self, name: &str, state: State) {
@@ -85,6 +94,12 @@ impl Board {
         if let Some(mut standing) = self.standings.get_mut(name) {
             standing.last_progress = Instant::now();
             standing.progressed = true;
+        }
+    }
+
+    fn set_trouble(&self, name: &str, trouble: Option<String>) {
+        if let Some(mut standing) = self.standings.get_mut(name) {
+            standing.trouble = trouble;
         }
     }
 
@@ -142,6 +157,16 @@ impl Pulse {
     /// Something was done, and more is to come.
     pub fn progress(&self) {
         self.board.progress(&self.name);
+    }
+
+    /// Something outside keeps it from its work for longer than a moment: what, for a person.
+    pub fn troubled(&self, trouble: String) {
+        self.board.set_trouble(&self.name, Some(trouble));
+    }
+
+    /// Nothing keeps it from its work.
+    pub fn untroubled(&self) {
+        self.board.set_trouble(&self.name, None);
     }
 
     /// Work is taken up, and goes on for as long as what this answers lives.

@@ -63,6 +63,7 @@ pub enum Stage {
 }
 
 /// What the supervisor needs to know.
+#[derive(Debug, Clone, Copy)]
 pub struct SupervisorSettings {
     /// When to give up after panics of its own.
     pub policy: RestartPolicy,
@@ -96,8 +97,19 @@ struct Child {
     stopper: Option<Stopper>,
     alive: bool,
     stop_asked: bool,
-    restart_asked: bool,
+    then: Then,
     watch: Watch,
+}
+
+/// What becomes of an actor that has ended as it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// Nothing: it has done what it was for.
+    Rest,
+    /// It is built anew.
+    Anew,
+    /// Its place is given up.
+    Leave,
 }
 
 /// What the watchdog saw of an actor.
@@ -111,6 +123,19 @@ struct Watch {
 }
 
 impl Child {
+    fn new(spec: ChildSpec) -> Self {
+        Self {
+            spec,
+            incarnation: 0,
+            record: Record::default(),
+            stopper: None,
+            alive: false,
+            stop_asked: false,
+            then: Then::Rest,
+            watch: Watch::default(),
+        }
+    }
+
     /// Asks the actor to end, once.
     fn stop(&mut self, how: StopAsked) {
         if let Some(stopper) = &self.stopper
@@ -162,12 +187,23 @@ impl Supervisor {
         child.incarnation += 1;
         child.alive = true;
         child.stop_asked = false;
-        child.restart_asked = false;
+        child.then = Then::Rest;
         child.watch = Watch::default();
         let seat = Seat::new(name, child.incarnation, self.board.clone(), self.deaths.0.clone());
         child.stopper = Some((child.spec.build)(seat));
         let what = if child.incarnation == 1 { "actor started" } else { "actor restarted" };
         info!(actor = name, incarnation = child.incarnation; "{what}");
+    }
+
+    /// Builds an actor now, or as soon as the one that is there has finished what it has in hand.
+    fn build_anew(&mut self, name: &str) {
+        match self.children.get_mut(name) {
+            Some(child) if child.alive => {
+                child.then = Then::Anew;
+                child.stop(StopAsked::InOrder);
+            }
+            _ => self.build(name),
+        }
     }
 
     /// Does what may panic; answers whether it did not. Too many panics without anything going well in between end the
@@ -201,7 +237,13 @@ impl Supervisor {
         let Some(child) = self.children.get_mut(&death.name) else {
             return;
         };
-        let (name, asked) = (death.name, child.restart_asked);
+        let (name, then) = (death.name, child.then);
+        if then == Then::Leave && !matches!(death.end, End::Fatal(_)) {
+            // However it ended: what it had in hand is leased to another.
+            self.give_up_place(&name);
+            return self.go_on_stopping(ctx);
+        }
+        let asked = then == Then::Anew;
         match death.end {
             End::Finished => {
                 self.board.set_state(&name, State::Stopped);
@@ -224,6 +266,12 @@ impl Supervisor {
             }
         }
         self.go_on_stopping(ctx);
+    }
+
+    fn give_up_place(&mut self, name: &str) {
+        self.children.remove(name);
+        self.board.forget(name);
+        info!(actor = name; "actor let go");
     }
 
     fn after_death(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
@@ -400,18 +448,8 @@ impl Actor for Supervisor {
             }));
         }
         let names: Vec<String> = self.specs.iter().map(|spec| spec.name.clone()).collect();
-        for spec in self.specs.drain(..) {
-            let child = Child {
-                incarnation: 0,
-                record: Record::default(),
-                stopper: None,
-                alive: false,
-                stop_asked: false,
-                restart_asked: false,
-                watch: Watch::default(),
-                spec,
-            };
-            self.children.insert(child.spec.name.clone(), child);
+        for spec in std::mem::take(&mut self.specs) {
+            self.children.insert(spec.name.clone(), Child::new(spec));
         }
         for name in names {
             self.build(&name);
@@ -496,21 +534,53 @@ impl Handler<Restart> for Supervisor {
     type Result = Result<(), NoSuchActor>;
 
     fn handle(&mut self, Restart(name): Restart, _: &mut Self::Context) -> Self::Result {
-        let Some(child) = self.children.get_mut(&name) else {
+        if !self.children.contains_key(&name) {
             let known = self.children.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(NoSuchActor { name, known });
-        };
+        }
         info!(actor = name.as_str(); "actor restart asked for");
         if self.stopping.is_some() {
             return Ok(());
         }
-        if child.alive {
-            child.restart_asked = true;
-            child.stop(StopAsked::InOrder);
-        } else {
-            self.build(&name);
-        }
+        self.build_anew(&name);
         Ok(())
+    }
+}
+
+/// Changes who works: those of `hire` are built, in place of those of the same name, and those of `retire` are let go.
+/// Whoever is there finishes what is in hand first.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Restaff {
+    pub(crate) hire: Vec<ChildSpec>,
+    pub(crate) retire: Vec<String>,
+}
+
+impl Handler<Restaff> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Restaff { hire, retire }: Restaff, _: &mut Self::Context) {
+        if self.stopping.is_some() {
+            return;
+        }
+        for name in retire {
+            match self.children.get_mut(&name) {
+                Some(child) if child.alive => {
+                    child.then = Then::Leave;
+                    child.stop(StopAsked::InOrder);
+                }
+                Some(_) => self.give_up_place(&name),
+                None => {}
+            }
+        }
+        for spec in hire {
+            let name = spec.name.clone();
+            match self.children.get_mut(&name) {
+                Some(child) => child.spec = spec,
+                None => drop(self.children.insert(name.clone(), Child::new(spec))),
+            }
+            self.build_anew(&name);
+        }
     }
 }
 
@@ -566,12 +636,13 @@ mod tests {
         board: Board,
     }
 
-    fn setting(panics: u32, max_restarts: u32) -> Setting {
-        setting_that_hangs(panics, 0, max_restarts)
-    }
-
-    fn setting_that_hangs(panics: u32, hangs: u32, max_restarts: u32) -> Setting {
-        let (sender, worked) = mpsc::unbounded_channel();
+    fn spec(
+        name: &str,
+        panics: u32,
+        hangs: u32,
+        max_restarts: u32,
+        sender: mpsc::UnboundedSender<u32>,
+    ) -> ChildSpec {
         let lives = Arc::new(AtomicU32::new(0));
         let build = move |seat| {
             lives.fetch_add(1, Ordering::SeqCst);
@@ -593,7 +664,17 @@ mod tests {
             window: Duration::from_mins(1),
             backoff: Backoff { base: Duration::from_millis(1), max: Duration::from_millis(1) },
         };
-        let spec = ChildSpec { name: "fragile".into(), stage: Stage::Inlet, policy, build: Box::new(build) };
+        ChildSpec { name: name.into(), stage: Stage::Inlet, policy, build: Box::new(build) }
+    }
+
+    fn setting(panics: u32, max_restarts: u32) -> Setting {
+        setting_that_hangs(panics, 0, max_restarts)
+    }
+
+    fn setting_that_hangs(panics: u32, hangs: u32, max_restarts: u32) -> Setting {
+        let (sender, worked) = mpsc::unbounded_channel();
+        let spec = spec("fragile", panics, hangs, max_restarts, sender);
+        let policy = spec.policy;
         let settings = SupervisorSettings {
             policy,
             stats_interval: Duration::from_hours(1),
@@ -630,6 +711,33 @@ mod tests {
         assert_eq!(stage.worked.recv().await, Some(2));
         let unknown = stage.supervisor.send(Restart("nobody".into())).await.unwrap().unwrap_err();
         assert_eq!(unknown.to_string(), "there is no actor nobody; there are fragile");
+    }
+
+    #[actix_rt::test]
+    async fn others_are_hired_replaced_and_let_go_while_it_runs() {
+        let mut stage = setting(0, 0);
+        assert_eq!(stage.worked.recv().await, Some(1));
+        let (sender, mut worked) = mpsc::unbounded_channel();
+        let spec = |name: &str| spec(name, 0, 0, 0, sender.clone());
+        let restaff = Restaff { hire: vec![spec("fragile"), spec("second")], retire: vec![] };
+        stage.supervisor.send(restaff).await.unwrap();
+        let lives = [worked.recv().await, worked.recv().await];
+        assert_eq!(lives, [Some(1), Some(1)], "both are of the new making");
+        let names = |board: &Board| board.all().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&stage.board), ["fragile", "second"]);
+        let restaff = Restaff { hire: vec![], retire: vec!["second".into(), "nobody".into()] };
+        stage.supervisor.send(restaff).await.unwrap();
+        // Asked to leave and hired again before it has left, it stays.
+        let restaff = Restaff { hire: vec![spec("second")], retire: vec![] };
+        stage.supervisor.send(restaff).await.unwrap();
+        assert_eq!(worked.recv().await, Some(1));
+        let restaff = Restaff { hire: vec![], retire: vec!["second".into()] };
+        stage.supervisor.send(restaff).await.unwrap();
+        while names(&stage.board).len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        stage.supervisor.send(Shutdown).await.unwrap();
+        assert_eq!(stage.outcome.await.unwrap(), Ok(()));
     }
 
     #[actix_rt::test]

@@ -1,4 +1,4 @@
-//! Where every actor stands, and having one built anew.
+//! Where every actor stands, having one built anew, and how many translators there are.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::LOOK;
 use crate::{
-    control::wire::{Actor, Actors},
+    control::wire::{Actor, Actors, PoolSize, Resized},
     http::{Control, error::ApiError},
 };
 
@@ -59,4 +59,19 @@ pub(super) async fn restart(
         Err(_) => return Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),
     }
     Ok(HttpResponse::Accepted().json(json!({"restarting": name})))
+}
+
+/// The most translators, as in the settings.
+const MOST: u16 = 256;
+
+pub(super) async fn resize(control: Data<Control>, wish: Json<PoolSize>) -> Result<Json<Resized>, ApiError> {
+    if !(1..=MOST).contains(&wish.size) {
+        return Err(ApiError::Wrong(format!("a pool has 1 to {MOST} translators")));
+    }
+    let size = usize::from(wish.size);
+    match actix_rt::time::timeout(SUPERVISOR, control.crew.resize(size)).await {
+        Ok(Ok(before)) => Ok(Json(Resized { before, size })),
+        Ok(Err(stopping)) => Err(ApiError::Unavailable(stopping.to_string())),
+        Err(_) => Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),
+    }
 }

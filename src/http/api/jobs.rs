@@ -26,7 +26,7 @@ pub(super) async fn list(
     control: Data<Control>,
     query: Query<wire::Query>,
 ) -> Result<Json<wire::Jobs>, ApiError> {
-    let filter = control::filter(&query, &control.targets)?;
+    let filter = control::filter(&query, &control.targets())?;
     let limit = query.limit.unwrap_or(SHOWN);
     Ok(Json(control::list(&*control.ledger, &filter, query.after.map(JobId), limit).await?))
 }
@@ -50,7 +50,7 @@ async fn decide(
     choice: wire::Choice,
     decision: Decision,
 ) -> Result<Json<wire::Outcome>, ApiError> {
-    let chosen = choose(choice, decision, &control.targets)?;
+    let chosen = choose(choice, decision, &control.targets())?;
     let act = async |jobs: Vec<JobId>| -> Result<Vec<Decided>, ApiError> {
         Ok(control.ask_router(Decide { jobs, decision }, ONE_PAGE).await??)
     };

@@ -3,6 +3,7 @@
 mod actors;
 mod jobs;
 mod pauses;
+mod reload;
 mod stats;
 
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))
+        .service(web::resource("/api/pool/translator").post(actors::resize))
+        .service(web::resource("/api/reload").post(reload::reload))
         .service(web::resource("/api/pauses").get(pauses::list))
         .service(web::resource("/api/pauses/{what}").post(pauses::pause))
         .service(web::resource("/api/pauses/{what}/resume").post(pauses::resume))

@@ -25,7 +25,7 @@ pub(super) async fn list(control: Data<Control>) -> Json<Pauses> {
 async fn standing(control: &Control) -> Pauses {
     // What was paused is told though the router is dead.
     let blocked = control.ask_router(Blocked, LOOK).await.unwrap_or_default().0;
-    let pauses = app::pausable(&control.targets).into_iter().map(|what| Pause {
+    let pauses = app::pausable(&control.targets()).into_iter().map(|what| Pause {
         what: what.to_string(),
         paused: control.pauses.is_paused(&what),
         blocked: match &what {
@@ -43,7 +43,7 @@ pub(super) async fn pause(
 ) -> Result<Json<Pauses>, ApiError> {
     for what in named(&control, &what)? {
         if control.pauses.pause(what.clone()) {
-            info!("{what} is paused");
+            info!(what:%; "paused");
         }
         pauses::note(&*control.ledger, &what, true).await?;
     }
@@ -57,7 +57,7 @@ pub(super) async fn resume(
 ) -> Result<Json<Pauses>, ApiError> {
     for what in named(&control, &what)? {
         if control.pauses.resume(&what) {
-            info!("{what} goes on");
+            info!(what:%; "resumed");
         }
         pauses::note(&*control.ledger, &what, false).await?;
         if let Paused::Target(target) = what {
@@ -69,5 +69,5 @@ pub(super) async fn resume(
 }
 
 fn named(control: &Control, what: &str) -> Result<Vec<Paused>, ApiError> {
-    names::pausable(what, &control.targets).map_err(|error| ApiError::NotFound(error.to_string()))
+    names::pausable(what, &control.targets()).map_err(|error| ApiError::NotFound(error.to_string()))
 }

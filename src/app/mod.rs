@@ -1,18 +1,15 @@
 //! The wiring: the one place that knows which adapter stands behind which port, and turns settings into a pipeline.
+//!
+//! - [`service`]: the pipeline of some settings, and of others while it runs.
+
+pub mod service;
 
 use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 
-use log::warn;
 use mynah_actors::{
-    cache::CacheSettings,
-    events::Feed,
-    pauses::{self, Paused, Pauses},
-    pipeline::{Factory, Links, Parts, Pipeline, by_name},
-    poller::{Polled, PollerParts, Schedule, Start},
-    publisher::{Limits, PublisherParts},
-    router::{RouterParts, RouterSettings},
-    supervision::supervisor::SupervisorSettings,
-    translator::{TranslatorParts, asking::Asking},
+    pauses::Paused,
+    pipeline::{Factory, Links},
+    translator::asking::Asking,
     upstreams::Upstreams,
 };
 use mynah_domain::{
@@ -20,11 +17,10 @@ use mynah_domain::{
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
-    ports::{Clock, Destination, Engine, Ledger, Source, SystemClock, ledger::Mark},
+    ports::{Destination, Engine, Ledger, Source, SystemClock},
     text::length::X_MAX_WEIGHTED_LENGTH,
     text::{Masking, SharedGlossary},
 };
-use tokio::sync::mpsc;
 
 use crate::{
     destinations::x::{MediaSettings, XDestination, XDestinationSettings},
@@ -34,7 +30,7 @@ use crate::{
     },
     glossary::{self, LoadError},
     ledger::{OpenError, SqliteLedger},
-    settings::{EngineChoice, Settings, Start as StartAt, TargetSettings},
+    settings::{EngineChoice, Settings, TargetSettings},
     sources::x::{XSource, XSourceSettings},
 };
 
@@ -47,17 +43,6 @@ const BREAKER: BreakerPolicy = BreakerPolicy {
     pause: Backoff { base: Duration::from_secs(2), max: Duration::from_mins(1) },
     trial: Duration::from_mins(1),
 };
-
-/// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
-const PATIENCE: u32 = 4;
-
-/// Who wants to see what happens.
-pub struct Watch {
-    /// What becomes of jobs.
-    pub feed: Feed,
-    /// How polls end.
-    pub polls: Option<mpsc::UnboundedSender<Polled>>,
-}
 
 /// Opens the ledger of these settings.
 ///
@@ -73,135 +58,6 @@ pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, OpenError> {
 /// Names the file and what to do.
 pub fn open_ledger_in(data_dir: &Path) -> Result<SqliteLedger, OpenError> {
     SqliteLedger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
-}
-
-/// Starts the pipeline of these settings.
-///
-/// # Errors
-/// A sentence that names what cannot be used and what to do.
-pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Pipeline, String> {
-    let ledger: Arc<dyn Ledger> = Arc::new(open_ledger(settings).map_err(|error| error.to_string())?);
-    let engines = engines(settings)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let upstreams = Upstreams::new(BREAKER);
-    let links = Links::default();
-    let meter = links.meter();
-    let targets: Vec<Target> = targets(settings).map_err(|error| error.to_string())?;
-    let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(&targets);
-    let glossaries: Vec<_> =
-        files.filter_map(|(file, target)| Some((file?, target.masking.glossary.clone()))).collect();
-    if !glossaries.is_empty() {
-        actix_rt::spawn(glossary::watch(glossaries));
-    }
-    let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
-    let targets = by_name(targets);
-    let silent = pauses::recall(&*ledger, pausable(&order)).await.map_err(|error| error.to_string())?;
-    for what in &silent {
-        warn!("{what} is paused; `mynah resume {what}` lets it go on");
-    }
-    let pauses = Pauses::new(silent);
-
-    let poller = PollerParts {
-        source: format!("x:{}", settings.source.account.to_lowercase()),
-        eligibility: eligibility(settings),
-        start: match settings.source.start.clone() {
-            StartAt::Now => Start::Now,
-            StartAt::Beginning => Start::Beginning,
-            StartAt::After(id) => {
-                let position =
-                    id.0.parse()
-                        .map_err(|_| format!("source.start: {id} is no post of X; write its number"))?;
-                Start::After(Mark { id, position })
-            }
-            StartAt::From(moment) => Start::From(moment),
-        },
-        schedule,
-        page_size: settings.source.page_size,
-        targets: targets.clone(),
-        order: order.clone(),
-        router: links.router.clone(),
-        ledger: ledger.clone(),
-        backoff: BACKOFF,
-        patience: PATIENCE,
-        pauses: pauses.clone(),
-        clock: clock.clone(),
-        meter: meter.clone(),
-        polls: watch.polls,
-    };
-    let translator = TranslatorParts {
-        router: links.router.clone(),
-        targets: targets.clone(),
-        ledger: ledger.clone(),
-        asking: Asking {
-            cache: Some(links.cache.clone()),
-            upstreams: upstreams.clone(),
-            clock: clock.clone(),
-            meter: meter.clone(),
-            ..asking(settings)
-        },
-    };
-    let publishers = settings
-        .targets
-        .iter()
-        .filter_map(|settings_of| Some((settings_of, targets.get(&settings_of.id())?)))
-        .map(|(settings_of, target)| {
-            let limits = Limits {
-                min_interval: settings.publisher.min_interval,
-                burst: settings.publisher.burst,
-                caps: settings_of.caps,
-            };
-            let parts = PublisherParts {
-                target: target.clone(),
-                limits,
-                bucket: limits.bucket(),
-                threads: settings.publisher.threads,
-                settle: settings.publisher.settle,
-                upstreams: upstreams.clone(),
-                pauses: pauses.clone(),
-                router: links.router.clone(),
-                ledger: ledger.clone(),
-                backoff: BACKOFF,
-                clock: clock.clone(),
-                meter: meter.clone(),
-            };
-            (parts, destination(settings, settings_of, ledger.clone()))
-        })
-        .collect();
-    Ok(Pipeline::start(Parts {
-        supervisor: SupervisorSettings {
-            policy: settings.supervisor.policy,
-            stats_interval: settings.stats.interval,
-            patience: settings.supervisor.patience,
-        },
-        policies: settings.supervisor.actors,
-        router: RouterParts {
-            settings: RouterSettings {
-                queue: settings.router.queue,
-                targets: order,
-                order_patience: settings.publisher.order_patience,
-                engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
-                patience: PATIENCE,
-            },
-            upstreams,
-            pauses,
-            ledger: ledger.clone(),
-            clock,
-            meter,
-            feed: watch.feed,
-        },
-        cache: CacheSettings {
-            max_entries: settings.cache.max_entries,
-            ttl: settings.cache.ttl,
-            file: settings.data_dir.join("cache.jsonl"),
-            snapshot_interval: settings.cache.snapshot_interval,
-        },
-        poller: (poller, source(settings, ledger)),
-        translators: (translator, engines),
-        pool_size: settings.translator.pool_size,
-        translator_arbiters: settings.translator.arbiters,
-        publishers,
-        links,
-    }))
 }
 
 /// All that can be paused, where these are the targets.

@@ -1,0 +1,296 @@
+//! The service: the pipeline of some settings, and of others while it runs. What was read, spent and paused outlasts a
+//! change; everybody who works is built anew from the new settings and goes on where the old one stood.
+
+use std::{collections::HashMap, sync::Arc};
+
+use log::{info, warn};
+use mynah_actors::{
+    cache::CacheSettings,
+    events::Feed,
+    pauses::{self, Pauses},
+    pipeline::{Links, Parts, Pipeline, by_name},
+    poller::{Polled, PollerParts, Schedule, Start},
+    publisher::{Bucket, Limits, PublisherParts},
+    router::{RouterParts, RouterSettings},
+    supervision::supervisor::SupervisorSettings,
+    translator::{TranslatorParts, asking::Asking},
+    upstreams::Upstreams,
+};
+use mynah_domain::{
+    Target, TargetId,
+    ports::{Clock, Ledger, SystemClock, ledger::Mark},
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::{BACKOFF, BREAKER};
+use crate::{
+    glossary,
+    ledger::SqliteLedger,
+    settings::{Change, Settings, Start as StartAt, TargetSettings},
+};
+
+/// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
+const PATIENCE: u32 = 4;
+
+/// Who wants to see what happens.
+pub struct Watch {
+    /// What becomes of jobs.
+    pub feed: Feed,
+    /// How polls end.
+    pub polls: Option<mpsc::UnboundedSender<Polled>>,
+}
+
+/// A running service.
+pub struct Service {
+    /// Its actors.
+    pub pipeline: Pipeline,
+    settings: Settings,
+    lasting: Lasting,
+    glossaries: Option<JoinHandle<()>>,
+}
+
+/// What outlasts a change of the settings.
+struct Lasting {
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    links: Links,
+    upstreams: Upstreams,
+    pauses: Pauses,
+    watch: Watch,
+    /// What each account has left of its burst, under the limits that it was filled by.
+    buckets: HashMap<TargetId, (Limits, Bucket)>,
+}
+
+/// What came of a change of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What is in force now.
+    pub changed: Vec<Change>,
+    /// What the next start puts in force.
+    pub after_restart: Vec<Change>,
+}
+
+impl Service {
+    /// Starts the pipeline of these settings.
+    ///
+    /// # Errors
+    /// A sentence that names what cannot be used and what to do.
+    pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Self, String> {
+        let links = Links::default();
+        let meter = links.meter();
+        let file = settings.data_dir.join("ledger.sqlite");
+        let ledger = SqliteLedger::open_watched(&file, Arc::new(SystemClock), move |took| {
+            meter.called("ledger", "commit", took, None);
+        });
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger.map_err(|error| error.to_string())?);
+        let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
+        let silent = pauses::recall(&*ledger, super::pausable(&targets)).await;
+        let silent = silent.map_err(|error| error.to_string())?;
+        for what in &silent {
+            warn!(what:%; "still paused; `mynah resume` lets it go on");
+        }
+        let mut lasting = Lasting {
+            ledger,
+            clock: Arc::new(SystemClock),
+            links,
+            upstreams: Upstreams::new(BREAKER),
+            pauses: Pauses::new(silent),
+            watch,
+            buckets: HashMap::new(),
+        };
+        let targets = super::targets(settings).map_err(|error| error.to_string())?;
+        let parts = lasting.parts(settings, schedule, &targets, settings.translator.pool_size)?;
+        let glossaries = watch_glossaries(settings, &targets);
+        let pipeline = Pipeline::start(parts);
+        Ok(Self { pipeline, settings: settings.clone(), lasting, glossaries })
+    }
+
+    /// What is in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Which services are taken to be down.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.lasting.upstreams
+    }
+
+    /// Puts other settings in force, as far as a running service can. What a person resized stays, where the new settings
+    /// say nothing else of it than the old.
+    ///
+    /// # Errors
+    /// A sentence that names what cannot be used and what to do; everything is then as it was.
+    pub async fn reload(&mut self, new: Settings) -> Result<Reloaded, String> {
+        let (new, changes) = self.settings.exchanged_for(new);
+        let (changed, after_restart): (Vec<_>, Vec<_>) = changes.into_iter().partition(Change::is_live);
+        let pool_size = match changed.iter().any(|change| change.key == "translator.pool_size") {
+            true => new.translator.pool_size,
+            false => self.pipeline.crew.pool_size().await,
+        };
+        let targets = super::targets(&new).map_err(|error| error.to_string())?;
+        let schedule = Schedule::Every(new.source.poll_interval);
+        let parts = self.lasting.parts(&new, schedule, &targets, pool_size)?;
+        self.pipeline.crew.exchange(parts).await.map_err(|stopping| stopping.to_string())?;
+        if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
+            glossaries.abort();
+        }
+        self.settings = new;
+        for Change { key, before, after } in &changed {
+            info!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting changed");
+        }
+        for Change { key, before, after } in &after_restart {
+            warn!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting changes with the next start only");
+        }
+        info!(changed = changed.len(), after_restart = after_restart.len(); "settings and glossaries reloaded");
+        Ok(Reloaded { changed, after_restart })
+    }
+
+    /// Waits until the service ends by itself, which it does only where it cannot go on: the reason, for a person.
+    pub async fn ended(&mut self) -> String {
+        self.pipeline.ended().await
+    }
+
+    /// Stops everything in order and waits for it.
+    pub async fn stop(self) {
+        if let Some(glossaries) = self.glossaries {
+            glossaries.abort();
+        }
+        self.pipeline.stop().await;
+    }
+}
+
+fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandle<()>> {
+    let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(targets);
+    let files: Vec<_> =
+        files.filter_map(|(file, target)| Some((file?, target.masking.glossary.clone()))).collect();
+    (!files.is_empty()).then(|| actix_rt::spawn(glossary::watch(files)))
+}
+
+impl Lasting {
+    /// Everything that a pipeline of these settings is made of.
+    fn parts(
+        &mut self,
+        settings: &Settings,
+        schedule: Schedule,
+        targets: &[Target],
+        pool_size: usize,
+    ) -> Result<Parts, String> {
+        let engines = super::engines(settings)?;
+        let meter = self.links.meter();
+        let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
+        let targets = by_name(targets.iter().cloned());
+        let poller = PollerParts {
+            source: format!("x:{}", settings.source.account.to_lowercase()),
+            eligibility: super::eligibility(settings),
+            start: start(settings)?,
+            schedule,
+            page_size: settings.source.page_size,
+            targets: targets.clone(),
+            order: order.clone(),
+            router: self.links.router.clone(),
+            ledger: self.ledger.clone(),
+            backoff: BACKOFF,
+            patience: PATIENCE,
+            pauses: self.pauses.clone(),
+            clock: self.clock.clone(),
+            meter: meter.clone(),
+            polls: self.watch.polls.clone(),
+        };
+        let translator = TranslatorParts {
+            router: self.links.router.clone(),
+            targets: targets.clone(),
+            ledger: self.ledger.clone(),
+            asking: Asking {
+                cache: Some(self.links.cache.clone()),
+                upstreams: self.upstreams.clone(),
+                clock: self.clock.clone(),
+                meter: meter.clone(),
+                ..super::asking(settings)
+            },
+        };
+        let mut publishers = Vec::new();
+        for settings_of in &settings.targets {
+            let Some(target) = targets.get(&settings_of.id()) else { continue };
+            let limits = Limits {
+                min_interval: settings.publisher.min_interval,
+                burst: settings.publisher.burst,
+                caps: settings_of.caps,
+            };
+            let parts = PublisherParts {
+                target: target.clone(),
+                limits,
+                bucket: self.bucket(&target.id, limits),
+                threads: settings.publisher.threads,
+                settle: settings.publisher.settle,
+                upstreams: self.upstreams.clone(),
+                pauses: self.pauses.clone(),
+                router: self.links.router.clone(),
+                ledger: self.ledger.clone(),
+                backoff: BACKOFF,
+                clock: self.clock.clone(),
+                meter: meter.clone(),
+            };
+            publishers.push((parts, super::destination(settings, settings_of, self.ledger.clone())));
+        }
+        Ok(Parts {
+            supervisor: SupervisorSettings {
+                policy: settings.supervisor.policy,
+                stats_interval: settings.stats.interval,
+                patience: settings.supervisor.patience,
+            },
+            policies: settings.supervisor.actors,
+            router: RouterParts {
+                settings: RouterSettings {
+                    queue: settings.router.queue,
+                    targets: order,
+                    order_patience: settings.publisher.order_patience,
+                    engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
+                    patience: PATIENCE,
+                },
+                upstreams: self.upstreams.clone(),
+                pauses: self.pauses.clone(),
+                ledger: self.ledger.clone(),
+                clock: self.clock.clone(),
+                meter,
+                feed: self.watch.feed.clone(),
+            },
+            cache: CacheSettings {
+                max_entries: settings.cache.max_entries,
+                ttl: settings.cache.ttl,
+                file: settings.data_dir.join("cache.jsonl"),
+                snapshot_interval: settings.cache.snapshot_interval,
+            },
+            poller: (poller, super::source(settings, self.ledger.clone())),
+            translators: (translator, engines),
+            pool_size,
+            translator_arbiters: settings.translator.arbiters,
+            publishers,
+            links: self.links.clone(),
+        })
+    }
+
+    /// The bucket of an account: what it has spent is spent under new settings, too, unless these change the limits.
+    fn bucket(&mut self, target: &TargetId, limits: Limits) -> Bucket {
+        match self.buckets.get(target) {
+            Some((of, bucket)) if *of == limits => bucket.clone(),
+            _ => {
+                let bucket = limits.bucket();
+                self.buckets.insert(target.clone(), (limits, bucket.clone()));
+                bucket
+            }
+        }
+    }
+}
+
+fn start(settings: &Settings) -> Result<Start, String> {
+    Ok(match settings.source.start.clone() {
+        StartAt::Now => Start::Now,
+        StartAt::Beginning => Start::Beginning,
+        StartAt::After(id) => {
+            let position =
+                id.0.parse().map_err(|_| format!("source.start: {id} is no post of X; write its number"))?;
+            Start::After(Mark { id, position })
+        }
+        StartAt::From(moment) => Start::From(moment),
+    })
+}
