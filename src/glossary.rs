@@ -124,9 +124,9 @@ pub async fn watch(files: Vec<(PathBuf, SharedGlossary)>) {
             match load(path) {
                 Ok(terms) => {
                     glossary.exchange(terms);
-                    info!("the glossary {} is read anew", path.display());
+                    info!(file:% = path.display(); "glossary read anew");
                 }
-                Err(error) => warn!("{error}; the terms of before stay in force"),
+                Err(error) => warn!(reason:% = error; "glossary not read; the terms of before stay in force"),
             }
         }
     }

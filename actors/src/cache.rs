@@ -110,7 +110,7 @@ impl Cache {
         match snapshot::load(&settings.file) {
             Ok(kept) => kept.into_iter().for_each(|(key, entry)| entries.insert(key, entry)),
             // A cache can be made anew; the service goes on without it.
-            Err(error) => warn!("the cache starts empty: {error}"),
+            Err(error) => warn!(reason:% = error; "the cache starts empty"),
         }
         let pulse = seat.pulse();
         Self { seat: Some(seat), pulse, settings, entries, flights: HashMap::new(), link, changed: false }
@@ -162,8 +162,8 @@ impl Cache {
             let written = actix_rt::task::spawn_blocking(move || snapshot::save(&file, &entries)).await;
             match written {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!("the cache was not kept: {error}"),
-                Err(error) => warn!("the cache was not kept: {error}"),
+                Ok(Err(error)) => warn!(reason:% = error; "the cache was not kept"),
+                Err(error) => warn!(reason:% = error; "the cache was not kept"),
             }
         }
     }

@@ -219,9 +219,9 @@ impl Poller {
         }
         let source = self.parts.source.as_str();
         if passing {
-            warn!(source = source, attempt = self.failures, wait:? = wait; "a poll failed and will be tried again: {trouble}");
+            warn!(source = source, attempt = self.failures, wait:? = wait, reason:% = trouble; "poll failed and will be tried again");
         } else {
-            error!(source = source, wait:? = wait; "a poll was refused: {trouble}");
+            error!(source = source, wait:? = wait, reason:% = trouble; "poll refused");
         }
         self.next = Some(Instant::now() + wait);
         Turn::Idle
@@ -276,7 +276,7 @@ impl Poller {
         self.parts.meter.called("x", "read", started.elapsed(), page.as_ref().err().map(kind_of));
         if let Ok(page) = &page {
             for oddity in &page.oddities {
-                warn!(source = self.parts.source.as_str(); "{oddity}");
+                warn!(source = self.parts.source.as_str(), reason:% = oddity; "odd answer of the source");
             }
         }
         page

@@ -230,7 +230,7 @@ impl Publisher {
                 }
                 Some((publication, None)) => {
                     if let Some(remote_id) = self.look_up(job, &draft, publication).await? {
-                        info!(target = job.target.as_str(), post = job.post.id.0.as_str(); "found on the account, not sent again");
+                        info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0; "found on the account, not sent again");
                         remote_id
                     } else {
                         self.write(job, JobEvent::PartAbsent { part: number }).await?;
@@ -305,7 +305,7 @@ impl Publisher {
                     Err(Halt::Event(held(HoldKind::Thread, reason, None)))
                 }
                 Threads::Standalone => {
-                    info!(target = job.target.as_str(), post = job.post.id.0.as_str(); "said on its own: {reason}");
+                    info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part said on its own");
                     self.send_as(job, part, &Draft { reply_to: None, ..draft.clone() }).await
                 }
             },
@@ -379,7 +379,7 @@ impl Publisher {
                     format!("{reason}; retry it, or set media_missing = \"publish\" to say it without");
                 return Err(Halt::Event(held(HoldKind::Media, reason, None)));
             }
-            warn!(target = job.target.as_str(), post = job.post.id.0.as_str(); "said without: {reason}");
+            warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "said without a medium");
         }
         Ok(copied)
     }
@@ -498,7 +498,7 @@ impl Publisher {
                 return Err(self.refused(event, &reason, job));
             }
             Err(error) => {
-                warn!(target = self.parts.target.id.as_str(); "a lookup failed and will be tried again: {error}");
+                warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason:% = error; "lookup failed and will be tried again");
                 let wait = self.parts.settle + self.backoff(job);
                 let until = match &error {
                     PublishError::RateLimited { until, .. } => *until,

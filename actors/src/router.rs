@@ -24,7 +24,7 @@ use actix::{
     WrapFuture,
 };
 use line::{Now, Window};
-use log::{debug, error, warn};
+use log::{debug, error, info, warn};
 use mynah_domain::{
     Hold, Job, JobEvent, JobId, JobState, TargetId,
     job::HoldKind,
@@ -357,7 +357,7 @@ impl Desk {
                     leased.push(job);
                 }
                 Err(why) => {
-                    warn!(job = job.id.0; "a lease was refused; the job is looked up anew: {why}");
+                    warn!(job = job.id.0, reason:% = why; "lease refused; the job is looked up anew");
                     self.window.borrow_mut().forget(&job.target, (job.post.position, job.id));
                     refused = true;
                 }
@@ -383,10 +383,10 @@ impl Desk {
             match answer {
                 Ok(advanced) => self.moved(&report, advanced.state),
                 Err(why @ ChangeError::Stale { .. }) => {
-                    debug!(job = report.job.0; "a late report changes nothing: {why}");
+                    debug!(job = report.job.0, reason:% = why; "late report passed over");
                 }
                 Err(why) => {
-                    error!(job = report.job.0; "a report was refused; the line is looked up anew: {why}");
+                    error!(job = report.job.0, reason:% = why; "report refused; the job is looked up anew");
                     self.window.borrow_mut().forget(&report.target, (report.position, report.job));
                 }
             }
@@ -407,31 +407,38 @@ impl Desk {
             self.killer_found.set(false);
         }
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);
-        let (post, target) = (job.post.clone(), job.target.clone());
+        let (id, post, target) = (job.id.0, job.post.clone(), job.target.clone());
         match last {
+            JobEvent::Translated(translation) => {
+                let engine = translation.engine.as_str();
+                debug!(post = post.id.0.as_str(), target = target.as_str(), job = id, engine = engine; "translated");
+            }
             JobEvent::Published => {
                 meter.count("jobs.published", 1);
                 let waited = self.parts.clock.now().duration_since(job.post.created_at);
-                meter.called("post", "published", Duration::try_from(waited).unwrap_or_default(), None);
+                let waited = Duration::try_from(waited).unwrap_or_default();
+                meter.called("post", "published", waited, None);
+                let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "published");
                 if let Some(translation) = job.translation {
                     feed.tell(|| Event::Published(post, target, translation));
                 }
             }
             JobEvent::Held(hold) => {
                 meter.count_kind("jobs.held", hold.kind.as_str());
-                warn!(post = post.id.0.as_str(), target = target.as_str(), kind = hold.kind.as_str(); "held: {}", hold.reason);
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, kind = hold.kind.as_str(), reason = hold.reason.as_str(); "held");
                 feed.tell(|| Event::Held(post, target, hold));
             }
             JobEvent::Failed { reason } => {
                 meter.count("jobs.failed", 1);
-                error!(post = post.id.0.as_str(), target = target.as_str(); "failed: {reason}");
+                error!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = reason.as_str(); "failed");
                 feed.tell(|| Event::Failed(post, target, reason));
             }
             JobEvent::HandedBack { reason, .. }
             | JobEvent::NotSent { reason, .. }
             | JobEvent::OutcomeLost { reason, .. } => {
                 meter.count("jobs.retried", 1);
-                warn!(post = post.id.0.as_str(), target = target.as_str(), attempt = job.attempt; "will be tried again: {reason}");
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, attempt = job.attempt, reason = reason.as_str(); "to be tried again");
             }
             _ => {}
         }
@@ -681,7 +688,7 @@ impl Handler<Block> for Router {
     type Result = ();
 
     fn handle(&mut self, Block { target, reason }: Block, _: &mut Self::Context) {
-        error!(target = target.as_str(); "publishing stops: {reason}");
+        error!(target = target.as_str(), reason = reason.as_str(); "publishing stops until a person mends the account");
         self.desk.window.borrow_mut().block(&target, reason);
         self.desk.stir();
     }

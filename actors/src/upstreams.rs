@@ -39,10 +39,10 @@ impl Upstreams {
             (before, breaker.is_open())
         });
         if after && !before {
-            warn!(upstream = upstream; "taken to be down; it is left in peace and tried again soon");
+            warn!(upstream = upstream; "upstream taken to be down; it is left in peace and tried again soon");
         }
         if before && !after {
-            info!(upstream = upstream; "answers again");
+            info!(upstream = upstream; "upstream answers again");
         }
     }
 

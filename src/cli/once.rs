@@ -90,7 +90,7 @@ pub(super) async fn say_all(
     // What does not end in time is in the ledger.
     let ended = tokio::time::timeout(settings.shutdown.grace, service.stop()).await;
     if ended.is_err() {
-        log::warn!("not everything ended within shutdown.grace; it is taken up again by the next run");
+        log::warn!("not everything ended within shutdown.grace; it is taken up again by the next start");
     }
     while let Ok(event) = events.try_recv() {
         see(event, &mut summary);

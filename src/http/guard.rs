@@ -7,7 +7,10 @@
 //!   first, and asking is never answered; an `Origin` of somebody else is refused on top of that.
 //! - Where others than this machine can reach the port, the settings demand a token.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use actix_web::{
     Error, HttpResponse, ResponseError as _,
@@ -23,20 +26,39 @@ use actix_web::{
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use super::{BODY_MOST, error::ApiError, page, refusal::Refusal};
+use super::{BODY_MOST, error::ApiError, page, rates::Rates, refusal::Refusal};
 
 /// What a monitor asks: it tells nothing but whether the service is well.
-const OPEN: [&str; 2] = ["/health", "/ready"];
+const OPEN: [&str; 2] = [ALIVE, "/ready"];
+
+/// Where it says no more than that it lives.
+const ALIVE: &str = "/health";
 
 /// What holds on the address that is bound.
 pub(super) struct Rules {
     bound: SocketAddr,
     token: Option<SecretString>,
+    rates: Rates,
 }
 
 impl Rules {
     pub(super) fn new(bound: SocketAddr, token: Option<SecretString>) -> Self {
-        Self { bound, token }
+        Self { bound, token, rates: Rates::new() }
+    }
+
+    /// Whether a request may pass, by its head and by what was asked before.
+    fn pass(&self, request: &ServiceRequest, from: IpAddr) -> Result<(), Refusal> {
+        let (now, guesses) = (Instant::now(), request.headers().contains_key(header::AUTHORIZATION));
+        // Whoever keeps asking whether it is alive must hear that it is.
+        let alive = request.path() == ALIVE;
+        if (!alive && !self.rates.permit()) || (guesses && !self.rates.may_guess(from, now)) {
+            return Err(Refusal::TooMany);
+        }
+        let judged = self.judge(request.method(), request.path(), request.headers());
+        if guesses && judged == Err(Refusal::Token) {
+            self.rates.guessed_wrong(from, now);
+        }
+        judged
     }
 
     /// Whether a request may pass, by its head.
@@ -118,15 +140,18 @@ pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let judged = match request.app_data::<web::Data<Rules>>() {
-        Some(rules) => rules.judge(request.method(), request.path(), request.headers()),
+    let judged = match (request.app_data::<web::Data<Rules>>(), request.peer_addr()) {
+        (Some(rules), Some(peer)) => rules.pass(&request, peer.ip()),
         // Without rules nobody may do anything.
-        None => Err(Refusal::Token),
+        _ => Err(Refusal::Token),
     };
     match judged {
         Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
         Err(refusal) => {
             let mut answer: HttpResponse = ApiError::Refused(refusal).error_response();
+            if refusal == Refusal::TooMany {
+                answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("60"));
+            }
             if refusal == Refusal::Token {
                 answer
                     .headers_mut()

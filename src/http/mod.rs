@@ -2,6 +2,7 @@
 //! The admin API answers on a thread of its own, which shares nothing with the pipeline but ways to ask it.
 //!
 //! - [`guard`]: who may ask what.
+//! - [`rates`]: how much may be asked.
 //! - [`refusal`], [`error`]: why not, in words.
 //! - [`ready`]: whether the service is ready to work.
 //! - [`page`]: the dashboard.
@@ -14,6 +15,7 @@ mod api;
 mod error;
 mod guard;
 mod page;
+mod rates;
 mod ready;
 mod refusal;
 
@@ -230,7 +232,7 @@ pub async fn serve(
                         // Whoever asked may have gone; the server then ends with its handle.
                         let _ = started.send(Ok(server.handle()));
                         if let Err(error) = server.await {
-                            log::error!("the admin API ended: {error}");
+                            log::error!(reason:% = error; "the admin API ended");
                         }
                     }
                     Err(error) => drop(started.send(Err(error))),
@@ -268,7 +270,9 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
             .wrap(
                 DefaultHeaders::new()
                     .add(("Cache-Control", "no-store"))
-                    .add(("X-Content-Type-Options", "nosniff")),
+                    .add(("X-Content-Type-Options", "nosniff"))
+                    .add(("X-Frame-Options", "DENY"))
+                    .add(("Cross-Origin-Resource-Policy", "same-origin")),
             )
             .configure(page::routes)
             .configure(api::routes)

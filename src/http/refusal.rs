@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     ContentType,
     #[error("a body may have 16 KiB; name fewer jobs at once, or a filter")]
     TooLarge,
+    #[error("too many requests, or too many wrong tokens; wait a minute")]
+    TooMany,
 }
 
 impl Refusal {
@@ -29,6 +31,7 @@ impl Refusal {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }

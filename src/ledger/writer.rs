@@ -101,7 +101,7 @@ fn run_batch(opened: &Opened, batch: impl Iterator<Item = Command>) {
         committed.map_err(|error| explain(opened, &error.to_string()))
     };
     if let Err(reason) = &committed {
-        error!("{reason}");
+        error!(reason:%; "the ledger could not be written");
         if !db.is_autocommit() {
             // Where even that fails, SQLite undoes it when it closes.
             let _ = db.execute_batch("ROLLBACK");

@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
-use log::warn;
+use log::{info, warn};
 
 use crate::http_client::Answer;
 
@@ -43,10 +43,10 @@ impl XClock {
         }
         self.0.store(ahead.as_secs(), Ordering::Relaxed);
         if ahead.is_zero() {
-            warn!("this machine's clock agrees with X's again");
+            info!("this machine's clock agrees with X's again");
         } else {
             let (by, how) = (ahead.abs(), if ahead.is_positive() { "behind" } else { "ahead of" });
-            warn!("this machine's clock is {by:#} {how} X's: calls are signed with X's time; set the clock");
+            warn!(by:% = format_args!("{by:#}"), how = how; "this machine's clock is off: calls are signed with X's time; set the clock");
         }
         true
     }

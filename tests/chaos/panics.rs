@@ -72,7 +72,7 @@ fn eager(town: &mut Town) {
 }
 
 fn panics(town: &Town) -> usize {
-    town.log().matches("panic: failpoint").count()
+    town.log().matches(r#"panic reason="failpoint"#).count()
 }
 
 #[actix_rt::test]
@@ -115,7 +115,7 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
     let missed: Vec<&str> = PLACES
         .map(|(place, ..)| place)
         .into_iter()
-        .filter(|place| !log.contains(&format!("panic: failpoint {place} panic")))
+        .filter(|place| !log.contains(&format!(r#"panic reason="failpoint {place} panic"#)))
         .collect();
     town.environment.clear();
     town.order_faults(r#"{"rules": []}"#);
@@ -186,7 +186,7 @@ async fn an_actor_that_does_nothing_but_die_ends_the_service_which_says_so() {
         town.environment.clear();
         town.settings.push("supervisor.max_restarts=5".into());
         town.once().is_done();
-        let (said, failed) = (town.publications("es").len(), town.log().matches(" router failed: ").count());
+        let (said, failed) = (town.publications("es").len(), town.log().matches(" router failed ").count());
         assert_eq!(said + failed, 5, "{place}");
         assert!(failed <= 1, "{place}: where everything dies, it is not the jobs");
     }

@@ -191,8 +191,11 @@ impl Supervisor {
         child.watch = Watch::default();
         let seat = Seat::new(name, child.incarnation, self.board.clone(), self.deaths.0.clone());
         child.stopper = Some((child.spec.build)(seat));
-        let what = if child.incarnation == 1 { "actor started" } else { "actor restarted" };
-        info!(actor = name, incarnation = child.incarnation; "{what}");
+        if child.incarnation == 1 {
+            info!(actor = name; "actor started");
+        } else {
+            info!(actor = name, incarnation = child.incarnation; "actor restarted");
+        }
     }
 
     /// Builds an actor now, or as soon as the one that is there has finished what it has in hand.
@@ -343,7 +346,7 @@ impl Supervisor {
             }
         }
         if let Some(reason) = beyond_help {
-            error!("{reason}; the service stops");
+            error!(reason = reason.as_str(); "actor cannot be ended; the service stops");
             self.stop(Err(reason), ctx);
         }
     }

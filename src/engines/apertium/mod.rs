@@ -156,7 +156,7 @@ impl Apertium {
         let translated = match whole {
             Ok(segments) => segments,
             Err(error) => {
-                log::debug!("translating a line piece by piece: {error}");
+                log::debug!(reason:% = error; "line translated piece by piece");
                 self.piecewise.fetch_add(1, Ordering::Relaxed);
                 self.translate_pieces(direction, &line).await?
             }

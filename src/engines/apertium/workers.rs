@@ -127,7 +127,7 @@ async fn serve(pair: Pair, timeout: Duration, mut requests: mpsc::Receiver<Reque
         match error {
             None => standing = Some(chain),
             Some(error) => {
-                log::warn!("restarting the Apertium pipeline {}: {error}", pair.name);
+                log::warn!(pair = pair.name.as_str(), reason:% = error; "Apertium pipeline restarted");
                 // The first without a translation is the one it happened to; those behind it go to the next chain.
                 if let Some(request) = waiting.pop_front() {
                     let _ = request.answer.send(Err(error));

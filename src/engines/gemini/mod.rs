@@ -92,7 +92,7 @@ impl Gemini {
                 }
                 Outcome::Spoiled(error) if items.len() <= 1 => Ok(vec![Err(error)]),
                 Outcome::Spoiled(error) => {
-                    log::debug!("asking for {} posts again in halves: {error}", items.len());
+                    log::debug!(items = items.len(), reason:% = error; "Gemini asked again in halves");
                     let (first, second) = items.split_at(items.len() / 2);
                     let mut answers = self.ask(first, brackets).await?;
                     answers.extend(self.ask(second, brackets).await?);
