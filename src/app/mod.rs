@@ -137,7 +137,11 @@ pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<d
         x: settings.x.clone(),
         account: target.account.clone(),
         auth: target.auth.clone().into(),
-        media: MediaSettings { hosts: settings.media_hosts.clone(), timeout: settings.x.timeout },
+        media: MediaSettings {
+            hosts: settings.media_hosts.clone(),
+            timeout: settings.x.timeout,
+            transport: settings.transport,
+        },
     };
     XDestination::new(destination, ledger)
 }
@@ -201,6 +205,7 @@ fn recipe(choice: &EngineChoice, settings: &Settings) -> Result<Recipe, String> 
                 key: how.api_key.clone(),
                 timeout: settings.engine.timeout,
                 connections: how.connections,
+                transport: settings.transport,
                 max_batch: how.batch,
             };
             Box::new(move || Rc::new(Gemini::new(gemini.clone())))

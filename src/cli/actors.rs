@@ -2,14 +2,13 @@
 //! it has finished what it has in hand, and `mynah actors resize translator N` has more or fewer of them work.
 
 use clap::{Args, Subcommand, ValueEnum};
-use log::LevelFilter;
 use serde_json::{Value, json};
 
 use super::{Failure, SettingsArgs, reach, say, table};
 use crate::{
     control::wire::{Actors, PoolSize, Resized},
     settings::Settings,
-    telemetry::logging::{self, LogFormat, Stream},
+    telemetry::logging::{self},
 };
 
 #[derive(Debug, Args)]
@@ -48,7 +47,7 @@ enum Pool {
 }
 
 pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    logging::init_for_command();
     let service = reach::running(settings)?;
     match &args.action {
         None => {}

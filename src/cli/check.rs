@@ -3,7 +3,6 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use log::LevelFilter;
 use mynah_domain::{
     ports::{Engine, Item, Ledger},
     text::mask,
@@ -14,11 +13,11 @@ use crate::{
     app,
     ledger::OpenError,
     settings::{InForce, Settings},
-    telemetry::logging::{self, LogFormat, Stream, printable},
+    telemetry::logging::{self, printable},
 };
 
 pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    logging::init_for_command();
     let mut findings = Findings::default();
     findings.add("settings", Ok("every key is understood".into()));
     match app::engines(settings) {

@@ -47,7 +47,7 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
-    logging::init(LevelFilter::Warn, Stream::Stderr, LogFormat::default());
+    logging::init(LevelFilter::Warn, &[], Stream::Stderr, LogFormat::default());
     check_apertium(&args.targets)?;
     let folder = Scratch::new("demo")?;
     let plan = Plan {

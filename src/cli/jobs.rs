@@ -2,7 +2,6 @@
 //! service where there is one, else on its ledger.
 
 use clap::{Args, Subcommand};
-use log::LevelFilter;
 use mynah_actors::router::{self, Decision};
 use mynah_domain::{
     JobId, JobState,
@@ -22,7 +21,7 @@ use crate::{
         wire::{Choice, Filter, Job, Jobs, Outcome, Query},
     },
     settings::Settings,
-    telemetry::logging::{self, LogFormat, Stream},
+    telemetry::logging::{self},
 };
 
 /// How much of a post is shown where nothing is to be told of its job.
@@ -90,7 +89,7 @@ fn known_states(list: &str) -> Result<String, String> {
 }
 
 pub(super) async fn jobs(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    logging::init_for_command();
     match args.action {
         Some(Action::Retry(chosen)) => decide(chosen, Decision::Retry, settings).await,
         Some(Action::Skip(chosen)) => decide(chosen, Decision::Skip, settings).await,

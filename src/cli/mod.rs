@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod health;
 mod jobs;
+mod logs;
 mod once;
 mod pause;
 mod performance;
@@ -36,6 +37,7 @@ Examples:
   mynah run                                   go on until stopped
   mynah pause example_es                      silence an account; resume lets it go on
   mynah actors resize translator 8            more translators, at once
+  mynah logs --follow                         what it says while it works
   mynah reload                                take up changed settings without a stop
   mynah jobs --state held,failed              what waits for you
   mynah sandbox --timeline posts.txt --write sandbox
@@ -63,6 +65,8 @@ enum Command {
     Preview(preview::PreviewArgs),
     /// Show how fast and how well the service works
     Performance(performance::PerformanceArgs),
+    /// Show the last events of the running service, and with --follow those that come
+    Logs(logs::LogsArgs),
     /// Say a small timeline again in three languages, with everything on this machine
     Demo(demo::DemoArgs),
     /// Serve stand-ins for X and Gemini on this machine
@@ -147,6 +151,7 @@ pub fn main() -> ExitCode {
             Command::Performance(args) => {
                 performance::performance(&args, &args.settings.load_for(Needed::Nothing)?).await
             }
+            Command::Logs(args) => logs::logs(&args, &args.settings.load_for(Needed::Nothing)?).await,
             Command::Demo(args) => demo::demo(args).await,
             Command::Sandbox(args) => sandbox::sandbox(args).await,
             Command::Actors(args) => actors::actors(&args, &args.settings.load_for(Needed::Nothing)?).await,

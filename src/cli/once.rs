@@ -25,7 +25,7 @@ pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
     let bar = bar();
     // Lines of the log would tear the bar.
     let level = if bar.is_hidden() { settings.log.level } else { settings.log.level.min(LevelFilter::Warn) };
-    logging::init(level, Stream::Stderr, settings.log.format);
+    logging::init(level, &settings.log.modules, Stream::Stderr, settings.log.format);
     let started = Instant::now();
     let mut expected = 0;
     let outcome = say_all(settings, |event, summary| {

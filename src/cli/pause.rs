@@ -1,7 +1,6 @@
 //! `mynah pause` and `mynah resume`: polling, or publishing on a target. Without a word of what, both show what is paused.
 
 use clap::Args;
-use log::LevelFilter;
 use mynah_actors::pauses;
 use mynah_domain::ports::Ledger;
 use serde_json::json;
@@ -18,7 +17,7 @@ use crate::{
         wire::{Pause, Pauses},
     },
     settings::Settings,
-    telemetry::logging::{self, LogFormat, Stream},
+    telemetry::logging::{self},
 };
 
 #[derive(Debug, Args)]
@@ -40,7 +39,7 @@ pub(super) enum Wish {
 }
 
 pub(super) async fn pause(args: &PauseArgs, wish: Wish, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    logging::init_for_command();
     let (standing, runs) = match (reach::reach(settings)?, &args.what) {
         (Reach::Service(service), None) => (service.get(service.url(&["api", "pauses"])).await?, true),
         (Reach::Service(service), Some(what)) => {

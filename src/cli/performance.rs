@@ -4,7 +4,6 @@
 use std::{io::IsTerminal as _, time::Duration};
 
 use clap::Args;
-use log::LevelFilter;
 use serde_json::json;
 
 use super::{Failure, SettingsArgs, reach, say, table};
@@ -13,7 +12,7 @@ use crate::{
     settings::Settings,
     telemetry::{
         history,
-        logging::{self, LogFormat, Stream},
+        logging::{self},
     },
 };
 
@@ -36,7 +35,7 @@ pub(super) struct PerformanceArgs {
 }
 
 pub(super) async fn performance(args: &PerformanceArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    logging::init_for_command();
     let mut seen: Vec<Stats> = Vec::new();
     loop {
         let (stats, live) = look(settings).await?;

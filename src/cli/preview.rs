@@ -9,7 +9,6 @@ use std::{
 
 use clap::Args;
 use jiff::Timestamp;
-use log::LevelFilter;
 use mynah_actors::translator::task::Task;
 use mynah_domain::{
     JobEvent, Post, PostId, PostKind, Skip, Target,
@@ -23,7 +22,7 @@ use super::{Failure, SettingsArgs, say, scratch::Scratch};
 use crate::{
     app,
     settings::{Needed, Settings},
-    telemetry::logging::{self, LogFormat, Stream, printable},
+    telemetry::logging::{self, printable},
 };
 
 /// The longest text that is read: a post has 25,000 characters at most.
@@ -110,7 +109,7 @@ struct Finding {
 }
 
 pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    logging::init_for_command();
     let targets = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
     let (engines, asked) = if args.source_only {
         (Vec::new(), Vec::new())

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use actix_web::web::Bytes;
+use futures_util::Stream;
 use mynah_domain::TargetId;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,7 +21,7 @@ use crate::{
     app,
     control::wire::Problem,
     http,
-    http_client::{Answer, HttpClient, Limits, Request},
+    http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed},
     ledger::{self, SqliteLedger},
     settings::{Settings, TargetSettings},
     telemetry::logging::printable,
@@ -125,11 +127,28 @@ impl Client {
         self.send(request).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, mut request: Request) -> Result<T, Failure> {
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", format!("Bearer {}", token.expose_secret()));
+    /// What comes as it comes, for as long as it does.
+    pub(super) async fn stream(
+        &self,
+        url: Url,
+    ) -> Result<impl Stream<Item = Result<Bytes, HttpError>> + Unpin, Failure> {
+        let answer = self.http.stream(self.with_token(Request::get(url))).await;
+        match answer.map_err(|error| self.unanswered(&error))? {
+            Streamed::Stream(stream) => Ok(stream),
+            Streamed::Refused(answer) => Err(refused(&answer)),
         }
-        let answer = self.http.send(request).await.map_err(|error| self.unanswered(&error))?;
+    }
+
+    fn with_token(&self, request: Request) -> Request {
+        match &self.token {
+            Some(token) => request.header("Authorization", format!("Bearer {}", token.expose_secret())),
+            None => request,
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: Request) -> Result<T, Failure> {
+        let answer =
+            self.http.send(self.with_token(request)).await.map_err(|error| self.unanswered(&error))?;
         if !answer.is_success() {
             return Err(refused(&answer));
         }

@@ -2,14 +2,13 @@
 //! started. With a mistake in them nothing changes, and the mistake is told.
 
 use clap::Args;
-use log::LevelFilter;
 use serde_json::json;
 
 use super::{Failure, SettingsArgs, reach, say};
 use crate::{
     control::wire::{Reloaded, SettingChange},
     settings::Settings,
-    telemetry::logging::{self, LogFormat, Stream, printable},
+    telemetry::logging::{self, printable},
 };
 
 #[derive(Debug, Args)]
@@ -22,7 +21,7 @@ pub(super) struct ReloadArgs {
 }
 
 pub(super) async fn reload(args: &ReloadArgs, settings: &Settings) -> Result<(), Failure> {
-    logging::init(LevelFilter::Error, Stream::Stderr, LogFormat::default());
+    logging::init_for_command();
     let service = reach::running(settings)?;
     let reloaded: Reloaded = service.post(service.url(&["api", "reload"]), &json!({})).await?;
     if args.json {

@@ -27,7 +27,7 @@ const WISHES: usize = 8;
 
 pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let settings = &args.load()?;
-    logging::init(settings.log.level, Stream::Stdout, settings.log.format);
+    logging::init(settings.log.level, &settings.log.modules, Stream::Stdout, settings.log.format);
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starts");
     let watch = Watch { feed: Feed::default(), polls: None };
     let schedule = Schedule::Every(settings.source.poll_interval);

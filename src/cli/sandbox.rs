@@ -52,7 +52,7 @@ pub(super) struct SandboxArgs {
 }
 
 pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
-    logging::init(LevelFilter::Info, Stream::Stderr, LogFormat::default());
+    logging::init(LevelFilter::Info, &[], Stream::Stderr, LogFormat::default());
     let faults = match &args.faults {
         None => mynah_sandbox::FaultPlan::default(),
         Some(file) => {

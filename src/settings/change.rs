@@ -62,7 +62,7 @@ impl Settings {
             stats: self.stats,
             supervisor: self.supervisor,
             shutdown: self.shutdown,
-            log: self.log,
+            log: self.log.clone(),
             admin: self.admin.clone(),
             in_force,
             ..new

@@ -11,7 +11,8 @@ use mynah_domain::{
 };
 use url::{Host, Url};
 
-use super::{EngineName, Start, nearest::nearest};
+use super::{EngineName, Start, nearest::nearest, read::LEVELS};
+use crate::telemetry::logging::{MODULES, ModuleLevel};
 
 /// Why a value is not taken.
 #[derive(Debug)]
@@ -374,17 +375,42 @@ pub(super) fn filters(value: &ValueKind) -> Read<Vec<Filter>> {
 
 /// Names of hosts; in the environment with commas.
 pub(super) fn hosts(value: &ValueKind) -> Read<Vec<String>> {
-    let written: Vec<String> = match value {
-        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
-        other => text_of(other)?.split(',').map(str::to_owned).collect(),
-    };
-    let hosts: Vec<String> = written.iter().map(|host| host.trim().to_lowercase()).collect();
+    let hosts: Vec<String> = list_of(value)?.iter().map(|host| host.trim().to_lowercase()).collect();
     match hosts.iter().find(|host| Host::parse(host).is_err()) {
         Some(host) => {
             refuse(format!("{host:?} is no name of a host"), "write [\"pbs.twimg.com\", \"video.twimg.com\"]")
         }
         None => Ok(hosts),
     }
+}
+
+/// Levels of single modules, `router=debug`.
+pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
+    let mend = format!(
+        "write [\"router=debug\"], with a level of log.level and one of these modules: {}",
+        MODULES.join(", ")
+    );
+    let read = |written: String| {
+        let (module, level) = written.split_once('=')?;
+        let module = MODULES.into_iter().find(|known| *known == module.trim())?;
+        let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == level.trim())?;
+        Some(ModuleLevel { module, level })
+    };
+    list_of(value)?
+        .into_iter()
+        .map(|written| {
+            let refused = format!("{written:?} is no module with a level");
+            read(written).map_or_else(|| refuse(refused, mend.clone()), Ok)
+        })
+        .collect()
+}
+
+/// The items of a list, which may also be written as text with commas.
+fn list_of(value: &ValueKind) -> Read<Vec<String>> {
+    Ok(match value {
+        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
+        other => text_of(other)?.split(',').map(str::to_owned).collect(),
+    })
 }
 
 const FILTERS: &str = "write [\"#tag\", \"some words\", \"/a regular expression/\"]";

@@ -20,7 +20,8 @@ use url::Url;
 
 use super::Place;
 use crate::{
-    telemetry::logging::LogFormat,
+    http_client::Transport,
+    telemetry::logging::{LogFormat, ModuleLevel},
     x::{XAuth, auth::OAuth1, client::XSettings},
 };
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// How X is called.
     pub x: XSettings,
+    /// How connections are made and kept.
+    pub transport: Transport,
     /// The hosts that the source's pictures and films live on.
     pub media_hosts: Vec<String>,
     /// The queue.
@@ -432,10 +435,12 @@ pub struct ShutdownSettings {
 }
 
 /// What is logged.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LogSettings {
     /// From which level on.
     pub level: LevelFilter,
+    /// Where it is another.
+    pub modules: Vec<ModuleLevel>,
     /// In which form.
     pub format: LogFormat,
 }

@@ -14,7 +14,7 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 use super::{
     kinds::{
         Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle, hosts,
-        language, listen, mark, model, start,
+        language, listen, mark, model, module_levels, start,
     },
     model::{
         ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
@@ -25,11 +25,11 @@ use super::{
     secrets::{ADMIN_TOKEN, Vault},
     targets::{self, Followed},
 };
-use crate::{telemetry::logging::LogFormat, x::client::XSettings};
+use crate::{http_client::Transport, telemetry::logging::LogFormat, x::client::XSettings};
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
-const LEVELS: [(&str, LevelFilter); 6] = [
+pub(super) const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::Off),
     ("error", LevelFilter::Error),
     ("warn", LevelFilter::Warn),
@@ -71,7 +71,8 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
     let first = targets.as_ref().and_then(|targets| targets.first());
     let read_auth = vault.reader(first.map(|first| first.auth.clone()));
     let engine = engine(reader, vault);
-    let x = x(reader);
+    let transport = transport(reader);
+    let x = x(reader, transport);
     let media_hosts = reader.or("x.media_hosts", "pbs.twimg.com, video.twimg.com", hosts);
     let router = router(reader);
     let translator = translator(reader);
@@ -93,6 +94,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
         targets: targets?,
         engine: engine?,
         x: x?,
+        transport: transport?,
         media_hosts: media_hosts?,
         router: router?,
         translator: translator?,
@@ -171,11 +173,23 @@ fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<EngineSettin
     Some(EngineSettings { order: order.collect::<Option<_>>()?, timeout: timeout? })
 }
 
-fn x(reader: &mut Reader<'_>) -> Option<XSettings> {
+fn x(reader: &mut Reader<'_>, transport: Option<Transport>) -> Option<XSettings> {
     let base_url = reader.or("x.base_url", "https://api.x.com", base_url);
     let timeout = reader.or("x.timeout", "20s", call);
     let connections = reader.by_preset("x.connections", ["4", "16", "2"], count(CONNECTIONS));
-    Some(XSettings { base_url: base_url?, timeout: timeout?, connections: connections? })
+    Some(XSettings {
+        base_url: base_url?,
+        timeout: timeout?,
+        connections: connections?,
+        transport: transport?,
+    })
+}
+
+fn transport(reader: &mut Reader<'_>) -> Option<Transport> {
+    let connect_timeout = reader.or("http.connect_timeout", "5s", duration(TICK..=MINUTE));
+    let keep_alive = reader.or("http.keep_alive", "15s", duration(ZERO..=HOUR));
+    let dns_ttl = reader.or("http.dns_ttl", "60s", duration(ZERO..=DAY));
+    Some(Transport { connect_timeout: connect_timeout?, keep_alive: keep_alive?, dns_ttl: dns_ttl? })
 }
 
 fn router(reader: &mut Reader<'_>) -> Option<RouterSettings> {
@@ -312,5 +326,6 @@ fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings
 fn log(reader: &mut Reader<'_>) -> Option<LogSettings> {
     let level = reader.or("log.level", "info", choice(&LEVELS));
     let format = reader.or("log.format", "text", choice(&FORMATS));
-    Some(LogSettings { level: level?, format: format? })
+    let modules = reader.optional("log.modules", module_levels);
+    Some(LogSettings { level: level?, format: format?, modules: modules.ok()?.unwrap_or_default() })
 }

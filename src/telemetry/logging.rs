@@ -3,8 +3,10 @@
 use std::io::Write as _;
 
 use env_logger::{Builder, Target, WriteStyle};
-use log::{LevelFilter, kv};
+use log::LevelFilter;
 use serde_json::Value;
+
+use super::events::{Event, Events};
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +27,49 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sets up logging for the whole process. `level` holds for Mynah's own modules; libraries speak from `warn` on.
-/// `RUST_LOG` overrides both.
-pub fn init(level: LevelFilter, stream: Stream, format: LogFormat) {
+/// The level of a module of Mynah and of everything in it, `router`, instead of the general one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleLevel {
+    /// One of [`MODULES`].
+    pub module: &'static str,
+    /// From which level on it is heard.
+    pub level: LevelFilter,
+}
+
+/// The modules whose level can be set.
+pub const MODULES: [&str; 15] = [
+    "app",
+    "cache",
+    "destinations",
+    "engines",
+    "glossary",
+    "http",
+    "ledger",
+    "pauses",
+    "poller",
+    "publisher",
+    "router",
+    "stats",
+    "supervision",
+    "translator",
+    "x",
+];
+
+/// Sets up logging for the whole process. `level` holds for Mynah's own modules, but for those of `modules`; libraries speak
+/// from `warn` on. `RUST_LOG` overrides all of it.
+pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format: LogFormat) {
     let mut builder = Builder::new();
     builder
         .filter_level(level.min(LevelFilter::Warn))
         .filter_module("mynah", level)
         .filter_module("mynah_actors", level)
-        .filter_module("mynah_sandbox", level)
+        .filter_module("mynah_sandbox", level);
+    for ModuleLevel { module, level } in modules {
+        for part in ["mynah", "mynah_actors"] {
+            builder.filter_module(&format!("{part}::{module}"), *level);
+        }
+    }
+    builder
         .parse_default_env()
         .write_style(WriteStyle::Never)
         .target(match stream {
@@ -41,16 +77,22 @@ pub fn init(level: LevelFilter, stream: Stream, format: LogFormat) {
             Stream::Stderr => Target::Stderr,
         })
         .format(move |out, record| {
-            let time = out.timestamp_millis().to_string();
+            let event = Event::of(record, out.timestamp_millis().to_string());
+            let event = Events::of_this_process().add(event);
             match format {
-                LogFormat::Text => writeln!(out, "{}", text_line(&time, record)),
-                LogFormat::Json => writeln!(out, "{}", json_line(&time, record)),
+                LogFormat::Text => writeln!(out, "{}", text_line(&event)),
+                LogFormat::Json => writeln!(out, "{}", json_line(&event)),
             }
         });
     // A second call, in a test, leaves the first in force.
     if builder.try_init().is_ok() {
         log_panics();
     }
+}
+
+/// Sets up logging for a command that has its own output: nothing but what went wrong.
+pub fn init_for_command() {
+    init(LevelFilter::Error, &[], Stream::Stderr, LogFormat::default());
 }
 
 /// Has every panic told in the log stream, with its place, and not beside it.
@@ -63,59 +105,42 @@ fn log_panics() {
     }));
 }
 
-fn module(record: &log::Record<'_>) -> String {
-    record.target().replace("mynah_actors::", "").replace("mynah::", "")
-}
-
-fn text_line(time: &str, record: &log::Record<'_>) -> String {
+/// The line that people read.
+pub fn text_line(event: &Event) -> String {
     // Whatever came from outside is data: it may not end the line or move the cursor.
-    let message = printable(&record.args().to_string());
-    let mut line = format!("{time} {:5} {} {message}", record.level(), module(record));
-    for (key, value) in Fields::of(record) {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let name = printable(&event.name);
+    let mut line = format!("{} {:5} {} {name}", event.time, event.level, printable(&event.module));
+    for (key, value) in &event.fields {
+        let value = value.as_str().map_or_else(|| value.to_string(), printable);
         // Writing to a string cannot fail.
-        let _ = std::fmt::Write::write_fmt(&mut line, format_args!(" {key}={}", quoted(&printable(&value))));
+        let _ = std::fmt::Write::write_fmt(&mut line, format_args!(" {}={}", printable(key), quoted(&value)));
     }
     line
 }
 
-fn json_line(time: &str, record: &log::Record<'_>) -> Value {
+/// The line that machines read.
+pub fn json_line(event: &Event) -> Value {
     let mut line = serde_json::Map::new();
-    line.extend(Fields::of(record));
+    line.extend(event.fields.iter().cloned());
     // After the fields: none of them may pose as one of these.
     for (key, value) in [
-        ("time", time.to_owned()),
-        ("level", record.level().as_str().to_lowercase()),
-        ("module", module(record)),
-        ("message", record.args().to_string()),
+        ("time", event.time.clone()),
+        ("level", event.level.as_str().to_lowercase()),
+        ("module", event.module.clone()),
+        ("message", event.name.clone()),
     ] {
         line.insert(key.into(), value.into());
     }
     line.into()
 }
 
-/// The fields of a record, numbers as numbers.
-struct Fields(Vec<(String, Value)>);
-
-impl Fields {
-    fn of(record: &log::Record<'_>) -> Vec<(String, Value)> {
-        let mut fields = Self(Vec::new());
-        // Collecting into a vector cannot fail.
-        let _ = record.key_values().visit(&mut fields);
-        fields.0
-    }
-}
-
-impl<'kvs> kv::VisitSource<'kvs> for Fields {
-    fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-        let told = (value.to_u64().map(Value::from))
-            .or_else(|| value.to_i64().map(Value::from))
-            .or_else(|| value.to_bool().map(Value::from))
-            .or_else(|| value.to_f64().map(Value::from))
-            .unwrap_or_else(|| value.to_string().into());
-        self.0.push((key.to_string(), told));
-        Ok(())
-    }
+/// The event of a line that [`json_line`] wrote.
+pub fn event_of(line: &str) -> Option<Event> {
+    let Ok(Value::Object(mut line)) = serde_json::from_str(line) else { return None };
+    let mut take = |key: &str| line.remove(key).and_then(|value| value.as_str().map(str::to_owned));
+    let (time, level) = (take("time")?, take("level")?.parse().ok()?);
+    let (module, name) = (take("module")?, take("message")?);
+    Some(Event { number: 0, time, level, module, name, fields: line.into_iter().collect() })
 }
 
 fn quoted(value: &str) -> String {
@@ -142,9 +167,9 @@ mod tests {
     #[test]
     fn a_line_of_either_form_is_one_line_and_holds_its_fields() {
         let fields = [
-            ("jobs", kv::Value::from(3_u64)),
-            ("reason", kv::Value::from("a b\n\"c\"")),
-            ("level", kv::Value::from("x")),
+            ("jobs", log::kv::Value::from(3_u64)),
+            ("reason", log::kv::Value::from("a b\n\"c\"")),
+            ("level", log::kv::Value::from("x")),
         ];
         let args = format_args!("held\u{1b}[31m\nnow");
         let record = log::Record::builder()
@@ -153,16 +178,19 @@ mod tests {
             .args(args)
             .key_values(&fields)
             .build();
-        assert_eq!(
-            text_line("T", &record),
-            "T WARN  router held�[31m now jobs=3 reason=\"a b \\\"c\\\"\" level=x"
-        );
-        let json = json_line("T", &record);
+        let event = Event::of(&record, "T".into());
+        assert_eq!(text_line(&event), "T WARN  router held�[31m now jobs=3 reason=\"a b \\\"c\\\"\" level=x");
+        let json = json_line(&event);
         assert_eq!(
             (&json["level"], &json["jobs"], &json["module"]),
             (&"warn".into(), &3.into(), &"router".into())
         );
-        assert_eq!(json.to_string().lines().count(), 1);
+        let line = json.to_string();
+        assert_eq!(line.lines().count(), 1);
+        let read = event_of(&line).unwrap();
+        assert_eq!((read.name, read.level), (event.name, log::Level::Warn));
+        assert_eq!(read.fields.len(), 2, "one posed as the level");
+        assert_eq!(event_of("{}"), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What operators read.
 
+pub mod events;
 pub mod history;
 pub mod logging;
 pub mod prometheus;

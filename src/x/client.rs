@@ -12,7 +12,7 @@ use super::{
     clock::XClock,
     problem::{Refusal, excerpt, refusal},
 };
-use crate::http_client::{Answer, HttpClient, HttpError, Limits, Request};
+use crate::http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport};
 
 /// How X is called.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct XSettings {
     pub timeout: Duration,
     /// The most connections of one arbiter.
     pub connections: usize,
+    /// How connections are made and kept.
+    pub transport: Transport,
 }
 
 /// A way to X with somebody's credentials.
@@ -52,7 +54,7 @@ impl XClient {
         let limits = Limits {
             connections: settings.connections,
             timeout: settings.timeout,
-            connect_timeout: Limits::default().connect_timeout.min(settings.timeout),
+            transport: settings.transport,
             ..Limits::default()
         };
         Self { http: HttpClient::shared(&base, limits), base, auth, clock: XClock::default() }
@@ -154,7 +156,8 @@ mod tests {
             token_secret: keys.access_token_secret.into(),
         }));
         let base_url = sandbox.url().parse().unwrap();
-        let settings = XSettings { base_url, timeout: Duration::from_secs(5), connections: 1 };
+        let transport = Transport::default();
+        let settings = XSettings { base_url, timeout: Duration::from_secs(5), connections: 1, transport };
         let client = XClient { clock: XClock::off_by(-3600), ..XClient::new(&settings, auth) };
         for text in ["Hola", "Adiós"] {
             client.post::<Value>("/2/tweets", &json!({"text": text})).await.unwrap();

@@ -16,7 +16,7 @@ use serde_json::json;
 use url::{Host, Url};
 
 use crate::{
-    http_client::{Answer, HttpClient, HttpError, Limits, Request},
+    http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport},
     x::{XClient, client::CallError, problem::Refusal, wire::One},
 };
 
@@ -43,6 +43,8 @@ pub struct MediaSettings {
     pub hosts: Vec<String>,
     /// How long a fetch may take.
     pub timeout: Duration,
+    /// How connections are made and kept.
+    pub transport: Transport,
 }
 
 /// Copies media.
@@ -68,7 +70,7 @@ impl Copier {
         let limits = Limits {
             connections: 2,
             timeout: settings.timeout,
-            connect_timeout: Limits::default().connect_timeout.min(settings.timeout),
+            transport: settings.transport,
             max_body: PHOTO_MOST,
         };
         Self { http: HttpClient::shared("media", limits), settings }
@@ -225,7 +227,11 @@ mod tests {
     #[test]
     fn only_the_networks_own_hosts_are_asked_and_only_over_https() {
         let hosts = ["pbs.twimg.com", "127.0.0.1"].map(str::to_owned).to_vec();
-        let copier = Copier::new(MediaSettings { hosts, timeout: Duration::from_secs(1) });
+        let copier = Copier::new(MediaSettings {
+            hosts,
+            timeout: Duration::from_secs(1),
+            transport: Transport::default(),
+        });
         for address in
             ["https://pbs.twimg.com/media/a.jpg", "https://PBS.twimg.com/a", "http://127.0.0.1:80/a"]
         {

@@ -27,7 +27,7 @@ use mynah_domain::{
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::http_client::{HttpClient, Limits, Request};
+use crate::http_client::{HttpClient, Limits, Request, Transport};
 use answer::Outcome;
 use placeholders::Brackets;
 
@@ -44,6 +44,8 @@ pub struct GeminiSettings {
     pub timeout: Duration,
     /// The most calls at once, from one arbiter.
     pub connections: usize,
+    /// How connections are made and kept.
+    pub transport: Transport,
     /// The most posts in one call.
     pub max_batch: usize,
 }
@@ -68,7 +70,12 @@ impl Gemini {
     pub fn new(settings: GeminiSettings) -> Self {
         let client = HttpClient::shared(
             "gemini",
-            Limits { connections: settings.connections, timeout: settings.timeout, ..Limits::default() },
+            Limits {
+                connections: settings.connections,
+                timeout: settings.timeout,
+                transport: settings.transport,
+                ..Limits::default()
+            },
         );
         let base = settings.base_url.as_str().trim_end_matches('/');
         Self {
@@ -284,6 +291,7 @@ mod tests {
                 model: "gemini-x".into(),
                 key: KEY.into(),
                 timeout: Duration::from_secs(5),
+                transport: Transport::default(),
                 connections: 2,
                 max_batch: 4,
             })

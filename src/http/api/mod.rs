@@ -1,6 +1,7 @@
 //! What can be seen and done, one file a subject.
 
 mod actors;
+mod events;
 mod jobs;
 mod pauses;
 mod reload;
@@ -41,6 +42,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/health").get(health))
         .service(web::resource("/ready").get(is_ready))
         .service(web::resource("/metrics").get(stats::metrics))
+        .service(web::resource("/events").get(events::events))
         .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))

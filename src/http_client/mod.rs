@@ -8,8 +8,11 @@
 //! Redirects are not followed: an API that redirects a call is not the API that was asked, and a second server has no
 //! business with our keys.
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+mod dns;
 
+use std::{cell::RefCell, collections::HashMap, pin::Pin, time::Duration};
+
+use actix_tls::connect::Resolver;
 use actix_web::web::Bytes;
 use awc::{
     Client, Connector,
@@ -19,6 +22,8 @@ use awc::{
         header::{self, HeaderMap},
     },
 };
+use dns::Remembering;
+use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 
 const USER_AGENT: &str = concat!("mynah/", env!("CARGO_PKG_VERSION"));
@@ -28,19 +33,40 @@ const USER_AGENT: &str = concat!("mynah/", env!("CARGO_PKG_VERSION"));
 pub struct Limits {
     /// The most connections at once. awc counts them per client, not per host, hence a client for each upstream.
     pub connections: usize,
-    /// How long connecting may take, TLS included. Shorter than `timeout`, so that a dead host is told from a slow one.
-    pub connect_timeout: Duration,
+    /// How connections are made and kept.
+    pub transport: Transport,
     /// How long the whole call may take, from waiting for a free connection to the end of the body.
     pub timeout: Duration,
     /// The longest body that is read, in bytes.
     pub max_body: usize,
 }
 
+/// How connections are made and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Transport {
+    /// How long connecting may take, TLS included. Shorter than a call, so that a dead host is told from a slow one.
+    pub connect_timeout: Duration,
+    /// How long a connection that nobody uses is kept.
+    pub keep_alive: Duration,
+    /// How long the addresses of a host are remembered.
+    pub dns_ttl: Duration,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(15),
+            dns_ttl: Duration::from_mins(1),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 16,
-            connect_timeout: Duration::from_secs(5),
+            transport: Transport::default(),
             timeout: Duration::from_secs(30),
             max_body: 4 * 1024 * 1024,
         }
@@ -163,6 +189,17 @@ impl Answer {
     }
 }
 
+/// An answer that goes on.
+pub enum Streamed {
+    /// What comes.
+    Stream(Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>),
+    /// It was no success.
+    Refused(Answer),
+}
+
+/// The head of an answer, and the way to the rest of it.
+type Response = awc::ClientResponse;
+
 /// A client for one upstream on one arbiter. Cheap to clone; it cannot leave its thread.
 #[derive(Clone)]
 pub struct HttpClient {
@@ -189,11 +226,16 @@ impl HttpClient {
         // The connector panics without one.
         install_crypto_provider();
         // HTTP/2 would put all calls on one connection: an error on it would be an error of all of them.
+        let Transport { connect_timeout, keep_alive, dns_ttl } = limits.transport;
+        let connect_timeout = connect_timeout.min(limits.timeout);
+        let resolver = Resolver::custom(Remembering::new(dns_ttl));
         let connector = Connector::new()
+            .connector(actix_tls::connect::Connector::new(resolver).service())
             .max_http_version(awc::http::Version::HTTP_11)
             .limit(limits.connections.max(1))
-            .timeout(limits.connect_timeout)
-            .handshake_timeout(limits.connect_timeout);
+            .timeout(connect_timeout)
+            .handshake_timeout(connect_timeout)
+            .conn_keep_alive(keep_alive);
         Self {
             client: Client::builder()
                 .connector(connector)
@@ -216,12 +258,37 @@ impl HttpClient {
             .unwrap_or_else(|_| Err(HttpError::NoAnswer("timed out".into())))
     }
 
+    /// Sends `request` and hands on what comes, as it comes: for an answer without an end. Only its head may not take
+    /// longer than the limits say.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub async fn stream(&self, request: Request) -> Result<Streamed, HttpError> {
+        let head = actix_rt::time::timeout(self.limits.timeout, self.send_off(request));
+        let response = head.await.unwrap_or_else(|_| Err(HttpError::NoAnswer("timed out".into())))?;
+        if !response.status().is_success() {
+            return Ok(Streamed::Refused(self.read(response).await?));
+        }
+        let (status, limit) = (response.status().as_u16(), self.limits.max_body);
+        Ok(Streamed::Stream(Box::pin(
+            response.map(move |chunk| chunk.map_err(|error| from_reading(&error, status, limit))),
+        )))
+    }
+
     async fn send_and_read(&self, request: Request) -> Result<Answer, HttpError> {
+        let response = self.send_off(request).await?;
+        self.read(response).await
+    }
+
+    async fn send_off(&self, request: Request) -> Result<Response, HttpError> {
         let mut outgoing = self.client.request(request.method, request.url);
         for (name, value) in request.headers {
             outgoing = outgoing.insert_header((name, value));
         }
-        let mut response = outgoing.send_body(request.body).await.map_err(|error| from_sending(&error))?;
+        outgoing.send_body(request.body).await.map_err(|error| from_sending(&error))
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Answer, HttpError> {
         let status = response.status().as_u16();
         let limit = self.limits.max_body;
         let body = response.body().limit(limit).await.map_err(|error| from_reading(&error, status, limit))?;
@@ -375,10 +442,12 @@ mod tests {
     #[actix_rt::test]
     async fn a_server_that_speaks_no_tls_is_unreachable() {
         let address = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
-        let answer =
-            HttpClient::new(Limits { connect_timeout: Duration::from_millis(200), ..Limits::default() })
-                .send(Request::get(format!("https://{address}/")))
-                .await;
+        let answer = HttpClient::new(Limits {
+            transport: Transport { connect_timeout: Duration::from_millis(200), ..Transport::default() },
+            ..Limits::default()
+        })
+        .send(Request::get(format!("https://{address}/")))
+        .await;
         assert!(matches!(answer, Err(HttpError::Unreachable(_))), "{answer:?}");
     }
 
