@@ -48,7 +48,7 @@ async fn a_stopped_apertium_is_ended_and_replaced() {
     }
     town.until_published("es", 40).await;
     let log = town.log();
-    assert_eq!(log.matches("restarting the Apertium pipeline").count(), 1, "{log}");
+    assert_eq!(log.matches("Apertium pipeline restarted").count(), 1, "{log}");
     let now = running.descendants();
     assert!(
         programs.iter().all(|program| !now.contains(program)),

@@ -26,7 +26,7 @@ use super::{BACKOFF, BREAKER};
 use crate::{
     glossary,
     ledger::SqliteLedger,
-    settings::{Change, Settings, Start as StartAt, TargetSettings},
+    settings::{Change, Former, Settings, Start as StartAt, TargetSettings},
 };
 
 /// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
@@ -76,6 +76,9 @@ impl Service {
     /// # Errors
     /// A sentence that names what cannot be used and what to do.
     pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Self, String> {
+        for Former { was, is } in settings.former() {
+            info!(was = was.as_str(), is = is.as_str(); "former setting understood");
+        }
         let links = Links::default();
         let meter = links.meter();
         let file = settings.data_dir.join("ledger.sqlite");

@@ -12,7 +12,7 @@ use super::{Failure, say, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
-    settings::{InForce, Settings},
+    settings::{Former, InForce, Settings},
     telemetry::logging::{self, printable},
 };
 
@@ -47,6 +47,9 @@ pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Fail
         Err(error) => findings.add("ledger", Err(error.to_string())),
         Ok(_) if offline => {}
         Ok(ledger) => check_x(settings, Arc::new(ledger), &mut findings).await,
+    }
+    for Former { was, is } in settings.former() {
+        say(format_args!("note  {} is understood as {}", printable(was), printable(is)));
     }
     say("In force:");
     for InForce { key, value, place } in settings.in_force() {

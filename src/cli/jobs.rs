@@ -40,10 +40,16 @@ pub(super) struct JobsArgs {
     /// Only jobs of this post, in whatever state
     #[arg(long, value_name = "ID")]
     post: Option<String>,
+    /// Only jobs with these words in the post, in what is said of it or in the reason
+    #[arg(long, value_name = "WORDS")]
+    words: Option<String>,
+    /// The newest first
+    #[arg(long)]
+    newest: bool,
     /// The most jobs to show
     #[arg(long, default_value_t = 50, value_name = "N")]
     limit: usize,
-    /// Only jobs with a higher number, to go on where the last list ended
+    /// Only jobs behind that one, to go on where the last list ended
     #[arg(long, value_name = "JOB")]
     after: Option<i64>,
     /// Print JSON, with texts and translations
@@ -98,8 +104,15 @@ pub(super) async fn jobs(args: JobsArgs, settings: &Settings) -> Result<(), Fail
 }
 
 async fn list(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
-    let mut query =
-        Query { state: args.state, target: args.target, post: args.post, limit: None, after: args.after };
+    let mut query = Query {
+        state: args.state,
+        target: args.target,
+        post: args.post,
+        words: args.words,
+        newest_first: args.newest,
+        limit: None,
+        after: args.after,
+    };
     let reach = reach(settings)?;
     let mut all = Jobs { jobs: Vec::new(), next: None };
     while all.jobs.len() < args.limit {

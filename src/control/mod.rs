@@ -65,6 +65,8 @@ pub fn filter(query: &wire::Query, targets: &[TargetId]) -> Result<JobFilter, No
         target: query.target.as_deref().map(|name| names::target(name, targets)).transpose()?,
         post: query.post.clone().map(PostId),
         kind: None,
+        words: query.words.clone().filter(|words| !words.trim().is_empty()),
+        newest_first: query.newest_first,
     })
 }
 

@@ -20,13 +20,12 @@ mod ready;
 mod refusal;
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix::Addr;
@@ -43,7 +42,7 @@ use mynah_actors::{
     supervision::{Board, Supervisor},
     upstreams::Upstreams,
 };
-use mynah_domain::{JobState, TargetId, ports::Ledger};
+use mynah_domain::{TargetId, ports::Ledger};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -110,8 +109,6 @@ pub struct Control {
     crew: Crew,
     upstreams: Upstreams,
     reload: mpsc::Sender<ReloadAsked>,
-    /// Counting all jobs keeps the ledger from its work for a while that grows with it.
-    tally: Mutex<Option<Tally>>,
 }
 
 /// What of the settings the API goes by.
@@ -140,14 +137,6 @@ pub struct ReloadAsked(
     pub oneshot::Sender<Result<Reloaded, String>>,
 );
 
-/// All jobs by target and state, as they were counted last.
-#[derive(Clone)]
-struct Tally {
-    /// Good until then.
-    until: Instant,
-    jobs: BTreeMap<(TargetId, JobState), u64>,
-}
-
 impl Control {
     /// The ways to that service, of whose settings `known` may change, and to whoever reads its settings anew.
     pub fn of(
@@ -168,7 +157,6 @@ impl Control {
             crew: pipeline.crew.clone(),
             upstreams: service.upstreams().clone(),
             reload,
-            tally: Mutex::default(),
         }
     }
 

@@ -10,7 +10,10 @@ use mynah_domain::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::rows::{from_json, publications, to_json, to_timestamp};
+use super::{
+    rows::{from_json, publications, to_json, to_timestamp},
+    schema::UNDONE,
+};
 
 pub(super) fn open(
     db: &Connection,
@@ -334,8 +337,11 @@ pub(super) fn recorded(
 }
 
 pub(super) fn counts(db: &Connection) -> rusqlite::Result<BTreeMap<(TargetId, JobState), u64>> {
-    let mut statement =
-        db.prepare_cached("SELECT target, state, count(*) FROM jobs GROUP BY target, state")?;
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT target, state, count(*) FROM jobs WHERE {UNDONE} GROUP BY target, state
+         UNION ALL
+         SELECT target, state, jobs FROM settled WHERE jobs > 0"
+    ))?;
     let rows = statement.query_map([], |row| {
         Ok(((TargetId::from(row.get::<_, String>(0)?), state(row, 1)?), count(row, 2)?))
     })?;

@@ -9,11 +9,14 @@ use rusqlite::{Connection, Row, params_from_iter, types::Value};
 use super::{
     jobs::state,
     rows::{from_json, to_json, to_timestamp},
+    schema::UNDONE,
 };
 
-/// As in the index `jobs_undone`, word for word, or it would not be used.
-const UNDONE: &str =
-    "jobs.state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held', 'failed')";
+/// What a job says, was said for it and why it stands still. SQLite's `lower` knows ASCII alone; other letters are looked for
+/// as they are.
+const SAID: &str =
+    "(instr(lower(posts.body ->> '$.text'), ?) > 0 OR instr(lower(coalesce(jobs.reason, '')), ?) > 0
+    OR instr(lower(coalesce(jobs.translation, '')), ?) > 0)";
 
 pub(super) fn jobs(
     db: &Connection,
@@ -22,7 +25,13 @@ pub(super) fn jobs(
     limit: usize,
 ) -> rusqlite::Result<Vec<JobLine>> {
     let mut conditions = Conditions::default();
-    conditions.add("jobs.id > ?", after.map_or(i64::MIN, |after| after.0));
+    let order = if filter.newest_first {
+        conditions.add("jobs.id < ?", after.map_or(i64::MAX, |after| after.0));
+        "DESC"
+    } else {
+        conditions.add("jobs.id > ?", after.map_or(i64::MIN, |after| after.0));
+        "ASC"
+    };
     if !filter.ids.is_empty() {
         conditions.add("jobs.id IN (SELECT value FROM json_each(?))", to_json(&filter.ids)?);
     }
@@ -42,12 +51,18 @@ pub(super) fn jobs(
     if let Some(kind) = &filter.kind {
         conditions.add("jobs.kind = ?", kind.clone());
     }
+    if let Some(words) = &filter.words {
+        conditions.texts.push(SAID);
+        for _ in 0..3 {
+            conditions.values.push(words.to_ascii_lowercase().into());
+        }
+    }
     let text = format!(
         "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation,
                 jobs.post, jobs.target, jobs.kind, jobs.reason, jobs.updated_at, posts.body ->> '$.text',
                 (SELECT count(*) FROM publications WHERE publications.job = jobs.id AND remote_id IS NULL)
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
-         WHERE {} ORDER BY jobs.id LIMIT ?",
+         WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
     );
     conditions.values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());

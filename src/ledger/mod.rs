@@ -1,10 +1,11 @@
 //! The durable record, in SQLite. One thread owns the connection; every command that waits when it is free goes into
-//! one transaction, so that a hundred workers cost one write to the disk and not a hundred.
+//! one transaction, so that a hundred workers cost one write to the disk and not a hundred. People look on another.
 
 mod jobs;
 mod listing;
 mod open;
 mod posts;
+mod reader;
 mod rows;
 mod schema;
 mod writer;
@@ -23,6 +24,7 @@ use mynah_domain::{
     },
 };
 pub use open::{OpenError, is_in_use};
+use reader::Reader;
 use rusqlite::Connection;
 use writer::Writer;
 
@@ -30,6 +32,7 @@ use writer::Writer;
 #[derive(Clone)]
 pub struct SqliteLedger {
     writer: Writer,
+    reader: Reader,
     clock: Arc<dyn Clock>,
 }
 
@@ -53,7 +56,8 @@ impl SqliteLedger {
         committed: impl Fn(Duration) + Send + 'static,
     ) -> Result<Self, OpenError> {
         let opened = open::open(file)?;
-        Ok(Self { writer: Writer::start(opened, committed), clock })
+        let reader = Reader::open(file).map_err(|error| open::explain(file, &error))?;
+        Ok(Self { writer: Writer::start(opened, committed), reader, clock })
     }
 
     async fn run<T: Send + 'static>(
@@ -132,11 +136,11 @@ impl Ledger for SqliteLedger {
         limit: usize,
     ) -> Result<Vec<JobLine>, LedgerError> {
         let filter = filter.clone();
-        self.run(move |db| listing::jobs(db, &filter, after, limit)).await
+        self.reader.run(move |db| listing::jobs(db, &filter, after, limit)).await
     }
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
-        self.run(jobs::counts).await
+        self.reader.run(jobs::counts).await
     }
 
     async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError> {

@@ -190,7 +190,7 @@ fn damaged(path: &Path, detail: &str) -> OpenError {
     OpenError::Damaged { path: path.to_owned(), detail: detail.join(" ") }
 }
 
-fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign { path },

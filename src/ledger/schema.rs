@@ -6,6 +6,10 @@
 /// Marks a file as Mynah's: `Mynh`.
 pub(super) const APPLICATION_ID: i32 = 0x4d79_6e68;
 
+/// What is not done, as in the index `jobs_undone`, word for word, or it would not be used.
+pub(super) const UNDONE: &str =
+    "jobs.state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held', 'failed')";
+
 /// The steps from each version to the next; a file's version is how many were taken.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
@@ -69,5 +73,34 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE INDEX jobs_undone ON jobs (id)
         WHERE state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held', 'failed');
+    ",
+    // How many jobs are done is asked for again and again, and counting them would cost all that was ever said.
+    "
+    CREATE TABLE settled (
+        target TEXT NOT NULL,
+        state  TEXT NOT NULL,
+        jobs   INTEGER NOT NULL,
+        PRIMARY KEY (target, state)
+    ) STRICT, WITHOUT ROWID;
+
+    INSERT INTO settled SELECT target, state, count(*) FROM jobs
+        WHERE state IN ('published', 'skipped') GROUP BY target, state;
+
+    CREATE TRIGGER job_recorded AFTER INSERT ON jobs WHEN new.state IN ('published', 'skipped')
+    BEGIN
+        INSERT INTO settled VALUES (new.target, new.state, 1)
+            ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+    END;
+    CREATE TRIGGER job_settled AFTER UPDATE OF state ON jobs
+        WHEN new.state IN ('published', 'skipped') AND old.state <> new.state
+    BEGIN
+        INSERT INTO settled VALUES (new.target, new.state, 1)
+            ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+    END;
+    CREATE TRIGGER job_opened AFTER UPDATE OF state ON jobs
+        WHEN old.state IN ('published', 'skipped') AND old.state <> new.state
+    BEGIN
+        UPDATE settled SET jobs = jobs - 1 WHERE target = old.target AND state = old.state;
+    END;
     ",
 ];

@@ -11,7 +11,7 @@ use mynah_domain::{
 };
 use url::{Host, Url};
 
-use super::{EngineName, Start, nearest::nearest, read::LEVELS};
+use super::{EngineName, Preset, Start, former::PRESETS, nearest::nearest, read::LEVELS};
 use crate::telemetry::logging::{MODULES, ModuleLevel};
 
 /// Why a value is not taken.
@@ -82,6 +82,15 @@ fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str> + Clone) ->
         Some(name) => format!("did you mean {name:?}? It can be {all}"),
         None => format!("it can be {all}"),
     }
+}
+
+/// A preset, by the name that it has here or had in the bot that Mynah replaces.
+pub(super) fn preset(value: &ValueKind) -> Read<Preset> {
+    let former = text_of(value).ok().and_then(|text| PRESETS.iter().find(|(name, _)| *name == text));
+    former.map_or_else(
+        || choice(&Preset::ALL.map(|preset| (preset.as_str(), preset)))(value),
+        |(_, preset)| Ok(*preset),
+    )
 }
 
 /// Yes or no.

@@ -12,7 +12,7 @@ use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use toml_edit::{Document, Item, TableLike};
 
 use super::{
-    SettingsSources,
+    SettingsSources, former,
     problem::{Place, Problem},
 };
 
@@ -63,6 +63,11 @@ impl Layers {
                 environment.push((key.clone(), name.clone(), value.clone()));
             }
             written.insert(key, Written { place, is_section: false });
+        }
+        for former::Said { key, variable, value } in former::said(&sources.env) {
+            environment.push((key.to_owned(), variable_of_key(key), value));
+            let place = Place::Environment(variable.to_owned());
+            written.insert(key.to_owned(), Written { place, is_section: false });
         }
         let mut flags = vec![];
         for flag in &sources.overrides {

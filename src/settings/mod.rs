@@ -9,9 +9,11 @@
 //! - `layers` lays the three over one another and knows the place of each key; `reader` reads keys one by one; `read`
 //!   and `targets` name every key there is; `kinds` are the types of values.
 //! - [`Change`] is what other settings change while the service runs.
+//! - [`Former`] names are those of the bot that Mynah replaces.
 //! - `unknown` finds what was written and is never read; `secrets` finds keys and tokens.
 
 mod change;
+mod former;
 mod kinds;
 mod layers;
 mod model;
@@ -28,6 +30,7 @@ mod unknown;
 use std::{collections::HashMap, fmt, path::PathBuf};
 
 pub use change::Change;
+pub use former::Former;
 pub use model::{
     AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
     InForce, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
@@ -94,7 +97,9 @@ pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
     match settings {
         Some(settings) if problems.is_empty() => {
             in_force.append(&mut vault.in_force);
-            Ok(Settings { in_force, ..settings })
+            let preset = in_force.iter().find(|one| one.key == "preset").map(|one| one.value.as_str());
+            let former = former::told(&sources.env, preset);
+            Ok(Settings { in_force, former, ..settings })
         }
         _ => Err(SettingsError::new(problems)),
     }

@@ -18,7 +18,7 @@ use mynah_domain::{
 use secrecy::SecretString;
 use url::Url;
 
-use super::Place;
+use super::{Former, Place};
 use crate::{
     http_client::Transport,
     telemetry::logging::{LogFormat, ModuleLevel},
@@ -65,12 +65,18 @@ pub struct Settings {
     /// Where people steer it.
     pub admin: AdminSettings,
     pub(super) in_force: Vec<InForce>,
+    pub(super) former: Vec<Former>,
 }
 
 impl Settings {
     /// Each setting in force, as it was written, and where; secrets by name only.
     pub fn in_force(&self) -> &[InForce] {
         &self.in_force
+    }
+
+    /// What was said in words of the bot that Mynah replaces, and for what it was taken.
+    pub fn former(&self) -> &[Former] {
+        &self.former
     }
 }
 

@@ -14,12 +14,12 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 use super::{
     kinds::{
         Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle, hosts,
-        language, listen, mark, model, module_levels, start,
+        language, listen, mark, model, module_levels, preset, start,
     },
     model::{
         ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
-        GeminiSettings, LogSettings, NETWORKS, Preset, PublisherSettings, RouterSettings, Settings,
-        ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+        GeminiSettings, LogSettings, NETWORKS, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
+        SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
@@ -57,8 +57,7 @@ const CONNECTIONS: RangeInclusive<usize> = 1..=256;
 
 /// Reads them all. `None` where there was a problem; the reader or the vault has it.
 pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<Settings> {
-    let preset =
-        reader.or("preset", "balanced", choice(&Preset::ALL.map(|preset| (preset.as_str(), preset))));
+    let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
     let data_dir = reader.or("data_dir", "data", folder);
     let account = reader.required("source.account", "write the handle of the account to follow", handle);
@@ -106,6 +105,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
         log: log?,
         admin: admin?,
         in_force: vec![],
+        former: vec![],
     })
 }
 

@@ -714,3 +714,41 @@ fn every_key_is_in_the_shipped_file_and_in_the_documentation() {
         }
     }
 }
+
+#[test]
+fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
+    let bench = Bench::least()
+        .env("OPTIMIZATION_MODE", "low_resource")
+        .env("MAX_CONCURRENT_TRANSLATIONS", "7")
+        .env("CONNECTION_POOL_SIZE", "20")
+        .env("POLL_INTERVAL_SECONDS", "300")
+        .env("ENABLE_PERFORMANCE_MONITORING", "true")
+        .env("GEMINI_MODEL", "gemini-x");
+    let settings = bench.good();
+    assert_eq!(
+        (settings.preset, settings.translator.pool_size, settings.x.connections),
+        (Preset::Memory, 7, 20)
+    );
+    assert_eq!(settings.source.poll_interval.as_secs(), 300);
+    let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
+    assert_eq!((gemini.model.as_str(), gemini.connections), ("gemini-x", 20));
+    let told: Vec<String> =
+        settings.former().iter().map(|former| format!("{} → {}", former.was, former.is)).collect();
+    assert_eq!(told.len(), 7, "{told:?}");
+    assert!(told.contains(&"POLL_INTERVAL_SECONDS=300 → source.poll_interval = \"300s\"".into()), "{told:?}");
+    assert!(told.contains(&"OPTIMIZATION_MODE=low_resource → preset = \"memory\"".into()), "{told:?}");
+    let place = settings.in_force().iter().find(|one| one.key == "source.poll_interval").unwrap();
+    assert!(place.place.to_string().contains("POLL_INTERVAL_SECONDS"), "{}", place.place);
+
+    let ours =
+        Bench::least().env("POLL_INTERVAL_SECONDS", "300").env("MYNAH__SOURCE__POLL_INTERVAL", "9s").good();
+    assert_eq!((ours.source.poll_interval.as_secs(), ours.former().len()), (9, 0), "our own names go first");
+    let named = Bench::least().set("preset=production").good();
+    assert_eq!((named.preset, named.former()[0].is.as_str()), (Preset::Speed, "preset = \"speed\""));
+    Bench::least().env("POLL_INTERVAL_SECONDS", "often").told(
+        "environment variable POLL_INTERVAL_SECONDS",
+        "source.poll_interval",
+        "often",
+        "\"60s\"",
+    );
+}

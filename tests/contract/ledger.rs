@@ -468,6 +468,17 @@ pub(crate) async fn jobs_are_listed_by_what_is_asked_for<B: Bench>() {
         (1, token, vec!["Hola".to_owned()])
     );
 
+    let words = |words: &str| JobFilter { words: Some(words.into()), ..JobFilter::default() };
+    assert_eq!(ids(&list(words("pOST 2")).await).len(), 2);
+    assert_eq!(ids(&list(words("A LINK was")).await), [jobs[0].id]);
+    assert_eq!(ids(&list(words("hola")).await), [jobs[2].id]);
+    assert!(list(words("%")).await.is_empty(), "no sign has a meaning of its own");
+
+    let newest = JobFilter { newest_first: true, ..JobFilter::default() };
+    let first = ledger.jobs(&newest, None, 4).await.unwrap();
+    let rest = ledger.jobs(&newest, Some(first[3].id), 4).await.unwrap();
+    assert_eq!(ids(&[first, rest].concat()), ids(&all).into_iter().rev().collect::<Vec<_>>());
+
     let first = ledger.jobs(&JobFilter::default(), None, 4).await.unwrap();
     let rest = ledger.jobs(&JobFilter::default(), Some(first[3].id), 4).await.unwrap();
     assert_eq!(ids(&[first, rest].concat()), ids(&all));

@@ -93,6 +93,10 @@ pub struct JobFilter {
     pub post: Option<PostId>,
     /// Held or skipped for this sort of reason, by its name.
     pub kind: Option<String>,
+    /// With these words in the post, in what is said of it or in the reason, whatever the case of ASCII letters.
+    pub words: Option<String>,
+    /// The newest first; what is asked for after one then comes before it.
+    pub newest_first: bool,
 }
 
 /// A job as a person sees it: where it stands, since when and why, and what it says.

@@ -25,20 +25,30 @@ async function call(path, body) {
   return told;
 }
 
-function button(text, label, act) {
+function tell(text) {
+  by("said").textContent = text;
+}
+
+async function act(label, act) {
+  try {
+    await act();
+    tell(`${label}: done`);
+  } catch (error) {
+    tell(`${label}: ${error.message}`);
+  }
+  look();
+}
+
+function button(text, label, does) {
   const made = element("button", text);
   made.type = "button";
   made.setAttribute("aria-label", label);
   made.addEventListener("click", async () => {
     made.disabled = true;
-    try {
-      await act();
-      by("said").textContent = `${label}: done`;
-    } catch (error) {
-      by("said").textContent = `${label}: ${error.message}`;
-    }
+    // Let go of, it is drawn anew with the rest.
+    made.blur();
+    await act(label, does);
     made.disabled = false;
-    look();
   });
   return made;
 }
@@ -63,21 +73,29 @@ function drawPipeline(stats, actors) {
   const workers = actors.filter((actor) => actor.name.startsWith("translator"));
   const busy = sum(workers.map((actor) => actor.in_hand ?? 0));
   const engines = Object.keys(stats.operations).filter((name) => name.endsWith(".translate"));
-  const node = (name, lines, wrong) => {
+  const translated = (stats) => sum(engines.map((name) => stats.operations[name]?.calls ?? 0));
+  // What flows into a box, and how much of it fails, stands on the way to it.
+  const node = (name, lines, flow, wrong) => {
     const box = element("div", element("b", name), "node");
     for (const line of lines) box.append(element("span", line));
-    if (wrong) box.append(element("span", `${wrong} errors`, "wrong"));
-    return element("li", box);
+    const edge = flow && element("span", flow, "edge");
+    if (edge && wrong) edge.append(element("div", `${wrong} failed`, "bad"));
+    if (!edge && wrong) box.append(element("span", `${wrong} failed`, "bad"));
+    return element("li", edge ? [edge, box] : box);
   };
+  const perSecond = (of) => `${rate(of).toFixed(1)}/s`;
   by("pipeline").replaceChildren(
-    node("X timeline", [`${calls(stats, "x.read")} polls`], errors(stats, "x.read")),
-    node("Router", [`${count(stats, "posts.recorded")} posts`, `${states(stats, "queued")} queued`]),
-    node(`Translators × ${workers.length}`, [`${busy} in hand`, `${rate((s) => count(s, "items.translated")).toFixed(1)} a second`]),
+    node("X timeline", [`${calls(stats, "x.read")} polls`], "", errors(stats, "x.read")),
+    node("Router", [`${count(stats, "posts.recorded")} posts`, `${states(stats, "queued")} queued`],
+      perSecond((s) => count(s, "posts.recorded"))),
+    node(`Translators × ${workers.length}`, [`${busy} in hand`, `${count(stats, "cache.hits")} from the cache`],
+      perSecond((s) => count(s, "cache.hits") + count(s, "cache.misses"))),
     node("Engines", engines.map((name) => `${name.split(".")[0]}: ${stats.operations[name].calls} calls`),
-      sum(engines.map((name) => errors(stats, name)))),
-    node("Publishers", [`${states(stats, "ready", "publishing", "unknown")} waiting`,
-      `${rate((s) => count(s, "jobs.published")).toFixed(1)} a second`], errors(stats, "x.post")),
-    node("Published", [`${states(stats, "published")} jobs`, `${states(stats, "held")} held, ${states(stats, "failed")} failed`]),
+      perSecond(translated), sum(engines.map((name) => errors(stats, name)))),
+    node("Publishers", [`${states(stats, "ready", "publishing", "unknown")} waiting`],
+      perSecond((s) => count(s, "items.translated") + count(s, "cache.hits"))),
+    node("Published", [`${states(stats, "published")} jobs`, `${states(stats, "held")} held, ${states(stats, "failed")} failed`],
+      perSecond((s) => count(s, "jobs.published")), errors(stats, "x.post")),
   );
 }
 
@@ -109,6 +127,7 @@ function drawCharts() {
   };
   by("charts").replaceChildren(
     chart("published", "a second", steps((stats) => count(stats, "jobs.published"))),
+    chart("from post to published, P99", "s", seen.map((stats) => (stats.operations["post.published"]?.p99_ms ?? 0) / 1e3)),
     chart("X answers, P99", "ms", seen.map((stats) => stats.operations["x.post"]?.p99_ms ?? 0)),
     chart("cache hits", "%", seen.map(hits)),
     chart("memory", "MB", seen.map((stats) => stats.resources.rss_bytes / 1e6)),
@@ -155,10 +174,9 @@ async function drawJobs(stats) {
     for (const [state, number] of Object.entries(jobs)) all[state] = (all[state] ?? 0) + number;
   }
   by("tally").textContent = Object.entries(all).map(([state, number]) => `${number} ${state}`).join(" · ") || "none yet";
-  const { jobs } = await call(`/api/jobs?limit=200&state=${encodeURIComponent(by("job-state").value)}`);
-  const words = by("job-search").value.toLowerCase();
-  const found = jobs.filter((job) => !words || `${job.text} ${job.reason ?? ""} ${job.target}`.toLowerCase().includes(words));
-  by("jobs").replaceChildren(...found.slice(0, 50).map((job) => {
+  const query = new URLSearchParams({ limit: 50, newest_first: true, state: by("job-state").value, words: by("job-search").value });
+  const { jobs } = await call(`/api/jobs?${query}`);
+  by("jobs").replaceChildren(...jobs.map((job) => {
     const state = element("td", [element("span", job.state), element("div", job.reason ?? job.kind ?? "", "reason")]);
     const acts = element("td", "");
     if (job.state === "held" || job.state === "failed") {
@@ -173,6 +191,52 @@ async function drawJobs(stats) {
       acts,
     ]);
   }));
+}
+
+async function drawSaid() {
+  const { jobs } = await call("/api/jobs?limit=10&newest_first=true&state=published");
+  by("last-said").replaceChildren(...jobs.map((job) => element("tr", [
+    element("td", job.text, "words"),
+    element("td", (job.translation ?? []).join("\n\n"), "words"),
+    element("td", [job.target, element("div", `${new Date(job.updated_at).toLocaleTimeString()}, ${job.engine ?? ""}`, "reason")]),
+  ])));
+}
+
+const LINES = 200;
+
+function logLine(data) {
+  const { time, level, module, message, ...fields } = JSON.parse(data);
+  const told = Object.entries(fields).slice(0, 12).map(([name, value]) => `${name}=${value}`).join(" ");
+  const log = by("log");
+  const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+  const line = element("div", `${time} ${level} ${module} ${message} ${told}`, level === "warn" || level === "error" ? "warn" : "");
+  log.append(line);
+  while (log.childElementCount > LINES) log.firstElementChild.remove();
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+/// Follows the log for as long as the service runs. An EventSource cannot send a token.
+let following = false;
+async function follow() {
+  if (following) return;
+  following = true;
+  try {
+    const token = sessionStorage.getItem("token");
+    const answer = await fetch("/events?last=50", { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    if (answer.ok) {
+      by("log").replaceChildren();
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        const lines = (rest + part.value).split("\n");
+        rest = lines.pop();
+        for (const line of lines) if (line.startsWith("data: {")) logLine(line.slice(6));
+      }
+    }
+  } catch {
+    // The next look tries again.
+  }
+  following = false;
 }
 
 async function look() {
@@ -194,6 +258,11 @@ async function look() {
       drawPauses(pauses);
       await drawJobs(stats);
     }
+    await drawSaid();
+    if (document.activeElement !== by("pool-size")) {
+      by("pool-size").value = actors.filter((actor) => actor.name.startsWith("translator")).length;
+    }
+    follow();
     drawCalls(stats);
   } catch (error) {
     by("state").textContent = error.message;
@@ -208,6 +277,17 @@ by("token-form").addEventListener("submit", (event) => {
   look();
 });
 by("job-form").addEventListener("submit", (event) => event.preventDefault());
-by("job-form").addEventListener("input", () => seen.length && drawJobs(seen.at(-1)));
+let typing;
+by("job-form").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => seen.length && drawJobs(seen.at(-1)).catch((error) => tell(error.message)), 250);
+});
+by("pool-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const size = Number(by("pool-size").value);
+  by("pool-size").blur();
+  act(`resize translators to ${size}`, () => call("/api/pool/translator", { size }));
+});
+by("reload").addEventListener("click", () => act("reload settings", () => call("/api/reload", {})));
 look();
 setInterval(look, EVERY);
