@@ -70,6 +70,37 @@ pub(super) fn jobs(
     statement.query_map(params_from_iter(conditions.values), line)?.collect()
 }
 
+pub(super) fn last_said(
+    db: &Connection,
+    targets: &[TargetId],
+    limit: usize,
+) -> rusqlite::Result<Vec<JobLine>> {
+    // Of each target by itself, by the index there is; one over all of them would cost each publication.
+    let mut statement = db.prepare_cached(
+        "SELECT job, max(sent_at) FROM (
+             SELECT job, sent_at FROM publications
+             WHERE target = ? AND sent_at IS NOT NULL ORDER BY intent_at DESC LIMIT ?
+         ) GROUP BY job",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut said: Vec<(i64, JobId)> = Vec::new();
+    for target in targets {
+        let rows =
+            statement.query_map((target.as_str(), limit), |row| Ok((row.get(1)?, JobId(row.get(0)?))))?;
+        said.extend(rows.collect::<Result<Vec<_>, _>>()?);
+    }
+    said.sort_unstable_by(|a, b| b.cmp(a));
+    said.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let order: Vec<JobId> = said.into_iter().map(|(_, job)| job).collect();
+    if order.is_empty() {
+        return Ok(Vec::new());
+    }
+    let filter = JobFilter { ids: order.clone(), ..JobFilter::default() };
+    let mut lines = jobs(db, &filter, None, order.len())?;
+    lines.sort_by_key(|line| order.iter().position(|job| *job == line.id));
+    Ok(lines)
+}
+
 /// What a row must fulfil; the texts are this file's own, whatever is asked for goes in as a value.
 #[derive(Default)]
 struct Conditions {

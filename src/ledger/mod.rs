@@ -139,6 +139,11 @@ impl Ledger for SqliteLedger {
         self.reader.run(move |db| listing::jobs(db, &filter, after, limit)).await
     }
 
+    async fn last_said(&self, targets: &[TargetId], limit: usize) -> Result<Vec<JobLine>, LedgerError> {
+        let targets = targets.to_vec();
+        self.reader.run(move |db| listing::last_said(db, &targets, limit)).await
+    }
+
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         self.reader.run(jobs::counts).await
     }

@@ -484,6 +484,28 @@ pub(crate) async fn jobs_are_listed_by_what_is_asked_for<B: Bench>() {
     assert_eq!(ids(&[first, rest].concat()), ids(&all));
 }
 
+pub(crate) async fn what_was_said_last_is_told_first<B: Bench>() {
+    let clock = TestClock::at("2026-11-23T12:00:00Z");
+    let ledger = B::new(clock.clone()).open();
+    ledger.record(page([1, 2, 3], &["es", "ca"])).await.unwrap();
+    let (es, ca) = (line(&*ledger, "es").await, line(&*ledger, "ca").await);
+    for (minute, job) in [&es[0], &ca[0], &es[1], &es[2]].into_iter().enumerate() {
+        clock.set(&format!("2026-11-23T12:0{minute}:00Z"));
+        let token = to_publishing(&*ledger, job).await;
+        let sent = JobEvent::PartSent { part: 0, remote_id: PostId(format!("{minute}0")) };
+        change(&*ledger, job, token, vec![begun(0), sent, JobEvent::Published]).await.unwrap();
+    }
+    let said = async |targets: &[&str], limit| {
+        let targets: Vec<_> = targets.iter().map(|name| target(name)).collect();
+        let lines = ledger.last_said(&targets, limit).await.unwrap();
+        lines.into_iter().map(|line| line.id).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&["es", "ca"], 9).await, [es[2].id, es[1].id, ca[0].id, es[0].id]);
+    assert_eq!(said(&["es", "ca"], 2).await, [es[2].id, es[1].id]);
+    assert_eq!(said(&["ca"], 2).await, [ca[0].id]);
+    assert!(said(&[], 2).await.is_empty());
+}
+
 pub(crate) async fn what_may_be_on_the_account_is_not_skipped<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
@@ -527,6 +549,7 @@ macro_rules! ledger_contract {
             what_was_in_hand_is_taken_up_after_a_crash
             what_a_limit_held_is_looked_at_anew_after_a_start
             what_waited_for_another_try_is_tried_at_once_after_a_start
+            what_was_said_last_is_told_first
             only_what_was_begun_counts_against_the_caps
             messages_on_record_are_told_from_others
             an_intent_remembers_the_newest_message_of_its_account

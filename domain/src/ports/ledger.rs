@@ -70,6 +70,9 @@ pub trait Ledger: Send + Sync {
         limit: usize,
     ) -> Result<Vec<JobLine>, LedgerError>;
 
+    /// The jobs that these targets published last, the latest first.
+    async fn last_said(&self, targets: &[TargetId], limit: usize) -> Result<Vec<JobLine>, LedgerError>;
+
     /// How many jobs stand where, by target.
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
 

@@ -31,6 +31,14 @@ pub(super) async fn list(
     Ok(Json(control::list(&*control.ledger, &filter, query.after.map(JobId), limit).await?))
 }
 
+/// How many publications are shown.
+const SAID: usize = 10;
+
+pub(super) async fn said(control: Data<Control>) -> Result<Json<wire::Jobs>, ApiError> {
+    let lines = control.ledger.last_said(&control.targets(), SAID).await?;
+    Ok(Json(wire::Jobs { jobs: lines.into_iter().map(wire::Job::from).collect(), next: None }))
+}
+
 pub(super) async fn retry(
     control: Data<Control>,
     choice: Json<wire::Choice>,

@@ -51,6 +51,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/pauses").get(pauses::list))
         .service(web::resource("/api/pauses/{what}").post(pauses::pause))
         .service(web::resource("/api/pauses/{what}/resume").post(pauses::resume))
+        .service(web::resource("/api/said").get(jobs::said))
         .service(web::resource("/api/jobs").get(jobs::list))
         .service(web::resource("/api/jobs/retry").post(jobs::retry))
         .service(web::resource("/api/jobs/skip").post(jobs::skip))

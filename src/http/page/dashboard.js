@@ -194,7 +194,7 @@ async function drawJobs(stats) {
 }
 
 async function drawSaid() {
-  const { jobs } = await call("/api/jobs?limit=10&newest_first=true&state=published");
+  const { jobs } = await call("/api/said");
   by("last-said").replaceChildren(...jobs.map((job) => element("tr", [
     element("td", job.text, "words"),
     element("td", (job.translation ?? []).join("\n\n"), "words"),

@@ -1,0 +1,261 @@
+//! The dashboard in a real Chromium, as somebody at a desk sees and presses it. With `SCREENSHOTS` set to a folder, pictures of
+//! it are left there.
+#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+
+mod support;
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
+use serde_json::{Value, json};
+use support::{PATIENCE, Running, Said, Town, numbered, numbers, until};
+
+const TOKEN: &str = "a-token-for-the-test-0123456789";
+
+/// A driver, the browser that it started, and a page in it. Both end with this.
+struct Browser {
+    driver: Child,
+    page: Client,
+}
+
+impl Browser {
+    async fn open() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is missing: `make setup` installs it");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port: u16 = lines
+            .find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok())
+            .expect("the driver says its port");
+        // Its further words are nobody's business, and must find a reader.
+        std::thread::spawn(move || lines.count());
+        let options = json!({"goog:chromeOptions": {"args": [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--window-size=1280,2600", "--hide-scrollbars"
+        ]}});
+        let Value::Object(options) = options else { unreachable!() };
+        let page = ClientBuilder::new(HttpConnector::new())
+            .capabilities(options)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        Self { driver, page }
+    }
+
+    async fn close(mut self) {
+        self.page.clone().close().await.unwrap();
+        self.driver.kill().unwrap();
+        self.driver.wait().unwrap();
+    }
+
+    /// Waits until a script of the page says so.
+    async fn until(&self, what: &str, script: &str) {
+        let begun = Instant::now();
+        while self.js(script).await != json!(true) {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the page never showed it: {what}\n{}",
+                self.text("body").await
+            );
+            actix_rt::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn js(&self, script: &str) -> Value {
+        self.page.execute(script, vec![]).await.unwrap()
+    }
+
+    async fn text(&self, selector: &str) -> String {
+        self.page.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
+    }
+
+    /// Presses what has that name. The page is drawn anew all the time, so what was found may be gone.
+    async fn press(&self, name: &str) {
+        let selector = format!("button[aria-label=\"{name}\"]");
+        let begun = Instant::now();
+        loop {
+            if let Ok(button) = self.page.find(Locator::Css(&selector)).await
+                && button.click().await.is_ok()
+            {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "there is no {name} to press");
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn picture(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("SCREENSHOTS") {
+            let picture = self.page.screenshot().await.unwrap();
+            std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Where a test failed, the driver takes the browser with it.
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// A service under load, that asks for a token.
+async fn service(posts: usize, hostile: Option<&str>) -> (Town, Running, String) {
+    let texts = hostile.map(str::to_owned).into_iter().chain(numbered(posts));
+    let config = SandboxConfig {
+        account: support::SOURCE.into(),
+        timeline: texts.map(TimelinePost::new).collect(),
+        rate_limits: RateLimits::unlimited(),
+        x_latency: Duration::from_millis(20),
+        gemini_latency: Duration::from_millis(150),
+        ..SandboxConfig::default()
+    };
+    let config = config.target("town_es", "es").target("town_fr", "fr");
+    let mut town = Town::on(mynah_sandbox::start(config).await.unwrap(), &["es", "fr"], "gemini");
+    town.environment = vec![("MYNAH_ADMIN_TOKEN".into(), TOKEN.into())];
+    town.settings.extend(["translator.pool_size=4".into(), "engine.gemini.batch=2".into()]);
+    let running = town.start(&["run"]);
+    let address = town.folder.path().join("data/admin");
+    until("the admin API listens", || address.exists()).await;
+    let address = std::fs::read_to_string(address).unwrap();
+    (town, running, format!("http://{}/", address.trim()))
+}
+
+async fn give_token(browser: &Browser) {
+    browser.until("the token is asked for", "return !document.getElementById('token-form').hidden").await;
+    let form = browser.page.find(Locator::Id("token")).await.unwrap();
+    form.send_keys(TOKEN).await.unwrap();
+    browser.page.find(Locator::Css("#token-form button")).await.unwrap().click().await.unwrap();
+    browser
+        .until("it is well", "return document.getElementById('state').textContent.startsWith('ready')")
+        .await;
+}
+
+/// How many translators the page shows.
+fn so_many(count: usize) -> String {
+    format!(
+        "return [...document.querySelectorAll('#actors tr')].filter(row => \
+         row.textContent.startsWith('translator')).length === {count}"
+    )
+}
+
+#[actix_rt::test]
+async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing() {
+    let (town, running, address) = service(300, None).await;
+    let browser = Browser::open().await;
+    browser.page.goto(&address).await.unwrap();
+    give_token(&browser).await;
+    browser.until("four translators", &so_many(4)).await;
+    town.until_published("es", 20).await;
+    for size in [12, 2] {
+        browser
+            .js(&format!(
+                "const size = document.getElementById('pool-size'); size.focus(); size.value = {size}"
+            ))
+            .await;
+        browser
+            .page
+            .find(Locator::Css("#pool-form button:not([type])"))
+            .await
+            .unwrap()
+            .click()
+            .await
+            .unwrap();
+        browser.until("so many translators", &so_many(size)).await;
+        assert!(browser.text("#said").await.contains("done"));
+        let more = town.publications("es").len() + 20;
+        town.until_published("es", more).await;
+        if size == 12 {
+            browser.picture("dashboard-light.png").await;
+        }
+    }
+    browser.press("restart translator-1").await;
+    browser.press("restart router").await;
+    let restarted = "return [...document.querySelectorAll('#actors tr')].some(row => \
+                     row.textContent.startsWith('routerrunning1'))";
+    browser.until("the router was built anew", restarted).await;
+    let points =
+        "return Number(document.querySelector('#charts polyline').getAttribute('points').split(' ').length)";
+    let before = browser.js(points).await;
+    browser.until("the charts move", &format!("{} > {before}", points.trim_end_matches(';'))).await;
+    let published = "return Number(document.querySelector('#pipeline li:last-child').textContent.match(/(\\d+) jobs/)[1]) > 100";
+    browser.until("what is published is counted", published).await;
+    browser.until("the log is followed", "return document.getElementById('log').childElementCount > 5").await;
+    browser
+        .until("what was said last", "return document.querySelectorAll('#last-said tr').length === 10")
+        .await;
+    for language in ["es", "fr"] {
+        town.until_published(language, 300).await;
+    }
+    browser.page.set_window_size(390, 2600).await.unwrap();
+    browser.picture("dashboard-phone.png").await;
+    browser.close().await;
+    assert_eq!(running.terminate(), Some(0));
+    for language in ["es", "fr"] {
+        assert_eq!(numbers(&town.publications(language)), (1..=300).collect::<Vec<_>>(), "{language}");
+    }
+}
+
+/// What somebody writes who means harm: to pages, and with an escape code that colours terminals.
+const HOSTILE: &str = "Hello <script>window.harmed = 1</script><img src=x onerror=\"window.harmed = 1\"> \
+                       \u{1b}[31mred\u{1b}]0;harmed\u{7} \u{202E}gnihtyna";
+
+#[actix_rt::test]
+async fn nothing_is_decided_without_the_token_and_a_hostile_post_harms_neither_page_nor_terminal() {
+    let (town, running, address) = service(3, Some(HOSTILE)).await;
+    town.until_published("es", 3).await;
+    let browser = Browser::open().await;
+    browser.page.goto(&address).await.unwrap();
+    browser.until("the token is asked for", "return !document.getElementById('token-form').hidden").await;
+    assert_eq!(browser.js("return document.querySelectorAll('#jobs tr, #actors tr').length").await, json!(0));
+    let answers = browser
+        .page
+        .execute_async(
+            "const done = arguments[0]; const json = { 'Content-Type': 'application/json' };
+             Promise.all(['/api/jobs/skip', '/api/jobs/retry', '/api/pool/translator', '/api/reload',
+                 '/api/actors/router/restart', '/api/pauses/all'].map((path) =>
+                 fetch(path, { method: 'POST', headers: json, body: JSON.stringify({ ids: [1] }) })
+                     .then((answer) => answer.status))).then(done);",
+            vec![],
+        )
+        .await
+        .unwrap();
+    assert_eq!(answers, json!([401, 401, 401, 401, 401, 401]));
+
+    give_token(&browser).await;
+    let shown = "return document.getElementById('jobs').textContent.includes('<script>window.harmed')";
+    browser.until("the held post is shown as it is", shown).await;
+    let harmed = "return [window.harmed === undefined, document.title === 'Mynah', \
+                  document.querySelectorAll('main script, main img').length === 0].join()";
+    assert_eq!(browser.js(harmed).await, json!("true,true,true"));
+    let skip = "return document.querySelector('#jobs button[aria-label^=skip]').getAttribute('aria-label')";
+    let skip = browser.js(skip).await.as_str().unwrap().to_owned();
+    browser.press(&skip).await;
+    let done = format!("return document.getElementById('said').textContent === '{skip}: done'");
+    browser.until("it is done", &done).await;
+    browser.page.find(Locator::Id("job-search")).await.unwrap().send_keys("gnihtyna").await.unwrap();
+    let found = "return document.querySelectorAll('#jobs tr').length === 1";
+    browser.until("the other is found by its words", found).await;
+    browser.picture("dashboard-hostile.png").await;
+    browser.close().await;
+
+    for args in [&["jobs", "--state", "held,skipped"][..], &["logs"], &["performance"], &["pause"]] {
+        let said = Said::from(town.command(args).output().unwrap());
+        said.is_done();
+        let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{202A}'..='\u{202E}').contains(&c);
+        assert!(!said.out.contains(obeyed), "{args:?}: {:?}", said.out);
+    }
+    assert!(!town.log().contains(['\u{1b}', '\u{202E}']), "{:?}", town.log());
+    assert_eq!(running.terminate(), Some(0));
+}
