@@ -17,7 +17,7 @@ demo: setup ## Says a small timeline again in Spanish, Catalan and Galician, wit
 	cargo run --release --locked --quiet -- demo $(ARGS)
 
 .PHONY: test
-test: setup ## Runs every test
+test: setup setup-browser ## Runs every test
 	cargo test --workspace --locked --features failpoints $(ARGS)
 
 .PHONY: chaos
@@ -55,6 +55,21 @@ audit: ## Checks licences, bans, sources and advisories of every dependency
 .PHONY: image
 image: ## Builds the container image, mynah:latest
 	docker build -t mynah:latest .
+
+# Debian and Ubuntu name the driver differently.
+.PHONY: setup-browser
+setup-browser:
+	@command -v chromedriver >/dev/null || { \
+	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	    $$sudo apt-get update -qq; \
+	    if apt-cache show chromium-driver >/dev/null 2>&1; then driver=chromium-driver; else driver=chromium-chromedriver; fi; \
+	    echo "installing: $$driver"; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$driver >/dev/null; \
+	}
+
+.PHONY: deploy-check
+deploy-check: ## Checks the files of deploy/ and compose.yaml against schemas and with promtool
+	deploy/check.sh
 
 .PHONY: setup
 setup: ## Installs Debian's packages that are missing (asks sudo only then)

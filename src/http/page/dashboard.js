@@ -110,7 +110,7 @@ function chart(name, unit, values) {
   svg.setAttribute("aria-label", `${name}: ${last.toFixed(1)} ${unit}, at most ${Math.max(0, ...values).toFixed(1)}`);
   const top = Math.max(...values, 1e-9);
   const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  line.setAttribute("points", values.map((value, at) => `${at},${58 - (56 * value) / top}`).join(" "));
+  line.setAttribute("points", values.map((value, at) => `${(150 * at) / Math.max(1, values.length - 1)},${58 - (56 * value) / top}`).join(" "));
   svg.append(line);
   figure.append(svg);
   return figure;
