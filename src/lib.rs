@@ -12,6 +12,7 @@
 //! - [`telemetry`]: what operators read.
 
 pub mod app;
+pub mod benchmark;
 pub mod cli;
 pub mod control;
 pub mod destinations;

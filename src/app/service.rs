@@ -12,6 +12,7 @@ use mynah_actors::{
     poller::{Polled, PollerParts, Schedule, Start},
     publisher::{Bucket, Limits, PublisherParts},
     router::{RouterParts, RouterSettings},
+    stats::Meter,
     supervision::supervisor::SupervisorSettings,
     translator::{TranslatorParts, asking::Asking},
     upstreams::Upstreams,
@@ -40,6 +41,16 @@ pub struct Watch {
     pub polls: Option<mpsc::UnboundedSender<Polled>>,
 }
 
+/// Whether anything is measured: without it there is nothing to see, and nothing that it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Telemetry {
+    /// As ever.
+    #[default]
+    On,
+    /// For measuring what the measuring costs.
+    Off,
+}
+
 /// A running service.
 pub struct Service {
     /// Its actors.
@@ -54,6 +65,7 @@ struct Lasting {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     links: Links,
+    meter: Meter,
     upstreams: Upstreams,
     pauses: Pauses,
     watch: Watch,
@@ -76,14 +88,31 @@ impl Service {
     /// # Errors
     /// A sentence that names what cannot be used and what to do.
     pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Self, String> {
+        Self::start_with(settings, schedule, watch, Telemetry::On).await
+    }
+
+    /// The same, with or without statistics.
+    ///
+    /// # Errors
+    /// A sentence that names what cannot be used and what to do.
+    pub async fn start_with(
+        settings: &Settings,
+        schedule: Schedule,
+        watch: Watch,
+        telemetry: Telemetry,
+    ) -> Result<Self, String> {
         for Former { was, is } in settings.former() {
             info!(was = was.as_str(), is = is.as_str(); "former setting understood");
         }
         let links = Links::default();
-        let meter = links.meter();
+        let meter = match telemetry {
+            Telemetry::On => links.meter(),
+            Telemetry::Off => Meter::default(),
+        };
+        let of_ledger = meter.clone();
         let file = settings.data_dir.join("ledger.sqlite");
         let ledger = SqliteLedger::open_watched(&file, Arc::new(SystemClock), move |took| {
-            meter.called("ledger", "commit", took, None);
+            of_ledger.called("ledger", "commit", took, None);
         });
         let ledger: Arc<dyn Ledger> = Arc::new(ledger.map_err(|error| error.to_string())?);
         let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
@@ -96,6 +125,7 @@ impl Service {
             ledger,
             clock: Arc::new(SystemClock),
             links,
+            meter,
             upstreams: Upstreams::new(BREAKER),
             pauses: Pauses::new(silent),
             watch,
@@ -179,7 +209,7 @@ impl Lasting {
         pool_size: usize,
     ) -> Result<Parts, String> {
         let engines = super::engines(settings)?;
-        let meter = self.links.meter();
+        let meter = self.meter.clone();
         let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
         let targets = by_name(targets.iter().cloned());
         let poller = PollerParts {

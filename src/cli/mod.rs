@@ -2,6 +2,7 @@
 //! or settings.
 
 mod actors;
+mod benchmark;
 mod check;
 mod demo;
 mod health;
@@ -69,6 +70,8 @@ enum Command {
     Logs(logs::LogsArgs),
     /// Say a small timeline again in three languages, with everything on this machine
     Demo(demo::DemoArgs),
+    /// Measure how fast this machine says posts again, and what that costs
+    Benchmark(benchmark::BenchmarkArgs),
     /// Serve stand-ins for X and Gemini on this machine
     Sandbox(sandbox::SandboxArgs),
     /// Show the running service's actors, restart one, or resize the translators
@@ -153,6 +156,7 @@ pub fn main() -> ExitCode {
             }
             Command::Logs(args) => logs::logs(&args, &args.settings.load_for(Needed::Nothing)?).await,
             Command::Demo(args) => demo::demo(args).await,
+            Command::Benchmark(args) => benchmark::benchmark(args).await,
             Command::Sandbox(args) => sandbox::sandbox(args).await,
             Command::Actors(args) => actors::actors(&args, &args.settings.load_for(Needed::Nothing)?).await,
             Command::Reload(args) => reload::reload(&args, &args.settings.load_for(Needed::Nothing)?).await,

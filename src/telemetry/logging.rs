@@ -9,12 +9,14 @@ use serde_json::Value;
 use super::events::{Event, Events};
 
 /// Where lines go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Stream {
     /// Standard output: the service.
     Stdout,
     /// Standard error: a command whose output is for somebody else.
     Stderr,
+    /// A file.
+    File(std::fs::File),
 }
 
 /// The form of log lines.
@@ -75,6 +77,7 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
         .target(match stream {
             Stream::Stdout => Target::Stdout,
             Stream::Stderr => Target::Stderr,
+            Stream::File(file) => Target::Pipe(Box::new(file)),
         })
         .format(move |out, record| {
             let event = Event::of(record, out.timestamp_millis().to_string());

@@ -1,0 +1,43 @@
+//! How fast the service is on this machine: the whole of it, with its ledger and over real HTTP, against a sandbox in a
+//! process of its own. Only the publisher's limits are lifted, as they are there to be slow.
+//!
+//! - [`texts`]: what the posts say.
+//! - [`town`]: the sandbox and the settings for it.
+//! - [`round`]: one run, and what it cost.
+//! - [`bare`]: what the same calls cost with nothing around them.
+
+pub mod bare;
+pub mod round;
+pub mod texts;
+pub mod town;
+
+use std::time::Duration;
+
+use mynah_domain::Language;
+
+/// What is to be measured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How many posts.
+    pub posts: usize,
+    /// The languages that each is said in.
+    pub languages: Vec<Language>,
+    /// How long the engine takes to answer.
+    pub latency: Duration,
+    /// The share of posts that say again what another said, but for a link; 0 to 1.
+    pub repeat: f64,
+    /// Further settings, `section.key=value`.
+    pub settings: Vec<String>,
+}
+
+impl Plan {
+    /// How many jobs the posts make.
+    pub fn jobs(&self) -> usize {
+        self.posts * self.languages.len()
+    }
+}
+
+/// The benchmark could not be done: why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unmeasured(pub String);

@@ -1,0 +1,206 @@
+//! One run of a plan: from a service that starts with an empty ledger to the last publication.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use mynah_actors::{
+    events::{Event, Feed},
+    poller::Schedule,
+    stats::{Report, StatsReport},
+};
+use serde::{Deserialize, Serialize};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+
+use super::{Plan, Unmeasured, town::Town};
+use crate::app::service::{Service, Telemetry, Watch};
+
+/// Who hears of nothing for this long does not wait on.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What a run showed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// How many jobs there were.
+    pub jobs: u64,
+    /// How many of them were published.
+    pub published: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Translations in a second, those from the cache among them.
+    pub translations_per_second: f64,
+    /// Publications in a second.
+    pub publications_per_second: f64,
+    /// From a post's being on record to its publication on one target, in milliseconds: half of them took at most this long.
+    pub p50_ms: f64,
+    /// 95 of 100.
+    pub p95_ms: f64,
+    /// 99 of 100.
+    pub p99_ms: f64,
+    /// The share of translations that the cache had.
+    pub hit_rate: f64,
+    /// The most resident memory, in bytes.
+    pub rss_max_bytes: u64,
+    /// CPU of this process for each job, in microseconds.
+    pub cpu_micros_per_job: f64,
+    /// How large the ledger became.
+    pub ledger_bytes: u64,
+}
+
+/// Runs a plan once, with a fresh ledger in `data`. `progress` hears how many jobs are settled.
+///
+/// # Errors
+/// Where the service does not start, or gets nowhere.
+pub async fn run(
+    plan: &Plan,
+    town: &Town,
+    data: &Path,
+    telemetry: Telemetry,
+    mut progress: impl FnMut(u64),
+) -> Result<Round, Unmeasured> {
+    let settings = town.settings(plan, data)?;
+    let (feed, mut events) = Feed::watched();
+    let mut process = Process::new();
+    let (cpu, started) = (process.cpu(), Instant::now());
+    let schedule = Schedule::Every(settings.source.poll_interval);
+    let watch = Watch { feed, polls: None };
+    let mut service = Service::start_with(&settings, schedule, watch, telemetry).await.map_err(Unmeasured)?;
+    let mut seen = Seen::default();
+    let all = plan.jobs() as u64;
+    let mut interval = tokio::time::interval(LOOK);
+    let mut last = Instant::now();
+    while seen.settled < all {
+        tokio::select! {
+            Some(event) = events.recv() => {
+                seen.see(&event);
+                last = Instant::now();
+            }
+            reason = service.ended() => return Err(Unmeasured(reason)),
+            _ = interval.tick() => {
+                process.look();
+                progress(seen.settled);
+                if last.elapsed() > PATIENCE {
+                    return Err(Unmeasured(format!("nothing happened for {PATIENCE:?}; {} of {all} are settled", seen.settled)));
+                }
+            }
+        }
+    }
+    let took = started.elapsed();
+    let cpu = process.cpu().saturating_sub(cpu);
+    process.look();
+    let report = service.pipeline.links.stats.ask(Report).await.ok();
+    service.stop().await;
+    Ok(seen.round(took, cpu, process.rss_max, report.as_ref(), ledger_size(data)))
+}
+
+/// What became of jobs so far.
+struct Seen {
+    settled: u64,
+    published: u64,
+    recorded: HashMap<String, Instant>,
+    took: Histogram<u64>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        // The bounds are constants that the library accepts: up to an hour in microseconds, one part in a thousand.
+        let took = Histogram::new_with_max(3_600_000_000, 3).expect("the bounds are valid");
+        Self { settled: 0, published: 0, recorded: HashMap::new(), took }
+    }
+}
+
+impl Seen {
+    fn see(&mut self, event: &Event) {
+        match event {
+            Event::Recorded(post, jobs) => {
+                self.settled += jobs.iter().filter(|(_, skip)| skip.is_some()).count() as u64;
+                self.recorded.insert(post.id.0.clone(), Instant::now());
+            }
+            Event::Published(post, ..) => {
+                self.settled += 1;
+                self.published += 1;
+                if let Some(recorded) = self.recorded.get(&post.id.0) {
+                    let micros = u64::try_from(recorded.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    self.took.saturating_record(micros);
+                }
+            }
+            Event::Held(..) | Event::Failed(..) => self.settled += 1,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no run has 2^53 of anything")]
+    fn round(
+        self,
+        took: Duration,
+        cpu: Duration,
+        rss: u64,
+        report: Option<&StatsReport>,
+        ledger: u64,
+    ) -> Round {
+        let count = |name: &str| {
+            let counts = report.into_iter().flat_map(|report| &report.counts);
+            counts.filter(|(known, _)| known.to_string() == name).map(|(_, count)| *count).sum::<u64>() as f64
+        };
+        let (hits, misses) = (count("cache.hits"), count("cache.misses"));
+        let quantile = |quantile| self.took.value_at_quantile(quantile) as f64 / 1e3;
+        let seconds = took.as_secs_f64();
+        Round {
+            jobs: self.settled,
+            published: self.published,
+            seconds,
+            translations_per_second: (hits + misses) / seconds,
+            publications_per_second: self.published as f64 / seconds,
+            p50_ms: quantile(0.5),
+            p95_ms: quantile(0.95),
+            p99_ms: quantile(0.99),
+            hit_rate: if hits + misses > 0.0 { hits / (hits + misses) } else { 0.0 },
+            rss_max_bytes: rss,
+            cpu_micros_per_job: cpu.as_secs_f64() * 1e6 / (self.settled.max(1) as f64),
+            ledger_bytes: ledger,
+        }
+    }
+}
+
+fn ledger_size(data: &Path) -> u64 {
+    let files = ["ledger.sqlite", "ledger.sqlite-wal"].map(|name| fs::metadata(data.join(name)));
+    files.into_iter().flatten().map(|file| file.len()).sum()
+}
+
+/// What this process takes.
+struct Process {
+    system: Option<System>,
+    rss_max: u64,
+}
+
+impl Process {
+    fn new() -> Self {
+        Self { system: System::new().ok(), rss_max: 0 }
+    }
+
+    /// Looks, and answers the CPU time so far.
+    fn cpu(&mut self) -> Duration {
+        self.look();
+        let (Some(system), Ok(pid)) = (&self.system, sysinfo::get_current_pid()) else {
+            return Duration::ZERO;
+        };
+        system
+            .process(pid)
+            .map_or(Duration::ZERO, |process| Duration::from_millis(process.accumulated_cpu_time()))
+    }
+
+    fn look(&mut self) {
+        let (Some(system), Ok(pid)) = (&mut self.system, sysinfo::get_current_pid()) else {
+            return;
+        };
+        let what = ProcessRefreshKind::nothing().with_memory().with_cpu();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, what);
+        self.rss_max = self.rss_max.max(system.process(pid).map_or(0, sysinfo::Process::memory));
+    }
+}

@@ -1,0 +1,267 @@
+//! `mynah benchmark`: how fast this machine says posts again, and what that costs, compared with the last time.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use log::LevelFilter;
+use mynah_domain::Language;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Failure, say, scratch::Scratch, table};
+use crate::{
+    app::service::Telemetry,
+    benchmark::{Plan, Unmeasured, bare, round, round::Round, town::Town},
+    telemetry::logging::{self, LogFormat, Stream},
+};
+
+const LANGUAGES: [&str; 12] = ["es", "fr", "de", "it", "pt", "nl", "ca", "gl", "pl", "sv", "da", "tr"];
+
+#[derive(Debug, Args)]
+pub(super) struct BenchmarkArgs {
+    /// How many posts
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    posts: u32,
+    /// How many targets each is said on, 1 to 12
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=12))]
+    targets: u8,
+    /// How long the engine takes to answer
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    latency: Duration,
+    /// The share of posts that repeat another but for a link, 0 to 1: what the cache can know
+    #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]
+    repeat: f64,
+    /// How often to run it; the median of each figure is told
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=50))]
+    rounds: u8,
+    /// Also measure the same calls with nothing around them
+    #[arg(long)]
+    bare: bool,
+    /// Also measure it without statistics and log, turn by turn
+    #[arg(long)]
+    overhead: bool,
+    /// A set of defaults: balanced, speed or memory
+    #[arg(long, default_value = "speed")]
+    preset: String,
+    /// Sets one key of the service's settings; may be given often
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    settings: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("write a number from 0 to 1".into()),
+    }
+}
+
+/// What is kept for the next time, and printed as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Outcome {
+    /// What was measured, so that only the same is compared.
+    plan: String,
+    /// The medians.
+    round: Round,
+    /// The medians without statistics and log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    without_telemetry: Option<Round>,
+    /// Jobs a second of the bare calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bare_jobs_per_second: Option<f64>,
+}
+
+impl From<Unmeasured> for Failure {
+    fn from(why: Unmeasured) -> Self {
+        Self::Work(why.to_string())
+    }
+}
+
+pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
+    let folder = Scratch::new("benchmark")?;
+    let log = fs::File::create(folder.path().join("log"))
+        .map_err(|error| Failure::Work(format!("{}: {error}", folder.path().display())))?;
+    logging::init(LevelFilter::Info, &[], Stream::File(log), LogFormat::default());
+    let codes = LANGUAGES.iter().take(args.targets.into());
+    let plan = Plan {
+        posts: args.posts as usize,
+        languages: codes.filter_map(|code| code.parse::<Language>().ok()).collect(),
+        latency: args.latency,
+        repeat: args.repeat,
+        settings: [vec![format!("preset={}", args.preset)], args.settings.clone()].concat(),
+    };
+    let (mut with, mut without, mut bare_loops) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..usize::from(args.rounds) {
+        let place = |what: &str| {
+            let place = folder.path().join(format!("{what}-{number}"));
+            fs::create_dir_all(&place).map(|()| place).map_err(|error| Failure::Work(error.to_string()))
+        };
+        with.push(one(&plan, &place("with")?, Telemetry::On).await?);
+        if args.overhead {
+            log::set_max_level(LevelFilter::Off);
+            without.push(one(&plan, &place("without")?, Telemetry::Off).await?);
+            log::set_max_level(LevelFilter::Info);
+        }
+        if args.bare {
+            let place = place("bare")?;
+            let town = Town::start(&plan, &place)?;
+            bare_loops.push(bare::jobs_per_second(&plan, &town, &place.join("data")).await?);
+        }
+    }
+    let outcome = Outcome {
+        plan: format!(
+            "{} posts × {} targets, latency {:?}, repeat {}, {}",
+            args.posts,
+            args.targets,
+            args.latency,
+            args.repeat,
+            plan.settings.join(" ")
+        ),
+        round: median(&with).unwrap_or_default(),
+        without_telemetry: median(&without),
+        bare_jobs_per_second: middle(bare_loops),
+    };
+    let before = last(&outcome.plan);
+    if args.json {
+        say(json!(outcome));
+    } else {
+        show(&outcome, before.as_ref());
+    }
+    keep(outcome);
+    Ok(())
+}
+
+/// One round in a town of its own: a network refuses what it has heard before.
+async fn one(plan: &Plan, place: &std::path::Path, telemetry: Telemetry) -> Result<Round, Failure> {
+    let town = Town::start(plan, place)?;
+    let bar = bar(plan.jobs() as u64);
+    let round =
+        round::run(plan, &town, &place.join("data"), telemetry, |settled| bar.set_position(settled)).await;
+    bar.finish_and_clear();
+    // A ledger of many rounds would fill the folder.
+    let _ = fs::remove_dir_all(place);
+    Ok(round?)
+}
+
+fn bar(jobs: u64) -> ProgressBar {
+    use std::io::IsTerminal as _;
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    // The template is a constant that the library accepts.
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} jobs, {per_sec}, {eta} to go")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(jobs).with_style(style)
+}
+
+fn middle(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// The round with the median of each figure.
+fn median(rounds: &[Round]) -> Option<Round> {
+    let first = rounds.first()?;
+    let of = |figure: fn(&Round) -> f64| middle(rounds.iter().map(figure).collect()).unwrap_or_default();
+    let whole = |figure: fn(&Round) -> u64| {
+        let mut values: Vec<u64> = rounds.iter().map(figure).collect();
+        values.sort_unstable();
+        values[values.len() / 2]
+    };
+    Some(Round {
+        jobs: first.jobs,
+        published: whole(|round| round.published),
+        seconds: of(|round| round.seconds),
+        translations_per_second: of(|round| round.translations_per_second),
+        publications_per_second: of(|round| round.publications_per_second),
+        p50_ms: of(|round| round.p50_ms),
+        p95_ms: of(|round| round.p95_ms),
+        p99_ms: of(|round| round.p99_ms),
+        hit_rate: of(|round| round.hit_rate),
+        rss_max_bytes: whole(|round| round.rss_max_bytes),
+        cpu_micros_per_job: of(|round| round.cpu_micros_per_job),
+        ledger_bytes: whole(|round| round.ledger_bytes),
+    })
+}
+
+type Figure = (&'static str, fn(&Round) -> f64, usize);
+
+#[expect(clippy::cast_precision_loss, reason = "no run has 2^53 of anything")]
+const FIGURES: [Figure; 11] = [
+    ("published", |round| round.published as f64, 0),
+    ("seconds", |round| round.seconds, 2),
+    ("translations a second", |round| round.translations_per_second, 0),
+    ("publications a second", |round| round.publications_per_second, 0),
+    ("recorded → published, p50 ms", |round| round.p50_ms, 1),
+    ("recorded → published, p95 ms", |round| round.p95_ms, 1),
+    ("recorded → published, p99 ms", |round| round.p99_ms, 1),
+    ("cache hits, %", |round| round.hit_rate * 100.0, 1),
+    ("memory at most, MB", |round| round.rss_max_bytes as f64 / 1e6, 1),
+    ("CPU for a job, µs", |round| round.cpu_micros_per_job, 1),
+    ("ledger, MB", |round| round.ledger_bytes as f64 / 1e6, 1),
+];
+
+fn show(outcome: &Outcome, before: Option<&Outcome>) {
+    say(&outcome.plan);
+    let rows = FIGURES.map(|(name, figure, digits)| {
+        let now = figure(&outcome.round);
+        let then = before.map(|before| figure(&before.round));
+        let change = then
+            .filter(|then| *then > 0.0)
+            .map_or_else(String::new, |then| format!("{:+.1} %", (now / then - 1.0) * 100.0));
+        let without = outcome.without_telemetry.as_ref().map(figure);
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+        [name.to_owned(), number(Some(now)), number(then), change, number(without)]
+    });
+    table::print(["", "NOW", "LAST TIME", "CHANGE", "WITHOUT STATS AND LOG"], rows.into_iter());
+    if let Some(bare) = outcome.bare_jobs_per_second {
+        let share = outcome.round.publications_per_second / bare * 100.0;
+        say(format_args!("the bare calls: {bare:.0} jobs a second, of which this is {share:.0} %"));
+    }
+    if let Some(without) = &outcome.without_telemetry {
+        let more = (outcome.round.cpu_micros_per_job / without.cpu_micros_per_job - 1.0) * 100.0;
+        say(format_args!("statistics and log cost {more:+.1} % of CPU"));
+    }
+}
+
+/// Where the last outcome of each plan is kept.
+fn file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join("mynah").join("benchmark.json"))
+}
+
+fn kept() -> Vec<Outcome> {
+    let text = file().and_then(|file| fs::read(file).ok()).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn last(plan: &str) -> Option<Outcome> {
+    kept().into_iter().find(|outcome| outcome.plan == plan)
+}
+
+fn keep(outcome: Outcome) {
+    let Some(file) = file() else { return };
+    let mut all = kept();
+    all.retain(|known| known.plan != outcome.plan);
+    all.push(outcome);
+    // Without it there is nothing to compare with, which is all.
+    let _ = file.parent().map(fs::create_dir_all);
+    let _ = fs::write(file, json!(all).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_taken_of_each_figure_by_itself() {
+        let round = |seconds, rss_max_bytes| Round { seconds, rss_max_bytes, ..Round::default() };
+        let median = median(&[round(3.0, 10), round(1.0, 30), round(2.0, 20)]).unwrap();
+        assert!((median.seconds - 2.0).abs() < f64::EPSILON);
+        assert_eq!(median.rss_max_bytes, 20);
+    }
+}
