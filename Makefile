@@ -67,6 +67,11 @@ setup-browser:
 	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$driver >/dev/null; \
 	}
 
+.PHONY: image-test
+image-test: image ## Builds the image and runs it as an operator does: stopped, killed, read-only, with a full disk
+	cargo build --release --locked --quiet
+	deploy/container-test.sh mynah:latest
+
 .PHONY: deploy-check
 deploy-check: ## Checks the files of deploy/ and compose.yaml against schemas and with promtool
 	deploy/check.sh
