@@ -15,6 +15,8 @@ use twitter_text::{
     extractor::{Extract, Extractor},
 };
 
+use super::words::{may_link, words};
+
 /// What an entity is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,13 +42,38 @@ pub struct Entity {
 
 /// The entities of `text`, in order, none overlapping another.
 pub fn entities(text: &str) -> Vec<Entity> {
-    // What every entity has at least one of: most sentences have none, and need no parser.
-    if !text.contains(['.', '@', '＠', '#', '＃', '$', ':']) {
-        return Vec::new();
-    }
+    let mut found: Vec<Entity> = words(text)
+        .filter(|(_, word)| may_hold(word))
+        .flat_map(|(at, word)| {
+            in_word(word)
+                .into_iter()
+                .map(move |Entity { kind, range }| Entity { kind, range: at + range.start..at + range.end })
+        })
+        .collect();
+    let linked: BTreeSet<usize> = found.iter().map(|entity| entity.range.start).collect();
+    // Where X finds a link, it knows where that ends.
+    found.extend(addresses(text).filter(|address| !linked.contains(&address.range.start)));
+    // Of two that overlap the one that begins first, and of those the longer, is what a reader sees.
+    found.sort_by_key(|entity| (entity.range.start, Reverse(entity.range.end)));
+    let mut end = 0;
+    found.retain(|entity| {
+        let apart = entity.range.start >= end;
+        end = if apart { entity.range.end } else { end };
+        apart
+    });
+    found
+}
+
+/// Whether there may be an entity in a word: each has at least one of these.
+fn may_hold(word: &str) -> bool {
+    word.contains(['@', '＠', '#', '＃', '$']) || may_link(word)
+}
+
+/// What X finds in a word, or in any text.
+fn in_word(text: &str) -> Vec<Entity> {
     let extractor = Extractor::with_parser_backend(ParserBackend::External);
     let offsets = Utf16Offsets::new(text);
-    let mut found: Vec<Entity> = extractor
+    extractor
         .extract_entities_with_indices(text)
         .iter()
         .chain(&extractor.extract_urls_with_indices(text))
@@ -62,19 +89,7 @@ pub fn entities(text: &str) -> Vec<Entity> {
             Some(Entity { kind, range })
         })
         .filter(|entity| !entity.range.is_empty())
-        .collect();
-    let linked: BTreeSet<usize> = found.iter().map(|entity| entity.range.start).collect();
-    // Where X finds a link, it knows where that ends.
-    found.extend(addresses(text).filter(|address| !linked.contains(&address.range.start)));
-    // Of two that overlap the one that begins first, and of those the longer, is what a reader sees.
-    found.sort_by_key(|entity| (entity.range.start, Reverse(entity.range.end)));
-    let mut end = 0;
-    found.retain(|entity| {
-        let apart = entity.range.start >= end;
-        end = if apart { entity.range.end } else { end };
-        apart
-    });
-    found
+        .collect()
 }
 
 /// Everything that begins with `http://` or `https://`, up to white space or punctuation that ends a sentence.
@@ -120,7 +135,26 @@ impl Utf16Offsets {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(text in super::super::words::tricky()) {
+            let sorted = |mut found: Vec<Entity>| {
+                found.sort_by_key(|entity| (entity.range.start, entity.range.end, entity.kind));
+                found
+            };
+            let by_word = words(&text).filter(|(_, word)| may_hold(word)).flat_map(|(at, word)| {
+                in_word(word).into_iter().map(move |entity| Entity {
+                    range: at + entity.range.start..at + entity.range.end,
+                    ..entity
+                })
+            });
+            prop_assert_eq!(sorted(by_word.collect()), sorted(in_word(&text)), "{:?}", text);
+        }
+    }
 
     fn found(text: &str) -> Vec<(EntityKind, &str)> {
         entities(text).into_iter().map(|entity| (entity.kind, &text[entity.range])).collect()

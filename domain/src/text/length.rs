@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use twitter_text::ParserBackend;
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use super::words::{is_between, may_link, words};
+
 /// The most that one publication on X may weigh without Premium.
 pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
 
@@ -19,6 +21,22 @@ pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
 /// assert_eq!(mynah_domain::text::weighted_length("Hi http://test.co"), 26);
 /// ```
 pub fn weighted_length(text: &str) -> usize {
+    let between = text.chars().filter(|c| is_between(*c)).count();
+    between + words(text).map(|(_, word)| weight_of(word)).sum::<usize>()
+}
+
+fn weight_of(word: &str) -> usize {
+    if word.chars().all(is_light) && !may_link(word) { word.chars().count() } else { parsed(word) }
+}
+
+/// Whether a character weighs one whatever stands beside it: what most words of the West are written with. None of these is
+/// an emoji or a part of one, and none becomes another by normalisation. The numbers are ranges of the weights of version 3.
+fn is_light(c: char) -> bool {
+    matches!(c, '!'..='~' | '¡'..='¨' | 'ª'..='\u{ad}' | '¯'..='ɏ' | '‐'..='‟')
+}
+
+/// The weight by the library.
+fn parsed(text: &str) -> usize {
     let weights = twitter_text_config::config_v3();
     // The default parser panics on some texts; see `entities`.
     let parsed = twitter_text::parse_with_parser_backend(
@@ -37,8 +55,13 @@ fn with_plain_emoji(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     // An odd one out of a pair is no flag.
-    let is_one =
-        |cluster: &str| cluster.contains(KEYCAP) || cluster.chars().filter(|c| is_part(*c)).count() == 2;
+    let is_key = |cluster: &str| {
+        cluster.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '#' | '*'))
+            && cluster.contains(KEYCAP)
+    };
+    let is_one = |cluster: &str| {
+        is_key(cluster) || (cluster.chars().filter(|c| is_part(*c)).count() == 2 && !cluster.contains(KEYCAP))
+    };
     text.graphemes(true)
         .map(|cluster| if is_one(cluster) { "😀" } else { cluster })
         .collect::<String>()
@@ -58,6 +81,13 @@ mod tests {
         #[test]
         fn any_text_has_a_length(text in any::<String>()) {
             weighted_length(&text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn read_word_by_word_a_text_weighs_what_it_weighs_as_a_whole(text in super::super::words::tricky()) {
+            prop_assert_eq!(weighted_length(&text), parsed(&text), "{:?}", text);
         }
     }
 

@@ -11,6 +11,7 @@ pub mod protect;
 pub mod protected;
 pub mod split;
 pub mod tags;
+mod words;
 
 pub use entities::{Entity, EntityKind, entities};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
