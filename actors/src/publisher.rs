@@ -30,11 +30,14 @@ use mynah_domain::{
 use crate::{
     failpoint,
     pauses::{Paused, Pauses},
-    router::{Block, JobReport, PullPublication, ReportJobs, Router},
+    router::{Block, JobReport, PullPublications, ReportJobs, Router},
     stats::Meter,
     supervision::{Alive, Core, Link, Turn, shell::Stop},
     upstreams::Upstreams,
 };
+
+/// The most jobs that are said in a row. After a crash in its middle each of them is looked up.
+const IN_A_ROW: usize = 32;
 
 /// How often a message that X calls a repetition is looked for before it is held as one.
 const LOOKS: u32 = 3;
@@ -125,6 +128,12 @@ impl PublisherParts {
     }
 }
 
+/// What a job of one message says.
+fn text_of(job: &Job) -> String {
+    let parts = job.translation.as_ref().map(|translation| &translation.parts);
+    parts.and_then(|parts| parts.first()).cloned().unwrap_or_default()
+}
+
 /// The core of a publisher.
 pub struct Publisher {
     alive: Alive,
@@ -170,31 +179,32 @@ impl Core for Publisher {
         if stop.or(self.token()).await.is_none() {
             return Turn::Idle;
         }
-        let pull = PullPublication { worker: self.alive.ticket(), target: self.parts.target.id.clone() };
-        let job = match stop.or(self.parts.router.ask_until_answered(pull)).await {
-            None | Some(Ok(None)) => return Turn::Idle,
+        // Where there is a pace, a job is in hand only when its own token is there.
+        let max = if self.parts.bucket.is_some() { 1 } else { IN_A_ROW };
+        let target = self.parts.target.id.clone();
+        let pull = PullPublications { worker: self.alive.ticket(), target, max };
+        let jobs = match stop.or(self.parts.router.ask_until_answered(pull)).await {
+            None => return Turn::Idle,
             Some(Err(error)) => return Turn::Fatal(error.to_string()),
-            Some(Ok(Some(job))) => job,
+            Some(Ok(jobs)) => jobs,
+        };
+        let Some(first) = jobs.first() else {
+            return Turn::Idle;
         };
         let work = self.alive.at_work();
         failpoint::reach("publisher.turn");
-        let published = self.publish(&job).await;
-        drop(work);
-        let event = match published {
-            Ok(events) => events,
-            Err(Halt::Ledger(error)) => return Turn::Fatal(error.to_string()),
-            Err(Halt::Event(event)) => vec![event],
-            Err(Halt::ReplyRefused(reason)) => vec![held(HoldKind::Refused, reason, None)],
-            Err(Halt::Blocked(event, reason)) => {
-                // Before the report, which would make the job ready again.
-                self.parts
-                    .router
-                    .ask_until_answered(Block { target: self.parts.target.id.clone(), reason })
-                    .await;
-                vec![event]
-            }
+        let reports = if jobs.len() == 1 {
+            let events = self.events_of(self.publish(first).await).await;
+            events.map(|events| vec![JobReport::new(first, events)])
+        } else {
+            self.publish_in_a_row(&jobs, stop).await
         };
-        match self.parts.router.ask_until_answered(ReportJobs(vec![JobReport::new(&job, event)])).await {
+        drop(work);
+        let reports = match reports {
+            Ok(reports) => reports,
+            Err(error) => return Turn::Fatal(error.to_string()),
+        };
+        match self.parts.router.ask_until_answered(ReportJobs(reports)).await {
             Ok(()) => Turn::Worked,
             Err(error) => Turn::Fatal(error.to_string()),
         }
@@ -202,6 +212,94 @@ impl Core for Publisher {
 }
 
 impl Publisher {
+    /// What becomes of a job, whatever came in between.
+    async fn events_of(&self, published: Result<Vec<JobEvent>, Halt>) -> Result<Vec<JobEvent>, LedgerError> {
+        Ok(match published {
+            Ok(events) => events,
+            Err(Halt::Ledger(error)) => return Err(error),
+            Err(Halt::Event(event)) => vec![event],
+            Err(Halt::ReplyRefused(reason)) => vec![held(HoldKind::Refused, reason, None)],
+            Err(Halt::Blocked(event, reason)) => {
+                // Before the report, which would make the job ready again.
+                let block = Block { target: self.parts.target.id.clone(), reason };
+                self.parts.router.ask_until_answered(block).await;
+                vec![event]
+            }
+        })
+    }
+
+    /// Publishes jobs that are one message each, in order, with all intents in one transaction and all outcomes in
+    /// another: a disk takes longer for each than the network for a message. Where one does not go on, those behind it are
+    /// given back as they were.
+    async fn publish_in_a_row(&self, jobs: &[Job], stop: &Stop) -> Result<Vec<JobReport>, LedgerError> {
+        let row = self.within_caps(jobs).await?;
+        if row == 0 {
+            // What stands in the way is told by the one that it stands in the way of.
+            let events = self.events_of(self.publish(&jobs[0]).await).await?;
+            let untouched = jobs[1..].iter().map(|job| JobReport::new(job, vec![JobEvent::Untouched]));
+            return Ok(std::iter::once(JobReport::new(&jobs[0], events)).chain(untouched).collect());
+        }
+        let (row, rest) = jobs.split_at(row);
+        let intents = row.iter().map(|job| {
+            let events = vec![JobEvent::PartBegun { part: 0, text: text_of(job) }];
+            Change { job: job.id, token: job.token, events }
+        });
+        let begun = self.parts.ledger.advance(intents.collect()).await?;
+        let paused = Paused::Target(self.parts.target.id.clone());
+        let mut reports = Vec::with_capacity(jobs.len());
+        let mut goes_on = true;
+        for (job, begun) in row.iter().zip(begun) {
+            let events = match begun {
+                Err(why) => {
+                    goes_on = false;
+                    let reason = format!("it was taken up elsewhere: {why}");
+                    vec![JobEvent::OutcomeLost { reason, not_before: None }]
+                }
+                Ok(_) if goes_on => {
+                    let said = self.say(job).await;
+                    goes_on = said.is_ok() && !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
+                    self.alive.pulse().progress();
+                    self.events_of(said).await?
+                }
+                Ok(_) => vec![JobEvent::PartAbsent { part: 0 }, JobEvent::Untouched],
+            };
+            reports.push(JobReport::new(job, events));
+        }
+        reports.extend(rest.iter().map(|job| JobReport::new(job, vec![JobEvent::Untouched])));
+        Ok(reports)
+    }
+
+    /// How many of these the account's caps allow now.
+    async fn within_caps(&self, jobs: &[Job]) -> Result<usize, LedgerError> {
+        let caps = self.parts.limits.caps;
+        if caps == Caps::default() {
+            return Ok(jobs.len());
+        }
+        let now = self.parts.clock.now();
+        let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
+        Ok((1..=jobs.len() as u64).take_while(|count| caps.allow(spent, *count, now).is_ok()).count())
+    }
+
+    /// Says a job of one message that was begun.
+    async fn say(&self, job: &Job) -> Result<Vec<JobEvent>, Halt> {
+        let draft = Draft { text: text_of(job), reply_to: None, media: Vec::new() };
+        if let Err(not_sent) = self.permit() {
+            self.write(job, JobEvent::PartAbsent { part: 0 }).await?;
+            return Err(not_sent);
+        }
+        let remote_id = self.call(job, 0, &draft).await?;
+        Ok(vec![JobEvent::PartSent { part: 0, remote_id }, JobEvent::Published])
+    }
+
+    /// Whether the network may be called.
+    fn permit(&self) -> Result<(), Halt> {
+        let network = self.destination.network();
+        self.parts.upstreams.permit(network).map_err(|until| {
+            let reason = format!("{network} has not answered lately and is left in peace for a while");
+            Halt::Event(JobEvent::NotSent { not_before: Some(self.at(until)), reason })
+        })
+    }
+
     /// Waits until the account may say something again.
     async fn token(&self) {
         if let Some(bucket) = &self.parts.bucket {
@@ -314,11 +412,7 @@ impl Publisher {
     }
 
     async fn send_as(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
-        let network = self.destination.network();
-        if let Err(until) = self.parts.upstreams.permit(network) {
-            let reason = format!("{network} has not answered lately and is left in peace for a while");
-            return Err(Halt::Event(JobEvent::NotSent { not_before: Some(self.at(until)), reason }));
-        }
+        self.permit()?;
         let now = self.parts.clock.now();
         let caps = self.parts.limits.caps;
         if caps != Caps::default() {
@@ -333,6 +427,11 @@ impl Publisher {
             _ => draft.clone(),
         };
         self.write(job, JobEvent::PartBegun { part, text: draft.text.clone() }).await?;
+        self.call(job, part, draft).await
+    }
+
+    /// Sends what was begun.
+    async fn call(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
         failpoint::reach("x.post.before");
         let started = Instant::now();
         let answer = self.destination.publish(draft).await;

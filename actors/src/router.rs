@@ -117,7 +117,7 @@ impl Router {
     }
 }
 
-takes_letters!(Router: Record, PullTranslations, PullPublication, ReportJobs, Reclaim, Block, Drain, Depth, StopAsked);
+takes_letters!(Router: Record, PullTranslations, PullPublications, ReportJobs, Reclaim, Block, Drain, Depth, StopAsked);
 
 impl Actor for Router {
     type Context = Context<Self>;
@@ -293,34 +293,46 @@ impl Desk {
         Ok(Vec::new())
     }
 
-    /// Leases the next job in a target's order to its publisher, waiting until it is ready. None to one that is dead.
+    /// Leases the next job in a target's order to its publisher, waiting until it is ready, and up to `max` in all that may
+    /// be said right behind it. None to one that is dead.
     async fn lease_for_publication(
         &self,
         worker: &Ticket,
         target: &TargetId,
-    ) -> Result<Option<Job>, LedgerError> {
+        max: usize,
+    ) -> Result<Vec<Job>, LedgerError> {
         let _asking = self.asks();
         self.opened().await;
         let what = Paused::Target(target.clone());
         while worker.is_valid() {
             let ready = self.ready.notified();
             let picked = if self.parts.pauses.is_paused(&what) {
-                None
+                Vec::new()
             } else {
-                self.window.borrow_mut().pick_for_publication(&worker.holder, target)
+                self.window.borrow_mut().pick_for_publication(&worker.holder, target, max)
             };
-            let Some((job, touched)) = picked else {
+            let Some((first, touched)) = picked.first().map(|(first, touched)| (first.id, *touched)) else {
                 ready.await;
                 continue;
             };
-            if let Some(mut job) = self.lease(vec![job], &JobEvent::LeasedForPublication).await?.pop() {
-                if touched {
-                    job.publications = self.parts.ledger.publications(job.id).await?;
-                }
-                return Ok(Some(job));
+            let wanted: Vec<JobId> = picked.iter().map(|(job, _)| job.id).collect();
+            let jobs = picked.into_iter().map(|(job, _)| job).collect();
+            let mut leased = self.lease(jobs, &JobEvent::LeasedForPublication).await?;
+            // Behind one that was refused, order lets nobody pass.
+            let in_order = leased.iter().zip(&wanted).take_while(|(job, wanted)| job.id == **wanted).count();
+            let behind = leased.split_off(in_order);
+            if !behind.is_empty() {
+                let untouched = |job: &Job| JobReport::new(job, vec![JobEvent::Untouched]);
+                self.report(behind.iter().map(untouched).collect()).await?;
+            }
+            if let Some(job) = leased.first_mut().filter(|job| touched && job.id == first) {
+                job.publications = self.parts.ledger.publications(job.id).await?;
+            }
+            if !leased.is_empty() {
+                return Ok(leased);
             }
         }
-        Ok(None)
+        Ok(Vec::new())
     }
 
     /// Writes the leases of jobs that were picked; answers those that were granted, with their new tokens.
@@ -583,24 +595,26 @@ impl Handler<PullTranslations> for Router {
     }
 }
 
-/// A publisher is free; answered as soon as the next job in order is ready.
+/// A publisher is free; answered as soon as the next job in order is ready, with those that may be said right behind it.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Option<Job>, LedgerError>")]
-pub struct PullPublication {
+#[rtype(result = "Result<Vec<Job>, LedgerError>")]
+pub struct PullPublications {
     /// Who asks.
     pub worker: Ticket,
     /// For which target.
     pub target: TargetId,
+    /// The most jobs it can take.
+    pub max: usize,
 }
 
-impl Handler<PullPublication> for Router {
-    type Result = ResponseActFuture<Self, Result<Option<Job>, LedgerError>>;
+impl Handler<PullPublications> for Router {
+    type Result = ResponseActFuture<Self, Result<Vec<Job>, LedgerError>>;
 
-    fn handle(&mut self, pull: PullPublication, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, pull: PullPublications, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
         let desk = self.desk.clone();
         Box::pin(
-            answer(async move { desk.lease_for_publication(&pull.worker, &pull.target).await })
+            answer(async move { desk.lease_for_publication(&pull.worker, &pull.target, pull.max).await })
                 .into_actor(self),
         )
     }

@@ -103,7 +103,7 @@ impl JobState {
             (Self::Ready | Self::Unknown, E::LeasedForPublication) => Self::Publishing,
             (Self::Publishing,  E::PartBegun { .. } | E::PartSent { .. } | E::PartAbsent { .. }) => Self::Publishing,
             (Self::Publishing,  E::Published)                => Self::Published,
-            (Self::Publishing,  E::NotSent { .. })           => Self::Ready,
+            (Self::Publishing,  E::NotSent { .. } | E::Untouched) => Self::Ready,
             (Self::Publishing,  E::OutcomeLost { .. })       => Self::Unknown,
 
             // A passing shortage puts a job aside until a moment; a finding, until a person decides.
@@ -175,6 +175,8 @@ pub enum JobEvent {
         /// What stood in the way.
         reason: String,
     },
+    /// It was in the publisher's hand and its turn did not come: nothing was sent, and no attempt counts.
+    Untouched,
     /// Something was sent and no answer came.
     OutcomeLost {
         /// What was seen instead of an answer.

@@ -52,6 +52,12 @@ pub struct Round {
     pub cpu_micros_per_job: f64,
     /// How large the ledger became.
     pub ledger_bytes: u64,
+    /// How many transactions that took.
+    #[serde(default)]
+    pub commits: u64,
+    /// How long one took, in milliseconds.
+    #[serde(default)]
+    pub commit_ms: f64,
 }
 
 /// Runs a plan once, with a fresh ledger in `data`. `progress` hears how many jobs are settled.
@@ -151,6 +157,9 @@ impl Seen {
         let (hits, misses) = (count("cache.hits"), count("cache.misses"));
         let quantile = |quantile| self.took.value_at_quantile(quantile) as f64 / 1e3;
         let seconds = took.as_secs_f64();
+        let of_ledger = report.into_iter().flat_map(|report| &report.operations);
+        let commits = of_ledger.into_iter().find(|(name, _)| name.to_string() == "ledger.commit");
+        let commits = commits.map(|(_, made)| (made.calls, made.mean.as_secs_f64() * 1e3));
         Round {
             jobs: self.settled,
             published: self.published,
@@ -164,6 +173,8 @@ impl Seen {
             rss_max_bytes: rss,
             cpu_micros_per_job: cpu.as_secs_f64() * 1e6 / (self.settled.max(1) as f64),
             ledger_bytes: ledger,
+            commits: commits.map_or(0, |(calls, _)| calls),
+            commit_ms: commits.map_or(0.0, |(_, mean)| mean),
         }
     }
 }

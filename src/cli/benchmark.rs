@@ -184,13 +184,15 @@ fn median(rounds: &[Round]) -> Option<Round> {
         rss_max_bytes: whole(|round| round.rss_max_bytes),
         cpu_micros_per_job: of(|round| round.cpu_micros_per_job),
         ledger_bytes: whole(|round| round.ledger_bytes),
+        commits: whole(|round| round.commits),
+        commit_ms: of(|round| round.commit_ms),
     })
 }
 
 type Figure = (&'static str, fn(&Round) -> f64, usize);
 
 #[expect(clippy::cast_precision_loss, reason = "no run has 2^53 of anything")]
-const FIGURES: [Figure; 11] = [
+const FIGURES: [Figure; 13] = [
     ("published", |round| round.published as f64, 0),
     ("seconds", |round| round.seconds, 2),
     ("translations a second", |round| round.translations_per_second, 0),
@@ -202,6 +204,8 @@ const FIGURES: [Figure; 11] = [
     ("memory at most, MB", |round| round.rss_max_bytes as f64 / 1e6, 1),
     ("CPU for a job, µs", |round| round.cpu_micros_per_job, 1),
     ("ledger, MB", |round| round.ledger_bytes as f64 / 1e6, 1),
+    ("transactions", |round| round.commits as f64, 0),
+    ("a transaction, ms", |round| round.commit_ms, 2),
 ];
 
 fn show(outcome: &Outcome, before: Option<&Outcome>) {

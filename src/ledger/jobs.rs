@@ -125,6 +125,8 @@ pub(super) fn advance(
             JobEvent::Translated(_) | JobEvent::PartSent { .. } | JobEvent::Released { .. }
         ) {
             attempt = 0;
+        } else if matches!(event, JobEvent::Untouched) {
+            attempt = attempt.saturating_sub(1);
         }
         write_payload(db, change.job, event, now)?;
     }
@@ -147,6 +149,7 @@ fn contradiction<'a>(
                 | JobEvent::PartAbsent { .. }
                 | JobEvent::Published
                 | JobEvent::Skipped(_)
+                | JobEvent::Untouched
         )
     };
     if !change.events.iter().any(about_parts) {
@@ -185,7 +188,7 @@ fn contradiction<'a>(
                 let missing = (0..wanted).any(|part| !parts.contains_key(&part));
                 missing.then_some("a part of its translation was never begun")
             }
-            JobEvent::Skipped(_) if parts.values().any(Option::is_none) => {
+            JobEvent::Skipped(_) | JobEvent::Untouched if parts.values().any(Option::is_none) => {
                 Some("a part of it may be on the account")
             }
             _ => None,
@@ -246,6 +249,7 @@ fn write_payload(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) 
         JobEvent::Held(hold) => aside(Some(hold.kind.as_str()), Some(&hold.reason), hold.until),
         JobEvent::Released { .. } => aside(None, None, None),
         JobEvent::Failed { reason } => aside(None, Some(reason), None),
+        JobEvent::Untouched => Ok(()),
         JobEvent::Skipped(skip) => aside(Some(skip.as_str()), None, None),
     }
 }

@@ -88,6 +88,12 @@ impl Row {
                 self.aside(None, None, None);
             }
             JobEvent::Failed { reason } => self.aside(None, Some(reason), None),
+            JobEvent::Untouched => {
+                if self.parts.values().any(|part| part.remote_id.is_none()) {
+                    return Err(Refusal::Record);
+                }
+                self.attempt = self.attempt.saturating_sub(1);
+            }
             JobEvent::Skipped(skip) => {
                 if self.parts.values().any(|part| part.remote_id.is_none()) {
                     return Err(Refusal::Record);

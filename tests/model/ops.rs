@@ -253,6 +253,7 @@ impl Move {
             JobEvent::HandedBack { not_before: moment, reason: reason.clone() },
             JobEvent::NotSent { not_before: moment, reason: reason.clone() },
             JobEvent::OutcomeLost { not_before: moment, reason: reason.clone() },
+            JobEvent::Untouched,
             JobEvent::Released { translated: row.translation.is_some() },
             JobEvent::Released { translated: row.translation.is_some() },
             hold([HoldKind::Cap, HoldKind::Quota, HoldKind::Refused][usize::from(self.pick) % 3]),

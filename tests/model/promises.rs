@@ -31,6 +31,7 @@ impl Promises {
                 JobEvent::Translated(_)
                 | JobEvent::HandedBack { .. }
                 | JobEvent::NotSent { .. }
+                | JobEvent::Untouched
                 | JobEvent::OutcomeLost { .. }
                 | JobEvent::Published => {
                     let first = self.completed.insert((job, token));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{Job, JobEvent, JobId, JobState, TargetId};
+use mynah_domain::{Job, JobEvent, JobId, JobState, PostKind, TargetId};
 
 use super::{Drained, JobReport};
 
@@ -20,6 +20,8 @@ pub(super) struct Window {
     lines: BTreeMap<TargetId, Line>,
     /// What may be translated now: the oldest posts first, and all languages of a post together.
     queue: BTreeSet<(Place, TargetId)>,
+    /// Who may be asleep, so that waking them costs nothing where nobody is. Some may be awake or gone since.
+    sleepers: BTreeSet<(TargetId, Place)>,
 }
 
 /// One target's line.
@@ -129,6 +131,11 @@ impl Entry {
         Self { job, stage, panics: 0, touched: false, reason: String::new() }
     }
 
+    /// Whether it may be said together with others: nobody has had it in hand yet, and nobody died of it.
+    fn is_plain(&self) -> bool {
+        !self.touched && self.panics == 0 && is_plain(&self.job)
+    }
+
     /// Where a job stands that nothing keeps asleep.
     fn awake(job: &Job) -> Stage {
         let translated = job.translation.is_some();
@@ -140,12 +147,22 @@ impl Entry {
     }
 }
 
+/// Whether a job is one message by itself, of which nothing is on the way yet.
+fn is_plain(job: &Job) -> bool {
+    job.state == JobState::Ready
+        && job.translation.as_ref().is_some_and(|translation| translation.parts.len() == 1)
+        && job.publications.is_empty()
+        && job.post.media.is_empty()
+        && !matches!(job.post.kind, PostKind::Thread { .. })
+}
+
 impl Window {
     pub(super) fn new(targets: &[TargetId]) -> Self {
         let line = || Line { more: true, ..Line::default() };
         Self {
             lines: targets.iter().map(|target| (target.clone(), line())).collect(),
             queue: BTreeSet::new(),
+            sleepers: BTreeSet::new(),
         }
     }
 
@@ -182,8 +199,10 @@ impl Window {
             line.loaded_to = line.loaded_to.max(Some(job.post.position));
             let place = (job.post.position, job.id);
             let entry = line.jobs.entry(place).or_insert_with(|| Entry::new(job, now));
-            if entry.stage == Stage::Queued && line.blocked.is_none() {
-                self.queue.insert((place, target.clone()));
+            match entry.stage {
+                Stage::Queued if line.blocked.is_none() => drop(self.queue.insert((place, target.clone()))),
+                Stage::Asleep(_) => drop(self.sleepers.insert((target.clone(), place))),
+                _ => {}
             }
         }
     }
@@ -245,24 +264,36 @@ impl Window {
         picked
     }
 
-    /// The head of a target's line, if it is ready, marked as in the worker's hands; and whether its publications must
-    /// be read again.
-    pub(super) fn pick_for_publication(&mut self, worker: &str, target: &TargetId) -> Option<(Job, bool)> {
-        let line = self.lines.get_mut(target)?;
-        if line.blocked.is_some() {
-            return None;
+    /// The head of a target's line, if it is ready, and up to `max` jobs in all of those that follow, as far as they may be
+    /// said one after another without a look; marked as in the worker's hands. Each with whether its publications must be
+    /// read again, which only the first's may.
+    pub(super) fn pick_for_publication(
+        &mut self,
+        worker: &str,
+        target: &TargetId,
+        max: usize,
+    ) -> Vec<(Job, bool)> {
+        let mut picked: Vec<(Job, bool)> = Vec::new();
+        let Some(line) = self.lines.get_mut(target).filter(|line| line.blocked.is_none()) else {
+            return picked;
+        };
+        for (place, entry) in line.jobs.iter_mut().take(max.max(1)) {
+            // While the line is loaded anew, others may come to stand before what is left of it.
+            if Some(place.0) > line.loaded_to || entry.stage != Stage::Ready {
+                break;
+            }
+            // One that needs a look goes alone.
+            let goes_along = entry.is_plain() && picked.first().is_none_or(|(first, _)| is_plain(first));
+            if !picked.is_empty() && !goes_along {
+                break;
+            }
+            entry.stage = Stage::Publishing(worker.to_owned());
+            picked.push((entry.job.clone(), std::mem::replace(&mut entry.touched, true)));
+            if !goes_along {
+                break;
+            }
         }
-        let mut head = line.jobs.first_entry()?;
-        // While the line is loaded anew, others may come to stand before what is left of it.
-        if Some(head.key().0) > line.loaded_to {
-            return None;
-        }
-        let entry = head.get_mut();
-        if entry.stage != Stage::Ready {
-            return None;
-        }
-        entry.stage = Stage::Publishing(worker.to_owned());
-        Some((entry.job.clone(), std::mem::replace(&mut entry.touched, true)))
+        picked
     }
 
     /// A job that was picked could not be leased after all.
@@ -332,6 +363,9 @@ impl Window {
         entry.stage =
             not_before.map_or_else(|| Entry::awake(&entry.job), |moment| Stage::Asleep(now.nap(moment)));
         let (job, queued) = (entry.job.clone(), entry.stage == Stage::Queued);
+        if not_before.is_some() {
+            self.sleepers.insert((report.target.clone(), place));
+        }
         let line = self.lines.get_mut(&report.target)?;
         if state.is_settled() || waits_for_a_person {
             line.jobs.remove(&place);
@@ -345,24 +379,24 @@ impl Window {
     pub(super) fn wake(&mut self, now: Now) -> Wake {
         let mut next: Option<Duration> = None;
         let mut woke = false;
-        for (target, line) in &mut self.lines {
-            for (place, entry) in &mut line.jobs {
-                let Stage::Asleep(nap) = entry.stage else {
-                    continue;
-                };
-                let left = now.left(nap);
-                if !left.is_zero() {
-                    next = Some(next.map_or(left, |next| next.min(left)));
-                    continue;
-                }
-                woke = true;
-                entry.job.not_before = None;
-                entry.stage = Entry::awake(&entry.job);
-                if entry.stage == Stage::Queued && line.blocked.is_none() {
-                    self.queue.insert((*place, target.clone()));
-                }
+        let Self { lines, queue, sleepers } = self;
+        sleepers.retain(|(target, place)| {
+            let Some(line) = lines.get_mut(target) else { return false };
+            let Some(entry) = line.jobs.get_mut(place) else { return false };
+            let Stage::Asleep(nap) = entry.stage else { return false };
+            let left = now.left(nap);
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |next| next.min(left)));
+                return true;
             }
-        }
+            woke = true;
+            entry.job.not_before = None;
+            entry.stage = Entry::awake(&entry.job);
+            if entry.stage == Stage::Queued && line.blocked.is_none() {
+                queue.insert((*place, target.clone()));
+            }
+            false
+        });
         match next {
             _ if woke => Wake::Now,
             Some(left) => Wake::In(left),
@@ -384,11 +418,16 @@ impl Window {
             let held_back = line.held_back.take();
             let mut jobs = line.jobs.iter();
             let Some((place, head)) = jobs.next() else { continue };
-            if line.blocked.is_some() || down(&head.job) || !jobs.any(|(_, job)| job.stage == Stage::Ready) {
-                continue;
-            }
             // A hold has a limit of the whole account or of all engines for its reason, and is not the job's fault.
             let fails = matches!(head.stage, Stage::Asleep(_)) && head.job.state != JobState::Held;
+            let known = held_back.is_some_and(|(known, _)| known == *place);
+            // Who neither fails nor did is no trouble, whoever waits; looking for that would cost the whole line.
+            if !(fails || known) || line.blocked.is_some() || down(&head.job) {
+                continue;
+            }
+            if !jobs.any(|(_, job)| job.stage == Stage::Ready) {
+                continue;
+            }
             let since = match held_back {
                 // In hand or about to be tried again, it is still the same that keeps the others waiting.
                 Some((known, since)) if known == *place => since,
@@ -523,6 +562,11 @@ mod tests {
         Now { wall: noon().wall + after, steady: noon().steady + after }
     }
 
+    /// The next job of "es", alone.
+    fn pick(window: &mut Window) -> Option<(Job, bool)> {
+        window.pick_for_publication("p#1", &target("es"), 1).pop()
+    }
+
     fn job(target_name: &str, position: u64) -> Job {
         let post = Post {
             id: PostId(position.to_string()),
@@ -588,13 +632,13 @@ mod tests {
         let mut window = window(&[("es", &[1, 2])]);
         let picked = window.pick_for_translation("t#1", 2);
         report(&mut window, &picked[1], translated(), JobState::Ready);
-        assert!(window.pick_for_publication("p#1", &target("es")).is_none(), "the first is not ready");
+        assert!(pick(&mut window).is_none(), "the first is not ready");
         report(&mut window, &picked[0], translated(), JobState::Ready);
-        let (first, touched) = window.pick_for_publication("p#1", &target("es")).unwrap();
+        let (first, touched) = pick(&mut window).unwrap();
         assert_eq!((first.post.position, touched), (1, false));
-        assert!(window.pick_for_publication("p#1", &target("es")).is_none(), "one at a time");
+        assert!(pick(&mut window).is_none(), "one at a time");
         report(&mut window, &first, JobEvent::Published, JobState::Published);
-        assert_eq!(window.pick_for_publication("p#1", &target("es")).unwrap().0.post.position, 2);
+        assert_eq!(pick(&mut window).unwrap().0.post.position, 2);
     }
 
     #[test]
@@ -703,7 +747,7 @@ mod tests {
         assert_eq!(window.drained(3, nobody), None);
         report(&mut window, &picked[0], translated(), JobState::Ready);
         assert_eq!(window.drained(3, nobody), None);
-        let (job, _) = window.pick_for_publication("p#1", &target("es")).unwrap();
+        let (job, _) = pick(&mut window).unwrap();
         assert_eq!(window.drained(3, nobody), None);
         report(&mut window, &job, JobEvent::Published, JobState::Published);
         assert_eq!(window.drained(3, nobody), Some(Drained::default()));
@@ -754,7 +798,7 @@ mod tests {
         for job in window.pick_for_translation("t#1", 3) {
             report(&mut window, &job, translated(), JobState::Ready);
         }
-        let (first, _) = window.pick_for_publication("p#1", &target("es")).unwrap();
+        let (first, _) = pick(&mut window).unwrap();
         // Somebody asks for what comes behind; before the answer is there, the line changes.
         window.expect_more();
         let (after, room) = window.wants(&target("es"), 100).unwrap();
@@ -767,12 +811,12 @@ mod tests {
             JobEvent::NotSent { not_before: None, reason: String::new() },
             JobState::Ready,
         );
-        assert!(window.pick_for_publication("p#1", &target("es")).is_none(), "others may come before it");
+        assert!(pick(&mut window).is_none(), "others may come before it");
         let (after, room) = window.wants(&target("es"), 100).unwrap();
         assert_eq!(after, None, "from the beginning, as the answer from before left a gap");
         let ready = |position| Job { state: JobState::Ready, ..job("es", position) };
         window.load(&target("es"), (0..=4).map(ready).collect(), room, noon());
-        assert_eq!(window.pick_for_publication("p#1", &target("es")).unwrap().0.post.position, 0);
+        assert_eq!(pick(&mut window).unwrap().0.post.position, 0);
     }
 
     #[test]
@@ -795,5 +839,33 @@ mod tests {
             report(&mut window, &job, JobEvent::Failed { reason: String::new() }, JobState::Failed);
         }
         assert_eq!(window.wants(&target("es"), 4), Some((Some(4), 2)));
+    }
+
+    #[test]
+    fn those_that_need_no_look_are_said_in_a_row_and_one_that_does_goes_alone() {
+        let mut window = Window::new(&[target("es")]);
+        assert!(window.wants(&target("es"), 100).is_some());
+        let ready = |position: u64, parts: usize| {
+            let parts = vec!["Hola".to_owned(); parts];
+            let translation = Translation { parts, engine: "test".into(), alts: Vec::new() };
+            Job { state: JobState::Ready, translation: Some(translation), ..job("es", position) }
+        };
+        let jobs = [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 1)];
+        window.load(&target("es"), jobs.map(|(position, parts)| ready(position, parts)).into(), 100, noon());
+        let row = |window: &mut Window| -> Vec<u64> {
+            let picked = window.pick_for_publication("p#1", &target("es"), 2);
+            for (job, _) in &picked {
+                let report = JobReport::new(job, vec![JobEvent::Published]);
+                window.moved(&report, JobState::Published, noon());
+            }
+            picked.into_iter().map(|(job, _)| job.post.position).collect()
+        };
+        assert_eq!(row(&mut window), [1, 2]);
+        assert_eq!(row(&mut window), [3], "a thread of two goes alone");
+        assert_eq!(row(&mut window), [4, 5]);
+        let (last, _) = pick(&mut window).unwrap();
+        assert!(pick(&mut window).is_none(), "one publisher at a time");
+        window.moved(&JobReport::new(&last, vec![JobEvent::Untouched]), JobState::Ready, noon());
+        assert!(pick(&mut window).unwrap().1, "it was in hand, so it is looked at again");
     }
 }

@@ -15,7 +15,7 @@ use twitter_text::{
     extractor::{Extract, Extractor},
 };
 
-use super::words::{may_link, words};
+use super::words::{Memo, may_link, words};
 
 /// What an entity is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,7 +45,8 @@ pub fn entities(text: &str) -> Vec<Entity> {
     let mut found: Vec<Entity> = words(text)
         .filter(|(_, word)| may_hold(word))
         .flat_map(|(at, word)| {
-            in_word(word)
+            let known = KNOWN.with(|known| known.of(word, in_word));
+            known
                 .into_iter()
                 .map(move |Entity { kind, range }| Entity { kind, range: at + range.start..at + range.end })
         })
@@ -67,6 +68,10 @@ pub fn entities(text: &str) -> Vec<Entity> {
 /// Whether there may be an entity in a word: each has at least one of these.
 fn may_hold(word: &str) -> bool {
     word.contains(['@', '＠', '#', '＃', '$']) || may_link(word)
+}
+
+thread_local! {
+    static KNOWN: Memo<Vec<Entity>> = Memo::new();
 }
 
 /// What X finds in a word, or in any text.

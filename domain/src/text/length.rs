@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use twitter_text::ParserBackend;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::words::{is_between, may_link, words};
+use super::words::{Memo, is_between, may_link, words};
 
 /// The most that one publication on X may weigh without Premium.
 pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
@@ -26,7 +26,15 @@ pub fn weighted_length(text: &str) -> usize {
 }
 
 fn weight_of(word: &str) -> usize {
-    if word.chars().all(is_light) && !may_link(word) { word.chars().count() } else { parsed(word) }
+    if word.chars().all(is_light) && !may_link(word) {
+        word.chars().count()
+    } else {
+        KNOWN.with(|known| known.of(word, parsed))
+    }
+}
+
+thread_local! {
+    static KNOWN: Memo<usize> = Memo::new();
 }
 
 /// Whether a character weighs one whatever stands beside it: what most words of the West are written with. None of these is

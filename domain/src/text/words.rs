@@ -2,6 +2,39 @@
 //! read word by word; and most words hold nothing that the parser of `twitter-text`, which takes a millisecond for a post,
 //! is needed for.
 
+use std::{cell::RefCell, collections::HashMap};
+
+/// What was found out about words, on this thread: a link is looked at once and not for each account that it is said on.
+pub(super) struct Memo<T>(RefCell<HashMap<Box<str>, T>>);
+
+/// The most words that are remembered, some hundred kilobytes.
+const MOST: usize = 1024;
+
+/// Longer ones are no names, and not remembered.
+const LONGEST: usize = 256;
+
+impl<T: Clone> Memo<T> {
+    pub(super) fn new() -> Self {
+        Self(RefCell::default())
+    }
+
+    /// What is known of a word, or is found out by `look`, which may not ask the memo itself.
+    pub(super) fn of(&self, word: &str, look: impl FnOnce(&str) -> T) -> T {
+        if let Some(known) = self.0.borrow().get(word) {
+            return known.clone();
+        }
+        let found = look(word);
+        if word.len() <= LONGEST {
+            let mut known = self.0.borrow_mut();
+            if known.len() >= MOST {
+                known.clear();
+            }
+            known.insert(word.into(), found.clone());
+        }
+        found
+    }
+}
+
 /// The words, and where each begins, in bytes.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let start = text.as_ptr() as usize;
@@ -58,6 +91,26 @@ mod tests {
         let found: Vec<_> = words(text).collect();
         assert_eq!(found, [(1, "one"), (5, "two"), (10, "three\u{a0}four")]);
         assert!(found.iter().all(|(at, word)| text[*at..].starts_with(word)));
+    }
+
+    #[test]
+    fn a_word_is_looked_at_once_and_the_memory_is_bounded() {
+        let (memo, mut looks) = (Memo::new(), 0);
+        for _ in 0..2 {
+            assert_eq!(
+                memo.of("x.com", |word| {
+                    looks += 1;
+                    word.len()
+                }),
+                5
+            );
+        }
+        assert_eq!(looks, 1);
+        for number in 0..MOST * 3 {
+            memo.of(&number.to_string(), str::len);
+        }
+        memo.of(&"long".repeat(LONGEST), str::len);
+        assert!(memo.0.borrow().len() <= MOST);
     }
 
     #[test]
