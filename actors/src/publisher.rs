@@ -129,9 +129,10 @@ impl PublisherParts {
 }
 
 /// What a job of one message says.
-fn text_of(job: &Job) -> String {
+fn draft_of(job: &Job) -> Draft {
     let parts = job.translation.as_ref().map(|translation| &translation.parts);
-    parts.and_then(|parts| parts.first()).cloned().unwrap_or_default()
+    let text = parts.and_then(|parts| parts.first()).cloned().unwrap_or_default();
+    Draft { text, reply_to: None, media: Vec::new() }
 }
 
 /// The core of a publisher.
@@ -153,6 +154,14 @@ enum Halt {
     ReplyRefused(String),
     /// The record cannot be kept.
     Ledger(LedgerError),
+}
+
+/// Why a job that was begun was not said.
+enum Unsaid {
+    /// The network may not be called now.
+    NotAllowed(Halt),
+    /// It was called.
+    Failed(PublishError),
 }
 
 impl From<LedgerError> for Halt {
@@ -241,7 +250,7 @@ impl Publisher {
         }
         let (row, rest) = jobs.split_at(row);
         let intents = row.iter().map(|job| {
-            let events = vec![JobEvent::PartBegun { part: 0, text: text_of(job) }];
+            let events = vec![JobEvent::PartBegun { part: 0, text: draft_of(job).text }];
             Change { job: job.id, token: job.token, events }
         });
         let begun = self.parts.ledger.advance(intents.collect()).await?;
@@ -255,12 +264,21 @@ impl Publisher {
                     let reason = format!("it was taken up elsewhere: {why}");
                     vec![JobEvent::OutcomeLost { reason, not_before: None }]
                 }
-                Ok(_) if goes_on => {
-                    let said = self.say(job).await;
-                    goes_on = said.is_ok() && !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
-                    self.alive.pulse().progress();
-                    self.events_of(said).await?
-                }
+                Ok(_) if goes_on => match self.say(job).await {
+                    Ok(remote_id) => {
+                        goes_on = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
+                        self.alive.pulse().progress();
+                        vec![JobEvent::PartSent { part: 0, remote_id }, JobEvent::Published]
+                    }
+                    Err(unsaid) => {
+                        goes_on = false;
+                        // What is on the account is on record before anything is looked for there, or it would be found
+                        // for another of the same words.
+                        let so_far = ReportJobs(std::mem::take(&mut reports));
+                        self.parts.router.ask_until_answered(so_far).await?;
+                        self.events_of(Err(self.after_unsaid(job, unsaid).await)).await?
+                    }
+                },
                 Ok(_) => vec![JobEvent::PartAbsent { part: 0 }, JobEvent::Untouched],
             };
             reports.push(JobReport::new(job, events));
@@ -281,14 +299,20 @@ impl Publisher {
     }
 
     /// Says a job of one message that was begun.
-    async fn say(&self, job: &Job) -> Result<Vec<JobEvent>, Halt> {
-        let draft = Draft { text: text_of(job), reply_to: None, media: Vec::new() };
-        if let Err(not_sent) = self.permit() {
-            self.write(job, JobEvent::PartAbsent { part: 0 }).await?;
-            return Err(not_sent);
-        }
-        let remote_id = self.call(job, 0, &draft).await?;
-        Ok(vec![JobEvent::PartSent { part: 0, remote_id }, JobEvent::Published])
+    async fn say(&self, job: &Job) -> Result<PostId, Unsaid> {
+        self.permit().map_err(Unsaid::NotAllowed)?;
+        self.try_call(&draft_of(job)).await.map_err(Unsaid::Failed)
+    }
+
+    /// What becomes of a job of one message that could not be said.
+    async fn after_unsaid(&self, job: &Job, unsaid: Unsaid) -> Halt {
+        let halt = match unsaid {
+            Unsaid::NotAllowed(halt) => {
+                self.write(job, JobEvent::PartAbsent { part: 0 }).await.map(|()| halt)
+            }
+            Unsaid::Failed(error) => self.after_error(job, 0, &draft_of(job), error).await,
+        };
+        halt.unwrap_or_else(|worse| worse)
     }
 
     /// Whether the network may be called.
@@ -432,15 +456,19 @@ impl Publisher {
 
     /// Sends what was begun.
     async fn call(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
+        match self.try_call(draft).await {
+            Ok(remote_id) => Ok(remote_id),
+            Err(error) => Err(self.after_error(job, part, draft, error).await?),
+        }
+    }
+
+    async fn try_call(&self, draft: &Draft) -> Result<PostId, PublishError> {
         failpoint::reach("x.post.before");
         let started = Instant::now();
         let answer = self.destination.publish(draft).await;
         failpoint::reach("x.post.after");
         self.heard("post", started, answer.as_ref().err());
-        match answer {
-            Ok(remote_id) => Ok(remote_id),
-            Err(error) => Err(self.after_error(job, part, draft, error).await?),
-        }
+        answer
     }
 
     /// Copies the post's media to the network, as far as the target has them and they can be copied.

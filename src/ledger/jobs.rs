@@ -130,8 +130,17 @@ pub(super) fn advance(
         }
         write_payload(db, change.job, event, now)?;
     }
-    db.prepare_cached("UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, updated_at = ?5 WHERE id = ?1")?
-        .execute(params![change.job.0, state.as_str(), token, attempt, now.as_millisecond()])?;
+    let now = now.as_millisecond();
+    if state == start {
+        // A row whose state stays is in the same indexes as before, which need no writing then.
+        db.prepare_cached("UPDATE jobs SET token = ?2, attempt = ?3, updated_at = ?4 WHERE id = ?1")?
+            .execute(params![change.job.0, token, attempt, now])?;
+    } else {
+        db.prepare_cached(
+            "UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, updated_at = ?5 WHERE id = ?1",
+        )?
+        .execute(params![change.job.0, state.as_str(), token, attempt, now])?;
+    }
     Ok(Ok(Advanced { state, token, attempt }))
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 
@@ -110,6 +110,8 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let mut connection = Connection::open_with_flags(path, flags).map_err(told)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(told)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Every plan holds for all values: otherwise a statement is planned anew whenever a value might suit a partial index.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(told)?;
 
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, version) =
@@ -144,6 +146,10 @@ fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What a savepoint could undo is kept beside it: in a file, that was a third of all the time of a transaction.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Each checkpoint waits for the disk twice; a log of some ten megabytes is read as fast as one of four.
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
     let migration = connection.transaction()?;
     for step in &MIGRATIONS[found..] {
         migration.execute_batch(step)?;

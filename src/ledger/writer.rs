@@ -118,11 +118,14 @@ fn in_savepoint<T>(
     command: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Result<T, LedgerError> {
     let told = |error: rusqlite::Error| LedgerError(format!("the ledger refused a command: {error}"));
-    db.execute_batch("SAVEPOINT command").map_err(told)?;
+    let run = |sql: &str| db.prepare_cached(sql)?.execute([]).map(drop);
+    run("SAVEPOINT command").map_err(told)?;
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| command(db)))
         .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
-    let end = if result.is_ok() { "RELEASE command" } else { "ROLLBACK TO command; RELEASE command" };
-    db.execute_batch(end).map_err(told)?;
+    if result.is_err() {
+        db.execute_batch("ROLLBACK TO command").map_err(told)?;
+    }
+    run("RELEASE command").map_err(told)?;
     result.map_err(told)
 }
 

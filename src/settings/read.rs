@@ -149,7 +149,7 @@ fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<EngineSettin
     let model = reader.or("engine.gemini.model", "gemini-3.5-flash-lite", model);
     let gemini_url =
         reader.or("engine.gemini.base_url", "https://generativelanguage.googleapis.com", base_url);
-    let batch = reader.or("engine.gemini.batch", "20", count(1..=100));
+    let batch = reader.by_preset("engine.gemini.batch", ["20", "40", "10"], count(1..=100));
     let connections = reader.by_preset("engine.gemini.connections", ["8", "32", "2"], count(CONNECTIONS));
     let modes_dir = reader.or("engine.apertium.modes_dir", "/usr/share/apertium/modes", folder);
     let apertium_timeout = reader.or("engine.apertium.timeout", "10s", call);
@@ -198,8 +198,8 @@ fn router(reader: &mut Reader<'_>) -> Option<RouterSettings> {
 }
 
 fn translator(reader: &mut Reader<'_>) -> Option<TranslatorSettings> {
-    let pool_size = reader.by_preset("translator.pool_size", ["4", "16", "2"], count(1..=256));
-    let arbiters = reader.by_preset("translator.arbiters", ["2", "4", "1"], count(1..=64));
+    let pool_size = reader.by_preset("translator.pool_size", ["4", "64", "2"], count(1..=256));
+    let arbiters = reader.by_preset("translator.arbiters", ["2", "2", "1"], count(1..=64));
     let (pool_size, arbiters) = (pool_size?, arbiters?);
     // A thread without a worker would only cost memory.
     Some(TranslatorSettings { pool_size, arbiters: arbiters.min(pool_size) })

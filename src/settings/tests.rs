@@ -178,7 +178,7 @@ fn a_preset_changes_defaults_and_nothing_that_is_written() {
         )
     };
     assert_eq!(of("balanced"), (4, 2, 10_000, 4));
-    assert_eq!(of("speed"), (16, 4, 50_000, 16));
+    assert_eq!(of("speed"), (64, 2, 50_000, 16));
     assert_eq!(of("memory"), (2, 1, 1000, 2));
     with("").set("preset=fast").told("--set preset", "preset", "no \"fast\"", "\"speed\"");
     with("").set("preset=balancd").told(

@@ -174,7 +174,9 @@ fn with_first_protected(text: &str, replacement: &str) -> String {
 /// Leaves out words from the end until the text fits; never a protected one, so a text that is nothing else
 /// may stay too long.
 fn shorten(text: &str, most: usize) -> String {
-    if weight(text) <= most {
+    // No character weighs more than two, and a link no more than 23: most texts need no parser to be known to fit.
+    let at_most = text.chars().count() * 2 + text.matches('.').count() * 23;
+    if at_most <= most || weight(text) <= most {
         return text.to_owned();
     }
     let mut kept = words(text);
