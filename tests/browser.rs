@@ -198,6 +198,9 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
     for language in ["es", "fr"] {
         town.until_published(language, 300).await;
     }
+    // The page says what the network counted.
+    let all = "return document.querySelector('#pipeline li:last-child').textContent.includes('600 jobs')";
+    browser.until("600 jobs are published", all).await;
     browser.page.set_window_size(390, 2600).await.unwrap();
     browser.picture("dashboard-phone.png").await;
     browser.close().await;

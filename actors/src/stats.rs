@@ -33,6 +33,8 @@ const LONGEST: u64 = 600_000_000;
 pub struct Stats {
     seat: Option<Seat>,
     pulse: Pulse,
+    /// Whether anything was taken in since it was built; to show each sample on the board would cost more than the sample.
+    took_in: bool,
     since: Instant,
     operations: BTreeMap<Name, Operation>,
     counts: BTreeMap<CountName, u64>,
@@ -107,6 +109,7 @@ impl Stats {
     pub fn new(seat: Seat) -> Self {
         Self {
             pulse: seat.pulse(),
+            took_in: false,
             seat: Some(seat),
             since: Instant::now(),
             operations: BTreeMap::new(),
@@ -175,6 +178,9 @@ impl Handler<Sample> for Stats {
         operation.latency.saturating_record(micros);
         if let Some(kind) = sample.error {
             *operation.errors.entry(kind).or_default() += 1;
+        }
+        if !std::mem::replace(&mut self.took_in, true) {
+            self.pulse.progress();
         }
     }
 }
