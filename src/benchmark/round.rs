@@ -82,11 +82,16 @@ pub async fn run(
     let all = plan.jobs() as u64;
     let mut interval = tokio::time::interval(LOOK);
     let mut last = Instant::now();
+    let mut said = town.said(plan);
     while seen.settled < all {
         tokio::select! {
             Some(event) = events.recv() => {
                 seen.see(&event);
                 last = Instant::now();
+                if said < plan.posts && seen.recorded.len() == said {
+                    town.say_more(&settings).await?;
+                    said = town.said(plan);
+                }
             }
             reason = service.ended() => return Err(Unmeasured(reason)),
             _ = interval.tick() => {

@@ -2,6 +2,7 @@
 //! settings that lead to it.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     env, fs,
     io::{BufRead as _, BufReader},
@@ -9,16 +10,29 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use serde_json::json;
+
 use super::{Plan, Unmeasured, texts::texts};
-use crate::settings::{self, Needed, Settings, SettingsSources};
+use crate::{
+    http_client::{HttpClient, Limits, Request},
+    settings::{self, Needed, Settings, SettingsSources},
+};
 
 /// The last line that a sandbox says before it waits.
 const READY: &str = "Ctrl-C ends it.";
+
+/// How many posts are said at once: X shows the newest 3,200 and none before them.
+const AT_ONCE: usize = 3000;
+
+/// The longest body that the sandbox reads holds some thousand posts.
+const IN_A_CALL: usize = 500;
 
 /// A sandbox that serves a plan's posts; it ends with this.
 pub struct Town {
     sandbox: Child,
     folder: PathBuf,
+    /// What is said when what was said before is on record.
+    unsaid: RefCell<Vec<String>>,
 }
 
 impl Town {
@@ -29,7 +43,9 @@ impl Town {
     pub fn start(plan: &Plan, folder: &Path) -> Result<Self, Unmeasured> {
         let told = |what: &str, error: &dyn std::fmt::Display| Unmeasured(format!("{what}: {error}"));
         let timeline = folder.join("timeline.txt");
-        fs::write(&timeline, texts(plan.posts, plan.repeat).join("\n"))
+        let mut texts = texts(plan.posts, plan.repeat);
+        let unsaid = RefCell::new(texts.split_off(texts.len().min(AT_ONCE)));
+        fs::write(&timeline, texts.join("\n"))
             .map_err(|error| told("the posts cannot be written", &error))?;
         let languages: Vec<&str> = plan.languages.iter().map(|language| language.code()).collect();
         let program = env::current_exe().map_err(|error| told("this program cannot be found", &error))?;
@@ -50,7 +66,7 @@ impl Town {
             .spawn()
             .map_err(|error| told("the sandbox does not start", &error))?;
         let said = sandbox.stdout.take().map(BufReader::new);
-        let town = Self { sandbox, folder: folder.to_owned() };
+        let town = Self { sandbox, folder: folder.to_owned(), unsaid };
         let ready =
             said.into_iter().flat_map(|said| said.lines().map_while(Result::ok)).any(|line| line == READY);
         if ready {
@@ -58,6 +74,36 @@ impl Town {
         } else {
             Err(Unmeasured("the sandbox ended at once; its words stand above".into()))
         }
+    }
+
+    /// How many of the plan's posts were said.
+    pub fn said(&self, plan: &Plan) -> usize {
+        plan.posts - self.unsaid.borrow().len()
+    }
+
+    /// Says as many of the posts that are left as a network shows at once.
+    ///
+    /// # Errors
+    /// Where the sandbox does not take them.
+    pub async fn say_more(&self, settings: &Settings) -> Result<(), Unmeasured> {
+        let more: Vec<String> = {
+            let mut unsaid = self.unsaid.borrow_mut();
+            let count = unsaid.len().min(AT_ONCE);
+            unsaid.drain(..count).collect()
+        };
+        let url =
+            settings.x.base_url.join("_sandbox/posts").map_err(|error| Unmeasured(error.to_string()))?;
+        let http = HttpClient::new(Limits::default());
+        for texts in more.chunks(IN_A_CALL) {
+            let posts: Vec<_> = texts.iter().map(|text| json!({"text": text})).collect();
+            let request =
+                Request::post(url.as_str()).json(&posts).map_err(|error| Unmeasured(error.to_string()))?;
+            let answer = http.send(request).await.map_err(|error| Unmeasured(error.to_string()))?;
+            if !answer.is_success() {
+                return Err(Unmeasured(format!("the sandbox takes no more posts: {}", answer.text())));
+            }
+        }
+        Ok(())
     }
 
     /// The settings for a service in this town, with a fresh ledger in `data`.
