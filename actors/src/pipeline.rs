@@ -20,7 +20,7 @@ use crate::{
     poller::{Poller, PollerParts},
     publisher::{Publisher, PublisherParts},
     router::{Router, RouterParts},
-    stats::{Meter, Stats},
+    stats::{Meter, Stats, Waiting},
     supervision::{
         Alive, Board, Core, Link, Policies, RestartPolicy, Seat, Shell, Supervisor,
         shell::StopAsked,
@@ -43,6 +43,8 @@ pub struct Links {
     pub cache: Link<Cache>,
     /// To the stats actor.
     pub stats: Link<Stats>,
+    /// What the stats actor was told and has not taken in yet.
+    pub told: Waiting,
 }
 
 impl Links {
@@ -59,7 +61,7 @@ impl Links {
 
     /// What actors tell the stats actor by.
     pub fn meter(&self) -> Meter {
-        Meter::new(self.stats.clone())
+        Meter::new(self.stats.clone(), self.told.clone())
     }
 }
 
@@ -173,9 +175,11 @@ impl Pipeline {
 impl Parts {
     /// How to build every actor, in the order in which they are built.
     fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
-        let stats = service("stats", self.policies.stats, &threads.world, &self.links.stats, |seat, _| {
-            Stats::new(seat)
-        });
+        let told = self.links.told.clone();
+        let stats =
+            service("stats", self.policies.stats, &threads.world, &self.links.stats, move |seat, _| {
+                Stats::new(seat, told.clone())
+            });
         let cache = {
             let settings = self.cache.clone();
             service("cache", self.policies.cache, &threads.desk, &self.links.cache, move |seat, link| {

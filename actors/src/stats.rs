@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,8 +24,11 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 /// How many samples the mean is taken over.
 const MEAN_OVER: u16 = 17_280;
 
-/// The most samples that wait.
-const MAILBOX: usize = 8192;
+/// The most messages that wait.
+const MAILBOX: usize = 64;
+
+/// How much is told in one message.
+const TOGETHER: usize = 512;
 
 /// The longest latency that is told apart, in microseconds: ten minutes.
 const LONGEST: u64 = 600_000_000;
@@ -32,6 +36,7 @@ const LONGEST: u64 = 600_000_000;
 /// The actor.
 pub struct Stats {
     seat: Option<Seat>,
+    waiting: Waiting,
     pulse: Pulse,
     /// Whether anything was taken in since it was built; to show each sample on the board would cost more than the sample.
     took_in: bool,
@@ -106,8 +111,9 @@ pub struct Resources {
 
 impl Stats {
     /// An actor with nothing told yet.
-    pub fn new(seat: Seat) -> Self {
+    pub fn new(seat: Seat, waiting: Waiting) -> Self {
         Self {
+            waiting,
             pulse: seat.pulse(),
             took_in: false,
             seat: Some(seat),
@@ -141,63 +147,90 @@ impl Stats {
     }
 }
 
-takes_letters!(Stats: Sample, Count, Report, StopAsked);
+takes_letters!(Stats: Take, Report, StopAsked);
 
 impl Actor for Stats {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // Samples come in bursts, and one that finds no room is lost.
+        // They come in bursts, and what finds no room is lost.
         ctx.set_mailbox_capacity(MAILBOX);
         failpoint::reach("stats.started");
         self.sample_resources();
         ctx.run_interval(SAMPLE_INTERVAL, |stats, _| {
             failpoint::reach("stats.interval");
+            stats.take_in_all();
             stats.sample_resources();
             stats.pulse.progress();
         });
     }
 }
 
-/// One call to the world.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-struct Sample {
-    operation: Name,
-    took: Duration,
-    error: Option<&'static str>,
+/// What somebody tells.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// One call to the world.
+    Called { operation: Name, took: Duration, error: Option<&'static str> },
+    /// Something happened a number of times.
+    Counted { name: CountName, times: u64 },
 }
 
-impl Handler<Sample> for Stats {
-    type Result = ();
+/// What was told and not taken in yet. A message to an actor costs more than all that is done with what is in it, so many go
+/// together.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Arc<Mutex<Vec<Told>>>);
 
-    fn handle(&mut self, sample: Sample, _: &mut Self::Context) {
-        failpoint::reach("stats.handler");
-        let operation = self.operations.entry(sample.operation).or_insert_with(Operation::new);
-        let micros = u64::try_from(sample.took.as_micros()).unwrap_or(LONGEST);
-        operation.latency.saturating_record(micros);
-        if let Some(kind) = sample.error {
-            *operation.errors.entry(kind).or_default() += 1;
-        }
-        if !std::mem::replace(&mut self.took_in, true) {
-            self.pulse.progress();
-        }
+impl Waiting {
+    /// Adds one; answers all of them where they are enough to be sent.
+    fn add(&self, told: Told) -> Option<Vec<Told>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(told);
+        (waiting.len() >= TOGETHER).then(|| std::mem::replace(&mut *waiting, Vec::with_capacity(TOGETHER)))
+    }
+
+    fn take(&self) -> Vec<Told> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Something that happened a number of times.
-#[derive(Debug, Clone, Copy, Message)]
+/// Enough to be worth a message.
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Count {
-    name: CountName,
-    times: u64,
-}
+struct Take(Vec<Told>);
 
-impl Handler<Count> for Stats {
+impl Handler<Take> for Stats {
     type Result = ();
 
-    fn handle(&mut self, count: Count, _: &mut Self::Context) {
-        *self.counts.entry(count.name).or_default() += count.times;
+    fn handle(&mut self, Take(told): Take, _: &mut Self::Context) {
+        self.take_in(told);
+    }
+}
+
+impl Stats {
+    fn take_in(&mut self, told: Vec<Told>) {
+        for told in told {
+            failpoint::reach("stats.handler");
+            match told {
+                Told::Called { operation, took, error } => {
+                    let operation = self.operations.entry(operation).or_insert_with(Operation::new);
+                    let micros = u64::try_from(took.as_micros()).unwrap_or(LONGEST);
+                    operation.latency.saturating_record(micros);
+                    if let Some(kind) = error {
+                        *operation.errors.entry(kind).or_default() += 1;
+                    }
+                }
+                Told::Counted { name, times } => *self.counts.entry(name).or_default() += times,
+            }
+            if !std::mem::replace(&mut self.took_in, true) {
+                self.pulse.progress();
+            }
+        }
+    }
+
+    /// Takes in what waits for others to come.
+    fn take_in_all(&mut self) {
+        let waiting = self.waiting.take();
+        self.take_in(waiting);
     }
 }
 
@@ -243,6 +276,7 @@ impl Handler<Report> for Stats {
 
     fn handle(&mut self, _: Report, _: &mut Self::Context) -> Self::Result {
         self.pulse.progress();
+        self.take_in_all();
         let operations = self.operations.iter().map(|(name, operation)| {
             let at = |quantile| Duration::from_micros(operation.latency.value_at_quantile(quantile));
             let report = OperationReport {
@@ -335,14 +369,14 @@ fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// What actors hold to tell the stats actor something.
+/// What actors hold to tell the stats actor something. One that leads nowhere costs nothing, and tells nobody.
 #[derive(Clone, Default)]
-pub struct Meter(Link<Stats>);
+pub struct Meter(Option<(Link<Stats>, Waiting)>);
 
 impl Meter {
-    /// A meter that leads to the actor of that link.
-    pub fn new(stats: Link<Stats>) -> Self {
-        Self(stats)
+    /// A meter that leads to the actor of that link, by way of what waits for it.
+    pub fn new(stats: Link<Stats>, waiting: Waiting) -> Self {
+        Self(Some((stats, waiting)))
     }
 
     /// A call to the world that ended well, or with an error of that kind.
@@ -353,18 +387,26 @@ impl Meter {
         took: Duration,
         error: Option<&'static str>,
     ) {
-        self.0.tell(Sample { operation: Name { service, operation }, took, error });
+        self.tell(Told::Called { operation: Name { service, operation }, took, error });
     }
 
     /// Something happened.
     pub fn count(&self, name: &'static str, times: u64) {
         if times > 0 {
-            self.0.tell(Count { name: CountName { name, kind: None }, times });
+            self.tell(Told::Counted { name: CountName { name, kind: None }, times });
         }
     }
 
     /// Something of that kind happened.
     pub fn count_kind(&self, name: &'static str, kind: &'static str) {
-        self.0.tell(Count { name: CountName { name, kind: Some(kind) }, times: 1 });
+        self.tell(Told::Counted { name: CountName { name, kind: Some(kind) }, times: 1 });
+    }
+
+    fn tell(&self, told: Told) {
+        if let Some((stats, waiting)) = &self.0
+            && let Some(enough) = waiting.add(told)
+        {
+            stats.tell(Take(enough));
+        }
     }
 }

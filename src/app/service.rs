@@ -154,11 +154,12 @@ impl Service {
     /// # Errors
     /// A sentence that names what cannot be used and what to do; everything is then as it was.
     pub async fn reload(&mut self, new: Settings) -> Result<Reloaded, String> {
-        let (new, changes) = self.settings.exchanged_for(new);
-        let (changed, after_restart): (Vec<_>, Vec<_>) = changes.into_iter().partition(Change::is_live);
-        let pool_size = match changed.iter().any(|change| change.key == "translator.pool_size") {
-            true => new.translator.pool_size,
-            false => self.pipeline.crew.pool_size().await,
+        let (new, differences) = self.settings.exchanged_for(new);
+        let (changed, after_restart): (Vec<_>, Vec<_>) = differences.into_iter().partition(Change::is_live);
+        let pool_size = if changed.iter().any(|change| change.key == "translator.pool_size") {
+            new.translator.pool_size
+        } else {
+            self.pipeline.crew.pool_size().await
         };
         let targets = super::targets(&new).map_err(|error| error.to_string())?;
         let schedule = Schedule::Every(new.source.poll_interval);

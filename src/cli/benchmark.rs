@@ -220,7 +220,7 @@ fn show(outcome: &Outcome, before: Option<&Outcome>) {
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
         [name.to_owned(), number(Some(now)), number(then), change, number(without)]
     });
-    table::print(["", "NOW", "LAST TIME", "CHANGE", "WITHOUT STATS AND LOG"], rows.into_iter());
+    table::print(["", "NOW", "LAST TIME", "CHANGE", "WITHOUT STATS AND LOG"], rows);
     if let Some(bare) = outcome.bare_jobs_per_second {
         let share = outcome.round.publications_per_second / bare * 100.0;
         say(format_args!("the bare calls: {bare:.0} jobs a second, of which this is {share:.0} %"));

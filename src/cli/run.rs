@@ -33,10 +33,10 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let schedule = Schedule::Every(settings.source.poll_interval);
     let listener = bind(settings)?;
     let mut service = Service::start(settings, schedule, watch).await.map_err(Failure::Work)?;
-    let (wishes, mut wished) = mpsc::channel(WISHES);
+    let (reload_asked, mut asked_to_reload) = mpsc::channel(WISHES);
     let known = watch::Sender::new(Known::of(settings));
     let vitals = Vitals::default();
-    let control = Control::of(&service, known.subscribe(), vitals.clone(), wishes);
+    let control = Control::of(&service, known.subscribe(), vitals.clone(), reload_asked);
     let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
         Err(error) => {
@@ -56,7 +56,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
             signal = signals.next() => break Ok(signal),
             reason = service.ended() => break Err(reason),
             Some(()) = hangups.recv() => drop(reload(args, &mut service, &known).await),
-            Some(ReloadAsked(answer)) = wished.recv() => {
+            Some(ReloadAsked(answer)) = asked_to_reload.recv() => {
                 // Whoever asked may have left.
                 let _ = answer.send(reload(args, &mut service, &known).await);
             }
@@ -98,7 +98,7 @@ async fn reload(
     match &reloaded {
         Ok(_) => drop(known.send_replace(Known::of(service.settings()))),
         Err(reason) => {
-            warn!(reason = reason.as_str(); "settings not reloaded; those of before stay in force")
+            warn!(reason = reason.as_str(); "settings not reloaded; those of before stay in force");
         }
     }
     reloaded

@@ -43,11 +43,17 @@ impl Event {
             number: 0,
             time,
             level: record.level(),
-            module: record.target().replace("mynah_actors::", "").replace("mynah::", ""),
+            module: module(record.target()).to_owned(),
             name: record.args().to_string(),
             fields: fields.0,
         }
     }
+}
+
+/// Who speaks, without the crate that it is in.
+fn module(target: &str) -> &str {
+    let ours = ["mynah_actors::", "mynah::"].into_iter().find_map(|krate| target.strip_prefix(krate));
+    ours.unwrap_or(target)
 }
 
 /// The fields of a record.

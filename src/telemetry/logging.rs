@@ -153,6 +153,9 @@ fn quoted(value: &str) -> String {
 /// A text with nothing in it that a terminal or a log would obey: control characters become `�`, and the characters
 /// that turn the direction of writing are left out.
 pub fn printable(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.chars()
         .filter(|c| !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'))
         .map(|c| match c {
