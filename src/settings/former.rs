@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{layers::variable_of_key, model::Preset};
+use super::{model::Preset, variables::variable_of_key};
 
 /// A setting of the former bot, and what it became; both as a person reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,13 +5,14 @@ use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Durati
 
 use config::ValueKind;
 use jiff::Timestamp;
+use log::LevelFilter;
 use mynah_domain::{
     Language, PostId,
     filters::{Filter, FilterError},
 };
 use url::{Host, Url};
 
-use super::{EngineName, Preset, Start, former::PRESETS, nearest::nearest, read::LEVELS};
+use super::{EngineName, Preset, Start, former::PRESETS, nearest::nearest};
 use crate::telemetry::logging::{MODULES, ModuleLevel};
 
 /// Why a value is not taken.
@@ -392,6 +393,16 @@ pub(super) fn hosts(value: &ValueKind) -> Read<Vec<String>> {
         None => Ok(hosts),
     }
 }
+
+/// The levels of the log by name.
+pub(super) const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::Off),
+    ("error", LevelFilter::Error),
+    ("warn", LevelFilter::Warn),
+    ("info", LevelFilter::Info),
+    ("debug", LevelFilter::Debug),
+    ("trace", LevelFilter::Trace),
+];
 
 /// Levels of single modules, `router=debug`.
 pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {

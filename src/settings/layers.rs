@@ -14,10 +14,9 @@ use toml_edit::{Document, Item, TableLike};
 use super::{
     SettingsSources, former,
     problem::{Place, Problem},
+    variables::{PREFIX, SEPARATOR, key_of_variable, variable_of_key},
 };
 
-const PREFIX: &str = "MYNAH";
-const SEPARATOR: &str = "__";
 const DEFAULT_FILE: &str = "config.toml";
 
 /// A key that somebody wrote.
@@ -135,15 +134,6 @@ impl SettingsSources {
         let in_environment = || self.named_in_environment().map(PathBuf::from);
         self.file.clone().or_else(in_environment).unwrap_or_else(|| DEFAULT_FILE.into())
     }
-}
-
-/// The variable that sets a key: `MYNAH__SOURCE__ACCOUNT` for `source.account`.
-pub(super) fn variable_of_key(key: &str) -> String {
-    format!("{PREFIX}{SEPARATOR}{}", key.replace('.', SEPARATOR).to_uppercase())
-}
-
-fn key_of_variable(name: &str) -> Option<String> {
-    Some(name.strip_prefix(PREFIX)?.strip_prefix(SEPARATOR)?.to_lowercase().replace(SEPARATOR, "."))
 }
 
 fn is_key_character(c: char) -> bool {

@@ -26,6 +26,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod unknown;
+mod variables;
 
 use std::{collections::HashMap, fmt, path::PathBuf};
 

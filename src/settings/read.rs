@@ -4,7 +4,6 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use config::ValueKind;
-use log::LevelFilter;
 use mynah_actors::{
     publisher::Threads,
     supervision::{Policies, RestartPolicy},
@@ -13,8 +12,8 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 
 use super::{
     kinds::{
-        Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle, hosts,
-        language, listen, mark, model, module_levels, preset, start,
+        LEVELS, Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle,
+        hosts, language, listen, mark, model, module_levels, preset, start,
     },
     model::{
         ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
@@ -29,14 +28,6 @@ use crate::{http_client::Transport, telemetry::logging::LogFormat, x::client::XS
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
-pub(super) const LEVELS: [(&str, LevelFilter); 6] = [
-    ("off", LevelFilter::Off),
-    ("error", LevelFilter::Error),
-    ("warn", LevelFilter::Warn),
-    ("info", LevelFilter::Info),
-    ("debug", LevelFilter::Debug),
-    ("trace", LevelFilter::Trace),
-];
 
 const ZERO: Duration = Duration::ZERO;
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use super::{
     KnownKey,
-    layers::{Layers, Written, variable_of_key},
+    layers::{Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
     problem::{Place, Problem},
     secrets::{self, target_secret},
+    variables::variable_of_key,
 };
 
 /// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
