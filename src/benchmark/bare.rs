@@ -18,11 +18,11 @@ const AT_ONCE: usize = 32;
 /// Where the sandbox does not answer.
 pub async fn jobs_per_second(plan: &Plan, town: &Town, data: &std::path::Path) -> Result<f64, Unmeasured> {
     let settings = town.settings(plan, data)?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let each = plan.jobs().div_ceil(threads * AT_ONCE);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = plan.jobs().div_ceil(cores * AT_ONCE);
     let calls = Calls::of(&settings)?;
     let began = Instant::now();
-    let threads: Vec<_> = (0..threads)
+    let threads: Vec<_> = (0..cores)
         .map(|thread| {
             let calls = calls.clone();
             std::thread::spawn(move || actix_rt::System::new().block_on(calls.make(thread, each)))
@@ -36,7 +36,7 @@ pub async fn jobs_per_second(plan: &Plan, town: &Town, data: &std::path::Path) -
             _ => return Err(Unmeasured("a thread of the bare loop died".into())),
         }
     }
-    let made = u32::try_from(each * AT_ONCE * std::thread::available_parallelism().map_or(1, usize::from));
+    let made = u32::try_from(each * AT_ONCE * cores);
     Ok(f64::from(made.unwrap_or(u32::MAX)) / began.elapsed().max(Duration::from_micros(1)).as_secs_f64())
 }
 
