@@ -185,6 +185,10 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
     let restarted = "return [...document.querySelectorAll('#actors tr')].some(row => \
                      row.textContent.startsWith('routerrunning1'))";
     browser.until("the router was built anew", restarted).await;
+    browser.page.find(Locator::Id("reload")).await.unwrap().click().await.unwrap();
+    let reloaded = "return document.getElementById('said').textContent === 'reload settings: done'";
+    browser.until("the settings are read anew", reloaded).await;
+    browser.until("as many translators as before", &so_many(2)).await;
     let points =
         "return Number(document.querySelector('#charts polyline').getAttribute('points').split(' ').length)";
     let before = browser.js(points).await;

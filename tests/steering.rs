@@ -58,6 +58,11 @@ async fn translators_come_and_go_under_load_and_nothing_is_lost_or_said_twice() 
         assert!(resized.out.starts_with(&format!("{size} translators")), "{}", resized.out);
         until("so many translators work", || translators(&town) == size).await;
     }
+    // Back and forth, so that some end just when they are given work.
+    for size in [16, 1].into_iter().cycle().take(24) {
+        said(&town, &["actors", "resize", "translator", &size.to_string()]).is_done();
+    }
+    said(&town, &["actors", "resize", "translator", "7"]).is_done();
     assert_eq!(said(&town, &["actors", "resize", "translator", "0"]).code, Some(2));
     for language in ["es", "fr"] {
         town.until_published(language, 400).await;

@@ -286,7 +286,10 @@ impl Desk {
                 continue;
             }
             let leased = self.lease(picked, &JobEvent::LeasedForTranslation).await?;
-            if !leased.is_empty() {
+            if !worker.is_valid() {
+                let reason = format!("{} ended before it had it", worker.holder);
+                self.take_back(&leased, &JobEvent::HandedBack { not_before: None, reason }).await?;
+            } else if !leased.is_empty() {
                 return Ok(leased);
             }
         }
@@ -321,9 +324,10 @@ impl Desk {
             // Behind one that was refused, order lets nobody pass.
             let in_order = leased.iter().zip(&wanted).take_while(|(job, wanted)| job.id == **wanted).count();
             let behind = leased.split_off(in_order);
-            if !behind.is_empty() {
-                let untouched = |job: &Job| JobReport::new(job, vec![JobEvent::Untouched]);
-                self.report(behind.iter().map(untouched).collect()).await?;
+            self.take_back(&behind, &JobEvent::Untouched).await?;
+            if !worker.is_valid() {
+                self.take_back(&leased, &JobEvent::Untouched).await?;
+                break;
             }
             if let Some(job) = leased.first_mut().filter(|job| touched && job.id == first) {
                 job.publications = self.parts.ledger.publications(job.id).await?;
@@ -333,6 +337,15 @@ impl Desk {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Takes back jobs that were leased and are in nobody's hand. A worker may end while its lease is being written: what is
+    /// reclaimed at that moment is reclaimed under the token of before, and would stay leased to the dead.
+    async fn take_back(&self, leased: &[Job], event: &JobEvent) -> Result<(), LedgerError> {
+        if leased.is_empty() {
+            return Ok(());
+        }
+        self.report(leased.iter().map(|job| JobReport::new(job, vec![event.clone()])).collect()).await
     }
 
     /// Writes the leases of jobs that were picked; answers those that were granted, with their new tokens.

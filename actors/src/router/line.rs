@@ -133,7 +133,7 @@ impl Entry {
 
     /// Whether it may be said together with others: nobody has had it in hand yet, and nobody died of it.
     fn is_plain(&self) -> bool {
-        !self.touched && self.panics == 0 && is_plain(&self.job)
+        !self.touched && self.panics == 0 && is_one_message(&self.job)
     }
 
     /// Where a job stands that nothing keeps asleep.
@@ -148,7 +148,7 @@ impl Entry {
 }
 
 /// Whether a job is one message by itself, of which nothing is on the way yet.
-fn is_plain(job: &Job) -> bool {
+fn is_one_message(job: &Job) -> bool {
     job.state == JobState::Ready
         && job.translation.as_ref().is_some_and(|translation| translation.parts.len() == 1)
         && job.publications.is_empty()
@@ -283,13 +283,13 @@ impl Window {
                 break;
             }
             // One that needs a look goes alone.
-            let goes_along = entry.is_plain() && picked.first().is_none_or(|(first, _)| is_plain(first));
-            if !picked.is_empty() && !goes_along {
+            let alone = !entry.is_plain();
+            if alone && !picked.is_empty() {
                 break;
             }
             entry.stage = Stage::Publishing(worker.to_owned());
             picked.push((entry.job.clone(), std::mem::replace(&mut entry.touched, true)));
-            if !goes_along {
+            if alone {
                 break;
             }
         }
