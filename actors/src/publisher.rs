@@ -30,7 +30,7 @@ use mynah_domain::{
 use crate::{
     failpoint,
     pauses::{Paused, Pauses},
-    router::{Block, JobReport, PullPublications, ReportJobs, Router},
+    router::{Block, JobReport, PullPublications, ReportJobs, Router, ToSay},
     stats::Meter,
     supervision::{Alive, Core, Link, Turn, shell::Stop},
     upstreams::Upstreams,
@@ -189,24 +189,32 @@ impl Core for Publisher {
             return Turn::Idle;
         }
         // Where there is a pace, a job is in hand only when its own token is there.
-        let max = if self.parts.bucket.is_some() { 1 } else { IN_A_ROW };
-        let target = self.parts.target.id.clone();
-        let pull = PullPublications { worker: self.alive.ticket(), target, max };
-        let jobs = match stop.or(self.parts.router.ask_until_answered(pull)).await {
-            None => return Turn::Idle,
-            Some(Err(error)) => return Turn::Fatal(error.to_string()),
-            Some(Ok(jobs)) => jobs,
+        let most = if self.parts.bucket.is_some() { 1 } else { IN_A_ROW };
+        let room = match self.room(most).await {
+            Ok(room) => room,
+            Err(error) => return Turn::Fatal(error.to_string()),
         };
-        let Some(first) = jobs.first() else {
-            return Turn::Idle;
+        // Where a cap leaves no room, whoever is next is told so and nothing is begun.
+        let pull = PullPublications {
+            worker: self.alive.ticket(),
+            target: self.parts.target.id.clone(),
+            max: room.max(1),
+            begin: room > 0,
+        };
+        let to_say = match stop.or(self.parts.router.ask_until_answered(pull)).await {
+            None | Some(Ok(ToSay::Nothing)) => return Turn::Idle,
+            Some(Err(error)) => return Turn::Fatal(error.to_string()),
+            Some(Ok(to_say)) => to_say,
         };
         let work = self.alive.at_work();
         failpoint::reach("publisher.turn");
-        let reports = if jobs.len() == 1 {
-            let events = self.events_of(self.publish(first).await).await;
-            events.map(|events| vec![JobReport::new(first, events)])
-        } else {
-            self.publish_in_a_row(&jobs, stop).await
+        let reports = match &to_say {
+            ToSay::Nothing => Ok(Vec::new()),
+            ToSay::Begun(jobs) => self.say_in_a_row(jobs, stop).await,
+            ToSay::Alone(job) => {
+                let events = self.events_of(self.publish(job).await).await;
+                events.map(|events| vec![JobReport::new(job, events)])
+            }
         };
         drop(work);
         let reports = match reports {
@@ -237,34 +245,16 @@ impl Publisher {
         })
     }
 
-    /// Publishes jobs that are one message each, in order, with all intents in one transaction and all outcomes in
-    /// another: a disk takes longer for each than the network for a message. Where one does not go on, those behind it are
-    /// given back as they were.
-    async fn publish_in_a_row(&self, jobs: &[Job], stop: &Stop) -> Result<Vec<JobReport>, LedgerError> {
-        let row = self.within_caps(jobs).await?;
-        if row == 0 {
-            // What stands in the way is told by the one that it stands in the way of.
-            let events = self.events_of(self.publish(&jobs[0]).await).await?;
-            let untouched = jobs[1..].iter().map(|job| JobReport::new(job, vec![JobEvent::Untouched]));
-            return Ok(std::iter::once(JobReport::new(&jobs[0], events)).chain(untouched).collect());
-        }
-        let (row, rest) = jobs.split_at(row);
-        let intents = row.iter().map(|job| {
-            let events = vec![JobEvent::PartBegun { part: 0, text: draft_of(job).text }];
-            Change { job: job.id, token: job.token, events }
-        });
-        let begun = self.parts.ledger.advance(intents.collect()).await?;
+    /// Says jobs that are one message each and begun, in order, with all outcomes in one transaction, as all intents were: a disk
+    /// takes longer for each than the network for a message. Where one does not go on, those behind it are given back as they
+    /// were.
+    async fn say_in_a_row(&self, jobs: &[Job], stop: &Stop) -> Result<Vec<JobReport>, LedgerError> {
         let paused = Paused::Target(self.parts.target.id.clone());
         let mut reports = Vec::with_capacity(jobs.len());
         let mut goes_on = true;
-        for (job, begun) in row.iter().zip(begun) {
-            let events = match begun {
-                Err(why) => {
-                    goes_on = false;
-                    let reason = format!("it was taken up elsewhere: {why}");
-                    vec![JobEvent::OutcomeLost { reason, not_before: None }]
-                }
-                Ok(_) if goes_on => match self.say(job).await {
+        for job in jobs {
+            let events = if goes_on {
+                match self.say(job).await {
                     Ok(remote_id) => {
                         goes_on = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
                         self.alive.pulse().progress();
@@ -278,24 +268,24 @@ impl Publisher {
                         self.parts.router.ask_until_answered(so_far).await?;
                         self.events_of(Err(self.after_unsaid(job, unsaid).await)).await?
                     }
-                },
-                Ok(_) => vec![JobEvent::PartAbsent { part: 0 }, JobEvent::Untouched],
+                }
+            } else {
+                vec![JobEvent::PartAbsent { part: 0 }, JobEvent::Untouched]
             };
             reports.push(JobReport::new(job, events));
         }
-        reports.extend(rest.iter().map(|job| JobReport::new(job, vec![JobEvent::Untouched])));
         Ok(reports)
     }
 
-    /// How many of these the account's caps allow now.
-    async fn within_caps(&self, jobs: &[Job]) -> Result<usize, LedgerError> {
+    /// How many publications the account's caps have room for now, up to `most`.
+    async fn room(&self, most: usize) -> Result<usize, LedgerError> {
         let caps = self.parts.limits.caps;
         if caps == Caps::default() {
-            return Ok(jobs.len());
+            return Ok(most);
         }
         let now = self.parts.clock.now();
         let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
-        Ok((1..=jobs.len() as u64).take_while(|count| caps.allow(spent, *count, now).is_ok()).count())
+        Ok((1..=most as u64).take_while(|count| caps.allow(spent, *count, now).is_ok()).count())
     }
 
     /// Says a job of one message that was begun.

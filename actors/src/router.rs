@@ -23,14 +23,14 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture,
     WrapFuture,
 };
-use line::{Now, Window};
+use line::{Now, Picked, Window};
 use log::{debug, error, info, warn};
 use mynah_domain::{
     Hold, Job, JobEvent, JobId, JobState, TargetId,
     job::HoldKind,
     ports::{
         Clock, Ledger, LedgerError,
-        ledger::{Change, ChangeError, RecordPage, Recorded},
+        ledger::{Advanced, Change, ChangeError, RecordPage, Recorded},
     },
 };
 use tokio::sync::Notify;
@@ -224,10 +224,18 @@ impl Desk {
 
     /// Wakes everybody who waits for something.
     fn stir(&self) {
-        self.work.notify_waiters();
+        self.pass_on_work();
         self.ready.notify_waiters();
         self.changed.notify_waiters();
         self.timer.notify_waiters();
+    }
+
+    /// Wakes one who may translate, where there is something to: that one wakes the next. To wake all of them for each report
+    /// would have most of them look in vain.
+    fn pass_on_work(&self) {
+        if self.window.borrow().has_work() {
+            self.work.notify_one();
+        }
     }
 
     /// Fills every line that has room from the ledger.
@@ -273,91 +281,97 @@ impl Desk {
         Ok(recorded)
     }
 
-    /// Leases up to `max` jobs to a translator, waiting until there is one. None to one that is dead.
+    /// Leases up to `max` jobs to a translator, waiting until there is one. None to one that is dead. The ledger hears of such a
+    /// lease with its outcome: until then nothing has happened that a crash could lose.
     async fn lease_for_translation(&self, worker: &Ticket, max: usize) -> Result<Vec<Job>, LedgerError> {
         let _asking = self.asks();
         self.opened().await;
+        let mut leased = Vec::new();
         while worker.is_valid() {
             // Registered before looking, so that nothing that comes in between is missed.
             let work = self.work.notified();
-            let picked = self.window.borrow_mut().pick_for_translation(&worker.holder, max);
-            if picked.is_empty() {
-                work.await;
-                continue;
+            leased = self.window.borrow_mut().pick_for_translation(&worker.holder, max);
+            if !leased.is_empty() {
+                break;
             }
-            let leased = self.lease(picked, &JobEvent::LeasedForTranslation).await?;
-            if !worker.is_valid() {
-                let reason = format!("{} ended before it had it", worker.holder);
-                self.take_back(&leased, &JobEvent::HandedBack { not_before: None, reason }).await?;
-            } else if !leased.is_empty() {
-                return Ok(leased);
-            }
+            work.await;
         }
-        Ok(Vec::new())
+        self.pass_on_work();
+        Ok(leased)
     }
 
     /// Leases the next job in a target's order to its publisher, waiting until it is ready, and up to `max` in all that may
-    /// be said right behind it. None to one that is dead.
-    async fn lease_for_publication(
-        &self,
-        worker: &Ticket,
-        target: &TargetId,
-        max: usize,
-    ) -> Result<Vec<Job>, LedgerError> {
+    /// be said right behind it, those with the intents to say them. None to one that is dead.
+    async fn lease_for_publication(&self, pull: &PullPublications) -> Result<ToSay, LedgerError> {
+        let PullPublications { worker, target, max, begin } = pull;
         let _asking = self.asks();
         self.opened().await;
         let what = Paused::Target(target.clone());
         while worker.is_valid() {
             let ready = self.ready.notified();
             let picked = if self.parts.pauses.is_paused(&what) {
-                Vec::new()
+                Picked::Nothing
             } else {
-                self.window.borrow_mut().pick_for_publication(&worker.holder, target, max)
+                self.window.borrow_mut().pick_for_publication(&worker.holder, target, *max)
             };
-            let Some((first, touched)) = picked.first().map(|(first, touched)| (first.id, *touched)) else {
-                ready.await;
-                continue;
+            let (jobs, touched, begin) = match picked {
+                Picked::Nothing => {
+                    ready.await;
+                    continue;
+                }
+                Picked::Alone { job, touched } => (vec![job], touched, false),
+                Picked::InARow(jobs) => (jobs, false, *begin),
             };
-            let wanted: Vec<JobId> = picked.iter().map(|(job, _)| job.id).collect();
-            let jobs = picked.into_iter().map(|(job, _)| job).collect();
-            let mut leased = self.lease(jobs, &JobEvent::LeasedForPublication).await?;
+            let wanted: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+            let mut leased = self.lease(jobs, begin).await?;
             // Behind one that was refused, order lets nobody pass.
             let in_order = leased.iter().zip(&wanted).take_while(|(job, wanted)| job.id == **wanted).count();
-            let behind = leased.split_off(in_order);
-            self.take_back(&behind, &JobEvent::Untouched).await?;
+            self.take_back(leased.split_off(in_order), begin).await?;
             if !worker.is_valid() {
-                self.take_back(&leased, &JobEvent::Untouched).await?;
+                self.take_back(leased, begin).await?;
                 break;
             }
-            if let Some(job) = leased.first_mut().filter(|job| touched && job.id == first) {
-                job.publications = self.parts.ledger.publications(job.id).await?;
+            if leased.is_empty() {
+                continue;
             }
-            if !leased.is_empty() {
-                return Ok(leased);
+            if begin {
+                return Ok(ToSay::Begun(leased));
+            }
+            // Without the intents only one at a time is said.
+            self.take_back(leased.split_off(1), begin).await?;
+            for mut job in leased {
+                if touched {
+                    job.publications = self.parts.ledger.publications(job.id).await?;
+                }
+                return Ok(ToSay::Alone(Box::new(job)));
             }
         }
-        Ok(Vec::new())
+        Ok(ToSay::Nothing)
     }
 
-    /// Takes back jobs that were leased and are in nobody's hand. A worker may end while its lease is being written: what is
+    /// Takes back jobs that were leased and are in nobody's hand. A publisher may end while its lease is being written: what is
     /// reclaimed at that moment is reclaimed under the token of before, and would stay leased to the dead.
-    async fn take_back(&self, leased: &[Job], event: &JobEvent) -> Result<(), LedgerError> {
+    async fn take_back(&self, leased: Vec<Job>, begun: bool) -> Result<(), LedgerError> {
         if leased.is_empty() {
             return Ok(());
         }
-        self.report(leased.iter().map(|job| JobReport::new(job, vec![event.clone()])).collect()).await
+        let absent = begun.then_some(JobEvent::PartAbsent { part: 0 });
+        let events: Vec<JobEvent> = absent.into_iter().chain([JobEvent::Untouched]).collect();
+        self.report(leased.iter().map(|job| JobReport::new(job, events.clone())).collect()).await
     }
 
-    /// Writes the leases of jobs that were picked; answers those that were granted, with their new tokens.
-    async fn lease(&self, jobs: Vec<Job>, event: &JobEvent) -> Result<Vec<Job>, LedgerError> {
+    /// Writes the leases of jobs that were picked for a publisher, with the intent to say them where they are to `begin`;
+    /// answers those that were granted, with their new tokens.
+    async fn lease(&self, jobs: Vec<Job>, begin: bool) -> Result<Vec<Job>, LedgerError> {
         let work = self.pulse.at_work();
         let changes = jobs
             .iter()
             .map(|job| {
-                let released = JobEvent::Released { translated: job.translation.is_some() };
-                let events =
-                    (job.state == JobState::Held).then_some(released).into_iter().chain([event.clone()]);
-                Change { job: job.id, token: job.token, events: events.collect() }
+                let mut events = lease_of(job);
+                if begin {
+                    events.push(JobEvent::PartBegun { part: 0, text: first_part(job).to_owned() });
+                }
+                Change { job: job.id, token: job.token, events }
             })
             .collect();
         let answers = match self.parts.ledger.advance(changes).await {
@@ -401,12 +415,15 @@ impl Desk {
         let work = self.pulse.at_work();
         let changes = reports
             .iter()
-            .map(|report| Change { job: report.job, token: report.token, events: report.events.clone() })
+            .map(|report| {
+                let events = report.lease.iter().chain(&report.events).cloned().collect();
+                Change { job: report.job, token: report.token, events }
+            })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
-                Ok(advanced) => self.moved(&report, advanced.state),
+                Ok(advanced) => self.moved(report, advanced),
                 Err(why @ ChangeError::Stale { .. }) => {
                     debug!(job = report.job.0, reason:% = why; "late report passed over");
                 }
@@ -421,11 +438,11 @@ impl Desk {
         Ok(())
     }
 
-    fn moved(&self, report: &JobReport, state: JobState) {
-        let Some(last) = report.events.last().cloned() else {
+    fn moved(&self, report: JobReport, advanced: Advanced) {
+        let Some(job) = self.window.borrow_mut().moved(&report, advanced, self.now()) else {
             return;
         };
-        let Some(job) = self.window.borrow_mut().moved(report, state, self.now()) else {
+        let Some(last) = report.events.into_iter().next_back() else {
             return;
         };
         if matches!(last, JobEvent::Translated(_) | JobEvent::Published) {
@@ -482,20 +499,16 @@ impl Desk {
                             "{holder} died {panics} times with it in hand, the last time: {reason}"
                         ),
                     }
-                } else if job.state == JobState::Translating {
-                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} ended: {reason}") }
-                } else {
+                } else if job.state == JobState::Publishing {
                     JobEvent::OutcomeLost { not_before: None, reason: format!("{holder} ended: {reason}") }
+                } else {
+                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} ended: {reason}") }
                 };
-                JobReport {
-                    job: job.id,
-                    target: job.target,
-                    position: job.post.position,
-                    token: job.token,
-                    events: vec![event],
-                }
+                JobReport::new(&job, vec![event])
             })
             .collect();
+        // Who waits in the name of the one that ended, waits for nothing.
+        self.work.notify_waiters();
         self.report(reports).await
     }
 
@@ -507,7 +520,7 @@ impl Desk {
             let woken = self.window.borrow_mut().wake(self.now());
             let nap = match woken {
                 line::Wake::Now => {
-                    self.work.notify_waiters();
+                    self.pass_on_work();
                     self.ready.notify_waiters();
                     continue;
                 }
@@ -543,7 +556,8 @@ impl Desk {
                      it late, or skip it"
                 );
                 let hold = Hold { kind: HoldKind::Stalled, reason, until: None };
-                JobReport::new(&job, vec![JobEvent::Held(hold)])
+                // Nobody has it in hand.
+                JobReport { lease: Vec::new(), ..JobReport::new(&job, vec![JobEvent::Held(hold)]) }
             })
             .collect();
         self.report(reports).await?;
@@ -610,7 +624,7 @@ impl Handler<PullTranslations> for Router {
 
 /// A publisher is free; answered as soon as the next job in order is ready, with those that may be said right behind it.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<Job>, LedgerError>")]
+#[rtype(result = "Result<ToSay, LedgerError>")]
 pub struct PullPublications {
     /// Who asks.
     pub worker: Ticket,
@@ -618,18 +632,28 @@ pub struct PullPublications {
     pub target: TargetId,
     /// The most jobs it can take.
     pub max: usize,
+    /// What is one message by itself is said at once: its intent is written with its lease.
+    pub begin: bool,
+}
+
+/// What a publisher is to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToSay {
+    /// Jobs of one message each, in order, whose intents are on record: each is to be sent, or its part reported as absent.
+    Begun(Vec<Job>),
+    /// One job, of which nothing new was begun.
+    Alone(Box<Job>),
+    /// Nothing, as nobody asks any more.
+    Nothing,
 }
 
 impl Handler<PullPublications> for Router {
-    type Result = ResponseActFuture<Self, Result<Vec<Job>, LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<ToSay, LedgerError>>;
 
     fn handle(&mut self, pull: PullPublications, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
         let desk = self.desk.clone();
-        Box::pin(
-            answer(async move { desk.lease_for_publication(&pull.worker, &pull.target, pull.max).await })
-                .into_actor(self),
-        )
+        Box::pin(answer(async move { desk.lease_for_publication(&pull).await }).into_actor(self))
     }
 }
 
@@ -644,6 +668,8 @@ pub struct JobReport {
     pub position: u64,
     /// The token of the lease.
     pub token: i64,
+    /// How it came into the worker's hand, as far as the ledger does not know that.
+    pub lease: Vec<JobEvent>,
     /// What happened, in order.
     pub events: Vec<JobEvent>,
 }
@@ -651,14 +677,31 @@ pub struct JobReport {
 impl JobReport {
     /// A report about a leased job.
     pub fn new(job: &Job, events: Vec<JobEvent>) -> Self {
+        // A publisher's lease is on record before it has it, a translator's is not.
+        let lease = if job.state == JobState::Publishing { Vec::new() } else { lease_of(job) };
         Self {
             job: job.id,
             target: job.target.clone(),
             position: job.post.position,
             token: job.token,
+            lease,
             events,
         }
     }
+}
+
+/// The events by which a job comes into a worker's hand.
+fn lease_of(job: &Job) -> Vec<JobEvent> {
+    let translated = job.translation.is_some();
+    let lease = if translated { JobEvent::LeasedForPublication } else { JobEvent::LeasedForTranslation };
+    let released = (job.state == JobState::Held).then_some(JobEvent::Released { translated });
+    released.into_iter().chain([lease]).collect()
+}
+
+/// What a job of one message says.
+fn first_part(job: &Job) -> &str {
+    let parts = job.translation.as_ref().map(|translation| &translation.parts);
+    parts.and_then(|parts| parts.first()).map_or("", String::as_str)
 }
 
 /// Reports what became of leased jobs.

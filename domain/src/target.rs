@@ -1,6 +1,6 @@
 //! Where one translation goes: a language on an account, in a tone.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,12 @@ use crate::{Language, filters::Filters, text::Masking};
 /// The account is kept in lower case, as X compares handles without case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct TargetId(String);
+pub struct TargetId(Arc<str>);
 
 impl TargetId {
     /// The name of the target on `account` of `network`.
     pub fn new(network: &str, account: &str) -> Self {
-        Self(format!("{network}:{}", account.to_ascii_lowercase()))
+        Self(format!("{network}:{}", account.to_ascii_lowercase()).into())
     }
 
     /// The name as text, `x:example_es`.
@@ -26,13 +26,13 @@ impl TargetId {
 
     /// The network, `x`.
     pub fn network(&self) -> &str {
-        self.0.split_once(':').map_or(self.0.as_str(), |(network, _)| network)
+        self.0.split_once(':').map_or(&*self.0, |(network, _)| network)
     }
 }
 
-impl From<String> for TargetId {
-    fn from(name: String) -> Self {
-        Self(name)
+impl From<&str> for TargetId {
+    fn from(name: &str) -> Self {
+        Self(name.into())
     }
 }
 

@@ -18,6 +18,9 @@ const SAID: &str =
     "(instr(lower(posts.body ->> '$.text'), ?) > 0 OR instr(lower(coalesce(jobs.reason, '')), ?) > 0
     OR instr(lower(coalesce(jobs.translation, '')), ?) > 0)";
 
+/// [`super::schema::ANY_SOURCE`], where the posts are beside the jobs.
+const JOBS_OF_ANY_SOURCE: &str = "jobs.source IN (SELECT source FROM progress)";
+
 pub(super) fn jobs(
     db: &Connection,
     filter: &JobFilter,
@@ -46,6 +49,7 @@ pub(super) fn jobs(
         conditions.add("jobs.target = ?", target.as_str().to_owned());
     }
     if let Some(post) = &filter.post {
+        conditions.texts.push(JOBS_OF_ANY_SOURCE);
         conditions.add("jobs.post = ?", post.0.clone());
     }
     if let Some(kind) = &filter.kind {
@@ -124,7 +128,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
         not_before: row.get::<_, Option<i64>>(4)?.map(to_timestamp),
         translation: row.get_ref(5)?.as_str_or_null()?.map(from_json::<Translation>).transpose()?,
         post: PostId(row.get(6)?),
-        target: TargetId::from(row.get::<_, String>(7)?),
+        target: TargetId::from(row.get_ref(7)?.as_str()?),
         kind: row.get(8)?,
         reason: row.get(9)?,
         updated_at: to_timestamp(row.get(10)?),

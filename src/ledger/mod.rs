@@ -1,6 +1,7 @@
 //! The durable record, in SQLite. One thread owns the connection; every command that waits when it is free goes into
 //! one transaction, so that a hundred workers cost one write to the disk and not a hundred. People look on another.
 
+mod advance;
 mod jobs;
 mod listing;
 mod open;
@@ -8,6 +9,7 @@ mod posts;
 mod reader;
 mod rows;
 mod schema;
+mod settled;
 mod writer;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -62,7 +64,7 @@ impl SqliteLedger {
 
     async fn run<T: Send + 'static>(
         &self,
-        command: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        command: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         self.writer.run(command).await
     }
@@ -92,7 +94,7 @@ impl Ledger for SqliteLedger {
 
     async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         let now = self.clock.now();
-        self.run(move |db| changes.iter().map(|change| jobs::advance(db, change, now)).collect()).await
+        self.run(move |db| advance::advance(db, &changes, now)).await
     }
 
     async fn recover(&self) -> Result<u64, LedgerError> {
@@ -126,7 +128,7 @@ impl Ledger for SqliteLedger {
 
     async fn recorded(&self, target: &TargetId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
         let (target, messages) = (target.clone(), messages.to_vec());
-        self.run(move |db| jobs::recorded(db, &target, messages)).await
+        self.run(move |db| jobs::recorded(db, &target, &messages)).await
     }
 
     async fn jobs(

@@ -7,7 +7,11 @@ use mynah_domain::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::rows::{from_json, to_json};
+use super::{
+    rows::{from_json, to_json},
+    schema::{ANY_SOURCE, stand_of},
+    settled::Settled,
+};
 
 pub(super) fn progress(db: &Connection, source: &str) -> rusqlite::Result<Option<Progress>> {
     db.prepare_cached("SELECT body FROM progress WHERE source = ?1")?
@@ -16,13 +20,9 @@ pub(super) fn progress(db: &Connection, source: &str) -> rusqlite::Result<Option
 }
 
 pub(super) fn by_id(db: &Connection, id: &PostId) -> rusqlite::Result<Option<Post>> {
-    // By its jobs, which are found by their post: every post has one for each target, if only a skipped one.
-    db.prepare_cached(
-        "SELECT posts.body FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
-         WHERE jobs.post = ?1 LIMIT 1",
-    )?
-    .query_row([&id.0], |row| from_json(row.get_ref(0)?.as_str()?))
-    .optional()
+    db.prepare_cached(&format!("SELECT body FROM posts WHERE {ANY_SOURCE} AND id = ?1 LIMIT 1"))?
+        .query_row([&id.0], |row| from_json(row.get_ref(0)?.as_str()?))
+        .optional()
 }
 
 pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusqlite::Result<Recorded> {
@@ -32,9 +32,10 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
         "INSERT INTO posts (source, id, position, body, recorded_at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
     )?;
     let mut jobs = db.prepare_cached(
-        "INSERT INTO jobs (source, post, target, position, state, kind, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT DO NOTHING",
+        "INSERT INTO jobs (source, post, target, position, state, stand, kind, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING",
     )?;
+    let mut settled = Settled::default();
     for record in &page.posts {
         let post = &record.post;
         let position = i64::try_from(post.position).unwrap_or(i64::MAX);
@@ -48,15 +49,19 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
         for (target, skip) in &record.jobs {
             let state = if skip.is_some() { JobState::Skipped } else { JobState::Queued };
             let kind = skip.map(mynah_domain::Skip::as_str);
-            jobs.execute(params![
+            let new = jobs.execute(params![
                 page.source,
                 post.id.0,
                 target.as_str(),
                 position,
                 state.as_str(),
+                stand_of(state),
                 kind,
                 now
             ])?;
+            if new > 0 {
+                settled.came_to(target, state);
+            }
             if skip.is_some() {
                 recorded.skipped += 1;
             } else {
@@ -64,6 +69,7 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
             }
         }
     }
+    settled.write(db)?;
     db.prepare_cached(
         "INSERT INTO progress (source, body) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2",
     )?

@@ -1,5 +1,8 @@
-//! The thread that owns the connection. It takes every command that waits, runs each in a savepoint of its own inside
-//! one transaction, commits, and only then answers all of them: nobody hears "done" of what a crash may still undo.
+//! The thread that owns the connection. It takes every command that waits, runs them in one transaction, commits, and only
+//! then answers all of them: nobody hears "done" of what a crash may still undo.
+//!
+//! A command that fails spoils no other: the transaction is undone, and each runs again in one of its own. That is rare, and
+//! costs nothing where nothing fails; a savepoint for each command had SQLite copy every page that it changed.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -22,15 +25,47 @@ const MAX_BATCH: usize = 512;
 /// The most commands that wait; a sender past that blocks for a moment, which bounds memory.
 const MAX_WAITING: usize = 4096;
 
-/// Runs inside the transaction, or hears why there is none; what it gives back is called once the outcome of the commit
-/// is known.
-type Command = Box<dyn FnOnce(Result<&Connection, &LedgerError>) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+/// What somebody wants done, and to whom the outcome goes.
+trait Command: Send {
+    /// Does it and keeps what there is to answer. May be asked again, where the transaction was undone.
+    fn run(&mut self, db: &Connection) -> Result<(), LedgerError>;
+
+    /// Answers, when it is known what became of the transaction.
+    fn answer(self: Box<Self>, committed: Result<(), LedgerError>);
+}
+
+struct Asked<T, F> {
+    run: F,
+    answer: Option<T>,
+    asker: oneshot::Sender<Result<T, LedgerError>>,
+}
+
+impl<T, F> Command for Asked<T, F>
+where
+    T: Send,
+    F: Fn(&Connection) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, db: &Connection) -> Result<(), LedgerError> {
+        // Whatever a panic leaves half done, is undone with the transaction.
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| (self.run)(db)))
+            .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
+        let answer = result.map_err(|error| LedgerError(format!("the ledger refused a command: {error}")))?;
+        self.answer = Some(answer);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), LedgerError>) {
+        let Self { answer, asker, .. } = *self;
+        let unasked = || LedgerError("the ledger committed what it never ran; report this".into());
+        // Whoever asked may have left.
+        let _ = asker.send(committed.and_then(|()| answer.ok_or_else(unasked)));
+    }
+}
 
 /// The way to the thread.
 #[derive(Clone)]
 pub(super) struct Writer {
-    commands: SyncSender<Command>,
+    commands: SyncSender<Box<dyn Command>>,
 }
 
 impl Writer {
@@ -46,27 +81,19 @@ impl Writer {
 
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        command: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        run: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let (sender, answer) = oneshot::channel();
-        let command: Command = Box::new(move |db| {
-            let result = db.map_err(Clone::clone).and_then(|db| in_savepoint(db, command));
-            Box::new(move |committed| {
-                // Whoever asked may have left.
-                let _ = sender.send(committed.and(result));
-            })
-        });
+        let (asker, answer) = oneshot::channel();
         let ended = || LedgerError("the ledger's thread has ended; restart mynah".into());
-        self.commands.send(command).map_err(|_| ended())?;
+        self.commands.send(Box::new(Asked { run, answer: None, asker })).map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 }
 
-fn work(opened: &Opened, waiting: &Receiver<Command>, committed: &impl Fn(Duration)) {
+fn work(opened: &Opened, waiting: &Receiver<Box<dyn Command>>, committed: &impl Fn(Duration)) {
     while let Ok(first) = waiting.recv() {
         let (began, changes) = (Instant::now(), opened.connection.total_changes());
-        let batch = std::iter::once(first).chain(waiting.try_iter()).take(MAX_BATCH);
-        run_batch(opened, batch);
+        run_batch(opened, std::iter::once(first).chain(waiting.try_iter()).take(MAX_BATCH).collect());
         // One that only read is no measure of how fast the disk is.
         if opened.connection.total_changes() != changes {
             committed(began.elapsed());
@@ -78,55 +105,62 @@ fn work(opened: &Opened, waiting: &Receiver<Command>, committed: &impl Fn(Durati
     let _ = &opened.lock;
 }
 
-/// Runs commands in one transaction and answers all of them when its outcome is known.
-fn run_batch(opened: &Opened, batch: impl Iterator<Item = Command>) {
-    let db = &opened.connection;
-    let mut broken =
-        db.execute_batch("BEGIN IMMEDIATE").err().map(|error| explain(opened, &error.to_string()));
-    let mut answers: Vec<Answer> = Vec::new();
-    for command in batch {
-        answers.push(command(broken.as_ref().map_or(Ok(db), Err)));
-        // A full disk makes SQLite undo the whole transaction in the middle of it: what came before is gone, too, and
-        // what comes after must not be written on its own.
-        if broken.is_none() && db.is_autocommit() {
-            broken = Some(explain(opened, "the disk is full or failed, and the transaction was undone"));
+/// Why a transaction was undone.
+enum Undone {
+    /// A command of it failed: the others may go well without it.
+    Command(LedgerError),
+    /// There is no transaction to be had.
+    Transaction(LedgerError),
+}
+
+/// Runs commands in one transaction, or each in one of its own where one of them fails, and answers each when its outcome
+/// is known.
+fn run_batch(opened: &Opened, mut batch: Vec<Box<dyn Command>>) {
+    let outcome = match transact(opened, &mut batch) {
+        Ok(()) => Ok(()),
+        Err(Undone::Command(_)) if batch.len() > 1 => {
+            for command in batch {
+                run_batch(opened, vec![command]);
+            }
+            return;
         }
-    }
-    let committed = if let Some(reason) = broken {
-        Err(reason)
-    } else {
-        failpoint::reach("ledger.commit.before");
-        let committed = db.execute_batch("COMMIT");
-        failpoint::reach("ledger.commit.after");
-        committed.map_err(|error| explain(opened, &error.to_string()))
+        Err(Undone::Command(reason) | Undone::Transaction(reason)) => {
+            error!(reason:%; "the ledger could not be written");
+            Err(reason)
+        }
     };
-    if let Err(reason) = &committed {
-        error!(reason:%; "the ledger could not be written");
-        if !db.is_autocommit() {
-            // Where even that fails, SQLite undoes it when it closes.
-            let _ = db.execute_batch("ROLLBACK");
-        }
-    }
-    for answer in answers {
-        answer(committed.clone());
+    for command in batch {
+        command.answer(outcome.clone());
     }
 }
 
-/// Runs a command so that its failure, or its panic, undoes nothing but its own changes.
-fn in_savepoint<T>(
-    db: &Connection,
-    command: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> Result<T, LedgerError> {
-    let told = |error: rusqlite::Error| LedgerError(format!("the ledger refused a command: {error}"));
-    let run = |sql: &str| db.prepare_cached(sql)?.execute([]).map(drop);
-    run("SAVEPOINT command").map_err(told)?;
-    let result = std::panic::catch_unwind(AssertUnwindSafe(|| command(db)))
-        .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
-    if result.is_err() {
-        db.execute_batch("ROLLBACK TO command").map_err(told)?;
+/// All of it is on the disk, or nothing is.
+fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undone> {
+    let db = &opened.connection;
+    let execute = |sql: &str| {
+        let done = db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(drop).map_err(|error| Undone::Transaction(explain(opened, &error.to_string())))
+    };
+    let outcome = execute("BEGIN IMMEDIATE").and_then(|()| {
+        for command in batch {
+            command.run(db).map_err(Undone::Command)?;
+            // A full disk makes SQLite undo the whole transaction in the middle of it: what comes after must not be written
+            // on its own.
+            if db.is_autocommit() {
+                let reason = explain(opened, "the disk is full or failed, and the transaction was undone");
+                return Err(Undone::Command(reason));
+            }
+        }
+        failpoint::reach("ledger.commit.before");
+        let committed = execute("COMMIT");
+        failpoint::reach("ledger.commit.after");
+        committed
+    });
+    if outcome.is_err() && !db.is_autocommit() {
+        // Where even that fails, SQLite undoes it when it closes.
+        let _ = db.execute_batch("ROLLBACK");
     }
-    run("RELEASE command").map_err(told)?;
-    result.map_err(told)
+    outcome
 }
 
 fn explain(opened: &Opened, error: &str) -> LedgerError {

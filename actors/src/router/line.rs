@@ -3,11 +3,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use mynah_domain::{Job, JobEvent, JobId, JobState, PostKind, TargetId};
+use mynah_domain::{Job, JobEvent, JobId, JobState, PostKind, TargetId, ports::ledger::Advanced};
 
 use super::{Drained, JobReport};
 
@@ -63,11 +64,11 @@ pub(super) enum Stage {
     /// May be translated.
     Queued,
     /// Leased to this translator.
-    Translating(String),
+    Translating(Arc<str>),
     /// May be published when its turn comes.
     Ready,
     /// Leased to this publisher.
-    Publishing(String),
+    Publishing(Arc<str>),
     /// Not before this moment.
     Asleep(Nap),
 }
@@ -103,6 +104,17 @@ impl Now {
 }
 
 const YEAR: Duration = Duration::from_hours(24 * 365);
+
+/// What a publisher is handed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Picked {
+    /// Nothing is ready.
+    Nothing,
+    /// One that needs a look; where it was `touched`, its publications must be read again.
+    Alone { job: Job, touched: bool },
+    /// Jobs of one message each that nobody has had in hand yet.
+    InARow(Vec<Job>),
+}
 
 /// When the router should look for sleepers again.
 #[derive(Debug, PartialEq, Eq)]
@@ -242,7 +254,7 @@ impl Window {
 
     /// The next jobs to translate, marked as in the worker's hands. One that a worker died with goes alone, so that it
     /// takes no neighbours with it.
-    pub(super) fn pick_for_translation(&mut self, worker: &str, max: usize) -> Vec<Job> {
+    pub(super) fn pick_for_translation(&mut self, worker: &Arc<str>, max: usize) -> Vec<Job> {
         let mut picked: Vec<Job> = Vec::new();
         while picked.len() < max {
             let Some((place, target)) = self.queue.first().cloned() else {
@@ -254,8 +266,9 @@ impl Window {
             }
             self.queue.pop_first();
             if let Some(entry) = self.entry(&target, place) {
-                entry.stage = Stage::Translating(worker.to_owned());
-                picked.push(entry.job.clone());
+                entry.stage = Stage::Translating(worker.clone());
+                let attempt = entry.job.attempt + 1;
+                picked.push(Job { attempt, ..entry.job.clone() });
             }
             if alone {
                 break;
@@ -264,36 +277,41 @@ impl Window {
         picked
     }
 
+    /// Whether anything waits for a translator.
+    pub(super) fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// The head of a target's line, if it is ready, and up to `max` jobs in all of those that follow, as far as they may be
-    /// said one after another without a look; marked as in the worker's hands. Each with whether its publications must be
-    /// read again, which only the first's may.
+    /// said one after another without a look; marked as in the worker's hands.
     pub(super) fn pick_for_publication(
         &mut self,
-        worker: &str,
+        worker: &Arc<str>,
         target: &TargetId,
         max: usize,
-    ) -> Vec<(Job, bool)> {
-        let mut picked: Vec<(Job, bool)> = Vec::new();
+    ) -> Picked {
         let Some(line) = self.lines.get_mut(target).filter(|line| line.blocked.is_none()) else {
-            return picked;
+            return Picked::Nothing;
         };
+        let mut row: Vec<Job> = Vec::new();
         for (place, entry) in line.jobs.iter_mut().take(max.max(1)) {
             // While the line is loaded anew, others may come to stand before what is left of it.
             if Some(place.0) > line.loaded_to || entry.stage != Stage::Ready {
                 break;
             }
             // One that needs a look goes alone.
-            let alone = !entry.is_plain();
-            if alone && !picked.is_empty() {
+            let plain = entry.is_plain();
+            if !plain && !row.is_empty() {
                 break;
             }
-            entry.stage = Stage::Publishing(worker.to_owned());
-            picked.push((entry.job.clone(), std::mem::replace(&mut entry.touched, true)));
-            if alone {
-                break;
+            entry.stage = Stage::Publishing(worker.clone());
+            let (job, touched) = (entry.job.clone(), std::mem::replace(&mut entry.touched, true));
+            if !plain {
+                return Picked::Alone { job, touched };
             }
+            row.push(job);
         }
-        picked
+        if row.is_empty() { Picked::Nothing } else { Picked::InARow(row) }
     }
 
     /// A job that was picked could not be leased after all.
@@ -322,7 +340,7 @@ impl Window {
         let entries = self.lines.values_mut().flat_map(|line| line.jobs.values_mut());
         entries
             .filter(|entry| match &entry.stage {
-                Stage::Translating(holder) | Stage::Publishing(holder) => holder == worker,
+                Stage::Translating(holder) | Stage::Publishing(holder) => &**holder == worker,
                 Stage::Queued | Stage::Ready | Stage::Asleep(_) => false,
             })
             .map(|entry| {
@@ -332,11 +350,12 @@ impl Window {
             .collect()
     }
 
-    /// A job went on as `report` says and is `state` now. Answers the job as it is, if it was in memory.
-    pub(super) fn moved(&mut self, report: &JobReport, state: JobState, now: Now) -> Option<Job> {
+    /// A job went on as `report` says and stands as `advanced` says now. Answers the job as it is, if it was in memory.
+    pub(super) fn moved(&mut self, report: &JobReport, advanced: Advanced, now: Now) -> Option<Job> {
         let place = (report.position, report.job);
+        let Advanced { state, token, attempt } = advanced;
         let entry = self.entry(&report.target, place)?;
-        entry.job.state = state;
+        (entry.job.state, entry.job.token, entry.job.attempt) = (state, token, attempt);
         let mut not_before = None;
         let mut waits_for_a_person = false;
         for event in &report.events {
@@ -476,7 +495,7 @@ impl Window {
         let mut hands = BTreeMap::new();
         for entry in self.lines.values().flat_map(|line| line.jobs.values()) {
             if let Stage::Translating(holder) | Stage::Publishing(holder) = &entry.stage {
-                let name = holder.rsplit_once('#').map_or(holder.as_str(), |(name, _)| name);
+                let name = holder.rsplit_once('#').map_or(&**holder, |(name, _)| name);
                 *hands.entry(name.to_owned()).or_default() += 1;
             }
         }
@@ -564,7 +583,11 @@ mod tests {
 
     /// The next job of "es", alone.
     fn pick(window: &mut Window) -> Option<(Job, bool)> {
-        window.pick_for_publication("p#1", &target("es"), 1).pop()
+        match window.pick_for_publication(&"p#1".into(), &target("es"), 1) {
+            Picked::Nothing => None,
+            Picked::Alone { job, touched } => Some((job, touched)),
+            Picked::InARow(mut row) => row.pop().map(|job| (job, false)),
+        }
     }
 
     fn job(target_name: &str, position: u64) -> Job {
@@ -601,8 +624,12 @@ mod tests {
         window
     }
 
+    fn advanced(job: &Job, state: JobState) -> Advanced {
+        Advanced { state, token: job.token, attempt: job.attempt }
+    }
+
     fn report(window: &mut Window, job: &Job, event: JobEvent, state: JobState) -> Option<Job> {
-        window.moved(&JobReport::new(job, vec![event]), state, noon())
+        window.moved(&JobReport::new(job, vec![event]), advanced(job, state), noon())
     }
 
     fn translated() -> JobEvent {
@@ -621,16 +648,16 @@ mod tests {
     #[test]
     fn the_oldest_posts_go_first_with_all_their_languages() {
         let mut window = window(&[("es", &[1, 2, 3]), ("ca", &[1, 2, 3])]);
-        let picked = window.pick_for_translation("t#1", 3);
+        let picked = window.pick_for_translation(&"t#1".into(), 3);
         assert_eq!(places(&picked), [(1, "x:es"), (1, "x:ca"), (2, "x:es")]);
-        assert_eq!(places(&window.pick_for_translation("t#2", 10)).len(), 3);
-        assert!(window.pick_for_translation("t#3", 10).is_empty());
+        assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)).len(), 3);
+        assert!(window.pick_for_translation(&"t#3".into(), 10).is_empty());
     }
 
     #[test]
     fn a_line_is_published_in_order_even_when_translations_finish_out_of_order() {
         let mut window = window(&[("es", &[1, 2])]);
-        let picked = window.pick_for_translation("t#1", 2);
+        let picked = window.pick_for_translation(&"t#1".into(), 2);
         report(&mut window, &picked[1], translated(), JobState::Ready);
         assert!(pick(&mut window).is_none(), "the first is not ready");
         report(&mut window, &picked[0], translated(), JobState::Ready);
@@ -644,7 +671,7 @@ mod tests {
     #[test]
     fn what_a_dead_worker_had_in_hand_is_known_and_then_goes_alone() {
         let mut window = window(&[("es", &[1, 2, 3])]);
-        window.pick_for_translation("t#1", 2);
+        window.pick_for_translation(&"t#1".into(), 2);
         let lost = window.leased_by("t#1", true);
         assert_eq!(
             lost.iter().map(|(job, panics)| (job.post.position, *panics)).collect::<Vec<_>>(),
@@ -654,7 +681,7 @@ mod tests {
             let back = JobEvent::HandedBack { not_before: None, reason: "died".into() };
             report(&mut window, job, back, JobState::Queued);
         }
-        assert_eq!(places(&window.pick_for_translation("t#2", 10)), [(1, "x:es")]);
+        assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)), [(1, "x:es")]);
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -663,7 +690,7 @@ mod tests {
     fn with_a_sleeper(ready: usize) -> Window {
         let positions: Vec<u64> = (1..=1 + ready as u64).collect();
         let mut window = window(&[("es", &positions)]);
-        let picked = window.pick_for_translation("t#1", 10);
+        let picked = window.pick_for_translation(&"t#1".into(), 10);
         let not_before = Some(noon().wall + 10 * SECOND);
         let back = JobEvent::HandedBack { not_before, reason: "busy".into() };
         report(&mut window, &picked[0], back, JobState::Queued);
@@ -677,10 +704,10 @@ mod tests {
     fn a_sleeper_wakes_when_its_moment_comes() {
         let mut window = with_a_sleeper(0);
         assert_eq!(window.wake(later(9 * SECOND)), Wake::In(SECOND));
-        assert!(window.pick_for_translation("t#1", 1).is_empty());
+        assert!(window.pick_for_translation(&"t#1".into(), 1).is_empty());
         assert_eq!(window.wake(later(10 * SECOND)), Wake::Now);
         assert_eq!(window.wake(later(10 * SECOND)), Wake::Never);
-        assert_eq!(window.pick_for_translation("t#1", 1).len(), 1);
+        assert_eq!(window.pick_for_translation(&"t#1".into(), 1).len(), 1);
     }
 
     #[test]
@@ -707,7 +734,7 @@ mod tests {
         assert_eq!(next, Some(60 * SECOND));
         // It is tried again in between, and fails again.
         window.wake(later(30 * SECOND));
-        let picked = window.pick_for_translation("t#1", 1);
+        let picked = window.pick_for_translation(&"t#1".into(), 1);
         assert!(overdue(&mut window, 31 * SECOND).0.is_empty());
         let back = JobEvent::HandedBack { not_before: Some(Timestamp::MAX), reason: "busy".into() };
         report(&mut window, &picked[0], back, JobState::Queued);
@@ -731,7 +758,7 @@ mod tests {
     #[test]
     fn a_hold_for_a_person_leaves_the_line_and_one_with_a_moment_stays_in_it() {
         let mut window = window(&[("es", &[1, 2])]);
-        let picked = window.pick_for_translation("t#1", 2);
+        let picked = window.pick_for_translation(&"t#1".into(), 2);
         let hold = |until| JobEvent::Held(Hold { kind: HoldKind::Cap, reason: "cap".into(), until });
         report(&mut window, &picked[0], hold(None), JobState::Held);
         report(&mut window, &picked[1], hold(Some(Timestamp::MAX)), JobState::Held);
@@ -743,7 +770,7 @@ mod tests {
     fn a_run_is_not_over_while_something_can_be_done() {
         let mut window = window(&[("es", &[1])]);
         assert_eq!(window.drained(3, nobody), None);
-        let picked = window.pick_for_translation("t#1", 1);
+        let picked = window.pick_for_translation(&"t#1".into(), 1);
         assert_eq!(window.drained(3, nobody), None);
         report(&mut window, &picked[0], translated(), JobState::Ready);
         assert_eq!(window.drained(3, nobody), None);
@@ -759,7 +786,7 @@ mod tests {
     fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
         let mut window = window(&[("es", &[1]), ("ca", &[1])]);
         window.block(&target("es"), "its token was revoked".into());
-        assert_eq!(places(&window.pick_for_translation("t#1", 10)), [(1, "x:ca")]);
+        assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:ca")]);
     }
 
     #[test]
@@ -768,15 +795,15 @@ mod tests {
         window.block(&target("es"), "its token was revoked".into());
         assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
         assert!(window.unblock(&target("es")));
-        assert_eq!(places(&window.pick_for_translation("t#1", 10)), [(1, "x:es"), (2, "x:es")]);
+        assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:es"), (2, "x:es")]);
         assert!(window.blocked().is_empty() && !window.unblock(&target("es")));
     }
 
     #[test]
     fn what_workers_have_in_hand_is_counted_by_their_names() {
         let mut window = window(&[("es", &[1, 2]), ("ca", &[1])]);
-        window.pick_for_translation("translator-1#7", 2);
-        window.pick_for_translation("translator-2#1", 1);
+        window.pick_for_translation(&"translator-1#7".into(), 2);
+        window.pick_for_translation(&"translator-2#1".into(), 1);
         assert_eq!(window.in_hand(), [("translator-1".into(), 2), ("translator-2".into(), 1)].into());
     }
 
@@ -785,7 +812,7 @@ mod tests {
         let mut window = window(&[("es", &[1]), ("ca", &[])]);
         let paused = |target_id: &TargetId| *target_id == target("es");
         assert_eq!(window.drained(3, paused), None, "it is translated all the same");
-        let picked = window.pick_for_translation("t#1", 1);
+        let picked = window.pick_for_translation(&"t#1".into(), 1);
         report(&mut window, &picked[0], translated(), JobState::Ready);
         let drained = window.drained(3, paused).unwrap();
         assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume x:es` lets it go on");
@@ -795,7 +822,7 @@ mod tests {
     #[test]
     fn a_line_that_is_loaded_anew_has_no_gap_and_keeps_its_order() {
         let mut window = window(&[("es", &[1, 2, 3])]);
-        for job in window.pick_for_translation("t#1", 3) {
+        for job in window.pick_for_translation(&"t#1".into(), 3) {
             report(&mut window, &job, translated(), JobState::Ready);
         }
         let (first, _) = pick(&mut window).unwrap();
@@ -835,7 +862,7 @@ mod tests {
         assert_eq!((after, room), (None, 4));
         window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room, noon());
         assert_eq!(window.wants(&target("es"), 4), None, "full");
-        for job in window.pick_for_translation("t#1", 2) {
+        for job in window.pick_for_translation(&"t#1".into(), 2) {
             report(&mut window, &job, JobEvent::Failed { reason: String::new() }, JobState::Failed);
         }
         assert_eq!(window.wants(&target("es"), 4), Some((Some(4), 2)));
@@ -853,19 +880,22 @@ mod tests {
         let jobs = [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 1)];
         window.load(&target("es"), jobs.map(|(position, parts)| ready(position, parts)).into(), 100, noon());
         let row = |window: &mut Window| -> Vec<u64> {
-            let picked = window.pick_for_publication("p#1", &target("es"), 2);
-            for (job, _) in &picked {
-                let report = JobReport::new(job, vec![JobEvent::Published]);
-                window.moved(&report, JobState::Published, noon());
+            let picked = match window.pick_for_publication(&"p#1".into(), &target("es"), 2) {
+                Picked::Nothing => Vec::new(),
+                Picked::Alone { job, .. } => vec![job],
+                Picked::InARow(row) => row,
+            };
+            for job in &picked {
+                report(window, job, JobEvent::Published, JobState::Published);
             }
-            picked.into_iter().map(|(job, _)| job.post.position).collect()
+            picked.into_iter().map(|job| job.post.position).collect()
         };
         assert_eq!(row(&mut window), [1, 2]);
         assert_eq!(row(&mut window), [3], "a thread of two goes alone");
         assert_eq!(row(&mut window), [4, 5]);
         let (last, _) = pick(&mut window).unwrap();
         assert!(pick(&mut window).is_none(), "one publisher at a time");
-        window.moved(&JobReport::new(&last, vec![JobEvent::Untouched]), JobState::Ready, noon());
+        report(&mut window, &last, JobEvent::Untouched, JobState::Ready);
         assert!(pick(&mut window).unwrap().1, "it was in hand, so it is looked at again");
     }
 }

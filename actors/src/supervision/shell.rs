@@ -82,7 +82,7 @@ impl Stop {
 /// dead.
 #[derive(Debug)]
 pub struct Alive {
-    holder: Rc<str>,
+    holder: Arc<str>,
     life: Arc<()>,
     pulse: Pulse,
 }
@@ -91,7 +91,7 @@ pub struct Alive {
 #[derive(Debug, Clone)]
 pub struct Ticket {
     /// Which incarnation of which worker, `translator-3#2`.
-    pub holder: String,
+    pub holder: Arc<str>,
     life: Weak<()>,
 }
 
@@ -103,7 +103,7 @@ impl Alive {
 
     /// A ticket of this life.
     pub fn ticket(&self) -> Ticket {
-        Ticket { holder: self.holder.to_string(), life: Arc::downgrade(&self.life) }
+        Ticket { holder: self.holder.clone(), life: Arc::downgrade(&self.life) }
     }
 
     /// Work is taken up. Whoever is at work and shows no progress for long is taken for dead.

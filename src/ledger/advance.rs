@@ -1,0 +1,287 @@
+//! Taking jobs from state to state, by the domain's table and no other. A row is read once and written once, whatever
+//! happened to its job: this is most of what the ledger does.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use mynah_domain::{
+    JobEvent, JobId, JobState, PostId, TargetId, Translation,
+    ports::ledger::{Advanced, Change, ChangeError},
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    jobs::state,
+    rows::{publications, to_json},
+    schema::stand_of,
+    settled::Settled,
+};
+
+/// Applies changes in order: each as a whole or not at all.
+pub(super) fn advance(
+    db: &Connection,
+    changes: &[Change],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Result<Advanced, ChangeError>>> {
+    let mut settled = Settled::default();
+    let answers = changes.iter().map(|change| apply(db, change, now, &mut settled)).collect();
+    settled.write(db)?;
+    answers
+}
+
+/// A job as it stands in its row, but for its post and what it says.
+struct Standing {
+    target: TargetId,
+    state: JobState,
+    token: i64,
+    attempt: u32,
+    not_before: Option<i64>,
+    kind: Option<String>,
+    reason: Option<String>,
+}
+
+fn apply(
+    db: &Connection,
+    change: &Change,
+    now: Timestamp,
+    settled: &mut Settled,
+) -> rusqlite::Result<Result<Advanced, ChangeError>> {
+    let Some(mut job) = read(db, change.job)? else {
+        return Ok(Err(ChangeError::NoSuchJob(change.job)));
+    };
+    if job.token != change.token {
+        return Ok(Err(ChangeError::Stale { job: change.job, current: job.token, offered: change.token }));
+    }
+    // The whole way is looked at before a step is taken, so that a wrong one leaves nothing half done.
+    let start = job.state;
+    for event in &change.events {
+        let Some(next) = job.state.after(event) else {
+            let event = format!("{event:?}");
+            return Ok(Err(ChangeError::Illegal { job: change.job, state: job.state, event }));
+        };
+        job.state = next;
+    }
+    if let Some((event, why)) = contradiction(db, change)? {
+        let event = format!("{event:?}: {why}");
+        return Ok(Err(ChangeError::Illegal { job: change.job, state: start, event }));
+    }
+    let mut translation = None;
+    for event in &change.events {
+        job.take(event);
+        if let JobEvent::Translated(said) = event {
+            translation = Some(said);
+        }
+        write_part(db, change.job, &job.target, event, now)?;
+    }
+    job.write(db, change.job, start, translation, now)?;
+    if job.state != start {
+        settled.left(&job.target, start);
+        settled.came_to(&job.target, job.state);
+    }
+    Ok(Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt }))
+}
+
+fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<Standing>> {
+    db.prepare_cached(
+        "SELECT state, token, attempt, not_before, kind, reason, target FROM jobs WHERE id = ?1",
+    )?
+    .query_row([id.0], |row| {
+        Ok(Standing {
+            state: state(row, 0)?,
+            token: row.get(1)?,
+            attempt: row.get(2)?,
+            not_before: row.get(3)?,
+            kind: row.get(4)?,
+            reason: row.get(5)?,
+            target: TargetId::from(row.get_ref(6)?.as_str()?),
+        })
+    })
+    .optional()
+}
+
+impl Standing {
+    /// What an event means for the row, but for the state.
+    fn take(&mut self, event: &JobEvent) {
+        match event {
+            JobEvent::LeasedForTranslation | JobEvent::LeasedForPublication => {
+                self.token += 1;
+                self.attempt += 1;
+                self.not_before = None;
+            }
+            JobEvent::Translated(_) => {
+                self.attempt = 0;
+                self.reason = None;
+            }
+            JobEvent::PartSent { .. } => self.attempt = 0,
+            JobEvent::Published => self.not_before = None,
+            JobEvent::HandedBack { not_before, reason }
+            | JobEvent::NotSent { not_before, reason }
+            | JobEvent::OutcomeLost { not_before, reason } => {
+                self.aside(None, Some(reason), *not_before);
+            }
+            JobEvent::Untouched => self.attempt = self.attempt.saturating_sub(1),
+            JobEvent::Held(hold) => self.aside(Some(hold.kind.as_str()), Some(&hold.reason), hold.until),
+            JobEvent::Released { .. } => {
+                self.attempt = 0;
+                self.aside(None, None, None);
+            }
+            JobEvent::Failed { reason } => self.aside(None, Some(reason), None),
+            JobEvent::Skipped(skip) => self.aside(Some(skip.as_str()), None, None),
+            JobEvent::PartBegun { .. } | JobEvent::PartAbsent { .. } => {}
+        }
+    }
+
+    fn aside(&mut self, kind: Option<&str>, reason: Option<&String>, until: Option<Timestamp>) {
+        self.kind = kind.map(str::to_owned);
+        self.reason = reason.cloned();
+        self.not_before = until.map(Timestamp::as_millisecond);
+    }
+
+    fn write(
+        &self,
+        db: &Connection,
+        id: JobId,
+        start: JobState,
+        translation: Option<&Translation>,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let Self { state, token, attempt, not_before, kind, reason, .. } = self;
+        let now = now.as_millisecond();
+        let (state, stand) = (state.as_str(), stand_of(*state));
+        // A column that is not named costs nothing; one that an index goes by costs the index.
+        if let Some(translation) = translation {
+            db.prepare_cached(
+                "UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, not_before = ?5, kind = ?6, reason = ?7,
+                        updated_at = ?8, translation = ?9, engine = ?10 WHERE id = ?1",
+            )?
+            .execute(params![
+                id.0,
+                state,
+                token,
+                attempt,
+                not_before,
+                kind,
+                reason,
+                now,
+                to_json(translation)?,
+                translation.engine
+            ])?;
+        } else {
+            db.prepare_cached(
+                "UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, not_before = ?5, kind = ?6, reason = ?7,
+                        updated_at = ?8 WHERE id = ?1",
+            )?
+            .execute(params![id.0, state, token, attempt, not_before, kind, reason, now])?;
+        }
+        if stand != stand_of(start) {
+            db.prepare_cached("UPDATE jobs SET stand = ?2 WHERE id = ?1")?.execute(params![id.0, stand])?;
+        }
+        Ok(())
+    }
+}
+
+/// The first event that what is on record about the job's parts speaks against. The table of states cannot see this,
+/// and it is what stands between a wrong caller and a post said twice, or one on the account that nobody knows of.
+fn contradiction<'a>(
+    db: &Connection,
+    change: &'a Change,
+) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
+    let about_parts = |event: &JobEvent| {
+        matches!(
+            event,
+            JobEvent::PartBegun { .. }
+                | JobEvent::PartSent { .. }
+                | JobEvent::PartAbsent { .. }
+                | JobEvent::Published
+                | JobEvent::Skipped(_)
+                | JobEvent::Untouched
+        )
+    };
+    if !change.events.iter().any(about_parts) {
+        return Ok(None);
+    }
+    let mut parts: BTreeMap<u32, Option<PostId>> = publications(db, change.job)?
+        .into_iter()
+        .map(|publication| (publication.part, publication.remote_id))
+        .collect();
+    let mut translated = None;
+    for event in &change.events {
+        let why = match event {
+            JobEvent::PartBegun { part, .. } => match parts.insert(*part, None) {
+                Some(Some(_)) => Some("that part is on the account already"),
+                // To begin anew would forget a try that may be on the account.
+                Some(None) => Some("that part was begun already, and what became of it is not known"),
+                None => None,
+            },
+            JobEvent::PartSent { part, remote_id } => match parts.insert(*part, Some(remote_id.clone())) {
+                None => Some("that part was never begun"),
+                Some(Some(known)) if known != *remote_id => Some("that part is on record under another id"),
+                _ => None,
+            },
+            JobEvent::PartAbsent { part } => {
+                parts.remove(part).flatten().map(|_| "that part is on the account")
+            }
+            JobEvent::Translated(translation) => {
+                translated = Some(u32::try_from(translation.parts.len()).unwrap_or(u32::MAX));
+                None
+            }
+            JobEvent::Published if parts.values().any(Option::is_none) => {
+                Some("a part that was begun is not known to be sent")
+            }
+            JobEvent::Published => {
+                let wanted = translated.map_or_else(|| parts_translated(db, change.job), Ok)?;
+                let missing = (0..wanted).any(|part| !parts.contains_key(&part));
+                missing.then_some("a part of its translation was never begun")
+            }
+            JobEvent::Skipped(_) | JobEvent::Untouched if parts.values().any(Option::is_none) => {
+                Some("a part of it may be on the account")
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
+            return Ok(Some((event, why)));
+        }
+    }
+    Ok(None)
+}
+
+/// How many parts the translation on record has.
+fn parts_translated(db: &Connection, job: JobId) -> rusqlite::Result<u32> {
+    db.prepare_cached("SELECT ifnull(json_array_length(translation, '$.parts'), 0) FROM jobs WHERE id = ?1")?
+        .query_row([job.0], |row| row.get(0))
+}
+
+/// Writes what an event says of a part of the job.
+fn write_part(
+    db: &Connection,
+    job: JobId,
+    target: &TargetId,
+    event: &JobEvent,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let now = now.as_millisecond();
+    match event {
+        JobEvent::PartBegun { part, text } => db
+            .prepare_cached(
+                // Ids of a network grow: the longest, and of those the last by their digits, is the newest.
+                "INSERT INTO publications (job, part, target, text, intent_at, after)
+                 VALUES (?1, ?2, ?3, ?4, ?5, (
+                     SELECT remote_id FROM publications WHERE target = ?3 AND remote_id IS NOT NULL
+                     ORDER BY length(remote_id) DESC, remote_id DESC LIMIT 1
+                 ))",
+            )?
+            .execute(params![job.0, part, target.as_str(), text, now])
+            .map(drop),
+        JobEvent::PartSent { part, remote_id } => db
+            .prepare_cached(
+                "UPDATE publications SET remote_id = ?3, sent_at = ?4 WHERE job = ?1 AND part = ?2",
+            )?
+            .execute(params![job.0, part, remote_id.0, now])
+            .map(drop),
+        JobEvent::PartAbsent { part } => db
+            .prepare_cached("DELETE FROM publications WHERE job = ?1 AND part = ?2 AND remote_id IS NULL")?
+            .execute(params![job.0, part])
+            .map(drop),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,41 @@
+//! How many jobs are done, by target and state. Counting them would cost all that was ever said, and counting each by itself
+//! a write for each: what one command settles is counted together.
+
+use std::collections::BTreeMap;
+
+use mynah_domain::{JobState, TargetId};
+use rusqlite::{Connection, params};
+
+/// What a command settles, in the end to be written with the rest of it.
+#[derive(Default)]
+pub(super) struct Settled(BTreeMap<(TargetId, &'static str), i64>);
+
+impl Settled {
+    /// A job is in that state now.
+    pub(super) fn came_to(&mut self, target: &TargetId, state: JobState) {
+        self.count(target, state, 1);
+    }
+
+    /// A job was in that state and is not any more.
+    pub(super) fn left(&mut self, target: &TargetId, state: JobState) {
+        self.count(target, state, -1);
+    }
+
+    fn count(&mut self, target: &TargetId, state: JobState, jobs: i64) {
+        if matches!(state, JobState::Published | JobState::Skipped) {
+            *self.0.entry((target.clone(), state.as_str())).or_default() += jobs;
+        }
+    }
+
+    /// Adds it to what is on record.
+    pub(super) fn write(self, db: &Connection) -> rusqlite::Result<()> {
+        let mut statement = db.prepare_cached(
+            "INSERT INTO settled (target, state, jobs) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+        )?;
+        for ((target, state), jobs) in self.0 {
+            statement.execute(params![target.as_str(), state, jobs])?;
+        }
+        Ok(())
+    }
+}
