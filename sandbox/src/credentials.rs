@@ -1,6 +1,11 @@
 //! Keys for the sandbox: the same in every run, so that a config file or a test can state them, and so
 //! plainly fake that nobody takes them for secrets.
 
+/// App-only bearer token, one for all.
+pub(crate) const APP_BEARER_TOKEN: &str = "sandbox-app-bearer";
+/// Key for Gemini, one for all.
+pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
+
 /// What one target account needs to act on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -29,7 +34,7 @@ pub fn credentials(handle: &str) -> Credentials {
         access_token: format!("sandbox-access-token-{handle}"),
         access_token_secret: format!("sandbox-access-token-secret-{handle}"),
         user_bearer_token: format!("sandbox-user-bearer-{handle}"),
-        app_bearer_token: "sandbox-app-bearer".into(),
-        gemini_api_key: "sandbox-gemini-key".into(),
+        app_bearer_token: APP_BEARER_TOKEN.into(),
+        gemini_api_key: GEMINI_API_KEY.into(),
     }
 }

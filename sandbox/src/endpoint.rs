@@ -87,10 +87,16 @@ impl Endpoint {
 
     /// Which endpoint a request is for; none for the page, the control surface and what does not exist.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        // None has more than five segments; one more tells those that have.
+        let mut segments = [""; 6];
+        let mut count = 0;
+        for (segment, place) in path.trim_matches('/').split('/').zip(&mut segments) {
+            *place = segment;
+            count += 1;
+        }
         let get = method == Method::GET;
         let post = method == Method::POST;
-        match segments.as_slice() {
+        match &segments[..count] {
             ["2", "users", "by", "username", _] if get => Some(Self::User),
             ["2", "users", "me"] if get => Some(Self::Me),
             ["2", "users", _, "tweets"] if get => Some(Self::Timeline),

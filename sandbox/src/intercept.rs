@@ -118,7 +118,8 @@ struct Call {
     state: web::Data<State>,
     endpoint: Endpoint,
     started: Instant,
-    record: RequestRecord,
+    /// None once it is in the log.
+    record: Option<RequestRecord>,
 }
 
 impl Call {
@@ -141,24 +142,22 @@ impl Call {
             fault: None,
             took_ms: 0,
         };
-        Self { state, endpoint, started: Instant::now(), record }
+        Self { state, endpoint, started: Instant::now(), record: Some(record) }
     }
 
     fn took_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn write_down(&self, request: &HttpRequest, status: Option<u16>, fault: Option<Fault>) {
-        let seen = request.extensions().get::<Seen>().cloned();
+    /// Writes the call down; there is nothing to write of it after that.
+    fn write_down(&mut self, request: &HttpRequest, status: Option<u16>, fault: Option<Fault>) {
+        let took_ms = self.took_ms();
+        let Some(record) = self.record.take() else {
+            return;
+        };
+        let seen = request.extensions_mut().remove::<Seen>();
         let (auth, account) = seen.map_or((None, None), |seen| (Some(seen.auth), seen.account));
-        self.state.requests().record(RequestRecord {
-            status,
-            auth,
-            account,
-            fault,
-            took_ms: self.took_ms(),
-            ..self.record.clone()
-        });
+        self.state.requests().record(RequestRecord { status, auth, account, fault, took_ms, ..record });
         self.state.touch();
     }
 
@@ -170,7 +169,7 @@ impl Call {
     }
 
     fn answer(
-        self,
+        mut self,
         mut response: ServiceResponse<BoxBody>,
         fault: Option<Fault>,
     ) -> ServiceResponse<BoxBody> {
@@ -190,12 +189,12 @@ impl Call {
         response
     }
 
-    async fn hang(self, request: &HttpRequest, fault: Fault) -> Result<ServiceResponse<BoxBody>, Error> {
+    async fn hang(mut self, request: &HttpRequest, fault: Fault) -> Result<ServiceResponse<BoxBody>, Error> {
         self.write_down(request, None, Some(fault));
         std::future::pending().await
     }
 
-    fn drop_connection(self, request: HttpRequest, fault: Fault) -> ServiceResponse<BoxBody> {
+    fn drop_connection(mut self, request: HttpRequest, fault: Fault) -> ServiceResponse<BoxBody> {
         self.write_down(&request, None, Some(fault));
         if let Some(connection) = request.conn_data::<Connection>() {
             connection.close();

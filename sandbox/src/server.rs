@@ -106,11 +106,11 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
             .app_data(state.clone())
             .app_data(web::PayloadConfig::new(BODY_MOST))
             .wrap(from_fn(intercept::intercept))
+            .configure(x::routes)
+            .configure(gemini::routes)
             .configure(page::routes)
             .configure(media::routes)
             .configure(control::routes)
-            .configure(x::routes)
-            .configure(gemini::routes)
     })
     .on_connect(keep_connection)
     // One worker: requests here wait more than they work, and one order of events is easier to reason about.

@@ -1,14 +1,15 @@
 //! The model's answer, good or bad. A good one marks each text with its target, has words of the target's
 //! language for those of the text, keeps every protected part, and fits the length it was given; a bad one is wrong in exactly the way that was ordered.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     problems::GeminiProblem,
     request::{Item, Request},
-    words::say,
+    words::Tongue,
 };
-use crate::{faults::GeminiFault, hash, x::text::weight};
+use crate::{faults::GeminiFault, hash, x::text};
 
 /// Four characters are about one token.
 const CHARS_PER_TOKEN: usize = 4;
@@ -27,12 +28,8 @@ pub(crate) fn answer(
         Some(GeminiFault::Overloaded) => return Err(GeminiProblem::of_status(503)),
         Some(GeminiFault::Internal) => return Err(GeminiProblem::of_status(500)),
         Some(GeminiFault::Refusal) => {
-            return Ok(envelope(
-                model,
-                asked,
-                &json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}),
-                0,
-            ));
+            let inner = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}});
+            return Ok(envelope(model, asked, inner, 0));
         }
         Some(GeminiFault::MaxTokens) => return Ok(bare(model, asked, "MAX_TOKENS")),
         Some(GeminiFault::Safety) => return Ok(bare(model, asked, "SAFETY")),
@@ -51,23 +48,24 @@ pub(crate) fn answer(
     if asked.include_thoughts || fault == Some(GeminiFault::ThoughtPart) {
         parts.push(json!({"text": "The user wants me to translate. I cannot.", "thought": true}));
     }
+    let length = text.chars().count();
     parts.push(json!({"text": text}));
     let candidate = json!({
         "content": {"role": "model", "parts": parts},
         "finishReason": finish,
         "index": 0,
     });
-    Ok(envelope(model, asked, &json!({"candidates": [candidate]}), text.chars().count()))
+    Ok(envelope(model, asked, json!({"candidates": [candidate]}), length))
 }
 
 /// A candidate without parts.
 fn bare(model: &str, asked: &Request, finish: &str) -> Value {
     let candidate = json!({"content": {"role": "model"}, "finishReason": finish, "index": 0});
-    envelope(model, asked, &json!({"candidates": [candidate]}), 0)
+    envelope(model, asked, json!({"candidates": [candidate]}), 0)
 }
 
 /// Puts what every answer has around what this one has.
-fn envelope(model: &str, asked: &Request, inner: &Value, answer_chars: usize) -> Value {
+fn envelope(model: &str, asked: &Request, mut body: Value, answer_chars: usize) -> Value {
     let prompt = asked.prompt_chars.div_ceil(CHARS_PER_TOKEN);
     let answer = answer_chars.div_ceil(CHARS_PER_TOKEN);
     let mut usage = json!({
@@ -79,7 +77,6 @@ fn envelope(model: &str, asked: &Request, inner: &Value, answer_chars: usize) ->
     if answer > 0 {
         usage["candidatesTokenCount"] = json!(answer);
     }
-    let mut body = inner.clone();
     body["usageMetadata"] = usage;
     body["modelVersion"] = json!(model);
     body["responseId"] = json!(format!(
@@ -89,21 +86,29 @@ fn envelope(model: &str, asked: &Request, inner: &Value, answer_chars: usize) ->
     body
 }
 
+/// What is answered for one item.
+#[derive(Clone, Serialize)]
+struct Said<'a> {
+    id: &'a str,
+    text: String,
+}
+
 /// The text part.
 fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
     if !asked.structured {
         let text = asked.items.first().map_or("", |item| &item.text);
         return format!("[sandbox] {text}");
     }
-    let mut list: Vec<Value> =
-        asked.items.iter().map(|item| json!({"id": item.id, "text": said(item, fault)})).collect();
+    let mut list: Vec<Said<'_>> =
+        asked.items.iter().map(|item| Said { id: &item.id, text: said(item, fault) }).collect();
     match fault {
         Some(GeminiFault::MissingItem) => drop(list.pop()),
         Some(GeminiFault::DuplicatedId) => list.extend(list.first().cloned()),
-        Some(GeminiFault::UnknownId) => list.push(json!({"id": "nobody-sent-this", "text": "?"})),
+        Some(GeminiFault::UnknownId) => list.push(Said { id: "nobody-sent-this", text: "?".into() }),
         _ => {}
     }
-    let array = Value::from(list).to_string();
+    // Strings alone: nothing that serde would refuse.
+    let array = serde_json::to_string(&list).unwrap_or_default();
     match fault {
         Some(GeminiFault::GarbageJson) => {
             let half = array.char_indices().nth(array.chars().count() / 2);
@@ -143,7 +148,7 @@ fn said(item: &Item, fault: Option<GeminiFault>) -> String {
             }
         }
         _ => match item.max_weighted_length {
-            Some(most) => shorten(&marked, most),
+            Some(most) => shorten(marked, most),
             None => marked,
         },
     }
@@ -151,16 +156,22 @@ fn said(item: &Item, fault: Option<GeminiFault>) -> String {
 
 /// The text with each word said in the language, but for what is protected.
 fn translated(text: &str, language: &str) -> String {
-    let mut said = String::new();
-    let mut rest = text;
+    let tongue = Tongue::of(language);
+    let mut said = String::with_capacity(text.len() + text.len() / 2);
+    let mut done = 0;
     for word in words(text) {
-        // Each is a part of the text, and they are in its order.
-        let Some((before, after)) = rest.split_once(word) else { break };
-        said.push_str(before);
-        said.push_str(&if is_protected(word) { word.to_owned() } else { say(word, language) });
-        rest = after;
+        // Each is a part of the text.
+        let at = word.as_ptr() as usize - text.as_ptr() as usize;
+        said.push_str(&text[done..at]);
+        if is_protected(word) {
+            said.push_str(word);
+        } else {
+            tongue.say(word, &mut said);
+        }
+        done = at + word.len();
     }
-    said + rest
+    said.push_str(&text[done..]);
+    said
 }
 
 /// The text with its first protected word replaced; unchanged if it has none.
@@ -173,18 +184,16 @@ fn with_first_protected(text: &str, replacement: &str) -> String {
 
 /// Leaves out words from the end until the text fits; never a protected one, so a text that is nothing else
 /// may stay too long.
-fn shorten(text: &str, most: usize) -> String {
-    // No character weighs more than two, and a link no more than 23: most texts need no parser to be known to fit.
-    let at_most = text.chars().count() * 2 + text.matches('.').count() * 23;
-    if at_most <= most || weight(text) <= most {
-        return text.to_owned();
+fn shorten(text: String, most: usize) -> String {
+    if text::fits(&text, most) {
+        return text;
     }
-    let mut kept = words(text);
+    let mut kept = words(&text);
     // The first word is the mark of the target: without it this could pass for a translation.
     while let Some(last) = (1..kept.len()).rev().find(|index| !is_protected(kept[*index])) {
         kept.remove(last);
         let shorter = kept.join(" ");
-        if weight(&shorter) <= most {
+        if text::fits(&shorter, most) {
             return shorter;
         }
     }
@@ -204,6 +213,7 @@ fn words(text: &str) -> Vec<&str> {
         if closer == Some(letter) {
             closer = None;
         } else if closer.is_none()
+            && !letter.is_ascii_alphanumeric()
             && let Some((_, close)) = BRACKETS.iter().find(|(open, _)| *open == letter)
             && text[at..].contains(*close)
         {
@@ -224,6 +234,9 @@ fn words(text: &str) -> Vec<&str> {
 
 /// Whether a word is more than words: a placeholder, a link, a mention, a tag.
 fn is_protected(word: &str) -> bool {
+    if word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return false;
+    }
     let bracketed =
         BRACKETS.iter().any(|(open, close)| word.find(*open).is_some_and(|at| word[at..].contains(*close)));
     bracketed
@@ -236,6 +249,7 @@ fn is_protected(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::x::text::weight;
 
     fn item(text: &str, most: Option<usize>) -> Item {
         Item { id: "1".into(), target: "es".into(), text: text.into(), max_weighted_length: most }

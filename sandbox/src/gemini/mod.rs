@@ -7,11 +7,13 @@ mod problems;
 mod request;
 mod words;
 
+use std::borrow::Cow;
+
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::Value;
 
 pub(crate) use self::problems::GeminiProblem;
-use crate::{credentials::credentials, faults::GeminiFault, state::State, x::Seen};
+use crate::{credentials::GEMINI_API_KEY, faults::GeminiFault, state::State, x::Seen};
 
 /// What the page and the log say of it.
 pub(crate) const NOTICE: &str =
@@ -65,13 +67,13 @@ fn json(body: &Value) -> HttpResponse {
 
 fn check_key(request: &HttpRequest) -> Result<(), GeminiProblem> {
     let header = request.headers().get("x-goog-api-key").and_then(|value| value.to_str().ok());
-    let in_query = url::form_urlencoded::parse(request.query_string().as_bytes())
-        .find(|(name, _)| name == "key")
-        .map(|(_, value)| value.into_owned());
-    let given = header.map(str::to_owned).or(in_query);
-    match given {
+    let in_query = || {
+        let mut pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
+        pairs.find(|(name, _)| name == "key").map(|(_, value)| value)
+    };
+    match header.map(Cow::Borrowed).or_else(in_query) {
         None => Err(GeminiProblem::no_key()),
-        Some(key) if key == credentials("").gemini_api_key => Ok(()),
+        Some(key) if key == GEMINI_API_KEY => Ok(()),
         Some(_) => Err(GeminiProblem::invalid_key()),
     }
 }

@@ -1,6 +1,8 @@
 //! What stands for a translation: words of the target's language, as many as the text has, each word always the same one.
 //! It means nothing, yet it looks to every check like a text in that language which is not the source.
 
+use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
+
 use crate::hash;
 
 /// Common words of some languages.
@@ -63,44 +65,66 @@ const LANGUAGES: [(&str, &str); 14] = [
     ),
 ];
 
-/// A word with the punctuation on it, said in the language: its letters change, all else stays.
-pub(super) fn say(word_and_marks: &str, language: &str) -> String {
-    let mut said = String::with_capacity(word_and_marks.len());
-    let mut rest = word_and_marks;
-    while let Some(first) = rest.chars().next() {
-        let letters = first.is_alphabetic();
-        let (head, tail) =
-            rest.split_at(rest.find(|c: char| c.is_alphabetic() != letters).unwrap_or(rest.len()));
-        if letters {
-            said.push_str(&word(head, language));
-        } else {
-            said.push_str(head);
-        }
-        rest = tail;
-    }
-    said
-}
+/// A language to say words in.
+#[derive(Clone, Copy)]
+pub(super) struct Tongue(Option<&'static [&'static str]>);
 
-fn word(word: &str, language: &str) -> String {
-    let base = language.split('-').next().unwrap_or(language);
-    let Some((_, words)) = LANGUAGES.iter().find(|(code, _)| *code == base) else {
-        // Of a language without words here: the letters the other way round are no source text, either.
-        return word.chars().rev().collect();
-    };
-    let words: Vec<&str> = words.split(' ').collect();
-    let lower = word.to_lowercase();
-    // The remainder is below their number, which is small.
-    let which = usize::try_from(hash::stable(&[lower.as_bytes()]) % words.len() as u64).unwrap_or_default();
-    let mut letters = words[which].chars();
-    match letters.next() {
-        Some(first) if word.starts_with(char::is_uppercase) => first.to_uppercase().chain(letters).collect(),
-        _ => words[which].to_owned(),
+impl Tongue {
+    /// The one of a code such as `pt-BR`.
+    pub(super) fn of(language: &str) -> Self {
+        static WORDS: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
+            LANGUAGES.iter().map(|(code, words)| (*code, words.split(' ').collect())).collect()
+        });
+        let base = language.split('-').next().unwrap_or(language);
+        Self(WORDS.get(base).map(Vec::as_slice))
+    }
+
+    /// Adds a word with the punctuation on it, said in the language: its letters change, all else stays.
+    pub(super) fn say(self, word_and_marks: &str, said: &mut String) {
+        let mut rest = word_and_marks;
+        while let Some(first) = rest.chars().next() {
+            let letters = first.is_alphabetic();
+            let (head, tail) =
+                rest.split_at(rest.find(|c: char| c.is_alphabetic() != letters).unwrap_or(rest.len()));
+            if letters {
+                self.word(head, said);
+            } else {
+                said.push_str(head);
+            }
+            rest = tail;
+        }
+    }
+
+    fn word(self, word: &str, said: &mut String) {
+        let Some(words) = self.0 else {
+            // Of a language without words here: the letters the other way round are no source text, either.
+            said.extend(word.chars().rev());
+            return;
+        };
+        let plain = word.bytes().all(|byte| byte.is_ascii_lowercase());
+        let lower = if plain { Cow::Borrowed(word) } else { Cow::Owned(word.to_lowercase()) };
+        // The remainder is below their number, which is small.
+        let which =
+            usize::try_from(hash::stable(&[lower.as_bytes()]) % words.len() as u64).unwrap_or_default();
+        let mut letters = words[which].chars();
+        match letters.next() {
+            Some(first) if word.starts_with(char::is_uppercase) => {
+                said.extend(first.to_uppercase().chain(letters));
+            }
+            _ => said.push_str(words[which]),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn say(word: &str, language: &str) -> String {
+        let mut said = String::new();
+        Tongue::of(language).say(word, &mut said);
+        said
+    }
 
     #[test]
     fn letters_change_and_the_rest_stays() {

@@ -1,11 +1,19 @@
 //! An account of the sandbox's X: who it is, how X treats it, and what it said.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::StoredPost;
-use crate::hash;
+use crate::{
+    credentials::{Credentials, credentials},
+    hash,
+};
 
 /// How X treats an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,15 +45,42 @@ pub(crate) enum Role {
 pub(crate) struct Account {
     pub(crate) id: u64,
     pub(crate) handle: String,
+    /// What proves that somebody calls for it.
+    pub(crate) credentials: Credentials,
     pub(crate) role: Role,
     pub(crate) state: UserState,
     pub(crate) revoked: bool,
     /// By id, oldest first: pages are found by binary search.
     pub(crate) posts: Vec<Arc<StoredPost>>,
     /// The latest publication with each text.
-    pub(super) said: HashMap<String, u64>,
+    pub(super) said: HashSet<Said>,
     /// The latest post of each named thread.
     pub(super) threads: HashMap<String, u64>,
+}
+
+/// A post that is known by its text alone, which so need not be kept twice.
+#[derive(Debug)]
+pub(super) struct Said(pub(super) Arc<StoredPost>);
+
+impl Borrow<str> for Said {
+    fn borrow(&self) -> &str {
+        &self.0.text
+    }
+}
+
+impl PartialEq for Said {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text
+    }
+}
+
+impl Eq for Said {}
+
+impl Hash for Said {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As `str` does, by which it is found.
+        self.0.text.as_str().hash(state);
+    }
 }
 
 impl Account {
@@ -53,11 +88,12 @@ impl Account {
         Self {
             id: made_up_id(handle),
             handle: handle.to_owned(),
+            credentials: credentials(handle),
             role,
             state: UserState::Active,
             revoked: false,
             posts: Vec::new(),
-            said: HashMap::new(),
+            said: HashSet::new(),
             threads: HashMap::new(),
         }
     }

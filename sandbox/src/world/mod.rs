@@ -9,6 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::account::Said;
 pub use self::{
     account::UserState,
     post::{AuthKind, PostId, StoredMedia, StoredPost},
@@ -19,7 +20,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::TargetAccount,
-    credentials::{Credentials, credentials},
+    credentials::Credentials,
     hash,
     snowflake::Snowflakes,
     timeline::{OtherPost, PostKind, ReplyTo, TimelineMedia, TimelinePost},
@@ -126,7 +127,7 @@ impl World {
 
     /// The index of the account that these credentials are for, unless they were revoked.
     pub(crate) fn holder(&self, holds: impl Fn(&Credentials) -> bool) -> Option<usize> {
-        self.accounts.iter().position(|account| account.has_token() && holds(&credentials(&account.handle)))
+        self.accounts.iter().position(|account| account.has_token() && holds(&account.credentials))
     }
 
     fn stranger(&mut self, handle: &str) -> usize {
@@ -211,7 +212,7 @@ impl World {
             long: post.long,
             ..self.blank(FOLLOWED, id, text, reply_to)
         };
-        self.store(stored)
+        self.store(stored).id
     }
 
     fn said_by_other(&mut self, other: &OtherPost, before: Timestamp) -> u64 {
@@ -220,7 +221,7 @@ impl World {
         let id = self.flakes.next(before - SignedDuration::from_hours(1), floor);
         let stored =
             StoredPost { lang: "en".into(), ..self.blank(author, id, text::unescape(&other.text), None) };
-        self.store(stored).0
+        self.store(stored).id.0
     }
 
     fn loaded_medium(&mut self, medium: &TimelineMedia, at: Timestamp) -> StoredMedia {
@@ -265,14 +266,14 @@ impl World {
         }
     }
 
-    fn store(&mut self, post: StoredPost) -> PostId {
+    fn store(&mut self, post: StoredPost) -> Arc<StoredPost> {
         let id = post.id;
         let post = Arc::new(post);
         if let Some(author) = self.find_id(post.author_id) {
             self.accounts[author].posts.push(Arc::clone(&post));
         }
-        self.posts.insert(id.0, post);
-        id
+        self.posts.insert(id.0, Arc::clone(&post));
+        post
     }
 
     /// Publishes a draft for the account at `author`, or says why X would not.
@@ -288,9 +289,10 @@ impl World {
         if draft.quoted.is_some_and(|id| !self.posts.contains_key(&id)) {
             return Err(Refusal::QuotedMissing);
         }
-        let same_words = account.said.get(&draft.text).and_then(|id| self.posts.get(id));
+        let same_words = account.said.get(&*draft.text);
         if !draft.text.is_empty()
-            && same_words.is_some_and(|before| now.duration_since(before.created_at()) < DUPLICATE_WINDOW)
+            && same_words
+                .is_some_and(|Said(before)| now.duration_since(before.created_at()) < DUPLICATE_WINDOW)
         {
             return Err(Refusal::Duplicate);
         }
@@ -316,10 +318,9 @@ impl World {
         if post.quoted.is_some() {
             post.kind = PostKind::Quote;
         }
-        let account = &mut self.accounts[author];
-        account.said.insert(post.text.clone(), id);
-        self.store(post.clone());
-        Ok(Arc::new(post))
+        let post = self.store(post);
+        self.accounts[author].said.replace(Said(Arc::clone(&post)));
+        Ok(post)
     }
 
     /// Deletes a post of the account at `author`; false if it has none such.
@@ -329,7 +330,7 @@ impl World {
             return false;
         };
         let post = account.posts.remove(at);
-        account.said.remove(&post.text);
+        account.said.remove(&*post.text);
         self.posts.remove(&id);
         true
     }

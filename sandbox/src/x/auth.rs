@@ -9,7 +9,9 @@ use super::{
     oauth1::{Header, Parameters, Secrets},
     problems::Problem,
 };
-use crate::{credentials::credentials, endpoint::Endpoint, limits::Readings, state::State, world::AuthKind};
+use crate::{
+    credentials::APP_BEARER_TOKEN, endpoint::Endpoint, limits::Readings, state::State, world::AuthKind,
+};
 
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +101,7 @@ fn authenticate(request: &HttpRequest, state: &State) -> Result<Caller, Problem>
 }
 
 fn by_bearer(token: &str, state: &State) -> Option<Caller> {
-    if token == credentials("").app_bearer_token {
+    if token == APP_BEARER_TOKEN {
         return Some(Caller::App);
     }
     let world = state.world();
@@ -109,24 +111,21 @@ fn by_bearer(token: &str, state: &State) -> Option<Caller> {
 
 fn by_signature(header: &str, request: &HttpRequest, state: &State) -> Option<Caller> {
     let header = Header::parse(header)?;
-    let (index, id, held) = {
-        let world = state.world();
-        let index = world.holder(|held| held.access_token == header.token)?;
-        let account = world.account(index);
-        (index, account.id, credentials(&account.handle))
-    };
-    if header.consumer_key != held.consumer_key {
-        return None;
-    }
-    let secrets = Secrets { consumer: &held.consumer_secret, token: &held.access_token_secret };
     let parameters: Parameters =
         form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
     // No call of X's second version takes a form, so the query is all there is to sign.
     let host = request.connection_info().host().to_ascii_lowercase();
     let base = format!("http://{host}{}", request.uri().path());
-    if !header.is_signed(secrets, request.method().as_str(), &base, &parameters) {
-        return None;
-    }
+    let (index, id) = {
+        let world = state.world();
+        let index = world.holder(|held| held.access_token == header.token)?;
+        let account = world.account(index);
+        let held = &account.credentials;
+        let secrets = Secrets { consumer: &held.consumer_secret, token: &held.access_token_secret };
+        let signed = header.consumer_key == held.consumer_key
+            && header.is_signed(secrets, request.method().as_str(), &base, &parameters);
+        signed.then_some((index, account.id))?
+    };
     let now = u64::try_from(Timestamp::now().as_second()).unwrap_or(0);
     state.nonces().admit(&header, now).then_some(Caller::User { index, id, kind: AuthKind::OAuth1 })
 }

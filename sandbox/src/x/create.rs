@@ -1,12 +1,12 @@
 //! `POST /2/tweets` and `DELETE /2/tweets/{id}`. The body is checked against the specification before
 //! anything else: a key that X does not know is an error there, and so it is here.
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    auth,
+    auth, json_response,
     problems::Problem,
     query::{self, path_id},
     text::{self, Link},
@@ -14,8 +14,21 @@ use super::{
 use crate::{
     endpoint::Endpoint,
     state::State,
-    world::{Draft, Refusal, StoredPost, World},
+    world::{Draft, PostId, Refusal, StoredPost, World},
 };
+
+/// What is told of a post that was made.
+#[derive(Serialize)]
+struct Answer<'a> {
+    data: Created<'a>,
+}
+
+#[derive(Serialize)]
+struct Created<'a> {
+    edit_history_tweet_ids: [PostId; 1],
+    id: PostId,
+    text: &'a str,
+}
 
 /// The body, as the specification has it. Some of its keys change nothing here.
 #[derive(Debug, Default, Deserialize)]
@@ -190,13 +203,11 @@ pub(crate) async fn create(
         }
         world.publish(actor.index, draft)?
     };
-    state.biller().post(text::has_link(&post.text));
-    state.touch();
     let shown = text::wire(&post.text, &trailing_links(&post));
-    let data = json!({"id": post.id, "text": shown.text, "edit_history_tweet_ids": [post.id]});
-    Ok(HttpResponse::Created()
-        .content_type("application/json; charset=utf-8")
-        .body(json!({"data": data}).to_string()))
+    state.biller().post(shown.has_link());
+    state.touch();
+    let data = Created { edit_history_tweet_ids: [post.id], id: post.id, text: &shown.text };
+    Ok(json_response(StatusCode::CREATED, &Answer { data }))
 }
 
 /// Since February 2026 a self-serve app answers and quotes only who mentioned it, and itself.

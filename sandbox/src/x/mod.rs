@@ -15,8 +15,17 @@ mod timeline;
 mod users;
 mod vocabulary;
 
-use actix_web::{HttpResponse, ResponseError, http::header::HeaderMap, web};
+use actix_web::{
+    HttpResponse, ResponseError,
+    body::BoxBody,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    },
+    web,
+};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(crate) use self::auth::{Seen, now_ms};
@@ -30,11 +39,12 @@ use crate::{
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/2")
+            // First what is called most: paths are tried in this order.
+            .route("/tweets", web::post().to(create::create))
             .route("/users/me", web::get().to(users::me))
             .route("/users/by/username/{username}", web::get().to(users::by_username))
             .route("/users/{id}/tweets", web::get().to(timeline::posts))
             .route("/tweets", web::get().to(lookup::many))
-            .route("/tweets", web::post().to(create::create))
             .route("/tweets/{id}", web::get().to(lookup::one))
             .route("/tweets/{id}", web::delete().to(create::delete))
             .route("/media/upload", web::post().to(media::upload))
@@ -59,25 +69,30 @@ fn ok(state: &State, body: Map<String, Value>, reads: Vec<Read>) -> HttpResponse
 }
 
 fn json_ok(body: &Value) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json; charset=utf-8").body(body.to_string())
+    json_response(StatusCode::OK, body)
+}
+
+fn json_response(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    // Neither a map with keys that are no strings nor anything else that serde refuses is ever told.
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
 }
 
 /// The headers that X puts on every answer.
 pub(crate) fn put_headers(headers: &mut HeaderMap, readings: &Readings, day_headers: bool, took_ms: u64) {
-    let mut put = |name: &'static str, value: String| {
-        let value = value.try_into();
-        if let Ok(value) = value {
-            headers.insert(actix_web::http::header::HeaderName::from_static(name), value);
-        }
+    let mut put = |name: &'static str, value: HeaderValue| {
+        headers.insert(HeaderName::from_static(name), value);
     };
-    put("x-rate-limit-limit", readings.window.limit.to_string());
-    put("x-rate-limit-remaining", readings.window.remaining.to_string());
-    put("x-rate-limit-reset", readings.window.reset.to_string());
+    put("x-rate-limit-limit", readings.window.limit.into());
+    put("x-rate-limit-remaining", readings.window.remaining.into());
+    put("x-rate-limit-reset", readings.window.reset.into());
     let mut put_day = |names: [&'static str; 3], reading: Option<Reading>| {
         if let Some(reading) = reading.filter(|_| day_headers) {
-            put(names[0], reading.limit.to_string());
-            put(names[1], reading.remaining.to_string());
-            put(names[2], reading.reset.to_string());
+            put(names[0], reading.limit.into());
+            put(names[1], reading.remaining.into());
+            put(names[2], reading.reset.into());
         }
     };
     put_day(
@@ -88,8 +103,11 @@ pub(crate) fn put_headers(headers: &mut HeaderMap, readings: &Readings, day_head
         ["x-user-limit-24hour-limit", "x-user-limit-24hour-remaining", "x-user-limit-24hour-reset"],
         readings.user_day,
     );
-    put("x-access-level", "read-write".into());
-    put("api-version", "2.167".into());
-    put("x-transaction-id", format!("{:016x}", fastrand::u64(..)));
-    put("x-response-time", took_ms.to_string());
+    put("x-access-level", HeaderValue::from_static("read-write"));
+    put("api-version", HeaderValue::from_static("2.167"));
+    // Sixteen hexadecimal digits are a header value.
+    if let Ok(transaction) = HeaderValue::try_from(format!("{:016x}", fastrand::u64(..))) {
+        put("x-transaction-id", transaction);
+    }
+    put("x-response-time", took_ms.into());
 }

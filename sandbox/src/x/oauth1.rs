@@ -2,7 +2,7 @@
 //! signing is the `oauth1-request` crate's, so the sandbox and a client that uses it could share a mistake;
 //! the published vectors in the tests are what keeps both honest.
 
-use std::{collections::HashMap, num::NonZeroU64};
+use std::{borrow::Cow, collections::HashMap, num::NonZeroU64};
 
 use oauth::{Builder, Credentials, HmacSha1, request::ParameterList};
 
@@ -11,35 +11,45 @@ const SKEW: u64 = 300;
 
 /// What an `Authorization: OAuth …` header says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) consumer_key: String,
-    pub(crate) token: String,
-    nonce: String,
+pub(crate) struct Header<'a> {
+    pub(crate) consumer_key: Cow<'a, str>,
+    pub(crate) token: Cow<'a, str>,
+    nonce: Cow<'a, str>,
     timestamp: u64,
-    signature: String,
-    method: String,
-    version: Option<String>,
+    signature: Cow<'a, str>,
+    method: Cow<'a, str>,
+    version: Option<Cow<'a, str>>,
 }
 
-impl Header {
+impl<'a> Header<'a> {
     /// Reads a header; none if it is of another scheme or lacks a part.
-    pub(crate) fn parse(header: &str) -> Option<Self> {
+    pub(crate) fn parse(header: &'a str) -> Option<Self> {
         let scheme = header.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
-        let mut fields: HashMap<String, String> = HashMap::new();
+        let (mut consumer_key, mut token, mut nonce, mut timestamp) = (None, None, None, None);
+        let (mut signature, mut method, mut version) = (None, None, None);
         for pair in header[scheme.len()..].split(',') {
             let (key, value) = pair.trim().split_once('=')?;
-            let value = value.strip_prefix('"')?.strip_suffix('"')?;
-            fields.insert(key.to_owned(), percent_decode(value)?);
+            let value = percent_decode(value.strip_prefix('"')?.strip_suffix('"')?)?;
+            let part = match key {
+                "oauth_consumer_key" => &mut consumer_key,
+                "oauth_token" => &mut token,
+                "oauth_nonce" => &mut nonce,
+                "oauth_timestamp" => &mut timestamp,
+                "oauth_signature" => &mut signature,
+                "oauth_signature_method" => &mut method,
+                "oauth_version" => &mut version,
+                _ => continue,
+            };
+            *part = Some(value);
         }
-        let mut take = |key: &str| fields.remove(key);
         Some(Self {
-            consumer_key: take("oauth_consumer_key")?,
-            token: take("oauth_token")?,
-            nonce: take("oauth_nonce")?,
-            timestamp: take("oauth_timestamp")?.parse().ok()?,
-            signature: take("oauth_signature")?,
-            method: take("oauth_signature_method")?,
-            version: take("oauth_version"),
+            consumer_key: consumer_key?,
+            token: token?,
+            nonce: nonce?,
+            timestamp: timestamp?.parse().ok()?,
+            signature: signature?,
+            method: method?,
+            version,
         })
     }
 
@@ -78,7 +88,7 @@ impl Header {
 
     fn parse_signature(header: &str) -> Option<String> {
         let (_, rest) = header.split_once("oauth_signature=\"")?;
-        percent_decode(rest.split_once('"')?.0)
+        percent_decode(rest.split_once('"')?.0).map(Cow::into_owned)
     }
 }
 
@@ -95,13 +105,14 @@ pub(crate) type Parameters = Vec<(String, String)>;
 /// Which requests have been seen, so that none is taken twice.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
-    seen: HashMap<(String, String), u64>,
+    /// When each was used, by token and nonce. A busy token's are many, so they are kept small.
+    seen: HashMap<String, HashMap<Box<str>, u64>>,
     pruned: u64,
 }
 
 impl Nonces {
     /// Whether a header is of now and was not seen before. It is remembered if so.
-    pub(crate) fn admit(&mut self, header: &Header, now: u64) -> bool {
+    pub(crate) fn admit(&mut self, header: &Header<'_>, now: u64) -> bool {
         if header.timestamp.abs_diff(now) > SKEW {
             return false;
         }
@@ -109,15 +120,23 @@ impl Nonces {
         // memory.
         if now >= self.pruned + 60 {
             self.pruned = now;
-            self.seen.retain(|_, at| at.abs_diff(now) <= SKEW);
+            for used in self.seen.values_mut() {
+                used.retain(|_, at| at.abs_diff(now) <= SKEW);
+            }
         }
-        let key = (header.token.clone(), header.nonce.clone());
-        self.seen.insert(key, header.timestamp).is_none()
+        let used = match self.seen.get_mut(&*header.token) {
+            Some(used) => used,
+            None => self.seen.entry(header.token.clone().into_owned()).or_default(),
+        };
+        used.insert((&*header.nonce).into(), header.timestamp).is_none()
     }
 }
 
 /// Undoes RFC 3986 encoding; none if it is broken or no UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
+fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(text.into());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -130,7 +149,7 @@ fn percent_decode(text: &str) -> Option<String> {
         let low = digit(rest.next())?;
         bytes.push(u8::try_from(high * 16 + low).ok()?);
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -143,7 +162,7 @@ mod tests {
         token: "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
     };
 
-    fn header(signature: &str) -> Header {
+    fn header(signature: &str) -> Header<'_> {
         Header {
             consumer_key: "xvz1evFS4wEEPTGEFPHBog".into(),
             token: "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb".into(),

@@ -1,7 +1,7 @@
 //! A text as X sends it: HTML-escaped, every link wrapped in `t.co`, and entities whose offsets count Unicode
 //! code points of *that* text. The three transformations depend on each other, so one walk makes them all.
 
-use std::cmp::Reverse;
+use std::{borrow::Cow, cmp::Reverse};
 
 use twitter_text::{
     ParserBackend,
@@ -50,6 +50,13 @@ pub(crate) struct Link {
     pub(crate) media_key: Option<String>,
 }
 
+impl WireText {
+    /// Whether X made a link of something that was said, and so charges for one. One to media is free.
+    pub(crate) fn has_link(&self) -> bool {
+        self.entities.iter().any(|entity| matches!(&entity.what, What::Url(link) if link.media_key.is_none()))
+    }
+}
+
 impl Link {
     /// Wraps an address that stands in a text.
     fn to(address: &str) -> Self {
@@ -92,19 +99,34 @@ pub(crate) fn weight(text: &str) -> usize {
     usize::try_from(parsed.weighted_length).unwrap_or(usize::MAX)
 }
 
-/// Whether a text is too long for a post without Premium. Most texts plainly are not, and are not parsed to
-/// know it.
+/// Whether a text is too long for a post without Premium.
 pub(crate) fn is_long(text: &str) -> bool {
-    // At most one a character in ASCII, and elsewhere two for each of the three that one may be normalised
-    // to; a link may weigh more than its characters, and has a dot in it.
-    let each = if text.is_ascii() { 1 } else { 6 };
-    let ceiling = text.chars().count() * each + text.matches('.').count() * 23;
-    ceiling > MAX_WEIGHT && weight(text) > MAX_WEIGHT
+    !fits(text, MAX_WEIGHT)
 }
 
-/// Whether X would make a link of something in this text, and so charge for one.
-pub(crate) fn has_link(text: &str) -> bool {
-    wire(text, &[]).entities.iter().any(|entity| matches!(entity.what, What::Url(_)))
+/// Whether a text weighs no more than this. Most texts plainly do not, and are not parsed to know it.
+pub(crate) fn fits(text: &str, most: usize) -> bool {
+    ceiling(text) <= most || weight(text) <= most
+}
+
+/// What a text can weigh at most. A link may weigh more than its characters, and has a dot in it.
+fn ceiling(text: &str) -> usize {
+    text.chars()
+        .map(|c| match c {
+            '.' => 1 + 23,
+            // These two are emoji.
+            '©' | '®' => 2,
+            // Latin letters and their accents.
+            '\0'..='\u{2ff}' => 1,
+            // Those that normalisation takes apart, and where they live.
+            '\u{344}'
+            | '\u{958}'..='\u{fff}'
+            | '\u{2adc}'
+            | '\u{fb1d}'..='\u{fb4e}'
+            | '\u{1d15e}'..='\u{1d1c0}' => 6,
+            _ => 2,
+        })
+        .sum()
 }
 
 /// Escapes as X does: these three and nothing else.
@@ -122,6 +144,7 @@ pub(crate) fn unescape(text: &str) -> String {
 /// an address share one span, repeated in the entities.
 pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
     let mut out = Writer::default();
+    out.wire.text.reserve(logical.len());
     let mut done = 0;
     for found in find(logical) {
         out.plain(&logical[done..found.start]);
@@ -176,6 +199,7 @@ pub(crate) fn wire_of_repost(author: &str, logical: &str) -> WireText {
     wire(&format!("{head}…"), &[])
 }
 
+#[derive(Debug, PartialEq)]
 struct Found {
     start: usize,
     end: usize,
@@ -204,6 +228,14 @@ fn find_in(text: &str) -> Vec<Found> {
     if !tagged && !text.trim_end_matches('.').contains('.') {
         return Vec::new();
     }
+    if let Some((what, value)) = plainly(text) {
+        return vec![Found { start: 0, end: text.len(), what, value: value.to_owned() }];
+    }
+    parsed(text, tagged)
+}
+
+/// The same by the parser alone; names and tags only if told.
+fn parsed(text: &str, tagged: bool) -> Vec<Found> {
     let extractor = Extractor::with_parser_backend(ParserBackend::External);
     let offsets = utf16_to_byte(text);
     let byte = |unit: i32| usize::try_from(unit).ok().and_then(|unit| offsets.get(unit).copied());
@@ -234,6 +266,29 @@ fn find_in(text: &str) -> Vec<Found> {
     found
 }
 
+/// What a whole word is where that needs no parser, which would take most of the time of a call: a name, a tag of
+/// letters, or an address of lower-case letters, digits and slashes under a common domain.
+fn plainly(word: &str) -> Option<(Type, &str)> {
+    let all = |text: &str, fits: fn(u8) -> bool| !text.is_empty() && text.bytes().all(fits);
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if let Some(name) = word.strip_prefix('@') {
+        return (name.len() <= 15 && all(name, in_name)).then_some((Type::MENTION, name));
+    }
+    if let Some(tag) = word.strip_prefix('#') {
+        let letters = tag.starts_with(|first: char| first.is_ascii_alphabetic());
+        return (letters && all(tag, in_name)).then_some((Type::HASHTAG, tag));
+    }
+    let in_path = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let rest = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://"))?;
+    let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+    // Two labels, so none of X's own: `t.co` has rules of its own, and is no `.com`.
+    let (name, top) = host.split_once('.')?;
+    let plain = all(name, in_path)
+        && ["com", "org", "net"].contains(&top)
+        && path.is_none_or(|path| path.is_empty() || path.split('/').all(|part| all(part, in_path)));
+    plain.then_some((Type::URL, word))
+}
+
 /// The byte offset of every UTF-16 unit and of the end; a low surrogate has its character's.
 fn utf16_to_byte(text: &str) -> Vec<usize> {
     text.char_indices()
@@ -251,7 +306,11 @@ struct Writer {
 
 impl Writer {
     fn plain(&mut self, logical: &str) {
-        let escaped = escape(logical);
+        let escaped = if logical.contains(['&', '<', '>']) {
+            Cow::Owned(escape(logical))
+        } else {
+            Cow::Borrowed(logical)
+        };
         self.length += escaped.chars().count();
         self.wire.text.push_str(&escaped);
     }
@@ -358,6 +417,53 @@ mod tests {
         for text in ["🔥a@bob", "", ".", "@", "#", "https://", "a.b.c@d", "🇩🇪.com", "$", "＠x"] {
             wire(text, &[]);
             weight(text);
+        }
+    }
+
+    #[test]
+    fn a_plain_word_is_what_the_parser_says_it_is() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let starts = ["@", "#", "http://", "https://", "https://example.com", "https://a.org/", ""];
+        let pieces = [
+            "a", "a", "harbour", "harbour", "7", "123", "/", "/x", "/5", ".com", ".org", ".net", "Z", "_",
+            "//", ".", ".co", "t.co", "www.", "-", "com", "x1", "0",
+        ];
+        let mut plain = 0;
+        for _ in 0..if cfg!(debug_assertions) { 20_000 } else { 200_000 } {
+            let mut word = starts[random.usize(..starts.len())].to_owned();
+            for _ in 0..random.usize(1..7) {
+                word.push_str(pieces[random.usize(..pieces.len())]);
+            }
+            if let Some((what, value)) = plainly(&word) {
+                plain += 1;
+                let found = Found { start: 0, end: word.len(), what, value: value.to_owned() };
+                assert_eq!(parsed(&word, word.starts_with(['@', '#'])), [found], "{word}");
+            }
+        }
+        assert!(plain > 1000, "{plain} words were plain");
+    }
+
+    #[test]
+    fn no_text_weighs_more_than_its_ceiling() {
+        // Every character of the scripts that are mixed, and some of the large ones.
+        let tried = |c: &u32| matches!(c, ..0x3400 | 0xf900..0x1_fb00) || c.is_multiple_of(16);
+        for c in (0x20..0x3_0000).filter(tried).filter_map(char::from_u32) {
+            let text = c.to_string();
+            assert!(weight(&text) <= ceiling(&text), "{c:?}");
+        }
+        let mut random = fastrand::Rng::with_seed(7);
+        let mixed =
+            "aé1ǭộ©ᄒ각が日ि\u{344}\u{31b}\u{302}\u{323}\u{5bf}क़\u{93c}ﬃ\u{fe0f}\u{20e3}\u{200d}👩🏽🇪🇸. ";
+        let mixed: Vec<char> = mixed.chars().collect();
+        for _ in 0..5000 {
+            let text: String = (0..random.usize(2..9)).map(|_| mixed[random.usize(..mixed.len())]).collect();
+            assert!(weight(&text) <= ceiling(&text), "{text:?}");
+        }
+        for text in
+            ["see example.com", "mañana después https://a.org/b", "o\u{31b}\u{302}\u{301}", "日本語 ⟦0⟧ 👩‍👩‍👧"]
+        {
+            assert!(weight(text) <= ceiling(text), "{text}");
+            assert!(fits(text, weight(text)) && !fits(text, weight(text) - 1), "{text}");
         }
     }
 }
