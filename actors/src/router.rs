@@ -7,6 +7,8 @@
 mod decide;
 mod inspect;
 mod line;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};

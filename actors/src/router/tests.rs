@@ -1,0 +1,286 @@
+//! The router with a ledger that answers when it is told to: what comes in between is what no run shows on order.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix::{Actor, Addr};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mynah_domain::{
+    Job, JobId, JobState, Post, PostId, PostKind, TargetId, Translation,
+    backoff::Backoff,
+    breaker::BreakerPolicy,
+    caps::Spent,
+    job::Publication,
+    ports::{
+        Clock, Ledger, LedgerError,
+        ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, Progress, RecordPage, Recorded},
+    },
+};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{
+    JobReport, PullPublications, PullTranslations, Reclaim, ReportJobs, Router, RouterParts, RouterSettings,
+    ToSay,
+};
+use crate::{
+    events::Feed,
+    pauses::Pauses,
+    stats::Meter,
+    supervision::{Alive, Board, Seat},
+    upstreams::Upstreams,
+};
+
+/// A ledger of jobs in memory, each of whose changes waits for leave.
+struct Slow {
+    jobs: Mutex<BTreeMap<JobId, Job>>,
+    leave: Semaphore,
+    asked: mpsc::UnboundedSender<()>,
+}
+
+impl Slow {
+    fn job(&self, id: i64) -> Job {
+        self.jobs.lock().unwrap()[&JobId(id)].clone()
+    }
+}
+
+fn not_asked<T>() -> Result<T, LedgerError> {
+    Err(LedgerError("nobody asks this here".into()))
+}
+
+#[async_trait(?Send)]
+impl Ledger for Slow {
+    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        let _ = self.asked.send(());
+        self.leave.acquire().await.unwrap().forget();
+        let mut jobs = self.jobs.lock().unwrap();
+        let answers = changes.into_iter().map(|change| {
+            let job = jobs.get_mut(&change.job).unwrap();
+            if job.token != change.token {
+                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token });
+            }
+            for event in &change.events {
+                let Some(state) = job.state.after(event) else {
+                    let event = format!("{event:?}");
+                    return Err(ChangeError::Illegal { job: job.id, state: job.state, event });
+                };
+                job.state = state;
+                job.token += i64::from(event.leases());
+            }
+            Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
+        });
+        Ok(answers.collect())
+    }
+
+    async fn open_jobs(&self, _: &TargetId, after: Option<u64>, _: usize) -> Result<Vec<Job>, LedgerError> {
+        let jobs = self.jobs.lock().unwrap();
+        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(job.post.position) > after);
+        Ok(open.cloned().collect())
+    }
+
+    async fn recover(&self) -> Result<u64, LedgerError> {
+        Ok(0)
+    }
+
+    async fn publications(&self, _: JobId) -> Result<Vec<Publication>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
+        not_asked()
+    }
+    async fn record(&self, _: RecordPage) -> Result<Recorded, LedgerError> {
+        not_asked()
+    }
+    async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
+        not_asked()
+    }
+    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<PostId>, LedgerError> {
+        not_asked()
+    }
+    async fn state_of(&self, _: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
+        not_asked()
+    }
+    async fn post(&self, _: &PostId) -> Result<Option<Post>, LedgerError> {
+        not_asked()
+    }
+    async fn recorded(&self, _: &TargetId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+        not_asked()
+    }
+    async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
+        not_asked()
+    }
+    async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
+        not_asked()
+    }
+    async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+        not_asked()
+    }
+}
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+}
+
+const PAUSE: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) };
+
+fn es() -> TargetId {
+    TargetId::new("x", "es")
+}
+
+/// A job of post 1, translated or not.
+fn job(translated: bool) -> Job {
+    let post = Post {
+        id: PostId("1".into()),
+        position: 1,
+        text: "Hello".into(),
+        language: None,
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+    };
+    let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
+    Job {
+        id: JobId(1),
+        post: Arc::new(post),
+        target: es(),
+        state: if translated { JobState::Ready } else { JobState::Queued },
+        token: 7,
+        attempt: 0,
+        not_before: None,
+        translation: translated.then_some(translation),
+        publications: vec![],
+    }
+}
+
+struct Town {
+    ledger: Arc<Slow>,
+    router: Addr<Router>,
+    /// Hears whenever the ledger is to change something.
+    asked: mpsc::UnboundedReceiver<()>,
+}
+
+impl Town {
+    fn new(job: Job) -> Self {
+        let (sender, asked) = mpsc::unbounded_channel();
+        let jobs = Mutex::new([(job.id, job)].into());
+        let ledger = Arc::new(Slow { jobs, leave: Semaphore::new(0), asked: sender });
+        let parts = RouterParts {
+            settings: RouterSettings {
+                queue: 10,
+                targets: vec![es()],
+                order_patience: Duration::from_hours(1),
+                engines: vec!["test"],
+                patience: 3,
+            },
+            ledger: ledger.clone(),
+            upstreams: Upstreams::new(BreakerPolicy {
+                failures: 3,
+                pause: PAUSE,
+                trial: Duration::from_mins(1),
+            }),
+            pauses: Pauses::new([]),
+            clock: Arc::new(Noon),
+            meter: Meter::default(),
+            feed: Feed::default(),
+        };
+        Self { ledger, router: Router::new(seat("router"), parts).start(), asked }
+    }
+
+    fn publications(&self, worker: &Alive) -> actix::prelude::Request<Router, PullPublications> {
+        self.router.send(PullPublications { worker: worker.ticket(), target: es(), max: 4, begin: true })
+    }
+}
+
+fn seat(name: &str) -> Seat {
+    let (deaths, _) = mpsc::unbounded_channel();
+    Seat::new(name, 1, Board::default(), deaths)
+}
+
+fn worker(name: &str) -> Alive {
+    Alive::new(&seat(name))
+}
+
+fn reclaim(worker: &str) -> Reclaim {
+    Reclaim { holder: format!("{worker}#1"), reason: "it was let go".into(), suspect: false }
+}
+
+#[actix_rt::test]
+async fn a_lease_that_is_written_while_its_publisher_ends_is_taken_back() {
+    let mut town = Town::new(job(true));
+    let ended = worker("publisher-old");
+    let pull = actix_rt::spawn(town.publications(&ended));
+    town.asked.recv().await.expect("the lease is to be written");
+    drop(ended);
+    let reclaimed = actix_rt::spawn(town.router.send(reclaim("publisher-old")));
+    town.asked.recv().await.expect("what it had in hand is to be given back");
+    town.ledger.leave.add_permits(100);
+    reclaimed.await.unwrap().unwrap().unwrap();
+    assert_eq!(pull.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
+
+    let next = worker("publisher-new");
+    let ToSay::Alone(said) = town.publications(&next).await.unwrap().unwrap() else { panic!("it is ready") };
+    assert_eq!((said.id, said.state), (JobId(1), JobState::Publishing));
+}
+
+#[actix_rt::test]
+async fn an_intent_is_on_record_before_its_publisher_has_it() {
+    let mut town = Town::new(job(true));
+    let publisher = worker("publisher");
+    let pull = actix_rt::spawn(town.publications(&publisher));
+    town.asked.recv().await.expect("lease and intent are to be written");
+    assert!(!pull.is_finished());
+    town.ledger.leave.add_permits(1);
+    let ToSay::Begun(said) = pull.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
+    assert_eq!((said[0].token, town.ledger.job(1).token), (8, 8));
+}
+
+#[actix_rt::test]
+async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_came_of_it() {
+    let mut town = Town::new(job(false));
+    let translator = worker("translator");
+    let pull = PullTranslations { worker: translator.ticket(), max: 4 };
+    let leased = town.router.send(pull).await.unwrap().unwrap();
+    assert!(town.asked.try_recv().is_err(), "nothing has happened that could be lost");
+    assert_eq!((leased[0].state, leased[0].attempt), (JobState::Queued, 1));
+
+    town.ledger.leave.add_permits(100);
+    let translated = mynah_domain::JobEvent::Translated(job(true).translation.unwrap());
+    let report = JobReport::new(&leased[0], vec![translated]);
+    for _ in 0..2 {
+        // Said twice, it counts once.
+        town.router.send(ReportJobs(vec![report.clone()])).await.unwrap().unwrap();
+        assert_eq!((town.ledger.job(1).state, town.ledger.job(1).token), (JobState::Ready, 8));
+    }
+}
+
+#[actix_rt::test]
+async fn what_a_translator_says_after_its_job_was_given_to_another_changes_nothing() {
+    let town = Town::new(job(false));
+    town.ledger.leave.add_permits(100);
+    let dead = worker("translator-old");
+    let pull = |worker: &Alive| PullTranslations { worker: worker.ticket(), max: 4 };
+    let leased = town.router.send(pull(&dead)).await.unwrap().unwrap();
+    drop(dead);
+    town.router.send(reclaim("translator-old")).await.unwrap().unwrap();
+    let next = worker("translator-new");
+    let again = town.router.send(pull(&next)).await.unwrap().unwrap();
+    assert_eq!((again[0].id, again[0].token), (JobId(1), 8));
+
+    let late = mynah_domain::JobEvent::Failed { reason: "from the grave".into() };
+    town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![late])])).await.unwrap().unwrap();
+    assert_eq!(town.ledger.job(1).state, JobState::Queued);
+}
