@@ -1,7 +1,7 @@
 //! What became of jobs, as it happens, for whoever watches: the demo's table, a progress bar. A watcher is a guest: no
 //! job waits for it and none depends on it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use mynah_domain::{Hold, Post, Skip, TargetId, Translation};
 use tokio::sync::mpsc;
@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 /// Something that became of a post.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// It is new on record. The reasons say on which targets it is not said.
-    Recorded(Arc<Post>, Vec<(TargetId, Option<Skip>)>),
+    /// It is new on record. The reasons say on which targets it is not said; the moment, when its page arrived.
+    Recorded(Arc<Post>, Vec<(TargetId, Option<Skip>)>, Instant),
     /// All of it is on the target's account.
     Published(Arc<Post>, TargetId, Translation),
     /// It was put aside.

@@ -294,6 +294,7 @@ impl Poller {
     }
 
     async fn record(&self, posts: Vec<Post>, progress: Progress) -> Result<u64, Trouble> {
+        let arrived = Instant::now();
         let posts = posts
             .into_iter()
             .map(|post| {
@@ -305,7 +306,7 @@ impl Poller {
             })
             .collect();
         let page = RecordPage { source: self.parts.source.clone(), posts, progress };
-        let recorded = self.parts.router.ask_until_answered(Record(page)).await?;
+        let recorded = self.parts.router.ask_until_answered(Record { page, arrived }).await?;
         if recorded.posts > 0 {
             info!(source = self.parts.source.as_str(), posts = recorded.posts, jobs = recorded.jobs, skipped = recorded.skipped; "posts recorded");
         }

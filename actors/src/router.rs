@@ -266,7 +266,7 @@ impl Desk {
         filled
     }
 
-    async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
+    async fn record(&self, Record { page, arrived }: Record) -> Result<Recorded, LedgerError> {
         self.opened().await;
         let work = self.pulse.at_work();
         let posts = page.posts.clone();
@@ -275,7 +275,7 @@ impl Desk {
         self.parts.meter.count("jobs.skipped", recorded.skipped);
         // Oldest first: the order in which they will be said.
         for record in posts.into_iter().rev() {
-            self.parts.feed.tell(|| Event::Recorded(record.post, record.jobs));
+            self.parts.feed.tell(|| Event::Recorded(record.post, record.jobs, arrived));
         }
         self.window.borrow_mut().expect_more();
         self.refill_and_stir().await?;
@@ -587,15 +587,17 @@ impl Desk {
 /// Writes a page and takes up its jobs.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Recorded, LedgerError>")]
-pub struct Record(
+pub struct Record {
     /// The page.
-    pub RecordPage,
-);
+    pub page: RecordPage,
+    /// When it came from the source.
+    pub arrived: Instant,
+}
 
 impl Handler<Record> for Router {
     type Result = ResponseActFuture<Self, Result<Recorded, LedgerError>>;
 
-    fn handle(&mut self, Record(page): Record, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, page: Record, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
         let desk = self.desk.clone();
         Box::pin(answer(async move { desk.record(page).await }).into_actor(self))

@@ -193,6 +193,11 @@ impl Service {
     }
 }
 
+/// What the ledger calls the source.
+pub(crate) fn source_name(settings: &Settings) -> String {
+    format!("x:{}", settings.source.account.to_lowercase())
+}
+
 fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandle<()>> {
     let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(targets);
     let files: Vec<_> =
@@ -214,7 +219,7 @@ impl Lasting {
         let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
         let targets = by_name(targets.iter().cloned());
         let poller = PollerParts {
-            source: format!("x:{}", settings.source.account.to_lowercase()),
+            source: source_name(settings),
             eligibility: super::eligibility(settings),
             start: start(settings)?,
             schedule,

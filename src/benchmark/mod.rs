@@ -4,9 +4,11 @@
 //! - [`texts`]: what the posts say.
 //! - [`town`]: the sandbox and the settings for it.
 //! - [`round`]: one run, and what it cost.
+//! - [`history`]: what is on record before it begins.
 //! - [`bare`]: what the same calls cost with nothing around them.
 
 pub mod bare;
+pub mod history;
 pub mod round;
 pub mod texts;
 pub mod town;
@@ -14,6 +16,9 @@ pub mod town;
 use std::time::Duration;
 
 use mynah_domain::Language;
+
+/// X shows the newest 3,200 posts of a timeline and none before them; more are said when these are on record.
+const SHOWN: usize = 3000;
 
 /// What is to be measured.
 #[derive(Debug, Clone)]
@@ -26,11 +31,20 @@ pub struct Plan {
     pub latency: Duration,
     /// The share of posts that say again what another said, but for a link; 0 to 1.
     pub repeat: f64,
+    /// One post at a time, the next when the one before is said everywhere: how long one takes where nothing else is to do.
+    pub singly: bool,
+    /// How many posts were said before.
+    pub history: usize,
     /// Further settings, `section.key=value`.
     pub settings: Vec<String>,
 }
 
 impl Plan {
+    /// How many posts are said at once.
+    fn at_once(&self) -> usize {
+        if self.singly { 1 } else { SHOWN }
+    }
+
     /// How many jobs the posts make.
     pub fn jobs(&self) -> usize {
         self.posts * self.languages.len()

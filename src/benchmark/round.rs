@@ -16,7 +16,7 @@ use mynah_actors::{
 use serde::{Deserialize, Serialize};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::{Plan, Unmeasured, town::Town};
+use super::{Plan, Unmeasured, history, town::Town};
 use crate::app::service::{Service, Telemetry, Watch};
 
 /// Who hears of nothing for this long does not wait on.
@@ -38,7 +38,7 @@ pub struct Round {
     pub translations_per_second: f64,
     /// Publications in a second.
     pub publications_per_second: f64,
-    /// From a post's being on record to its publication on one target, in milliseconds: half of them took at most this long.
+    /// From the arrival of a post's page to its publication on one target, in milliseconds: half of them took at most this long.
     pub p50_ms: f64,
     /// 95 of 100.
     pub p95_ms: f64,
@@ -60,7 +60,8 @@ pub struct Round {
     pub commit_ms: f64,
 }
 
-/// Runs a plan once, with a fresh ledger in `data`. `progress` hears how many jobs are settled.
+/// Runs a plan once, with a fresh ledger in `data`. `remembered` hears how many posts of its history are on record,
+/// `progress` how many jobs are settled.
 ///
 /// # Errors
 /// Where the service does not start, or gets nowhere.
@@ -69,9 +70,13 @@ pub async fn run(
     town: &Town,
     data: &Path,
     telemetry: Telemetry,
+    mut remembered: impl FnMut(usize),
     mut progress: impl FnMut(u64),
 ) -> Result<Round, Unmeasured> {
     let settings = town.settings(plan, data)?;
+    if plan.history > 0 {
+        history::write(plan, &settings, &data.join("ledger.sqlite"), &mut remembered).await?;
+    }
     let (feed, mut events) = Feed::watched();
     let mut process = Process::new();
     let (cpu, started) = (process.cpu(), Instant::now());
@@ -88,8 +93,9 @@ pub async fn run(
             Some(event) = events.recv() => {
                 seen.see(&event);
                 last = Instant::now();
-                if said < plan.posts && seen.recorded.len() == said {
-                    town.say_more(&settings).await?;
+                let enough = if plan.singly { seen.settled == (said * plan.languages.len()) as u64 } else { seen.arrived.len() == said };
+                if said < plan.posts && enough {
+                    town.say_more(plan, &settings).await?;
                     said = town.said(plan);
                 }
             }
@@ -115,7 +121,7 @@ pub async fn run(
 struct Seen {
     settled: u64,
     published: u64,
-    recorded: HashMap<String, Instant>,
+    arrived: HashMap<String, Instant>,
     took: Histogram<u64>,
 }
 
@@ -123,22 +129,22 @@ impl Default for Seen {
     fn default() -> Self {
         // The bounds are constants that the library accepts: up to an hour in microseconds, one part in a thousand.
         let took = Histogram::new_with_max(3_600_000_000, 3).expect("the bounds are valid");
-        Self { settled: 0, published: 0, recorded: HashMap::new(), took }
+        Self { settled: 0, published: 0, arrived: HashMap::new(), took }
     }
 }
 
 impl Seen {
     fn see(&mut self, event: &Event) {
         match event {
-            Event::Recorded(post, jobs) => {
+            Event::Recorded(post, jobs, arrived) => {
                 self.settled += jobs.iter().filter(|(_, skip)| skip.is_some()).count() as u64;
-                self.recorded.insert(post.id.0.clone(), Instant::now());
+                self.arrived.insert(post.id.0.clone(), *arrived);
             }
             Event::Published(post, ..) => {
                 self.settled += 1;
                 self.published += 1;
-                if let Some(recorded) = self.recorded.get(&post.id.0) {
-                    let micros = u64::try_from(recorded.elapsed().as_micros()).unwrap_or(u64::MAX);
+                if let Some(arrived) = self.arrived.get(&post.id.0) {
+                    let micros = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
                     self.took.saturating_record(micros);
                 }
             }

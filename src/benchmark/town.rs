@@ -21,9 +21,6 @@ use crate::{
 /// The last line that a sandbox says before it waits.
 const READY: &str = "Ctrl-C ends it.";
 
-/// How many posts are said at once: X shows the newest 3,200 and none before them.
-const AT_ONCE: usize = 3000;
-
 /// The longest body that the sandbox reads holds some thousand posts.
 const IN_A_CALL: usize = 500;
 
@@ -44,7 +41,7 @@ impl Town {
         let told = |what: &str, error: &dyn std::fmt::Display| Unmeasured(format!("{what}: {error}"));
         let timeline = folder.join("timeline.txt");
         let mut texts = texts(plan.posts, plan.repeat);
-        let unsaid = RefCell::new(texts.split_off(texts.len().min(AT_ONCE)));
+        let unsaid = RefCell::new(texts.split_off(texts.len().min(plan.at_once())));
         fs::write(&timeline, texts.join("\n"))
             .map_err(|error| told("the posts cannot be written", &error))?;
         let languages: Vec<&str> = plan.languages.iter().map(|language| language.code()).collect();
@@ -85,10 +82,10 @@ impl Town {
     ///
     /// # Errors
     /// Where the sandbox does not take them.
-    pub async fn say_more(&self, settings: &Settings) -> Result<(), Unmeasured> {
+    pub async fn say_more(&self, plan: &Plan, settings: &Settings) -> Result<(), Unmeasured> {
         let more: Vec<String> = {
             let mut unsaid = self.unsaid.borrow_mut();
-            let count = unsaid.len().min(AT_ONCE);
+            let count = unsaid.len().min(plan.at_once());
             unsaid.drain(..count).collect()
         };
         let url =

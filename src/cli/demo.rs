@@ -158,7 +158,7 @@ impl Table {
 
     fn show(&mut self, event: &Event) {
         match event {
-            Event::Recorded(post, jobs) => {
+            Event::Recorded(post, jobs, _) => {
                 let cells = jobs
                     .iter()
                     .map(|(target, skip)| {

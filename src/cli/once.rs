@@ -29,7 +29,7 @@ pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
     let started = Instant::now();
     let mut expected = 0;
     let outcome = say_all(settings, |event, summary| {
-        if let Event::Recorded(_, jobs) = event {
+        if let Event::Recorded(_, jobs, _) = event {
             expected += jobs.iter().filter(|(_, skip)| skip.is_none()).count() as u64;
             bar.set_length(expected.max(summary.settled()));
         }

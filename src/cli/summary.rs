@@ -28,7 +28,7 @@ struct Tally {
 impl Summary {
     pub(super) fn count(&mut self, event: &Event) {
         match event {
-            Event::Recorded(_, jobs) => {
+            Event::Recorded(_, jobs, _) => {
                 self.posts += 1;
                 for (target, skip) in jobs {
                     self.tally(target).skipped += u64::from(skip.is_some());

@@ -8,14 +8,9 @@ use mynah_domain::{
     JobEvent, JobId, JobState, PostId, TargetId, Translation,
     ports::ledger::{Advanced, Change, ChangeError},
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
-use super::{
-    jobs::state,
-    rows::{publications, to_json},
-    schema::stand_of,
-    settled::Settled,
-};
+use super::{jobs::state, rows::to_json, schema::stand_of, settled::Settled};
 
 /// Applies changes in order: each as a whole or not at all.
 pub(super) fn advance(
@@ -38,6 +33,8 @@ struct Standing {
     not_before: Option<i64>,
     kind: Option<String>,
     reason: Option<String>,
+    /// The parts that were begun, and what those became that are known to be sent.
+    parts: BTreeMap<u32, Option<PostId>>,
 }
 
 fn apply(
@@ -61,7 +58,7 @@ fn apply(
         };
         job.state = next;
     }
-    if let Some((event, why)) = contradiction(db, change)? {
+    if let Some((event, why)) = contradiction(db, change, std::mem::take(&mut job.parts))? {
         let event = format!("{event:?}: {why}");
         return Ok(Err(ChangeError::Illegal { job: change.job, state: start, event }));
     }
@@ -82,21 +79,31 @@ fn apply(
 }
 
 fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<Standing>> {
-    db.prepare_cached(
-        "SELECT state, token, attempt, not_before, kind, reason, target FROM jobs WHERE id = ?1",
-    )?
-    .query_row([id.0], |row| {
-        Ok(Standing {
-            state: state(row, 0)?,
-            token: row.get(1)?,
-            attempt: row.get(2)?,
-            not_before: row.get(3)?,
-            kind: row.get(4)?,
-            reason: row.get(5)?,
-            target: TargetId::from(row.get_ref(6)?.as_str()?),
-        })
-    })
-    .optional()
+    let mut statement = db.prepare_cached(
+        "SELECT state, token, attempt, not_before, kind, reason, jobs.target, part, remote_id
+         FROM jobs LEFT JOIN publications ON publications.job = jobs.id WHERE jobs.id = ?1",
+    )?;
+    let mut rows = statement.query([id.0])?;
+    let mut standing: Option<Standing> = None;
+    while let Some(row) = rows.next()? {
+        let job = match &mut standing {
+            Some(job) => job,
+            None => standing.insert(Standing {
+                state: state(row, 0)?,
+                token: row.get(1)?,
+                attempt: row.get(2)?,
+                not_before: row.get(3)?,
+                kind: row.get(4)?,
+                reason: row.get(5)?,
+                target: TargetId::from(row.get_ref(6)?.as_str()?),
+                parts: BTreeMap::new(),
+            }),
+        };
+        if let Some(part) = row.get(7)? {
+            job.parts.insert(part, row.get::<_, Option<String>>(8)?.map(PostId));
+        }
+    }
+    Ok(standing)
 }
 
 impl Standing {
@@ -145,38 +152,43 @@ impl Standing {
         translation: Option<&Translation>,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
+        /// The columns that may change with every event, and those that do with some: what is not named costs nothing, and
+        /// what an index goes by costs the index.
+        macro_rules! update {
+            ($more:literal) => {
+                concat!(
+                    "UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, not_before = ?5, kind = ?6, reason = ?7, ",
+                    "updated_at = ?8",
+                    $more,
+                    " WHERE id = ?1"
+                )
+            };
+        }
         let Self { state, token, attempt, not_before, kind, reason, .. } = self;
-        let now = now.as_millisecond();
-        let (state, stand) = (state.as_str(), stand_of(*state));
-        // A column that is not named costs nothing; one that an index goes by costs the index.
-        if let Some(translation) = translation {
-            db.prepare_cached(
-                "UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, not_before = ?5, kind = ?6, reason = ?7,
-                        updated_at = ?8, translation = ?9, engine = ?10 WHERE id = ?1",
-            )?
-            .execute(params![
-                id.0,
-                state,
-                token,
-                attempt,
-                not_before,
-                kind,
-                reason,
-                now,
-                to_json(translation)?,
-                translation.engine
-            ])?;
-        } else {
-            db.prepare_cached(
-                "UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, not_before = ?5, kind = ?6, reason = ?7,
-                        updated_at = ?8 WHERE id = ?1",
-            )?
-            .execute(params![id.0, state, token, attempt, not_before, kind, reason, now])?;
+        let (name, stand, now) = (state.as_str(), stand_of(*state), now.as_millisecond());
+        let moved = stand != stand_of(start);
+        match translation {
+            Some(translation) if !moved => {
+                let (said, engine) = (to_json(translation)?, &translation.engine);
+                let more = params![id.0, name, token, attempt, not_before, kind, reason, now, said, engine];
+                db.prepare_cached(update!(", translation = ?9, engine = ?10"))?.execute(more)
+            }
+            Some(translation) => {
+                let (said, engine) = (to_json(translation)?, &translation.engine);
+                let more =
+                    params![id.0, name, token, attempt, not_before, kind, reason, now, said, engine, stand];
+                db.prepare_cached(update!(", translation = ?9, engine = ?10, stand = ?11"))?.execute(more)
+            }
+            None if moved => {
+                let more = params![id.0, name, token, attempt, not_before, kind, reason, now, stand];
+                db.prepare_cached(update!(", stand = ?9"))?.execute(more)
+            }
+            None => {
+                let row = params![id.0, name, token, attempt, not_before, kind, reason, now];
+                db.prepare_cached(update!(""))?.execute(row)
+            }
         }
-        if stand != stand_of(start) {
-            db.prepare_cached("UPDATE jobs SET stand = ?2 WHERE id = ?1")?.execute(params![id.0, stand])?;
-        }
-        Ok(())
+        .map(drop)
     }
 }
 
@@ -185,25 +197,8 @@ impl Standing {
 fn contradiction<'a>(
     db: &Connection,
     change: &'a Change,
+    mut parts: BTreeMap<u32, Option<PostId>>,
 ) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
-    let about_parts = |event: &JobEvent| {
-        matches!(
-            event,
-            JobEvent::PartBegun { .. }
-                | JobEvent::PartSent { .. }
-                | JobEvent::PartAbsent { .. }
-                | JobEvent::Published
-                | JobEvent::Skipped(_)
-                | JobEvent::Untouched
-        )
-    };
-    if !change.events.iter().any(about_parts) {
-        return Ok(None);
-    }
-    let mut parts: BTreeMap<u32, Option<PostId>> = publications(db, change.job)?
-        .into_iter()
-        .map(|publication| (publication.part, publication.remote_id))
-        .collect();
     let mut translated = None;
     for event in &change.events {
         let why = match event {

@@ -139,7 +139,17 @@ impl Desk {
     async fn decide(&self, jobs: &[JobId], decision: Decision) -> Result<Vec<Decided>, LedgerError> {
         self.opened().await;
         let work = self.pulse.at_work();
-        let (decided, lines) = decide(&*self.parts.ledger, jobs, decision).await?;
+        // What a translator has in hand is still queued in the ledger.
+        let (in_hand, free): (Vec<JobId>, Vec<JobId>) =
+            jobs.iter().partition(|job| self.window.borrow().is_translating(**job));
+        let (mut decided, lines) = decide(&*self.parts.ledger, &free, decision).await?;
+        let refusal = match decision {
+            Decision::Retry => Refusal::NothingToRetry(JobState::Translating),
+            Decision::Skip => Refusal::PastSkipping(JobState::Translating),
+        };
+        decided.extend(in_hand.into_iter().map(|job| (job, Err(refusal.clone()))));
+        decided.sort_by_key(|(job, _)| *job);
+        decided.dedup_by_key(|(job, _)| *job);
         let changed = decided.iter().filter(|(_, outcome)| outcome.is_ok()).count();
         if changed > 0 {
             match decision {

@@ -277,6 +277,12 @@ impl Window {
         picked
     }
 
+    /// Whether a translator has that job in hand.
+    pub(super) fn is_translating(&self, job: JobId) -> bool {
+        let mut entries = self.lines.values().flat_map(|line| line.jobs.values());
+        entries.any(|entry| entry.job.id == job && matches!(entry.stage, Stage::Translating(_)))
+    }
+
     /// Whether anything waits for a translator.
     pub(super) fn has_work(&self) -> bool {
         !self.queue.is_empty()

@@ -23,8 +23,8 @@ use mynah_domain::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    JobReport, PullPublications, PullTranslations, Reclaim, ReportJobs, Router, RouterParts, RouterSettings,
-    ToSay,
+    Decide, Decision, JobReport, PullPublications, PullTranslations, Reclaim, Refusal, ReportJobs, Router,
+    RouterParts, RouterSettings, ToSay,
 };
 use crate::{
     events::Feed,
@@ -265,6 +265,17 @@ async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_cam
         town.router.send(ReportJobs(vec![report.clone()])).await.unwrap().unwrap();
         assert_eq!((town.ledger.job(1).state, town.ledger.job(1).token), (JobState::Ready, 8));
     }
+}
+
+#[actix_rt::test]
+async fn what_a_translator_has_in_hand_is_not_decided_about() {
+    let town = Town::new(job(false));
+    let translator = worker("translator");
+    let pull = PullTranslations { worker: translator.ticket(), max: 4 };
+    town.router.send(pull).await.unwrap().unwrap();
+    let skip = Decide { jobs: vec![JobId(1)], decision: Decision::Skip };
+    let decided = town.router.send(skip).await.unwrap().unwrap();
+    assert_eq!(decided, [(JobId(1), Err(Refusal::PastSkipping(JobState::Translating)))]);
 }
 
 #[actix_rt::test]

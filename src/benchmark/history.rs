@@ -1,0 +1,85 @@
+//! What was said before: posts that are on record as published on every target when a run begins, so that what a job costs
+//! can be held against how much is on record. Written by the ledger's own means, many to a transaction.
+
+use std::{path::Path, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use mynah_domain::{
+    JobEvent, Post, PostId, PostKind, TargetId, Translation,
+    ports::{
+        Ledger, SystemClock,
+        ledger::{Change, Mark, Progress, RecordPage, RecordPost},
+    },
+};
+
+use super::{Plan, Unmeasured};
+use crate::{app::service::source_name, ledger::SqliteLedger, settings::Settings};
+
+/// How many posts go into a transaction.
+const TOGETHER: usize = 500;
+
+/// Fills the ledger of a service that has not started yet; `progress` hears how many posts are on record.
+///
+/// # Errors
+/// Where the ledger cannot be written.
+pub async fn write(
+    plan: &Plan,
+    settings: &Settings,
+    file: &Path,
+    mut progress: impl FnMut(usize),
+) -> Result<(), Unmeasured> {
+    let told = |error: &dyn std::fmt::Display| Unmeasured(format!("no history can be written: {error}"));
+    let ledger = SqliteLedger::open(file, Arc::new(SystemClock)).map_err(|error| told(&error))?;
+    let targets: Vec<TargetId> = settings.targets.iter().map(|target| target.id()).collect();
+    let source = source_name(settings);
+    for first in (1..=plan.history).step_by(TOGETHER) {
+        let last = (first + TOGETHER - 1).min(plan.history);
+        let posts: Vec<RecordPost> = (first..=last).rev().map(|number| post(number, &targets)).collect();
+        let floor = posts.first().map(|record| Mark::of(&record.post));
+        let page = RecordPage { source: source.clone(), posts, progress: Progress { floor, walk: None } };
+        ledger.record(page).await.map_err(|error| told(&error))?;
+        for target in &targets {
+            let jobs = ledger.open_jobs(target, None, TOGETHER).await.map_err(|error| told(&error))?;
+            let changes = jobs.into_iter().map(|job| Change {
+                job: job.id,
+                token: job.token,
+                events: way(&job.post, target),
+            });
+            let answers = ledger.advance(changes.collect()).await.map_err(|error| told(&error))?;
+            if let Some(error) = answers.into_iter().find_map(Result::err) {
+                return Err(told(&error));
+            }
+        }
+        progress(last);
+    }
+    Ok(())
+}
+
+/// A post from long before those that the town says.
+fn post(number: usize, targets: &[TargetId]) -> RecordPost {
+    let created_at = Timestamp::now() - SignedDuration::from_hours(24 * 365);
+    let post = Post {
+        id: PostId(number.to_string()),
+        position: number as u64,
+        text: format!("What was said long ago, for the {number}th time, on the market by the harbour"),
+        language: Some("en".into()),
+        kind: PostKind::Original,
+        created_at,
+        media: Vec::new(),
+    };
+    RecordPost { post: Arc::new(post), jobs: targets.iter().map(|target| (target.clone(), None)).collect() }
+}
+
+/// All that happens to a job until it is said.
+fn way(post: &Post, target: &TargetId) -> Vec<JobEvent> {
+    let text = format!("{} ({target})", post.text);
+    let translation = Translation { parts: vec![text.clone()], engine: "history".into(), alts: Vec::new() };
+    vec![
+        JobEvent::LeasedForTranslation,
+        JobEvent::Translated(translation),
+        JobEvent::LeasedForPublication,
+        JobEvent::PartBegun { part: 0, text },
+        JobEvent::PartSent { part: 0, remote_id: post.id.clone() },
+        JobEvent::Published,
+    ]
+}
