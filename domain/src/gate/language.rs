@@ -4,7 +4,7 @@
 use whatlang::{Detector, Lang, Script};
 
 use super::{
-    Finding,
+    Finding, latin,
     seen::{Seen, without_entities},
 };
 use crate::Language;
@@ -40,7 +40,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
         })
     };
     if letters >= ENOUGH_FOR_SCRIPT
-        && let Some(script) = whatlang::detect_script(&text)
+        && let Some(script) = script(&text)
         && !scripts(target).is_none_or(|own| own.contains(&script))
     {
         return wrong(&format!("{script} letters"));
@@ -48,12 +48,39 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     if letters < ENOUGH {
         return None;
     }
-    let found = Detector::new().detect(&text)?;
+    let found = surely(&text)?;
     let own = known(target);
-    let is_other = found.is_reliable() && Some(found.lang()) != own && !are_kin(target, found.lang());
+    let is_other = Some(found) != own && !are_kin(target, found);
     // Of a language that the detector does not know, only what is still the source's is believed.
-    let believed = own.is_some() || known(seen.candidate.from) == Some(found.lang());
-    if is_other && believed { wrong(found.lang().eng_name()) } else { None }
+    let believed = own.is_some() || known(seen.candidate.from) == Some(found);
+    if is_other && believed { wrong(found.eng_name()) } else { None }
+}
+
+/// The language that a text is in, where the detector is sure.
+fn surely(text: &str) -> Option<Lang> {
+    if script(text)? == Script::Latin {
+        return latin::surely(text);
+    }
+    Detector::new().detect(text).filter(whatlang::Info::is_reliable).map(|found| found.lang())
+}
+
+/// The script that most of a text is in.
+fn script(text: &str) -> Option<Script> {
+    // Most texts have no letters but Latin ones, and need no count.
+    if text.chars().all(is_latin_or_none) {
+        return text.contains(is_latin).then_some(Script::Latin);
+    }
+    whatlang::detect_script(text)
+}
+
+/// Whether a character is, to the detector, Latin or of no script; the test has it for each.
+fn is_latin_or_none(c: char) -> bool {
+    matches!(c, '\0'..='ɏ' | 'Ḁ'..='ỿ' | '\u{2000}'..='\u{206f}' | '\u{1f300}'..='\u{1faff}')
+}
+
+/// Whether one of these is Latin.
+fn is_latin(c: char) -> bool {
+    matches!(c, 'a'..='z' | 'A'..='Z' | '\u{80}'..='ɏ' | 'Ḁ'..='ỿ')
 }
 
 fn are_kin(target: Language, found: Lang) -> bool {
@@ -160,7 +187,15 @@ fn known(language: Language) -> Option<Lang> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::codes_for;
+    use super::{super::tests::codes_for, *};
+
+    #[test]
+    fn what_is_taken_for_latin_is_so_for_the_detector() {
+        for c in ('\0'..=char::MAX).filter(|c| is_latin_or_none(*c)) {
+            let expected = is_latin(c).then_some(Script::Latin);
+            assert_eq!(whatlang::detect_script(&c.to_string()), expected, "{c:?}");
+        }
+    }
 
     #[test]
     fn a_text_in_another_language_is_found_where_there_is_enough_of_it() {
