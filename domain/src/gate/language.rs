@@ -5,7 +5,7 @@ use whatlang::{Detector, Lang, Script};
 
 use super::{
     Finding, latin,
-    seen::{Seen, without_entities},
+    seen::{Seen, Text},
 };
 use crate::Language;
 
@@ -31,16 +31,19 @@ const KIN: [&[&str]; 9] = [
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let target = seen.candidate.to;
     // A post that is all names and tags has no language, and a glossary's terms may be of any.
-    let text = without_entities(&seen.text);
+    let text = seen.text.bare();
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    if letters < ENOUGH_FOR_SCRIPT {
+        return None;
+    }
     let wrong = |what: &str| {
         Some(Finding {
             rule: "language",
             message: format!("the translation is in {what}, not in {}", target.name()),
         })
     };
-    if letters >= ENOUGH_FOR_SCRIPT
-        && let Some(script) = script(&text)
+    let script = script(text);
+    if let Some(script) = script
         && !scripts(target).is_none_or(|own| own.contains(&script))
     {
         return wrong(&format!("{script} letters"));
@@ -48,7 +51,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     if letters < ENOUGH {
         return None;
     }
-    let found = surely(&text)?;
+    let found = surely(&seen.text, script?)?;
     let own = known(target);
     let is_other = Some(found) != own && !are_kin(target, found);
     // Of a language that the detector does not know, only what is still the source's is believed.
@@ -56,12 +59,13 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     if is_other && believed { wrong(found.eng_name()) } else { None }
 }
 
-/// The language that a text is in, where the detector is sure.
-fn surely(text: &str) -> Option<Lang> {
-    if script(text)? == Script::Latin {
-        return latin::surely(text);
+/// The language that a text in a script is in, where the detector is sure.
+fn surely(text: &Text<'_>, script: Script) -> Option<Lang> {
+    if script == Script::Latin {
+        return latin::surely(text.bare_lower());
     }
-    Detector::new().detect(text).filter(whatlang::Info::is_reliable).map(|found| found.lang())
+    let found = Detector::new().detect(text.bare()).filter(whatlang::Info::is_reliable);
+    found.map(|found| found.lang())
 }
 
 /// The script that most of a text is in.

@@ -13,6 +13,9 @@ pub mod split;
 pub mod tags;
 mod words;
 
+#[cfg(test)]
+pub(crate) use words::tricky;
+
 pub use entities::{Entity, EntityKind, entities};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
 pub use length::weighted_length;

@@ -58,7 +58,7 @@ pub(super) fn may_link(word: &str) -> bool {
 
 /// Texts made of all that is tricky about words, for what must be the same read word by word and as a whole.
 #[cfg(test)]
-pub(super) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
+pub(crate) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let piece = prop_oneof![
         4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("it is one"),
