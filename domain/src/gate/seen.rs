@@ -105,7 +105,13 @@ impl Words {
         for piece in text.split(' ') {
             let piece = piece.trim_matches(is_around);
             if !piece.is_empty() && piece.chars().all(is_plain) {
-                words.letters.extend(piece.chars().flat_map(char::to_lowercase));
+                if piece.is_ascii() {
+                    let start = words.letters.len();
+                    words.letters.push_str(piece);
+                    words.letters[start..].make_ascii_lowercase();
+                } else {
+                    words.letters.extend(piece.chars().flat_map(char::to_lowercase));
+                }
                 words.ends.push(words.letters.len());
                 continue;
             }

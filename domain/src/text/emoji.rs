@@ -7,8 +7,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Where emoji stand, in bytes; those that touch each other are one run.
 pub fn emoji(text: &str) -> Vec<Range<usize>> {
-    // Most sentences have none, and need no look at their graphemes. None is below U+00A9, but for keycaps.
-    if text.is_ascii() {
+    // Most sentences have none, and need no look at their graphemes.
+    if !text.chars().any(shows) {
         return Vec::new();
     }
     let mut runs: Vec<Range<usize>> = Vec::new();
@@ -22,6 +22,14 @@ pub fn emoji(text: &str) -> Vec<Range<usize>> {
     runs
 }
 
+/// Whether a character may be an emoji by itself or make one of what stands before it; every emoji has one.
+fn shows(c: char) -> bool {
+    c >= PICTURES || matches!(c, '\u{200d}' | '\u{20e3}')
+}
+
+/// From the watch on, X shows emoji as pictures by themselves; before it are signs such as ‼, ™ and arrows.
+const PICTURES: char = '\u{231a}';
+
 /// Digits, `#`, `*`, `©` and the like have the property and are none unless a selector or a keycap says so.
 fn is_emoji(grapheme: &str) -> bool {
     let mut characters = grapheme.chars();
@@ -31,8 +39,7 @@ fn is_emoji(grapheme: &str) -> bool {
     }
     let presented =
         characters.any(|c| matches!(c, '\u{fe0f}' | '\u{20e3}' | '\u{200d}') || c.is_emoji_char());
-    // From the watch on, X shows them as pictures by themselves; before it are signs such as ‼, ™ and arrows.
-    presented || (first >= '\u{231a}' && !grapheme.ends_with('\u{fe0e}'))
+    presented || (first >= PICTURES && !grapheme.ends_with('\u{fe0e}'))
 }
 
 #[cfg(test)]
@@ -47,6 +54,16 @@ mod tests {
     fn each_is_whole_and_runs_are_one() {
         assert_eq!(found("a 👨‍👩‍👧‍👦 b 🇪🇸🇫🇷 c 👍🏽! ❤️ 1️⃣ é"), ["👨‍👩‍👧‍👦", "🇪🇸🇫🇷", "👍🏽", "❤️", "1️⃣"]);
         assert_eq!(found("🔥🔥 now ☀"), ["🔥🔥", "☀"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_look_at_characters_misses_none(
+            text in proptest::prop_oneof![crate::text::tricky(), "[0-9#*©®‼™ℹ↔a\u{ad}\u{200d}\u{20e3}\u{fe0e}\u{fe0f}\u{1f3fb}\u{600}ﷺ]{0,8}"]
+        ) {
+            use unicode_segmentation::UnicodeSegmentation as _;
+            proptest::prop_assert!(text.chars().any(shows) || !text.graphemes(true).any(is_emoji), "{:?}", text);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod glossary;
 pub mod length;
 pub mod mask;
 pub mod numbers;
+mod plain;
 pub mod protect;
 pub mod protected;
 pub mod split;

@@ -79,15 +79,16 @@ fn trigrams(text: &str) -> Vec<u64> {
         two = Some(three);
     }
     found.sort_unstable_by(|one, other| other.cmp(one));
-    let mut counted: Vec<(usize, u64)> = Vec::with_capacity(found.len());
-    for trigram in found {
-        match counted.last_mut() {
-            Some((count, last)) if *last == trigram => *count += 1,
-            _ => counted.push((1, trigram)),
+    // Most are there once, and in order already.
+    let (mut often, mut once) = (Vec::new(), Vec::with_capacity(found.len()));
+    for same in found.chunk_by(|one, other| one == other) {
+        match same {
+            [only] => once.push(*only),
+            _ => often.push((same.len(), same[0])),
         }
     }
-    counted.sort_by_key(|(count, _)| Reverse(*count));
-    counted.into_iter().map(|(_, trigram)| trigram).take(LOOKED_AT).collect()
+    often.sort_by_key(|(count, _)| Reverse(*count));
+    often.into_iter().map(|(_, trigram)| trigram).chain(once).take(LOOKED_AT).collect()
 }
 
 /// Three characters as a number that is in the order of the characters: each has 21 bits.
