@@ -32,8 +32,8 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let target = seen.candidate.to;
     // A post that is all names and tags has no language, and a glossary's terms may be of any.
     let text = seen.text.bare();
-    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    if letters < ENOUGH_FOR_SCRIPT {
+    let Letters { count, script } = Letters::of(text);
+    if count < ENOUGH_FOR_SCRIPT {
         return None;
     }
     let wrong = |what: &str| {
@@ -42,13 +42,12 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
             message: format!("the translation is in {what}, not in {}", target.name()),
         })
     };
-    let script = script(text);
     if let Some(script) = script
         && !scripts(target).is_none_or(|own| own.contains(&script))
     {
         return wrong(&format!("{script} letters"));
     }
-    if letters < ENOUGH {
+    if count < ENOUGH {
         return None;
     }
     let found = surely(&seen.text, script?)?;
@@ -68,23 +67,39 @@ fn surely(text: &Text<'_>, script: Script) -> Option<Lang> {
     found.map(|found| found.lang())
 }
 
-/// The script that most of a text is in.
-fn script(text: &str) -> Option<Script> {
-    // Most texts have no letters but Latin ones, and need no count.
-    if text.chars().all(is_latin_or_none) {
-        return text.contains(is_latin).then_some(Script::Latin);
+/// The letters of a text.
+struct Letters {
+    /// How many there are.
+    count: usize,
+    /// The script that most of them are in, to the detector.
+    script: Option<Script>,
+}
+
+impl Letters {
+    fn of(text: &str) -> Self {
+        let (mut count, mut latin, mut other) = (0, false, false);
+        for c in text.chars() {
+            match c {
+                'a'..='z' | 'A'..='Z' => (count, latin) = (count + 1, true),
+                '\0'..='~' => {}
+                _ => {
+                    count += usize::from(c.is_alphabetic());
+                    match c {
+                        '\u{80}'..='ɏ' | 'Ḁ'..='ỿ' => latin = true,
+                        _ => other |= !is_of_none(c),
+                    }
+                }
+            }
+        }
+        // Most texts have no letters but Latin ones, and none needs counting.
+        let script = if other { whatlang::detect_script(text) } else { latin.then_some(Script::Latin) };
+        Self { count, script }
     }
-    whatlang::detect_script(text)
 }
 
-/// Whether a character is, to the detector, Latin or of no script; the test has it for each.
-fn is_latin_or_none(c: char) -> bool {
-    matches!(c, '\0'..='ɏ' | 'Ḁ'..='ỿ' | '\u{2000}'..='\u{206f}' | '\u{1f300}'..='\u{1faff}')
-}
-
-/// Whether one of these is Latin.
-fn is_latin(c: char) -> bool {
-    matches!(c, 'a'..='z' | 'A'..='Z' | '\u{80}'..='ɏ' | 'Ḁ'..='ỿ')
+/// Whether a sign is of no script to the detector.
+fn is_of_none(c: char) -> bool {
+    matches!(c, '\u{7f}' | '\u{2000}'..='\u{206f}' | '\u{1f300}'..='\u{1faff}')
 }
 
 fn are_kin(target: Language, found: Lang) -> bool {
@@ -194,10 +209,12 @@ mod tests {
     use super::{super::tests::codes_for, *};
 
     #[test]
-    fn what_is_taken_for_latin_is_so_for_the_detector() {
-        for c in ('\0'..=char::MAX).filter(|c| is_latin_or_none(*c)) {
-            let expected = is_latin(c).then_some(Script::Latin);
-            assert_eq!(whatlang::detect_script(&c.to_string()), expected, "{c:?}");
+    fn every_character_is_of_the_script_that_the_detector_has_it_in() {
+        for c in '\0'..=char::MAX {
+            let text = c.to_string();
+            let Letters { count, script } = Letters::of(&text);
+            assert_eq!(script, whatlang::detect_script(&text), "{c:?}");
+            assert_eq!(count, usize::from(c.is_alphabetic()), "{c:?}");
         }
     }
 

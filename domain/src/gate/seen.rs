@@ -100,27 +100,36 @@ pub(super) struct Words {
 
 impl Words {
     fn of(text: &str) -> Self {
-        let mut words = Self { letters: String::with_capacity(text.len()), ends: Vec::new() };
+        // A word has about five letters and a space.
+        let ends = Vec::with_capacity(text.len() / 4);
+        let mut words = Self { letters: String::with_capacity(text.len()), ends };
         // No word goes over a space, and most of what stands between two is one word.
         for piece in text.split(' ') {
+            if !piece.is_empty() && piece.bytes().all(|c| c.is_ascii_alphabetic()) {
+                words.push(piece);
+                continue;
+            }
             let piece = piece.trim_matches(is_around);
             if !piece.is_empty() && piece.chars().all(is_plain) {
-                if piece.is_ascii() {
-                    let start = words.letters.len();
-                    words.letters.push_str(piece);
-                    words.letters[start..].make_ascii_lowercase();
-                } else {
-                    words.letters.extend(piece.chars().flat_map(char::to_lowercase));
-                }
-                words.ends.push(words.letters.len());
+                words.push(piece);
                 continue;
             }
             for word in piece.unicode_words().filter(|word| word.chars().all(|c| !c.is_numeric())) {
-                words.letters.push_str(&word.to_lowercase());
-                words.ends.push(words.letters.len());
+                words.push(word);
             }
         }
         words
+    }
+
+    fn push(&mut self, word: &str) {
+        let start = self.letters.len();
+        if word.is_ascii() {
+            self.letters.push_str(word);
+            self.letters[start..].make_ascii_lowercase();
+        } else {
+            self.letters.push_str(&word.to_lowercase());
+        }
+        self.ends.push(self.letters.len());
     }
 
     pub(super) fn len(&self) -> usize {

@@ -25,11 +25,13 @@ pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
 /// assert_eq!(mynah_domain::text::weighted_length("Hi http://test.co"), 26);
 /// ```
 pub fn weighted_length(text: &str) -> usize {
-    if is_plain(text) {
-        return text.chars().count();
+    // Most words weigh what they are long; what else there is and what is between them is told apart on the way.
+    let (mut weight, mut end) = (0, 0);
+    for (at, word) in words(text) {
+        weight += at - end + weight_of(word);
+        end = at + word.len();
     }
-    let between = text.chars().filter(|c| is_between(*c)).count();
-    between + words(text).map(|(_, word)| weight_of(word)).sum::<usize>()
+    weight + text.len() - end
 }
 
 /// Whether every character weighs one: each does by itself, and there is no link.
