@@ -8,7 +8,7 @@ use super::{
 };
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let differing = balance(emoji(&seen.source), emoji(&seen.text));
+    let differing = balance(emoji(seen.source.as_str()), emoji(seen.text.as_str()));
     let (emoji, count) = differing.iter().next()?;
     let message = if *count > 0 {
         format!("the translation lacks “{emoji}”")

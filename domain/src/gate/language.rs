@@ -4,8 +4,8 @@
 use whatlang::{Detector, Lang, Script};
 
 use super::{
-    Finding,
-    seen::{Seen, without_entities},
+    Finding, latin,
+    seen::{Seen, Text},
 };
 use crate::Language;
 
@@ -31,29 +31,75 @@ const KIN: [&[&str]; 9] = [
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let target = seen.candidate.to;
     // A post that is all names and tags has no language, and a glossary's terms may be of any.
-    let text = without_entities(&seen.text);
-    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let text = seen.text.bare();
+    let Letters { count, script } = Letters::of(text);
+    if count < ENOUGH_FOR_SCRIPT {
+        return None;
+    }
     let wrong = |what: &str| {
         Some(Finding {
             rule: "language",
             message: format!("the translation is in {what}, not in {}", target.name()),
         })
     };
-    if letters >= ENOUGH_FOR_SCRIPT
-        && let Some(script) = whatlang::detect_script(&text)
+    if let Some(script) = script
         && !scripts(target).is_none_or(|own| own.contains(&script))
     {
         return wrong(&format!("{script} letters"));
     }
-    if letters < ENOUGH {
+    if count < ENOUGH {
         return None;
     }
-    let found = Detector::new().detect(&text)?;
+    let found = surely(&seen.text, script?)?;
     let own = known(target);
-    let is_other = found.is_reliable() && Some(found.lang()) != own && !are_kin(target, found.lang());
+    let is_other = Some(found) != own && !are_kin(target, found);
     // Of a language that the detector does not know, only what is still the source's is believed.
-    let believed = own.is_some() || known(seen.candidate.from) == Some(found.lang());
-    if is_other && believed { wrong(found.lang().eng_name()) } else { None }
+    let believed = own.is_some() || known(seen.candidate.from) == Some(found);
+    if is_other && believed { wrong(found.eng_name()) } else { None }
+}
+
+/// The language that a text in a script is in, where the detector is sure.
+fn surely(text: &Text<'_>, script: Script) -> Option<Lang> {
+    if script == Script::Latin {
+        return latin::surely(text.bare_lower());
+    }
+    let found = Detector::new().detect(text.bare()).filter(whatlang::Info::is_reliable);
+    found.map(|found| found.lang())
+}
+
+/// The letters of a text.
+struct Letters {
+    /// How many there are.
+    count: usize,
+    /// The script that most of them are in, to the detector.
+    script: Option<Script>,
+}
+
+impl Letters {
+    fn of(text: &str) -> Self {
+        let (mut count, mut latin, mut other) = (0, false, false);
+        for c in text.chars() {
+            match c {
+                'a'..='z' | 'A'..='Z' => (count, latin) = (count + 1, true),
+                '\0'..='~' => {}
+                _ => {
+                    count += usize::from(c.is_alphabetic());
+                    match c {
+                        '\u{80}'..='ɏ' | 'Ḁ'..='ỿ' => latin = true,
+                        _ => other |= !is_of_none(c),
+                    }
+                }
+            }
+        }
+        // Most texts have no letters but Latin ones, and none needs counting.
+        let script = if other { whatlang::detect_script(text) } else { latin.then_some(Script::Latin) };
+        Self { count, script }
+    }
+}
+
+/// Whether a sign is of no script to the detector.
+fn is_of_none(c: char) -> bool {
+    matches!(c, '\u{7f}' | '\u{2000}'..='\u{206f}' | '\u{1f300}'..='\u{1faff}')
 }
 
 fn are_kin(target: Language, found: Lang) -> bool {
@@ -160,7 +206,17 @@ fn known(language: Language) -> Option<Lang> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::codes_for;
+    use super::{super::tests::codes_for, *};
+
+    #[test]
+    fn every_character_is_of_the_script_that_the_detector_has_it_in() {
+        for c in '\0'..=char::MAX {
+            let text = c.to_string();
+            let Letters { count, script } = Letters::of(&text);
+            assert_eq!(script, whatlang::detect_script(&text), "{c:?}");
+            assert_eq!(count, usize::from(c.is_alphabetic()), "{c:?}");
+        }
+    }
 
     #[test]
     fn a_text_in_another_language_is_found_where_there_is_enough_of_it() {

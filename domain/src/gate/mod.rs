@@ -6,6 +6,7 @@ mod control;
 mod emoji;
 mod fits;
 mod language;
+mod latin;
 mod markup;
 mod not_empty;
 mod numbers;

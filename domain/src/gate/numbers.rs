@@ -3,14 +3,14 @@
 
 use super::{
     Finding,
-    seen::{Seen, balance, without_entities},
+    seen::{Seen, balance},
 };
 
 /// Up to here a number may be written as a word.
 const IN_WORDS: &str = "12";
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let (there, here) = (numbers(&seen.source), numbers(&seen.text));
+    let (there, here) = (numbers(seen.source.bare()), numbers(seen.text.bare()));
     // A time may gain or lose its noughts: 7 pm, 7:00 pm.
     let is_telling = |number: &String| !number.trim_start_matches('0').is_empty() && !is_small(number);
     let differing = balance(there, here);
@@ -30,7 +30,9 @@ fn is_small(number: &str) -> bool {
 /// Groups of digits as ASCII; a thousand's mark joins them, everything else parts them, so that the order of a date and the
 /// mark of a decimal do not matter.
 fn numbers(text: &str) -> Vec<String> {
-    let text = without_entities(text);
+    if !text.contains(|c| digit(c).is_some()) {
+        return Vec::new();
+    }
     let characters: Vec<char> = text.chars().collect();
     let mut numbers: Vec<String> = Vec::new();
     let mut at = 0;
@@ -70,6 +72,10 @@ fn digit(c: char) -> Option<char> {
         0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
         0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xff10,
     ];
+    // Most characters are below the second of them.
+    if c < '\u{660}' {
+        return c.is_ascii_digit().then_some(c);
+    }
     let value =
         NOUGHTS.iter().find_map(|nought| u32::from(c).checked_sub(*nought).filter(|value| *value < 10))?;
     char::from_digit(value, 10)

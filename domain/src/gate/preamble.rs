@@ -1,5 +1,9 @@
 //! A model's words about the translation are not the translation: “Sure! Here is …”, “I cannot …”, a note in brackets.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::{Finding, seen::Seen};
 
 /// How such words begin, in lower case.
@@ -51,13 +55,22 @@ const WITHIN: [&str; 7] = [
     "as a language model",
 ];
 
+/// Any of [`WITHIN`].
+static ANY_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
+    let words: Vec<_> = WITHIN.iter().map(|words| regex::escape(words)).collect();
+    Regex::new(&words.join("|")).expect("it is a constant, which a test compiles")
+});
+
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let (source, text) = (seen.source.trim().to_lowercase(), seen.text.trim().to_lowercase());
+    let text = seen.text.lower().trim();
     let begins = BEGINNINGS.iter().find(|words| text.starts_with(**words)).filter(|_| {
         // Whoever says "Sure!" is translated; its translation begins like that, too.
+        let source = seen.source.lower().trim();
         !BEGINNINGS.iter().any(|words| source.starts_with(words))
     });
-    let within = WITHIN.iter().find(|words| text.contains(**words) && !source.contains(['(', '[']));
+    let bracketed = || seen.source.as_str().contains(['(', '[']);
+    let within = Some(()).filter(|()| ANY_WITHIN.is_match(text) && !bracketed());
+    let within = within.and_then(|()| WITHIN.iter().find(|words| text.contains(**words)));
     let words = begins.or(within)?;
     let message = format!("the translation has words of the engine's own: “{words}”");
     Some(Finding { rule: "preamble", message })

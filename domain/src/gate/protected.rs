@@ -17,10 +17,8 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
             *balance.entry((entity.kind, &thing.becomes[entity.range])).or_default() += 1;
         }
     }
-    for part in seen.candidate.parts {
-        for entity in entities(part) {
-            *balance.entry((entity.kind, &part[entity.range])).or_default() -= 1;
-        }
+    for entity in seen.text.entities() {
+        *balance.entry((entity.kind, &seen.text.as_str()[entity.range.clone()])).or_default() -= 1;
     }
     let (&(_, thing), &count) = balance.iter().find(|(_, count)| **count != 0)?;
     let message = if count > 0 {

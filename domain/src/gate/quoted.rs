@@ -7,11 +7,11 @@ const CLOSING: [char; 12] = ['"', '\'', '”', '“', '»', '›', '’', '‘',
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let quoted = |text: &str| text.trim().starts_with(OPENING) && text.trim().ends_with(CLOSING);
-    let text = seen.text.trim();
+    let text = seen.text.as_str().trim();
     // A text may begin with one quotation and end with another.
     let around =
         quoted(text) && text.chars().filter(|c| OPENING.contains(c) || CLOSING.contains(c)).count() == 2;
-    (around && !quoted(&seen.source) && text.chars().count() > 2).then(|| Finding {
+    (around && !quoted(seen.source.as_str()) && text.chars().count() > 2).then(|| Finding {
         rule: "quoted",
         message: "the translation stands in quotation marks, and the post does not".into(),
     })

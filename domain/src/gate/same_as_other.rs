@@ -2,15 +2,18 @@
 
 use super::{
     Finding,
-    seen::{Seen, words},
+    seen::{Seen, Text},
 };
 
 /// So few words may be the same in any two languages.
 const FEW: usize = 4;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let text = words(&seen.text);
-    let same = text.len() > FEW && seen.candidate.others.iter().any(|other| words(other) == text);
+    let is_it = |other: &String| {
+        let other = Text::new(other.into());
+        seen.text.words().len() > FEW && seen.text.words() == other.words()
+    };
+    let same = seen.candidate.others.iter().any(is_it);
     same.then(|| Finding {
         rule: "same_as_other",
         message: "the translation is the one of another language".into(),

@@ -1,45 +1,155 @@
-//! What several rules look at, prepared once: the texts without what is protected, their words and their numbers.
+//! What several rules look at, prepared once, and only where a rule asks for it: the texts, what is in them that is nobody's
+//! words, what is left without that, and the words.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap};
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Candidate;
-use crate::text::entities;
+use crate::text::{Entity, entities};
 
 pub(super) struct Seen<'a> {
     pub(super) candidate: &'a Candidate<'a>,
     /// What the post says, as it would stand there were nothing translated.
-    pub(super) source: String,
+    pub(super) source: Text<'a>,
     /// What is to be published, all parts of it.
-    pub(super) text: String,
+    pub(super) text: Text<'a>,
 }
 
 impl<'a> Seen<'a> {
     pub(super) fn new(candidate: &'a Candidate<'a>) -> Self {
-        let source = candidate.source.untranslated();
-        Self { candidate, source, text: candidate.parts.join("\n") }
+        let text = match candidate.parts {
+            [only] => Cow::Borrowed(only.as_str()),
+            parts => Cow::Owned(parts.join("\n")),
+        };
+        let source = Text::new(Cow::Owned(candidate.source.untranslated()));
+        Self { candidate, source, text: Text::new(text) }
     }
 }
 
-/// The text without links, mentions and tags, which are nobody's words.
-pub(super) fn without_entities(text: &str) -> String {
-    let mut words = String::with_capacity(text.len());
-    let mut end = 0;
-    for entity in entities(text) {
-        words.push_str(&text[end..entity.range.start]);
-        words.push(' ');
-        end = entity.range.end;
-    }
-    words.push_str(&text[end..]);
-    words
+/// A text and what can be told about it.
+pub(super) struct Text<'a> {
+    whole: Cow<'a, str>,
+    entities: OnceCell<Vec<Entity>>,
+    bare: OnceCell<String>,
+    lower: OnceCell<String>,
+    bare_lower: OnceCell<String>,
+    words: OnceCell<Words>,
 }
 
-/// Its words in lower case, none with a digit in it.
-pub(super) fn words(text: &str) -> Vec<String> {
-    let text = without_entities(text);
-    let words = text.unicode_words().filter(|word| word.chars().all(|c| !c.is_numeric()));
-    words.map(str::to_lowercase).collect()
+impl<'a> Text<'a> {
+    pub(super) fn new(whole: Cow<'a, str>) -> Self {
+        let (entities, bare, lower, bare_lower, words) = Default::default();
+        Self { whole, entities, bare, lower, bare_lower, words }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.whole
+    }
+
+    /// Links, mentions and tags; as words are read one by one, those of a text are those of its parts.
+    pub(super) fn entities(&self) -> &[Entity] {
+        self.entities.get_or_init(|| entities(&self.whole))
+    }
+
+    /// The text without links, mentions and tags, which are nobody's words.
+    pub(super) fn bare(&self) -> &str {
+        if self.entities().is_empty() {
+            return &self.whole;
+        }
+        self.bare.get_or_init(|| {
+            let mut bare = String::with_capacity(self.whole.len());
+            let mut end = 0;
+            for entity in self.entities() {
+                bare.push_str(&self.whole[end..entity.range.start]);
+                bare.push(' ');
+                end = entity.range.end;
+            }
+            bare.push_str(&self.whole[end..]);
+            bare
+        })
+    }
+
+    /// The text in lower case.
+    pub(super) fn lower(&self) -> &str {
+        self.lower.get_or_init(|| self.whole.to_lowercase())
+    }
+
+    /// What is left without entities, in lower case.
+    pub(super) fn bare_lower(&self) -> &str {
+        if self.entities().is_empty() {
+            return self.lower();
+        }
+        self.bare_lower.get_or_init(|| self.bare().to_lowercase())
+    }
+
+    /// The words in lower case, none with a digit in it.
+    pub(super) fn words(&self) -> &Words {
+        self.words.get_or_init(|| Words::of(self.bare()))
+    }
+}
+
+/// Words, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    /// All of them, one behind the other.
+    letters: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        // A word has about five letters and a space.
+        let ends = Vec::with_capacity(text.len() / 4);
+        let mut words = Self { letters: String::with_capacity(text.len()), ends };
+        // No word goes over a space, and most of what stands between two is one word.
+        for piece in text.split(' ') {
+            if !piece.is_empty() && piece.bytes().all(|c| c.is_ascii_alphabetic()) {
+                words.push(piece);
+                continue;
+            }
+            let piece = piece.trim_matches(is_around);
+            if !piece.is_empty() && piece.chars().all(is_plain) {
+                words.push(piece);
+                continue;
+            }
+            for word in piece.unicode_words().filter(|word| word.chars().all(|c| !c.is_numeric())) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    fn push(&mut self, word: &str) {
+        let start = self.letters.len();
+        if word.is_ascii() {
+            self.letters.push_str(word);
+            self.letters[start..].make_ascii_lowercase();
+        } else {
+            self.letters.push_str(&word.to_lowercase());
+        }
+        self.ends.push(self.letters.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.letters[start..*end])
+    }
+}
+
+/// Marks that are in a word only between two letters or digits, if at all.
+fn is_around(c: char) -> bool {
+    matches!(c, '!'..='&' | '('..='/' | ':'..='@' | '['..='^' | '`' | '{'..='~' | '¡' | '¿' | '«' | '»')
+}
+
+/// Letters that are no part of anything but a word, whatever stands beside them.
+fn is_plain(c: char) -> bool {
+    matches!(c, 'a'..='z' | 'A'..='Z' | 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ɏ')
 }
 
 /// How often each thing is on the left more than on the right.
@@ -53,4 +163,41 @@ pub(super) fn balance<T: Ord>(left: Vec<T>, right: Vec<T>) -> BTreeMap<T, i64> {
     }
     balance.retain(|_, count| *count != 0);
     balance
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every word of the whole, by the library alone.
+    fn by_the_library(text: &str) -> Vec<String> {
+        let words = text.unicode_words().filter(|word| word.chars().all(|c| !c.is_numeric()));
+        words.map(str::to_lowercase).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn read_piece_by_piece_a_text_has_the_words_of_the_whole(
+            texts in prop::collection::vec(prop_oneof![crate::text::tricky(), "[ !-~¡¿«»À-ɏΣσ'’.:]{0,30}", ".{0,20}"], 0..3)
+        ) {
+            let text = texts.join(" ");
+            prop_assert!(Words::of(&text).iter().eq(by_the_library(&text)), "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn plain_letters_and_the_marks_around_them_are_so_for_the_library() {
+        for c in ('\0'..'\u{1000}').filter(|c| is_plain(*c)) {
+            assert_eq!(
+                Words::of(&format!("a{c}b")).iter().collect::<Vec<_>>(),
+                by_the_library(&format!("a{c}b"))
+            );
+            assert_eq!(by_the_library(&format!("{c}")).len(), 1);
+        }
+        for c in ('\0'..'\u{1000}').filter(|c| is_around(*c)) {
+            assert_eq!(by_the_library(&format!("{c}a{c}")), ["a"]);
+        }
+    }
 }

@@ -5,6 +5,12 @@ use std::{cmp::Reverse, ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
+use super::{
+    entities::EntityKind,
+    plain::{Plain, plain},
+    words::words,
+};
+
 /// `a@b.example`, `@a@b.example`, `mailto:…`, `tel:…`, `scheme://…`.
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     let name = r"[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]*[\p{L}\p{N}])+";
@@ -22,10 +28,37 @@ static GROWN_TAG: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Where `text` holds one, in bytes, in order.
 pub fn addresses(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
     // Most posts have none.
-    if !text.contains(['@', ':', '#', '＃']) {
-        return Vec::new();
+    if !may_hold(text) {
+        return found;
     }
+    for (at, word) in words(text).filter(|(_, word)| may_hold(word)) {
+        match plain(word) {
+            Some(Plain { kind: Some(EntityKind::Link), .. }) => {
+                // It has a host, whose last character is a letter.
+                let last = word.bytes().rposition(|c| c.is_ascii_alphanumeric() || c == b'/');
+                found.extend(last.map(|last| at..at + last + 1));
+            }
+            Some(_) => {}
+            None => found.extend(in_text(word).into_iter().map(|range| at + range.start..at + range.end)),
+        }
+    }
+    found
+}
+
+/// Whether there may be an address in a text: each has one of these.
+fn may_hold(text: &str) -> bool {
+    text.bytes().enumerate().any(|(at, byte)| match byte {
+        b'@' | b':' | b'#' => true,
+        // Its first byte, and of others.
+        0xef => text[at..].starts_with('＃'),
+        _ => false,
+    })
+}
+
+/// Where a word, or any text, holds one.
+fn in_text(text: &str) -> Vec<Range<usize>> {
     let grown = GROWN_TAG.captures_iter(text).filter_map(|found| found.get(1)).map(|tag| tag.range());
     let mut found: Vec<_> = ADDRESS.find_iter(text).map(|found| found.range()).chain(grown).collect();
     found.sort_by_key(|range| (range.start, Reverse(range.end)));
@@ -41,6 +74,18 @@ pub fn addresses(text: &str) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(
+            texts in proptest::collection::vec(
+                proptest::prop_oneof![crate::text::tricky(), crate::text::plain::nearly(), "(tel:|mailto:|[a-c]://|@|#|a|é| |1|\\.|\u{0b}|_){0,9}"], 0..4
+            )
+        ) {
+            let text = texts.join(" ");
+            proptest::prop_assert_eq!(addresses(&text), in_text(&text), "{:?}", text);
+        }
+    }
 
     #[test]
     fn what_a_reader_can_write_to_is_found_whole() {

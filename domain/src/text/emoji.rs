@@ -5,22 +5,31 @@ use std::ops::Range;
 use unicode_properties::UnicodeEmoji as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use super::words::words;
+
 /// Where emoji stand, in bytes; those that touch each other are one run.
 pub fn emoji(text: &str) -> Vec<Range<usize>> {
-    // Most sentences have none, and need no look at their graphemes. None is below U+00A9, but for keycaps.
-    if text.is_ascii() {
-        return Vec::new();
-    }
     let mut runs: Vec<Range<usize>> = Vec::new();
-    for (start, grapheme) in text.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme)) {
-        let end = start + grapheme.len();
-        match runs.last_mut() {
-            Some(last) if last.end == start => last.end = end,
-            _ => runs.push(start..end),
+    // Most words have none, and need no look at their graphemes; none goes over a space.
+    for (at, word) in words(text).filter(|(_, word)| !word.is_ascii() && word.chars().any(shows)) {
+        for (start, grapheme) in word.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme)) {
+            let (start, end) = (at + start, at + start + grapheme.len());
+            match runs.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => runs.push(start..end),
+            }
         }
     }
     runs
 }
+
+/// Whether a character may be an emoji by itself or make one of what stands before it; every emoji has one.
+fn shows(c: char) -> bool {
+    c >= PICTURES || matches!(c, '\u{200d}' | '\u{20e3}')
+}
+
+/// From the watch on, X shows emoji as pictures by themselves; before it are signs such as ‼, ™ and arrows.
+const PICTURES: char = '\u{231a}';
 
 /// Digits, `#`, `*`, `©` and the like have the property and are none unless a selector or a keycap says so.
 fn is_emoji(grapheme: &str) -> bool {
@@ -31,8 +40,7 @@ fn is_emoji(grapheme: &str) -> bool {
     }
     let presented =
         characters.any(|c| matches!(c, '\u{fe0f}' | '\u{20e3}' | '\u{200d}') || c.is_emoji_char());
-    // From the watch on, X shows them as pictures by themselves; before it are signs such as ‼, ™ and arrows.
-    presented || (first >= '\u{231a}' && !grapheme.ends_with('\u{fe0e}'))
+    presented || (first >= PICTURES && !grapheme.ends_with('\u{fe0e}'))
 }
 
 #[cfg(test)]
@@ -47,6 +55,17 @@ mod tests {
     fn each_is_whole_and_runs_are_one() {
         assert_eq!(found("a 👨‍👩‍👧‍👦 b 🇪🇸🇫🇷 c 👍🏽! ❤️ 1️⃣ é"), ["👨‍👩‍👧‍👦", "🇪🇸🇫🇷", "👍🏽", "❤️", "1️⃣"]);
         assert_eq!(found("🔥🔥 now ☀"), ["🔥🔥", "☀"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(
+            text in proptest::prop_oneof![crate::text::tricky(), "[ 0-9#*©®‼™ℹ↔a\u{ad}\u{200d}\u{20e3}\u{fe0e}\u{fe0f}\u{1f3fb}\u{600}ﷺ]{0,8}"]
+        ) {
+            let all = text.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme));
+            let all = all.flat_map(|(start, grapheme)| start..start + grapheme.len());
+            proptest::prop_assert!(emoji(&text).into_iter().flatten().eq(all), "{:?}", text);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! X links only names under a known top-level domain. A translation must not touch any other address either, so whatever
 //! begins with a scheme is taken as a link, too.
 
-use std::{cmp::Reverse, collections::BTreeSet, ops::Range};
+use std::{cmp::Reverse, ops::Range};
 
 use serde::{Deserialize, Serialize};
 use twitter_text::{
@@ -15,7 +15,10 @@ use twitter_text::{
     extractor::{Extract, Extractor},
 };
 
-use super::words::{Memo, may_link, words};
+use super::{
+    plain::plain,
+    words::{Memo, links_on, words},
+};
 
 /// What an entity is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,18 +45,31 @@ pub struct Entity {
 
 /// The entities of `text`, in order, none overlapping another.
 pub fn entities(text: &str) -> Vec<Entity> {
-    let mut found: Vec<Entity> = words(text)
-        .filter(|(_, word)| may_hold(word))
-        .flat_map(|(at, word)| {
-            let known = KNOWN.with(|known| known.of(word, in_word));
-            known
-                .into_iter()
-                .map(move |Entity { kind, range }| Entity { kind, range: at + range.start..at + range.end })
-        })
-        .collect();
-    let linked: BTreeSet<usize> = found.iter().map(|entity| entity.range.start).collect();
+    let mut found: Vec<Entity> = Vec::new();
+    // Most texts have none, which one look tells.
+    if !may_hold(text) {
+        return found;
+    }
+    for (at, word) in words(text).filter(|(_, word)| may_hold(word)) {
+        match plain(word) {
+            Some(plain) => found.extend(plain.kind.map(|kind| Entity { kind, range: at..at + plain.end })),
+            None => found.extend(
+                KNOWN
+                    .with(|known| known.of(word, of_word))
+                    .into_iter()
+                    .map(|entity| Entity { range: at + entity.range.start..at + entity.range.end, ..entity }),
+            ),
+        }
+    }
+    found
+}
+
+/// The entities of one word.
+fn of_word(word: &str) -> Vec<Entity> {
+    let mut found = in_word(word);
+    let linked: Vec<usize> = found.iter().map(|entity| entity.range.start).collect();
     // Where X finds a link, it knows where that ends.
-    found.extend(addresses(text).filter(|address| !linked.contains(&address.range.start)));
+    found.extend(addresses(word).filter(|address| !linked.contains(&address.range.start)));
     // Of two that overlap the one that begins first, and of those the longer, is what a reader sees.
     found.sort_by_key(|entity| (entity.range.start, Reverse(entity.range.end)));
     let mut end = 0;
@@ -65,9 +81,17 @@ pub fn entities(text: &str) -> Vec<Entity> {
     found
 }
 
-/// Whether there may be an entity in a word: each has at least one of these.
-fn may_hold(word: &str) -> bool {
-    word.contains(['@', '＠', '#', '＃', '$']) || may_link(word)
+/// Whether there may be an entity in a text: each has at least one of these.
+fn may_hold(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().any(|(at, byte)| match byte {
+        b'@' | b'#' | b'$' => true,
+        b'.' => links_on(&bytes[at + 1..]),
+        b':' => bytes[at..].starts_with(b"://"),
+        // The first byte of the wide signs, and of others.
+        0xef => text[at..].starts_with(['＠', '＃']),
+        _ => false,
+    })
 }
 
 thread_local! {
@@ -158,6 +182,14 @@ mod tests {
                 })
             });
             prop_assert_eq!(sorted(by_word.collect()), sorted(in_word(&text)), "{:?}", text);
+        }
+
+        #[test]
+        fn what_is_plain_is_so_for_the_parser(word in prop_oneof![super::super::plain::nearly(), super::super::words::tricky()]) {
+            if let Some(plain) = plain(&word) {
+                let expected = plain.kind.map(|kind| Entity { kind, range: 0..plain.end });
+                prop_assert_eq!(of_word(&word), Vec::from_iter(expected), "{:?}", word);
+            }
         }
     }
 

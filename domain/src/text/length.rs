@@ -8,7 +8,11 @@ use std::borrow::Cow;
 use twitter_text::ParserBackend;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::words::{Memo, is_between, may_link, words};
+use super::{
+    entities::EntityKind,
+    plain::plain,
+    words::{Memo, is_between, may_link, words},
+};
 
 /// The most that one publication on X may weigh without Premium.
 pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
@@ -21,15 +25,31 @@ pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
 /// assert_eq!(mynah_domain::text::weighted_length("Hi http://test.co"), 26);
 /// ```
 pub fn weighted_length(text: &str) -> usize {
-    let between = text.chars().filter(|c| is_between(*c)).count();
-    between + words(text).map(|(_, word)| weight_of(word)).sum::<usize>()
+    // Most words weigh what they are long; what else there is and what is between them is told apart on the way.
+    let (mut weight, mut end) = (0, 0);
+    for (at, word) in words(text) {
+        weight += at - end + weight_of(word);
+        end = at + word.len();
+    }
+    weight + text.len() - end
+}
+
+/// Whether every character weighs one: each does by itself, and there is no link.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| is_light(c) || is_between(c)) && !may_link(text)
 }
 
 fn weight_of(word: &str) -> usize {
-    if word.chars().all(is_light) && !may_link(word) {
-        word.chars().count()
-    } else {
-        KNOWN.with(|known| known.of(word, parsed))
+    if is_plain(word) {
+        return word.chars().count();
+    }
+    match plain(word) {
+        Some(link) if link.kind == Some(EntityKind::Link) => {
+            let weight = twitter_text_config::config_v3().transformed_url_length;
+            usize::try_from(weight).unwrap_or_default() + word.len() - link.end
+        }
+        Some(_) => word.len(),
+        None => KNOWN.with(|known| known.of(word, parsed)),
     }
 }
 
@@ -96,6 +116,11 @@ mod tests {
         #[test]
         fn read_word_by_word_a_text_weighs_what_it_weighs_as_a_whole(text in super::super::words::tricky()) {
             prop_assert_eq!(weighted_length(&text), parsed(&text), "{:?}", text);
+        }
+
+        #[test]
+        fn what_is_plain_weighs_what_it_weighs_to_the_parser(word in super::super::plain::nearly()) {
+            prop_assert_eq!(weighted_length(&word), parsed(&word), "{:?}", word);
         }
     }
 

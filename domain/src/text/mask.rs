@@ -72,14 +72,16 @@ impl RestoreError {
 impl Mask {
     /// The text as it would stand there were nothing translated: what is left out is, and what has another name has it.
     pub fn untranslated(&self) -> String {
-        let things = &self.protected;
-        let said = |segment: &Segment| match segment {
-            Segment::Words(words) => words.clone(),
-            Segment::Placeholder(number) => {
-                things.get(*number).map(|thing| thing.becomes.clone()).unwrap_or_default()
-            }
-        };
+        let said = |segment| self.said(segment).unwrap_or_default();
         self.text.0.iter().map(said).collect()
+    }
+
+    /// What stands for a segment in a text; none for a placeholder that was never given.
+    fn said<'a>(&'a self, segment: &'a Segment) -> Option<&'a str> {
+        match segment {
+            Segment::Words(words) => Some(words),
+            Segment::Placeholder(number) => self.protected.get(*number).map(|thing| thing.becomes.as_str()),
+        }
     }
 
     /// What an engine may know of what was taken out, by number: numbers and terms decide about the words around them.
@@ -106,7 +108,8 @@ impl Mask {
     /// The first placeholder that is missing, doubled or made up.
     pub fn restore(&self, translated: &MaskedText) -> Result<String, RestoreError> {
         let mut used = vec![false; self.protected.len()];
-        let mut text = String::new();
+        let length = translated.0.iter().filter_map(|segment| self.said(segment)).map(str::len).sum();
+        let mut text = String::with_capacity(length);
         for segment in &translated.0 {
             match segment {
                 Segment::Words(words) => text.push_str(words),
@@ -166,7 +169,8 @@ impl MaskedText {
 
     /// Puts `words` and placeholders together, dropping empty words and joining neighbours.
     pub fn from_segments(segments: impl IntoIterator<Item = Segment>) -> Self {
-        let mut joined: Vec<Segment> = Vec::new();
+        let segments = segments.into_iter();
+        let mut joined: Vec<Segment> = Vec::with_capacity(segments.size_hint().0);
         for segment in segments {
             match (joined.last_mut(), segment) {
                 (_, Segment::Words(words)) if words.is_empty() => {}

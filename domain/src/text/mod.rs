@@ -7,11 +7,15 @@ pub mod glossary;
 pub mod length;
 pub mod mask;
 pub mod numbers;
+mod plain;
 pub mod protect;
 pub mod protected;
 pub mod split;
 pub mod tags;
 mod words;
+
+#[cfg(test)]
+pub(crate) use words::tricky;
 
 pub use entities::{Entity, EntityKind, entities};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};

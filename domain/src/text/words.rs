@@ -37,10 +37,15 @@ impl<T: Clone> Memo<T> {
 
 /// The words, and where each begins, in bytes.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let start = text.as_ptr() as usize;
-    text.split(is_between)
-        .filter(|word| !word.is_empty())
-        .map(move |word| (word.as_ptr() as usize - start, word))
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        // What parts words is ASCII, so bytes tell as much as characters, and no word is cut within one.
+        let is_part = |byte: &u8| !byte.is_ascii_whitespace();
+        let start = end + text.as_bytes()[end..].iter().position(is_part)?;
+        let rest = &text.as_bytes()[start..];
+        end = start + rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        Some((start, &text[start..end]))
+    })
 }
 
 /// Whether a character parts words.
@@ -50,15 +55,19 @@ pub(super) fn is_between(c: char) -> bool {
 
 /// Whether X might find a link in it: a dot with a name behind it, as in `x.com`, `пример.рф` and `a.b`, and not as at the end
 /// of a sentence.
-pub(super) fn may_link(word: &str) -> bool {
-    word.match_indices('.').any(|(at, _)| {
-        word[at + 1..].chars().next().is_some_and(|next| next.is_ascii_alphanumeric() || !next.is_ascii())
-    })
+pub(super) fn may_link(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().any(|(at, byte)| *byte == b'.' && links_on(&bytes[at + 1..]))
+}
+
+/// Whether what stands behind a dot may be a name.
+pub(super) fn links_on(behind: &[u8]) -> bool {
+    behind.first().is_some_and(|next| next.is_ascii_alphanumeric() || !next.is_ascii())
 }
 
 /// Texts made of all that is tricky about words, for what must be the same read word by word and as a whole.
 #[cfg(test)]
-pub(super) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
+pub(crate) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let piece = prop_oneof![
         4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("it is one"),

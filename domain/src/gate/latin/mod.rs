@@ -1,0 +1,306 @@
+//! Which language a text in Latin letters is in, by the rules and tables of `whatlang`, and with its very answers; but asked
+//! from the other side. The crate looks each of the 300 trigrams of 37 languages up in the text, which was most of the CPU that
+//! a job took; here each trigram of the text is looked up once, and says which languages it speaks for.
+//!
+//! That the answers are the same is held against the crate by the tests, so its tables cannot change unseen.
+
+use std::{cmp::Reverse, iter, sync::LazyLock};
+
+use whatlang::Lang;
+
+/// The tables; the file says what is in them and whose they are.
+const PROFILES: &str = include_str!("profiles.txt");
+
+/// How many trigrams a language has, and how far away one counts that the text does not have.
+const MOST: usize = 300;
+
+/// So many trigrams of a text are looked at.
+const LOOKED_AT: usize = 600;
+
+/// A detector is sure above this.
+const SURE: f64 = 0.9;
+
+/// There are fewer languages than bits in a set of them.
+const LANGUAGES: usize = 37;
+
+/// A set of languages, a bit for each.
+type Set = u64;
+
+static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
+
+/// The language that a text in Latin letters, all in lower case, is surely in; none where there is doubt.
+pub(super) fn surely(text: &str) -> Option<Lang> {
+    let tables = &*TABLES;
+    let trigrams = trigrams(text);
+    let (letters, alphabets) = tables.alphabets(text);
+    let near = tables.nearness(&trigrams);
+
+    // From here on to the letter as the crate reckons, so that no rounding tells the two apart.
+    let of_alphabet = (-(float(letters) / 300.0) + 2.0 / 3.0).clamp(1.0 / 3.0, 2.0 / 3.0);
+    let most = trigrams.len() * MOST;
+    let mut best = (0.0, None);
+    let mut second = 0.0;
+    for (at, language) in tables.languages.iter().enumerate() {
+        let alphabet = float(alphabets[at]) / float(letters);
+        let score = alphabet * of_alphabet + float(near[at]) / float(most) * (1.0 - of_alphabet);
+        if score > best.0 {
+            second = best.0;
+            best = (score, Some(*language));
+        } else if score > second {
+            second = score;
+        }
+    }
+    let sureness = sureness(best.0, second, trigrams.len());
+    best.1.filter(|_| sureness > SURE)
+}
+
+/// How sure a detector may be of the best of all languages, from 0 to 1, given how good the second is.
+fn sureness(best: f64, second: f64, trigrams: usize) -> f64 {
+    if best == 0.0 || second == 0.0 {
+        return best;
+    }
+    let enough = (3.0 / float(trigrams)) + 0.015;
+    let ahead = (best - second) / second;
+    if ahead > enough { 1.0 } else { ahead / enough }
+}
+
+/// The trigrams of a text, the most frequent first; of those that are as frequent, the last by their letters.
+fn trigrams(text: &str) -> Vec<u64> {
+    let parted = |c: char| if parts(c) { ' ' } else { c };
+    let mut found: Vec<u64> = Vec::with_capacity(text.len());
+    let (mut one, mut two) = (' ', None);
+    for three in text.chars().map(parted).chain(iter::once(' ')) {
+        if let Some(two) = two {
+            if !(two == ' ' && (one == ' ' || three == ' ')) {
+                found.push(packed(one, two, three));
+            }
+            one = two;
+        }
+        two = Some(three);
+    }
+    found.sort_unstable_by(|one, other| other.cmp(one));
+    // Most are there once, and in order already.
+    let (mut often, mut once) = (Vec::new(), Vec::with_capacity(found.len()));
+    for same in found.chunk_by(|one, other| one == other) {
+        match same {
+            [only] => once.push(*only),
+            _ => often.push((same.len(), same[0])),
+        }
+    }
+    often.sort_by_key(|(count, _)| Reverse(*count));
+    often.into_iter().map(|(_, trigram)| trigram).chain(once).take(LOOKED_AT).collect()
+}
+
+/// Three characters as a number that is in the order of the characters: each has 21 bits.
+fn packed(one: char, two: char, three: char) -> u64 {
+    u64::from(one) << 42 | u64::from(two) << 21 | u64::from(three)
+}
+
+/// Whether a character parts words, for the crate: it says nothing about the language.
+fn parts(c: char) -> bool {
+    matches!(c, '\0'..='@' | '['..='`' | '{'..='~')
+}
+
+/// A count, none of which comes near to what a float cannot hold.
+#[allow(clippy::cast_precision_loss)]
+fn float(count: usize) -> f64 {
+    count as f64
+}
+
+/// That a language has a trigram.
+#[derive(Debug, Clone, Copy)]
+struct Has {
+    language: u8,
+    rank: u16,
+}
+
+struct Tables {
+    languages: Vec<Lang>,
+    /// The characters in alphabets, in order, with the languages that write them.
+    letters: Vec<(char, Set)>,
+    /// A hash table: trigrams, each with where in `has` its languages begin and end. No trigram is 0.
+    slots: Vec<(u64, u16, u16)>,
+    has: Vec<Has>,
+}
+
+/// A power of two, about twice as many as there are trigrams.
+const SLOT_BITS: u32 = 13;
+
+/// Where the search for a trigram begins.
+fn slot(trigram: u64) -> usize {
+    // Fibonacci hashing; the product's high bits are the best mixed. They fit in any number.
+    usize::try_from(trigram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOT_BITS)).unwrap_or_default()
+}
+
+impl Tables {
+    fn read() -> Self {
+        let mut languages = Vec::new();
+        let mut letters: Vec<(char, Set)> = Vec::new();
+        let mut all: Vec<(u64, Has)> = Vec::new();
+        let lines = PROFILES.lines().filter(|line| !line.starts_with('#'));
+        for (language, line) in (0_u8..).zip(lines) {
+            let mut fields = line.split(' ');
+            let code = fields.next().and_then(Lang::from_code);
+            languages.push(code.expect("the tables are a constant, which a test reads"));
+            letters.extend(fields.next().into_iter().flat_map(str::chars).map(|c| (c, 1 << language)));
+            for (rank, trigram) in (0_u16..).zip(fields) {
+                let mut characters = trigram.chars().map(|c| if c == '_' { ' ' } else { c });
+                let mut next = || characters.next().unwrap_or(' ');
+                all.push((packed(next(), next(), next()), Has { language, rank }));
+            }
+        }
+        letters.sort_unstable_by_key(|(letter, _)| *letter);
+        letters.dedup_by(|next, first| {
+            let same = next.0 == first.0;
+            first.1 |= if same { next.1 } else { 0 };
+            same
+        });
+        all.sort_by_key(|(trigram, _)| *trigram);
+        let mut slots = vec![(0, 0, 0); 1 << SLOT_BITS];
+        let mut end = 0_u16;
+        for same in all.chunk_by(|(one, _), (other, _)| one == other) {
+            let (trigram, start) = (same[0].0, end);
+            // There are 11,100 in all.
+            end += u16::try_from(same.len()).unwrap_or_default();
+            let mut at = slot(trigram);
+            while slots[at].0 != 0 {
+                at = (at + 1) % slots.len();
+            }
+            slots[at] = (trigram, start, end);
+        }
+        Self { languages, letters, slots, has: all.into_iter().map(|(_, has)| has).collect() }
+    }
+
+    /// The languages that have a trigram.
+    fn of(&self, trigram: u64) -> &[Has] {
+        let mut at = slot(trigram);
+        loop {
+            match self.slots[at] {
+                (0, ..) => return &[],
+                (found, start, end) if found == trigram => {
+                    return &self.has[usize::from(start)..usize::from(end)];
+                }
+                _ => at = (at + 1) % self.slots.len(),
+            }
+        }
+    }
+
+    /// How many letters a text has, and for each language how many more of them it writes than it does not.
+    fn alphabets(&self, text: &str) -> (usize, [usize; LANGUAGES]) {
+        let all: Set = (1 << LANGUAGES) - 1;
+        let (mut letters, mut common) = (0, 0);
+        // What the languages have of what not most have, and lack of what most have.
+        let mut more = [0_usize; LANGUAGES];
+        let mut less = [0_usize; LANGUAGES];
+        let mut count = |set: Set, times: usize| {
+            let (mut rest, counts) = if set.count_ones() * 2 > all.count_ones() {
+                common += times;
+                (all & !set, &mut less)
+            } else {
+                (set, &mut more)
+            };
+            while rest != 0 {
+                counts[rest.trailing_zeros() as usize] += times;
+                rest &= rest - 1;
+            }
+        };
+        let mut ascii = [0_usize; 26];
+        for c in text.chars().filter(|c| !parts(*c)) {
+            letters += 1;
+            if let 'a'..='z' = c {
+                ascii[c as usize - 'a' as usize] += 1;
+            } else if let Ok(at) = self.letters.binary_search_by_key(&c, |(letter, _)| *letter) {
+                count(self.letters[at].1, 1);
+            }
+        }
+        // They are the first in order, as every alphabet together has them all.
+        for (times, (_, set)) in ascii.into_iter().zip(&self.letters) {
+            count(*set, times);
+        }
+        let score = |at: usize| (2 * (common + more[at] - less[at])).saturating_sub(letters);
+        (letters, std::array::from_fn(score))
+    }
+
+    /// For each language, how near the trigrams of a text are to its own.
+    fn nearness(&self, trigrams: &[u64]) -> [usize; LANGUAGES] {
+        // A trigram that is there is as far away as its ranks are apart, any other as far as can be.
+        let mut gained = [0_isize; LANGUAGES];
+        for (rank, trigram) in (0_isize..).zip(trigrams) {
+            for has in self.of(*trigram) {
+                gained[usize::from(has.language)] +=
+                    300 - (rank - isize::try_from(has.rank).unwrap_or_default()).abs();
+            }
+        }
+        let most = trigrams.len() * MOST;
+        gained.map(|gained| {
+            let far = (MOST * MOST).saturating_add_signed(-gained);
+            // A text with fewer trigrams than a language cannot have all of them, and is forgiven.
+            let far = far - MOST.saturating_sub(trigrams.len()) * MOST;
+            most - far.min(MOST * MOST)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use whatlang::{Detector, Script};
+
+    use super::*;
+
+    /// What the crate says, where it says that it is in Latin letters.
+    fn by_the_crate(text: &str) -> Option<Option<Lang>> {
+        let found = Detector::new().detect(text)?;
+        (found.script() == Script::Latin).then(|| found.is_reliable().then(|| found.lang()))
+    }
+
+    #[test]
+    fn the_tables_are_whole() {
+        let tables = Tables::read();
+        assert_eq!(tables.languages.len(), LANGUAGES);
+        assert_eq!(tables.has.len(), LANGUAGES * MOST);
+        assert!(tables.letters.iter().map(|(letter, _)| *letter).take(26).eq('a'..='z'));
+        assert!(tables.slots.iter().filter(|slot| slot.0 != 0).count() * 5 < tables.slots.len() * 3);
+    }
+
+    /// Words of the languages, put together at random: they have all trigrams of the tables, and are of any likeness.
+    fn words() -> impl Strategy<Value = String> {
+        let all = PROFILES.lines().filter(|line| !line.starts_with('#'));
+        let languages: Vec<Vec<String>> = all
+            .map(|line| line.split(' ').skip(2).map(|trigram| trigram.replace('_', " ")).collect())
+            .collect();
+        let of_one = proptest::sample::select(languages)
+            .prop_flat_map(|trigrams| proptest::collection::vec(proptest::sample::select(trigrams), 1..60))
+            .prop_map(|pieces| pieces.concat());
+        let any = prop_oneof![
+            4 => of_one,
+            1 => "[a-zA-Z ,.]{0,40}",
+            1 => "[a-záéíóúñçãõâêôàèìòùäöüßåøæœğışłąęćńśźżčšžřďťňěůőűăâîșțạảấầẩİŁÅ ’“…🎉ΑΣж日]{0,40}",
+            1 => "\\PC{0,20}",
+        ];
+        proptest::collection::vec(any, 1..5).prop_map(|texts| texts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn the_answers_are_those_of_the_crate(text in words()) {
+            if let Some(expected) = by_the_crate(&text) {
+                prop_assert_eq!(surely(&text.to_lowercase()), expected, "{:?}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn so_they_are_for_every_letter_alone_and_for_long_texts() {
+        let letters = ('\u{41}'..'\u{250}').chain('\u{1e00}'..'\u{1f00}').map(String::from);
+        let long = (1..40)
+            .map(|length| "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich ".repeat(length));
+        let varied = ('\u{c0}'..'\u{240}').map(|c| format!("{c}a{c}b c{c}d{c} ")).collect::<String>();
+        for text in letters.chain(long).chain([varied.repeat(2)]) {
+            if let Some(expected) = by_the_crate(&text) {
+                assert_eq!(surely(&text.to_lowercase()), expected, "{text:?}");
+            }
+        }
+    }
+}
