@@ -25,7 +25,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture,
     WrapFuture,
 };
-use line::{Now, Picked, Window};
+use line::{Moved, Now, Picked, Window};
 use log::{debug, error, info, warn};
 use mynah_domain::{
     Hold, Job, JobEvent, JobId, JobState, TargetId,
@@ -441,17 +441,20 @@ impl Desk {
     }
 
     fn moved(&self, report: JobReport, advanced: Advanced) {
-        let Some(job) = self.window.borrow_mut().moved(&report, advanced, self.now()) else {
+        let Some(Moved { post, attempt, said }) =
+            self.window.borrow_mut().moved(&report, advanced, self.now())
+        else {
             return;
         };
-        let Some(last) = report.events.into_iter().next_back() else {
+        let JobReport { job, target, events, .. } = report;
+        let Some(last) = events.into_iter().next_back() else {
             return;
         };
         if matches!(last, JobEvent::Translated(_) | JobEvent::Published) {
             self.killer_found.set(false);
         }
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);
-        let (id, post, target) = (job.id.0, job.post.clone(), job.target.clone());
+        let id = job.0;
         match last {
             JobEvent::Translated(translation) => {
                 let engine = translation.engine.as_str();
@@ -459,12 +462,12 @@ impl Desk {
             }
             JobEvent::Published => {
                 meter.count("jobs.published", 1);
-                let waited = self.parts.clock.now().duration_since(job.post.created_at);
+                let waited = self.parts.clock.now().duration_since(post.created_at);
                 let waited = Duration::try_from(waited).unwrap_or_default();
                 meter.called("post", "published", waited, None);
                 let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
                 info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "published");
-                if let Some(translation) = job.translation {
+                if let Some(translation) = said {
                     feed.tell(|| Event::Published(post, target, translation));
                 }
             }
@@ -482,7 +485,7 @@ impl Desk {
             | JobEvent::NotSent { reason, .. }
             | JobEvent::OutcomeLost { reason, .. } => {
                 meter.count("jobs.retried", 1);
-                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, attempt = job.attempt, reason = reason.as_str(); "to be tried again");
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, attempt = attempt, reason = reason.as_str(); "to be tried again");
             }
             _ => {}
         }

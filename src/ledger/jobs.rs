@@ -1,10 +1,10 @@
 //! Jobs: reading a line of them, and what is asked about one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState, Post, PostId, TargetId,
+    Job, JobEvent, JobId, JobState, PostId, TargetId,
     caps::{Spent, day_start, month_start},
     ports::ledger::Change,
 };
@@ -14,10 +14,12 @@ use super::{
     advance::advance,
     rows::{from_json, publications, to_timestamp},
     schema::{ANY_SOURCE, OPEN, UNDONE},
+    shared::Shared,
 };
 
 pub(super) fn open(
     db: &Connection,
+    shared: &Shared,
     target: &TargetId,
     after: Option<u64>,
     limit: usize,
@@ -25,7 +27,7 @@ pub(super) fn open(
     let after = after.map_or(-1, |position| i64::try_from(position).unwrap_or(i64::MAX));
     let mut statement = db.prepare_cached(&format!(
         "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body,
-                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id)
+                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id), jobs.source, jobs.post
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE jobs.target = ?1 AND jobs.position > ?2 AND jobs.position <= ?4 AND {OPEN}
            AND (jobs.state <> 'held' OR jobs.not_before IS NOT NULL)
@@ -41,7 +43,7 @@ pub(super) fn open(
     let mut rows = statement.query(params![target.as_str(), after, limit, ceiling(db)?])?;
     let mut jobs = Vec::new();
     while let Some(row) = rows.next()? {
-        jobs.push(job(db, target, row)?);
+        jobs.push(job(db, shared, target, row)?);
     }
     Ok(jobs)
 }
@@ -57,13 +59,15 @@ fn ceiling(db: &Connection) -> rusqlite::Result<i64> {
     Ok(ceiling.unwrap_or(i64::MAX))
 }
 
-fn job(db: &Connection, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Job> {
+fn job(db: &Connection, shared: &Shared, target: &TargetId, row: &Row<'_>) -> rusqlite::Result<Job> {
     let id = JobId(row.get(0)?);
     // A line is long, and most of it was never begun.
     let begun = row.get(7)?;
     Ok(Job {
         id,
-        post: Arc::new(from_json::<Post>(row.get_ref(6)?.as_str()?)?),
+        post: shared.post(row.get_ref(8)?.as_str()?, row.get_ref(9)?.as_str()?, || {
+            from_json(row.get_ref(6)?.as_str()?)
+        })?,
         target: target.clone(),
         state: state(row, 1)?,
         token: row.get(2)?,

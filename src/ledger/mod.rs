@@ -10,6 +10,7 @@ mod reader;
 mod rows;
 mod schema;
 mod settled;
+mod shared;
 mod writer;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -28,6 +29,7 @@ use mynah_domain::{
 pub use open::{OpenError, is_in_use};
 use reader::Reader;
 use rusqlite::Connection;
+use shared::Shared;
 use writer::Writer;
 
 /// A ledger in a file. Clones share it; the file is closed when the last is dropped.
@@ -35,6 +37,7 @@ use writer::Writer;
 pub struct SqliteLedger {
     writer: Writer,
     reader: Reader,
+    shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
 }
 
@@ -59,7 +62,7 @@ impl SqliteLedger {
     ) -> Result<Self, OpenError> {
         let opened = open::open(file)?;
         let reader = Reader::open(file).map_err(|error| open::explain(file, &error))?;
-        Ok(Self { writer: Writer::start(opened, committed), reader, clock })
+        Ok(Self { writer: Writer::start(opened, committed), reader, shared: Arc::default(), clock })
     }
 
     async fn run<T: Send + 'static>(
@@ -88,8 +91,8 @@ impl Ledger for SqliteLedger {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Job>, LedgerError> {
-        let target = target.clone();
-        self.run(move |db| jobs::open(db, &target, after, limit)).await
+        let (target, shared) = (target.clone(), self.shared.clone());
+        self.run(move |db| jobs::open(db, &shared, &target, after, limit)).await
     }
 
     async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {

@@ -8,7 +8,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{Job, JobEvent, JobId, JobState, PostKind, TargetId, ports::ledger::Advanced};
+use mynah_domain::{
+    Job, JobEvent, JobId, JobState, Post, PostKind, TargetId, Translation, ports::ledger::Advanced,
+};
 
 use super::{Drained, JobReport};
 
@@ -104,6 +106,17 @@ impl Now {
 }
 
 const YEAR: Duration = Duration::from_hours(24 * 365);
+
+/// A job that went on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// Its post.
+    pub(super) post: Arc<Post>,
+    /// How often it was tried since it last got on.
+    pub(super) attempt: u32,
+    /// Its translation, where it has left its line.
+    pub(super) said: Option<Translation>,
+}
 
 /// What a publisher is handed.
 #[derive(Debug, PartialEq, Eq)]
@@ -356,8 +369,9 @@ impl Window {
             .collect()
     }
 
-    /// A job went on as `report` says and stands as `advanced` says now. Answers the job as it is, if it was in memory.
-    pub(super) fn moved(&mut self, report: &JobReport, advanced: Advanced, now: Now) -> Option<Job> {
+    /// A job went on as `report` says and stands as `advanced` says now. Answers what it is to who watches, if it was in
+    /// memory.
+    pub(super) fn moved(&mut self, report: &JobReport, advanced: Advanced, now: Now) -> Option<Moved> {
         let place = (report.position, report.job);
         let Advanced { state, token, attempt } = advanced;
         let entry = self.entry(&report.target, place)?;
@@ -387,17 +401,18 @@ impl Window {
         entry.job.not_before = not_before;
         entry.stage =
             not_before.map_or_else(|| Entry::awake(&entry.job), |moment| Stage::Asleep(now.nap(moment)));
-        let (job, queued) = (entry.job.clone(), entry.stage == Stage::Queued);
+        let (post, queued) = (entry.job.post.clone(), entry.stage == Stage::Queued);
         if not_before.is_some() {
             self.sleepers.insert((report.target.clone(), place));
         }
         let line = self.lines.get_mut(&report.target)?;
+        let mut said = None;
         if state.is_settled() || waits_for_a_person {
-            line.jobs.remove(&place);
+            said = line.jobs.remove(&place).and_then(|entry| entry.job.translation);
         } else if queued && line.blocked.is_none() {
             self.queue.insert((place, report.target.clone()));
         }
-        Some(job)
+        Some(Moved { post, attempt, said })
     }
 
     /// Wakes whose moment has come.
@@ -568,9 +583,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
-    use mynah_domain::{Hold, Post, PostId, PostKind, Translation, job::HoldKind};
+    use mynah_domain::{Hold, PostId, job::HoldKind};
 
     use super::*;
 
@@ -634,7 +648,7 @@ mod tests {
         Advanced { state, token: job.token, attempt: job.attempt }
     }
 
-    fn report(window: &mut Window, job: &Job, event: JobEvent, state: JobState) -> Option<Job> {
+    fn report(window: &mut Window, job: &Job, event: JobEvent, state: JobState) -> Option<Moved> {
         window.moved(&JobReport::new(job, vec![event]), advanced(job, state), noon())
     }
 
