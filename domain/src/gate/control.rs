@@ -5,9 +5,8 @@ use super::{Finding, seen::Seen};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let hidden = seen.text.as_str().chars().find(|c| match c {
-        ' '..='~' => false,
         // Joiners shape letters and emoji.
-        '\n' | '\u{200c}' | '\u{200d}' | '\u{fe0f}' => false,
+        ' '..='~' | '\n' | '\u{200c}' | '\u{200d}' | '\u{fe0f}' => false,
         // Others are let through where the author used them.
         '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\t' => {
             !seen.source.as_str().contains(*c)

@@ -10,10 +10,17 @@ use super::words::words;
 /// Where emoji stand, in bytes; those that touch each other are one run.
 pub fn emoji(text: &str) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
-    // Most words have none, and need no look at their graphemes; none goes over a space.
-    for (at, word) in words(text).filter(|(_, word)| !word.is_ascii() && word.chars().any(shows)) {
+    // Most texts have none, and neither have most words of the others, and need no look at their graphemes.
+    let may_hold = |text: &str| !text.is_ascii() && text.chars().any(shows);
+    if !may_hold(text) {
+        return runs;
+    }
+    // None goes over a space, but a tone of skin behind one belongs to it.
+    for (at, word) in words(text).filter(|(_, word)| may_hold(word)) {
+        let from = at.saturating_sub(1);
+        let word = &text[from..at + word.len()];
         for (start, grapheme) in word.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme)) {
-            let (start, end) = (at + start, at + start + grapheme.len());
+            let (start, end) = (from + start, from + start + grapheme.len());
             match runs.last_mut() {
                 Some(last) if last.end == start => last.end = end,
                 _ => runs.push(start..end),
@@ -60,7 +67,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(
-            text in proptest::prop_oneof![crate::text::tricky(), "[ 0-9#*©®‼™ℹ↔a\u{ad}\u{200d}\u{20e3}\u{fe0e}\u{fe0f}\u{1f3fb}\u{600}ﷺ]{0,8}"]
+            text in proptest::prop_oneof![crate::text::tricky(), "[ \\n\\r0-9#*©®‼™ℹ↔a\u{ad}\u{200d}\u{20e3}\u{fe0e}\u{fe0f}\u{1f3fb}\u{600}ﷺ]{0,8}"]
         ) {
             let all = text.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme));
             let all = all.flat_map(|(start, grapheme)| start..start + grapheme.len());
@@ -73,5 +80,6 @@ mod tests {
         assert!(found("© 2026 ™ #1 * 3 ‼ é").is_empty(), "{:?}", found("© 2026 ™ #1 * 3 ‼ é"));
         assert_eq!(found("©️"), ["©️"]);
         assert!(found("☀\u{fe0e}").is_empty());
+        assert!(found("a \u{1f3fb}").is_empty());
     }
 }

@@ -25,7 +25,10 @@ pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
 /// assert_eq!(mynah_domain::text::weighted_length("Hi http://test.co"), 26);
 /// ```
 pub fn weighted_length(text: &str) -> usize {
-    // Most words weigh what they are long; what else there is and what is between them is told apart on the way.
+    // Most texts weigh what they are long, and so do most words of the others.
+    if is_plain(text) {
+        return text.chars().count();
+    }
     let (mut weight, mut end) = (0, 0);
     for (at, word) in words(text) {
         weight += at - end + weight_of(word);

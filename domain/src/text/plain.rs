@@ -33,10 +33,10 @@ pub(super) fn plain(word: &str) -> Option<Plain> {
     let rest = bytes.get(1..)?;
     let kind = match bytes[0] {
         _ if bytes.len() > LONGEST => return None,
-        b'@' if rest.len() <= LONGEST_NAME && !rest.is_empty() && rest.iter().all(is_of_name) => {
+        b'@' if rest.len() <= LONGEST_NAME && !rest.is_empty() && rest.iter().copied().all(is_of_name) => {
             Some(EntityKind::Mention)
         }
-        b'#' if rest.iter().all(is_of_name) && rest.iter().any(u8::is_ascii_alphabetic) => {
+        b'#' if rest.iter().copied().all(is_of_name) && rest.iter().any(u8::is_ascii_alphabetic) => {
             Some(EntityKind::Hashtag)
         }
         b'h' if is_link(whole) => Some(EntityKind::Link),
@@ -48,8 +48,8 @@ pub(super) fn plain(word: &str) -> Option<Plain> {
     Some(Plain { kind, end: bytes.len() })
 }
 
-fn is_of_name(c: &u8) -> bool {
-    c.is_ascii_alphanumeric() || *c == b'_'
+fn is_of_name(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || c == b'_'
 }
 
 /// `https://host.tld/path?query` of letters, digits and little else.
