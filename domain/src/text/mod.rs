@@ -1,12 +1,14 @@
 //! The rules for text: what in it is no words, how long a network counts it, how it is split.
 
 pub mod addresses;
+mod canonical;
 pub mod emoji;
 pub mod entities;
 pub mod glossary;
 pub mod length;
 pub mod mask;
 pub mod numbers;
+pub mod plural;
 pub mod protect;
 pub mod protected;
 pub mod split;
