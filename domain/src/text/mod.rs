@@ -11,6 +11,7 @@ pub mod numbers;
 pub mod plural;
 pub mod protect;
 pub mod protected;
+mod remask;
 pub mod split;
 pub mod tags;
 mod words;
