@@ -5,28 +5,33 @@
 //! Only what passed the gate is kept: whoever leads a key hands its translation in by the [`Lead`], and a lead that is
 //! dropped without one passes to the next that waits.
 
+pub mod kept;
 mod snapshot;
+pub mod warm_up;
 
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
 };
 use jiff::Timestamp;
+use kept::{Entry, Kept};
 use log::warn;
-use moka::{Expiry, policy::EvictionPolicy, sync};
 use mynah_domain::{Language, Style, text::MaskedText};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::{
     failpoint,
-    supervision::{Link, Pulse, Seat, shell::StopAsked, takes_letters},
+    supervision::{Board, Link, Pulse, Seat, shell::StopAsked, takes_letters},
 };
 
 /// What the cache needs to know.
@@ -73,18 +78,11 @@ impl Key {
     }
 }
 
-#[derive(Debug, Clone)]
-struct Entry {
-    text: Arc<MaskedText>,
-    expires: Timestamp,
-}
-
-struct UntilItExpires;
-
-impl Expiry<Key, Entry> for UntilItExpires {
-    fn expire_after_create(&self, _: &Key, entry: &Entry, _: Instant) -> Option<Duration> {
-        Some(Duration::try_from(entry.expires.duration_since(Timestamp::now())).unwrap_or_default())
-    }
+/// Who writes to disk: one at a time, and in no hurry but at the end.
+#[derive(Default)]
+struct Disk {
+    turn: Mutex<()>,
+    hurry: AtomicBool,
 }
 
 /// The actor.
@@ -92,34 +90,58 @@ pub struct Cache {
     seat: Option<Seat>,
     pulse: Pulse,
     settings: CacheSettings,
-    entries: sync::Cache<Key, Entry>,
+    kept: Kept,
     /// Who waits for a key that somebody leads.
     flights: HashMap<Key, Vec<oneshot::Sender<Answer>>>,
     link: Link<Cache>,
     changed: bool,
+    disk: Arc<Disk>,
+    /// Whether nothing was kept from before.
+    is_bare: bool,
 }
 
 impl Cache {
     /// A cache with what was kept before in it.
     pub fn new(seat: Seat, settings: CacheSettings, link: Link<Self>) -> Self {
-        let entries = sync::Cache::builder()
-            .max_capacity(settings.max_entries)
-            .eviction_policy(EvictionPolicy::lru())
-            .expire_after(UntilItExpires)
-            .build();
+        let kept = Kept::new(settings.max_entries);
+        let mut is_bare = true;
         match snapshot::load(&settings.file) {
-            Ok(kept) => kept.into_iter().for_each(|(key, entry)| entries.insert(key, entry)),
+            Ok(before) => {
+                is_bare = before.is_empty();
+                for (key, entry) in before {
+                    kept.insert(key, entry);
+                }
+            }
             // A cache can be made anew; the service goes on without it.
             Err(error) => warn!(reason:% = error; "the cache starts empty"),
         }
         let pulse = seat.pulse();
-        Self { seat: Some(seat), pulse, settings, entries, flights: HashMap::new(), link, changed: false }
+        Self {
+            seat: Some(seat),
+            pulse,
+            settings,
+            kept,
+            flights: HashMap::new(),
+            link,
+            changed: false,
+            disk: Arc::default(),
+            is_bare,
+        }
+    }
+
+    /// Starts one on this thread that nobody watches or builds anew: for who measures it.
+    pub fn unattended(settings: CacheSettings) -> Link<Self> {
+        let (deaths, _) = tokio::sync::mpsc::unbounded_channel();
+        let seat = Seat::new("cache", 1, Board::default(), deaths);
+        let link = Link::new();
+        link.point_at(Self::new(seat, settings, link.clone()).start());
+        link
     }
 
     /// Answers a key: with its translation, or by making the asker its leader or one who waits for the leader.
     fn answer(&mut self, key: Key) -> Answer {
-        if let Some(entry) = self.entries.get(&key) {
-            return Answer::Hit(entry.text);
+        if let Some(text) = self.kept.get(&key) {
+            return Answer::Hit(text);
         }
         if let Some(waiting) = self.flights.get_mut(&key) {
             let (sender, receiver) = oneshot::channel();
@@ -143,7 +165,7 @@ impl Cache {
         };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        self.entries.insert(key, Entry { text: text.clone(), expires });
+        self.kept.insert(key, Entry { text: text.clone(), expires });
         self.changed = true;
         for sender in waiting {
             let _ = sender.send(Answer::Hit(text.clone()));
@@ -153,13 +175,18 @@ impl Cache {
     /// Writes what is kept to disk, off this thread.
     fn write(&mut self) -> impl Future<Output = ()> + use<> {
         let changed = std::mem::take(&mut self.changed);
-        let (entries, file) = (self.entries.clone(), self.settings.file.clone());
+        let (kept, file, disk) = (self.kept.clone(), self.settings.file.clone(), self.disk.clone());
         async move {
             if !changed {
                 return;
             }
             failpoint::reach("cache.spawned");
-            let written = actix_rt::task::spawn_blocking(move || snapshot::save(&file, &entries)).await;
+            let write = move || {
+                // One that panicked left a file beside, which the next begins anew.
+                let _turn = disk.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                snapshot::save(&file, &kept, &disk.hurry)
+            };
+            let written = actix_rt::task::spawn_blocking(write).await;
             match written {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn!(reason:% = error; "the cache was not kept"),
@@ -169,7 +196,7 @@ impl Cache {
     }
 }
 
-takes_letters!(Cache: Look, Landed, StopAsked);
+takes_letters!(Cache: Look, Landed, AskBare, Fill, StopAsked);
 
 impl Actor for Cache {
     type Context = Context<Self>;
@@ -178,6 +205,10 @@ impl Actor for Cache {
         failpoint::reach("cache.started");
         ctx.run_interval(self.settings.snapshot_interval, |cache, ctx| {
             failpoint::reach("cache.interval");
+            if matches!(cache.disk.turn.try_lock(), Err(TryLockError::WouldBlock)) {
+                // What came since is written the next time.
+                return;
+            }
             let write = cache.write();
             ctx.spawn(write.into_actor(cache));
         });
@@ -276,10 +307,46 @@ impl Handler<Landed> for Cache {
     }
 }
 
+/// Asks whether nothing was kept from before and nothing was filled in since.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct AskBare;
+
+impl Handler<AskBare> for Cache {
+    type Result = bool;
+
+    fn handle(&mut self, _: AskBare, _: &mut Self::Context) -> bool {
+        self.is_bare
+    }
+}
+
+/// Fills in what was said before, each until its moment. What is known already stays.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Fill(
+    /// Translations that passed the gate.
+    pub Vec<(Key, Entry)>,
+);
+
+impl Handler<Fill> for Cache {
+    type Result = ();
+
+    fn handle(&mut self, Fill(entries): Fill, _: &mut Self::Context) {
+        self.is_bare = false;
+        for (key, entry) in entries {
+            if !self.kept.has(&key) && entry.expires > Timestamp::now() {
+                self.kept.insert(key, entry);
+                self.changed = true;
+            }
+        }
+    }
+}
+
 impl Handler<StopAsked> for Cache {
     type Result = ();
 
     fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
+        self.disk.hurry.store(true, Ordering::Relaxed);
         let write = self.write();
         ctx.spawn(write.into_actor(self).map(|(), cache, ctx| {
             if let Some(seat) = cache.seat.take() {
@@ -295,7 +362,6 @@ mod tests {
     use mynah_domain::text::Segment;
 
     use super::*;
-    use crate::supervision::Board;
 
     struct Kept {
         link: Link<Cache>,

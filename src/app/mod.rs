@@ -1,8 +1,10 @@
 //! The wiring: the one place that knows which adapter stands behind which port, and turns settings into a pipeline.
 //!
 //! - [`service`]: the pipeline of some settings, and of others while it runs.
+//! - [`warm_up`]: what the cache is to know before it is asked.
 
 pub mod service;
+pub mod warm_up;
 
 use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use log::{info, warn};
 use mynah_actors::{
-    cache::CacheSettings,
+    cache::{CacheSettings, warm_up::WarmUp},
     events::Feed,
     pauses::{self, Pauses},
     pipeline::{Links, Parts, Pipeline, by_name},
@@ -23,7 +23,7 @@ use mynah_domain::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{BACKOFF, BREAKER};
+use super::{BACKOFF, BREAKER, warm_up};
 use crate::{
     glossary,
     ledger::SqliteLedger,
@@ -58,6 +58,7 @@ pub struct Service {
     settings: Settings,
     lasting: Lasting,
     glossaries: Option<JoinHandle<()>>,
+    warming: JoinHandle<()>,
 }
 
 /// What outlasts a change of the settings.
@@ -133,9 +134,11 @@ impl Service {
         };
         let targets = super::targets(settings).map_err(|error| error.to_string())?;
         let parts = lasting.parts(settings, schedule, &targets, settings.translator.pool_size)?;
+        let warm_up = lasting.warm_up(settings, &parts, targets.clone())?;
         let glossaries = watch_glossaries(settings, &targets);
         let pipeline = Pipeline::start(parts);
-        Ok(Self { pipeline, settings: settings.clone(), lasting, glossaries })
+        let warming = actix_rt::spawn(warm_up.run());
+        Ok(Self { pipeline, settings: settings.clone(), lasting, glossaries, warming })
     }
 
     /// What is in force.
@@ -164,10 +167,12 @@ impl Service {
         let targets = super::targets(&new).map_err(|error| error.to_string())?;
         let schedule = Schedule::Every(new.source.poll_interval);
         let parts = self.lasting.parts(&new, schedule, &targets, pool_size)?;
+        let warm_up = self.lasting.warm_up(&new, &parts, targets.clone())?;
         self.pipeline.crew.exchange(parts).await.map_err(|stopping| stopping.to_string())?;
         if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
             glossaries.abort();
         }
+        std::mem::replace(&mut self.warming, actix_rt::spawn(warm_up.run())).abort();
         self.settings = new;
         for Change { key, before, after } in &changed {
             info!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting changed");
@@ -189,6 +194,7 @@ impl Service {
         if let Some(glossaries) = self.glossaries {
             glossaries.abort();
         }
+        self.warming.abort();
         self.pipeline.stop().await;
     }
 }
@@ -305,6 +311,23 @@ impl Lasting {
             translator_arbiters: settings.translator.arbiters,
             publishers,
             links: self.links.clone(),
+        })
+    }
+
+    /// How the cache of these parts is filled before it is asked. It is no part of what is measured: nobody waits for it.
+    fn warm_up(&self, settings: &Settings, parts: &Parts, targets: Vec<Target>) -> Result<WarmUp, String> {
+        let phrases =
+            settings.cache.warm_up.as_deref().map(warm_up::phrases).transpose()?.unwrap_or_default();
+        let (translator, engines) = &parts.translators;
+        Ok(WarmUp {
+            cache: self.links.cache.clone(),
+            asking: Asking { meter: Meter::default(), ..translator.asking.clone() },
+            engines: engines(),
+            targets,
+            ledger: self.ledger.clone(),
+            max_entries: usize::try_from(settings.cache.max_entries).unwrap_or(usize::MAX),
+            ttl: settings.cache.ttl,
+            phrases,
         })
     }
 

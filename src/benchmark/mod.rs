@@ -29,8 +29,8 @@ pub struct Plan {
     pub languages: Vec<Language>,
     /// How long the engine takes to answer.
     pub latency: Duration,
-    /// The share of posts that say again what another said, but for a link; 0 to 1.
-    pub repeat: f64,
+    /// What the posts are like.
+    pub stream: Stream,
     /// One post at a time, the next when the one before is said everywhere: how long one takes where nothing else is to do.
     pub singly: bool,
     /// How many posts were said before.
@@ -39,10 +39,27 @@ pub struct Plan {
     pub settings: Vec<String>,
 }
 
+/// What posts are like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stream {
+    /// Words as they come; this share of them says again what another said, but for a link; 0 to 1.
+    Words(f64),
+    /// The same words again and again, with other numbers, names and links; each number is another day.
+    Templated(u64),
+}
+
 impl Plan {
     /// How many posts are said at once.
     fn at_once(&self) -> usize {
         if self.singly { 1 } else { SHOWN }
+    }
+
+    /// What the posts say.
+    pub fn texts(&self) -> Vec<String> {
+        match self.stream {
+            Stream::Words(repeat) => texts::texts(self.posts, repeat),
+            Stream::Templated(stream) => texts::templated(self.posts, stream),
+        }
     }
 
     /// How many jobs the posts make.

@@ -1,6 +1,10 @@
 //! `mynah benchmark`: how fast this machine says posts again, and what that costs, compared with the last time.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,8 +16,8 @@ use serde_json::json;
 use super::{Failure, say, scratch::Scratch, table};
 use crate::{
     app::service::Telemetry,
-    benchmark::{Plan, Unmeasured, bare, round, round::Round, town::Town},
-    telemetry::logging::{self, LogFormat, Stream},
+    benchmark::{Plan, Stream, Unmeasured, bare, round, round::Round, town::Town},
+    telemetry::logging::{self, LogFormat},
 };
 
 const LANGUAGES: [&str; 12] = ["es", "fr", "de", "it", "pt", "nl", "ca", "gl", "pl", "sv", "da", "tr"];
@@ -32,6 +36,12 @@ pub(super) struct BenchmarkArgs {
     /// The share of posts that repeat another but for a link, 0 to 1: what the cache can know
     #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]
     repeat: f64,
+    /// What the posts are like: words as they come, or the templates of a club with other numbers, names and links
+    #[arg(long, value_enum, default_value_t = Posts::Words, conflicts_with = "repeat")]
+    stream: Posts,
+    /// First says as many posts of another day, which is not measured, and goes on with what the cache knows then
+    #[arg(long)]
+    warm: bool,
     /// One post at a time, the next when the one before is said everywhere
     #[arg(long)]
     singly: bool,
@@ -56,6 +66,12 @@ pub(super) struct BenchmarkArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Posts {
+    Words,
+    Templated,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -90,13 +106,16 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
     let folder = Scratch::new("benchmark")?;
     let log = fs::File::create(folder.path().join("log"))
         .map_err(|error| Failure::Work(format!("{}: {error}", folder.path().display())))?;
-    logging::init(LevelFilter::Info, &[], Stream::File(log), LogFormat::default());
+    logging::init(LevelFilter::Info, &[], logging::Stream::File(log), LogFormat::default());
     let codes = LANGUAGES.iter().take(args.targets.into());
     let plan = Plan {
         posts: args.posts as usize,
         languages: codes.filter_map(|code| code.parse::<Language>().ok()).collect(),
         latency: args.latency,
-        repeat: args.repeat,
+        stream: match args.stream {
+            Posts::Words => Stream::Words(args.repeat),
+            Posts::Templated => Stream::Templated(1),
+        },
         singly: args.singly,
         history: args.history as usize,
         settings: [vec![format!("preset={}", args.preset)], args.settings.clone()].concat(),
@@ -107,10 +126,17 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
             let place = folder.path().join(format!("{what}-{number}"));
             fs::create_dir_all(&place).map(|()| place).map_err(|error| Failure::Work(error.to_string()))
         };
-        with.push(one(&plan, &place("with")?, Telemetry::On).await?);
+        let known = if args.warm {
+            let stream = if args.stream == Posts::Templated { Stream::Templated(0) } else { plan.stream };
+            let before = Plan { stream, ..plan.clone() };
+            Some(one(&before, &place("before")?, Telemetry::Off, None).await?.1)
+        } else {
+            None
+        };
+        with.push(one(&plan, &place("with")?, Telemetry::On, known.as_deref()).await?.0);
         if args.overhead {
             log::set_max_level(LevelFilter::Off);
-            without.push(one(&plan, &place("without")?, Telemetry::Off).await?);
+            without.push(one(&plan, &place("without")?, Telemetry::Off, known.as_deref()).await?.0);
             log::set_max_level(LevelFilter::Info);
         }
         if args.bare {
@@ -121,11 +147,15 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
     }
     let outcome = Outcome {
         plan: format!(
-            "{} posts × {} targets, latency {:?}, repeat {}{}{}, {}",
+            "{} posts × {} targets, latency {:?}, {}{}{}{}, {}",
             args.posts,
             args.targets,
             args.latency,
-            args.repeat,
+            match args.stream {
+                Posts::Words => format!("repeat {}", args.repeat),
+                Posts::Templated => "templated".to_owned(),
+            },
+            if args.warm { ", warm" } else { "" },
             if args.singly { ", one at a time" } else { "" },
             if args.history > 0 { format!(", {} said before", args.history) } else { String::new() },
             plan.settings.join(" ")
@@ -144,21 +174,35 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One round in a town of its own: a network refuses what it has heard before.
-async fn one(plan: &Plan, place: &std::path::Path, telemetry: Telemetry) -> Result<Round, Failure> {
+/// One round in a town of its own: a network refuses what it has heard before. The cache begins with what it knew at the end
+/// of a round before, where there was one; answers what it knows at the end of this.
+async fn one(
+    plan: &Plan,
+    place: &Path,
+    telemetry: Telemetry,
+    known: Option<&[u8]>,
+) -> Result<(Round, Vec<u8>), Failure> {
+    let data = place.join("data");
+    let cache = data.join("cache.jsonl");
+    if let Some(known) = known {
+        fs::create_dir_all(&data)
+            .and_then(|()| fs::write(&cache, known))
+            .map_err(|error| Failure::Work(error.to_string()))?;
+    }
     let town = Town::start(plan, place)?;
     let before = bar(plan.history as u64, "posts of before");
     let bar = bar(plan.jobs() as u64, "jobs");
     let remembered = |posts| before.set_position(posts as u64);
-    let round = round::run(plan, &town, &place.join("data"), telemetry, remembered, |settled| {
+    let round = round::run(plan, &town, &data, telemetry, remembered, |settled| {
         before.finish_and_clear();
         bar.set_position(settled);
     })
     .await;
     bar.finish_and_clear();
+    let known = fs::read(&cache).unwrap_or_default();
     // A ledger of many rounds would fill the folder.
     let _ = fs::remove_dir_all(place);
-    Ok(round?)
+    Ok((round?, known))
 }
 
 fn bar(all: u64, what: &str) -> ProgressBar {

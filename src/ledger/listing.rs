@@ -2,7 +2,7 @@
 
 use mynah_domain::{
     JobId, JobState, PostId, TargetId, Translation,
-    ports::ledger::{JobFilter, JobLine},
+    ports::ledger::{JobFilter, JobLine, PublishedJob},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value};
 
@@ -103,6 +103,31 @@ pub(super) fn last_said(
     let mut lines = jobs(db, &filter, None, order.len())?;
     lines.sort_by_key(|line| order.iter().position(|job| *job == line.id));
     Ok(lines)
+}
+
+pub(super) fn published(
+    db: &Connection,
+    before: Option<JobId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<PublishedJob>> {
+    let mut statement = db.prepare_cached(
+        "SELECT jobs.id, posts.body, jobs.target, jobs.translation, jobs.updated_at
+         FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
+         WHERE jobs.id < ?1 AND jobs.state = 'published' AND jobs.translation IS NOT NULL
+         ORDER BY jobs.id DESC LIMIT ?2",
+    )?;
+    let before = before.map_or(i64::MAX, |before| before.0);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map((before, limit), |row| {
+        Ok(PublishedJob {
+            id: JobId(row.get(0)?),
+            post: from_json(row.get_ref(1)?.as_str()?)?,
+            target: TargetId::from(row.get_ref(2)?.as_str()?),
+            translation: from_json(row.get_ref(3)?.as_str()?)?,
+            at: to_timestamp(row.get(4)?),
+        })
+    })?;
+    rows.collect()
 }
 
 /// What a row must fulfil; the texts are this file's own, whatever is asked for goes in as a value.

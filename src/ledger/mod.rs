@@ -23,7 +23,9 @@ use mynah_domain::{
     job::Publication,
     ports::{
         Clock, Ledger, LedgerError,
-        ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, Progress, RecordPage, Recorded},
+        ledger::{
+            Advanced, Change, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage, Recorded,
+        },
     },
 };
 pub use open::{OpenError, is_in_use};
@@ -147,6 +149,10 @@ impl Ledger for SqliteLedger {
     async fn last_said(&self, targets: &[TargetId], limit: usize) -> Result<Vec<JobLine>, LedgerError> {
         let targets = targets.to_vec();
         self.reader.run(move |db| listing::last_said(db, &targets, limit)).await
+    }
+
+    async fn published(&self, before: Option<JobId>, limit: usize) -> Result<Vec<PublishedJob>, LedgerError> {
+        self.reader.run(move |db| listing::published(db, before, limit)).await
     }
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {

@@ -387,7 +387,7 @@ pub struct TranslatorSettings {
 }
 
 /// Translations that are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct CacheSettings {
     /// The most that are kept.
     pub max_entries: u64,
@@ -395,6 +395,8 @@ pub struct CacheSettings {
     pub ttl: Duration,
     /// How often they are written to disk.
     pub snapshot_interval: Duration,
+    /// A file of phrases that are to be known before they are said.
+    pub warm_up: Option<PathBuf>,
 }
 
 /// How fast publications go out, for each target. Caps are with the targets.

@@ -12,8 +12,8 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 
 use super::{
     kinds::{
-        LEVELS, Read, base_url, brief, cap, choice, count, duration, engines, filters, flag, folder, handle,
-        hosts, language, listen, mark, model, module_levels, preset, start,
+        LEVELS, Read, base_url, brief, cap, choice, count, duration, engines, file, filters, flag, folder,
+        handle, hosts, language, listen, mark, model, module_levels, preset, start,
     },
     model::{
         ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
@@ -201,7 +201,13 @@ fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
         reader.by_preset("cache.max_entries", ["10000", "50000", "1000"], count(1..=10_000_000));
     let ttl = reader.or("cache.ttl", "7d", duration(MINUTE..=DAY * 365));
     let snapshot_interval = reader.or("cache.snapshot_interval", "60s", duration(SECOND..=DAY));
-    Some(CacheSettings { max_entries: max_entries?, ttl: ttl?, snapshot_interval: snapshot_interval? })
+    let warm_up = reader.optional("cache.warm_up", file);
+    Some(CacheSettings {
+        max_entries: max_entries?,
+        ttl: ttl?,
+        snapshot_interval: snapshot_interval?,
+        warm_up: warm_up.ok()?,
+    })
 }
 
 fn publisher(reader: &mut Reader<'_>) -> Option<PublisherSettings> {

@@ -506,6 +506,30 @@ pub(crate) async fn what_was_said_last_is_told_first<B: Bench>() {
     assert!(said(&[], 2).await.is_empty());
 }
 
+pub(crate) async fn what_is_published_is_told_with_its_post_the_newest_first<B: Bench>() {
+    let clock = TestClock::at("2026-11-23T12:00:00Z");
+    let ledger = B::new(clock.clone()).open();
+    ledger.record(page([1, 2, 3], &["es", "ca"])).await.unwrap();
+    let (es, ca) = (line(&*ledger, "es").await, line(&*ledger, "ca").await);
+    for (minute, job) in [&es[0], &ca[0], &es[2]].into_iter().enumerate() {
+        clock.set(&format!("2026-11-23T12:0{minute}:00Z"));
+        let token = to_publishing(&*ledger, job).await;
+        let sent = JobEvent::PartSent { part: 0, remote_id: PostId(format!("{minute}0")) };
+        change(&*ledger, job, token, vec![begun(0), sent, JobEvent::Published]).await.unwrap();
+    }
+    to_publishing(&*ledger, &es[1]).await;
+    let mut expected = [(es[0].id, 1, "es"), (ca[0].id, 1, "ca"), (es[2].id, 3, "es")];
+    expected.sort_by(|a, b| b.cmp(a));
+    let all = ledger.published(None, 9).await.unwrap();
+    let seen: Vec<_> = all.iter().map(|said| (said.id, said.post.position, said.target.clone())).collect();
+    assert_eq!(seen, expected.map(|(id, position, name)| (id, position, target(name))));
+    assert_eq!(all[0].post, *post(3));
+    assert_eq!(all[0].translation.parts, ["Hola"]);
+    assert_eq!(all[0].at, clock.now());
+    assert_eq!(ledger.published(None, 2).await.unwrap(), all[..2]);
+    assert_eq!(ledger.published(Some(all[1].id), 9).await.unwrap(), all[2..]);
+}
+
 pub(crate) async fn what_may_be_on_the_account_is_not_skipped<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
@@ -550,6 +574,7 @@ macro_rules! ledger_contract {
             what_a_limit_held_is_looked_at_anew_after_a_start
             what_waited_for_another_try_is_tried_at_once_after_a_start
             what_was_said_last_is_told_first
+            what_is_published_is_told_with_its_post_the_newest_first
             only_what_was_begun_counts_against_the_caps
             messages_on_record_are_told_from_others
             an_intent_remembers_the_newest_message_of_its_account

@@ -5,15 +5,21 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use jiff::Timestamp;
-use moka::sync;
 use mynah_domain::text::MaskedText;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Key};
+use super::{
+    Key,
+    kept::{Entry, Kept},
+};
 
 /// The first line: whose file this is and in which form.
 const HEADER: &str = "{\"mynah\":\"cache\",\"version\":1}";
@@ -49,13 +55,24 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
     Ok(entries)
 }
 
-/// Writes all of it.
-pub(super) fn save(file: &Path, entries: &sync::Cache<Key, Entry>) -> io::Result<()> {
+/// How many entries are a little: half a millisecond's worth.
+const SLICE: usize = 128;
+
+/// How long the processor is free for others.
+const BREATH: Duration = Duration::from_micros(500);
+
+/// Writes all of it, on a thread that may sleep: a little at a time, with the processor free for others in between, until
+/// there is hurry.
+pub(super) fn save(file: &Path, kept: &Kept, hurry: &AtomicBool) -> io::Result<()> {
     let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let beside = file.with_extension("new");
     let mut writer = BufWriter::new(File::create(&beside).map_err(told)?);
     writeln!(writer, "{HEADER}").map_err(told)?;
-    for (key, Entry { text, expires }) in entries {
+    for (number, (key, Entry { text, expires })) in kept.iter().enumerate() {
+        if number % SLICE == SLICE - 1 && !hurry.load(Ordering::Relaxed) {
+            #[expect(clippy::disallowed_methods, reason = "no arbiter's thread runs this")]
+            std::thread::sleep(BREATH);
+        }
         let line = Line { key: format!("{:032x}", u128::from_be_bytes(key.0)), expires, text };
         serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(told)?;
         writer.write_all(b"\n").map_err(told)?;

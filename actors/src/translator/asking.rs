@@ -134,8 +134,11 @@ impl Asking {
         for (number, answer) in open.into_iter().zip(answers) {
             match answer {
                 Some(Answer::Hit(text)) => {
-                    hits += 1;
-                    judge(tasks, number, MaskedText::clone(&text), &revision, false);
+                    if recalled(tasks, number, &text, engine) {
+                        hits += 1;
+                    } else {
+                        wanted.push((number, None));
+                    }
                 }
                 Some(Answer::Lead(lead)) => wanted.push((number, Some(lead))),
                 Some(Answer::Wait(wait)) => waits.push((number, wait)),
@@ -147,8 +150,11 @@ impl Asking {
         while let Some((number, wait)) = waits.pop() {
             match wait.answer().await {
                 Some(Answer::Hit(text)) => {
-                    hits += 1;
-                    judge(tasks, number, MaskedText::clone(&text), &revision, false);
+                    if recalled(tasks, number, &text, engine) {
+                        hits += 1;
+                    } else {
+                        self.call(engine, &revision, tasks, vec![(number, None)], pulse).await;
+                    }
                 }
                 Some(Answer::Wait(wait)) => waits.push((number, wait)),
                 Some(Answer::Lead(lead)) => {
@@ -312,6 +318,21 @@ fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, ta
     judged
 }
 
+/// Takes what the cache had, where it passes with this task's links and numbers, too: it was said of a text with others.
+/// Where it does not, an engine that may say another thing is to be asked, and nothing was held against it yet.
+fn recalled(tasks: &mut [Task], number: usize, text: &MaskedText, engine: &dyn Engine) -> bool {
+    let task = &tasks[number];
+    let before = (task.troubles.len(), task.out_of_quota, task.rejected.clone());
+    let judged = judge(tasks, number, text.clone(), &engine.revision(), false);
+    let is_to_be_asked = judged == Judged::GivenUp && engine.takes_advice();
+    if is_to_be_asked {
+        let task = &mut tasks[number];
+        task.troubles.truncate(before.0);
+        (task.out_of_quota, task.rejected) = (before.1, before.2);
+    }
+    !is_to_be_asked
+}
+
 /// Takes what an engine said before it fell silent, where it only was too long; else notes the trouble.
 fn settle_long(task: &mut Task, revision: &str, lead: Option<Lead>, trouble: impl FnOnce(&mut Task)) {
     match (task.unanswered(revision), lead) {
@@ -327,5 +348,126 @@ fn kind_of(error: &EngineError) -> &'static str {
         EngineError::RateLimited { .. } => "rate_limited",
         EngineError::Unavailable(_) => "unavailable",
         EngineError::Refused(_) => "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use async_trait::async_trait;
+    use mynah_domain::{
+        MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+        breaker::BreakerPolicy,
+        filters::Filters,
+        ports::SystemClock,
+        text::{Masking, Segment},
+    };
+
+    use super::*;
+    use crate::cache::{CacheSettings, Fill, kept::Entry};
+
+    /// Says everything in one word before what was protected.
+    struct Model(Cell<usize>);
+
+    #[async_trait(?Send)]
+    impl Engine for Model {
+        fn name(&self) -> &'static str {
+            "model"
+        }
+
+        fn revision(&self) -> String {
+            "model".into()
+        }
+
+        fn supports(&self, _: Language, _: Language) -> bool {
+            true
+        }
+
+        fn max_batch(&self) -> usize {
+            10
+        }
+
+        fn takes_advice(&self) -> bool {
+            true
+        }
+
+        async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+            self.0.set(self.0.get() + items.len());
+            let say = |item: &Item| {
+                let things = item.text.placeholders().map(Segment::Placeholder);
+                Ok(MaskedText::from_segments(
+                    [Segment::Words("Plantamos árboles: ".into())].into_iter().chain(things),
+                ))
+            };
+            Ok(items.iter().map(say).collect())
+        }
+    }
+
+    fn task(text: &str) -> Task {
+        let post = Post {
+            id: PostId("1".into()),
+            position: 1,
+            text: text.into(),
+            language: None,
+            kind: PostKind::Original,
+            created_at: Timestamp::UNIX_EPOCH,
+            media: vec![],
+        };
+        let target = Target {
+            id: TargetId::new("x", "town_es"),
+            language: "es".parse().unwrap(),
+            account: "town_es".into(),
+            style: Style::default(),
+            masking: Masking::default(),
+            filters: Filters::default(),
+            media: MediaPolicy::None,
+            too_long: TooLong::Thread,
+            max_weighted_length: 280,
+        };
+        Task::new(&post, Language::english(), Vec::new(), target)
+    }
+
+    #[actix_rt::test]
+    async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::unattended(CacheSettings {
+            max_entries: 10,
+            ttl: Duration::from_hours(1),
+            file: folder.path().join("cache.jsonl"),
+            snapshot_interval: Duration::from_hours(1),
+        });
+        let policy = BreakerPolicy {
+            failures: 5,
+            pause: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
+            trial: Duration::from_secs(1),
+        };
+        let asking = Asking {
+            cache: Some(cache.clone()),
+            from: Language::english(),
+            upstreams: Upstreams::new(policy),
+            backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
+            clock: Arc::new(SystemClock),
+            meter: Meter::default(),
+        };
+        let of = |words: &str| {
+            let text = MaskedText(vec![Segment::Words(words.into()), Segment::Placeholder(0)]);
+            Entry { text: Arc::new(text), expires: Timestamp::MAX }
+        };
+        let (good, bad) = (task("We planted 350 trees"), task("We planted many trees, 350 of them"));
+        let known = vec![
+            (good.key("model", true), of("Plantamos árboles, a saber ")),
+            // As it may be where the other number was 999.
+            (bad.key("model", true), of("Plantamos 999 árboles: ")),
+        ];
+        cache.ask(Fill(known)).await.unwrap();
+        let model = Rc::new(Model(Cell::new(0)));
+        let engines: [Rc<dyn Engine>; 1] = [model.clone()];
+        let mut tasks = [good, bad];
+        asking.see_to(&mut tasks, |_| 1, &engines, None).await;
+        assert_eq!(tasks[0].said().as_deref(), Some("Plantamos árboles, a saber 350"));
+        assert_eq!(tasks[1].said().as_deref(), Some("Plantamos árboles: 350"));
+        assert_eq!(model.0.get(), 1, "only what did not pass was asked for");
+        assert!(tasks[1].troubles.is_empty() && tasks[1].rejected.is_none());
     }
 }

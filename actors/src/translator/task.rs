@@ -82,7 +82,7 @@ pub enum Judged {
 impl Task {
     /// A post to be said on a target.
     pub fn new(post: &Post, from: Language, context: Vec<String>, target: Target) -> Self {
-        let mask = target.masking.mask(&post.text);
+        let mask = target.masking.mask(&post.text).composed();
         Self { post: post.id.clone(), mask, context, ..Self::blank(from, target) }
     }
 
@@ -109,7 +109,7 @@ impl Task {
         // Kept apart from the post's own words, also where these are compared with those of other targets.
         let id = PostId(format!("{}/media", post.id));
         let target = Target { max_weighted_length: ALT_MOST, too_long: TooLong::Hold, ..target };
-        let mask = target.masking.mask(alt);
+        let mask = target.masking.mask(alt).composed();
         Self { post: id, mask, ..Self::new(post, from, Vec::new(), target) }
     }
 
@@ -140,15 +140,21 @@ impl Task {
     }
 
     /// What its translation by an engine is found by. One that takes no advice reads nothing but the text, so that a
-    /// template with another number is known to it.
+    /// template with another number is known to it; to another it is known with a number of the same class
+    /// ([`mynah_domain::text::plural`]), unless its words may do more with a number than agree with it: an owner may want
+    /// measures to be said in others.
     pub fn key(&self, revision: &str, takes_advice: bool) -> Key {
         let Target { language, style, max_weighted_length, .. } = &self.target;
         let languages = (self.from, *language);
-        if takes_advice {
-            Key::new(&self.mask.key(), languages, style, &self.context, *max_weighted_length, revision)
-        } else {
-            Key::new(&self.mask.text.key(), languages, &Style::default(), &[], 0, revision)
+        if !takes_advice {
+            return Key::new(&self.mask.text.key(), languages, &Style::default(), &[], 0, revision);
         }
+        let text = if style.adapt || !style.instructions.is_empty() {
+            self.mask.key()
+        } else {
+            self.mask.key_between(self.from, *language)
+        };
+        Key::new(&text, languages, style, &self.context, *max_weighted_length, revision)
     }
 
     /// What an engine is asked.
@@ -353,6 +359,28 @@ mod tests {
             ["We planted 2 trees", "We planted 350 trees"].map(|text| task(text, TooLong::Thread));
         assert!(one.key("fixed", false) == two.key("fixed", false));
         assert!(one.key("model", true) != two.key("model", true));
+    }
+
+    #[test]
+    fn one_with_a_number_of_the_same_class_is_known_to_every_engine_that_is_told_nothing_more() {
+        let [mut one, mut two] =
+            ["We planted 250 trees", "We planted 350 trees"].map(|text| task(text, TooLong::Thread));
+        assert!(one.key("model", true) == two.key("model", true));
+        for task in [&mut one, &mut two] {
+            task.target.style.adapt = true;
+        }
+        assert!(one.key("model", true) != two.key("model", true));
+        for task in [&mut one, &mut two] {
+            task.target.style = Style { instructions: "Say miles in km.".into(), ..Style::default() };
+        }
+        assert!(one.key("model", true) != two.key("model", true));
+    }
+
+    #[test]
+    fn one_letter_written_in_two_ways_is_known_and_asked_for_in_one() {
+        let [one, two] = ["Cafe\u{301} open", "Café open"].map(|text| task(text, TooLong::Thread));
+        assert!(one.key("fixed", false) == two.key("fixed", false));
+        assert_eq!(one.item(), two.item());
     }
 
     #[test]

@@ -73,6 +73,10 @@ pub trait Ledger: Send + Sync {
     /// The jobs that these targets published last, the latest first.
     async fn last_said(&self, targets: &[TargetId], limit: usize) -> Result<Vec<JobLine>, LedgerError>;
 
+    /// Up to `limit` jobs that are published, the newest first, from before `before` on: for a cache that was lost, read
+    /// like what people look at, and never for work.
+    async fn published(&self, before: Option<JobId>, limit: usize) -> Result<Vec<PublishedJob>, LedgerError>;
+
     /// How many jobs stand where, by target.
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
 
@@ -131,6 +135,21 @@ pub struct JobLine {
     pub translation: Option<Translation>,
     /// How many of its parts were begun and are of unknown outcome: these may be on the account.
     pub unanswered: u32,
+}
+
+/// What was said, and of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedJob {
+    /// Its number in the ledger.
+    pub id: JobId,
+    /// The post.
+    pub post: Post,
+    /// Where it was said again.
+    pub target: TargetId,
+    /// What was said.
+    pub translation: Translation,
+    /// Since when the job is published.
+    pub at: Timestamp,
 }
 
 /// How far a source's timeline is on record.

@@ -1,6 +1,7 @@
 //! The rules for text: what in it is no words, how long a network counts it, how it is split.
 
 pub mod addresses;
+mod canonical;
 pub mod emoji;
 pub mod entities;
 pub mod glossary;
@@ -8,8 +9,10 @@ pub mod length;
 pub mod mask;
 pub mod numbers;
 mod plain;
+pub mod plural;
 pub mod protect;
 pub mod protected;
+mod remask;
 pub mod split;
 pub mod tags;
 mod words;

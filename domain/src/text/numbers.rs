@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// What may follow a number as its unit, with or without one space between.
-const UNITS: [&str; 49] = [
+pub(super) const UNITS: [&str; 49] = [
     "%", "‰", "°C", "°F", "°", "€", "£", "$", "¥", "₹", "km/h", "km²", "km", "m/s", "m²", "m³", "cm", "mm",
     "mi", "m", "ft", "kg", "mg", "g", "lb", "oz", "ml", "mph", "ha", "h", "min", "ms", "am", "pm", "a.m.",
     "p.m.", "AM", "PM", "kB", "MB", "GB", "TB", "kHz", "MHz", "GHz", "kWh", "MWh", "MW", "kW",

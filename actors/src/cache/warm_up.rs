@@ -1,0 +1,210 @@
+//! Filling the cache before it is asked, behind everybody's back: with what the ledger has on record, where the cache itself
+//! was lost, and with phrases that an owner knows will be said. Work goes first: the ledger is read where people look, and
+//! engines are asked for one batch at a time with a pause as long as the answer took.
+
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use log::{info, warn};
+use mynah_domain::{
+    JobEvent, Post, PostId, PostKind, Target, TargetId,
+    job::HoldKind,
+    ports::{Engine, Ledger, LedgerError, ledger::PublishedJob},
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{AskBare, Cache, Fill, Key, kept::Entry};
+use crate::{
+    supervision::Link,
+    translator::{
+        asking::Asking,
+        task::{Judged, Task},
+    },
+};
+
+/// How many jobs are read from the ledger at once.
+const PAGE: usize = 200;
+
+/// How many of them are judged before others have their turn on this thread: a millisecond's worth.
+const TURN: usize = 16;
+
+/// What warming up needs.
+pub struct WarmUp {
+    /// What is filled.
+    pub cache: Link<Cache>,
+    /// How engines are asked.
+    pub asking: Asking,
+    /// Who is asked, in that order.
+    pub engines: Vec<Rc<dyn Engine>>,
+    /// Whom it is for.
+    pub targets: Vec<Target>,
+    /// Where what was said is on record.
+    pub ledger: Arc<dyn Ledger>,
+    /// The most that is filled in.
+    pub max_entries: usize,
+    /// How long a translation is kept.
+    pub ttl: Duration,
+    /// What the owner knows will be said.
+    pub phrases: Vec<String>,
+}
+
+impl WarmUp {
+    /// Does all of it.
+    pub async fn run(self) {
+        match self.from_history().await {
+            Ok(0) => {}
+            Ok(filled) => info!(filled = filled; "the cache was filled from the ledger"),
+            Err(error) => warn!(reason:% = error; "the cache is not filled from the ledger"),
+        }
+        if !self.phrases.is_empty() {
+            self.from_phrases().await;
+        }
+    }
+
+    /// Where nothing was kept from before, fills in what was published last and would still be kept; answers how much that
+    /// was.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read.
+    pub async fn from_history(&self) -> Result<usize, LedgerError> {
+        // Who was styled otherwise then is to be heard in the style of today.
+        let since = self.styled_since().await?;
+        if !matches!(self.cache.ask(AskBare).await, Ok(true)) {
+            return Ok(0);
+        }
+        let oldest = self.asking.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);
+        let (mut before, mut filled) = (None, 0);
+        loop {
+            let page = self.ledger.published(before, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(filled) };
+            before = Some(last.id);
+            // Jobs are numbered as they came, and published nearly in that order.
+            let is_the_end = page.iter().all(|said| said.at < oldest);
+            for said in page.chunks(TURN) {
+                let fresh = said.iter().filter(|said| {
+                    said.at >= oldest && since.get(&said.target).is_some_and(|since| said.at >= *since)
+                });
+                let mut entries: Vec<_> = fresh.filter_map(|said| self.entry(said)).collect();
+                entries.truncate(self.max_entries - filled);
+                filled += entries.len();
+                if self.cache.ask(Fill(entries)).await.is_err() {
+                    return Ok(filled);
+                }
+                tokio::task::yield_now().await;
+            }
+            if is_the_end || filled >= self.max_entries {
+                return Ok(filled);
+            }
+        }
+    }
+
+    /// What a published job says about its key, where that is certain.
+    fn entry(&self, said: &PublishedJob) -> Option<(Key, Entry)> {
+        let engine = self.engines.iter().find(|engine| engine.revision() == said.translation.engine)?;
+        let [text] = &said.translation.parts[..] else { return None };
+        let takes_advice = engine.takes_advice();
+        // What was before it in its thread had a part in it.
+        if takes_advice && matches!(said.post.kind, PostKind::Thread { .. }) {
+            return None;
+        }
+        let target = self.targets.iter().find(|target| target.id == said.target)?;
+        let mut task = Task::new(&said.post, self.asking.from, Vec::new(), target.clone());
+        let key = task.key(&said.translation.engine, takes_advice);
+        let masked = task.mask.remask(text)?;
+        // The rules may be others than in its day.
+        let Judged::Taken(masked) = task.judge(masked, &said.translation.engine, false) else { return None };
+        let expires = said.at.saturating_add(self.ttl).unwrap_or(Timestamp::MAX);
+        Some((key, Entry { text: Arc::new(masked), expires }))
+    }
+
+    /// Since when each target is styled as it is now. The ledger does not know in what style a translation was asked for, so
+    /// this is kept beside it.
+    async fn styled_since(&self) -> Result<HashMap<TargetId, Timestamp>, LedgerError> {
+        let mut since = HashMap::new();
+        for target in &self.targets {
+            let fact = format!("cache:style:{}", target.id);
+            let style = style_of(target);
+            let known = self.ledger.fact(&fact).await?;
+            let known = known.as_deref().and_then(|known| known.split_once(' '));
+            let moment = if let Some((_, moment)) = known.filter(|(known, _)| *known == style) {
+                moment.parse().unwrap_or(Timestamp::MAX)
+            } else {
+                let now = self.asking.clock.now();
+                self.ledger.remember(&fact, &format!("{style} {now}")).await?;
+                now
+            };
+            since.insert(target.id.clone(), moment);
+        }
+        Ok(since)
+    }
+
+    /// Has every phrase translated for every target, as far as the cache does not know it.
+    pub async fn from_phrases(&self) {
+        let mut tasks = Vec::new();
+        for (number, phrase) in self.phrases.iter().enumerate() {
+            let post = Post {
+                id: PostId(format!("warm-up/{number}")),
+                position: 0,
+                text: phrase.clone(),
+                language: None,
+                kind: PostKind::Original,
+                created_at: Timestamp::UNIX_EPOCH,
+                media: vec![],
+            };
+            let of = |target: &Target| Task::new(&post, self.asking.from, Vec::new(), target.clone());
+            tasks.extend(self.targets.iter().map(of));
+        }
+        if tasks.len() > self.max_entries {
+            warn!(phrases = tasks.len(), max_entries = self.max_entries; "the cache has no room for all phrases");
+            tasks.truncate(self.max_entries);
+        }
+        let at_once = self.engines.first().map_or(1, |engine| engine.max_batch().max(1));
+        let (all, mut known) = (tasks.len(), 0);
+        for tasks in tasks.chunks_mut(at_once) {
+            let began = Instant::now();
+            self.asking.see_to(tasks, |_| 1, &self.engines, None).await;
+            let mut is_down = true;
+            for task in &*tasks {
+                match &task.outcome {
+                    Some(JobEvent::Translated(_)) => {
+                        known += 1;
+                        is_down = false;
+                    }
+                    Some(JobEvent::HandedBack { .. }) => {}
+                    Some(JobEvent::Held(hold)) if hold.kind == HoldKind::Quota => {}
+                    _ => {
+                        is_down = false;
+                        let said = task.troubles.join("; ");
+                        warn!(phrase:% = task.mask.untranslated(), target:% = task.target.id, reason:% = said; "a phrase was not translated");
+                    }
+                }
+            }
+            if is_down {
+                let reason = tasks.first().map(|task| task.troubles.join("; ")).unwrap_or_default();
+                warn!(phrases = all, known = known, reason:% = reason; "phrases are left for the next start");
+                return;
+            }
+            actix_rt::time::sleep(began.elapsed()).await;
+        }
+        info!(phrases = all, known = known; "the cache knows the phrases of cache.warm_up");
+    }
+}
+
+/// All that a target's translations depend on beside the text, in short.
+fn style_of(target: &Target) -> String {
+    let masking = &target.masking;
+    let all = format!(
+        "{:?} {:?} {:?} {:?}",
+        target.style,
+        masking.mentions,
+        masking.hashtags,
+        masking.glossary.current()
+    );
+    let digest = Sha256::digest(all);
+    format!("{:016x}", digest.iter().take(8).fold(0_u64, |short, byte| short << 8 | u64::from(*byte)))
+}
