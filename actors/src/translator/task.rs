@@ -229,7 +229,7 @@ impl Task {
         }
     }
 
-    /// Takes a translation whose words are right: as one publication, as several, or on hold for a person.
+    /// Takes a translation that was judged and whose words are right: as one publication, as several, or on hold for a person.
     fn settle(&mut self, text: MaskedText, restored: &str, revision: &str) -> Judged {
         let max = self.target.max_weighted_length;
         let fits = weighted_length(restored) <= max;
@@ -240,11 +240,17 @@ impl Task {
             self.outcome = Some(JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None }));
             return Judged::Taken(text);
         }
-        let parts = if fits { vec![restored.to_owned()] } else { split::split(restored, max) };
-        let findings = self.findings(&parts, max);
-        if !findings.is_empty() {
-            return self.give_up(revision, Some(restored.to_owned()), findings);
-        }
+        let parts = if fits {
+            // As it was judged.
+            vec![restored.to_owned()]
+        } else {
+            let parts = split::split(restored, max);
+            let findings = self.findings(&parts, max);
+            if !findings.is_empty() {
+                return self.give_up(revision, Some(restored.to_owned()), findings);
+            }
+            parts
+        };
         self.outcome =
             Some(JobEvent::Translated(Translation { parts, engine: revision.to_owned(), alts: Vec::new() }));
         Judged::Taken(text)
