@@ -1,6 +1,10 @@
 //! Asks the cache, else the engines, for a number of tasks at once. Engines are asked in the order of the settings; the
 //! next one for whatever the one before could not do: it was unreachable or out of quota, it refused, or what it said did
 //! not pass the gate, also when it was told what was wrong.
+//!
+//! How many calls an engine gets at once, and how much in each, is for all translators together to find out
+//! ([`crate::upstreams::places`]). A place is waited for with nothing under way and held for one call only; leads on keys of
+//! the cache may be held meanwhile, as whoever has a place waits for nothing but the engine.
 
 use std::{
     rc::Rc,
@@ -8,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, Language,
@@ -27,7 +32,10 @@ use crate::{
     failpoint,
     stats::Meter,
     supervision::{Link, Pulse},
-    upstreams::Upstreams,
+    upstreams::{
+        Upstreams,
+        places::{Ended, Place, Places},
+    },
 };
 
 /// The longest that an engine out of quota is left in peace before it is asked again: quotas are raised, too.
@@ -56,15 +64,31 @@ pub struct Asking {
 /// A batch of tasks by number, each with the lead on its key where others wait for it.
 type Batch = Vec<(usize, Option<Lead>)>;
 
+/// What else goes on where tasks are seen to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Around<'a> {
+    /// Hears of every answer, and of waits in between; none where nobody watches.
+    pub pulse: Option<&'a Pulse>,
+    /// Other tasks may wait for who is free. Where none do, these take as many calls at once as do them good.
+    pub more_waits: bool,
+}
+
+/// What became of a call.
+enum Outcome {
+    /// The engine's answer.
+    Said(Result<Vec<Result<MaskedText, ItemError>>, EngineError>),
+    /// It is left in peace until then.
+    LeftInPeace(Timestamp),
+}
+
 impl Asking {
-    /// Sees every task to an outcome; where a target wants its hashtags translated, these come first. `pulse` hears of
-    /// every answer.
+    /// Sees every task to an outcome; where a target wants its hashtags translated, these come first.
     pub async fn see_to(
         &self,
         tasks: &mut [Task],
         attempt: impl Fn(usize) -> u32,
         engines: &[Rc<dyn Engine>],
-        pulse: Option<&Pulse>,
+        around: Around<'_>,
     ) {
         let tags = tasks.iter().enumerate();
         let tags = tags.flat_map(|(owner, task)| {
@@ -72,7 +96,7 @@ impl Asking {
         });
         let (places, mut words): (Vec<_>, Vec<Task>) = tags.unzip();
         if !words.is_empty() {
-            self.see_to_all(&mut words, |_| 1, engines, pulse).await;
+            self.see_to_all(&mut words, |_| 1, engines, around).await;
         }
         for ((owner, number), task) in places.into_iter().zip(&words) {
             // One that could not be translated stays as it is.
@@ -80,7 +104,7 @@ impl Asking {
                 tasks[owner].say_tag(number, &said);
             }
         }
-        self.see_to_all(tasks, attempt, engines, pulse).await;
+        self.see_to_all(tasks, attempt, engines, around).await;
     }
 
     async fn see_to_all(
@@ -88,13 +112,13 @@ impl Asking {
         tasks: &mut [Task],
         attempt: impl Fn(usize) -> u32,
         engines: &[Rc<dyn Engine>],
-        pulse: Option<&Pulse>,
+        around: Around<'_>,
     ) {
         for engine in engines {
             for task in &mut *tasks {
                 task.begin();
             }
-            self.try_engine(&**engine, tasks, pulse).await;
+            self.try_engine(&**engine, tasks, around).await;
         }
         for (number, task) in tasks.iter_mut().enumerate() {
             if task.outcome.is_none() {
@@ -104,7 +128,7 @@ impl Asking {
     }
 
     /// Has an engine do what is not done yet and what it can do, as far as the cache does not know it.
-    async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], pulse: Option<&Pulse>) {
+    async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], around: Around<'_>) {
         let revision = engine.revision();
         let open: Vec<usize> = (0..tasks.len())
             .filter(|number| {
@@ -143,18 +167,19 @@ impl Asking {
             }
         }
         // What this worker leads comes first: another may wait for it who leads what this one waits for.
-        self.call(engine, &revision, tasks, wanted, pulse).await;
+        self.call(engine, &revision, tasks, wanted, around).await;
         while let Some((number, wait)) = waits.pop() {
-            match wait.answer().await {
+            // Whoever leads may wait for a place, and is watched itself.
+            match rest(around, wait.answer()).await {
                 Some(Answer::Hit(text)) => {
                     hits += 1;
                     judge(tasks, number, MaskedText::clone(&text), &revision, false);
                 }
                 Some(Answer::Wait(wait)) => waits.push((number, wait)),
                 Some(Answer::Lead(lead)) => {
-                    self.call(engine, &revision, tasks, vec![(number, Some(lead))], pulse).await;
+                    self.call(engine, &revision, tasks, vec![(number, Some(lead))], around).await;
                 }
-                None => self.call(engine, &revision, tasks, vec![(number, None)], pulse).await,
+                None => self.call(engine, &revision, tasks, vec![(number, None)], around).await,
             }
         }
         self.meter.count("cache.hits", hits);
@@ -168,91 +193,144 @@ impl Asking {
         revision: &str,
         tasks: &mut [Task],
         mut wanted: Batch,
-        pulse: Option<&Pulse>,
+        around: Around<'_>,
     ) {
         self.meter.count("cache.misses", wanted.len() as u64);
+        let places = self.upstreams.places(engine);
         while !wanted.is_empty() {
-            let rest = wanted.split_off(wanted.len().min(engine.max_batch().max(1)));
-            let batch = std::mem::replace(&mut wanted, rest);
-            let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item()).collect();
-            if let Err(until) = self.upstreams.permit(engine.name()) {
-                let until = self.at(until);
-                for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
-                    settle_long(&mut tasks[number], revision, lead, |task| {
-                        task.left_in_peace(engine.name(), until);
-                    });
-                }
-                return;
+            let place = take(&places, around).await;
+            let mut flights = FuturesUnordered::new();
+            for (place, batch) in self.part(engine, &places, place, &mut wanted, around) {
+                let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item()).collect();
+                flights
+                    .push(async move { (batch, self.translate(engine, &items, place, around.pulse).await) });
             }
-            match self.translate(engine, &items, pulse).await {
-                Ok(results) => {
-                    let mut again = Batch::new();
-                    for ((number, lead), result) in batch.into_iter().zip(results) {
-                        match result {
-                            Ok(text) => match judge(tasks, number, text, revision, engine.takes_advice()) {
-                                Judged::Taken(text) => {
-                                    if let Some(lead) = lead {
-                                        lead.land(text);
+            let mut again = Batch::new();
+            while let Some((batch, outcome)) = flights.next().await {
+                match outcome {
+                    Outcome::Said(Ok(results)) => {
+                        for ((number, lead), result) in batch.into_iter().zip(results) {
+                            match result {
+                                Ok(text) => {
+                                    match judge(tasks, number, text, revision, engine.takes_advice()) {
+                                        Judged::Taken(text) => {
+                                            if let Some(lead) = lead {
+                                                lead.land(text);
+                                            }
+                                        }
+                                        Judged::Again => again.push((number, lead)),
+                                        Judged::GivenUp => {}
                                     }
                                 }
-                                Judged::Again => again.push((number, lead)),
-                                Judged::GivenUp => {}
-                            },
-                            // Models slip; what they will not say they will not say when asked again.
-                            Err(ItemError::Unusable(_))
-                                if engine.takes_advice() && tasks[number].may_slip() =>
-                            {
-                                again.push((number, lead));
+                                // Models slip; what they will not say they will not say when asked again.
+                                Err(ItemError::Unusable(_))
+                                    if engine.takes_advice() && tasks[number].may_slip() =>
+                                {
+                                    again.push((number, lead));
+                                }
+                                Err(error) => settle_long(&mut tasks[number], revision, lead, |task| {
+                                    task.spoiled(engine.name(), &error);
+                                }),
                             }
-                            Err(error) => settle_long(&mut tasks[number], revision, lead, |task| {
-                                task.spoiled(engine.name(), &error);
-                            }),
                         }
                     }
-                    if !again.is_empty() {
-                        self.meter.count("items.asked_again", again.len() as u64);
-                        again.append(&mut wanted);
-                        wanted = again;
+                    // In both cases the rest would meet the same wall.
+                    Outcome::Said(Err(error)) => {
+                        for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
+                            settle_long(&mut tasks[number], revision, lead, |task| {
+                                task.failed(engine.name(), &error);
+                            });
+                        }
                     }
-                }
-                Err(error) => {
-                    // The rest would meet the same wall.
-                    for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
-                        settle_long(&mut tasks[number], revision, lead, |task| {
-                            task.failed(engine.name(), &error);
-                        });
+                    Outcome::LeftInPeace(until) => {
+                        for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
+                            settle_long(&mut tasks[number], revision, lead, |task| {
+                                task.left_in_peace(engine.name(), until);
+                            });
+                        }
                     }
                 }
             }
+            self.meter.count("items.asked_again", again.len() as u64);
+            again.append(&mut wanted);
+            wanted = again;
         }
+    }
+
+    /// Takes from what is wanted what is asked for now: one call's worth, or more in several calls where nothing else
+    /// waits and there are free places.
+    fn part(
+        &self,
+        engine: &dyn Engine,
+        places: &Arc<Places>,
+        place: Place,
+        wanted: &mut Batch,
+        around: Around<'_>,
+    ) -> Vec<(Place, Batch)> {
+        // One call is enough to see whether it is back.
+        let calls = if around.more_waits || self.upstreams.is_down(engine.name()) {
+            1
+        } else {
+            places.spread(wanted.len())
+        };
+        let size = wanted.len().div_ceil(calls).min(places.batch());
+        let more = std::iter::from_fn(|| places.try_take()).take(calls - 1);
+        let mut parts = Vec::with_capacity(calls);
+        for place in std::iter::once(place).chain(more) {
+            if wanted.is_empty() {
+                break;
+            }
+            let rest = wanted.split_off(wanted.len().min(size));
+            parts.push((place, std::mem::replace(wanted, rest)));
+        }
+        parts
     }
 
     async fn translate(
         &self,
         engine: &dyn Engine,
         items: &[Item],
+        place: Place,
         pulse: Option<&Pulse>,
-    ) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    ) -> Outcome {
+        if let Err(until) = self.upstreams.permit(engine.name()) {
+            return Outcome::LeftInPeace(self.at(until));
+        }
         failpoint::reach("engine.translate.before");
-        let started = Instant::now();
+        let spoiled = engine.spoiled();
+        let started = tokio::time::Instant::now();
         let answer = engine.translate(items).await;
         failpoint::reach("engine.translate.after");
+        let took = started.elapsed();
         if let Some(pulse) = pulse {
             pulse.progress();
         }
         let error = answer.as_ref().err();
         self.upstreams.hear(engine.name(), self.heard(error));
-        self.meter.called(engine.name(), "translate", started.elapsed(), error.map(kind_of));
+        self.meter.called(engine.name(), "translate", took, error.map(kind_of));
         if let Ok(results) = &answer {
             self.meter.count("items.translated", results.len() as u64);
         }
-        answer
+        match error {
+            // What has no words was not asked for.
+            None if !items.iter().any(|item| item.text.has_words()) => {}
+            None => {
+                place.ended(items.len(), Ended::Well { took, spoiled: engine.spoiled() > spoiled });
+            }
+            Some(EngineError::RateLimited { .. } | EngineError::Unavailable(_)) => {
+                place.ended(items.len(), Ended::NotNow);
+            }
+            Some(EngineError::Unanswered(_)) => place.ended(items.len(), Ended::Unanswered),
+            // A wrong key says nothing of how much there may be.
+            Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
+        }
+        Outcome::Said(answer)
     }
 
     /// What a call means for the others who would call the engine.
     fn heard(&self, error: Option<&EngineError>) -> Heard {
         match error {
-            Some(EngineError::Unavailable(_)) => Heard::Silence,
+            Some(EngineError::Unavailable(_) | EngineError::Unanswered(_)) => Heard::Silence,
             // Out of quota: everybody is, until then.
             Some(EngineError::RateLimited { until: Some(until), .. }) => {
                 let wait = until.duration_since(self.clock.now());
@@ -300,6 +378,22 @@ impl Asking {
     }
 }
 
+/// Waits for a place.
+async fn take(places: &Arc<Places>, around: Around<'_>) -> Place {
+    match places.try_take() {
+        Some(place) => place,
+        None => rest(around, places.take()).await,
+    }
+}
+
+/// Waits for what others do; that is no hanging.
+async fn rest<T>(around: Around<'_>, wait: impl Future<Output = T>) -> T {
+    match around.pulse {
+        Some(pulse) => pulse.at_rest(wait).await,
+        None => wait.await,
+    }
+}
+
 /// Judges an answer; what is taken is known to the post's other tasks from then on.
 fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
     let judged = tasks[number].judge(text, revision, takes_advice);
@@ -326,6 +420,297 @@ fn kind_of(error: &EngineError) -> &'static str {
         EngineError::Unauthorized(_) => "unauthorized",
         EngineError::RateLimited { .. } => "rate_limited",
         EngineError::Unavailable(_) => "unavailable",
+        EngineError::Unanswered(_) => "unanswered",
         EngineError::Refused(_) => "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::{Cell, RefCell},
+        panic::AssertUnwindSafe,
+    };
+
+    use async_trait::async_trait;
+    use futures_util::{FutureExt as _, future::join_all};
+    use mynah_domain::{
+        MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+        breaker::BreakerPolicy,
+        filters::Filters,
+        ports::SystemClock,
+        text::{Masking, Segment},
+    };
+
+    use super::*;
+    use crate::supervision::{Board, Seat};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MOST: usize = 64;
+
+    /// What the engine does with a call.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Does {
+        /// Answers; whoever finds it busy waits in its queue.
+        Answer,
+        /// Says "not now" at once.
+        Refuse,
+        /// Panics in the middle.
+        Panic,
+    }
+
+    /// An engine that works on so many calls at once, a second for each.
+    struct Fake {
+        servers: tokio::sync::Semaphore,
+        does: Cell<Does>,
+        under_way: Cell<usize>,
+        peak: Cell<usize>,
+        batches: RefCell<Vec<usize>>,
+    }
+
+    impl Fake {
+        fn new(capacity: usize) -> Rc<Self> {
+            Rc::new(Self {
+                servers: tokio::sync::Semaphore::new(capacity),
+                does: Cell::new(Does::Answer),
+                under_way: Cell::default(),
+                peak: Cell::default(),
+                batches: RefCell::default(),
+            })
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Engine for Fake {
+        fn name(&self) -> &'static str {
+            "fake"
+        }
+
+        fn revision(&self) -> String {
+            "fake".into()
+        }
+
+        fn supports(&self, _: Language, _: Language) -> bool {
+            true
+        }
+
+        fn max_batch(&self) -> usize {
+            40
+        }
+
+        async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+            self.batches.borrow_mut().push(items.len());
+            self.under_way.set(self.under_way.get() + 1);
+            self.peak.set(self.peak.get().max(self.under_way.get()));
+            if self.does.get() == Does::Answer {
+                let _server = self.servers.acquire().await.unwrap();
+                tokio::time::sleep(SECOND).await;
+            }
+            self.under_way.set(self.under_way.get() - 1);
+            match self.does.get() {
+                Does::Answer => {}
+                Does::Refuse => {
+                    return Err(EngineError::RateLimited { reason: "not now".into(), until: None });
+                }
+                Does::Panic => panic!("as ordered"),
+            }
+            let said = Segment::Words("Hola".into());
+            Ok(items.iter().map(|_| Ok(MaskedText(vec![said.clone()]))).collect())
+        }
+    }
+
+    fn asking() -> Asking {
+        let pause = Backoff { base: SECOND, max: SECOND };
+        let policy = BreakerPolicy { failures: 5, pause, trial: SECOND };
+        Asking {
+            cache: None,
+            from: "en".parse().unwrap(),
+            upstreams: Upstreams::new(policy, MOST),
+            backoff: pause,
+            clock: Arc::new(SystemClock),
+            meter: Meter::default(),
+        }
+    }
+
+    fn task() -> Task {
+        let post = Post {
+            id: PostId("1".into()),
+            position: 1,
+            text: "Hello".into(),
+            language: None,
+            kind: PostKind::Original,
+            created_at: Timestamp::UNIX_EPOCH,
+            media: vec![],
+        };
+        let target = Target {
+            id: TargetId::new("x", "town_es"),
+            language: "es".parse().unwrap(),
+            account: "town_es".into(),
+            style: Style::default(),
+            masking: Masking::default(),
+            filters: Filters::default(),
+            media: MediaPolicy::None,
+            too_long: TooLong::Thread,
+            max_weighted_length: 280,
+        };
+        Task::new(&post, "en".parse().unwrap(), Vec::new(), target)
+    }
+
+    fn tasks(count: usize) -> Vec<Task> {
+        std::iter::repeat_with(task).take(count).collect()
+    }
+
+    /// Sees to so many tasks; answers how many were translated.
+    async fn see_to(asking: &Asking, engine: &Rc<Fake>, count: usize, around: Around<'_>) -> usize {
+        let mut tasks = tasks(count);
+        let engines: [Rc<dyn Engine>; 1] = [engine.clone()];
+        asking.see_to(&mut tasks, |_| 1, &engines, around).await;
+        tasks.iter().filter(|task| matches!(task.outcome, Some(JobEvent::Translated(_)))).count()
+    }
+
+    /// As many translators as there may be, each with more to do, for so long.
+    async fn work(asking: &Asking, engine: &Rc<Fake>, time: Duration) {
+        let end = tokio::time::Instant::now() + time;
+        let around = Around { pulse: None, more_waits: true };
+        let workers = (0..MOST).map(|_| async {
+            while tokio::time::Instant::now() < end {
+                see_to(asking, engine, 1, around).await;
+                // A refusal takes no time of the engine's.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        join_all(workers).await;
+    }
+
+    fn limit(asking: &Asking) -> usize {
+        asking.upstreams.paces()[0].1.limit
+    }
+
+    fn under_way(asking: &Asking) -> (usize, usize) {
+        let pace = asking.upstreams.paces()[0].1;
+        (pace.under_way, pace.waiting)
+    }
+
+    #[actix_rt::test]
+    async fn an_engine_that_holds_its_pace_gets_all_calls_there_may_be_within_seconds() {
+        tokio::time::pause();
+        let (asking, engine) = (asking(), Fake::new(1000));
+        work(&asking, &engine, SECOND * 4).await;
+        assert_eq!((limit(&asking), engine.peak.get()), (MOST, MOST));
+        assert_eq!(under_way(&asking), (0, 0));
+    }
+
+    #[actix_rt::test]
+    async fn calls_settle_near_what_the_engine_can_do_at_once() {
+        for capacity in [4, 8, 24] {
+            tokio::time::pause();
+            let (asking, engine) = (asking(), Fake::new(capacity));
+            let looks = async {
+                tokio::time::sleep(SECOND * 200).await;
+                let (mut seen, calls) = (Vec::new(), engine.batches.borrow().len());
+                for _ in 0..100 {
+                    tokio::time::sleep(SECOND).await;
+                    seen.push(limit(&asking));
+                }
+                (seen, engine.batches.borrow().len() - calls)
+            };
+            let ((), (seen, calls)) =
+                futures_util::future::join(work(&asking, &engine, SECOND * 310), looks).await;
+            let mean = seen.iter().sum::<usize>() / seen.len();
+            let most = capacity * 3 / 2 + 2 * capacity.isqrt();
+            assert!((capacity..=most).contains(&mean), "{capacity}: {mean} in {seen:?}");
+            assert!(calls >= capacity * 90, "the engine is kept busy: {calls} calls in 100 s");
+            tokio::time::resume();
+        }
+    }
+
+    #[actix_rt::test]
+    async fn refusals_make_calls_fewer_and_answers_make_them_more_again() {
+        tokio::time::pause();
+        let (asking, engine) = (asking(), Fake::new(1000));
+        work(&asking, &engine, SECOND * 4).await;
+        engine.does.set(Does::Refuse);
+        work(&asking, &engine, SECOND).await;
+        assert_eq!(limit(&asking), 1);
+        engine.does.set(Does::Answer);
+        engine.peak.set(0);
+        see_to(&asking, &engine, 1, Around::default()).await;
+        assert_eq!(engine.peak.get(), 1);
+        work(&asking, &engine, SECOND * 30).await;
+        assert_eq!((limit(&asking), under_way(&asking)), (MOST, (0, 0)));
+    }
+
+    #[actix_rt::test]
+    async fn a_panic_in_the_engine_takes_no_place_with_it() {
+        tokio::time::pause();
+        let (asking, engine) = (asking(), Fake::new(1000));
+        engine.does.set(Does::Panic);
+        for _ in 0..3 * MOST {
+            let died = AssertUnwindSafe(see_to(&asking, &engine, 3, Around::default())).catch_unwind().await;
+            assert!(died.is_err());
+        }
+        assert_eq!(under_way(&asking), (0, 0));
+        engine.does.set(Does::Answer);
+        work(&asking, &engine, SECOND * 4).await;
+        assert_eq!((limit(&asking), engine.peak.get()), (MOST, MOST));
+    }
+
+    #[actix_rt::test]
+    async fn who_waits_for_a_place_is_not_at_work_and_who_gives_up_waiting_takes_none() {
+        tokio::time::pause();
+        let (asking, engine) = (asking(), Fake::new(1000));
+        asking.upstreams.allow(1);
+        let board = Board::default();
+        let (deaths, _) = tokio::sync::mpsc::unbounded_channel();
+        let seat = Seat::new("translator-1", 1, board.clone(), deaths);
+        board.built("translator-1");
+        let pulse = seat.pulse();
+        let at_work = || board.standing("translator-1").unwrap().at_work;
+        let places = asking.upstreams.places(&*engine);
+        let taken = places.try_take().unwrap();
+        let work = pulse.at_work();
+        let around = Around { pulse: Some(&pulse), more_waits: true };
+        let mut waits = Box::pin(see_to(&asking, &engine, 1, around));
+        assert!((&mut waits).now_or_never().is_none());
+        assert_eq!((at_work(), under_way(&asking)), (0, (1, 1)));
+        let mut gives_up = Box::pin(see_to(&asking, &engine, 1, Around::default()));
+        assert!((&mut gives_up).now_or_never().is_none());
+        drop(gives_up);
+        drop(taken);
+        assert!((&mut waits).now_or_never().is_none(), "the engine takes its time");
+        assert_eq!((at_work(), under_way(&asking)), (1, (1, 0)));
+        assert_eq!(waits.await, 1);
+        drop(work);
+        assert_eq!((at_work(), under_way(&asking)), (0, (0, 0)));
+    }
+
+    #[actix_rt::test]
+    async fn where_nothing_else_waits_tasks_are_spread_over_free_places() {
+        tokio::time::pause();
+        let (asking, engine) = (asking(), Fake::new(1000));
+        work(&asking, &engine, SECOND * 4).await;
+        let calls = |more_waits| {
+            engine.batches.borrow_mut().clear();
+            let (asking, engine) = (&asking, &engine);
+            async move {
+                let around = Around { pulse: None, more_waits };
+                assert_eq!(see_to(asking, engine, 30, around).await, 30);
+                engine.batches.borrow().clone()
+            }
+        };
+        assert_eq!(calls(true).await, [30]);
+        assert_eq!(calls(false).await, [3; 10]);
+    }
+
+    #[actix_rt::test]
+    async fn without_places_no_more_is_asked_for_than_there_may_be_and_all_is_done() {
+        tokio::time::pause();
+        let (asking, engine) = (asking(), Fake::new(1000));
+        asking.upstreams.allow(2);
+        let around = Around { pulse: None, more_waits: false };
+        let done = join_all((0..10).map(|_| see_to(&asking, &engine, 100, around))).await;
+        assert_eq!(done, [100; 10]);
+        assert_eq!(engine.peak.get(), 2);
+        assert!(engine.batches.borrow().iter().all(|items| *items <= 40));
     }
 }
