@@ -250,14 +250,19 @@ impl std::fmt::Debug for Lead {
 
 impl Lead {
     /// Hands a translation in that passed the gate.
-    pub fn land(mut self, text: MaskedText) {
-        self.landed = true;
-        self.tell(Some(Arc::new(text)));
+    pub fn land(self, text: MaskedText) {
+        Self::land_all(vec![(self, text)]);
     }
 
-    fn tell(&self, text: Option<Arc<MaskedText>>) {
+    /// The same for several of one cache, in one message, as each message wakes the thread that it goes to.
+    pub fn land_all(leads: Vec<(Self, MaskedText)>) {
+        let Some(cache) = leads.first().map(|(lead, _)| lead.cache.clone()) else { return };
+        let landings = leads.into_iter().map(|(mut lead, text)| {
+            lead.landed = true;
+            (lead.key, Some(Arc::new(text)))
+        });
         // A landing that was lost would leave those who wait for it waiting for ever.
-        self.cache.tell_unbounded(Landed { key: self.key, text });
+        cache.tell_unbounded(Landed(landings.collect()));
     }
 }
 
@@ -265,7 +270,7 @@ impl Drop for Lead {
     fn drop(&mut self) {
         // May run while unwinding; telling never panics.
         if !self.landed {
-            self.tell(None);
+            self.cache.tell_unbounded(Landed(vec![(self.key, None)]));
         }
     }
 }
@@ -294,16 +299,15 @@ impl Handler<Look> for Cache {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Landed {
-    key: Key,
-    text: Option<Arc<MaskedText>>,
-}
+struct Landed(Vec<(Key, Option<Arc<MaskedText>>)>);
 
 impl Handler<Landed> for Cache {
     type Result = ();
 
-    fn handle(&mut self, Landed { key, text }: Landed, _: &mut Self::Context) {
-        self.land(key, text);
+    fn handle(&mut self, Landed(landings): Landed, _: &mut Self::Context) {
+        for (key, text) in landings {
+            self.land(key, text);
+        }
     }
 }
 

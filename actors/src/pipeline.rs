@@ -136,6 +136,7 @@ impl Pipeline {
             publishing: arbiter(),
             pool: (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect(),
         };
+        parts.allow_calls();
         let specs = parts.specs(&threads);
         let board = Board::default();
         let links = parts.links.clone();
@@ -173,6 +174,11 @@ impl Pipeline {
 }
 
 impl Parts {
+    /// Has an engine get as many calls at once as there are translators, at the very most.
+    fn allow_calls(&self) {
+        self.translators.0.asking.upstreams.allow(self.pool_size);
+    }
+
     /// How to build every actor, in the order in which they are built.
     fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
         let told = self.links.told.clone();

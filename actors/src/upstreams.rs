@@ -1,26 +1,74 @@
-//! The services that this one depends on, and which of them are taken to be down: one circuit breaker each, shared by
-//! every actor that calls it.
+//! The services that this one depends on, which of them are taken to be down, and how much they are asked at once: one
+//! circuit breaker each, and [`places`] for its calls, shared by every actor that calls it.
+//!
+//! Only engines have places. A target's publications go out one after the other, so there is one call to X for each account
+//! and no more, however fast X answers; what X refuses is waited for by the account's own limits and the breaker. To let
+//! fewer accounts publish at once would make the others late without a word of X that it wants that: its limits are each
+//! account's own.
+
+pub mod places;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
 use dashmap::DashMap;
 use log::{info, warn};
-use mynah_domain::breaker::{Breaker, BreakerPolicy, Heard};
+use mynah_domain::{
+    breaker::{Breaker, BreakerPolicy, Heard},
+    ports::Engine,
+};
+use places::{Pace, Places};
 
-/// Every upstream's breaker. Clones share them.
+/// Every upstream's breaker and places. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Upstreams {
     policy: BreakerPolicy,
     breakers: Arc<DashMap<&'static str, Arc<Mutex<Breaker>>>>,
+    /// The most calls at once to any engine.
+    most: Arc<AtomicUsize>,
+    places: Arc<DashMap<&'static str, Arc<Places>>>,
 }
 
 impl Upstreams {
-    /// Upstreams of which nothing bad is known.
-    pub fn new(policy: BreakerPolicy) -> Self {
-        Self { policy, breakers: Arc::default() }
+    /// Upstreams of which nothing bad is known; no engine is ever asked for more than `most` things at once.
+    pub fn new(policy: BreakerPolicy, most: usize) -> Self {
+        Self {
+            policy,
+            breakers: Arc::default(),
+            most: Arc::new(AtomicUsize::new(most)),
+            places: Arc::default(),
+        }
+    }
+
+    /// Has no engine be asked for more than `most` things at once, at least one, from now on.
+    pub fn allow(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+        for places in self.places.iter() {
+            places.allow(most);
+        }
+    }
+
+    /// The places of an engine.
+    pub fn places(&self, engine: &dyn Engine) -> Arc<Places> {
+        let (name, batch) = (engine.name(), engine.max_batch().max(1));
+        let new = || Arc::new(Places::new(name, self.most.load(Ordering::Relaxed), batch));
+        let places = self.places.entry(name).or_insert_with(new).clone();
+        // It is built anew with other settings while its places last.
+        places.allow_batch(batch);
+        places
+    }
+
+    /// How much every engine that was asked so far is asked at once, by name.
+    pub fn paces(&self) -> Vec<(&'static str, Pace)> {
+        let paces = self.places.iter().map(|places| (*places.key(), places.pace()));
+        let mut paces: Vec<_> = paces.collect();
+        paces.sort_by_key(|(name, _)| *name);
+        paces
     }
 
     /// Whether an upstream may be called now; whoever may must [`Upstreams::hear`] of it.

@@ -9,11 +9,14 @@
 //! - [`text`]: reading entities, masking what must not change, counting length, splitting what is too long.
 //! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of quotas, of retries, and of leaving in peace what is down.
+//! - [`concurrency`], [`batch`]: the arithmetic of how much a service is asked at once.
 //! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger`, `Clock`.
 
 pub mod backoff;
+pub mod batch;
 pub mod breaker;
 pub mod caps;
+pub mod concurrency;
 pub mod eligibility;
 pub mod filters;
 pub mod gate;

@@ -72,7 +72,7 @@ pub fn asking(settings: &Settings) -> Asking {
     Asking {
         cache: None,
         from: settings.source.language,
-        upstreams: Upstreams::new(BREAKER),
+        upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
         clock: Arc::new(SystemClock),
         meter: Links::default().meter(),

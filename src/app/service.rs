@@ -127,7 +127,7 @@ impl Service {
             clock: Arc::new(SystemClock),
             links,
             meter,
-            upstreams: Upstreams::new(BREAKER),
+            upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
             pauses: Pauses::new(silent),
             watch,
             buckets: HashMap::new(),

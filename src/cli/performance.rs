@@ -116,6 +116,20 @@ fn show(seen: &[Stats], live: bool) {
     });
     table::print(["OPERATION", "CALLS", "ERRORS", "MEAN ms", "P50", "P90", "P99", "MAX"], rows);
     say("");
+    if !stats.upstreams.is_empty() {
+        let of = |now: usize, most: usize| format!("{now} of {most}");
+        let rows = stats.upstreams.iter().map(|(name, pace)| {
+            [
+                name.clone(),
+                of(pace.limit, pace.limit_most),
+                pace.under_way.to_string(),
+                pace.waiting.to_string(),
+                of(pace.batch, pace.batch_most),
+            ]
+        });
+        table::print(["ENGINE", "CALLS AT ONCE", "UNDER WAY", "WAITING", "TEXTS A CALL"], rows);
+        say("");
+    }
     let jobs = stats.jobs.iter().map(|(target, counted)| {
         let list: Vec<String> = counted.iter().map(|(state, count)| format!("{count} {state}")).collect();
         [target.clone(), list.join(", ")]

@@ -108,6 +108,7 @@ async fn reload(
 fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = ()> + use<> {
     let pipeline = &service.pipeline;
     let (links, board, ledger) = (pipeline.links.clone(), pipeline.board.clone(), pipeline.ledger.clone());
+    let upstreams = service.upstreams().clone();
     async move {
         let mut history = History::open(&settings.data_dir);
         let mut healthy = true;
@@ -116,7 +117,7 @@ fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = (
             let (Ok(report), Ok(jobs)) = (links.stats.ask(Report).await, ledger.counts().await) else {
                 continue;
             };
-            let kept = history.add(&measure::stats(&report, &jobs, &board));
+            let kept = history.add(&measure::stats(&report, &jobs, &board, &upstreams));
             if let (Err(error), true) = (&kept, healthy) {
                 warn!(reason:% = error; "what is measured cannot be kept; see to the disk of data_dir");
             }

@@ -7,13 +7,19 @@ use jiff::Timestamp;
 use mynah_actors::{
     stats::{OperationReport, StatsReport},
     supervision::Board,
+    upstreams::{Upstreams, places},
 };
 use mynah_domain::{JobState, TargetId};
 
-use super::wire::{Operation, ResourceUse, Stats};
+use super::wire::{Operation, Pace, ResourceUse, Stats};
 
 /// Everything that is known of a running service.
-pub fn stats(report: &StatsReport, jobs: &BTreeMap<(TargetId, JobState), u64>, board: &Board) -> Stats {
+pub fn stats(
+    report: &StatsReport,
+    jobs: &BTreeMap<(TargetId, JobState), u64>,
+    board: &Board,
+    upstreams: &Upstreams,
+) -> Stats {
     let mut by_target: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for ((target, state), count) in jobs {
         by_target.entry(target.to_string()).or_default().insert(state.as_str().to_owned(), *count);
@@ -30,6 +36,7 @@ pub fn stats(report: &StatsReport, jobs: &BTreeMap<(TargetId, JobState), u64>, b
         counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
         jobs: by_target,
         restarts: board.all().into_iter().map(|(name, standing)| (name, standing.restarts)).collect(),
+        upstreams: upstreams.paces().into_iter().map(|(name, seen)| (name.to_owned(), pace(seen))).collect(),
         resources: ResourceUse {
             rss_bytes: resources.rss,
             rss_max_bytes: resources.rss_max,
@@ -38,6 +45,11 @@ pub fn stats(report: &StatsReport, jobs: &BTreeMap<(TargetId, JobState), u64>, b
             cpu_max_percent: resources.cpu_max,
         },
     }
+}
+
+fn pace(seen: places::Pace) -> Pace {
+    let places::Pace { limit, limit_most, under_way, waiting, batch, batch_most } = seen;
+    Pace { limit, limit_most, under_way, waiting, batch, batch_most }
 }
 
 fn operation(made: &OperationReport) -> Operation {

@@ -104,8 +104,28 @@ pub struct Stats {
     pub jobs: BTreeMap<String, BTreeMap<String, u64>>,
     /// How often each actor was built anew.
     pub restarts: BTreeMap<String, u64>,
+    /// How much each engine that was asked is asked at once, by name.
+    #[serde(default)]
+    pub upstreams: BTreeMap<String, Pace>,
     /// Memory and CPU.
     pub resources: ResourceUse,
+}
+
+/// How much an engine is asked at once: found out by trying, within what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pace {
+    /// How many calls may be under way at once.
+    pub limit: usize,
+    /// How many there may ever be: `translator.pool_size`.
+    pub limit_most: usize,
+    /// How many are under way.
+    pub under_way: usize,
+    /// How many translators wait until they may call.
+    pub waiting: usize,
+    /// How many texts go into a call at most.
+    pub batch: usize,
+    /// How many may ever: `engine.gemini.batch`.
+    pub batch_most: usize,
 }
 
 /// One operation.

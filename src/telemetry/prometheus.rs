@@ -1,9 +1,9 @@
 //! What was measured in Prometheus' text form, version 0.0.4
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>): a family each for what can be asked together.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::control::wire::Stats;
+use crate::control::wire::{Pace, Stats};
 
 /// The media type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -64,6 +64,7 @@ pub fn text(stats: &Stats) -> String {
             jobs.sample("", &[("target", target), ("state", state)], count);
         }
     }
+    paces(out, &stats.upstreams);
     let mut restarts =
         Family::new(out, "mynah_actor_restarts_total", "counter", "How often an actor was built anew.");
     for (actor, count) in &stats.restarts {
@@ -85,6 +86,37 @@ pub fn text(stats: &Stats) -> String {
     std::mem::take(out)
 }
 
+/// How much each engine is asked at once, a family for each figure.
+fn paces(out: &mut String, upstreams: &BTreeMap<String, Pace>) {
+    type Figure = fn(&Pace) -> usize;
+    let families: [(&'static str, &str, Figure); 6] = [
+        (
+            "mynah_upstream_concurrency_limit",
+            "Calls to an engine that may be under way at once, as found out by trying.",
+            |pace| pace.limit,
+        ),
+        ("mynah_upstream_concurrency_limit_max", "The most that the limit may become.", |pace| {
+            pace.limit_most
+        }),
+        ("mynah_upstream_calls_in_flight", "Calls to an engine that are under way.", |pace| pace.under_way),
+        ("mynah_upstream_calls_waiting", "Translators that wait until they may call an engine.", |pace| {
+            pace.waiting
+        }),
+        (
+            "mynah_upstream_batch_size",
+            "Texts that go into a call to an engine at most, as found out by trying.",
+            |pace| pace.batch,
+        ),
+        ("mynah_upstream_batch_size_max", "The most that the batch size may become.", |pace| pace.batch_most),
+    ];
+    for (name, help, figure) in families {
+        let mut family = Family::new(out, name, "gauge", help);
+        for (upstream, pace) in upstreams {
+            family.sample("", &[("upstream", upstream)], figure(pace));
+        }
+    }
+}
+
 /// Exact up to 2⁵³, which no count of calls reaches.
 #[expect(clippy::cast_precision_loss, reason = "no count of calls reaches 2^53")]
 fn precise(count: u64) -> f64 {
@@ -98,6 +130,25 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_engine_has_its_figures() {
+        let pace = Pace { limit: 12, limit_most: 64, under_way: 7, waiting: 3, batch: 20, batch_most: 40 };
+        let upstreams = [("gemini".to_owned(), pace)].into();
+        let text = text(&Stats { upstreams, ..Stats::default() });
+        for (name, value) in [
+            ("concurrency_limit", 12),
+            ("concurrency_limit_max", 64),
+            ("calls_in_flight", 7),
+            ("calls_waiting", 3),
+            ("batch_size", 20),
+            ("batch_size_max", 40),
+        ] {
+            let line = format!("mynah_upstream_{name}{{upstream=\"gemini\"}} {value}");
+            assert!(text.lines().any(|said| said == line), "{line}\n{text}");
+            assert!(text.contains(&format!("# TYPE mynah_upstream_{name} gauge\n")), "{text}");
+        }
+    }
 
     #[test]
     fn labels_cannot_break_out() {

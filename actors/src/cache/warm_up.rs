@@ -22,7 +22,7 @@ use super::{AskBare, Cache, Fill, Key, kept::Entry};
 use crate::{
     supervision::Link,
     translator::{
-        asking::Asking,
+        asking::{Around, Asking},
         task::{Judged, Task},
     },
 };
@@ -163,11 +163,13 @@ impl WarmUp {
             warn!(phrases = tasks.len(), max_entries = self.max_entries; "the cache has no room for all phrases");
             tasks.truncate(self.max_entries);
         }
+        let one_call = Around { more_waits: true, ..Around::default() };
         let at_once = self.engines.first().map_or(1, |engine| engine.max_batch().max(1));
         let (all, mut known) = (tasks.len(), 0);
         for tasks in tasks.chunks_mut(at_once) {
             let began = Instant::now();
-            self.asking.see_to(tasks, |_| 1, &self.engines, None).await;
+            // What is said now goes first: one call at a time.
+            self.asking.see_to(tasks, |_| 1, &self.engines, one_call).await;
             let mut is_down = true;
             for task in &*tasks {
                 match &task.outcome {

@@ -48,6 +48,7 @@ impl Crew {
         let retire = (size + 1..=before).map(translator_name).collect();
         self.supervisor.send(Restaff { hire, retire }).await.map_err(|_| Stopping)?;
         parts.pool_size = size;
+        parts.allow_calls();
         info!(before = before, size = size; "translators resized");
         Ok(before)
     }
@@ -73,6 +74,7 @@ impl Crew {
         let retire = names(&now).into_iter().filter(|name| !stay.contains(name)).collect();
         self.supervisor.send(Restaff { hire, retire }).await.map_err(|_| Stopping)?;
         *now = parts;
+        now.allow_calls();
         Ok(())
     }
 }

@@ -1,6 +1,15 @@
 //! Asks the cache, else the engines, for a number of tasks at once. Engines are asked in the order of the settings; the
 //! next one for whatever the one before could not do: it was unreachable or out of quota, it refused, or what it said did
 //! not pass the gate, also when it was told what was wrong.
+//!
+//! How many calls an engine gets at once, and how much in each, is for all translators together to find out
+//! ([`crate::upstreams::places`]). A place is waited for with nothing under way and held for one call only; leads on keys of
+//! the cache may be held meanwhile, as whoever has a place waits for nothing but the engine.
+
+#[cfg(test)]
+mod places_tests;
+#[cfg(test)]
+mod recall_tests;
 
 use std::{
     rc::Rc,
@@ -8,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, Language,
@@ -27,7 +37,10 @@ use crate::{
     failpoint,
     stats::Meter,
     supervision::{Link, Pulse},
-    upstreams::Upstreams,
+    upstreams::{
+        Upstreams,
+        places::{Ended, Place, Places},
+    },
 };
 
 /// The longest that an engine out of quota is left in peace before it is asked again: quotas are raised, too.
@@ -56,15 +69,31 @@ pub struct Asking {
 /// A batch of tasks by number, each with the lead on its key where others wait for it.
 type Batch = Vec<(usize, Option<Lead>)>;
 
+/// What else goes on where tasks are seen to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Around<'a> {
+    /// Hears of every answer, and of waits in between; none where nobody watches.
+    pub pulse: Option<&'a Pulse>,
+    /// Other tasks may wait for who is free. Where none do, these take as many calls at once as do them good.
+    pub more_waits: bool,
+}
+
+/// What became of a call.
+enum Outcome {
+    /// The engine's answer.
+    Said(Result<Vec<Result<MaskedText, ItemError>>, EngineError>),
+    /// It is left in peace until then.
+    LeftInPeace(Timestamp),
+}
+
 impl Asking {
-    /// Sees every task to an outcome; where a target wants its hashtags translated, these come first. `pulse` hears of
-    /// every answer.
+    /// Sees every task to an outcome; where a target wants its hashtags translated, these come first.
     pub async fn see_to(
         &self,
         tasks: &mut [Task],
         attempt: impl Fn(usize) -> u32,
         engines: &[Rc<dyn Engine>],
-        pulse: Option<&Pulse>,
+        around: Around<'_>,
     ) {
         let tags = tasks.iter().enumerate();
         let tags = tags.flat_map(|(owner, task)| {
@@ -72,7 +101,7 @@ impl Asking {
         });
         let (places, mut words): (Vec<_>, Vec<Task>) = tags.unzip();
         if !words.is_empty() {
-            self.see_to_all(&mut words, |_| 1, engines, pulse).await;
+            self.see_to_all(&mut words, |_| 1, engines, around).await;
         }
         for ((owner, number), task) in places.into_iter().zip(&words) {
             // One that could not be translated stays as it is.
@@ -80,7 +109,7 @@ impl Asking {
                 tasks[owner].say_tag(number, &said);
             }
         }
-        self.see_to_all(tasks, attempt, engines, pulse).await;
+        self.see_to_all(tasks, attempt, engines, around).await;
     }
 
     async fn see_to_all(
@@ -88,13 +117,13 @@ impl Asking {
         tasks: &mut [Task],
         attempt: impl Fn(usize) -> u32,
         engines: &[Rc<dyn Engine>],
-        pulse: Option<&Pulse>,
+        around: Around<'_>,
     ) {
         for engine in engines {
             for task in &mut *tasks {
                 task.begin();
             }
-            self.try_engine(&**engine, tasks, pulse).await;
+            self.try_engine(&**engine, tasks, around).await;
         }
         for (number, task) in tasks.iter_mut().enumerate() {
             if task.outcome.is_none() {
@@ -104,7 +133,7 @@ impl Asking {
     }
 
     /// Has an engine do what is not done yet and what it can do, as far as the cache does not know it.
-    async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], pulse: Option<&Pulse>) {
+    async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], around: Around<'_>) {
         let revision = engine.revision();
         let open: Vec<usize> = (0..tasks.len())
             .filter(|number| {
@@ -146,21 +175,22 @@ impl Asking {
             }
         }
         // What this worker leads comes first: another may wait for it who leads what this one waits for.
-        self.call(engine, &revision, tasks, wanted, pulse).await;
+        self.call(engine, &revision, tasks, wanted, around).await;
         while let Some((number, wait)) = waits.pop() {
-            match wait.answer().await {
+            // Whoever leads may wait for a place, and is watched itself.
+            match rest(around, wait.answer()).await {
                 Some(Answer::Hit(text)) => {
                     if recalled(tasks, number, &text, engine) {
                         hits += 1;
                     } else {
-                        self.call(engine, &revision, tasks, vec![(number, None)], pulse).await;
+                        self.call(engine, &revision, tasks, vec![(number, None)], around).await;
                     }
                 }
                 Some(Answer::Wait(wait)) => waits.push((number, wait)),
                 Some(Answer::Lead(lead)) => {
-                    self.call(engine, &revision, tasks, vec![(number, Some(lead))], pulse).await;
+                    self.call(engine, &revision, tasks, vec![(number, Some(lead))], around).await;
                 }
-                None => self.call(engine, &revision, tasks, vec![(number, None)], pulse).await,
+                None => self.call(engine, &revision, tasks, vec![(number, None)], around).await,
             }
         }
         self.meter.count("cache.hits", hits);
@@ -174,91 +204,144 @@ impl Asking {
         revision: &str,
         tasks: &mut [Task],
         mut wanted: Batch,
-        pulse: Option<&Pulse>,
+        around: Around<'_>,
     ) {
         self.meter.count("cache.misses", wanted.len() as u64);
+        let places = self.upstreams.places(engine);
         while !wanted.is_empty() {
-            let rest = wanted.split_off(wanted.len().min(engine.max_batch().max(1)));
-            let batch = std::mem::replace(&mut wanted, rest);
-            let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item()).collect();
-            if let Err(until) = self.upstreams.permit(engine.name()) {
-                let until = self.at(until);
-                for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
-                    settle_long(&mut tasks[number], revision, lead, |task| {
-                        task.left_in_peace(engine.name(), until);
-                    });
-                }
-                return;
+            let place = take(&places, around).await;
+            let mut flights = FuturesUnordered::new();
+            for (place, batch) in self.part(engine, &places, place, &mut wanted, around) {
+                let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item()).collect();
+                flights
+                    .push(async move { (batch, self.translate(engine, &items, place, around.pulse).await) });
             }
-            match self.translate(engine, &items, pulse).await {
-                Ok(results) => {
-                    let mut again = Batch::new();
-                    for ((number, lead), result) in batch.into_iter().zip(results) {
-                        match result {
-                            Ok(text) => match judge(tasks, number, text, revision, engine.takes_advice()) {
-                                Judged::Taken(text) => {
-                                    if let Some(lead) = lead {
-                                        lead.land(text);
+            let mut again = Batch::new();
+            while let Some((batch, outcome)) = flights.next().await {
+                match outcome {
+                    Outcome::Said(Ok(results)) => {
+                        let mut landings = Vec::with_capacity(results.len());
+                        for ((number, lead), result) in batch.into_iter().zip(results) {
+                            match result {
+                                Ok(text) => {
+                                    match judge(tasks, number, text, revision, engine.takes_advice()) {
+                                        Judged::Taken(text) => {
+                                            landings.extend(lead.map(|lead| (lead, text)));
+                                        }
+                                        Judged::Again => again.push((number, lead)),
+                                        Judged::GivenUp => {}
                                     }
                                 }
-                                Judged::Again => again.push((number, lead)),
-                                Judged::GivenUp => {}
-                            },
-                            // Models slip; what they will not say they will not say when asked again.
-                            Err(ItemError::Unusable(_))
-                                if engine.takes_advice() && tasks[number].may_slip() =>
-                            {
-                                again.push((number, lead));
+                                // Models slip; what they will not say they will not say when asked again.
+                                Err(ItemError::Unusable(_))
+                                    if engine.takes_advice() && tasks[number].may_slip() =>
+                                {
+                                    again.push((number, lead));
+                                }
+                                Err(error) => settle_long(&mut tasks[number], revision, lead, |task| {
+                                    task.spoiled(engine.name(), &error);
+                                }),
                             }
-                            Err(error) => settle_long(&mut tasks[number], revision, lead, |task| {
-                                task.spoiled(engine.name(), &error);
-                            }),
+                        }
+                        Lead::land_all(landings);
+                    }
+                    // In both cases the rest would meet the same wall.
+                    Outcome::Said(Err(error)) => {
+                        for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
+                            settle_long(&mut tasks[number], revision, lead, |task| {
+                                task.failed(engine.name(), &error);
+                            });
                         }
                     }
-                    if !again.is_empty() {
-                        self.meter.count("items.asked_again", again.len() as u64);
-                        again.append(&mut wanted);
-                        wanted = again;
-                    }
-                }
-                Err(error) => {
-                    // The rest would meet the same wall.
-                    for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
-                        settle_long(&mut tasks[number], revision, lead, |task| {
-                            task.failed(engine.name(), &error);
-                        });
+                    Outcome::LeftInPeace(until) => {
+                        for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
+                            settle_long(&mut tasks[number], revision, lead, |task| {
+                                task.left_in_peace(engine.name(), until);
+                            });
+                        }
                     }
                 }
             }
+            self.meter.count("items.asked_again", again.len() as u64);
+            again.append(&mut wanted);
+            wanted = again;
         }
+    }
+
+    /// Takes from what is wanted what is asked for now: one call's worth, or more in several calls where nothing else
+    /// waits and there are free places.
+    fn part(
+        &self,
+        engine: &dyn Engine,
+        places: &Arc<Places>,
+        place: Place,
+        wanted: &mut Batch,
+        around: Around<'_>,
+    ) -> Vec<(Place, Batch)> {
+        // One call is enough to see whether it is back.
+        let calls = if around.more_waits || self.upstreams.is_down(engine.name()) {
+            1
+        } else {
+            places.spread(wanted.len())
+        };
+        let size = wanted.len().div_ceil(calls).min(places.batch());
+        let more = std::iter::from_fn(|| places.try_take()).take(calls - 1);
+        let mut parts = Vec::with_capacity(calls);
+        for place in std::iter::once(place).chain(more) {
+            if wanted.is_empty() {
+                break;
+            }
+            let rest = wanted.split_off(wanted.len().min(size));
+            parts.push((place, std::mem::replace(wanted, rest)));
+        }
+        parts
     }
 
     async fn translate(
         &self,
         engine: &dyn Engine,
         items: &[Item],
+        place: Place,
         pulse: Option<&Pulse>,
-    ) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    ) -> Outcome {
+        if let Err(until) = self.upstreams.permit(engine.name()) {
+            return Outcome::LeftInPeace(self.at(until));
+        }
         failpoint::reach("engine.translate.before");
-        let started = Instant::now();
+        let spoiled = engine.spoiled();
+        let started = tokio::time::Instant::now();
         let answer = engine.translate(items).await;
         failpoint::reach("engine.translate.after");
+        let took = started.elapsed();
         if let Some(pulse) = pulse {
             pulse.progress();
         }
         let error = answer.as_ref().err();
         self.upstreams.hear(engine.name(), self.heard(error));
-        self.meter.called(engine.name(), "translate", started.elapsed(), error.map(kind_of));
+        self.meter.called(engine.name(), "translate", took, error.map(kind_of));
         if let Ok(results) = &answer {
             self.meter.count("items.translated", results.len() as u64);
         }
-        answer
+        match error {
+            // What has no words was not asked for.
+            None if !items.iter().any(|item| item.text.has_words()) => {}
+            None => {
+                place.ended(items.len(), Ended::Well { took, spoiled: engine.spoiled() > spoiled });
+            }
+            Some(EngineError::RateLimited { .. } | EngineError::Unavailable(_)) => {
+                place.ended(items.len(), Ended::NotNow);
+            }
+            Some(EngineError::Unanswered(_)) => place.ended(items.len(), Ended::Unanswered),
+            // A wrong key says nothing of how much there may be.
+            Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
+        }
+        Outcome::Said(answer)
     }
 
     /// What a call means for the others who would call the engine.
     fn heard(&self, error: Option<&EngineError>) -> Heard {
         match error {
-            Some(EngineError::Unavailable(_)) => Heard::Silence,
+            Some(EngineError::Unavailable(_) | EngineError::Unanswered(_)) => Heard::Silence,
             // Out of quota: everybody is, until then.
             Some(EngineError::RateLimited { until: Some(until), .. }) => {
                 let wait = until.duration_since(self.clock.now());
@@ -306,6 +389,22 @@ impl Asking {
     }
 }
 
+/// Waits for a place.
+async fn take(places: &Arc<Places>, around: Around<'_>) -> Place {
+    match places.try_take() {
+        Some(place) => place,
+        None => rest(around, places.take()).await,
+    }
+}
+
+/// Waits for what others do; that is no hanging.
+async fn rest<T>(around: Around<'_>, wait: impl Future<Output = T>) -> T {
+    match around.pulse {
+        Some(pulse) => pulse.at_rest(wait).await,
+        None => wait.await,
+    }
+}
+
 /// Judges an answer; what is taken is known to the post's other tasks from then on.
 fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
     let judged = tasks[number].judge(text, revision, takes_advice);
@@ -347,127 +446,7 @@ fn kind_of(error: &EngineError) -> &'static str {
         EngineError::Unauthorized(_) => "unauthorized",
         EngineError::RateLimited { .. } => "rate_limited",
         EngineError::Unavailable(_) => "unavailable",
+        EngineError::Unanswered(_) => "unanswered",
         EngineError::Refused(_) => "refused",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use async_trait::async_trait;
-    use mynah_domain::{
-        MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
-        breaker::BreakerPolicy,
-        filters::Filters,
-        ports::SystemClock,
-        text::{Masking, Segment},
-    };
-
-    use super::*;
-    use crate::cache::{CacheSettings, Fill, kept::Entry};
-
-    /// Says everything in one word before what was protected.
-    struct Model(Cell<usize>);
-
-    #[async_trait(?Send)]
-    impl Engine for Model {
-        fn name(&self) -> &'static str {
-            "model"
-        }
-
-        fn revision(&self) -> String {
-            "model".into()
-        }
-
-        fn supports(&self, _: Language, _: Language) -> bool {
-            true
-        }
-
-        fn max_batch(&self) -> usize {
-            10
-        }
-
-        fn takes_advice(&self) -> bool {
-            true
-        }
-
-        async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
-            self.0.set(self.0.get() + items.len());
-            let say = |item: &Item| {
-                let things = item.text.placeholders().map(Segment::Placeholder);
-                Ok(MaskedText::from_segments(
-                    [Segment::Words("Plantamos árboles: ".into())].into_iter().chain(things),
-                ))
-            };
-            Ok(items.iter().map(say).collect())
-        }
-    }
-
-    fn task(text: &str) -> Task {
-        let post = Post {
-            id: PostId("1".into()),
-            position: 1,
-            text: text.into(),
-            language: None,
-            kind: PostKind::Original,
-            created_at: Timestamp::UNIX_EPOCH,
-            media: vec![],
-        };
-        let target = Target {
-            id: TargetId::new("x", "town_es"),
-            language: "es".parse().unwrap(),
-            account: "town_es".into(),
-            style: Style::default(),
-            masking: Masking::default(),
-            filters: Filters::default(),
-            media: MediaPolicy::None,
-            too_long: TooLong::Thread,
-            max_weighted_length: 280,
-        };
-        Task::new(&post, Language::english(), Vec::new(), target)
-    }
-
-    #[actix_rt::test]
-    async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::unattended(CacheSettings {
-            max_entries: 10,
-            ttl: Duration::from_hours(1),
-            file: folder.path().join("cache.jsonl"),
-            snapshot_interval: Duration::from_hours(1),
-        });
-        let policy = BreakerPolicy {
-            failures: 5,
-            pause: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
-            trial: Duration::from_secs(1),
-        };
-        let asking = Asking {
-            cache: Some(cache.clone()),
-            from: Language::english(),
-            upstreams: Upstreams::new(policy),
-            backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
-            clock: Arc::new(SystemClock),
-            meter: Meter::default(),
-        };
-        let of = |words: &str| {
-            let text = MaskedText(vec![Segment::Words(words.into()), Segment::Placeholder(0)]);
-            Entry { text: Arc::new(text), expires: Timestamp::MAX }
-        };
-        let (good, bad) = (task("We planted 350 trees"), task("We planted many trees, 350 of them"));
-        let known = vec![
-            (good.key("model", true), of("Plantamos árboles, a saber ")),
-            // As it may be where the other number was 999.
-            (bad.key("model", true), of("Plantamos 999 árboles: ")),
-        ];
-        cache.ask(Fill(known)).await.unwrap();
-        let model = Rc::new(Model(Cell::new(0)));
-        let engines: [Rc<dyn Engine>; 1] = [model.clone()];
-        let mut tasks = [good, bad];
-        asking.see_to(&mut tasks, |_| 1, &engines, None).await;
-        assert_eq!(tasks[0].said().as_deref(), Some("Plantamos árboles, a saber 350"));
-        assert_eq!(tasks[1].said().as_deref(), Some("Plantamos árboles: 350"));
-        assert_eq!(model.0.get(), 1, "only what did not pass was asked for");
-        assert!(tasks[1].troubles.is_empty() && tasks[1].rejected.is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Translates what it is given: masks what must not change, asks the cache, else an engine, restores, runs the gate.
-//! A pool of these pulls from the router, each as much at once as the first engine likes to take, with no waiting for a
-//! batch to fill.
+//! A pool of these pulls from the router, each as much at once as goes into a call of the first engine, with no waiting for
+//! a batch to fill.
 //!
 //! - [`task`]: one post for one target, and what an answer is worth.
 //! - [`asking`]: the cache and the engines, in order.
@@ -10,7 +10,7 @@ pub mod task;
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
-use asking::Asking;
+use asking::{Around, Asking};
 use async_trait::async_trait;
 use mynah_domain::{
     Job, JobEvent, MediaPolicy, Post, PostKind, Target, TargetId,
@@ -84,7 +84,8 @@ impl Translator {
 #[async_trait(?Send)]
 impl Core for Translator {
     async fn turn(&mut self, stop: &Stop) -> Turn {
-        let max = self.engines.first().map_or(1, |engine| engine.max_batch().max(1));
+        let upstreams = &self.parts.asking.upstreams;
+        let max = self.engines.first().map_or(1, |engine| upstreams.places(&**engine).batch());
         let pull = PullTranslations { worker: self.alive.ticket(), max };
         let jobs = match stop.or(self.parts.router.ask_until_answered(pull)).await {
             None => return Turn::Idle,
@@ -94,7 +95,9 @@ impl Core for Translator {
         };
         let work = self.alive.at_work();
         failpoint::reach("translator.turn");
-        let reports = match self.translate(jobs).await {
+        // Who got less than it asked for took the last.
+        let more_waits = jobs.len() >= max;
+        let reports = match self.translate(jobs, more_waits).await {
             Ok(reports) => reports,
             Err(error) => return Turn::Fatal(error.to_string()),
         };
@@ -107,7 +110,7 @@ impl Core for Translator {
 }
 
 impl Translator {
-    async fn translate(&self, jobs: Vec<Job>) -> Result<Vec<JobReport>, LedgerError> {
+    async fn translate(&self, jobs: Vec<Job>, more_waits: bool) -> Result<Vec<JobReport>, LedgerError> {
         let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
         let mut at_hand: Vec<Job> = Vec::with_capacity(jobs.len());
         let mut reports = Vec::new();
@@ -131,7 +134,8 @@ impl Translator {
             let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
             at_hand[owner].attempt
         };
-        self.parts.asking.see_to(&mut tasks, attempt, &self.engines, Some(self.alive.pulse())).await;
+        let around = Around { pulse: Some(self.alive.pulse()), more_waits };
+        self.parts.asking.see_to(&mut tasks, attempt, &self.engines, around).await;
         let alts = tasks.split_off(at_hand.len());
         for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut said =

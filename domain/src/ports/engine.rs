@@ -26,6 +26,11 @@ pub trait Engine {
         false
     }
 
+    /// How many of its answers so far were spoiled as a whole or cut off, so that it asked again for less at once.
+    fn spoiled(&self) -> u64 {
+        0
+    }
+
     /// Translates `items`; the answer has one entry for each, in the same order. Placeholders come back as the engine
     /// left them; whoever restores the text checks them.
     ///
@@ -99,6 +104,9 @@ pub enum EngineError {
     /// It could not be reached, died, or did not answer as it should. Passing.
     #[error("{0}")]
     Unavailable(String),
+    /// It was asked, and no whole answer came in time. Passing; less at once may be answered sooner.
+    #[error("{0}")]
+    Unanswered(String),
     /// The request itself was refused as wrong: a model that is no longer there, a pair that is not installed.
     #[error("{0}")]
     Refused(String),

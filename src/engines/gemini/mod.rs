@@ -14,7 +14,7 @@ mod failure;
 mod placeholders;
 mod request;
 
-use std::{fmt, time::Duration};
+use std::{cell::Cell, fmt, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
@@ -27,7 +27,7 @@ use mynah_domain::{
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::http_client::{HttpClient, Limits, Request, Transport};
+use crate::http_client::{HttpClient, HttpError, Limits, Request, Transport};
 use answer::Outcome;
 use placeholders::Brackets;
 
@@ -55,6 +55,7 @@ pub struct Gemini {
     settings: GeminiSettings,
     endpoint: String,
     client: HttpClient,
+    spoiled: Cell<u64>,
 }
 
 impl fmt::Debug for Gemini {
@@ -82,6 +83,7 @@ impl Gemini {
             endpoint: format!("{base}/v1beta/models/{}:generateContent", settings.model),
             client,
             settings,
+            spoiled: Cell::default(),
         }
     }
 
@@ -100,6 +102,7 @@ impl Gemini {
                 Outcome::Spoiled(error) if items.len() <= 1 => Ok(vec![Err(error)]),
                 Outcome::Spoiled(error) => {
                     log::debug!(items = items.len(), reason:% = error; "Gemini asked again in halves");
+                    self.spoiled.set(self.spoiled.get() + 1);
                     let (first, second) = items.split_at(items.len() / 2);
                     let mut answers = self.ask(first, brackets).await?;
                     answers.extend(self.ask(second, brackets).await?);
@@ -126,11 +129,13 @@ impl Gemini {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
         // A translation asked for twice costs money, not trust: what the server did does not matter.
-        let answer = self
-            .client
-            .send(request)
-            .await
-            .map_err(|error| EngineError::Unavailable(format!("Gemini: {error}")))?;
+        let answer = self.client.send(request).await.map_err(|error| {
+            let said = format!("Gemini: {error}");
+            match error {
+                HttpError::NoAnswer(_) => EngineError::Unanswered(said),
+                HttpError::Unreachable(_) | HttpError::TooLarge { .. } => EngineError::Unavailable(said),
+            }
+        })?;
         if answer.status != 200 {
             // Whatever stands between us and Google may repeat what it was sent.
             let said = answer.text().replace(self.key(), "…");
@@ -177,6 +182,10 @@ impl Engine for Gemini {
 
     fn max_batch(&self) -> usize {
         self.settings.max_batch.max(1)
+    }
+
+    fn spoiled(&self) -> u64 {
+        self.spoiled.get()
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Translations, EngineError> {
@@ -416,6 +425,14 @@ mod tests {
         let fake = fake(|_| (429, json!({"error": {"message": "Please retry in 3s."}})));
         let error = fake.gemini().translate(&[item("hi")]).await.unwrap_err();
         assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }));
+    }
+
+    #[actix_rt::test]
+    async fn no_answer_in_time_is_told_from_no_service() {
+        let fake = fake(|seen| (200, shouted(seen)));
+        let settings = GeminiSettings { timeout: Duration::ZERO, ..fake.gemini().settings };
+        let error = Gemini::new(settings).translate(&[item("hi")]).await.unwrap_err();
+        assert!(matches!(error, EngineError::Unanswered(_)), "{error:?}");
     }
 
     #[actix_rt::test]

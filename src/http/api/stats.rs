@@ -26,5 +26,5 @@ async fn measured(control: &Control) -> Result<wire::Stats, ApiError> {
     let Ok(Ok(report)) = actix_rt::time::timeout(LOOK, control.links.stats.ask(Report)).await else {
         return Err(ApiError::Unavailable("the stats actor is being restarted; try again".into()));
     };
-    Ok(measure::stats(&report, &control.ledger.counts().await?, &control.board))
+    Ok(measure::stats(&report, &control.ledger.counts().await?, &control.board, &control.upstreams))
 }

@@ -1,0 +1,288 @@
+//! How much an engine is asked at once, with one that can do so much and no more.
+
+use std::{
+    cell::{Cell, RefCell},
+    panic::AssertUnwindSafe,
+};
+
+use async_trait::async_trait;
+use futures_util::{FutureExt as _, future::join_all};
+use mynah_domain::{
+    MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    breaker::BreakerPolicy,
+    filters::Filters,
+    ports::SystemClock,
+    text::{Masking, Segment},
+};
+
+use super::*;
+use crate::supervision::{Board, Seat};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MOST: usize = 64;
+
+/// What the engine does with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    /// Answers; whoever finds it busy waits in its queue.
+    Answer,
+    /// Says "not now" at once.
+    Refuse,
+    /// Panics in the middle.
+    Panic,
+}
+
+/// An engine that works on so many calls at once, a second for each.
+struct Fake {
+    servers: tokio::sync::Semaphore,
+    does: Cell<Does>,
+    under_way: Cell<usize>,
+    peak: Cell<usize>,
+    batches: RefCell<Vec<usize>>,
+}
+
+impl Fake {
+    fn new(capacity: usize) -> Rc<Self> {
+        Rc::new(Self {
+            servers: tokio::sync::Semaphore::new(capacity),
+            does: Cell::new(Does::Answer),
+            under_way: Cell::default(),
+            peak: Cell::default(),
+            batches: RefCell::default(),
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl Engine for Fake {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn revision(&self) -> String {
+        "fake".into()
+    }
+
+    fn supports(&self, _: Language, _: Language) -> bool {
+        true
+    }
+
+    fn max_batch(&self) -> usize {
+        40
+    }
+
+    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+        self.batches.borrow_mut().push(items.len());
+        self.under_way.set(self.under_way.get() + 1);
+        self.peak.set(self.peak.get().max(self.under_way.get()));
+        if self.does.get() == Does::Answer {
+            let _server = self.servers.acquire().await.unwrap();
+            tokio::time::sleep(SECOND).await;
+        }
+        self.under_way.set(self.under_way.get() - 1);
+        match self.does.get() {
+            Does::Answer => {}
+            Does::Refuse => {
+                return Err(EngineError::RateLimited { reason: "not now".into(), until: None });
+            }
+            Does::Panic => panic!("as ordered"),
+        }
+        let said = Segment::Words("Hola".into());
+        Ok(items.iter().map(|_| Ok(MaskedText(vec![said.clone()]))).collect())
+    }
+}
+
+fn asking() -> Asking {
+    let pause = Backoff { base: SECOND, max: SECOND };
+    let policy = BreakerPolicy { failures: 5, pause, trial: SECOND };
+    Asking {
+        cache: None,
+        from: "en".parse().unwrap(),
+        upstreams: Upstreams::new(policy, MOST),
+        backoff: pause,
+        clock: Arc::new(SystemClock),
+        meter: Meter::default(),
+    }
+}
+
+fn task() -> Task {
+    let post = Post {
+        id: PostId("1".into()),
+        position: 1,
+        text: "Hello".into(),
+        language: None,
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+    };
+    let target = Target {
+        id: TargetId::new("x", "town_es"),
+        language: "es".parse().unwrap(),
+        account: "town_es".into(),
+        style: Style::default(),
+        masking: Masking::default(),
+        filters: Filters::default(),
+        media: MediaPolicy::None,
+        too_long: TooLong::Thread,
+        max_weighted_length: 280,
+    };
+    Task::new(&post, "en".parse().unwrap(), Vec::new(), target)
+}
+
+fn tasks(count: usize) -> Vec<Task> {
+    std::iter::repeat_with(task).take(count).collect()
+}
+
+/// Sees to so many tasks; answers how many were translated.
+async fn see_to(asking: &Asking, engine: &Rc<Fake>, count: usize, around: Around<'_>) -> usize {
+    let mut tasks = tasks(count);
+    let engines: [Rc<dyn Engine>; 1] = [engine.clone()];
+    asking.see_to(&mut tasks, |_| 1, &engines, around).await;
+    tasks.iter().filter(|task| matches!(task.outcome, Some(JobEvent::Translated(_)))).count()
+}
+
+/// As many translators as there may be, each with more to do, for so long.
+async fn work(asking: &Asking, engine: &Rc<Fake>, time: Duration) {
+    let end = tokio::time::Instant::now() + time;
+    let around = Around { pulse: None, more_waits: true };
+    let workers = (0..MOST).map(|_| async {
+        while tokio::time::Instant::now() < end {
+            see_to(asking, engine, 1, around).await;
+            // A refusal takes no time of the engine's.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    join_all(workers).await;
+}
+
+fn limit(asking: &Asking) -> usize {
+    asking.upstreams.paces()[0].1.limit
+}
+
+fn under_way(asking: &Asking) -> (usize, usize) {
+    let pace = asking.upstreams.paces()[0].1;
+    (pace.under_way, pace.waiting)
+}
+
+#[actix_rt::test]
+async fn an_engine_that_holds_its_pace_gets_all_calls_there_may_be_within_seconds() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    work(&asking, &engine, SECOND * 4).await;
+    assert_eq!((limit(&asking), engine.peak.get()), (MOST, MOST));
+    assert_eq!(under_way(&asking), (0, 0));
+}
+
+#[actix_rt::test]
+async fn calls_settle_near_what_the_engine_can_do_at_once() {
+    for capacity in [4, 8, 24] {
+        tokio::time::pause();
+        let (asking, engine) = (asking(), Fake::new(capacity));
+        let looks = async {
+            tokio::time::sleep(SECOND * 200).await;
+            let (mut seen, calls) = (Vec::new(), engine.batches.borrow().len());
+            for _ in 0..100 {
+                tokio::time::sleep(SECOND).await;
+                seen.push(limit(&asking));
+            }
+            (seen, engine.batches.borrow().len() - calls)
+        };
+        let ((), (seen, calls)) =
+            futures_util::future::join(work(&asking, &engine, SECOND * 310), looks).await;
+        let mean = seen.iter().sum::<usize>() / seen.len();
+        let most = capacity * 3 / 2 + 2 * capacity.isqrt();
+        assert!((capacity..=most).contains(&mean), "{capacity}: {mean} in {seen:?}");
+        assert!(calls >= capacity * 90, "the engine is kept busy: {calls} calls in 100 s");
+        tokio::time::resume();
+    }
+}
+
+#[actix_rt::test]
+async fn refusals_make_calls_fewer_and_answers_make_them_more_again() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    work(&asking, &engine, SECOND * 4).await;
+    engine.does.set(Does::Refuse);
+    work(&asking, &engine, SECOND).await;
+    assert_eq!(limit(&asking), 1);
+    engine.does.set(Does::Answer);
+    engine.peak.set(0);
+    see_to(&asking, &engine, 1, Around::default()).await;
+    assert_eq!(engine.peak.get(), 1);
+    work(&asking, &engine, SECOND * 30).await;
+    assert_eq!((limit(&asking), under_way(&asking)), (MOST, (0, 0)));
+}
+
+#[actix_rt::test]
+async fn a_panic_in_the_engine_takes_no_place_with_it() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    engine.does.set(Does::Panic);
+    for _ in 0..3 * MOST {
+        let died = AssertUnwindSafe(see_to(&asking, &engine, 3, Around::default())).catch_unwind().await;
+        assert!(died.is_err());
+    }
+    assert_eq!(under_way(&asking), (0, 0));
+    engine.does.set(Does::Answer);
+    work(&asking, &engine, SECOND * 4).await;
+    assert_eq!((limit(&asking), engine.peak.get()), (MOST, MOST));
+}
+
+#[actix_rt::test]
+async fn who_waits_for_a_place_is_not_at_work_and_who_gives_up_waiting_takes_none() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    asking.upstreams.allow(1);
+    let board = Board::default();
+    let (deaths, _) = tokio::sync::mpsc::unbounded_channel();
+    let seat = Seat::new("translator-1", 1, board.clone(), deaths);
+    board.built("translator-1");
+    let pulse = seat.pulse();
+    let at_work = || board.standing("translator-1").unwrap().at_work;
+    let places = asking.upstreams.places(&*engine);
+    let taken = places.try_take().unwrap();
+    let work = pulse.at_work();
+    let around = Around { pulse: Some(&pulse), more_waits: true };
+    let mut waits = Box::pin(see_to(&asking, &engine, 1, around));
+    assert!((&mut waits).now_or_never().is_none());
+    assert_eq!((at_work(), under_way(&asking)), (0, (1, 1)));
+    let mut gives_up = Box::pin(see_to(&asking, &engine, 1, Around::default()));
+    assert!((&mut gives_up).now_or_never().is_none());
+    drop(gives_up);
+    drop(taken);
+    assert!((&mut waits).now_or_never().is_none(), "the engine takes its time");
+    assert_eq!((at_work(), under_way(&asking)), (1, (1, 0)));
+    assert_eq!(waits.await, 1);
+    drop(work);
+    assert_eq!((at_work(), under_way(&asking)), (0, (0, 0)));
+}
+
+#[actix_rt::test]
+async fn where_nothing_else_waits_tasks_are_spread_over_free_places() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    work(&asking, &engine, SECOND * 4).await;
+    let calls = |more_waits| {
+        engine.batches.borrow_mut().clear();
+        let (asking, engine) = (&asking, &engine);
+        async move {
+            let around = Around { pulse: None, more_waits };
+            assert_eq!(see_to(asking, engine, 30, around).await, 30);
+            engine.batches.borrow().clone()
+        }
+    };
+    assert_eq!(calls(true).await, [30]);
+    assert_eq!(calls(false).await, [3; 10]);
+}
+
+#[actix_rt::test]
+async fn without_places_no_more_is_asked_for_than_there_may_be_and_all_is_done() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    asking.upstreams.allow(2);
+    let around = Around { pulse: None, more_waits: false };
+    let done = join_all((0..10).map(|_| see_to(&asking, &engine, 100, around))).await;
+    assert_eq!(done, [100; 10]);
+    assert_eq!(engine.peak.get(), 2);
+    assert!(engine.batches.borrow().iter().all(|items| *items <= 40));
+}

@@ -1,0 +1,119 @@
+//! What the cache answers is taken only where it fits the post at hand.
+
+use std::cell::Cell;
+
+use async_trait::async_trait;
+use mynah_domain::{
+    MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    breaker::BreakerPolicy,
+    filters::Filters,
+    ports::SystemClock,
+    text::{Masking, Segment},
+};
+
+use super::*;
+use crate::cache::{CacheSettings, Fill, kept::Entry};
+
+/// Says everything in one word before what was protected.
+struct Model(Cell<usize>);
+
+#[async_trait(?Send)]
+impl Engine for Model {
+    fn name(&self) -> &'static str {
+        "model"
+    }
+
+    fn revision(&self) -> String {
+        "model".into()
+    }
+
+    fn supports(&self, _: Language, _: Language) -> bool {
+        true
+    }
+
+    fn max_batch(&self) -> usize {
+        10
+    }
+
+    fn takes_advice(&self) -> bool {
+        true
+    }
+
+    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+        self.0.set(self.0.get() + items.len());
+        let say = |item: &Item| {
+            let things = item.text.placeholders().map(Segment::Placeholder);
+            Ok(MaskedText::from_segments(
+                [Segment::Words("Plantamos árboles: ".into())].into_iter().chain(things),
+            ))
+        };
+        Ok(items.iter().map(say).collect())
+    }
+}
+
+fn task(text: &str) -> Task {
+    let post = Post {
+        id: PostId("1".into()),
+        position: 1,
+        text: text.into(),
+        language: None,
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+    };
+    let target = Target {
+        id: TargetId::new("x", "town_es"),
+        language: "es".parse().unwrap(),
+        account: "town_es".into(),
+        style: Style::default(),
+        masking: Masking::default(),
+        filters: Filters::default(),
+        media: MediaPolicy::None,
+        too_long: TooLong::Thread,
+        max_weighted_length: 280,
+    };
+    Task::new(&post, Language::english(), Vec::new(), target)
+}
+
+#[actix_rt::test]
+async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::unattended(CacheSettings {
+        max_entries: 10,
+        ttl: Duration::from_hours(1),
+        file: folder.path().join("cache.jsonl"),
+        snapshot_interval: Duration::from_hours(1),
+    });
+    let policy = BreakerPolicy {
+        failures: 5,
+        pause: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
+        trial: Duration::from_secs(1),
+    };
+    let asking = Asking {
+        cache: Some(cache.clone()),
+        from: Language::english(),
+        upstreams: Upstreams::new(policy),
+        backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
+        clock: Arc::new(SystemClock),
+        meter: Meter::default(),
+    };
+    let of = |words: &str| {
+        let text = MaskedText(vec![Segment::Words(words.into()), Segment::Placeholder(0)]);
+        Entry { text: Arc::new(text), expires: Timestamp::MAX }
+    };
+    let (good, bad) = (task("We planted 350 trees"), task("We planted many trees, 350 of them"));
+    let known = vec![
+        (good.key("model", true), of("Plantamos árboles, a saber ")),
+        // As it may be where the other number was 999.
+        (bad.key("model", true), of("Plantamos 999 árboles: ")),
+    ];
+    cache.ask(Fill(known)).await.unwrap();
+    let model = Rc::new(Model(Cell::new(0)));
+    let engines: [Rc<dyn Engine>; 1] = [model.clone()];
+    let mut tasks = [good, bad];
+    asking.see_to(&mut tasks, |_| 1, &engines, None).await;
+    assert_eq!(tasks[0].said().as_deref(), Some("Plantamos árboles, a saber 350"));
+    assert_eq!(tasks[1].said().as_deref(), Some("Plantamos árboles: 350"));
+    assert_eq!(model.0.get(), 1, "only what did not pass was asked for");
+    assert!(tasks[1].troubles.is_empty() && tasks[1].rejected.is_none());
+}
