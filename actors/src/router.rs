@@ -306,6 +306,8 @@ impl Desk {
     /// be said right behind it, those with the intents to say them. None to one that is dead.
     async fn lease_for_publication(&self, pull: &PullPublications) -> Result<ToSay, LedgerError> {
         let PullPublications { worker, target, max, begin } = pull;
+        // Without the intents only one at a time is said.
+        let max = if *begin { *max } else { 1 };
         let _asking = self.asks();
         self.opened().await;
         let what = Paused::Target(target.clone());
@@ -314,7 +316,7 @@ impl Desk {
             let picked = if self.parts.pauses.is_paused(&what) {
                 Picked::Nothing
             } else {
-                self.window.borrow_mut().pick_for_publication(&worker.holder, target, *max)
+                self.window.borrow_mut().pick_for_publication(&worker.holder, target, max)
             };
             let (jobs, touched, begin) = match picked {
                 Picked::Nothing => {
@@ -333,15 +335,10 @@ impl Desk {
                 self.take_back(leased, begin).await?;
                 break;
             }
-            if leased.is_empty() {
-                continue;
-            }
-            if begin {
+            if begin && !leased.is_empty() {
                 return Ok(ToSay::Begun(leased));
             }
-            // Without the intents only one at a time is said.
-            self.take_back(leased.split_off(1), begin).await?;
-            for mut job in leased {
+            if let Some(mut job) = leased.pop() {
                 if touched {
                     job.publications = self.parts.ledger.publications(job.id).await?;
                 }

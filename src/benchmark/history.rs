@@ -13,7 +13,11 @@ use mynah_domain::{
 };
 
 use super::{Plan, Unmeasured};
-use crate::{app::service::source_name, ledger::SqliteLedger, settings::Settings};
+use crate::{
+    app::service::source_name,
+    ledger::SqliteLedger,
+    settings::{Settings, TargetSettings},
+};
 
 /// How many posts go into a transaction.
 const TOGETHER: usize = 500;
@@ -30,7 +34,7 @@ pub async fn write(
 ) -> Result<(), Unmeasured> {
     let told = |error: &dyn std::fmt::Display| Unmeasured(format!("no history can be written: {error}"));
     let ledger = SqliteLedger::open(file, Arc::new(SystemClock)).map_err(|error| told(&error))?;
-    let targets: Vec<TargetId> = settings.targets.iter().map(|target| target.id()).collect();
+    let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
     let source = source_name(settings);
     for first in (1..=plan.history).step_by(TOGETHER) {
         let last = (first + TOGETHER - 1).min(plan.history);

@@ -23,6 +23,7 @@ use crate::{
 const LANGUAGES: [&str; 12] = ["es", "fr", "de", "it", "pt", "nl", "ca", "gl", "pl", "sv", "da", "tr"];
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct BenchmarkArgs {
     /// How many posts
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

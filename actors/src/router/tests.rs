@@ -17,7 +17,9 @@ use mynah_domain::{
     job::Publication,
     ports::{
         Clock, Ledger, LedgerError,
-        ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, Progress, RecordPage, Recorded},
+        ledger::{
+            Advanced, Change, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage, Recorded,
+        },
     },
 };
 use tokio::sync::{Semaphore, mpsc};
@@ -116,6 +118,9 @@ impl Ledger for Slow {
     async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
+    async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
+        not_asked()
+    }
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         not_asked()
     }
@@ -187,11 +192,10 @@ impl Town {
                 patience: 3,
             },
             ledger: ledger.clone(),
-            upstreams: Upstreams::new(BreakerPolicy {
-                failures: 3,
-                pause: PAUSE,
-                trial: Duration::from_mins(1),
-            }),
+            upstreams: Upstreams::new(
+                BreakerPolicy { failures: 3, pause: PAUSE, trial: Duration::from_mins(1) },
+                4,
+            ),
             pauses: Pauses::new([]),
             clock: Arc::new(Noon),
             meter: Meter::default(),
