@@ -92,7 +92,7 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
     let asking = Asking {
         cache: Some(cache.clone()),
         from: Language::english(),
-        upstreams: Upstreams::new(policy),
+        upstreams: Upstreams::new(policy, 4),
         backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
         clock: Arc::new(SystemClock),
         meter: Meter::default(),
@@ -111,7 +111,7 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
     let model = Rc::new(Model(Cell::new(0)));
     let engines: [Rc<dyn Engine>; 1] = [model.clone()];
     let mut tasks = [good, bad];
-    asking.see_to(&mut tasks, |_| 1, &engines, None).await;
+    asking.see_to(&mut tasks, |_| 1, &engines, Around::default()).await;
     assert_eq!(tasks[0].said().as_deref(), Some("Plantamos árboles, a saber 350"));
     assert_eq!(tasks[1].said().as_deref(), Some("Plantamos árboles: 350"));
     assert_eq!(model.0.get(), 1, "only what did not pass was asked for");
