@@ -24,13 +24,30 @@ pub struct Plan {
     pub languages: Vec<Language>,
     /// How long the engine takes to answer.
     pub latency: Duration,
-    /// The share of posts that say again what another said, but for a link; 0 to 1.
-    pub repeat: f64,
+    /// What the posts are like.
+    pub like: Posts,
     /// Further settings, `section.key=value`.
     pub settings: Vec<String>,
 }
 
+/// What posts are like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Posts {
+    /// Words as they come; this share of them says again what another said, but for a link; 0 to 1.
+    Words(f64),
+    /// The same words again and again, with other numbers, names and links; each number is another day.
+    Templated(u64),
+}
+
 impl Plan {
+    /// What the posts say.
+    pub fn texts(&self) -> Vec<String> {
+        match self.like {
+            Posts::Words(repeat) => texts::texts(self.posts, repeat),
+            Posts::Templated(stream) => texts::templated(self.posts, stream),
+        }
+    }
+
     /// How many jobs the posts make.
     pub fn jobs(&self) -> usize {
         self.posts * self.languages.len()

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Plan, Unmeasured, texts::texts};
+use super::{Plan, Unmeasured};
 use crate::{
     http_client::{HttpClient, Limits, Request},
     settings::{self, Needed, Settings, SettingsSources},
@@ -43,7 +43,7 @@ impl Town {
     pub fn start(plan: &Plan, folder: &Path) -> Result<Self, Unmeasured> {
         let told = |what: &str, error: &dyn std::fmt::Display| Unmeasured(format!("{what}: {error}"));
         let timeline = folder.join("timeline.txt");
-        let mut texts = texts(plan.posts, plan.repeat);
+        let mut texts = plan.texts();
         let unsaid = RefCell::new(texts.split_off(texts.len().min(AT_ONCE)));
         fs::write(&timeline, texts.join("\n"))
             .map_err(|error| told("the posts cannot be written", &error))?;

@@ -1,6 +1,10 @@
 //! `mynah benchmark`: how fast this machine says posts again, and what that costs, compared with the last time.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,13 +16,14 @@ use serde_json::json;
 use super::{Failure, say, scratch::Scratch, table};
 use crate::{
     app::service::Telemetry,
-    benchmark::{Plan, Unmeasured, bare, round, round::Round, town::Town},
+    benchmark::{Plan, Posts, Unmeasured, bare, round, round::Round, town::Town},
     telemetry::logging::{self, LogFormat, Stream},
 };
 
 const LANGUAGES: [&str; 12] = ["es", "fr", "de", "it", "pt", "nl", "ca", "gl", "pl", "sv", "da", "tr"];
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(super) struct BenchmarkArgs {
     /// How many posts
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -32,6 +37,12 @@ pub(super) struct BenchmarkArgs {
     /// The share of posts that repeat another but for a link, 0 to 1: what the cache can know
     #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]
     repeat: f64,
+    /// What the posts are like: words as they come, or the templates of a club with other numbers, names and links
+    #[arg(long, value_enum, default_value_t = Like::Words, conflicts_with = "repeat")]
+    stream: Like,
+    /// First says as many posts of another day, which is not measured, and goes on with what the cache knows then
+    #[arg(long)]
+    warm: bool,
     /// How often to run it; the median of each figure is told
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=50))]
     rounds: u8,
@@ -50,6 +61,12 @@ pub(super) struct BenchmarkArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Like {
+    Words,
+    Templated,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -90,7 +107,10 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
         posts: args.posts as usize,
         languages: codes.filter_map(|code| code.parse::<Language>().ok()).collect(),
         latency: args.latency,
-        repeat: args.repeat,
+        like: match args.stream {
+            Like::Words => Posts::Words(args.repeat),
+            Like::Templated => Posts::Templated(1),
+        },
         settings: [vec![format!("preset={}", args.preset)], args.settings.clone()].concat(),
     };
     let (mut with, mut without, mut bare_loops) = (Vec::new(), Vec::new(), Vec::new());
@@ -99,10 +119,17 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
             let place = folder.path().join(format!("{what}-{number}"));
             fs::create_dir_all(&place).map(|()| place).map_err(|error| Failure::Work(error.to_string()))
         };
-        with.push(one(&plan, &place("with")?, Telemetry::On).await?);
+        let known = if args.warm {
+            let like = if args.stream == Like::Templated { Posts::Templated(0) } else { plan.like };
+            let before = Plan { like, ..plan.clone() };
+            Some(one(&before, &place("before")?, Telemetry::Off, None).await?.1)
+        } else {
+            None
+        };
+        with.push(one(&plan, &place("with")?, Telemetry::On, known.as_deref()).await?.0);
         if args.overhead {
             log::set_max_level(LevelFilter::Off);
-            without.push(one(&plan, &place("without")?, Telemetry::Off).await?);
+            without.push(one(&plan, &place("without")?, Telemetry::Off, known.as_deref()).await?.0);
             log::set_max_level(LevelFilter::Info);
         }
         if args.bare {
@@ -113,11 +140,15 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
     }
     let outcome = Outcome {
         plan: format!(
-            "{} posts × {} targets, latency {:?}, repeat {}, {}",
+            "{} posts × {} targets, latency {:?}, {}{}, {}",
             args.posts,
             args.targets,
             args.latency,
-            args.repeat,
+            match args.stream {
+                Like::Words => format!("repeat {}", args.repeat),
+                Like::Templated => "templated".to_owned(),
+            },
+            if args.warm { ", warm" } else { "" },
             plan.settings.join(" ")
         ),
         round: median(&with).unwrap_or_default(),
@@ -134,16 +165,29 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One round in a town of its own: a network refuses what it has heard before.
-async fn one(plan: &Plan, place: &std::path::Path, telemetry: Telemetry) -> Result<Round, Failure> {
+/// One round in a town of its own: a network refuses what it has heard before. The cache begins with what it knew at the end
+/// of a round before, where there was one; answers what it knows at the end of this.
+async fn one(
+    plan: &Plan,
+    place: &Path,
+    telemetry: Telemetry,
+    known: Option<&[u8]>,
+) -> Result<(Round, Vec<u8>), Failure> {
+    let data = place.join("data");
+    let cache = data.join("cache.jsonl");
+    if let Some(known) = known {
+        fs::create_dir_all(&data)
+            .and_then(|()| fs::write(&cache, known))
+            .map_err(|error| Failure::Work(error.to_string()))?;
+    }
     let town = Town::start(plan, place)?;
     let bar = bar(plan.jobs() as u64);
-    let round =
-        round::run(plan, &town, &place.join("data"), telemetry, |settled| bar.set_position(settled)).await;
+    let round = round::run(plan, &town, &data, telemetry, |settled| bar.set_position(settled)).await;
     bar.finish_and_clear();
+    let known = fs::read(&cache).unwrap_or_default();
     // A ledger of many rounds would fill the folder.
     let _ = fs::remove_dir_all(place);
-    Ok(round?)
+    Ok((round?, known))
 }
 
 fn bar(jobs: u64) -> ProgressBar {
