@@ -6,8 +6,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY domain/Cargo.toml domain/
 COPY actors/Cargo.toml actors/
 COPY sandbox/Cargo.toml sandbox/
-RUN mkdir -p src domain/src domain/benches actors/src sandbox/src \
- && touch domain/benches/texts.rs src/lib.rs domain/src/lib.rs actors/src/lib.rs sandbox/src/lib.rs \
+RUN mkdir -p src domain/src benches domain/benches actors/src actors/benches sandbox/src \
+ && touch benches/hot_paths.rs benches/instructions.rs domain/benches/texts.rs actors/benches/cache.rs src/lib.rs domain/src/lib.rs actors/src/lib.rs sandbox/src/lib.rs \
  && echo 'fn main() {}' > src/main.rs \
  && cargo build --release --locked --bin mynah \
  && rm -rf src domain/src actors/src sandbox/src

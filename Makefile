@@ -10,7 +10,7 @@ PACKAGES := apertium $(PAIRS) build-essential
 
 .PHONY: help
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: setup ## Says a small timeline again in Spanish, Catalan and Galician, with everything on this machine
@@ -51,6 +51,23 @@ lint: ## Checks formatting and lints
 audit: ## Checks licences, bans, sources and advisories of every dependency
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check licenses bans sources
+
+.PHONY: bench-check
+bench-check: setup-valgrind ## Counts the instructions of the hot paths; fails where one needs 5 % more than before
+	benches/check.sh
+
+.PHONY: bench-accept
+bench-accept: setup-valgrind ## Takes these counts as those to compare with from now on
+	benches/check.sh accept
+
+.PHONY: setup-valgrind
+setup-valgrind: setup
+	@command -v valgrind >/dev/null || { \
+	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	    echo "installing: valgrind"; \
+	    $$sudo apt-get update -qq; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valgrind >/dev/null; \
+	}
 
 .PHONY: image
 image: ## Builds the container image, mynah:latest
