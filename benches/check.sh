@@ -63,7 +63,7 @@ while read -r name times; do
     fi
     verdict=$(awk -v before="$before" -v now="$now" -v limit="$limit" 'BEGIN {
         change = (now / before - 1) * 100
-        printf "%+.2f %%%s", change, change > limit ? "  more than " limit " %" : ""
+        printf "%+.2f %%%s", change, (change > limit ? "  more than " limit " %" : "")
     }')
     printf '%-16s %12d %12d %9s\n' "$name" "$before" "$now" "$verdict"
     case $verdict in *more*) failed="$failed $name" ;; esac

@@ -9,9 +9,7 @@
 )]
 
 use std::{
-    cell::Cell,
     hint::black_box,
-    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,7 +34,7 @@ const ENTRIES: usize = 20_000;
 const AT_ONCE: usize = 40;
 
 /// How many times the cache is written, and as often is it not.
-const ROUNDS: usize = 15;
+const ROUNDS: u64 = 15;
 
 /// How long one time is watched: longer than writing takes.
 const WATCHED: Duration = Duration::from_millis(700);
@@ -115,6 +113,10 @@ fn each_hit() {
     let kept = filled(&keys);
     let mut took = histogram();
     for round in 0..1_000_000_usize {
+        if round % AT_ONCE == 0 {
+            // As the actor does between two messages.
+            kept.tidy();
+        }
         let key = &keys[round * 7919 % ENTRIES];
         let began = Instant::now();
         let found = black_box(kept.get(key));
@@ -162,48 +164,48 @@ async fn fill(link: &Link<Cache>, keys: &[Key]) {
     }
 }
 
-/// The longest that a task on this thread waited for its turn while the time ran.
-async fn longest_wait() -> Duration {
-    let (began, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
+/// Asks as a translator does, again and again while the time runs; answers how long each answer took.
+async fn asked(link: &Link<Cache>, keys: &[Key], round: usize) -> Histogram<u64> {
+    let (began, mut took) = (Instant::now(), histogram());
     while began.elapsed() < WATCHED {
-        tokio::task::yield_now().await;
-        longest = longest.max(last.elapsed());
-        last = Instant::now();
+        let at = round + usize::try_from(took.len()).unwrap() * AT_ONCE;
+        let some = (0..AT_ONCE).map(|number| keys[(at + number) * 7919 % ENTRIES]).collect();
+        let asked = Instant::now();
+        link.ask(Look(some)).await.unwrap();
+        took.record(nanos(asked.elapsed())).unwrap();
+        sleep(Duration::from_millis(1)).await;
     }
-    longest
+    took
 }
 
-/// On one thread, a cache that is written every other time, and a task that wants its turn again and again.
-fn pauses() {
-    let keys = keys();
-    let folder = tempfile::tempdir().unwrap();
-    let (mut with, mut without) = (histogram(), histogram());
-    System::new().block_on(async {
-        let settings = CacheSettings {
-            max_entries: 2 * ENTRIES as u64,
-            ttl: Duration::from_hours(24),
-            file: folder.path().join("cache.jsonl"),
-            snapshot_interval: 2 * WATCHED,
+/// A cache that is written every other time, and somebody who asks it all the while.
+async fn pauses() {
+    let (keys, arbiter, folder) = (keys(), Arbiter::new(), tempfile::tempdir().unwrap());
+    let link = start(&arbiter, &folder, 2 * WATCHED).await;
+    let written =
+        || std::fs::metadata(folder.path().join("cache.jsonl")).and_then(|file| file.modified()).ok();
+    fill(&link, &keys).await;
+    let [mut with, mut without, mut longest_with, mut longest_without] = [(); 4].map(|()| histogram());
+    let mut round = 0;
+    while longest_with.len() < ROUNDS || longest_without.len() < ROUNDS {
+        let before = written();
+        // Something new, or there is nothing to write.
+        link.ask(Fill(vec![(fresh(round), entry(0))])).await.unwrap();
+        let took = asked(&link, &keys, round).await;
+        let (all, longest) = if written() == before {
+            (&mut without, &mut longest_without)
+        } else {
+            (&mut with, &mut longest_with)
         };
-        let link = Cache::unattended(settings);
-        let written =
-            || std::fs::metadata(folder.path().join("cache.jsonl")).and_then(|file| file.modified()).ok();
-        fill(&link, &keys).await;
-        // It was filled before its first interval is over.
-        let writes = Rc::new(Cell::new(0_usize));
-        while with.len() < ROUNDS as u64 || without.len() < ROUNDS as u64 {
-            let before = written();
-            // Something new, or there is nothing to write.
-            link.ask(Fill(vec![(fresh(writes.get()), entry(0))])).await.unwrap();
-            let longest = longest_wait().await;
-            let into = if written() == before { &mut without } else { &mut with };
-            into.record(nanos(longest)).unwrap();
-            writes.set(writes.get() + 1);
-            sleep(Duration::from_millis(20)).await;
-        }
-    });
-    told("the longest wait for a turn, nothing written", &without);
-    told("the longest wait for a turn, 20,000 entries written", &with);
+        longest.record(took.max()).unwrap();
+        all.add(took).unwrap();
+        round += 1;
+    }
+    told("an answer, nothing written", &without);
+    told("an answer, 20,000 entries written meanwhile", &with);
+    told("the longest answer of each time, nothing written", &longest_without);
+    told("the longest answer of each time, 20,000 entries written meanwhile", &longest_with);
+    arbiter.stop();
 }
 
 fn fresh(number: usize) -> Key {
@@ -215,6 +217,6 @@ fn main() {
     benches();
     each_hit();
     System::new().block_on(each_look());
-    pauses();
+    System::new().block_on(pauses());
     Criterion::default().configure_from_args().final_summary();
 }

@@ -11,6 +11,7 @@ pub mod warm_up;
 
 use std::{
     collections::HashMap,
+    future::ready,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, TryLockError,
@@ -289,10 +290,12 @@ impl Wait {
 impl Handler<Look> for Cache {
     type Result = MessageResult<Look>;
 
-    fn handle(&mut self, Look(keys): Look, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Look(keys): Look, ctx: &mut Self::Context) -> Self::Result {
         failpoint::reach("cache.handler");
         let answers = keys.into_iter().map(|key| self.answer(key)).collect();
         self.pulse.progress();
+        // When the answer is on its way.
+        ctx.spawn(ready(()).into_actor(self).map(|(), cache, _| cache.kept.tidy()));
         MessageResult(answers)
     }
 }
