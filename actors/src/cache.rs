@@ -11,7 +11,6 @@ pub mod warm_up;
 
 use std::{
     collections::HashMap,
-    future::ready,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, TryLockError,
@@ -110,7 +109,7 @@ impl Cache {
             Ok(before) => {
                 is_bare = before.is_empty();
                 for (key, entry) in before {
-                    kept.insert(key, entry);
+                    kept.insert(key, &entry);
                 }
             }
             // A cache can be made anew; the service goes on without it.
@@ -166,7 +165,7 @@ impl Cache {
         };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        self.kept.insert(key, Entry { text: text.clone(), expires });
+        self.kept.insert(key, &Entry { text: text.clone(), expires });
         self.changed = true;
         for sender in waiting {
             let _ = sender.send(Answer::Hit(text.clone()));
@@ -290,12 +289,10 @@ impl Wait {
 impl Handler<Look> for Cache {
     type Result = MessageResult<Look>;
 
-    fn handle(&mut self, Look(keys): Look, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Look(keys): Look, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("cache.handler");
         let answers = keys.into_iter().map(|key| self.answer(key)).collect();
         self.pulse.progress();
-        // When the answer is on its way.
-        ctx.spawn(ready(()).into_actor(self).map(|(), cache, _| cache.kept.tidy()));
         MessageResult(answers)
     }
 }
@@ -342,7 +339,7 @@ impl Handler<Fill> for Cache {
         self.is_bare = false;
         for (key, entry) in entries {
             if !self.kept.has(&key) && entry.expires > Timestamp::now() {
-                self.kept.insert(key, entry);
+                self.kept.insert(key, &entry);
                 self.changed = true;
             }
         }

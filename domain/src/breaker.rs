@@ -67,7 +67,10 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => Ok(()),
             State::Open { until, .. } if now < until => Err(until),
-            State::Trial { since, .. } if now < since + self.policy.trial => Err(since + self.policy.trial),
+            // A trial is over long before it is taken for lost: whoever waited for that would wait for nothing.
+            State::Trial { since, times } if now < since + self.policy.trial => {
+                Err((now + self.policy.pause.ceiling(times)).min(since + self.policy.trial))
+            }
             State::Open { times, .. } | State::Trial { times, .. } => {
                 self.state = State::Trial { since: now, times };
                 Ok(())
@@ -129,7 +132,9 @@ mod tests {
         assert!(breaker.is_open());
         let later = now + 2 * SECOND;
         assert_eq!(breaker.permit(later), Ok(()), "the trial");
-        assert_eq!(breaker.permit(later), Err(later + 60 * SECOND), "only one");
+        assert_eq!(breaker.permit(later), Err(later + 2 * SECOND), "only one");
+        let late = later + 59 * SECOND;
+        assert_eq!(breaker.permit(late), Err(later + 60 * SECOND), "until it is taken for lost");
         breaker.hear(Heard::Answer, later, 1.0);
         assert!(!breaker.is_open());
         assert_eq!(breaker.permit(later), Ok(()));

@@ -1,13 +1,11 @@
-//! What the cache keeps: translations by key, the least recently used of them gone first, each for its time.
+//! What the cache keeps: translations by key, those that are used least gone first, each for its time. A translation is
+//! packed into one text, because there may be very many and hardly any is asked for at a time.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use moka::{Expiry, policy::EvictionPolicy, sync};
 use mynah_domain::text::MaskedText;
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, sync};
 
 use super::Key;
 
@@ -20,52 +18,124 @@ pub struct Entry {
     pub expires: Timestamp,
 }
 
-/// The translations. Clones share them, on any thread.
+/// An entry as it lies in memory: as JSON, with its end in milliseconds since 1970.
 #[derive(Clone)]
-pub struct Kept(sync::Cache<Key, Entry>);
+struct Packed {
+    text: Arc<str>,
+    expires: i64,
+}
 
-struct UntilItExpires;
+impl Packed {
+    /// None where serde cannot write it, which it can.
+    fn of(entry: &Entry) -> Option<Self> {
+        let text = serde_json::to_string(&*entry.text).ok()?;
+        Some(Self { text: text.into(), expires: entry.expires.as_millisecond() })
+    }
 
-impl Expiry<Key, Entry> for UntilItExpires {
-    fn expire_after_create(&self, _: &Key, entry: &Entry, _: Instant) -> Option<Duration> {
-        Some(Duration::try_from(entry.expires.duration_since(Timestamp::now())).unwrap_or_default())
+    fn unpack(&self) -> Option<Entry> {
+        let text = serde_json::from_str(&self.text).ok()?;
+        // The end of the calendar is no whole millisecond of it.
+        let expires = Timestamp::from_millisecond(self.expires).unwrap_or(Timestamp::MAX);
+        Some(Entry { text: Arc::new(text), expires })
+    }
+
+    fn is_over(&self) -> bool {
+        self.expires <= Timestamp::now().as_millisecond()
     }
 }
+
+/// The translations. Clones share them, on any thread.
+#[derive(Clone)]
+pub struct Kept(Arc<sync::Cache<Key, Packed>>);
 
 impl Kept {
     /// Room for so many.
     pub fn new(max_entries: u64) -> Self {
-        let entries = sync::Cache::builder()
-            .max_capacity(max_entries)
-            .eviction_policy(EvictionPolicy::lru())
-            .expire_after(UntilItExpires)
+        // One actor asks, so it is one piece: many would each have room for a part.
+        let options = OptionsBuilder::new()
+            .shards(1)
+            .estimated_items_capacity(usize::try_from(max_entries).unwrap_or(usize::MAX))
+            .weight_capacity(max_entries)
             .build();
-        Self(entries)
+        let cache = match options {
+            Ok(options) => sync::Cache::with_options(
+                options,
+                UnitWeighter,
+                DefaultHashBuilder::default(),
+                sync::DefaultLifecycle::default(),
+            ),
+            // Only a part that is missing would make them none, and none is.
+            Err(_) => sync::Cache::new(usize::try_from(max_entries).unwrap_or(usize::MAX)),
+        };
+        Self(Arc::new(cache))
     }
 
     /// The translation of a key.
     pub fn get(&self, key: &Key) -> Option<Arc<MaskedText>> {
-        self.0.get(key).map(|entry| entry.text)
+        let packed = self.0.get(key)?;
+        if packed.is_over() {
+            self.0.remove(key);
+            return None;
+        }
+        packed.unpack().map(|entry| entry.text)
     }
 
     /// Keeps one, in the place of another.
-    pub fn insert(&self, key: Key, entry: Entry) {
-        self.0.insert(key, entry);
+    pub fn insert(&self, key: Key, entry: &Entry) {
+        if let Some(packed) = Packed::of(entry) {
+            self.0.insert(key, packed);
+        }
     }
 
     /// Whether there is one for a key, which does not make it any younger.
     pub fn has(&self, key: &Key) -> bool {
-        self.0.contains_key(key)
+        self.0.peek(key).is_some_and(|packed| !packed.is_over())
     }
 
-    /// Puts in order which were used last. Left to itself this is done by every sixty-fourth hit, which then takes ten times
-    /// as long as the others.
-    pub fn tidy(&self) {
-        self.0.run_pending_tasks();
+    /// Every one whose time is not over, in no order. Nobody waits for longer than one takes to be copied.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
+        let live = self.0.iter().filter(|(_, packed)| !packed.is_over());
+        live.filter_map(|(key, packed)| Some((key, packed.unpack()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mynah_domain::{Style, text::mask};
+
+    use super::*;
+
+    fn key(number: usize) -> Key {
+        let [en, es] = ["en", "es"].map(|code| code.parse().unwrap());
+        Key::new(&number.to_string(), (en, es), &Style::default(), &[], 280, "test")
     }
 
-    /// Every one, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (Arc<Key>, Entry)> + '_ {
-        self.0.iter()
+    fn entry(text: &str, left: Duration) -> Entry {
+        Entry { text: Arc::new(mask(text).text), expires: Timestamp::now() + left }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_as_it_was_for_its_time() {
+        let kept = Kept::new(10);
+        let text = "Read \"this\" 7 times: https://example.com \u{1}0\u{1} #now";
+        kept.insert(key(1), &entry(text, Duration::from_hours(1)));
+        kept.insert(key(2), &entry(text, Duration::ZERO));
+        assert_eq!(*kept.get(&key(1)).unwrap(), mask(text).text);
+        assert!(kept.has(&key(1)) && !kept.has(&key(2)));
+        assert_eq!(kept.iter().count(), 1);
+        assert!(kept.get(&key(2)).is_none());
+    }
+
+    #[test]
+    fn there_are_never_more_than_there_is_room_for_and_what_is_used_stays() {
+        let kept = Kept::new(100);
+        for number in 0..1000 {
+            kept.insert(key(number), &entry("Hello", Duration::from_hours(1)));
+            kept.get(&key(0));
+        }
+        assert!(kept.iter().count() <= 100);
+        assert!(kept.has(&key(0)));
     }
 }
