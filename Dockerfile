@@ -3,6 +3,7 @@ FROM rust:1-bookworm AS build
 WORKDIR /src
 # Dependencies first, with empty crates in place of ours: a change to our code does not compile them again.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY domain/Cargo.toml domain/
 COPY actors/Cargo.toml actors/
 COPY sandbox/Cargo.toml sandbox/

@@ -12,7 +12,7 @@ use std::{
 
 use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{PATIENCE, Running, Said, Town, numbered, numbers, until};
+use support::{PATIENCE, Running, Said, Town, message, numbered, numbers, until};
 
 /// Runs a command to its end.
 fn said(town: &Town, args: &[&str]) -> Said {
@@ -195,8 +195,7 @@ async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
     assert!(table.out.starts_with("JOB") && table.out.contains("held (refused)"), "{}", table.out);
     assert!(table.out.contains("not permitted") && table.out.contains("There are more"), "{}", table.out);
     let all = shown(&town, &["jobs"]);
-    let first =
-        all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == "Message 1 from the town hall");
+    let first = all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == message(1).as_str());
     let first = first.unwrap().clone();
     assert!(first["translation"][0].as_str().unwrap().contains(" 1 "), "{first}");
     assert_eq!((&first["kind"], &first["target"]), (&json!("refused"), &json!("x:town_es")));
@@ -236,8 +235,7 @@ async fn what_is_ready_on_a_paused_account_can_be_skipped_before_it_is_said() {
     let running = service(&town).await;
     until("all are ready", || jobs(&town, &["--state", "ready"]).len() == 3).await;
     let all = shown(&town, &["jobs"]);
-    let second =
-        all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == "Message 2 from the town hall");
+    let second = all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == message(2).as_str());
     said(&town, &["jobs", "skip", &second.unwrap()["id"].to_string()]).is_done();
     said(&town, &["resume", "town_es"]).is_done();
     town.until_published("es", 2).await;

@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use mynah_sandbox::{Endpoint, RateLimits, Sandbox, SandboxConfig, TimelinePost};
-use support::{PATIENCE, Running, SOURCE, Signal, Town, numbered, numbers, signal, until};
+use support::{PATIENCE, Running, SOURCE, Signal, Town, message, numbered, numbers, signal, until};
 
 /// A service on a town that has said so much, with polls close together.
 async fn service(texts: usize, languages: &[&str], engines: &str, settings: &[&str]) -> (Town, Running) {
@@ -172,9 +172,7 @@ async fn one_that_does_not_go_on_is_set_aside_and_the_rest_of_its_account_is_sai
 
 /// Two threads of three; X refuses the second answer.
 async fn refused_answer(threads: &str) -> Town {
-    let post = |number: usize, thread: &str| {
-        TimelinePost::new(format!("Message {number} from the town hall")).in_thread(thread)
-    };
+    let post = |number: usize, thread: &str| TimelinePost::new(message(number)).in_thread(thread);
     let timeline = vec![post(1, "a"), post(2, "a"), post(3, "a"), post(4, "b"), post(5, "b")];
     let mut town = Town::with_timeline(timeline, &["es"], "gemini").await;
     town.settings.push(format!("publisher.threads={threads}"));

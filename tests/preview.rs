@@ -6,7 +6,7 @@ mod support;
 use std::{io::Write as _, process::Stdio};
 
 use serde_json::{Value, json};
-use support::{Said, Town, numbered};
+use support::{Said, Town, message, numbered};
 
 /// Runs it with `text` on its standard input.
 fn preview(town: &Town, args: &[&str], text: &str) -> Said {
@@ -65,7 +65,7 @@ async fn a_post_is_shown_by_its_number_and_by_its_link() {
     let id = town.sandbox.posts()[0].id;
     for which in [id.to_string(), format!("https://x.com/town/status/{id}")] {
         let shown = shown(&town, &[&which], "");
-        assert_eq!(shown["source"]["text"], "Message 1 from the town hall");
+        assert_eq!(shown["source"]["text"], message(1));
         assert!(shown["targets"][0]["text"].as_str().unwrap().contains(" 1 "));
     }
     let gone = preview(&town, &["1"], "");

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{PATIENCE, Town, numbered, until};
+use support::{PATIENCE, Town, message, numbered, until};
 
 async fn service(town: &Town) -> (support::Running, String) {
     let running = town.start(&["run"]);
@@ -53,7 +53,7 @@ async fn it_is_not_ready_while_the_source_or_every_engine_is_silent_and_is_so_ag
 
     town.order_faults(r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"status": 503}}]}"#);
     for number in 2..8 {
-        town.say(&format!("Something else about the {number} bridges"));
+        town.say(&message(number));
     }
     until_ready_says(&url, 503, "no engine answers: gemini").await;
     town.order_faults(r#"{"rules": []}"#);

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The most jobs that are said in a row. After a crash in its middle each of them is looked up.
-const IN_A_ROW: usize = 32;
+const IN_A_ROW: usize = 64;
 
 /// How often a message that X calls a repetition is looked for before it is held as one.
 const LOOKS: u32 = 3;

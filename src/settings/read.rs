@@ -184,7 +184,7 @@ fn transport(reader: &mut Reader<'_>) -> Option<Transport> {
 }
 
 fn router(reader: &mut Reader<'_>) -> Option<RouterSettings> {
-    let queue = reader.by_preset("router.queue", ["1000", "2000", "100"], count(1..=1_000_000));
+    let queue = reader.by_preset("router.queue", ["1000", "1000", "100"], count(1..=1_000_000));
     Some(RouterSettings { queue: queue? })
 }
 

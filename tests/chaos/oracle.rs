@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use mynah_sandbox::TimelinePost;
 
-use crate::support::{Town, account, numbers};
+use crate::support::{Town, account, message, numbers};
 
 pub(crate) const LANGUAGES: [&str; 3] = ["es", "ca", "fr"];
 
@@ -20,7 +20,7 @@ pub(crate) async fn town(posts: usize, seed: u64) -> Town {
 
 /// Every tenth post begins a thread of three.
 pub(crate) fn post(number: usize) -> TimelinePost {
-    let post = TimelinePost::new(format!("Message {number} from the town hall"));
+    let post = TimelinePost::new(message(number));
     if number % 10 <= 2 { post.in_thread(format!("thread-{}", number / 10)) } else { post }
 }
 

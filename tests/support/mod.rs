@@ -280,7 +280,22 @@ impl Drop for Running {
 
 /// Texts that differ, with a number to know them by.
 pub(crate) fn numbered(count: usize) -> impl Iterator<Item = String> {
-    (1..=count).map(|number| format!("Message {number} from the town hall"))
+    (1..=count).map(message)
+}
+
+/// One of them. Each has a word of its own, or the cache would take them for the same with another number.
+pub(crate) fn message(number: usize) -> String {
+    format!("Message {number} from the town hall about {}", in_letters(number))
+}
+
+/// A word of its own for each number.
+fn in_letters(mut number: usize) -> String {
+    let mut word = String::new();
+    while number > 0 {
+        word.insert(0, char::from(b'a' + u8::try_from(number % 26).unwrap()));
+        number /= 26;
+    }
+    format!("Street{word}")
 }
 
 /// The numbers in what an account shows, in its order.
