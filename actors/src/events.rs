@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 pub enum Event {
     /// It is new on record. The reasons say on which targets it is not said; the moment, when its page arrived.
     Recorded(Arc<Post>, Vec<(TargetId, Option<Skip>)>, Instant),
-    /// All of it is on the target's account.
-    Published(Arc<Post>, TargetId, Translation),
+    /// All of it is on the target's account, and on record as that. The moment, when the router heard of it.
+    Published(Arc<Post>, TargetId, Translation, Instant),
     /// It was put aside.
     Held(Arc<Post>, TargetId, Hold),
     /// It was given up.

@@ -410,6 +410,7 @@ impl Desk {
 
     /// Writes what became of leased jobs, and moves them in their lines.
     async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
+        let heard = Instant::now();
         self.opened().await;
         let work = self.pulse.at_work();
         let changes = reports
@@ -422,7 +423,7 @@ impl Desk {
         let answers = self.parts.ledger.advance(changes).await?;
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
-                Ok(advanced) => self.moved(report, advanced),
+                Ok(advanced) => self.moved(report, advanced, heard),
                 Err(why @ ChangeError::Stale { .. }) => {
                     debug!(job = report.job.0, reason:% = why; "late report passed over");
                 }
@@ -437,7 +438,7 @@ impl Desk {
         Ok(())
     }
 
-    fn moved(&self, report: JobReport, advanced: Advanced) {
+    fn moved(&self, report: JobReport, advanced: Advanced, heard: Instant) {
         let Some(Moved { post, attempt, said }) =
             self.window.borrow_mut().moved(&report, advanced, self.now())
         else {
@@ -465,7 +466,7 @@ impl Desk {
                 let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
                 info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "published");
                 if let Some(translation) = said {
-                    feed.tell(|| Event::Published(post, target, translation));
+                    feed.tell(|| Event::Published(post, target, translation, heard));
                 }
             }
             JobEvent::Held(hold) => {

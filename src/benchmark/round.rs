@@ -38,7 +38,7 @@ pub struct Round {
     pub translations_per_second: f64,
     /// Publications in a second.
     pub publications_per_second: f64,
-    /// From the arrival of a post's page to its publication on one target, in milliseconds: half of them took at most this long.
+    /// From the arrival of a post's page to what X said to it on one target, in milliseconds: half of them took at most this long.
     pub p50_ms: f64,
     /// 95 of 100.
     pub p95_ms: f64,
@@ -140,11 +140,11 @@ impl Seen {
                 self.settled += jobs.iter().filter(|(_, skip)| skip.is_some()).count() as u64;
                 self.arrived.insert(post.id.0.clone(), *arrived);
             }
-            Event::Published(post, ..) => {
+            Event::Published(post, _, _, said) => {
                 self.settled += 1;
                 self.published += 1;
                 if let Some(arrived) = self.arrived.get(&post.id.0) {
-                    let micros = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    let micros = u64::try_from(said.duration_since(*arrived).as_micros()).unwrap_or(u64::MAX);
                     self.took.saturating_record(micros);
                 }
             }

@@ -167,7 +167,7 @@ impl Table {
                     .collect();
                 self.rows.insert(post.position, Row { post: post.clone(), cells });
             }
-            Event::Published(post, target, translation) => {
+            Event::Published(post, target, translation, _) => {
                 self.fill(post, target, translation.parts.join("  ⏎  "));
             }
             Event::Held(post, target, hold) => self.fill(post, target, format!("(held: {})", hold.reason)),

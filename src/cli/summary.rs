@@ -34,7 +34,7 @@ impl Summary {
                     self.tally(target).skipped += u64::from(skip.is_some());
                 }
             }
-            Event::Published(_, target, _) => self.tally(target).published += 1,
+            Event::Published(_, target, ..) => self.tally(target).published += 1,
             Event::Held(_, target, _) => self.tally(target).held += 1,
             Event::Failed(_, target, _) => self.tally(target).failed += 1,
         }
