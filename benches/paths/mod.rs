@@ -91,7 +91,7 @@ fn keying() -> Walk {
 fn hitting() -> Walk {
     let (kept, mask) = (Kept::new(1000), mask(POST));
     let (key, text) = (key(&mask), Arc::new(mask.text));
-    kept.insert(key, Entry { text, expires: Timestamp::now() + Duration::from_hours(24) });
+    kept.insert(key, &Entry { text, expires: Timestamp::now() + Duration::from_hours(24) });
     Box::new(move || {
         black_box(kept.get(black_box(&key)).unwrap());
     })
