@@ -1,7 +1,7 @@
 //! What was said before: posts that are on record as published on every target when a run begins, so that what a job costs
 //! can be held against how much is on record. Written by the ledger's own means, many to a transaction.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use mynah_domain::{
@@ -15,12 +15,15 @@ use mynah_domain::{
 use super::{Plan, Unmeasured};
 use crate::{
     app::service::source_name,
-    ledger::SqliteLedger,
+    ledger::{SqliteLedger, is_in_use},
     settings::{Settings, TargetSettings},
 };
 
 /// How many posts go into a transaction.
 const TOGETHER: usize = 500;
+
+/// How often to look whether the ledger is closed.
+const CLOSING: Duration = Duration::from_millis(10);
 
 /// Fills the ledger of a service that has not started yet; `progress` hears how many posts are on record.
 ///
@@ -55,6 +58,11 @@ pub async fn write(
             }
         }
         progress(last);
+    }
+    drop(ledger);
+    // Its thread closes the file in its own time.
+    while is_in_use(file).map_err(|error| told(&error))? {
+        actix_rt::time::sleep(CLOSING).await;
     }
     Ok(())
 }
