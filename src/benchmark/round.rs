@@ -1,4 +1,4 @@
-//! One run of a plan: from a service that starts with an empty ledger to the last publication.
+//! One run of a plan: from the first page that a service reads to the last publication.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,10 @@ pub struct Round {
     pub jobs: u64,
     /// How many of them were published.
     pub published: u64,
-    /// How long it took, in seconds.
+    /// From the start to the arrival of the first page, in milliseconds.
+    #[serde(default)]
+    pub start_ms: f64,
+    /// How long it took from then on, in seconds.
     pub seconds: f64,
     /// Translations in a second, those from the cache among them.
     pub translations_per_second: f64,
@@ -79,7 +82,7 @@ pub async fn run(
     }
     let (feed, mut events) = Feed::watched();
     let mut process = Process::new();
-    let (cpu, started) = (process.cpu(), Instant::now());
+    let started = Instant::now();
     let schedule = Schedule::Every(settings.source.poll_interval);
     let watch = Watch { feed, polls: None };
     let mut service = Service::start_with(&settings, schedule, watch, telemetry).await.map_err(Unmeasured)?;
@@ -88,9 +91,14 @@ pub async fn run(
     let mut interval = tokio::time::interval(LOOK);
     let mut last = Instant::now();
     let mut said = town.said(plan);
+    // What comes before the first page is the start's: a ledger of years is looked through for damage.
+    let mut work: Option<(Instant, Duration)> = None;
     while seen.settled < all {
         tokio::select! {
             Some(event) = events.recv() => {
+                if let (Event::Recorded(_, _, arrived), None) = (&event, work) {
+                    work = Some((*arrived, process.cpu()));
+                }
                 seen.see(&event);
                 last = Instant::now();
                 let enough = if plan.singly { seen.settled == (said * plan.languages.len()) as u64 } else { seen.arrived.len() == said };
@@ -109,12 +117,13 @@ pub async fn run(
             }
         }
     }
-    let took = started.elapsed();
-    let cpu = process.cpu().saturating_sub(cpu);
+    let (began, cpu) = work.unwrap_or((started, Duration::ZERO));
+    let (start, took, cpu) = (began - started, began.elapsed(), process.cpu().saturating_sub(cpu));
     process.look();
     let report = service.pipeline.links.stats.ask(Report).await.ok();
     service.stop().await;
-    Ok(seen.round(took, cpu, process.rss_max, report.as_ref(), ledger_size(data)))
+    let round = seen.round(took, cpu, process.rss_max, report.as_ref(), ledger_size(data));
+    Ok(Round { start_ms: start.as_secs_f64() * 1e3, ..round })
 }
 
 /// What became of jobs so far.
@@ -174,6 +183,7 @@ impl Seen {
         Round {
             jobs: self.settled,
             published: self.published,
+            start_ms: 0.0,
             seconds,
             translations_per_second: (hits + misses) / seconds,
             publications_per_second: self.published as f64 / seconds,

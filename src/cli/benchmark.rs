@@ -234,6 +234,7 @@ fn median(rounds: &[Round]) -> Option<Round> {
     Some(Round {
         jobs: first.jobs,
         published: whole(|round| round.published),
+        start_ms: of(|round| round.start_ms),
         seconds: of(|round| round.seconds),
         translations_per_second: of(|round| round.translations_per_second),
         publications_per_second: of(|round| round.publications_per_second),
@@ -252,9 +253,10 @@ fn median(rounds: &[Round]) -> Option<Round> {
 type Figure = (&'static str, fn(&Round) -> f64, usize);
 
 #[expect(clippy::cast_precision_loss, reason = "no run has 2^53 of anything")]
-const FIGURES: [Figure; 13] = [
+const FIGURES: [Figure; 14] = [
     ("published", |round| round.published as f64, 0),
-    ("seconds", |round| round.seconds, 2),
+    ("start → first page, ms", |round| round.start_ms, 0),
+    ("seconds from then on", |round| round.seconds, 2),
     ("translations a second", |round| round.translations_per_second, 0),
     ("publications a second", |round| round.publications_per_second, 0),
     ("arrived → said, p50 ms", |round| round.p50_ms, 1),
