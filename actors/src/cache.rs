@@ -37,7 +37,7 @@ use crate::{
 /// What the cache needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// The most translations it keeps; the least recently used go first.
+    /// The most translations it keeps; those that are used least go first.
     pub max_entries: u64,
     /// How long one is kept.
     pub ttl: Duration,

@@ -30,7 +30,7 @@ use mynah_domain::{
 use crate::{
     failpoint,
     pauses::{Paused, Pauses},
-    router::{Block, JobReport, PullPublications, ReportJobs, Router, ToSay},
+    router::{Block, JobReport, PullPublications, ReportJobs, Router, ToSay, first_part},
     stats::Meter,
     supervision::{Alive, Core, Link, Turn, shell::Stop},
     upstreams::Upstreams,
@@ -130,9 +130,8 @@ impl PublisherParts {
 
 /// What a job of one message says.
 fn draft_of(job: &Job) -> Draft {
-    let parts = job.translation.as_ref().map(|translation| &translation.parts);
-    let text = parts.and_then(|parts| parts.first()).cloned().unwrap_or_default();
-    Draft { text, reply_to: None, media: Vec::new() }
+    // The very words of its intent.
+    Draft { text: first_part(job).to_owned(), reply_to: None, media: Vec::new() }
 }
 
 /// The core of a publisher.

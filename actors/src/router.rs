@@ -704,7 +704,7 @@ fn lease_of(job: &Job) -> Vec<JobEvent> {
 }
 
 /// What a job of one message says.
-fn first_part(job: &Job) -> &str {
+pub(crate) fn first_part(job: &Job) -> &str {
     let parts = job.translation.as_ref().map(|translation| &translation.parts);
     parts.and_then(|parts| parts.first()).map_or("", String::as_str)
 }
