@@ -193,13 +193,9 @@ impl Core for Publisher {
             Ok(room) => room,
             Err(error) => return Turn::Fatal(error.to_string()),
         };
-        // Where a cap leaves no room, whoever is next is told so and nothing is begun.
-        let pull = PullPublications {
-            worker: self.alive.ticket(),
-            target: self.parts.target.id.clone(),
-            max: room.max(1),
-            begin: room > 0,
-        };
+        // Where a cap leaves no room, whoever is next is told so.
+        let target = self.parts.target.id.clone();
+        let pull = PullPublications { worker: self.alive.ticket(), target, room };
         let to_say = match stop.or(self.parts.router.ask_until_answered(pull)).await {
             None | Some(Ok(ToSay::Nothing)) => return Turn::Idle,
             Some(Err(error)) => return Turn::Fatal(error.to_string()),

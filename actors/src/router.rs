@@ -302,12 +302,10 @@ impl Desk {
         Ok(leased)
     }
 
-    /// Leases the next job in a target's order to its publisher, waiting until it is ready, and up to `max` in all that may
-    /// be said right behind it, those with the intents to say them. None to one that is dead.
+    /// Leases the next job in a target's order to its publisher, waiting until it is ready, and as many as there is room for that
+    /// may be said right behind it, those with the intents to say them. None to one that is dead.
     async fn lease_for_publication(&self, pull: &PullPublications) -> Result<ToSay, LedgerError> {
-        let PullPublications { worker, target, max, begin } = pull;
-        // Without the intents only one at a time is said.
-        let max = if *begin { *max } else { 1 };
+        let PullPublications { worker, target, room } = pull;
         let _asking = self.asks();
         self.opened().await;
         let what = Paused::Target(target.clone());
@@ -316,7 +314,7 @@ impl Desk {
             let picked = if self.parts.pauses.is_paused(&what) {
                 Picked::Nothing
             } else {
-                self.window.borrow_mut().pick_for_publication(&worker.holder, target, max)
+                self.window.borrow_mut().pick_for_publication(&worker.holder, target, (*room).max(1))
             };
             let (jobs, touched, begin) = match picked {
                 Picked::Nothing => {
@@ -324,7 +322,7 @@ impl Desk {
                     continue;
                 }
                 Picked::Alone { job, touched } => (vec![job], touched, false),
-                Picked::InARow(jobs) => (jobs, false, *begin),
+                Picked::InARow(jobs) => (jobs, false, *room > 0),
             };
             let wanted: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
             let mut leased = self.lease(jobs, begin).await?;
@@ -635,10 +633,9 @@ pub struct PullPublications {
     pub worker: Ticket,
     /// For which target.
     pub target: TargetId,
-    /// The most jobs it can take.
-    pub max: usize,
-    /// What is one message by itself is said at once: its intent is written with its lease.
-    pub begin: bool,
+    /// How many jobs of one message each it says at once: their intents are written with their leases. Where there is no room for
+    /// any, the next job is handed out with nothing begun.
+    pub room: usize,
 }
 
 /// What a publisher is to say.

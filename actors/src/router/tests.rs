@@ -205,7 +205,7 @@ impl Town {
     }
 
     fn publications(&self, worker: &Alive) -> actix::prelude::Request<Router, PullPublications> {
-        self.router.send(PullPublications { worker: worker.ticket(), target: es(), max: 4, begin: true })
+        self.router.send(PullPublications { worker: worker.ticket(), target: es(), room: 4 })
     }
 }
 
