@@ -28,6 +28,19 @@ async fn a_cache_that_was_lost_is_filled_from_what_was_published() {
 }
 
 #[actix_rt::test]
+async fn of_a_long_history_no_more_is_read_than_the_cache_can_hold() {
+    let said = ["We are live", "Full time", "Doors are open", "See you tomorrow"];
+    let mut town = Town::new(said, &["es"], "gemini").await;
+    town.once().is_done();
+    std::fs::remove_file(town.folder.path().join("data/cache.jsonl")).unwrap();
+    town.settings.push("cache.max_entries=3".into());
+    let running = town.start(&["run"]);
+    until("the cache is filled", || town.log().contains("the cache was filled from the ledger")).await;
+    assert_eq!(running.terminate(), Some(0));
+    assert!(town.log().contains("filled=3 read=3"), "{}", town.log());
+}
+
+#[actix_rt::test]
 async fn an_account_that_is_to_sound_otherwise_is_not_filled_with_what_it_said_before() {
     let town = Town::new(["We are live: https://example.com/1"], &["es", "fr"], "gemini").await;
     town.once().is_done();

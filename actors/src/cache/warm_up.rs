@@ -53,12 +53,23 @@ pub struct WarmUp {
     pub phrases: Vec<String>,
 }
 
+/// How far filling the cache from the ledger went.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Filled {
+    /// How many published jobs were read.
+    pub read: usize,
+    /// How many of them the cache knows now.
+    pub filled: usize,
+}
+
 impl WarmUp {
     /// Does all of it.
     pub async fn run(self) {
         match self.from_history().await {
-            Ok(0) => {}
-            Ok(filled) => info!(filled = filled; "the cache was filled from the ledger"),
+            Ok(Filled { filled: 0, .. }) => {}
+            Ok(Filled { filled, read }) => {
+                info!(filled = filled, read = read; "the cache was filled from the ledger");
+            }
             Err(error) => warn!(reason:% = error; "the cache is not filled from the ledger"),
         }
         if !self.phrases.is_empty() {
@@ -66,41 +77,46 @@ impl WarmUp {
         }
     }
 
-    /// Where nothing was kept from before, fills in what was published last and would still be kept; answers how much that
-    /// was.
+    /// Where nothing was kept from before, fills in what was published last and would still be kept.
     ///
     /// # Errors
     /// Where the ledger cannot be read.
-    pub async fn from_history(&self) -> Result<usize, LedgerError> {
+    pub async fn from_history(&self) -> Result<Filled, LedgerError> {
         // Who was styled otherwise then is to be heard in the style of today.
         let since = self.styled_since().await?;
         if !matches!(self.cache.ask(AskBare).await, Ok(true)) {
-            return Ok(0);
+            return Ok(Filled::default());
         }
-        let oldest = self.asking.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);
-        let (mut before, mut filled) = (None, 0);
-        loop {
-            let page = self.ledger.published(before, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(filled) };
+        let kept = self.asking.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);
+        let oldest = since.values().min().map_or(Timestamp::MAX, |since| kept.max(*since));
+        let (mut before, mut done) = (None, Filled::default());
+        // What is read is bounded as what is kept is: of a ledger of years, most may be of no use.
+        while done.read < self.max_entries {
+            let began = Instant::now();
+            let page = self.ledger.published(before, PAGE.min(self.max_entries - done.read)).await?;
+            let Some(last) = page.last() else { break };
             before = Some(last.id);
+            done.read += page.len();
             // Jobs are numbered as they came, and published nearly in that order.
             let is_the_end = page.iter().all(|said| said.at < oldest);
             for said in page.chunks(TURN) {
                 let fresh = said.iter().filter(|said| {
                     said.at >= oldest && since.get(&said.target).is_some_and(|since| said.at >= *since)
                 });
-                let mut entries: Vec<_> = fresh.filter_map(|said| self.entry(said)).collect();
-                entries.truncate(self.max_entries - filled);
-                filled += entries.len();
+                let entries: Vec<_> = fresh.filter_map(|said| self.entry(said)).collect();
+                done.filled += entries.len();
                 if self.cache.ask(Fill(entries)).await.is_err() {
-                    return Ok(filled);
+                    return Ok(done);
                 }
                 tokio::task::yield_now().await;
             }
-            if is_the_end || filled >= self.max_entries {
-                return Ok(filled);
+            if is_the_end {
+                break;
             }
+            // Half of a core's time is for the work.
+            actix_rt::time::sleep(began.elapsed()).await;
         }
+        Ok(done)
     }
 
     /// What a published job says about its key, where that is certain.
