@@ -13,6 +13,7 @@ use mynah_actors::{
     poller::Schedule,
     stats::{Report, StatsReport},
 };
+use mynah_domain::Post;
 use serde::{Deserialize, Serialize};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -101,7 +102,7 @@ pub async fn run(
                 }
                 seen.see(&event);
                 last = Instant::now();
-                let enough = if plan.singly { seen.settled == (said * plan.languages.len()) as u64 } else { seen.arrived.len() == said };
+                let enough = if plan.singly { seen.settled == (said * plan.languages.len()) as u64 } else { seen.recorded == said };
                 if said < plan.posts && enough {
                     town.say_more(plan, &settings).await?;
                     said = town.said(plan);
@@ -130,7 +131,9 @@ pub async fn run(
 struct Seen {
     settled: u64,
     published: u64,
-    arrived: HashMap<String, Instant>,
+    recorded: usize,
+    /// When the posts came that are not said everywhere yet, and on how many targets they are to be said.
+    arrived: HashMap<String, (Instant, usize)>,
     took: Histogram<u64>,
 }
 
@@ -138,7 +141,7 @@ impl Default for Seen {
     fn default() -> Self {
         // The bounds are constants that the library accepts: up to an hour in microseconds, one part in a thousand.
         let took = Histogram::new_with_max(3_600_000_000, 3).expect("the bounds are valid");
-        Self { settled: 0, published: 0, arrived: HashMap::new(), took }
+        Self { settled: 0, published: 0, recorded: 0, arrived: HashMap::new(), took }
     }
 }
 
@@ -146,19 +149,35 @@ impl Seen {
     fn see(&mut self, event: &Event) {
         match event {
             Event::Recorded(post, jobs, arrived) => {
-                self.settled += jobs.iter().filter(|(_, skip)| skip.is_some()).count() as u64;
-                self.arrived.insert(post.id.0.clone(), *arrived);
+                self.recorded += 1;
+                let to_say = jobs.iter().filter(|(_, skip)| skip.is_none()).count();
+                self.settled += (jobs.len() - to_say) as u64;
+                if to_say > 0 {
+                    self.arrived.insert(post.id.0.clone(), (*arrived, to_say));
+                }
             }
             Event::Published(post, _, _, said) => {
-                self.settled += 1;
                 self.published += 1;
-                if let Some(arrived) = self.arrived.get(&post.id.0) {
-                    let micros = u64::try_from(said.duration_since(*arrived).as_micros()).unwrap_or(u64::MAX);
+                if let Some(arrived) = self.settle(post) {
+                    let micros = u64::try_from(said.duration_since(arrived).as_micros()).unwrap_or(u64::MAX);
                     self.took.saturating_record(micros);
                 }
             }
-            Event::Held(..) | Event::Failed(..) => self.settled += 1,
+            Event::Held(post, ..) | Event::Failed(post, ..) => drop(self.settle(post)),
         }
+    }
+
+    /// One of a post's jobs is settled. Answers when the post came, and forgets it with its last job: what is kept here counts
+    /// as memory of what is measured.
+    fn settle(&mut self, post: &Post) -> Option<Instant> {
+        self.settled += 1;
+        let (arrived, left) = self.arrived.get_mut(&post.id.0)?;
+        let arrived = *arrived;
+        *left -= 1;
+        if *left == 0 {
+            self.arrived.remove(&post.id.0);
+        }
+        Some(arrived)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no run has 2^53 of anything")]
