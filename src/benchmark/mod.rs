@@ -48,17 +48,20 @@ pub enum Stream {
     Templated(u64),
 }
 
+/// What posts say, one after another.
+type Texts = Box<dyn Iterator<Item = String>>;
+
 impl Plan {
     /// How many posts are said at once.
     fn at_once(&self) -> usize {
         if self.singly { 1 } else { SHOWN }
     }
 
-    /// What the posts say.
-    pub fn texts(&self) -> Vec<String> {
+    /// What the posts say. Made when they are said: kept, they would count as memory of what is measured.
+    fn texts(&self) -> Texts {
         match self.stream {
-            Stream::Words(repeat) => texts::texts(self.posts, repeat),
-            Stream::Templated(stream) => texts::templated(self.posts, stream),
+            Stream::Words(repeat) => Box::new(texts::texts(self.posts, repeat)),
+            Stream::Templated(stream) => Box::new(texts::templated(self.posts, stream)),
         }
     }
 

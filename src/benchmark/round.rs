@@ -91,7 +91,7 @@ pub async fn run(
     let all = plan.jobs() as u64;
     let mut interval = tokio::time::interval(LOOK);
     let mut last = Instant::now();
-    let mut said = town.said(plan);
+    let mut said = town.said();
     // What comes before the first page is the start's: a ledger of years is looked through for damage.
     let mut work: Option<(Instant, Duration)> = None;
     while seen.settled < all {
@@ -105,7 +105,7 @@ pub async fn run(
                 let enough = if plan.singly { seen.settled == (said * plan.languages.len()) as u64 } else { seen.recorded == said };
                 if said < plan.posts && enough {
                     town.say_more(plan, &settings).await?;
-                    said = town.said(plan);
+                    said = town.said();
                 }
             }
             reason = service.ended() => return Err(Unmeasured(reason)),

@@ -55,56 +55,51 @@ const TEMPLATES: [&str; 5] = [
 ];
 
 /// So many posts, of which a share repeats a template with another link.
-pub fn texts(posts: usize, repeat: f64) -> Vec<String> {
+pub fn texts(posts: usize, repeat: f64) -> impl Iterator<Item = String> {
     let mut random = Rng::with_seed(20_261_123);
-    (1..=posts)
-        .map(|number| {
-            if random.f64() < repeat {
-                let template = TEMPLATES[random.usize(..TEMPLATES.len())];
-                return format!("{template} https://example.com/{number}");
-            }
-            let mut words: Vec<&str> =
-                (0..random.usize(6..18)).map(|_| WORDS[random.usize(..WORDS.len())]).collect();
-            let tag = if random.f64() < 0.2 { " #harbour" } else { "" };
-            words.dedup();
-            let link =
-                if random.f64() < 0.3 { format!(" https://example.com/{number}") } else { String::new() };
-            let mention = if random.f64() < 0.1 { " @harbour_city" } else { "" };
-            format!("{} {number}{mention}{tag}{link}", words.join(" "))
-        })
-        .collect()
+    (1..=posts).map(move |number| {
+        if random.f64() < repeat {
+            let template = TEMPLATES[random.usize(..TEMPLATES.len())];
+            return format!("{template} https://example.com/{number}");
+        }
+        let mut words: Vec<&str> =
+            (0..random.usize(6..18)).map(|_| WORDS[random.usize(..WORDS.len())]).collect();
+        let tag = if random.f64() < 0.2 { " #harbour" } else { "" };
+        words.dedup();
+        let link = if random.f64() < 0.3 { format!(" https://example.com/{number}") } else { String::new() };
+        let mention = if random.f64() < 0.1 { " @harbour_city" } else { "" };
+        format!("{} {number}{mention}{tag}{link}", words.join(" "))
+    })
 }
 
 /// So many posts of an account that says much in the same words: a club's scores, the weather, what is live, with the numbers,
 /// names and links of the day. Each stream is another day.
-pub fn templated(posts: usize, stream: u64) -> Vec<String> {
+pub fn templated(posts: usize, stream: u64) -> impl Iterator<Item = String> {
     const NAMES: [&str; 6] = ["rovers", "united_fc", "the_wanderers", "athletic", "city_fc", "olympic"];
     let mut random = Rng::with_seed(20_261_125 + stream);
-    (1..=posts)
-        .map(|number| {
-            let other = NAMES[random.usize(..NAMES.len())];
-            let (ours, theirs) = (random.u32(..6).min(random.u32(..6)), random.u32(..6).min(random.u32(..6)));
-            let minute = random.u32(1..=90);
-            let (low, warmer) = (random.u32(3..18), random.u32(2..12));
-            let high = low + warmer;
-            let (hour, quarter) = (random.u32(8..22), random.u32(..4) * 15);
-            let said = match random.u32(..12) {
-                0 => format!("Full time: #Harbour {ours}-{theirs} @{other}"),
-                1 => format!("Half time: #Harbour {ours}-{theirs} @{other}"),
-                2 => format!("Goal! #Harbour {ours}-{theirs} @{other} in minute {minute}"),
-                3 => format!("Substitution in minute {minute} against @{other}"),
-                4 => format!("Weather today: between {low}°C and {high}°C"),
-                5 => format!("Strong wind tonight, up to {} km/h on the coast", random.u32(30..120)),
-                6 => format!("The sea has {}.{}°C this morning", random.u32(9..24), random.u32(..10)),
-                7 => "We are live, join us".to_owned(),
-                8 => format!("We are live at {hour}:{quarter:02}, join us"),
-                9 => format!("Tickets against @{other} from {} €", random.u32(2..12) * 5),
-                10 => format!("{} people came to the market today", random.u32(100..1000)),
-                _ => format!("Thank you @{other}, see you on Saturday 🎉"),
-            };
-            format!("{said} https://example.com/{stream}/{number}")
-        })
-        .collect()
+    (1..=posts).map(move |number| {
+        let other = NAMES[random.usize(..NAMES.len())];
+        let (ours, theirs) = (random.u32(..6).min(random.u32(..6)), random.u32(..6).min(random.u32(..6)));
+        let minute = random.u32(1..=90);
+        let (low, warmer) = (random.u32(3..18), random.u32(2..12));
+        let high = low + warmer;
+        let (hour, quarter) = (random.u32(8..22), random.u32(..4) * 15);
+        let said = match random.u32(..12) {
+            0 => format!("Full time: #Harbour {ours}-{theirs} @{other}"),
+            1 => format!("Half time: #Harbour {ours}-{theirs} @{other}"),
+            2 => format!("Goal! #Harbour {ours}-{theirs} @{other} in minute {minute}"),
+            3 => format!("Substitution in minute {minute} against @{other}"),
+            4 => format!("Weather today: between {low}°C and {high}°C"),
+            5 => format!("Strong wind tonight, up to {} km/h on the coast", random.u32(30..120)),
+            6 => format!("The sea has {}.{}°C this morning", random.u32(9..24), random.u32(..10)),
+            7 => "We are live, join us".to_owned(),
+            8 => format!("We are live at {hour}:{quarter:02}, join us"),
+            9 => format!("Tickets against @{other} from {} €", random.u32(2..12) * 5),
+            10 => format!("{} people came to the market today", random.u32(100..1000)),
+            _ => format!("Thank you @{other}, see you on Saturday 🎉"),
+        };
+        format!("{said} https://example.com/{stream}/{number}")
+    })
 }
 
 #[cfg(test)]
@@ -115,15 +110,15 @@ mod tests {
 
     #[test]
     fn templated_posts_are_all_different_and_so_are_their_streams() {
-        let all = [templated(2000, 1), templated(2000, 2)].concat();
+        let all: Vec<String> = templated(2000, 1).chain(templated(2000, 2)).collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), 4000);
-        assert_eq!(templated(2000, 1), all[..2000]);
+        assert!(templated(2000, 1).eq(all[..2000].iter().cloned()));
         assert!(all.iter().all(|text| text.chars().count() < 200));
     }
 
     #[test]
     fn no_two_posts_say_the_same_and_each_fits() {
-        let texts = texts(2000, 0.5);
+        let texts: Vec<String> = texts(2000, 0.5).collect();
         assert_eq!(texts.iter().collect::<HashSet<_>>().len(), 2000);
         assert!(texts.iter().all(|text| text.chars().count() < 200));
         let repeated =

@@ -2,7 +2,7 @@
 //! settings that lead to it.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     env, fs,
     io::{BufRead as _, BufReader},
@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Plan, Unmeasured};
+use super::{Plan, Texts, Unmeasured};
 use crate::{
     http_client::{HttpClient, Limits, Request},
     settings::{self, Needed, Settings, SettingsSources},
@@ -29,7 +29,8 @@ pub struct Town {
     sandbox: Child,
     folder: PathBuf,
     /// What is said when what was said before is on record.
-    unsaid: RefCell<Vec<String>>,
+    unsaid: RefCell<Texts>,
+    said: Cell<usize>,
 }
 
 impl Town {
@@ -41,8 +42,8 @@ impl Town {
         let told = |what: &str, error: &dyn std::fmt::Display| Unmeasured(format!("{what}: {error}"));
         let timeline = folder.join("timeline.txt");
         let mut texts = plan.texts();
-        let unsaid = RefCell::new(texts.split_off(texts.len().min(plan.at_once())));
-        fs::write(&timeline, texts.join("\n"))
+        let first: Vec<String> = texts.by_ref().take(plan.at_once()).collect();
+        fs::write(&timeline, first.join("\n"))
             .map_err(|error| told("the posts cannot be written", &error))?;
         let languages: Vec<&str> = plan.languages.iter().map(|language| language.code()).collect();
         let program = env::current_exe().map_err(|error| told("this program cannot be found", &error))?;
@@ -63,7 +64,8 @@ impl Town {
             .spawn()
             .map_err(|error| told("the sandbox does not start", &error))?;
         let said = sandbox.stdout.take().map(BufReader::new);
-        let town = Self { sandbox, folder: folder.to_owned(), unsaid };
+        let (folder, unsaid, count) = (folder.to_owned(), RefCell::new(texts), Cell::new(first.len()));
+        let town = Self { sandbox, folder, unsaid, said: count };
         let ready =
             said.into_iter().flat_map(|said| said.lines().map_while(Result::ok)).any(|line| line == READY);
         if ready {
@@ -74,8 +76,8 @@ impl Town {
     }
 
     /// How many of the plan's posts were said.
-    pub fn said(&self, plan: &Plan) -> usize {
-        plan.posts - self.unsaid.borrow().len()
+    pub fn said(&self) -> usize {
+        self.said.get()
     }
 
     /// Says as many of the posts that are left as a network shows at once.
@@ -83,11 +85,8 @@ impl Town {
     /// # Errors
     /// Where the sandbox does not take them.
     pub async fn say_more(&self, plan: &Plan, settings: &Settings) -> Result<(), Unmeasured> {
-        let more: Vec<String> = {
-            let mut unsaid = self.unsaid.borrow_mut();
-            let count = unsaid.len().min(plan.at_once());
-            unsaid.drain(..count).collect()
-        };
+        let more: Vec<String> = self.unsaid.borrow_mut().by_ref().take(plan.at_once()).collect();
+        self.said.set(self.said.get() + more.len());
         let url =
             settings.x.base_url.join("_sandbox/posts").map_err(|error| Unmeasured(error.to_string()))?;
         let http = HttpClient::new(Limits::default());
