@@ -9,6 +9,7 @@ mod inspect;
 mod line;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};
@@ -36,6 +37,7 @@ use mynah_domain::{
     },
 };
 use tokio::sync::Notify;
+use waiting::Waiting;
 
 use crate::{
     events::{Event, Feed},
@@ -106,6 +108,7 @@ impl Router {
             parts,
             pulse: seat.pulse(),
             window: RefCell::new(window),
+            waiting: Waiting::default(),
             work: Notify::new(),
             ready: Notify::new(),
             changed: Notify::new(),
@@ -165,6 +168,7 @@ struct Desk {
     parts: RouterParts,
     pulse: Pulse,
     window: RefCell<Window>,
+    waiting: Waiting,
     /// Something may be translated.
     work: Notify,
     /// Something may be published.
@@ -308,18 +312,22 @@ impl Desk {
         let PullPublications { worker, target, room } = pull;
         let _asking = self.asks();
         self.opened().await;
-        let what = Paused::Target(target.clone());
         while worker.is_valid() {
             let ready = self.ready.notified();
-            let picked = if self.parts.pauses.is_paused(&what) {
+            let picked = if self.is_paused(target) {
                 Picked::Nothing
             } else {
                 self.window.borrow_mut().pick_for_publication(&worker.holder, target, (*room).max(1))
             };
             let (jobs, touched, begin) = match picked {
                 Picked::Nothing => {
+                    let waiter = self.waiting.enter(pull);
                     ready.await;
-                    continue;
+                    let begun = waiter.leave();
+                    if begun.is_empty() {
+                        continue;
+                    }
+                    return Ok(ToSay::Begun(begun));
                 }
                 Picked::Alone { job, touched } => (vec![job], touched, false),
                 Picked::InARow(jobs) => (jobs, false, *room > 0),
@@ -344,6 +352,10 @@ impl Desk {
             }
         }
         Ok(ToSay::Nothing)
+    }
+
+    fn is_paused(&self, target: &TargetId) -> bool {
+        self.parts.pauses.is_paused(&Paused::Target(target.clone()))
     }
 
     /// Takes back jobs that were leased and are in nobody's hand. A publisher may end while its lease is being written: what is
@@ -406,22 +418,29 @@ impl Desk {
         Ok(leased)
     }
 
-    /// Writes what became of leased jobs, and moves them in their lines.
+    /// Writes what became of leased jobs, and moves them in their lines. What is translated while its publisher waits for it is
+    /// begun in the same transaction.
     async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
         let heard = Instant::now();
         self.opened().await;
         let work = self.pulse.at_work();
+        let at_once = self.waiting.at_once(&reports, &self.window.borrow(), |target| self.is_paused(target));
         let changes = reports
             .iter()
             .map(|report| {
-                let events = report.lease.iter().chain(&report.events).cloned().collect();
+                let events = report.lease.iter().chain(&report.events).cloned();
+                let events = events.chain(at_once.events_of(report)).collect();
                 Change { job: report.job, token: report.token, events }
             })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
+        let mut granted = HashMap::new();
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
-                Ok(advanced) => self.moved(report, advanced, heard),
+                Ok(advanced) => {
+                    granted.insert(report.job, (report.position, report.job));
+                    self.moved(report, advanced, heard);
+                }
                 Err(why @ ChangeError::Stale { .. }) => {
                     debug!(job = report.job.0, reason:% = why; "late report passed over");
                 }
@@ -430,6 +449,18 @@ impl Desk {
                     self.window.borrow_mut().forget(&report.target, (report.position, report.job));
                 }
             }
+        }
+        for (target, waiting::Row { worker, jobs }) in at_once.rows() {
+            let mut begun: Vec<Job> = {
+                let mut window = self.window.borrow_mut();
+                let granted = jobs.iter().filter_map(|job| granted.get(job));
+                granted.filter_map(|place| window.begun(&target, *place, &worker.holder)).collect()
+            };
+            // Behind one that was refused, order lets nobody pass.
+            let in_order = begun.iter().zip(&jobs).take_while(|(job, wanted)| job.id == **wanted).count();
+            let mut astray = begun.split_off(in_order);
+            astray.extend(self.waiting.hand(&target, &worker, begun).err().unwrap_or_default());
+            Box::pin(self.take_back(astray, true)).await?;
         }
         self.refill_and_stir().await?;
         work.done();

@@ -156,9 +156,14 @@ impl Entry {
         Self { job, stage, panics: 0, touched: false, reason: String::new() }
     }
 
-    /// Whether it may be said together with others: nobody has had it in hand yet, and nobody died of it.
+    /// Whether it may be said together with others: no publisher has had it in hand yet, and nobody died of it.
     fn is_plain(&self) -> bool {
-        !self.touched && self.panics == 0 && is_one_message(&self.job)
+        let translation = self.job.translation.as_ref();
+        self.job.state == JobState::Ready && translation.is_some_and(|said| self.is_plain_with(said))
+    }
+
+    fn is_plain_with(&self, translation: &Translation) -> bool {
+        !self.touched && self.panics == 0 && is_one_message(&self.job, translation)
     }
 
     /// Where a job stands that nothing keeps asleep.
@@ -172,10 +177,9 @@ impl Entry {
     }
 }
 
-/// Whether a job is one message by itself, of which nothing is on the way yet.
-fn is_one_message(job: &Job) -> bool {
-    job.state == JobState::Ready
-        && job.translation.as_ref().is_some_and(|translation| translation.parts.len() == 1)
+/// Whether a job with that translation is one message by itself, of which nothing is on the way yet.
+fn is_one_message(job: &Job, translation: &Translation) -> bool {
+    translation.parts.len() == 1
         && job.publications.is_empty()
         && job.post.media.is_empty()
         && !matches!(job.post.kind, PostKind::Thread { .. })
@@ -331,6 +335,38 @@ impl Window {
             row.push(job);
         }
         if row.is_empty() { Picked::Nothing } else { Picked::InARow(row) }
+    }
+
+    /// Those of the jobs translated just now that their target's publisher could say next, in order: up to `max` from the head
+    /// of the line on, each a message by itself.
+    pub(super) fn next_to_say(
+        &self,
+        target: &TargetId,
+        translated: &HashMap<JobId, &Translation>,
+        max: usize,
+    ) -> Vec<JobId> {
+        let line = self.lines.get(target).filter(|line| line.blocked.is_none());
+        let jobs = line.into_iter().flat_map(|line| {
+            // As for those that are picked.
+            line.jobs.iter().take_while(|(place, _)| Some(place.0) <= line.loaded_to)
+        });
+        let plain = |entry: &Entry| {
+            matches!(entry.stage, Stage::Translating(_))
+                && translated.get(&entry.job.id).is_some_and(|translation| entry.is_plain_with(translation))
+        };
+        jobs.take(max).take_while(|(_, entry)| plain(entry)).map(|(_, entry)| entry.job.id).collect()
+    }
+
+    /// A job was begun for a publisher with the report of its translation: it is in that one's hands. One that is not in memory
+    /// is looked up anew, with what was begun of it.
+    pub(super) fn begun(&mut self, target: &TargetId, place: Place, worker: &Arc<str>) -> Option<Job> {
+        let Some(entry) = self.entry(target, place) else {
+            self.forget(target, place);
+            return None;
+        };
+        entry.stage = Stage::Publishing(worker.clone());
+        entry.touched = true;
+        Some(entry.job.clone())
     }
 
     /// A job that was picked could not be leased after all.
@@ -672,6 +708,28 @@ mod tests {
         assert_eq!(places(&picked), [(1, "x:es"), (1, "x:ca"), (2, "x:es")]);
         assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)).len(), 3);
         assert!(window.pick_for_translation(&"t#3".into(), 10).is_empty());
+    }
+
+    #[test]
+    fn only_what_is_next_in_its_line_can_be_begun_with_its_translation() {
+        let mut window = window(&[("es", &[1, 2, 3, 4])]);
+        let picked = window.pick_for_translation(&"t#1".into(), 4);
+        let one = |parts: &[&str]| Translation {
+            parts: parts.iter().map(|part| (*part).to_owned()).collect(),
+            engine: "test".into(),
+            alts: vec![],
+        };
+        let (short, long) = (one(&["Hola"]), one(&["Hola,", "mundo"]));
+        let next = |window: &Window, said: &[(usize, &Translation)], max| {
+            let said = said.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
+            window.next_to_say(&target("es"), &said, max)
+        };
+        assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first is not translated");
+        assert_eq!(next(&window, &[(1, &short), (0, &short)], 9), [picked[0].id, picked[1].id]);
+        assert_eq!(next(&window, &[(1, &short), (0, &short)], 1), [picked[0].id]);
+        assert_eq!(next(&window, &[(0, &short), (1, &long), (2, &short)], 9), [picked[0].id]);
+        window.block(&target("es"), "revoked".into());
+        assert_eq!(next(&window, &[(0, &short)], 9), []);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, Addr};
+use actix::{Actor, Addr, MailboxError};
+use actix_rt::task::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
@@ -25,12 +26,12 @@ use mynah_domain::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Decide, Decision, JobReport, PullPublications, PullTranslations, Reclaim, Refusal, ReportJobs, Router,
-    RouterParts, RouterSettings, ToSay,
+    Decide, Decision, Depth, JobReport, PullPublications, PullTranslations, Reclaim, Refusal, ReportJobs,
+    Router, RouterParts, RouterSettings, ToSay,
 };
 use crate::{
     events::Feed,
-    pauses::Pauses,
+    pauses::{Paused, Pauses},
     stats::Meter,
     supervision::{Alive, Board, Seat},
     upstreams::Upstreams,
@@ -174,6 +175,7 @@ fn job(translated: bool) -> Job {
 struct Town {
     ledger: Arc<Slow>,
     router: Addr<Router>,
+    pauses: Pauses,
     /// Hears whenever the ledger is to change something.
     asked: mpsc::UnboundedReceiver<()>,
 }
@@ -183,6 +185,7 @@ impl Town {
         let (sender, asked) = mpsc::unbounded_channel();
         let jobs = Mutex::new([(job.id, job)].into());
         let ledger = Arc::new(Slow { jobs, leave: Semaphore::new(0), asked: sender });
+        let pauses = Pauses::new([]);
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 10,
@@ -196,12 +199,12 @@ impl Town {
                 BreakerPolicy { failures: 3, pause: PAUSE, trial: Duration::from_mins(1) },
                 4,
             ),
-            pauses: Pauses::new([]),
+            pauses: pauses.clone(),
             clock: Arc::new(Noon),
             meter: Meter::default(),
             feed: Feed::default(),
         };
-        Self { ledger, router: Router::new(seat("router"), parts).start(), asked }
+        Self { ledger, router: Router::new(seat("router"), parts).start(), pauses, asked }
     }
 
     fn publications(&self, worker: &Alive) -> actix::prelude::Request<Router, PullPublications> {
@@ -269,6 +272,63 @@ async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_cam
         town.router.send(ReportJobs(vec![report.clone()])).await.unwrap().unwrap();
         assert_eq!((town.ledger.job(1).state, town.ledger.job(1).token), (JobState::Ready, 8));
     }
+}
+
+/// A town whose publisher waits and whose only job was translated just now, which is about to be reported.
+async fn translated_while_its_publisher_waits(
+    publisher: &Alive,
+) -> (Town, JoinHandle<Result<Result<ToSay, LedgerError>, MailboxError>>, ReportJobs) {
+    let town = Town::new(job(false));
+    let translator = worker("translator");
+    let pull = PullTranslations { worker: translator.ticket(), max: 4 };
+    let leased = town.router.send(pull).await.unwrap().unwrap();
+    let waiting = actix_rt::spawn(town.publications(publisher));
+    // Messages are taken in order: the publisher waits when this is answered.
+    town.router.send(Depth).await.unwrap();
+    let translated = mynah_domain::JobEvent::Translated(job(true).translation.unwrap());
+    (town, waiting, ReportJobs(vec![JobReport::new(&leased[0], vec![translated])]))
+}
+
+#[actix_rt::test]
+async fn what_is_translated_while_its_publisher_waits_is_begun_with_the_same_change() {
+    let publisher = worker("publisher");
+    let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
+    town.ledger.leave.add_permits(1);
+    town.router.send(report).await.unwrap().unwrap();
+    let ToSay::Begun(said) = waiting.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
+    assert_eq!((said[0].state, said[0].token), (JobState::Publishing, 9));
+    assert_eq!(said[0].translation, job(true).translation);
+    assert_eq!(town.ledger.job(1).token, 9);
+    assert!(town.asked.try_recv().is_ok() && town.asked.try_recv().is_err(), "the ledger was asked once");
+}
+
+#[actix_rt::test]
+async fn what_is_begun_for_a_publisher_that_ends_meanwhile_is_taken_back() {
+    let ended = worker("publisher-old");
+    let (mut town, waiting, report) = translated_while_its_publisher_waits(&ended).await;
+    let reported = actix_rt::spawn(town.router.send(report));
+    town.asked.recv().await.expect("the translation is to be written");
+    drop(ended);
+    town.ledger.leave.add_permits(100);
+    reported.await.unwrap().unwrap().unwrap();
+    assert_eq!(town.ledger.job(1).state, JobState::Ready);
+    town.router.send(reclaim("publisher-old")).await.unwrap().unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
+
+    let next = worker("publisher-new");
+    let ToSay::Alone(said) = town.publications(&next).await.unwrap().unwrap() else { panic!("it is ready") };
+    assert_eq!((said.id, said.state), (JobId(1), JobState::Publishing));
+}
+
+#[actix_rt::test]
+async fn nothing_is_begun_on_a_paused_account() {
+    let publisher = worker("publisher");
+    let (town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
+    town.ledger.leave.add_permits(100);
+    town.pauses.pause(Paused::Target(es()));
+    town.router.send(report).await.unwrap().unwrap();
+    assert_eq!(town.ledger.job(1).state, JobState::Ready);
+    assert!(!waiting.is_finished());
 }
 
 #[actix_rt::test]

@@ -1,0 +1,123 @@
+//! Publishers that wait for the next job of their target. One that is translated while its publisher waits is begun in the
+//! transaction that records the translation: a post that comes alone, which is when somebody looks, waits for the disk once
+//! less.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
+
+use mynah_domain::{Job, JobEvent, JobId, TargetId, Translation};
+
+use super::{JobReport, PullPublications, line::Window};
+use crate::supervision::shell::Ticket;
+
+/// The publishers that wait, by target: an account has one.
+#[derive(Default)]
+pub(super) struct Waiting(RefCell<HashMap<TargetId, Wait>>);
+
+struct Wait {
+    worker: Ticket,
+    room: usize,
+    /// What was begun for it.
+    begun: Vec<Job>,
+}
+
+/// A publisher that waits, until this is dropped.
+pub(super) struct Waiter<'a> {
+    waiting: &'a Waiting,
+    target: &'a TargetId,
+}
+
+/// What is to be begun with the translations of a report.
+#[derive(Default)]
+pub(super) struct AtOnce(BTreeMap<TargetId, Row>);
+
+/// Jobs in order, and the publisher that is to say them.
+pub(super) struct Row {
+    pub(super) worker: Ticket,
+    pub(super) jobs: Vec<JobId>,
+}
+
+impl Waiting {
+    /// A publisher waits from now on.
+    pub(super) fn enter<'a>(&'a self, pull: &'a PullPublications) -> Waiter<'a> {
+        let PullPublications { worker, target, room } = pull;
+        let wait = Wait { worker: worker.clone(), room: *room, begun: Vec::new() };
+        self.0.borrow_mut().insert(target.clone(), wait);
+        Waiter { waiting: self, target }
+    }
+
+    /// What of the jobs in these reports could be begun with them, as nothing keeps it from being said next.
+    pub(super) fn at_once(
+        &self,
+        reports: &[JobReport],
+        window: &Window,
+        is_paused: impl Fn(&TargetId) -> bool,
+    ) -> AtOnce {
+        let mut at_once = AtOnce::default();
+        for (target, wait) in &*self.0.borrow() {
+            let translated: HashMap<JobId, &Translation> = reports
+                .iter()
+                .filter(|report| report.target == *target)
+                .filter_map(|report| Some((report.job, translation(report)?)))
+                .collect();
+            let jobs = window.next_to_say(target, &translated, wait.room);
+            if !jobs.is_empty() && wait.worker.is_valid() && !is_paused(target) {
+                at_once.0.insert(target.clone(), Row { worker: wait.worker.clone(), jobs });
+            }
+        }
+        at_once
+    }
+
+    /// Hands what was begun to the publisher that it was begun for; answers it where that one does not wait any more.
+    pub(super) fn hand(&self, target: &TargetId, worker: &Ticket, begun: Vec<Job>) -> Result<(), Vec<Job>> {
+        match self.0.borrow_mut().get_mut(target) {
+            Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
+                wait.begun = begun;
+                Ok(())
+            }
+            _ => Err(begun),
+        }
+    }
+}
+
+impl Waiter<'_> {
+    /// Takes what was begun for it, and waits no more.
+    pub(super) fn leave(self) -> Vec<Job> {
+        let mut waiting = self.waiting.0.borrow_mut();
+        waiting.get_mut(self.target).map(|wait| std::mem::take(&mut wait.begun)).unwrap_or_default()
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.waiting.0.borrow_mut().remove(self.target);
+    }
+}
+
+impl AtOnce {
+    /// The events by which a reported job is begun, where it is to be.
+    pub(super) fn events_of(&self, report: &JobReport) -> Vec<JobEvent> {
+        let is_in_row = self.0.get(&report.target).is_some_and(|row| row.jobs.contains(&report.job));
+        match translation(report).and_then(|translation| translation.parts.first()) {
+            Some(text) if is_in_row => {
+                vec![JobEvent::LeasedForPublication, JobEvent::PartBegun { part: 0, text: text.clone() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The rows, by target.
+    pub(super) fn rows(self) -> impl Iterator<Item = (TargetId, Row)> {
+        self.0.into_iter()
+    }
+}
+
+/// The translation that a report ends with.
+fn translation(report: &JobReport) -> Option<&Translation> {
+    match report.events.last() {
+        Some(JobEvent::Translated(translation)) => Some(translation),
+        _ => None,
+    }
+}
