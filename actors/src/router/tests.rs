@@ -321,6 +321,21 @@ async fn what_is_begun_for_a_publisher_that_ends_meanwhile_is_taken_back() {
 }
 
 #[actix_rt::test]
+async fn what_is_begun_for_a_publisher_is_not_taken_by_the_one_before_it() {
+    let ended = worker("publisher-old");
+    let (town, waiting, report) = translated_while_its_publisher_waits(&ended).await;
+    let next = worker("publisher-new");
+    let pull = actix_rt::spawn(town.publications(&next));
+    town.router.send(Depth).await.unwrap();
+    drop(ended);
+    town.ledger.leave.add_permits(100);
+    town.router.send(report).await.unwrap().unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
+    let ToSay::Begun(said) = pull.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
+    assert_eq!((said[0].id, said[0].state), (JobId(1), JobState::Publishing));
+}
+
+#[actix_rt::test]
 async fn nothing_is_begun_on_a_paused_account() {
     let publisher = worker("publisher");
     let (town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;

@@ -23,10 +23,11 @@ struct Wait {
     begun: Vec<Job>,
 }
 
-/// A publisher that waits, until this is dropped.
+/// A publisher that waits, until this is dropped. One that ended may be here for a while beside the next of its account, and
+/// has no part in what is begun for that.
 pub(super) struct Waiter<'a> {
     waiting: &'a Waiting,
-    target: &'a TargetId,
+    pull: &'a PullPublications,
 }
 
 /// What is to be begun with the translations of a report.
@@ -45,7 +46,7 @@ impl Waiting {
         let PullPublications { worker, target, room } = pull;
         let wait = Wait { worker: worker.clone(), room: *room, begun: Vec::new() };
         self.0.borrow_mut().insert(target.clone(), wait);
-        Waiter { waiting: self, target }
+        Waiter { waiting: self, pull }
     }
 
     /// What of the jobs in these reports could be begun with them, as nothing keeps it from being said next.
@@ -74,7 +75,7 @@ impl Waiting {
     pub(super) fn hand(&self, target: &TargetId, worker: &Ticket, begun: Vec<Job>) -> Result<(), Vec<Job>> {
         match self.0.borrow_mut().get_mut(target) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
-                wait.begun = begun;
+                wait.begun.extend(begun);
                 Ok(())
             }
             _ => Err(begun),
@@ -85,14 +86,19 @@ impl Waiting {
 impl Waiter<'_> {
     /// Takes what was begun for it, and waits no more.
     pub(super) fn leave(self) -> Vec<Job> {
+        self.take().unwrap_or_default()
+    }
+
+    fn take(&self) -> Option<Vec<Job>> {
         let mut waiting = self.waiting.0.borrow_mut();
-        waiting.get_mut(self.target).map(|wait| std::mem::take(&mut wait.begun)).unwrap_or_default()
+        let is_its_own = waiting.get(&self.pull.target)?.worker.holder == self.pull.worker.holder;
+        if is_its_own { waiting.remove(&self.pull.target).map(|wait| wait.begun) } else { None }
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.waiting.0.borrow_mut().remove(self.target);
+        self.take();
     }
 }
 
