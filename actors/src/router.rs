@@ -37,7 +37,7 @@ use mynah_domain::{
     },
 };
 use tokio::sync::Notify;
-use waiting::Waiting;
+use waiting::{AtOnce, Waiting};
 
 use crate::{
     events::{Event, Feed},
@@ -364,9 +364,7 @@ impl Desk {
         if leased.is_empty() {
             return Ok(());
         }
-        let absent = begun.then_some(JobEvent::PartAbsent { part: 0 });
-        let events: Vec<JobEvent> = absent.into_iter().chain([JobEvent::Untouched]).collect();
-        self.report(leased.iter().map(|job| JobReport::new(job, events.clone())).collect()).await
+        self.report(leased.iter().map(|job| JobReport::new(job, untouched(begun))).collect()).await
     }
 
     /// Writes the leases of jobs that were picked for a publisher, with the intent to say them where they are to `begin`;
@@ -438,7 +436,7 @@ impl Desk {
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
-                    granted.insert(report.job, (report.position, report.job));
+                    granted.insert(report.job, (report.position, advanced.token));
                     self.moved(report, advanced, heard);
                 }
                 Err(why @ ChangeError::Stale { .. }) => {
@@ -450,21 +448,52 @@ impl Desk {
                 }
             }
         }
-        for (target, waiting::Row { worker, jobs }) in at_once.rows() {
-            let mut begun: Vec<Job> = {
-                let mut window = self.window.borrow_mut();
-                let granted = jobs.iter().filter_map(|job| granted.get(job));
-                granted.filter_map(|place| window.begun(&target, *place, &worker.holder)).collect()
-            };
-            // Behind one that was refused, order lets nobody pass.
-            let in_order = begun.iter().zip(&jobs).take_while(|(job, wanted)| job.id == **wanted).count();
-            let mut astray = begun.split_off(in_order);
-            astray.extend(self.waiting.hand(&target, &worker, begun).err().unwrap_or_default());
-            Box::pin(self.take_back(astray, true)).await?;
+        // Before anything else may look at these jobs: they are in hand.
+        let astray = self.hand_out(at_once, &granted);
+        if !astray.is_empty() {
+            Box::pin(self.report(astray)).await?;
         }
         self.refill_and_stir().await?;
         work.done();
         Ok(())
+    }
+
+    /// Hands what was begun to the publishers it was begun for, of jobs that were `granted` with their places and tokens.
+    /// Answers what takes back those that nobody can say now.
+    fn hand_out(&self, at_once: AtOnce, granted: &HashMap<JobId, (u64, i64)>) -> Vec<JobReport> {
+        let mut astray = Vec::new();
+        for (target, waiting::Row { worker, jobs }) in at_once.rows() {
+            let mut row = Vec::new();
+            let mut is_in_order = true;
+            for job in jobs {
+                let Some((position, token)) = granted.get(&job).copied() else {
+                    // Behind one that was refused, order lets nobody pass.
+                    is_in_order = false;
+                    continue;
+                };
+                match self.window.borrow_mut().begun(&target, (position, job), &worker.holder) {
+                    Some(job) if is_in_order => row.push(job),
+                    _ => {
+                        is_in_order = false;
+                        let events = untouched(true);
+                        astray.push(JobReport {
+                            job,
+                            target: target.clone(),
+                            position,
+                            token,
+                            lease: vec![],
+                            events,
+                        });
+                    }
+                }
+            }
+            // One who was paused meanwhile begins nothing more.
+            let refused =
+                if self.is_paused(&target) { row } else { self.waiting.hand(&target, &worker, row) };
+            astray.extend(refused.iter().map(|job| JobReport::new(job, untouched(true))));
+            self.ready.notify_waiters();
+        }
+        astray
     }
 
     fn moved(&self, report: JobReport, advanced: Advanced, heard: Instant) {
@@ -729,6 +758,12 @@ fn lease_of(job: &Job) -> Vec<JobEvent> {
     let lease = if translated { JobEvent::LeasedForPublication } else { JobEvent::LeasedForTranslation };
     let released = (job.state == JobState::Held).then_some(JobEvent::Released { translated });
     released.into_iter().chain([lease]).collect()
+}
+
+/// The events by which a publisher's lease is taken back with which nothing was done.
+fn untouched(begun: bool) -> Vec<JobEvent> {
+    let absent = begun.then_some(JobEvent::PartAbsent { part: 0 });
+    absent.into_iter().chain([JobEvent::Untouched]).collect()
 }
 
 /// What a job of one message says.

@@ -58,7 +58,7 @@ pub struct WarmUp {
 pub struct Filled {
     /// How many published jobs were read.
     pub read: usize,
-    /// How many of them the cache knows now.
+    /// How many of them were of use to it.
     pub filled: usize,
 }
 

@@ -125,7 +125,7 @@ pub(super) enum Picked {
     Nothing,
     /// One that needs a look; where it was `touched`, its publications must be read again.
     Alone { job: Job, touched: bool },
-    /// Jobs of one message each that nobody has had in hand yet.
+    /// Jobs of one message each that no publisher has had in hand yet.
     InARow(Vec<Job>),
 }
 
@@ -357,11 +357,11 @@ impl Window {
         jobs.take(max).take_while(|(_, entry)| plain(entry)).map(|(_, entry)| entry.job.id).collect()
     }
 
-    /// A job was begun for a publisher with the report of its translation: it is in that one's hands. One that is not in memory
-    /// is looked up anew, with what was begun of it.
+    /// A job was begun for a publisher with the report of its translation: it is in that one's hands. None where it is not in
+    /// memory any more: its line is loaded anew.
     pub(super) fn begun(&mut self, target: &TargetId, place: Place, worker: &Arc<str>) -> Option<Job> {
         let Some(entry) = self.entry(target, place) else {
-            self.forget(target, place);
+            self.reload(target);
             return None;
         };
         entry.stage = Stage::Publishing(worker.clone());

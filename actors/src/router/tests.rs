@@ -336,14 +336,37 @@ async fn what_is_begun_for_a_publisher_is_not_taken_by_the_one_before_it() {
 }
 
 #[actix_rt::test]
-async fn nothing_is_begun_on_a_paused_account() {
+async fn what_is_begun_stays_begun_when_the_same_is_reported_again() {
     let publisher = worker("publisher");
-    let (town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
+    let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
+    let reports = [report.clone(), report].map(|report| actix_rt::spawn(town.router.send(report)));
+    for _ in 0..2 {
+        town.asked.recv().await.expect("both are to be written");
+    }
     town.ledger.leave.add_permits(100);
-    town.pauses.pause(Paused::Target(es()));
-    town.router.send(report).await.unwrap().unwrap();
-    assert_eq!(town.ledger.job(1).state, JobState::Ready);
-    assert!(!waiting.is_finished());
+    for report in reports {
+        report.await.unwrap().unwrap().unwrap();
+    }
+    let ToSay::Begun(said) = waiting.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
+    assert_eq!((said.len(), said[0].token, town.ledger.job(1).token), (1, 9, 9));
+}
+
+#[actix_rt::test]
+async fn nothing_is_begun_on_an_account_that_is_paused_whether_before_or_meanwhile() {
+    for meanwhile in [false, true] {
+        let publisher = worker("publisher");
+        let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
+        if !meanwhile {
+            town.pauses.pause(Paused::Target(es()));
+        }
+        let reported = actix_rt::spawn(town.router.send(report));
+        town.asked.recv().await.expect("the translation is to be written");
+        town.pauses.pause(Paused::Target(es()));
+        town.ledger.leave.add_permits(100);
+        reported.await.unwrap().unwrap().unwrap();
+        assert_eq!(town.ledger.job(1).state, JobState::Ready);
+        assert!(!waiting.is_finished());
+    }
 }
 
 #[actix_rt::test]

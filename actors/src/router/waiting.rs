@@ -12,7 +12,7 @@ use mynah_domain::{Job, JobEvent, JobId, TargetId, Translation};
 use super::{JobReport, PullPublications, line::Window};
 use crate::supervision::shell::Ticket;
 
-/// The publishers that wait, by target: an account has one.
+/// The publishers that wait, the newest of each target.
 #[derive(Default)]
 pub(super) struct Waiting(RefCell<HashMap<TargetId, Wait>>);
 
@@ -72,13 +72,14 @@ impl Waiting {
     }
 
     /// Hands what was begun to the publisher that it was begun for; answers it where that one does not wait any more.
-    pub(super) fn hand(&self, target: &TargetId, worker: &Ticket, begun: Vec<Job>) -> Result<(), Vec<Job>> {
+    pub(super) fn hand(&self, target: &TargetId, worker: &Ticket, begun: Vec<Job>) -> Vec<Job> {
         match self.0.borrow_mut().get_mut(target) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
+                // Added to what is there: a report that came twice and was refused the second time has nothing in it.
                 wait.begun.extend(begun);
-                Ok(())
+                Vec::new()
             }
-            _ => Err(begun),
+            _ => begun,
         }
     }
 }
