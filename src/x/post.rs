@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use mynah_domain::{Post, PostId, PostKind, post};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::wire::{Includes, Link, Media, Timeline, Tweet};
@@ -18,7 +19,7 @@ pub fn posts(timeline: &Timeline) -> (Vec<Post>, Vec<String>) {
         .includes
         .tweets
         .iter()
-        .filter_map(|value| serde_json::from_value::<Tweet>(value.clone()).ok())
+        .filter_map(|value| Tweet::deserialize(value).ok())
         .map(|tweet| (tweet.id.clone(), tweet))
         .collect();
     let (mut posts, mut oddities) = (Vec::new(), Vec::new());
@@ -46,7 +47,7 @@ fn read(
     references: &HashMap<String, Tweet>,
     includes: &Includes,
 ) -> Result<(Post, Option<String>), String> {
-    let tweet: Tweet = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    let tweet = Tweet::deserialize(value).map_err(|error| error.to_string())?;
     let position: u64 = tweet.id.parse().map_err(|_| format!("its id is no number: {:?}", tweet.id))?;
     let kind = kind(&tweet);
     // A repost's own text is cut; what was reposted has the whole.
