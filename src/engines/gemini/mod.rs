@@ -429,8 +429,12 @@ mod tests {
 
     #[actix_rt::test]
     async fn no_answer_in_time_is_told_from_no_service() {
+        // Connections to it are made, and nobody reads what comes.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base_url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
         let fake = fake(|seen| (200, shouted(seen)));
-        let settings = GeminiSettings { timeout: Duration::ZERO, ..fake.gemini().settings };
+        let settings =
+            GeminiSettings { base_url, timeout: Duration::from_millis(50), ..fake.gemini().settings };
         let error = Gemini::new(settings).translate(&[item("hi")]).await.unwrap_err();
         assert!(matches!(error, EngineError::Unanswered(_)), "{error:?}");
     }
