@@ -436,7 +436,9 @@ impl Desk {
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
-                    granted.insert(report.job, (report.position, advanced.token));
+                    if at_once.begins(&report) {
+                        granted.insert(report.job, (report.position, advanced.token));
+                    }
                     self.moved(report, advanced, heard);
                 }
                 Err(why @ ChangeError::Stale { .. }) => {

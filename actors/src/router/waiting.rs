@@ -104,11 +104,15 @@ impl Drop for Waiter<'_> {
 }
 
 impl AtOnce {
+    /// Whether a reported job is to be begun.
+    pub(super) fn begins(&self, report: &JobReport) -> bool {
+        self.0.get(&report.target).is_some_and(|row| row.jobs.contains(&report.job))
+    }
+
     /// The events by which a reported job is begun, where it is to be.
     pub(super) fn events_of(&self, report: &JobReport) -> Vec<JobEvent> {
-        let is_in_row = self.0.get(&report.target).is_some_and(|row| row.jobs.contains(&report.job));
         match translation(report).and_then(|translation| translation.parts.first()) {
-            Some(text) if is_in_row => {
+            Some(text) if self.begins(report) => {
                 vec![JobEvent::LeasedForPublication, JobEvent::PartBegun { part: 0, text: text.clone() }]
             }
             _ => Vec::new(),
