@@ -111,6 +111,7 @@ fn committing() -> Walk {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        versions: vec![],
     };
     let page = RecordPage {
         source: "x:town".into(),

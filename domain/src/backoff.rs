@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+/// The longest that a service is left alone on its own word. A reset in the year 2100 is a mistake; a day later one call
+/// finds out.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
 /// The bounds of the waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -23,6 +27,18 @@ impl Backoff {
     pub fn wait(self, attempt: u32, random: f64) -> Duration {
         self.ceiling(attempt).mul_f64(random.clamp(0.0, 1.0))
     }
+
+    /// A wait of at least half the ceiling, for one caller that would otherwise keep asking; `random` is uniform in 0..1.
+    pub fn growing_wait(self, attempt: u32, random: f64) -> Duration {
+        self.ceiling(attempt) / 2 + self.wait(attempt, random) / 2
+    }
+
+    /// How long to wait after `attempt` failed calls where the service asked for a pause of its own. Services name moments
+    /// in the past and in the next century: the pause is never shorter than [`Backoff::growing_wait`] and never longer than
+    /// [`LONGEST_PAUSE`].
+    pub fn pause(self, attempt: u32, random: f64, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().max(self.growing_wait(attempt, random)).min(LONGEST_PAUSE)
+    }
 }
 
 #[cfg(test)]
@@ -36,5 +52,17 @@ mod tests {
         assert_eq!(ceilings, [1, 2, 4, 60, 60]);
         assert_eq!(backoff.wait(3, 0.5), Duration::from_secs(2));
         assert_eq!(backoff.wait(3, f64::NAN.max(0.0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_pause_that_a_service_asks_for_is_bounded_below_by_the_backoff_and_above_by_a_day() {
+        let backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_mins(1) };
+        let pause = |attempt, asked| backoff.pause(attempt, 0.0, asked).as_secs();
+        assert_eq!(pause(1, None), 1);
+        assert_eq!(pause(1, Some(Duration::ZERO)), 1);
+        assert_eq!(pause(4, Some(Duration::ZERO)), 8);
+        assert_eq!(pause(4, Some(Duration::from_secs(20))), 20);
+        assert_eq!(pause(500, Some(Duration::from_secs(20))), 30);
+        assert_eq!(pause(1, Some(Duration::from_hours(24 * 365 * 73))), 24 * 3600);
     }
 }

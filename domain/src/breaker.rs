@@ -100,8 +100,7 @@ impl Breaker {
 
     fn open(&self, times: u32, now: Instant, random: f64) -> State {
         // At least half of the pause: a breaker that opens for no time at all does nothing.
-        let pause = self.policy.pause.ceiling(times) / 2 + self.policy.pause.wait(times, random) / 2;
-        State::Open { until: now + pause, times }
+        State::Open { until: now + self.policy.pause.growing_wait(times, random), times }
     }
 }
 

@@ -83,6 +83,7 @@ mod tests {
             kind,
             created_at: jiff::Timestamp::UNIX_EPOCH,
             media: vec![],
+            versions: vec![],
         }
     }
 

@@ -36,6 +36,9 @@ pub struct Post {
     /// Pictures and films attached to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Media>,
+    /// The ids of every version of an edited post, oldest first, its own among them. Empty for a post never edited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<PostId>,
 }
 
 /// What sort of post it is.

@@ -78,6 +78,7 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
         kind: PostKind::Original,
         created_at,
         media: Vec::new(),
+        versions: Vec::new(),
     };
     RecordPost { post: Arc::new(post), jobs: targets.iter().map(|target| (target.clone(), None)).collect() }
 }

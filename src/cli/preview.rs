@@ -302,6 +302,7 @@ fn given(number: usize, text: &str) -> Post {
         kind: PostKind::Original,
         created_at: Timestamp::now(),
         media: Vec::new(),
+        versions: Vec::new(),
     }
 }
 

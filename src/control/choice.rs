@@ -134,6 +134,7 @@ mod tests {
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
+                versions: vec![],
             }),
             jobs: vec![(TargetId::new("x", "town_es"), None)],
         });

@@ -74,6 +74,7 @@ mod tests {
             kind: PostKind::Original,
             created_at: Timestamp::UNIX_EPOCH,
             media: vec![],
+            versions: vec![],
         }
     }
 

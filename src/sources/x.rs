@@ -196,7 +196,7 @@ impl Source for XSource {
         }
         let (posts, oddities) = post::posts(&timeline);
         let continuation = timeline.meta.and_then(|meta| meta.next_token);
-        Ok(Page { posts, continuation, oddities })
+        Ok(Page { posts, continuation, oddities, unreadable: Vec::new() })
     }
 }
 

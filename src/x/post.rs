@@ -69,6 +69,7 @@ fn read(
         kind,
         created_at,
         media: media(&tweet, includes),
+        versions: Vec::new(),
     };
     Ok((post, odd.map(|odd| format!("post {}: {odd}", tweet.id))))
 }

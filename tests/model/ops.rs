@@ -175,6 +175,7 @@ fn post(source: &str, position: u64) -> Arc<Post> {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        versions: vec![],
     })
 }
 

@@ -171,6 +171,7 @@ impl WarmUp {
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
+                versions: vec![],
             };
             let of = |target: &Target| Task::new(&post, self.asking.from, Vec::new(), target.clone());
             tasks.extend(self.targets.iter().map(of));

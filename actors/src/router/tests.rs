@@ -157,6 +157,7 @@ fn job(translated: bool) -> Job {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        versions: vec![],
     };
     let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
     Job {

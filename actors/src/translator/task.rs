@@ -331,6 +331,7 @@ mod tests {
             kind: PostKind::Original,
             created_at: Timestamp::UNIX_EPOCH,
             media: vec![],
+            versions: vec![],
         };
         let target = Target {
             id: TargetId::new("x", "town_es"),

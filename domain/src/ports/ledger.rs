@@ -306,6 +306,7 @@ mod tests {
             kind: PostKind::Original,
             created_at: Timestamp::UNIX_EPOCH,
             media: vec![],
+            versions: vec![],
         };
         ids.into_iter().map(post).collect()
     }

@@ -40,6 +40,20 @@ pub struct Page {
     pub continuation: Option<String>,
     /// What the source said that could not be used, for the log: a post in a form that could not be read.
     pub oddities: Vec<String>,
+    /// Posts in a form that could not be read, newest first. They are not lost: see [`Unreadable`].
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A post that the source showed and that could not be read. The poller asks for it by its id, and records what still
+/// cannot be read as a held job with its raw form, so that a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its id and place, where at least these could be read.
+    pub mark: Option<(PostId, u64)>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The post as it came.
+    pub raw: String,
 }
 
 /// A page did not come.

@@ -35,6 +35,7 @@ fn job(target_name: &str, position: u64) -> Job {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        versions: vec![],
     };
     Job {
         id: JobId(i64::try_from(position).unwrap() * 10 + i64::from(target_name == "ca")),

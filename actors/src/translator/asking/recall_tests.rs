@@ -60,6 +60,7 @@ fn task(text: &str) -> Task {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        versions: vec![],
     };
     let target = Target {
         id: TargetId::new("x", "town_es"),
