@@ -2,8 +2,9 @@
 //! engine*, so a template with a new link is a hit, and of several workers that want the same key one asks the engine
 //! and the others wait for its answer.
 //!
-//! Only what passed the gate is kept: whoever leads a key hands its translation in by the [`Lead`], and a lead that is
-//! dropped without one passes to the next that waits.
+//! Only what passed the gate is kept: whoever leads a key hands its translation in by the [`Lead`]. Where a lead is dropped
+//! without one, everybody who waits for it is told to ask again, and the first to ask leads. The cache hands a lead only to
+//! an asker, never to one who waits: a lead that nobody has read yet would keep all others waiting.
 
 pub mod kept;
 mod snapshot;
@@ -92,7 +93,7 @@ pub struct Cache {
     settings: CacheSettings,
     kept: Kept,
     /// Who waits for a key that somebody leads.
-    flights: HashMap<Key, Vec<oneshot::Sender<Answer>>>,
+    flights: HashMap<Key, Vec<oneshot::Sender<Arc<MaskedText>>>>,
     link: Link<Cache>,
     changed: bool,
     disk: Arc<Disk>,
@@ -153,22 +154,16 @@ impl Cache {
     }
 
     fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
+        // Without a text, dropping the senders tells who waits.
         let waiting = self.flights.remove(&key).unwrap_or_default();
-        let Some(text) = text else {
-            // The first who still waits leads; the others wait for it.
-            for sender in waiting {
-                let answer = self.answer(key);
-                // One who left drops its lead at once, which lands the key again.
-                let _ = sender.send(answer);
-            }
-            return;
-        };
+        let Some(text) = text else { return };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
         self.kept.insert(key, &Entry { text: text.clone(), expires });
         self.changed = true;
         for sender in waiting {
-            let _ = sender.send(Answer::Hit(text.clone()));
+            // One who left needs no answer.
+            let _ = sender.send(text.clone());
         }
     }
 
@@ -215,8 +210,8 @@ impl Actor for Cache {
     }
 }
 
-/// Asks for several keys at once. Every lead must be flown before a wait is waited for, or two askers may wait for each
-/// other for ever.
+/// Asks for several keys at once, each named once. The asker must land or drop all its leads before it waits for a
+/// [`Wait`], or two askers may wait for each other for ever.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<Answer>")]
 pub struct Look(
@@ -275,13 +270,13 @@ impl Drop for Lead {
     }
 }
 
-/// Waits for somebody else's answer.
+/// Waits for the translation that somebody else leads.
 #[derive(Debug)]
-pub struct Wait(oneshot::Receiver<Answer>);
+pub struct Wait(oneshot::Receiver<Arc<MaskedText>>);
 
 impl Wait {
-    /// The answer: a hit, or, where the leader gave up, the lead or another wait. `None` where the cache itself ended.
-    pub async fn answer(self) -> Option<Answer> {
+    /// The translation; `None` where the leader gave up or the cache ended, and the key is to be asked for again.
+    pub async fn answer(self) -> Option<Arc<MaskedText>> {
         self.0.await.ok()
     }
 }
@@ -409,14 +404,13 @@ mod tests {
         let Answer::Wait(second) = look(&cache.link, key).await else { panic!("somebody leads") };
         lead.land(said("Hola"));
         for wait in [first, second] {
-            let Some(Answer::Hit(text)) = wait.answer().await else { panic!("it landed") };
-            assert_eq!(*text, said("Hola"));
+            assert_eq!(*wait.answer().await.expect("it landed"), said("Hola"));
         }
         assert!(matches!(look(&cache.link, key).await, Answer::Hit(_)));
     }
 
     #[actix_rt::test]
-    async fn a_leader_who_gives_up_passes_the_lead_on() {
+    async fn where_a_leader_gives_up_whoever_asks_next_leads_and_no_waiter_is_handed_an_unread_lead() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
         let key = key("Hello", "es");
@@ -424,10 +418,13 @@ mod tests {
         let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads") };
         let Answer::Wait(second) = look(&cache.link, key).await else { panic!("somebody leads") };
         drop(lead);
-        let Some(Answer::Lead(lead)) = first.answer().await else { panic!("the first takes over") };
-        let Some(Answer::Wait(second)) = second.answer().await else { panic!("the second still waits") };
+        // The second asks first; the first has not looked at what it waits for yet.
+        assert!(second.answer().await.is_none());
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody leads") };
+        assert!(first.answer().await.is_none());
+        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads again") };
         lead.land(said("Hola"));
-        assert!(matches!(second.answer().await, Some(Answer::Hit(_))));
+        assert!(first.answer().await.is_some());
     }
 
     #[actix_rt::test]

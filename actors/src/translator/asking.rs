@@ -3,15 +3,18 @@
 //! not pass the gate, also when it was told what was wrong.
 //!
 //! How many calls an engine gets at once, and how much in each, is for all translators together to find out
-//! ([`crate::upstreams::places`]). A place is waited for with nothing under way and held for one call only; leads on keys of
-//! the cache may be held meanwhile, as whoever has a place waits for nothing but the engine.
+//! ([`crate::upstreams::places`]). A worker waits for a place with nothing under way and holds it for one call only. It may
+//! hold leads on keys of the cache meanwhile, as a worker with a place waits for nothing but the engine.
 
+#[cfg(test)]
+mod flight_tests;
 #[cfg(test)]
 mod places_tests;
 #[cfg(test)]
 mod recall_tests;
 
 use std::{
+    collections::HashSet,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -33,7 +36,7 @@ use mynah_domain::{
 
 use super::task::{Judged, Task};
 use crate::{
-    cache::{Answer, Cache, Lead, Look},
+    cache::{Answer, Cache, Key, Lead, Look},
     failpoint,
     stats::Meter,
     supervision::{Link, Pulse},
@@ -48,6 +51,9 @@ const LONGEST_REST: Duration = Duration::from_hours(1);
 
 /// A quota that is used up for longer than this is a hold that people see, and not just another try.
 const SHORT: Duration = Duration::from_mins(1);
+
+/// How often a worker that waits for another looks whether the engine still answers anybody.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(200);
 
 /// What asking needs.
 #[derive(Clone)]
@@ -78,12 +84,12 @@ pub struct Around<'a> {
     pub more_waits: bool,
 }
 
-/// What became of a call.
-enum Outcome {
-    /// The engine's answer.
-    Said(Result<Vec<Result<MaskedText, ItemError>>, EngineError>),
-    /// It is left in peace until then.
-    LeftInPeace(Timestamp),
+/// What stops not one item but every call of this engine.
+enum Wall {
+    /// The call failed as a whole.
+    Failed(EngineError),
+    /// The circuit breaker is open until then.
+    Open(Timestamp),
 }
 
 impl Asking {
@@ -133,93 +139,110 @@ impl Asking {
     }
 
     /// Has an engine do what is not done yet and what it can do, as far as the cache does not know it.
+    ///
+    /// Goes in rounds: look keys up, call the engine for those that this worker leads, then wait for those that others
+    /// lead. A worker asks for each key once a round, so it never waits for itself, and it waits only when it leads
+    /// nothing, so no two workers wait for each other. Where the leader of a key gave up, the next round asks again.
     async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], around: Around<'_>) {
         let revision = engine.revision();
-        let open: Vec<usize> = (0..tasks.len())
-            .filter(|number| {
-                let task = &tasks[*number];
-                task.outcome.is_none() && engine.supports(self.from, task.target.language)
-            })
-            .collect();
-        if open.is_empty() {
-            return;
+        let places = self.upstreams.places(engine);
+        let open = tasks
+            .iter()
+            .enumerate()
+            .filter(|(_, task)| task.outcome.is_none() && engine.supports(self.from, task.target.language));
+        let open = open.map(|(number, task)| (task.key(&revision, engine.takes_advice()), number));
+        let mut open: Vec<(Key, usize)> = open.collect();
+        // Tasks to call for without a lead on their key.
+        let mut unled: Batch = Vec::new();
+        let mut hits = 0;
+        // What stopped one call stops the next one, too.
+        let mut wall: Option<Wall> = None;
+        let mut is_first_round = true;
+        while !open.is_empty() || !unled.is_empty() {
+            let (asked, mut same) = first_of_each_key(open);
+            let answers = self.look_up(&asked).await;
+            let mut waits = Vec::new();
+            let mut wanted = std::mem::take(&mut unled);
+            for ((key, number), answer) in asked.into_iter().zip(answers) {
+                match answer {
+                    Some(Answer::Hit(text)) if recalled(tasks, number, &text, engine) => hits += 1,
+                    Some(Answer::Hit(_)) => wanted.push((number, None)),
+                    Some(Answer::Wait(wait)) => waits.push((key, number, wait)),
+                    Some(Answer::Lead(lead)) => {
+                        wanted.push((number, Some(lead)));
+                        if !is_first_round {
+                            // The first try for this key failed: the others go along, rather than in a call each.
+                            let others = same.extract_if(.., |(other, _)| *other == key);
+                            wanted.extend(others.map(|(_, number)| (number, None)));
+                        }
+                    }
+                    // Without a cache every task is asked for.
+                    None => {
+                        let others = same.drain(..).map(|(_, number)| number);
+                        wanted.extend(std::iter::once(number).chain(others).map(|number| (number, None)));
+                    }
+                }
+            }
+            match &wall {
+                None => wall = self.call(engine, &revision, &places, tasks, wanted, around).await,
+                Some(wall) => settle_at(wall, engine, &revision, tasks, wanted),
+            }
+            open = same;
+            for (key, number, wait) in waits {
+                match alongside(&places, around, wait.answer()).await {
+                    Some(text) if recalled(tasks, number, &text, engine) => hits += 1,
+                    Some(_) => unled.push((number, None)),
+                    None => open.push((key, number)),
+                }
+            }
+            is_first_round = false;
         }
-        let keys = open.iter().map(|number| tasks[*number].key(&revision, engine.takes_advice())).collect();
+        self.meter.count("cache.hits", hits);
+    }
+
+    /// What the cache answers to each key; `None` for each where there is no cache.
+    async fn look_up(&self, asked: &[(Key, usize)]) -> Vec<Option<Answer>> {
+        let keys = asked.iter().map(|(key, _)| *key).collect();
         let started = Instant::now();
         let known = match &self.cache {
             Some(cache) => cache.ask(Look(keys)).await.ok(),
             None => None,
         };
         self.meter.called("cache", "get", started.elapsed(), None);
-        // Without a cache everything is asked for, once for each job.
-        let answers: Vec<Option<Answer>> = match known {
+        match known {
             Some(answers) => answers.into_iter().map(Some).collect(),
-            None => open.iter().map(|_| None).collect(),
-        };
-
-        let mut waits = Vec::new();
-        let mut wanted: Batch = Vec::new();
-        let mut hits = 0;
-        for (number, answer) in open.into_iter().zip(answers) {
-            match answer {
-                Some(Answer::Hit(text)) => {
-                    if recalled(tasks, number, &text, engine) {
-                        hits += 1;
-                    } else {
-                        wanted.push((number, None));
-                    }
-                }
-                Some(Answer::Lead(lead)) => wanted.push((number, Some(lead))),
-                Some(Answer::Wait(wait)) => waits.push((number, wait)),
-                None => wanted.push((number, None)),
-            }
+            None => asked.iter().map(|_| None).collect(),
         }
-        // What this worker leads comes first: another may wait for it who leads what this one waits for.
-        self.call(engine, &revision, tasks, wanted, around).await;
-        while let Some((number, wait)) = waits.pop() {
-            // Whoever leads may wait for a place, and is watched itself.
-            match rest(around, wait.answer()).await {
-                Some(Answer::Hit(text)) => {
-                    if recalled(tasks, number, &text, engine) {
-                        hits += 1;
-                    } else {
-                        self.call(engine, &revision, tasks, vec![(number, None)], around).await;
-                    }
-                }
-                Some(Answer::Wait(wait)) => waits.push((number, wait)),
-                Some(Answer::Lead(lead)) => {
-                    self.call(engine, &revision, tasks, vec![(number, Some(lead))], around).await;
-                }
-                None => self.call(engine, &revision, tasks, vec![(number, None)], around).await,
-            }
-        }
-        self.meter.count("cache.hits", hits);
     }
 
     /// Calls the engine for the tasks of these numbers, again for those that it is to do better, and hands what is taken to
-    /// the cache.
+    /// the cache. Answers what stopped it, if anything did.
     async fn call(
         &self,
         engine: &dyn Engine,
         revision: &str,
+        places: &Arc<Places>,
         tasks: &mut [Task],
         mut wanted: Batch,
         around: Around<'_>,
-    ) {
+    ) -> Option<Wall> {
         self.meter.count("cache.misses", wanted.len() as u64);
-        let places = self.upstreams.places(engine);
+        let mut stopped_by = None;
         while !wanted.is_empty() {
-            let place = take(&places, around).await;
+            let place = match places.try_take() {
+                Some(place) => place,
+                None => alongside(places, around, places.take()).await,
+            };
             let mut flights = FuturesUnordered::new();
-            for (place, batch) in self.part(engine, &places, place, &mut wanted, around) {
+            for (place, batch) in self.part(engine, places, place, &mut wanted, around) {
                 let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item()).collect();
                 flights
                     .push(async move { (batch, self.translate(engine, &items, place, around.pulse).await) });
             }
             let mut again = Batch::new();
-            while let Some((batch, outcome)) = flights.next().await {
-                match outcome {
-                    Outcome::Said(Ok(results)) => {
+            while let Some((batch, answered)) = flights.next().await {
+                match answered {
+                    Ok(results) => {
                         let mut landings = Vec::with_capacity(results.len());
                         for ((number, lead), result) in batch.into_iter().zip(results) {
                             match result {
@@ -245,20 +268,10 @@ impl Asking {
                         }
                         Lead::land_all(landings);
                     }
-                    // In both cases the rest would meet the same wall.
-                    Outcome::Said(Err(error)) => {
-                        for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
-                            settle_long(&mut tasks[number], revision, lead, |task| {
-                                task.failed(engine.name(), &error);
-                            });
-                        }
-                    }
-                    Outcome::LeftInPeace(until) => {
-                        for (number, lead) in batch.into_iter().chain(std::mem::take(&mut wanted)) {
-                            settle_long(&mut tasks[number], revision, lead, |task| {
-                                task.left_in_peace(engine.name(), until);
-                            });
-                        }
+                    Err(wall) => {
+                        let rest = batch.into_iter().chain(std::mem::take(&mut wanted));
+                        settle_at(&wall, engine, revision, tasks, rest.collect());
+                        stopped_by = Some(wall);
                     }
                 }
             }
@@ -266,6 +279,7 @@ impl Asking {
             again.append(&mut wanted);
             wanted = again;
         }
+        stopped_by
     }
 
     /// Takes from what is wanted what is asked for now: one call's worth, or more in several calls where nothing else
@@ -303,9 +317,9 @@ impl Asking {
         items: &[Item],
         place: Place,
         pulse: Option<&Pulse>,
-    ) -> Outcome {
+    ) -> Result<Vec<Result<MaskedText, ItemError>>, Wall> {
         if let Err(until) = self.upstreams.permit(engine.name()) {
-            return Outcome::LeftInPeace(self.at(until));
+            return Err(Wall::Open(self.at(until)));
         }
         failpoint::reach("engine.translate.before");
         let spoiled = engine.spoiled();
@@ -335,7 +349,7 @@ impl Asking {
             // A wrong key says nothing of how much there may be.
             Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
         }
-        Outcome::Said(answer)
+        answer.map_err(Wall::Failed)
     }
 
     /// What a call means for the others who would call the engine.
@@ -389,19 +403,36 @@ impl Asking {
     }
 }
 
-/// Waits for a place.
-async fn take(places: &Arc<Places>, around: Around<'_>) -> Place {
-    match places.try_take() {
-        Some(place) => place,
-        None => rest(around, places.take()).await,
+/// The first task of each key, and the others, whose answer is the same.
+fn first_of_each_key(open: Vec<(Key, usize)>) -> (Vec<(Key, usize)>, Vec<(Key, usize)>) {
+    let mut keys = HashSet::with_capacity(open.len());
+    open.into_iter().partition(|(key, _)| keys.insert(*key))
+}
+
+/// Waits for another worker: for its place, or for its answer. Such a wait is work, so that the watchdog ends it where
+/// nothing moves any more; it shows progress for as long as calls to the engine end.
+async fn alongside<T>(places: &Places, around: Around<'_>, wait: impl Future<Output = T>) -> T {
+    let Some(pulse) = around.pulse else { return wait.await };
+    let mut wait = std::pin::pin!(wait);
+    let mut seen = places.calls_ended();
+    loop {
+        if let Ok(done) = tokio::time::timeout(SIGN_OF_LIFE, &mut wait).await {
+            return done;
+        }
+        let ended = places.calls_ended();
+        if ended != std::mem::replace(&mut seen, ended) {
+            pulse.progress();
+        }
     }
 }
 
-/// Waits for what others do; that is no hanging.
-async fn rest<T>(around: Around<'_>, wait: impl Future<Output = T>) -> T {
-    match around.pulse {
-        Some(pulse) => pulse.at_rest(wait).await,
-        None => wait.await,
+/// Notes at every one of these tasks what stops the engine.
+fn settle_at(wall: &Wall, engine: &dyn Engine, revision: &str, tasks: &mut [Task], batch: Batch) {
+    for (number, lead) in batch {
+        settle_long(&mut tasks[number], revision, lead, |task| match wall {
+            Wall::Failed(error) => task.failed(engine.name(), error),
+            Wall::Open(until) => task.left_in_peace(engine.name(), *until),
+        });
     }
 }
 

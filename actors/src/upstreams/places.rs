@@ -28,6 +28,7 @@ pub struct Places {
     /// As many permits as places are free. Fair, and nothing is lost where a wait is given up.
     free: Semaphore,
     waiting: AtomicUsize,
+    ended: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,14 @@ impl Places {
             state: Mutex::new(state),
             free: Semaphore::new(issued),
             waiting: AtomicUsize::default(),
+            ended: AtomicUsize::default(),
         }
+    }
+
+    /// How many calls have ended so far, well or not. While it grows, whoever waits for a place or for another worker's
+    /// answer waits for something that moves.
+    pub fn calls_ended(&self) -> usize {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Takes a place where one is free and nobody waits for it.
@@ -206,6 +214,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // Runs while unwinding, too: nothing here can panic.
+        self.places.ended.fetch_add(1, Ordering::Relaxed);
         let mut state = self.places.state();
         state.under_way = state.under_way.saturating_sub(1);
         if state.issued > state.concurrency.limit() {

@@ -230,32 +230,47 @@ async fn a_panic_in_the_engine_takes_no_place_with_it() {
 }
 
 #[actix_rt::test]
-async fn who_waits_for_a_place_is_not_at_work_and_who_gives_up_waiting_takes_none() {
+async fn a_wait_for_a_place_is_work_that_shows_progress_while_calls_end_and_none_while_nothing_moves() {
     tokio::time::pause();
     let (asking, engine) = (asking(), Fake::new(1000));
     asking.upstreams.allow(1);
     let board = Board::default();
     let (deaths, _) = tokio::sync::mpsc::unbounded_channel();
     let seat = Seat::new("translator-1", 1, board.clone(), deaths);
-    board.built("translator-1");
     let pulse = seat.pulse();
-    let at_work = || board.standing("translator-1").unwrap().at_work;
+    let standing = || board.standing("translator-1").unwrap();
     let places = asking.upstreams.places(&*engine);
     let taken = places.try_take().unwrap();
     let work = pulse.at_work();
     let around = Around { pulse: Some(&pulse), more_waits: true };
     let mut waits = Box::pin(see_to(&asking, &engine, 1, around));
-    assert!((&mut waits).now_or_never().is_none());
-    assert_eq!((at_work(), under_way(&asking)), (0, (1, 1)));
     let mut gives_up = Box::pin(see_to(&asking, &engine, 1, Around::default()));
+    // The other one is the next in line.
     assert!((&mut gives_up).now_or_never().is_none());
-    drop(gives_up);
+    assert!(tokio::time::timeout(SECOND * 100, &mut waits).await.is_err());
+    assert_eq!((standing().at_work, standing().progressed, under_way(&asking)), (1, false, (1, 2)));
     drop(taken);
-    assert!((&mut waits).now_or_never().is_none(), "the engine takes its time");
-    assert_eq!((at_work(), under_way(&asking)), (1, (1, 0)));
+    // The other one's call ends.
+    let one_call = SECOND + SIGN_OF_LIFE;
+    assert!(tokio::time::timeout(one_call, futures_util::future::join(&mut waits, gives_up)).await.is_err());
+    assert!(standing().progressed);
     assert_eq!(waits.await, 1);
     drop(work);
-    assert_eq!((at_work(), under_way(&asking)), (0, (0, 0)));
+    assert_eq!((standing().at_work, under_way(&asking)), (0, (0, 0)));
+}
+
+#[actix_rt::test]
+async fn a_worker_that_gives_up_waiting_takes_no_place() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    asking.upstreams.allow(1);
+    let taken = asking.upstreams.places(&*engine).try_take().unwrap();
+    let mut gives_up = Box::pin(see_to(&asking, &engine, 1, Around::default()));
+    assert!((&mut gives_up).now_or_never().is_none());
+    assert_eq!(under_way(&asking), (1, 1));
+    drop(gives_up);
+    drop(taken);
+    assert_eq!(under_way(&asking), (0, 0));
 }
 
 #[actix_rt::test]
