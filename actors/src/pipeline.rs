@@ -19,7 +19,7 @@ use crate::{
     pauses::Pauses,
     poller::{Poller, PollerParts},
     publisher::{Publisher, PublisherParts},
-    router::{Router, RouterParts},
+    router::{self, Router, RouterParts},
     stats::{Meter, Stats, Waiting},
     supervision::{
         Alive, Board, Core, Link, Policies, RestartPolicy, Seat, Shell, Supervisor,
@@ -199,7 +199,7 @@ impl Parts {
     fn workers(&self, threads: &Threads) -> Vec<ChildSpec> {
         let router = self.router.clone();
         let mut specs = vec![service(
-            "router",
+            router::NAME,
             self.policies.router,
             &threads.desk,
             &self.links.router,

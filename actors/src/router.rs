@@ -6,6 +6,7 @@
 
 mod decide;
 mod inspect;
+mod lanes;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod waiting;
 
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};
+pub use lanes::{AskLanes, Lanes};
 
 use std::{
     cell::{Cell, RefCell},
@@ -26,6 +28,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture,
     WrapFuture,
 };
+use lanes::Moves;
 use line::{Moved, Now, Picked, Window};
 use log::{debug, error, info, warn};
 use mynah_domain::{
@@ -59,6 +62,9 @@ const MAX_PANICS: u32 = 3;
 
 /// The longest that a timer sleeps before it looks at the clock again, which may have been set.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
+
+/// The actor's name.
+pub const NAME: &str = "router";
 
 /// What the router needs to know.
 #[derive(Debug, Clone)]
@@ -108,6 +114,7 @@ impl Router {
             parts,
             pulse: seat.pulse(),
             window: RefCell::new(window),
+            moves: RefCell::default(),
             waiting: Waiting::default(),
             work: Notify::new(),
             ready: Notify::new(),
@@ -168,6 +175,8 @@ struct Desk {
     parts: RouterParts,
     pulse: Pulse,
     window: RefCell<Window>,
+    /// For the watch over standstills.
+    moves: RefCell<Moves>,
     waiting: Waiting,
     /// Something may be translated.
     work: Notify,
@@ -752,6 +761,11 @@ impl JobReport {
             events,
         }
     }
+
+    /// Whether a translator had it in hand.
+    fn is_a_translators(&self) -> bool {
+        !self.lease.is_empty()
+    }
 }
 
 /// The events by which a job comes into a worker's hand.
@@ -788,6 +802,7 @@ impl Handler<ReportJobs> for Router {
     fn handle(&mut self, ReportJobs(reports): ReportJobs, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
         let desk = self.desk.clone();
+        desk.moves.borrow_mut().count(&reports);
         Box::pin(answer(async move { desk.report(reports).await }).into_actor(self))
     }
 }

@@ -282,6 +282,7 @@ impl Lasting {
                 policy: settings.supervisor.policy,
                 stats_interval: settings.stats.interval,
                 patience: settings.supervisor.patience,
+                stalled_after: settings.supervisor.stalled_after,
             },
             policies: settings.supervisor.actors,
             router: RouterParts {

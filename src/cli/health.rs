@@ -2,15 +2,21 @@
 //! at the last sign of life, and asks nobody: a process that hangs could not answer.
 
 use super::{Failure, say};
-use crate::{control::vitals, settings::Settings};
+use crate::{
+    control::vitals::{self, SignOfLife},
+    settings::Settings,
+};
 
 pub(super) fn health(settings: &Settings) -> Result<(), Failure> {
-    match vitals::age(&settings.data_dir) {
-        Ok(age) if age <= vitals::STALE => {
+    match vitals::last(&settings.data_dir) {
+        Ok(SignOfLife { age, trouble: None }) if age <= vitals::STALE => {
             say(format_args!("well, {} s ago", age.as_secs()));
             Ok(())
         }
-        Ok(age) => Err(Failure::Work(format!(
+        Ok(SignOfLife { age, trouble: Some(trouble) }) if age <= vitals::STALE => {
+            Err(Failure::Work(format!("the service is not well: {trouble}; see its log, or restart it")))
+        }
+        Ok(SignOfLife { age, .. }) => Err(Failure::Work(format!(
             "the service last showed that it is well {} s ago; see its log, or restart it",
             age.as_secs()
         ))),

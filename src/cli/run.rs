@@ -48,7 +48,8 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let mut hangups = Signals::hangups()?;
     let pulse = {
         let (router, ledger) = (service.pipeline.links.router.clone(), service.pipeline.ledger.clone());
-        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, ledger))
+        let board = service.pipeline.board.clone();
+        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, ledger, board))
     };
     let history = actix_rt::spawn(keep_history(settings.clone(), &service));
     let ended = loop {

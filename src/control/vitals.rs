@@ -1,6 +1,6 @@
 //! Whether the service could do its work right now, which only trying shows: its router answers and its ledger takes a
 //! write. It is tried every few seconds; what came of it is at hand for `/ready`, and as a file for `mynah health`, which
-//! asks nobody who may hang.
+//! asks nobody who may hang. A pipeline that stands still counts as not well, too.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use log::{info, warn};
 use mynah_actors::{
     router::{Depth, Router},
-    supervision::Link,
+    supervision::{Board, Link},
 };
 use mynah_domain::ports::Ledger;
 
@@ -51,39 +51,83 @@ impl Vitals {
     }
 
     /// Tries it again and again, for as long as it is polled.
-    pub async fn watch(self, data_dir: PathBuf, router: Link<Router>, ledger: Arc<dyn Ledger>) {
+    pub async fn watch(self, data_dir: PathBuf, router: Link<Router>, ledger: Arc<dyn Ledger>, board: Board) {
         let mut interval = tokio::time::interval(EVERY);
         loop {
             interval.tick().await;
-            self.note(trouble(&data_dir, &router, &*ledger).await);
+            let trouble = match trouble(&router, &*ledger).await {
+                Some(trouble) => Some(trouble),
+                None => board.stall(),
+            };
+            self.note(written(&data_dir, trouble));
         }
     }
 }
 
-/// Tries everything once, and writes the sign of life where all of it went well.
-async fn trouble(data_dir: &Path, router: &Link<Router>, ledger: &dyn Ledger) -> Option<String> {
+/// Writes the sign of life, with what is wrong in it. Answers that, or that nothing can be written.
+fn written(data_dir: &Path, trouble: Option<String>) -> Option<String> {
+    let file = file(data_dir);
+    let written = fs::write(&file, trouble.as_deref().unwrap_or_default());
+    trouble.or_else(|| {
+        let error = written.err()?;
+        Some(format!("{}: {error}; let this user write in data_dir", file.display()))
+    })
+}
+
+/// Tries the router and the ledger once.
+async fn trouble(router: &Link<Router>, ledger: &dyn Ledger) -> Option<String> {
     if !matches!(timeout(ANSWER, router.ask(Depth)).await, Ok(Ok(_))) {
         return Some("the router does not answer".into());
     }
     match timeout(ANSWER, ledger.remember(FACT, &Timestamp::now().to_string())).await {
         Err(_) => return Some("the ledger does not answer".into()),
         Ok(Err(error)) => return Some(error.to_string()),
-        Ok(Ok(())) => {}
+        Ok(Ok(())) => None,
     }
-    let file = file(data_dir);
-    let error = fs::write(&file, []).err()?;
-    Some(format!("{}: {error}; let this user write in data_dir", file.display()))
 }
 
-/// How long ago the service on that folder last gave a sign of life.
+/// The last sign of life of the service on a data directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignOfLife {
+    /// How long ago it was given.
+    pub age: Duration,
+    /// What was wrong then, if anything.
+    pub trouble: Option<String>,
+}
+
+/// Reads the last sign of life of the service on that folder.
 ///
 /// # Errors
 /// Where there is none.
-pub fn age(data_dir: &Path) -> std::io::Result<Duration> {
-    let at = fs::metadata(file(data_dir))?.modified()?;
-    Ok(SystemTime::now().duration_since(at).unwrap_or_default())
+pub fn last(data_dir: &Path) -> std::io::Result<SignOfLife> {
+    let file = file(data_dir);
+    let at = fs::metadata(&file)?.modified()?;
+    let trouble = fs::read_to_string(&file)?;
+    Ok(SignOfLife {
+        age: SystemTime::now().duration_since(at).unwrap_or_default(),
+        trouble: (!trouble.is_empty()).then_some(trouble),
+    })
 }
 
 fn file(data_dir: &Path) -> PathBuf {
     data_dir.join("pulse")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_of_life_says_what_is_wrong_and_nothing_where_all_is_well() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(last(directory.path()).is_err());
+        let stalled = Some("the pipeline is stalled".to_owned());
+        assert_eq!(written(directory.path(), stalled.clone()), stalled);
+        assert_eq!(last(directory.path()).unwrap().trouble, stalled);
+        assert_eq!(written(directory.path(), None), None);
+        assert_eq!(last(directory.path()).unwrap().trouble, None);
+        let nowhere = directory.path().join("nowhere");
+        assert!(written(&nowhere, None).unwrap().contains("let this user write in data_dir"));
+        assert_eq!(written(&nowhere, stalled.clone()), stalled);
+    }
 }

@@ -29,6 +29,7 @@ pub(super) async fn reasons(control: &Control) -> Vec<String> {
 
 fn of_actors(board: &Board) -> Vec<String> {
     let mut reasons: Vec<String> = board.escalation().map(str::to_owned).into_iter().collect();
+    reasons.extend(board.stall());
     let all = board.all();
     if all.is_empty() {
         reasons.push("nothing has started yet".into());
@@ -60,6 +61,7 @@ mod tests {
             restarts,
             last_progress: Instant::now(),
             at_work: 0,
+            resting: 0,
             progressed,
             trouble: None,
         };

@@ -433,6 +433,8 @@ pub struct SupervisorSettings {
     pub actors: Policies,
     /// How long an actor may be at work without getting anything done.
     pub patience: Duration,
+    /// How long nothing at all may move, without a reason, before the pipeline counts as stalled.
+    pub stalled_after: Duration,
 }
 
 /// How it stops.

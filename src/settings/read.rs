@@ -230,6 +230,9 @@ fn stats(reader: &mut Reader<'_>) -> Option<StatsSettings> {
     Some(StatsSettings { interval: interval? })
 }
 
+/// How long nothing may move, at the least, before that counts as a standstill.
+const STALLED_AFTER: Duration = Duration::from_secs(45);
+
 fn supervisor(reader: &mut Reader<'_>, calls: Duration) -> Option<SupervisorSettings> {
     let max_restarts = reader.or("supervisor.max_restarts", "5", count(0..=1000));
     let window = reader.or("supervisor.window", "60s", duration(SECOND..=DAY));
@@ -259,7 +262,10 @@ fn supervisor(reader: &mut Reader<'_>, calls: Duration) -> Option<SupervisorSett
             format!("raise it over {}, or lower the timeouts of engine and x", brief(calls)),
         );
     }
-    Some(SupervisorSettings { policy: default?, actors: policies, patience: patience? })
+    let patience = patience?;
+    // Longer than any call, so that a slow upstream is no standstill, and with usual timeouts less than a minute.
+    let stalled_after = STALLED_AFTER.max(calls * 3 / 2).min(patience);
+    Some(SupervisorSettings { policy: default?, actors: policies, patience, stalled_after })
 }
 
 /// The policy of one sort of actor; what is not written follows the policy of all.

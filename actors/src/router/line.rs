@@ -180,6 +180,13 @@ impl Entry {
     }
 }
 
+/// So many jobs, and each of their holders once.
+fn with_holders(jobs: usize, mut holders: Vec<String>) -> (usize, Vec<String>) {
+    holders.sort_unstable();
+    holders.dedup();
+    (jobs, holders)
+}
+
 /// Whether a job with that translation is one message by itself, of which nothing is on the way yet.
 fn is_one_message(job: &Job, translation: &Translation) -> bool {
     translation.parts.len() == 1
@@ -548,6 +555,37 @@ impl Window {
         let queued = line.jobs.iter().filter(|(_, entry)| entry.stage == Stage::Queued);
         self.queue.extend(queued.map(|(place, _)| (*place, target.clone())));
         was_blocked
+    }
+
+    /// How many jobs wait for a translator or are in one's hands, and in whose.
+    pub(super) fn to_translate(&self) -> (usize, Vec<String>) {
+        let entries = self.lines.values().flat_map(|line| line.jobs.values());
+        let holders: Vec<String> = entries
+            .filter_map(|entry| match &entry.stage {
+                Stage::Translating(holder) => Some(holder.to_string()),
+                _ => None,
+            })
+            .collect();
+        with_holders(self.queue.len() + holders.len(), holders)
+    }
+
+    /// How many jobs of a target are in its publisher's hands, and in whose; and the head of its line, where that is ready
+    /// and a publisher waits for it.
+    pub(super) fn to_publish(&self, target: &TargetId, is_waited_for: bool) -> (usize, Vec<String>) {
+        let Some(line) = self.lines.get(target).filter(|line| line.blocked.is_none()) else {
+            return (0, Vec::new());
+        };
+        let holders: Vec<String> = line
+            .jobs
+            .values()
+            .filter_map(|entry| match &entry.stage {
+                Stage::Publishing(holder) => Some(holder.to_string()),
+                _ => None,
+            })
+            .collect();
+        let head =
+            line.jobs.first_key_value().filter(|(_, entry)| is_waited_for && entry.stage == Stage::Ready);
+        with_holders(holders.len() + usize::from(head.is_some()), holders)
     }
 
     /// How many jobs each worker has in hand, by its name without the incarnation.

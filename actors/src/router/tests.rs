@@ -11,9 +11,9 @@ use actix_rt::task::JoinHandle;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobId, JobState, Post, PostId, PostKind, TargetId, Translation,
+    Job, JobEvent, JobId, JobState, Post, PostId, PostKind, TargetId, Translation,
     backoff::Backoff,
-    breaker::BreakerPolicy,
+    breaker::{BreakerPolicy, Heard},
     caps::Spent,
     job::Publication,
     ports::{
@@ -26,14 +26,14 @@ use mynah_domain::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Decide, Decision, Depth, JobReport, PullPublications, PullTranslations, Reclaim, Refusal, ReportJobs,
-    Router, RouterParts, RouterSettings, ToSay,
+    AskLanes, Decide, Decision, Depth, JobReport, Lanes, PullPublications, PullTranslations, Reclaim,
+    Refusal, ReportJobs, Router, RouterParts, RouterSettings, ToSay,
 };
 use crate::{
     events::Feed,
     pauses::{Paused, Pauses},
     stats::Meter,
-    supervision::{Alive, Board, Seat},
+    supervision::{Alive, Board, Link, RestartPolicy, Seat, Supervisor, supervisor::SupervisorSettings},
     upstreams::Upstreams,
 };
 
@@ -177,6 +177,7 @@ struct Town {
     ledger: Arc<Slow>,
     router: Addr<Router>,
     pauses: Pauses,
+    upstreams: Upstreams,
     /// Hears whenever the ledger is to change something.
     asked: mpsc::UnboundedReceiver<()>,
 }
@@ -187,6 +188,8 @@ impl Town {
         let jobs = Mutex::new([(job.id, job)].into());
         let ledger = Arc::new(Slow { jobs, leave: Semaphore::new(0), asked: sender });
         let pauses = Pauses::new([]);
+        let policy = BreakerPolicy { failures: 3, pause: PAUSE, trial: Duration::from_mins(1) };
+        let upstreams = Upstreams::new(policy, 4);
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 10,
@@ -196,16 +199,19 @@ impl Town {
                 patience: 3,
             },
             ledger: ledger.clone(),
-            upstreams: Upstreams::new(
-                BreakerPolicy { failures: 3, pause: PAUSE, trial: Duration::from_mins(1) },
-                4,
-            ),
+            upstreams: upstreams.clone(),
             pauses: pauses.clone(),
             clock: Arc::new(Noon),
             meter: Meter::default(),
             feed: Feed::default(),
         };
-        Self { ledger, router: Router::new(seat("router"), parts).start(), pauses, asked }
+        Self { ledger, router: Router::new(seat("router"), parts).start(), pauses, upstreams, asked }
+    }
+
+    /// The lanes that have work: name, moves, jobs, holders.
+    async fn lanes(&self) -> Vec<(String, u64, usize, Vec<String>)> {
+        let Lanes(lanes) = self.router.send(AskLanes).await.unwrap();
+        lanes.into_iter().map(|lane| (lane.name, lane.moves, lane.jobs, lane.holders)).collect()
     }
 
     fn publications(&self, worker: &Alive) -> actix::prelude::Request<Router, PullPublications> {
@@ -397,4 +403,71 @@ async fn what_a_translator_says_after_its_job_was_given_to_another_changes_nothi
     let late = mynah_domain::JobEvent::Failed { reason: "from the grave".into() };
     town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![late])])).await.unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Queued);
+}
+
+#[actix_rt::test]
+async fn a_lane_has_work_while_a_job_could_move_and_none_where_something_explains_its_waiting() {
+    let town = Town::new(job(false));
+    town.ledger.leave.add_permits(100);
+    let lane = |name: &str, moves, holders: &[&str]| {
+        vec![(name.to_owned(), moves, 1, holders.iter().map(|holder| (*holder).to_owned()).collect())]
+    };
+    // The router has taken the ledger up once a translator has its job.
+    let translator = worker("translator-1");
+    let pull = PullTranslations { worker: translator.ticket(), max: 1 };
+    let leased = town.router.send(pull).await.unwrap().unwrap();
+    assert_eq!(town.lanes().await, lane("translation", 0, &["translator-1#1"]));
+    for _ in 0..3 {
+        town.upstreams.hear("test", Heard::Silence);
+    }
+    assert_eq!(town.lanes().await, [], "no engine answers");
+    town.upstreams.hear("test", Heard::Answer);
+
+    let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
+    let report = JobReport::new(&leased[0], vec![JobEvent::Translated(translation)]);
+    town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
+    assert_eq!(town.lanes().await, [], "its publisher waits for its own limits");
+    let publisher = worker("publisher-es");
+    let ToSay::Begun(said) = town.publications(&publisher).await.unwrap().unwrap() else {
+        panic!("it is ready")
+    };
+    assert_eq!(town.lanes().await, lane("publication on x:es", 0, &["publisher-es#1"]));
+    town.pauses.pause(Paused::Target(es()));
+    assert_eq!(town.lanes().await, [], "a person paused it");
+    town.pauses.resume(&Paused::Target(es()));
+    let sent = JobEvent::PartSent { part: 0, remote_id: PostId("9".into()) };
+    let report = JobReport::new(&said[0], vec![sent, JobEvent::Published]);
+    town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
+    assert_eq!(town.lanes().await, []);
+}
+
+#[actix_rt::test]
+async fn a_standstill_is_reported_until_work_moves_again() {
+    let town = Town::new(job(false));
+    town.ledger.leave.add_permits(100);
+    let translator = worker("translator-1");
+    let pull = PullTranslations { worker: translator.ticket(), max: 1 };
+    let leased = town.router.send(pull).await.unwrap().unwrap();
+    tokio::time::pause();
+    let link = Link::new();
+    link.point_at(town.router.clone());
+    let board = Board::default();
+    let policy = RestartPolicy { max_restarts: 1, window: Duration::from_mins(1), backoff: PAUSE };
+    let settings = SupervisorSettings {
+        policy,
+        stats_interval: Duration::from_hours(1),
+        patience: Duration::from_hours(1),
+        stalled_after: Duration::from_secs(40),
+    };
+    let (supervisor, _outcome) = Supervisor::new(settings, board.clone(), link, Link::new(), vec![]);
+    let _supervisor = supervisor.start();
+    tokio::time::sleep(Duration::from_secs(39)).await;
+    assert_eq!(board.stall(), None);
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    let stall = board.stall().expect("the translator holds the job and does nothing");
+    assert_eq!(stall, "the pipeline is stalled: nothing moves in translation");
+    let refused = JobEvent::HandedBack { not_before: None, reason: "503".into() };
+    town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![refused])])).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(board.stall(), None);
 }

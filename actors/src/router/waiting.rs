@@ -49,6 +49,11 @@ impl Waiting {
         Waiter { waiting: self, pull }
     }
 
+    /// Whether a publisher of that target waits.
+    pub(super) fn has(&self, target: &TargetId) -> bool {
+        self.0.borrow().contains_key(target)
+    }
+
     /// What of the jobs in these reports could be begun with them, as nothing keeps it from being said next.
     pub(super) fn at_once(
         &self,

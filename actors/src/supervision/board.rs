@@ -2,7 +2,7 @@
 //! answered, and an actor that hangs cannot answer anyway.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -41,6 +41,8 @@ pub struct Standing {
     pub last_progress: Instant,
     /// How many pieces of work it has begun and not ended. One that is at work and makes no progress hangs.
     pub at_work: u32,
+    /// How many waits within its work are for a limit of its own.
+    pub resting: u32,
     /// Whether it got something done since it was built.
     pub progressed: bool,
     /// What keeps it from its work, as it says itself.
@@ -52,6 +54,7 @@ pub struct Standing {
 pub struct Board {
     standings: Arc<DashMap<String, Standing>>,
     escalation: Arc<OnceLock<String>>,
+    stall: Arc<Mutex<Option<String>>>,
 }
 
 impl Board {
@@ -65,6 +68,7 @@ impl Board {
                 standing.restarts += 1;
                 standing.last_progress = now;
                 standing.at_work = 0;
+                standing.resting = 0;
                 standing.progressed = false;
                 standing.trouble = None;
             })
@@ -73,6 +77,7 @@ impl Board {
                 restarts: 0,
                 last_progress: now,
                 at_work: 0,
+                resting: 0,
                 progressed: false,
                 trouble: None,
             });
@@ -128,6 +133,28 @@ impl Board {
         self.escalation.get().map(String::as_str)
     }
 
+    /// The pipeline as a whole stands still, and where; `None` where it moves.
+    pub(crate) fn set_stall(&self, stall: Option<String>) {
+        *self.stall.lock().unwrap_or_else(PoisonError::into_inner) = stall;
+    }
+
+    /// Where the pipeline as a whole stands still, if it does.
+    pub fn stall(&self) -> Option<String> {
+        self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn rest(&self, name: &str) {
+        if let Some(mut standing) = self.standings.get_mut(name) {
+            standing.resting += 1;
+        }
+    }
+
+    fn rested(&self, name: &str) {
+        if let Some(mut standing) = self.standings.get_mut(name) {
+            standing.resting = standing.resting.saturating_sub(1);
+        }
+    }
+
     /// One actor's line.
     pub fn standing(&self, name: &str) -> Option<Standing> {
         self.standings.get(name).map(|standing| standing.clone())
@@ -175,12 +202,32 @@ impl Pulse {
         AtWork(self.clone())
     }
 
-    /// Waits in the middle of work for what the actor's own limits let through: that is no hanging.
+    /// Waits in the middle of work for what the actor's own limits let through: that is no hanging. Never for another actor,
+    /// which may be waiting for this one.
     pub async fn at_rest<T>(&self, wait: impl Future<Output = T>) -> T {
         self.board.end(&self.name);
+        let resting = Resting::new(self);
         let done = wait.await;
+        drop(resting);
         self.board.begin(&self.name);
         done
+    }
+}
+
+/// A wait for an actor's own limits, for as long as this lives.
+struct Resting<'a>(&'a Pulse);
+
+impl<'a> Resting<'a> {
+    fn new(pulse: &'a Pulse) -> Self {
+        pulse.board.rest(&pulse.name);
+        Self(pulse)
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        // Runs where the wait is dropped in its middle, too.
+        self.0.board.rested(&self.0.name);
     }
 }
 

@@ -7,6 +7,7 @@ pub mod link;
 pub mod policy;
 pub mod seat;
 pub mod shell;
+mod standstill;
 pub mod supervisor;
 
 pub use board::{AtWork, Board, Pulse, Standing, State};
@@ -15,4 +16,5 @@ pub use link::{Gone, Letter, Link};
 pub use policy::{Policies, RestartPolicy};
 pub use seat::{Death, Seat};
 pub use shell::{Alive, Core, Shell, Turn};
+pub use standstill::Lane;
 pub use supervisor::Supervisor;

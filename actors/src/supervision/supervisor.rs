@@ -14,21 +14,23 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, StreamHandler, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture,
+    StreamHandler, WrapFuture,
 };
 use futures_util::stream;
 use log::{error, info, warn};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Board, Link, RestartPolicy, Seat, State,
+    Board, Lane, Link, RestartPolicy, Seat, State,
     policy::{Record, Verdict},
     seat::{Death, End, holder, panic_message},
     shell::StopAsked,
+    standstill::{self, name_of},
 };
 use crate::{
     failpoint,
-    router::{Reclaim, Router},
+    router::{AskLanes, Lanes, NAME as ROUTER, Reclaim, Router},
     stats::{Report, Stats},
 };
 
@@ -71,6 +73,8 @@ pub struct SupervisorSettings {
     pub stats_interval: Duration,
     /// How long an actor may be at work without getting anything done.
     pub patience: Duration,
+    /// How long nothing at all may move while there is work that nothing keeps waiting.
+    pub stalled_after: Duration,
 }
 
 /// The actor.
@@ -88,6 +92,7 @@ pub struct Supervisor {
     record: Record,
     /// Whether anything went well since the last of them.
     recovered: bool,
+    standstill: standstill::Watch,
 }
 
 struct Child {
@@ -176,6 +181,7 @@ impl Supervisor {
             verdict: Some(verdict),
             record: Record::default(),
             recovered: false,
+            standstill: standstill::Watch::default(),
         };
         (supervisor, outcome)
     }
@@ -351,6 +357,50 @@ impl Supervisor {
         }
     }
 
+    /// Asks the router what could move, and judges whether it does.
+    fn look_for_a_standstill(&self, ctx: &mut Context<Self>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let router = self.router.clone();
+        // A router that is dead is seen to already.
+        let lanes = async move { router.ask(AskLanes).await.ok() };
+        ctx.spawn(lanes.into_actor(self).map(|lanes, supervisor, ctx| {
+            if let Some(Lanes(lanes)) = lanes {
+                supervisor.guarded(ctx, |supervisor, _| supervisor.judge(lanes));
+            }
+        }));
+    }
+
+    /// Reports lanes that stand still, and restarts whoever has their jobs in hand; where nobody has, the router, which should
+    /// have handed them out.
+    fn judge(&mut self, lanes: Vec<Lane>) {
+        let found = self.standstill.look(lanes, &self.board);
+        for lane in found.moving {
+            info!(lane = lane.as_str(); "pipeline moves again");
+        }
+        for Lane { name, jobs, holders, .. } in found.still {
+            let stalled_after = self.settings.stalled_after;
+            let held_by = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
+            error!(lane = name.as_str(), jobs = jobs, held_by = held_by.as_str(), stalled_after:? = stalled_after; "pipeline stalled");
+            let reason = format!("nothing moved in {name} for {stalled_after:?}");
+            if holders.is_empty() {
+                self.cut_off(ROUTER, &reason);
+            }
+            for holder in &holders {
+                self.cut_off(name_of(holder), &reason);
+            }
+        }
+        self.board.set_stall(self.standstill.reason());
+    }
+
+    /// Ends an actor in the middle of what it does; another is built in its place.
+    fn cut_off(&self, name: &str, reason: &str) {
+        if let Some(Child { stopper: Some(stopper), alive: true, .. }) = self.children.get(name) {
+            stopper(StopAsked::AtOnce(reason.to_owned()));
+        }
+    }
+
     /// What a worker had in hand when it ended is leased again.
     fn reclaim(&self, death: &Death, ctx: &mut Context<Self>) {
         let router = self.router.clone();
@@ -467,6 +517,12 @@ impl Actor for Supervisor {
             supervisor.guarded(ctx, |supervisor, ctx| {
                 failpoint::reach("supervisor.interval");
                 supervisor.look_for_the_hung(ctx);
+            });
+        });
+        ctx.run_interval(self.settings.stalled_after / standstill::LOOKS, |supervisor, ctx| {
+            supervisor.guarded(ctx, |supervisor, ctx| {
+                failpoint::reach("supervisor.interval");
+                supervisor.look_for_a_standstill(ctx);
             });
         });
     }
@@ -682,6 +738,7 @@ mod tests {
             policy,
             stats_interval: Duration::from_hours(1),
             patience: Duration::from_millis(50),
+            stalled_after: Duration::from_hours(1),
         };
         let board = Board::default();
         let (supervisor, outcome) =
