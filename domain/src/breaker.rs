@@ -82,7 +82,14 @@ impl Breaker {
     pub fn hear(&mut self, heard: Heard, now: Instant, random: f64) {
         self.state = match (self.state, heard) {
             (_, Heard::Answer) => State::Closed { failures: 0 },
-            (_, Heard::NotBefore(until)) => State::Open { until, times: 1 },
+            (State::Closed { .. }, Heard::NotBefore(until)) => self.open_until(until, 1, now, random),
+            (State::Trial { times, .. }, Heard::NotBefore(until)) => {
+                self.open_until(until, times.saturating_add(1), now, random)
+            }
+            // A call from before it opened.
+            (State::Open { until, times }, Heard::NotBefore(moment)) => {
+                State::Open { until: until.max(moment), times }
+            }
             (State::Closed { failures }, Heard::Silence) if failures + 1 < self.policy.failures => {
                 State::Closed { failures: failures + 1 }
             }
@@ -100,7 +107,12 @@ impl Breaker {
 
     fn open(&self, times: u32, now: Instant, random: f64) -> State {
         // At least half of the pause: a breaker that opens for no time at all does nothing.
-        State::Open { until: now + self.policy.pause.growing_wait(times, random), times }
+        self.open_until(now, times, now, random)
+    }
+
+    /// Opens until a moment that the service named, and at least for the growing pause: services name moments in the past.
+    fn open_until(&self, until: Instant, times: u32, now: Instant, random: f64) -> State {
+        State::Open { until: until.max(now + self.policy.pause.growing_wait(times, random)), times }
     }
 }
 
@@ -168,6 +180,23 @@ mod tests {
         let later = now + 2 * SECOND;
         assert_eq!(breaker.permit(later), Ok(()));
         assert_eq!(breaker.permit(later + 60 * SECOND), Ok(()));
+    }
+
+    #[test]
+    fn a_moment_that_is_over_or_close_makes_no_pause_shorter_than_the_growing_one() {
+        let (mut breaker, mut now) = breaker();
+        for pause in [2, 4, 8, 8] {
+            breaker.hear(Heard::NotBefore(now), now, 1.0);
+            assert_eq!(breaker.permit(now), Err(now + pause * SECOND));
+            // Another call from before, which knows a later moment and then an earlier one.
+            breaker.hear(Heard::NotBefore(now + pause * SECOND), now, 1.0);
+            breaker.hear(Heard::NotBefore(now), now, 1.0);
+            now += pause * SECOND;
+            assert_eq!(breaker.permit(now), Ok(()));
+        }
+        breaker.hear(Heard::Answer, now, 1.0);
+        breaker.hear(Heard::NotBefore(now), now, 1.0);
+        assert_eq!(breaker.permit(now), Err(now + 2 * SECOND), "an answer ends the growth");
     }
 
     #[test]

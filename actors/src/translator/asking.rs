@@ -355,16 +355,23 @@ impl Asking {
     /// What a call means for the others who would call the engine.
     fn heard(&self, error: Option<&EngineError>) -> Heard {
         match error {
-            Some(EngineError::Unavailable(_) | EngineError::Unanswered(_)) => Heard::Silence,
             // Out of quota: everybody is, until then.
             Some(EngineError::RateLimited { until: Some(until), .. }) => {
-                let wait = until.duration_since(self.clock.now());
-                Heard::NotBefore(
-                    Instant::now() + Duration::try_from(wait).unwrap_or_default().min(LONGEST_REST),
-                )
+                Heard::NotBefore(Instant::now() + self.until(*until).min(LONGEST_REST))
             }
-            _ => Heard::Answer,
+            // Where it refuses call after call and says no time, only pauses that grow keep it from being asked for every job.
+            Some(
+                EngineError::Unavailable(_)
+                | EngineError::Unanswered(_)
+                | EngineError::RateLimited { until: None, .. },
+            ) => Heard::Silence,
+            None | Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => Heard::Answer,
         }
+    }
+
+    /// How long it is until a time of day; nothing where that is over.
+    fn until(&self, moment: Timestamp) -> Duration {
+        Duration::try_from(moment.duration_since(self.clock.now())).unwrap_or_default()
     }
 
     /// The time of day of a moment to come.
@@ -388,18 +395,14 @@ impl Asking {
         if !task.passing {
             return JobEvent::Held(Hold { kind: HoldKind::Gate, reason, until: None });
         }
-        let wait = self.backoff.wait(attempt.max(1), fastrand::f64());
-        let later = self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        match task.until {
-            // Everything that could translate it is out of quota for a while: people should see that.
-            Some(until) if task.out_of_quota && until > later.max(self.at(Instant::now() + SHORT)) => {
-                JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(until) })
-            }
-            until => JobEvent::HandedBack {
-                not_before: Some(until.map_or(later, |until| until.max(later))),
-                reason,
-            },
+        let asked = task.until.map(|until| self.until(until));
+        let pause = self.backoff.pause(attempt.max(1), fastrand::f64(), asked);
+        let not_before = self.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+        // Everything that could translate it is out of quota for a while: people should see that.
+        if task.out_of_quota && asked.is_some_and(|asked| asked > SHORT) {
+            return JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(not_before) });
         }
+        JobEvent::HandedBack { not_before: Some(not_before), reason }
     }
 }
 

@@ -36,6 +36,8 @@ enum Does {
 struct Fake {
     servers: tokio::sync::Semaphore,
     does: Cell<Does>,
+    /// Until when it refuses, by its own word.
+    until: Cell<Option<Timestamp>>,
     under_way: Cell<usize>,
     peak: Cell<usize>,
     batches: RefCell<Vec<usize>>,
@@ -46,6 +48,7 @@ impl Fake {
         Rc::new(Self {
             servers: tokio::sync::Semaphore::new(capacity),
             does: Cell::new(Does::Answer),
+            until: Cell::default(),
             under_way: Cell::default(),
             peak: Cell::default(),
             batches: RefCell::default(),
@@ -83,7 +86,7 @@ impl Engine for Fake {
         match self.does.get() {
             Does::Answer => {}
             Does::Refuse => {
-                return Err(EngineError::RateLimited { reason: "not now".into(), until: None });
+                return Err(EngineError::RateLimited { reason: "not now".into(), until: self.until.get() });
             }
             Does::Panic => panic!("as ordered"),
         }
@@ -206,7 +209,10 @@ async fn refusals_make_calls_fewer_and_answers_make_them_more_again() {
     engine.does.set(Does::Refuse);
     work(&asking, &engine, SECOND).await;
     assert_eq!(limit(&asking), 1);
+    assert!(asking.upstreams.is_down("fake"), "so many refusals in a row open the circuit breaker");
     engine.does.set(Does::Answer);
+    // Its pause is over.
+    asking.upstreams.hear("fake", Heard::Answer);
     engine.peak.set(0);
     see_to(&asking, &engine, 1, Around::default()).await;
     assert_eq!(engine.peak.get(), 1);
@@ -301,4 +307,51 @@ async fn without_places_no_more_is_asked_for_than_there_may_be_and_all_is_done()
     assert_eq!(done, [100; 10]);
     assert_eq!(engine.peak.get(), 2);
     assert!(engine.batches.borrow().iter().all(|items| *items <= 40));
+}
+
+#[actix_rt::test]
+async fn an_engine_that_refuses_without_a_time_is_not_asked_for_every_job() {
+    tokio::time::pause();
+    for until in [None, Some(Timestamp::UNIX_EPOCH), Some(Timestamp::now())] {
+        let (asking, engine) = (asking(), Fake::new(1000));
+        engine.does.set(Does::Refuse);
+        engine.until.set(until);
+        for _ in 0..200 {
+            assert_eq!(see_to(&asking, &engine, 1, Around::default()).await, 0);
+        }
+        let calls = engine.batches.borrow().len();
+        assert!(calls <= 10, "{until:?}: {calls} calls for 200 jobs");
+    }
+}
+
+#[test]
+fn a_job_that_no_engine_could_do_waits_for_the_growing_backoff_and_never_longer_than_a_day() {
+    let asking = Asking { backoff: Backoff { base: SECOND * 2, max: SECOND * 60 }, ..asking() };
+    let now = Timestamp::now();
+    let wait = |attempt: u32, until: Option<Timestamp>| {
+        let mut task = task();
+        task.failed("fake", &EngineError::RateLimited { reason: "429".into(), until });
+        let moment = match asking.give_back(&task, attempt) {
+            JobEvent::HandedBack { not_before, .. } => not_before,
+            JobEvent::Held(hold) => hold.until,
+            other => panic!("{other:?}"),
+        };
+        Duration::try_from(moment.unwrap().duration_since(now)).unwrap()
+    };
+    let year_2100: Timestamp = "2100-01-01T00:00:00Z".parse().unwrap();
+    for (attempt, until, least) in [
+        (1, None, 1),
+        (1, Some(Timestamp::UNIX_EPOCH), 1),
+        (4, Some(Timestamp::UNIX_EPOCH), 8),
+        (4, Some(now), 8),
+        (9, Some(now), 30),
+        (1, Some(now + SECOND * 50), 49),
+        (1, Some(now + SECOND * 5000), 4999),
+        (1, Some(year_2100), 24 * 3600),
+        (1, Some(Timestamp::MAX), 24 * 3600),
+    ] {
+        let waited = wait(attempt, until);
+        let most = (SECOND * least * 2).clamp(SECOND * 3, SECOND * (24 * 3600 + 5));
+        assert!((SECOND * least..=most).contains(&waited), "{attempt} {until:?}: {waited:?}");
+    }
 }
