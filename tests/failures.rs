@@ -76,6 +76,36 @@ async fn where_gemini_hangs_the_next_engine_translates_and_gemini_is_asked_less_
 }
 
 #[actix_rt::test]
+async fn posts_that_share_a_text_are_all_published_after_the_first_engine_call_failed() {
+    let faults = [
+        r#"{"status": 503}"#,
+        r#"{"status": 429}"#,
+        r#"{"status": 400}"#,
+        r#"{"gemini": "garbage_json"}"#,
+        r#"{"gemini": "missing_placeholder"}"#,
+        r#"{"gemini": "empty_text"}"#,
+        r#"{"gemini": "overloaded"}"#,
+        r#""garbage""#,
+        r#""drop_connection""#,
+        r#""hang""#,
+    ];
+    for fault in faults {
+        // One text but for its link: masked, they are the same.
+        let posts =
+            (1..=7).map(|number| format!("The harbor opens again today https://example.com/{number}"));
+        let mut town = Town::new(posts, &["es"], "gemini").await;
+        town.settings.extend(["engine.timeout=500ms", "translator.pool_size=1"].map(str::to_owned));
+        town.order_faults(&format!(
+            r#"{{"rules": [{{"endpoint": "gemini.generate", "fault": {fault}, "nth": 1}}]}}"#
+        ));
+        let mut running = town.start(&["run"]);
+        town.until_published("es", 7).await;
+        assert!(!running.has_ended(), "{fault}: {}", town.log());
+        assert_eq!(running.terminate(), Some(0), "{fault}");
+    }
+}
+
+#[actix_rt::test]
 async fn where_no_engine_answers_the_posts_wait_and_are_said_later() {
     let (town, running) = service(0, &["es"], "gemini", &["engine.timeout=300ms"]).await;
     town.order_faults(&always("gemini.generate", r#""hang""#));
