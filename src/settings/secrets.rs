@@ -1,5 +1,5 @@
 //! Keys and tokens. They come from the environment, or from files that it names (as containers mount them), and are
-//! held so that no message, log line or `Debug` shows one.
+//! held so that no message, log line or `Debug` shows one. Each is registered for redaction as it is read, also on reload.
 
 use std::{collections::HashMap, fs};
 
@@ -9,6 +9,7 @@ use super::{
     InForce, Needed, Place, Problem,
     model::{XReadAuth, XUserAuth},
 };
+use crate::redaction;
 
 pub(super) const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
 pub(super) const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
@@ -204,7 +205,9 @@ impl<'a> Vault<'a> {
         }
         let place = Place::Environment(place.to_owned());
         self.in_force.push(InForce { key: name.to_owned(), value: "(secret)".into(), place });
-        Ok(Some(secret.into()))
+        let secret = SecretString::from(secret);
+        redaction::register(&secret);
+        Ok(Some(secret))
     }
 
     fn unusable(&mut self, name: &str, what: String, mend: &str) -> Found {
