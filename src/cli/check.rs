@@ -13,7 +13,10 @@ use crate::{
     app,
     ledger::OpenError,
     settings::{Former, InForce, Settings},
-    telemetry::logging::{self, printable},
+    telemetry::{
+        logging,
+        outside::{printable, printable_lines},
+    },
 };
 
 pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Failure> {
@@ -53,7 +56,7 @@ pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Fail
     }
     say("In force:");
     for InForce { key, value, place } in settings.in_force() {
-        say(format_args!("  {key:<30} {value:<44} {place}"));
+        say(format_args!("  {key:<30} {:<44} {place}", printable(value)));
     }
     findings.finish()
 }
@@ -103,9 +106,9 @@ struct Findings {
 impl Findings {
     fn add(&mut self, what: &str, outcome: Result<String, String>) {
         match outcome {
-            Ok(fine) => say(format_args!("ok    {what}: {fine}")),
+            Ok(fine) => say(format_args!("ok    {what}: {}", printable_lines(&fine))),
             Err(why) => {
-                say(format_args!("WRONG {what}: {}", printable(&why)));
+                say(format_args!("WRONG {what}: {}", printable_lines(&why)));
                 self.wrong.push(what.to_owned());
             }
         }

@@ -27,7 +27,10 @@ use clap::{Args, Parser, Subcommand};
 
 use pause::Wish;
 
-use crate::settings::{self, Needed, Settings, SettingsError, SettingsSources};
+use crate::{
+    settings::{self, Needed, Settings, SettingsError, SettingsSources},
+    telemetry::outside::{self, printable_lines},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -190,13 +193,19 @@ pub fn main() -> ExitCode {
     reason = "the last word of a command goes to whoever typed it, whatever the log level"
 )]
 fn say_error(failure: &Failure) {
-    eprintln!("mynah: {failure}");
+    // It may repeat what others answered.
+    eprintln!("mynah: {}", printable_lines(&failure.to_string()));
 }
 
 /// Writes a line for whoever typed the command. A reader that left is no error.
 fn say(line: impl fmt::Display) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Writes JSON for whoever typed the command; a terminal obeys nothing in it.
+fn say_json(value: &serde_json::Value) {
+    say(outside::json(value));
 }
 
 impl SettingsArgs {
