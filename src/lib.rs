@@ -9,7 +9,7 @@
 //! - [`x`]: what reading from X and publishing on it have in common.
 //! - [`control`]: what a person may look at and decide; [`http`]: the admin API that offers it.
 //! - [`http_client`]: calls to other people's servers; [`redaction`]: no secret comes back with their answers.
-//! - [`telemetry`]: what operators read.
+//! - [`telemetry`]: what operators read; [`permissions`]: what other users of the machine cannot.
 
 pub mod app;
 pub mod benchmark;
@@ -21,6 +21,7 @@ pub mod glossary;
 pub mod http;
 pub mod http_client;
 pub mod ledger;
+pub mod permissions;
 pub mod redaction;
 pub mod settings;
 pub mod sources;

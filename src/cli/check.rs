@@ -8,10 +8,11 @@ use mynah_domain::{
     text::mask,
 };
 
-use super::{Failure, say, scratch::Scratch};
+use super::{CheckArgs, Failure, say, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
+    permissions,
     settings::{Former, InForce, Settings},
     telemetry::{
         logging,
@@ -19,10 +20,17 @@ use crate::{
     },
 };
 
-pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Failure> {
+pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
+    let offline = args.offline;
     let mut findings = Findings::default();
     findings.add("settings", Ok("every key is understood".into()));
+    // Before the ledger is opened, which closes the data folder without a word.
+    let secrets = args.settings.env_file.iter().chain(settings.secret_files());
+    let secrets = secrets.filter_map(|file| permissions::exposed_secrets(file));
+    for exposed in secrets.chain(permissions::close(&settings.data_dir)) {
+        say(format_args!("warn  {}", printable(&exposed.to_string())));
+    }
     match app::engines(settings) {
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {

@@ -28,6 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use pause::Wish;
 
 use crate::{
+    permissions,
     settings::{self, Needed, Settings, SettingsError, SettingsSources},
     telemetry::outside::{self, printable_lines},
 };
@@ -140,6 +141,7 @@ impl fmt::Display for Failure {
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    permissions::make_files_private();
     // For the chaos suite: what `FAILPOINTS` orders holds for as long as this lives.
     #[cfg(feature = "failpoints")]
     let _failpoints = fail::FailScenario::setup();
@@ -149,7 +151,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(&args).await,
             Command::Once(args) => once::once(&args.load()?).await,
-            Command::Check(args) => check::check(&args.settings.load()?, args.offline).await,
+            Command::Check(args) => check::check(&args, &args.settings.load()?).await,
             Command::Preview(args) => {
                 let settings = args.settings.load_for(args.needed())?;
                 preview::preview(&args, &settings).await
