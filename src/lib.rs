@@ -11,6 +11,8 @@
 //! - [`http_client`]: calls to other people's servers; [`redaction`]: no secret comes back with their answers.
 //! - [`telemetry`]: what operators read; [`permissions`]: what other users of the machine cannot.
 
+#![warn(clippy::disallowed_types)]
+
 pub mod app;
 pub mod benchmark;
 pub mod cli;
