@@ -104,6 +104,14 @@ async fn town(answers: Answers) -> Town {
     town
 }
 
+fn percent(text: &str) -> String {
+    text.bytes().flat_map(|byte| ['%', hex(byte >> 4), hex(byte & 15)]).collect()
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap()
+}
+
 /// Everything that the service left in its data folder.
 fn stored(folder: &Path) -> String {
     let files = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
@@ -137,9 +145,9 @@ async fn no_key_that_x_repeats_is_logged_stored_or_shown() {
         ("a refused post", |call, sent| {
             readable(call).unwrap_or_else(|| (403, json!({"detail": format!("got {sent}")}).to_string()))
         }),
-        ("errors in a 200", |call, sent| match call.contains("by/username") {
-            true => (200, json!({"errors": [{"detail": format!("got {sent}")}]}).to_string()),
-            false => (200, json!({"errors": [{"message": sent}]}).to_string()),
+        ("errors in a 200", |call, sent| {
+            let field = if call.contains("by/username") { "detail" } else { "message" };
+            (200, json!({"errors": [{field: format!("got {sent}")}]}).to_string())
         }),
         ("text that is no JSON", |call, sent| {
             readable(call).unwrap_or_else(|| (502, format!("<pre>{sent}</pre>")))
@@ -151,8 +159,7 @@ async fn no_key_that_x_repeats_is_logged_stored_or_shown() {
             readable(call).unwrap_or_else(|| (200, json!({"data": {"id": [sent]}}).to_string()))
         }),
         ("base64 and percent-encoding", |call, sent| {
-            let percent: String = sent.bytes().map(|byte| format!("%{byte:02x}")).collect();
-            let detail = format!("{} {percent}", STANDARD.encode(sent));
+            let detail = format!("{} {}", STANDARD.encode(sent), percent(sent));
             readable(call).unwrap_or_else(|| (400, json!({"detail": detail}).to_string()))
         }),
     ];
@@ -162,7 +169,7 @@ async fn no_key_that_x_repeats_is_logged_stored_or_shown() {
         assert!(shown.contains("[redacted]"), "{what}: {shown}");
         for secret in secrets() {
             let encoded = STANDARD.encode(&secret);
-            let percent: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let percent = percent(&secret);
             for form in [secret.as_str(), &encoded[..encoded.len() - 4], percent.as_str()] {
                 assert!(!shown.contains(form), "{what}: {form} in {shown}");
             }
@@ -209,9 +216,11 @@ async fn no_terminal_obeys_what_x_answers() {
         |call, _| {
             readable(call).unwrap_or_else(|| (403, json!({"detail": format!("no {OBEYED}")}).to_string()))
         },
-        |call, _| match call.contains("/by/username/") {
-            true => (200, json!({"errors": [{"detail": format!("suspended {OBEYED}")}]}).to_string()),
-            false => (200, json!({"data": {"id": "44", "username": format!("else {OBEYED}")}}).to_string()),
+        |call, _| {
+            let problem = json!({"errors": [{"detail": format!("suspended {OBEYED}")}]});
+            let user = json!({"data": {"id": "44", "username": format!("else {OBEYED}")}});
+            let answer = if call.contains("/by/username/") { problem } else { user };
+            (200, answer.to_string())
         },
     ];
     for answers in answers {

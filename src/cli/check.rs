@@ -16,7 +16,7 @@ use crate::{
     settings::{Former, InForce, Settings},
     telemetry::{
         logging,
-        outside::{printable, printable_lines},
+        outside::{bounded, printable},
     },
 };
 
@@ -114,9 +114,9 @@ struct Findings {
 impl Findings {
     fn add(&mut self, what: &str, outcome: Result<String, String>) {
         match outcome {
-            Ok(fine) => say(format_args!("ok    {what}: {}", printable_lines(&fine))),
+            Ok(fine) => say(format_args!("ok    {what}: {}", printable(&bounded(&fine)))),
             Err(why) => {
-                say(format_args!("WRONG {what}: {}", printable_lines(&why)));
+                say(format_args!("WRONG {what}: {}", printable(&bounded(&why))));
                 self.wrong.push(what.to_owned());
             }
         }
