@@ -48,9 +48,16 @@ lint: ## Checks formatting and lints
 	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
 
 .PHONY: audit
-audit: ## Checks licences, bans, sources and advisories of every dependency
+audit: ## Checks licenses, bans, sources and advisories of every dependency
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check licenses bans sources
+	@# No package registry carries the advisory database; it is a git repository, which some networks do not reach.
+	@if cargo deny fetch db; then \
+	    cargo deny check --disable-fetch advisories; \
+	else \
+	    echo "ADVISORIES WERE NOT CHECKED: this machine cannot fetch the RustSec database. Run \`make audit\` on a machine that" >&2; \
+	    echo "can, or copy ~/.cargo/advisory-dbs from there and run \`cargo deny check --disable-fetch advisories\` here." >&2; \
+	fi
 
 .PHONY: bench-check
 bench-check: setup-valgrind ## Counts the instructions of the hot paths; fails where one needs 5 % more than before

@@ -8,8 +8,10 @@
 //! - [`sources`], [`engines`], [`destinations`], [`ledger`]: the adapters, one file or folder each.
 //! - [`x`]: what reading from X and publishing on it have in common.
 //! - [`control`]: what a person may look at and decide; [`http`]: the admin API that offers it.
-//! - [`http_client`]: calls to other people's servers.
-//! - [`telemetry`]: what operators read.
+//! - [`http_client`]: calls to other people's servers; [`redaction`]: no secret comes back with their answers.
+//! - [`telemetry`]: what operators read; [`permissions`]: what other users of the machine cannot.
+
+#![warn(clippy::disallowed_types)]
 
 pub mod app;
 pub mod benchmark;
@@ -21,6 +23,8 @@ pub mod glossary;
 pub mod http;
 pub mod http_client;
 pub mod ledger;
+pub mod permissions;
+pub mod redaction;
 pub mod settings;
 pub mod sources;
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! The same calls with nothing around them: one request to the engine and one to X for each job, by the same HTTP library,
 //! on one thread for each core. What a service adds to this is its own.
+#![expect(clippy::disallowed_types, reason = "the bare calls to the sandbox are what is measured")]
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Failure, SettingsArgs, reach, say, table};
+use super::{Failure, SettingsArgs, reach, say, say_json, table};
 use crate::{
     control::wire::{Actors, PoolSize, Resized},
     settings::Settings,
@@ -68,7 +68,7 @@ pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(),
     }
     let standing: Actors = service.get(service.url(&["api", "actors"])).await?;
     if args.json {
-        say(json!(standing));
+        say_json(&json!(standing));
         return Ok(());
     }
     let rows = standing.actors.into_iter().map(|actor| {

@@ -13,7 +13,7 @@ use mynah_domain::Language;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Failure, say, scratch::Scratch, table};
+use super::{Failure, say, say_json, scratch::Scratch, table};
 use crate::{
     app::service::Telemetry,
     benchmark::{Plan, Stream, Unmeasured, bare, round, round::Round, town::Town},
@@ -167,7 +167,7 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
     };
     let before = last(&outcome.plan);
     if args.json {
-        say(json!(outcome));
+        say_json(&json!(outcome));
     } else {
         show(&outcome, before.as_ref());
     }

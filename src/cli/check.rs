@@ -8,18 +8,29 @@ use mynah_domain::{
     text::mask,
 };
 
-use super::{Failure, say, scratch::Scratch};
+use super::{CheckArgs, Failure, say, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
+    permissions,
     settings::{Former, InForce, Settings},
-    telemetry::logging::{self, printable},
+    telemetry::{
+        logging,
+        outside::{bounded, printable},
+    },
 };
 
-pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Failure> {
+pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
+    let offline = args.offline;
     let mut findings = Findings::default();
     findings.add("settings", Ok("every key is understood".into()));
+    // Before the ledger is opened, which closes the data folder without a word.
+    let secrets = args.settings.env_file.iter().chain(settings.secret_files());
+    let secrets = secrets.filter_map(|file| permissions::exposed_secrets(file));
+    for exposed in secrets.chain(permissions::close(&settings.data_dir)) {
+        say(format_args!("warn  {}", printable(&exposed.to_string())));
+    }
     match app::engines(settings) {
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {
@@ -53,7 +64,7 @@ pub(super) async fn check(settings: &Settings, offline: bool) -> Result<(), Fail
     }
     say("In force:");
     for InForce { key, value, place } in settings.in_force() {
-        say(format_args!("  {key:<30} {value:<44} {place}"));
+        say(format_args!("  {key:<30} {:<44} {place}", printable(value)));
     }
     findings.finish()
 }
@@ -103,9 +114,9 @@ struct Findings {
 impl Findings {
     fn add(&mut self, what: &str, outcome: Result<String, String>) {
         match outcome {
-            Ok(fine) => say(format_args!("ok    {what}: {fine}")),
+            Ok(fine) => say(format_args!("ok    {what}: {}", printable(&bounded(&fine)))),
             Err(why) => {
-                say(format_args!("WRONG {what}: {}", printable(&why)));
+                say(format_args!("WRONG {what}: {}", printable(&bounded(&why))));
                 self.wrong.push(what.to_owned());
             }
         }

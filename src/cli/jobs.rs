@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     Failure, SettingsArgs,
     reach::{self, Reach},
-    say, table,
+    say, say_json, table,
 };
 use crate::{
     control::{
@@ -126,7 +126,7 @@ async fn list(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
         query.after = page.next;
     }
     if args.json {
-        say(json!(all));
+        say_json(&json!(all));
         return Ok(());
     }
     if all.jobs.is_empty() {

@@ -4,10 +4,10 @@
 use clap::Args;
 use futures_util::StreamExt as _;
 
-use super::{Failure, SettingsArgs, reach, say};
+use super::{Failure, SettingsArgs, reach, say, say_json};
 use crate::{
     settings::Settings,
-    telemetry::logging::{self, event_of, text_line},
+    telemetry::logging::{self, event_of, json_line, text_line},
 };
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(super) async fn logs(args: &LogsArgs, settings: &Settings) -> Result<(), Fai
 
 fn tell(data: &str, json: bool) {
     match event_of(data) {
-        Some(_) if json => say(data),
+        Some(event) if json => say_json(&json_line(&event)),
         Some(event) => say(text_line(&event)),
         // A number: so many came while this one was slow.
         None => say(format_args!("… {} events were passed over", data.chars().take(20).collect::<String>())),

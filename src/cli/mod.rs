@@ -27,7 +27,11 @@ use clap::{Args, Parser, Subcommand};
 
 use pause::Wish;
 
-use crate::settings::{self, Needed, Settings, SettingsError, SettingsSources};
+use crate::{
+    permissions,
+    settings::{self, Needed, Settings, SettingsError, SettingsSources},
+    telemetry::outside::{self, printable_lines},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -137,6 +141,7 @@ impl fmt::Display for Failure {
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    permissions::make_files_private();
     // For the chaos suite: what `FAILPOINTS` orders holds for as long as this lives.
     #[cfg(feature = "failpoints")]
     let _failpoints = fail::FailScenario::setup();
@@ -146,7 +151,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(&args).await,
             Command::Once(args) => once::once(&args.load()?).await,
-            Command::Check(args) => check::check(&args.settings.load()?, args.offline).await,
+            Command::Check(args) => check::check(&args, &args.settings.load()?).await,
             Command::Preview(args) => {
                 let settings = args.settings.load_for(args.needed())?;
                 preview::preview(&args, &settings).await
@@ -190,13 +195,19 @@ pub fn main() -> ExitCode {
     reason = "the last word of a command goes to whoever typed it, whatever the log level"
 )]
 fn say_error(failure: &Failure) {
-    eprintln!("mynah: {failure}");
+    // It may repeat what others answered.
+    eprintln!("mynah: {}", printable_lines(&failure.to_string()));
 }
 
 /// Writes a line for whoever typed the command. A reader that left is no error.
 fn say(line: impl fmt::Display) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Writes JSON for whoever typed the command; a terminal obeys nothing in it.
+fn say_json(value: &serde_json::Value) {
+    say(outside::json(value));
 }
 
 impl SettingsArgs {

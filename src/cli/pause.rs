@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Failure, SettingsArgs,
     reach::{self, Reach},
-    say, table,
+    say_json, table,
 };
 use crate::{
     app,
@@ -52,7 +52,7 @@ pub(super) async fn pause(args: &PauseArgs, wish: Wish, settings: &Settings) -> 
         (Reach::Ledger(ledger), what) => (on_ledger(&ledger, what.as_deref(), wish, settings).await?, false),
     };
     if args.json {
-        say(json!(standing));
+        say_json(&json!(standing));
         return Ok(());
     }
     let rows = standing.pauses.into_iter().map(|pause| {

@@ -6,7 +6,7 @@ use std::{io::IsTerminal as _, time::Duration};
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, reach, say, table};
+use super::{Failure, SettingsArgs, reach, say, say_json, table};
 use crate::{
     control::wire::Stats,
     settings::Settings,
@@ -40,7 +40,7 @@ pub(super) async fn performance(args: &PerformanceArgs, settings: &Settings) -> 
     loop {
         let (stats, live) = look(settings).await?;
         if args.json {
-            say(json!(stats));
+            say_json(&json!(stats));
         } else {
             if args.watch && std::io::stdout().is_terminal() {
                 // Clear, and begin at the top.

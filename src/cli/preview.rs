@@ -18,7 +18,7 @@ use mynah_domain::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, say, scratch::Scratch};
+use super::{Failure, SettingsArgs, say, say_json, scratch::Scratch};
 use crate::{
     app,
     settings::{Needed, Settings},
@@ -126,7 +126,7 @@ pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(
     };
     for preview in of(&[post], &asked, kept_by, &engines, settings).await {
         if args.json {
-            say(json!(preview));
+            say_json(&json!(preview));
         } else {
             show(&preview);
         }
@@ -156,7 +156,7 @@ async fn lines(
             .map(|(number, line)| given(number, line))
             .collect();
         for preview in of(&posts, targets, kept_by, engines, settings).await {
-            say(json!(preview));
+            say_json(&json!(preview));
         }
     }
 }

@@ -4,7 +4,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, reach, say};
+use super::{Failure, SettingsArgs, reach, say, say_json};
 use crate::{
     control::wire::{Reloaded, SettingChange},
     settings::Settings,
@@ -25,7 +25,7 @@ pub(super) async fn reload(args: &ReloadArgs, settings: &Settings) -> Result<(),
     let service = reach::running(settings)?;
     let reloaded: Reloaded = service.post(service.url(&["api", "reload"]), &json!({})).await?;
     if args.json {
-        say(json!(reloaded));
+        say_json(&json!(reloaded));
         return Ok(());
     }
     if reloaded.changed.is_empty() && reloaded.after_restart.is_empty() {

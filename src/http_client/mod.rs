@@ -5,12 +5,17 @@
 //! to it) and cannot leave their thread. Here each becomes one of three at once; where in doubt, [`HttpError::NoAnswer`].
 //! Every body is read to its end, errors too, because an unread body costs the connection, and only up to a size.
 //!
+//! Every answer passes through a [`Redactor`] before an adapter sees it, so no secret that an upstream repeats can reach a
+//! log, the ledger or a publication. No other module may make an awc client (`clippy.toml`).
+//!
 //! Redirects are not followed: an API that redirects a call is not the API that was asked, and a second server has no
 //! business with our keys.
 
+#![expect(clippy::disallowed_types, reason = "this is the one place that makes clients")]
+
 mod dns;
 
-use std::{cell::RefCell, collections::HashMap, pin::Pin, time::Duration};
+use std::{cell::RefCell, collections::HashMap, mem, pin::Pin, time::Duration};
 
 use actix_tls::connect::Resolver;
 use actix_web::web::Bytes;
@@ -19,12 +24,14 @@ use awc::{
     error::{ConnectError, PayloadError, SendRequestError},
     http::{
         Method,
-        header::{self, HeaderMap},
+        header::{self, HeaderMap, HeaderValue},
     },
 };
 use dns::Remembering;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
+
+use crate::redaction::{MARK, Purpose, Redactor};
 
 const USER_AGENT: &str = concat!("mynah/", env!("CARGO_PKG_VERSION"));
 
@@ -92,6 +99,16 @@ pub enum HttpError {
     },
 }
 
+impl HttpError {
+    fn redacted(self, redactor: &Redactor) -> Self {
+        match self {
+            Self::Unreachable(why) => Self::Unreachable(redactor.explanation(&why).into_owned()),
+            Self::NoAnswer(why) => Self::NoAnswer(redactor.explanation(&why).into_owned()),
+            Self::TooLarge { .. } => self,
+        }
+    }
+}
+
 /// A request as it goes out. It has no `Debug`: its headers carry keys.
 #[derive(Clone)]
 pub struct Request {
@@ -129,6 +146,10 @@ impl Request {
     pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self.header(header::CONTENT_TYPE.as_str(), content_type)
+    }
+
+    fn redactor(&self) -> Redactor {
+        Redactor::for_request(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// Gives it `value` as its body, as JSON.
@@ -169,6 +190,27 @@ impl Answer {
     /// Whether the status says that it went well.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Removes the secrets that the server repeated. A body of another length is whole all the same: `is_cut_off` comes first.
+    fn redacted(mut self, redactor: &Redactor) -> Self {
+        // A post may hold by chance what is a short secret; the words of an error are for people.
+        let purpose = if self.is_success() { Purpose::Content } else { Purpose::Explanation };
+        if let Some(body) = redactor.redact(&self.body, purpose) {
+            self.body = body.into();
+        }
+        let redacted = |value: &HeaderValue| {
+            let text = redactor.redact(value.as_bytes(), purpose)?;
+            // A header with the mark in it is a header, too.
+            Some(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(MARK)))
+        };
+        if self.headers.iter().any(|(_, value)| redacted(value).is_some()) {
+            let headers = self.headers.iter();
+            self.headers = headers
+                .map(|(name, value)| (name.clone(), redacted(value).unwrap_or_else(|| value.clone())))
+                .collect();
+        }
+        self
     }
 
     /// awc ends a body without an error when the server hangs up in the middle of it. One of a known length can be
@@ -258,46 +300,81 @@ impl HttpClient {
             .unwrap_or_else(|_| Err(HttpError::NoAnswer("timed out".into())))
     }
 
-    /// Sends `request` and hands on what comes, as it comes: for an answer without an end. Only its head may not take
+    /// Sends `request` and hands on what comes, line by line: for an answer without an end. Only its head may not take
     /// longer than the limits say.
     ///
     /// # Errors
     /// See [`HttpError`].
     pub async fn stream(&self, request: Request) -> Result<Streamed, HttpError> {
-        let head = actix_rt::time::timeout(self.limits.timeout, self.send_off(request));
+        let redactor = request.redactor();
+        let head = actix_rt::time::timeout(self.limits.timeout, self.send_off(request, &redactor));
         let response = head.await.unwrap_or_else(|_| Err(HttpError::NoAnswer("timed out".into())))?;
         if !response.status().is_success() {
-            return Ok(Streamed::Refused(self.read(response).await?));
+            return Ok(Streamed::Refused(self.read(response, &redactor).await?));
         }
-        let (status, limit) = (response.status().as_u16(), self.limits.max_body);
-        Ok(Streamed::Stream(Box::pin(
-            response.map(move |chunk| chunk.map_err(|error| from_reading(&error, status, limit))),
-        )))
+        Ok(Streamed::Stream(Box::pin(lines(response, redactor, self.limits.max_body))))
     }
 
     async fn send_and_read(&self, request: Request) -> Result<Answer, HttpError> {
-        let response = self.send_off(request).await?;
-        self.read(response).await
+        let redactor = request.redactor();
+        let response = self.send_off(request, &redactor).await?;
+        self.read(response, &redactor).await
     }
 
-    async fn send_off(&self, request: Request) -> Result<Response, HttpError> {
+    async fn send_off(&self, request: Request, redactor: &Redactor) -> Result<Response, HttpError> {
         let mut outgoing = self.client.request(request.method, request.url);
         for (name, value) in request.headers {
             outgoing = outgoing.insert_header((name, value));
         }
-        outgoing.send_body(request.body).await.map_err(|error| from_sending(&error))
+        outgoing.send_body(request.body).await.map_err(|error| from_sending(&error).redacted(redactor))
     }
 
-    async fn read(&self, mut response: Response) -> Result<Answer, HttpError> {
+    async fn read(&self, mut response: Response, redactor: &Redactor) -> Result<Answer, HttpError> {
         let status = response.status().as_u16();
         let limit = self.limits.max_body;
-        let body = response.body().limit(limit).await.map_err(|error| from_reading(&error, status, limit))?;
+        let body = response.body().limit(limit).await;
+        let body = body.map_err(|error| from_reading(&error, status, limit).redacted(redactor))?;
         let answer = Answer { status, headers: response.headers().clone(), body };
         if answer.is_cut_off() {
             return Err(HttpError::NoAnswer("the connection ended in the middle of the answer".into()));
         }
-        Ok(answer)
+        Ok(answer.redacted(redactor))
     }
+}
+
+/// Whole lines without secrets, as they come. A chunk may end in the middle of a secret; a line does not.
+fn lines(
+    response: Response,
+    redactor: Redactor,
+    limit: usize,
+) -> impl Stream<Item = Result<Bytes, HttpError>> {
+    let status = response.status().as_u16();
+    let redacted = move |lines: Vec<u8>| redactor.redact(&lines, Purpose::Content).unwrap_or(lines).into();
+    let begun = (Some(response), Vec::new(), redacted);
+    stream::unfold(begun, move |(response, mut rest, redacted)| async move {
+        let mut response = response?;
+        loop {
+            match response.next().await {
+                Some(Ok(chunk)) => rest.extend_from_slice(&chunk),
+                Some(Err(error)) => {
+                    return Some((Err(from_reading(&error, status, limit)), (None, rest, redacted)));
+                }
+                None if rest.is_empty() => return None,
+                None => {
+                    let last = redacted(mem::take(&mut rest));
+                    return Some((Ok(last), (None, rest, redacted)));
+                }
+            }
+            if let Some(end) = memchr::memrchr(b'\n', &rest) {
+                let behind = rest.split_off(end + 1);
+                let lines = redacted(rest);
+                return Some((Ok(lines), (Some(response), behind, redacted)));
+            }
+            if rest.len() > limit {
+                return Some((Err(HttpError::TooLarge { status, limit }), (None, rest, redacted)));
+            }
+        }
+    })
 }
 
 /// Lets rustls know which cryptography to use. Once for the process; again does nothing.
@@ -556,5 +633,74 @@ mod tests {
         let (first, second) = futures_util::future::join(send(), send()).await;
         assert_eq!((first.unwrap().status, second.unwrap().status), (200, 200));
         assert_eq!(starts.try_iter().count(), 2);
+    }
+
+    /// Answers every request with `answer`, the request's own credentials in place of `ECHO`.
+    fn echoing(answer: &'static str) -> SocketAddr {
+        server(move |stream| {
+            let request = read_request(stream);
+            let sent = request.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap();
+            let answer = answer.replace("ECHO", sent);
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            let answer = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes());
+        })
+    }
+
+    #[actix_rt::test]
+    async fn no_answer_shows_an_adapter_the_secrets_that_the_server_repeated() {
+        const SECRET: &str = "http-client-test-secret";
+        crate::redaction::register(&SECRET.into());
+        for answer in [
+            "HTTP/1.1 401 Unauthorized\r\n\r\nYou sent ECHO",
+            "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n\r\n{\"detail\": \"ECHO\"}",
+            "HTTP/1.1 503 Busy\r\nX-Debug: ECHO\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"errors\": [{\"detail\": \"ECHO\"}]}",
+            "HTTP/1.1 200 OK\r\n\r\nnot JSON: ECHO",
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/?auth=ECHO\r\n\r\n",
+        ] {
+            let request = Request::get(format!("http://{}/", echoing(answer)))
+                .header("authorization", format!("Bearer {SECRET}"));
+            let shown = format!("{:?}", client().send(request).await.unwrap());
+            assert!(shown.contains(MARK) && !shown.contains(SECRET), "{shown}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn an_error_repeats_no_credentials_of_its_request_though_they_are_registered_nowhere() {
+        let address = echoing("HTTP/1.1 400 Bad Request\r\n\r\nYou sent ECHO");
+        let request = Request::get(format!("http://{address}/")).header(
+            "authorization",
+            "OAuth oauth_signature=\"c2lnbmF0dXJlLW9m%3D\", oauth_token=\"tok-en-of-this\"",
+        );
+        let text = client().send(request).await.unwrap().text();
+        assert_eq!(text, format!("You sent OAuth oauth_signature=\"{MARK}\", oauth_token=\"{MARK}\""));
+    }
+
+    #[actix_rt::test]
+    async fn a_stream_shows_whole_lines_and_no_secret_though_it_comes_in_two_chunks() {
+        const SECRET: &str = "streamed-test-secret";
+        crate::redaction::register(&SECRET.into());
+        let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+        let (head, tail) = SECRET.split_at(9);
+        let chunks =
+            [format!("data: 1\ndata: {head}"), format!("{tail}\ndata: 3"), "\n".into(), "end".into()];
+        let chunks: String = chunks.iter().map(|text| chunk(text)).collect();
+        let address =
+            answering(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"));
+        let stream = client().stream(Request::get(format!("http://{address}/"))).await.unwrap();
+        let Streamed::Stream(stream) = stream else { panic!("refused") };
+        let chunks: Vec<Bytes> = stream.map(Result::unwrap).collect().await;
+        assert_eq!(chunks.concat(), format!("data: 1\ndata: {MARK}\ndata: 3\nend").as_bytes());
+    }
+
+    #[actix_rt::test]
+    async fn a_stream_without_a_line_end_is_too_large_at_some_point() {
+        let body = "x".repeat(1001);
+        let address = answering(format!("HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n{body}"));
+        let stream = client().stream(Request::get(format!("http://{address}/"))).await.unwrap();
+        let Streamed::Stream(mut stream) = stream else { panic!("refused") };
+        assert_eq!(stream.next().await, Some(Err(HttpError::TooLarge { status: 200, limit: 1000 })));
+        assert_eq!(stream.next().await, None);
     }
 }

@@ -11,6 +11,7 @@ use mynah_domain::{
 use rusqlite::{Connection, params};
 
 use super::{jobs::state, rows::to_json, schema::stand_of, settled::Settled};
+use crate::telemetry::outside::bounded;
 
 /// Applies changes in order: each as a whole or not at all.
 pub(super) fn advance(
@@ -140,7 +141,7 @@ impl Standing {
 
     fn aside(&mut self, kind: Option<&str>, reason: Option<&String>, until: Option<Timestamp>) {
         self.kind = kind.map(str::to_owned);
-        self.reason = reason.cloned();
+        self.reason = reason.map(|reason| bounded(reason));
         self.not_before = until.map(Timestamp::as_millisecond);
     }
 

@@ -2,16 +2,18 @@
 //! are said twice.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use log::{info, warn};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::schema::{APPLICATION_ID, MIGRATIONS};
+use crate::permissions;
 
 /// A ledger that could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +93,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
         error: error.to_string(),
     };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+        make_private(folder).map_err(|error| unwritable(folder, &error))?;
     }
     let mut lock = lock(path)?;
     let mut mark = String::new();
@@ -139,6 +141,20 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
             .map_err(|error| unwritable(&lock_of(path), &error))?;
     }
     Ok(Opened { connection, path: path.to_owned(), lock })
+}
+
+/// Makes the folder for this user alone, or closes the one that is there.
+fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for exposed in permissions::close(folder) {
+        let (path, mode) = (exposed.path.display(), format!("{:04o}", exposed.mode));
+        let mode = mode.as_str();
+        match &exposed.why_open {
+            None => info!(mode = mode, path:%; "file closed to other users"),
+            Some(_) => warn!(mode = mode, reason:% = exposed, path:%; "file is open to other users"),
+        }
+    }
+    Ok(())
 }
 
 /// Readers do not wait for the writer (WAL), and what is committed survives a loss of power (FULL).

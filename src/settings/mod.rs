@@ -100,7 +100,7 @@ pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
             in_force.append(&mut vault.in_force);
             let preset = in_force.iter().find(|one| one.key == "preset").map(|one| one.value.as_str());
             let former = former::told(&sources.env, preset);
-            Ok(Settings { in_force, former, ..settings })
+            Ok(Settings { in_force, former, secret_files: vault.files, ..settings })
         }
         _ => Err(SettingsError::new(problems)),
     }

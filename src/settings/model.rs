@@ -66,6 +66,7 @@ pub struct Settings {
     pub admin: AdminSettings,
     pub(super) in_force: Vec<InForce>,
     pub(super) former: Vec<Former>,
+    pub(super) secret_files: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -77,6 +78,11 @@ impl Settings {
     /// What was said in words of the bot that Mynah replaces, and for what it was taken.
     pub fn former(&self) -> &[Former] {
         &self.former
+    }
+
+    /// The files that secrets were read from.
+    pub fn secret_files(&self) -> &[PathBuf] {
+        &self.secret_files
     }
 }
 

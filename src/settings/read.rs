@@ -97,6 +97,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
         admin: admin?,
         in_force: vec![],
         former: vec![],
+        secret_files: vec![],
     })
 }
 

@@ -1,7 +1,7 @@
 //! Keys and tokens. They come from the environment, or from files that it names (as containers mount them), and are
-//! held so that no message, log line or `Debug` shows one.
+//! held so that no message, log line or `Debug` shows one. Each is registered for redaction as it is read, also on reload.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, path::PathBuf};
 
 use secrecy::SecretString;
 
@@ -9,6 +9,7 @@ use super::{
     InForce, Needed, Place, Problem,
     model::{XReadAuth, XUserAuth},
 };
+use crate::redaction;
 
 pub(super) const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
 pub(super) const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
@@ -40,6 +41,8 @@ pub(super) struct Vault<'a> {
     needed: Needed,
     pub(super) problems: Vec<Problem>,
     pub(super) in_force: Vec<InForce>,
+    /// The files that were read.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// What a target has to prove itself with, before the app's own keys are added.
@@ -61,7 +64,7 @@ pub(super) struct Consumer {
 
 impl<'a> Vault<'a> {
     pub(super) fn new(env: &'a HashMap<String, String>, needed: Needed) -> Self {
-        Self { env, needed, problems: vec![], in_force: vec![] }
+        Self { env, needed, problems: vec![], in_force: vec![], files: vec![] }
     }
 
     pub(super) fn gemini(&mut self) -> Option<SecretString> {
@@ -183,7 +186,10 @@ impl<'a> Vault<'a> {
             }
             (Some(secret), None) => (name, secret.clone()),
             (None, Some(path)) => match fs::read_to_string(path) {
-                Ok(secret) => (file_name.as_str(), secret.trim_end_matches(['\r', '\n']).to_owned()),
+                Ok(secret) => {
+                    self.files.push(path.into());
+                    (file_name.as_str(), secret.trim_end_matches(['\r', '\n']).to_owned())
+                }
                 Err(error) => {
                     let what = format!("cannot read the file {path:?}: {error}");
                     return self.unusable(
@@ -204,7 +210,9 @@ impl<'a> Vault<'a> {
         }
         let place = Place::Environment(place.to_owned());
         self.in_force.push(InForce { key: name.to_owned(), value: "(secret)".into(), place });
-        Ok(Some(secret.into()))
+        let secret = SecretString::from(secret);
+        redaction::register(&secret);
+        Ok(Some(secret))
     }
 
     fn unusable(&mut self, name: &str, what: String, mend: &str) -> Found {

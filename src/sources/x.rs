@@ -93,7 +93,7 @@ impl XSource {
         let answer: Timeline = self.client.get("/2/tweets", &query).await.map_err(|e| self.explain(e))?;
         let (posts, oddities) = post::posts(&answer);
         posts.into_iter().next().ok_or_else(|| {
-            let said = answer.errors.first().map(|problem| problem.sentence().to_owned());
+            let said = answer.errors.first().map(Problem::sentence);
             let said =
                 said.or_else(|| oddities.into_iter().next()).unwrap_or_else(|| "no reason given".into());
             SourceError::Refused(format!("X shows no post {id}: {said}"))
@@ -106,7 +106,7 @@ impl XSource {
 
     fn no_account(&self, problem: Option<&Problem>) -> SourceError {
         let account = &self.settings.account;
-        let said = problem.map_or("no reason given", Problem::sentence);
+        let said = problem.map_or_else(|| "no reason given".to_owned(), Problem::sentence);
         let lower = said.to_lowercase();
         let sentence = if lower.contains("suspended") {
             format!("@{account} is suspended on X; it can be followed again when X lifts that ({said})")

@@ -10,6 +10,8 @@ use log::kv::{self, VisitSource};
 use serde_json::Value;
 use tokio::sync::broadcast;
 
+use super::outside::bounded;
+
 /// How many are kept, which take some hundred kilobytes at most.
 const KEPT: usize = 256;
 
@@ -44,7 +46,7 @@ impl Event {
             time,
             level: record.level(),
             module: module(record.target()).to_owned(),
-            name: record.args().to_string(),
+            name: bounded(&record.args().to_string()),
             fields: fields.0,
         }
     }
@@ -65,7 +67,7 @@ impl<'kvs> VisitSource<'kvs> for Fields {
             .or_else(|| value.to_i64().map(Value::from))
             .or_else(|| value.to_bool().map(Value::from))
             .or_else(|| value.to_f64().map(Value::from))
-            .unwrap_or_else(|| value.to_string().into());
+            .unwrap_or_else(|| bounded(&value.to_string()).into());
         self.0.push((key.to_string(), told));
         Ok(())
     }
@@ -127,6 +129,21 @@ mod tests {
     fn event(name: &str) -> Event {
         let args = format_args!("{name}");
         Event::of(&log::Record::builder().args(args).build(), "T".into())
+    }
+
+    #[test]
+    fn no_field_is_longer_than_a_line_of_a_log_should_be() {
+        let long = "é".repeat(2_000_000);
+        for (value, is_cut) in [("short", false), (long.as_str(), true)] {
+            let fields = [("reason", kv::Value::from(value)), ("other", kv::Value::from_display(&value))];
+            let args = format_args!("{value}");
+            let event = Event::of(&log::Record::builder().args(args).key_values(&fields).build(), "T".into());
+            let texts = event.fields.iter().filter_map(|(_, value)| value.as_str());
+            for text in texts.chain([event.name.as_str()]) {
+                assert_eq!(text.ends_with('…'), is_cut);
+                assert!(text.chars().count() <= 1001);
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,11 @@ use env_logger::{Builder, Target, WriteStyle};
 use log::LevelFilter;
 use serde_json::Value;
 
-use super::events::{Event, Events};
+pub use super::outside::printable;
+use super::{
+    events::{Event, Events},
+    outside,
+};
 
 /// Where lines go.
 #[derive(Debug)]
@@ -84,7 +88,7 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
             let event = Events::of_this_process().add(event);
             match format {
                 LogFormat::Text => writeln!(out, "{}", text_line(&event)),
-                LogFormat::Json => writeln!(out, "{}", json_line(&event)),
+                LogFormat::Json => writeln!(out, "{}", outside::json(&json_line(&event))),
             }
         });
     // A second call, in a test, leaves the first in force.
@@ -150,22 +154,6 @@ fn quoted(value: &str) -> String {
     if value.is_empty() || value.contains([' ', '=', '"']) { format!("{value:?}") } else { value.to_owned() }
 }
 
-/// A text with nothing in it that a terminal or a log would obey: control characters become `�`, and the characters
-/// that turn the direction of writing are left out.
-pub fn printable(text: &str) -> String {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return text.to_owned();
-    }
-    text.chars()
-        .filter(|c| !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'))
-        .map(|c| match c {
-            '\n' | '\t' => ' ',
-            c if c.is_control() => char::REPLACEMENT_CHARACTER,
-            c => c,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,10 +185,5 @@ mod tests {
         assert_eq!((read.name, read.level), (event.name, log::Level::Warn));
         assert_eq!(read.fields.len(), 2, "one posed as the level");
         assert_eq!(event_of("{}"), None);
-    }
-
-    #[test]
-    fn what_a_terminal_would_obey_is_taken_out() {
-        assert_eq!(printable("a\u{1b}[31mred\r\nb\u{202E}c"), "a�[31mred� bc");
     }
 }

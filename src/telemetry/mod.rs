@@ -3,4 +3,5 @@
 pub mod events;
 pub mod history;
 pub mod logging;
+pub mod outside;
 pub mod prometheus;

@@ -12,7 +12,10 @@ use super::{
     clock::XClock,
     problem::{Refusal, excerpt, refusal},
 };
-use crate::http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport};
+use crate::{
+    http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport},
+    telemetry::outside::brief,
+};
 
 /// How X is called.
 #[derive(Debug, Clone)]
@@ -114,8 +117,9 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
     serde_json::from_slice(&answer.body).map_err(|error| {
         let said = excerpt(answer);
         CallError::NoAnswer(format!(
-            "X answers {} with something that cannot be read ({error}): {said}",
-            answer.status
+            "X answers {} with something that cannot be read ({}): {said}",
+            answer.status,
+            brief(&error.to_string())
         ))
     })
 }

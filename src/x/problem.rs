@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 
 use super::{clock::ahead, wire::Problem};
-use crate::{http_client::Answer, telemetry::logging::printable};
+use crate::{
+    http_client::Answer,
+    telemetry::outside::{brief, printable},
+};
 
 /// What an answer other than the one hoped for means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub fn refusal(answer: &Answer) -> Refusal {
             _ => Refusal::Trouble(format!("X answers {status} with something that is no JSON: {said}")),
         };
     };
-    let sentence = format!("X answers {status}: {}", printable(problem.sentence()));
+    let sentence = format!("X answers {status}: {}", problem.sentence());
     match (status, problem.kind()) {
         (401, _) => Refusal::Unauthorized(sentence),
         (403, "unsupported-authentication" | "oauth1-permissions" | "client-forbidden") => {
@@ -54,7 +57,7 @@ pub fn refusal(answer: &Answer) -> Refusal {
         (429, "usage-capped") => Refusal::RateLimited {
             reason: format!(
                 "{sentence} ({} cap of the X plan)",
-                problem.period.as_deref().unwrap_or("usage")
+                brief(problem.period.as_deref().unwrap_or("usage"))
             ),
             until: None,
         },

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::telemetry::outside::brief;
+
 /// An answer of the timeline.
 #[derive(Debug, Default, Deserialize)]
 pub struct Timeline {
@@ -212,13 +214,15 @@ impl Problem {
         self.kind.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The sentence that says most.
-    pub fn sentence(&self) -> &str {
-        let inner = self.errors.iter().map(Problem::sentence).find(|sentence| !sentence.is_empty());
-        [inner.unwrap_or_default(), &self.detail, &self.message, &self.title]
-            .into_iter()
-            .find(|sentence| !sentence.is_empty())
-            .unwrap_or("no reason given")
+    /// The sentence that says most, fit for an error.
+    pub fn sentence(&self) -> String {
+        brief(self.most_telling().unwrap_or("no reason given"))
+    }
+
+    fn most_telling(&self) -> Option<&str> {
+        let inner = self.errors.iter().find_map(Problem::most_telling);
+        let own = [&self.detail, &self.message, &self.title].into_iter().map(String::as_str);
+        inner.or_else(|| own.into_iter().find(|sentence| !sentence.is_empty()))
     }
 }
 

@@ -18,6 +18,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
     sources::x::rfc3339,
+    telemetry::outside::brief,
     x::{
         XAuth, XClient,
         client::{CallError, XSettings},
@@ -93,7 +94,7 @@ impl XDestination {
             self.client.get("/2/users/me", &[]).await.map_err(|error| self.explain(error))?;
         let account = &self.settings.account;
         let Some(user) = answer.data else {
-            let said = answer.errors.first().map_or("no reason given", Problem::sentence);
+            let said = answer.errors.first().map_or_else(|| "no reason given".to_owned(), Problem::sentence);
             return Err(PublishError::Unauthorized(format!(
                 "X does not say whose keys @{account}'s are: {said}"
             )));
@@ -101,7 +102,7 @@ impl XDestination {
         if !user.username.eq_ignore_ascii_case(account) {
             return Err(PublishError::Unauthorized(format!(
                 "the keys for @{account} belong to @{}; set {} to @{account}'s own",
-                user.username,
+                brief(&user.username),
                 self.variables()
             )));
         }

@@ -7,6 +7,8 @@ use mynah_domain::ports::engine::ItemError;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::telemetry::outside::brief;
+
 /// What one call brought.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -71,7 +73,8 @@ pub(super) struct Usage {
 
 /// Reads the body of a 200 to a request for `count` items.
 pub(super) fn read(body: &[u8], count: usize) -> Result<(Outcome, Usage), Unreadable> {
-    let response: Response = serde_json::from_slice(body).map_err(|error| Unreadable(error.to_string()))?;
+    let response: Response =
+        serde_json::from_slice(body).map_err(|error| Unreadable(brief(&error.to_string())))?;
     let usage = response.usage_metadata.unwrap_or_default();
     Ok((outcome(response, count), usage))
 }
@@ -80,7 +83,7 @@ fn outcome(response: Response, count: usize) -> Outcome {
     let blocked = response.prompt_feedback.and_then(|feedback| feedback.block_reason);
     let Some(candidate) = response.candidates.into_iter().next() else {
         return Outcome::Spoiled(match blocked {
-            Some(reason) => ItemError::Refused(format!("Gemini blocked the post ({reason})")),
+            Some(reason) => ItemError::Refused(format!("Gemini blocked the post ({})", brief(&reason))),
             None => ItemError::Unusable("Gemini's answer holds no translation".into()),
         });
     };
@@ -98,7 +101,10 @@ fn outcome(response: Response, count: usize) -> Outcome {
             )));
         }
         other => {
-            return Outcome::Spoiled(ItemError::Unusable(format!("Gemini stopped in the middle ({other})")));
+            return Outcome::Spoiled(ItemError::Unusable(format!(
+                "Gemini stopped in the middle ({})",
+                brief(other)
+            )));
         }
     }
     let text: String = candidate

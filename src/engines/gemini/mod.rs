@@ -113,17 +113,9 @@ impl Gemini {
         .boxed_local()
     }
 
-    /// Without the line end that a file's last line has. Never empty, as nothing can be replaced by something otherwise.
-    fn key(&self) -> &str {
-        match self.settings.key.expose_secret().trim() {
-            "" => "missing",
-            key => key,
-        }
-    }
-
     async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<Outcome, EngineError> {
         let request = Request::post(self.endpoint.as_str())
-            .header("x-goog-api-key", self.key())
+            .header("x-goog-api-key", self.settings.key.expose_secret())
             .json(&request::body(items, brackets))
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
@@ -137,14 +129,7 @@ impl Gemini {
             }
         })?;
         if answer.status != 200 {
-            // Whatever stands between us and Google may repeat what it was sent.
-            let said = answer.text().replace(self.key(), "…");
-            return Err(failure::read(
-                answer.status,
-                said.as_bytes(),
-                &self.settings.model,
-                Timestamp::now(),
-            ));
+            return Err(failure::read(answer.status, &answer.body, &self.settings.model, Timestamp::now()));
         }
         let (outcome, usage) = answer::read(&answer.body, items.len())
             .map_err(|error| EngineError::Unavailable(error.to_string()))?;
