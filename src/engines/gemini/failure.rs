@@ -6,14 +6,13 @@ use mynah_domain::ports::engine::EngineError;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::one_line;
+
 /// Longer waits than this are not believed.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(26);
 
 /// Rather a moment too late than a moment too early.
 const MARGIN: SignedDuration = SignedDuration::from_millis(1);
-
-/// The most that is repeated of a stranger's message.
-const LONGEST_MESSAGE: usize = 300;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -68,9 +67,7 @@ fn parse(body: &[u8]) -> Failure {
 
 /// The answer in one line, fit for a log.
 fn said(http_status: u16, failure: &Failure) -> String {
-    let message: String =
-        failure.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE).collect();
-    [format!("HTTP {http_status}"), failure.status.clone(), message]
+    [format!("HTTP {http_status}"), one_line(&failure.status), one_line(&failure.message)]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()

@@ -4,13 +4,15 @@
 //! and what it answers is written by a model, not by a program.
 //!
 //! - `request` writes what is asked, `placeholders` the form in which what must not change is shown to the model.
-//! - `answer` reads what it said for each post, `failure` what its refusals mean.
+//! - `answer` reads what it said for each post, `list` finds the translations in the model's own text, `failure` reads
+//!   what its refusals mean.
 //!
 //! An answer that is spoiled as a whole (refused, cut off, no list) is often the fault of one post in it, so the posts are
 //! asked for again in halves, until the one is alone.
 
 mod answer;
 mod failure;
+mod list;
 mod placeholders;
 mod request;
 
@@ -30,6 +32,14 @@ use url::Url;
 use crate::http_client::{HttpClient, HttpError, Limits, Request, Transport};
 use answer::Outcome;
 use placeholders::Brackets;
+
+/// The most characters that an error repeats of what Gemini sent.
+const LONGEST_MESSAGE: usize = 300;
+
+/// A stranger's text as one short line, fit for a log and the ledger.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE).collect()
+}
 
 /// How Gemini is reached.
 #[derive(Debug, Clone)]
@@ -66,13 +76,6 @@ impl fmt::Debug for Gemini {
 
 type Translations = Vec<Result<MaskedText, ItemError>>;
 
-/// An item with the brackets that mark the placeholders of its text.
-#[derive(Clone, Copy)]
-struct Marked<'a> {
-    item: &'a Item,
-    brackets: Brackets,
-}
-
 impl Gemini {
     /// An engine that shares the connections of its arbiter's others.
     pub fn new(settings: GeminiSettings) -> Self {
@@ -96,21 +99,23 @@ impl Gemini {
 
     /// Asks for `items`; where the answer is spoiled, for each half of them. An engine's error ends it all: what came
     /// before is asked for again with the rest.
-    fn ask<'a>(&'a self, items: &'a [Marked<'a>]) -> LocalBoxFuture<'a, Result<Translations, EngineError>> {
+    fn ask<'a>(
+        &'a self,
+        items: &'a [&'a Item],
+        brackets: Brackets,
+    ) -> LocalBoxFuture<'a, Result<Translations, EngineError>> {
         async move {
-            match self.call(items).await? {
-                Outcome::Items(answers) => Ok(answers
-                    .into_iter()
-                    .zip(items)
-                    .map(|(answer, Marked { brackets, .. })| answer.map(|text| brackets.read(&text)))
-                    .collect()),
+            match self.call(items, brackets).await? {
+                Outcome::Items(answers) => {
+                    Ok(answers.into_iter().map(|answer| answer.map(|text| brackets.read(&text))).collect())
+                }
                 Outcome::Spoiled(error) if items.len() <= 1 => Ok(vec![Err(error)]),
                 Outcome::Spoiled(error) => {
                     log::debug!(items = items.len(), reason:% = error; "Gemini asked again in halves");
                     self.spoiled.set(self.spoiled.get() + 1);
                     let (first, second) = items.split_at(items.len() / 2);
-                    let mut answers = self.ask(first).await?;
-                    answers.extend(self.ask(second).await?);
+                    let mut answers = self.ask(first, brackets).await?;
+                    answers.extend(self.ask(second, brackets).await?);
                     Ok(answers)
                 }
             }
@@ -126,10 +131,10 @@ impl Gemini {
         }
     }
 
-    async fn call(&self, items: &[Marked<'_>]) -> Result<Outcome, EngineError> {
+    async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<Outcome, EngineError> {
         let request = Request::post(self.endpoint.as_str())
             .header("x-goog-api-key", self.key())
-            .json(&request::body(items))
+            .json(&request::body(items, brackets))
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
@@ -194,24 +199,26 @@ impl Engine for Gemini {
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Translations, EngineError> {
+        // What has no words costs nothing.
+        let (asked, silent): (Vec<_>, Vec<_>) =
+            items.iter().enumerate().partition(|(_, item)| item.text.has_words());
         let mut translations: Translations = vec![Ok(MaskedText::default()); items.len()];
-        let mut asked = Vec::new();
-        for (item, translation) in items.iter().zip(&mut translations) {
-            if !item.text.has_words() {
-                // What has no words costs nothing.
-                *translation = Ok(item.text.clone());
-            } else if let Some(brackets) = Brackets::absent_from(&item.text) {
-                asked.push((Marked { item, brackets }, translation));
-            } else {
-                *translation = Err(ItemError::Unusable(
-                    "the post holds every kind of bracket that could mark a placeholder".into(),
-                ));
-            }
+        for (place, item) in silent {
+            translations[place] = Ok(item.text.clone());
         }
-        for batch in asked.chunks_mut(self.max_batch()) {
-            let marked: Vec<Marked<'_>> = batch.iter().map(|(marked, _)| *marked).collect();
-            for ((_, translation), answer) in batch.iter_mut().zip(self.ask(&marked).await?) {
-                **translation = answer;
+        for batch in asked.chunks(self.max_batch()) {
+            let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
+            let answers = match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
+                Some(brackets) => self.ask(&texts, brackets).await?,
+                None => vec![
+                    Err(ItemError::Unusable(
+                        "the post holds every kind of bracket that could mark a placeholder".into()
+                    ));
+                    texts.len()
+                ],
+            };
+            for ((place, _), answer) in batch.iter().zip(answers) {
+                translations[*place] = answer;
             }
         }
         Ok(translations)
@@ -356,40 +363,6 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn posts_that_hold_every_bracket_together_do_not_hold_up_each_other() {
-        let fake = fake(|seen| (200, shouted(seen)));
-        let texts = ["⟦a⟧ @bob", "⟪b⟫ @bob", "⦃c⦄ @bob", "\u{e000}d\u{e001} @bob"];
-        let answers = fake.gemini().translate(&texts.map(item)).await.unwrap();
-        for (text, answer) in texts.iter().zip(&answers) {
-            let restored = mask(text).restore(answer.as_ref().unwrap()).unwrap();
-            assert_eq!(restored, text.to_uppercase().replace("BOB", "bob"));
-        }
-        let requests = fake.requests();
-        assert_eq!(requests.len(), 1);
-        let instruction = requests[0].body["systemInstruction"]["parts"][0]["text"].as_str().unwrap();
-        assert!(instruction.contains("such as ⟪0⟫ and ⟪1⟫, or ⟦0⟧ and ⟦1⟧ stand for"), "{instruction}");
-    }
-
-    #[actix_rt::test]
-    async fn one_post_with_all_brackets_is_translated_beside_its_neighbors() {
-        let every_kind = "⟦ ⟪ ⦃ \u{e000} and \u{e001} @bob";
-        for texts in [
-            vec![every_kind],
-            vec![every_kind, "two @ann"],
-            vec!["⟦1⟧ @bob", every_kind, "three"],
-            vec!["⟫", "⟧", "⦄", "\u{e001}"],
-            vec![every_kind; 4],
-        ] {
-            let fake = fake(|seen| (200, shouted(seen)));
-            let items: Vec<Item> = texts.iter().map(|text| item(text)).collect();
-            for (text, answer) in texts.iter().zip(fake.gemini().translate(&items).await.unwrap()) {
-                let restored = mask(text).restore(&answer.unwrap()).unwrap();
-                assert_eq!(restored.to_lowercase(), text.to_lowercase());
-            }
-        }
-    }
-
-    #[actix_rt::test]
     async fn the_key_is_in_a_header_and_nowhere_else() {
         let fake = fake(|_| {
             let message = format!("API key not valid: {KEY}");
@@ -451,14 +424,10 @@ mod tests {
 
     #[actix_rt::test]
     async fn what_fails_as_a_whole_says_so() {
-        for (status, body) in [
-            (503, json!({"error": {"status": "UNAVAILABLE", "message": "overloaded"}})),
-            (200, json!("not Google")),
-        ] {
-            let fake = fake(move |_| (status, body.clone()));
-            let error = fake.gemini().translate(&[item("hi")]).await.unwrap_err();
-            assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
-        }
+        let overloaded =
+            fake(|_| (503, json!({"error": {"status": "UNAVAILABLE", "message": "overloaded"}})));
+        let error = overloaded.gemini().translate(&[item("hi")]).await.unwrap_err();
+        assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
         let fake = fake(|_| (429, json!({"error": {"message": "Please retry in 3s."}})));
         let error = fake.gemini().translate(&[item("hi")]).await.unwrap_err();
         assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }));
