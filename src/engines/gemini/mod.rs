@@ -12,6 +12,8 @@
 
 mod answer;
 mod failure;
+#[cfg(test)]
+mod generated;
 mod list;
 mod placeholders;
 mod request;
