@@ -1,6 +1,6 @@
 //! A client can hold a connection without a request on it: it sends nothing, half a head, or a body that never ends, or it
 //! never reads its answer. Enough of them would lock everybody else out. So every connection has a deadline while no
-//! handler works on it, and where there are too many of those, the oldest makes room for the newest.
+//! handler works on it, and where there are many of those, the oldest have less time.
 
 use std::{
     any::Any,
@@ -12,6 +12,7 @@ use std::{
 };
 
 use actix_web::dev::Extensions;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::refusal::Refusal;
 
@@ -24,8 +25,11 @@ const READING: Duration = Duration::from_secs(10);
 /// How long a client may take to read the next lines of a stream. There is one every 15 seconds at the latest.
 const STREAMING: Duration = Duration::from_secs(30);
 
-/// The most connections on which no handler works.
+/// The most connections without a handler at work that may use all of their time.
 const MOST_IDLE: usize = 128;
+
+/// The least time for a client to send its request, or to read its answer. Honest ones need a fraction of it.
+const LEAST: Duration = Duration::from_secs(3);
 
 /// The most requests that handlers work on at once.
 const MOST_AT_WORK: usize = 32;
@@ -36,17 +40,24 @@ const MOST_AT_WORK_FOR_MONITORS: usize = 2 * MOST_AT_WORK;
 /// The most clients that follow the log.
 pub(super) const MOST_STREAMS: usize = 16;
 
-/// The most connections that are being closed.
-const MOST_CLOSING: usize = 48;
+/// The most connections in all.
+const MOST: usize = 640;
 
-/// The most connections in all. Each takes two file descriptors, and a process often has 1024.
-pub(super) const MOST: usize = MOST_IDLE + MOST_AT_WORK_FOR_MONITORS + MOST_STREAMS + MOST_CLOSING;
-
-/// How often connections past their deadline are closed.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often connections past their time are closed.
+const SWEEP: Duration = Duration::from_millis(100);
 
 /// How often connections without a request are reported.
 const REPORT: Duration = Duration::from_mins(1);
+
+/// The most connections that the server may accept: they may take half of the process's file descriptors, two each.
+pub(super) fn most() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    // The soft limit is often a small part of what is allowed. Where it cannot be raised, fewer connections are open.
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+    let descriptors = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
+    descriptors.map_or(MOST, |descriptors| (descriptors / 4).min(MOST))
+}
 
 /// All connections of the admin port.
 #[derive(Debug, Default)]
@@ -69,6 +80,7 @@ struct Entry {
     socket: TcpStream,
     from: Option<IpAddr>,
     had_request: bool,
+    opened: Instant,
     phase: Phase,
 }
 
@@ -111,8 +123,7 @@ impl Connections {
         let mut open = self.lock();
         open.last_number += 1;
         let number = open.last_number;
-        open.connections.insert(number, Entry { socket, from, had_request: false, phase });
-        open.make_room();
+        open.connections.insert(number, Entry { socket, from, had_request: false, opened: now, phase });
         Connection(Arc::new(Handle { number, all: Arc::clone(self) }))
     }
 
@@ -124,6 +135,7 @@ impl Connections {
             let report = {
                 let mut open = self.lock();
                 open.close_late(now);
+                open.make_room(now);
                 open.report(now)
             };
             if let Some((count, from)) = report {
@@ -138,13 +150,11 @@ impl Connections {
 }
 
 impl Open {
-    fn make_room(&mut self) {
-        let idle = self.connections.values().filter(|entry| entry.phase.is_idle()).count();
-        if idle > MOST_IDLE
-            && let Some(oldest) = self.connections.values_mut().find(|entry| entry.phase.is_idle())
-        {
-            oldest.close();
-        }
+    /// Closes the oldest of the idle connections beyond [`MOST_IDLE`].
+    fn make_room(&mut self, now: Instant) {
+        let excess = self.count(Phase::is_idle).saturating_sub(MOST_IDLE);
+        let idle = self.connections.values_mut().filter(|entry| entry.phase.is_idle());
+        idle.take(excess).filter(|entry| now - entry.opened >= LEAST).for_each(Entry::close);
     }
 
     fn close_late(&mut self, now: Instant) {
@@ -287,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_connection_that_waits_makes_room_for_the_newest() {
+    fn the_oldest_connections_that_wait_make_room_for_the_newest() {
         let port = Port::new();
         let (mut working, work) = port.connect();
         work.work(false).unwrap();
@@ -299,10 +309,12 @@ mod tests {
         let closed = |waiting: &mut Vec<(TcpStream, Connection)>| -> Vec<usize> {
             (0..waiting.len()).filter(|at| is_closed(&mut waiting[*at].0)).collect()
         };
+        port.all.lock().make_room(port.now + LEAST);
         assert_eq!(closed(&mut waiting), [] as [usize; 0]);
-        waiting.push(port.connect());
-        waiting.push(port.connect());
-        waiting.push(port.connect());
+        waiting.extend((0..3).map(|_| port.connect()));
+        port.all.lock().make_room(port.now + LEAST / 2);
+        assert_eq!(closed(&mut waiting), [] as [usize; 0], "each has the least time");
+        port.all.lock().make_room(port.now + LEAST);
         assert_eq!(closed(&mut waiting), [0, 1, 2], "an answer that is not read counts, too");
         assert!(!is_closed(&mut working) && !is_closed(&mut following));
         drop(waiting);

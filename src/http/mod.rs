@@ -269,7 +269,7 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
     })
     // One worker: requests here wait more than they work.
     .workers(1)
-    .max_connections(connections::MOST)
+    .max_connections(connections::most())
     .on_connect(move |io, data| connections.accept(io, data))
     .client_request_timeout(SLOWEST)
     // The server limits the time of the first request on a connection only.
