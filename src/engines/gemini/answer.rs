@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn json_without_a_translation_is_an_empty_answer() {
         for body in [
-            r#"{}"#,
+            "{}",
             r#"{"candidates": null}"#,
             r#"{"candidates": []}"#,
             r#"{"candidates": [{}]}"#,
@@ -239,8 +239,8 @@ mod tests {
             r#"{"promptFeedback": {"blockReason": null}}"#,
             r#"{"usageMetadata": {"promptTokenCount": 1e999}}"#,
             r#"{"candidates": [{"content": {"parts": [{"text": "\ud800"}]}}]}"#,
-            r#"[]"#,
-            r#"null"#,
+            "[]",
+            "null",
             r#""not Gemini""#,
         ] {
             let (outcome, _) = read(body.as_bytes(), 1).unwrap();

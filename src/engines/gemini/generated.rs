@@ -81,7 +81,7 @@ fn answers(forms: &[Form]) -> Vec<Value> {
             Form::NumericId => answers.push(json!({"id": id, "text": words, "note": null})),
             Form::PaddedId => answers.push(json!({"id": format!(" 0{id} "), "text": words})),
             Form::Repeated => {
-                answers.extend([json!({"id": name, "text": words}), json!({"id": id, "text": words})])
+                answers.extend([json!({"id": name, "text": words}), json!({"id": id, "text": words})]);
             }
             Form::Contradicted => {
                 answers.extend([
@@ -118,7 +118,7 @@ fn text(mut answers: Vec<Value>, turn: Index, around: Around, damage: Damage) ->
         }
         Around::Items => json!({"language": "es", "items": list, "notes": []}).to_string(),
         Around::Nested => json!({"result": {"translations": list}}).to_string(),
-        Around::Lines => answers.iter().map(|answer| format!("{answer}\n")).collect(),
+        Around::Lines => answers.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
         Around::Draft => format!("The post says {decoys}. So:\n{list}"),
         Around::TwoLists => json!({"drafts": decoys, "items": list}).to_string(),
     };
@@ -223,7 +223,7 @@ fn count() -> impl Strategy<Value = Value> {
 }
 
 /// The text in one part or in several, with thoughts between them.
-fn parts(text: String, cut: Index, thought: Value) -> Value {
+fn parts(text: &str, cut: Index, thought: &Value) -> Value {
     let (head, tail) = text.split_at(text.floor_char_boundary(cut.index(text.len() + 1)));
     let decoys = json!([{"id": "1", "text": DECOY}]).to_string();
     json!([
@@ -236,8 +236,8 @@ fn parts(text: String, cut: Index, thought: Value) -> Value {
 
 fn candidate(count: usize) -> impl Strategy<Value = Value> {
     let thought = select(vec![json!(true), json!("true"), json!(1), json!({})]);
-    let parts =
-        (any_text(count), any::<Index>(), thought).prop_map(|(text, cut, thought)| parts(text, cut, thought));
+    let parts = (any_text(count), any::<Index>(), thought)
+        .prop_map(|(text, cut, thought)| parts(&text, cut, &thought));
     let reasons = ["STOP", "STOP", "STOP", "MAX_TOKENS", "SAFETY", "OTHER", "OF_TOMORROW"];
     object(vec![
         field("content", object(vec![field("parts", parts), field("role", one_of(&["model"]))])),

@@ -150,8 +150,9 @@ mod tests {
         read(text, count).map(|items| items.into_iter().map(Result::ok).collect())
     }
 
-    fn some<const N: usize>(texts: [&str; N]) -> Option<Vec<Option<String>>> {
-        Some(texts.map(|text| (!text.is_empty()).then(|| text.to_owned())).into())
+    /// The texts as [`texts`] has them; an empty one is none.
+    fn all<const N: usize>(texts: [&str; N]) -> Vec<Option<String>> {
+        texts.map(|text| (!text.is_empty()).then(|| text.to_owned())).into()
     }
 
     const LIST: &str = r#"[{"id":"1","text":"uno"},{"id":"2","text":"dos"}]"#;
@@ -173,7 +174,7 @@ mod tests {
                 "```json\n{{\"result\": {{\"language\": \"es\", \"items\": {LIST}, \"notes\": []}}}}\n```"
             ),
         ] {
-            assert_eq!(texts(&text, 2), some(["uno", "dos"]), "{text}");
+            assert_eq!(texts(&text, 2), Some(all(["uno", "dos"])), "{text}");
         }
     }
 
@@ -186,7 +187,7 @@ mod tests {
             r#"[{"id":"1","text":"uno"},{"id":1,"text":"uno"},{"id":2,"text":"dos"}]"#,
             r#"[{"id":"1","text":"uno","note":"x"},{"id":"2","text":"dos"},{"id":"3","text":"tres"}]"#,
         ] {
-            assert_eq!(texts(text, 2), some(["uno", "dos"]), "{text}");
+            assert_eq!(texts(text, 2), Some(all(["uno", "dos"])), "{text}");
         }
     }
 
@@ -207,7 +208,7 @@ mod tests {
             r#"[{"id":"1","text":" \n"},{"id":"2","text":"dos"}]"#,
             r#"[{"id":"2","text":"dos"},null,"uno",1]"#,
         ] {
-            assert_eq!(texts(text, 2), some(["", "dos"]), "{text}");
+            assert_eq!(texts(text, 2), Some(all(["", "dos"])), "{text}");
         }
     }
 
@@ -221,10 +222,10 @@ mod tests {
             r#"{"item":{"text":"uno"}}"#,
             "```json\n{\"text\":\"uno\"}\n```",
         ] {
-            assert_eq!(texts(text, 1), some(["uno"]), "{text}");
-            assert_ne!(texts(text, 2), some(["uno", "uno"]), "{text}");
+            assert_eq!(texts(text, 1), Some(all(["uno"])), "{text}");
+            assert_ne!(texts(text, 2), Some(all(["uno", "uno"])), "{text}");
         }
-        assert_eq!(texts(r#"{"id":"2","text":"dos"}"#, 1), some([""]), "another item's number");
+        assert_eq!(texts(r#"{"id":"2","text":"dos"}"#, 1), Some(all([""])), "another item's number");
         assert_eq!(texts(r#"{"text":"uno"}"#, 2), None, "it may be either");
     }
 
