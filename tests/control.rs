@@ -368,8 +368,13 @@ async fn a_token_is_asked_for_where_there_is_one_and_demanded_where_others_can_c
     let open = said(&town, &["check", "--offline"]);
     assert_eq!(open.code, Some(2));
     assert!(open.err.contains("MYNAH_ADMIN_TOKEN") && open.err.contains("127.0.0.1:0"), "{}", open.err);
+    for command in [&["check", "--offline"] as &[&str], &["run"]] {
+        let short = Said::from(town.command(command).env("MYNAH_ADMIN_TOKEN", "x").output().unwrap());
+        assert_eq!(short.code, Some(2));
+        assert!(short.err.contains("fewer than 16 characters"), "{}", short.err);
+    }
 
-    town.environment.push(("MYNAH_ADMIN_TOKEN".into(), "hush-admin".into()));
+    town.environment.push(("MYNAH_ADMIN_TOKEN".into(), "hush-admin-token".into()));
     let running = service(&town).await;
     town.until_published("es", 1).await;
     let address = SocketAddr::new([127, 0, 0, 1].into(), address(&town).unwrap().port());
@@ -380,11 +385,11 @@ async fn a_token_is_asked_for_where_there_is_one_and_demanded_where_others_can_c
     assert_eq!(get("/ready", "").0, 200);
     let (status, answer) = get("/api/actors", "");
     assert!(status == 401 && answer.to_ascii_lowercase().contains("www-authenticate: bearer"), "{answer}");
-    assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admim").0, 401);
-    assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admin").0, 200);
+    assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admin-tokem").0, 401);
+    assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admin-token").0, 200);
     said(&town, &["actors"]).is_done();
     let wrong =
-        Said::from(town.command(&["actors"]).env("MYNAH_ADMIN_TOKEN", "hush-other").output().unwrap());
+        Said::from(town.command(&["actors"]).env("MYNAH_ADMIN_TOKEN", "hush-other-token").output().unwrap());
     assert_eq!(wrong.code, Some(1));
     assert!(wrong.err.contains("MYNAH_ADMIN_TOKEN") && !wrong.err.contains("hush"), "{}", wrong.err);
     assert_eq!(running.terminate(), Some(0));

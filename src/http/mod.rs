@@ -3,6 +3,7 @@
 //!
 //! - [`guard`]: who may ask what.
 //! - [`rates`]: how much may be asked.
+//! - [`connections`]: how long a client may hold a connection.
 //! - [`refusal`], [`error`]: why not, in words.
 //! - [`ready`]: whether the service is ready to work.
 //! - [`page`]: the dashboard.
@@ -12,6 +13,7 @@
 //! found so, and a command can only ever reach the service of its own data directory.
 
 mod api;
+mod connections;
 mod error;
 mod guard;
 mod page;
@@ -32,6 +34,7 @@ use actix::Addr;
 use actix_web::{
     App, HttpServer,
     dev::{Server, ServerHandle},
+    http::KeepAlive,
     middleware::{DefaultHeaders, from_fn},
     web,
 };
@@ -45,6 +48,7 @@ use mynah_actors::{
 use mynah_domain::{TargetId, ports::Ledger};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::connections::Connections;
 use crate::{
     app::service::{Reloaded, Service},
     control::vitals::Vitals,
@@ -54,10 +58,7 @@ use crate::{
 /// The largest body that is read: a few thousand job numbers.
 const BODY_MOST: usize = 16 * 1024;
 
-/// The most connections at once: people and a monitor, not the public.
-const CONNECTIONS: usize = 64;
-
-/// How long a request's head may take to come.
+/// How long a request's head may take to come, and its body after it.
 const SLOWEST: Duration = Duration::from_secs(5);
 
 /// How long its thread may take to end.
@@ -249,11 +250,12 @@ fn write_address(file: &Path, bound: SocketAddr) -> io::Result<()> {
 
 fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::Result<Server> {
     let (rules, control) = (web::Data::new(rules), web::Data::new(control));
+    let connections = Arc::new(Connections::default());
+    actix_rt::spawn(Arc::clone(&connections).watch());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(rules.clone())
             .app_data(control.clone())
-            .app_data(web::PayloadConfig::new(BODY_MOST))
             .wrap(from_fn(guard::guard))
             .wrap(
                 DefaultHeaders::new()
@@ -267,8 +269,11 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
     })
     // One worker: requests here wait more than they work.
     .workers(1)
-    .max_connections(CONNECTIONS)
+    .max_connections(connections::most())
+    .on_connect(move |io, data| connections.accept(io, data))
     .client_request_timeout(SLOWEST)
+    // The server limits the time of the first request on a connection only.
+    .keep_alive(KeepAlive::Disabled)
     .disable_signals()
     .shutdown_timeout(0)
     .listen(listener)?

@@ -10,7 +10,7 @@ use std::{
 
 use leaky_bucket::RateLimiter;
 
-/// The most requests at once after a pause, from everybody.
+/// The most requests at once after a pause, from everybody; and as many from monitors.
 const BURST: usize = 500;
 
 /// The most requests in a second, from everybody.
@@ -28,20 +28,27 @@ const ADDRESSES: usize = 1024;
 /// What was asked so far.
 pub(super) struct Rates {
     requests: RateLimiter,
+    /// What monitors may ask: no flood of other requests uses it up.
+    monitors: RateLimiter,
     wrong: Mutex<HashMap<IpAddr, (u32, Instant)>>,
 }
 
 impl Rates {
     pub(super) fn new() -> Self {
         let tenth = Duration::from_millis(100);
-        let requests =
-            RateLimiter::builder().max(BURST).initial(BURST).refill(A_SECOND / 10).interval(tenth).build();
-        Self { requests, wrong: Mutex::default() }
+        let limiter =
+            || RateLimiter::builder().max(BURST).initial(BURST).refill(A_SECOND / 10).interval(tenth).build();
+        Self { requests: limiter(), monitors: limiter(), wrong: Mutex::default() }
     }
 
     /// Whether one more request may be answered now.
     pub(super) fn permit(&self) -> bool {
         self.requests.try_acquire(1)
+    }
+
+    /// Whether one more question of a monitor may be answered now.
+    pub(super) fn permit_monitor(&self) -> bool {
+        self.monitors.try_acquire(1)
     }
 
     /// Whether a token from there may be looked at.
@@ -87,5 +94,6 @@ mod tests {
         let rates = Rates::new();
         let passed = (0..BURST * 2).filter(|_| rates.permit()).count();
         assert!((BURST..BURST + BURST / 2).contains(&passed), "{passed}");
+        assert!(rates.permit_monitor(), "monitors are answered all the same");
     }
 }

@@ -2,6 +2,8 @@
 
 use actix_web::http::StatusCode;
 
+use super::connections::MOST_STREAMS;
+
 /// Why a request does not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
@@ -19,6 +21,10 @@ pub(super) enum Refusal {
     ContentType,
     #[error("a body may have 16 KiB; name fewer jobs at once, or a filter")]
     TooLarge,
+    #[error("the body did not arrive as a whole; send it at once")]
+    Slow,
+    #[error("{MOST_STREAMS} clients follow the log already; end one of them")]
+    TooManyStreams,
     #[error("too many requests, or too many wrong tokens; wait a minute")]
     TooMany,
 }
@@ -31,7 +37,8 @@ impl Refusal {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooMany | Self::TooManyStreams => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }

@@ -9,6 +9,7 @@ use mynah_actors::{
     supervision::{Policies, RestartPolicy},
 };
 use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
+use secrecy::ExposeSecret as _;
 
 use super::{
     kinds::{
@@ -309,6 +310,9 @@ fn shutdown(reader: &mut Reader<'_>) -> Option<ShutdownSettings> {
     Some(ShutdownSettings { grace: grace? })
 }
 
+/// The fewest characters of a token that others than this machine can try.
+const SHORTEST_ADMIN_TOKEN: usize = 16;
+
 fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings> {
     let listen = reader.or("admin.listen", "127.0.0.1:7878", listen);
     let token = vault.admin()?;
@@ -319,6 +323,19 @@ fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings
             format!("whoever reaches {address} could steer Mynah, as there is no token"),
             format!(
                 "listen on this machine alone, \"127.0.0.1:{}\", or set {ADMIN_TOKEN}, or {ADMIN_TOKEN}_FILE to a file with it",
+                address.port()
+            ),
+        );
+        return None;
+    }
+    if let (Some(address), Some(token)) = (listen.filter(|address| !address.ip().is_loopback()), &token)
+        && token.expose_secret().len() < SHORTEST_ADMIN_TOKEN
+    {
+        reader.complain(
+            "admin.listen",
+            format!("whoever reaches {address} could guess the token, which has fewer than {SHORTEST_ADMIN_TOKEN} characters"),
+            format!(
+                "set {ADMIN_TOKEN} to a longer token, such as the output of `openssl rand -hex 32`, or listen on this machine alone, \"127.0.0.1:{}\"",
                 address.port()
             ),
         );

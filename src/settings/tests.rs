@@ -600,11 +600,11 @@ fn others_may_only_reach_the_admin_api_with_a_token() {
         for mend in ["127.0.0.1:7878", "MYNAH_ADMIN_TOKEN,", "MYNAH_ADMIN_TOKEN_FILE"] {
             listening(open).told("config.toml:9", "admin.listen", "no token", mend);
         }
-        let settings = listening(open).env("MYNAH_ADMIN_TOKEN", "hush-admin").good();
-        assert_eq!(settings.admin.token.unwrap().expose_secret(), "hush-admin");
+        let settings = listening(open).env("MYNAH_ADMIN_TOKEN", "hush-admin-token").good();
+        assert_eq!(settings.admin.token.unwrap().expose_secret(), "hush-admin-token");
     }
-    let filed = listening("0.0.0.0:1").secret_file("MYNAH_ADMIN_TOKEN", b"hush-file\n").good();
-    assert_eq!(filed.admin.token.unwrap().expose_secret(), "hush-file");
+    let filed = listening("0.0.0.0:1").secret_file("MYNAH_ADMIN_TOKEN", b"hush-file-of-16c\n").good();
+    assert_eq!(filed.admin.token.unwrap().expose_secret(), "hush-file-of-16c");
     listening("localhost").told("config.toml:9", "admin.listen", "no address", "\"off\"");
     with("[admin]\ntoken = \"hush\"\n").told(
         "config.toml:9",
@@ -614,6 +614,24 @@ fn others_may_only_reach_the_admin_api_with_a_token() {
     );
     let place = "environment variable MYNAH_ADMIN_TOKEN";
     Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").told(place, "MYNAH_ADMIN_TOKEN", "a blank", "anew");
+}
+
+#[test]
+fn a_token_that_can_be_guessed_protects_no_port_that_others_reach() {
+    let listening = |listen: &str| with(&format!("[admin]\nlisten = \"{listen}\"\n"));
+    for open in ["0.0.0.0:7878", "[::]:7878", "10.0.0.7:7878", "0.0.0.0:0"] {
+        for token in ["x", "hush", "hush-fifteen-ch"] {
+            let bench = || listening(open).env("MYNAH_ADMIN_TOKEN", token);
+            bench().told("config.toml:9", "admin.listen", "fewer than 16 characters", "MYNAH_ADMIN_TOKEN");
+            bench().told("config.toml:9", "admin.listen", "could guess", "openssl rand -hex 32");
+        }
+        let filed = listening(open).secret_file("MYNAH_ADMIN_TOKEN", b"hush-fifteen-ch\n");
+        filed.told("config.toml:9", "admin.listen", "fewer than 16 characters", "127.0.0.1:");
+        listening(open).env("MYNAH_ADMIN_TOKEN", "hush-sixteen-chs").good();
+    }
+    for own in ["127.0.0.1:7878", "[::1]:0", "off"] {
+        listening(own).env("MYNAH_ADMIN_TOKEN", "x").good();
+    }
 }
 
 #[test]

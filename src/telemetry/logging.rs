@@ -69,7 +69,9 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
         .filter_level(level.min(LevelFilter::Warn))
         .filter_module("mynah", level)
         .filter_module("mynah_actors", level)
-        .filter_module("mynah_sandbox", level);
+        .filter_module("mynah_sandbox", level)
+        // One error line for every request that cannot be parsed: the admin port counts those connections itself.
+        .filter_module("actix_http::h1", LevelFilter::Off);
     for ModuleLevel { module, level } in modules {
         for part in ["mynah", "mynah_actors"] {
             builder.filter_module(&format!("{part}::{module}"), *level);

@@ -1,12 +1,13 @@
 //! What Gemini said, down to a translation for each item. The outer JSON is Google's, the inner one the model's, and both
 //! are input from a stranger: anything in them may be missing, doubled or of another type.
 
-use std::collections::HashMap;
+use std::slice;
 
 use mynah_domain::ports::engine::ItemError;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::list;
 use crate::telemetry::outside::brief;
 
 /// What one call brought.
@@ -23,129 +24,97 @@ pub(super) enum Outcome {
 #[error("Gemini's answer is not the JSON that its API promises: {0}")]
 pub(super) struct Unreadable(String);
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Response {
-    candidates: Vec<Candidate>,
-    prompt_feedback: Option<PromptFeedback>,
-    usage_metadata: Option<Usage>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Candidate {
-    content: Option<Content>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Content {
-    parts: Vec<Part>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Part {
-    text: String,
-    thought: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PromptFeedback {
-    block_reason: Option<String>,
-}
-
 /// What the call cost, in tokens. Thoughts are paid for as answers are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    #[serde(rename = "promptTokenCount")]
     pub(super) prompt: u64,
-    #[serde(rename = "cachedContentTokenCount")]
     pub(super) cached: u64,
-    #[serde(rename = "candidatesTokenCount")]
     pub(super) answer: u64,
-    #[serde(rename = "thoughtsTokenCount")]
     pub(super) thoughts: u64,
 }
 
-/// Reads the body of a 200 to a request for `count` items.
+/// Reads the body of a 200 to a request for `count` items. Any JSON is an answer: a field that has an odd form must not
+/// make the engine look down, because that would stop every post.
 pub(super) fn read(body: &[u8], count: usize) -> Result<(Outcome, Usage), Unreadable> {
-    let response: Response =
-        serde_json::from_slice(body).map_err(|error| Unreadable(brief(&error.to_string())))?;
-    let usage = response.usage_metadata.unwrap_or_default();
-    Ok((outcome(response, count), usage))
+    match serde_json::from_slice(body) {
+        Ok(response) => Ok((outcome(&response, count), usage(&response))),
+        // Valid JSON that no `Value` can hold: a number out of range, a lone surrogate, very deep nesting.
+        Err(error) if serde_json::from_slice::<IgnoredAny>(body).is_ok() => Ok((
+            Outcome::Spoiled(ItemError::Unusable(format!(
+                "Gemini's answer cannot be read: {}",
+                brief(&error.to_string())
+            ))),
+            Usage::default(),
+        )),
+        Err(error) => Err(Unreadable(brief(&error.to_string()))),
+    }
 }
 
-fn outcome(response: Response, count: usize) -> Outcome {
-    let blocked = response.prompt_feedback.and_then(|feedback| feedback.block_reason);
-    let Some(candidate) = response.candidates.into_iter().next() else {
-        return Outcome::Spoiled(match blocked {
-            Some(reason) => ItemError::Refused(format!("Gemini blocked the post ({})", brief(&reason))),
-            None => ItemError::Unusable("Gemini's answer holds no translation".into()),
-        });
+fn outcome(response: &Value, count: usize) -> Outcome {
+    let mut spoiled = None;
+    for candidate in objects(&response["candidates"]) {
+        match of_candidate(candidate, count) {
+            Ok(items) => return Outcome::Items(items),
+            Err(error) => spoiled = spoiled.or(Some(error)),
+        }
+    }
+    if let Some(reason) =
+        response["promptFeedback"]["blockReason"].as_str().filter(|reason| !reason.is_empty())
+    {
+        return Outcome::Spoiled(ItemError::Refused(format!("Gemini blocked the post ({})", brief(reason))));
+    }
+    Outcome::Spoiled(
+        spoiled.unwrap_or_else(|| ItemError::Unusable("Gemini's answer holds no translation".into())),
+    )
+}
+
+/// The translations of one candidate, or why it has none that can be used.
+fn of_candidate(candidate: &Value, count: usize) -> Result<Vec<Result<String, ItemError>>, ItemError> {
+    let reason = match &candidate["finishReason"] {
+        Value::Null => String::new(),
+        Value::String(reason) => brief(reason),
+        other => brief(&other.to_string()),
     };
-    let reason = candidate.finish_reason.as_deref().unwrap_or("STOP");
-    match reason {
-        "STOP" | "FINISH_REASON_UNSPECIFIED" => {}
+    match reason.as_str() {
+        "" | "STOP" | "FINISH_REASON_UNSPECIFIED" => {}
         "MAX_TOKENS" => {
-            return Outcome::Spoiled(ItemError::Unusable(
+            return Err(ItemError::Unusable(
                 "Gemini's answer was cut off at its length limit (MAX_TOKENS)".into(),
             ));
         }
         "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" => {
-            return Outcome::Spoiled(ItemError::Refused(format!(
-                "Gemini will not translate the post ({reason})"
-            )));
+            return Err(ItemError::Refused(format!("Gemini will not translate the post ({reason})")));
         }
-        other => {
-            return Outcome::Spoiled(ItemError::Unusable(format!(
-                "Gemini stopped in the middle ({})",
-                brief(other)
-            )));
-        }
+        other => return Err(ItemError::Unusable(format!("Gemini stopped in the middle ({other})"))),
     }
-    let text: String = candidate
-        .content
-        .unwrap_or_default()
-        .parts
-        .into_iter()
-        .filter(|part| !part.thought)
-        .map(|part| part.text)
+    let text: String = objects(&candidate["content"]["parts"])
+        .filter(|part| matches!(part["thought"], Value::Null | Value::Bool(false)))
+        .filter_map(|part| part["text"].as_str())
         .collect();
-    match serde_json::from_str(&text) {
-        Ok(Value::Array(answers)) => Outcome::Items(by_id(answers, count)),
-        _ => Outcome::Spoiled(ItemError::Unusable(
-            "Gemini's answer is not the list of translations that was asked for".into(),
-        )),
-    }
+    list::read(&text, count).ok_or_else(|| {
+        ItemError::Unusable("Gemini's answer is not the list of translations that was asked for".into())
+    })
 }
 
-/// The answers in the order of the items. Ids that were never given are left out: nobody asked.
-fn by_id(answers: Vec<Value>, count: usize) -> Vec<Result<String, ItemError>> {
-    let mut texts: HashMap<String, Vec<Value>> = HashMap::new();
-    for mut answer in answers {
-        let id = match answer.get("id") {
-            Some(Value::String(id)) => id.clone(),
-            // Some models answer a number to a number in quotes.
-            Some(Value::Number(id)) => id.to_string(),
-            _ => continue,
-        };
-        let text = answer.get_mut("text").map(Value::take).unwrap_or_default();
-        texts.entry(id).or_default().push(text);
+/// The objects of a list. One object without a list around it counts as a list of one.
+fn objects(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().map_or(slice::from_ref(value), Vec::as_slice).iter().filter(|value| value.is_object())
+}
+
+fn usage(response: &Value) -> Usage {
+    // A count that cannot be read is worth a zero in the log, and no translation.
+    let count = |name: &str| match &response["usageMetadata"][name] {
+        Value::Number(count) => count.as_u64(),
+        Value::String(count) => count.trim().parse().ok(),
+        _ => None,
+    };
+    let count = |name| count(name).unwrap_or_default();
+    Usage {
+        prompt: count("promptTokenCount"),
+        cached: count("cachedContentTokenCount"),
+        answer: count("candidatesTokenCount"),
+        thoughts: count("thoughtsTokenCount"),
     }
-    let unusable = |what: &str| Err(ItemError::Unusable(format!("Gemini's answer {what}")));
-    (1..=count)
-        .map(|id| match texts.remove(&id.to_string()).as_deref_mut() {
-            None => unusable("leaves this post out"),
-            Some([Value::String(text)]) if text.trim().is_empty() => unusable("for this post is empty"),
-            Some([Value::String(text)]) => Ok(std::mem::take(text)),
-            Some([_]) => unusable("for this post is no text"),
-            Some(_) => unusable("has this post more than once"),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -167,14 +136,6 @@ mod tests {
             Outcome::Items(items) => items,
             other @ Outcome::Spoiled(_) => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn answers_come_back_in_the_order_of_the_items_whatever_theirs() {
-        assert_eq!(
-            items(r#"[{"id":"2","text":"dos"},{"id":1,"text":"uno","note":"x"}]"#, 2),
-            [Ok("uno".into()), Ok("dos".into())]
-        );
     }
 
     #[test]
@@ -232,35 +193,110 @@ mod tests {
 
     #[test]
     fn what_is_no_list_spoils_the_answer() {
-        for text in [
-            "",
-            "Here you are: hola",
-            "{\"id\":\"1\",\"text\":\"hola\"}",
-            "[{\"id\":\"1\",\"te",
-            "```json\n[]\n```",
-        ] {
+        for text in ["", "Here you are: hola", "[{\"id\":\"1\",\"te", "```json\n[]\n```"] {
             assert!(
                 matches!(outcome_of(&saying(text), 1), Outcome::Spoiled(ItemError::Unusable(_))),
                 "{text}"
             );
         }
-        for body in [json!({}), json!({"candidates": []}), json!({"candidates": [{}]})] {
-            assert!(matches!(outcome_of(&body, 1), Outcome::Spoiled(ItemError::Unusable(_))), "{body}");
+    }
+
+    #[test]
+    fn an_answer_with_odd_fields_around_the_text_is_read() {
+        let part = json!({"text": r#"[{"id":"1","text":"hola"}]"#});
+        let candidate = json!({"content": {"parts": [part]}, "finishReason": "STOP"});
+        for body in [
+            json!({"candidates": [candidate]}),
+            json!({"candidates": candidate}),
+            json!({"candidates": [null, 7, candidate]}),
+            json!({"candidates": [{"finishReason": "MAX_TOKENS"}, candidate]}),
+            json!({"candidates": [{"content": {"parts": [part]}, "finishReason": null, "index": "0"}]}),
+            json!({"candidates": [{"content": {"parts": [part], "role": 7}, "safetyRatings": null}]}),
+            json!({"candidates": [{"content": {"parts": part}}], "modelVersion": 3, "responseId": null}),
+            json!({"candidates": [{"content": {"parts": [null, "x", {"text": null}, {"text": 7}, part]}}]}),
+            json!({"candidates": [{"content": {"parts": [{"text": "[1]", "thought": 1}, part]}}]}),
+            json!({"candidates": [candidate], "promptFeedback": null, "usageMetadata": null}),
+            json!({"candidates": [candidate], "promptFeedback": {"blockReason": "OF_TOMORROW"}}),
+            json!({"candidates": [candidate], "promptFeedback": {"blockReason": null, "safetyRatings": {}}}),
+            json!({"candidates": [candidate], "usageMetadata": [], "error": null}),
+        ] {
+            assert_eq!(outcome_of(&body, 1), Outcome::Items(vec![Ok("hola".into())]), "{body}");
         }
     }
 
     #[test]
-    fn what_is_not_google_at_all_is_unreadable() {
-        for body in ["", "<html>Sign in to the Wi-Fi</html>", "[]x", "{\"candidates\": 7}", "null"] {
+    fn json_without_a_translation_is_an_empty_answer() {
+        for body in [
+            "{}",
+            r#"{"candidates": null}"#,
+            r#"{"candidates": []}"#,
+            r#"{"candidates": [{}]}"#,
+            r#"{"candidates": [null]}"#,
+            r#"{"candidates": 7}"#,
+            r#"{"candidates": [{"content": null}]}"#,
+            r#"{"candidates": [{"content": {"parts": null}, "finishReason": "STOP"}]}"#,
+            r#"{"candidates": [{"content": {"parts": [{"text": null}]}}]}"#,
+            r#"{"candidates": [{"content": "hola", "finishReason": 7}]}"#,
+            r#"{"promptFeedback": {"blockReason": null}}"#,
+            r#"{"usageMetadata": {"promptTokenCount": 1e999}}"#,
+            r#"{"candidates": [{"content": {"parts": [{"text": "\ud800"}]}}]}"#,
+            "[]",
+            "null",
+            r#""not Gemini""#,
+        ] {
+            let (outcome, _) = read(body.as_bytes(), 1).unwrap();
+            assert!(matches!(outcome, Outcome::Spoiled(ItemError::Unusable(_))), "{body}: {outcome:?}");
+        }
+        let nested = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+        assert!(matches!(read(nested.as_bytes(), 1), Ok((Outcome::Spoiled(_), _))));
+    }
+
+    #[test]
+    fn a_reason_is_repeated_as_one_short_line() {
+        let long = "x\n\u{1b}".repeat(1000);
+        for body in [
+            json!({"candidates": [{"finishReason": long}]}),
+            json!({"candidates": [{"finishReason": [long]}]}),
+            json!({"promptFeedback": {"blockReason": long}}),
+        ] {
+            let Outcome::Spoiled(error) = outcome_of(&body, 1) else { panic!("{body}") };
+            let error = error.to_string();
+            assert!(!error.contains(['\n', '\u{1b}']) && error.len() < 500, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_unreadable() {
+        for body in [
+            "",
+            "<html>Sign in to the Wi-Fi</html>",
+            "[]x",
+            "{\"candidates\": ",
+            "upstream error",
+            "{'a': 1}",
+        ] {
             assert!(read(body.as_bytes(), 1).is_err(), "{body}");
         }
     }
 
     #[test]
     fn what_it_cost_is_read() {
-        let body = json!({"candidates": [], "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 8,
-            "thoughtsTokenCount": 30, "totalTokenCount": 50}});
-        let (_, usage) = read(body.to_string().as_bytes(), 1).unwrap();
-        assert_eq!(usage, Usage { prompt: 12, cached: 0, answer: 8, thoughts: 30 });
+        let usage = |counts: Value| {
+            read(json!({"candidates": [], "usageMetadata": counts}).to_string().as_bytes(), 1).unwrap().1
+        };
+        assert_eq!(
+            usage(json!({"promptTokenCount": 12, "candidatesTokenCount": 8, "thoughtsTokenCount": 30})),
+            Usage { prompt: 12, cached: 0, answer: 8, thoughts: 30 }
+        );
+        assert_eq!(
+            usage(
+                json!({"promptTokenCount": "12", "candidatesTokenCount": " 8 ", "thoughtsTokenCount": u64::MAX})
+            ),
+            Usage { prompt: 12, cached: 0, answer: 8, thoughts: u64::MAX }
+        );
+        for odd in [json!(null), json!(-1), json!("-1"), json!("many"), json!(1e300), json!([12]), json!({})]
+        {
+            assert_eq!(usage(json!({"promptTokenCount": odd})), Usage::default(), "{odd}");
+        }
     }
 }

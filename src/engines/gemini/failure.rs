@@ -59,7 +59,7 @@ fn parse(body: &[u8]) -> Failure {
     // One field of another type must not cost the others.
     let text = |name| error?.get(name)?.as_str().map(str::to_owned);
     Failure {
-        message: text("message").unwrap_or_default(),
+        message: text("message").or_else(|| error?.as_str().map(str::to_owned)).unwrap_or_default(),
         status: text("status").unwrap_or_default(),
         details: error.and_then(|error| error.get("details")?.as_array().cloned()).unwrap_or_default(),
     }
@@ -107,10 +107,14 @@ impl Failure {
         }
         let delay = self
             .details("google.rpc.RetryInfo")
-            .find_map(|detail| detail.get("retryDelay")?.as_str())
+            .find_map(|detail| match detail.get("retryDelay")? {
+                Value::String(delay) => Some(delay.clone()),
+                Value::Number(seconds) => Some(format!("{seconds}s")),
+                _ => None,
+            })
             .or_else(|| {
                 let (_, after) = self.message.split_once("Please retry in ")?;
-                Some(after.split_whitespace().next()?.trim_end_matches('.'))
+                Some(after.split_whitespace().next()?.trim_end_matches('.').to_owned())
             })?;
         let delay: SignedDuration = delay.parse().ok()?;
         (SignedDuration::ZERO..=LONGEST_WAIT).contains(&delay).then(|| now.checked_add(delay + MARGIN))?.ok()
@@ -231,6 +235,53 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_delay_is_read_in_every_form_that_means_a_time() {
+        let delayed = |delay: Value| {
+            until(&json!({"error": {"details": [
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]}}))
+        };
+        for (delay, expected) in [
+            (json!("0s"), Some("2026-11-23T12:00:00.001Z")),
+            (json!("3.5s"), Some("2026-11-23T12:00:03.501Z")),
+            (json!("3.500000000s"), Some("2026-11-23T12:00:03.501Z")),
+            (json!(3), Some("2026-11-23T12:00:03.001Z")),
+            (json!("-1s"), None),
+            (json!("1e9s"), None),
+            (json!(1e300), None),
+            (json!("9223372036854775807s"), None),
+            (json!("-9223372036854775808s"), None),
+            (json!("99999999999999999999999s"), None),
+            (json!("s"), None),
+            (json!(""), None),
+            (json!(null), None),
+            (json!({"seconds": "3"}), None),
+        ] {
+            assert_eq!(delayed(delay.clone()).as_deref(), expected, "{delay}");
+        }
+    }
+
+    #[test]
+    fn an_error_body_in_an_odd_form_keeps_the_meaning_of_its_status() {
+        for error in [
+            json!(null),
+            json!("quota"),
+            json!([]),
+            json!({"code": "429", "message": null, "status": null, "details": null}),
+            json!({"details": {"retryDelay": "3s"}}),
+            json!({"details": [null, 7, {"@type": null}, {"@type": "x/google.rpc.RetryInfo", "retryDelay": null}]}),
+            json!({"details": [{"@type": "x/google.rpc.QuotaFailure", "violations": null}]}),
+            json!({"details": [{"@type": "x/google.rpc.QuotaFailure", "violations": [{"quotaId": null}, null]}]}),
+        ] {
+            let body = json!({"error": error});
+            assert!(matches!(failure(429, &body), EngineError::RateLimited { until: None, .. }), "{body}");
+            assert!(matches!(failure(503, &body), EngineError::Unavailable(_)), "{body}");
+            assert!(matches!(failure(403, &body), EngineError::Unauthorized(_)), "{body}");
+            assert!(matches!(failure(400, &body), EngineError::Refused(_)), "{body}");
+        }
+        assert!(failure(429, &json!({"error": "quota"})).to_string().contains("quota"));
+    }
+
+    #[test]
     fn no_quota_at_all_is_no_matter_of_waiting() {
         let body = json!({"error": {"message": "Quota exceeded for metric: x, limit: 0, model: y\nPlease retry in 1s."}});
         assert!(matches!(failure(429, &body), EngineError::Refused(_)));
@@ -247,7 +298,8 @@ mod tests {
 
     #[test]
     fn a_strangers_message_is_one_short_line() {
-        let error = failure(500, &json!({"error": {"message": "x\n\u{1b}[31m".repeat(1000)}})).to_string();
-        assert!(!error.contains(['\n', '\u{1b}']) && error.len() < 500, "{error}");
+        let long = "x\n\u{1b}[31m".repeat(1000);
+        let error = failure(500, &json!({"error": {"message": long, "status": long}})).to_string();
+        assert!(!error.contains(['\n', '\u{1b}']) && error.len() < 800, "{error}");
     }
 }

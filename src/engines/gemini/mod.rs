@@ -4,13 +4,17 @@
 //! and what it answers is written by a model, not by a program.
 //!
 //! - `request` writes what is asked, `placeholders` the form in which what must not change is shown to the model.
-//! - `answer` reads what it said for each post, `failure` what its refusals mean.
+//! - `answer` reads what it said for each post, `list` finds the translations in the model's own text, `failure` reads
+//!   what its refusals mean.
 //!
 //! An answer that is spoiled as a whole (refused, cut off, no list) is often the fault of one post in it, so the posts are
 //! asked for again in halves, until the one is alone.
 
 mod answer;
 mod failure;
+#[cfg(test)]
+mod generated;
+mod list;
 mod placeholders;
 mod request;
 
@@ -399,14 +403,10 @@ mod tests {
 
     #[actix_rt::test]
     async fn what_fails_as_a_whole_says_so() {
-        for (status, body) in [
-            (503, json!({"error": {"status": "UNAVAILABLE", "message": "overloaded"}})),
-            (200, json!("not Google")),
-        ] {
-            let fake = fake(move |_| (status, body.clone()));
-            let error = fake.gemini().translate(&[item("hi")]).await.unwrap_err();
-            assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
-        }
+        let overloaded =
+            fake(|_| (503, json!({"error": {"status": "UNAVAILABLE", "message": "overloaded"}})));
+        let error = overloaded.gemini().translate(&[item("hi")]).await.unwrap_err();
+        assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
         let fake = fake(|_| (429, json!({"error": {"message": "Please retry in 3s."}})));
         let error = fake.gemini().translate(&[item("hi")]).await.unwrap_err();
         assert!(matches!(error, EngineError::RateLimited { until: Some(_), .. }));

@@ -8,13 +8,16 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Bytes, Query},
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use tokio::{sync::broadcast, time::timeout};
 
-use crate::telemetry::{
-    events::{Event, Events},
-    logging::json_line,
+use crate::{
+    http::{connections::Connection, error::ApiError, refusal::Refusal},
+    telemetry::{
+        events::{Event, Events},
+        logging::json_line,
+    },
 };
 
 /// How often something is sent though nothing happens, so that whoever is between does not take the connection for dead.
@@ -35,14 +38,16 @@ fn yes() -> bool {
     true
 }
 
-pub(super) async fn events(request: HttpRequest, wish: Query<Wish>) -> HttpResponse {
+pub(super) async fn events(request: HttpRequest, wish: Query<Wish>) -> Result<HttpResponse, ApiError> {
+    let connection = request.conn_data::<Connection>().cloned().ok_or(ApiError::Refused(Refusal::TooMany))?;
+    connection.stream().map_err(ApiError::Refused)?;
     let seen = request.headers().get("Last-Event-ID").and_then(|seen| seen.to_str().ok()?.parse().ok());
     let (last, coming) = Events::of_this_process().after(seen.unwrap_or_default());
     let passed_over = wish.last.map_or(0, |most| last.len().saturating_sub(most));
     let last: VecDeque<_> = last.into_iter().skip(passed_over).collect();
-    HttpResponse::Ok()
-        .content_type("text/event-stream; charset=utf-8")
-        .streaming(lines(last, wish.follow.then_some(coming)))
+    // The next line is asked for when the client has read those before it.
+    let lines = lines(last, wish.follow.then_some(coming)).inspect(move |_| connection.goes_on());
+    Ok(HttpResponse::Ok().content_type("text/event-stream; charset=utf-8").streaming(lines))
 }
 
 fn lines(
