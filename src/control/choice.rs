@@ -2,7 +2,7 @@
 
 use mynah_actors::router::{Decided, Decision};
 use mynah_domain::{
-    JobId, TargetId,
+    JobId, JobState, Skip, TargetId,
     job::HoldKind,
     ports::{Ledger, LedgerError, ledger::JobFilter},
 };
@@ -48,12 +48,21 @@ fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<
         };
         return Err(NotUnderstood(format!("{state} jobs cannot be {what}; these can: {}", names.join(", "))));
     }
-    let kinds = HoldKind::ALL.map(HoldKind::as_str);
+    let mut kinds = HoldKind::ALL.map(HoldKind::as_str).to_vec();
+    if decision == Decision::Retry {
+        kinds.extend(Skip::RETRYABLE.map(Skip::as_str));
+    }
     if let Some(kind) = filter.kind.as_deref().filter(|kind| !kinds.contains(kind)) {
         return Err(NotUnderstood(format!("nothing is held for {kind:?}; there are {}", kinds.join(", "))));
     }
+    let states = match filter.kind.as_deref() {
+        _ if !filter.state.is_empty() => filter.state,
+        Some(kind) if Skip::is_retryable(kind) => vec![JobState::Skipped],
+        // A retry of everything on a target must not publish what was skipped there over the years.
+        _ => applies_to.iter().copied().filter(|state| *state != JobState::Skipped).collect(),
+    };
     Ok(JobFilter {
-        states: if filter.state.is_empty() { applies_to.to_vec() } else { filter.state },
+        states,
         target: filter.target.as_deref().map(|name| names::target(name, targets)).transpose()?,
         kind: filter.kind,
         ..JobFilter::default()
@@ -111,7 +120,7 @@ mod tests {
     use jiff::Timestamp;
     use mynah_actors::router::{self, Refusal};
     use mynah_domain::{
-        Hold, JobEvent, JobState, Post, PostId, PostKind, Translation,
+        Hold, JobEvent, Post, PostId, PostKind, Translation,
         ports::{
             SystemClock,
             ledger::{Change, Progress, RecordPage, RecordPost},
