@@ -158,6 +158,8 @@ pub struct SourceSettings {
     pub account: String,
     /// The language it speaks.
     pub language: Language,
+    /// Whether a short post counts as in that language, whatever language the network reports for it.
+    pub trust_language: bool,
     /// How often it is asked for new posts.
     pub poll_interval: Duration,
     /// Where a fresh ledger begins.
