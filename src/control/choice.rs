@@ -209,11 +209,9 @@ mod tests {
         assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Unanswered), Err(in_hand)]);
         let (retried, lines) = decide(Decision::Retry).await;
         let outcomes: Vec<_> = retried.into_iter().map(|(_, outcome)| outcome).collect();
+        let for_good = || Err(Refusal::SkippedForGood("by_hand".into()));
         let not = |state| Err(Refusal::NothingToRetry(state));
-        assert_eq!(
-            outcomes,
-            [not(JobState::Skipped), not(JobState::Skipped), Ok(()), not(JobState::Translating)]
-        );
+        assert_eq!(outcomes, [for_good(), for_good(), Ok(()), not(JobState::Translating)]);
         assert_eq!(lines.into_iter().collect::<Vec<_>>(), [TargetId::new("x", "town_es")]);
         let states: Vec<JobState> = ledger
             .jobs(&JobFilter::default(), None, 9)
@@ -244,6 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn skipped_jobs_are_meant_only_where_they_are_named() {
+        let states = |filter: &str| match choice(&format!(r#"{{"filter": {filter}}}"#)) {
+            Ok(Chosen::Filter(filter)) => filter.states,
+            other => panic!("{other:?}"),
+        };
+        for kind in ["other_language", "already_in_language", "withheld"] {
+            assert_eq!(states(&format!(r#"{{"kind": "{kind}"}}"#)), [JobState::Skipped]);
+        }
+        assert_eq!(states(r#"{"state": ["skipped"]}"#), [JobState::Skipped]);
+        for filter in
+            [r#"{"target": "town_es"}"#, r#"{"kind": "gate"}"#, r#"{"kind": "stalled", "target": "town_es"}"#]
+        {
+            assert_eq!(states(filter), [JobState::Held, JobState::Failed], "{filter}");
+        }
+        for kind in ["reply", "by_hand", "wordless"] {
+            choice(&format!(r#"{{"filter": {{"kind": "{kind}"}}}}"#)).unwrap_err();
+        }
+    }
+
+    #[test]
     fn a_slip_means_no_job_at_all() {
         for (json, why) in [
             ("{}", "say which jobs"),
@@ -252,7 +270,7 @@ mod tests {
             (r#"{"filter": {}}"#, "at least a state"),
             (
                 r#"{"filter": {"state": ["queued"]}}"#,
-                "queued jobs cannot be retried; these can: held, failed",
+                "queued jobs cannot be retried; these can: held, failed, skipped",
             ),
             (r#"{"filter": {"kind": "gte"}}"#, "there are cap, gate, "),
             (r#"{"filter": {"target": "town_de"}}"#, "there are x:town_es"),
