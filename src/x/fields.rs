@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
+/// The most entries of a list that are read: a page of 100 posts includes no more posts or media.
+const LIST_MOST: usize = 1000;
+
 /// An id of X's: 1 to 19 digits, in JSON a string or a number. Ids go into paths, queries and the ledger, so nothing else
 /// is one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,8 +113,19 @@ impl<'a> Fields<'a> {
     /// The entries of a list that the object can do without.
     pub fn list(&self, names: &[&str], oddities: &mut Vec<String>) -> Vec<&'a RawValue> {
         // Under two names, the list with something in it.
-        let lists = names.iter().filter_map(|name| self.optional(&[name], oddities));
-        first_with_entries(lists.collect())
+        for name in names {
+            let mut list: Vec<&RawValue> = self.optional(&[name], oddities).unwrap_or_default();
+            list.retain(|raw| !is_null(raw));
+            if list.len() > LIST_MOST {
+                oddities
+                    .push(format!("its {name} has {} entries; the first {LIST_MOST} are read", list.len()));
+                list.truncate(LIST_MOST);
+            }
+            if !list.is_empty() {
+                return list;
+            }
+        }
+        Vec::new()
     }
 
     /// The entries of a list that decides what the object means.
@@ -138,16 +152,6 @@ impl<'a> Fields<'a> {
             (!is_null(raw)).then_some((*name, raw))
         })
     }
-}
-
-fn first_with_entries(lists: Vec<Vec<&RawValue>>) -> Vec<&RawValue> {
-    for mut list in lists {
-        list.retain(|raw| !is_null(raw));
-        if !list.is_empty() {
-            return list;
-        }
-    }
-    Vec::new()
 }
 
 /// Whether it says nothing.

@@ -6,7 +6,10 @@
 //! the text, which X puts there when somebody else is answered. If none is known, the post is [`Unclear`]: the caller looks
 //! for the answered post on record, or asks X for the post by its id, and never publishes a reply as a thread by a guess.
 
-use std::collections::HashMap;
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use jiff::Timestamp;
 use mynah_domain::{Post, PostId, PostKind, ports::source::Unreadable, post};
@@ -24,6 +27,9 @@ const EPOCH: i64 = 1_288_834_974_657;
 
 /// The most bytes that are kept of a post that cannot be read.
 const RAW_MOST: usize = 64 * 1024;
+
+/// The most oddities of a page that are logged.
+const ODDITIES_MOST: usize = 20;
 
 /// The account whose posts are read.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +98,11 @@ pub fn posts(timeline: &Timeline, account: Option<Account<'_>>) -> Reading {
             Err(reason) => reading.unreadable.push(unreadable(Some(&tweet.id), reason, raw)),
         }
     }
+    let more = reading.oddities.len().saturating_sub(ODDITIES_MOST);
+    if more > 0 {
+        reading.oddities.truncate(ODDITIES_MOST);
+        reading.oddities.push(format!("the page has {more} more oddities"));
+    }
     reading.in_order()
 }
 
@@ -100,20 +111,13 @@ impl Reading {
     /// can be read.
     #[must_use]
     pub fn in_order(mut self) -> Self {
-        use std::cmp::Reverse;
+        let mut seen = HashSet::new();
         self.posts.sort_by_key(|post| Reverse(post.position));
-        self.posts.dedup_by(|one, other| one.id == other.id);
-        let is_read = |id: &PostId| self.posts.iter().any(|post| post.id == *id);
+        self.posts.retain(|post| seen.insert(post.id.clone()));
         self.unclear.sort_by_key(|unclear| Reverse(unclear.thread.position));
-        self.unclear.dedup_by(|one, other| one.thread.id == other.thread.id);
-        self.unclear.retain(|unclear| !is_read(&unclear.thread.id));
-        let is_unclear = |id: &PostId| self.unclear.iter().any(|unclear| unclear.thread.id == *id);
-        let position = |unreadable: &Unreadable| unreadable.mark.as_ref().map(|(_, position)| *position);
-        self.unreadable.sort_by_key(|unreadable| Reverse(position(unreadable)));
-        self.unreadable.dedup_by(|one, other| one.mark.is_some() && one.mark == other.mark);
-        self.unreadable.retain(|unreadable| {
-            unreadable.mark.as_ref().is_none_or(|(id, _)| !is_read(id) && !is_unclear(id))
-        });
+        self.unclear.retain(|unclear| seen.insert(unclear.thread.id.clone()));
+        self.unreadable.sort_by_key(|post| Reverse(post.mark.as_ref().map(|(_, position)| *position)));
+        self.unreadable.retain(|post| post.mark.as_ref().is_none_or(|(id, _)| seen.insert(id.clone())));
         self
     }
 }
@@ -304,7 +308,17 @@ struct Text {
     text: String,
     /// What links in it stand for that no attachment names.
     media: Vec<LinkedMedium>,
+    /// Whether a shortened link stands in it that nothing expands.
+    is_shortened: bool,
     oddities: Vec<String>,
+}
+
+impl Text {
+    /// Adds a piece as it came.
+    fn keep(&mut self, piece: &str) {
+        self.is_shortened |= piece.contains("https://t.co/");
+        self.text.push_str(piece);
+    }
 }
 
 /// A medium that only a link tells of.
@@ -325,7 +339,7 @@ fn text(tweet: &Tweet) -> Result<Text, String> {
     if tweet.note.is_none() && is_cut(&text.text, tweet) {
         return Err("its text is cut, and the whole of it is not there".into());
     }
-    if text.text.contains("https://t.co/") {
+    if text.is_shortened {
         text.oddities.push("nothing tells what a shortened link in its text stands for".into());
     }
     text.text = unescape(&text.text).trim_end().to_owned();
@@ -346,7 +360,7 @@ fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
     links.sort_by_key(|link| (link.start, link.end));
     links.dedup_by_key(|link| (link.start, link.end));
     if links.is_empty() {
-        raw.clone_into(&mut expanded.text);
+        expanded.keep(raw);
         return expanded;
     }
     let offsets: Vec<usize> =
@@ -363,7 +377,7 @@ fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
             expanded.oddities.push(format!("a link's place {}–{} does not hold it", link.start, link.end));
             continue;
         }
-        expanded.text.push_str(&raw[end..from]);
+        expanded.keep(&raw[end..from]);
         end = to;
         match own_medium(link, tweet) {
             // X ends a post that has pictures with a link to them; the pictures themselves are in its attachments.
@@ -372,11 +386,11 @@ fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
             // Escaped like the text around it, and unescaped with it.
             None => match &link.expanded_url {
                 Some(meant) => expanded.text.push_str(&escape(meant)),
-                None => expanded.text.push_str(&raw[from..to]),
+                None => expanded.keep(&raw[from..to]),
             },
         }
     }
-    expanded.text.push_str(&raw[end..]);
+    expanded.keep(&raw[end..]);
     expanded
 }
 

@@ -389,6 +389,20 @@ fn what_is_kept_of_an_unreadable_post_is_bounded() {
 }
 
 #[test]
+fn only_so_much_of_an_endless_list_is_read_and_logged() {
+    let keys: Vec<String> = (0..100_000).map(|number| format!("3_{number}")).collect();
+    let link = json!({"start": 0, "end": 1, "url": "https://t.co/abcdefghij", "media_key": "3_99999"});
+    let urls = vec![link; 50_000];
+    let posts = vec![json!({"id": "5", "text": null}); 20_000];
+    let odd =
+        json!({"id": "6", "text": "x", "attachments": {"media_keys": keys}, "entities": {"urls": urls}});
+    let reading = page(json!({"data": [odd, {"id": "7", "text": "y", "entities": {"urls": vec![5; 500]}}]}));
+    assert_eq!(reading.posts.iter().map(|post| post.media.len()).collect::<Vec<_>>(), [0, 1000]);
+    assert!(reading.oddities.len() <= ODDITIES_MOST + 1, "{}", reading.oddities.len());
+    assert_eq!(page(json!({"data": posts})).unreadable.len(), 1);
+}
+
+#[test]
 fn a_post_that_comes_twice_counts_once() {
     let reading = page(json!({"data": [
         {"id": "3", "text": "a"}, {"id": "4", "text": null}, {"id": "3", "text": "a"}, {"id": "3", "text": null},
@@ -573,6 +587,20 @@ fn a_link_without_a_meaning_stays_as_it_is() {
         let (text, _) = linked(&url, &json!(null), &json!(null));
         assert_eq!(text, "Sun https://t.co/abcdefghij", "{url}");
     }
+}
+
+#[test]
+fn a_shortened_link_that_nothing_expands_is_an_oddity() {
+    let text = "See https://t.co/abcdefghij";
+    for entities in
+        [json!(null), json!({"urls": []}), json!({"urls": [{"start": 4, "end": 27, "expanded_url": null}]})]
+    {
+        let reading = page(json!({"data": [{"id": "20", "text": text, "entities": entities}]}));
+        assert_eq!((&*reading.posts[0].text, reading.oddities.len()), (text, 1), "{entities}");
+    }
+    let link = json!({"start": 4, "end": 27, "expanded_url": "https://t.co/what-the-author-wrote"});
+    let post = one(json!({"id": "20", "text": text, "entities": {"urls": [link]}}));
+    assert_eq!(post.text, "See https://t.co/what-the-author-wrote");
 }
 
 #[test]
