@@ -151,6 +151,7 @@ impl fmt::Display for Network {
 
 /// Whose posts are said again.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct SourceSettings {
     /// Where the account is.
     pub network: Network,

@@ -206,7 +206,7 @@ impl XSource {
 }
 
 fn unusable(error: LedgerError) -> SourceError {
-    SourceError::Unavailable(error.to_string())
+    SourceError::Unavailable(error.0)
 }
 
 #[async_trait(?Send)]

@@ -140,12 +140,12 @@ fn authors<'a>(
     account: Option<Account<'a>>,
 ) -> HashMap<&'a str, &'a str> {
     let shown = tweets.iter().map(|(tweet, _)| (tweet, account));
-    let included = includes.tweets.iter().map(|tweet| (tweet, None));
+    let beside = includes.tweets.iter().map(|tweet| (tweet, None));
     let author = |(tweet, account): (&'a Tweet, Option<Account<'a>>)| {
         let author = tweet.author_id.as_ref().map(Id::as_str).or(account.map(|account| account.id));
         Some((tweet.id.as_str(), author?))
     };
-    included.chain(shown).filter_map(author).collect()
+    beside.chain(shown).filter_map(author).collect()
 }
 
 /// What the posts of one page have in common.
@@ -195,7 +195,7 @@ impl Page<'_> {
         };
         text.oddities.into_iter().for_each(&mut odd);
         let is_notice = matches!(kind, PostKind::Original | PostKind::Quote { .. } | PostKind::Thread { .. })
-            && notice::is_one(&text.text);
+            && notice::is_one(&text.words);
         let (kind, parent) = if is_notice { (PostKind::Withheld, None) } else { (kind, parent) };
         let created_at = tweet
             .created_at
@@ -205,7 +205,7 @@ impl Page<'_> {
         let post = Post {
             id: PostId(tweet.id.as_str().to_owned()),
             position: tweet.id.position(),
-            text: text.text,
+            text: text.words,
             language: tweet.lang.clone().filter(|code| !code.is_empty()),
             kind,
             created_at: created_at.unwrap_or_else(|| snowflake_time(tweet.id.position())),
@@ -305,7 +305,7 @@ fn versions(tweet: &Tweet) -> Vec<PostId> {
 /// A text as it was meant.
 #[derive(Debug, Default)]
 struct Text {
-    text: String,
+    words: String,
     /// What links in it stand for that no attachment names.
     media: Vec<LinkedMedium>,
     /// Whether a shortened link stands in it that nothing expands.
@@ -317,7 +317,7 @@ impl Text {
     /// Adds a piece as it came.
     fn keep(&mut self, piece: &str) {
         self.is_shortened |= piece.contains("https://t.co/");
-        self.text.push_str(piece);
+        self.words.push_str(piece);
     }
 }
 
@@ -336,14 +336,14 @@ fn text(tweet: &Tweet) -> Result<Text, String> {
         (None, None) => return Err("it has no text".into()),
     };
     let mut text = expand(raw, links, tweet);
-    if tweet.note.is_none() && is_cut(&text.text, tweet) {
+    if tweet.note.is_none() && is_cut(&text.words, tweet) {
         return Err("its text is cut, and the whole of it is not there".into());
     }
     if text.is_shortened {
         text.oddities.push("nothing tells what a shortened link in its text stands for".into());
     }
-    text.text = unescape(&text.text).trim_end().to_owned();
-    Ok(text)
+    let words = unescape(&text.words).trim_end().to_owned();
+    Ok(Text { words, ..text })
 }
 
 /// X ends the text of a post that is longer than it shows with an ellipsis and a link to the post itself.
@@ -385,7 +385,7 @@ fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
             Some(Own::Linked(medium)) => expanded.media.push(medium),
             // Escaped like the text around it, and unescaped with it.
             None => match &link.expanded_url {
-                Some(meant) => expanded.text.push_str(&escape(meant)),
+                Some(meant) => expanded.words.push_str(&escape(meant)),
                 None => expanded.keep(&raw[from..to]),
             },
         }
@@ -454,11 +454,11 @@ fn media(tweet: &Tweet, linked: Vec<LinkedMedium>, includes: &Includes) -> Vec<p
         if media.iter().any(|known| known.key == key) {
             continue;
         }
-        let included = includes.media.iter().find(|included| included.media_key == key);
+        let shown = includes.media.iter().find(|medium| medium.media_key == key);
         media.push(post::Media {
-            kind: included.and_then(|medium| medium.kind.clone()).unwrap_or_else(|| kind.to_owned()),
-            url: included.and_then(|medium| medium.url.clone().or_else(|| film(medium))),
-            alt: included.and_then(|medium| medium.alt_text.clone()),
+            kind: shown.and_then(|medium| medium.kind.clone()).unwrap_or_else(|| kind.to_owned()),
+            url: shown.and_then(|medium| medium.url.clone().or_else(|| film(medium))),
+            alt: shown.and_then(|medium| medium.alt_text.clone()),
             key,
         });
     }

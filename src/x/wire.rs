@@ -186,7 +186,7 @@ fn versions(fields: &Fields<'_>, oddities: &mut Vec<String>) -> Vec<Id> {
             match serde_json::from_str::<Id>(raw.get()) {
                 Ok(id) => versions.push(id),
                 Err(error) => {
-                    oddities.push(format!("an id in its {name} cannot be read: {}", reason(&error)))
+                    oddities.push(format!("an id in its {name} cannot be read: {}", reason(&error)));
                 }
             }
         }
@@ -385,7 +385,7 @@ fn texts(fields: &Fields<'_>, names: &[&str], oddities: &mut Vec<String>) -> Vec
         match serde_json::from_str(raw.get()) {
             Ok(text) => texts.push(text),
             Err(error) => {
-                oddities.push(format!("one of its {} cannot be read: {}", names[0], reason(&error)))
+                oddities.push(format!("one of its {} cannot be read: {}", names[0], reason(&error)));
             }
         }
     }

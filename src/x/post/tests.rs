@@ -18,8 +18,8 @@ fn one(tweet: impl Into<Value>) -> Post {
 }
 
 #[track_caller]
-fn with_includes(tweet: impl Into<Value>, includes: Value) -> Post {
-    let tweet: Value = tweet.into();
+fn with_includes(tweet: impl Into<Value>, includes: impl Into<Value>) -> Post {
+    let (tweet, includes): (Value, Value) = (tweet.into(), includes.into());
     let mut reading = page(json!({"data": [tweet], "includes": includes}));
     assert!(reading.unreadable.is_empty() && reading.unclear.is_empty(), "{reading:?}");
     assert!(reading.oddities.is_empty(), "{:?}", reading.oddities);
