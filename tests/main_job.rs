@@ -136,6 +136,43 @@ async fn replies_to_others_and_posts_in_other_languages_are_skipped_on_record() 
 }
 
 #[actix_rt::test]
+async fn a_short_post_is_published_whatever_language_x_takes_it_for() {
+    let wrongly =
+        |text: &str, lang: &str| TimelinePost { lang: Some(lang.into()), ..TimelinePost::new(text) };
+    let posts = vec![
+        wrongly("Live now!", "es"),
+        wrongly("No comment", "fr"),
+        wrongly("Good luck tomorrow", "in"),
+        wrongly("Half time", "de"),
+        wrongly("We won!", "ca"),
+        wrongly("Big news soon", "nl"),
+    ];
+    let mut town = Town::with_timeline(posts, &["es"], "apertium").await;
+    town.once().is_done();
+    assert_eq!(town.publications("es").len(), 6);
+    town.settings.push("source.trust_language=false".into());
+    town.sandbox.add_post(wrongly("Live again", "es"));
+    let said = town.once();
+    said.is_done();
+    assert!(said.out.contains("1 skipped"), "{}", said.out);
+}
+
+#[actix_rt::test]
+async fn a_job_skipped_for_its_language_is_published_after_a_retry() {
+    let mut post =
+        TimelinePost::new("The town hall opens tomorrow and everybody is welcome to come and see it");
+    post.lang = Some("de".into());
+    let town = Town::with_timeline(vec![post], &["es"], "apertium").await;
+    town.once().is_done();
+    assert!(town.publications("es").is_empty());
+    let retried =
+        support::Said::from(town.command(&["jobs", "retry", "--kind", "other_language"]).output().unwrap());
+    retried.is_done();
+    town.once().is_done();
+    assert_eq!(town.publications("es").len(), 1);
+}
+
+#[actix_rt::test]
 async fn a_fresh_ledger_begins_with_what_is_said_from_now_on() {
     let mut town = Town::new(numbered(3), &["es"], "gemini").await;
     town.settings.push("source.start=now".into());

@@ -159,7 +159,7 @@ fn reading() -> Walk {
     let body = serde_json::json!({"data": posts, "meta": {"result_count": 100}}).to_string();
     Box::new(move || {
         let timeline: Timeline = serde_json::from_slice(black_box(body.as_bytes())).unwrap();
-        let (posts, oddities) = post::posts(&timeline);
-        assert!(posts.len() == 100 && oddities.is_empty());
+        let reading = post::posts(&timeline, None);
+        assert!(reading.posts.len() == 100 && reading.oddities.is_empty());
     })
 }

@@ -4,18 +4,24 @@
 use crate::{
     Language, Post, PostKind, Skip, Target,
     filters::{Filter, Filters},
-    text,
+    gate,
+    text::{self, MaskedText},
 };
 
 /// Codes with which X says "this has no language": undefined, no text, only media, hashtags, mentions, cashtags, or
 /// too short to tell.
 const NO_LANGUAGE: [&str; 7] = ["und", "zxx", "qme", "qht", "qam", "qct", "qst"];
 
+/// A text with fewer letters is short: networks guess its language, and guess wrong (“Live now!” as Spanish).
+const SHORT: usize = 40;
+
 /// What of a source is said again.
 #[derive(Debug, Clone)]
 pub struct Eligibility {
     /// The language that it speaks.
     pub language: Language,
+    /// Whether a short post counts as in this language, whatever language the network reports for it.
+    pub trust_language: bool,
     /// Answers to others, too.
     pub replies: bool,
     /// Words about a post of somebody else's, which is not shown with them.
@@ -29,7 +35,14 @@ pub struct Eligibility {
 impl Eligibility {
     /// All of a source's own posts.
     pub fn of(language: Language) -> Self {
-        Self { language, replies: false, quotes: true, opt_out: None, filters: Filters::default() }
+        Self {
+            language,
+            trust_language: true,
+            replies: false,
+            quotes: true,
+            opt_out: None,
+            filters: Filters::default(),
+        }
     }
 
     /// Why `post` is not said on `target`; `None` where it is.
@@ -41,6 +54,7 @@ impl Eligibility {
         match post.kind {
             PostKind::Reply { .. } if !self.replies => return Some(Skip::Reply),
             PostKind::Repost { .. } => return Some(Skip::Repost),
+            PostKind::Withheld => return Some(Skip::Withheld),
             PostKind::Quote { .. } if !self.quotes => return Some(Skip::Quote),
             _ => {}
         }
@@ -55,17 +69,29 @@ impl Eligibility {
         if filters.iter().any(|filters| !filters.include.is_empty() && !filters.include.iter().any(holds)) {
             return Some(Skip::NotIncluded);
         }
-        if !text::mask(&post.text).text.has_words() {
+        let masked = text::mask(&post.text).text;
+        if !masked.has_words() {
             return Some(Skip::Wordless);
         }
-        let said_in = post.language.as_deref().filter(|code| !NO_LANGUAGE.contains(code))?;
-        match said_in.parse::<Language>() {
-            Ok(said_in) if said_in.base() == target.language.base() => Some(Skip::AlreadyInLanguage),
-            Ok(said_in) if said_in.base() == self.language.base() => None,
-            // A code that Mynah does not know is no proof that the post is in another language.
-            Err(_) => None,
-            Ok(_) => Some(Skip::OtherLanguage),
+        let code = post.language.as_deref().filter(|code| !NO_LANGUAGE.contains(code))?;
+        // A code that Mynah does not know is no proof that the post is in another language.
+        let reported = code.parse::<Language>().ok()?;
+        if reported.base() == self.language.base() || self.doubts(reported, &masked) {
+            return None;
         }
+        Some(if reported.base() == target.language.base() {
+            Skip::AlreadyInLanguage
+        } else {
+            Skip::OtherLanguage
+        })
+    }
+
+    /// Whether `text` is too short for the network to know that it is in `reported`, and does not itself show that it is.
+    fn doubts(&self, reported: Language, text: &MaskedText) -> bool {
+        let letters = || text.words().flat_map(str::chars).filter(|c| c.is_alphabetic());
+        self.trust_language
+            && letters().nth(SHORT - 1).is_none()
+            && !gate::is_rather_in(&text.words().collect::<Vec<_>>().join(" "), reported, self.language)
     }
 }
 
@@ -126,13 +152,66 @@ mod tests {
         assert_eq!(why(&post("RT", Some("en"), PostKind::Repost { of: id() })), Some(Skip::Repost));
         assert_eq!(why(&post("https://x.test/a #goal 🎉", None, PostKind::Original)), Some(Skip::Wordless));
         assert_eq!(why(&post("Hola a todos", Some("es"), PostKind::Original)), Some(Skip::AlreadyInLanguage));
-        assert_eq!(why(&post("Guten Tag", Some("de"), PostKind::Original)), Some(Skip::OtherLanguage));
+        let german = "Guten Morgen zusammen, heute öffnet endlich das neue Rathaus";
+        assert_eq!(why(&post(german, Some("de"), PostKind::Original)), Some(Skip::OtherLanguage));
     }
 
     #[test]
     fn a_code_that_says_nothing_keeps_nobody_silent() {
         for code in ["und", "qst", "zxx", "xx-unheard-of"] {
             assert_eq!(why(&post("Good morning", Some(code), PostKind::Original)), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_short_post_counts_as_in_the_language_of_its_source() {
+        for (text, reported) in [
+            ("Live now!", "es"),
+            ("Live now!", "ca"),
+            ("Goal!!! #GOAL", "es"),
+            ("No comment", "fr"),
+            ("Come on!", "it"),
+            ("Update", "de"),
+            ("Full time: 2-1", "tl"),
+            ("Big news soon", "nl"),
+            ("@somebody @other LIVE https://example.com/live", "ro"),
+            ("Good luck 🍀", "in"),
+        ] {
+            let post = post(text, Some(reported), PostKind::Original);
+            assert_eq!(why(&post), None, "{text} as {reported}");
+            let untrusting = Eligibility { trust_language: false, ..Eligibility::of(Language::english()) };
+            let skip = if reported == "es" { Skip::AlreadyInLanguage } else { Skip::OtherLanguage };
+            assert_eq!(why_of(&untrusting, &Filters::default(), &post), Some(skip), "{text} as {reported}");
+        }
+    }
+
+    #[test]
+    fn a_short_post_that_is_plainly_in_the_reported_language_is_skipped() {
+        for (text, reported, skip) in [
+            ("Hola a todos", "es", Skip::AlreadyInLanguage),
+            ("Buenos días a todos", "es", Skip::AlreadyInLanguage),
+            ("おはようございます", "ja", Skip::OtherLanguage),
+            ("Доброе утро", "ru", Skip::OtherLanguage),
+            ("صباح الخير", "ar", Skip::OtherLanguage),
+            ("좋은 아침", "ko", Skip::OtherLanguage),
+        ] {
+            assert_eq!(why(&post(text, Some(reported), PostKind::Original)), Some(skip), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_network_decides_about_a_long_post() {
+        let long = "The town hall opens tomorrow and everybody is welcome to come and see it";
+        let of = |reported| why(&post(long, Some(reported), PostKind::Original));
+        assert_eq!(of("es"), Some(Skip::AlreadyInLanguage));
+        assert_eq!(of("de"), Some(Skip::OtherLanguage));
+        assert_eq!(of("en"), None);
+    }
+
+    #[test]
+    fn a_withheld_post_is_skipped_whatever_its_text() {
+        for text in ["This post is withheld", "Good morning", ""] {
+            assert_eq!(why(&post(text, Some("en"), PostKind::Withheld)), Some(Skip::Withheld), "{text}");
         }
     }
 

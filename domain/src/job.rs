@@ -9,7 +9,8 @@
 //! ```
 //!
 //! and aside from every state that is not final: `held`, `failed`, `skipped`. A person may have what is held or failed
-//! tried again, and have skipped what nobody has in hand.
+//! tried again, and have skipped what nobody has in hand. A job that was skipped by a guess, such as its language, may be
+//! retried, too.
 //!
 //! Each lease of a job has a *token*, one larger than the last. A change of state names the token it was leased under,
 //! so a worker that comes back from the dead changes nothing.
@@ -52,7 +53,8 @@ pub enum JobState {
     Held,
     /// Given up. A person may retry it.
     Failed,
-    /// Never to be published, for a reason known from the start or because a person decided so. Final.
+    /// Not to be published, for a reason known from the start or because a person decided so. Final, except for a
+    /// reason that was a guess: see [`Skip::RETRYABLE`].
     Skipped,
 }
 
@@ -108,8 +110,9 @@ impl JobState {
 
             // A passing shortage puts a job aside until a moment; a finding, until a person decides.
             (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown, E::Held { .. }) => Self::Held,
-            (Self::Held | Self::Failed, E::Released { translated: true })  => Self::Ready,
-            (Self::Held | Self::Failed, E::Released { translated: false }) => Self::Queued,
+            // The ledger refuses it for a skipped job whose reason was no guess.
+            (Self::Held | Self::Failed | Self::Skipped, E::Released { translated: true })  => Self::Ready,
+            (Self::Held | Self::Failed | Self::Skipped, E::Released { translated: false }) => Self::Queued,
 
             (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown | Self::Held,
                 E::Failed { .. })                            => Self::Failed,
@@ -186,7 +189,7 @@ pub enum JobEvent {
     },
     /// Put aside.
     Held(Hold),
-    /// Goes on after a hold or a failure: to `ready` if its translation is known.
+    /// Goes on after a hold, a failure or a skip: to `ready` if its translation is known.
     Released {
         /// Whether a translation is on record.
         translated: bool,
@@ -289,6 +292,8 @@ pub enum Skip {
     Reply,
     /// Somebody else's words.
     Repost,
+    /// The network withholds the post and shows a notice in its place.
+    Withheld,
     /// Words about a post of somebody else's, which the settings leave out.
     Quote,
     /// It holds what its author marks posts with that are not to be said again.
@@ -308,11 +313,20 @@ pub enum Skip {
 }
 
 impl Skip {
+    /// Reasons that are guesses from what the network reports. A person may retry such a job; every other skip is final.
+    pub const RETRYABLE: [Self; 3] = [Self::AlreadyInLanguage, Self::OtherLanguage, Self::Withheld];
+
+    /// Whether a job that was skipped for the reason of this name may be retried.
+    pub fn is_retryable(name: &str) -> bool {
+        Self::RETRYABLE.iter().any(|skip| skip.as_str() == name)
+    }
+
     /// The reason's name in the ledger and in logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reply => "reply",
             Self::Repost => "repost",
+            Self::Withheld => "withheld",
             Self::Quote => "quote",
             Self::OptedOut => "opted_out",
             Self::Excluded => "excluded",
@@ -396,12 +410,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_or_skipped_never_changes_again() {
+    fn a_published_job_never_changes_again_and_a_skipped_one_is_only_released() {
         let events = [
             JobEvent::LeasedForTranslation,
             JobEvent::LeasedForPublication,
             JobEvent::Published,
-            JobEvent::Released { translated: true },
             hold(),
             JobEvent::Failed { reason: String::new() },
             JobEvent::Skipped(Skip::Reply),
@@ -409,6 +422,11 @@ mod tests {
         for event in &events {
             assert_eq!(JobState::Published.after(event), None);
             assert_eq!(JobState::Skipped.after(event), None);
+        }
+        for (translated, state) in [(true, JobState::Ready), (false, JobState::Queued)] {
+            let released = JobEvent::Released { translated };
+            assert_eq!(JobState::Published.after(&released), None);
+            assert_eq!(JobState::Skipped.after(&released), Some(state));
         }
     }
 

@@ -67,6 +67,8 @@ pub enum PostKind {
         /// The post quoted.
         of: PostId,
     },
+    /// The network withholds the post and shows a notice in its place: the text is not the author's.
+    Withheld,
 }
 
 /// Something to look at that hangs on a post.

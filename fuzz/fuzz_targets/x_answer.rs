@@ -7,8 +7,7 @@ use mynah_domain::text::mask;
 
 fuzz_target!(|body: &[u8]| {
     let Ok(timeline) = serde_json::from_slice::<Timeline>(body) else { return };
-    let (posts, _) = post::posts(&timeline);
-    for post in posts {
+    for post in post::posts(&timeline, None).posts {
         mask(&post.text);
     }
 });

@@ -115,6 +115,7 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
     let source = &settings.source;
     Eligibility {
         language: source.language,
+        trust_language: source.trust_language,
         replies: source.replies,
         quotes: source.quotes,
         opt_out: source.opt_out.clone(),

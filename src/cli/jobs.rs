@@ -61,7 +61,7 @@ pub(super) struct JobsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Try held and failed jobs again; what has no translation is translated anew
+    /// Retry held and failed jobs, and by number or kind those skipped for their language; translates what has no translation
     Retry(Chosen),
     /// Leave jobs unsaid that nobody has in hand, or the rest of them where a part is on the account
     Skip(Chosen),
@@ -85,7 +85,8 @@ struct ChosenBy {
     /// All jobs of this target
     #[arg(long)]
     target: Option<String>,
-    /// All jobs held for this sort of reason: `gate`, `too_long`, `refused`, …
+    /// All jobs held for this sort of reason: `gate`, `too_long`, `refused`, …; for a retry also skipped ones:
+    /// `other_language`, `already_in_language`, `withheld`
     #[arg(long)]
     kind: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use mynah_actors::router::{Decided, Decision};
 use mynah_domain::{
-    JobId, TargetId,
+    JobId, JobState, Skip, TargetId,
     job::HoldKind,
     ports::{Ledger, LedgerError, ledger::JobFilter},
 };
@@ -48,12 +48,21 @@ fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<
         };
         return Err(NotUnderstood(format!("{state} jobs cannot be {what}; these can: {}", names.join(", "))));
     }
-    let kinds = HoldKind::ALL.map(HoldKind::as_str);
+    let mut kinds = HoldKind::ALL.map(HoldKind::as_str).to_vec();
+    if decision == Decision::Retry {
+        kinds.extend(Skip::RETRYABLE.map(Skip::as_str));
+    }
     if let Some(kind) = filter.kind.as_deref().filter(|kind| !kinds.contains(kind)) {
         return Err(NotUnderstood(format!("nothing is held for {kind:?}; there are {}", kinds.join(", "))));
     }
+    let states = match filter.kind.as_deref() {
+        _ if !filter.state.is_empty() => filter.state,
+        Some(kind) if Skip::is_retryable(kind) => vec![JobState::Skipped],
+        // A retry of everything on a target must not publish what was skipped there over the years.
+        _ => applies_to.iter().copied().filter(|state| *state != JobState::Skipped).collect(),
+    };
     Ok(JobFilter {
-        states: if filter.state.is_empty() { applies_to.to_vec() } else { filter.state },
+        states,
         target: filter.target.as_deref().map(|name| names::target(name, targets)).transpose()?,
         kind: filter.kind,
         ..JobFilter::default()
@@ -111,7 +120,7 @@ mod tests {
     use jiff::Timestamp;
     use mynah_actors::router::{self, Refusal};
     use mynah_domain::{
-        Hold, JobEvent, JobState, Post, PostId, PostKind, Translation,
+        Hold, JobEvent, Post, PostId, PostKind, Translation,
         ports::{
             SystemClock,
             ledger::{Change, Progress, RecordPage, RecordPost},
@@ -200,11 +209,9 @@ mod tests {
         assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Unanswered), Err(in_hand)]);
         let (retried, lines) = decide(Decision::Retry).await;
         let outcomes: Vec<_> = retried.into_iter().map(|(_, outcome)| outcome).collect();
+        let for_good = || Err(Refusal::SkippedForGood("by_hand".into()));
         let not = |state| Err(Refusal::NothingToRetry(state));
-        assert_eq!(
-            outcomes,
-            [not(JobState::Skipped), not(JobState::Skipped), Ok(()), not(JobState::Translating)]
-        );
+        assert_eq!(outcomes, [for_good(), for_good(), Ok(()), not(JobState::Translating)]);
         assert_eq!(lines.into_iter().collect::<Vec<_>>(), [TargetId::new("x", "town_es")]);
         let states: Vec<JobState> = ledger
             .jobs(&JobFilter::default(), None, 9)
@@ -235,6 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn skipped_jobs_are_meant_only_where_they_are_named() {
+        let states = |filter: &str| match choice(&format!(r#"{{"filter": {filter}}}"#)) {
+            Ok(Chosen::Filter(filter)) => filter.states,
+            other => panic!("{other:?}"),
+        };
+        for kind in ["other_language", "already_in_language", "withheld"] {
+            assert_eq!(states(&format!(r#"{{"kind": "{kind}"}}"#)), [JobState::Skipped]);
+        }
+        assert_eq!(states(r#"{"state": ["skipped"]}"#), [JobState::Skipped]);
+        for filter in
+            [r#"{"target": "town_es"}"#, r#"{"kind": "gate"}"#, r#"{"kind": "stalled", "target": "town_es"}"#]
+        {
+            assert_eq!(states(filter), [JobState::Held, JobState::Failed], "{filter}");
+        }
+        for kind in ["reply", "by_hand", "wordless"] {
+            choice(&format!(r#"{{"filter": {{"kind": "{kind}"}}}}"#)).unwrap_err();
+        }
+    }
+
+    #[test]
     fn a_slip_means_no_job_at_all() {
         for (json, why) in [
             ("{}", "say which jobs"),
@@ -243,7 +270,7 @@ mod tests {
             (r#"{"filter": {}}"#, "at least a state"),
             (
                 r#"{"filter": {"state": ["queued"]}}"#,
-                "queued jobs cannot be retried; these can: held, failed",
+                "queued jobs cannot be retried; these can: held, failed, skipped",
             ),
             (r#"{"filter": {"kind": "gte"}}"#, "there are cap, gate, "),
             (r#"{"filter": {"target": "town_de"}}"#, "there are x:town_es"),

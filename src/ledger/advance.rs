@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mynah_domain::{
-    JobEvent, JobId, JobState, PostId, TargetId, Translation,
+    JobEvent, JobId, JobState, PostId, Skip, TargetId, Translation,
     ports::ledger::{Advanced, Change, ChangeError},
 };
 use rusqlite::{Connection, params};
@@ -59,7 +59,9 @@ fn apply(
         };
         job.state = next;
     }
-    if let Some((event, why)) = contradiction(db, change, std::mem::take(&mut job.parts))? {
+    // A skipped job without a reason is one that was skipped for good.
+    let skipped_for = (start == JobState::Skipped).then(|| job.kind.as_deref().unwrap_or_default());
+    if let Some((event, why)) = contradiction(db, change, skipped_for, std::mem::take(&mut job.parts))? {
         let event = format!("{event:?}: {why}");
         return Ok(Err(ChangeError::Illegal { job: change.job, state: start, event }));
     }
@@ -198,6 +200,7 @@ impl Standing {
 fn contradiction<'a>(
     db: &Connection,
     change: &'a Change,
+    mut skipped_for: Option<&'a str>,
     mut parts: BTreeMap<u32, Option<PostId>>,
 ) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
     let mut translated = None;
@@ -232,6 +235,14 @@ fn contradiction<'a>(
             JobEvent::Skipped(_) | JobEvent::Untouched if parts.values().any(Option::is_none) => {
                 Some("a part of it may be on the account")
             }
+            JobEvent::Skipped(skip) => {
+                skipped_for = Some(skip.as_str());
+                None
+            }
+            JobEvent::Released { .. } => skipped_for
+                .take()
+                .filter(|reason| !Skip::is_retryable(reason))
+                .map(|_| "the reason it was skipped for is final"),
             _ => None,
         };
         if let Some(why) = why {

@@ -157,6 +157,7 @@ impl fmt::Display for Network {
 
 /// Whose posts are said again.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct SourceSettings {
     /// Where the account is.
     pub network: Network,
@@ -164,6 +165,8 @@ pub struct SourceSettings {
     pub account: String,
     /// The language it speaks.
     pub language: Language,
+    /// Whether a short post counts as in that language, whatever language the network reports for it.
+    pub trust_language: bool,
     /// How often it is asked for new posts.
     pub poll_interval: Duration,
     /// Where a fresh ledger begins.

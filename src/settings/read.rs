@@ -108,6 +108,7 @@ fn source(
     language: Option<Language>,
 ) -> Option<SourceSettings> {
     let network = reader.or("source.network", "x", choice(&NETWORKS));
+    let trust_language = reader.or("source.trust_language", "true", flag);
     let poll_interval = reader.or("source.poll_interval", "60s", duration(TICK..=DAY));
     let start = reader.or("source.start", "now", start);
     let reposts = reader.or("source.reposts", "false", flag);
@@ -121,6 +122,7 @@ fn source(
         network: network?,
         account: account?,
         language: language?,
+        trust_language: trust_language?,
         poll_interval: poll_interval?,
         start: start?,
         reposts: reposts?,

@@ -2,8 +2,8 @@
 //!
 //! Replies are asked for, because the author's own threads are replies; those to others are skipped later, on record.
 //! Reposts are left out by X itself unless wanted. What is referred to comes with the page (`referenced_tweets.id`) only
-//! where reposts are wanted, for X may bill it as another read; authors are never asked for, as each is billed as a
-//! user read.
+//! where reposts are wanted, for X may bill it as another read; authors are not asked for either, as each is billed as a
+//! user read. Only a post that the page left unreadable or unclear is asked for by its id with all of that, once.
 
 use std::sync::Arc;
 
@@ -11,20 +11,30 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
     Post, PostId,
-    ports::{Ledger, Page, PageRequest, Source, SourceError},
+    ports::{
+        Ledger, LedgerError, Page, PageRequest, Source, SourceError,
+        source::{Lookup, Unreadable},
+    },
 };
 
 use crate::x::{
     XAuth, XClient,
     client::{CallError, XSettings},
-    post,
+    post::{self, Account, Reading},
     problem::Refusal,
-    wire::{One, Problem, Timeline, User},
+    wire::{Id, One, Problem, Timeline, User},
 };
 
 const TWEET_FIELDS: &str = "attachments,author_id,conversation_id,created_at,edit_history_tweet_ids,entities,\
-                            in_reply_to_user_id,lang,note_tweet,referenced_tweets";
+                            in_reply_to_user_id,lang,note_tweet,referenced_tweets,withheld";
 const MEDIA_FIELDS: &str = "alt_text,type,url,preview_image_url,variants,width,height";
+
+/// What comes with a single post.
+const EXPANSIONS: &str = "attachments.media_keys,referenced_tweets.id";
+
+/// What comes with a single post that must be told from a reply, whatever it costs: users are named on the post only where
+/// they are asked for, if the fields that name them are expansions one day.
+const ALL_EXPANSIONS: &str = "attachments.media_keys,referenced_tweets.id,author_id,in_reply_to_user_id";
 
 /// The bounds of X's own `max_results`.
 const PAGE: std::ops::RangeInclusive<usize> = 5..=100;
@@ -61,9 +71,9 @@ impl XSource {
     /// # Errors
     /// [`SourceError::Account`] where there is no such account, or it cannot be followed.
     pub async fn account_id(&self) -> Result<String, SourceError> {
-        let unusable = |error: mynah_domain::ports::LedgerError| SourceError::Unavailable(error.to_string());
         let key = self.fact();
-        if let Some(id) = self.ledger.fact(&key).await.map_err(unusable)?.filter(|id| !id.is_empty()) {
+        let known = self.ledger.fact(&key).await.map_err(unusable)?;
+        if let Some(id) = known.filter(|id| Id::try_from(id.as_str()).is_ok()) {
             return Ok(id);
         }
         let account = &self.settings.account;
@@ -75,8 +85,9 @@ impl XSource {
         let Some(user) = answer.data else {
             return Err(self.no_account(answer.errors.first()));
         };
-        self.ledger.remember(&key, &user.id).await.map_err(unusable)?;
-        Ok(user.id)
+        let id = user.id.into_string();
+        self.ledger.remember(&key, &id).await.map_err(unusable)?;
+        Ok(id)
     }
 
     /// A post of any account, by its id.
@@ -84,20 +95,66 @@ impl XSource {
     /// # Errors
     /// [`SourceError::Refused`] where there is none, or it cannot be seen.
     pub async fn post(&self, id: &str) -> Result<Post, SourceError> {
+        match self.look_up(id, EXPANSIONS, None).await? {
+            Lookup::Post(post) => Ok(*post),
+            Lookup::Unreadable(Unreadable { reason, .. }) => {
+                Err(SourceError::Refused(format!("post {id} on X cannot be read: {reason}")))
+            }
+            Lookup::Gone(reason) => Err(SourceError::Refused(format!("X shows no post {id}: {reason}"))),
+        }
+    }
+
+    async fn look_up(
+        &self,
+        id: &str,
+        expansions: &str,
+        account: Option<Account<'_>>,
+    ) -> Result<Lookup, SourceError> {
+        let id = Id::try_from(id)
+            .map_err(|error| SourceError::Refused(format!("X has no post {id:?}: {error}")))?;
         let query = [
-            ("ids", id),
+            ("ids", id.as_str()),
             ("tweet.fields", TWEET_FIELDS),
             ("media.fields", MEDIA_FIELDS),
-            ("expansions", "attachments.media_keys,referenced_tweets.id"),
+            ("expansions", expansions),
         ];
         let answer: Timeline = self.client.get("/2/tweets", &query).await.map_err(|e| self.explain(e))?;
-        let (posts, oddities) = post::posts(&answer);
-        posts.into_iter().next().ok_or_else(|| {
-            let said = answer.errors.first().map(Problem::sentence);
-            let said =
-                said.or_else(|| oddities.into_iter().next()).unwrap_or_else(|| "no reason given".into());
-            SourceError::Refused(format!("X shows no post {id}: {said}"))
-        })
+        let Reading { posts, unreadable, .. } =
+            self.with_known_threads(post::posts(&answer, account)).await?;
+        // X was asked for this one; it is this one that cannot be read, also where not even its id can be.
+        let mark = (PostId(id.as_str().to_owned()), id.position());
+        if let Some(post) = posts.into_iter().find(|post| post.id == mark.0) {
+            return Ok(Lookup::Post(Box::new(post)));
+        }
+        if let Some(unreadable) = unreadable.into_iter().next() {
+            return Ok(Lookup::Unreadable(Unreadable { mark: Some(mark), ..unreadable }));
+        }
+        let Some(problem) = answer.errors.first() else {
+            return Err(SourceError::Unavailable(format!(
+                "X shows no post {} and gives no reason",
+                id.as_str()
+            )));
+        };
+        match problem.kind() {
+            "resource-not-found" | "not-authorized-for-resource" => Ok(Lookup::Gone(problem.sentence())),
+            _ => Err(SourceError::Unavailable(format!(
+                "X shows no post {}: {}",
+                id.as_str(),
+                problem.sentence()
+            ))),
+        }
+    }
+
+    /// Decides about unclear posts by the ledger: whatever is on record there is the followed account's, so a post that
+    /// answers one of these continues a thread. The others are unreadable.
+    async fn with_known_threads(&self, mut reading: Reading) -> Result<Reading, SourceError> {
+        for unclear in std::mem::take(&mut reading.unclear) {
+            match self.ledger.post(&unclear.parent).await.map_err(unusable)? {
+                Some(_) => reading.posts.push(unclear.thread),
+                None => reading.unreadable.push(unclear.unreadable),
+            }
+        }
+        Ok(reading.in_order())
     }
 
     fn fact(&self) -> String {
@@ -146,6 +203,10 @@ impl XSource {
     }
 }
 
+fn unusable(error: LedgerError) -> SourceError {
+    SourceError::Unavailable(error.0)
+}
+
 #[async_trait(?Send)]
 impl Source for XSource {
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError> {
@@ -187,16 +248,30 @@ impl Source for XSource {
         {
             if problem.kind() == "resource-not-found" {
                 // The account may have been made anew under its name, with another id.
-                self.ledger
-                    .remember(&self.fact(), "")
-                    .await
-                    .map_err(|error| SourceError::Unavailable(error.to_string()))?;
+                self.ledger.remember(&self.fact(), "").await.map_err(unusable)?;
             }
             return Err(self.no_account(Some(problem)));
         }
-        let (posts, oddities) = post::posts(&timeline);
-        let continuation = timeline.meta.and_then(|meta| meta.next_token);
-        Ok(Page { posts, continuation, oddities, unreadable: Vec::new() })
+        let counted = timeline.meta.as_ref().and_then(|meta| meta.result_count).unwrap_or_default();
+        let is_promised = request.continuation.is_some() && timeline.meta.is_none();
+        if timeline.data.is_empty() && (counted > 0 || is_promised) {
+            // Taken for the end of the timeline, it would be the end of every post behind it.
+            let account = &self.settings.account;
+            return Err(SourceError::Unavailable(format!(
+                "X answers with no posts of @{account} where there should be some; the page is asked for again"
+            )));
+        }
+        let account = Account { id: &id, handle: &self.settings.account };
+        let reading = self.with_known_threads(post::posts(&timeline, Some(account))).await?;
+        let Reading { posts, unreadable, oddities, .. } = reading;
+        let continuation = timeline.meta.and_then(|meta| meta.next_token).filter(|token| !token.is_empty());
+        Ok(Page { posts, continuation, oddities, unreadable })
+    }
+
+    async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError> {
+        let own = self.account_id().await?;
+        let account = Account { id: &own, handle: &self.settings.account };
+        self.look_up(&id.0, ALL_EXPANSIONS, Some(account)).await
     }
 }
 
@@ -204,3 +279,6 @@ impl Source for XSource {
 pub(crate) fn rfc3339(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;

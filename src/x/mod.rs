@@ -3,6 +3,8 @@
 pub mod auth;
 pub mod client;
 pub mod clock;
+pub mod fields;
+pub mod notice;
 pub mod post;
 pub mod problem;
 pub mod wire;

@@ -1,149 +1,439 @@
 //! From a post on the wire to a post as its author meant it: the whole text of a long one, shortened links expanded, the
 //! link to its own pictures dropped, HTML escapes undone, and last, because places count the escaped text.
+//!
+//! Whether a post that answers another continues the author's own thread is decided by the first of these that is known:
+//! the user whom it answers; the author of the answered post, if that is on the page or included; the handle at the start of
+//! the text, which X puts there when somebody else is answered. If none is known, the post is [`Unclear`]: the caller looks
+//! for the answered post on record, or asks X for the post by its id, and never publishes a reply as a thread by a guess.
 
-use std::collections::HashMap;
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use jiff::Timestamp;
-use mynah_domain::{Post, PostId, PostKind, post};
-use serde::Deserialize as _;
-use serde_json::Value;
+use mynah_domain::{Post, PostId, PostKind, ports::source::Unreadable, post};
+use serde_json::value::RawValue;
+use url::Url;
 
-use super::wire::{Includes, Link, Media, Timeline, Tweet};
+use super::{
+    fields::is_null,
+    notice,
+    wire::{Id, Includes, Link, Media, Timeline, Tweet, Unread},
+};
 
 /// The milliseconds of X's epoch; a post's id holds its time.
 const EPOCH: i64 = 1_288_834_974_657;
 
-/// The posts of a page, newest first, and what could not be read, for the log.
-pub fn posts(timeline: &Timeline) -> (Vec<Post>, Vec<String>) {
-    let references: HashMap<String, Tweet> = timeline
-        .includes
-        .tweets
-        .iter()
-        .filter_map(|value| Tweet::deserialize(value).ok())
-        .map(|tweet| (tweet.id.clone(), tweet))
-        .collect();
-    let (mut posts, mut oddities) = (Vec::new(), Vec::new());
-    for value in &timeline.data {
-        match read(value, &references, &timeline.includes) {
-            Ok((post, odd)) => {
-                posts.push(post);
-                oddities.extend(odd);
+/// The most bytes that are kept of a post that cannot be read.
+const RAW_MOST: usize = 64 * 1024;
+
+/// The most oddities of a page that are logged.
+const ODDITIES_MOST: usize = 20;
+
+/// The account whose posts are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its handle, without `@`.
+    pub handle: &'a str,
+}
+
+/// What a page holds, each list newest first. Every post of the page is in one of the first three.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The posts.
+    pub posts: Vec<Post>,
+    /// Posts of which the page does not tell whether they continue the author's own thread.
+    pub unclear: Vec<Unclear>,
+    /// Posts that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+    /// What was odd, for the log.
+    pub oddities: Vec<String>,
+}
+
+/// A post that answers one whose author is not known.
+#[derive(Debug)]
+pub struct Unclear {
+    /// What it is if the answered post is the author's own.
+    pub thread: Post,
+    /// The post that it answers.
+    pub parent: PostId,
+    /// What it is as long as nobody knows.
+    pub unreadable: Unreadable,
+}
+
+/// Reads a page of the posts of `account`, or posts of any account.
+pub fn posts(timeline: &Timeline, account: Option<Account<'_>>) -> Reading {
+    let mut reading = Reading::default();
+    let includes = Includes::read(timeline.includes.as_deref(), &mut reading.oddities);
+    let mut tweets: Vec<(Tweet, &RawValue)> = Vec::with_capacity(timeline.data.len());
+    for raw in timeline.data.iter().map(AsRef::as_ref) {
+        match Tweet::read(raw) {
+            _ if is_null(raw) => reading.oddities.push("the page holds a post that is null".into()),
+            Ok((tweet, oddities)) => {
+                reading
+                    .oddities
+                    .extend(oddities.into_iter().map(|odd| format!("post {}: {odd}", tweet.id.as_str())));
+                tweets.push((tweet, raw));
             }
-            Err(why) => {
-                let id = value.get("id").and_then(Value::as_str).unwrap_or("unknown");
-                oddities.push(format!(
-                    "post {id} came in a form that cannot be read and is asked for again: {why}"
-                ));
-            }
+            Err(Unread { id, reason }) => reading.unreadable.push(unreadable(id.as_ref(), reason, raw)),
         }
     }
-    // The order of the page is the source's; ids say it beyond doubt.
-    posts.sort_by_key(|post| std::cmp::Reverse(post.position));
-    (posts, oddities)
+    let page = Page {
+        account,
+        authors: authors(&tweets, &includes, account),
+        reposted: includes.tweets.iter().map(|tweet| (&tweet.id, tweet)).collect(),
+        includes: &includes,
+    };
+    for (tweet, raw) in &tweets {
+        match page.read(tweet, &mut reading.oddities) {
+            Ok((post, None)) => reading.posts.push(post),
+            Ok((thread, Some(parent))) => {
+                let reason = format!("it answers post {parent}, and X does not tell whose that is");
+                let unreadable = unreadable(Some(&tweet.id), reason, raw);
+                reading.unclear.push(Unclear { thread, parent, unreadable });
+            }
+            Err(reason) => reading.unreadable.push(unreadable(Some(&tweet.id), reason, raw)),
+        }
+    }
+    let more = reading.oddities.len().saturating_sub(ODDITIES_MOST);
+    if more > 0 {
+        reading.oddities.truncate(ODDITIES_MOST);
+        reading.oddities.push(format!("the page has {more} more oddities"));
+    }
+    reading.in_order()
 }
 
-fn read(
-    value: &Value,
-    references: &HashMap<String, Tweet>,
-    includes: &Includes,
-) -> Result<(Post, Option<String>), String> {
-    let tweet = Tweet::deserialize(value).map_err(|error| error.to_string())?;
-    let position: u64 = tweet.id.parse().map_err(|_| format!("its id is no number: {:?}", tweet.id))?;
-    let kind = kind(&tweet);
-    // A repost's own text is cut; what was reposted has the whole.
-    let said = match &kind {
-        PostKind::Repost { of } => references.get(&of.0).unwrap_or(&tweet),
-        _ => &tweet,
-    };
-    let (text, odd) = text(said);
-    let created_at = tweet
-        .created_at
-        .as_deref()
-        .and_then(|moment| moment.parse().ok())
-        .unwrap_or_else(|| snowflake_time(position));
-    let post = Post {
-        id: PostId(tweet.id.clone()),
-        position,
-        text,
-        language: tweet.lang.clone(),
-        kind,
-        created_at,
-        media: media(&tweet, includes),
-        versions: Vec::new(),
-    };
-    Ok((post, odd.map(|odd| format!("post {}: {odd}", tweet.id))))
+impl Reading {
+    /// The order of the page is the source's; ids say it beyond doubt. A post that came twice counts once, in the form that
+    /// can be read.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.posts.sort_by_key(|post| Reverse(post.position));
+        self.posts.retain(|post| seen.insert(post.id.clone()));
+        self.unclear.sort_by_key(|unclear| Reverse(unclear.thread.position));
+        self.unclear.retain(|unclear| seen.insert(unclear.thread.id.clone()));
+        self.unreadable.sort_by_key(|post| Reverse(post.mark.as_ref().map(|(_, position)| *position)));
+        self.unreadable.retain(|post| post.mark.as_ref().is_none_or(|(id, _)| seen.insert(id.clone())));
+        self
+    }
 }
 
-fn kind(tweet: &Tweet) -> PostKind {
-    let reference = |kind: &str| {
-        let found = tweet.referenced_tweets.iter().find(|reference| reference.kind == kind);
-        found.map(|reference| PostId(reference.id.clone()))
+/// A post that cannot be read, with what is known of it.
+fn unreadable(id: Option<&Id>, reason: String, raw: &RawValue) -> Unreadable {
+    let raw = raw.get();
+    let raw = &raw[..raw.floor_char_boundary(RAW_MOST)];
+    Unreadable {
+        mark: id.map(|id| (PostId(id.as_str().to_owned()), id.position())),
+        reason,
+        raw: raw.to_owned(),
+    }
+}
+
+/// Who wrote the posts of a page and those that it includes, as far as that is known.
+fn authors<'a>(
+    tweets: &'a [(Tweet, &RawValue)],
+    includes: &'a Includes,
+    account: Option<Account<'a>>,
+) -> HashMap<&'a str, &'a str> {
+    let shown = tweets.iter().map(|(tweet, _)| (tweet, account));
+    let beside = includes.tweets.iter().map(|tweet| (tweet, None));
+    let author = |(tweet, account): (&'a Tweet, Option<Account<'a>>)| {
+        let author = tweet.author_id.as_ref().map(Id::as_str).or(account.map(|account| account.id));
+        Some((tweet.id.as_str(), author?))
     };
-    if let Some(of) = reference("retweeted").or_else(|| reference("reposted")) {
-        return PostKind::Repost { of };
+    beside.chain(shown).filter_map(author).collect()
+}
+
+/// What the posts of one page have in common.
+struct Page<'a> {
+    account: Option<Account<'a>>,
+    /// Authors by post.
+    authors: HashMap<&'a str, &'a str>,
+    reposted: HashMap<&'a Id, &'a Tweet>,
+    includes: &'a Includes,
+}
+
+/// What sort of post it is.
+enum Sort {
+    Known(PostKind),
+    /// A thread, if the answered post is the author's own.
+    Unclear(PostId),
+}
+
+/// Whose post is answered.
+#[derive(PartialEq, Eq)]
+enum Whose {
+    Own,
+    Others,
+    Unknown,
+}
+
+impl Page<'_> {
+    /// The post, and the post it answers if nothing tells whose that is.
+    fn read(&self, tweet: &Tweet, oddities: &mut Vec<String>) -> Result<(Post, Option<PostId>), String> {
+        let mut odd = |what: String| oddities.push(format!("post {}: {what}", tweet.id.as_str()));
+        let (kind, parent) = match self.sort(tweet)? {
+            Sort::Known(kind) => (kind, None),
+            Sort::Unclear(parent) => (PostKind::Thread { parent: parent.clone() }, Some(parent)),
+        };
+        // A repost's own text is cut; what was reposted has the whole.
+        let original = match &kind {
+            PostKind::Repost { of } => {
+                Id::try_from(&*of.0).ok().and_then(|of| self.reposted.get(&of).copied())
+            }
+            _ => None,
+        };
+        let text = match text(original.unwrap_or(tweet)) {
+            Ok(text) => text,
+            // None of these is ever published.
+            Err(_) if matches!(kind, PostKind::Repost { .. } | PostKind::Withheld) => Text::default(),
+            Err(why) => return Err(why),
+        };
+        text.oddities.into_iter().for_each(&mut odd);
+        let is_notice = matches!(kind, PostKind::Original | PostKind::Quote { .. } | PostKind::Thread { .. })
+            && notice::is_one(&text.words);
+        let (kind, parent) = if is_notice { (PostKind::Withheld, None) } else { (kind, parent) };
+        let created_at = tweet
+            .created_at
+            .as_deref()
+            .and_then(|moment| moment.parse().inspect_err(|_| odd("its moment cannot be read".into())).ok());
+        let linked = if original.is_none() { text.media } else { Vec::new() };
+        let post = Post {
+            id: PostId(tweet.id.as_str().to_owned()),
+            position: tweet.id.position(),
+            text: text.words,
+            language: tweet.lang.clone().filter(|code| !code.is_empty()),
+            kind,
+            created_at: created_at.unwrap_or_else(|| snowflake_time(tweet.id.position())),
+            media: media(tweet, linked, self.includes),
+            versions: versions(tweet),
+        };
+        Ok((post, parent))
     }
-    if let Some(to) = reference("replied_to") {
-        let own = tweet.author_id.is_some() && tweet.author_id == tweet.in_reply_to_user_id;
-        return if own { PostKind::Thread { parent: to } } else { PostKind::Reply { to } };
+
+    fn sort(&self, tweet: &Tweet) -> Result<Sort, String> {
+        let reference = |kinds: &[&str]| {
+            let found = tweet.references.iter().find(|reference| kinds.contains(&&*reference.kind));
+            found.map(|reference| &reference.id)
+        };
+        let post = |id: &Id| PostId(id.as_str().to_owned());
+        if let Some(of) = reference(&["retweeted", "reposted"]) {
+            return Ok(Sort::Known(PostKind::Repost { of: post(of) }));
+        }
+        if tweet.withheld.as_ref().is_some_and(notice::is_everywhere) {
+            return Ok(Sort::Known(PostKind::Withheld));
+        }
+        let elsewhere = tweet.conversation_id.as_ref().filter(|id| !is_version(tweet, id.as_str()));
+        Ok(match (reference(&["replied_to"]), elsewhere) {
+            (Some(to), _) if to.position() >= tweet.id.position() => {
+                return Err(format!("it answers post {}, which is no older one", to.as_str()));
+            }
+            (Some(to), _) => match self.whose(tweet, Some(to)) {
+                Whose::Own => Sort::Known(PostKind::Thread { parent: post(to) }),
+                Whose::Others => Sort::Known(PostKind::Reply { to: post(to) }),
+                Whose::Unknown => Sort::Unclear(post(to)),
+            },
+            (None, Some(first)) => match self.whose(tweet, None) {
+                Whose::Others => Sort::Known(PostKind::Reply { to: post(first) }),
+                Whose::Own | Whose::Unknown => {
+                    let first = first.as_str();
+                    return Err(format!(
+                        "it belongs to the conversation of post {first}, and X does not tell which post it answers"
+                    ));
+                }
+            },
+            // A post that begins with a mention answers a user and no post; its conversation is its own.
+            (None, None) if tweet.in_reply_to_user_id.is_some() && tweet.conversation_id.is_none() => {
+                return Err("it answers a user, and X does not tell which post".into());
+            }
+            (None, None) => Sort::Known(match reference(&["quoted"]) {
+                Some(of) => PostKind::Quote { of: post(of) },
+                None => PostKind::Original,
+            }),
+        })
     }
-    match reference("quoted") {
-        Some(of) => PostKind::Quote { of },
-        None => PostKind::Original,
+
+    fn whose(&self, tweet: &Tweet, answered: Option<&Id>) -> Whose {
+        let author = self.authors.get(tweet.id.as_str());
+        let user = tweet.in_reply_to_user_id.as_ref().map(Id::as_str);
+        let user = user.or_else(|| self.authors.get(answered?.as_str()).copied());
+        if let (Some(author), Some(user)) = (author, user) {
+            return if *author == user { Whose::Own } else { Whose::Others };
+        }
+        let own =
+            |handle: &str| self.account.is_some_and(|account| account.handle.eq_ignore_ascii_case(handle));
+        let text = tweet.note.as_ref().map(|note| &note.text).or(tweet.text.as_ref());
+        let handles: Vec<&str> = leading_handles(text).collect();
+        match handles.iter().all(|handle| own(handle)) {
+            _ if handles.is_empty() => Whose::Unknown,
+            true => Whose::Own,
+            false => Whose::Others,
+        }
     }
+}
+
+/// The handles that a text begins with.
+fn leading_handles(text: Option<&String>) -> impl Iterator<Item = &str> {
+    let words = text.map(String::as_str).unwrap_or_default().split_whitespace();
+    words.map_while(|word| {
+        let handle = word.strip_prefix(['@', '＠'])?;
+        let end = handle.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(handle.len());
+        (end > 0).then(|| &handle[..end])
+    })
+}
+
+/// Whether an id is the post's own or that of one of its versions.
+fn is_version(tweet: &Tweet, id: &str) -> bool {
+    tweet.id.as_str() == id || tweet.versions.iter().any(|version| version.as_str() == id)
+}
+
+/// The ids of all versions, oldest first; none where there is but one.
+fn versions(tweet: &Tweet) -> Vec<PostId> {
+    let mut versions: Vec<&Id> = tweet.versions.iter().chain([&tweet.id]).collect();
+    versions.sort_unstable_by_key(|id| id.position());
+    versions.dedup();
+    match &versions[..] {
+        [_] => Vec::new(),
+        versions => versions.iter().map(|id| PostId(id.as_str().to_owned())).collect(),
+    }
+}
+
+/// A text as it was meant.
+#[derive(Debug, Default)]
+struct Text {
+    words: String,
+    /// What links in it stand for that no attachment names.
+    media: Vec<LinkedMedium>,
+    /// Whether a shortened link stands in it that nothing expands.
+    is_shortened: bool,
+    oddities: Vec<String>,
+}
+
+impl Text {
+    /// Adds a piece as it came.
+    fn keep(&mut self, piece: &str) {
+        self.is_shortened |= piece.contains("https://t.co/");
+        self.words.push_str(piece);
+    }
+}
+
+/// A medium that only a link tells of.
+#[derive(Debug)]
+struct LinkedMedium {
+    key: String,
+    kind: &'static str,
 }
 
 /// The whole text as it was meant, and what was odd about it.
-fn text(tweet: &Tweet) -> (String, Option<String>) {
-    let (raw, links) = match &tweet.note_tweet {
-        Some(note) => (&note.text, &note.entities.urls),
-        None => (&tweet.text, &tweet.entities.urls),
+fn text(tweet: &Tweet) -> Result<Text, String> {
+    let (raw, links) = match (&tweet.note, &tweet.text) {
+        (Some(note), _) => (&note.text, &note.links),
+        (None, Some(text)) => (text, &tweet.links),
+        (None, None) => return Err("it has no text".into()),
     };
-    let (expanded, odd) = expand(raw, links);
-    (unescape(&expanded).trim_end().to_owned(), odd)
+    let mut text = expand(raw, links, tweet);
+    if tweet.note.is_none() && is_cut(&text.words, tweet) {
+        return Err("its text is cut, and the whole of it is not there".into());
+    }
+    if text.is_shortened {
+        text.oddities.push("nothing tells what a shortened link in its text stands for".into());
+    }
+    let words = unescape(&text.words).trim_end().to_owned();
+    Ok(Text { words, ..text })
+}
+
+/// X ends the text of a post that is longer than it shows with an ellipsis and a link to the post itself.
+fn is_cut(text: &str, tweet: &Tweet) -> bool {
+    let Some((head, link)) = text.trim_end().rsplit_once(char::is_whitespace) else { return false };
+    let itself = link.split_once("/i/web/status/").is_some_and(|(_, id)| is_version(tweet, id));
+    itself && head.trim_end().ends_with('…')
 }
 
 /// Puts what was meant in the place of every shortened link. Photos repeat the same place once for each.
-pub fn expand(raw: &str, links: &[Link]) -> (String, Option<String>) {
-    let offsets: Vec<usize> =
-        raw.char_indices().map(|(index, _)| index).chain(std::iter::once(raw.len())).collect();
+fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
+    let mut expanded = Text::default();
     let mut links: Vec<&Link> = links.iter().collect();
     links.sort_by_key(|link| (link.start, link.end));
     links.dedup_by_key(|link| (link.start, link.end));
-    let (mut text, mut end, mut odd) = (String::with_capacity(raw.len()), 0, None);
+    if links.is_empty() {
+        expanded.keep(raw);
+        return expanded;
+    }
+    let offsets: Vec<usize> =
+        raw.char_indices().map(|(index, _)| index).chain(std::iter::once(raw.len())).collect();
+    let mut end = 0;
     for link in links {
         let place = (offsets.get(link.start), offsets.get(link.end));
         let (Some(&from), Some(&to)) = place else {
-            odd = Some(format!("a link's place {}–{} is outside its text", link.start, link.end));
+            expanded.oddities.push(format!("a link's place {}–{} is outside its text", link.start, link.end));
             continue;
         };
-        if from < end || to <= from || (!link.url.is_empty() && raw[from..to] != *link.url) {
-            odd = Some(format!("a link's place {}–{} does not hold it", link.start, link.end));
+        let holds_it = |url: &String| url.is_empty() || raw[from..to] == *url;
+        if from < end || to <= from || !link.url.as_ref().is_none_or(holds_it) {
+            expanded.oddities.push(format!("a link's place {}–{} does not hold it", link.start, link.end));
             continue;
         }
-        text.push_str(&raw[end..from]);
+        expanded.keep(&raw[end..from]);
         end = to;
-        if is_own_media(link) {
-            continue;
+        match own_medium(link, tweet) {
+            // X ends a post that has pictures with a link to them; the pictures themselves are in its attachments.
+            Some(Own::Attached) => {}
+            Some(Own::Linked(medium)) => expanded.media.push(medium),
+            // Escaped like the text around it, and unescaped with it.
+            None => match &link.expanded_url {
+                Some(meant) => expanded.words.push_str(&escape(meant)),
+                None => expanded.keep(&raw[from..to]),
+            },
         }
-        // Escaped like the text around it, and unescaped with it.
-        let meant = link.expanded_url.as_deref().unwrap_or(&raw[from..to]);
-        text.push_str(&escape(meant));
     }
-    text.push_str(&raw[end..]);
-    (text, odd)
+    expanded.keep(&raw[end..]);
+    expanded
 }
 
-/// X ends a post that has pictures with a link to them; the pictures themselves are in its attachments.
-fn is_own_media(link: &Link) -> bool {
-    let to_media = |url: &str| {
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let mut segments = path.rsplit('/');
-        let (number, kind) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
-        path.contains("/status/")
-            && matches!(kind, "photo" | "video")
-            && number.bytes().all(|b| b.is_ascii_digit())
-    };
-    link.media_key.is_some() || link.expanded_url.as_deref().is_some_and(to_media)
+/// A link to a medium of the post's own.
+enum Own {
+    /// The attachments name it.
+    Attached,
+    /// Only the link tells of it.
+    Linked(LinkedMedium),
+}
+
+fn own_medium(link: &Link, tweet: &Tweet) -> Option<Own> {
+    let attached = |key: &String| tweet.media_keys.contains(key);
+    if link.media_key.as_ref().is_some_and(attached) {
+        return Some(Own::Attached);
+    }
+    let (kind, number) = link.expanded_url.as_deref().and_then(|url| own_status_medium(url, tweet))?;
+    Some(match &link.media_key {
+        Some(key) => Own::Linked(LinkedMedium { key: key.clone(), kind: kind_of(key) }),
+        None if tweet.media_keys.is_empty() => {
+            Own::Linked(LinkedMedium { key: format!("{kind}/{number}"), kind })
+        }
+        None => Own::Attached,
+    })
+}
+
+/// The medium that an address leads to if it is one of this very post: `https://x.com/example/status/1/photo/1`. The same
+/// address of another post, or on another site, is a link like any other.
+fn own_status_medium(url: &str, tweet: &Tweet) -> Option<(&'static str, u32)> {
+    // Most links lead elsewhere, and reading an address costs.
+    if !url.contains("/status") {
+        return None;
+    }
+    let url = Url::parse(url).ok()?;
+    let host = url.host_str()?;
+    let host = ["www.", "mobile.", "m."].iter().find_map(|prefix| host.strip_prefix(prefix)).unwrap_or(host);
+    if !matches!(url.scheme(), "http" | "https") || !matches!(host, "x.com" | "twitter.com") {
+        return None;
+    }
+    let segments: Vec<&str> = url.path_segments()?.filter(|segment| !segment.is_empty()).collect();
+    let [.., "status" | "statuses", id, kind, number] = segments[..] else { return None };
+    let kind = ["photo", "video"].into_iter().find(|known| *known == kind)?;
+    is_version(tweet, id).then_some((kind, number.parse().ok()?))
 }
 
 fn escape(text: &str) -> String {
@@ -151,30 +441,44 @@ fn escape(text: &str) -> String {
 }
 
 /// X escapes these three and nothing else; each once.
-pub fn unescape(text: &str) -> String {
+fn unescape(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-fn media(tweet: &Tweet, includes: &Includes) -> Vec<post::Media> {
-    let find =
-        |key: &String| -> Option<&Media> { includes.media.iter().find(|media| media.media_key == *key) };
-    tweet
-        .attachments
-        .media_keys
-        .iter()
-        .filter_map(find)
-        .map(|media| post::Media {
-            key: media.media_key.clone(),
-            kind: media.kind.clone(),
-            url: media.url.clone().or_else(|| film(media)),
-            alt: media.alt_text.clone(),
-        })
-        .collect()
+/// The media of a post. One that X names and does not include is there without an address, so that the target's policy for
+/// missing media decides.
+fn media(tweet: &Tweet, linked: Vec<LinkedMedium>, includes: &Includes) -> Vec<post::Media> {
+    let attached = tweet.media_keys.iter().map(|key| (key.clone(), kind_of(key)));
+    let mut media: Vec<post::Media> = Vec::new();
+    for (key, kind) in attached.chain(linked.into_iter().map(|LinkedMedium { key, kind }| (key, kind))) {
+        if media.iter().any(|known| known.key == key) {
+            continue;
+        }
+        let shown = includes.media.iter().find(|medium| medium.media_key == key);
+        media.push(post::Media {
+            kind: shown.and_then(|medium| medium.kind.clone()).unwrap_or_else(|| kind.to_owned()),
+            url: shown.and_then(|medium| medium.url.clone().or_else(|| film(medium))),
+            alt: shown.and_then(|medium| medium.alt_text.clone()),
+            key,
+        });
+    }
+    media
+}
+
+/// The kind of a medium by its key, `3_1212092628029698048`.
+fn kind_of(key: &str) -> &'static str {
+    match key.split_once('_').map(|(prefix, _)| prefix) {
+        Some("3") => "photo",
+        Some("7" | "13") => "video",
+        Some("16") => "animated_gif",
+        _ => "unknown",
+    }
 }
 
 /// The best form of a film that is a file.
 fn film(media: &Media) -> Option<String> {
-    let files = media.variants.iter().filter(|variant| variant.content_type == "video/mp4");
+    let is_file = |kind: &String| kind.eq_ignore_ascii_case("video/mp4");
+    let files = media.variants.iter().filter(|variant| variant.content_type.as_ref().is_some_and(is_file));
     files.max_by_key(|variant| variant.bit_rate).map(|variant| variant.url.clone())
 }
 
@@ -184,111 +488,4 @@ fn snowflake_time(id: u64) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn page(body: Value) -> (Vec<Post>, Vec<String>) {
-        posts(&serde_json::from_value(body).unwrap())
-    }
-
-    fn one(tweet: impl Into<Value>) -> Post {
-        let tweet: Value = tweet.into();
-        let (mut posts, oddities) = page(json!({ "data": [tweet] }));
-        assert!(oddities.is_empty(), "{oddities:?}");
-        posts.pop().unwrap()
-    }
-
-    #[test]
-    fn places_count_code_points_of_the_escaped_text() {
-        let post = one(json!({
-            "id": "10", "text": "𝕏 &amp; 🔥 https://t.co/abcdefghij ok",
-            "entities": {"urls": [{"start": 10, "end": 33, "url": "https://t.co/abcdefghij",
-                                   "expanded_url": "https://example.com/?a=1&b=2"}]}
-        }));
-        assert_eq!(post.text, "𝕏 & 🔥 https://example.com/?a=1&b=2 ok");
-    }
-
-    #[test]
-    fn escapes_are_undone_once() {
-        assert_eq!(one(json!({"id": "1", "text": "&amp;lt; &lt;b&gt;"})).text, "&lt; <b>");
-    }
-
-    #[test]
-    fn the_link_to_its_own_photos_is_dropped_however_often_it_is_told() {
-        let link = json!({"start": 4, "end": 27, "url": "https://t.co/abcdefghij",
-                          "expanded_url": "https://x.com/a/status/10/photo/1", "media_key": "3_1"});
-        let post = one(json!({"id": "10", "text": "Sun https://t.co/abcdefghij",
-                              "entities": {"urls": [link, link]}}));
-        assert_eq!(post.text, "Sun");
-    }
-
-    #[test]
-    fn a_long_post_is_read_whole() {
-        let post = one(json!({"id": "1", "text": "Short… https://t.co/aaaaaaaaaa",
-                              "note_tweet": {"text": "The whole of it &amp; more"}}));
-        assert_eq!(post.text, "The whole of it & more");
-    }
-
-    #[test]
-    fn both_vocabularies_are_read() {
-        for (references, note, included) in
-            [("referenced_tweets", "note_tweet", "tweets"), ("referenced_posts", "note_post", "posts")]
-        {
-            let (posts, oddities) = page(json!({
-                "data": [{"id": "9", "text": "RT @a: cut…", references: [{"type": "retweeted", "id": "5"}]},
-                         {"id": "8", "text": "cut…", note: {"text": "whole"}}],
-                "includes": {included: [{"id": "5", "text": "the whole repost"}]},
-            }));
-            assert!(oddities.is_empty(), "{oddities:?}");
-            assert_eq!(posts[0].kind, PostKind::Repost { of: PostId("5".into()) });
-            assert_eq!(posts[0].text, "the whole repost");
-            assert_eq!(posts[1].text, "whole");
-        }
-    }
-
-    #[test]
-    fn threads_replies_and_quotes_are_told_apart() {
-        let with = |kind: &str, to_user: &str| {
-            one(json!({"id": "2", "text": "x", "author_id": "7", "in_reply_to_user_id": to_user,
-                       "referenced_tweets": [{"type": kind, "id": "1"}]}))
-            .kind
-        };
-        let first = || PostId("1".into());
-        assert_eq!(with("replied_to", "7"), PostKind::Thread { parent: first() });
-        assert_eq!(with("replied_to", "8"), PostKind::Reply { to: first() });
-        assert_eq!(with("quoted", ""), PostKind::Quote { of: first() });
-    }
-
-    #[test]
-    fn one_unreadable_post_is_named_and_spoils_nothing() {
-        let (posts, oddities) =
-            page(json!({"data": [{"id": "3", "text": "a"}, {"id": 4}, {"text": "no id"}]}));
-        assert_eq!(posts.len(), 1);
-        assert_eq!(oddities.len(), 2);
-    }
-
-    #[test]
-    fn a_place_that_is_wrong_leaves_the_text_as_it_is() {
-        let places = [(0, 500), (5, 2), (1, 3), (usize::MAX, usize::MAX)];
-        for (start, end) in places {
-            let link = json!({"start": start, "end": end, "url": "https://t.co/abcdefghij", "expanded_url": "https://e.com"});
-            let (posts, oddities) =
-                page(json!({"data": [{"id": "1", "text": "Hi 🔥 there", "entities": {"urls": [link]}}]}));
-            assert_eq!(posts[0].text, "Hi 🔥 there");
-            assert_eq!(oddities.len(), 1, "{start} {end}");
-        }
-    }
-
-    #[test]
-    fn an_empty_page_has_neither_posts_nor_oddities() {
-        assert_eq!(page(json!({"meta": {"result_count": 0}})), (vec![], vec![]));
-    }
-
-    #[test]
-    fn a_post_without_a_moment_takes_that_of_its_id() {
-        let post = one(json!({"id": "1212092628029698048", "text": "x"}));
-        assert_eq!(post.created_at.to_string()[..19], *"2019-12-31T19:26:16");
-    }
-}
+mod tests;

@@ -552,6 +552,53 @@ pub(crate) async fn what_may_be_on_the_account_is_not_skipped<B: Bench>() {
     assert!(line(&*ledger, "es").await.is_empty());
 }
 
+pub(crate) async fn only_a_job_skipped_by_a_guess_is_released<B: Bench>() {
+    const ALL: [Skip; 11] = [
+        Skip::OtherLanguage,
+        Skip::AlreadyInLanguage,
+        Skip::Withheld,
+        Skip::Reply,
+        Skip::Repost,
+        Skip::Quote,
+        Skip::OptedOut,
+        Skip::Excluded,
+        Skip::NotIncluded,
+        Skip::Wordless,
+        Skip::ByHand,
+    ];
+    let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
+    let ledger = bench.open();
+    let mut recorded = page(1..=11, &["es"]);
+    for (record, skip) in recorded.posts.iter_mut().zip(ALL) {
+        record.jobs[0].1 = Some(skip);
+    }
+    ledger.record(recorded).await.unwrap();
+    let all = ledger.jobs(&JobFilter::default(), None, 100).await.unwrap();
+    for (job, skip) in all.iter().zip(ALL) {
+        let released = vec![JobEvent::Released { translated: false }];
+        let change = Change { job: job.id, token: job.token, events: released };
+        let answer = ledger.advance(vec![change]).await.unwrap().remove(0);
+        if Skip::RETRYABLE.contains(&skip) {
+            assert_eq!(answer.unwrap().state, JobState::Queued, "{skip:?}");
+        } else {
+            assert!(matches!(answer, Err(ChangeError::Illegal { .. })), "{skip:?}: {answer:?}");
+        }
+    }
+    drop(ledger);
+    let ledger = bench.open();
+    let jobs = line(&*ledger, "es").await;
+    assert_eq!(jobs.iter().map(|job| job.post.position).collect::<Vec<_>>(), [1, 2, 3]);
+    let counts = ledger.counts().await.unwrap();
+    let count = |state| counts.get(&(target("es"), state)).copied();
+    assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(8)));
+    // The whole way, and skipped by hand this time.
+    to_publishing(&*ledger, &jobs[0]).await;
+    let by_hand = vec![JobEvent::Skipped(Skip::ByHand)];
+    change(&*ledger, &jobs[1], 0, by_hand).await.unwrap();
+    let again = change(&*ledger, &jobs[1], 0, vec![JobEvent::Released { translated: false }]).await;
+    assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
+}
+
 /// Runs the whole suite on one adapter.
 #[macro_export]
 macro_rules! ledger_contract {
@@ -582,6 +629,7 @@ macro_rules! ledger_contract {
             where_a_post_stands_on_a_target_is_told
             jobs_are_listed_by_what_is_asked_for
             what_may_be_on_the_account_is_not_skipped
+            only_a_job_skipped_by_a_guess_is_released
         );
     };
     ($bench:ty: $($behaviour:ident)*) => {$(

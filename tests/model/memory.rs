@@ -41,7 +41,8 @@ impl Row {
         newest: Option<&PostId>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.state = self.state.after(event).ok_or(Refusal::Table)?;
+        let was = self.state;
+        self.state = was.after(event).ok_or(Refusal::Table)?;
         match event.clone() {
             JobEvent::LeasedForTranslation | JobEvent::LeasedForPublication => {
                 self.token += 1;
@@ -84,6 +85,9 @@ impl Row {
             }
             JobEvent::Held(hold) => self.aside(Some(hold.kind.as_str()), Some(hold.reason), hold.until),
             JobEvent::Released { .. } => {
+                if was == JobState::Skipped && !self.kind.is_some_and(Skip::is_retryable) {
+                    return Err(Refusal::Record);
+                }
                 self.attempt = 0;
                 self.aside(None, None, None);
             }

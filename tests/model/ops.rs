@@ -146,7 +146,9 @@ impl Poll {
             .map(|(position, fresh)| {
                 let is_set = |bits: u8, index: usize| bits >> index & 1 == 1;
                 let jobs = (0..TARGETS.len()).filter(|index| is_set(fresh.targets, *index));
-                let skip = |index| is_set(fresh.skipped, index).then_some(Skip::OtherLanguage);
+                // A person may retry the first; the second is final.
+                let why = if position.is_multiple_of(2) { Skip::OtherLanguage } else { Skip::Reply };
+                let skip = |index| is_set(fresh.skipped, index).then_some(why);
                 RecordPost {
                     post: post(source, position),
                     jobs: jobs.map(|index| (target(index), skip(index))).collect(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mynah_domain::{
-    JobEvent, JobId, JobState, PostId,
+    JobEvent, JobId, JobState, PostId, Skip,
     job::Publication,
     ports::ledger::{Advanced, Change},
 };
@@ -67,7 +67,9 @@ impl Promises {
             if let Some(ended) = self.ended.get(&id) {
                 prop_assert_eq!(ended, &kept.state, "job {} was at its end", id);
             }
-            if [JobState::Published, JobState::Skipped].iter().any(|state| state.as_str() == kept.state) {
+            let final_skip = kept.state == JobState::Skipped.as_str()
+                && !kept.kind.as_deref().is_some_and(Skip::is_retryable);
+            if final_skip || kept.state == JobState::Published.as_str() {
                 self.ended.insert(id, kept.state.clone());
             }
         }

@@ -1,4 +1,5 @@
-//! What a person decides about single jobs: to try again what is held or failed, to leave unsaid what nobody has in hand.
+//! What a person decides about single jobs: to try again what is held, failed or was skipped by a guess, to leave unsaid
+//! what nobody has in hand.
 //!
 //! A decision is a change like any other: it names the token that the job had when it was looked at, so a worker that
 //! took the job up in between keeps it, and the person hears so.
@@ -31,7 +32,7 @@ impl Decision {
     /// The states that it applies to.
     pub fn applies_to(self) -> &'static [JobState] {
         match self {
-            Self::Retry => &[JobState::Held, JobState::Failed],
+            Self::Retry => &[JobState::Held, JobState::Failed, JobState::Skipped],
             Self::Skip => &[JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed],
         }
     }
@@ -44,6 +45,11 @@ impl Decision {
             });
         }
         match self {
+            Self::Retry
+                if job.state == JobState::Skipped && !job.kind.as_deref().is_some_and(Skip::is_retryable) =>
+            {
+                Err(Refusal::SkippedForGood(job.kind.clone().unwrap_or_default()))
+            }
             Self::Retry => Ok(JobEvent::Released { translated: job.translation.is_some() }),
             Self::Skip if job.unanswered > 0 => Err(Refusal::Unanswered),
             Self::Skip => Ok(JobEvent::Skipped(Skip::ByHand)),
@@ -57,9 +63,12 @@ pub enum Refusal {
     /// There is none of that number.
     #[error("there is no such job")]
     NoSuchJob,
-    /// It is neither held nor failed.
-    #[error("it is {0}; what can be retried is held or failed")]
+    /// It is neither held nor failed nor skipped.
+    #[error("it is {0}; only held, failed and skipped jobs can be retried")]
     NothingToRetry(JobState),
+    /// It was skipped for a reason that is no guess.
+    #[error("it was skipped for the reason {0}, which is final; only a skip for {retryable} can be retried", retryable = retryable())]
+    SkippedForGood(String),
     /// Somebody has it in hand, or it is done with.
     #[error("it is {0}; what can be skipped is queued, ready, held or failed")]
     PastSkipping(JobState),
@@ -69,6 +78,10 @@ pub enum Refusal {
     /// It went on in between.
     #[error("it was taken up just now; look at it again")]
     TakenUp,
+}
+
+fn retryable() -> String {
+    Skip::RETRYABLE.map(Skip::as_str).join(" or ")
 }
 
 /// A job, and what came of the decision.

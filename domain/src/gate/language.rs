@@ -58,6 +58,21 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     if is_other && believed { wrong(found.eng_name()) } else { None }
 }
 
+/// Whether a text is in `one` rather than in `other`: by its script, else by a detector that knows no third language and is
+/// sure. A short text may be in neither.
+pub(crate) fn is_rather_in(text: &str, one: Language, other: Language) -> bool {
+    let Some(script) = whatlang::detect_script(text) else { return false };
+    let in_script = |language| scripts(language).map(|scripts| scripts.contains(&script));
+    match (in_script(one), in_script(other)) {
+        (Some(true), Some(false)) => return true,
+        (Some(false), _) => return false,
+        _ => {}
+    }
+    let (Some(one), Some(other)) = (known(one), known(other)) else { return false };
+    let found = Detector::with_allowlist(vec![one, other]).detect(text);
+    found.is_some_and(|found| found.lang() == one && found.is_reliable())
+}
+
 /// The language that a text in a script is in, where the detector is sure.
 fn surely(text: &Text<'_>, script: Script) -> Option<Lang> {
     if script == Script::Latin {

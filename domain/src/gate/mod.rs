@@ -18,6 +18,7 @@ mod same_as_other;
 mod seen;
 mod untranslated;
 
+pub(crate) use language::is_rather_in;
 use seen::Seen;
 
 use crate::{Language, text::Mask};

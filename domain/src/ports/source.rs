@@ -14,6 +14,23 @@ pub trait Source {
     /// # Errors
     /// See [`SourceError`]: it says whether trying again can help.
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError>;
+
+    /// One post of the followed account by its id, with everything that helps to read it.
+    ///
+    /// # Errors
+    /// See [`SourceError`]. A post that the source no longer shows is not an error: see [`Lookup::Gone`].
+    async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError>;
+}
+
+/// What the source answered about one post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// The post.
+    Post(Box<Post>),
+    /// The source shows it, and it still cannot be read.
+    Unreadable(Unreadable),
+    /// The source no longer shows it; the text is the source's reason.
+    Gone(String),
 }
 
 /// Which posts are asked for.

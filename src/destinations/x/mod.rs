@@ -22,7 +22,7 @@ use crate::{
     x::{
         XAuth, XClient,
         client::{CallError, XSettings},
-        post,
+        post::{self, Reading},
         problem::Refusal,
         wire::{Created, One, Problem, Timeline, User},
     },
@@ -106,7 +106,7 @@ impl XDestination {
                 self.variables()
             )));
         }
-        Ok((user.id, user.username))
+        Ok((user.id.into_string(), user.username))
     }
 
     async fn own_id(&self) -> Result<String, PublishError> {
@@ -159,8 +159,8 @@ impl Destination for XDestination {
         let answer: One<Created> =
             self.client.post("/2/tweets", &tweet).await.map_err(|error| self.explain(error))?;
         match answer.data {
-            Some(created) if !created.id.is_empty() => Ok(PostId(created.id)),
-            _ => Err(PublishError::OutcomeUnknown("X took the post and did not say its id".into())),
+            Some(created) => Ok(PostId(created.id.into_string())),
+            None => Err(PublishError::OutcomeUnknown("X took the post and did not say its id".into())),
         }
     }
 
@@ -198,12 +198,15 @@ impl Destination for XDestination {
                 .get(&format!("/2/users/{id}/tweets"), &query)
                 .await
                 .map_err(|error| self.explain(error))?;
-            let (posts, oddities) = post::posts(&page);
-            if let Some(odd) = oddities.into_iter().next() {
+            let Reading { posts, unclear, unreadable, oddities } = post::posts(&page, None);
+            let unreadable = unreadable.into_iter().map(|unreadable| unreadable.reason);
+            if let Some(odd) = unreadable.chain(oddities).next() {
                 // Not knowing one of them is not knowing whether it was published.
                 return Err(PublishError::OutcomeUnknown(odd));
             }
-            recent.extend(posts.into_iter().map(|post| Recent {
+            // Whether a message continues a thread changes nothing about what it says.
+            let posts = posts.into_iter().chain(unclear.into_iter().map(|unclear| unclear.thread));
+            recent.extend(posts.map(|post| Recent {
                 id: post.id,
                 text: post.text,
                 created_at: post.created_at,

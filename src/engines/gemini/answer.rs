@@ -261,7 +261,7 @@ mod tests {
         ] {
             let Outcome::Spoiled(error) = outcome_of(&body, 1) else { panic!("{body}") };
             let error = error.to_string();
-            assert!(!error.contains(['\n', '\u{1b}']) && error.len() < 500, "{error}");
+            assert!(!error.contains(['\n', '\u{1b}']) && error.chars().count() < 500, "{error}");
         }
     }
 

@@ -300,6 +300,6 @@ mod tests {
     fn a_strangers_message_is_one_short_line() {
         let long = "x\n\u{1b}[31m".repeat(1000);
         let error = failure(500, &json!({"error": {"message": long, "status": long}})).to_string();
-        assert!(!error.contains(['\n', '\u{1b}']) && error.len() < 800, "{error}");
+        assert!(!error.contains(['\n', '\u{1b}']) && error.chars().count() < 800, "{error}");
     }
 }

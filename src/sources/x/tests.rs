@@ -1,0 +1,271 @@
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    sync::{Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use mynah_domain::{
+    PostKind,
+    ports::{
+        SystemClock,
+        ledger::{Progress, RecordPage, RecordPost},
+    },
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{http_client::Transport, ledger::SqliteLedger};
+
+/// A source that follows `@town`, whose id is 7, on an X that answers as it is told.
+struct Bench {
+    source: XSource,
+    ledger: Arc<SqliteLedger>,
+    answers: mpsc::Sender<Value>,
+    asked: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let bench = Self::stranger();
+        bench.ledger.remember("x:user_id:town", "7").await.unwrap();
+        bench
+    }
+
+    /// One whose account's id is not known yet.
+    fn stranger() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let (answers, told) = mpsc::channel::<Value>();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (mut request, mut chunk) = (Vec::new(), [0; 4096]);
+                while !request.windows(4).any(|four| four == b"\r\n\r\n") {
+                    match stream.read(&mut chunk) {
+                        Ok(read) if read > 0 => request.extend_from_slice(&chunk[..read]),
+                        _ => break,
+                    }
+                }
+                let line = String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned();
+                seen.lock().unwrap().push(line);
+                let Ok(body) = told.recv() else { return };
+                let body = body.to_string();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ledger.sqlite");
+        let ledger = Arc::new(SqliteLedger::open(&file, Arc::new(SystemClock)).unwrap());
+        let x = XSettings {
+            base_url,
+            timeout: Duration::from_secs(5),
+            connections: 1,
+            transport: Transport::default(),
+        };
+        let auth = XAuth::App("hush".to_owned().into());
+        let settings = XSourceSettings { x, account: "town".into(), auth, reposts: false };
+        let source = XSource::new(settings, ledger.clone());
+        Self { source, ledger, answers, asked, _folder: folder }
+    }
+
+    async fn page(&self, request: &PageRequest, answer: Value) -> Result<Page, SourceError> {
+        self.answers.send(answer).unwrap();
+        self.source.page(request).await
+    }
+
+    async fn by_id(&self, id: &str, answer: Value) -> Result<Lookup, SourceError> {
+        self.answers.send(answer).unwrap();
+        self.source.by_id(&PostId(id.into())).await
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    async fn record(&self, id: u64) {
+        let post = Post {
+            id: PostId(id.to_string()),
+            position: id,
+            text: "Recorded".into(),
+            language: None,
+            kind: PostKind::Original,
+            created_at: Timestamp::UNIX_EPOCH,
+            media: vec![],
+            versions: vec![],
+        };
+        let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![] }];
+        let page = RecordPage { source: "x:town".into(), posts, progress: Progress::default() };
+        self.ledger.record(page).await.unwrap();
+    }
+}
+
+fn first() -> PageRequest {
+    PageRequest { limit: 100, ..PageRequest::default() }
+}
+
+/// Post 20, which answers post 10, without the fields that name users.
+fn answer() -> Value {
+    json!({"id": "20", "text": "and more", "conversation_id": "10", "referenced_tweets": [{"type": "replied_to", "id": "10"}]})
+}
+
+#[actix_rt::test]
+async fn a_post_that_cannot_be_read_is_handed_on_and_spoils_no_other() {
+    let bench = Bench::new().await;
+    for odd in [
+        json!({"id": "20", "text": null}),
+        json!({"id": 20, "text": {"odd": 1}}),
+        json!({"id": "20", "text": "x", "note_tweet": {"text": null}}),
+        json!({"id": "20", "text": "x", "referenced_tweets": "10"}),
+        json!({"id": "20", "text": "x", "referenced_tweets": [{"type": "replied_to", "id": "../../2/tweets"}]}),
+        answer(),
+    ] {
+        let data = json!([{"id": "21", "text": "b"}, odd, {"id": "19", "text": "a"}]);
+        let page = bench.page(&first(), json!({"data": data, "meta": {"result_count": 3}})).await.unwrap();
+        let ids: Vec<&str> = page.posts.iter().map(|post| &*post.id.0).collect();
+        assert_eq!(ids, ["21", "19"], "{odd}");
+        assert_eq!(page.unreadable.len(), 1, "{odd}");
+        assert_eq!(page.unreadable[0].mark, Some((PostId("20".into()), 20)), "{odd}");
+        assert_eq!(serde_json::from_str::<Value>(&page.unreadable[0].raw).unwrap(), odd);
+    }
+}
+
+#[actix_rt::test]
+async fn a_page_that_should_have_posts_and_shows_none_is_not_the_end_of_the_timeline() {
+    let bench = Bench::new().await;
+    let second = PageRequest { continuation: Some("next".into()), ..first() };
+    for (request, body) in [
+        (first(), json!({"meta": {"result_count": 5}})),
+        (first(), json!({"data": null, "meta": {"result_count": 5, "next_token": "more"}})),
+        (first(), json!({"data": [], "meta": {"result_count": 1}})),
+        (second.clone(), json!({})),
+        (second.clone(), json!({"data": null, "meta": null})),
+        (second.clone(), json!({"includes": {"media": []}})),
+        (first(), json!({"data": "odd"})),
+        (first(), json!({"data": [], "meta": "odd"})),
+    ] {
+        let page = bench.page(&request, body.clone()).await;
+        assert!(matches!(page, Err(SourceError::Unavailable(_))), "{body}: {page:?}");
+    }
+    for (request, body) in [
+        (first(), json!({})),
+        (first(), json!({"data": null, "includes": null, "errors": null, "meta": null})),
+        (second.clone(), json!({"meta": {"result_count": 0}})),
+        (second, json!({"data": null, "meta": {"result_count": 0, "next_token": null}})),
+    ] {
+        assert_eq!(bench.page(&request, body.clone()).await, Ok(Page::default()), "{body}");
+    }
+}
+
+#[actix_rt::test]
+async fn an_account_id_that_is_no_id_reaches_no_path() {
+    for odd in [
+        json!("../../2/tweets"),
+        json!(""),
+        json!("7?x=1"),
+        json!(null),
+        json!(1.5),
+        json!("12345678901234567890"),
+    ] {
+        let bench = Bench::stranger();
+        // Also not where an earlier version recorded it.
+        bench.ledger.remember("x:user_id:town", "../../2/tweets").await.unwrap();
+        let page = bench.page(&first(), json!({"data": {"id": odd, "username": "town"}})).await;
+        assert!(matches!(page, Err(SourceError::Unavailable(_))), "{odd}: {page:?}");
+        let asked = bench.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(asked[0].starts_with("GET /2/users/by/username/town "), "{asked:?}");
+    }
+    let bench = Bench::stranger();
+    bench.answers.send(json!({"data": {"id": 7, "username": null}, "errors": null})).unwrap();
+    assert_eq!(bench.source.account_id().await.as_deref(), Ok("7"), "a number is an id");
+}
+
+#[actix_rt::test]
+async fn an_account_that_x_does_not_show_is_named() {
+    let bench = Bench::stranger();
+    bench
+        .answers
+        .send(json!({"data": null, "errors": [null, {"detail": "Could not find user", "title": null}]}))
+        .unwrap();
+    let error = bench.source.account_id().await.unwrap_err();
+    assert!(matches!(&error, SourceError::Account(why) if why.contains("Could not find user")), "{error:?}");
+}
+
+#[actix_rt::test]
+async fn a_post_that_answers_one_on_record_continues_a_thread() {
+    let bench = Bench::new().await;
+    let page = bench.page(&first(), json!({"data": [answer()], "meta": {}})).await.unwrap();
+    assert_eq!((page.posts.len(), page.unreadable.len()), (0, 1), "whose post 10 is, nobody knows");
+    bench.record(10).await;
+    let page = bench.page(&first(), json!({"data": [answer()], "meta": {}})).await.unwrap();
+    assert_eq!(page.posts[0].kind, PostKind::Thread { parent: PostId("10".into()) });
+    assert!(page.unreadable.is_empty());
+}
+
+#[actix_rt::test]
+async fn a_single_post_is_asked_for_with_the_users_it_names() {
+    let bench = Bench::new().await;
+    let (mut own, mut others) = (answer(), answer());
+    own["in_reply_to_user_id"] = json!("7");
+    others["in_reply_to_user_id"] = json!("8");
+    let parent = PostId("10".into());
+    for (tweet, kind) in
+        [(own, PostKind::Thread { parent: parent.clone() }), (others, PostKind::Reply { to: parent })]
+    {
+        let Ok(Lookup::Post(post)) = bench.by_id("20", json!({"data": [tweet]})).await else {
+            panic!("{tweet}")
+        };
+        assert_eq!(post.kind, kind);
+    }
+    bench.page(&first(), json!({"meta": {"result_count": 0}})).await.unwrap();
+    let asked = bench.asked();
+    assert!(
+        asked[0].contains("in_reply_to_user_id")
+            && asked[0].contains(
+                "expansions=attachments.media_keys%2Creferenced_tweets.id%2Cauthor_id%2Cin_reply_to_user_id"
+            ),
+        "{asked:?}"
+    );
+    assert!(
+        asked[2].contains("expansions=attachments.media_keys ")
+            || asked[2].contains("expansions=attachments.media_keys&"),
+        "a page costs no users: {asked:?}"
+    );
+}
+
+#[actix_rt::test]
+async fn what_becomes_of_a_single_post_is_told_apart() {
+    let bench = Bench::new().await;
+    let problem = |kind: &str| json!({"errors": [{"detail": "why", "type": format!("https://api.x.com/2/problems/{kind}")}]});
+    for body in [problem("resource-not-found"), problem("not-authorized-for-resource")] {
+        assert_eq!(bench.by_id("20", body).await, Ok(Lookup::Gone("why".into())));
+    }
+    for body in [
+        problem("internal-error"),
+        problem("field-hydration-failure"),
+        json!({}),
+        json!({"data": null, "errors": null}),
+        json!({"data": [{"id": "21", "text": "another"}]}),
+    ] {
+        let answer = bench.by_id("20", body.clone()).await;
+        assert!(matches!(answer, Err(SourceError::Unavailable(_))), "{body}: {answer:?}");
+    }
+    for odd in [json!({"id": "20", "text": null}), json!({"id": "../20", "text": "x"}), json!(5), answer()] {
+        let lookup = bench.by_id("20", json!({"data": [odd]})).await;
+        let Ok(Lookup::Unreadable(unreadable)) = &lookup else { panic!("{odd}: {lookup:?}") };
+        assert_eq!(unreadable.mark, Some((PostId("20".into()), 20)));
+    }
+    let before = bench.asked().len();
+    for odd in ["../../2/tweets", "", "1&ids=2", "12345678901234567890", "x"] {
+        let answer = bench.source.by_id(&PostId(odd.into())).await;
+        assert!(matches!(answer, Err(SourceError::Refused(_))), "{odd}: {answer:?}");
+    }
+    assert_eq!(bench.asked().len(), before);
+}
