@@ -251,11 +251,13 @@ pub enum HoldKind {
     Thread,
     /// One of its media cannot be copied, and it is not to be said without.
     Media,
+    /// The post came in a form that could not be read. It waits for a person from the start.
+    Unreadable,
 }
 
 impl HoldKind {
     /// Every sort, for whoever asks by name.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Cap,
         Self::Gate,
         Self::TooLong,
@@ -264,6 +266,7 @@ impl HoldKind {
         Self::Stalled,
         Self::Thread,
         Self::Media,
+        Self::Unreadable,
     ];
 
     /// The hold's name in the ledger and in logs.
@@ -277,6 +280,7 @@ impl HoldKind {
             Self::Stalled => "stalled",
             Self::Thread => "thread",
             Self::Media => "media",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -303,6 +307,8 @@ pub enum Skip {
     AlreadyInLanguage,
     /// It is in a language the source is not known to speak.
     OtherLanguage,
+    /// Another version of the same post is on record, or the post is older than the start and was edited since.
+    Edited,
     /// A person decided so.
     ByHand,
 }
@@ -320,6 +326,7 @@ impl Skip {
             Self::Wordless => "wordless",
             Self::AlreadyInLanguage => "already_in_language",
             Self::OtherLanguage => "other_language",
+            Self::Edited => "edited",
             Self::ByHand => "by_hand",
         }
     }
