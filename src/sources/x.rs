@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
     Post, PostId,
-    ports::{Ledger, Page, PageRequest, Source, SourceError},
+    ports::{Ledger, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
 };
 
 use crate::x::{
@@ -197,6 +197,24 @@ impl Source for XSource {
         let (posts, oddities) = post::posts(&timeline);
         let continuation = timeline.meta.and_then(|meta| meta.next_token);
         Ok(Page { posts, continuation, oddities, unreadable: Vec::new() })
+    }
+
+    async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError> {
+        match self.post(&id.0).await {
+            Ok(post) => Ok(Lookup::Post(Box::new(post))),
+            Err(SourceError::Refused(reason)) => {
+                Ok(Lookup::Unreadable(Unreadable { mark: None, reason, raw: String::new() }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn position(&self, id: &PostId) -> Option<u64> {
+        id.0.parse().ok()
+    }
+
+    fn network(&self) -> &'static str {
+        "x"
     }
 }
 
