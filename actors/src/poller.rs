@@ -12,6 +12,7 @@ mod tests;
 mod trail;
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     rc::Rc,
     sync::Arc,
@@ -33,7 +34,7 @@ use mynah_domain::{
 };
 use reread::{Arrival, place};
 use tokio::sync::mpsc;
-use trail::{Next, Trail};
+use trail::{FEW_BARREN, MOST_BARREN, Next, Trail};
 
 use crate::{
     failpoint,
@@ -56,7 +57,7 @@ const LOOKUP_TRIES: u32 = 3;
 const MOST_LOOKUPS: usize = 100;
 
 /// The longest wait between two pages without news.
-const BARREN_WAIT: Duration = Duration::from_secs(2);
+const BARREN_WAIT: Duration = Duration::from_secs(1);
 
 /// Where a source that was never polled before begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +143,8 @@ pub struct Poller {
     failures: u32,
     /// How many polls failed at an unreadable post since the last that went well.
     lookup_failures: u32,
+    /// The source offered more pages at the end of the last walk, though they brought nothing new.
+    cut_short: Cell<bool>,
     went_well: bool,
 }
 
@@ -170,7 +173,16 @@ impl From<SourceError> for Trouble {
 impl Poller {
     /// A poller of a source.
     pub fn new(alive: Alive, parts: PollerParts, source: Rc<dyn Source>) -> Self {
-        Self { alive, parts, source, next: None, failures: 0, lookup_failures: 0, went_well: false }
+        Self {
+            alive,
+            parts,
+            source,
+            next: None,
+            failures: 0,
+            lookup_failures: 0,
+            cut_short: Cell::new(false),
+            went_well: false,
+        }
     }
 }
 
@@ -282,7 +294,7 @@ impl Poller {
     /// Walks back from the newest post to the floor.
     ///
     /// The reads of one poll are bounded: one for each page with a post that was not on record, at most
-    /// [`trail::MOST_BARREN`] + 1 for pages without one, and at most [`MOST_LOOKUPS`] for single posts that could not be
+    /// [`MOST_BARREN`] + 1 for pages without one, and at most [`MOST_LOOKUPS`] for single posts that could not be
     /// read or that a person retried.
     async fn poll(&self, stop: &Stop) -> Result<Polled, Trouble> {
         let known = self.parts.ledger.progress(&self.parts.source).await?;
@@ -302,14 +314,16 @@ impl Poller {
             (None, Start::From(moment)) => Some(*moment),
             _ => None,
         };
-        let mut trail = Trail::new(PageRequest {
+        let first = PageRequest {
             after: progress.floor.as_ref().map(|mark| mark.id.clone()),
             // A walk that was cut off goes on where it was.
             before: progress.walk.as_ref().map(|walk| walk.oldest.id.clone()),
             from,
             continuation: None,
             limit: self.parts.page_size,
-        });
+        };
+        let most_barren = if self.cut_short.get() { FEW_BARREN } else { MOST_BARREN };
+        let mut trail = Trail::new(first, most_barren);
         loop {
             let next = match self.page(trail.request(), stop).await {
                 Ok(page) => {
@@ -331,8 +345,12 @@ impl Poller {
                 Err(trouble) => return Err(trouble),
             };
             match next {
-                Next::End => break,
+                Next::End => {
+                    self.cut_short.set(false);
+                    break;
+                }
                 Next::CutShort => {
+                    self.cut_short.set(true);
                     warn!(source = self.parts.source.as_str(), pages = trail.barren(); "source offers pages without end; the walk ends");
                     self.record(Vec::new(), progress.after_page(&[], true)).await?;
                     break;
@@ -350,7 +368,9 @@ impl Poller {
         if wait == 0 {
             return Ok(());
         }
-        let backoff = Backoff { max: self.parts.backoff.max.min(BARREN_WAIT), ..self.parts.backoff };
+        // The jobs of the walk wait meanwhile, so these waits are shorter than those after a failure.
+        let Backoff { base, max } = self.parts.backoff;
+        let backoff = Backoff { base: base / 4, max: max.min(BARREN_WAIT) };
         let pause = actix_rt::time::sleep(backoff.growing_wait(wait, fastrand::f64()));
         stop.or(self.alive.pulse().at_rest(pause)).await.ok_or(Trouble::Stopped)
     }
@@ -488,7 +508,7 @@ impl Poller {
     /// Takes the newest post as the floor, so that nothing said before is said again. It may be pages back: a page may
     /// hold nothing but what the source leaves out.
     async fn start_now(&self, stop: &Stop) -> Result<Polled, Trouble> {
-        let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() });
+        let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() }, MOST_BARREN);
         let floor = loop {
             let page = self.page(trail.request(), stop).await?;
             let newest = page.marks().into_iter().max_by_key(|mark| mark.position);

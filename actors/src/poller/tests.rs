@@ -1,7 +1,7 @@
 //! The poller between a source that answers as it is told to and a ledger in memory.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     sync::Mutex,
 };
@@ -15,7 +15,7 @@ use mynah_domain::{
     ports::ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, PublishedJob, Recorded},
 };
 
-use super::{trail::MOST_BARREN, *};
+use super::*;
 use crate::{
     events::Feed,
     pipeline::by_name,
@@ -543,7 +543,7 @@ fn hostile_sources() -> Vec<Hostile> {
     ) -> Hostile {
         Hostile { name, pages: Box::new(pages), whole, most }
     }
-    let endless = MOST_BARREN as usize + 2;
+    let endless = MOST_BARREN as usize + 1;
     vec![
         source("the same token for ever", true, 6, |request, _| {
             Ok(two_of(&ALL, request, Some("same".into())))
@@ -606,6 +606,23 @@ async fn a_walk_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_the_
             assert_eq!(bench.ledger.numbers(), ALL.into(), "{name}");
         }
     }
+}
+
+#[actix_rt::test]
+async fn polls_after_a_walk_that_was_cut_short_read_a_few_pages_until_one_comes_to_its_end() {
+    let bench = Bench::new(Start::Beginning);
+    let few = FEW_BARREN as usize + 1;
+    let endless = |call: usize| Some(call.to_string()).filter(|_| call != 60);
+    let source = Rc::new(Fake::new(move |_, call| Ok(page([], endless(call).as_deref()))));
+    let mut poller = bench.poller(source.clone());
+    let mut reads = Vec::new();
+    for _ in 0..10 {
+        let before = source.reads();
+        assert_eq!(poller.turn(&Stop::default()).await, Turn::Finished);
+        reads.push(source.reads() - before);
+    }
+    let most = MOST_BARREN as usize + 1;
+    assert_eq!(reads, [most, few, few, few, few, few, few, 2, most, few], "read 60 is the end of a walk");
 }
 
 #[actix_rt::test]

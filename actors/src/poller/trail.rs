@@ -12,20 +12,23 @@ use mynah_domain::{PostId, ports::PageRequest};
 /// network shows, so a stretch that is empty because reposts are left out is still crossed.
 pub(super) const MOST_BARREN: u32 = 33;
 
-/// How many pages without news a walk follows before it waits between them.
-const FREE_BARREN: u32 = 3;
+/// How many pages without news a walk follows before it waits between them, and the most where the walk before was cut
+/// short: a source that offers pages without end is not followed to the bound with every poll.
+pub(super) const FEW_BARREN: u32 = 3;
 
 /// How many posts are asked for at once after the first page without news.
 const WIDE: usize = 100;
 
-/// The way of one walk. It asks for at most one page for each page with news, and [`MOST_BARREN`] + 1 pages more.
+/// The way of one walk. It asks for at most one page for each page with news, and for one more than the bound of those
+/// without.
 pub(super) struct Trail {
     request: PageRequest,
     /// The hash of every page token that was followed: a source that goes in circles repeats one of them.
     followed: HashSet<u64>,
     hashes: RandomState,
-    /// How many pages brought nothing new.
+    /// How many pages brought nothing new, and how many may.
     barren: u32,
+    most_barren: u32,
     /// The walk went on by the oldest post and has found nothing new since.
     restarted: bool,
 }
@@ -42,13 +45,14 @@ pub(super) enum Next {
 }
 
 impl Trail {
-    /// A walk that begins with this request.
-    pub(super) fn new(first: PageRequest) -> Self {
+    /// A walk that begins with this request and crosses up to `most_barren` pages without news.
+    pub(super) fn new(first: PageRequest, most_barren: u32) -> Self {
         Self {
             request: first,
             followed: HashSet::new(),
             hashes: RandomState::new(),
             barren: 0,
+            most_barren,
             restarted: false,
         }
     }
@@ -92,7 +96,7 @@ impl Trail {
     fn count_barren(&mut self) -> bool {
         self.barren += 1;
         self.request.limit = self.request.limit.max(WIDE);
-        self.barren <= MOST_BARREN
+        self.barren <= self.most_barren
     }
 
     /// Asks for what is older than the oldest post seen, once until that brings something new.
@@ -109,7 +113,7 @@ impl Trail {
     }
 
     fn ask(&self) -> Next {
-        Next::Ask { wait: self.barren.saturating_sub(FREE_BARREN) }
+        Next::Ask { wait: self.barren.saturating_sub(FEW_BARREN) }
     }
 }
 
@@ -122,7 +126,7 @@ mod tests {
     }
 
     fn trail() -> Trail {
-        Trail::new(PageRequest { limit: 5, ..PageRequest::default() })
+        Trail::new(PageRequest { limit: 5, ..PageRequest::default() }, MOST_BARREN)
     }
 
     fn asks(next: Next) -> bool {
