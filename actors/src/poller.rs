@@ -510,15 +510,23 @@ impl Poller {
     async fn start_now(&self, stop: &Stop) -> Result<Polled, Trouble> {
         let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() }, MOST_BARREN);
         let floor = loop {
-            let page = self.page(trail.request(), stop).await?;
-            let newest = page.marks().into_iter().max_by_key(|mark| mark.position);
-            if newest.is_some() {
-                break newest;
-            }
-            match trail.after_page(page.continuation, false, None) {
+            let next = match self.page(trail.request(), stop).await {
+                Ok(page) => {
+                    let newest = page.marks().into_iter().max_by_key(|mark| mark.position);
+                    if newest.is_some() {
+                        break newest;
+                    }
+                    trail.after_page(page.continuation, false, None)
+                }
+                Err(Trouble::Source(SourceError::Refused(_))) if trail.request().continuation.is_some() => {
+                    trail.after_refusal(None)
+                }
+                Err(trouble) => return Err(trouble),
+            };
+            match next {
                 Next::End => break None,
                 Next::CutShort => {
-                    let reason = "the source shows pages without posts and without end, so its newest post is not known";
+                    let reason = "the source offers more pages and shows no post on them, so its newest post is unknown";
                     return Err(SourceError::Unavailable(reason.into()).into());
                 }
                 Next::Ask { wait } => self.wait_before(wait, stop).await?,

@@ -300,7 +300,9 @@ impl Desk {
     fn announce(&self, record: RecordPost, edited: &[PostId], arrived: Instant) {
         let RecordPost { post, mut jobs, unreadable } = record;
         if edited.contains(&post.id) {
-            jobs.iter_mut().for_each(|(_, skip)| *skip = Some(Skip::Edited));
+            for (_, skip) in &mut jobs {
+                *skip = Some(Skip::Edited);
+            }
         }
         self.parts.feed.tell(|| Event::Recorded(post.clone(), jobs.clone(), arrived));
         if let Some(raw) = unreadable {

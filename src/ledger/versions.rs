@@ -34,7 +34,7 @@ pub(super) fn of(db: &Connection, source: &str, post: &Post) -> rusqlite::Result
 
 /// Has every version of a post lead to the recorded one. A version that leads elsewhere already stays as it is.
 pub(super) fn learn(db: &Connection, source: &str, post: &Post, recorded: &PostId) -> rusqlite::Result<()> {
-    if post.versions.is_empty() && post.id == *recorded {
+    if post.id == *recorded && post.versions.iter().all(|id| *id == post.id) {
         return Ok(());
     }
     let mut statement = db.prepare_cached(

@@ -276,12 +276,12 @@ impl Memory {
         let key = |id: &PostId| (source.to_owned(), id.clone());
         let all = || std::iter::once(&post.id).chain(&post.versions);
         let known = all().find_map(|id| self.versions.get(&key(id)).cloned());
-        let others = post.versions.iter().filter(|id| **id != post.id);
-        known.or_else(|| others.cloned().find(|id| self.posts.contains_key(&key(id))))
+        let mut others = post.versions.iter().filter(|id| **id != post.id);
+        known.or_else(|| others.find(|id| self.posts.contains_key(&key(id))).cloned())
     }
 
     fn learn(&mut self, source: &str, post: &Post, recorded: &PostId) {
-        if post.versions.is_empty() && post.id == *recorded {
+        if post.id == *recorded && post.versions.iter().all(|id| *id == post.id) {
             return;
         }
         for id in [recorded, &post.id].into_iter().chain(&post.versions) {

@@ -56,9 +56,9 @@ pub(super) fn place(post: &Unreadable, newest: Option<u64>, progress: &Progress)
         return mark.clone();
     }
     let digest = Sha256::digest(post.raw.as_bytes());
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = digest.iter().take(8).fold(0_u64, |name, byte| name << 8 | u64::from(*byte));
     let floor = progress.floor.as_ref().map(|floor| floor.position);
-    (PostId(format!("unreadable-{name}")), newest.or(floor).unwrap_or_default())
+    (PostId(format!("unreadable-{name:016x}")), newest.or(floor).unwrap_or_default())
 }
 
 /// A text of at most so many bytes, and a mark where it was longer.

@@ -648,13 +648,25 @@ async fn the_start_is_behind_the_pages_without_posts() {
 }
 
 #[actix_rt::test]
-async fn a_start_whose_newest_post_is_not_known_is_no_start_at_the_first_post() {
-    let bench = Bench::new(Start::Now);
-    let source = Rc::new(Fake::new(|_, call| Ok(page([], Some(&call.to_string())))));
-    let mut poller = bench.poller(source.clone());
-    assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle, "it is tried again");
-    assert!(bench.ledger.0.lock().unwrap().progress.is_none());
-    assert!(source.reads() <= MOST_BARREN as usize + 1, "{} reads", source.reads());
+async fn a_start_whose_newest_post_is_unknown_is_tried_again_and_does_not_begin_with_the_first_post() {
+    let refused = |request: &PageRequest, _| match &request.continuation {
+        Some(_) => Err(SourceError::Refused("400: pagination_token".into())),
+        None => Ok(page([], Some("a"))),
+    };
+    let sources: [(usize, Pages); 4] = [
+        (MOST_BARREN as usize + 1, Box::new(|_, call| Ok(page([], Some(&call.to_string()))))),
+        (2, Box::new(|_, _| Ok(page([], Some("same"))))),
+        (3, Box::new(|_, call| Ok(page([], Some(&(call % 2).to_string()))))),
+        (2, Box::new(refused)),
+    ];
+    for (most, pages) in sources {
+        let bench = Bench::new(Start::Now);
+        let source = Rc::new(Fake::new(pages));
+        let mut poller = bench.poller(source.clone());
+        assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle);
+        assert!(bench.ledger.0.lock().unwrap().progress.is_none());
+        assert_eq!(source.reads(), most);
+    }
 }
 
 #[actix_rt::test]
@@ -716,16 +728,16 @@ async fn nothing_is_asked_while_the_circuit_breaker_is_open() {
 
 #[actix_rt::test]
 async fn polls_without_an_answer_open_the_circuit_breaker_and_an_answer_closes_it() {
-    let refused = || Err(SourceError::Refused("400".into()));
-    let limited = || Err(SourceError::RateLimited { reason: "429".into(), until: None });
-    let cases: [(bool, fn() -> Result<Page, SourceError>); 4] =
-        [(true, || Err(unavailable())), (false, || Ok(Page::default())), (false, refused), (false, limited)];
+    let refused = Err(SourceError::Refused("400".into()));
+    let limited = Err(SourceError::RateLimited { reason: "429".into(), until: None });
+    let cases =
+        [(true, Err(unavailable())), (false, Ok(Page::default())), (false, refused), (false, limited)];
     for (silent, answer) in cases {
         let mut bench = Bench::new(Start::Beginning);
         let policy = BreakerPolicy { failures: 1, pause: QUICK, trial: Duration::from_mins(1) };
         bench.parts.upstreams = Upstreams::new(policy, 1);
         let source =
-            Rc::new(Fake::new(move |_, call| if call == 1 { answer() } else { Ok(page([5], None)) }));
+            Rc::new(Fake::new(move |_, call| if call == 1 { answer.clone() } else { Ok(page([5], None)) }));
         let mut poller = bench.poller(source.clone());
         poller.turn(&Stop::default()).await;
         assert_eq!(bench.parts.upstreams.is_down("net"), silent);

@@ -121,15 +121,11 @@ impl Trail {
 mod tests {
     use super::*;
 
-    fn token(name: &str) -> Option<String> {
-        Some(name.to_owned())
-    }
-
     fn trail() -> Trail {
         Trail::new(PageRequest { limit: 5, ..PageRequest::default() }, MOST_BARREN)
     }
 
-    fn asks(next: Next) -> bool {
+    fn asks(next: &Next) -> bool {
         matches!(next, Next::Ask { .. })
     }
 
@@ -137,10 +133,10 @@ mod tests {
     fn a_token_that_repeats_is_followed_once_and_then_the_oldest_post() {
         let oldest = PostId("7".into());
         let mut trail = trail();
-        assert!(asks(trail.after_page(token("a"), true, Some(&oldest))));
-        assert!(asks(trail.after_page(token("a"), true, Some(&oldest))));
+        assert!(asks(&trail.after_page(Some("a".to_owned()), true, Some(&oldest))));
+        assert!(asks(&trail.after_page(Some("a".to_owned()), true, Some(&oldest))));
         assert_eq!((&trail.request().before, &trail.request().continuation), (&Some(oldest.clone()), &None));
-        assert_eq!(trail.after_page(token("a"), false, Some(&oldest)), Next::CutShort);
+        assert_eq!(trail.after_page(Some("a".to_owned()), false, Some(&oldest)), Next::CutShort);
     }
 
     #[test]
@@ -148,8 +144,8 @@ mod tests {
         let mut trail = trail();
         for oldest in ["9", "7", "5"] {
             let oldest = PostId(oldest.into());
-            assert!(asks(trail.after_page(token("a"), true, Some(&oldest))), "{oldest}");
-            assert!(asks(trail.after_refusal(Some(&oldest))), "{oldest}");
+            assert!(asks(&trail.after_page(Some("a".to_owned()), true, Some(&oldest))), "{oldest}");
+            assert!(asks(&trail.after_refusal(Some(&oldest))), "{oldest}");
             assert_eq!(trail.request().before, Some(oldest));
             trail.followed.clear();
         }
@@ -166,7 +162,7 @@ mod tests {
             .collect();
         assert_eq!(waits[..5], [0, 0, 0, 1, 2]);
         assert_eq!(trail.request().limit, WIDE, "an empty stretch is crossed with the largest pages");
-        assert_eq!(trail.after_page(token("one more"), false, None), Next::CutShort);
+        assert_eq!(trail.after_page(Some("one more".to_owned()), false, None), Next::CutShort);
     }
 
     #[test]
