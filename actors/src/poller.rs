@@ -435,9 +435,11 @@ impl Poller {
             }
             // Of another version that is on record, nothing is published whatever it says.
             let asked = if post.mark.is_none() || known.is_some() || *lookups == 0 {
-                Err(post.reason.clone())
+                Err(Unread::Odd(post.reason.clone()))
             } else if self.lookup_failures >= LOOKUP_TRIES {
-                Err(format!("{}; the source does not answer when asked for it by its id", post.reason))
+                let reason =
+                    format!("{}; the source does not answer when asked for it by its id", post.reason);
+                Err(Unread::Odd(reason))
             } else {
                 *lookups -= 1;
                 match self.by_id(&id, stop).await? {
@@ -458,8 +460,8 @@ impl Poller {
         let mut arrivals = Vec::new();
         for id in retried {
             let Some(position) = self.source.position(&id) else {
-                let why = Err("it came without an id, so the source cannot be asked for it".to_owned());
-                arrivals.extend(self.settled(id, 0, "", why));
+                let why = "it came without an id, so the source cannot be asked for it".to_owned();
+                arrivals.extend(self.settled(id, 0, "", Err(Unread::Odd(why))));
                 continue;
             };
             *lookups = lookups.saturating_sub(1);
@@ -469,11 +471,13 @@ impl Poller {
                     warn!(source = self.parts.source.as_str(), post = id.0.as_str(), reason:% = reason; "post not read again; the next poll tries again");
                     break;
                 }
-                answer => match read(&id, answer) {
+                answer => read(&id, answer).map_err(|why| match why {
                     // A person waits for an outcome.
-                    Ok(None) => Err("the source does not show it any more".to_owned()),
-                    answer => answer,
-                },
+                    Unread::Gone(reason) => {
+                        Unread::Odd(format!("the source does not show it any more: {reason}"))
+                    }
+                    odd @ Unread::Odd(_) => odd,
+                }),
             };
             arrivals.extend(self.settled(id, position, "", answer));
         }
@@ -484,21 +488,15 @@ impl Poller {
     }
 
     /// What becomes of a post that could not be read at first.
-    fn settled(
-        &self,
-        id: PostId,
-        position: u64,
-        raw: &str,
-        answer: Result<Option<Post>, String>,
-    ) -> Option<Arrival> {
+    fn settled(&self, id: PostId, position: u64, raw: &str, answer: Result<Post, Unread>) -> Option<Arrival> {
         let source = self.parts.source.as_str();
         match answer {
-            Ok(Some(post)) => Some(Arrival::read(post)),
-            Ok(None) => {
-                info!(source = source, post = id.0.as_str(); "post gone before it could be read");
+            Ok(post) => Some(Arrival::read(post)),
+            Err(Unread::Gone(reason)) => {
+                info!(source = source, post = id.0.as_str(), reason = reason.as_str(); "post gone before it could be read");
                 None
             }
-            Err(why) => {
+            Err(Unread::Odd(why)) => {
                 warn!(source = source, post = id.0.as_str(), reason = why.as_str(); "post could not be read; its jobs are held");
                 Some(Arrival::raw(id, position, raw, &why, self.parts.clock.now()))
             }
@@ -579,14 +577,24 @@ fn oldest(progress: &Progress) -> Option<&PostId> {
     progress.walk.as_ref().map(|walk| &walk.oldest.id)
 }
 
-/// The post in an answer to a question by its id; `None` where it is gone, and an error where it cannot be read.
-fn read(id: &PostId, answer: Result<Lookup, SourceError>) -> Result<Option<Post>, String> {
+/// Why a post is not there to be read.
+enum Unread {
+    /// It was deleted or may not be seen any more.
+    Gone(String),
+    /// It is in a form that cannot be read, or the source does not say.
+    Odd(String),
+}
+
+/// The post in an answer to a question by its id.
+fn read(id: &PostId, answer: Result<Lookup, SourceError>) -> Result<Post, Unread> {
     match answer {
-        Ok(Lookup::Post(post)) if post.id == *id || post.versions.contains(id) => Ok(Some(*post)),
-        Ok(Lookup::Post(other)) => Err(format!("asked for it, the source answered with post {}", other.id)),
-        Ok(Lookup::Unreadable(Unreadable { reason, .. })) => Err(reason),
-        Ok(Lookup::Gone(_)) => Ok(None),
-        Err(error) => Err(error.to_string()),
+        Ok(Lookup::Post(post)) if post.id == *id || post.versions.contains(id) => Ok(*post),
+        Ok(Lookup::Post(other)) => {
+            Err(Unread::Odd(format!("asked for it, the source answered with post {}", other.id)))
+        }
+        Ok(Lookup::Unreadable(Unreadable { reason, .. })) => Err(Unread::Odd(reason)),
+        Ok(Lookup::Gone(reason)) => Err(Unread::Gone(reason)),
+        Err(error) => Err(Unread::Odd(error.to_string())),
     }
 }
 
