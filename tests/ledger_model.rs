@@ -73,7 +73,17 @@ fn the_ledger_does_as_its_model_however_often_it_dies() {
     let seen = seen.into_inner();
     println!("{seen:#?}");
     let states = JobState::ALL.map(|state| state.to_string());
-    let others = ["stale", "no such job", "no such step", "speaks against the record", "in hand", "withheld"];
+    let others = [
+        "stale",
+        "no such job",
+        "no such step",
+        "speaks against the record",
+        "in hand",
+        "withheld",
+        "held unreadable",
+        "read again",
+        "edited",
+    ];
     for what in states.into_iter().chain(others.map(String::from)) {
         // A short run may miss something.
         assert!(config.cases < CASES || seen.contains_key(&what), "nothing was ever: {what}");
@@ -138,7 +148,16 @@ impl Pair<'_> {
             Op::Record(poll) => {
                 let page = poll.page(&self.model);
                 self.did(&page);
-                let expected = self.model.record(&page);
+                let expected = self.model.record(&page, now);
+                for (what, count) in [
+                    ("held unreadable", expected.held),
+                    ("read again", expected.reread),
+                    ("edited", expected.edited.len() as u64),
+                ] {
+                    if count > 0 {
+                        self.saw(what);
+                    }
+                }
                 prop_assert_eq!(self.real().record(page).await.map_err(broken)?, expected);
             }
             Op::Advance(steps) => {
@@ -255,6 +274,8 @@ impl Pair<'_> {
         for source in SOURCES {
             let progress = real.progress(source).await.map_err(broken)?;
             prop_assert_eq!(progress.as_ref(), model.progress.get(source));
+            let to_reread = real.to_reread(source, usize::MAX).await.map_err(broken)?;
+            prop_assert_eq!(to_reread, model.to_reread(source), "what is to be read again of {}", source);
         }
         for key in (0..3).map(|key| format!("key {key}")) {
             let fact = real.fact(&key).await.map_err(broken)?;
@@ -289,7 +310,8 @@ impl Pair<'_> {
             let expected = model.spent(&target, moment);
             prop_assert_eq!(spent.map_err(broken)?, expected, "spent on {} at {}", target, moment);
         }
-        let posts: Vec<&PostId> = model.posts.iter().map(|(_, id)| id).collect();
+        let versions = model.versions.keys().map(|(_, id)| id);
+        let posts: Vec<&PostId> = model.posts.keys().map(|(_, id)| id).chain(versions).collect();
         let became = posts.iter().map(|id| real.publication_of(id, &target));
         let states = try_join_all(posts.iter().map(|id| real.state_of(id, &target))).await.map_err(broken)?;
         let expected: Vec<_> = posts.iter().map(|id| model.state_of(id, &target)).collect();

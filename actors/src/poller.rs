@@ -2,8 +2,17 @@
 //! so a poll walks back from the newest to where the last one ended; every page is on record, with how far the walk has
 //! come, before the next is asked for. However many posts came, and wherever a crash falls, none is skipped, and no more
 //! than one page is in memory.
+//!
+//! - [`trail`]: which page a walk asks for next, and when it has seen enough.
+//! - [`reread`]: what becomes of a post that could not be read.
+
+mod reread;
+#[cfg(test)]
+mod tests;
+mod trail;
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     rc::Rc,
     sync::Arc,
@@ -14,15 +23,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use log::{error, info, warn};
 use mynah_domain::{
-    Post, Target, TargetId,
+    Post, PostId, Skip, Target, TargetId,
     backoff::Backoff,
+    breaker::Heard,
     eligibility::Eligibility,
     ports::{
-        Clock, Ledger, LedgerError, Page, PageRequest, Source, SourceError,
+        Clock, Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable,
         ledger::{Mark, Progress, RecordPage, RecordPost},
     },
 };
+use reread::{Arrival, place};
 use tokio::sync::mpsc;
+use trail::{FEW_BARREN, MOST_BARREN, Next, Trail};
 
 use crate::{
     failpoint,
@@ -30,10 +42,22 @@ use crate::{
     router::{Record, Router},
     stats::Meter,
     supervision::{Alive, Core, Link, Turn, shell::Stop},
+    upstreams::Upstreams,
 };
 
 /// One poll that failed is an incident; so many in a row are a trouble that people see.
 const TROUBLE: u32 = 3;
+
+/// How many polls in a row may fail because the source does not answer for an unreadable post. After that the post is
+/// held as it came, so that it does not delay the others any longer.
+const LOOKUP_TRIES: u32 = 3;
+
+/// The most unreadable posts that one poll asks for by their ids: a source whose every post is unreadable has changed
+/// its form, and asking for each of them would only cost.
+const MOST_LOOKUPS: usize = 100;
+
+/// The longest wait between two pages without news.
+const BARREN_WAIT: Duration = Duration::from_secs(1);
 
 /// Where a source that was never polled before begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +108,8 @@ pub struct PollerParts {
     pub patience: u32,
     /// What a person paused.
     pub pauses: Pauses,
+    /// Which services are down.
+    pub upstreams: Upstreams,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where latencies and counts go.
@@ -115,12 +141,21 @@ pub struct Poller {
     source: Rc<dyn Source>,
     next: Option<Instant>,
     failures: u32,
+    /// How many polls failed at an unreadable post since the last that went well.
+    lookup_failures: u32,
+    /// The source offered more pages at the end of the last walk, though they brought nothing new.
+    cut_short: Cell<bool>,
     went_well: bool,
 }
 
+/// Why a poll did not get to its end.
 enum Trouble {
     Source(SourceError),
+    /// The source did not answer for one post.
+    Lookup(PostId, SourceError),
     Ledger(LedgerError),
+    /// The poller is to stop. The next poll goes on from what is on record.
+    Stopped,
 }
 
 impl From<LedgerError> for Trouble {
@@ -138,7 +173,16 @@ impl From<SourceError> for Trouble {
 impl Poller {
     /// A poller of a source.
     pub fn new(alive: Alive, parts: PollerParts, source: Rc<dyn Source>) -> Self {
-        Self { alive, parts, source, next: None, failures: 0, went_well: false }
+        Self {
+            alive,
+            parts,
+            source,
+            next: None,
+            failures: 0,
+            lookup_failures: 0,
+            cut_short: Cell::new(false),
+            went_well: false,
+        }
     }
 }
 
@@ -163,8 +207,10 @@ impl Core for Poller {
         drop(work);
         match (result, self.parts.schedule) {
             (Err(Trouble::Ledger(error)), _) => Turn::Fatal(error.to_string()),
+            (Err(Trouble::Stopped), _) => Turn::Idle,
             (Ok(polled), schedule) => {
                 self.failures = 0;
+                self.lookup_failures = 0;
                 self.went_well = true;
                 self.alive.pulse().untroubled();
                 self.tell(polled);
@@ -176,7 +222,17 @@ impl Core for Poller {
                     }
                 }
             }
-            (Err(Trouble::Source(trouble)), schedule) => self.after_failure(trouble, schedule),
+            (Err(Trouble::Source(trouble)), schedule) => {
+                let wait = self.pause_after(&trouble, schedule);
+                self.after_failure(trouble, schedule, wait)
+            }
+            (Err(Trouble::Lookup(id, trouble)), schedule) => {
+                self.lookup_failures += 1;
+                let trouble = about(&id, trouble);
+                // Other posts wait behind this one, so its wait is never a day.
+                let wait = self.pause_after(&trouble, schedule).min(self.parts.backoff.max);
+                self.after_failure(trouble, schedule, wait)
+            }
         }
     }
 }
@@ -189,16 +245,24 @@ impl Poller {
         }
     }
 
-    fn after_failure(&mut self, trouble: SourceError, schedule: Schedule) -> Turn {
+    /// How long to wait after a failed poll, which is counted here.
+    fn pause_after(&mut self, trouble: &SourceError, schedule: Schedule) -> Duration {
         self.failures += 1;
-        let passing = trouble.is_passing();
-        let wait = match (&trouble, schedule) {
-            (SourceError::RateLimited { until: Some(until), .. }, _) => {
-                Duration::try_from(until.duration_since(self.parts.clock.now())).unwrap_or_default()
+        let asked = match trouble {
+            SourceError::RateLimited { until: Some(until), .. } => {
+                // A moment in the past asks for no pause.
+                Duration::try_from(until.duration_since(self.parts.clock.now())).ok()
             }
-            (_, Schedule::Every(interval)) if !passing => interval,
-            _ => self.parts.backoff.wait(self.failures, fastrand::f64()),
+            _ => None,
         };
+        match schedule {
+            Schedule::Every(interval) if !trouble.is_passing() => interval,
+            _ => self.parts.backoff.pause(self.failures, fastrand::f64(), asked),
+        }
+    }
+
+    fn after_failure(&mut self, trouble: SourceError, schedule: Schedule, wait: Duration) -> Turn {
+        let passing = trouble.is_passing();
         match schedule {
             // There is no point in waiting for what only a person can mend, or for a quota of tomorrow.
             Schedule::Once
@@ -228,21 +292,29 @@ impl Poller {
     }
 
     /// Walks back from the newest post to the floor.
+    ///
+    /// The reads of one poll are bounded: one for each page with a post that was not on record, at most
+    /// [`MOST_BARREN`] + 1 for pages without one, and at most [`MOST_LOOKUPS`] for single posts that could not be
+    /// read or that a person retried.
     async fn poll(&self, stop: &Stop) -> Result<Polled, Trouble> {
         let known = self.parts.ledger.progress(&self.parts.source).await?;
         let mut progress = match known {
             Some(progress) => progress,
             None => match &self.parts.start {
-                Start::Now => return self.start_now().await,
-                Start::After(mark) => Progress { floor: Some(mark.clone()), walk: None },
+                Start::Now => return self.start_now(stop).await,
+                Start::After(mark) => {
+                    Progress { floor: Some(mark.clone()), walk: None, start: Some(mark.clone()) }
+                }
                 Start::Beginning | Start::From(_) => Progress::default(),
             },
         };
+        let mut lookups = MOST_LOOKUPS;
+        let mut posts = self.reread(&progress, &mut lookups, stop).await?;
         let from = match (&progress.floor, &self.parts.start) {
             (None, Start::From(moment)) => Some(*moment),
             _ => None,
         };
-        let mut request = PageRequest {
+        let first = PageRequest {
             after: progress.floor.as_ref().map(|mark| mark.id.clone()),
             // A walk that was cut off goes on where it was.
             before: progress.walk.as_ref().map(|walk| walk.oldest.id.clone()),
@@ -250,67 +322,293 @@ impl Poller {
             continuation: None,
             limit: self.parts.page_size,
         };
-        let mut posts = 0;
+        let most_barren = if self.cut_short.get() { FEW_BARREN } else { MOST_BARREN };
+        let mut trail = Trail::new(first, most_barren);
         loop {
-            let page = self.page(&request).await?;
-            let whole = page.continuation.is_none();
-            request.continuation.clone_from(&page.continuation);
-            progress = progress.after_page(&page.posts, whole);
-            posts += self.record(page.posts, progress.clone()).await?;
-            self.alive.pulse().progress();
-            if whole {
-                return Ok(Polled::Done { posts, started_now: false });
-            }
-            if stop.is_asked() {
+            let next = match self.page(trail.request(), stop).await {
+                Ok(page) => {
+                    let continuation = page.continuation.clone();
+                    let shown = page.marks();
+                    let arrivals = self.arrivals(page, &progress, &mut lookups, stop).await?;
+                    progress = progress.after_page(&shown, continuation.is_none());
+                    let new = self.record(arrivals, progress.clone()).await?;
+                    posts += new;
+                    self.alive.pulse().progress();
+                    trail.after_page(continuation, new > 0, oldest(&progress))
+                }
+                Err(Trouble::Source(SourceError::Refused(reason)))
+                    if trail.request().continuation.is_some() =>
+                {
+                    warn!(source = self.parts.source.as_str(), reason = reason.as_str(); "page token refused; the walk goes on by the oldest post");
+                    trail.after_refusal(oldest(&progress))
+                }
+                Err(trouble) => return Err(trouble),
+            };
+            match next {
+                Next::End => {
+                    self.cut_short.set(false);
+                    break;
+                }
+                Next::CutShort => {
+                    self.cut_short.set(true);
+                    warn!(source = self.parts.source.as_str(), pages = trail.barren(); "source offers pages without end; the walk ends");
+                    self.record(Vec::new(), progress.after_page(&[], true)).await?;
+                    break;
+                }
                 // The walk goes on with the next start.
-                return Ok(Polled::Done { posts, started_now: false });
+                Next::Ask { .. } if stop.is_asked() => break,
+                Next::Ask { wait } => self.wait_before(wait, stop).await?,
             }
         }
+        Ok(Polled::Done { posts, started_now: false })
     }
 
-    async fn page(&self, request: &PageRequest) -> Result<Page, SourceError> {
+    /// Waits before a page where those before it brought nothing new.
+    async fn wait_before(&self, wait: u32, stop: &Stop) -> Result<(), Trouble> {
+        if wait == 0 {
+            return Ok(());
+        }
+        // The jobs of the walk wait meanwhile, so these waits are shorter than those after a failure.
+        let Backoff { base, max } = self.parts.backoff;
+        let backoff = Backoff { base: base / 4, max: max.min(BARREN_WAIT) };
+        let pause = actix_rt::time::sleep(backoff.growing_wait(wait, fastrand::f64()));
+        stop.or(self.alive.pulse().at_rest(pause)).await.ok_or(Trouble::Stopped)
+    }
+
+    /// Waits until the network may be called.
+    async fn permit(&self, stop: &Stop) -> Result<(), Trouble> {
+        while let Err(until) = self.parts.upstreams.permit(self.source.network()) {
+            let pause = actix_rt::time::sleep_until(until.into());
+            stop.or(self.alive.pulse().at_rest(pause)).await.ok_or(Trouble::Stopped)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of how a call went.
+    fn heard<T>(&self, operation: &'static str, started: Instant, answer: &Result<T, SourceError>) {
+        let network = self.source.network();
+        let silent = matches!(answer, Err(SourceError::Unavailable(_)));
+        self.parts.upstreams.hear(network, if silent { Heard::Silence } else { Heard::Answer });
+        self.parts.meter.called(network, operation, started.elapsed(), answer.as_ref().err().map(kind_of));
+    }
+
+    async fn page(&self, request: &PageRequest, stop: &Stop) -> Result<Page, Trouble> {
+        self.permit(stop).await?;
         let started = Instant::now();
         failpoint::reach("x.read.before");
         let page = self.source.page(request).await;
         failpoint::reach("x.read.after");
-        self.parts.meter.called("x", "read", started.elapsed(), page.as_ref().err().map(kind_of));
-        if let Ok(page) = &page {
-            for oddity in &page.oddities {
-                warn!(source = self.parts.source.as_str(), reason:% = oddity; "odd answer of the source");
-            }
+        self.heard("read", started, &page);
+        let page = page?;
+        for oddity in &page.oddities {
+            warn!(source = self.parts.source.as_str(), reason:% = oddity; "odd answer of the source");
         }
-        page
+        Ok(page)
     }
 
-    /// Takes the newest post as the floor, so that nothing said before is said again.
-    async fn start_now(&self) -> Result<Polled, Trouble> {
-        let request = PageRequest { limit: 1, ..PageRequest::default() };
-        let page = self.page(&request).await?;
-        let floor = page.posts.first().map(Mark::of);
+    async fn by_id(&self, id: &PostId, stop: &Stop) -> Result<Result<Lookup, SourceError>, Trouble> {
+        self.permit(stop).await?;
+        let started = Instant::now();
+        failpoint::reach("x.read.before");
+        let answer = self.source.by_id(id).await;
+        failpoint::reach("x.read.after");
+        self.heard("reread", started, &answer);
+        Ok(answer)
+    }
+
+    /// What a page brings to the ledger, newest first. The source is asked by their ids for posts that could not be read;
+    /// where it does not answer, the poll fails and the page is asked for again, up to [`LOOKUP_TRIES`] times.
+    async fn arrivals(
+        &self,
+        page: Page,
+        progress: &Progress,
+        lookups: &mut usize,
+        stop: &Stop,
+    ) -> Result<Vec<Arrival>, Trouble> {
+        let newest = page.marks().iter().map(|mark| mark.position).max();
+        let mut arrivals: Vec<Arrival> = page.posts.into_iter().map(Arrival::read).collect();
+        for post in &page.unreadable {
+            let (id, position) = place(post, newest, progress);
+            let known = self.parts.ledger.post(&id).await?;
+            if known.as_ref().is_some_and(|known| known.id == id) {
+                continue;
+            }
+            // Of another version that is on record, nothing is published whatever it says.
+            let asked = if post.mark.is_none() || known.is_some() || *lookups == 0 {
+                Err(Unread::Odd(post.reason.clone()))
+            } else if self.lookup_failures >= LOOKUP_TRIES {
+                let reason =
+                    format!("{}; the source does not answer when asked for it by its id", post.reason);
+                Err(Unread::Odd(reason))
+            } else {
+                *lookups -= 1;
+                match self.by_id(&id, stop).await? {
+                    Err(error) if error.is_passing() => return Err(Trouble::Lookup(id, error)),
+                    answer => read(&id, answer),
+                }
+            };
+            arrivals.extend(self.settled(id, position, &post.raw, asked));
+        }
+        // The recorded version of an edited post is the first in a page, and that shall be the newest.
+        arrivals.sort_by_key(|arrival| std::cmp::Reverse(arrival.post.position));
+        Ok(arrivals)
+    }
+
+    /// Reads again what a person retries; answers how many of these posts can be read now.
+    async fn reread(&self, progress: &Progress, lookups: &mut usize, stop: &Stop) -> Result<u64, Trouble> {
+        let retried = self.parts.ledger.to_reread(&self.parts.source, *lookups).await?;
+        let mut arrivals = Vec::new();
+        for id in retried {
+            let Some(position) = self.source.position(&id) else {
+                let why = "it came without an id, so the source cannot be asked for it".to_owned();
+                arrivals.extend(self.settled(id, 0, "", Err(Unread::Odd(why))));
+                continue;
+            };
+            *lookups = lookups.saturating_sub(1);
+            let answer = match self.by_id(&id, stop).await? {
+                Err(error) if error.is_passing() => {
+                    let reason = about(&id, error);
+                    warn!(source = self.parts.source.as_str(), post = id.0.as_str(), reason:% = reason; "post not read again; the next poll tries again");
+                    break;
+                }
+                answer => read(&id, answer).map_err(|why| match why {
+                    // A person waits for an outcome.
+                    Unread::Gone(reason) => {
+                        Unread::Odd(format!("the source does not show it any more: {reason}"))
+                    }
+                    odd @ Unread::Odd(_) => odd,
+                }),
+            };
+            arrivals.extend(self.settled(id, position, "", answer));
+        }
+        if arrivals.is_empty() {
+            return Ok(0);
+        }
+        self.record(arrivals, progress.clone()).await
+    }
+
+    /// What becomes of a post that could not be read at first.
+    fn settled(&self, id: PostId, position: u64, raw: &str, answer: Result<Post, Unread>) -> Option<Arrival> {
+        let source = self.parts.source.as_str();
+        match answer {
+            Ok(post) => Some(Arrival::read(post)),
+            Err(Unread::Gone(reason)) => {
+                info!(source = source, post = id.0.as_str(), reason = reason.as_str(); "post gone before it could be read");
+                None
+            }
+            Err(Unread::Odd(why)) => {
+                warn!(source = source, post = id.0.as_str(), reason = why.as_str(); "post could not be read; its jobs are held");
+                Some(Arrival::raw(id, position, raw, &why, self.parts.clock.now()))
+            }
+        }
+    }
+
+    /// Takes the newest post as the floor, so that nothing said before is said again. It may be pages back: a page may
+    /// hold nothing but what the source leaves out.
+    async fn start_now(&self, stop: &Stop) -> Result<Polled, Trouble> {
+        let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() }, MOST_BARREN);
+        let floor = loop {
+            let next = match self.page(trail.request(), stop).await {
+                Ok(page) => {
+                    let newest = page.marks().into_iter().max_by_key(|mark| mark.position);
+                    if newest.is_some() {
+                        break newest;
+                    }
+                    trail.after_page(page.continuation, false, None)
+                }
+                Err(Trouble::Source(SourceError::Refused(_))) if trail.request().continuation.is_some() => {
+                    trail.after_refusal(None)
+                }
+                Err(trouble) => return Err(trouble),
+            };
+            match next {
+                Next::End => break None,
+                Next::CutShort => {
+                    let reason = "the source offers more pages and shows no post on them, so its newest post is unknown";
+                    return Err(SourceError::Unavailable(reason.into()).into());
+                }
+                Next::Ask { wait } => self.wait_before(wait, stop).await?,
+            }
+        };
         let newest = floor.as_ref().map_or("none yet", |mark| mark.id.0.as_str());
         info!(source = self.parts.source.as_str(), newest = newest; "followed from now on; earlier posts are left alone (source.start)");
-        self.record(Vec::new(), Progress { floor, walk: None }).await?;
+        self.record(Vec::new(), Progress { floor: floor.clone(), walk: None, start: floor }).await?;
         Ok(Polled::Done { posts: 0, started_now: true })
     }
 
-    async fn record(&self, posts: Vec<Post>, progress: Progress) -> Result<u64, Trouble> {
+    async fn record(&self, arrivals: Vec<Arrival>, progress: Progress) -> Result<u64, Trouble> {
         let arrived = Instant::now();
-        let posts = posts
+        let posts = arrivals
             .into_iter()
-            .map(|post| {
+            .map(|Arrival { post, unreadable }| {
                 let jobs = self.parts.order.iter().filter_map(|id| {
-                    let target = self.parts.targets.get(id)?;
-                    Some((id.clone(), self.parts.eligibility.skip_reason(&post, target)))
+                    let skip = match &unreadable {
+                        None => self.skip_reason(&post, self.parts.targets.get(id)?, &progress),
+                        Some(_) => None,
+                    };
+                    Some((id.clone(), skip))
                 });
-                RecordPost { jobs: jobs.collect(), post: Arc::new(post) }
+                RecordPost { jobs: jobs.collect(), post: Arc::new(post), unreadable }
             })
             .collect();
         let page = RecordPage { source: self.parts.source.clone(), posts, progress };
         let recorded = self.parts.router.ask_until_answered(Record { page, arrived }).await?;
-        if recorded.posts > 0 {
-            info!(source = self.parts.source.as_str(), posts = recorded.posts, jobs = recorded.jobs, skipped = recorded.skipped; "posts recorded");
+        let new = recorded.posts + recorded.reread;
+        if new > 0 {
+            info!(source = self.parts.source.as_str(), posts = new, jobs = recorded.jobs, skipped = recorded.skipped; "posts recorded");
         }
-        Ok(recorded.posts)
+        Ok(new)
+    }
+
+    fn skip_reason(&self, post: &Post, target: &Target, progress: &Progress) -> Option<Skip> {
+        let is_old = |id: &PostId| {
+            let position = self.source.position(id);
+            progress.start.as_ref().zip(position).is_some_and(|(start, position)| position <= start.position)
+        };
+        if post.versions.iter().any(is_old) {
+            return Some(Skip::Edited);
+        }
+        self.parts.eligibility.skip_reason(post, target)
+    }
+}
+
+/// The oldest post of the walk that is under way.
+fn oldest(progress: &Progress) -> Option<&PostId> {
+    progress.walk.as_ref().map(|walk| &walk.oldest.id)
+}
+
+/// Why a post is not there to be read.
+enum Unread {
+    /// It was deleted or may not be seen any more.
+    Gone(String),
+    /// It is in a form that cannot be read, or the source does not say.
+    Odd(String),
+}
+
+/// The post in an answer to a question by its id.
+fn read(id: &PostId, answer: Result<Lookup, SourceError>) -> Result<Post, Unread> {
+    match answer {
+        Ok(Lookup::Post(post)) if post.id == *id || post.versions.contains(id) => Ok(*post),
+        Ok(Lookup::Post(other)) => {
+            Err(Unread::Odd(format!("asked for it, the source answered with post {}", other.id)))
+        }
+        Ok(Lookup::Unreadable(Unreadable { reason, .. })) => Err(Unread::Odd(reason)),
+        Ok(Lookup::Gone(reason)) => Err(Unread::Gone(reason)),
+        Err(error) => Err(Unread::Odd(error.to_string())),
+    }
+}
+
+/// The same error, with the post that was asked for.
+fn about(id: &PostId, error: SourceError) -> SourceError {
+    let about = |reason: String| format!("asking for post {id} by its id: {reason}");
+    match error {
+        SourceError::Account(reason) => SourceError::Account(about(reason)),
+        SourceError::Unauthorized(reason) => SourceError::Unauthorized(about(reason)),
+        SourceError::RateLimited { reason, until } => {
+            SourceError::RateLimited { reason: about(reason), until }
+        }
+        SourceError::Unavailable(reason) => SourceError::Unavailable(about(reason)),
+        SourceError::Refused(reason) => SourceError::Refused(about(reason)),
     }
 }
 

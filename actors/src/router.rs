@@ -32,11 +32,11 @@ use lanes::Moves;
 use line::{Moved, Now, Picked, Window};
 use log::{debug, error, info, warn};
 use mynah_domain::{
-    Hold, Job, JobEvent, JobId, JobState, TargetId,
+    Hold, Job, JobEvent, JobId, JobState, PostId, Skip, TargetId,
     job::HoldKind,
     ports::{
         Clock, Ledger, LedgerError,
-        ledger::{Advanced, Change, ChangeError, RecordPage, Recorded},
+        ledger::{Advanced, Change, ChangeError, RecordPage, RecordPost, Recorded},
     },
 };
 use tokio::sync::Notify;
@@ -286,14 +286,40 @@ impl Desk {
         let recorded = self.parts.ledger.record(page).await?;
         self.parts.meter.count("posts.recorded", recorded.posts);
         self.parts.meter.count("jobs.skipped", recorded.skipped);
+        for _ in 0..recorded.held {
+            self.parts.meter.count_kind("jobs.held", HoldKind::Unreadable.as_str());
+        }
         // Oldest first: the order in which they will be said.
         for record in posts.into_iter().rev() {
-            self.parts.feed.tell(|| Event::Recorded(record.post, record.jobs, arrived));
+            self.announce(record, &recorded.edited, arrived);
         }
         self.window.borrow_mut().expect_more();
+        if recorded.reread > 0 {
+            // Their jobs may stand before what is loaded.
+            for target in &self.parts.settings.targets {
+                self.window.borrow_mut().reload(target);
+            }
+        }
         self.refill_and_stir().await?;
         work.done();
         Ok(recorded)
+    }
+
+    /// Tells watchers what becomes of a post that is on record.
+    fn announce(&self, record: RecordPost, edited: &[PostId], arrived: Instant) {
+        let RecordPost { post, mut jobs, unreadable } = record;
+        if edited.contains(&post.id) {
+            for (_, skip) in &mut jobs {
+                *skip = Some(Skip::Edited);
+            }
+        }
+        self.parts.feed.tell(|| Event::Recorded(post.clone(), jobs.clone(), arrived));
+        if let Some(raw) = unreadable {
+            let hold = Hold { kind: HoldKind::Unreadable, reason: raw.reason, until: None };
+            for (target, _) in jobs.into_iter().filter(|(_, skip)| skip.is_none()) {
+                self.parts.feed.tell(|| Event::Held(post.clone(), target, hold.clone()));
+            }
+        }
     }
 
     /// Leases up to `max` jobs to a translator, waiting until there is one. None to one that is dead. The ledger hears of such a

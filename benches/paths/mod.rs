@@ -115,7 +115,11 @@ fn committing() -> Walk {
     };
     let page = RecordPage {
         source: "x:town".into(),
-        posts: vec![RecordPost { post: Arc::new(post), jobs: vec![(target.clone(), None)] }],
+        posts: vec![RecordPost {
+            post: Arc::new(post),
+            jobs: vec![(target.clone(), None)],
+            unreadable: None,
+        }],
         progress: Progress::default(),
     };
     let job = system.block_on(async {

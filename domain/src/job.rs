@@ -254,11 +254,13 @@ pub enum HoldKind {
     Thread,
     /// One of its media cannot be copied, and it is not to be said without.
     Media,
+    /// The post came in a form that could not be read. It waits for a person from the start.
+    Unreadable,
 }
 
 impl HoldKind {
     /// Every sort, for whoever asks by name.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Cap,
         Self::Gate,
         Self::TooLong,
@@ -267,6 +269,7 @@ impl HoldKind {
         Self::Stalled,
         Self::Thread,
         Self::Media,
+        Self::Unreadable,
     ];
 
     /// The hold's name in the ledger and in logs.
@@ -280,6 +283,7 @@ impl HoldKind {
             Self::Stalled => "stalled",
             Self::Thread => "thread",
             Self::Media => "media",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -308,6 +312,8 @@ pub enum Skip {
     AlreadyInLanguage,
     /// It is in a language the source is not known to speak.
     OtherLanguage,
+    /// Another version of the same post is on record, or the post is older than the start and was edited since.
+    Edited,
     /// A person decided so.
     ByHand,
 }
@@ -334,6 +340,7 @@ impl Skip {
             Self::Wordless => "wordless",
             Self::AlreadyInLanguage => "already_in_language",
             Self::OtherLanguage => "other_language",
+            Self::Edited => "edited",
             Self::ByHand => "by_hand",
         }
     }

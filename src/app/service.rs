@@ -237,6 +237,7 @@ impl Lasting {
             backoff: BACKOFF,
             patience: PATIENCE,
             pauses: self.pauses.clone(),
+            upstreams: self.upstreams.clone(),
             clock: self.clock.clone(),
             meter: meter.clone(),
             polls: self.watch.polls.clone(),

@@ -43,7 +43,8 @@ pub async fn write(
         let last = (first + TOGETHER - 1).min(plan.history);
         let posts: Vec<RecordPost> = (first..=last).rev().map(|number| post(number, &targets)).collect();
         let floor = posts.first().map(|record| Mark::of(&record.post));
-        let page = RecordPage { source: source.clone(), posts, progress: Progress { floor, walk: None } };
+        let page =
+            RecordPage { source: source.clone(), posts, progress: Progress { floor, ..Progress::default() } };
         ledger.record(page).await.map_err(|error| told(&error))?;
         for target in &targets {
             let jobs = ledger.open_jobs(target, None, TOGETHER).await.map_err(|error| told(&error))?;
@@ -80,7 +81,11 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
         media: Vec::new(),
         versions: Vec::new(),
     };
-    RecordPost { post: Arc::new(post), jobs: targets.iter().map(|target| (target.clone(), None)).collect() }
+    RecordPost {
+        post: Arc::new(post),
+        jobs: targets.iter().map(|target| (target.clone(), None)).collect(),
+        unreadable: None,
+    }
 }
 
 /// All that happens to a job until it is said.

@@ -146,6 +146,7 @@ mod tests {
                 versions: vec![],
             }),
             jobs: vec![(TargetId::new("x", "town_es"), None)],
+            unreadable: None,
         });
         let page =
             RecordPage { source: "x:town".into(), posts: posts.collect(), progress: Progress::default() };

@@ -225,6 +225,9 @@ pub struct Job {
     pub translation: Option<Vec<String>>,
     /// Who translated it.
     pub engine: Option<String>,
+    /// The post as it came, where it could not be read; cut where it is very long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
 }
 
 impl From<JobLine> for Job {
@@ -244,6 +247,7 @@ impl From<JobLine> for Job {
             text: line.text,
             translation,
             engine,
+            raw: line.raw,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{
     rows::{from_json, publications, to_timestamp},
     schema::{ANY_SOURCE, OPEN, UNDONE},
     shared::Shared,
+    versions,
 };
 
 pub(super) fn open(
@@ -31,6 +32,8 @@ pub(super) fn open(
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE jobs.target = ?1 AND jobs.position > ?2 AND jobs.position <= ?4 AND {OPEN}
            AND (jobs.state <> 'held' OR jobs.not_before IS NOT NULL)
+           -- What could not be read has nothing to translate, whatever its job's state.
+           AND posts.raw IS NULL
            -- Not where posts before it are not on record yet. Each source is asked for itself, so that a walk which
            -- nobody will ever finish keeps back nothing but its own.
            AND NOT EXISTS (
@@ -144,6 +147,7 @@ pub(super) fn publication_of(
     post: &PostId,
     target: &TargetId,
 ) -> rusqlite::Result<Option<PostId>> {
+    let post = versions::recorded(db, post)?;
     db.prepare_cached(&format!(
         "SELECT publications.remote_id FROM jobs JOIN publications ON publications.job = jobs.id
          WHERE {ANY_SOURCE} AND jobs.post = ?1 AND jobs.target = ?2 AND publications.remote_id IS NOT NULL
@@ -158,6 +162,7 @@ pub(super) fn state_of(
     post: &PostId,
     target: &TargetId,
 ) -> rusqlite::Result<Option<JobState>> {
+    let post = versions::recorded(db, post)?;
     db.prepare_cached(&format!("SELECT state FROM jobs WHERE {ANY_SOURCE} AND post = ?1 AND target = ?2"))?
         .query_row(params![post.0, target.as_str()], |row| state(row, 0))
         .optional()

@@ -64,7 +64,8 @@ pub(super) fn jobs(
     let text = format!(
         "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation,
                 jobs.post, jobs.target, jobs.kind, jobs.reason, jobs.updated_at, posts.body ->> '$.text',
-                (SELECT count(*) FROM publications WHERE publications.job = jobs.id AND remote_id IS NULL)
+                (SELECT count(*) FROM publications WHERE publications.job = jobs.id AND remote_id IS NULL),
+                posts.raw
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
@@ -159,6 +160,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
         updated_at: to_timestamp(row.get(10)?),
         text: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
         unanswered: row.get(12)?,
+        raw: row.get(13)?,
     })
 }
 

@@ -11,6 +11,8 @@ mod rows;
 mod schema;
 mod settled;
 mod shared;
+mod unreadable;
+mod versions;
 mod writer;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -85,6 +87,11 @@ impl Ledger for SqliteLedger {
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
         let now = self.clock.now();
         self.run(move |db| posts::record(db, &page, now)).await
+    }
+
+    async fn to_reread(&self, source: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
+        let source = source.to_owned();
+        self.run(move |db| unreadable::to_reread(db, &source, limit)).await
     }
 
     async fn open_jobs(

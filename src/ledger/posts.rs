@@ -1,9 +1,12 @@
 //! Posts, how far a source is on record, and small facts.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use mynah_domain::{
-    JobState, Post, PostId,
-    ports::ledger::{Progress, RecordPage, Recorded},
+    JobState, Post, PostId, Skip, TargetId,
+    job::HoldKind,
+    ports::ledger::{Progress, RecordPage, RecordPost, Recorded, edited_reason},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -11,6 +14,7 @@ use super::{
     rows::{from_json, to_json},
     schema::{ANY_SOURCE, stand_of},
     settled::Settled,
+    unreadable, versions,
 };
 
 pub(super) fn progress(db: &Connection, source: &str) -> rusqlite::Result<Option<Progress>> {
@@ -20,54 +24,48 @@ pub(super) fn progress(db: &Connection, source: &str) -> rusqlite::Result<Option
 }
 
 pub(super) fn by_id(db: &Connection, id: &PostId) -> rusqlite::Result<Option<Post>> {
+    let id = versions::recorded(db, id)?;
     db.prepare_cached(&format!("SELECT body FROM posts WHERE {ANY_SOURCE} AND id = ?1 LIMIT 1"))?
         .query_row([&id.0], |row| from_json(row.get_ref(0)?.as_str()?))
         .optional()
 }
 
 pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusqlite::Result<Recorded> {
-    let now = now.as_millisecond();
     let mut recorded = Recorded::default();
     let mut posts = db.prepare_cached(
-        "INSERT INTO posts (source, id, position, body, recorded_at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-    )?;
-    let mut jobs = db.prepare_cached(
-        "INSERT INTO jobs (source, post, target, position, state, stand, kind, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING",
+        "INSERT INTO posts (source, id, position, body, recorded_at, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO NOTHING",
     )?;
     let mut settled = Settled::default();
     for record in &page.posts {
         let post = &record.post;
         let position = i64::try_from(post.position).unwrap_or(i64::MAX);
+        let raw = record.unreadable.as_ref().map(|raw| &raw.json);
         let body = to_json(&**post)?;
-        let new = posts.execute(params![page.source, post.id.0, position, body, now])?;
-        recorded.posts += new as u64;
-        if new == 0 {
-            // On record already, with its jobs; a target that came later begins with later posts.
+        let row = params![page.source, post.id.0, position, body, now.as_millisecond(), raw];
+        if posts.execute(row)? == 0 {
+            again(db, &page.source, record, now, &mut recorded)?;
             continue;
         }
-        for (target, skip) in &record.jobs {
-            let state = if skip.is_some() { JobState::Skipped } else { JobState::Queued };
-            let kind = skip.map(mynah_domain::Skip::as_str);
-            let new = jobs.execute(params![
-                page.source,
-                post.id.0,
-                target.as_str(),
-                position,
-                state.as_str(),
-                stand_of(state),
-                kind,
-                now
-            ])?;
-            if new > 0 {
-                settled.came_to(target, state);
-            }
-            if skip.is_some() {
-                recorded.skipped += 1;
-            } else {
-                recorded.jobs += 1;
+        recorded.posts += 1;
+        let mut jobs = Cow::from(&record.jobs);
+        let mut version = versions::of(db, &page.source, post)?;
+        if let (None, Some(known)) = (raw, &version) {
+            // A version that can be read takes over what waits for one that cannot.
+            let waiting = unreadable::give_up(db, &page.source, known, now, &mut recorded)?;
+            if !waiting.is_empty() {
+                for (target, skip) in jobs.to_mut() {
+                    let decided = (!waiting.contains(target)).then_some(Skip::Edited);
+                    *skip = decided.or(*skip);
+                }
+                versions::replace(db, &page.source, known, &post.id)?;
+                version = None;
             }
         }
+        versions::learn(db, &page.source, post, version.as_ref().unwrap_or(&post.id))?;
+        recorded.edited.extend(version.is_some().then(|| post.id.clone()));
+        let beginning = Beginning { source: &page.source, record, jobs: &jobs, version, now };
+        beginning.write(db, &mut recorded, &mut settled)?;
     }
     settled.write(db)?;
     db.prepare_cached(
@@ -75,6 +73,91 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
     )?
     .execute(params![page.source, to_json(&page.progress)?])?;
     Ok(recorded)
+}
+
+/// A post that is on record comes again. It keeps its jobs; a target that was added later starts with later posts.
+fn again(
+    db: &Connection,
+    source: &str,
+    record: &RecordPost,
+    now: Timestamp,
+    recorded: &mut Recorded,
+) -> rusqlite::Result<()> {
+    let post = &record.post;
+    let is_raw = unreadable::is_raw(db, source, &post.id)? == Some(true);
+    let mut version = post.id.clone();
+    if is_raw || !post.versions.is_empty() {
+        version = versions::of(db, source, post)?.unwrap_or(version);
+        versions::learn(db, source, post, &version)?;
+    }
+    match &record.unreadable {
+        Some(raw) if is_raw => unreadable::hold_again(db, source, &post.id, raw, now, recorded),
+        None if is_raw => {
+            let edited = (version != post.id).then_some(Skip::Edited);
+            let jobs: Vec<_> =
+                record.jobs.iter().map(|(target, skip)| (target.clone(), edited.or(*skip))).collect();
+            unreadable::replace(db, source, post, &jobs, now, recorded)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How the jobs of a new post begin.
+struct Beginning<'a> {
+    source: &'a str,
+    record: &'a RecordPost,
+    jobs: &'a [(TargetId, Option<Skip>)],
+    /// The recorded version, where it is another one.
+    version: Option<PostId>,
+    now: Timestamp,
+}
+
+impl Beginning<'_> {
+    fn write(&self, db: &Connection, recorded: &mut Recorded, settled: &mut Settled) -> rusqlite::Result<()> {
+        let post = &self.record.post;
+        let position = i64::try_from(post.position).unwrap_or(i64::MAX);
+        let mut jobs = db.prepare_cached(
+            "INSERT INTO jobs (source, post, target, position, state, stand, kind, reason, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO NOTHING",
+        )?;
+        for (target, skip) in self.jobs {
+            let (state, kind, reason) = self.state(*skip);
+            let new = jobs.execute(params![
+                self.source,
+                post.id.0,
+                target.as_str(),
+                position,
+                state.as_str(),
+                stand_of(state),
+                kind,
+                reason,
+                self.now.as_millisecond()
+            ])?;
+            if new > 0 {
+                settled.came_to(target, state);
+            }
+            *match state {
+                JobState::Skipped => &mut recorded.skipped,
+                JobState::Held => &mut recorded.held,
+                _ => &mut recorded.jobs,
+            } += 1;
+        }
+        Ok(())
+    }
+
+    /// The state, the kind of hold or skip, and the reason.
+    fn state(&self, skip: Option<Skip>) -> (JobState, Option<&'static str>, Option<String>) {
+        match (&self.version, skip, &self.record.unreadable) {
+            (Some(version), ..) => {
+                (JobState::Skipped, Some(Skip::Edited.as_str()), Some(edited_reason(version)))
+            }
+            (None, Some(skip), _) => (JobState::Skipped, Some(skip.as_str()), None),
+            (None, None, Some(raw)) => {
+                (JobState::Held, Some(HoldKind::Unreadable.as_str()), Some(raw.reason.clone()))
+            }
+            (None, None, None) => (JobState::Queued, None, None),
+        }
+    }
 }
 
 pub(super) fn fact(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {

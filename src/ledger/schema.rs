@@ -147,4 +147,19 @@ pub(super) const MIGRATIONS: &[&str] = &[
     DROP TRIGGER job_settled;
     DROP TRIGGER job_opened;
     ",
+    // A post that was edited has several ids and one publication: each id leads to the version on record. The raw form of a
+    // post that could not be read stands beside its row for as long as it is all there is.
+    "
+    CREATE TABLE versions (
+        source TEXT NOT NULL,
+        id     TEXT NOT NULL,
+        post   TEXT NOT NULL,
+        PRIMARY KEY (source, id),
+        FOREIGN KEY (source, post) REFERENCES posts (source, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX versions_of_post ON versions (source, post);
+
+    ALTER TABLE posts ADD COLUMN raw TEXT;
+    CREATE INDEX posts_unreadable ON posts (source, position) WHERE raw IS NOT NULL;
+    ",
 ];

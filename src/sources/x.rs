@@ -11,10 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
     Post, PostId,
-    ports::{
-        Ledger, LedgerError, Page, PageRequest, Source, SourceError,
-        source::{Lookup, Unreadable},
-    },
+    ports::{Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
 };
 
 use crate::x::{
@@ -272,6 +269,14 @@ impl Source for XSource {
         let own = self.account_id().await?;
         let account = Account { id: &own, handle: &self.settings.account };
         self.look_up(&id.0, ALL_EXPANSIONS, Some(account)).await
+    }
+
+    fn position(&self, id: &PostId) -> Option<u64> {
+        id.0.parse().ok()
+    }
+
+    fn network(&self) -> &'static str {
+        "x"
     }
 }
 

@@ -9,8 +9,8 @@ use mynah_domain::{
     ports::{
         Clock, Ledger,
         ledger::{
-            Advanced, Change, ChangeError, JobFilter, JobLine, Mark, Progress, RecordPage, RecordPost,
-            Recorded, Walk,
+            Advanced, Change, ChangeError, JobFilter, JobLine, Mark, Progress, Raw, RecordPage, RecordPost,
+            Recorded, Walk, edited_reason,
         },
     },
 };
@@ -71,10 +71,15 @@ pub(crate) fn page(positions: impl IntoIterator<Item = u64>, targets: &[&str]) -
         .map(|at| RecordPost {
             post: post(at),
             jobs: targets.iter().map(|name| (target(name), None)).collect(),
+            unreadable: None,
         })
         .collect();
     let newest = posts.iter().map(|record| record.post.position).max();
-    RecordPage { source: SOURCE.into(), posts, progress: Progress { floor: newest.map(mark), walk: None } }
+    RecordPage {
+        source: SOURCE.into(),
+        posts,
+        progress: Progress { floor: newest.map(mark), ..Progress::default() },
+    }
 }
 
 pub(crate) async fn line(ledger: &dyn Ledger, name: &str) -> Vec<Job> {
@@ -113,7 +118,7 @@ pub(crate) async fn a_page_is_recorded_once_however_often_it_comes<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     let first = ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap();
-    assert_eq!(first, Recorded { posts: 3, jobs: 6, skipped: 0 });
+    assert_eq!(first, Recorded { posts: 3, jobs: 6, ..Recorded::default() });
     assert_eq!(ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap(), Recorded::default());
     let positions: Vec<u64> = line(&*ledger, "es").await.iter().map(|job| job.post.position).collect();
     assert_eq!(positions, [1, 2, 3]);
@@ -139,12 +144,13 @@ pub(crate) async fn jobs_of_an_unfinished_walk_wait_until_it_is_whole<B: Bench>(
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let mut walk = page([9, 8], &["es"]);
-    walk.progress = Progress { floor: Some(mark(1)), walk: Some(Walk { newest: mark(9), oldest: mark(8) }) };
+    let stretch = Walk { newest: mark(9), oldest: mark(8) };
+    walk.progress = Progress { floor: Some(mark(1)), walk: Some(stretch), start: None };
     ledger.record(walk).await.unwrap();
     let positions = |jobs: Vec<Job>| jobs.iter().map(|job| job.post.position).collect::<Vec<_>>();
     assert_eq!(positions(line(&*ledger, "es").await), [1]);
     let mut rest = page([5], &["es"]);
-    rest.progress = Progress { floor: Some(mark(9)), walk: None };
+    rest.progress = Progress { floor: Some(mark(9)), ..Progress::default() };
     ledger.record(rest).await.unwrap();
     assert_eq!(positions(line(&*ledger, "es").await), [1, 5, 8, 9]);
 }
@@ -153,7 +159,8 @@ pub(crate) async fn a_walk_that_nobody_finishes_keeps_back_no_other_source<B: Be
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     let mut left = page([6, 5], &["es"]);
     left.source = "x:left".into();
-    left.progress = Progress { floor: None, walk: Some(Walk { newest: mark(6), oldest: mark(5) }) };
+    let stretch = Walk { newest: mark(6), oldest: mark(5) };
+    left.progress = Progress { walk: Some(stretch), ..Progress::default() };
     ledger.record(left).await.unwrap();
     ledger.record(page([9, 8, 2], &["es"])).await.unwrap();
     let positions: Vec<u64> = line(&*ledger, "es").await.iter().map(|job| job.post.position).collect();
@@ -247,7 +254,10 @@ pub(crate) async fn a_skipped_job_is_on_record_and_in_no_line<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     let mut skipped = page([1], &["es"]);
     skipped.posts[0].jobs[0].1 = Some(Skip::Reply);
-    assert_eq!(ledger.record(skipped).await.unwrap(), Recorded { posts: 1, jobs: 0, skipped: 1 });
+    assert_eq!(
+        ledger.record(skipped).await.unwrap(),
+        Recorded { posts: 1, skipped: 1, ..Recorded::default() }
+    );
     assert!(line(&*ledger, "es").await.is_empty());
     assert_eq!(ledger.counts().await.unwrap()[&(target("es"), JobState::Skipped)], 1);
 }
@@ -553,7 +563,7 @@ pub(crate) async fn what_may_be_on_the_account_is_not_skipped<B: Bench>() {
 }
 
 pub(crate) async fn only_a_job_skipped_by_a_guess_is_released<B: Bench>() {
-    const ALL: [Skip; 11] = [
+    const ALL: [Skip; 12] = [
         Skip::OtherLanguage,
         Skip::AlreadyInLanguage,
         Skip::Withheld,
@@ -565,10 +575,11 @@ pub(crate) async fn only_a_job_skipped_by_a_guess_is_released<B: Bench>() {
         Skip::NotIncluded,
         Skip::Wordless,
         Skip::ByHand,
+        Skip::Edited,
     ];
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
-    let mut recorded = page(1..=11, &["es"]);
+    let mut recorded = page(1..=12, &["es"]);
     for (record, skip) in recorded.posts.iter_mut().zip(ALL) {
         record.jobs[0].1 = Some(skip);
     }
@@ -590,13 +601,180 @@ pub(crate) async fn only_a_job_skipped_by_a_guess_is_released<B: Bench>() {
     assert_eq!(jobs.iter().map(|job| job.post.position).collect::<Vec<_>>(), [1, 2, 3]);
     let counts = ledger.counts().await.unwrap();
     let count = |state| counts.get(&(target("es"), state)).copied();
-    assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(8)));
+    assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(9)));
     // The whole way, and skipped by hand this time.
     to_publishing(&*ledger, &jobs[0]).await;
     let by_hand = vec![JobEvent::Skipped(Skip::ByHand)];
     change(&*ledger, &jobs[1], 0, by_hand).await.unwrap();
     let again = change(&*ledger, &jobs[1], 0, vec![JobEvent::Released { translated: false }]).await;
     assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
+}
+
+/// A page of posts and the versions that each of them names.
+fn edited_page(posts: &[(u64, &[u64])], targets: &[&str]) -> RecordPage {
+    let mut edited = page(posts.iter().map(|(position, _)| *position), targets);
+    for (record, (_, versions)) in edited.posts.iter_mut().zip(posts) {
+        let versions = versions.iter().map(|id| PostId(id.to_string())).collect();
+        record.post = Arc::new(Post { versions, ..(*record.post).clone() });
+    }
+    edited
+}
+
+/// A page of one post that could not be read.
+fn raw_page(position: u64, targets: &[&str]) -> RecordPage {
+    let mut raw = page([position], targets);
+    let reason = format!("post {position} could not be read");
+    raw.posts[0].unreadable = Some(Raw { json: "{\"id\":7}".into(), reason });
+    raw
+}
+
+fn positions(jobs: &[Job]) -> Vec<u64> {
+    jobs.iter().map(|job| job.post.position).collect()
+}
+
+async fn all_jobs(ledger: &dyn Ledger) -> Vec<JobLine> {
+    ledger.jobs(&JobFilter::default(), None, 100).await.unwrap()
+}
+
+pub(crate) async fn an_edited_post_has_one_publication_whatever_version_comes_first<B: Bench>() {
+    type Page<'a> = &'a [(u64, &'a [u64])];
+    let cases: [(&[Page<'_>], u64); 10] = [
+        (&[&[(2, &[1, 2]), (1, &[])]], 2),
+        (&[&[(2, &[1, 2]), (1, &[1, 2])]], 2),
+        (&[&[(3, &[1, 2, 3]), (2, &[]), (1, &[])]], 3),
+        (&[&[(1, &[])], &[(2, &[1, 2])]], 1),
+        (&[&[(2, &[1, 2])], &[(1, &[])]], 2),
+        (&[&[(1, &[])], &[(2, &[1, 2])], &[(3, &[1, 2, 3])]], 1),
+        (&[&[(1, &[])], &[(3, &[1, 2, 3])], &[(2, &[])]], 1),
+        (&[&[(2, &[1, 2])], &[(3, &[1, 2, 3])]], 2),
+        (&[&[(2, &[1, 2])], &[(3, &[2, 3])], &[(4, &[3, 4])]], 2),
+        (&[&[(1, &[])], &[(1, &[1, 2])], &[(2, &[])]], 1),
+    ];
+    for (pages, published) in cases {
+        let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
+        for posts in pages {
+            // Each page comes to another process.
+            bench.open().record(edited_page(posts, &["es", "ca"])).await.unwrap();
+        }
+        let ledger = bench.open();
+        for name in ["es", "ca"] {
+            assert_eq!(positions(&line(&*ledger, name).await), [published], "{pages:?}");
+        }
+        let other = |job: &JobLine| job.post != PostId(published.to_string());
+        for job in all_jobs(&*ledger).await.into_iter().filter(other) {
+            assert_eq!((job.state, job.kind.as_deref()), (JobState::Skipped, Some("edited")), "{pages:?}");
+            assert_eq!(job.reason, Some(edited_reason(&PostId(published.to_string()))), "{pages:?}");
+        }
+    }
+}
+
+pub(crate) async fn posts_that_are_no_versions_of_each_other_are_all_published<B: Bench>() {
+    let cases: [&[(u64, &[u64])]; 5] = [
+        &[(2, &[]), (1, &[])],
+        &[(2, &[2]), (1, &[1])],
+        &[(4, &[3, 4]), (2, &[1, 2])],
+        &[(4, &[3, 4]), (2, &[])],
+        &[(4, &[]), (2, &[1, 2])],
+    ];
+    for posts in cases {
+        let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+        let recorded = ledger.record(edited_page(posts, &["es"])).await.unwrap();
+        assert_eq!((recorded.jobs, recorded.edited), (2, vec![]), "{posts:?}");
+    }
+    // An id means another post on another source.
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(edited_page(&[(1, &[])], &["es"])).await.unwrap();
+    let other = RecordPage { source: "x:other".into(), ..edited_page(&[(2, &[1, 2])], &["es"]) };
+    assert_eq!(ledger.record(other).await.unwrap().jobs, 1);
+}
+
+pub(crate) async fn a_thread_finds_what_any_version_of_its_parent_became<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(edited_page(&[(2, &[1, 2])], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.pop().unwrap();
+    let token = to_publishing(&*ledger, &job).await;
+    change(&*ledger, &job, token, vec![begun(0), sent(0, "77"), JobEvent::Published]).await.unwrap();
+    ledger.record(edited_page(&[(3, &[1, 2, 3])], &["es"])).await.unwrap();
+    for version in ["1", "2", "3"] {
+        let id = PostId(version.into());
+        let became = ledger.publication_of(&id, &target("es")).await.unwrap();
+        assert_eq!(became, Some(PostId("77".into())), "{version}");
+        assert_eq!(
+            ledger.state_of(&id, &target("es")).await.unwrap(),
+            Some(JobState::Published),
+            "{version}"
+        );
+        assert_eq!(ledger.post(&id).await.unwrap().unwrap().position, 2, "{version}");
+    }
+    let unknown = PostId("4".into());
+    assert_eq!(ledger.publication_of(&unknown, &target("es")).await.unwrap(), None);
+    assert_eq!(ledger.post(&unknown).await.unwrap(), None);
+}
+
+pub(crate) async fn an_unreadable_post_is_held_with_its_raw_form_and_never_handed_out<B: Bench>() {
+    let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
+    let ledger = bench.open();
+    let recorded = ledger.record(raw_page(1, &["es", "ca"])).await.unwrap();
+    assert_eq!(recorded, Recorded { posts: 1, held: 2, ..Recorded::default() });
+    drop(ledger);
+    let ledger = bench.open();
+    ledger.recover().await.unwrap();
+    let jobs = all_jobs(&*ledger).await;
+    for job in &jobs {
+        assert_eq!((job.state, job.kind.as_deref()), (JobState::Held, Some("unreadable")));
+        assert_eq!(job.reason.as_deref(), Some("post 1 could not be read"));
+        assert_eq!(job.raw.as_deref(), Some("{\"id\":7}"));
+    }
+    assert!(ledger.to_reread(SOURCE, 9).await.unwrap().is_empty());
+    retry(&*ledger, &jobs[0]).await;
+    assert!(line(&*ledger, "es").await.is_empty());
+    assert_eq!(ledger.to_reread(SOURCE, 9).await.unwrap(), [PostId("1".into())]);
+    assert!(ledger.to_reread(SOURCE, 0).await.unwrap().is_empty());
+    assert!(ledger.to_reread("x:other", 9).await.unwrap().is_empty());
+}
+
+async fn retry(ledger: &dyn Ledger, job: &JobLine) {
+    let events = vec![JobEvent::Released { translated: false }];
+    let released = ledger.advance(vec![Change { job: job.id, token: job.token, events }]).await.unwrap();
+    assert!(released[0].is_ok(), "{released:?}");
+}
+
+pub(crate) async fn a_post_that_can_be_read_at_last_goes_on_in_its_place<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(raw_page(1, &["es", "ca", "eu"])).await.unwrap();
+    ledger.record(page([2], &["es"])).await.unwrap();
+    let jobs = all_jobs(&*ledger).await;
+    retry(&*ledger, &jobs[0]).await;
+    let again = ledger.record(raw_page(1, &["es", "ca", "eu"])).await.unwrap();
+    assert_eq!(again, Recorded { held: 1, ..Recorded::default() }, "it is held as before");
+    retry(&*ledger, &jobs[0]).await;
+    let mut readable = page([1], &["es", "ca"]);
+    readable.posts[0].jobs[1].1 = Some(Skip::Reply);
+    let read = ledger.record(readable).await.unwrap();
+    assert_eq!(read, Recorded { jobs: 1, skipped: 1, reread: 1, ..Recorded::default() });
+    assert_eq!(positions(&line(&*ledger, "es").await), [1, 2]);
+    let states: Vec<_> = all_jobs(&*ledger).await.iter().map(|job| (job.state, job.raw.clone())).collect();
+    let expected = [JobState::Queued, JobState::Skipped, JobState::Held, JobState::Queued];
+    assert_eq!(states, expected.map(|state| (state, None)));
+}
+
+pub(crate) async fn a_readable_version_takes_over_from_one_that_cannot_be_read<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(raw_page(1, &["es", "ca"])).await.unwrap();
+    let by_hand = &all_jobs(&*ledger).await[1];
+    let skip =
+        Change { job: by_hand.id, token: by_hand.token, events: vec![JobEvent::Skipped(Skip::ByHand)] };
+    assert!(ledger.advance(vec![skip]).await.unwrap()[0].is_ok());
+    let taken_over = ledger.record(edited_page(&[(2, &[1, 2])], &["es", "ca"])).await.unwrap();
+    assert_eq!(taken_over, Recorded { posts: 1, jobs: 1, skipped: 2, ..Recorded::default() });
+    assert_eq!(positions(&line(&*ledger, "es").await), [2]);
+    assert!(line(&*ledger, "ca").await.is_empty(), "a person decided there");
+    assert_eq!(ledger.state_of(&PostId("1".into()), &target("es")).await.unwrap(), Some(JobState::Queued));
+    let back = ledger.record(page([1], &["es", "ca"])).await.unwrap();
+    assert_eq!(back, Recorded { reread: 1, ..Recorded::default() }, "it is published once");
+    ledger.record(raw_page(3, &["es"])).await.unwrap();
+    let unreadable = ledger.record(edited_page(&[(4, &[2, 4])], &["es"])).await.unwrap();
+    assert_eq!(unreadable.edited, [PostId("4".into())]);
 }
 
 /// Runs the whole suite on one adapter.
@@ -630,6 +808,12 @@ macro_rules! ledger_contract {
             jobs_are_listed_by_what_is_asked_for
             what_may_be_on_the_account_is_not_skipped
             only_a_job_skipped_by_a_guess_is_released
+            an_edited_post_has_one_publication_whatever_version_comes_first
+            posts_that_are_no_versions_of_each_other_are_all_published
+            a_thread_finds_what_any_version_of_its_parent_became
+            an_unreadable_post_is_held_with_its_raw_form_and_never_handed_out
+            a_post_that_can_be_read_at_last_goes_on_in_its_place
+            a_readable_version_takes_over_from_one_that_cannot_be_read
         );
     };
     ($bench:ty: $($behaviour:ident)*) => {$(

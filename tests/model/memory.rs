@@ -8,10 +8,12 @@ use std::{
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, Translation,
+    Hold, Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, Translation,
     caps::Spent,
     job::{HoldKind, Publication},
-    ports::ledger::{Advanced, Change, ChangeError, Progress, RecordPage, Recorded},
+    ports::ledger::{
+        Advanced, Change, ChangeError, Progress, RecordPage, RecordPost, Recorded, edited_reason,
+    },
 };
 
 /// A job with all that is known of it.
@@ -108,6 +110,14 @@ impl Row {
         Ok(())
     }
 
+    /// Takes all of these steps, or none where one of them is refused.
+    fn all_or_nothing(&mut self, events: &[JobEvent], now: Timestamp) {
+        let mut next = self.clone();
+        if events.iter().all(|event| next.step(event, None, now).is_ok()) {
+            *self = next;
+        }
+    }
+
     fn messages(&self) -> impl Iterator<Item = &PostId> {
         self.parts.values().filter_map(|part| part.remote_id.as_ref())
     }
@@ -139,41 +149,192 @@ pub(crate) enum Refusal {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) jobs: Vec<Row>,
-    pub(crate) posts: BTreeSet<(String, PostId)>,
+    /// Every post, and whether only its raw form is on record.
+    pub(crate) posts: BTreeMap<(String, PostId), bool>,
+    /// The recorded version of each version of an edited post.
+    pub(crate) versions: BTreeMap<(String, PostId), PostId>,
     pub(crate) progress: BTreeMap<String, Progress>,
     pub(crate) facts: BTreeMap<String, String>,
 }
 
 impl Memory {
-    pub(crate) fn record(&mut self, page: &RecordPage) -> Recorded {
+    pub(crate) fn record(&mut self, page: &RecordPage, now: Timestamp) -> Recorded {
         let mut recorded = Recorded::default();
         for record in &page.posts {
-            if !self.posts.insert((page.source.clone(), record.post.id.clone())) {
-                continue;
-            }
-            recorded.posts += 1;
-            for (target, skip) in &record.jobs {
-                *(if skip.is_some() { &mut recorded.skipped } else { &mut recorded.jobs }) += 1;
-                self.jobs.push(Row {
-                    // Numbers in the order of recording, as the real one gives them: what it does not hand out is looked
-                    // up by its number, too.
-                    id: JobId(self.jobs.len() as i64 + 1),
-                    source: page.source.clone(),
-                    post: record.post.clone(),
-                    target: target.clone(),
-                    state: if skip.is_some() { JobState::Skipped } else { JobState::Queued },
-                    token: 0,
-                    attempt: 0,
-                    not_before: None,
-                    kind: skip.map(Skip::as_str),
-                    reason: None,
-                    translation: None,
-                    parts: BTreeMap::new(),
-                });
+            let key = (page.source.clone(), record.post.id.clone());
+            match self.posts.get(&key).copied() {
+                None => self.record_new(&page.source, record, now, &mut recorded),
+                Some(is_raw) => self.record_again(&page.source, record, is_raw, now, &mut recorded),
             }
         }
         self.progress.insert(page.source.clone(), page.progress.clone());
         recorded
+    }
+
+    fn record_new(&mut self, source: &str, record: &RecordPost, now: Timestamp, recorded: &mut Recorded) {
+        let post = &record.post;
+        let mut version = self.version_of(source, post);
+        let mut jobs = record.jobs.clone();
+        if let (None, Some(known)) = (&record.unreadable, &version) {
+            let waiting = self.give_up(source, known, now);
+            recorded.skipped += waiting.len() as u64;
+            if !waiting.is_empty() {
+                for (target, skip) in &mut jobs {
+                    if !waiting.contains(target) {
+                        *skip = Some(Skip::Edited);
+                    }
+                }
+                for lead in self.versions.iter_mut().filter(|((of, _), lead)| of == source && *lead == known)
+                {
+                    *lead.1 = post.id.clone();
+                }
+                self.versions.entry((source.into(), known.clone())).or_insert_with(|| post.id.clone());
+                version = None;
+            }
+        }
+        self.posts.insert((source.into(), post.id.clone()), record.unreadable.is_some());
+        self.learn(source, post, version.as_ref().unwrap_or(&post.id));
+        recorded.posts += 1;
+        recorded.edited.extend(version.is_some().then(|| post.id.clone()));
+        for (target, skip) in jobs {
+            let (state, kind, reason) = match (&version, skip, &record.unreadable) {
+                (Some(version), ..) => {
+                    (JobState::Skipped, Some(Skip::Edited.as_str()), Some(edited_reason(version)))
+                }
+                (_, Some(skip), _) => (JobState::Skipped, Some(skip.as_str()), None),
+                (.., Some(raw)) => {
+                    (JobState::Held, Some(HoldKind::Unreadable.as_str()), Some(raw.reason.clone()))
+                }
+                _ => (JobState::Queued, None, None),
+            };
+            match state {
+                JobState::Skipped => recorded.skipped += 1,
+                JobState::Held => recorded.held += 1,
+                _ => recorded.jobs += 1,
+            }
+            self.jobs.push(Row {
+                // Numbers in the order of recording, as the real one gives them: what it does not hand out is looked
+                // up by its number, too.
+                id: JobId(self.jobs.len() as i64 + 1),
+                source: source.into(),
+                post: record.post.clone(),
+                target,
+                state,
+                token: 0,
+                attempt: 0,
+                not_before: None,
+                kind,
+                reason,
+                translation: None,
+                parts: BTreeMap::new(),
+            });
+        }
+    }
+
+    fn record_again(
+        &mut self,
+        source: &str,
+        record: &RecordPost,
+        is_raw: bool,
+        now: Timestamp,
+        recorded: &mut Recorded,
+    ) {
+        let post = &record.post;
+        let mut version = post.id.clone();
+        if is_raw || !post.versions.is_empty() {
+            version = self.version_of(source, post).unwrap_or(version);
+            self.learn(source, post, &version);
+        }
+        if !is_raw {
+            return;
+        }
+        let waiting: Vec<JobId> = self.waiting(source, &post.id).map(|row| row.id).collect();
+        let rows = self.jobs.iter_mut().filter(|row| waiting.contains(&row.id));
+        if let Some(raw) = &record.unreadable {
+            let hold = Hold { kind: HoldKind::Unreadable, reason: raw.reason.clone(), until: None };
+            for row in rows.filter(|row| row.state == JobState::Queued) {
+                recorded.held += 1;
+                row.all_or_nothing(&[JobEvent::Held(hold.clone())], now);
+            }
+            return;
+        }
+        recorded.reread += 1;
+        for row in rows {
+            let Some((_, skip)) = record.jobs.iter().find(|(target, _)| *target == row.target) else {
+                continue;
+            };
+            let skip = if version == post.id { *skip } else { Some(Skip::Edited) };
+            *(if skip.is_some() { &mut recorded.skipped } else { &mut recorded.jobs }) += 1;
+            let released = JobEvent::Released { translated: false };
+            let events = (row.state == JobState::Held).then_some(released).into_iter();
+            row.all_or_nothing(&events.chain(skip.map(JobEvent::Skipped)).collect::<Vec<_>>(), now);
+        }
+        self.posts.insert((source.into(), post.id.clone()), false);
+        for row in self.jobs.iter_mut().filter(|row| row.source == source && row.post.id == post.id) {
+            row.post = post.clone();
+        }
+    }
+
+    /// The recorded version of a post that comes, if any of its versions is on record.
+    fn version_of(&self, source: &str, post: &Post) -> Option<PostId> {
+        let key = |id: &PostId| (source.to_owned(), id.clone());
+        let all = || std::iter::once(&post.id).chain(&post.versions);
+        let known = all().find_map(|id| self.versions.get(&key(id)).cloned());
+        let mut others = post.versions.iter().filter(|id| **id != post.id);
+        known.or_else(|| others.find(|id| self.posts.contains_key(&key(id))).cloned())
+    }
+
+    fn learn(&mut self, source: &str, post: &Post, recorded: &PostId) {
+        if post.id == *recorded && post.versions.iter().all(|id| *id == post.id) {
+            return;
+        }
+        for id in [recorded, &post.id].into_iter().chain(&post.versions) {
+            self.versions.entry((source.to_owned(), id.clone())).or_insert_with(|| recorded.clone());
+        }
+    }
+
+    /// The jobs that wait for a raw post to be readable, and that no person decided about otherwise.
+    fn waiting<'a>(&'a self, source: &'a str, id: &'a PostId) -> impl Iterator<Item = &'a Row> {
+        let unreadable = Some(HoldKind::Unreadable.as_str());
+        let rows = self.jobs.iter().filter(move |row| row.source == source && row.post.id == *id);
+        rows.filter(move |row| {
+            row.state == JobState::Queued || (row.state == JobState::Held && row.kind == unreadable)
+        })
+    }
+
+    fn give_up(&mut self, source: &str, id: &PostId, now: Timestamp) -> Vec<TargetId> {
+        if self.posts.get(&(source.to_owned(), id.clone())) != Some(&true) {
+            return Vec::new();
+        }
+        let waiting: Vec<JobId> = self.waiting(source, id).map(|row| row.id).collect();
+        let rows = self.jobs.iter_mut().filter(|row| waiting.contains(&row.id));
+        rows.map(|row| {
+            row.all_or_nothing(&[JobEvent::Skipped(Skip::Edited)], now);
+            row.target.clone()
+        })
+        .collect()
+    }
+
+    fn is_raw(&self, row: &Row) -> bool {
+        self.posts[&(row.source.clone(), row.post.id.clone())]
+    }
+
+    pub(crate) fn to_reread(&self, source: &str) -> Vec<PostId> {
+        let mut posts: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|row| row.source == source && row.state == JobState::Queued && self.is_raw(row))
+            .map(|row| (row.post.position, row.post.id.clone()))
+            .collect();
+        posts.sort();
+        posts.dedup();
+        posts.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The recorded version of a post, from whichever source.
+    pub(crate) fn recorded_version(&self, id: &PostId) -> PostId {
+        let mut known = self.versions.iter().filter(|((_, version), _)| version == id);
+        known.next().map_or_else(|| id.clone(), |(_, recorded)| recorded.clone())
     }
 
     pub(crate) fn job(&self, id: JobId) -> Option<&Row> {
@@ -257,7 +418,7 @@ impl Memory {
             .filter(|row| row.target == *target && !row.state.is_settled())
             .filter(|row| row.state != JobState::Held || row.not_before.is_some())
             .filter(|row| after.is_none_or(|after| row.post.position > after))
-            .filter(|row| self.is_whole_up_to(row))
+            .filter(|row| self.is_whole_up_to(row) && !self.is_raw(row))
             .collect();
         line.sort_by_key(|row| (row.post.position, row.id));
         let job = |row: &Row| Job {
@@ -292,12 +453,14 @@ impl Memory {
     }
 
     pub(crate) fn publication_of(&self, post: &PostId, target: &TargetId) -> Option<PostId> {
-        let row = self.jobs.iter().find(|row| row.post.id == *post && row.target == *target)?;
+        let post = self.recorded_version(post);
+        let row = self.jobs.iter().find(|row| row.post.id == post && row.target == *target)?;
         row.parts.values().rev().find_map(|part| part.remote_id.clone())
     }
 
     pub(crate) fn state_of(&self, post: &PostId, target: &TargetId) -> Option<JobState> {
-        Some(self.jobs.iter().find(|row| row.post.id == *post && row.target == *target)?.state)
+        let post = self.recorded_version(post);
+        Some(self.jobs.iter().find(|row| row.post.id == post && row.target == *target)?.state)
     }
 
     pub(crate) fn publications(&self, job: JobId) -> Vec<Publication> {

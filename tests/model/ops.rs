@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use mynah_domain::{
     Hold, JobEvent, JobId, JobState, Post, PostId, PostKind, Skip, TargetId, Translation,
     job::HoldKind,
-    ports::ledger::{Change, RecordPage, RecordPost},
+    ports::ledger::{Change, Mark, Raw, RecordPage, RecordPost},
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -54,7 +54,7 @@ pub(crate) struct Poll {
     source: usize,
     fresh: Vec<Fresh>,
     /// Posts on record that come again, changed.
-    again: Vec<u16>,
+    again: Vec<(u16, Form)>,
     whole: bool,
 }
 
@@ -65,6 +65,16 @@ pub(crate) struct Fresh {
     targets: u8,
     /// A bit for each target where it is not to be said.
     skipped: u8,
+    form: Form,
+}
+
+/// The form in which a post comes.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    /// It cannot be read.
+    raw: bool,
+    /// It is a version of this post on record, or of the post just before it.
+    edits: Option<u16>,
 }
 
 /// A change of a job that somebody asks for.
@@ -109,10 +119,16 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn poll(posts: Range<usize>) -> impl Strategy<Value = Poll> {
     let skipped = prop_oneof![4 => Just(0), 1 => any::<u8>()];
-    let fresh = (1..8_u8, skipped).prop_map(|(targets, skipped)| Fresh { targets, skipped });
+    let fresh =
+        (1..8_u8, skipped, form()).prop_map(|(targets, skipped, form)| Fresh { targets, skipped, form });
     let source = prop_oneof![4 => Just(0), 1 => Just(1_usize)];
-    (source, vec(fresh, posts), vec(any::<u16>(), 0..2), prop::bool::weighted(0.7))
+    (source, vec(fresh, posts), vec((any::<u16>(), form()), 0..2), prop::bool::weighted(0.7))
         .prop_map(|(source, fresh, again, whole)| Poll { source, fresh, again, whole })
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    (prop::bool::weighted(0.2), option::weighted(0.3, any::<u16>()))
+        .prop_map(|(raw, edits)| Form { raw, edits })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -140,6 +156,7 @@ impl Poll {
             Some(walk) => walk.oldest.position,
             None => mine().map(|row| row.post.position + 1).max().unwrap_or(0).max(bottom) + ROOM,
         };
+        let known: Vec<PostId> = mine().map(|row| row.post.id.clone()).collect();
         let mut posts: Vec<RecordPost> = (bottom..top)
             .rev()
             .zip(&self.fresh)
@@ -149,28 +166,26 @@ impl Poll {
                 // A person may retry the first; the second is final.
                 let why = if position.is_multiple_of(2) { Skip::OtherLanguage } else { Skip::Reply };
                 let skip = |index| is_set(fresh.skipped, index).then_some(why);
-                RecordPost {
-                    post: post(source, position),
-                    jobs: jobs.map(|index| (target(index), skip(index))).collect(),
-                }
+                let jobs = jobs.map(|index| (target(index), skip(index))).collect();
+                fresh.form.of(post(source, position), jobs, &known)
             })
             .collect();
-        let seen: Vec<Post> = posts.iter().map(|record| (*record.post).clone()).collect();
+        let seen: Vec<Mark> = posts.iter().map(|record| Mark::of(&record.post)).collect();
         let progress = before.after_page(&seen, self.whole);
-        for pick in &self.again {
+        for (pick, form) in &self.again {
             let Some(row) = pick_of(*pick, &mine().collect::<Vec<_>>()).copied() else { break };
-            let changed = Post { text: "Something else".into(), ..(*row.post).clone() };
+            let changed = Post { text: "Something else".into(), ..post(source, row.post.position) };
             let jobs = (0..TARGETS.len()).map(|index| (target(index), None)).collect();
-            posts.push(RecordPost { post: Arc::new(changed), jobs });
+            posts.push(form.of(changed, jobs, &known));
         }
         RecordPage { source: source.into(), posts, progress }
     }
 }
 
 /// Ids differ by source, positions do not.
-fn post(source: &str, position: u64) -> Arc<Post> {
-    Arc::new(Post {
-        id: PostId(format!("{}{position}", &source[2..3])),
+fn post(source: &str, position: u64) -> Post {
+    Post {
+        id: id(source, position),
         position,
         text: format!("Post {position}"),
         language: Some("en".into()),
@@ -178,7 +193,26 @@ fn post(source: &str, position: u64) -> Arc<Post> {
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
         versions: vec![],
-    })
+    }
+}
+
+fn id(source: &str, position: u64) -> PostId {
+    PostId(format!("{}{position}", &source[2..3]))
+}
+
+impl Form {
+    /// A post in this form, against the posts that are on record.
+    fn of(&self, mut post: Post, jobs: Vec<(TargetId, Option<Skip>)>, known: &[PostId]) -> RecordPost {
+        if let Some(pick) = self.edits {
+            let source = post.id.0.chars().next().map(String::from).unwrap_or_default();
+            let before = PostId(format!("{source}{}", post.position.saturating_sub(1)));
+            let other = pick_of(pick, known).filter(|_| pick % 3 > 0).cloned().unwrap_or(before);
+            post.versions = vec![other, post.id.clone()];
+        }
+        let reason = format!("unreadable {}", post.position);
+        let unreadable = self.raw.then(|| Raw { json: "{}".into(), reason });
+        RecordPost { post: Arc::new(post), jobs, unreadable }
+    }
 }
 
 impl Step {

@@ -98,6 +98,9 @@ impl Ledger for Slow {
     async fn record(&self, _: RecordPage) -> Result<Recorded, LedgerError> {
         not_asked()
     }
+    async fn to_reread(&self, _: &str, _: usize) -> Result<Vec<PostId>, LedgerError> {
+        not_asked()
+    }
     async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
         not_asked()
     }

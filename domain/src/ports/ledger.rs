@@ -17,11 +17,28 @@ pub trait Ledger: Send + Sync {
     async fn progress(&self, source: &str) -> Result<Option<Progress>, LedgerError>;
 
     /// Writes a page's posts and jobs and the moved progress. Posts that are on record already are left as they are.
+    ///
+    /// **Edited posts.** All versions of a post share one publication, whichever of them came first and whichever names
+    /// the others: the *recorded version*. It is the first of them to be recorded; of those in one page, the first in
+    /// the page. Any other version gets jobs that are skipped with [`Skip::Edited`], also where the recorded version is
+    /// below the floor. [`Ledger::publication_of`], [`Ledger::state_of`] and [`Ledger::post`] answer for the recorded
+    /// version when they are asked about another one.
+    ///
+    /// **Unreadable posts.** The jobs of a post that could not be read are held for a person ([`HoldKind::Unreadable`])
+    /// and never handed out. When the same post comes in a readable form, that form replaces the raw one, and the jobs
+    /// that waited for it go on. When a readable version of it comes, that one becomes the recorded version, and the jobs
+    /// of the unreadable one are skipped. When it is unreadable again, the jobs that a person retried are held again.
+    ///
+    /// [`HoldKind::Unreadable`]: crate::job::HoldKind::Unreadable
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError>;
+
+    /// Up to `limit` posts of a source that could not be read and whose job a person retries, oldest first. Their jobs
+    /// wait until [`Ledger::record`] brings the post again.
+    async fn to_reread(&self, source: &str, limit: usize) -> Result<Vec<PostId>, LedgerError>;
 
     /// Up to `limit` jobs of a target that are not settled, in the source's order, from `after` on; only those whose
     /// whole stretch of the timeline is on record, so that order can be kept. A job that is held until a moment
-    /// stays in its line; one that waits for a person does not.
+    /// stays in its line; one that waits for a person does not, nor does one whose post could not be read.
     async fn open_jobs(
         &self,
         target: &TargetId,
@@ -45,13 +62,14 @@ pub trait Ledger: Send + Sync {
     /// may well have been today's, and a cap is better kept too early than too late.
     async fn spent(&self, target: &TargetId, now: Timestamp) -> Result<Spent, LedgerError>;
 
-    /// The last publication that a post became on a target, to go on from in a thread.
+    /// The last publication that a post, or the recorded version of it, became on a target: what the next part of a
+    /// thread replies to.
     async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<PostId>, LedgerError>;
 
-    /// Where a post's job for a target stands; `None` where there is no such job.
+    /// Where the job of a post, or of its recorded version, stands for a target; `None` where there is no such job.
     async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError>;
 
-    /// A post on record, from whichever source.
+    /// A post on record, from whichever source: its recorded version.
     async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError>;
 
     /// The parts of a job that were begun, in order.
@@ -135,6 +153,8 @@ pub struct JobLine {
     pub translation: Option<Translation>,
     /// How many of its parts were begun and are of unknown outcome: these may be on the account.
     pub unanswered: u32,
+    /// The post as it came, where it could not be read.
+    pub raw: Option<String>,
 }
 
 /// What was said, and of what.
@@ -163,20 +183,30 @@ pub struct Progress {
     /// A walk back that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walk: Option<Walk>,
+    /// The newest post from before the source was followed. It and what is older is left alone, edited or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Mark>,
 }
 
 impl Progress {
-    /// Where polling stands after a page of `posts`, newest first, which was the last of the walk if `whole`.
+    /// Where polling stands after a page that showed posts at these places, in whatever order, and which was the last of
+    /// the walk if `whole`.
     #[must_use]
-    pub fn after_page(self, posts: &[Post], whole: bool) -> Self {
-        let walk = match (self.walk, posts.first(), posts.last()) {
-            (Some(walk), _, Some(last)) => Some(Walk { oldest: Mark::of(last), ..walk }),
-            (None, Some(first), Some(last)) => Some(Walk { newest: Mark::of(first), oldest: Mark::of(last) }),
-            (walk, _, _) => walk,
+    pub fn after_page(self, shown: &[Mark], whole: bool) -> Self {
+        let place = |mark: &&Mark| mark.position;
+        let seen = self.walk.as_ref().into_iter().flat_map(|walk| [&walk.newest, &walk.oldest]);
+        let seen: Vec<&Mark> = seen.chain(shown).collect();
+        let walk = match (seen.iter().copied().max_by_key(place), seen.iter().copied().min_by_key(place)) {
+            (Some(newest), Some(oldest)) => Some(Walk { newest: newest.clone(), oldest: oldest.clone() }),
+            _ => None,
         };
         match walk {
-            Some(walk) if whole => Self { floor: Some(walk.newest), walk: None },
-            walk => Self { floor: self.floor, walk },
+            // A source that shows posts from below the floor does not lower it.
+            Some(Walk { newest, .. }) if whole => {
+                let floor = self.floor.into_iter().chain([newest]).max_by_key(|mark| mark.position);
+                Self { floor, walk: None, ..self }
+            }
+            walk => Self { walk, ..self },
         }
     }
 }
@@ -224,10 +254,21 @@ pub struct RecordPost {
     pub post: Arc<Post>,
     /// One for each target; a reason where the post is not said there.
     pub jobs: Vec<(TargetId, Option<Skip>)>,
+    /// What came instead of the post, where it could not be read: all of its jobs are held.
+    pub unreadable: Option<Raw>,
+}
+
+/// The raw form of a post that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw {
+    /// The post as it came.
+    pub json: String,
+    /// Why its jobs are held and what to do, for a person.
+    pub reason: String,
 }
 
 /// What was new in a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recorded {
     /// Posts that were not on record.
     pub posts: u64,
@@ -235,6 +276,17 @@ pub struct Recorded {
     pub jobs: u64,
     /// Jobs skipped from the start.
     pub skipped: u64,
+    /// Jobs held because their post could not be read.
+    pub held: u64,
+    /// Posts on record that could not be read until now.
+    pub reread: u64,
+    /// New posts whose jobs are all skipped, because another version of each is the recorded one.
+    pub edited: Vec<PostId>,
+}
+
+/// Why the jobs of a post are skipped when another version of it is the recorded one.
+pub fn edited_reason(recorded: &PostId) -> String {
+    format!("it is a version of post {recorded}, whose job decides what is published")
 }
 
 /// A change to one job.
@@ -295,20 +347,9 @@ pub struct LedgerError(pub String);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PostKind;
 
-    fn posts(ids: impl IntoIterator<Item = u64>) -> Vec<Post> {
-        let post = |id: u64| Post {
-            id: PostId(id.to_string()),
-            position: id,
-            text: String::new(),
-            language: None,
-            kind: PostKind::Original,
-            created_at: Timestamp::UNIX_EPOCH,
-            media: vec![],
-            versions: vec![],
-        };
-        ids.into_iter().map(post).collect()
+    fn marks(ids: impl IntoIterator<Item = u64>) -> Vec<Mark> {
+        ids.into_iter().map(mark).collect()
     }
 
     fn mark(id: u64) -> Mark {
@@ -317,19 +358,45 @@ mod tests {
 
     #[test]
     fn the_floor_moves_only_when_the_walk_is_whole() {
-        let start = Progress { floor: Some(mark(10)), walk: None };
-        let first = start.after_page(&posts([19, 18, 17]), false);
+        let start = Progress { floor: Some(mark(10)), ..Progress::default() };
+        let first = start.after_page(&marks([19, 18, 17]), false);
         assert_eq!(first.floor, Some(mark(10)));
         assert_eq!(first.walk, Some(Walk { newest: mark(19), oldest: mark(17) }));
-        let second = first.after_page(&posts([]), false);
-        let third = second.after_page(&posts([14, 12]), false);
+        let second = first.after_page(&marks([]), false);
+        let third = second.after_page(&marks([14, 12]), false);
         assert_eq!(third.walk, Some(Walk { newest: mark(19), oldest: mark(12) }));
-        assert_eq!(third.after_page(&posts([]), true), Progress { floor: Some(mark(19)), walk: None });
+        assert_eq!(
+            third.after_page(&marks([]), true),
+            Progress { floor: Some(mark(19)), ..Progress::default() }
+        );
     }
 
     #[test]
     fn a_poll_that_finds_nothing_changes_nothing() {
-        let start = Progress { floor: Some(mark(10)), walk: None };
+        let start = Progress { floor: Some(mark(10)), ..Progress::default() };
         assert_eq!(start.clone().after_page(&[], true), start);
+    }
+
+    #[test]
+    fn a_walk_spans_every_place_that_was_shown_in_whatever_order() {
+        let start = Progress { floor: Some(mark(10)), ..Progress::default() };
+        for (pages, newest, oldest) in [
+            (vec![vec![12, 19, 15]], 19, 12),
+            (vec![vec![13, 12], vec![19, 18]], 19, 12),
+            (vec![vec![19], vec![19], vec![19]], 19, 19),
+            (vec![vec![], vec![15], vec![]], 15, 15),
+            (vec![vec![11, 12], vec![12, 11]], 12, 11),
+        ] {
+            let walked =
+                pages.iter().cloned().fold(start.clone(), |at, page| at.after_page(&marks(page), false));
+            assert_eq!(walked.walk, Some(Walk { newest: mark(newest), oldest: mark(oldest) }), "{pages:?}");
+            assert_eq!(walked.after_page(&[], true).floor, Some(mark(newest)), "{pages:?}");
+        }
+    }
+
+    #[test]
+    fn a_post_from_below_the_floor_does_not_lower_it() {
+        let start = Progress { floor: Some(mark(10)), ..Progress::default() };
+        assert_eq!(start.clone().after_page(&marks([7, 3]), true), start);
     }
 }

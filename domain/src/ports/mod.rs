@@ -13,4 +13,4 @@ pub use clock::{Clock, SystemClock};
 pub use destination::{CopyError, Destination, Draft, MediaId, PublishError, Recent, Since};
 pub use engine::{Engine, EngineError, Item, ItemError};
 pub use ledger::{Ledger, LedgerError};
-pub use source::{Page, PageRequest, Source, SourceError, Unreadable};
+pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

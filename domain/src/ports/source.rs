@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::ledger::Mark;
 use crate::{Post, PostId};
 
 /// An account that is followed.
@@ -15,21 +16,27 @@ pub trait Source {
     /// See [`SourceError`]: it says whether trying again can help.
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError>;
 
-    /// One post of the followed account by its id, with everything that helps to read it.
+    /// One post by its id, for one that a page showed in a form that could not be read.
     ///
     /// # Errors
-    /// See [`SourceError`]. A post that the source no longer shows is not an error: see [`Lookup::Gone`].
+    /// As for a page. That there is no such post is an answer: [`Lookup::Gone`].
     async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError>;
+
+    /// The place of a post in the source's order, where its id alone tells it.
+    fn position(&self, id: &PostId) -> Option<u64>;
+
+    /// The network's name in settings and logs, which its circuit breaker goes by: `x`.
+    fn network(&self) -> &'static str;
 }
 
-/// What the source answered about one post.
+/// What a source answers about one post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// The post.
     Post(Box<Post>),
-    /// The source shows it, and it still cannot be read.
+    /// It is there, and still cannot be read.
     Unreadable(Unreadable),
-    /// The source no longer shows it; the text is the source's reason.
+    /// It was deleted or may not be seen any more: what the source answered.
     Gone(String),
 }
 
@@ -59,6 +66,15 @@ pub struct Page {
     pub oddities: Vec<String>,
     /// Posts in a form that could not be read, newest first. They are not lost: see [`Unreadable`].
     pub unreadable: Vec<Unreadable>,
+}
+
+impl Page {
+    /// The places of all posts that the source showed, read or not, as far as they are known.
+    pub fn marks(&self) -> Vec<Mark> {
+        let unreadable = self.unreadable.iter().filter_map(|post| post.mark.clone());
+        let unreadable = unreadable.map(|(id, position)| Mark { id, position });
+        self.posts.iter().map(Mark::of).chain(unreadable).collect()
+    }
 }
 
 /// A post that the source showed and that could not be read. The poller asks for it by its id, and records what still

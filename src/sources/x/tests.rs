@@ -100,7 +100,7 @@ impl Bench {
             media: vec![],
             versions: vec![],
         };
-        let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![] }];
+        let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![], unreadable: None }];
         let page = RecordPage { source: "x:town".into(), posts, progress: Progress::default() };
         self.ledger.record(page).await.unwrap();
     }

@@ -1,0 +1,747 @@
+//! The poller between a source that answers as it is told to and a ledger in memory.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
+
+use actix::Actor as _;
+use mynah_domain::{
+    Job, JobId, JobState, Language, PostKind,
+    breaker::BreakerPolicy,
+    caps::Spent,
+    job::Publication,
+    ports::ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, PublishedJob, Recorded},
+};
+
+use super::*;
+use crate::{
+    events::Feed,
+    pipeline::by_name,
+    router::{RouterParts, RouterSettings},
+    supervision::{Board, Seat},
+};
+
+const QUICK: Backoff = Backoff { base: Duration::from_micros(100), max: Duration::from_micros(200) };
+
+/// A ledger that keeps posts in the order in which they came.
+#[derive(Default)]
+struct Shelf(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    posts: Vec<RecordPost>,
+    progress: Option<Progress>,
+    retried: Vec<PostId>,
+}
+
+impl Shelf {
+    fn ids(&self) -> BTreeSet<PostId> {
+        self.0.lock().unwrap().posts.iter().map(|record| record.post.id.clone()).collect()
+    }
+
+    fn numbers(&self) -> BTreeSet<u64> {
+        self.ids().iter().filter_map(|id| id.0.parse().ok()).collect()
+    }
+
+    fn progress(&self) -> Progress {
+        self.0.lock().unwrap().progress.clone().unwrap_or_default()
+    }
+
+    fn floor(&self) -> Option<u64> {
+        self.progress().floor.map(|floor| floor.position)
+    }
+
+    fn kept(&self, id: &str) -> Option<RecordPost> {
+        self.0.lock().unwrap().posts.iter().find(|record| record.post.id.0 == id).cloned()
+    }
+
+    fn raw(&self, id: &str) -> Option<String> {
+        self.kept(id)?.unreadable.map(|raw| raw.json)
+    }
+}
+
+fn not_asked<T>() -> Result<T, LedgerError> {
+    Err(LedgerError("nobody asks this here".into()))
+}
+
+#[async_trait(?Send)]
+impl Ledger for Shelf {
+    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
+        Ok(self.0.lock().unwrap().progress.clone())
+    }
+
+    async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
+        let mut kept = self.0.lock().unwrap();
+        let mut recorded = Recorded::default();
+        for record in page.posts {
+            match kept.posts.iter_mut().find(|known| known.post.id == record.post.id) {
+                Some(known) if known.unreadable.is_some() && record.unreadable.is_none() => {
+                    *known = record;
+                    recorded.reread += 1;
+                }
+                Some(_) => {}
+                None => {
+                    kept.posts.push(record);
+                    recorded.posts += 1;
+                }
+            }
+        }
+        kept.progress = Some(page.progress);
+        Ok(recorded)
+    }
+
+    async fn to_reread(&self, _: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
+        Ok(self.0.lock().unwrap().retried.iter().take(limit).cloned().collect())
+    }
+
+    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
+        Ok(self.kept(&id.0).map(|record| (*record.post).clone()))
+    }
+
+    async fn open_jobs(&self, _: &TargetId, _: Option<u64>, _: usize) -> Result<Vec<Job>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    async fn recover(&self) -> Result<u64, LedgerError> {
+        Ok(0)
+    }
+
+    async fn advance(&self, _: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        not_asked()
+    }
+    async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
+        not_asked()
+    }
+    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<PostId>, LedgerError> {
+        not_asked()
+    }
+    async fn state_of(&self, _: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
+        not_asked()
+    }
+    async fn publications(&self, _: JobId) -> Result<Vec<Publication>, LedgerError> {
+        not_asked()
+    }
+    async fn recorded(&self, _: &TargetId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+        not_asked()
+    }
+    async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+    async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
+        not_asked()
+    }
+    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
+        not_asked()
+    }
+    async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
+        not_asked()
+    }
+    async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+        not_asked()
+    }
+}
+
+type Pages = Box<dyn Fn(&PageRequest, usize) -> Result<Page, SourceError>>;
+type Lookups = Box<dyn Fn(&PostId, usize) -> Result<Lookup, SourceError>>;
+
+/// A source that answers as two functions say, which get the number of the call, from 1.
+struct Fake {
+    pages: Pages,
+    lookups: Lookups,
+    asked: RefCell<Vec<PageRequest>>,
+    looked_up: Cell<usize>,
+}
+
+impl Fake {
+    fn new(pages: impl Fn(&PageRequest, usize) -> Result<Page, SourceError> + 'static) -> Self {
+        let lookups: Lookups = Box::new(|id, _| panic!("nobody asks for {id}"));
+        Self { pages: Box::new(pages), lookups, asked: RefCell::default(), looked_up: Cell::new(0) }
+    }
+
+    fn looking_up(
+        self,
+        lookups: impl Fn(&PostId, usize) -> Result<Lookup, SourceError> + 'static,
+    ) -> Rc<Self> {
+        Rc::new(Self { lookups: Box::new(lookups), ..self })
+    }
+
+    fn reads(&self) -> usize {
+        self.asked.borrow().len()
+    }
+}
+
+#[async_trait(?Send)]
+impl Source for Fake {
+    async fn page(&self, request: &PageRequest) -> Result<Page, SourceError> {
+        self.asked.borrow_mut().push(request.clone());
+        (self.pages)(request, self.reads())
+    }
+
+    async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError> {
+        self.looked_up.set(self.looked_up.get() + 1);
+        (self.lookups)(id, self.looked_up.get())
+    }
+
+    fn position(&self, id: &PostId) -> Option<u64> {
+        id.0.parse().ok()
+    }
+
+    fn network(&self) -> &'static str {
+        "net"
+    }
+}
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        "2026-11-26T12:00:00Z".parse().unwrap()
+    }
+}
+
+fn post(id: u64) -> Post {
+    Post {
+        id: PostId(id.to_string()),
+        position: id,
+        text: format!("Message {id} from the town hall"),
+        language: Some("en".into()),
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+        versions: vec![],
+    }
+}
+
+fn posts(ids: impl IntoIterator<Item = u64>) -> Vec<Post> {
+    ids.into_iter().map(post).collect()
+}
+
+fn unreadable(id: u64) -> Unreadable {
+    let mark = Some((PostId(id.to_string()), id));
+    Unreadable { mark, reason: "text is null".into(), raw: format!("{{\"id\":\"{id}\"}}") }
+}
+
+fn page(ids: impl IntoIterator<Item = u64>, token: Option<&str>) -> Page {
+    Page { posts: posts(ids), continuation: token.map(Into::into), ..Page::default() }
+}
+
+fn unavailable() -> SourceError {
+    SourceError::Unavailable("503".into())
+}
+
+fn es() -> TargetId {
+    TargetId::new("net", "town_es")
+}
+
+fn target() -> Target {
+    Target {
+        id: es(),
+        language: "es".parse().unwrap(),
+        account: "town_es".into(),
+        style: mynah_domain::Style::default(),
+        masking: mynah_domain::text::Masking::default(),
+        filters: mynah_domain::filters::Filters::default(),
+        media: mynah_domain::MediaPolicy::None,
+        too_long: mynah_domain::TooLong::Thread,
+        max_weighted_length: 280,
+    }
+}
+
+/// A poller with its ledger.
+struct Bench {
+    ledger: Arc<Shelf>,
+    parts: PollerParts,
+}
+
+impl Bench {
+    fn new(start: Start) -> Self {
+        let ledger = Arc::new(Shelf::default());
+        let policy = BreakerPolicy { failures: 1000, pause: QUICK, trial: Duration::from_mins(1) };
+        let upstreams = Upstreams::new(policy, 1);
+        let router = Link::new();
+        let parts = PollerParts {
+            source: "net:town".into(),
+            eligibility: Eligibility::of(Language::english()),
+            start,
+            schedule: Schedule::Once,
+            page_size: 5,
+            targets: by_name([target()]),
+            order: vec![es()],
+            router: router.clone(),
+            ledger: ledger.clone(),
+            backoff: QUICK,
+            patience: 10,
+            pauses: Pauses::new([]),
+            upstreams: upstreams.clone(),
+            clock: Arc::new(Noon),
+            meter: Meter::default(),
+            polls: None,
+        };
+        let router_parts = RouterParts {
+            settings: RouterSettings {
+                queue: 10,
+                targets: vec![es()],
+                order_patience: Duration::from_hours(1),
+                engines: vec![],
+                patience: 3,
+            },
+            ledger: ledger.clone(),
+            upstreams,
+            pauses: parts.pauses.clone(),
+            clock: Arc::new(Noon),
+            meter: Meter::default(),
+            feed: Feed::default(),
+        };
+        router.point_at(Router::new(seat("router"), router_parts).start());
+        Self { ledger, parts }
+    }
+
+    fn poller(&self, source: Rc<Fake>) -> Poller {
+        Poller::new(Alive::new(&seat("poller")), self.parts.clone(), source)
+    }
+
+    /// Polls until one poll goes well, as `mynah once` does; answers after how many turns.
+    async fn poll(&self, source: &Rc<Fake>) -> usize {
+        let mut poller = self.poller(source.clone());
+        for turn in 1..100 {
+            match poller.turn(&Stop::default()).await {
+                Turn::Finished => return turn,
+                Turn::Idle => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("the poll never ended");
+    }
+}
+
+fn seat(name: &str) -> Seat {
+    let (deaths, _) = mpsc::unbounded_channel();
+    Seat::new(name, 1, Board::default(), deaths)
+}
+
+/// One page with 9 and 7 readable and 8 in an odd form.
+fn with_an_odd_one(lookups: impl Fn(&PostId, usize) -> Result<Lookup, SourceError> + 'static) -> Rc<Fake> {
+    let odd = |_: &PageRequest, _| Ok(Page { unreadable: vec![unreadable(8)], ..page([9, 7], None) });
+    Fake::new(odd).looking_up(lookups)
+}
+
+#[actix_rt::test]
+async fn a_post_in_an_odd_form_is_read_by_its_id() {
+    let bench = Bench::new(Start::Beginning);
+    let source = with_an_odd_one(|_, _| Ok(Lookup::Post(Box::new(post(8)))));
+    bench.poll(&source).await;
+    assert_eq!(bench.ledger.numbers(), [7, 8, 9].into());
+    assert_eq!(bench.ledger.raw("8"), None);
+    assert_eq!((bench.ledger.floor(), source.looked_up.get()), (Some(9), 1));
+}
+
+#[actix_rt::test]
+async fn what_still_cannot_be_read_ends_as_a_held_job_with_its_raw_form() {
+    let again = || Unreadable { reason: "text is a number".into(), ..unreadable(8) };
+    let answers: [(&str, Result<Lookup, SourceError>); 5] = [
+        ("text is a number", Ok(Lookup::Unreadable(again()))),
+        ("with post 5", Ok(Lookup::Post(Box::new(post(5))))),
+        ("400", Err(SourceError::Refused("400".into()))),
+        ("401", Err(SourceError::Unauthorized("401".into()))),
+        ("403", Err(SourceError::Account("403".into()))),
+    ];
+    for (why, answer) in answers {
+        let bench = Bench::new(Start::Beginning);
+        let source = with_an_odd_one(move |_, _| answer.clone());
+        assert_eq!(bench.poll(&source).await, 1, "{why}: no other post waits for it");
+        let held = bench.ledger.kept("8").unwrap_or_else(|| panic!("{why}: it is lost"));
+        assert_eq!(held.jobs, [(es(), None)]);
+        let raw = held.unreadable.unwrap();
+        assert_eq!(raw.json, r#"{"id":"8"}"#);
+        assert!(raw.reason.contains("post 8") && raw.reason.contains(why), "{}", raw.reason);
+        assert_eq!(bench.ledger.numbers(), [7, 8, 9].into(), "{why}");
+        assert_eq!(bench.ledger.floor(), Some(9), "{why}");
+    }
+}
+
+#[actix_rt::test]
+async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
+    let soon = |until: &str| SourceError::RateLimited { reason: "429".into(), until: until.parse().ok() };
+    for error in [unavailable(), soon("never"), soon("2026-11-26T11:00:00Z"), soon("2100-01-01T00:00:00Z")] {
+        let bench = Bench::new(Start::Beginning);
+        let answer = error.clone();
+        let source = with_an_odd_one(move |_, call| match call {
+            1 | 2 => Err(answer.clone()),
+            _ => Ok(Lookup::Post(Box::new(post(8)))),
+        });
+        let mut poller = bench.poller(source.clone());
+        for turn in 1..=2 {
+            assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle, "{error:?}, turn {turn}");
+            assert_eq!((bench.ledger.floor(), bench.ledger.ids().len()), (None, 0), "{error:?}");
+        }
+        assert_eq!(poller.turn(&Stop::default()).await, Turn::Finished, "{error:?}");
+        assert_eq!((bench.ledger.numbers(), bench.ledger.raw("8")), ([7, 8, 9].into(), None), "{error:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_post_that_the_source_never_answers_for_delays_the_others_by_a_few_polls_only() {
+    let bench = Bench::new(Start::Beginning);
+    let source = with_an_odd_one(|_, _| Err(unavailable()));
+    assert_eq!(bench.poll(&source).await, LOOKUP_TRIES as usize + 1);
+    assert_eq!(bench.ledger.numbers(), [7, 8, 9].into());
+    assert!(bench.ledger.raw("8").is_some());
+    assert_eq!(source.looked_up.get(), LOOKUP_TRIES as usize);
+}
+
+#[actix_rt::test]
+async fn a_post_that_was_deleted_before_it_could_be_read_is_let_go() {
+    let bench = Bench::new(Start::Beginning);
+    let source = with_an_odd_one(|_, _| Ok(Lookup::Gone("not found".into())));
+    bench.poll(&source).await;
+    assert_eq!((bench.ledger.numbers(), bench.ledger.floor()), ([7, 9].into(), Some(9)));
+}
+
+#[actix_rt::test]
+async fn nothing_that_was_shown_is_lost_wherever_the_odd_ones_stand() {
+    for odd in [&[1][..], &[5], &[1, 5], &[2, 3], &[1, 2, 3, 4, 5], &[3]] {
+        let bench = Bench::new(Start::Beginning);
+        let shown = odd.to_vec();
+        let pages = move |_: &PageRequest, _| {
+            let read = (1..=5).rev().filter(|id| !shown.contains(id));
+            let raw = shown.iter().rev().map(|id| unreadable(*id)).collect();
+            Ok(Page { unreadable: raw, ..page(read, None) })
+        };
+        let source =
+            Fake::new(pages).looking_up(|id, _| Ok(Lookup::Unreadable(unreadable(id.0.parse().unwrap()))));
+        bench.poll(&source).await;
+        assert_eq!(bench.ledger.numbers(), (1..=5).collect(), "{odd:?}");
+        assert_eq!(bench.ledger.floor(), Some(5), "{odd:?}");
+        bench.poll(&source).await;
+        assert_eq!(source.looked_up.get(), odd.len(), "{odd:?}: what is held is not asked for again");
+    }
+}
+
+#[actix_rt::test]
+async fn a_post_without_an_id_is_held_once_however_often_it_is_shown() {
+    let bench = Bench::new(Start::Beginning);
+    let nameless = |raw: &str| Unreadable { mark: None, reason: "no id".into(), raw: raw.into() };
+    let raws = [r"{}", "null", "[]", r#"{"id":7}"#, "\"\""];
+    let source = Fake::new(move |_, _| Ok(Page { unreadable: raws.map(nameless).into(), ..page([9], None) }));
+    let source = Rc::new(source);
+    bench.poll(&source).await;
+    bench.poll(&source).await;
+    let kept: BTreeSet<String> = bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
+    assert_eq!(kept, raws.map(String::from).into());
+    assert_eq!(bench.ledger.ids().len(), raws.len() + 1);
+}
+
+#[actix_rt::test]
+async fn a_source_whose_every_post_is_odd_is_not_asked_for_each_of_them() {
+    let bench = Bench::new(Start::Beginning);
+    let pages = |request: &PageRequest, _| {
+        let last: u64 = request.continuation.as_ref().map_or(401, |token| token.parse().unwrap());
+        let raw = (last - 100..last).rev().map(unreadable).collect();
+        let continuation = (last > 101).then(|| (last - 100).to_string());
+        Ok(Page { unreadable: raw, continuation, ..Page::default() })
+    };
+    let source =
+        Fake::new(pages).looking_up(|id, _| Ok(Lookup::Unreadable(unreadable(id.0.parse().unwrap()))));
+    bench.poll(&source).await;
+    assert_eq!(bench.ledger.numbers(), (1..=400).collect());
+    assert_eq!(source.looked_up.get(), MOST_LOOKUPS);
+}
+
+#[actix_rt::test]
+async fn what_a_person_retries_is_read_again_with_the_next_poll() {
+    let answers: [(bool, Result<Lookup, SourceError>); 5] = [
+        (true, Ok(Lookup::Post(Box::new(post(8))))),
+        (false, Ok(Lookup::Unreadable(unreadable(8)))),
+        (false, Ok(Lookup::Gone("not found".into()))),
+        (false, Err(unavailable())),
+        (false, Err(SourceError::Refused("400".into()))),
+    ];
+    for (is_read, answer) in answers {
+        let bench = Bench::new(Start::Beginning);
+        let source = with_an_odd_one(move |_, call| match call {
+            1 => Ok(Lookup::Unreadable(unreadable(8))),
+            _ => answer.clone(),
+        });
+        bench.poll(&source).await;
+        bench.ledger.0.lock().unwrap().retried = vec![PostId("8".into())];
+        bench.poll(&source).await;
+        assert_eq!(source.looked_up.get(), 2);
+        assert_eq!(bench.ledger.raw("8").is_none(), is_read);
+        assert_eq!((bench.ledger.numbers(), bench.ledger.floor()), ([7, 8, 9].into(), Some(9)));
+    }
+}
+
+#[actix_rt::test]
+async fn the_newest_version_on_a_page_is_recorded_first_whatever_the_order() {
+    for order in [[2, 1, 3], [1, 2, 3], [3, 2, 1], [3, 1, 2], [2, 3, 1]] {
+        let bench = Bench::new(Start::Beginning);
+        bench.poll(&Rc::new(Fake::new(move |_, _| Ok(page(order, None))))).await;
+        let first = bench.ledger.0.lock().unwrap().posts[0].post.position;
+        assert_eq!(first, 3, "{order:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn an_edit_of_a_post_from_before_the_start_is_not_published() {
+    let ids = |ids: &[u64]| ids.iter().map(|id| PostId(id.to_string())).collect::<Vec<_>>();
+    for (start, versions, skip) in [
+        (Start::Now, &[10, 12][..], Some(Skip::Edited)),
+        (Start::Now, &[9, 11, 12], Some(Skip::Edited)),
+        (Start::Now, &[11, 12], None),
+        (Start::Now, &[], None),
+        (Start::After(mark(10)), &[10, 12], Some(Skip::Edited)),
+        (Start::After(mark(10)), &[11, 12], None),
+        (Start::Beginning, &[10, 12], None),
+    ] {
+        let bench = Bench::new(start.clone());
+        if start == Start::Now {
+            bench.poll(&Rc::new(Fake::new(|_, _| Ok(page([10, 9], None))))).await;
+            assert_eq!(bench.ledger.progress().start, Some(mark(10)));
+        }
+        let edited = Post { versions: ids(versions), ..post(12) };
+        let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
+        bench.poll(&Rc::new(Fake::new(pages))).await;
+        assert_eq!(bench.ledger.kept("12").unwrap().jobs, [(es(), skip)], "{start:?} {versions:?}");
+    }
+}
+
+fn mark(id: u64) -> Mark {
+    Mark { id: PostId(id.to_string()), position: id }
+}
+
+/// A timeline in pages of two, and what a network may do to it.
+fn two_of(ids: &[u64], request: &PageRequest, token: Option<String>) -> Page {
+    let number = |id: &Option<PostId>| id.as_ref().map(|id| id.0.parse::<u64>().unwrap());
+    let (after, before) = (number(&request.after).unwrap_or(0), number(&request.before).unwrap_or(u64::MAX));
+    let mut shown = ids.iter().copied().filter(|id| *id > after && *id < before).collect::<Vec<_>>();
+    shown.sort_unstable_by(|a, b| b.cmp(a));
+    let more = shown.len() > 2;
+    Page { posts: posts(shown.into_iter().take(2)), continuation: token.filter(|_| more), ..Page::default() }
+}
+
+/// How a hostile source answers, whether its timeline must come through whole all the same, and the most reads.
+struct Hostile {
+    name: &'static str,
+    pages: Pages,
+    whole: bool,
+    most: usize,
+}
+
+const ALL: [u64; 5] = [1, 2, 3, 4, 5];
+
+fn hostile_sources() -> Vec<Hostile> {
+    fn source(
+        name: &'static str,
+        whole: bool,
+        most: usize,
+        pages: impl Fn(&PageRequest, usize) -> Result<Page, SourceError> + 'static,
+    ) -> Hostile {
+        Hostile { name, pages: Box::new(pages), whole, most }
+    }
+    let endless = MOST_BARREN as usize + 1;
+    vec![
+        source("the same token for ever", true, 6, |request, _| {
+            Ok(two_of(&ALL, request, Some("same".into())))
+        }),
+        source("the same token on pages without posts", true, 3, |_, _| Ok(page([], Some("same")))),
+        source("the same token on the last page, too", true, 9, |request, _| {
+            Ok(Page { continuation: Some("same".into()), ..two_of(&ALL, request, None) })
+        }),
+        source("two tokens in turn", true, 9, |request, call| {
+            Ok(two_of(&ALL, request, Some((call % 2).to_string())))
+        }),
+        source("new tokens and no post", false, endless, |_, call| Ok(page([], Some(&call.to_string())))),
+        source("new tokens and the same posts", false, endless + 1, |_, call| {
+            Ok(page([5, 4], Some(&call.to_string())))
+        }),
+        source("pages in the wrong order", true, 3, |_, call| {
+            Ok(match call {
+                1 => page([1, 2], Some("a")),
+                2 => page([5, 4], Some("b")),
+                _ => page([3], None),
+            })
+        }),
+        source("a refusal of every token", true, 9, |request, call| match &request.continuation {
+            Some(_) => Err(SourceError::Refused("400: pagination_token".into())),
+            None => Ok(two_of(&ALL, request, Some(call.to_string()))),
+        }),
+        source("a refusal of every token, and no post", true, 2, |request, call| {
+            match &request.continuation {
+                Some(_) => Err(SourceError::Refused("400: pagination_token".into())),
+                None => Ok(page([], Some(&call.to_string()))),
+            }
+        }),
+        source("a long stretch that is left out", true, 30, |_, call| {
+            Ok(match call {
+                1 => page([5, 4], Some("1")),
+                29 => page([3, 2, 1], None),
+                _ => page([], Some(&call.to_string())),
+            })
+        }),
+    ]
+}
+
+#[actix_rt::test]
+async fn a_walk_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_the_pages_are() {
+    for Hostile { name, pages, whole, most } in hostile_sources() {
+        let bench = Bench::new(Start::Beginning);
+        let shown = Rc::new(RefCell::new(BTreeSet::new()));
+        let seen = shown.clone();
+        let source = Rc::new(Fake::new(move |request, call| {
+            let page = pages(request, call)?;
+            seen.borrow_mut().extend(page.posts.iter().map(|post| post.position));
+            Ok(page)
+        }));
+        bench.poll(&source).await;
+        assert!(source.reads() <= most, "{name}: {} reads", source.reads());
+        assert_eq!(bench.ledger.numbers(), *shown.borrow(), "{name}");
+        assert_eq!(bench.ledger.progress().walk, None, "{name}: its jobs wait for ever");
+        assert_eq!(bench.ledger.floor(), shown.borrow().last().copied(), "{name}");
+        if whole && !shown.borrow().is_empty() {
+            assert_eq!(bench.ledger.numbers(), ALL.into(), "{name}");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn polls_after_a_walk_that_was_cut_short_read_a_few_pages_until_one_comes_to_its_end() {
+    let bench = Bench::new(Start::Beginning);
+    let few = FEW_BARREN as usize + 1;
+    let endless = |call: usize| Some(call.to_string()).filter(|_| call != 60);
+    let source = Rc::new(Fake::new(move |_, call| Ok(page([], endless(call).as_deref()))));
+    let mut poller = bench.poller(source.clone());
+    let mut reads = Vec::new();
+    for _ in 0..10 {
+        let before = source.reads();
+        assert_eq!(poller.turn(&Stop::default()).await, Turn::Finished);
+        reads.push(source.reads() - before);
+    }
+    let most = MOST_BARREN as usize + 1;
+    assert_eq!(reads, [most, few, few, few, few, few, few, 2, most, few], "read 60 is the end of a walk");
+}
+
+#[actix_rt::test]
+async fn a_page_that_is_refused_without_a_token_is_a_refusal() {
+    let bench = Bench::new(Start::Beginning);
+    let source = Rc::new(Fake::new(|_, _| Err(SourceError::Refused("400: max_results".into()))));
+    bench.poll(&source).await;
+    assert_eq!((source.reads(), bench.ledger.progress()), (1, Progress::default()));
+}
+
+#[actix_rt::test]
+async fn the_start_is_behind_the_pages_without_posts() {
+    let ends = |call: usize, last: usize| (call < last).then(|| call.to_string());
+    for (empty, newest) in [(0, Some(5)), (1, Some(5)), (4, Some(5)), (20, Some(5)), (3, None)] {
+        let bench = Bench::new(Start::Now);
+        let pages = move |_: &PageRequest, call| {
+            let shown = newest.filter(|_| call == empty + 1);
+            Ok(page(shown, ends(call, empty + 1).as_deref()))
+        };
+        bench.poll(&Rc::new(Fake::new(pages))).await;
+        assert_eq!(bench.ledger.floor(), newest, "after {empty} pages");
+    }
+}
+
+#[actix_rt::test]
+async fn a_start_whose_newest_post_is_unknown_is_tried_again_and_does_not_begin_with_the_first_post() {
+    let refused = |request: &PageRequest, _| match &request.continuation {
+        Some(_) => Err(SourceError::Refused("400: pagination_token".into())),
+        None => Ok(page([], Some("a"))),
+    };
+    let sources: [(usize, Pages); 4] = [
+        (MOST_BARREN as usize + 1, Box::new(|_, call| Ok(page([], Some(&call.to_string()))))),
+        (2, Box::new(|_, _| Ok(page([], Some("same"))))),
+        (3, Box::new(|_, call| Ok(page([], Some(&(call % 2).to_string()))))),
+        (2, Box::new(refused)),
+    ];
+    for (most, pages) in sources {
+        let bench = Bench::new(Start::Now);
+        let source = Rc::new(Fake::new(pages));
+        let mut poller = bench.poller(source.clone());
+        assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle);
+        assert!(bench.ledger.0.lock().unwrap().progress.is_none());
+        assert_eq!(source.reads(), most);
+    }
+}
+
+#[actix_rt::test]
+async fn a_rate_limit_pauses_polls_for_no_less_than_the_backoff_and_no_longer_than_a_day() {
+    let bench = Bench::new(Start::Beginning);
+    let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
+    let parts = PollerParts { backoff, ..bench.parts.clone() };
+    let every = Schedule::Every(Duration::from_secs(1));
+    for (until, least, most) in [
+        (None, 16, 32),
+        (Some("2026-11-26T11:00:00Z"), 16, 32),
+        (Some("2026-11-26T12:00:00Z"), 16, 32),
+        (Some("2026-11-26T12:00:01Z"), 16, 32),
+        (Some("2026-11-26T12:15:00Z"), 900, 900),
+        (Some("2100-01-01T00:00:00Z"), 86_400, 86_400),
+        (Some("9999-12-30T00:00:00Z"), 86_400, 86_400),
+        (Some("-000001-01-01T00:00:00Z"), 16, 32),
+    ] {
+        let limited = SourceError::RateLimited {
+            reason: "429".into(),
+            until: until.map(|until| until.parse().unwrap()),
+        };
+        let mut poller = Poller::new(
+            Alive::new(&seat("poller")),
+            parts.clone(),
+            Rc::new(Fake::new(|_, _| Ok(Page::default()))),
+        );
+        let waits: Vec<u64> = (0..6).map(|_| poller.pause_after(&limited, every).as_secs()).collect();
+        assert!((least..=most).contains(&waits[5]), "{until:?}: {waits:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn polls_that_are_limited_in_a_row_wait_longer_each_time() {
+    let bench = Bench::new(Start::Beginning);
+    let past = SourceError::RateLimited { reason: "429".into(), until: Some(Timestamp::UNIX_EPOCH) };
+    let source = Rc::new(Fake::new(move |_, _| Err(past.clone())));
+    let parts = PollerParts { schedule: Schedule::Every(Duration::ZERO), ..bench.parts.clone() };
+    let mut poller = Poller::new(Alive::new(&seat("poller")), parts, source.clone());
+    for failed in 1..=5 {
+        assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle);
+        assert_eq!((poller.failures, source.reads()), (failed, failed as usize));
+    }
+}
+
+#[actix_rt::test]
+async fn nothing_is_asked_while_the_circuit_breaker_is_open() {
+    let bench = Bench::new(Start::Beginning);
+    let source = Rc::new(Fake::new(|_, _| Ok(page([5], None))));
+    let until = Instant::now() + Duration::from_hours(1);
+    bench.parts.upstreams.hear("net", Heard::NotBefore(until));
+    let (mut poller, stop) = (bench.poller(source.clone()), Stop::default());
+    let asked = futures_util::FutureExt::now_or_never(poller.turn(&stop));
+    assert_eq!((asked, source.reads()), (None, 0));
+    bench.parts.upstreams.hear("net", Heard::Answer);
+    bench.poll(&source).await;
+    assert_eq!(source.reads(), 1);
+}
+
+#[actix_rt::test]
+async fn polls_without_an_answer_open_the_circuit_breaker_and_an_answer_closes_it() {
+    let refused = Err(SourceError::Refused("400".into()));
+    let limited = Err(SourceError::RateLimited { reason: "429".into(), until: None });
+    let cases =
+        [(true, Err(unavailable())), (false, Ok(Page::default())), (false, refused), (false, limited)];
+    for (silent, answer) in cases {
+        let mut bench = Bench::new(Start::Beginning);
+        let policy = BreakerPolicy { failures: 1, pause: QUICK, trial: Duration::from_mins(1) };
+        bench.parts.upstreams = Upstreams::new(policy, 1);
+        let source =
+            Rc::new(Fake::new(move |_, call| if call == 1 { answer.clone() } else { Ok(page([5], None)) }));
+        let mut poller = bench.poller(source.clone());
+        poller.turn(&Stop::default()).await;
+        assert_eq!(bench.parts.upstreams.is_down("net"), silent);
+        bench.poll(&source).await;
+        assert!(!bench.parts.upstreams.is_down("net"));
+    }
+}

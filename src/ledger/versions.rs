@@ -1,0 +1,56 @@
+//! The versions of edited posts: which of them is the recorded one, whose jobs decide what is published.
+
+use mynah_domain::{Post, PostId};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::schema::ANY_SOURCE;
+
+/// The recorded version of a post, from whichever source; the post itself where no other version is known.
+pub(super) fn recorded(db: &Connection, id: &PostId) -> rusqlite::Result<PostId> {
+    let known = db
+        .prepare_cached(&format!("SELECT post FROM versions WHERE {ANY_SOURCE} AND id = ?1 LIMIT 1"))?
+        .query_row([&id.0], |row| row.get(0).map(PostId))
+        .optional()?;
+    Ok(known.unwrap_or_else(|| id.clone()))
+}
+
+/// The recorded version of a post that comes new, if any of its versions is on record.
+pub(super) fn of(db: &Connection, source: &str, post: &Post) -> rusqlite::Result<Option<PostId>> {
+    let mut alias = db.prepare_cached("SELECT post FROM versions WHERE source = ?1 AND id = ?2")?;
+    for id in std::iter::once(&post.id).chain(&post.versions) {
+        let known = alias.query_row([source, &id.0], |row| row.get(0).map(PostId)).optional()?;
+        if known.is_some() {
+            return Ok(known);
+        }
+    }
+    let mut on_record = db.prepare_cached("SELECT 1 FROM posts WHERE source = ?1 AND id = ?2")?;
+    for id in post.versions.iter().filter(|id| **id != post.id) {
+        if on_record.exists([source, &id.0])? {
+            return Ok(Some(id.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Has every version of a post lead to the recorded one. A version that leads elsewhere already stays as it is.
+pub(super) fn learn(db: &Connection, source: &str, post: &Post, recorded: &PostId) -> rusqlite::Result<()> {
+    if post.id == *recorded && post.versions.iter().all(|id| *id == post.id) {
+        return Ok(());
+    }
+    let mut statement = db.prepare_cached(
+        "INSERT INTO versions (source, id, post) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?;
+    for id in std::iter::once(recorded).chain([&post.id]).chain(&post.versions) {
+        statement.execute(params![source, id.0, recorded.0])?;
+    }
+    Ok(())
+}
+
+/// Makes another version the recorded one.
+pub(super) fn replace(db: &Connection, source: &str, old: &PostId, new: &PostId) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE versions SET post = ?3 WHERE source = ?1 AND post = ?2")?
+        .execute(params![source, old.0, new.0])?;
+    db.prepare_cached("INSERT INTO versions (source, id, post) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+        .execute(params![source, old.0, new.0])
+        .map(drop)
+}

@@ -1,0 +1,88 @@
+//! A post that could not be read waits for a person, who sees its raw form and may have it read again.
+#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+
+mod support;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mynah::{app, ledger};
+use mynah_domain::{
+    Post, PostId, PostKind, TargetId,
+    ports::{
+        Ledger as _,
+        ledger::{Mark, Progress, Raw, RecordPage, RecordPost},
+    },
+};
+use serde_json::Value;
+use support::{Said, Town, until};
+
+/// Puts a post on record as a poll does that could not read it.
+async fn record_raw(town: &Town, id: u64) {
+    let data = town.folder.path().join("data");
+    let mark = Mark { id: PostId(id.to_string()), position: id };
+    let post = Post {
+        id: mark.id.clone(),
+        position: id,
+        text: String::new(),
+        language: None,
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+        versions: vec![],
+    };
+    let raw = Raw { json: format!("{{\"id\":\"{id}\",\"text\":null}}"), reason: "text is null".into() };
+    let record = RecordPost {
+        post: Arc::new(post),
+        jobs: vec![(TargetId::new("x", "town_es"), None)],
+        unreadable: Some(raw),
+    };
+    let progress = Progress { floor: Some(mark), ..Progress::default() };
+    let ledger = app::open_ledger_in(&data).unwrap();
+    ledger.record(RecordPage { source: "x:town".into(), posts: vec![record], progress }).await.unwrap();
+    drop(ledger);
+    until("the ledger is closed", || !ledger::is_in_use(&data.join("ledger.sqlite")).unwrap()).await;
+}
+
+fn run(town: &Town, args: &[&str]) -> Said {
+    let said = Said::from(town.command(args).output().unwrap());
+    said.is_done();
+    said
+}
+
+#[actix_rt::test]
+async fn a_post_that_could_not_be_read_is_shown_raw_and_read_again_when_a_person_retries_it() {
+    let town = Town::new(Vec::<String>::new(), &["es"], "gemini").await;
+    let odd = town.say("The bridge is closed");
+    record_raw(&town, odd.0).await;
+    town.say("The ferry runs");
+    town.once().is_done();
+    let published = town.publications("es");
+    assert_eq!(published.len(), 1, "the post behind it does not wait: {published:?}");
+
+    let held = run(&town, &["jobs", "--state", "held", "--json"]).out;
+    let held: Value = serde_json::from_str(&held).unwrap();
+    let [job] = &held["jobs"].as_array().unwrap()[..] else { panic!("{held}") };
+    assert_eq!((job["kind"].as_str(), job["reason"].as_str()), (Some("unreadable"), Some("text is null")));
+    assert!(job["raw"].as_str().unwrap().contains("\"text\":null"), "{job}");
+
+    run(&town, &["jobs", "retry", "--kind", "unreadable"]);
+    town.once().is_done();
+    let published: Vec<_> = town.publications("es").into_iter().map(|post| post.text).collect();
+    assert_eq!(published.len(), 2, "{published:?}");
+    assert!(!published.iter().any(|text| text.contains("null")), "{published:?}");
+}
+
+#[actix_rt::test]
+async fn a_post_that_still_cannot_be_read_is_held_again() {
+    let town = Town::new(["The ferry runs"], &["es"], "gemini").await;
+    // There is no such post.
+    record_raw(&town, 1_500_000_000_000_000_001).await;
+    run(&town, &["jobs", "retry", "--kind", "unreadable"]);
+    town.once().is_done();
+    let held = run(&town, &["jobs", "--state", "held"]).out;
+    assert!(held.contains("unreadable") && held.contains("1500000000000000001"), "{held}");
+    assert_eq!(town.publications("es").len(), 1);
+    run(&town, &["jobs", "skip", "--kind", "unreadable"]);
+    assert!(run(&town, &["jobs"]).out.contains("no such jobs"));
+}
