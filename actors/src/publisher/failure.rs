@@ -7,7 +7,7 @@ use mynah_domain::{
     Hold, Job, JobEvent,
     breaker::Heard,
     job::HoldKind,
-    ports::{Draft, PublishError},
+    ports::{Denied, Draft, PublishError},
 };
 
 use super::{Halt, Publisher};
@@ -21,13 +21,26 @@ const REFUSALS: u32 = 3;
 /// A limit that is used up for longer than this is a hold that people see, and not just another try.
 const SHORT: Duration = Duration::from_mins(1);
 
+/// Puts a job back with the reason, not to be tried again before that moment.
+pub(super) type PutBack = fn(String, Option<Timestamp>) -> JobEvent;
+
+/// Nothing of it was sent.
+pub(super) fn not_sent(reason: String, not_before: Option<Timestamp>) -> JobEvent {
+    JobEvent::NotSent { not_before, reason }
+}
+
+/// Something of it may be on the account.
+pub(super) fn outcome_lost(reason: String, not_before: Option<Timestamp>) -> JobEvent {
+    JobEvent::OutcomeLost { reason, not_before }
+}
+
 impl Publisher {
     /// Takes note of how a call to the network went.
     pub(super) fn heard(&self, operation: &'static str, started: Instant, error: Option<&PublishError>) {
         let network = self.destination.network();
         let silent = matches!(error, Some(PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_)));
         self.parts.upstreams.hear(network, if silent { Heard::Silence } else { Heard::Answer });
-        if !silent && !matches!(error, Some(PublishError::Unauthorized(_))) {
+        if !silent && !matches!(error, Some(PublishError::Denied(Denied::Unauthorized(_)))) {
             self.refusals.set(0);
         }
         self.parts.meter.called(network, operation, started.elapsed(), error.map(kind_of));
@@ -44,8 +57,7 @@ impl Publisher {
         let reason = error.to_string();
         match error {
             PublishError::OutcomeUnknown(_) => {
-                let not_before = Some(self.in_a(self.parts.settle));
-                return Ok(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
+                return Ok(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
             }
             PublishError::Duplicate(_) => {
                 let begun = self.parts.ledger.publications(job.id).await?;
@@ -55,57 +67,65 @@ impl Publisher {
                 {
                     // It was this very message, sent by a try whose answer was lost: the next turn goes on behind it.
                     self.write(job, JobEvent::PartSent { part, remote_id }).await?;
-                    return Ok(Halt::Event(JobEvent::NotSent { not_before: None, reason }));
+                    return Ok(Halt::Event(not_sent(reason, None)));
                 }
                 if job.attempt < LOOKS {
                     // It may be this message all the same, and the timeline late to show it.
-                    let not_before = Some(self.in_a(self.parts.settle + self.backoff(job)));
-                    return Ok(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
+                    return Ok(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
                 }
             }
             _ => {}
         }
         self.write(job, JobEvent::PartAbsent { part }).await?;
-        let later = self.in_a(self.backoff(job));
         Ok(match error {
-            PublishError::Unauthorized(_) => self.refused(
-                |not_before| JobEvent::NotSent { not_before, reason: reason.clone() },
-                &reason,
-                job,
-            ),
-            PublishError::RateLimited { until: Some(until), .. } if until > self.in_a(SHORT) => {
-                Halt::Event(held(HoldKind::Quota, reason, Some(until)))
-            }
-            PublishError::RateLimited { until, .. } => {
-                let not_before = Some(until.map_or(later, |until| until.max(later)));
-                Halt::Event(JobEvent::NotSent { not_before, reason })
-            }
+            PublishError::Denied(denied) => self.denied(job, denied, not_sent),
             PublishError::ReplyRefused(_) => Halt::ReplyRefused(reason),
             PublishError::Duplicate(_) | PublishError::Refused(_) => {
                 Halt::Event(held(HoldKind::Refused, reason, None))
             }
             PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_) => {
-                Halt::Event(JobEvent::NotSent { not_before: Some(later), reason })
+                Halt::Event(not_sent(reason, Some(self.in_a(self.pause(job, None)))))
             }
         })
     }
 
-    /// The token was refused: tried again for a while, then believed. `event` is made with the moment of the next try.
-    pub(super) fn refused(
-        &self,
-        event: impl Fn(Option<Timestamp>) -> JobEvent,
-        reason: &str,
-        job: &Job,
-    ) -> Halt {
-        self.refusals.set(self.refusals.get() + 1);
-        if self.refusals.get() < REFUSALS {
-            return Halt::Event(event(Some(self.in_a(self.backoff(job)))));
+    /// What becomes of the job and the account where the account may not act now.
+    pub(super) fn denied(&self, job: &Job, denied: Denied, put_back: PutBack) -> Halt {
+        let reason = denied.to_string();
+        match denied {
+            Denied::Blocked(_) => Halt::Blocked(put_back(reason.clone(), None), reason),
+            Denied::Unauthorized(_) => {
+                self.refusals.set(self.refusals.get() + 1);
+                if self.refusals.get() >= REFUSALS {
+                    return Halt::Blocked(put_back(reason.clone(), None), reason);
+                }
+                Halt::Event(put_back(reason, Some(self.in_a(self.pause(job, None)))))
+            }
+            Denied::RateLimited { until, .. } => {
+                self.limited.set(self.limited.get().saturating_add(1));
+                let wait = self.pause(job, until);
+                let until = Some(self.in_a(wait));
+                Halt::Event(if wait > SHORT {
+                    held(HoldKind::Quota, reason, until)
+                } else {
+                    put_back(reason, until)
+                })
+            }
         }
-        Halt::Blocked(event(None), reason.to_owned())
     }
 
-    pub(super) fn backoff(&self, job: &Job) -> Duration {
-        self.parts.backoff.wait(job.attempt.max(1), fastrand::f64())
+    /// How long the job waits before its next try: longer with each try and with each limit the account met since it last
+    /// published, whichever are more. A job that was held for a limit counts its tries from the start again.
+    pub(super) fn pause(&self, job: &Job, until: Option<Timestamp>) -> Duration {
+        let asked = until.map(|until| {
+            Duration::try_from(until.duration_since(self.parts.clock.now())).unwrap_or_default()
+        });
+        self.parts.backoff.pause(job.attempt.max(self.limited.get()).max(1), fastrand::f64(), asked)
+    }
+
+    /// When to look for a message whose outcome is unknown: once it must show, and later with each try.
+    pub(super) fn after_settling(&self, job: &Job) -> Timestamp {
+        self.in_a(self.parts.settle + self.pause(job, None))
     }
 
     pub(super) fn in_a(&self, wait: Duration) -> Timestamp {
@@ -126,10 +146,17 @@ fn kind_of(error: &PublishError) -> &'static str {
     match error {
         PublishError::OutcomeUnknown(_) => "outcome_unknown",
         PublishError::Duplicate(_) => "duplicate",
-        PublishError::Unauthorized(_) => "unauthorized",
-        PublishError::RateLimited { .. } => "rate_limited",
+        PublishError::Denied(denied) => kind_of_denial(denied),
         PublishError::Unavailable(_) => "unavailable",
         PublishError::ReplyRefused(_) => "reply_refused",
         PublishError::Refused(_) => "refused",
+    }
+}
+
+pub(super) fn kind_of_denial(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::Unauthorized(_) => "unauthorized",
+        Denied::Blocked(_) => "blocked",
+        Denied::RateLimited { .. } => "rate_limited",
     }
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use log::warn;
 use mynah_domain::{
-    Job, JobEvent, PostId,
+    Job, PostId,
     job::Publication,
     ports::{Draft, PublishError, Since},
 };
 
-use super::{Halt, Publisher};
+use super::{Halt, Publisher, failure::outcome_lost};
 use crate::failpoint;
 
 /// How far before the intent a lookup begins where the account had no message yet to begin from: more than this machine's
@@ -26,11 +26,7 @@ impl Publisher {
         draft: &Draft,
         begun: &Publication,
     ) -> Result<Option<PostId>, Halt> {
-        let network = self.destination.network();
-        if let Err(until) = self.parts.upstreams.permit(network) {
-            let reason = format!("{network} has not answered lately and is left in peace for a while");
-            return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before: Some(self.at(until)) }));
-        }
+        self.permit(outcome_lost)?;
         let since = match &begun.after {
             Some(message) => Since::Message(message.clone()),
             None => Since::Moment(begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN)),
@@ -42,22 +38,11 @@ impl Publisher {
         self.heard("lookup", started, shown.as_ref().err());
         let shown = match shown {
             Ok(shown) => shown,
-            Err(PublishError::Unauthorized(reason)) => {
-                let event = |not_before| JobEvent::OutcomeLost { reason: reason.clone(), not_before };
-                return Err(self.refused(event, &reason, job));
-            }
-            Err(error) => {
-                warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason:% = error; "lookup failed and will be tried again");
-                let wait = self.parts.settle + self.backoff(job);
-                let until = match &error {
-                    PublishError::RateLimited { until, .. } => *until,
-                    _ => None,
-                };
-                let not_before = Some(self.in_a(wait).max(until.unwrap_or(Timestamp::MIN)));
-                return Err(Halt::Event(JobEvent::OutcomeLost { reason: error.to_string(), not_before }));
-            }
+            Err(PublishError::Denied(denied)) => return Err(self.denied(job, denied, outcome_lost)),
+            Err(error) => return Err(self.not_known(job, error.to_string())),
         };
         let same: Vec<PostId> = shown
+            .messages
             .into_iter()
             .filter(|message| self.destination.is_same(draft, message))
             .map(|message| message.id)
@@ -65,12 +50,23 @@ impl Publisher {
         let on_record = self.parts.ledger.recorded(&self.parts.target.id, &same).await?;
         // The oldest: what came after it would be the double.
         let found = same.into_iter().rev().find(|id| !on_record.contains(id));
-        if found.is_none() && job.attempt <= 1 && self.is_fresh(begun) {
-            let reason = "it was sent a moment ago and may not show yet".to_owned();
-            let not_before = Some(self.in_a(self.parts.settle));
-            return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
+        if found.is_some() {
+            return Ok(found);
         }
-        Ok(found)
+        if let Some(gap) = shown.gap {
+            return Err(self.not_known(job, format!("the account may show more than was read: {gap}")));
+        }
+        if job.attempt <= 1 && self.is_fresh(begun) {
+            let reason = "it was sent a moment ago and may not show yet".to_owned();
+            return Err(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
+        }
+        Ok(None)
+    }
+
+    /// A lookup brought no answer to go by: nothing is sent until one does.
+    fn not_known(&self, job: &Job, reason: String) -> Halt {
+        warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "lookup failed and will be tried again");
+        Halt::Event(outcome_lost(reason, Some(self.after_settling(job))))
     }
 
     /// Whether a message that was begun then may be on the account and not show yet. After a first look, time has passed

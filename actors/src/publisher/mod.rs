@@ -7,6 +7,9 @@
 mod failure;
 mod lookup;
 mod media;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 use std::{
     cell::Cell,
@@ -16,7 +19,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use failure::held;
+use failure::{PutBack, held, not_sent};
 use leaky_bucket::RateLimiter;
 use log::info;
 use mynah_domain::{
@@ -123,8 +126,12 @@ pub struct Publisher {
     alive: Alive,
     parts: PublisherParts,
     destination: Rc<dyn Destination>,
+    /// Whether the credentials are known to belong to the account.
+    verified: Cell<bool>,
     /// How often the token was refused in a row.
     refusals: Cell<u32>,
+    /// How often a limit stood in the way since something was last published.
+    limited: Cell<u32>,
 }
 
 /// Why a job does not go on now.
@@ -156,7 +163,14 @@ impl From<LedgerError> for Halt {
 impl Publisher {
     /// A publisher on that destination.
     pub fn new(alive: Alive, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
-        Self { alive, parts, destination, refusals: Cell::new(0) }
+        Self {
+            alive,
+            parts,
+            destination,
+            verified: Cell::new(false),
+            refusals: Cell::new(0),
+            limited: Cell::new(0),
+        }
     }
 }
 
@@ -172,7 +186,12 @@ impl Core for Publisher {
             return Turn::Idle;
         }
         // Where there is a pace, a job is in hand only when its own token is there.
-        let most = if self.parts.bucket.is_some() { 1 } else { IN_A_ROW };
+        let most = match self.parts.bucket {
+            // Nothing may be begun before the credentials are verified: the first job comes with no intent on record.
+            _ if !self.verified.get() => 0,
+            Some(_) => 1,
+            None => IN_A_ROW,
+        };
         let room = match self.room(most).await {
             Ok(room) => room,
             Err(error) => return Turn::Fatal(error.to_string()),
@@ -191,7 +210,11 @@ impl Core for Publisher {
             ToSay::Nothing => Ok(Vec::new()),
             ToSay::Begun(jobs) => self.say_in_a_row(jobs, stop).await,
             ToSay::Alone(job) => {
-                let events = self.events_of(self.publish(job).await).await;
+                let published = match self.verify(job).await {
+                    Ok(()) => self.publish(job, stop).await,
+                    Err(halt) => Err(halt),
+                };
+                let events = self.events_of(published).await;
                 events.map(|events| vec![JobReport::new(job, events)])
             }
         };
@@ -269,7 +292,7 @@ impl Publisher {
 
     /// Says a job of one message that was begun.
     async fn say(&self, job: &Job) -> Result<PostId, Unsaid> {
-        self.permit().map_err(Unsaid::NotAllowed)?;
+        self.permit(not_sent).map_err(Unsaid::NotAllowed)?;
         self.try_call(&draft_of(job)).await.map_err(Unsaid::Failed)
     }
 
@@ -284,12 +307,12 @@ impl Publisher {
         halt.unwrap_or_else(|worse| worse)
     }
 
-    /// Whether the network may be called.
-    fn permit(&self) -> Result<(), Halt> {
+    /// Whether the network may be called; the job goes back with `put_back` where it may not.
+    fn permit(&self, put_back: PutBack) -> Result<(), Halt> {
         let network = self.destination.network();
         self.parts.upstreams.permit(network).map_err(|until| {
             let reason = format!("{network} has not answered lately and is left in peace for a while");
-            Halt::Event(JobEvent::NotSent { not_before: Some(self.at(until)), reason })
+            Halt::Event(put_back(reason, Some(self.at(until))))
         })
     }
 
@@ -303,7 +326,7 @@ impl Publisher {
     }
 
     /// Publishes every part that is not on the account yet; answers the events that end the job.
-    async fn publish(&self, job: &Job) -> Result<Vec<JobEvent>, Halt> {
+    async fn publish(&self, job: &Job, stop: &Stop) -> Result<Vec<JobEvent>, Halt> {
         let Some(translation) = &job.translation else {
             let reason = "it was ready without a translation; report this, and retry it".to_owned();
             return Err(Halt::Event(JobEvent::Failed { reason }));
@@ -325,10 +348,10 @@ impl Publisher {
                         remote_id
                     } else {
                         self.write(job, JobEvent::PartAbsent { part: number }).await?;
-                        self.send(job, number, &draft).await?
+                        self.send(job, number, &draft, stop).await?
                     }
                 }
-                None => self.send(job, number, &draft).await?,
+                None => self.send(job, number, &draft, stop).await?,
             };
             let sent = JobEvent::PartSent { part: number, remote_id: remote_id.clone() };
             if number as usize == last {
@@ -386,8 +409,8 @@ impl Publisher {
     }
 
     /// Sends a part; where it may not answer what it should, as the policy for threads says.
-    async fn send(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
-        match self.send_as(job, part, draft).await {
+    async fn send(&self, job: &Job, part: u32, draft: &Draft, stop: &Stop) -> Result<PostId, Halt> {
+        match self.send_as(job, part, draft, stop).await {
             Err(Halt::ReplyRefused(reason)) if draft.reply_to.is_some() => match self.parts.threads {
                 Threads::Chain => {
                     let reason = format!(
@@ -397,15 +420,16 @@ impl Publisher {
                 }
                 Threads::Standalone => {
                     info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part said on its own");
-                    self.send_as(job, part, &Draft { reply_to: None, ..draft.clone() }).await
+                    let draft = Draft { reply_to: None, ..draft.clone() };
+                    self.send_as(job, part, &draft, stop).await
                 }
             },
             sent => sent,
         }
     }
 
-    async fn send_as(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
-        self.permit()?;
+    async fn send_as(&self, job: &Job, part: u32, draft: &Draft, stop: &Stop) -> Result<PostId, Halt> {
+        self.permit(not_sent)?;
         let now = self.parts.clock.now();
         let caps = self.parts.limits.caps;
         if caps != Caps::default() {
@@ -416,7 +440,7 @@ impl Publisher {
         }
         // Before the intent: nothing is published by it, and a lost answer costs no look at the account.
         let draft = &match part {
-            0 => Draft { media: self.media(job).await?, ..draft.clone() },
+            0 => Draft { media: self.media(job, stop).await?, ..draft.clone() },
             _ => draft.clone(),
         };
         self.write(job, JobEvent::PartBegun { part, text: draft.text.clone() }).await?;
@@ -437,6 +461,9 @@ impl Publisher {
         let answer = self.destination.publish(draft).await;
         failpoint::reach("x.post.after");
         self.heard("post", started, answer.as_ref().err());
+        if answer.is_ok() {
+            self.limited.set(0);
+        }
         answer
     }
 }
