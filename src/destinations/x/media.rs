@@ -11,17 +11,16 @@ use mynah_domain::{
     Media,
     ports::{Copied, CopyError, MediaId},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use url::{Host, Url};
 
 use crate::{
     http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport},
     telemetry::logging::printable,
-    x::{XClient, client::CallError, wire::One},
+    x::{XClient, client::CallError},
 };
 
-use super::{account::Account, kinds};
+use super::{account::Account, id_in, kinds};
 
 /// The largest picture that X takes, in bytes (docs.x.com, media best practices).
 const PHOTO_MOST: usize = 5 * 1024 * 1024;
@@ -61,7 +60,7 @@ pub(super) struct Copier {
     http: HttpClient,
 }
 
-#[derive(Deserialize)]
+/// A medium that X has, or has begun to take.
 struct Uploaded {
     id: String,
     /// Absent where X has nothing more to do.
@@ -198,13 +197,11 @@ impl Copier {
         self.uploaded(x.post_without_body(&format!("/2/media/upload/{id}/finalize")).await)
     }
 
-    fn uploaded(&self, answer: Result<One<Uploaded>, CallError>) -> Result<Uploaded, CopyError> {
-        let uploaded = answer.map_err(|error| self.account.copying(error))?.data;
-        // It goes into a path.
-        let plain = |id: &str| (1..=19).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
-        uploaded
-            .filter(|uploaded| plain(&uploaded.id))
-            .ok_or_else(|| unavailable("X took it and did not say its id"))
+    fn uploaded(&self, answer: Result<Value, CallError>) -> Result<Uploaded, CopyError> {
+        let answer = answer.map_err(|error| self.account.copying(error))?;
+        let id = id_in(&answer).ok_or_else(|| unavailable("X took it and did not say its id"))?;
+        let processing_info = answer["data"].get("processing_info").filter(|info| !info.is_null()).cloned();
+        Ok(Uploaded { id, processing_info })
     }
 
     async fn fetch(&self, request: Request) -> Result<Answer, CopyError> {

@@ -22,12 +22,12 @@ use mynah_domain::{
     text::entities,
 };
 use serde::Serialize;
+use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::x::{
-    XAuth, XClient,
-    client::XSettings,
-    wire::{Created, One, Problem, User},
+use crate::{
+    telemetry::logging::printable,
+    x::{XAuth, XClient, client::XSettings, problem},
 };
 use account::Account;
 
@@ -91,28 +91,27 @@ impl XDestination {
     /// # Errors
     /// Also where it is another than the settings name: translations would appear on the wrong account.
     pub async fn whoami(&self) -> Result<(String, String), PublishError> {
-        let answer: One<User> =
+        let answer: Value =
             self.client.get("/2/users/me", &[]).await.map_err(|error| self.account.publishing(error))?;
         let Account { handle, variables } = &self.account;
-        let Some(user) = answer.data.filter(|user| !user.id.is_empty() && !user.username.is_empty()) else {
-            let said = answer.errors.first().map_or("no reason given", Problem::sentence);
-            let reason = format!("X does not say whose keys @{handle}'s are: {said}");
+        let username = answer["data"]["username"].as_str().filter(|username| !username.is_empty());
+        let Some((id, username)) = id_in(&answer).zip(username) else {
+            let complaint = problem::complaint_of(&answer);
+            let reason = format!("X does not say whose keys @{handle}'s are: {complaint}");
             // Asked about itself, X means this account.
-            return Err(if said.to_lowercase().contains("suspended") {
+            return Err(if complaint.to_lowercase().contains("suspended") {
                 let fix = format!("appeal the suspension, then run `mynah resume {handle}`");
                 Denied::Blocked(format!("{reason}; {fix}")).into()
             } else {
                 PublishError::Unavailable(reason)
             });
         };
-        if !user.username.eq_ignore_ascii_case(handle) {
-            return Err(Denied::Blocked(format!(
-                "the keys for @{handle} belong to @{}; set {variables} to @{handle}'s own",
-                user.username
-            ))
-            .into());
+        if !username.eq_ignore_ascii_case(handle) {
+            let owner = printable(username);
+            let fix = format!("set {variables} to @{handle}'s own");
+            return Err(Denied::Blocked(format!("the keys for @{handle} belong to @{owner}; {fix}")).into());
         }
-        Ok((user.id, user.username))
+        Ok((id, username.to_owned()))
     }
 
     /// The account's id, which X is asked for once.
@@ -136,6 +135,17 @@ impl XDestination {
     }
 }
 
+/// The id of what an answer is about. It goes into paths and into the ledger, so that only a number is one.
+fn id_in(answer: &Value) -> Option<String> {
+    let id = match answer.get("data")?.get("id")? {
+        Value::String(id) => id.clone(),
+        Value::Number(id) => id.to_string(),
+        _ => return None,
+    };
+    let is_number = (1..=19).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(id)
+}
+
 fn unusable(error: LedgerError) -> PublishError {
     PublishError::Unavailable(error.to_string())
 }
@@ -157,12 +167,12 @@ impl Destination for XDestination {
         let media_ids: Vec<&str> = draft.media.iter().map(|MediaId(id)| id.as_str()).collect();
         let media = (!media_ids.is_empty()).then_some(Attached { media_ids });
         let tweet = Tweet { text: &draft.text, reply, media };
-        let answer: One<Created> =
+        let answer: Value =
             self.client.post("/2/tweets", &tweet).await.map_err(|error| self.account.publishing(error))?;
-        match answer.data {
-            Some(created) if !created.id.is_empty() => Ok(PostId(created.id)),
-            _ => Err(PublishError::OutcomeUnknown("X took the post and did not say its id".into())),
-        }
+        id_in(&answer).map(PostId).ok_or_else(|| {
+            let complaint = problem::complaint_of(&answer);
+            PublishError::OutcomeUnknown(format!("X took the post and did not say its id: {complaint}"))
+        })
     }
 
     async fn copy(&self, medium: &Media, alt: &str) -> Result<Copied, CopyError> {

@@ -237,6 +237,33 @@ async fn an_answer_that_is_no_json_is_no_list() {
     }
 }
 
+#[actix_rt::test]
+async fn an_answer_without_a_good_id_leaves_it_open_what_was_published() {
+    for (data, id) in [
+        (json!({"id": "1445880548472328192", "edit_history_tweet_ids": [""]}), Some("1445880548472328192")),
+        (json!({"id": 1_445_880_548_472_328_192_u64, "text": null}), Some("1445880548472328192")),
+        (json!({"id": ""}), None),
+        (json!({"id": null}), None),
+        (json!({"id": "../../2/tweets"}), None),
+        (json!({"id": "-5"}), None),
+        (json!({"id": 1.5}), None),
+        (json!({"id": "12345678901234567890"}), None),
+        (json!({}), None),
+        (json!([]), None),
+        (json!(null), None),
+    ] {
+        let body = json!({"data": data, "errors": null}).to_string();
+        let upstream = Upstream::start(move |_, _| (201, body.clone().into_bytes()));
+        let folder = folder();
+        let draft = Draft { text: "Hola".into(), reply_to: None, media: vec![] };
+        match (destination(&upstream, &folder, "token").publish(&draft).await, id) {
+            (Ok(published), Some(id)) => assert_eq!(published.0, id),
+            (Err(PublishError::OutcomeUnknown(_)), None) => {}
+            other => panic!("{data}: {other:?}"),
+        }
+    }
+}
+
 // Media, and every body that is sent.
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
