@@ -78,7 +78,7 @@ impl Publisher {
         }
         self.write(job, JobEvent::PartAbsent { part }).await?;
         Ok(match error {
-            PublishError::Denied(denied) => self.denied(job, denied, not_sent),
+            PublishError::Denied(denied) => self.denied(job, &denied, not_sent),
             PublishError::ReplyRefused(_) => Halt::ReplyRefused(reason),
             PublishError::Duplicate(_) | PublishError::Refused(_) => {
                 Halt::Event(held(HoldKind::Refused, reason, None))
@@ -90,7 +90,7 @@ impl Publisher {
     }
 
     /// What becomes of the job and the account where the account may not act now.
-    pub(super) fn denied(&self, job: &Job, denied: Denied, put_back: PutBack) -> Halt {
+    pub(super) fn denied(&self, job: &Job, denied: &Denied, put_back: PutBack) -> Halt {
         let reason = denied.to_string();
         match denied {
             Denied::Blocked(_) => Halt::Blocked(put_back(reason.clone(), None), reason),
@@ -103,7 +103,7 @@ impl Publisher {
             }
             Denied::RateLimited { until, .. } => {
                 self.limited.set(self.limited.get().saturating_add(1));
-                let wait = self.pause(job, until);
+                let wait = self.pause(job, *until);
                 let until = Some(self.in_a(wait));
                 Halt::Event(if wait > SHORT {
                     held(HoldKind::Quota, reason, until)

@@ -38,7 +38,7 @@ impl Publisher {
         self.heard("lookup", started, shown.as_ref().err());
         let shown = match shown {
             Ok(shown) => shown,
-            Err(PublishError::Denied(denied)) => return Err(self.denied(job, denied, outcome_lost)),
+            Err(PublishError::Denied(denied)) => return Err(self.denied(job, &denied, outcome_lost)),
             Err(error) => return Err(self.not_known(job, error.to_string())),
         };
         let same: Vec<PostId> = shown

@@ -36,7 +36,7 @@ impl Publisher {
                     copied.push(id);
                     continue;
                 }
-                Err(CopyError::Denied(denied)) => return Err(self.denied(job, denied, not_sent)),
+                Err(CopyError::Denied(denied)) => return Err(self.denied(job, &denied, not_sent)),
                 Err(CopyError::Unavailable(why)) if job.attempt < COPIES => {
                     let not_before = Some(self.in_a(self.pause(job, None)));
                     return Err(Halt::Event(not_sent(format!("{name}: {why}"), not_before)));

@@ -26,7 +26,7 @@ impl Publisher {
                 self.verified.set(true);
                 Ok(())
             }
-            Err(PublishError::Denied(denied)) => Err(self.denied(job, denied, put_back)),
+            Err(PublishError::Denied(denied)) => Err(self.denied(job, &denied, put_back)),
             Err(error) => {
                 let reason = format!("nothing is published before it is known whose keys these are: {error}");
                 Err(Halt::Event(put_back(reason, Some(self.in_a(self.pause(job, None))))))

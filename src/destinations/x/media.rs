@@ -71,8 +71,8 @@ struct Uploaded {
 #[derive(Debug, PartialEq, Eq)]
 enum Processing {
     Ready,
-    /// To be asked again after this long.
-    Under(Duration),
+    /// X works on it; to be asked again after this long.
+    Pending(Duration),
     /// It cannot be, in X's words.
     Failed(String),
 }
@@ -118,7 +118,7 @@ impl Copier {
             match processing(uploaded.processing_info.as_ref()) {
                 Processing::Ready => return Ok(uploaded.id),
                 Processing::Failed(why) => return Err(missing(format!("X cannot use it: {why}"))),
-                Processing::Under(wait) => actix_rt::time::sleep(wait).await,
+                Processing::Pending(wait) => actix_rt::time::sleep(wait).await,
             }
             let query = [("command", "STATUS"), ("media_id", uploaded.id.as_str())];
             uploaded = self.uploaded(x.get("/2/media/upload", &query).await)?;
@@ -265,7 +265,7 @@ fn processing(info: Option<&Value>) -> Processing {
     }
     let seconds = info.get("check_after_secs").and_then(Value::as_u64).unwrap_or(1);
     let (least, most) = (SECONDS_BETWEEN_LOOKS.start(), SECONDS_BETWEEN_LOOKS.end());
-    Processing::Under(Duration::from_secs(seconds.clamp(*least, *most)))
+    Processing::Pending(Duration::from_secs(seconds.clamp(*least, *most)))
 }
 
 fn missing(why: impl Into<String>) -> CopyError {
@@ -347,15 +347,15 @@ mod tests {
     #[test]
     fn an_error_of_processing_ends_it_whatever_the_state_beside_it() {
         let failed = |words: &str| Processing::Failed(words.into());
-        let under = |seconds| Processing::Under(Duration::from_secs(seconds));
+        let pending = |seconds| Processing::Pending(Duration::from_secs(seconds));
         for (info, meaning) in [
             (json!({"state": "succeeded"}), Processing::Ready),
             (json!({"state": "succeeded", "error": null}), Processing::Ready),
-            (json!({"state": "pending", "check_after_secs": 3}), under(3)),
-            (json!({"state": "in_progress", "check_after_secs": 0}), under(1)),
-            (json!({"state": "in_progress", "check_after_secs": 86400}), under(15)),
-            (json!({"state": "in_progress", "check_after_secs": -1}), under(1)),
-            (json!({"state": null}), under(1)),
+            (json!({"state": "pending", "check_after_secs": 3}), pending(3)),
+            (json!({"state": "in_progress", "check_after_secs": 0}), pending(1)),
+            (json!({"state": "in_progress", "check_after_secs": 86400}), pending(15)),
+            (json!({"state": "in_progress", "check_after_secs": -1}), pending(1)),
+            (json!({"state": null}), pending(1)),
             (json!({"state": "failed"}), failed("no reason given")),
             (
                 json!({"state": "failed", "error": {"message": "Duration too long"}}),

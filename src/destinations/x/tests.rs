@@ -264,6 +264,55 @@ async fn an_answer_without_a_good_id_leaves_it_open_what_was_published() {
     }
 }
 
+#[actix_rt::test]
+async fn each_kind_of_refusal_is_its_own_for_a_post_and_for_a_picture() {
+    for (code, of_a_post, of_a_picture) in [
+        (326, "blocked", "blocked"),
+        (64, "blocked", "blocked"),
+        (185, "limited", "limited"),
+        (226, "limited", "limited"),
+        (89, "unauthorized", "unauthorized"),
+        (187, "duplicate", "missing"),
+        (433, "reply", "missing"),
+        (186, "refused", "missing"),
+        (131, "unknown", "unavailable"),
+    ] {
+        let body = json!({"errors": [{"code": code, "message": "X's words"}]}).to_string();
+        let upstream = Upstream::start(move |sent, _| match sent.path.as_str() {
+            "/original" => (200, PNG.to_vec()),
+            _ => (403, body.clone().into_bytes()),
+        });
+        let folder = folder();
+        let destination = destination(&upstream, &folder, "token");
+        let denied = |denied: &Denied| match denied {
+            Denied::Unauthorized(_) => "unauthorized",
+            Denied::Blocked(why) => {
+                assert!(why.contains("@town_es") && why.contains("mynah resume town_es"), "{why}");
+                "blocked"
+            }
+            Denied::RateLimited { .. } => "limited",
+        };
+        let draft = Draft { text: "Hola".into(), reply_to: None, media: vec![] };
+        let error = destination.publish(&draft).await.unwrap_err();
+        assert!(error.to_string().contains("X's words"), "{error}");
+        let kind = match &error {
+            PublishError::Denied(kind) => denied(kind),
+            PublishError::Duplicate(_) => "duplicate",
+            PublishError::ReplyRefused(_) => "reply",
+            PublishError::Refused(_) => "refused",
+            PublishError::OutcomeUnknown(_) => "unknown",
+            PublishError::Unavailable(_) => "unavailable",
+        };
+        assert_eq!(kind, of_a_post, "{code}");
+        let kind = match destination.copy(&medium(&upstream, "photo"), "").await.unwrap_err() {
+            CopyError::Denied(kind) => denied(&kind),
+            CopyError::Missing(_) => "missing",
+            CopyError::Unavailable(_) => "unavailable",
+        };
+        assert_eq!(kind, of_a_picture, "{code}");
+    }
+}
+
 // Media, and every body that is sent.
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
