@@ -62,7 +62,7 @@ impl XAuth {
             Self::User2(token) => vec!["user2", token.expose_secret()],
             Self::User1(keys) => {
                 let keys = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
-                std::iter::once("user1").chain(keys.map(|key| key.expose_secret())).collect()
+                std::iter::once("user1").chain(keys.map(SecretString::expose_secret)).collect()
             }
         };
         for part in std::iter::once(account.as_str()).chain(secrets) {
@@ -70,7 +70,8 @@ impl XAuth {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let start = hash.finalize().iter().take(8).fold(0, |start, byte| (start << 8) | u64::from(*byte));
+        format!("{start:016x}")
     }
 }
 

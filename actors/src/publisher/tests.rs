@@ -169,12 +169,15 @@ const MOST_CALLS: usize = 500;
 
 type Answer<T> = Box<dyn Fn(usize) -> T>;
 
+/// What becomes of a copy; one without an answer never ends.
+type Copying = Answer<Option<Result<Copied, CopyError>>>;
+
 /// An account that answers as it is told to; each answer is given how many calls of its kind came before.
 struct Account {
     verify: Answer<Result<(), PublishError>>,
     publish: Answer<Result<PostId, PublishError>>,
     recent: Answer<Result<Shown, PublishError>>,
-    copy: Answer<Option<Result<Copied, CopyError>>>,
+    copy: Copying,
     /// What was called, and when.
     calls: RefCell<Vec<(&'static str, Duration)>>,
     drafts: RefCell<Vec<Draft>>,
@@ -488,7 +491,7 @@ async fn the_waits_after_lost_answers_grow_although_each_lookup_finds_nothing() 
     let calls = town.account.calls.borrow();
     let posts: Vec<Duration> =
         calls.iter().filter(|(name, _)| *name == "publish").map(|(_, at)| *at).collect();
-    let waits: Vec<Duration> = posts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let waits: Vec<Duration> = posts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     assert!(waits.len() >= 10, "{waits:?}");
     for (number, wait) in (1..).zip(&waits) {
         let ceiling = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) }.ceiling(number);
@@ -690,7 +693,7 @@ async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
     tokio::time::pause();
     let missing = || CopyError::Missing("gone".into());
     let silent = || CopyError::Unavailable("no answer".into());
-    let worlds: [(Answer<Option<Result<Copied, CopyError>>>, usize); 2] =
+    let worlds: [(Copying, usize); 2] =
         [(Box::new(move |_| Some(Err(missing()))), 1), (Box::new(move |_| Some(Err(silent()))), 3)];
     for (copy, tries) in worlds {
         let town = Town::new(vec![job(1, 1)], Account { copy, ..Account::default() });

@@ -146,8 +146,8 @@ fn id_in(answer: &Value) -> Option<String> {
     is_number.then_some(id)
 }
 
-fn unusable(error: LedgerError) -> PublishError {
-    PublishError::Unavailable(error.to_string())
+fn unusable(LedgerError(why): LedgerError) -> PublishError {
+    PublishError::Unavailable(why)
 }
 
 #[async_trait(?Send)]

@@ -368,7 +368,7 @@ fn violations(schema: &Value, value: &Value, at: &str) -> Vec<String> {
             match schema["properties"].get(name) {
                 Some(schema) => wrong.extend(violations(schema, member, &format!("{at}.{name}"))),
                 None if schema["additionalProperties"] == false => {
-                    wrong.push(format!("{at}: {name} is not defined"))
+                    wrong.push(format!("{at}: {name} is not defined"));
                 }
                 None => {}
             }
