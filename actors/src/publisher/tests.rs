@@ -673,7 +673,8 @@ async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
     let mut town = Town::new(vec![job(1, 1)], account);
     town.account.until_called("copy").await;
     town.publisher.send(StopAsked::InOrder).await.unwrap();
-    assert_eq!(town.deaths.recv().await.unwrap().end, End::Finished);
+    let death = tokio::time::timeout(Duration::from_secs(30), town.deaths.recv()).await;
+    assert_eq!(death.expect("it does not wait for the copy").unwrap().end, End::Finished);
     let job = town.book.job(1);
     assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 0));
     assert_eq!(town.account.count("publish"), 0);
