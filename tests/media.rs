@@ -4,9 +4,11 @@
 
 mod support;
 
-use mynah_sandbox::{Endpoint, MediaKind, StoredPost, TimelineMedia, TimelinePost};
+use std::time::Duration;
+
+use mynah_sandbox::{Endpoint, MediaKind, Sandbox, StoredPost, TimelineMedia, TimelinePost};
 use serde_json::Value;
-use support::{Said, Town};
+use support::{PATIENCE, Said, Town};
 
 fn medium(kind: MediaKind, alt: Option<&str>, url: Option<&str>) -> TimelineMedia {
     TimelineMedia { kind, alt: alt.map(Into::into), url: url.map(Into::into) }
@@ -113,4 +115,22 @@ async fn an_upload_that_fails_in_passing_is_tried_again_and_never_blocks_the_wor
         assert_eq!(town.publications("es")[0].media.len(), media);
         assert_eq!(running.terminate(), Some(0));
     }
+}
+
+#[actix_rt::test]
+async fn stopping_does_not_wait_for_a_film_and_it_is_published_after_the_next_start() {
+    let film = vec![with("The goal of the match", vec![medium(MediaKind::Video, None, None)])];
+    let mut town = town(film, "").await;
+    town.settings = vec!["x.timeout=2m".into(), "shutdown.grace=4m".into()];
+    town.order_faults(r#"{"rules": [{"endpoint": "x.media_chunk", "fault": "hang", "nth": 2}]}"#);
+    let mut running = town.start(&["run"]);
+    let begun = |sandbox: &Sandbox| sandbox.count(Endpoint::MediaChunk).requests >= 2;
+    assert!(town.sandbox.until(PATIENCE, begun).await, "{}", town.log());
+    running.send_term();
+    assert!(running.ends_within(Duration::from_secs(20)), "{}", town.log());
+    assert_eq!(running.wait(), Some(0));
+    assert!(town.publications("es").is_empty());
+    town.order_faults(r#"{"rules": []}"#);
+    town.once().is_done();
+    assert_eq!(town.publications("es")[0].media.len(), 1);
 }

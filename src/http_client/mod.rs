@@ -175,8 +175,15 @@ pub struct Answer {
 impl Answer {
     /// An answer that nobody sent.
     pub(crate) fn made_up(status: u16, header: (&'static str, &str), body: &str) -> Self {
-        let name = awc::http::header::HeaderName::from_static(header.0);
-        let headers = HeaderMap::from_iter([(name, header.1.parse().unwrap())]);
+        Self::with_headers(status, &[(header.0, header.1.to_owned())], body)
+    }
+
+    /// The same with any number of headers.
+    pub(crate) fn with_headers(status: u16, headers: &[(&'static str, String)], body: &str) -> Self {
+        let named = |(name, value): &(&'static str, String)| {
+            (awc::http::header::HeaderName::from_static(name), value.parse().unwrap())
+        };
+        let headers = headers.iter().map(named).collect::<HeaderMap>();
         Self { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
     }
 }

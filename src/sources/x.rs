@@ -184,6 +184,10 @@ impl XSource {
             CallError::Refused(Refusal::RateLimited { reason, until }) => {
                 SourceError::RateLimited { reason, until }
             }
+            CallError::Refused(Refusal::Blocked(why)) => SourceError::Account(format!(
+                "the account whose keys read @{} may not act: {why}",
+                self.settings.account
+            )),
             CallError::Refused(Refusal::Unauthorized(why)) => {
                 let mend = match &self.settings.auth {
                     XAuth::App(_) => "set X_BEARER_TOKEN to the app's bearer token of today",

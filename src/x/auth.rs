@@ -6,6 +6,7 @@ use std::{fmt, num::NonZeroU64};
 use jiff::Timestamp;
 use oauth::{Builder, Credentials, HmacSha1, ParameterList};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 
 /// Credentials for X. Its `Debug` shows which kind they are and no more.
 #[derive(Clone)]
@@ -49,6 +50,28 @@ impl XAuth {
             Self::App(token) | Self::User2(token) => format!("Bearer {}", token.expose_secret()),
             Self::User1(keys) => keys.sign(method, url, query, now, None),
         }
+    }
+
+    /// What these credentials for `account` are known by where they may not be read: any other credentials, or another
+    /// account, have another fingerprint, and none leads back to the credentials.
+    pub fn fingerprint(&self, account: &str) -> String {
+        let mut hash = Sha256::new();
+        let account = account.to_ascii_lowercase();
+        let secrets = match self {
+            Self::App(token) => vec!["app", token.expose_secret()],
+            Self::User2(token) => vec!["user2", token.expose_secret()],
+            Self::User1(keys) => {
+                let keys = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
+                std::iter::once("user1").chain(keys.map(SecretString::expose_secret)).collect()
+            }
+        };
+        for part in std::iter::once(account.as_str()).chain(secrets) {
+            // With its length, so that no two lists of parts are the same bytes.
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let start = hash.finalize().iter().take(8).fold(0, |start, byte| (start << 8) | u64::from(*byte));
+        format!("{start:016x}")
     }
 }
 
@@ -126,6 +149,25 @@ mod tests {
             let header = published().sign(method, url, query, now, Some(nonce));
             let encoded = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
             assert!(header.contains(&format!("oauth_signature=\"{encoded}\"")), "{method} {url}: {header}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_changes_with_the_credentials_and_the_account_and_shows_neither() {
+        let user1 = |token: &str| XAuth::User1(Box::new(OAuth1 { token: token.into(), ..published() }));
+        let first = user1("abc").fingerprint("town_es");
+        assert_eq!(first, user1("abc").fingerprint("Town_ES"), "handles have no case");
+        assert!(first.len() == 16 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
+        let others = [
+            user1("abd").fingerprint("town_es"),
+            user1("abc").fingerprint("town_ca"),
+            XAuth::User2("abc".into()).fingerprint("town_es"),
+            XAuth::App("abc".into()).fingerprint("town_es"),
+            XAuth::User2("abca".into()).fingerprint("town_es"),
+        ];
+        for (number, other) in others.iter().enumerate() {
+            assert_ne!(*other, first);
+            assert!(!others[..number].contains(other), "{others:?}");
         }
     }
 

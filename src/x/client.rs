@@ -83,6 +83,12 @@ impl XClient {
         self.call(&request, |now| self.auth.header("POST", &url, &[], now)).await
     }
 
+    /// Has something done that the path alone names.
+    pub async fn post_without_body<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        let url = format!("{}{path}", self.base);
+        self.call(&Request::post(&url), |now| self.auth.header("POST", &url, &[], now)).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         request: &Request,

@@ -1,9 +1,14 @@
 //! What X's error answers mean. The status alone says little: an unknown account is a 200, a repeated post a 403, an
-//! empty purse a 402 or a 429.
+//! empty purse a 402 or a 429. An answer may carry a code of X's first API, the address of a problem type, or nothing but a
+//! sentence, so all three are read, in this order.
+
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::{clock::ahead, wire::Problem};
+use super::clock::ahead;
 use crate::{
     http_client::Answer,
     telemetry::outside::{brief, printable},
@@ -14,6 +19,8 @@ use crate::{
 pub enum Refusal {
     /// The credentials are wrong or were revoked, or may not do this.
     Unauthorized(String),
+    /// X locked or suspended the account; a person must see to it, as the reason says.
+    Blocked(String),
     /// Too many calls, or no credit or quota left.
     RateLimited {
         /// What X said.
@@ -31,64 +38,184 @@ pub enum Refusal {
     Trouble(String),
 }
 
+/// The kinds of refusals that a caller must tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unauthorized,
+    Locked,
+    Suspended,
+    RateLimited,
+    NoCredits,
+    UsageCapped,
+    Duplicate,
+    ReplyRefused,
+    Refused,
+    Trouble,
+}
+
 /// Reads an answer that is not a success.
 pub fn refusal(answer: &Answer) -> Refusal {
-    let problem: Option<Problem> = serde_json::from_slice(&answer.body).ok();
     let status = answer.status;
-    let Some(problem) = problem else {
-        let said = excerpt(answer);
+    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let Some(complaints) = body.as_ref().filter(|body| body.is_object()).map(Complaints::of) else {
+        let excerpt = excerpt(answer);
         return match status {
-            429 => rate_limited(answer, format!("X answers 429: {said}")),
-            401 => Refusal::Unauthorized(format!("X answers 401: {said}")),
+            429 => rate_limited(answer, format!("X answers 429: {excerpt}")),
+            401 => Refusal::Unauthorized(format!("X answers 401: {excerpt}")),
             // A guard before X, not X: it says nothing about the account.
-            _ => Refusal::Trouble(format!("X answers {status} with something that is no JSON: {said}")),
+            _ => Refusal::Trouble(format!("X answers {status} with something that is no JSON: {excerpt}")),
         };
     };
-    let sentence = format!("X answers {status}: {}", problem.sentence());
-    match (status, problem.kind()) {
-        (401, _) => Refusal::Unauthorized(sentence),
-        (403, "unsupported-authentication" | "oauth1-permissions" | "client-forbidden") => {
-            Refusal::Unauthorized(sentence)
+    let sentence = format!("X answers {status}: {}", brief(complaints.sentence()));
+    match complaints.kind(status) {
+        Kind::Unauthorized => Refusal::Unauthorized(sentence),
+        Kind::Locked => Refusal::Blocked(format!("{sentence}; log in to X as the account and unlock it")),
+        Kind::Suspended => {
+            Refusal::Blocked(format!("{sentence}; log in to X as the account and appeal the suspension"))
         }
-        (402, _) | (_, "credits" | "credits-depleted") => Refusal::RateLimited {
-            reason: format!("{sentence} (buy credits in X's developer console)"),
-            until: None,
-        },
-        (429, "usage-capped") => Refusal::RateLimited {
-            reason: format!(
-                "{sentence} ({} cap of the X plan)",
-                brief(problem.period.as_deref().unwrap_or("usage"))
-            ),
-            until: None,
-        },
-        (429, _) => rate_limited(answer, sentence),
-        (403, _) if problem.sentence().to_ascii_lowercase().contains("duplicate content") => {
-            Refusal::Duplicate(sentence)
+        Kind::RateLimited => rate_limited(answer, sentence),
+        Kind::NoCredits => {
+            let reason = format!("{sentence} (buy credits in X's developer console)");
+            Refusal::RateLimited { reason, until: None }
         }
-        // “Reply to this conversation is not allowed …”, “You attempted to reply to a Tweet that is deleted …”
-        (403, _) if problem.sentence().to_ascii_lowercase().contains("reply to") => {
-            Refusal::ReplyRefused(sentence)
+        Kind::UsageCapped => {
+            let period = complaints.period.unwrap_or("usage");
+            let reason = format!("{sentence} ({} cap of the X plan)", brief(period));
+            Refusal::RateLimited { reason, until: None }
         }
-        (400..=499, _) if status != 408 => Refusal::Refused(sentence),
-        _ => Refusal::Trouble(sentence),
+        Kind::Duplicate => Refusal::Duplicate(sentence),
+        Kind::ReplyRefused => Refusal::ReplyRefused(sentence),
+        Kind::Refused => Refusal::Refused(sentence),
+        Kind::Trouble => Refusal::Trouble(sentence),
     }
 }
 
-/// The latest of all moments that X names for a limit that is used up.
+/// What a body complains of in its own words, fit for a log.
+pub fn complaint_of(body: &Value) -> String {
+    brief(Complaints::of(body).sentence())
+}
+
+/// Everything that a body complains of. Members that are absent, null or of another type are passed over.
+#[derive(Default)]
+struct Complaints<'a> {
+    codes: Vec<u64>,
+    types: Vec<&'a str>,
+    /// The sentences, those that say most first.
+    sentences: Vec<&'a str>,
+    period: Option<&'a str>,
+}
+
+impl<'a> Complaints<'a> {
+    fn of(body: &'a Value) -> Self {
+        let mut complaints = Self::default();
+        for list in ["errors", "error"].into_iter().filter_map(|name| body.get(name)) {
+            match list.as_array() {
+                Some(list) => list.iter().for_each(|complaint| complaints.take(complaint)),
+                None => complaints.take(list),
+            }
+        }
+        complaints.take(body);
+        complaints
+    }
+
+    fn take(&mut self, complaint: &'a Value) {
+        let text = |name: &str| complaint.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let code = complaint.get("code");
+        self.codes.extend(code.and_then(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok())));
+        // The host that a type stands on changes; its last segment does not.
+        self.types.extend(text("type").and_then(|kind| kind.rsplit('/').next()));
+        let sentences = [text("detail"), text("message"), text("error_description"), complaint.as_str()];
+        self.sentences.extend(sentences.into_iter().flatten().chain(text("title")));
+        self.period = self.period.or(text("period"));
+    }
+
+    fn sentence(&self) -> &'a str {
+        self.sentences.first().copied().unwrap_or("no reason given")
+    }
+
+    fn kind(&self, status: u16) -> Kind {
+        // X may have acted, whatever else the answer says.
+        if !(400..=499).contains(&status) || status == 408 {
+            return Kind::Trouble;
+        }
+        let by_code = self.codes.iter().find_map(|code| kind_of_code(*code));
+        let by_type = || self.types.iter().find_map(|kind| kind_of_type(kind));
+        let by_sentence = || self.sentences.iter().find_map(|sentence| kind_of_sentence(sentence));
+        by_code.or_else(by_type).or_else(by_sentence).unwrap_or(match status {
+            401 => Kind::Unauthorized,
+            402 => Kind::NoCredits,
+            420 | 429 => Kind::RateLimited,
+            _ => Kind::Refused,
+        })
+    }
+}
+
+/// The codes of X's first API (developer.x.com, *Response codes*), which its second one still passes on.
+fn kind_of_code(code: u64) -> Option<Kind> {
+    Some(match code {
+        32 | 87 | 89 | 99 | 135 | 215 | 220 | 261 | 416 | 453 => Kind::Unauthorized,
+        64 => Kind::Suspended,
+        231 | 326 => Kind::Locked,
+        // 185 and 344 are limits of the day; 226 is what X takes for automated.
+        88 | 185 | 226 | 344 => Kind::RateLimited,
+        130 | 131 => Kind::Trouble,
+        187 => Kind::Duplicate,
+        385 | 433 => Kind::ReplyRefused,
+        186 => Kind::Refused,
+        _ => return None,
+    })
+}
+
+fn kind_of_type(kind: &str) -> Option<Kind> {
+    Some(match kind {
+        "unsupported-authentication" | "oauth1-permissions" | "client-forbidden" => Kind::Unauthorized,
+        "credits" | "credits-depleted" => Kind::NoCredits,
+        "usage-capped" => Kind::UsageCapped,
+        _ => return None,
+    })
+}
+
+/// What a sentence means that comes with neither a code nor a type of its own.
+fn kind_of_sentence(sentence: &str) -> Option<Kind> {
+    let sentence = sentence.to_lowercase();
+    let has = |words: &str| sentence.contains(words);
+    // Others may be locked or suspended, too.
+    let of_ours =
+        ["your account", "this account", "account is", "account has been", "your app", "application"];
+    let is_ours = of_ours.into_iter().any(has);
+    Some(match () {
+        // “Reply to this conversation is not allowed …”, “You attempted to reply to a Tweet that is deleted …”
+        () if has("reply to") || has("who can reply") => Kind::ReplyRefused,
+        () if is_ours && (has("suspended") || has("deactivated")) => Kind::Suspended,
+        () if is_ours && has("locked") => Kind::Locked,
+        () if has("duplicate content") || has("is a duplicate") || has("already said that") => {
+            Kind::Duplicate
+        }
+        () if has("creditsdepleted") || has("credits depleted") || has("any credits") => Kind::NoCredits,
+        () if (has("daily") && has("limit")) || has("rate limit") => Kind::RateLimited,
+        () if has("might be automated") => Kind::RateLimited,
+        () if has("could not authenticate") || has("expired token") || has("perform write actions") => {
+            Kind::Unauthorized
+        }
+        () => return None,
+    })
+}
+
+/// The latest of all moments to come that X names for a limit that is used up. One that is past says nothing.
 fn rate_limited(answer: &Answer, reason: String) -> Refusal {
     let number = |name: &str| answer.header(name)?.parse::<i64>().ok();
     // They are moments of X's clock.
     let ahead = ahead(answer);
+    let now = Timestamp::now();
     let named =
         ["x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour"].into_iter().filter_map(|limit| {
             (number(&format!("{limit}-remaining"))? <= 0).then_some(())?;
             let theirs = Timestamp::from_second(number(&format!("{limit}-reset"))?).ok()?;
             theirs.checked_sub(ahead).ok()
         });
-    let after = number("retry-after").and_then(|seconds| {
-        Timestamp::now().checked_add(std::time::Duration::from_secs(seconds.try_into().ok()?)).ok()
-    });
-    let until = named.chain(after).max();
+    let after = number("retry-after")
+        .and_then(|seconds| now.checked_add(std::time::Duration::from_secs(seconds.try_into().ok()?)).ok());
+    let until = named.chain(after).filter(|until| *until > now).max();
     Refusal::RateLimited { reason, until }
 }
 

@@ -505,10 +505,11 @@ impl Window {
             let mut jobs = line.jobs.iter();
             let Some((place, head)) = jobs.next() else { continue };
             // A hold has a limit of the whole account or of all engines for its reason, and is not the job's fault.
-            let fails = matches!(head.stage, Stage::Asleep(_)) && head.job.state != JobState::Held;
+            let is_held = head.job.state == JobState::Held;
+            let fails = matches!(head.stage, Stage::Asleep(_)) && !is_held;
             let known = held_back.is_some_and(|(known, _)| known == *place);
             // Who neither fails nor did is no trouble, whoever waits; looking for that would cost the whole line.
-            if !(fails || known) || line.blocked.is_some() || down(&head.job) {
+            if !(fails || known) || is_held || line.blocked.is_some() || down(&head.job) {
                 continue;
             }
             if !jobs.any(|(_, job)| job.stage == Stage::Ready) {

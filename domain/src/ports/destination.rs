@@ -9,6 +9,14 @@ use crate::{Media, PostId};
 /// An account that is published on.
 #[async_trait(?Send)]
 pub trait Destination {
+    /// Checks that the credentials belong to the account that the settings name. Called before anything is published with
+    /// them; an adapter that is billed for it remembers the result in the ledger for as long as the credentials stay the same.
+    ///
+    /// # Errors
+    /// [`Denied::Blocked`] where they belong to another account; otherwise it is not known whose they are. Nothing is ever
+    /// published by it.
+    async fn verify(&self) -> Result<(), PublishError>;
+
     /// Publishes one message and answers its id.
     ///
     /// # Errors
@@ -16,11 +24,11 @@ pub trait Destination {
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError>;
 
     /// Copies a medium to the network, with words on what it shows, and answers the name by which a draft can hold it.
-    /// Nothing is published by it.
+    /// Nothing is published by it, and it may be dropped at any point.
     ///
     /// # Errors
     /// See [`CopyError`].
-    async fn copy(&self, medium: &Media, alt: &str) -> Result<MediaId, CopyError>;
+    async fn copy(&self, medium: &Media, alt: &str) -> Result<Copied, CopyError>;
 
     /// The most media that one message may hold.
     fn max_media(&self) -> usize;
@@ -33,7 +41,7 @@ pub trait Destination {
     ///
     /// # Errors
     /// As for publishing, but nothing is ever published by it.
-    async fn recent(&self, since: &Since) -> Result<Vec<Recent>, PublishError>;
+    async fn recent(&self, since: &Since) -> Result<Shown, PublishError>;
 
     /// Whether a message that the account shows is what `draft` would have become.
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool;
@@ -43,20 +51,27 @@ pub trait Destination {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaId(pub String);
 
+/// A medium that was copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// Its name.
+    pub id: MediaId,
+    /// Why it has no alt text although it should have one.
+    pub undescribed: Option<String>,
+}
+
 /// A medium was not copied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CopyError {
     /// It cannot be, now or later: it is gone, too large, of a kind or from a place that is not taken, or was refused.
     #[error("{0}")]
     Missing(String),
-    /// Somebody did not answer, or asks for patience. A later try may go well.
-    #[error("{reason}")]
-    Later {
-        /// What happened.
-        reason: String,
-        /// When to try again, if somebody said so.
-        until: Option<Timestamp>,
-    },
+    /// Somebody did not answer; it may be tried again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The account may not do it now, whatever the medium is.
+    #[error(transparent)]
+    Denied(#[from] Denied),
 }
 
 /// What is to be published.
@@ -79,6 +94,15 @@ pub enum Since {
     Moment(Timestamp),
 }
 
+/// The messages that the account shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// Those that could be read, newest first. Each is on the account.
+    pub messages: Vec<Recent>,
+    /// Why there may be more. A message that is not in the list is known to be absent only where this is `None`.
+    pub gap: Option<String>,
+}
+
 /// A message that the account shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recent {
@@ -99,17 +123,9 @@ pub enum PublishError {
     /// The network says that the account said just this before: something may be on the account.
     #[error("{0}")]
     Duplicate(String),
-    /// The account's token is wrong or was revoked. Nothing was published.
-    #[error("{0}")]
-    Unauthorized(String),
-    /// Too many calls or no quota left. Nothing was published.
-    #[error("{reason}")]
-    RateLimited {
-        /// What the service said.
-        reason: String,
-        /// When to ask again, if it said so.
-        until: Option<Timestamp>,
-    },
+    /// The account may not do it now, whatever the message is. Nothing was published.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// It could not be reached. Nothing was published.
     #[error("{0}")]
     Unavailable(String),
@@ -119,4 +135,23 @@ pub enum PublishError {
     /// The message itself was refused. Nothing was published.
     #[error("{0}")]
     Refused(String),
+}
+
+/// The network does not let the account act, whatever it wants to do. Nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The credentials were refused. Networks refuse good ones now and then, so one refusal proves nothing.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The account is locked or suspended, or the credentials belong to another one: only a person can change that.
+    #[error("{0}")]
+    Blocked(String),
+    /// Too many calls or no quota left.
+    #[error("{reason}")]
+    RateLimited {
+        /// What the service said.
+        reason: String,
+        /// When to ask again, if it said so.
+        until: Option<Timestamp>,
+    },
 }

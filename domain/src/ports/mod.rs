@@ -10,7 +10,9 @@ pub mod ledger;
 pub mod source;
 
 pub use clock::{Clock, SystemClock};
-pub use destination::{CopyError, Destination, Draft, MediaId, PublishError, Recent, Since};
+pub use destination::{
+    Copied, CopyError, Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since,
+};
 pub use engine::{Engine, EngineError, Item, ItemError};
 pub use ledger::{Ledger, LedgerError};
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

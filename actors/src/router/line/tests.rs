@@ -215,6 +215,24 @@ fn one_that_keeps_nobody_waiting_is_never_overdue_nor_while_its_upstream_is_down
 }
 
 #[test]
+fn time_in_which_a_limit_holds_the_head_does_not_count_against_it() {
+    let mut window = with_a_sleeper(1);
+    let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, |_| false);
+    assert_eq!(overdue(&mut window, SECOND).1, Some(60 * SECOND));
+    window.wake(later(30 * SECOND));
+    let picked = window.pick_for_translation(&"t#1".into(), 1);
+    let hold = Hold { kind: HoldKind::Quota, reason: "limit".into(), until: Some(Timestamp::MAX) };
+    report(&mut window, &picked[0], JobEvent::Held(hold), JobState::Held);
+    let (none, next) = overdue(&mut window, 600 * SECOND);
+    assert!(none.is_empty() && next.is_none());
+    let back = JobEvent::HandedBack { not_before: Some(Timestamp::MAX), reason: "busy".into() };
+    report(&mut window, &picked[0], back, JobState::Queued);
+    let (none, next) = overdue(&mut window, 601 * SECOND);
+    assert!(none.is_empty(), "it counts from here");
+    assert_eq!(next, Some(60 * SECOND));
+}
+
+#[test]
 fn a_hold_for_a_person_leaves_the_line_and_one_with_a_moment_stays_in_it() {
     let mut window = window(&[("es", &[1, 2])]);
     let picked = window.pick_for_translation(&"t#1".into(), 2);

@@ -4,6 +4,13 @@
 //! A call whose answer never came is looked up among the account's own messages before anything is sent again. X has no
 //! idempotency key, so this is what stands between a lost answer and a double post.
 
+mod failure;
+mod lookup;
+mod media;
+#[cfg(test)]
+mod tests;
+mod verify;
+
 use std::{
     cell::Cell,
     rc::Rc,
@@ -12,19 +19,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use failure::{PutBack, held, not_sent};
 use leaky_bucket::RateLimiter;
-use log::{info, warn};
+use log::info;
 use mynah_domain::{
-    Hold, Job, JobEvent, JobState, MediaMissing, MediaPolicy, PostId, PostKind, Target,
+    Job, JobEvent, JobState, PostId, PostKind, Target,
     backoff::Backoff,
-    breaker::Heard,
     caps::Caps,
-    job::{HoldKind, Publication},
-    ports::{
-        Clock, CopyError, Destination, Draft, Ledger, LedgerError, MediaId, PublishError, Since,
-        ledger::Change,
-    },
+    job::HoldKind,
+    ports::{Clock, Destination, Draft, Ledger, LedgerError, PublishError, ledger::Change},
 };
 
 use crate::{
@@ -38,22 +41,6 @@ use crate::{
 
 /// The most jobs that are said in a row. After a crash in its middle each of them is looked up.
 const IN_A_ROW: usize = 64;
-
-/// How often a message that X calls a repetition is looked for before it is held as one.
-const LOOKS: u32 = 3;
-
-/// How often a medium is tried to be copied where somebody does not answer, before the post is said without it.
-const COPIES: u32 = 3;
-
-/// How far before the intent a lookup begins where the account had no message yet to begin from: more than this machine's
-/// clock may have been ahead when the intent was written.
-const SLACK: Duration = Duration::from_hours(24);
-
-/// A token is believed to be dead after this many refusals in a row: X refuses a good one now and then.
-const REFUSALS: u32 = 3;
-
-/// A limit that is used up for longer than this is a hold that people see, and not just another try.
-const SHORT: Duration = Duration::from_mins(1);
 
 /// How often and how much one account may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,8 +126,12 @@ pub struct Publisher {
     alive: Alive,
     parts: PublisherParts,
     destination: Rc<dyn Destination>,
+    /// Whether the credentials are known to belong to the account.
+    verified: Cell<bool>,
     /// How often the token was refused in a row.
     refusals: Cell<u32>,
+    /// How often a limit stood in the way since something was last published.
+    limited: Cell<u32>,
 }
 
 /// Why a job does not go on now.
@@ -172,7 +163,14 @@ impl From<LedgerError> for Halt {
 impl Publisher {
     /// A publisher on that destination.
     pub fn new(alive: Alive, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
-        Self { alive, parts, destination, refusals: Cell::new(0) }
+        Self {
+            alive,
+            parts,
+            destination,
+            verified: Cell::new(false),
+            refusals: Cell::new(0),
+            limited: Cell::new(0),
+        }
     }
 }
 
@@ -188,7 +186,12 @@ impl Core for Publisher {
             return Turn::Idle;
         }
         // Where there is a pace, a job is in hand only when its own token is there.
-        let most = if self.parts.bucket.is_some() { 1 } else { IN_A_ROW };
+        let most = match self.parts.bucket {
+            // Nothing may be begun before the credentials are verified: the first job comes with no intent on record.
+            _ if !self.verified.get() => 0,
+            Some(_) => 1,
+            None => IN_A_ROW,
+        };
         let room = match self.room(most).await {
             Ok(room) => room,
             Err(error) => return Turn::Fatal(error.to_string()),
@@ -207,7 +210,11 @@ impl Core for Publisher {
             ToSay::Nothing => Ok(Vec::new()),
             ToSay::Begun(jobs) => self.say_in_a_row(jobs, stop).await,
             ToSay::Alone(job) => {
-                let events = self.events_of(self.publish(job).await).await;
+                let published = match self.verify(job).await {
+                    Ok(()) => self.publish(job, stop).await,
+                    Err(halt) => Err(halt),
+                };
+                let events = self.events_of(published).await;
                 events.map(|events| vec![JobReport::new(job, events)])
             }
         };
@@ -285,7 +292,7 @@ impl Publisher {
 
     /// Says a job of one message that was begun.
     async fn say(&self, job: &Job) -> Result<PostId, Unsaid> {
-        self.permit().map_err(Unsaid::NotAllowed)?;
+        self.permit(not_sent).map_err(Unsaid::NotAllowed)?;
         self.try_call(&draft_of(job)).await.map_err(Unsaid::Failed)
     }
 
@@ -300,12 +307,12 @@ impl Publisher {
         halt.unwrap_or_else(|worse| worse)
     }
 
-    /// Whether the network may be called.
-    fn permit(&self) -> Result<(), Halt> {
+    /// Whether the network may be called; the job goes back with `put_back` where it may not.
+    fn permit(&self, put_back: PutBack) -> Result<(), Halt> {
         let network = self.destination.network();
         self.parts.upstreams.permit(network).map_err(|until| {
             let reason = format!("{network} has not answered lately and is left in peace for a while");
-            Halt::Event(JobEvent::NotSent { not_before: Some(self.at(until)), reason })
+            Halt::Event(put_back(reason, Some(self.at(until))))
         })
     }
 
@@ -319,7 +326,7 @@ impl Publisher {
     }
 
     /// Publishes every part that is not on the account yet; answers the events that end the job.
-    async fn publish(&self, job: &Job) -> Result<Vec<JobEvent>, Halt> {
+    async fn publish(&self, job: &Job, stop: &Stop) -> Result<Vec<JobEvent>, Halt> {
         let Some(translation) = &job.translation else {
             let reason = "it was ready without a translation; report this, and retry it".to_owned();
             return Err(Halt::Event(JobEvent::Failed { reason }));
@@ -341,10 +348,10 @@ impl Publisher {
                         remote_id
                     } else {
                         self.write(job, JobEvent::PartAbsent { part: number }).await?;
-                        self.send(job, number, &draft).await?
+                        self.send(job, number, &draft, stop).await?
                     }
                 }
-                None => self.send(job, number, &draft).await?,
+                None => self.send(job, number, &draft, stop).await?,
             };
             let sent = JobEvent::PartSent { part: number, remote_id: remote_id.clone() };
             if number as usize == last {
@@ -402,8 +409,8 @@ impl Publisher {
     }
 
     /// Sends a part; where it may not answer what it should, as the policy for threads says.
-    async fn send(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
-        match self.send_as(job, part, draft).await {
+    async fn send(&self, job: &Job, part: u32, draft: &Draft, stop: &Stop) -> Result<PostId, Halt> {
+        match self.send_as(job, part, draft, stop).await {
             Err(Halt::ReplyRefused(reason)) if draft.reply_to.is_some() => match self.parts.threads {
                 Threads::Chain => {
                     let reason = format!(
@@ -413,15 +420,16 @@ impl Publisher {
                 }
                 Threads::Standalone => {
                     info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part said on its own");
-                    self.send_as(job, part, &Draft { reply_to: None, ..draft.clone() }).await
+                    let draft = Draft { reply_to: None, ..draft.clone() };
+                    self.send_as(job, part, &draft, stop).await
                 }
             },
             sent => sent,
         }
     }
 
-    async fn send_as(&self, job: &Job, part: u32, draft: &Draft) -> Result<PostId, Halt> {
-        self.permit()?;
+    async fn send_as(&self, job: &Job, part: u32, draft: &Draft, stop: &Stop) -> Result<PostId, Halt> {
+        self.permit(not_sent)?;
         let now = self.parts.clock.now();
         let caps = self.parts.limits.caps;
         if caps != Caps::default() {
@@ -432,7 +440,7 @@ impl Publisher {
         }
         // Before the intent: nothing is published by it, and a lost answer costs no look at the account.
         let draft = &match part {
-            0 => Draft { media: self.media(job).await?, ..draft.clone() },
+            0 => Draft { media: self.media(job, stop).await?, ..draft.clone() },
             _ => draft.clone(),
         };
         self.write(job, JobEvent::PartBegun { part, text: draft.text.clone() }).await?;
@@ -453,208 +461,9 @@ impl Publisher {
         let answer = self.destination.publish(draft).await;
         failpoint::reach("x.post.after");
         self.heard("post", started, answer.as_ref().err());
+        if answer.is_ok() {
+            self.limited.set(0);
+        }
         answer
-    }
-
-    /// Copies the post's media to the network, as far as the target has them and they can be copied.
-    async fn media(&self, job: &Job) -> Result<Vec<MediaId>, Halt> {
-        let MediaPolicy::Copy { missing } = self.parts.target.media else { return Ok(Vec::new()) };
-        let alts = job.translation.as_ref().map_or(&[][..], |translation| &translation.alts);
-        let mut copied = Vec::new();
-        for (number, medium) in job.post.media.iter().take(self.destination.max_media()).enumerate() {
-            let alt = alts.get(number).map_or("", String::as_str);
-            let started = Instant::now();
-            // A film takes its time; each of its calls has a limit of its own.
-            let answer = self.alive.pulse().at_rest(self.destination.copy(medium, alt)).await;
-            self.alive.pulse().progress();
-            let kind = answer.as_ref().err().map(|error| match error {
-                CopyError::Missing(_) => "missing",
-                CopyError::Later { .. } => "unavailable",
-            });
-            self.parts.meter.called(self.destination.network(), "media", started.elapsed(), kind);
-            let why = match answer {
-                Ok(id) => {
-                    copied.push(id);
-                    continue;
-                }
-                Err(CopyError::Later { reason, until }) if until.is_some() || job.attempt < COPIES => {
-                    let later = self.in_a(self.backoff(job));
-                    let not_before = Some(until.map_or(later, |until| until.max(later)));
-                    let reason = format!("{} {}: {reason}", medium.kind, medium.key);
-                    return Err(Halt::Event(JobEvent::NotSent { not_before, reason }));
-                }
-                Err(error) => error.to_string(),
-            };
-            let reason = format!("{} {} cannot be copied: {why}", medium.kind, medium.key);
-            if missing == MediaMissing::Hold {
-                let reason =
-                    format!("{reason}; retry it, or set media_missing = \"publish\" to say it without");
-                return Err(Halt::Event(held(HoldKind::Media, reason, None)));
-            }
-            warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "said without a medium");
-        }
-        Ok(copied)
-    }
-
-    /// Takes note of how a call to the network went.
-    fn heard(&self, operation: &'static str, started: Instant, error: Option<&PublishError>) {
-        let network = self.destination.network();
-        let silent = matches!(error, Some(PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_)));
-        self.parts.upstreams.hear(network, if silent { Heard::Silence } else { Heard::Answer });
-        if !silent && !matches!(error, Some(PublishError::Unauthorized(_))) {
-            self.refusals.set(0);
-        }
-        self.parts.meter.called(network, operation, started.elapsed(), error.map(kind_of));
-    }
-
-    /// What a failed call means for the job. Where nothing was published, the intent is taken back first.
-    async fn after_error(
-        &self,
-        job: &Job,
-        part: u32,
-        draft: &Draft,
-        error: PublishError,
-    ) -> Result<Halt, Halt> {
-        let reason = error.to_string();
-        match error {
-            PublishError::OutcomeUnknown(_) => {
-                let not_before = Some(self.in_a(self.parts.settle));
-                return Ok(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
-            }
-            PublishError::Duplicate(_) => {
-                let begun = self.parts.ledger.publications(job.id).await?;
-                let begun = begun.iter().find(|begun| begun.part == part);
-                if let Some(begun) = begun
-                    && let Some(remote_id) = self.look_up(job, draft, begun).await?
-                {
-                    // It was this very message, sent by a try whose answer was lost: the next turn goes on behind it.
-                    self.write(job, JobEvent::PartSent { part, remote_id }).await?;
-                    return Ok(Halt::Event(JobEvent::NotSent { not_before: None, reason }));
-                }
-                if job.attempt < LOOKS {
-                    // It may be this message all the same, and the timeline late to show it.
-                    let not_before = Some(self.in_a(self.parts.settle + self.backoff(job)));
-                    return Ok(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
-                }
-            }
-            _ => {}
-        }
-        self.write(job, JobEvent::PartAbsent { part }).await?;
-        let later = self.in_a(self.backoff(job));
-        Ok(match error {
-            PublishError::Unauthorized(_) => self.refused(
-                |not_before| JobEvent::NotSent { not_before, reason: reason.clone() },
-                &reason,
-                job,
-            ),
-            PublishError::RateLimited { until: Some(until), .. } if until > self.in_a(SHORT) => {
-                Halt::Event(held(HoldKind::Quota, reason, Some(until)))
-            }
-            PublishError::RateLimited { until, .. } => {
-                let not_before = Some(until.map_or(later, |until| until.max(later)));
-                Halt::Event(JobEvent::NotSent { not_before, reason })
-            }
-            PublishError::ReplyRefused(_) => Halt::ReplyRefused(reason),
-            PublishError::Duplicate(_) | PublishError::Refused(_) => {
-                Halt::Event(held(HoldKind::Refused, reason, None))
-            }
-            PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_) => {
-                Halt::Event(JobEvent::NotSent { not_before: Some(later), reason })
-            }
-        })
-    }
-
-    /// The token was refused: tried again for a while, then believed. `event` is made with the moment of the next try.
-    fn refused(&self, event: impl Fn(Option<Timestamp>) -> JobEvent, reason: &str, job: &Job) -> Halt {
-        self.refusals.set(self.refusals.get() + 1);
-        if self.refusals.get() < REFUSALS {
-            return Halt::Event(event(Some(self.in_a(self.backoff(job)))));
-        }
-        Halt::Blocked(event(None), reason.to_owned())
-    }
-
-    fn backoff(&self, job: &Job) -> Duration {
-        self.parts.backoff.wait(job.attempt.max(1), fastrand::f64())
-    }
-
-    fn in_a(&self, wait: Duration) -> Timestamp {
-        self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
-    }
-
-    /// The time of day of a moment to come.
-    fn at(&self, moment: Instant) -> Timestamp {
-        self.in_a(moment.saturating_duration_since(Instant::now()))
-    }
-
-    /// Looks whether a message that was begun is on the account: the same text, since the intent, and not on record as
-    /// another publication.
-    async fn look_up(&self, job: &Job, draft: &Draft, begun: &Publication) -> Result<Option<PostId>, Halt> {
-        let network = self.destination.network();
-        if let Err(until) = self.parts.upstreams.permit(network) {
-            let reason = format!("{network} has not answered lately and is left in peace for a while");
-            return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before: Some(self.at(until)) }));
-        }
-        let since = match &begun.after {
-            Some(message) => Since::Message(message.clone()),
-            None => Since::Moment(begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN)),
-        };
-        failpoint::reach("x.lookup.before");
-        let started = Instant::now();
-        let shown = self.destination.recent(&since).await;
-        failpoint::reach("x.lookup.after");
-        self.heard("lookup", started, shown.as_ref().err());
-        let shown = match shown {
-            Ok(shown) => shown,
-            Err(PublishError::Unauthorized(reason)) => {
-                let event = |not_before| JobEvent::OutcomeLost { reason: reason.clone(), not_before };
-                return Err(self.refused(event, &reason, job));
-            }
-            Err(error) => {
-                warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason:% = error; "lookup failed and will be tried again");
-                let wait = self.parts.settle + self.backoff(job);
-                let until = match &error {
-                    PublishError::RateLimited { until, .. } => *until,
-                    _ => None,
-                };
-                let not_before = Some(self.in_a(wait).max(until.unwrap_or(Timestamp::MIN)));
-                return Err(Halt::Event(JobEvent::OutcomeLost { reason: error.to_string(), not_before }));
-            }
-        };
-        let same: Vec<PostId> = shown
-            .into_iter()
-            .filter(|message| self.destination.is_same(draft, message))
-            .map(|message| message.id)
-            .collect();
-        let on_record = self.parts.ledger.recorded(&self.parts.target.id, &same).await?;
-        // The oldest: what came after it would be the double.
-        let found = same.into_iter().rev().find(|id| !on_record.contains(id));
-        if found.is_none() && job.attempt <= 1 && self.is_fresh(begun) {
-            let reason = "it was sent a moment ago and may not show yet".to_owned();
-            let not_before = Some(self.in_a(self.parts.settle));
-            return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before }));
-        }
-        Ok(found)
-    }
-
-    /// Whether a message that was begun then may be on the account and not show yet. After a first look, time has passed
-    /// whatever the clock says, which may have been set.
-    fn is_fresh(&self, begun: &Publication) -> bool {
-        begun.intent_at.saturating_add(self.parts.settle).unwrap_or(Timestamp::MAX) > self.parts.clock.now()
-    }
-}
-
-fn held(kind: HoldKind, reason: String, until: Option<Timestamp>) -> JobEvent {
-    JobEvent::Held(Hold { kind, reason, until })
-}
-
-fn kind_of(error: &PublishError) -> &'static str {
-    match error {
-        PublishError::OutcomeUnknown(_) => "outcome_unknown",
-        PublishError::Duplicate(_) => "duplicate",
-        PublishError::Unauthorized(_) => "unauthorized",
-        PublishError::RateLimited { .. } => "rate_limited",
-        PublishError::Unavailable(_) => "unavailable",
-        PublishError::ReplyRefused(_) => "reply_refused",
-        PublishError::Refused(_) => "refused",
     }
 }

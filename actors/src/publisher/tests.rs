@@ -1,0 +1,709 @@
+//! A publisher with its router, an account that answers as it is told to, and a clock that stands still while there is
+//! anything to do: an hour of waiting takes no time, and every call has its moment.
+
+use std::{cell::RefCell, collections::BTreeMap, sync::Mutex};
+
+use actix::{Actor, Addr};
+use jiff::Timestamp;
+use mynah_domain::{
+    JobId, Media, MediaMissing, MediaPolicy, Post, Style, TargetId, TooLong, Translation,
+    breaker::BreakerPolicy,
+    caps::Spent,
+    filters::Filters,
+    job::Publication,
+    ports::{
+        Copied, CopyError, Denied, MediaId, Recent, Shown, Since,
+        ledger::{Advanced, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage, Recorded},
+    },
+    text::Masking,
+};
+use tokio::sync::{Notify, mpsc};
+
+use super::*;
+use crate::{
+    events::Feed,
+    router::{Blocked, RouterParts, RouterSettings, Unblock},
+    supervision::{
+        Board, Seat, Shell,
+        seat::{Death, End},
+        shell::StopAsked,
+    },
+};
+
+/// A ledger of one target's jobs in memory.
+struct Book {
+    jobs: Mutex<BTreeMap<JobId, Job>>,
+    clock: Arc<Watch>,
+}
+
+impl Book {
+    fn job(&self, id: i64) -> Job {
+        self.jobs.lock().unwrap()[&JobId(id)].clone()
+    }
+
+    fn states(&self) -> Vec<JobState> {
+        self.jobs.lock().unwrap().values().map(|job| job.state).collect()
+    }
+
+    fn take(&self, job: &mut Job, event: &JobEvent) {
+        match event {
+            JobEvent::LeasedForPublication | JobEvent::LeasedForTranslation => {
+                job.token += 1;
+                job.attempt += 1;
+            }
+            JobEvent::PartBegun { part, text } => job.publications.push(Publication {
+                part: *part,
+                text: text.clone(),
+                intent_at: self.clock.now(),
+                after: None,
+                remote_id: None,
+            }),
+            JobEvent::PartSent { part, remote_id } => {
+                job.attempt = 0;
+                for publication in job.publications.iter_mut().filter(|begun| begun.part == *part) {
+                    publication.remote_id = Some(remote_id.clone());
+                }
+            }
+            JobEvent::PartAbsent { part } => job.publications.retain(|begun| begun.part != *part),
+            JobEvent::Released { .. } => job.attempt = 0,
+            JobEvent::Untouched => job.attempt -= 1,
+            _ => {}
+        }
+    }
+}
+
+fn not_asked<T>() -> Result<T, LedgerError> {
+    Err(LedgerError("nobody asks this here".into()))
+}
+
+#[async_trait(?Send)]
+impl Ledger for Book {
+    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        let mut jobs = self.jobs.lock().unwrap();
+        let answers = changes.into_iter().map(|change| {
+            let job = jobs.get_mut(&change.job).unwrap();
+            if job.token != change.token {
+                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token });
+            }
+            for event in &change.events {
+                let Some(state) = job.state.after(event) else {
+                    let event = format!("{event:?}");
+                    return Err(ChangeError::Illegal { job: job.id, state: job.state, event });
+                };
+                job.state = state;
+                self.take(job, event);
+            }
+            Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
+        });
+        Ok(answers.collect())
+    }
+
+    async fn open_jobs(&self, _: &TargetId, after: Option<u64>, _: usize) -> Result<Vec<Job>, LedgerError> {
+        let jobs = self.jobs.lock().unwrap();
+        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(job.post.position) > after);
+        Ok(open.cloned().collect())
+    }
+
+    async fn recover(&self) -> Result<u64, LedgerError> {
+        Ok(0)
+    }
+    async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
+        Ok(self.job(job.0).publications)
+    }
+    async fn recorded(&self, _: &TargetId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+        Ok(Vec::new())
+    }
+    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
+        not_asked()
+    }
+    async fn to_reread(&self, _: &str, _: usize) -> Result<Vec<PostId>, LedgerError> {
+        not_asked()
+    }
+    async fn record(&self, _: RecordPage) -> Result<Recorded, LedgerError> {
+        not_asked()
+    }
+    async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
+        not_asked()
+    }
+    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<PostId>, LedgerError> {
+        not_asked()
+    }
+    async fn state_of(&self, _: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
+        not_asked()
+    }
+    async fn post(&self, _: &PostId) -> Result<Option<Post>, LedgerError> {
+        not_asked()
+    }
+    async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+    async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
+        not_asked()
+    }
+    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
+        not_asked()
+    }
+    async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
+        not_asked()
+    }
+    async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+        not_asked()
+    }
+}
+
+/// A clock on the wall that goes by the runtime's, which a test may stop.
+struct Watch(tokio::time::Instant);
+
+impl Clock for Watch {
+    fn now(&self) -> Timestamp {
+        noon() + self.0.elapsed()
+    }
+}
+
+fn noon() -> Timestamp {
+    "2026-11-26T12:00:00Z".parse().unwrap()
+}
+
+/// Calls after this many are never answered: a test must not run for ever where nobody waits.
+const MOST_CALLS: usize = 500;
+
+type Answer<T> = Box<dyn Fn(usize) -> T>;
+
+/// What becomes of a copy; one without an answer never ends.
+type Copying = Answer<Option<Result<Copied, CopyError>>>;
+
+/// An account that answers as it is told to; each answer is given how many calls of its kind came before.
+struct Account {
+    verify: Answer<Result<(), PublishError>>,
+    publish: Answer<Result<PostId, PublishError>>,
+    recent: Answer<Result<Shown, PublishError>>,
+    copy: Copying,
+    /// What was called, and when.
+    calls: RefCell<Vec<(&'static str, Duration)>>,
+    drafts: RefCell<Vec<Draft>>,
+    begun: tokio::time::Instant,
+    called: Notify,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            verify: Box::new(|_| Ok(())),
+            publish: Box::new(|before| Ok(PostId((before + 1).to_string()))),
+            recent: Box::new(|_| Ok(Shown::default())),
+            copy: Box::new(|before| Some(Ok(Copied { id: MediaId(before.to_string()), undescribed: None }))),
+            calls: RefCell::default(),
+            drafts: RefCell::default(),
+            begun: tokio::time::Instant::now(),
+            called: Notify::new(),
+        }
+    }
+}
+
+impl Account {
+    /// Takes note of a call; answers how many of its kind came before.
+    async fn call(&self, name: &'static str) -> usize {
+        let before = self.count(name);
+        if self.calls.borrow().len() >= MOST_CALLS {
+            std::future::pending::<()>().await;
+        }
+        self.calls.borrow_mut().push((name, self.begun.elapsed()));
+        self.called.notify_one();
+        before
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.calls.borrow().iter().filter(|(called, _)| *called == name).count()
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.calls.borrow().iter().map(|(name, _)| *name).collect()
+    }
+
+    /// How many calls came in the first `time`.
+    fn within(&self, time: Duration) -> usize {
+        self.calls.borrow().iter().filter(|(_, at)| *at <= time).count()
+    }
+
+    async fn until_called(&self, name: &str) {
+        while self.count(name) == 0 {
+            self.called.notified().await;
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Destination for Account {
+    async fn verify(&self) -> Result<(), PublishError> {
+        (self.verify)(self.call("verify").await)
+    }
+
+    async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
+        let before = self.call("publish").await;
+        self.drafts.borrow_mut().push(draft.clone());
+        (self.publish)(before)
+    }
+
+    async fn copy(&self, _: &Media, _: &str) -> Result<Copied, CopyError> {
+        match (self.copy)(self.call("copy").await) {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn max_media(&self) -> usize {
+        4
+    }
+
+    fn network(&self) -> &'static str {
+        "x"
+    }
+
+    async fn recent(&self, _: &Since) -> Result<Shown, PublishError> {
+        (self.recent)(self.call("recent").await)
+    }
+
+    fn is_same(&self, draft: &Draft, shown: &Recent) -> bool {
+        draft.text == shown.text
+    }
+}
+
+fn es() -> TargetId {
+    TargetId::new("x", "es")
+}
+
+/// A job that is translated, of a post with so many photos.
+fn job(number: i64, photos: usize) -> Job {
+    let medium = |photo: usize| Media {
+        key: format!("3_{photo}"),
+        kind: "photo".into(),
+        url: Some("https://example.com/a.jpg".into()),
+        alt: None,
+    };
+    let post = Post {
+        id: PostId(number.to_string()),
+        position: number.unsigned_abs(),
+        text: "Hello".into(),
+        language: None,
+        kind: PostKind::Original,
+        created_at: noon(),
+        media: (0..photos).map(medium).collect(),
+        versions: vec![],
+    };
+    let translation =
+        Translation { parts: vec![format!("Hola {number}")], engine: "test".into(), alts: vec![] };
+    Job {
+        id: JobId(number),
+        post: Arc::new(post),
+        target: es(),
+        state: JobState::Ready,
+        token: 1,
+        attempt: 0,
+        not_before: None,
+        translation: Some(translation),
+        publications: vec![],
+    }
+}
+
+/// A job whose translation is two messages.
+fn in_two_parts(number: i64) -> Job {
+    let parts = vec!["Hola".into(), "otra vez".into()];
+    let translation = Translation { parts, engine: "test".into(), alts: vec![] };
+    Job { translation: Some(translation), ..job(number, 0) }
+}
+
+/// A job of which a part was begun before, and nobody knows what became of it.
+fn unknown(number: i64) -> Job {
+    let begun = Publication {
+        part: 0,
+        text: format!("Hola {number}"),
+        intent_at: noon() - Duration::from_hours(1),
+        after: None,
+        remote_id: None,
+    };
+    Job { state: JobState::Unknown, publications: vec![begun], ..job(number, 0) }
+}
+
+struct Town {
+    book: Arc<Book>,
+    router: Addr<Router>,
+    account: Rc<Account>,
+    publisher: Addr<Shell<Publisher>>,
+    deaths: mpsc::UnboundedReceiver<Death>,
+}
+
+impl Town {
+    fn new(jobs: Vec<Job>, account: Account) -> Self {
+        let clock = Arc::new(Watch(account.begun));
+        let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
+        let book = Arc::new(Book { jobs: Mutex::new(jobs), clock: clock.clone() });
+        let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
+        // The breaker has a clock of its own.
+        let policy = BreakerPolicy { failures: u32::MAX, pause: backoff, trial: Duration::from_mins(1) };
+        let upstreams = Upstreams::new(policy, 4);
+        let pauses = Pauses::new([]);
+        let (sender, deaths) = mpsc::unbounded_channel();
+        let seat = |name: &str| Seat::new(name, 1, Board::default(), sender.clone());
+        let parts = RouterParts {
+            settings: RouterSettings {
+                queue: 100,
+                targets: vec![es()],
+                order_patience: Duration::from_hours(1000),
+                engines: vec!["test"],
+                patience: 3,
+            },
+            ledger: book.clone(),
+            upstreams: upstreams.clone(),
+            pauses: pauses.clone(),
+            clock: clock.clone(),
+            meter: Meter::default(),
+            feed: Feed::default(),
+        };
+        let router = Router::new(seat("router"), parts).start();
+        let link = Link::new();
+        link.point_at(router.clone());
+        let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
+        let parts = PublisherParts {
+            target: Target {
+                id: es(),
+                language: "es".parse().unwrap(),
+                account: "es".into(),
+                style: Style::default(),
+                masking: Masking::default(),
+                filters: Filters::default(),
+                media: MediaPolicy::Copy { missing: MediaMissing::Publish },
+                too_long: TooLong::Thread,
+                max_weighted_length: 280,
+            },
+            limits,
+            bucket: None,
+            threads: Threads::Chain,
+            settle: Duration::ZERO,
+            upstreams,
+            pauses,
+            router: link,
+            ledger: book.clone(),
+            backoff,
+            clock,
+            meter: Meter::default(),
+        };
+        let account = Rc::new(account);
+        let destination = account.clone();
+        let publisher = Shell::new(seat("publisher-es"), move |seat| {
+            Publisher::new(Alive::new(seat), parts, destination)
+        });
+        Self { book, router, account, publisher: publisher.start(), deaths }
+    }
+
+    /// Lets so much time pass.
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn blocked(&self) -> Option<String> {
+        self.router.send(Blocked).await.unwrap().0.remove(&es())
+    }
+
+    async fn resume(&self) {
+        assert!(self.router.send(Unblock { target: es() }).await.unwrap());
+        self.pass(Duration::from_secs(1)).await;
+    }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn lost<T>() -> Result<T, PublishError> {
+    Err(PublishError::OutcomeUnknown("no answer".into()))
+}
+
+fn limited(until: Option<&str>) -> Denied {
+    Denied::RateLimited { reason: "too many".into(), until: until.map(|until| until.parse().unwrap()) }
+}
+
+fn gap() -> Shown {
+    Shown { messages: vec![], gap: Some("X complains: try again".into()) }
+}
+
+#[actix_rt::test]
+async fn whatever_goes_wrong_again_and_again_is_tried_ever_less_often() {
+    tokio::time::pause();
+    let past = || limited(Some("2020-01-01T00:00:00Z"));
+    let now = || limited(Some("2026-11-26T12:00:00Z"));
+    let publish = |answer: fn() -> PublishError| Account {
+        publish: Box::new(move |_| Err(answer())),
+        ..Account::default()
+    };
+    let blind = |recent: Answer<Result<Shown, PublishError>>| Account {
+        publish: Box::new(|_| lost()),
+        recent,
+        ..Account::default()
+    };
+    let worlds: Vec<(&str, Account)> = vec![
+        (
+            "the answer is lost and nothing is found",
+            publish(|| PublishError::OutcomeUnknown("no answer".into())),
+        ),
+        ("the lookup has a gap", blind(Box::new(|_| Ok(gap())))),
+        ("the lookup gets no answer", blind(Box::new(|_| lost()))),
+        ("the lookup fails", blind(Box::new(|_| Err(PublishError::Unavailable("down".into()))))),
+        ("the lookup is refused", blind(Box::new(|_| Err(PublishError::Refused("no".into()))))),
+        ("the lookup is limited", blind(Box::new(move |_| Err(past().into())))),
+        ("it cannot be reached", publish(|| PublishError::Unavailable("down".into()))),
+        ("it is called a duplicate", publish(|| PublishError::Duplicate("again".into()))),
+        ("it is limited for no stated time", publish(|| limited(None).into())),
+        (
+            "it is limited until a moment in the past",
+            Account { publish: Box::new(move |_| Err(past().into())), ..Account::default() },
+        ),
+        (
+            "it is limited until now",
+            Account { publish: Box::new(move |_| Err(now().into())), ..Account::default() },
+        ),
+        ("the keys cannot be verified", Account { verify: Box::new(|_| lost()), ..Account::default() }),
+        (
+            "verifying is limited",
+            Account { verify: Box::new(move |_| Err(now().into())), ..Account::default() },
+        ),
+    ];
+    let one = worlds.into_iter().map(|(what, account)| (what, vec![job(1, 0)], account));
+    // The first of several is sent, and what comes behind it fails: in a row, or as the second part of one post.
+    let then_lost = |before| if before == 0 { Ok(PostId("1".into())) } else { lost() };
+    let behind = || Account { publish: Box::new(then_lost), ..Account::default() };
+    let several = [
+        ("the second of a row is lost", vec![job(1, 0), job(2, 0)], behind()),
+        ("the second part is lost", vec![in_two_parts(1)], behind()),
+    ];
+    for (what, jobs, account) in one.chain(several) {
+        let town = Town::new(jobs, Account { begun: tokio::time::Instant::now(), ..account });
+        town.pass(HOUR).await;
+        let (soon, all) = (town.account.within(Duration::from_secs(25)), town.account.calls.borrow().len());
+        // At the shortest, the waits are 0.5, 0.5, 1, 2, 4, 8 and 16 s, with a lookup and a try after each.
+        assert!((3..=16).contains(&soon), "{what}: {soon} calls in 25 s: {:?}", town.account.calls.borrow());
+        assert!(all <= 80, "{what}: {all} calls in an hour");
+    }
+}
+
+#[actix_rt::test]
+async fn the_waits_after_lost_answers_grow_although_each_lookup_finds_nothing() {
+    tokio::time::pause();
+    let account = Account { publish: Box::new(|_| lost()), ..Account::default() };
+    let town = Town::new(vec![job(1, 0)], account);
+    town.pass(HOUR).await;
+    let calls = town.account.calls.borrow();
+    let posts: Vec<Duration> =
+        calls.iter().filter(|(name, _)| *name == "publish").map(|(_, at)| *at).collect();
+    let waits: Vec<Duration> = posts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    assert!(waits.len() >= 10, "{waits:?}");
+    for (number, wait) in (1..).zip(&waits) {
+        let ceiling = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) }.ceiling(number);
+        assert!(*wait >= ceiling / 2, "wait {number} is {wait:?}: {waits:?}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
+    tokio::time::pause();
+    let far = || limited(Some("2100-01-01T00:00:00Z"));
+    let first = |before: usize| before == 0;
+    let worlds = [
+        (
+            "publishing",
+            vec![job(1, 0)],
+            Account {
+                publish: Box::new(
+                    move |before| if first(before) { Err(far().into()) } else { Ok(PostId("9".into())) },
+                ),
+                ..Account::default()
+            },
+        ),
+        (
+            "verifying",
+            vec![job(1, 0)],
+            Account {
+                verify: Box::new(move |before| if first(before) { Err(far().into()) } else { Ok(()) }),
+                ..Account::default()
+            },
+        ),
+        (
+            "looking up",
+            vec![unknown(1)],
+            Account {
+                recent: Box::new(
+                    move |before| if first(before) { Err(far().into()) } else { Ok(Shown::default()) },
+                ),
+                ..Account::default()
+            },
+        ),
+        (
+            "copying",
+            vec![job(1, 1)],
+            Account {
+                copy: Box::new(move |before| {
+                    let copied = Copied { id: MediaId("1".into()), undescribed: None };
+                    Some(if first(before) { Err(far().into()) } else { Ok(copied) })
+                }),
+                ..Account::default()
+            },
+        ),
+    ];
+    for (what, jobs, account) in worlds {
+        let town = Town::new(jobs, Account { begun: tokio::time::Instant::now(), ..account });
+        town.pass(HOUR * 23).await;
+        assert_ne!(town.book.job(1).state, JobState::Published, "{what}");
+        town.pass(HOUR * 2).await;
+        assert_eq!(town.book.job(1).state, JobState::Published, "{what}");
+    }
+}
+
+#[actix_rt::test]
+async fn nothing_is_published_before_it_is_known_whose_the_keys_are_and_it_is_asked_once() {
+    tokio::time::pause();
+    let verify = |before| if before < 3 { lost() } else { Ok(()) };
+    let account = Account { verify: Box::new(verify), ..Account::default() };
+    let town = Town::new((1..=10).map(|number| job(number, 0)).collect(), account);
+    town.pass(HOUR).await;
+    let names = town.account.names();
+    assert_eq!(names[..4], ["verify"; 4]);
+    assert_eq!(names[4..], ["publish"; 10]);
+    assert!(town.book.states().iter().all(|state| *state == JobState::Published));
+}
+
+#[actix_rt::test]
+async fn keys_of_another_account_block_it_and_are_verified_again_when_it_is_resumed() {
+    tokio::time::pause();
+    let anothers = "the keys for @es belong to @ca";
+    let verify = move |before| match before {
+        0 => Err(Denied::Blocked(anothers.into()).into()),
+        _ => Ok(()),
+    };
+    for (jobs, state) in [
+        (vec![job(1, 0), job(2, 0)], JobState::Ready),
+        // What may be on the account stays so, and is not looked for on another's.
+        (vec![unknown(1), job(2, 0)], JobState::Unknown),
+        (vec![job(1, 2)], JobState::Ready),
+    ] {
+        let account = Account { verify: Box::new(verify), ..Account::default() };
+        let town = Town::new(jobs, account);
+        town.pass(HOUR).await;
+        assert_eq!(town.account.names(), ["verify"]);
+        assert_eq!(town.blocked().await.as_deref(), Some(anothers));
+        assert_eq!(town.book.job(1).state, state);
+        town.resume().await;
+        assert_eq!(town.blocked().await, None);
+        assert!(town.book.states().iter().all(|state| *state == JobState::Published));
+        assert_eq!(town.account.count("verify"), 2);
+    }
+}
+
+#[actix_rt::test]
+async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
+    tokio::time::pause();
+    let locked = || Denied::Blocked("this account is locked".into());
+    let worlds = [
+        (
+            "publish",
+            vec![job(1, 0), job(2, 0)],
+            JobState::Ready,
+            Account { publish: Box::new(move |_| Err(locked().into())), ..Account::default() },
+        ),
+        (
+            "recent",
+            vec![unknown(1), job(2, 0)],
+            JobState::Unknown,
+            Account { recent: Box::new(move |_| Err(locked().into())), ..Account::default() },
+        ),
+        (
+            "copy",
+            vec![job(1, 3), job(2, 0)],
+            JobState::Ready,
+            Account { copy: Box::new(move |_| Some(Err(locked().into()))), ..Account::default() },
+        ),
+    ];
+    for (call, jobs, state, account) in worlds {
+        let town = Town::new(jobs, Account { begun: tokio::time::Instant::now(), ..account });
+        town.pass(HOUR).await;
+        assert_eq!(town.account.names(), ["verify", call]);
+        assert_eq!(town.blocked().await.as_deref(), Some("this account is locked"));
+        assert_eq!(town.book.states(), [state, JobState::Ready], "{call}");
+    }
+}
+
+#[actix_rt::test]
+async fn a_token_is_believed_to_be_dead_after_three_refusals_and_not_before() {
+    tokio::time::pause();
+    for (refusals, is_blocked) in [(2, false), (3, true)] {
+        let refused = || Denied::Unauthorized("401".into()).into();
+        let publish = move |before: usize| {
+            if before < refusals { Err(refused()) } else { Ok(PostId(before.to_string())) }
+        };
+        let town = Town::new(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+        town.pass(HOUR).await;
+        assert_eq!(town.blocked().await.is_some(), is_blocked);
+        let state = if is_blocked { JobState::Ready } else { JobState::Published };
+        assert_eq!(town.book.job(1).state, state);
+    }
+}
+
+#[actix_rt::test]
+async fn a_message_that_is_found_is_not_sent_again_although_the_list_has_a_gap() {
+    tokio::time::pause();
+    let found = Recent { id: PostId("77".into()), text: "Hola 1".into(), created_at: noon() };
+    let shown = Shown { messages: vec![found], gap: Some("X counts 2 messages and lists 1".into()) };
+    let account = Account { recent: Box::new(move |_| Ok(shown.clone())), ..Account::default() };
+    let town = Town::new(vec![unknown(1)], account);
+    town.pass(HOUR).await;
+    assert_eq!(town.account.names(), ["verify", "recent"]);
+    assert_eq!(town.book.job(1).publications[0].remote_id, Some(PostId("77".into())));
+}
+
+#[actix_rt::test]
+async fn what_is_not_found_in_a_list_with_a_gap_is_not_sent_until_the_list_is_whole() {
+    tokio::time::pause();
+    let recent = |before| Ok(if before < 5 { gap() } else { Shown::default() });
+    let town = Town::new(vec![unknown(1)], Account { recent: Box::new(recent), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(
+        town.account.names()[1..],
+        ["recent", "recent", "recent", "recent", "recent", "recent", "publish"]
+    );
+}
+
+#[actix_rt::test]
+async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
+    let account = Account { copy: Box::new(|_| None), ..Account::default() };
+    let mut town = Town::new(vec![job(1, 1)], account);
+    town.account.until_called("copy").await;
+    town.publisher.send(StopAsked::InOrder).await.unwrap();
+    let death = tokio::time::timeout(Duration::from_secs(30), town.deaths.recv()).await;
+    assert_eq!(death.expect("it does not wait for the copy").unwrap().end, End::Finished);
+    let job = town.book.job(1);
+    assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 0));
+    assert_eq!(town.account.count("publish"), 0);
+}
+
+#[actix_rt::test]
+async fn a_picture_without_its_alt_text_is_published_all_the_same() {
+    tokio::time::pause();
+    let copy = |_| Some(Ok(Copied { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
+    let town = Town::new(vec![job(1, 1)], Account { copy: Box::new(copy), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.account.drafts.borrow()[0].media, [MediaId("5".into())]);
+}
+
+#[actix_rt::test]
+async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
+    tokio::time::pause();
+    let missing = || CopyError::Missing("gone".into());
+    let silent = || CopyError::Unavailable("no answer".into());
+    let worlds: [(Copying, usize); 2] =
+        [(Box::new(move |_| Some(Err(missing()))), 1), (Box::new(move |_| Some(Err(silent()))), 3)];
+    for (copy, tries) in worlds {
+        let town = Town::new(vec![job(1, 1)], Account { copy, ..Account::default() });
+        town.pass(HOUR).await;
+        assert_eq!(town.account.count("copy"), tries);
+        assert!(town.account.drafts.borrow()[0].media.is_empty());
+    }
+}

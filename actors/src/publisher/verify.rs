@@ -1,0 +1,36 @@
+//! Verifies that the credentials belong to the target's account before anything is published with them.
+
+use std::time::Instant;
+
+use mynah_domain::{Job, ports::PublishError};
+
+use super::{
+    Halt, Publisher,
+    failure::{PutBack, not_sent, outcome_lost},
+};
+
+impl Publisher {
+    /// Verifies the credentials, once for each publisher that is built: other credentials come with another publisher.
+    pub(super) async fn verify(&self, job: &Job) -> Result<(), Halt> {
+        if self.verified.get() {
+            return Ok(());
+        }
+        let unanswered = job.publications.iter().any(|publication| publication.remote_id.is_none());
+        let put_back: PutBack = if unanswered { outcome_lost } else { not_sent };
+        self.permit(put_back)?;
+        let started = Instant::now();
+        let answer = self.destination.verify().await;
+        self.heard("verify", started, answer.as_ref().err());
+        match answer {
+            Ok(()) => {
+                self.verified.set(true);
+                Ok(())
+            }
+            Err(PublishError::Denied(denied)) => Err(self.denied(job, &denied, put_back)),
+            Err(error) => {
+                let reason = format!("nothing is published before it is known whose keys these are: {error}");
+                Err(Halt::Event(put_back(reason, Some(self.in_a(self.pause(job, None))))))
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Whose calls failed: turns X's refusals into errors that name the account and what a person has to do.
+
+use mynah_domain::ports::{CopyError, Denied, PublishError};
+
+use crate::x::{XAuth, client::CallError, problem::Refusal};
+
+/// The account that is published on, as errors name it.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    /// Its handle, without `@`.
+    pub(super) handle: String,
+    /// The environment variables that hold its keys.
+    pub(super) variables: String,
+}
+
+impl Account {
+    pub(super) fn new(handle: &str, auth: &XAuth) -> Self {
+        let name = handle.to_uppercase();
+        let variables = match auth {
+            XAuth::User2(_) | XAuth::App(_) => format!("X_{name}_OAUTH2_TOKEN"),
+            XAuth::User1(_) => format!("X_{name}_ACCESS_TOKEN and X_{name}_ACCESS_TOKEN_SECRET"),
+        };
+        Self { handle: handle.to_owned(), variables }
+    }
+
+    /// What a failed call means that was to publish, or to read what was published.
+    pub(super) fn publishing(&self, error: CallError) -> PublishError {
+        let refusal = match error {
+            CallError::Unreachable(why) => return PublishError::Unavailable(why),
+            CallError::NoAnswer(why) => return PublishError::OutcomeUnknown(why),
+            CallError::Refused(refusal) => refusal,
+        };
+        let Self { handle, variables } = self;
+        match refusal {
+            Refusal::Trouble(why) => PublishError::OutcomeUnknown(why),
+            Refusal::Duplicate(why) => PublishError::Duplicate(why),
+            Refusal::ReplyRefused(why) => PublishError::ReplyRefused(why),
+            Refusal::Refused(why) => PublishError::Refused(why),
+            Refusal::RateLimited { reason, until } => Denied::RateLimited { reason, until }.into(),
+            Refusal::Blocked(why) => {
+                Denied::Blocked(format!("@{handle} may not act: {why}, then run `mynah resume {handle}`")).into()
+            }
+            Refusal::Unauthorized(why) => Denied::Unauthorized(format!(
+                "X does not accept the keys of @{handle}: {why}; make new ones, set {variables}, and start again"
+            ))
+            .into(),
+        }
+    }
+
+    /// What a failed call means that was to copy a medium.
+    pub(super) fn copying(&self, error: CallError) -> CopyError {
+        match self.publishing(error) {
+            PublishError::Denied(denied) => denied.into(),
+            PublishError::Unavailable(why) | PublishError::OutcomeUnknown(why) => CopyError::Unavailable(why),
+            PublishError::Duplicate(why) | PublishError::ReplyRefused(why) | PublishError::Refused(why) => {
+                CopyError::Missing(format!("X does not take it: {why}"))
+            }
+        }
+    }
+}

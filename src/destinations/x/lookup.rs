@@ -1,0 +1,254 @@
+//! What the account shows since some message or moment, and whether that is all of it.
+//!
+//! A message that is not in a list may be on the account all the same: X leaves posts out, reports errors with a status of
+//! 200, and repeats pages. So the answer says what was read *and* whether anything may be missing; only where nothing may, a
+//! message that is not there may be sent again.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use mynah_domain::{
+    PostId,
+    ports::{Recent, Shown, Since},
+};
+use serde_json::{Value, value::to_raw_value};
+
+use crate::{
+    sources::x::rfc3339,
+    x::{
+        XClient,
+        client::CallError,
+        post::{self, Reading},
+        problem,
+        wire::Timeline,
+    },
+};
+
+/// The most pages that one lookup reads: 500 posts since the intent are more than any limit lets through.
+const PAGES: usize = 5;
+
+/// Reads the account's messages from `since` on.
+pub(super) async fn shown(client: &XClient, user: &str, since: &Since) -> Result<Shown, CallError> {
+    let path = format!("/2/users/{user}/tweets");
+    let window = Window::of(since);
+    let mut shown = Shown::default();
+    let mut tokens = BTreeSet::new();
+    let mut continuation: Option<String> = None;
+    for _ in 0..PAGES {
+        let mut query = vec![
+            ("max_results", "100"),
+            (window.parameter.0, window.parameter.1.as_str()),
+            ("tweet.fields", "created_at,entities,note_tweet"),
+        ];
+        if let Some(token) = &continuation {
+            query.push(("pagination_token", token));
+        }
+        let answer: Value = client.get(&path, &query).await?;
+        let Page { messages, next, gap } = window.read(&answer);
+        shown.messages.extend(messages);
+        shown.gap = shown.gap.or(gap);
+        let Some(token) = next else { return Ok(shown) };
+        if !tokens.insert(token.clone()) {
+            shown.gap.get_or_insert_with(|| "X answers with the same page again and again".into());
+            return Ok(shown);
+        }
+        continuation = Some(token);
+    }
+    shown.gap.get_or_insert_with(|| format!("X shows more than {PAGES} pages of messages since"));
+    Ok(shown)
+}
+
+/// The messages that are asked for.
+struct Window {
+    /// How X is asked for them.
+    parameter: (&'static str, String),
+    start: Start,
+}
+
+/// Where the window begins.
+enum Start {
+    /// Behind this post.
+    Post(u64),
+    Moment(Timestamp),
+    /// Nowhere that an answer could be held against.
+    Unknown,
+}
+
+/// What one page shows.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Page {
+    messages: Vec<Recent>,
+    /// How to ask for the next page.
+    next: Option<String>,
+    /// Why messages may be missing from it.
+    gap: Option<String>,
+}
+
+impl Window {
+    fn of(since: &Since) -> Self {
+        match since {
+            Since::Message(PostId(id)) => Self {
+                parameter: ("since_id", id.clone()),
+                start: id.parse().map_or(Start::Unknown, Start::Post),
+            },
+            Since::Moment(moment) => {
+                let second = rfc3339(*moment);
+                // X is asked for, and answers with, whole seconds.
+                let start = second.parse().map_or(Start::Unknown, Start::Moment);
+                Self { parameter: ("start_time", second), start }
+            }
+        }
+    }
+
+    fn holds(&self, position: u64, at: Timestamp) -> bool {
+        match self.start {
+            Start::Post(id) => position > id,
+            Start::Moment(moment) => at >= moment,
+            Start::Unknown => false,
+        }
+    }
+
+    fn read(&self, answer: &Value) -> Page {
+        let list = answer.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let listed = list.len();
+        // One that could not be written again would be missing from what is readable, and so a gap.
+        let data = list.iter().filter_map(|message| to_raw_value(message).ok()).collect();
+        let Reading { posts, unclear, oddities, .. } =
+            post::posts(&Timeline { data, ..Timeline::default() }, None);
+        let readable = posts.len() + unclear.len();
+        // Whether a message continues a thread changes nothing about its text.
+        let messages: Vec<Recent> = posts
+            .into_iter()
+            .chain(unclear.into_iter().map(|unclear| unclear.thread))
+            .filter(|post| self.holds(post.position, post.created_at))
+            .map(|post| Recent { id: post.id, text: post.text, created_at: post.created_at })
+            .collect();
+        let meta = answer.get("meta");
+        let next = meta.and_then(|meta| meta.get("next_token")).filter(|token| !token.is_null());
+        let gap = gap_in(answer, listed)
+            .or_else(|| oddities.into_iter().next())
+            .or_else(|| (readable < listed).then(|| "X shows a message that cannot be read".into()))
+            .or_else(|| {
+                let outside = messages.len() < readable;
+                outside.then(|| format!("X answers with messages from before its {}", self.parameter.0))
+            })
+            .or_else(|| {
+                let odd = next.is_some_and(|token| token.as_str().is_none_or(str::is_empty));
+                odd.then(|| "X names a next page that cannot be asked for".into())
+            });
+        let next = next.and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+        Page { messages, next, gap }
+    }
+}
+
+/// Why an answer does not say in full what is there: it must count what it lists, and complain of nothing.
+fn gap_in(answer: &Value, listed: usize) -> Option<String> {
+    let complaint = answer.get("errors").filter(|errors| match errors {
+        Value::Null => false,
+        Value::Array(errors) => !errors.is_empty(),
+        _ => true,
+    });
+    if complaint.is_some() {
+        return Some(format!("X complains: {}", problem::complaint_of(answer)));
+    }
+    if answer.get("data").is_some_and(|data| !data.is_array() && !data.is_null()) {
+        return Some("X answers with something that is no list".into());
+    }
+    let count = answer.get("meta").and_then(|meta| meta.get("result_count"));
+    match count.and_then(Value::as_u64) {
+        Some(count) if count == listed as u64 => None,
+        Some(count) => Some(format!("X counts {count} messages and lists {listed}")),
+        None => Some("X does not count its messages".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn post(id: u64) -> Value {
+        json!({"id": id.to_string(), "text": format!("Hola {id}"), "created_at": "2026-11-26T12:00:00.000Z"})
+    }
+
+    fn window() -> Window {
+        Window::of(&Since::Message(PostId("10".into())))
+    }
+
+    #[test]
+    fn absence_is_believed_only_from_an_answer_that_says_so_in_full() {
+        for whole in [
+            json!({"meta": {"result_count": 0}}),
+            json!({"meta": {"result_count": 0}, "data": []}),
+            json!({"meta": {"result_count": 0, "next_token": null}, "data": null, "errors": null}),
+            json!({"meta": {"result_count": 0, "previous_token": "a"}, "errors": []}),
+            json!({"meta": {"result_count": 2}, "data": [post(12), post(11)]}),
+        ] {
+            assert_eq!(window().read(&whole).gap, None, "{whole}");
+        }
+        let error = json!({"title": "Service Unavailable", "detail": "Try again."});
+        for partial in [
+            json!({}),
+            json!(null),
+            json!([]),
+            json!("ok"),
+            json!({"data": null}),
+            json!({"data": []}),
+            json!({"meta": null}),
+            json!({"meta": {}}),
+            json!({"meta": {"result_count": null}}),
+            json!({"meta": {"result_count": "0"}}),
+            json!({"meta": {"result_count": -1}}),
+            json!({"meta": {"result_count": 3}}),
+            json!({"meta": {"result_count": 0}, "data": [post(11)]}),
+            json!({"meta": {"result_count": 2}, "data": [post(11)]}),
+            json!({"meta": {"result_count": 0}, "data": {"odd": 1}, "errors": [error]}),
+            json!({"errors": [error]}),
+            json!({"meta": {"result_count": 0}, "errors": [error]}),
+            json!({"meta": {"result_count": 0}, "errors": [null]}),
+            json!({"meta": {"result_count": 0}, "errors": {"code": 131}}),
+            json!({"meta": {"result_count": 1}, "data": [post(11)], "errors": [error]}),
+            json!({"meta": {"result_count": 1}, "data": [{"text": "no id"}]}),
+            json!({"meta": {"result_count": 1}, "data": [null]}),
+            json!({"meta": {"result_count": 1}, "data": [post(10)]}),
+            json!({"meta": {"result_count": 2}, "data": [post(11), post(3)]}),
+            json!({"meta": {"result_count": 0, "next_token": ""}}),
+            json!({"meta": {"result_count": 0, "next_token": 7}}),
+        ] {
+            let page = window().read(&partial);
+            assert!(page.gap.is_some(), "{partial}: {page:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_is_shown_whatever_is_missing_beside_it() {
+        let page = json!({"meta": {"result_count": 9}, "data": [post(12), null, post(4)], "errors": [{"code": 131}]});
+        let Page { messages, gap, .. } = window().read(&page);
+        assert_eq!(messages.len(), 1, "and nothing from before the window");
+        assert_eq!((messages[0].id.0.as_str(), messages[0].text.as_str()), ("12", "Hola 12"));
+        assert!(gap.is_some());
+    }
+
+    #[test]
+    fn a_window_that_begins_at_a_moment_begins_at_its_second() {
+        let moment: Timestamp = "2026-11-26T12:00:00.750Z".parse().unwrap();
+        let page = |at: &str| json!({"meta": {"result_count": 1}, "data": [{"id": "9", "text": "Hola", "created_at": at}]});
+        for (at, inside) in [
+            ("2026-11-26T12:00:00.000Z", true),
+            ("2026-11-26T12:00:01.000Z", true),
+            ("2026-11-26T11:59:59.000Z", false),
+            ("2020-01-01T00:00:00.000Z", false),
+        ] {
+            let read = Window::of(&Since::Moment(moment)).read(&page(at));
+            assert_eq!((read.messages.len() == 1, read.gap.is_none()), (inside, inside), "{at}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_against_a_window_that_has_no_place() {
+        let odd = Window::of(&Since::Message(PostId("abc".into())));
+        let page = json!({"meta": {"result_count": 1}, "data": [post(11)]});
+        assert!(odd.read(&page).gap.is_some());
+    }
+}
