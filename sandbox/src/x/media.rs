@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     endpoint::Endpoint,
+    impolite,
     state::State,
     timeline::MediaKind,
     world::{Upload, UploadState},
@@ -103,8 +104,10 @@ pub(crate) async fn upload(
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let actor = auth::enter_as_user(&request, &state, Endpoint::MediaUpload)?;
-    let known = ["media_category", "media_type", "additional_owners", "shared"];
-    let form = Form::read(&request, &bytes, &known)?;
+    // Two keys that the specification had until August 2026, and that X took without a word.
+    let known = ["media_category", "additional_owners", "media_type", "shared"];
+    let known = if impolite::is_strict(&request) { &known[..2] } else { &known[..] };
+    let form = Form::read(&request, &bytes, known)?;
     let kind = kind_of(form.category()?);
     let media = form.media.as_deref().filter(|media| !media.is_empty());
     let media = media.ok_or_else(|| Problem::body("[$.media: is missing but it is required]"))?;

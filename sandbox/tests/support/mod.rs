@@ -24,7 +24,7 @@ pub(crate) async fn sandbox(config: SandboxConfig) -> Sandbox {
 }
 
 pub(crate) fn plan(rules: impl IntoIterator<Item = FaultRule>) -> FaultPlan {
-    FaultPlan { seed: 1, rules: rules.into_iter().collect() }
+    FaultPlan { seed: 1, rules: rules.into_iter().collect(), ..FaultPlan::default() }
 }
 
 /// An answer, read to its end.
