@@ -434,7 +434,8 @@ mod tests {
         assert_eq!(plan.rules[0], FaultRule::new(EndpointPattern::ALL, Fault::Status(503)));
         assert_eq!(plan.rules[1], FaultRule::new(Endpoint::Post, Fault::Hang));
         assert!(serde_json::from_str::<FaultPlan>(r#"{"rulez":[]}"#).is_err());
-        let plan: FaultPlan = serde_json::from_str(r#"{"profiles":["nulls","late"],"echo_bytes":9}"#).unwrap();
+        let plan: FaultPlan =
+            serde_json::from_str(r#"{"profiles":["nulls","late"],"echo_bytes":9}"#).unwrap();
         assert_eq!((&*plan.profiles, plan.echo_bytes), (&[Profile::Nulls, Profile::Late][..], Some(9)));
         assert!(serde_json::from_str::<FaultPlan>(r#"{"profiles":["rude"]}"#).is_err());
     }

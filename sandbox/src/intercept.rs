@@ -56,8 +56,7 @@ pub(crate) async fn intercept(
     if wait > Duration::ZERO {
         actix_rt::time::sleep(wait).await;
     }
-    let fault =
-        verdict.fault.or_else(|| impolite::fault(manners, endpoint, request.request(), &call.state));
+    let fault = verdict.fault.or_else(|| impolite::fault(manners, endpoint, request.request(), &call.state));
     let Some(fault) = fault else {
         let response = next.call(request).await?;
         return Ok(call.answer(response, None));

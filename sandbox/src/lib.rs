@@ -127,6 +127,11 @@ impl Sandbox {
         world.account(FOLLOWED).posts.iter().map(|post| (**post).clone()).collect()
     }
 
+    /// All versions of a post, oldest first: more than one where it was edited.
+    pub fn versions(&self, id: PostId) -> Vec<PostId> {
+        self.state.world().versions(id.0).to_vec()
+    }
+
     /// What was published on an account, oldest first; nothing if there is no such account.
     pub fn publications(&self, handle: &str) -> Vec<StoredPost> {
         let world = self.state.world();

@@ -102,7 +102,8 @@ fn fault_plan(order: &str) -> Result<FaultPlan, Failure> {
         Ok(profiles) => return Ok(FaultPlan::of_profiles(0, profiles)),
         Err(unknown) => unknown,
     };
-    let bad = |error: String| Failure::Usage(format!("--faults {order}: {error}; docs/sandbox.md has examples"));
+    let bad =
+        |error: String| Failure::Usage(format!("--faults {order}: {error}; docs/sandbox.md has examples"));
     match fs::read_to_string(order) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| bad(error.to_string())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -235,7 +236,11 @@ mod tests {
             ("echo, hostile", &[Profile::Echo, Profile::Hostile]),
             ("nulls,odd,edited,late,echo,hostile", &Profile::ALL),
         ] {
-            assert_eq!(fault_plan(order).unwrap(), FaultPlan::of_profiles(0, profiles.iter().copied()), "{order}");
+            assert_eq!(
+                fault_plan(order).unwrap(),
+                FaultPlan::of_profiles(0, profiles.iter().copied()),
+                "{order}"
+            );
         }
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plan.json");

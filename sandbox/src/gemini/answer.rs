@@ -28,7 +28,9 @@ pub(crate) fn answer(
         Some(GeminiFault::Overloaded) => return Err(GeminiProblem::of_status(503)),
         Some(GeminiFault::Internal) => return Err(GeminiProblem::of_status(500)),
         Some(GeminiFault::RetryNow) => return Err(GeminiProblem::retry_now()),
-        Some(GeminiFault::EmptyCandidates) => return Ok(envelope(model, asked, json!({"candidates": []}), 0)),
+        Some(GeminiFault::EmptyCandidates) => {
+            return Ok(envelope(model, asked, json!({"candidates": []}), 0));
+        }
         Some(GeminiFault::NullCandidates) => {
             return Ok(envelope(model, asked, json!({"candidates": null, "promptFeedback": null}), 0));
         }

@@ -32,7 +32,12 @@ const EMPTY: Habit = Habit::new(Profile::Late, "empty", 15);
 /// The longest that a publication stays hidden.
 const LONGEST: Duration = Duration::from_millis(600);
 
-pub(super) fn fault(manners: Manners, endpoint: Endpoint, request: &HttpRequest, state: &State) -> Option<Fault> {
+pub(super) fn fault(
+    manners: Manners,
+    endpoint: Endpoint,
+    request: &HttpRequest,
+    state: &State,
+) -> Option<Fault> {
     let turn = manners.turn;
     match endpoint {
         Endpoint::Post if manners.hits_call(DENIED) => Some(manners.choose(

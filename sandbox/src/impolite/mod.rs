@@ -56,8 +56,7 @@ pub enum Profile {
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 6] =
-        [Self::Nulls, Self::Odd, Self::Edited, Self::Late, Self::Echo, Self::Hostile];
+    pub const ALL: [Self; 6] = [Self::Nulls, Self::Odd, Self::Edited, Self::Late, Self::Echo, Self::Hostile];
 
     /// Its name in plans and on the command line.
     pub fn name(self) -> &'static str {
@@ -169,7 +168,12 @@ impl Manners {
 }
 
 /// The fault that a profile has for this call, if any.
-pub(crate) fn fault(manners: Manners, endpoint: Endpoint, request: &HttpRequest, state: &State) -> Option<Fault> {
+pub(crate) fn fault(
+    manners: Manners,
+    endpoint: Endpoint,
+    request: &HttpRequest,
+    state: &State,
+) -> Option<Fault> {
     if manners.active == 0 {
         return None;
     }

@@ -27,8 +27,12 @@ pub(super) fn fault(manners: Manners, endpoint: Endpoint) -> Option<Fault> {
     }
     let turn = manners.turn;
     if manners.hits_call(NOTHING) {
-        let answers =
-            [GeminiFault::NullParts, GeminiFault::NullCandidates, GeminiFault::NullContent, GeminiFault::NullText];
+        let answers = [
+            GeminiFault::NullParts,
+            GeminiFault::NullCandidates,
+            GeminiFault::NullContent,
+            GeminiFault::NullText,
+        ];
         return Some(Fault::Gemini(manners.choose(NOTHING, turn, answers)));
     }
     manners.hits_call(COUNTS).then(|| {
@@ -108,9 +112,16 @@ impl Kind {
             Self::Variant => &["bit_rate"],
             Self::User => &["description", "entities", "pinned_tweet_id", "protected", "url", "withheld"],
             Self::Meta => &["newest_id", "next_token", "oldest_id", "previous_token"],
-            Self::Problem => {
-                &["detail", "errors", "parameter", "resource_id", "resource_type", "section", "status", "value"]
-            }
+            Self::Problem => &[
+                "detail",
+                "errors",
+                "parameter",
+                "resource_id",
+                "resource_type",
+                "section",
+                "status",
+                "value",
+            ],
             Self::Upload => &["image", "media_key", "processing_info", "size", "video"],
         }
     }

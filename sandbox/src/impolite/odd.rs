@@ -18,6 +18,8 @@ const BY_ID: Habit = Habit::new(Profile::Odd, "by_id", 25);
 const NOWHERE: Habit = Habit::new(Profile::Odd, "nowhere", 60);
 /// Posts in whose place X shows a notice.
 const WITHHELD: Habit = Habit::new(Profile::Odd, "withheld", 50);
+/// Posts that are withheld in one country, and can be read here.
+const PARTLY: Habit = Habit::new(Profile::Odd, "partly_withheld", 40);
 /// Posts and objects in both vocabularies.
 const BOTH: Habit = Habit::new(Profile::Odd, "both", 6);
 /// Posts and objects in the new vocabulary alone.
@@ -188,12 +190,20 @@ impl Reshaping<'_> {
             }
             return;
         }
+        if asked("withheld") && self.manners.hits(PARTLY, stored.number) {
+            let withheld = json!({"copyright": false, "country_codes": ["DE"], "scope": null});
+            post.insert("withheld".into(), withheld);
+        }
         let words = post.get("text").and_then(Value::as_str).unwrap_or_default().split_whitespace().count();
         if words <= SHORT && post.contains_key("lang") && self.manners.hits(LANGUAGE, stored.number) {
             let wrong = ["es", "in", "tl", "ht", "und", "qst"];
             post.insert("lang".into(), json!(self.manners.choose(LANGUAGE, stored.number, wrong)));
         }
-        if fate.links_photo && stored.media.is_empty() && !post.contains_key("note_tweet") && asked("entities") {
+        if fate.links_photo
+            && stored.media.is_empty()
+            && !post.contains_key("note_tweet")
+            && asked("entities")
+        {
             link_photo(post);
         }
     }

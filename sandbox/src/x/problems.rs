@@ -247,8 +247,11 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         // Where X answers 200 all the same, it does so as with any answer.
-        let kind =
-            if self.status.is_success() { "application/json; charset=utf-8" } else { "application/problem+json" };
+        let kind = if self.status.is_success() {
+            "application/json; charset=utf-8"
+        } else {
+            "application/problem+json"
+        };
         HttpResponse::build(self.status).content_type(kind).body(self.body.to_string())
     }
 }

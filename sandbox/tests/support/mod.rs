@@ -2,6 +2,8 @@
 //! code.
 #![allow(dead_code, clippy::unwrap_used, reason = "test code: each binary uses a part of it, and may panic")]
 
+pub(crate) mod schema;
+
 use std::{
     io::{Read, Write},
     net::TcpStream,
