@@ -19,7 +19,9 @@ pub(crate) const LANGUAGES: [&str; 3] = ["es", "ca", "fr"];
 /// The photo that posts of the profile `odd` link to.
 const OTHERS_PHOTO: &str = "https://x.com/somebody_else/status/1/photo/1";
 
-/// No run may take longer than this to come to an end.
+/// The longest line that the log may have: far below what an error answer of the profile `echo` holds.
+const LINE_MOST: usize = 16 * 1024;
+/// How many runs it may take until everything is published.
 const RUNS_MOST: usize = 50;
 
 /// A town that has published so many posts, on a network that fails as `plan` has it.
@@ -35,7 +37,7 @@ pub(crate) async fn town(posts: usize, plan: &FaultPlan) -> Town {
 pub(crate) fn post(number: usize) -> TimelinePost {
     match number % 10 {
         0..=2 => TimelinePost::new(message(number)).in_thread(format!("thread-{}", number / 10)),
-        4 => TimelinePost::new(format!("Live now {number}!")),
+        4 => TimelinePost::new(format!("Live now {number}")),
         6 => TimelinePost::new(format!("{} https://example.com/{number}", message(number))),
         8 if number % 20 == 8 => TimelinePost {
             media: vec![TimelineMedia { kind: MediaKind::Photo, alt: Some(message(number)), url: None }],
@@ -165,6 +167,7 @@ impl Oracle {
     /// stand anywhere.
     pub(crate) fn check_but(&self, town: &Town, posts: usize, late: &BTreeSet<(String, usize)>) {
         let how = &self.how;
+        self.check_secrets(town);
         let jobs = self.check_ledger(town);
         for language in LANGUAGES {
             let account = account(language);
@@ -263,6 +266,27 @@ impl Oracle {
         }
     }
 
+    /// No token that an error answer repeated is kept, and no line of the log is as long as such an answer.
+    fn check_secrets(&self, town: &Town) {
+        let how = &self.how;
+        let log = town.log();
+        let longest = log.lines().map(str::len).max().unwrap_or_default();
+        assert!(longest <= LINE_MOST, "a line of the log has {longest} bytes: {how}");
+        let kept: Vec<(String, Vec<u8>)> = std::fs::read_dir(town.folder.path().join("data"))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.display().to_string(), std::fs::read(&path).unwrap()))
+            .chain([("the log".to_owned(), log.into_bytes())])
+            .collect();
+        for secret in LANGUAGES.iter().flat_map(|language| secrets(&account(language))) {
+            for (place, bytes) in &kept {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{secret} is in {place}: {how}");
+            }
+        }
+    }
+
     /// The ledger knows nothing that the source did not show, and everything that was published.
     fn check_ledger(&self, town: &Town) -> Vec<LedgerJob> {
         let jobs = jobs(town);
@@ -296,6 +320,19 @@ impl Oracle {
         finish(town, &self.how);
         self.check(town, posts + 1);
     }
+}
+
+/// What may not be kept of an account's credentials.
+fn secrets(account: &str) -> [String; 6] {
+    let keys = mynah_sandbox::credentials(account);
+    [
+        keys.consumer_secret,
+        keys.access_token,
+        keys.access_token_secret,
+        keys.user_bearer_token,
+        keys.app_bearer_token,
+        keys.gemini_api_key,
+    ]
 }
 
 /// The ids of all versions of a post.
