@@ -94,17 +94,17 @@ impl Watch {
     /// Why nothing moves, as the service has it.
     fn reason(&self, town: &Town) -> Option<String> {
         let log = town.log();
-        let since = self.moved_at - REASON_BEFORE;
-        let recent = log.lines().rev().take_while(|line| {
-            let moment = line.split_whitespace().next().and_then(|word| word.parse::<Timestamp>().ok());
-            moment.is_none_or(|moment| moment >= since)
-        });
-        recent
-            .filter(|line| REASONS.iter().any(|reason| line.contains(reason)))
-            .map(str::to_owned)
-            .next()
-            .or_else(|| unhealthy(&log))
+        explanation(&log, self.moved_at - REASON_BEFORE).map(str::to_owned).or_else(|| unhealthy(&log))
     }
+}
+
+/// The last line of a log from `since` on that explains why nothing moves.
+fn explanation(log: &str, since: Timestamp) -> Option<&str> {
+    let moment = |line: &str| line.split_whitespace().next().and_then(|word| word.parse::<Timestamp>().ok());
+    log.lines()
+        .rev()
+        .take_while(|line| moment(line).is_none_or(|moment| moment >= since))
+        .find(|line| REASONS.iter().any(|reason| line.contains(reason)))
 }
 
 /// How many jobs are in each state.
@@ -132,4 +132,28 @@ fn unhealthy(log: &str) -> Option<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     (!answer.starts_with("HTTP/1.1 200")).then_some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_reason_that_was_given_lately_explains_a_standstill() {
+        let since = "2026-11-26T12:00:00Z".parse().unwrap();
+        for (log, explained) in [
+            ("2026-11-26T12:00:01Z WARN  publisher to be tried again post=1 reason=503", true),
+            ("2026-11-26T12:00:01Z WARN  poller poll failed and will be tried again wait=30s", true),
+            ("2026-11-26T12:00:01Z WARN  upstreams upstream taken to be down; it is left in peace", true),
+            ("2026-11-26T12:00:01Z ERROR publisher publishing stops until a person mends the account", true),
+            ("2026-11-26T12:00:01Z WARN  a\n2026-11-26T12:00:02Z INFO  pauses paused what=x", true),
+            ("2026-11-26T12:00:01Z WARN  poller poll failed and will be tried again\nmynah: a verdict", true),
+            ("2026-11-26T11:59:59Z WARN  publisher to be tried again post=1 reason=503", false),
+            ("2026-11-26T12:00:01Z INFO  router published post=1", false),
+            ("2026-11-26T12:00:01Z INFO  stats stats jobs=3", false),
+            ("", false),
+        ] {
+            assert_eq!(explanation(log, since).is_some(), explained, "{log}");
+        }
+    }
 }
