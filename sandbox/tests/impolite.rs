@@ -462,12 +462,11 @@ async fn errors_echo_the_tokens_of_the_request_at_length() {
             assert!(answer.status >= 400);
             let error = answer.json();
             assert!(error["title"].is_string(), "it is still X's error: {error}");
-            match answer.text.contains(&secret) {
-                true => {
-                    echoed += 1;
-                    assert!(answer.text.len() > 256 * 1024, "{}", answer.text.len());
-                }
-                false => plain += 1,
+            if answer.text.contains(&secret) {
+                echoed += 1;
+                assert!(answer.text.len() > 256 * 1024, "{}", answer.text.len());
+            } else {
+                plain += 1;
             }
         }
     }
@@ -547,6 +546,7 @@ async fn an_answer_without_data_is_a_200() {
 
 #[actix_rt::test]
 async fn a_model_answers_beside_the_point_as_ordered() {
+    type Check = fn(&Value, Option<&str>) -> bool;
     let sandbox = impolite(0, &[]).await;
     let items =
         json!([{"id": "1", "target": "es", "text": "Hello ⟦0⟧"}, {"id": "2", "target": "es", "text": "Bye"}]);
@@ -557,7 +557,6 @@ async fn a_model_answers_beside_the_point_as_ordered() {
     let text = |body: &Value| {
         body.pointer("/candidates/0/content/parts/0/text").and_then(Value::as_str).map(str::to_owned)
     };
-    type Check = fn(&Value, Option<&str>) -> bool;
     let cases: [(GeminiFault, Check); 14] = [
         (GeminiFault::Fenced, |_, text| {
             text.is_some_and(|text| text.starts_with("```json\n[") && text.ends_with("]\n```"))
