@@ -121,6 +121,8 @@ struct LedgerJob {
     post: String,
     target: String,
     state: String,
+    /// Why it is held, failed or skipped.
+    reason: String,
 }
 
 impl Oracle {
@@ -173,9 +175,9 @@ impl Oracle {
             let account = account(language);
             let shown = town.publications(language);
             let target = format!("x:{account}");
-            let states: BTreeMap<&str, &str> =
-                jobs.iter().filter(|job| job.target == target).map(|job| (&*job.post, &*job.state)).collect();
-            self.check_numbers(town, posts, &account, &shown, &states);
+            let jobs: BTreeMap<&str, &LedgerJob> =
+                jobs.iter().filter(|job| job.target == target).map(|job| (&*job.post, job)).collect();
+            self.check_numbers(town, posts, &account, &shown, &jobs);
             // An edited post may come up again as the newest.
             let in_order: Vec<usize> = numbers(&shown)
                 .into_iter()
@@ -195,7 +197,7 @@ impl Oracle {
         posts: usize,
         account: &str,
         shown: &[StoredPost],
-        states: &BTreeMap<&str, &str>,
+        jobs: &BTreeMap<&str, &LedgerJob>,
     ) {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         for number in numbers(shown) {
@@ -205,8 +207,9 @@ impl Oracle {
         for number in 1..=posts {
             let count = counts.remove(&number).unwrap_or_default();
             let expected = self.expected(number);
-            let versions = ids_of(town, number);
-            let is_held = versions.iter().any(|id| matches!(states.get(&**id), Some(&("held" | "failed"))));
+            let versions: Vec<&LedgerJob> =
+                ids_of(town, number).iter().filter_map(|id| jobs.get(&**id).copied()).collect();
+            let is_held = versions.iter().any(|job| matches!(&*job.state, "held" | "failed"));
             let is_right = match expected {
                 Expected::Once => count == 1,
                 Expected::Never => count == 0,
@@ -214,8 +217,11 @@ impl Oracle {
                 Expected::Perhaps => count == 1 || (count == 0 && is_held),
             };
             if !is_right {
-                let states: Vec<_> = versions.iter().map(|id| (id, states.get(&**id))).collect();
                 let fate = self.fate(number);
+                let states: Vec<String> = versions
+                    .iter()
+                    .map(|job| format!("{} {}: {}", job.post, job.state, job.reason))
+                    .collect();
                 wrong.push(format!(
                     "post {number} is there {count} times, not {expected:?}: {states:?}, {fate:?}"
                 ));
@@ -357,6 +363,7 @@ fn jobs(town: &Town) -> Vec<LedgerJob> {
             post: text(job, "post"),
             target: text(job, "target"),
             state: text(job, "state"),
+            reason: text(job, "reason"),
         })
         .collect()
 }
