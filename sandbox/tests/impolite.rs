@@ -245,7 +245,7 @@ async fn odd_posts_are_odd_in_every_way_and_readable_by_id_unless_their_fate_is_
             saw(if readable { "read by its id" } else { "never read" }, true);
         }
         let ids = members(&body, "/data");
-        let oldest = ids.last().map(|post| post["id"].to_string().replace('"', "")).unwrap_or("0".into());
+        let oldest = ids.last().map_or("0".into(), |post| post["id"].to_string().replace('"', ""));
         until = format!("&until_id={oldest}");
     }
     for (what, count) in &seen {

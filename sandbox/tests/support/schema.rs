@@ -90,7 +90,7 @@ fn check_object(
             Some(_) if value.is_null() && !required.contains(&name) => {}
             Some(property) => check(property, value, &format!("{at}.{key}"), faults),
             None if schema["additionalProperties"] == false => {
-                faults.push(format!("{at}.{key} is not known"))
+                faults.push(format!("{at}.{key} is not known"));
             }
             None => {}
         }
