@@ -182,9 +182,9 @@ async fn faults(state: web::Data<State>) -> HttpResponse {
 
 async fn set_faults(state: web::Data<State>, body: web::Bytes) -> Result<HttpResponse, Refused> {
     let plan: FaultPlan = serde_json::from_slice(&body)?;
-    let rules = plan.rules.len();
+    let answer = json!({"rules": plan.rules.len(), "profiles": plan.profiles});
     state.set_faults(plan);
-    Ok(HttpResponse::Ok().json(json!({"rules": rules})))
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// What can be changed about an account; what is not given stays.

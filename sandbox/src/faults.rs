@@ -4,11 +4,15 @@
 //! A plan is a list of rules. For each request to a known endpoint every matching rule counts it; delays add
 //! up, and the first other rule that fires decides.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{endpoint::Endpoint, hash};
+use crate::{
+    endpoint::Endpoint,
+    hash,
+    impolite::{ECHO_BYTES, Fate, Manners, Profile},
+};
 
 /// Faults to order.
 ///
@@ -32,7 +36,32 @@ pub struct FaultPlan {
     /// Asked in order.
     #[serde(default)]
     pub rules: Vec<FaultRule>,
+    /// Kinds of impoliteness, each at its own rate. They show in calls that no rule decides.
+    #[serde(default)]
+    pub profiles: Vec<Profile>,
+    /// How many bytes an error answer of the profile `echo` has at least; 256 KiB unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo_bytes: Option<usize>,
 }
+
+impl FaultPlan {
+    /// A plan of nothing but profiles.
+    pub fn of_profiles(seed: u64, profiles: impl IntoIterator<Item = Profile>) -> Self {
+        Self { seed, profiles: profiles.into_iter().collect(), ..Self::default() }
+    }
+
+    /// What the profiles do to the followed account's post with this [number](crate::StoredPost::number).
+    pub fn fate(&self, number: u64) -> Fate {
+        Fate::of(self.manners(), number)
+    }
+
+    fn manners(&self) -> Manners {
+        Manners::new(self.seed, &self.profiles, self.echo_bytes.unwrap_or(ECHO_BYTES).min(ECHO_MOST))
+    }
+}
+
+/// The longest error answer that can be ordered.
+const ECHO_MOST: usize = 16 * 1024 * 1024;
 
 /// One way to fail, and for which requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -174,6 +203,32 @@ pub enum XFault {
     Oauth1Permissions,
     /// 403 the app is not attached to a project.
     ClientNotEnrolled,
+    /// 429 with a reset an hour ago.
+    ResetPast,
+    /// 429 with a reset now, and `retry-after: 0`.
+    ResetNow,
+    /// 429 with a reset in the year 2100.
+    ResetFar,
+    /// 429 with a reset in the year 2100, of a limit that is not used up.
+    ResetUnused,
+    /// 403 code 185: the account is over its daily limit of updates.
+    DailyUpdates,
+    /// 403 code 344: the account is over its daily limit for posting.
+    DailyLimit,
+    /// 403 code 226: the request looks automated.
+    Automated,
+    /// 403 code 326: the account is locked until a person unlocks it.
+    Locked,
+    /// 403 code 64: the account is suspended.
+    Suspended,
+    /// 200 with `errors` and no `data`.
+    ErrorsOnly,
+    /// 200 with `errors`, no `data`, and a `result_count` of 0.
+    ErrorsAndNoResults,
+    /// 200 with an empty object.
+    EmptyObject,
+    /// 400 for a `pagination_token` that has expired.
+    ExpiredToken,
 }
 
 /// The ways in which a model misbehaves.
@@ -218,6 +273,36 @@ pub enum GeminiFault {
     Overloaded,
     /// 500 INTERNAL.
     Internal,
+    /// A fence around the JSON, and nothing else.
+    Fenced,
+    /// `{"items": [...]}` in place of the list.
+    ItemsObject,
+    /// `candidates: []`.
+    EmptyCandidates,
+    /// No id is one of those sent.
+    WrongIds,
+    /// Control characters in the texts.
+    ControlCharacters,
+    /// Characters in the texts that turn the direction of writing.
+    DirectionMarks,
+    /// Counts below zero in `usageMetadata`.
+    NegativeCounts,
+    /// 429 with a `RetryInfo` of zero seconds.
+    RetryNow,
+    /// `parts: null`.
+    NullParts,
+    /// `candidates: null`.
+    NullCandidates,
+    /// `content: null`.
+    NullContent,
+    /// A part with `text: null`.
+    NullText,
+    /// Counts that are null in `usageMetadata`.
+    NullCounts,
+    /// Counts that are strings in `usageMetadata`, as Google's JSON may write them.
+    QuotedCounts,
+    /// `usageMetadata: null`, and null for all that is not set.
+    NullUsage,
 }
 
 /// What the plan decided for one request.
@@ -227,6 +312,8 @@ pub(crate) struct Verdict {
     pub(crate) delay: Duration,
     /// The fault, if one fired.
     pub(crate) fault: Option<Fault>,
+    /// How impolite the answer is.
+    pub(crate) manners: Manners,
 }
 
 /// A plan and how often its rules have been asked.
@@ -234,6 +321,8 @@ pub(crate) struct Verdict {
 pub(crate) struct Faults {
     plan: FaultPlan,
     tallies: Vec<Tally>,
+    manners: Manners,
+    calls: HashMap<Endpoint, u64>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -245,7 +334,8 @@ struct Tally {
 impl Faults {
     pub(crate) fn new(plan: FaultPlan) -> Self {
         let tallies = vec![Tally::default(); plan.rules.len()];
-        Self { plan, tallies }
+        let manners = plan.manners();
+        Self { plan, tallies, manners, calls: HashMap::new() }
     }
 
     pub(crate) fn plan(&self) -> &FaultPlan {
@@ -254,7 +344,9 @@ impl Faults {
 
     /// Draws for one request.
     pub(crate) fn draw(&mut self, endpoint: Endpoint) -> Verdict {
-        let mut verdict = Verdict::default();
+        let call = self.calls.entry(endpoint).or_default();
+        *call += 1;
+        let mut verdict = Verdict { manners: self.manners.for_call(endpoint, *call), ..Verdict::default() };
         for (index, (rule, tally)) in self.plan.rules.iter().zip(&mut self.tallies).enumerate() {
             if !rule.endpoint.matches(endpoint) {
                 continue;
@@ -294,10 +386,10 @@ mod tests {
     #[test]
     fn the_nth_request_alone_fails() {
         let rule = FaultRule::new(Endpoint::Post, Fault::Status(503)).nth(2);
-        let mut faults = Faults::new(FaultPlan { seed: 0, rules: vec![rule] });
+        let mut faults = Faults::new(FaultPlan { rules: vec![rule], ..FaultPlan::default() });
         let fired: Vec<bool> = (0..3).map(|_| faults.draw(Endpoint::Post).fault.is_some()).collect();
         assert_eq!(fired, [false, true, false]);
-        assert_eq!(faults.draw(Endpoint::Timeline), Verdict::default());
+        assert_eq!(faults.draw(Endpoint::Timeline).fault, None);
     }
 
     #[test]
@@ -305,6 +397,7 @@ mod tests {
         let plan = FaultPlan {
             seed: 42,
             rules: vec![FaultRule::new(EndpointPattern::ALL, Fault::Hang).probability(0.3)],
+            ..FaultPlan::default()
         };
         let draw = |plan: &FaultPlan| {
             let mut faults = Faults::new(plan.clone());
@@ -319,12 +412,12 @@ mod tests {
     #[test]
     fn delays_add_up_and_leave_the_fault_to_others() {
         let mut faults = Faults::new(FaultPlan {
-            seed: 0,
             rules: vec![
                 FaultRule::new(EndpointPattern::ALL, Fault::DelayMs(10)),
                 FaultRule::new(Endpoint::Post, Fault::DropAfterAct).count(1),
                 FaultRule::new(Endpoint::Post, Fault::DelayMs(5)),
             ],
+            ..FaultPlan::default()
         });
         let first = faults.draw(Endpoint::Post);
         assert_eq!(first.delay, Duration::from_millis(15));
@@ -341,5 +434,9 @@ mod tests {
         assert_eq!(plan.rules[0], FaultRule::new(EndpointPattern::ALL, Fault::Status(503)));
         assert_eq!(plan.rules[1], FaultRule::new(Endpoint::Post, Fault::Hang));
         assert!(serde_json::from_str::<FaultPlan>(r#"{"rulez":[]}"#).is_err());
+        let plan: FaultPlan =
+            serde_json::from_str(r#"{"profiles":["nulls","late"],"echo_bytes":9}"#).unwrap();
+        assert_eq!((&*plan.profiles, plan.echo_bytes), (&[Profile::Nulls, Profile::Late][..], Some(9)));
+        assert!(serde_json::from_str::<FaultPlan>(r#"{"profiles":["rude"]}"#).is_err());
     }
 }

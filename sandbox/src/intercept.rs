@@ -8,9 +8,9 @@ use std::{
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
-    body::{BoxBody, to_bytes},
+    body::{BoxBody, MessageBody as _, to_bytes},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
     middleware::Next,
     web,
 };
@@ -19,9 +19,10 @@ use jiff::Timestamp;
 use crate::{
     connection::Connection,
     endpoint::Endpoint,
-    faults::Fault,
+    faults::{Fault, XFault},
     gemini::GeminiProblem,
-    limits::Readings,
+    impolite::{self, Manners},
+    limits::{Reading, Readings},
     requests::{RequestRecord, without_keys},
     state::State,
     x::{self, Seen, now_ms, problems::Problem},
@@ -31,6 +32,9 @@ use crate::{
 const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a \
 moment...</title></head><body>\
     <h1>Checking if the site connection is secure</h1></body></html>";
+
+/// The first second of the year 2100, in Unix seconds.
+const YEAR_2100: u64 = 4_102_444_800;
 
 pub(crate) async fn intercept(
     request: ServiceRequest,
@@ -42,14 +46,18 @@ pub(crate) async fn intercept(
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return next.call(request).await;
     };
-    let call = Call::begin(&request, endpoint, state);
+    let mut call = Call::begin(&request, endpoint, state);
     let verdict = call.state.faults().draw(endpoint);
+    let manners = verdict.manners;
+    call.manners = manners;
+    request.extensions_mut().insert(manners);
     let latency = if endpoint.is_gemini() { call.state.gemini_latency } else { call.state.x_latency };
     let wait = latency + verdict.delay;
     if wait > Duration::ZERO {
         actix_rt::time::sleep(wait).await;
     }
-    let Some(fault) = verdict.fault else {
+    let fault = verdict.fault.or_else(|| impolite::fault(manners, endpoint, request.request(), &call.state));
+    let Some(fault) = fault else {
         let response = next.call(request).await?;
         return Ok(call.answer(response, None));
     };
@@ -57,7 +65,7 @@ pub(crate) async fn intercept(
     let instead = match fault {
         Fault::Status(code) => Some(problem(endpoint, code)),
         Fault::X(_) if endpoint.is_gemini() => Some(problem(endpoint, 500)),
-        Fault::X(problem) => Some(Problem::ordered(problem).error_response()),
+        Fault::X(problem) => Some(ordered(problem)),
         Fault::HtmlPage => Some(bot_guard()),
         Fault::Hang => return call.hang(request.request(), fault).await,
         Fault::DropConnection => {
@@ -71,9 +79,8 @@ pub(crate) async fn intercept(
         _ => None,
     };
     if let Some(response) = instead {
-        if matches!(fault, Fault::Status(429)) {
-            let spent = call.spent();
-            request.extensions_mut().insert(spent);
+        if let Some(readings) = call.readings_of(fault) {
+            request.extensions_mut().insert(readings);
         }
         return Ok(call.answer(request.into_response(response), Some(fault)));
     }
@@ -106,6 +113,14 @@ fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
     }
 }
 
+fn ordered(fault: XFault) -> HttpResponse {
+    let mut response = Problem::ordered(fault).error_response();
+    if fault == XFault::ResetNow {
+        response.headers_mut().insert(RETRY_AFTER, 0.into());
+    }
+    response
+}
+
 fn bot_guard() -> HttpResponse {
     HttpResponse::Forbidden()
         .content_type("text/html; charset=UTF-8")
@@ -118,6 +133,7 @@ struct Call {
     state: web::Data<State>,
     endpoint: Endpoint,
     started: Instant,
+    manners: Manners,
     /// None once it is in the log.
     record: Option<RequestRecord>,
 }
@@ -142,7 +158,7 @@ impl Call {
             fault: None,
             took_ms: 0,
         };
-        Self { state, endpoint, started: Instant::now(), record: Some(record) }
+        Self { state, endpoint, started: Instant::now(), manners: Manners::default(), record: Some(record) }
     }
 
     fn took_ms(&self) -> u64 {
@@ -161,18 +177,27 @@ impl Call {
         self.state.touch();
     }
 
-    /// The readings of a window that is over for now, for a 429 that was ordered.
-    fn spent(&self) -> Readings {
-        let mut readings = self.state.limiter().untouched(self.endpoint, now_ms());
-        readings.window.remaining = 0;
-        readings
+    /// The readings of a 429 that was ordered: a window that is over for now, or one with an absurd end.
+    fn readings_of(&self, fault: Fault) -> Option<Readings> {
+        let now = now_ms();
+        let untouched = self.state.limiter().untouched(self.endpoint, now);
+        let (remaining, reset) = match fault {
+            Fault::Status(429) => (0, untouched.window.reset),
+            Fault::X(XFault::ResetPast) => (0, now / 1000 - 3600),
+            Fault::X(XFault::ResetNow) => (0, now / 1000),
+            Fault::X(XFault::ResetFar) => (0, YEAR_2100),
+            Fault::X(XFault::ResetUnused) => (untouched.window.remaining, YEAR_2100),
+            _ => return None,
+        };
+        Some(Readings { window: Reading { remaining, reset, ..untouched.window }, ..untouched })
     }
 
     fn answer(
         mut self,
-        mut response: ServiceResponse<BoxBody>,
+        response: ServiceResponse<BoxBody>,
         fault: Option<Fault>,
     ) -> ServiceResponse<BoxBody> {
+        let mut response = self.reshape(response);
         if !self.endpoint.is_gemini() {
             let readings = response.request().extensions().get::<Readings>().copied();
             let limiter = self.state.limiter();
@@ -187,6 +212,22 @@ impl Call {
         }
         self.write_down(response.request(), Some(response.status().as_u16()), fault);
         response
+    }
+
+    /// The answer as the profiles have it.
+    fn reshape(&self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+        let (request, response) = response.into_parts();
+        let status = response.status();
+        let response = response.map_body(|_, body| match body.try_into_bytes() {
+            Ok(bytes) => {
+                let reshaped =
+                    impolite::reshape(self.manners, self.endpoint, &request, &self.state, status, &bytes);
+                reshaped.map_or_else(|| BoxBody::new(bytes), BoxBody::new)
+            }
+            // A body that is not whole yet is none of the sandbox's own.
+            Err(body) => body,
+        });
+        ServiceResponse::new(request, response)
     }
 
     async fn hang(mut self, request: &HttpRequest, fault: Fault) -> Result<ServiceResponse<BoxBody>, Error> {

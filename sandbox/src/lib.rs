@@ -12,6 +12,7 @@
 //! - `x`: the paths of X, from who calls (`auth`, `oauth1`) to what they are told (`render`, `vocabulary`,
 //!   `text`).
 //! - `gemini`: the paths of Gemini, and a model that misbehaves on command.
+//! - `impolite`: profiles of what X and Gemini really send, beside what they document.
 //! - `faults`: what goes wrong and when. `connection`: how to break off without a word.
 //! - `limits`, `bill`, `requests`: what was rationed, charged, asked.
 //! - `control`: `/_sandbox`, for other processes. `page`: `/`, for people.
@@ -44,6 +45,7 @@ mod faults;
 mod follow;
 mod gemini;
 mod hash;
+mod impolite;
 mod intercept;
 mod limits;
 mod media;
@@ -66,6 +68,7 @@ pub use self::{
     endpoint::Endpoint,
     error::SandboxError,
     faults::{EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault, Star, XFault},
+    impolite::{Edited, Fate, Profile, Readability, UnknownProfile},
     limits::{Limit, RateLimits},
     requests::{EndpointCount, GeminiCounters, RequestRecord},
     timeline::{
@@ -122,6 +125,11 @@ impl Sandbox {
     pub fn posts(&self) -> Vec<StoredPost> {
         let world = self.state.world();
         world.account(FOLLOWED).posts.iter().map(|post| (**post).clone()).collect()
+    }
+
+    /// All versions of a post, oldest first: more than one where it was edited.
+    pub fn versions(&self, id: PostId) -> Vec<PostId> {
+        self.state.world().versions(id.0).to_vec()
     }
 
     /// What was published on an account, oldest first; nothing if there is no such account.

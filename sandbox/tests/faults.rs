@@ -123,7 +123,7 @@ async fn another_process_can_steer_it() {
     assert!(wrong.text.contains("unknown field `txet`"), "{}", wrong.text);
     let rules = json!({"rules": [{"endpoint": "x.post", "fault": {"status": 503}, "count": 1}]});
     let set = call(&sandbox, As::Nobody, Method::PUT, "/_sandbox/faults", Some(rules)).await.unwrap();
-    assert_eq!(set.json(), json!({"rules": 1}));
+    assert_eq!(set.json(), json!({"rules": 1, "profiles": []}));
     assert_eq!(say(&sandbox, "hola").await.status, 503);
     assert_eq!(say(&sandbox, "hola").await.status, 201);
     let state = get(&sandbox, As::Nobody, "/_sandbox/state").await.json();

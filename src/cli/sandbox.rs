@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use log::LevelFilter;
 use mynah_domain::Language;
-use mynah_sandbox::{RateLimits, Sandbox, SandboxConfig, TargetAccount};
+use mynah_sandbox::{FaultPlan, Profile, RateLimits, Sandbox, SandboxConfig, TargetAccount};
 
 use super::{Failure, say, signals::Signals};
 use crate::telemetry::logging::{self, LogFormat, Stream};
@@ -46,23 +46,17 @@ pub(super) struct SandboxArgs {
     /// Keep to X's own rate limits (100 posts in 15 minutes for an account, and so on)
     #[arg(long)]
     rate_limits: bool,
-    /// Faults to order, as JSON (see docs/sandbox.md)
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
+    /// Faults to order: a JSON file, or profiles of impoliteness joined by commas: nulls (null instead of absent), odd
+    /// (unexpected forms, strict writes), edited (posts change their id), late (answers deny what was done), echo (errors
+    /// repeat the request's headers), hostile (absurd rate limits, passing refusals, a model beside the point). See
+    /// docs/sandbox.md
+    #[arg(long, value_name = "PROFILES|FILE")]
+    faults: Option<String>,
 }
 
 pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
     logging::init(LevelFilter::Info, &[], Stream::Stderr, LogFormat::default());
-    let faults = match &args.faults {
-        None => mynah_sandbox::FaultPlan::default(),
-        Some(file) => {
-            let bad = |error: &dyn std::fmt::Display| {
-                Failure::Usage(format!("--faults {}: {error}; docs/sandbox.md has examples", file.display()))
-            };
-            let text = fs::read_to_string(file).map_err(|error| bad(&error))?;
-            serde_json::from_str(&text).map_err(|error| bad(&error))?
-        }
-    };
+    let faults = args.faults.as_deref().map_or_else(|| Ok(FaultPlan::default()), fault_plan)?;
     let timeline = match &args.timeline {
         None => Vec::new(),
         Some(file) => {
@@ -99,6 +93,24 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
     Signals::new()?.next().await;
     sandbox.stop().await;
     Ok(())
+}
+
+/// Reads `--faults`: the names of profiles, or else a file.
+fn fault_plan(order: &str) -> Result<FaultPlan, Failure> {
+    let profiles: Result<Vec<Profile>, _> = order.split(',').map(|name| name.trim().parse()).collect();
+    let unknown = match profiles {
+        Ok(profiles) => return Ok(FaultPlan::of_profiles(0, profiles)),
+        Err(unknown) => unknown,
+    };
+    let bad =
+        |error: String| Failure::Usage(format!("--faults {order}: {error}; docs/sandbox.md has examples"));
+    match fs::read_to_string(order) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| bad(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(bad(format!("there is no such file, and {unknown}")))
+        }
+        Err(error) => Err(bad(error.to_string())),
+    }
 }
 
 /// The account of each language: `mynah_source_es`.
@@ -210,4 +222,47 @@ pub(super) async fn start(
         ..SandboxConfig::default()
     };
     mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_profiles_or_a_file() {
+        for (order, profiles) in [
+            ("nulls", &[Profile::Nulls][..]),
+            ("odd,late", &[Profile::Odd, Profile::Late]),
+            ("echo, hostile", &[Profile::Echo, Profile::Hostile]),
+            ("nulls,odd,edited,late,echo,hostile", &Profile::ALL),
+        ] {
+            assert_eq!(
+                fault_plan(order).unwrap(),
+                FaultPlan::of_profiles(0, profiles.iter().copied()),
+                "{order}"
+            );
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plan.json");
+        fs::write(&file, r#"{"seed": 7, "profiles": ["edited"], "rules": []}"#).unwrap();
+        let plan = fault_plan(&file.display().to_string()).unwrap();
+        assert_eq!(plan, FaultPlan::of_profiles(7, [Profile::Edited]));
+    }
+
+    #[test]
+    fn a_mistake_in_faults_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = folder.path().join("broken.json");
+        fs::write(&broken, r#"{"profiles": ["rude"]}"#).unwrap();
+        for (order, reason) in [
+            ("rude", "there is no such file, and there is no profile \"rude\""),
+            ("nulls,rude", "there is no profile \"rude\""),
+            ("nulls;odd", "there is no profile \"nulls;odd\""),
+            ("", "there is no profile \"\""),
+            (&*broken.display().to_string(), "unknown variant `rude`"),
+        ] {
+            let Err(Failure::Usage(sentence)) = fault_plan(order) else { panic!("{order} is taken") };
+            assert!(sentence.contains(reason), "{order}: {sentence}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Whatever dies and whenever: nothing is lost and nothing is said twice. Each module makes the service die in its own
-//! way while the network drops, delays, refuses, and answers nothing after having acted; the oracle then looks at what
-//! the accounts show.
+//! way while the network drops, delays, refuses, answers nothing after having acted, and is impolite in every way that the
+//! sandbox knows (docs/sandbox.md); the oracle then looks at what the accounts show. `CHAOS_PROFILES=nulls,late` leaves the
+//! other profiles out.
 //!
 //! The short forms run with the other tests; `make chaos` runs the long ones, and those that need places to fail in the
 //! binary (the feature `failpoints`). The seed is printed on failure, and `CHAOS_SEED` runs it again.
@@ -12,6 +13,7 @@ mod oracle;
 mod panics;
 #[cfg(feature = "failpoints")]
 mod places;
+mod stillness;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -6,8 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mynah_sandbox::{Endpoint, Fault, FaultPlan, FaultRule};
+
 use crate::{
-    oracle::{LANGUAGES, check_but, finish, post, said, town},
+    oracle::{LANGUAGES, Oracle, finish, post, published, town},
     seed, size,
     support::{PATIENCE, Town, numbered},
 };
@@ -80,26 +82,31 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
     let (wanted, seed) = (size("CHAOS_PANICS", 100), seed());
     let mut random = fastrand::Rng::with_seed(seed);
     let mut posts = wanted / 2;
-    let mut town = town(posts, seed).await;
-    eager(&mut town);
     // What the network does has its own suite; here a few faults keep lookups busy.
-    town.order_faults(
-        r#"{"rules": [{"endpoint": "x.post", "fault": "drop_after_act", "probability": 0.05}]}"#,
-    );
+    let dropped = FaultRule::new(Endpoint::Post, Fault::DropAfterAct).probability(0.05);
+    let plan = FaultPlan { rules: vec![dropped], ..FaultPlan::default() };
+    let mut town = town(posts, &plan).await;
+    eager(&mut town);
     // More is ordered than wanted: some places are passed seldom.
     town.environment = vec![("FAILPOINTS".to_owned(), orders(wanted * 5 / 4, &mut random))];
     let how = format!("CHAOS_PANICS={wanted} CHAOS_SEED={seed}");
+    let oracle = Oracle::new(plan, how.clone());
     let begun = Instant::now();
     let mut running = town.start(&["run"]);
     let mut late = BTreeSet::new();
     loop {
         let all = posts * LANGUAGES.len();
         let asked = Instant::now();
-        while !town.sandbox.until(SHORT, |_| said(&town) >= all || running.has_ended()).await {
+        while !town.sandbox.until(SHORT, |_| published(&town) >= all || running.has_ended()).await {
             late.extend(retry_what_was_given_up(&town));
-            assert!(asked.elapsed() < PATIENCE * 2, "{} of {all}: {how}\n{}", said(&town), tail(&town));
+            assert!(
+                asked.elapsed() < PATIENCE * 2,
+                "{} of {all}: {how}\n{}",
+                published(&town),
+                town.log_tail()
+            );
         }
-        assert!(!running.has_ended(), "it ended: {how}\n{}", tail(&town));
+        assert!(!running.has_ended(), "it ended: {how}\n{}", town.log_tail());
         if panics(&town) >= wanted || begun.elapsed() > Duration::from_mins(20) {
             break;
         }
@@ -109,8 +116,8 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
         }
     }
     let seen = panics(&town);
-    assert_eq!(running.terminate(), Some(0), "{how}\n{}", tail(&town));
-    check_but(&town, posts, &late, &how);
+    assert_eq!(running.terminate(), Some(0), "{how}\n{}", town.log_tail());
+    oracle.check_but(&town, posts, &late);
     let log = town.log();
     let missed: Vec<&str> = PLACES
         .map(|(place, ..)| place)
@@ -120,8 +127,8 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
     town.environment.clear();
     town.order_faults(r#"{"rules": []}"#);
     town.sandbox.add_post(post(posts + 1));
-    finish(&town);
-    check_but(&town, posts + 1, &late, &how);
+    finish(&town, &how);
+    oracle.check_but(&town, posts + 1, &late);
     println!(
         "panics: {posts} posts x {} targets, {seen} panics, none at {missed:?}, {} jobs taken for killers and tried again \
          by hand: 0 lost, 0 twice, {:.0} s; {how}",
@@ -153,12 +160,6 @@ fn retry_what_was_given_up(town: &Town) -> Vec<(String, usize)> {
         .collect()
 }
 
-fn tail(town: &Town) -> String {
-    let log = town.log();
-    let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" stats stats ")).collect();
-    lines[lines.len().saturating_sub(60)..].join("\n")
-}
-
 #[actix_rt::test]
 async fn an_actor_that_does_nothing_but_die_ends_the_service_which_says_so() {
     let places = [
@@ -177,11 +178,11 @@ async fn an_actor_that_does_nothing_but_die_ends_the_service_which_says_so() {
         town.settings.push("supervisor.max_restarts=3".into());
         town.environment = vec![("FAILPOINTS".to_owned(), format!("{place}=panic{with}"))];
         let mut running = town.start(&["run"]);
-        assert!(running.ends_within(PATIENCE), "{place}\n{}", tail(&town));
-        assert_eq!(running.wait(), Some(1), "{place}\n{}", tail(&town));
+        assert!(running.ends_within(PATIENCE), "{place}\n{}", town.log_tail());
+        assert_eq!(running.wait(), Some(1), "{place}\n{}", town.log_tail());
         let log = town.log();
         let last = log.lines().last().unwrap_or_default();
-        assert!(last.starts_with(&format!("mynah: {actor}")), "{place}: {last}\n{}", tail(&town));
+        assert!(last.starts_with(&format!("mynah: {actor}")), "{place}: {last}\n{}", town.log_tail());
         // What was not said is still there.
         town.environment.clear();
         town.settings.push("supervisor.max_restarts=5".into());

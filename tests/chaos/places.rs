@@ -2,7 +2,7 @@
 //! call to the world.
 
 use crate::{
-    oracle::{LANGUAGES, check, finish, fresh_posts_flow, post, town},
+    oracle::{LANGUAGES, Oracle, finish, plan, post, town},
     seed, size,
 };
 
@@ -23,8 +23,10 @@ const PLACES: [&str; 10] = [
 async fn a_crash_before_or_after_any_commit_or_call_loses_nothing_and_says_nothing_twice() {
     let (posts, rounds, seed) = (size("CHAOS_POSTS", 20), size("CHAOS_CRASHES", 2), seed());
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut town = town(posts, seed).await;
+    let plan = plan(seed);
+    let mut town = town(posts, &plan).await;
     let how = format!("CHAOS_POSTS={posts} CHAOS_CRASHES={rounds} CHAOS_SEED={seed}");
+    let mut oracle = Oracle::new(plan, how.clone());
     let mut crashes = 0;
     let mut posts = posts;
     for _ in 0..rounds {
@@ -43,9 +45,9 @@ async fn a_crash_before_or_after_any_commit_or_call_loses_nothing_and_says_nothi
         }
     }
     town.environment.clear();
-    finish(&town);
-    check(&town, posts, &how);
-    fresh_posts_flow(&town, posts, &how);
+    finish(&town, &how);
+    oracle.check(&town, posts);
+    oracle.fresh_posts_flow(&town, posts);
     assert!(crashes >= rounds * PLACES.len() / 2, "only {crashes} crashes: the work ran out; {how}");
     println!(
         "places: {posts} posts x {} targets, {crashes} crashes: 0 lost, 0 twice; {how}",

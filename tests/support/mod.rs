@@ -132,6 +132,13 @@ impl Town {
         String::from_utf8_lossy(&log).into_owned()
     }
 
+    /// The last lines of it, without measurements.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" stats stats ")).collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
     pub(crate) fn publications(&self, language: &str) -> Vec<StoredPost> {
         self.sandbox.publications(&account(language))
     }

@@ -27,6 +27,22 @@ pub(crate) fn answer(
         Some(GeminiFault::QuotaPerDay) => return Err(GeminiProblem::quota(model, true)),
         Some(GeminiFault::Overloaded) => return Err(GeminiProblem::of_status(503)),
         Some(GeminiFault::Internal) => return Err(GeminiProblem::of_status(500)),
+        Some(GeminiFault::RetryNow) => return Err(GeminiProblem::retry_now()),
+        Some(GeminiFault::EmptyCandidates) => {
+            return Ok(envelope(model, asked, json!({"candidates": []}), 0));
+        }
+        Some(GeminiFault::NullCandidates) => {
+            return Ok(envelope(model, asked, json!({"candidates": null, "promptFeedback": null}), 0));
+        }
+        Some(GeminiFault::NullParts) => {
+            let content = json!({"role": "model", "parts": null});
+            return Ok(with_content(model, asked, &content));
+        }
+        Some(GeminiFault::NullContent) => return Ok(with_content(model, asked, &Value::Null)),
+        Some(GeminiFault::NullText) => {
+            let content = json!({"role": "model", "parts": [{"text": null, "thought": null}]});
+            return Ok(with_content(model, asked, &content));
+        }
         Some(GeminiFault::Refusal) => {
             let inner = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}});
             return Ok(envelope(model, asked, inner, 0));
@@ -55,7 +71,36 @@ pub(crate) fn answer(
         "finishReason": finish,
         "index": 0,
     });
-    Ok(envelope(model, asked, json!({"candidates": [candidate]}), length))
+    let mut body = envelope(model, asked, json!({"candidates": [candidate]}), length);
+    spoil_counts(&mut body, fault);
+    Ok(body)
+}
+
+/// A candidate that finished with this content.
+fn with_content(model: &str, asked: &Request, content: &Value) -> Value {
+    let candidate = json!({"content": content, "finishReason": "STOP", "index": 0, "safetyRatings": null});
+    envelope(model, asked, json!({"candidates": [candidate]}), 0)
+}
+
+/// Writes the counts of an answer as the fault has them.
+fn spoil_counts(body: &mut Value, fault: Option<GeminiFault>) {
+    if fault == Some(GeminiFault::NullUsage) {
+        body["usageMetadata"] = Value::Null;
+        body["promptFeedback"] = Value::Null;
+        body["candidates"][0]["citationMetadata"] = Value::Null;
+        body["candidates"][0]["finishMessage"] = Value::Null;
+        body["candidates"][0]["safetyRatings"] = Value::Null;
+        return;
+    }
+    for (_, count) in body["usageMetadata"].as_object_mut().into_iter().flatten() {
+        let Some(number) = count.as_i64() else { continue };
+        match fault {
+            Some(GeminiFault::NullCounts) => *count = Value::Null,
+            Some(GeminiFault::QuotedCounts) => *count = json!(number.to_string()),
+            Some(GeminiFault::NegativeCounts) => *count = json!(-1 - number),
+            _ => {}
+        }
+    }
 }
 
 /// A candidate without parts.
@@ -105,6 +150,7 @@ fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
         Some(GeminiFault::MissingItem) => drop(list.pop()),
         Some(GeminiFault::DuplicatedId) => list.extend(list.first().cloned()),
         Some(GeminiFault::UnknownId) => list.push(Said { id: "nobody-sent-this", text: "?".into() }),
+        Some(GeminiFault::WrongIds) => list.iter_mut().for_each(|said| said.id = "nobody-sent-this"),
         _ => {}
     }
     // Strings alone: nothing that serde would refuse.
@@ -115,6 +161,8 @@ fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
             array[..half.map_or(0, |(at, _)| at)].to_owned()
         }
         Some(GeminiFault::Preamble) => format!("Sure! Here is the translation:\n\n```json\n{array}\n```\n"),
+        Some(GeminiFault::Fenced) => format!("```json\n{array}\n```"),
+        Some(GeminiFault::ItemsObject) => format!("{{\"items\": {array}}}"),
         // Not told to answer in bare JSON, a model puts a fence around it.
         _ if !asked.json => format!("```json\n{array}\n```"),
         _ => array,
@@ -140,6 +188,8 @@ fn said(item: &Item, fault: Option<GeminiFault>) -> String {
             };
             format!("{sentence} {}", kept.join(" ")).trim_end().to_owned()
         }
+        Some(GeminiFault::ControlCharacters) => format!("{marked}\u{7}\u{1b}[31m\u{9b}2J"),
+        Some(GeminiFault::DirectionMarks) => format!("\u{202e}{marked}\u{2066}\u{61c}"),
         Some(GeminiFault::MissingPlaceholder) => with_first_protected(&marked, ""),
         Some(GeminiFault::DoubledPlaceholder) => {
             match words(&marked).into_iter().find(|word| is_protected(word)) {

@@ -101,6 +101,12 @@ impl GeminiProblem {
         ])
     }
 
+    /// 429 that asks to be called again at once.
+    pub(crate) fn retry_now() -> Self {
+        Self::of_status(429)
+            .with([json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0s"})])
+    }
+
     /// The body that goes with a status.
     pub(crate) fn of_status(code: u16) -> Self {
         let (status, message) = match code {

@@ -56,6 +56,8 @@ pub(crate) struct Account {
     pub(super) said: HashSet<Said>,
     /// The latest post of each named thread.
     pub(super) threads: HashMap<String, u64>,
+    /// How many posts it ever made, edits not counted.
+    pub(super) made: u64,
 }
 
 /// A post that is known by its text alone, which so need not be kept twice.
@@ -95,6 +97,7 @@ impl Account {
             posts: Vec::new(),
             said: HashSet::new(),
             threads: HashMap::new(),
+            made: 0,
         }
     }
 

@@ -3,13 +3,14 @@
 //! whoever speaks.
 
 mod account;
+mod edits;
 mod post;
 
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::account::Said;
+use self::{account::Said, edits::Edits};
 pub use self::{
     account::UserState,
     post::{AuthKind, PostId, StoredMedia, StoredPost},
@@ -40,6 +41,7 @@ pub(crate) struct World {
     by_id: HashMap<u64, usize>,
     posts: HashMap<u64, Arc<StoredPost>>,
     uploads: HashMap<u64, Upload>,
+    edits: Edits,
     flakes: Snowflakes,
     /// Where the sandbox is: `http://127.0.0.1:…`.
     pub(crate) base: String,
@@ -78,6 +80,7 @@ impl World {
             by_id: HashMap::new(),
             posts: HashMap::new(),
             uploads: HashMap::new(),
+            edits: Edits::default(),
             flakes: Snowflakes::default(),
             base: String::new(),
         };
@@ -263,6 +266,7 @@ impl World {
             media: Vec::new(),
             long: None,
             auth: None,
+            number: self.accounts[author].made + 1,
         }
     }
 
@@ -270,6 +274,7 @@ impl World {
         let id = post.id;
         let post = Arc::new(post);
         if let Some(author) = self.find_id(post.author_id) {
+            self.accounts[author].made += 1;
             self.accounts[author].posts.push(Arc::clone(&post));
         }
         self.posts.insert(id.0, Arc::clone(&post));

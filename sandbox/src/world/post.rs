@@ -89,6 +89,9 @@ pub struct StoredPost {
     pub long: Option<bool>,
     /// How it was published; none for what the timeline brought.
     pub auth: Option<AuthKind>,
+    /// Its place among its account's posts, counted from 1. The versions of an edited post share it.
+    #[serde(skip)]
+    pub number: u64,
 }
 
 impl StoredPost {

@@ -50,7 +50,7 @@ struct Body {
     #[serde(rename = "for_super_followers_only")]
     _for_super_followers_only: Option<bool>,
     #[serde(rename = "geo")]
-    _geo: Option<Value>,
+    _geo: Option<Geo>,
     #[serde(rename = "made_with_ai")]
     _made_with_ai: Option<bool>,
     #[serde(rename = "nullcast")]
@@ -59,6 +59,13 @@ struct Body {
     _paid_partnership: Option<bool>,
     #[serde(rename = "share_with_followers")]
     _share_with_followers: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Geo {
+    #[serde(rename = "place_id")]
+    _place_id: String,
 }
 
 #[derive(Debug, Deserialize)]

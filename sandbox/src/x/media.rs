@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     endpoint::Endpoint,
+    impolite,
     state::State,
     timeline::MediaKind,
     world::{Upload, UploadState},
@@ -28,6 +29,7 @@ const GIF_MOST: u64 = 15 * 1024 * 1024;
 const VIDEO_MOST: u64 = 512 * 1024 * 1024;
 const ALT_MOST: usize = 1000;
 const SEGMENTS: u64 = 1000;
+/// Categories of an upload in pieces. An upload in one request takes all but the first.
 const CATEGORIES: [&str; 8] = [
     "amplify_video",
     "tweet_image",
@@ -37,6 +39,25 @@ const CATEGORIES: [&str; 8] = [
     "dm_gif",
     "dm_video",
     "subtitles",
+];
+
+/// Media types of an upload in pieces.
+const TYPES: [&str; 15] = [
+    "video/mp4",
+    "video/webm",
+    "video/mp2t",
+    "video/quicktime",
+    "text/srt",
+    "text/vtt",
+    "image/jpeg",
+    "image/gif",
+    "image/bmp",
+    "image/png",
+    "image/webp",
+    "image/pjpeg",
+    "image/tiff",
+    "model/gltf-binary",
+    "model/vnd.usdz+zip",
 ];
 
 /// The keys of a body, whichever of the two forms it has. Media are bytes, whichever way they came.
@@ -89,11 +110,11 @@ impl Form {
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    /// The category, which must be one of X's.
-    fn category(&self) -> Result<&str, Problem> {
+    /// The category, which must be one of these.
+    fn category(&self, known: &[&str]) -> Result<&str, Problem> {
         self.text("media_category")
-            .filter(|category| CATEGORIES.contains(category))
-            .ok_or_else(|| Problem::body(format!("[$.media_category: must be one of {CATEGORIES:?}]")))
+            .filter(|category| known.contains(category))
+            .ok_or_else(|| Problem::body(format!("[$.media_category: must be one of {known:?}]")))
     }
 }
 
@@ -103,9 +124,11 @@ pub(crate) async fn upload(
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let actor = auth::enter_as_user(&request, &state, Endpoint::MediaUpload)?;
-    let known = ["media_category", "media_type", "additional_owners", "shared"];
-    let form = Form::read(&request, &bytes, &known)?;
-    let kind = kind_of(form.category()?);
+    // Two keys that the specification had until August 2026, and that X took without a word.
+    let known = ["media_category", "additional_owners", "media_type", "shared"];
+    let known = if impolite::is_strict(&request) { &known[..2] } else { &known[..] };
+    let form = Form::read(&request, &bytes, known)?;
+    let kind = kind_of(form.category(&CATEGORIES[1..])?);
     let media = form.media.as_deref().filter(|media| !media.is_empty());
     let media = media.ok_or_else(|| Problem::body("[$.media: is missing but it is required]"))?;
     let size = length(media);
@@ -126,12 +149,16 @@ pub(crate) async fn initialize(
     let actor = auth::enter_as_user(&request, &state, Endpoint::MediaChunk)?;
     let known = ["media_type", "media_category", "total_bytes", "additional_owners", "shared"];
     let form = Form::read(&request, &bytes, &known)?;
-    let kind = kind_of(form.category()?);
+    let kind = kind_of(form.category(&CATEGORIES)?);
     let announced = form
         .number("total_bytes")
         .ok_or_else(|| Problem::body("[$.total_bytes: is missing but it is required]"))?;
     check_size(kind, announced)?;
-    let media_type = form.text("media_type").unwrap_or("application/octet-stream").to_owned();
+    let media_type = form.text("media_type");
+    if impolite::is_strict(&request) && media_type.is_some_and(|given| !TYPES.contains(&given)) {
+        return Err(Problem::body(format!("[$.media_type: must be one of {TYPES:?}]")));
+    }
+    let media_type = media_type.unwrap_or("application/octet-stream").to_owned();
     let id = begin(&state, actor, kind, media_type, Some(announced), |_| {});
     describe(&state, actor, id)
 }

@@ -181,7 +181,56 @@ impl Problem {
                     "type": "https://api.twitter.com/2/problems/client-forbidden",
                 }),
             ),
+            XFault::ResetPast | XFault::ResetNow | XFault::ResetFar | XFault::ResetUnused => {
+                Self::too_many_requests()
+            }
+            XFault::DailyUpdates => Self::coded(185, "User is over daily status update limit."),
+            XFault::DailyLimit => Self::coded(
+                344,
+                "You have reached your daily limit for sending Tweets and messages. Please try again later.",
+            ),
+            XFault::Automated => Self::coded(
+                226,
+                "This request looks like it might be automated. To protect our users from spam and other \
+                malicious activity, we can't complete this action right now. Please try again later.",
+            ),
+            XFault::Locked => Self::coded(
+                326,
+                "To protect our users from spam and other malicious activity, this account is temporarily \
+                locked. Please log in to https://twitter.com to unlock your account.",
+            ),
+            XFault::Suspended => {
+                Self::coded(64, "Your account is suspended and is not permitted to access this feature.")
+            }
+            XFault::ErrorsOnly => Self::without_data(&json!({})),
+            XFault::ErrorsAndNoResults => Self::without_data(&json!({"meta": {"result_count": 0}})),
+            XFault::EmptyObject => Self::new(StatusCode::OK, json!({})),
+            XFault::ExpiredToken => Self::invalid(&json!([{
+                "parameters": {"pagination_token": ["expired"]},
+                "message": "The `pagination_token` query parameter value [expired] is not valid",
+            }])),
         }
+    }
+
+    /// 403 in the older form, with a code.
+    fn coded(code: u16, message: &str) -> Self {
+        let errors = json!([{"code": code, "message": message}]);
+        Self::new(
+            StatusCode::FORBIDDEN,
+            json!({"errors": errors, "detail": message, "type": "about:blank", "title": "Forbidden", "status": 403}),
+        )
+    }
+
+    /// 200, and an error where the data should be.
+    fn without_data(rest: &Value) -> Self {
+        let mut body = rest.clone();
+        body["errors"] = json!([{
+            "title": "Internal Error",
+            "detail": "Something went wrong while fetching the posts.",
+            "status": 500,
+            "type": "https://api.x.com/2/problems/internal-error",
+        }]);
+        Self::new(StatusCode::OK, body)
     }
 }
 
@@ -197,7 +246,13 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status).content_type("application/problem+json").body(self.body.to_string())
+        // Where X answers 200 all the same, it does so as with any answer.
+        let kind = if self.status.is_success() {
+            "application/json; charset=utf-8"
+        } else {
+            "application/problem+json"
+        };
+        HttpResponse::build(self.status).content_type(kind).body(self.body.to_string())
     }
 }
 

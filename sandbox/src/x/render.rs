@@ -103,7 +103,7 @@ impl<'a> Renderer<'a> {
         };
         put("id", json!(post.id));
         put("text", json!(short.text));
-        put("edit_history_tweet_ids", json!([post.id]));
+        put("edit_history_tweet_ids", json!(*self.world.versions(post.id.0)));
         if wanted.post("entities")
             && let Some(entities) = entities_json(&short)
         {

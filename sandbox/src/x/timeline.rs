@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     endpoint::Endpoint,
+    impolite::{self, Manners, late::Paging},
     state::State,
-    world::{Account, StoredPost, UserState},
+    world::{Account, FOLLOWED, StoredPost, UserState},
 };
 
 const OWN_PARAMETERS: [&str; 8] =
@@ -41,9 +42,13 @@ pub(crate) async fn posts(
     let query = Query::parse(request.query_string(), &OWN_PARAMETERS)?;
     let ask = Ask::of(&query)?;
     let wanted = Wanted::of(&query);
+    let manners = Manners::of(&request);
     let mut body = Map::new();
     let reads = {
-        let world = state.world();
+        let mut world = state.world();
+        if world.find_id(id) == Some(FOLLOWED) {
+            impolite::edited::make_due(manners, &mut world);
+        }
         let mut renderer = Renderer::new(&world, &wanted, caller.user_id());
         let account = world.find_id(id).map(|index| world.account(index));
         let asked = id.to_string();
@@ -54,7 +59,7 @@ pub(crate) async fn posts(
                 renderer.error(partial::protected(&asked));
             }
             Some((account, _)) => {
-                let page = ask.page(account, state.enforce_history_limit);
+                let page = ask.page(account, state.enforce_history_limit, manners);
                 let data: Vec<Value> = page.posts.iter().map(|post| renderer.post(post)).collect();
                 body.insert("meta".into(), page.meta());
                 if !data.is_empty() {
@@ -76,6 +81,8 @@ struct Ask {
     start: Option<Timestamp>,
     end: Option<Timestamp>,
     token: Option<Token>,
+    /// The token as it was sent.
+    sent: Option<String>,
     without_replies: bool,
     without_reposts: bool,
 }
@@ -85,23 +92,29 @@ struct Ask {
 enum Token {
     Older(u64),
     Newer(u64),
+    /// As `Older`, and answered with itself for ever.
+    Stuck(u64),
 }
 
 impl Token {
     fn write(self) -> String {
+        // Two tokens for one place differ, as X's do.
+        let mark = fastrand::u32(..);
         URL_SAFE_NO_PAD.encode(match self {
-            Self::Older(id) => format!("older:{id}"),
-            Self::Newer(id) => format!("newer:{id}"),
+            Self::Older(id) => format!("older:{id}:{mark}"),
+            Self::Newer(id) => format!("newer:{id}:{mark}"),
+            Self::Stuck(id) => format!("stuck:{id}:{mark}"),
         })
     }
 
     fn read(text: &str) -> Option<Self> {
         let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (kind, id) = plain.split_once(':')?;
-        let id = id.parse().ok()?;
+        let mut parts = plain.split(':');
+        let (kind, id) = (parts.next()?, parts.next()?.parse().ok()?);
         match kind {
             "older" => Some(Self::Older(id)),
             "newer" => Some(Self::Newer(id)),
+            "stuck" => Some(Self::Stuck(id)),
             _ => None,
         }
     }
@@ -138,12 +151,13 @@ impl Ask {
             start: if since.is_some() { None } else { start },
             end: if until.is_some() { None } else { end },
             token,
+            sent: query.get("pagination_token").map(str::to_owned),
             without_replies: exclude.contains(&"replies"),
             without_reposts: exclude.contains(&"retweets"),
         })
     }
 
-    fn page(&self, account: &Account, limited: bool) -> Page {
+    fn page(&self, account: &Account, limited: bool, manners: Manners) -> Page {
         let all = &account.posts;
         let history = match (limited, self.without_replies) {
             (false, _) => usize::MAX,
@@ -161,7 +175,7 @@ impl Ask {
         let range = &all[from.min(to)..to];
         let slice = match self.token {
             None => &range[range.len().saturating_sub(self.max_results)..],
-            Some(Token::Older(id)) => {
+            Some(Token::Older(id) | Token::Stuck(id)) => {
                 let older = &range[..range.partition_point(|post| post.id.0 < id)];
                 &older[older.len().saturating_sub(self.max_results)..]
             }
@@ -174,26 +188,36 @@ impl Ask {
             return Page::default();
         };
         let more_older = range.first().is_some_and(|first| first.id < oldest.id);
+        let paging = impolite::late::paging(manners, self.token.is_some());
+        if paging == Paging::Empty {
+            let same = self.token.unwrap_or(Token::Older(u64::MAX));
+            return Page { next: Some(same.write()), ..Page::default() };
+        }
         let posts = slice
             .iter()
             .rev()
             .filter(|post| !(self.without_replies && post.reply_to.is_some()))
             .filter(|post| !(self.without_reposts && post.reposted.is_some()))
+            .filter(|post| impolite::shows(manners, post))
             .cloned()
             .collect();
-        Page {
-            posts,
-            next: more_older.then_some(Token::Older(oldest.id.0)),
-            previous: self.token.map(|_| Token::Newer(newest.id.0)),
-        }
+        let next = match (self.token, &self.sent) {
+            (Some(Token::Stuck(_)), sent) => sent.clone(),
+            (_, sent) if paging == Paging::Repeated => sent.clone(),
+            (None, _) if more_older && impolite::keeps_its_token(manners) => {
+                Some(Token::Stuck(oldest.id.0).write())
+            }
+            _ => more_older.then(|| Token::Older(oldest.id.0).write()),
+        };
+        Page { posts, next, previous: self.token.map(|_| Token::Newer(newest.id.0).write()) }
     }
 }
 
 #[derive(Debug, Default)]
 struct Page {
     posts: Vec<Arc<StoredPost>>,
-    next: Option<Token>,
-    previous: Option<Token>,
+    next: Option<String>,
+    previous: Option<String>,
 }
 
 impl Page {
@@ -204,9 +228,9 @@ impl Page {
             meta.insert("newest_id".into(), json!(newest.id));
             meta.insert("oldest_id".into(), json!(oldest.id));
         }
-        for (name, token) in [("next_token", self.next), ("previous_token", self.previous)] {
+        for (name, token) in [("next_token", &self.next), ("previous_token", &self.previous)] {
             if let Some(token) = token {
-                meta.insert(name.into(), json!(token.write()));
+                meta.insert(name.into(), json!(token));
             }
         }
         meta.into()
@@ -232,7 +256,7 @@ mod tests {
 
     #[test]
     fn tokens_are_opaque_and_come_back() {
-        for token in [Token::Older(12), Token::Newer(u64::MAX)] {
+        for token in [Token::Older(12), Token::Newer(u64::MAX), Token::Stuck(3)] {
             assert_eq!(Token::read(&token.write()), Some(token));
         }
         assert_eq!(Token::read("nonsense"), None);

@@ -2,6 +2,8 @@
 //! code.
 #![allow(dead_code, clippy::unwrap_used, reason = "test code: each binary uses a part of it, and may panic")]
 
+pub(crate) mod schema;
+
 use std::{
     io::{Read, Write},
     net::TcpStream,
@@ -24,7 +26,7 @@ pub(crate) async fn sandbox(config: SandboxConfig) -> Sandbox {
 }
 
 pub(crate) fn plan(rules: impl IntoIterator<Item = FaultRule>) -> FaultPlan {
-    FaultPlan { seed: 1, rules: rules.into_iter().collect() }
+    FaultPlan { seed: 1, rules: rules.into_iter().collect(), ..FaultPlan::default() }
 }
 
 /// An answer, read to its end.
