@@ -451,7 +451,20 @@ impl Poller {
         }
         // The recorded version of an edited post is the first in a page, and that shall be the newest.
         arrivals.sort_by_key(|arrival| std::cmp::Reverse(arrival.post.position));
+        for arrival in &mut arrivals {
+            arrival.post.position = self.place_in_line(&arrival.post, progress);
+        }
         Ok(arrivals)
+    }
+
+    /// An edited post stands where its first version stood: what answers that one comes after it in line, though its id is
+    /// lower than that of the edit. It never stands at or below the floor, where the line may have been read already.
+    fn place_in_line(&self, post: &Post, progress: &Progress) -> u64 {
+        let first = post.versions.iter().filter_map(|id| self.source.position(id)).min();
+        let floor = progress.floor.as_ref().map_or(0, |floor| floor.position);
+        first.map_or(post.position, |first| {
+            first.clamp(floor.saturating_add(1).min(post.position), post.position)
+        })
     }
 
     /// Reads again what a person retries; answers how many of these posts can be read now.

@@ -420,13 +420,6 @@ fn none<T>() -> Option<T> {
     None
 }
 
-/// A post that was made.
-#[derive(Debug, Deserialize)]
-pub struct Created {
-    /// Its id.
-    pub id: Id,
-}
-
 /// What X says of an error: in the body itself, or in a list within it.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Problem {

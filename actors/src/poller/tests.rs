@@ -510,6 +510,31 @@ async fn an_edit_of_a_post_from_before_the_start_is_not_published() {
     }
 }
 
+#[actix_rt::test]
+async fn an_edited_post_stands_in_line_where_its_first_version_stood() {
+    let ids = |ids: &[u64]| ids.iter().map(|id| PostId(id.to_string())).collect::<Vec<_>>();
+    for (start, versions, position) in [
+        // Its own thread answers it from behind, with a lower id than that of the edit.
+        (Start::Beginning, &[10, 14][..], 10),
+        (Start::Beginning, &[10, 12, 14], 10),
+        (Start::Beginning, &[14, 10], 10),
+        (Start::Beginning, &[14], 14),
+        (Start::Beginning, &[], 14),
+        (Start::Beginning, &[14, 20], 14),
+        // What stands at or below the floor may have been read already.
+        (Start::After(mark(11)), &[10, 14], 12),
+        (Start::After(mark(11)), &[12, 14], 12),
+        (Start::After(mark(13)), &[10, 14], 14),
+    ] {
+        let bench = Bench::new(start.clone());
+        let edited = Post { versions: ids(versions), ..post(14) };
+        let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
+        bench.poll(&Rc::new(Fake::new(pages))).await;
+        assert_eq!(bench.ledger.kept("14").unwrap().post.position, position, "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.floor(), Some(14), "{start:?} {versions:?}");
+    }
+}
+
 fn mark(id: u64) -> Mark {
     Mark { id: PostId(id.to_string()), position: id }
 }

@@ -13,6 +13,7 @@ mod verify;
 
 use std::{
     cell::Cell,
+    collections::HashSet,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -371,6 +372,7 @@ impl Publisher {
     async fn parent_of(&self, job: &Job) -> Result<Option<PostId>, Halt> {
         let (ledger, target) = (&self.parts.ledger, &self.parts.target.id);
         let mut kind = job.post.kind.clone();
+        let mut passed = HashSet::from([job.post.id.clone()]);
         while let PostKind::Thread { parent } = kind {
             let known = ledger.publication_of(&parent, target).await?;
             if known.is_some() || self.parts.threads == Threads::Standalone {
@@ -381,8 +383,9 @@ impl Publisher {
                 None => return Ok(None),
                 // Never to be said: what comes before it in the thread is what this one goes on from.
                 Some(JobState::Skipped) => match ledger.post(&parent).await? {
-                    Some(post) => post.kind.clone(),
-                    None => return Ok(None),
+                    // A post may answer another version of itself, or of one that answers it.
+                    Some(post) if passed.insert(post.id.clone()) => post.kind,
+                    _ => return Ok(None),
                 },
                 Some(state) => {
                     let reason = format!(
