@@ -60,6 +60,7 @@ impl Publisher {
                 return Ok(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
             }
             PublishError::Duplicate(_) => {
+                let suspense = self.suspense(job, part, |suspense| suspense.repetitions += 1);
                 let begun = self.parts.ledger.publications(job.id).await?;
                 let begun = begun.iter().find(|begun| begun.part == part);
                 if let Some(begun) = begun
@@ -69,7 +70,7 @@ impl Publisher {
                     self.write(job, JobEvent::PartSent { part, remote_id }).await?;
                     return Ok(Halt::Event(not_sent(reason, None)));
                 }
-                if job.attempt < LOOKS {
+                if suspense.repetitions < LOOKS {
                     // It may be this message all the same, and the timeline late to show it.
                     return Ok(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
                 }

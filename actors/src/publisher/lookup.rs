@@ -56,7 +56,7 @@ impl Publisher {
         if let Some(gap) = shown.gap {
             return Err(self.not_known(job, format!("the account may show more than was read: {gap}")));
         }
-        if job.attempt <= 1 && self.is_fresh(begun) {
+        if self.is_fresh(job, begun) {
             let reason = "it was sent a moment ago and may not show yet".to_owned();
             return Err(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
         }
@@ -69,9 +69,15 @@ impl Publisher {
         Halt::Event(outcome_lost(reason, Some(self.after_settling(job))))
     }
 
-    /// Whether a message that was begun then may be on the account and not show yet. After a first look, time has passed
-    /// whatever the clock says, which may have been set.
-    fn is_fresh(&self, begun: &Publication) -> bool {
-        begun.intent_at.saturating_add(self.parts.settle).unwrap_or(Timestamp::MAX) > self.parts.clock.now()
+    /// Whether a message that was begun then may be on the account and not show yet. Where the clock on the wall was set
+    /// back, `settle` after this publisher's first look is enough.
+    fn is_fresh(&self, job: &Job, begun: &Publication) -> bool {
+        let now = tokio::time::Instant::now();
+        let suspense = self.suspense(job, begun.part, |suspense| {
+            suspense.first_look.get_or_insert(now);
+        });
+        let shows_by = begun.intent_at.saturating_add(self.parts.settle).unwrap_or(Timestamp::MAX);
+        let looked_for = suspense.first_look.map_or(Duration::ZERO, |first| now.duration_since(first));
+        shows_by > self.parts.clock.now() && looked_for < self.parts.settle
     }
 }

@@ -24,7 +24,7 @@ use failure::{PutBack, held, not_sent};
 use leaky_bucket::RateLimiter;
 use log::info;
 use mynah_domain::{
-    Job, JobEvent, JobState, PostId, PostKind, Target,
+    Job, JobEvent, JobId, JobState, PostId, PostKind, Target,
     backoff::Backoff,
     caps::Caps,
     job::HoldKind,
@@ -133,6 +133,19 @@ pub struct Publisher {
     refusals: Cell<u32>,
     /// How often a limit stood in the way since something was last published.
     limited: Cell<u32>,
+    /// The message whose outcome is being found out.
+    suspense: Cell<Suspense>,
+}
+
+/// What this publisher knows of a message whose outcome is not known. It counts for itself: the attempts on record may be
+/// crashes, between which no time passed in which the message could show.
+#[derive(Debug, Clone, Copy, Default)]
+struct Suspense {
+    message: Option<(JobId, u32)>,
+    /// When it was first looked for.
+    first_look: Option<tokio::time::Instant>,
+    /// How often the network called it a repetition.
+    repetitions: u32,
 }
 
 /// Why a job does not go on now.
@@ -171,7 +184,20 @@ impl Publisher {
             verified: Cell::new(false),
             refusals: Cell::new(0),
             limited: Cell::new(0),
+            suspense: Cell::default(),
         }
+    }
+
+    /// What is known of a message whose outcome is not; changed by `change` first.
+    fn suspense(&self, job: &Job, part: u32, change: impl FnOnce(&mut Suspense)) -> Suspense {
+        let message = Some((job.id, part));
+        let mut suspense = self.suspense.get();
+        if suspense.message != message {
+            suspense = Suspense { message, ..Suspense::default() };
+        }
+        change(&mut suspense);
+        self.suspense.set(suspense);
+        suspense
     }
 }
 

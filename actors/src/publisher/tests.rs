@@ -337,6 +337,11 @@ struct Town {
 
 impl Town {
     fn new(jobs: Vec<Job>, account: Account) -> Self {
+        Self::settling(Duration::ZERO, jobs, account)
+    }
+
+    /// One where a message takes so long at most to show.
+    fn settling(settle: Duration, jobs: Vec<Job>, account: Account) -> Self {
         let clock = Arc::new(Watch(account.begun));
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
         let book = Arc::new(Book { jobs: Mutex::new(jobs), clock: clock.clone() });
@@ -381,7 +386,7 @@ impl Town {
             limits,
             bucket: None,
             threads: Threads::Chain,
-            settle: Duration::ZERO,
+            settle,
             upstreams,
             pauses,
             router: link,
@@ -669,6 +674,52 @@ async fn what_is_not_found_in_a_list_with_a_gap_is_not_sent_until_the_list_is_wh
         town.account.names()[1..],
         ["recent", "recent", "recent", "recent", "recent", "recent", "publish"]
     );
+}
+
+/// A job that a crash left a moment ago, after so many tries that took no time.
+fn crashed(attempt: u32) -> Job {
+    let begun = unknown(1).publications.remove(0);
+    let begun = Publication { intent_at: noon() - Duration::from_millis(100), ..begun };
+    Job { attempt, publications: vec![begun], ..unknown(1) }
+}
+
+#[actix_rt::test]
+async fn a_message_has_its_time_to_show_however_many_crashes_came_before() {
+    tokio::time::pause();
+    let settle = Duration::from_secs(5);
+    for attempt in [0, 1, 2, 3, 7, 100] {
+        let begun = tokio::time::Instant::now();
+        let recent = move |_| {
+            let at = Recent { id: PostId("9".into()), text: "Hola 1".into(), created_at: noon() };
+            let messages = if begun.elapsed() < Duration::from_secs(4) { vec![] } else { vec![at] };
+            Ok(Shown { messages, gap: None })
+        };
+        let account = Account { recent: Box::new(recent), begun, ..Account::default() };
+        let town = Town::settling(settle, vec![crashed(attempt)], account);
+        town.pass(HOUR).await;
+        assert_eq!(town.account.count("publish"), 0, "after {attempt} crashes");
+        assert_eq!(town.book.states(), [JobState::Published], "after {attempt} crashes");
+    }
+}
+
+#[actix_rt::test]
+async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_many_crashes_came_before() {
+    tokio::time::pause();
+    for (attempt, shows_at_look) in [(0, 2), (2, 2), (3, 3), (7, 4), (100, 2)] {
+        let recent = move |before: usize| {
+            let at = Recent { id: PostId("9".into()), text: "Hola 1".into(), created_at: noon() };
+            let messages = if before + 1 < shows_at_look { vec![] } else { vec![at] };
+            Ok(Shown { messages, gap: None })
+        };
+        let account = Account {
+            publish: Box::new(|_| Err(PublishError::Duplicate("403".into()))),
+            recent: Box::new(recent),
+            ..Account::default()
+        };
+        let town = Town::new(vec![Job { attempt, ..job(1, 0) }], account);
+        town.pass(HOUR).await;
+        assert_eq!(town.book.states(), [JobState::Published], "after {attempt} crashes");
+    }
 }
 
 #[actix_rt::test]
