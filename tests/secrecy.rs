@@ -156,7 +156,8 @@ async fn no_key_that_x_repeats_is_logged_stored_or_shown() {
             readable(call).unwrap_or_else(|| (200, format!("{{\"data\": \"{sent}\"")))
         }),
         ("a value of another type", |call, sent| {
-            readable(call).unwrap_or_else(|| (200, json!({"data": {"id": [sent]}}).to_string()))
+            let body = json!({"data": {"id": [sent]}, "errors": [{"message": sent}]});
+            readable(call).unwrap_or_else(|| (200, body.to_string()))
         }),
         ("base64 and percent-encoding", |call, sent| {
             let detail = format!("{} {}", STANDARD.encode(sent), percent(sent));

@@ -261,7 +261,8 @@ fn ids(post: &Post) -> impl Iterator<Item = &str> {
         | PostKind::Reply { to: id }
         | PostKind::Repost { of: id }
         | PostKind::Quote { of: id } => Some(id),
-        PostKind::Original | PostKind::Withheld => None,
+        PostKind::Withheld { parent } => parent.as_ref(),
+        PostKind::Original => None,
     };
     post.versions.iter().chain(other).chain([&post.id]).map(|id| id.0.as_str())
 }

@@ -54,7 +54,7 @@ impl Eligibility {
         match post.kind {
             PostKind::Reply { .. } if !self.replies => return Some(Skip::Reply),
             PostKind::Repost { .. } => return Some(Skip::Repost),
-            PostKind::Withheld => return Some(Skip::Withheld),
+            PostKind::Withheld { .. } => return Some(Skip::Withheld),
             PostKind::Quote { .. } if !self.quotes => return Some(Skip::Quote),
             _ => {}
         }
@@ -211,7 +211,11 @@ mod tests {
     #[test]
     fn a_withheld_post_is_skipped_whatever_its_text() {
         for text in ["This post is withheld", "Good morning", ""] {
-            assert_eq!(why(&post(text, Some("en"), PostKind::Withheld)), Some(Skip::Withheld), "{text}");
+            assert_eq!(
+                why(&post(text, Some("en"), PostKind::Withheld { parent: None })),
+                Some(Skip::Withheld),
+                "{text}"
+            );
         }
     }
 

@@ -68,7 +68,22 @@ pub enum PostKind {
         of: PostId,
     },
     /// The network withholds the post and shows a notice in its place: the text is not the author's.
-    Withheld,
+    Withheld {
+        /// The post that it answers, through which a thread goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<PostId>,
+    },
+}
+
+impl PostKind {
+    /// The author's post that this one continues.
+    pub fn continues(&self) -> Option<&PostId> {
+        match self {
+            Self::Thread { parent } => Some(parent),
+            Self::Withheld { parent } => parent.as_ref(),
+            Self::Original | Self::Reply { .. } | Self::Repost { .. } | Self::Quote { .. } => None,
+        }
+    }
 }
 
 /// Something to look at that hangs on a post.

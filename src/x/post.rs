@@ -190,13 +190,17 @@ impl Page<'_> {
         let text = match text(original.unwrap_or(tweet)) {
             Ok(text) => text,
             // None of these is ever published.
-            Err(_) if matches!(kind, PostKind::Repost { .. } | PostKind::Withheld) => Text::default(),
+            Err(_) if matches!(kind, PostKind::Repost { .. } | PostKind::Withheld { .. }) => Text::default(),
             Err(why) => return Err(why),
         };
         text.oddities.into_iter().for_each(&mut odd);
         let is_notice = matches!(kind, PostKind::Original | PostKind::Quote { .. } | PostKind::Thread { .. })
             && notice::is_one(&text.words);
-        let (kind, parent) = if is_notice { (PostKind::Withheld, None) } else { (kind, parent) };
+        let (kind, parent) = if is_notice {
+            (PostKind::Withheld { parent: kind.continues().cloned() }, None)
+        } else {
+            (kind, parent)
+        };
         let created_at = tweet
             .created_at
             .as_deref()
@@ -225,7 +229,8 @@ impl Page<'_> {
             return Ok(Sort::Known(PostKind::Repost { of: post(of) }));
         }
         if tweet.withheld.as_ref().is_some_and(notice::is_everywhere) {
-            return Ok(Sort::Known(PostKind::Withheld));
+            // A post of somebody else's is in no ledger, so a thread goes on through none.
+            return Ok(Sort::Known(PostKind::Withheld { parent: reference(&["replied_to"]).map(post) }));
         }
         let elsewhere = tweet.conversation_id.as_ref().filter(|id| !is_version(tweet, id.as_str()));
         Ok(match (reference(&["replied_to"]), elsewhere) {

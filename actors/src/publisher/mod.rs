@@ -24,7 +24,7 @@ use failure::{PutBack, held, not_sent};
 use leaky_bucket::RateLimiter;
 use log::info;
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState, PostId, PostKind, Target,
+    Job, JobEvent, JobId, JobState, PostId, Target,
     backoff::Backoff,
     caps::Caps,
     job::HoldKind,
@@ -397,20 +397,20 @@ impl Publisher {
     /// What the first part goes on from: in a thread, what the parent became on this account.
     async fn parent_of(&self, job: &Job) -> Result<Option<PostId>, Halt> {
         let (ledger, target) = (&self.parts.ledger, &self.parts.target.id);
-        let mut kind = job.post.kind.clone();
+        let mut next = job.post.kind.continues().cloned();
         let mut passed = HashSet::from([job.post.id.clone()]);
-        while let PostKind::Thread { parent } = kind {
+        while let Some(parent) = next {
             let known = ledger.publication_of(&parent, target).await?;
             if known.is_some() || self.parts.threads == Threads::Standalone {
                 return Ok(known);
             }
-            kind = match ledger.state_of(&parent, target).await? {
+            next = match ledger.state_of(&parent, target).await? {
                 // From before the account was followed: there is nothing to wait for.
                 None => return Ok(None),
                 // Never to be said: what comes before it in the thread is what this one goes on from.
                 Some(JobState::Skipped) => match ledger.post(&parent).await? {
                     // A post may answer another version of itself, or of one that answers it.
-                    Some(post) if passed.insert(post.id.clone()) => post.kind,
+                    Some(post) if passed.insert(post.id.clone()) => post.kind.continues().cloned(),
                     _ => return Ok(None),
                 },
                 Some(state) => {

@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeMap, sync::Mutex};
 use actix::{Actor, Addr};
 use jiff::Timestamp;
 use mynah_domain::{
-    JobId, Media, MediaMissing, MediaPolicy, Post, Style, TargetId, TooLong, Translation,
+    JobId, Media, MediaMissing, MediaPolicy, Post, PostKind, Style, TargetId, TooLong, Translation,
     breaker::BreakerPolicy,
     caps::Spent,
     filters::Filters,

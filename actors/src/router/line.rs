@@ -11,9 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{
-    Job, JobEvent, JobId, JobState, Post, PostKind, TargetId, Translation, ports::ledger::Advanced,
-};
+use mynah_domain::{Job, JobEvent, JobId, JobState, Post, TargetId, Translation, ports::ledger::Advanced};
 
 use super::{Drained, JobReport};
 
@@ -192,7 +190,7 @@ fn is_one_message(job: &Job, translation: &Translation) -> bool {
     translation.parts.len() == 1
         && job.publications.is_empty()
         && job.post.media.is_empty()
-        && !matches!(job.post.kind, PostKind::Thread { .. })
+        && job.post.kind.continues().is_none()
 }
 
 impl Window {

@@ -165,13 +165,15 @@ impl Translator {
     /// What the author said before `post` in its thread, oldest first.
     async fn context(&self, post: &Post) -> Result<Vec<String>, LedgerError> {
         let mut before = Vec::new();
-        let mut kind = post.kind.clone();
-        while let PostKind::Thread { parent } = kind
-            && before.len() < CONTEXT_MOST
-            && let Some(post) = self.parts.ledger.post(&parent).await?
-        {
-            before.push(post.text);
-            kind = post.kind;
+        let mut parent = post.kind.continues().cloned();
+        for _ in 0..CONTEXT_MOST {
+            let Some(id) = parent else { break };
+            let Some(post) = self.parts.ledger.post(&id).await? else { break };
+            parent = post.kind.continues().cloned();
+            // A notice in place of a withheld post is not the author's.
+            if !matches!(post.kind, PostKind::Withheld { .. }) {
+                before.push(post.text);
+            }
         }
         before.reverse();
         Ok(before)

@@ -216,11 +216,6 @@ pub(crate) fn reshape(
     serde_json::to_vec(&value).ok()
 }
 
-/// Whether writes are held to the letter of the specification: a body with a key that it does not have is refused.
-pub(crate) fn is_strict(request: &HttpRequest) -> bool {
-    Manners::of(request).has(Profile::Odd)
-}
-
 /// Whether a timeline shows this publication already.
 pub(crate) fn shows(manners: Manners, post: &StoredPost) -> bool {
     !late::hides(manners, post)

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     endpoint::Endpoint,
-    impolite,
     state::State,
     timeline::MediaKind,
     world::{Upload, UploadState},
@@ -124,16 +123,14 @@ pub(crate) async fn upload(
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     let actor = auth::enter_as_user(&request, &state, Endpoint::MediaUpload)?;
-    // Two keys that the specification had until August 2026, and that X took without a word.
-    let known = ["media_category", "additional_owners", "media_type", "shared"];
-    let known = if impolite::is_strict(&request) { &known[..2] } else { &known[..] };
-    let form = Form::read(&request, &bytes, known)?;
+    // Until August 2026 the specification had `media_type` and `shared`, too.
+    let form = Form::read(&request, &bytes, &["media_category", "additional_owners"])?;
     let kind = kind_of(form.category(&CATEGORIES[1..])?);
     let media = form.media.as_deref().filter(|media| !media.is_empty());
     let media = media.ok_or_else(|| Problem::body("[$.media: is missing but it is required]"))?;
     let size = length(media);
     check_size(kind, size)?;
-    let media_type = form.text("media_type").unwrap_or_else(|| sniff(media)).to_owned();
+    let media_type = sniff(media).to_owned();
     let id = begin(&state, actor, kind, media_type, None, |upload| {
         upload.size = size;
         upload.state = settled(kind);
@@ -155,7 +152,7 @@ pub(crate) async fn initialize(
         .ok_or_else(|| Problem::body("[$.total_bytes: is missing but it is required]"))?;
     check_size(kind, announced)?;
     let media_type = form.text("media_type");
-    if impolite::is_strict(&request) && media_type.is_some_and(|given| !TYPES.contains(&given)) {
+    if media_type.is_some_and(|given| !TYPES.contains(&given)) {
         return Err(Problem::body(format!("[$.media_type: must be one of {TYPES:?}]")));
     }
     let media_type = media_type.unwrap_or("application/octet-stream").to_owned();

@@ -677,7 +677,13 @@ fn a_withheld_notice_is_not_taken_for_the_words_of_the_author() {
     ] {
         let mut tweet = with("withheld", &withheld);
         tweet["text"] = text;
-        assert_eq!(one(tweet.clone()).kind, PostKind::Withheld, "{tweet}");
+        assert_eq!(one(tweet.clone()).kind, PostKind::Withheld { parent: None }, "{tweet}");
+        // A thread goes on through it.
+        tweet["referenced_tweets"] = json!([{"type": "replied_to", "id": "1"}]);
+        tweet["author_id"] = json!("7");
+        tweet["in_reply_to_user_id"] = json!("7");
+        let parent = Some(PostId("1".into()));
+        assert_eq!(one(tweet.clone()).kind, PostKind::Withheld { parent }, "{tweet}");
     }
     for codes in [json!([]), json!(["TR"]), json!(["DE", "IN"]), json!(null)] {
         let somewhere = json!({"copyright": false, "country_codes": codes, "scope": "user"});

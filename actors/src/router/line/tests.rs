@@ -1,6 +1,6 @@
 //! What a line hands out, to whom, and in what order.
 
-use mynah_domain::{Hold, PostId, job::HoldKind};
+use mynah_domain::{Hold, PostId, PostKind, job::HoldKind};
 
 use super::*;
 
