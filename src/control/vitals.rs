@@ -80,8 +80,8 @@ async fn trouble(router: &Link<Router>, ledger: &dyn Ledger) -> Option<String> {
         return Some("the router does not answer".into());
     }
     match timeout(ANSWER, ledger.remember(FACT, &Timestamp::now().to_string())).await {
-        Err(_) => return Some("the ledger does not answer".into()),
-        Ok(Err(error)) => return Some(error.to_string()),
+        Err(_) => Some("the ledger does not answer".into()),
+        Ok(Err(error)) => Some(error.to_string()),
         Ok(Ok(())) => None,
     }
 }

@@ -72,6 +72,9 @@ pub struct Asking {
     pub meter: Meter,
 }
 
+/// A task by number that the cache is to be asked for, and its key.
+type Open = (Key, usize);
+
 /// A batch of tasks by number, each with the lead on its key where others wait for it.
 type Batch = Vec<(usize, Option<Lead>)>;
 
@@ -151,7 +154,7 @@ impl Asking {
             .enumerate()
             .filter(|(_, task)| task.outcome.is_none() && engine.supports(self.from, task.target.language));
         let open = open.map(|(number, task)| (task.key(&revision, engine.takes_advice()), number));
-        let mut open: Vec<(Key, usize)> = open.collect();
+        let mut open: Vec<Open> = open.collect();
         // Tasks to call for without a lead on their key.
         let mut unled: Batch = Vec::new();
         let mut hits = 0;
@@ -201,7 +204,7 @@ impl Asking {
     }
 
     /// What the cache answers to each key; `None` for each where there is no cache.
-    async fn look_up(&self, asked: &[(Key, usize)]) -> Vec<Option<Answer>> {
+    async fn look_up(&self, asked: &[Open]) -> Vec<Option<Answer>> {
         let keys = asked.iter().map(|(key, _)| *key).collect();
         let started = Instant::now();
         let known = match &self.cache {
@@ -407,7 +410,7 @@ impl Asking {
 }
 
 /// The first task of each key, and the others, whose answer is the same.
-fn first_of_each_key(open: Vec<(Key, usize)>) -> (Vec<(Key, usize)>, Vec<(Key, usize)>) {
+fn first_of_each_key(open: Vec<Open>) -> (Vec<Open>, Vec<Open>) {
     let mut keys = HashSet::with_capacity(open.len());
     open.into_iter().partition(|(key, _)| keys.insert(*key))
 }

@@ -136,7 +136,7 @@ impl Engine for Scripted {
 fn translated(text: &MaskedText) -> MaskedText {
     let segment = |segment: &Segment| match segment {
         Segment::Words(_) => Segment::Words("El puerto abre otra vez esta mañana ".into()),
-        other => other.clone(),
+        Segment::Placeholder(number) => Segment::Placeholder(*number),
     };
     MaskedText(text.0.iter().map(segment).collect())
 }
