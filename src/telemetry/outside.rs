@@ -44,6 +44,10 @@ pub fn bounded(text: &str) -> String {
 
 /// At most so many characters of a text; `…` stands for the rest.
 fn shortened(text: &str, most: usize) -> String {
+    // No text has more characters than bytes.
+    if text.len() <= most {
+        return text.to_owned();
+    }
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -3,7 +3,7 @@
 //! that is absent, a field may have two names, and what cannot be read is either reported as an oddity ([`Fields::optional`])
 //! or makes the object unreadable ([`Fields::meaning`]).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
@@ -74,8 +74,36 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// The fields of one object.
-pub struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+/// The fields of one object, as they came: an object of X's has a dozen, and looking through them costs less than a map.
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// The name of a field; borrowed where it has no escape in it.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some((Name(name), raw)) = map.next_entry()? {
+                    fields.push((name, raw));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        from.deserialize_map(Visitor)
+    }
+}
 
 impl<'a> Fields<'a> {
     /// The fields of an object.
@@ -83,7 +111,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// Where it is no object.
     pub fn of(raw: &'a RawValue) -> Result<Self, String> {
-        serde_json::from_str(raw.get()).map(Self).map_err(|error| reason(&error))
+        serde_json::from_str(raw.get()).map_err(|error| reason(&error))
     }
 
     /// A field that the object can do without, by the first of its names that can be read; what cannot be read is an
@@ -142,14 +170,15 @@ impl<'a> Fields<'a> {
 
     /// The fields of an object within the object, where it can do without.
     pub fn object(&self, names: &[&str], oddities: &mut Vec<String>) -> Option<Self> {
-        self.optional(names, oddities).map(Self)
+        self.optional(names, oddities)
     }
 
     /// What is there under these names and is not null.
     fn present<'n>(&self, names: &[&'n str]) -> impl Iterator<Item = (&'n str, &'a RawValue)> {
         names.iter().filter_map(|name| {
-            let raw = *self.0.get(*name)?;
-            (!is_null(raw)).then_some((*name, raw))
+            // Of a name that stands there twice, the last one counts.
+            let (_, raw) = self.0.iter().rev().find(|(known, _)| known == name)?;
+            (!is_null(raw)).then_some((*name, *raw))
         })
     }
 }
