@@ -394,12 +394,20 @@ impl Desk {
     }
 
     /// Takes back jobs that were leased and are in nobody's hand. A publisher may end while its lease is being written: what is
-    /// reclaimed at that moment is reclaimed under the token of before, and would stay leased to the dead.
+    /// reclaimed at that moment is reclaimed under the token of before, and would stay leased to the dead. Where a part was
+    /// begun before this lease, its outcome is as unknown as it was.
     async fn take_back(&self, leased: Vec<Job>, begun: bool) -> Result<(), LedgerError> {
-        if leased.is_empty() {
+        let mut reports = Vec::with_capacity(leased.len());
+        for job in leased {
+            let is_unknown = !begun
+                && self.parts.ledger.publications(job.id).await?.iter().any(|part| part.remote_id.is_none());
+            let events = if is_unknown { vec![never_looked_up()] } else { untouched(begun) };
+            reports.push(JobReport::new(&job, events));
+        }
+        if reports.is_empty() {
             return Ok(());
         }
-        self.report(leased.iter().map(|job| JobReport::new(job, untouched(begun))).collect()).await
+        self.report(reports).await
     }
 
     /// Writes the leases of jobs that were picked for a publisher, with the intent to say them where they are to `begin`;
@@ -428,6 +436,7 @@ impl Desk {
         };
         let mut leased = Vec::with_capacity(jobs.len());
         let mut refused = false;
+        let mut orphans = Vec::new();
         for (mut job, answer) in jobs.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
@@ -441,8 +450,17 @@ impl Desk {
                     warn!(job = job.id.0, reason:% = why; "lease refused; the job is looked up anew");
                     self.window.borrow_mut().forget(&job.target, (job.post.position, job.id));
                     refused = true;
+                    // Only the router leases, and it knows of no lease: without this it would ask again and again.
+                    if matches!(why, ChangeError::Illegal { state: JobState::Publishing, .. }) {
+                        let events = vec![never_looked_up()];
+                        orphans.push(Change { job: job.id, token: job.token, events });
+                    }
                 }
             }
+        }
+        if !orphans.is_empty() {
+            // One that is refused was taken up meanwhile.
+            self.parts.ledger.advance(orphans).await?;
         }
         if refused {
             self.refill_and_stir().await?;
@@ -806,6 +824,11 @@ fn lease_of(job: &Job) -> Vec<JobEvent> {
 fn untouched(begun: bool) -> Vec<JobEvent> {
     let absent = begun.then_some(JobEvent::PartAbsent { part: 0 });
     absent.into_iter().chain([JobEvent::Untouched]).collect()
+}
+
+/// The event by which a publisher's lease is taken back of a job that it was to look up.
+fn never_looked_up() -> JobEvent {
+    JobEvent::OutcomeLost { reason: "its publisher ended before it looked".into(), not_before: None }
 }
 
 /// What a job of one message says.

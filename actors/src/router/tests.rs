@@ -66,7 +66,9 @@ impl Ledger for Slow {
                 return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token });
             }
             for event in &change.events {
-                let Some(state) = job.state.after(event) else {
+                let is_begun = job.publications.iter().any(|part| part.remote_id.is_none());
+                let state = job.state.after(event).filter(|_| *event != JobEvent::Untouched || !is_begun);
+                let Some(state) = state else {
                     let event = format!("{event:?}");
                     return Err(ChangeError::Illegal { job: job.id, state: job.state, event });
                 };
@@ -88,8 +90,8 @@ impl Ledger for Slow {
         Ok(0)
     }
 
-    async fn publications(&self, _: JobId) -> Result<Vec<Publication>, LedgerError> {
-        Ok(Vec::new())
+    async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
+        Ok(self.job(job.0).publications)
     }
 
     async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
@@ -251,6 +253,45 @@ async fn a_lease_that_is_written_while_its_publisher_ends_is_taken_back() {
     let next = worker("publisher-new");
     let ToSay::Alone(said) = town.publications(&next).await.unwrap().unwrap() else { panic!("it is ready") };
     assert_eq!((said.id, said.state), (JobId(1), JobState::Publishing));
+}
+
+/// A job of which a part was begun, and nobody knows what became of it.
+fn begun(state: JobState) -> Job {
+    let part = Publication {
+        part: 0,
+        text: "Hola".into(),
+        intent_at: Timestamp::UNIX_EPOCH,
+        after: None,
+        remote_id: None,
+    };
+    Job { state, publications: vec![part], ..job(true) }
+}
+
+#[actix_rt::test]
+async fn a_lease_of_a_job_to_look_up_that_is_written_while_its_publisher_ends_is_taken_back() {
+    let mut town = Town::new(begun(JobState::Unknown));
+    let ended = worker("publisher-old");
+    let pull = actix_rt::spawn(town.publications(&ended));
+    town.asked.recv().await.expect("the lease is to be written");
+    drop(ended);
+    town.ledger.leave.add_permits(100);
+    assert_eq!(pull.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
+    assert_eq!(town.ledger.job(1).state, JobState::Unknown);
+
+    let next = worker("publisher-new");
+    let ToSay::Alone(said) = town.publications(&next).await.unwrap().unwrap() else { panic!("it is ready") };
+    assert_eq!((said.id, said.state), (JobId(1), JobState::Publishing));
+}
+
+#[actix_rt::test]
+async fn a_job_that_the_ledger_has_in_publication_and_nobody_in_hand_is_looked_up() {
+    let town = Town::new(begun(JobState::Publishing));
+    town.ledger.leave.add_permits(100);
+    let publisher = worker("publisher-es");
+    let ToSay::Alone(said) = town.publications(&publisher).await.unwrap().unwrap() else {
+        panic!("it is to be looked up")
+    };
+    assert_eq!((said.id, said.state, said.publications.len()), (JobId(1), JobState::Publishing, 1));
 }
 
 #[actix_rt::test]

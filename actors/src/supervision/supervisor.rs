@@ -93,6 +93,25 @@ pub struct Supervisor {
     /// Whether anything went well since the last of them.
     recovered: bool,
     standstill: standstill::Watch,
+    /// When the watchdog and the watch over standstills last looked.
+    looks: [Look; 2],
+}
+
+/// When somebody last looked. After a time in which the process itself was suspended, the timer makes up for all looks that
+/// it missed, at once: these are no looks, as nobody else had the time to move.
+#[derive(Debug, Default)]
+struct Look(Option<tokio::time::Instant>);
+
+impl Look {
+    /// Whether a look now is one of its own, where there is to be one `every` so often.
+    fn is_due(&mut self, every: Duration) -> bool {
+        let now = tokio::time::Instant::now();
+        let is_due = self.0.is_none_or(|last| now.duration_since(last) >= every / 2);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
 }
 
 struct Child {
@@ -182,6 +201,7 @@ impl Supervisor {
             record: Record::default(),
             recovered: false,
             standstill: standstill::Watch::default(),
+            looks: Default::default(),
         };
         (supervisor, outcome)
     }
@@ -324,7 +344,7 @@ impl Supervisor {
 
     /// Ends whoever is at work and has shown no progress for as long as patience lasts.
     fn look_for_the_hung(&mut self, ctx: &mut Context<Self>) {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || !self.looks[0].is_due(self.settings.patience / LOOKS) {
             return;
         }
         let mut beyond_help = None;
@@ -358,8 +378,8 @@ impl Supervisor {
     }
 
     /// Asks the router what could move, and judges whether it does.
-    fn look_for_a_standstill(&self, ctx: &mut Context<Self>) {
-        if self.stopping.is_some() {
+    fn look_for_a_standstill(&mut self, ctx: &mut Context<Self>) {
+        if self.stopping.is_some() || !self.looks[1].is_due(self.settings.stalled_after / standstill::LOOKS) {
             return;
         }
         let router = self.router.clone();
@@ -744,6 +764,19 @@ mod tests {
         let (supervisor, outcome) =
             Supervisor::new(settings, board.clone(), Link::new(), Link::new(), vec![spec]);
         Setting { supervisor: supervisor.start(), outcome, worked, board }
+    }
+
+    #[actix_rt::test]
+    async fn looks_that_a_timer_makes_up_for_after_a_suspension_count_as_one() {
+        tokio::time::pause();
+        let (mut look, every) = (Look::default(), Duration::from_secs(10));
+        let mut counted = 0;
+        // The process was suspended before the fourth.
+        for waits in [10, 10, 10, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 10] {
+            tokio::time::advance(Duration::from_secs(waits)).await;
+            counted += usize::from(look.is_due(every));
+        }
+        assert_eq!(counted, 6);
     }
 
     #[actix_rt::test]
