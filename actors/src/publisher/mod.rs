@@ -414,6 +414,11 @@ impl Publisher {
                     _ => return Ok(None),
                 },
                 Some(state) => {
+                    // An edit that came late stands behind what answers its first version: to wait for it would be for ever.
+                    let stands = ledger.post(&parent).await?.map(|parent| parent.position);
+                    if stands > Some(job.post.position) {
+                        return Ok(None);
+                    }
                     let reason = format!(
                         "it goes on from post {parent} of its thread, which is {state} here; see to that one, then \
                          retry this one, or set publisher.threads = \"standalone\""
