@@ -93,8 +93,10 @@ pub struct Supervisor {
     /// Whether anything went well since the last of them.
     recovered: bool,
     standstill: standstill::Watch,
-    /// When the watchdog and the watch over standstills last looked.
-    looks: [Look; 2],
+    /// When the watchdog last looked.
+    watchdog_look: Look,
+    /// When the watch over standstills last looked.
+    standstill_look: Look,
 }
 
 /// When somebody last looked. After a time in which the process itself was suspended, the timer makes up for all looks that
@@ -201,7 +203,8 @@ impl Supervisor {
             record: Record::default(),
             recovered: false,
             standstill: standstill::Watch::default(),
-            looks: Default::default(),
+            watchdog_look: Look::default(),
+            standstill_look: Look::default(),
         };
         (supervisor, outcome)
     }
@@ -344,7 +347,7 @@ impl Supervisor {
 
     /// Ends whoever is at work and has shown no progress for as long as patience lasts.
     fn look_for_the_hung(&mut self, ctx: &mut Context<Self>) {
-        if self.stopping.is_some() || !self.looks[0].is_due(self.settings.patience / LOOKS) {
+        if self.stopping.is_some() || !self.watchdog_look.is_due(self.settings.patience / LOOKS) {
             return;
         }
         let mut beyond_help = None;
@@ -379,7 +382,9 @@ impl Supervisor {
 
     /// Asks the router what could move, and judges whether it does.
     fn look_for_a_standstill(&mut self, ctx: &mut Context<Self>) {
-        if self.stopping.is_some() || !self.looks[1].is_due(self.settings.stalled_after / standstill::LOOKS) {
+        if self.stopping.is_some()
+            || !self.standstill_look.is_due(self.settings.stalled_after / standstill::LOOKS)
+        {
             return;
         }
         let router = self.router.clone();
