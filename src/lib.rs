@@ -5,8 +5,7 @@
 //! - [`cli`]: what a person types, one file a command.
 //! - [`settings`]: what a person may set, checked all at once.
 //! - [`app`]: the wiring, the one place that knows which adapter stands behind which port.
-//! - [`sources`], [`engines`], [`destinations`], [`ledger`]: the adapters, one file or folder each.
-//! - [`x`]: what reading from X and publishing on it have in common.
+//! - [`networks`], [`engines`], [`ledger`]: the adapters, one folder each.
 //! - [`control`]: what a person may look at and decide; [`http`]: the admin API that offers it.
 //! - [`http_client`]: calls to other people's servers; [`redaction`]: no secret comes back with their answers.
 //! - [`telemetry`]: what operators read; [`permissions`]: what other users of the machine cannot.
@@ -17,15 +16,13 @@ pub mod app;
 pub mod benchmark;
 pub mod cli;
 pub mod control;
-pub mod destinations;
 pub mod engines;
 pub mod glossary;
 pub mod http;
 pub mod http_client;
 pub mod ledger;
+pub mod networks;
 pub mod permissions;
 pub mod redaction;
 pub mod settings;
-pub mod sources;
 pub mod telemetry;
-pub mod x;

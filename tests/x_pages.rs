@@ -8,7 +8,7 @@
 use std::{cell::Cell, collections::BTreeMap, sync::LazyLock};
 
 use fastrand::Rng;
-use mynah::x::post::{self, Account, Reading};
+use mynah::networks::x::post::{self, Account, Reading};
 use mynah_domain::{Post, PostKind};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Map, Value, json};

@@ -23,7 +23,7 @@ use mynah_actors::{
         Cache, CacheSettings, Fill, Key, Look,
         kept::{Entry, Kept},
     },
-    supervision::Link,
+    supervision::ActorRef,
 };
 use mynah_domain::{Language, Style, text::mask};
 
@@ -125,7 +125,7 @@ fn each_hit() {
     told("a hit, the clock's own cost included", &took);
 }
 
-async fn start(arbiter: &Arbiter, folder: &tempfile::TempDir, interval: Duration) -> Link<Cache> {
+async fn start(arbiter: &Arbiter, folder: &tempfile::TempDir, interval: Duration) -> ActorRef<Cache> {
     let settings = CacheSettings {
         max_entries: 2 * ENTRIES as u64,
         ttl: Duration::from_hours(24),
@@ -156,7 +156,7 @@ async fn each_look() {
     arbiter.stop();
 }
 
-async fn fill(link: &Link<Cache>, keys: &[Key]) {
+async fn fill(link: &ActorRef<Cache>, keys: &[Key]) {
     for (part, keys) in keys.chunks(500).enumerate() {
         let entries = keys.iter().enumerate().map(|(at, key)| (*key, entry(part * 500 + at))).collect();
         link.ask(Fill(entries)).await.unwrap();
@@ -164,7 +164,7 @@ async fn fill(link: &Link<Cache>, keys: &[Key]) {
 }
 
 /// Asks as a translator does, again and again while the time runs; answers how long each answer took.
-async fn asked(link: &Link<Cache>, keys: &[Key], round: usize) -> Histogram<u64> {
+async fn asked(link: &ActorRef<Cache>, keys: &[Key], round: usize) -> Histogram<u64> {
     let (began, mut took) = (Instant::now(), histogram());
     while began.elapsed() < WATCHED {
         let at = round + usize::try_from(took.len()).unwrap() * AT_ONCE;

@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     failpoint,
-    supervision::{Board, Link, Pulse, Seat, shell::StopAsked, takes_letters},
+    supervision::{ActorRef, ExitGuard, HealthRegistry, Heartbeat, handles_tracked, shell::StopAsked},
 };
 
 /// What the cache needs to know.
@@ -88,13 +88,13 @@ struct Disk {
 
 /// The actor.
 pub struct Cache {
-    seat: Option<Seat>,
-    pulse: Pulse,
+    exit_guard: Option<ExitGuard>,
+    heartbeat: Heartbeat,
     settings: CacheSettings,
     kept: Kept,
     /// Who waits for a key that somebody leads.
     flights: HashMap<Key, Vec<oneshot::Sender<Arc<MaskedText>>>>,
-    link: Link<Cache>,
+    link: ActorRef<Cache>,
     changed: bool,
     disk: Arc<Disk>,
     /// Whether nothing was kept from before.
@@ -103,7 +103,7 @@ pub struct Cache {
 
 impl Cache {
     /// A cache with what was kept before in it.
-    pub fn new(seat: Seat, settings: CacheSettings, link: Link<Self>) -> Self {
+    pub fn new(exit_guard: ExitGuard, settings: CacheSettings, link: ActorRef<Self>) -> Self {
         let kept = Kept::new(settings.max_entries);
         let mut is_bare = true;
         match snapshot::load(&settings.file) {
@@ -116,10 +116,10 @@ impl Cache {
             // A cache can be made anew; the service goes on without it.
             Err(error) => warn!(reason:% = error; "the cache starts empty"),
         }
-        let pulse = seat.pulse();
+        let heartbeat = exit_guard.heartbeat();
         Self {
-            seat: Some(seat),
-            pulse,
+            exit_guard: Some(exit_guard),
+            heartbeat,
             settings,
             kept,
             flights: HashMap::new(),
@@ -131,11 +131,11 @@ impl Cache {
     }
 
     /// Starts one on this thread that nobody watches or builds anew: for who measures it.
-    pub fn unattended(settings: CacheSettings) -> Link<Self> {
-        let (deaths, _) = tokio::sync::mpsc::unbounded_channel();
-        let seat = Seat::new("cache", 1, Board::default(), deaths);
-        let link = Link::new();
-        link.point_at(Self::new(seat, settings, link.clone()).start());
+    pub fn unattended(settings: CacheSettings) -> ActorRef<Self> {
+        let (exits, _) = tokio::sync::mpsc::unbounded_channel();
+        let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
+        let link = ActorRef::new();
+        link.point_at(Self::new(exit_guard, settings, link.clone()).start());
         link
     }
 
@@ -191,7 +191,7 @@ impl Cache {
     }
 }
 
-takes_letters!(Cache: Look, Landed, AskBare, Fill, StopAsked);
+handles_tracked!(Cache: Look, Landed, AskBare, Fill, StopAsked);
 
 impl Actor for Cache {
     type Context = Context<Self>;
@@ -233,7 +233,7 @@ pub enum Answer {
 /// The right and the duty to find a key's translation.
 pub struct Lead {
     key: Key,
-    cache: Link<Cache>,
+    cache: ActorRef<Cache>,
     landed: bool,
 }
 
@@ -287,7 +287,7 @@ impl Handler<Look> for Cache {
     fn handle(&mut self, Look(keys): Look, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("cache.handler");
         let answers = keys.into_iter().map(|key| self.answer(key)).collect();
-        self.pulse.progress();
+        self.heartbeat.progress();
         MessageResult(answers)
     }
 }
@@ -348,8 +348,8 @@ impl Handler<StopAsked> for Cache {
         self.disk.hurry.store(true, Ordering::Relaxed);
         let write = self.write();
         ctx.spawn(write.into_actor(self).map(|(), cache, ctx| {
-            if let Some(seat) = cache.seat.take() {
-                seat.leave(asked.end());
+            if let Some(exit_guard) = cache.exit_guard.take() {
+                exit_guard.exit(asked.end());
             }
             ctx.stop();
         }));
@@ -363,22 +363,22 @@ mod tests {
     use super::*;
 
     struct Kept {
-        link: Link<Cache>,
-        deaths: tokio::sync::mpsc::UnboundedReceiver<crate::supervision::Death>,
+        link: ActorRef<Cache>,
+        exits: tokio::sync::mpsc::UnboundedReceiver<crate::supervision::Exit>,
     }
 
     fn cache(file: PathBuf) -> Kept {
-        let (deaths, receiver) = tokio::sync::mpsc::unbounded_channel();
-        let seat = Seat::new("cache", 1, Board::default(), deaths);
+        let (exits, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
         let settings = CacheSettings {
             max_entries: 10,
             ttl: Duration::from_hours(1),
             file,
             snapshot_interval: Duration::from_hours(1),
         };
-        let link = Link::new();
-        link.point_at(Cache::new(seat, settings, link.clone()).start());
-        Kept { link, deaths: receiver }
+        let link = ActorRef::new();
+        link.point_at(Cache::new(exit_guard, settings, link.clone()).start());
+        Kept { link, exits: receiver }
     }
 
     fn key(text: &str, to: &str) -> Key {
@@ -390,7 +390,7 @@ mod tests {
         MaskedText(vec![Segment::Words(text.into())])
     }
 
-    async fn look(link: &Link<Cache>, key: Key) -> Answer {
+    async fn look(link: &ActorRef<Cache>, key: Key) -> Answer {
         link.ask(Look(vec![key])).await.unwrap().pop().unwrap()
     }
 
@@ -437,7 +437,7 @@ mod tests {
         };
         lead.land(said("Hola"));
         kept.link.ask(StopAsked::InOrder).await.unwrap();
-        kept.deaths.recv().await.expect("the end is told");
+        kept.exits.recv().await.expect("the end is told");
         let again = cache(file);
         assert!(matches!(look(&again.link, key("Hello", "es")).await, Answer::Hit(_)));
         assert!(matches!(look(&again.link, key("Hello", "ca")).await, Answer::Lead(_)));

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | the message handlers of an actor | `router.handler`, `cache.handler`, `stats.handler`, `supervisor.handler` |
 //! | its `started` | `router.started`, `cache.started`, `stats.started` |
-//! | futures it spawned | `router.spawned`, `cache.spawned`, `poller.turn`, `translator.turn`, `publisher.turn` |
+//! | futures it spawned | `router.spawned`, `cache.spawned`, `poller.turn`, `translator.turn`, `publisher.step` |
 //! | its intervals and timers | `router.interval`, `cache.interval`, `stats.interval`, `supervisor.interval` |
 //! | building it | `poller.build`, `translator.build`, `publisher.build` |
 //! | a call to the world | `x.read`, `x.post`, `x.lookup`, `engine.translate`; each with `.before` and `.after` |

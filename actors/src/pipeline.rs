@@ -1,7 +1,7 @@
 //! The actors on their arbiters, and how they hang together. Whoever wires the service gives settings and factories; a
 //! factory is called on the arbiter where its product is used, each time an actor is built.
 
-mod crew;
+mod handle;
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -20,34 +20,35 @@ use crate::{
     poller::{Poller, PollerParts},
     publisher::{Publisher, PublisherParts},
     router::{self, Router, RouterParts},
-    stats::{Meter, Stats, Waiting},
+    stats::{Meter, PendingMeasurements, Stats},
     supervision::{
-        Alive, Board, Core, Link, Policies, RestartPolicy, Seat, Shell, Supervisor,
+        ActorRef, ExitGuard, HealthRegistry, RestartPolicies, RestartPolicy, Shell, Supervisor, Worker,
+        WorkerContext,
         shell::StopAsked,
         supervisor::{ChildSpec, Shutdown, Stage, Stopper, SupervisorSettings},
     },
     translator::{Translator, TranslatorParts},
 };
 
-pub use crew::Crew;
+pub use handle::PipelineHandle;
 
 /// Makes something that cannot leave the thread it is made on.
 pub type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
 /// The ways to the actors that others ask, made before any of them is.
 #[derive(Clone, Default)]
-pub struct Links {
+pub struct ActorRefs {
     /// To the router.
-    pub router: Link<Router>,
+    pub router: ActorRef<Router>,
     /// To the cache.
-    pub cache: Link<Cache>,
+    pub cache: ActorRef<Cache>,
     /// To the stats actor.
-    pub stats: Link<Stats>,
+    pub stats: ActorRef<Stats>,
     /// What the stats actor was told and has not taken in yet.
-    pub told: Waiting,
+    pub pending: PendingMeasurements,
 }
 
-impl Links {
+impl ActorRefs {
     /// How many messages wait in the mailbox of the actor of that name.
     pub fn waiting(&self, name: &str) -> usize {
         match name {
@@ -61,18 +62,18 @@ impl Links {
 
     /// What actors tell the stats actor by.
     pub fn meter(&self) -> Meter {
-        Meter::new(self.stats.clone(), self.told.clone())
+        Meter::new(self.stats.clone(), self.pending.clone())
     }
 }
 
 /// Everything that a pipeline is made of.
 pub struct Parts {
     /// The ways to the actors, as they stand in the parts below.
-    pub links: Links,
+    pub actors: ActorRefs,
     /// The supervisor's settings.
     pub supervisor: SupervisorSettings,
     /// When each sort of actor is restarted.
-    pub policies: Policies,
+    pub policies: RestartPolicies,
     /// The router.
     pub router: RouterParts,
     /// The cache.
@@ -92,13 +93,13 @@ pub struct Parts {
 /// A running pipeline.
 pub struct Pipeline {
     /// The ways to the actors.
-    pub links: Links,
+    pub actors: ActorRefs,
     /// Where every actor stands.
-    pub board: Board,
+    pub health: HealthRegistry,
     /// The supervisor.
     pub supervisor: Addr<Supervisor>,
     /// Who works, and how to change that.
-    pub crew: Crew,
+    pub handle: PipelineHandle,
     /// What a person paused.
     pub pauses: Pauses,
     /// The record.
@@ -111,7 +112,7 @@ pub struct Pipeline {
 #[derive(Clone)]
 pub(crate) struct Threads {
     /// The router's and the cache's: they share no thread with whoever waits for the world.
-    desk: ArbiterHandle,
+    state: ArbiterHandle,
     /// The poller's and the stats actor's.
     world: ArbiterHandle,
     /// The publishers'.
@@ -131,26 +132,26 @@ impl Pipeline {
             handle
         };
         let threads = Threads {
-            desk: arbiter(),
+            state: arbiter(),
             world: arbiter(),
             publishing: arbiter(),
             pool: (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect(),
         };
         parts.allow_calls();
         let specs = parts.specs(&threads);
-        let board = Board::default();
-        let links = parts.links.clone();
+        let health = HealthRegistry::default();
+        let actors = parts.actors.clone();
         let (supervisor, outcome) = Supervisor::new(
             parts.supervisor,
-            board.clone(),
-            links.router.clone(),
-            links.stats.clone(),
+            health.clone(),
+            actors.router.clone(),
+            actors.stats.clone(),
             specs,
         );
         let supervisor = supervisor.start();
         let (pauses, ledger) = (parts.router.pauses.clone(), parts.router.ledger.clone());
-        let crew = Crew::new(supervisor.clone(), threads, parts);
-        Self { links, board, supervisor, crew, pauses, ledger, outcome, arbiters }
+        let handle = PipelineHandle::new(supervisor.clone(), threads, parts);
+        Self { actors, health, supervisor, handle, pauses, ledger, outcome, arbiters }
     }
 
     /// Waits until the pipeline ends by itself, which it does only where it cannot go on: the reason, for a person.
@@ -181,16 +182,23 @@ impl Parts {
 
     /// How to build every actor, in the order in which they are built.
     fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
-        let told = self.links.told.clone();
-        let stats =
-            service("stats", self.policies.stats, &threads.world, &self.links.stats, move |seat, _| {
-                Stats::new(seat, told.clone())
-            });
+        let pending = self.actors.pending.clone();
+        let stats = service(
+            "stats",
+            self.policies.stats,
+            &threads.world,
+            &self.actors.stats,
+            move |exit_guard, _| Stats::new(exit_guard, pending.clone()),
+        );
         let cache = {
             let settings = self.cache.clone();
-            service("cache", self.policies.cache, &threads.desk, &self.links.cache, move |seat, link| {
-                Cache::new(seat, settings.clone(), link)
-            })
+            service(
+                "cache",
+                self.policies.cache,
+                &threads.state,
+                &self.actors.cache,
+                move |exit_guard, link| Cache::new(exit_guard, settings.clone(), link),
+            )
         };
         [stats, cache].into_iter().chain(self.workers(threads)).collect()
     }
@@ -201,9 +209,9 @@ impl Parts {
         let mut specs = vec![service(
             router::NAME,
             self.policies.router,
-            &threads.desk,
-            &self.links.router,
-            move |seat, _| Router::new(seat, router.clone()),
+            &threads.state,
+            &self.actors.router,
+            move |exit_guard, _| Router::new(exit_guard, router.clone()),
         )];
         for (publisher, destination) in &self.publishers {
             let (name, publisher) = (publisher.name(), publisher.clone());
@@ -213,17 +221,17 @@ impl Parts {
                 Stage::Worker,
                 self.policies.publisher,
                 &threads.publishing,
-                move |seat| {
+                move |exit_guard| {
                     failpoint::reach("publisher.build");
-                    Publisher::new(Alive::new(seat), publisher.clone(), destination())
+                    Publisher::new(WorkerContext::new(exit_guard), publisher.clone(), destination())
                 },
             ));
         }
         specs.extend((1..=self.pool_size.max(1)).map(|number| self.translator(number, threads)));
         let (poller, source) = self.poller.clone();
-        specs.push(worker("poller", Stage::Inlet, self.policies.poller, &threads.world, move |seat| {
+        specs.push(worker("poller", Stage::Inlet, self.policies.poller, &threads.world, move |exit_guard| {
             failpoint::reach("poller.build");
-            Poller::new(Alive::new(seat), poller.clone(), source())
+            Poller::new(WorkerContext::new(exit_guard), poller.clone(), source())
         }));
         specs
     }
@@ -232,9 +240,9 @@ impl Parts {
     fn translator(&self, number: usize, threads: &Threads) -> ChildSpec {
         let (translator, engines) = self.translators.clone();
         let thread = &threads.pool[number % threads.pool.len()];
-        worker(&translator_name(number), Stage::Worker, self.policies.translator, thread, move |seat| {
+        worker(&translator_name(number), Stage::Worker, self.policies.translator, thread, move |exit_guard| {
             failpoint::reach("translator.build");
-            Translator::new(Alive::new(seat), translator.clone(), engines())
+            Translator::new(WorkerContext::new(exit_guard), translator.clone(), engines())
         })
     }
 }
@@ -248,16 +256,16 @@ fn service<A>(
     name: &str,
     policy: RestartPolicy,
     arbiter: &ArbiterHandle,
-    link: &Link<A>,
-    make: impl Fn(Seat, Link<A>) -> A + Send + Sync + 'static,
+    link: &ActorRef<A>,
+    make: impl Fn(ExitGuard, ActorRef<A>) -> A + Send + Sync + 'static,
 ) -> ChildSpec
 where
     A: Actor<Context = Context<A>> + Handler<StopAsked>,
 {
     let (arbiter, link, make) = (arbiter.clone(), link.clone(), Arc::new(make));
-    let build = move |seat| {
+    let build = move |exit_guard| {
         let (make, inner) = (make.clone(), link.clone());
-        let addr = A::start_in_arbiter(&arbiter, move |_| make(seat, inner));
+        let addr = A::start_in_arbiter(&arbiter, move |_| make(exit_guard, inner));
         link.point_at(addr.clone());
         stopper(addr)
     };
@@ -265,17 +273,19 @@ where
 }
 
 /// An actor that pulls its work.
-fn worker<C: Core + Unpin>(
+fn worker<W: Worker + Unpin>(
     name: &str,
     stage: Stage,
     policy: RestartPolicy,
     arbiter: &ArbiterHandle,
-    make: impl Fn(&Seat) -> C + Send + Sync + 'static,
+    make: impl Fn(&ExitGuard) -> W + Send + Sync + 'static,
 ) -> ChildSpec {
     let (arbiter, make) = (arbiter.clone(), Arc::new(make));
-    let build = move |seat| {
+    let build = move |exit_guard| {
         let make = make.clone();
-        stopper(Shell::start_in_arbiter(&arbiter, move |_| Shell::new(seat, move |seat| make(seat))))
+        stopper(Shell::start_in_arbiter(&arbiter, move |_| {
+            Shell::new(exit_guard, move |exit_guard| make(exit_guard))
+        }))
     };
     ChildSpec { name: name.to_owned(), stage, policy, build: Box::new(build) }
 }

@@ -41,7 +41,7 @@ use crate::{
     pauses::{Paused, Pauses},
     router::{Record, Router},
     stats::Meter,
-    supervision::{Alive, Core, Link, Turn, shell::Stop},
+    supervision::{ActorRef, Step, Worker, WorkerContext, shell::Stop},
     upstreams::Upstreams,
 };
 
@@ -99,7 +99,7 @@ pub struct PollerParts {
     /// In which order.
     pub order: Vec<TargetId>,
     /// Who writes them down.
-    pub router: Link<Router>,
+    pub router: ActorRef<Router>,
     /// The record.
     pub ledger: Arc<dyn Ledger>,
     /// How long to wait before another try.
@@ -136,7 +136,7 @@ pub enum Polled {
 
 /// The core of a poller.
 pub struct Poller {
-    alive: Alive,
+    context: WorkerContext,
     parts: PollerParts,
     source: Rc<dyn Source>,
     next: Option<Instant>,
@@ -172,9 +172,9 @@ impl From<SourceError> for Trouble {
 
 impl Poller {
     /// A poller of a source.
-    pub fn new(alive: Alive, parts: PollerParts, source: Rc<dyn Source>) -> Self {
+    pub fn new(context: WorkerContext, parts: PollerParts, source: Rc<dyn Source>) -> Self {
         Self {
-            alive,
+            context,
             parts,
             source,
             next: None,
@@ -187,38 +187,38 @@ impl Poller {
 }
 
 #[async_trait(?Send)]
-impl Core for Poller {
-    async fn turn(&mut self, stop: &Stop) -> Turn {
+impl Worker for Poller {
+    async fn step(&mut self, stop: &Stop) -> Step {
         if let Some(next) = self.next
             && stop.or(actix_rt::time::sleep_until(next.into())).await.is_none()
         {
-            return Turn::Idle;
+            return Step::Idle;
         }
         if self.parts.schedule == Schedule::Once && self.parts.pauses.is_paused(&Paused::Polling) {
             self.tell(Polled::Paused);
-            return Turn::Finished;
+            return Step::Finished;
         }
         if stop.or(self.parts.pauses.until_resumed(&Paused::Polling)).await.is_none() {
-            return Turn::Idle;
+            return Step::Idle;
         }
-        let work = self.alive.at_work();
-        failpoint::reach("poller.turn");
+        let work = self.context.at_work();
+        failpoint::reach("poller.step");
         let result = self.poll(stop).await;
         drop(work);
         match (result, self.parts.schedule) {
-            (Err(Trouble::Ledger(error)), _) => Turn::Fatal(error.to_string()),
-            (Err(Trouble::Stopped), _) => Turn::Idle,
+            (Err(Trouble::Ledger(error)), _) => Step::Fatal(error.to_string()),
+            (Err(Trouble::Stopped), _) => Step::Idle,
             (Ok(polled), schedule) => {
                 self.failures = 0;
                 self.lookup_failures = 0;
                 self.went_well = true;
-                self.alive.pulse().untroubled();
+                self.context.heartbeat().untroubled();
                 self.tell(polled);
                 match schedule {
-                    Schedule::Once => Turn::Finished,
+                    Schedule::Once => Step::Finished,
                     Schedule::Every(interval) => {
                         self.next = Some(Instant::now() + interval);
-                        Turn::Worked
+                        Step::Worked
                     }
                 }
             }
@@ -261,7 +261,7 @@ impl Poller {
         }
     }
 
-    fn after_failure(&mut self, trouble: SourceError, schedule: Schedule, wait: Duration) -> Turn {
+    fn after_failure(&mut self, trouble: SourceError, schedule: Schedule, wait: Duration) -> Step {
         let passing = trouble.is_passing();
         match schedule {
             // There is no point in waiting for what only a person can mend, or for a quota of tomorrow.
@@ -269,17 +269,17 @@ impl Poller {
                 if !passing || self.failures >= self.parts.patience || wait > self.parts.backoff.max =>
             {
                 self.tell(Polled::Failed(trouble));
-                return Turn::Finished;
+                return Step::Finished;
             }
             // What never went well since the start is a mistake in the settings, not an incident.
             Schedule::Every(_) if !passing && !self.went_well => {
                 self.tell(Polled::Failed(trouble.clone()));
-                return Turn::Fatal(trouble.to_string());
+                return Step::Fatal(trouble.to_string());
             }
             _ => {}
         }
         if !passing || self.failures >= TROUBLE {
-            self.alive.pulse().troubled(trouble.to_string());
+            self.context.heartbeat().troubled(trouble.to_string());
         }
         let source = self.parts.source.as_str();
         if passing {
@@ -288,7 +288,7 @@ impl Poller {
             error!(source = source, wait:? = wait, reason:% = trouble; "poll refused");
         }
         self.next = Some(Instant::now() + wait);
-        Turn::Idle
+        Step::Idle
     }
 
     /// Walks back from the newest post to the floor.
@@ -333,7 +333,7 @@ impl Poller {
                     progress = progress.after_page(&shown, continuation.is_none());
                     let new = self.record(arrivals, progress.clone()).await?;
                     posts += new;
-                    self.alive.pulse().progress();
+                    self.context.heartbeat().progress();
                     trail.after_page(continuation, new > 0, oldest(&progress))
                 }
                 Err(Trouble::Source(SourceError::Refused(reason)))
@@ -345,7 +345,7 @@ impl Poller {
                 Err(trouble) => return Err(trouble),
             };
             match next {
-                Next::End => {
+                Next::ExitReason => {
                     self.cut_short.set(false);
                     break;
                 }
@@ -372,14 +372,14 @@ impl Poller {
         let Backoff { base, max } = self.parts.backoff;
         let backoff = Backoff { base: base / 4, max: max.min(BARREN_WAIT) };
         let pause = actix_rt::time::sleep(backoff.growing_wait(wait, fastrand::f64()));
-        stop.or(self.alive.pulse().at_rest(pause)).await.ok_or(Trouble::Stopped)
+        stop.or(self.context.heartbeat().at_rest(pause)).await.ok_or(Trouble::Stopped)
     }
 
     /// Waits until the network may be called.
     async fn permit(&self, stop: &Stop) -> Result<(), Trouble> {
         while let Err(until) = self.parts.upstreams.permit(self.source.network()) {
             let pause = actix_rt::time::sleep_until(until.into());
-            stop.or(self.alive.pulse().at_rest(pause)).await.ok_or(Trouble::Stopped)?;
+            stop.or(self.context.heartbeat().at_rest(pause)).await.ok_or(Trouble::Stopped)?;
         }
         Ok(())
     }
@@ -535,7 +535,7 @@ impl Poller {
                 Err(trouble) => return Err(trouble),
             };
             match next {
-                Next::End => break None,
+                Next::ExitReason => break None,
                 Next::CutShort => {
                     let reason = "the source offers more pages and shows no post on them, so its newest post is unknown";
                     return Err(SourceError::Unavailable(reason.into()).into());

@@ -8,9 +8,9 @@ mod decide;
 mod inspect;
 mod lanes;
 mod line;
+mod pending;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};
@@ -39,8 +39,8 @@ use mynah_domain::{
         ledger::{Advanced, Change, ChangeError, RecordPage, RecordPost, Recorded},
     },
 };
+use pending::{BegunAtOnce, PendingPublishers};
 use tokio::sync::Notify;
-use waiting::{AtOnce, Waiting};
 
 use crate::{
     events::{Event, Feed},
@@ -48,10 +48,10 @@ use crate::{
     pauses::{Paused, Pauses},
     stats::Meter,
     supervision::{
-        Pulse, Seat,
-        seat::End,
-        shell::{StopAsked, Ticket},
-        takes_letters,
+        ExitGuard, Heartbeat,
+        exit::ExitReason,
+        handles_tracked,
+        shell::{StopAsked, WorkerRef},
     },
     upstreams::Upstreams,
 };
@@ -102,20 +102,20 @@ pub struct RouterParts {
 
 /// The actor.
 pub struct Router {
-    seat: Option<Seat>,
-    desk: Rc<Desk>,
+    exit_guard: Option<ExitGuard>,
+    state: Rc<RouterState>,
 }
 
 impl Router {
     /// A router that takes up what the ledger holds.
-    pub fn new(seat: Seat, parts: RouterParts) -> Self {
+    pub fn new(exit_guard: ExitGuard, parts: RouterParts) -> Self {
         let window = Window::new(&parts.settings.targets);
-        let desk = Desk {
+        let state = RouterState {
             parts,
-            pulse: seat.pulse(),
+            heartbeat: exit_guard.heartbeat(),
             window: RefCell::new(window),
             moves: RefCell::default(),
-            waiting: Waiting::default(),
+            pending: PendingPublishers::default(),
             work: Notify::new(),
             ready: Notify::new(),
             changed: Notify::new(),
@@ -125,39 +125,39 @@ impl Router {
             timer: Notify::new(),
             asking: std::cell::Cell::new(0),
         };
-        Self { seat: Some(seat), desk: Rc::new(desk) }
+        Self { exit_guard: Some(exit_guard), state: Rc::new(state) }
     }
 }
 
-takes_letters!(Router: Record, PullTranslations, PullPublications, ReportJobs, Reclaim, Block, Drain, Depth, StopAsked);
+handles_tracked!(Router: Record, PullTranslations, PullPublications, ReportJobs, Reclaim, Block, Drain, Depth, StopAsked);
 
 impl Actor for Router {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         failpoint::reach("router.started");
-        let desk = self.desk.clone();
-        let opening = async move { desk.take_up().await };
+        let state = self.state.clone();
+        let opening = async move { state.take_up().await };
         ctx.spawn(opening.into_actor(self).map(|opened, router, ctx| {
             if let Err(error) = opened {
-                router.end(End::Fatal(error.to_string()), ctx);
+                router.end(ExitReason::Fatal(error.to_string()), ctx);
             }
         }));
-        let desk = self.desk.clone();
-        ctx.spawn(async move { desk.wake_sleepers().await }.into_actor(self).map(|ended, router, ctx| {
+        let state = self.state.clone();
+        ctx.spawn(async move { state.wake_sleepers().await }.into_actor(self).map(|ended, router, ctx| {
             if let Err(error) = ended {
-                router.end(End::Fatal(error.to_string()), ctx);
+                router.end(ExitReason::Fatal(error.to_string()), ctx);
             }
         }));
-        let desk = self.desk.clone();
-        ctx.spawn(async move { desk.heed_pauses().await }.into_actor(self));
+        let state = self.state.clone();
+        ctx.spawn(async move { state.heed_pauses().await }.into_actor(self));
     }
 }
 
 impl Router {
-    fn end(&mut self, end: End, ctx: &mut Context<Self>) {
-        if let Some(seat) = self.seat.take() {
-            seat.leave(end);
+    fn end(&mut self, end: ExitReason, ctx: &mut Context<Self>) {
+        if let Some(exit_guard) = self.exit_guard.take() {
+            exit_guard.exit(end);
         }
         ctx.stop();
     }
@@ -171,13 +171,13 @@ async fn answer<T>(answer: impl Future<Output = T>) -> T {
 }
 
 /// What the handlers share. No borrow of the window lives across an await.
-struct Desk {
+struct RouterState {
     parts: RouterParts,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     window: RefCell<Window>,
     /// For the watch over standstills.
     moves: RefCell<Moves>,
-    waiting: Waiting,
+    pending: PendingPublishers,
     /// Something may be translated.
     work: Notify,
     /// Something may be published.
@@ -204,7 +204,7 @@ impl Drop for Asking<'_> {
     }
 }
 
-impl Desk {
+impl RouterState {
     /// Puts back what a process or a router before this one had in hand, and loads the lines.
     async fn take_up(&self) -> Result<(), LedgerError> {
         let recovered = self.parts.ledger.recover().await?;
@@ -281,7 +281,7 @@ impl Desk {
 
     async fn record(&self, Record { page, arrived }: Record) -> Result<Recorded, LedgerError> {
         self.opened().await;
-        let work = self.pulse.at_work();
+        let work = self.heartbeat.at_work();
         let posts = page.posts.clone();
         let recorded = self.parts.ledger.record(page).await?;
         self.parts.meter.count("posts.recorded", recorded.posts);
@@ -324,7 +324,7 @@ impl Desk {
 
     /// Leases up to `max` jobs to a translator, waiting until there is one. None to one that is dead. The ledger hears of such a
     /// lease with its outcome: until then nothing has happened that a crash could lose.
-    async fn lease_for_translation(&self, worker: &Ticket, max: usize) -> Result<Vec<Job>, LedgerError> {
+    async fn lease_for_translation(&self, worker: &WorkerRef, max: usize) -> Result<Vec<Job>, LedgerError> {
         let _asking = self.asks();
         self.opened().await;
         let mut leased = Vec::new();
@@ -343,7 +343,7 @@ impl Desk {
 
     /// Leases the next job in a target's order to its publisher, waiting until it is ready, and as many as there is room for that
     /// may be said right behind it, those with the intents to say them. None to one that is dead.
-    async fn lease_for_publication(&self, pull: &PullPublications) -> Result<ToSay, LedgerError> {
+    async fn lease_for_publication(&self, pull: &PullPublications) -> Result<Assignment, LedgerError> {
         let PullPublications { worker, target, room } = pull;
         let _asking = self.asks();
         self.opened().await;
@@ -356,16 +356,16 @@ impl Desk {
             };
             let (jobs, touched, begin) = match picked {
                 Picked::Nothing => {
-                    let waiter = self.waiting.enter(pull);
+                    let waiter = self.pending.enter(pull);
                     ready.await;
                     let begun = waiter.leave();
                     if begun.is_empty() {
                         continue;
                     }
-                    return Ok(ToSay::Begun(begun));
+                    return Ok(Assignment::Begun(begun));
                 }
                 Picked::Alone { job, touched } => (vec![job], touched, false),
-                Picked::InARow(jobs) => (jobs, false, *room > 0),
+                Picked::Batch(jobs) => (jobs, false, *room > 0),
             };
             let wanted: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
             let mut leased = self.lease(jobs, begin).await?;
@@ -377,16 +377,16 @@ impl Desk {
                 break;
             }
             if begin && !leased.is_empty() {
-                return Ok(ToSay::Begun(leased));
+                return Ok(Assignment::Begun(leased));
             }
             if let Some(mut job) = leased.pop() {
                 if touched {
                     job.publications = self.parts.ledger.publications(job.id).await?;
                 }
-                return Ok(ToSay::Alone(Box::new(job)));
+                return Ok(Assignment::Alone(Box::new(job)));
             }
         }
-        Ok(ToSay::Nothing)
+        Ok(Assignment::Nothing)
     }
 
     fn is_paused(&self, target: &TargetId) -> bool {
@@ -413,7 +413,7 @@ impl Desk {
     /// Writes the leases of jobs that were picked for a publisher, with the intent to say them where they are to `begin`;
     /// answers those that were granted, with their new tokens.
     async fn lease(&self, jobs: Vec<Job>, begin: bool) -> Result<Vec<Job>, LedgerError> {
-        let work = self.pulse.at_work();
+        let work = self.heartbeat.at_work();
         let changes = jobs
             .iter()
             .map(|job| {
@@ -474,8 +474,8 @@ impl Desk {
     async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
         let heard = Instant::now();
         self.opened().await;
-        let work = self.pulse.at_work();
-        let at_once = self.waiting.at_once(&reports, &self.window.borrow(), |target| self.is_paused(target));
+        let work = self.heartbeat.at_work();
+        let at_once = self.pending.at_once(&reports, &self.window.borrow(), |target| self.is_paused(target));
         let changes = reports
             .iter()
             .map(|report| {
@@ -515,9 +515,9 @@ impl Desk {
 
     /// Hands what was begun to the publishers it was begun for, of jobs that were `granted` with their places and tokens.
     /// Answers what takes back those that nobody can say now.
-    fn hand_out(&self, at_once: AtOnce, granted: &HashMap<JobId, (u64, i64)>) -> Vec<JobReport> {
+    fn hand_out(&self, at_once: BegunAtOnce, granted: &HashMap<JobId, (u64, i64)>) -> Vec<JobReport> {
         let mut astray = Vec::new();
-        for (target, waiting::Row { worker, jobs }) in at_once.rows() {
+        for (target, pending::Batch { worker, jobs }) in at_once.rows() {
             let mut row = Vec::new();
             let mut is_in_order = true;
             for job in jobs {
@@ -544,7 +544,7 @@ impl Desk {
             }
             // One who was paused meanwhile begins nothing more.
             let refused =
-                if self.is_paused(&target) { row } else { self.waiting.hand(&target, &worker, row) };
+                if self.is_paused(&target) { row } else { self.pending.hand(&target, &worker, row) };
             astray.extend(refused.iter().map(|job| JobReport::new(job, untouched(true))));
             self.ready.notify_waiters();
         }
@@ -552,7 +552,7 @@ impl Desk {
     }
 
     fn moved(&self, report: JobReport, advanced: Advanced, heard: Instant) {
-        let Some(Moved { post, attempt, said }) =
+        let Some(Moved { post, attempt, translation }) =
             self.window.borrow_mut().moved(&report, advanced, self.now())
         else {
             return;
@@ -578,7 +578,7 @@ impl Desk {
                 meter.called("post", "published", waited, None);
                 let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
                 info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "published");
-                if let Some(translation) = said {
+                if let Some(translation) = translation {
                     feed.tell(|| Event::Published(post, target, translation, heard));
                 }
             }
@@ -713,8 +713,8 @@ impl Handler<Record> for Router {
 
     fn handle(&mut self, page: Record, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
-        let desk = self.desk.clone();
-        Box::pin(answer(async move { desk.record(page).await }).into_actor(self))
+        let state = self.state.clone();
+        Box::pin(answer(async move { state.record(page).await }).into_actor(self))
     }
 }
 
@@ -723,7 +723,7 @@ impl Handler<Record> for Router {
 #[rtype(result = "Result<Vec<Job>, LedgerError>")]
 pub struct PullTranslations {
     /// Who asks.
-    pub worker: Ticket,
+    pub worker: WorkerRef,
     /// The most it can take.
     pub max: usize,
 }
@@ -733,19 +733,19 @@ impl Handler<PullTranslations> for Router {
 
     fn handle(&mut self, pull: PullTranslations, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
-        let desk = self.desk.clone();
+        let state = self.state.clone();
         Box::pin(
-            answer(async move { desk.lease_for_translation(&pull.worker, pull.max).await }).into_actor(self),
+            answer(async move { state.lease_for_translation(&pull.worker, pull.max).await }).into_actor(self),
         )
     }
 }
 
 /// A publisher is free; answered as soon as the next job in order is ready, with those that may be said right behind it.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<ToSay, LedgerError>")]
+#[rtype(result = "Result<Assignment, LedgerError>")]
 pub struct PullPublications {
     /// Who asks.
-    pub worker: Ticket,
+    pub worker: WorkerRef,
     /// For which target.
     pub target: TargetId,
     /// How many jobs of one message each it says at once: their intents are written with their leases. Where there is no room for
@@ -755,7 +755,7 @@ pub struct PullPublications {
 
 /// What a publisher is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToSay {
+pub enum Assignment {
     /// Jobs of one message each, in order, whose intents are on record: each is to be sent, or its part reported as absent.
     Begun(Vec<Job>),
     /// One job, of which nothing new was begun.
@@ -765,12 +765,12 @@ pub enum ToSay {
 }
 
 impl Handler<PullPublications> for Router {
-    type Result = ResponseActFuture<Self, Result<ToSay, LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<Assignment, LedgerError>>;
 
     fn handle(&mut self, pull: PullPublications, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
-        let desk = self.desk.clone();
-        Box::pin(answer(async move { desk.lease_for_publication(&pull).await }).into_actor(self))
+        let state = self.state.clone();
+        Box::pin(answer(async move { state.lease_for_publication(&pull).await }).into_actor(self))
     }
 }
 
@@ -850,9 +850,9 @@ impl Handler<ReportJobs> for Router {
 
     fn handle(&mut self, ReportJobs(reports): ReportJobs, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
-        let desk = self.desk.clone();
-        desk.moves.borrow_mut().count(&reports);
-        Box::pin(answer(async move { desk.report(reports).await }).into_actor(self))
+        let state = self.state.clone();
+        state.moves.borrow_mut().count(&reports);
+        Box::pin(answer(async move { state.report(reports).await }).into_actor(self))
     }
 }
 
@@ -873,8 +873,8 @@ impl Handler<Reclaim> for Router {
 
     fn handle(&mut self, reclaim: Reclaim, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
-        let desk = self.desk.clone();
-        Box::pin(answer(async move { desk.reclaim(&reclaim).await }).into_actor(self))
+        let state = self.state.clone();
+        Box::pin(answer(async move { state.reclaim(&reclaim).await }).into_actor(self))
     }
 }
 
@@ -893,8 +893,8 @@ impl Handler<Block> for Router {
 
     fn handle(&mut self, Block { target, reason }: Block, _: &mut Self::Context) {
         error!(target = target.as_str(), reason = reason.as_str(); "publishing stops until a person mends the account");
-        self.desk.window.borrow_mut().block(&target, reason);
-        self.desk.stir();
+        self.state.window.borrow_mut().block(&target, reason);
+        self.state.stir();
     }
 }
 
@@ -917,8 +917,8 @@ impl Handler<Drain> for Router {
 
     fn handle(&mut self, _: Drain, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
-        let desk = self.desk.clone();
-        Box::pin(answer(async move { desk.drained().await }).into_actor(self))
+        let state = self.state.clone();
+        Box::pin(answer(async move { state.drained().await }).into_actor(self))
     }
 }
 
@@ -938,7 +938,7 @@ impl Handler<Depth> for Router {
     type Result = Depths;
 
     fn handle(&mut self, _: Depth, _: &mut Self::Context) -> Self::Result {
-        Depths(self.desk.window.borrow().depths())
+        Depths(self.state.window.borrow().depths())
     }
 }
 

@@ -15,7 +15,7 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::{
     failpoint,
-    supervision::{Link, Pulse, Seat, shell::StopAsked, takes_letters},
+    supervision::{ActorRef, ExitGuard, Heartbeat, handles_tracked, shell::StopAsked},
 };
 
 /// How often memory and CPU are sampled.
@@ -35,9 +35,9 @@ const LONGEST: u64 = 600_000_000;
 
 /// The actor.
 pub struct Stats {
-    seat: Option<Seat>,
-    waiting: Waiting,
-    pulse: Pulse,
+    exit_guard: Option<ExitGuard>,
+    pending: PendingMeasurements,
+    heartbeat: Heartbeat,
     /// Whether anything was taken in since it was built; to show each sample on the board would cost more than the sample.
     took_in: bool,
     since: Instant,
@@ -111,12 +111,12 @@ pub struct Resources {
 
 impl Stats {
     /// An actor with nothing told yet.
-    pub fn new(seat: Seat, waiting: Waiting) -> Self {
+    pub fn new(exit_guard: ExitGuard, pending: PendingMeasurements) -> Self {
         Self {
-            waiting,
-            pulse: seat.pulse(),
+            pending,
+            heartbeat: exit_guard.heartbeat(),
             took_in: false,
-            seat: Some(seat),
+            exit_guard: Some(exit_guard),
             since: Instant::now(),
             operations: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -147,7 +147,7 @@ impl Stats {
     }
 }
 
-takes_letters!(Stats: Take, Report, StopAsked);
+handles_tracked!(Stats: Take, Report, StopAsked);
 
 impl Actor for Stats {
     type Context = Context<Self>;
@@ -161,14 +161,14 @@ impl Actor for Stats {
             failpoint::reach("stats.interval");
             stats.take_in_all();
             stats.sample_resources();
-            stats.pulse.progress();
+            stats.heartbeat.progress();
         });
     }
 }
 
 /// What somebody tells.
 #[derive(Debug, Clone, Copy)]
-enum Told {
+enum Measurement {
     /// One call to the world.
     Called { operation: Name, took: Duration, error: Option<&'static str> },
     /// Something happened a number of times.
@@ -178,17 +178,17 @@ enum Told {
 /// What was told and not taken in yet. A message to an actor costs more than all that is done with what is in it, so many go
 /// together.
 #[derive(Debug, Clone, Default)]
-pub struct Waiting(Arc<Mutex<Vec<Told>>>);
+pub struct PendingMeasurements(Arc<Mutex<Vec<Measurement>>>);
 
-impl Waiting {
+impl PendingMeasurements {
     /// Adds one; answers all of them where they are enough to be sent.
-    fn add(&self, told: Told) -> Option<Vec<Told>> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(told);
-        (waiting.len() >= TOGETHER).then(|| std::mem::replace(&mut *waiting, Vec::with_capacity(TOGETHER)))
+    fn add(&self, measurement: Measurement) -> Option<Vec<Measurement>> {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.push(measurement);
+        (pending.len() >= TOGETHER).then(|| std::mem::replace(&mut *pending, Vec::with_capacity(TOGETHER)))
     }
 
-    fn take(&self) -> Vec<Told> {
+    fn take(&self) -> Vec<Measurement> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -196,22 +196,22 @@ impl Waiting {
 /// Enough to be worth a message.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Take(Vec<Told>);
+struct Take(Vec<Measurement>);
 
 impl Handler<Take> for Stats {
     type Result = ();
 
-    fn handle(&mut self, Take(told): Take, _: &mut Self::Context) {
-        self.take_in(told);
+    fn handle(&mut self, Take(measurements): Take, _: &mut Self::Context) {
+        self.take_in(measurements);
     }
 }
 
 impl Stats {
-    fn take_in(&mut self, told: Vec<Told>) {
-        for told in told {
+    fn take_in(&mut self, measurements: Vec<Measurement>) {
+        for measurement in measurements {
             failpoint::reach("stats.handler");
-            match told {
-                Told::Called { operation, took, error } => {
+            match measurement {
+                Measurement::Called { operation, took, error } => {
                     let operation = self.operations.entry(operation).or_insert_with(Operation::new);
                     let micros = u64::try_from(took.as_micros()).unwrap_or(LONGEST);
                     operation.latency.saturating_record(micros);
@@ -219,18 +219,18 @@ impl Stats {
                         *operation.errors.entry(kind).or_default() += 1;
                     }
                 }
-                Told::Counted { name, times } => *self.counts.entry(name).or_default() += times,
+                Measurement::Counted { name, times } => *self.counts.entry(name).or_default() += times,
             }
             if !std::mem::replace(&mut self.took_in, true) {
-                self.pulse.progress();
+                self.heartbeat.progress();
             }
         }
     }
 
     /// Takes in what waits for others to come.
     fn take_in_all(&mut self) {
-        let waiting = self.waiting.take();
-        self.take_in(waiting);
+        let pending = self.pending.take();
+        self.take_in(pending);
     }
 }
 
@@ -275,7 +275,7 @@ impl Handler<Report> for Stats {
     type Result = MessageResult<Report>;
 
     fn handle(&mut self, _: Report, _: &mut Self::Context) -> Self::Result {
-        self.pulse.progress();
+        self.heartbeat.progress();
         self.take_in_all();
         let operations = self.operations.iter().map(|(name, operation)| {
             let at = |quantile| Duration::from_micros(operation.latency.value_at_quantile(quantile));
@@ -303,8 +303,8 @@ impl Handler<StopAsked> for Stats {
     type Result = ();
 
     fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
-        if let Some(seat) = self.seat.take() {
-            seat.leave(asked.end());
+        if let Some(exit_guard) = self.exit_guard.take() {
+            exit_guard.exit(asked.end());
         }
         ctx.stop();
     }
@@ -371,12 +371,12 @@ fn hundredths(value: f64) -> f64 {
 
 /// What actors hold to tell the stats actor something. One that leads nowhere costs nothing, and tells nobody.
 #[derive(Clone, Default)]
-pub struct Meter(Option<(Link<Stats>, Waiting)>);
+pub struct Meter(Option<(ActorRef<Stats>, PendingMeasurements)>);
 
 impl Meter {
     /// A meter that leads to the actor of that link, by way of what waits for it.
-    pub fn new(stats: Link<Stats>, waiting: Waiting) -> Self {
-        Self(Some((stats, waiting)))
+    pub fn new(stats: ActorRef<Stats>, pending: PendingMeasurements) -> Self {
+        Self(Some((stats, pending)))
     }
 
     /// A call to the world that ended well, or with an error of that kind.
@@ -387,24 +387,24 @@ impl Meter {
         took: Duration,
         error: Option<&'static str>,
     ) {
-        self.tell(Told::Called { operation: Name { service, operation }, took, error });
+        self.record(Measurement::Called { operation: Name { service, operation }, took, error });
     }
 
     /// Something happened.
     pub fn count(&self, name: &'static str, times: u64) {
         if times > 0 {
-            self.tell(Told::Counted { name: CountName { name, kind: None }, times });
+            self.record(Measurement::Counted { name: CountName { name, kind: None }, times });
         }
     }
 
     /// Something of that kind happened.
     pub fn count_kind(&self, name: &'static str, kind: &'static str) {
-        self.tell(Told::Counted { name: CountName { name, kind: Some(kind) }, times: 1 });
+        self.record(Measurement::Counted { name: CountName { name, kind: Some(kind) }, times: 1 });
     }
 
-    fn tell(&self, told: Told) {
-        if let Some((stats, waiting)) = &self.0
-            && let Some(enough) = waiting.add(told)
+    fn record(&self, measurement: Measurement) {
+        if let Some((stats, pending)) = &self.0
+            && let Some(enough) = pending.add(measurement)
         {
             stats.tell(Take(enough));
         }

@@ -7,7 +7,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use mynah::{
     ledger::SqliteLedger,
-    x::{post, wire::Timeline},
+    networks::x::{post, wire::Timeline},
 };
 use mynah_actors::cache::{
     Key,

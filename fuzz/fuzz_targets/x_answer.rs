@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mynah::x::{post, wire::Timeline};
+use mynah::networks::x::{post, wire::Timeline};
 use mynah_domain::text::mask;
 
 fuzz_target!(|body: &[u8]| {

@@ -10,7 +10,7 @@ use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 
 use mynah_actors::{
     pauses::Paused,
-    pipeline::{Factory, Links},
+    pipeline::{ActorRefs, Factory},
     translator::asking::Asking,
     upstreams::Upstreams,
 };
@@ -25,15 +25,15 @@ use mynah_domain::{
 };
 
 use crate::{
-    destinations::x::{MediaSettings, XDestination, XDestinationSettings},
     engines::{
         apertium::{Apertium, ApertiumSettings},
         gemini::{Gemini, GeminiSettings},
     },
     glossary::{self, LoadError},
     ledger::{OpenError, SqliteLedger},
+    networks::x::destination::{MediaSettings, XDestination, XDestinationSettings},
+    networks::x::source::{XSource, XSourceSettings},
     settings::{EngineChoice, Settings, TargetSettings},
-    sources::x::{XSource, XSourceSettings},
 };
 
 /// The waits between tries of anything that fails in passing.
@@ -75,7 +75,7 @@ pub fn asking(settings: &Settings) -> Asking {
         upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
         clock: Arc::new(SystemClock),
-        meter: Links::default().meter(),
+        meter: ActorRefs::default().meter(),
     }
 }
 

@@ -8,7 +8,7 @@ use mynah_actors::{
     cache::{CacheSettings, warm_up::WarmUp},
     events::Feed,
     pauses::{self, Pauses},
-    pipeline::{Links, Parts, Pipeline, by_name},
+    pipeline::{ActorRefs, Parts, Pipeline, by_name},
     poller::{Polled, PollerParts, Schedule, Start},
     publisher::{Bucket, Limits, PublisherParts},
     router::{RouterParts, RouterSettings},
@@ -65,7 +65,7 @@ pub struct Service {
 struct Lasting {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
-    links: Links,
+    actors: ActorRefs,
     meter: Meter,
     upstreams: Upstreams,
     pauses: Pauses,
@@ -105,9 +105,9 @@ impl Service {
         for Former { was, is } in settings.former() {
             info!(was = was.as_str(), is = is.as_str(); "former setting understood");
         }
-        let links = Links::default();
+        let actors = ActorRefs::default();
         let meter = match telemetry {
-            Telemetry::On => links.meter(),
+            Telemetry::On => actors.meter(),
             Telemetry::Off => Meter::default(),
         };
         let of_ledger = meter.clone();
@@ -125,7 +125,7 @@ impl Service {
         let mut lasting = Lasting {
             ledger,
             clock: Arc::new(SystemClock),
-            links,
+            actors,
             meter,
             upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
             pauses: Pauses::new(silent),
@@ -162,13 +162,13 @@ impl Service {
         let pool_size = if changed.iter().any(|change| change.key == "translator.pool_size") {
             new.translator.pool_size
         } else {
-            self.pipeline.crew.pool_size().await
+            self.pipeline.handle.pool_size().await
         };
         let targets = super::targets(&new).map_err(|error| error.to_string())?;
         let schedule = Schedule::Every(new.source.poll_interval);
         let parts = self.lasting.parts(&new, schedule, &targets, pool_size)?;
         let warm_up = self.lasting.warm_up(&new, &parts, targets.clone())?;
-        self.pipeline.crew.exchange(parts).await.map_err(|stopping| stopping.to_string())?;
+        self.pipeline.handle.exchange(parts).await.map_err(|stopping| stopping.to_string())?;
         if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
             glossaries.abort();
         }
@@ -232,7 +232,7 @@ impl Lasting {
             page_size: settings.source.page_size,
             targets: targets.clone(),
             order: order.clone(),
-            router: self.links.router.clone(),
+            router: self.actors.router.clone(),
             ledger: self.ledger.clone(),
             backoff: BACKOFF,
             patience: PATIENCE,
@@ -243,11 +243,11 @@ impl Lasting {
             polls: self.watch.polls.clone(),
         };
         let translator = TranslatorParts {
-            router: self.links.router.clone(),
+            router: self.actors.router.clone(),
             targets: targets.clone(),
             ledger: self.ledger.clone(),
             asking: Asking {
-                cache: Some(self.links.cache.clone()),
+                cache: Some(self.actors.cache.clone()),
                 upstreams: self.upstreams.clone(),
                 clock: self.clock.clone(),
                 meter: meter.clone(),
@@ -270,7 +270,7 @@ impl Lasting {
                 settle: settings.publisher.settle,
                 upstreams: self.upstreams.clone(),
                 pauses: self.pauses.clone(),
-                router: self.links.router.clone(),
+                router: self.actors.router.clone(),
                 ledger: self.ledger.clone(),
                 backoff: BACKOFF,
                 clock: self.clock.clone(),
@@ -312,7 +312,7 @@ impl Lasting {
             pool_size,
             translator_arbiters: settings.translator.arbiters,
             publishers,
-            links: self.links.clone(),
+            actors: self.actors.clone(),
         })
     }
 
@@ -322,7 +322,7 @@ impl Lasting {
             settings.cache.warm_up.as_deref().map(warm_up::phrases).transpose()?.unwrap_or_default();
         let (translator, engines) = &parts.translators;
         Ok(WarmUp {
-            cache: self.links.cache.clone(),
+            cache: self.actors.cache.clone(),
             asking: Asking { meter: Meter::default(), ..translator.asking.clone() },
             engines: engines(),
             targets,

@@ -121,7 +121,7 @@ pub async fn run(
     let (began, cpu) = work.unwrap_or((started, Duration::ZERO));
     let (start, took, cpu) = (began - started, began.elapsed(), process.cpu().saturating_sub(cpu));
     process.look();
-    let report = service.pipeline.links.stats.ask(Report).await.ok();
+    let report = service.pipeline.actors.stats.ask(Report).await.ok();
     service.stop().await;
     let round = seen.round(took, cpu, process.rss_max, report.as_ref(), ledger_size(data));
     Ok(Round { start_ms: start.as_secs_f64() * 1e3, ..round })

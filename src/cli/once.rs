@@ -54,7 +54,7 @@ pub(super) async fn say_all(
         .map_err(Failure::Work)?;
     let mut signals = Signals::new()?;
     let mut summary = Summary::default();
-    let router = service.pipeline.links.router.clone();
+    let router = service.pipeline.actors.router.clone();
     let mut see = |event: Event, summary: &mut Summary| {
         summary.count(&event);
         watch(&event, summary);

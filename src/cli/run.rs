@@ -47,9 +47,9 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let mut hangups = Signals::hangups()?;
     let pulse = {
-        let (router, ledger) = (service.pipeline.links.router.clone(), service.pipeline.ledger.clone());
-        let board = service.pipeline.board.clone();
-        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, ledger, board))
+        let (router, ledger) = (service.pipeline.actors.router.clone(), service.pipeline.ledger.clone());
+        let health = service.pipeline.health.clone();
+        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, ledger, health))
     };
     let history = actix_rt::spawn(keep_history(settings.clone(), &service));
     let ended = loop {
@@ -108,7 +108,7 @@ async fn reload(
 /// Keeps what is measured beside the ledger, as often as it is logged.
 fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = ()> + use<> {
     let pipeline = &service.pipeline;
-    let (links, board, ledger) = (pipeline.links.clone(), pipeline.board.clone(), pipeline.ledger.clone());
+    let (links, health, ledger) = (pipeline.actors.clone(), pipeline.health.clone(), pipeline.ledger.clone());
     let upstreams = service.upstreams().clone();
     async move {
         let mut history = History::open(&settings.data_dir);
@@ -118,7 +118,7 @@ fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = (
             let (Ok(report), Ok(jobs)) = (links.stats.ask(Report).await, ledger.counts().await) else {
                 continue;
             };
-            let kept = history.add(&measure::stats(&report, &jobs, &board, &upstreams));
+            let kept = history.add(&measure::stats(&report, &jobs, &health, &upstreams));
             if let (Err(error), true) = (&kept, healthy) {
                 warn!(reason:% = error; "what is measured cannot be kept; see to the disk of data_dir");
             }

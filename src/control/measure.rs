@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use mynah_actors::{
     stats::{OperationReport, StatsReport},
-    supervision::Board,
+    supervision::HealthRegistry,
     upstreams::{Upstreams, places},
 };
 use mynah_domain::{JobState, TargetId};
@@ -17,7 +17,7 @@ use super::wire::{Operation, Pace, ResourceUse, Stats};
 pub fn stats(
     report: &StatsReport,
     jobs: &BTreeMap<(TargetId, JobState), u64>,
-    board: &Board,
+    health: &HealthRegistry,
     upstreams: &Upstreams,
 ) -> Stats {
     let mut by_target: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
@@ -35,7 +35,7 @@ pub fn stats(
             .collect(),
         counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
         jobs: by_target,
-        restarts: board.all().into_iter().map(|(name, standing)| (name, standing.restarts)).collect(),
+        restarts: health.all().into_iter().map(|(name, standing)| (name, standing.restarts)).collect(),
         upstreams: upstreams.paces().into_iter().map(|(name, seen)| (name.to_owned(), pace(seen))).collect(),
         resources: ResourceUse {
             rss_bytes: resources.rss,

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use log::{info, warn};
 use mynah_actors::{
     router::{Depth, Router},
-    supervision::{Board, Link},
+    supervision::{ActorRef, HealthRegistry},
 };
 use mynah_domain::ports::Ledger;
 
@@ -51,13 +51,19 @@ impl Vitals {
     }
 
     /// Tries it again and again, for as long as it is polled.
-    pub async fn watch(self, data_dir: PathBuf, router: Link<Router>, ledger: Arc<dyn Ledger>, board: Board) {
+    pub async fn watch(
+        self,
+        data_dir: PathBuf,
+        router: ActorRef<Router>,
+        ledger: Arc<dyn Ledger>,
+        health: HealthRegistry,
+    ) {
         let mut interval = tokio::time::interval(EVERY);
         loop {
             interval.tick().await;
             let trouble = match trouble(&router, &*ledger).await {
                 Some(trouble) => Some(trouble),
-                None => board.stall(),
+                None => health.stall(),
             };
             self.note(written(&data_dir, trouble));
         }
@@ -75,7 +81,7 @@ fn written(data_dir: &Path, trouble: Option<String>) -> Option<String> {
 }
 
 /// Tries the router and the ledger once.
-async fn trouble(router: &Link<Router>, ledger: &dyn Ledger) -> Option<String> {
+async fn trouble(router: &ActorRef<Router>, ledger: &dyn Ledger) -> Option<String> {
     if !matches!(timeout(ANSWER, router.ask(Depth)).await, Ok(Ok(_))) {
         return Some("the router does not answer".into());
     }

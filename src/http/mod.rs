@@ -41,8 +41,8 @@ use actix_web::{
 use log::info;
 use mynah_actors::{
     pauses::Pauses,
-    pipeline::{Crew, Links},
-    supervision::{Board, Supervisor},
+    pipeline::{ActorRefs, PipelineHandle},
+    supervision::{HealthRegistry, Supervisor},
     upstreams::Upstreams,
 };
 use mynah_domain::{TargetId, ports::Ledger};
@@ -100,14 +100,14 @@ pub enum AdminError {
 
 /// The ways to a running pipeline. None of them needs any actor to be alive.
 pub struct Control {
-    board: Board,
-    links: Links,
+    health: HealthRegistry,
+    actors: ActorRefs,
     supervisor: Addr<Supervisor>,
     pauses: Pauses,
     ledger: Arc<dyn Ledger>,
     known: watch::Receiver<Known>,
     vitals: Vitals,
-    crew: Crew,
+    handle: PipelineHandle,
     upstreams: Upstreams,
     reload: mpsc::Sender<ReloadAsked>,
 }
@@ -148,14 +148,14 @@ impl Control {
     ) -> Self {
         let pipeline = &service.pipeline;
         Self {
-            board: pipeline.board.clone(),
-            links: pipeline.links.clone(),
+            health: pipeline.health.clone(),
+            actors: pipeline.actors.clone(),
             supervisor: pipeline.supervisor.clone(),
             pauses: pipeline.pauses.clone(),
             ledger: pipeline.ledger.clone(),
             known,
             vitals,
-            crew: pipeline.crew.clone(),
+            handle: pipeline.handle.clone(),
             upstreams: service.upstreams().clone(),
             reload,
         }

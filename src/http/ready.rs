@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mynah_actors::{
     router::Depth,
-    supervision::{Board, Standing, State},
+    supervision::{ActorHealth, HealthRegistry, State},
 };
 
 use super::Control;
@@ -14,23 +14,23 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// Why the service is not ready; nothing where it is. Further reasons belong here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
-    let mut reasons = of_actors(&control.board);
+    let mut reasons = of_actors(&control.health);
     reasons.extend(control.vitals.trouble());
     let engines = control.known.borrow().engines.clone();
     if engines.iter().all(|engine| control.upstreams.is_down(engine)) {
         reasons.push(format!("no engine answers: {}", engines.join(", ")));
     }
-    let answer = actix_rt::time::timeout(ANSWER, control.links.router.ask(Depth)).await;
+    let answer = actix_rt::time::timeout(ANSWER, control.actors.router.ask(Depth)).await;
     if !matches!(answer, Ok(Ok(_))) {
         reasons.push("the router does not answer".into());
     }
     reasons
 }
 
-fn of_actors(board: &Board) -> Vec<String> {
-    let mut reasons: Vec<String> = board.escalation().map(str::to_owned).into_iter().collect();
-    reasons.extend(board.stall());
-    let all = board.all();
+fn of_actors(health: &HealthRegistry) -> Vec<String> {
+    let mut reasons: Vec<String> = health.escalation().map(str::to_owned).into_iter().collect();
+    reasons.extend(health.stall());
+    let all = health.all();
     if all.is_empty() {
         reasons.push("nothing has started yet".into());
     }
@@ -39,7 +39,7 @@ fn of_actors(board: &Board) -> Vec<String> {
 }
 
 /// One death is an incident, and mended in a moment; dying again without having done anything is a trouble.
-fn of_actor(name: &str, standing: &Standing) -> Option<String> {
+fn of_actor(name: &str, standing: &ActorHealth) -> Option<String> {
     match standing.state {
         State::Running => standing.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
         State::Restarting if standing.restarts == 0 || standing.progressed => None,
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn one_death_is_borne_and_dying_again_is_not() {
-        let standing = |state, restarts, progressed| Standing {
+        let standing = |state, restarts, progressed| ActorHealth {
             state,
             restarts,
             last_progress: Instant::now(),
@@ -65,14 +65,14 @@ mod tests {
             progressed,
             trouble: None,
         };
-        let told = |standing: Standing| of_actor("cache", &standing);
+        let told = |standing: ActorHealth| of_actor("cache", &standing);
         assert_eq!(told(standing(State::Running, 3, false)), None);
         assert_eq!(told(standing(State::Restarting, 0, false)), None);
         assert_eq!(told(standing(State::Restarting, 4, true)), None);
         assert_eq!(told(standing(State::Restarting, 1, false)).as_deref(), Some("cache keeps dying"));
         assert_eq!(told(standing(State::Stopped, 0, true)).as_deref(), Some("cache has stopped"));
-        let troubled = Standing { trouble: Some("X is away".into()), ..standing(State::Running, 0, true) };
+        let troubled = ActorHealth { trouble: Some("X is away".into()), ..standing(State::Running, 0, true) };
         assert_eq!(told(troubled).as_deref(), Some("cache: X is away"));
-        assert_eq!(of_actors(&Board::default()), ["nothing has started yet"]);
+        assert_eq!(of_actors(&HealthRegistry::default()), ["nothing has started yet"]);
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use log::LevelFilter;
 use mynah_actors::{
     publisher::Threads,
-    supervision::{Policies, RestartPolicy},
+    supervision::{RestartPolicies, RestartPolicy},
 };
 use mynah_domain::{
     Language, MediaPolicy, PostId, TargetId, Tone, TooLong,
@@ -21,8 +21,8 @@ use url::Url;
 use super::{Former, Place};
 use crate::{
     http_client::Transport,
+    networks::x::{XAuth, auth::OAuth1, client::XSettings},
     telemetry::logging::{LogFormat, ModuleLevel},
-    x::{XAuth, auth::OAuth1, client::XSettings},
 };
 
 /// Everything that is set.
@@ -439,7 +439,7 @@ pub struct SupervisorSettings {
     /// For the supervisor itself, and what holds where an actor has nothing of its own.
     pub policy: RestartPolicy,
     /// For each sort of actor.
-    pub actors: Policies,
+    pub actors: RestartPolicies,
     /// How long an actor may be at work without getting anything done.
     pub patience: Duration,
     /// How long nothing at all may move, without a reason, before the pipeline counts as stalled.

@@ -6,7 +6,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use config::ValueKind;
 use mynah_actors::{
     publisher::Threads,
-    supervision::{Policies, RestartPolicy},
+    supervision::{RestartPolicies, RestartPolicy},
 };
 use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 use secrecy::ExposeSecret as _;
@@ -25,7 +25,7 @@ use super::{
     secrets::{ADMIN_TOKEN, Vault},
     targets::{self, Followed},
 };
-use crate::{http_client::Transport, telemetry::logging::LogFormat, x::client::XSettings};
+use crate::{http_client::Transport, networks::x::client::XSettings, telemetry::logging::LogFormat};
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
@@ -258,7 +258,7 @@ fn supervisor(reader: &mut Reader<'_>, calls: Duration) -> Option<SupervisorSett
     }
     let mut of = |actor| policy_of(reader, actor, follow);
     let [poller, router, translator, cache, publisher, stats] = ACTORS.map(&mut of);
-    let policies = Policies { poller, router, translator, cache, publisher, stats };
+    let policies = RestartPolicies { poller, router, translator, cache, publisher, stats };
     if let Some(patience) = patience.filter(|patience| *patience <= calls) {
         reader.complain(
             "supervisor.patience",

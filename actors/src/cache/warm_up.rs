@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{AskBare, Cache, Fill, Key, kept::Entry};
 use crate::{
-    supervision::Link,
+    supervision::ActorRef,
     translator::{
         asking::{Around, Asking},
         task::{Judged, Task},
@@ -36,7 +36,7 @@ const TURN: usize = 16;
 /// What warming up needs.
 pub struct WarmUp {
     /// What is filled.
-    pub cache: Link<Cache>,
+    pub cache: ActorRef<Cache>,
     /// How engines are asked.
     pub asking: Asking,
     /// Who is asked, in that order.
@@ -98,12 +98,13 @@ impl WarmUp {
             before = Some(last.id);
             done.read += page.len();
             // Jobs are numbered as they came, and published nearly in that order.
-            let is_the_end = page.iter().all(|said| said.at < oldest);
-            for said in page.chunks(TURN) {
-                let fresh = said.iter().filter(|said| {
-                    said.at >= oldest && since.get(&said.target).is_some_and(|since| said.at >= *since)
+            let is_the_end = page.iter().all(|published| published.at < oldest);
+            for published in page.chunks(TURN) {
+                let fresh = published.iter().filter(|published| {
+                    published.at >= oldest
+                        && since.get(&published.target).is_some_and(|since| published.at >= *since)
                 });
-                let entries: Vec<_> = fresh.filter_map(|said| self.entry(said)).collect();
+                let entries: Vec<_> = fresh.filter_map(|published| self.entry(published)).collect();
                 done.filled += entries.len();
                 if self.cache.ask(Fill(entries)).await.is_err() {
                     return Ok(done);
@@ -120,21 +121,23 @@ impl WarmUp {
     }
 
     /// What a published job says about its key, where that is certain.
-    fn entry(&self, said: &PublishedJob) -> Option<(Key, Entry)> {
-        let engine = self.engines.iter().find(|engine| engine.revision() == said.translation.engine)?;
-        let [text] = &said.translation.parts[..] else { return None };
+    fn entry(&self, published: &PublishedJob) -> Option<(Key, Entry)> {
+        let engine = self.engines.iter().find(|engine| engine.revision() == published.translation.engine)?;
+        let [text] = &published.translation.parts[..] else { return None };
         let takes_advice = engine.takes_advice();
         // What was before it in its thread had a part in it.
-        if takes_advice && matches!(said.post.kind, PostKind::Thread { .. }) {
+        if takes_advice && matches!(published.post.kind, PostKind::Thread { .. }) {
             return None;
         }
-        let target = self.targets.iter().find(|target| target.id == said.target)?;
-        let mut task = Task::new(&said.post, self.asking.from, Vec::new(), target.clone());
-        let key = task.key(&said.translation.engine, takes_advice);
+        let target = self.targets.iter().find(|target| target.id == published.target)?;
+        let mut task = Task::new(&published.post, self.asking.from, Vec::new(), target.clone());
+        let key = task.key(&published.translation.engine, takes_advice);
         let masked = task.mask.remask(text)?;
         // The rules may be others than in its day.
-        let Judged::Taken(masked) = task.judge(masked, &said.translation.engine, false) else { return None };
-        let expires = said.at.saturating_add(self.ttl).unwrap_or(Timestamp::MAX);
+        let Judged::Taken(masked) = task.judge(masked, &published.translation.engine, false) else {
+            return None;
+        };
+        let expires = published.at.saturating_add(self.ttl).unwrap_or(Timestamp::MAX);
         Some((key, Entry { text: Arc::new(masked), expires }))
     }
 
@@ -198,8 +201,8 @@ impl WarmUp {
                     Some(JobEvent::Held(hold)) if hold.kind == HoldKind::Quota => {}
                     _ => {
                         is_down = false;
-                        let said = task.troubles.join("; ");
-                        warn!(phrase:% = task.mask.untranslated(), target:% = task.target.id, reason:% = said; "a phrase was not translated");
+                        let reason = task.troubles.join("; ");
+                        warn!(phrase:% = task.mask.untranslated(), target:% = task.target.id, reason:% = reason; "a phrase was not translated");
                     }
                 }
             }

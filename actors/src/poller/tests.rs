@@ -20,7 +20,7 @@ use crate::{
     events::Feed,
     pipeline::by_name,
     router::{RouterParts, RouterSettings},
-    supervision::{Board, Seat},
+    supervision::{ExitGuard, HealthRegistry},
 };
 
 const QUICK: Backoff = Backoff { base: Duration::from_micros(100), max: Duration::from_micros(200) };
@@ -263,7 +263,7 @@ impl Bench {
         let ledger = Arc::new(Shelf::default());
         let policy = BreakerPolicy { failures: 1000, pause: QUICK, trial: Duration::from_mins(1) };
         let upstreams = Upstreams::new(policy, 1);
-        let router = Link::new();
+        let router = ActorRef::new();
         let parts = PollerParts {
             source: "net:town".into(),
             eligibility: Eligibility::of(Language::english()),
@@ -297,21 +297,21 @@ impl Bench {
             meter: Meter::default(),
             feed: Feed::default(),
         };
-        router.point_at(Router::new(seat("router"), router_parts).start());
+        router.point_at(Router::new(exit_guard("router"), router_parts).start());
         Self { ledger, parts }
     }
 
     fn poller(&self, source: Rc<Fake>) -> Poller {
-        Poller::new(Alive::new(&seat("poller")), self.parts.clone(), source)
+        Poller::new(WorkerContext::new(&exit_guard("poller")), self.parts.clone(), source)
     }
 
     /// Polls until one poll goes well, as `mynah once` does; answers after how many turns.
     async fn poll(&self, source: &Rc<Fake>) -> usize {
         let mut poller = self.poller(source.clone());
         for turn in 1..100 {
-            match poller.turn(&Stop::default()).await {
-                Turn::Finished => return turn,
-                Turn::Idle => {}
+            match poller.step(&Stop::default()).await {
+                Step::Finished => return turn,
+                Step::Idle => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -319,9 +319,9 @@ impl Bench {
     }
 }
 
-fn seat(name: &str) -> Seat {
-    let (deaths, _) = mpsc::unbounded_channel();
-    Seat::new(name, 1, Board::default(), deaths)
+fn exit_guard(name: &str) -> ExitGuard {
+    let (exits, _) = mpsc::unbounded_channel();
+    ExitGuard::new(name, 1, HealthRegistry::default(), exits)
 }
 
 /// One page with 9 and 7 readable and 8 in an odd form.
@@ -376,10 +376,10 @@ async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
         });
         let mut poller = bench.poller(source.clone());
         for turn in 1..=2 {
-            assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle, "{error:?}, turn {turn}");
+            assert_eq!(poller.step(&Stop::default()).await, Step::Idle, "{error:?}, turn {turn}");
             assert_eq!((bench.ledger.floor(), bench.ledger.ids().len()), (None, 0), "{error:?}");
         }
-        assert_eq!(poller.turn(&Stop::default()).await, Turn::Finished, "{error:?}");
+        assert_eq!(poller.step(&Stop::default()).await, Step::Finished, "{error:?}");
         assert_eq!((bench.ledger.numbers(), bench.ledger.raw("8")), ([7, 8, 9].into(), None), "{error:?}");
     }
 }
@@ -577,7 +577,7 @@ fn hostile_sources() -> Vec<Hostile> {
         source("the same token on the last page, too", true, 9, |request, _| {
             Ok(Page { continuation: Some("same".into()), ..two_of(&ALL, request, None) })
         }),
-        source("two tokens in turn", true, 9, |request, call| {
+        source("two tokens in step", true, 9, |request, call| {
             Ok(two_of(&ALL, request, Some((call % 2).to_string())))
         }),
         source("new tokens and no post", false, endless, |_, call| Ok(page([], Some(&call.to_string())))),
@@ -643,7 +643,7 @@ async fn polls_after_a_walk_that_was_cut_short_read_a_few_pages_until_one_comes_
     let mut reads = Vec::new();
     for _ in 0..10 {
         let before = source.reads();
-        assert_eq!(poller.turn(&Stop::default()).await, Turn::Finished);
+        assert_eq!(poller.step(&Stop::default()).await, Step::Finished);
         reads.push(source.reads() - before);
     }
     let most = MOST_BARREN as usize + 1;
@@ -688,7 +688,7 @@ async fn a_start_whose_newest_post_is_unknown_is_tried_again_and_does_not_begin_
         let bench = Bench::new(Start::Now);
         let source = Rc::new(Fake::new(pages));
         let mut poller = bench.poller(source.clone());
-        assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle);
+        assert_eq!(poller.step(&Stop::default()).await, Step::Idle);
         assert!(bench.ledger.0.lock().unwrap().progress.is_none());
         assert_eq!(source.reads(), most);
     }
@@ -715,7 +715,7 @@ async fn a_rate_limit_pauses_polls_for_no_less_than_the_backoff_and_no_longer_th
             until: until.map(|until| until.parse().unwrap()),
         };
         let mut poller = Poller::new(
-            Alive::new(&seat("poller")),
+            WorkerContext::new(&exit_guard("poller")),
             parts.clone(),
             Rc::new(Fake::new(|_, _| Ok(Page::default()))),
         );
@@ -730,9 +730,9 @@ async fn polls_that_are_limited_in_a_row_wait_longer_each_time() {
     let past = SourceError::RateLimited { reason: "429".into(), until: Some(Timestamp::UNIX_EPOCH) };
     let source = Rc::new(Fake::new(move |_, _| Err(past.clone())));
     let parts = PollerParts { schedule: Schedule::Every(Duration::ZERO), ..bench.parts.clone() };
-    let mut poller = Poller::new(Alive::new(&seat("poller")), parts, source.clone());
+    let mut poller = Poller::new(WorkerContext::new(&exit_guard("poller")), parts, source.clone());
     for failed in 1..=5 {
-        assert_eq!(poller.turn(&Stop::default()).await, Turn::Idle);
+        assert_eq!(poller.step(&Stop::default()).await, Step::Idle);
         assert_eq!((poller.failures, source.reads()), (failed, failed as usize));
     }
 }
@@ -744,7 +744,7 @@ async fn nothing_is_asked_while_the_circuit_breaker_is_open() {
     let until = Instant::now() + Duration::from_hours(1);
     bench.parts.upstreams.hear("net", Heard::NotBefore(until));
     let (mut poller, stop) = (bench.poller(source.clone()), Stop::default());
-    let asked = futures_util::FutureExt::now_or_never(poller.turn(&stop));
+    let asked = futures_util::FutureExt::now_or_never(poller.step(&stop));
     assert_eq!((asked, source.reads()), (None, 0));
     bench.parts.upstreams.hear("net", Heard::Answer);
     bench.poll(&source).await;
@@ -764,7 +764,7 @@ async fn polls_without_an_answer_open_the_circuit_breaker_and_an_answer_closes_i
         let source =
             Rc::new(Fake::new(move |_, call| if call == 1 { answer.clone() } else { Ok(page([5], None)) }));
         let mut poller = bench.poller(source.clone());
-        poller.turn(&Stop::default()).await;
+        poller.step(&Stop::default()).await;
         assert_eq!(bench.parts.upstreams.is_down("net"), silent);
         bench.poll(&source).await;
         assert!(!bench.parts.upstreams.is_down("net"));

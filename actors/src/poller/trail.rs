@@ -39,7 +39,7 @@ pub(super) enum Next {
     /// Ask for the next page, after the wait number `wait`, counted from 1; 0 is no wait.
     Ask { wait: u32 },
     /// The source has no more pages.
-    End,
+    ExitReason,
     /// More pages would bring nothing new, though the source offers them.
     CutShort,
 }
@@ -74,7 +74,7 @@ impl Trail {
         news: bool,
         oldest: Option<&PostId>,
     ) -> Next {
-        let Some(token) = continuation else { return Next::End };
+        let Some(token) = continuation else { return Next::ExitReason };
         if news {
             self.restarted = false;
         } else if !self.count_barren() {
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn the_last_page_ends_a_walk_with_or_without_news() {
         for news in [true, false] {
-            assert_eq!(trail().after_page(None, news, None), Next::End);
+            assert_eq!(trail().after_page(None, news, None), Next::ExitReason);
         }
     }
 

@@ -58,8 +58,8 @@ impl Publisher {
     async fn copy(&self, medium: &Media, alt: &str, stop: &Stop) -> Option<Result<Copied, CopyError>> {
         let started = Instant::now();
         // A film takes its time; each of its calls has a limit of its own.
-        let answer = self.alive.pulse().at_rest(stop.or(self.destination.copy(medium, alt))).await?;
-        self.alive.pulse().progress();
+        let answer = self.context.heartbeat().at_rest(stop.or(self.destination.copy(medium, alt))).await?;
+        self.context.heartbeat().progress();
         let kind = answer.as_ref().err().map(|error| match error {
             CopyError::Missing(_) => "missing",
             CopyError::Unavailable(_) => "unavailable",

@@ -34,14 +34,14 @@ use mynah_domain::{
 use crate::{
     failpoint,
     pauses::{Paused, Pauses},
-    router::{Block, JobReport, PullPublications, ReportJobs, Router, ToSay, first_part},
+    router::{Assignment, Block, JobReport, PullPublications, ReportJobs, Router, first_part},
     stats::Meter,
-    supervision::{Alive, Core, Link, Turn, shell::Stop},
+    supervision::{ActorRef, Step, Worker, WorkerContext, shell::Stop},
     upstreams::Upstreams,
 };
 
 /// The most jobs that are said in a row. After a crash in its middle each of them is looked up.
-const IN_A_ROW: usize = 64;
+const MAX_BATCH: usize = 64;
 
 /// How often and how much one account may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct PublisherParts {
     /// What a person paused.
     pub pauses: Pauses,
     /// Where work comes from.
-    pub router: Link<Router>,
+    pub router: ActorRef<Router>,
     /// The record.
     pub ledger: Arc<dyn Ledger>,
     /// How long to wait before another try.
@@ -124,7 +124,7 @@ fn draft_of(job: &Job) -> Draft {
 
 /// The core of a publisher.
 pub struct Publisher {
-    alive: Alive,
+    context: WorkerContext,
     parts: PublisherParts,
     destination: Rc<dyn Destination>,
     /// Whether the credentials are known to belong to the account.
@@ -161,7 +161,7 @@ enum Halt {
 }
 
 /// Why a job that was begun was not said.
-enum Unsaid {
+enum NotPublished {
     /// The network may not be called now.
     NotAllowed(Halt),
     /// It was called.
@@ -176,9 +176,9 @@ impl From<LedgerError> for Halt {
 
 impl Publisher {
     /// A publisher on that destination.
-    pub fn new(alive: Alive, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
+    pub fn new(context: WorkerContext, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
         Self {
-            alive,
+            context,
             parts,
             destination,
             verified: Cell::new(false),
@@ -202,41 +202,41 @@ impl Publisher {
 }
 
 #[async_trait(?Send)]
-impl Core for Publisher {
-    async fn turn(&mut self, stop: &Stop) -> Turn {
+impl Worker for Publisher {
+    async fn step(&mut self, stop: &Stop) -> Step {
         let paused = Paused::Target(self.parts.target.id.clone());
         if stop.or(self.parts.pauses.until_resumed(&paused)).await.is_none() {
-            return Turn::Idle;
+            return Step::Idle;
         }
         // The token comes before the job, so that a job is never in hand just to wait for one.
         if stop.or(self.token()).await.is_none() {
-            return Turn::Idle;
+            return Step::Idle;
         }
         // Where there is a pace, a job is in hand only when its own token is there.
         let most = match self.parts.bucket {
             // Nothing may be begun before the credentials are verified: the first job comes with no intent on record.
             _ if !self.verified.get() => 0,
             Some(_) => 1,
-            None => IN_A_ROW,
+            None => MAX_BATCH,
         };
         let room = match self.room(most).await {
             Ok(room) => room,
-            Err(error) => return Turn::Fatal(error.to_string()),
+            Err(error) => return Step::Fatal(error.to_string()),
         };
         // Where a cap leaves no room, whoever is next is told so.
         let target = self.parts.target.id.clone();
-        let pull = PullPublications { worker: self.alive.ticket(), target, room };
-        let to_say = match stop.or(self.parts.router.ask_until_answered(pull)).await {
-            None | Some(Ok(ToSay::Nothing)) => return Turn::Idle,
-            Some(Err(error)) => return Turn::Fatal(error.to_string()),
-            Some(Ok(to_say)) => to_say,
+        let pull = PullPublications { worker: self.context.worker_ref(), target, room };
+        let assignment = match stop.or(self.parts.router.ask_until_answered(pull)).await {
+            None | Some(Ok(Assignment::Nothing)) => return Step::Idle,
+            Some(Err(error)) => return Step::Fatal(error.to_string()),
+            Some(Ok(assignment)) => assignment,
         };
-        let work = self.alive.at_work();
-        failpoint::reach("publisher.turn");
-        let reports = match &to_say {
-            ToSay::Nothing => Ok(Vec::new()),
-            ToSay::Begun(jobs) => self.say_in_a_row(jobs, stop).await,
-            ToSay::Alone(job) => {
+        let work = self.context.at_work();
+        failpoint::reach("publisher.step");
+        let reports = match &assignment {
+            Assignment::Nothing => Ok(Vec::new()),
+            Assignment::Begun(jobs) => self.publish_batch(jobs, stop).await,
+            Assignment::Alone(job) => {
                 let published = match self.verify(job).await {
                     Ok(()) => self.publish(job, stop).await,
                     Err(halt) => Err(halt),
@@ -248,11 +248,11 @@ impl Core for Publisher {
         drop(work);
         let reports = match reports {
             Ok(reports) => reports,
-            Err(error) => return Turn::Fatal(error.to_string()),
+            Err(error) => return Step::Fatal(error.to_string()),
         };
         match self.parts.router.ask_until_answered(ReportJobs(reports)).await {
-            Ok(()) => Turn::Worked,
-            Err(error) => Turn::Fatal(error.to_string()),
+            Ok(()) => Step::Worked,
+            Err(error) => Step::Fatal(error.to_string()),
         }
     }
 }
@@ -277,25 +277,25 @@ impl Publisher {
     /// Says jobs that are one message each and begun, in order, with all outcomes in one transaction, as all intents were: a disk
     /// takes longer for each than the network for a message. Where one does not go on, those behind it are given back as they
     /// were.
-    async fn say_in_a_row(&self, jobs: &[Job], stop: &Stop) -> Result<Vec<JobReport>, LedgerError> {
+    async fn publish_batch(&self, jobs: &[Job], stop: &Stop) -> Result<Vec<JobReport>, LedgerError> {
         let paused = Paused::Target(self.parts.target.id.clone());
         let mut reports = Vec::with_capacity(jobs.len());
         let mut goes_on = true;
         for job in jobs {
             let events = if goes_on {
-                match self.say(job).await {
+                match self.publish_one(job).await {
                     Ok(remote_id) => {
                         goes_on = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
-                        self.alive.pulse().progress();
+                        self.context.heartbeat().progress();
                         vec![JobEvent::PartSent { part: 0, remote_id }, JobEvent::Published]
                     }
-                    Err(unsaid) => {
+                    Err(failure) => {
                         goes_on = false;
                         // What is on the account is on record before anything is looked for there, or it would be found
                         // for another of the same words.
                         let so_far = ReportJobs(std::mem::take(&mut reports));
                         self.parts.router.ask_until_answered(so_far).await?;
-                        self.events_of(Err(self.after_unsaid(job, unsaid).await)).await?
+                        self.events_of(Err(self.after_failure(job, failure).await)).await?
                     }
                 }
             } else {
@@ -318,18 +318,18 @@ impl Publisher {
     }
 
     /// Says a job of one message that was begun.
-    async fn say(&self, job: &Job) -> Result<PostId, Unsaid> {
-        self.permit(not_sent).map_err(Unsaid::NotAllowed)?;
-        self.try_call(&draft_of(job)).await.map_err(Unsaid::Failed)
+    async fn publish_one(&self, job: &Job) -> Result<PostId, NotPublished> {
+        self.permit(not_sent).map_err(NotPublished::NotAllowed)?;
+        self.try_call(&draft_of(job)).await.map_err(NotPublished::Failed)
     }
 
     /// What becomes of a job of one message that could not be said.
-    async fn after_unsaid(&self, job: &Job, unsaid: Unsaid) -> Halt {
-        let halt = match unsaid {
-            Unsaid::NotAllowed(halt) => {
+    async fn after_failure(&self, job: &Job, failure: NotPublished) -> Halt {
+        let halt = match failure {
+            NotPublished::NotAllowed(halt) => {
                 self.write(job, JobEvent::PartAbsent { part: 0 }).await.map(|()| halt)
             }
-            Unsaid::Failed(error) => self.after_error(job, 0, &draft_of(job), error).await,
+            NotPublished::Failed(error) => self.after_error(job, 0, &draft_of(job), error).await,
         };
         halt.unwrap_or_else(|worse| worse)
     }
@@ -385,8 +385,8 @@ impl Publisher {
                 events.push(sent);
             } else {
                 self.write(job, sent).await?;
-                self.alive.pulse().progress();
-                self.alive.pulse().at_rest(self.token()).await;
+                self.context.heartbeat().progress();
+                self.context.heartbeat().at_rest(self.token()).await;
             }
             reply_to = Some(remote_id);
         }

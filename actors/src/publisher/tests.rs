@@ -24,8 +24,8 @@ use crate::{
     events::Feed,
     router::{Blocked, RouterParts, RouterSettings, Unblock},
     supervision::{
-        Board, Seat, Shell,
-        seat::{Death, End},
+        ExitGuard, HealthRegistry, Shell,
+        exit::{Exit, ExitReason},
         shell::StopAsked,
     },
 };
@@ -336,7 +336,7 @@ struct Town {
     router: Addr<Router>,
     account: Rc<Account>,
     publisher: Addr<Shell<Publisher>>,
-    deaths: mpsc::UnboundedReceiver<Death>,
+    exits: mpsc::UnboundedReceiver<Exit>,
 }
 
 impl Town {
@@ -354,8 +354,8 @@ impl Town {
         let policy = BreakerPolicy { failures: u32::MAX, pause: backoff, trial: Duration::from_mins(1) };
         let upstreams = Upstreams::new(policy, 4);
         let pauses = Pauses::new([]);
-        let (sender, deaths) = mpsc::unbounded_channel();
-        let seat = |name: &str| Seat::new(name, 1, Board::default(), sender.clone());
+        let (sender, exits) = mpsc::unbounded_channel();
+        let exit_guard = |name: &str| ExitGuard::new(name, 1, HealthRegistry::default(), sender.clone());
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 100,
@@ -371,8 +371,8 @@ impl Town {
             meter: Meter::default(),
             feed: Feed::default(),
         };
-        let router = Router::new(seat("router"), parts).start();
-        let link = Link::new();
+        let router = Router::new(exit_guard("router"), parts).start();
+        let link = ActorRef::new();
         link.point_at(router.clone());
         let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
         let parts = PublisherParts {
@@ -401,10 +401,10 @@ impl Town {
         };
         let account = Rc::new(account);
         let destination = account.clone();
-        let publisher = Shell::new(seat("publisher-es"), move |seat| {
-            Publisher::new(Alive::new(seat), parts, destination)
+        let publisher = Shell::new(exit_guard("publisher-es"), move |exit_guard| {
+            Publisher::new(WorkerContext::new(exit_guard), parts, destination)
         });
-        Self { book, router, account, publisher: publisher.start(), deaths }
+        Self { book, router, account, publisher: publisher.start(), exits }
     }
 
     /// Lets so much time pass.
@@ -752,8 +752,8 @@ async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
     let mut town = Town::new(vec![job(1, 1)], account);
     town.account.until_called("copy").await;
     town.publisher.send(StopAsked::InOrder).await.unwrap();
-    let death = tokio::time::timeout(Duration::from_secs(30), town.deaths.recv()).await;
-    assert_eq!(death.expect("it does not wait for the copy").unwrap().end, End::Finished);
+    let exit = tokio::time::timeout(Duration::from_secs(30), town.exits.recv()).await;
+    assert_eq!(exit.expect("it does not wait for the copy").unwrap().reason, ExitReason::Finished);
     let job = town.book.job(1);
     assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 0));
     assert_eq!(town.account.count("publish"), 0);

@@ -16,8 +16,8 @@ use mynah_domain::{
     },
 };
 
-use super::{Desk, Router, answer};
-use crate::{failpoint, supervision::takes_letters};
+use super::{Router, RouterState, answer};
+use crate::{failpoint, supervision::handles_tracked};
 
 /// What is to become of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,10 +148,10 @@ pub struct Decide {
     pub decision: Decision,
 }
 
-impl Desk {
+impl RouterState {
     async fn decide(&self, jobs: &[JobId], decision: Decision) -> Result<Vec<Decided>, LedgerError> {
         self.opened().await;
-        let work = self.pulse.at_work();
+        let work = self.heartbeat.at_work();
         // What a translator has in hand is still queued in the ledger.
         let (in_hand, free): (Vec<JobId>, Vec<JobId>) =
             jobs.iter().partition(|job| self.window.borrow().is_translating(**job));
@@ -169,7 +169,7 @@ impl Desk {
                 Decision::Retry => info!(jobs = changed; "jobs are tried again, as a person decided"),
                 Decision::Skip => {
                     self.parts.meter.count("jobs.skipped", changed as u64);
-                    info!(jobs = changed; "jobs are left unsaid, as a person decided");
+                    info!(jobs = changed; "jobs are left failure, as a person decided");
                 }
             }
         }
@@ -182,14 +182,14 @@ impl Desk {
     }
 }
 
-takes_letters!(Router: Decide);
+handles_tracked!(Router: Decide);
 
 impl Handler<Decide> for Router {
     type Result = ResponseActFuture<Self, Result<Vec<Decided>, LedgerError>>;
 
     fn handle(&mut self, Decide { jobs, decision }: Decide, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
-        let desk = self.desk.clone();
-        Box::pin(answer(async move { desk.decide(&jobs, decision).await }).into_actor(self))
+        let state = self.state.clone();
+        Box::pin(answer(async move { state.decide(&jobs, decision).await }).into_actor(self))
     }
 }

@@ -8,7 +8,7 @@ use log::info;
 use mynah_domain::TargetId;
 
 use super::Router;
-use crate::supervision::takes_letters;
+use crate::supervision::handles_tracked;
 
 /// Asks how much each worker has in hand.
 #[derive(Debug, Clone, Copy, Message)]
@@ -24,13 +24,13 @@ pub struct Hands {
     pub asking: usize,
 }
 
-takes_letters!(Router: InHand, Blocked, Unblock);
+handles_tracked!(Router: InHand, Blocked, Unblock);
 
 impl Handler<InHand> for Router {
     type Result = Hands;
 
     fn handle(&mut self, _: InHand, _: &mut Self::Context) -> Self::Result {
-        Hands { jobs: self.desk.window.borrow().in_hand(), asking: self.desk.asking.get() }
+        Hands { jobs: self.state.window.borrow().in_hand(), asking: self.state.asking.get() }
     }
 }
 
@@ -50,7 +50,7 @@ impl Handler<Blocked> for Router {
     type Result = Blocks;
 
     fn handle(&mut self, _: Blocked, _: &mut Self::Context) -> Self::Result {
-        Blocks(self.desk.window.borrow().blocked())
+        Blocks(self.state.window.borrow().blocked())
     }
 }
 
@@ -66,10 +66,10 @@ impl Handler<Unblock> for Router {
     type Result = bool;
 
     fn handle(&mut self, Unblock { target }: Unblock, _: &mut Self::Context) -> Self::Result {
-        let was_blocked = self.desk.window.borrow_mut().unblock(&target);
+        let was_blocked = self.state.window.borrow_mut().unblock(&target);
         if was_blocked {
             info!(target = target.as_str(); "publishing goes on");
-            self.desk.stir();
+            self.state.stir();
         }
         was_blocked
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use actix::{Handler, Message};
 use mynah_domain::TargetId;
 
-use super::{Desk, JobReport, Router};
-use crate::supervision::{Lane, takes_letters};
+use super::{JobReport, Router, RouterState};
+use crate::supervision::{Lane, handles_tracked};
 
 /// Asks for the lanes that have work.
 #[derive(Debug, Clone, Copy, Message)]
@@ -43,7 +43,7 @@ impl Moves {
     }
 }
 
-impl Desk {
+impl RouterState {
     fn lanes(&self) -> Vec<Lane> {
         let (window, moves, upstreams) = (self.window.borrow(), self.moves.borrow(), &self.parts.upstreams);
         let mut lanes = Vec::new();
@@ -55,7 +55,7 @@ impl Desk {
             if self.is_paused(target) || upstreams.is_down(target.network()) {
                 continue;
             }
-            let (jobs, holders) = window.to_publish(target, self.waiting.has(target));
+            let (jobs, holders) = window.to_publish(target, self.pending.has(target));
             let moves = moves.publication.get(target).copied().unwrap_or_default();
             lanes.push(Lane { name: format!("publication on {target}"), moves, jobs, holders });
         }
@@ -64,12 +64,12 @@ impl Desk {
     }
 }
 
-takes_letters!(Router: AskLanes);
+handles_tracked!(Router: AskLanes);
 
 impl Handler<AskLanes> for Router {
     type Result = Lanes;
 
     fn handle(&mut self, _: AskLanes, _: &mut Self::Context) -> Lanes {
-        Lanes(self.desk.lanes())
+        Lanes(self.state.lanes())
     }
 }

@@ -116,7 +116,7 @@ pub(super) struct Moved {
     /// How often it was tried since it last got on.
     pub(super) attempt: u32,
     /// Its translation, where it has left its line.
-    pub(super) said: Option<Translation>,
+    pub(super) translation: Option<Translation>,
 }
 
 /// What a publisher is handed.
@@ -127,7 +127,7 @@ pub(super) enum Picked {
     /// One that needs a look; where it was `touched`, its publications must be read again.
     Alone { job: Job, touched: bool },
     /// Jobs of one message each that no publisher has had in hand yet.
-    InARow(Vec<Job>),
+    Batch(Vec<Job>),
 }
 
 /// When the router should look for sleepers again.
@@ -160,7 +160,8 @@ impl Entry {
     /// Whether it may be said together with others: no publisher has had it in hand yet, and nobody died of it.
     fn is_plain(&self) -> bool {
         let translation = self.job.translation.as_ref();
-        self.job.state == JobState::Ready && translation.is_some_and(|said| self.is_plain_with(said))
+        self.job.state == JobState::Ready
+            && translation.is_some_and(|translation| self.is_plain_with(translation))
     }
 
     fn is_plain_with(&self, translation: &Translation) -> bool {
@@ -342,12 +343,12 @@ impl Window {
             }
             row.push(job);
         }
-        if row.is_empty() { Picked::Nothing } else { Picked::InARow(row) }
+        if row.is_empty() { Picked::Nothing } else { Picked::Batch(row) }
     }
 
     /// Those of the jobs translated just now that their target's publisher could say next, in order: up to `max` from the head
     /// of the line on, each a message by itself.
-    pub(super) fn next_to_say(
+    pub(super) fn next_to_publish(
         &self,
         target: &TargetId,
         translated: &HashMap<JobId, &Translation>,
@@ -450,13 +451,13 @@ impl Window {
             self.sleepers.insert((report.target.clone(), place));
         }
         let line = self.lines.get_mut(&report.target)?;
-        let mut said = None;
+        let mut translation = None;
         if state.is_settled() || waits_for_a_person {
-            said = line.jobs.remove(&place).and_then(|entry| entry.job.translation);
+            translation = line.jobs.remove(&place).and_then(|entry| entry.job.translation);
         } else if queued && line.blocked.is_none() {
             self.queue.insert((place, report.target.clone()));
         }
-        Some(Moved { post, attempt, said })
+        Some(Moved { post, attempt, translation })
     }
 
     /// Wakes whose moment has come.

@@ -26,14 +26,17 @@ use mynah_domain::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    AskLanes, Decide, Decision, Depth, JobReport, Lanes, PullPublications, PullTranslations, Reclaim,
-    Refusal, ReportJobs, Router, RouterParts, RouterSettings, ToSay,
+    AskLanes, Assignment, Decide, Decision, Depth, JobReport, Lanes, PullPublications, PullTranslations,
+    Reclaim, Refusal, ReportJobs, Router, RouterParts, RouterSettings,
 };
 use crate::{
     events::Feed,
     pauses::{Paused, Pauses},
     stats::Meter,
-    supervision::{Alive, Board, Link, RestartPolicy, Seat, Supervisor, supervisor::SupervisorSettings},
+    supervision::{
+        ActorRef, ExitGuard, HealthRegistry, RestartPolicy, Supervisor, WorkerContext,
+        supervisor::SupervisorSettings,
+    },
     upstreams::Upstreams,
 };
 
@@ -210,7 +213,7 @@ impl Town {
             meter: Meter::default(),
             feed: Feed::default(),
         };
-        Self { ledger, router: Router::new(seat("router"), parts).start(), pauses, upstreams, asked }
+        Self { ledger, router: Router::new(exit_guard("router"), parts).start(), pauses, upstreams, asked }
     }
 
     /// The lanes that have work: name, moves, jobs, holders.
@@ -219,18 +222,18 @@ impl Town {
         lanes.into_iter().map(|lane| (lane.name, lane.moves, lane.jobs, lane.holders)).collect()
     }
 
-    fn publications(&self, worker: &Alive) -> actix::prelude::Request<Router, PullPublications> {
-        self.router.send(PullPublications { worker: worker.ticket(), target: es(), room: 4 })
+    fn publications(&self, worker: &WorkerContext) -> actix::prelude::Request<Router, PullPublications> {
+        self.router.send(PullPublications { worker: worker.worker_ref(), target: es(), room: 4 })
     }
 }
 
-fn seat(name: &str) -> Seat {
-    let (deaths, _) = mpsc::unbounded_channel();
-    Seat::new(name, 1, Board::default(), deaths)
+fn exit_guard(name: &str) -> ExitGuard {
+    let (exits, _) = mpsc::unbounded_channel();
+    ExitGuard::new(name, 1, HealthRegistry::default(), exits)
 }
 
-fn worker(name: &str) -> Alive {
-    Alive::new(&seat(name))
+fn worker(name: &str) -> WorkerContext {
+    WorkerContext::new(&exit_guard(name))
 }
 
 fn reclaim(worker: &str) -> Reclaim {
@@ -248,11 +251,13 @@ async fn a_lease_that_is_written_while_its_publisher_ends_is_taken_back() {
     town.asked.recv().await.expect("what it had in hand is to be given back");
     town.ledger.leave.add_permits(100);
     reclaimed.await.unwrap().unwrap().unwrap();
-    assert_eq!(pull.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
+    assert_eq!(pull.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
 
     let next = worker("publisher-new");
-    let ToSay::Alone(said) = town.publications(&next).await.unwrap().unwrap() else { panic!("it is ready") };
-    assert_eq!((said.id, said.state), (JobId(1), JobState::Publishing));
+    let Assignment::Alone(assigned) = town.publications(&next).await.unwrap().unwrap() else {
+        panic!("it is ready")
+    };
+    assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
 }
 
 /// A job of which a part was begun, and nobody knows what became of it.
@@ -275,12 +280,14 @@ async fn a_lease_of_a_job_to_look_up_that_is_written_while_its_publisher_ends_is
     town.asked.recv().await.expect("the lease is to be written");
     drop(ended);
     town.ledger.leave.add_permits(100);
-    assert_eq!(pull.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
+    assert_eq!(pull.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
     assert_eq!(town.ledger.job(1).state, JobState::Unknown);
 
     let next = worker("publisher-new");
-    let ToSay::Alone(said) = town.publications(&next).await.unwrap().unwrap() else { panic!("it is ready") };
-    assert_eq!((said.id, said.state), (JobId(1), JobState::Publishing));
+    let Assignment::Alone(assigned) = town.publications(&next).await.unwrap().unwrap() else {
+        panic!("it is ready")
+    };
+    assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
 }
 
 #[actix_rt::test]
@@ -288,10 +295,13 @@ async fn a_job_that_the_ledger_has_in_publication_and_nobody_in_hand_is_looked_u
     let town = Town::new(begun(JobState::Publishing));
     town.ledger.leave.add_permits(100);
     let publisher = worker("publisher-es");
-    let ToSay::Alone(said) = town.publications(&publisher).await.unwrap().unwrap() else {
+    let Assignment::Alone(assigned) = town.publications(&publisher).await.unwrap().unwrap() else {
         panic!("it is to be looked up")
     };
-    assert_eq!((said.id, said.state, said.publications.len()), (JobId(1), JobState::Publishing, 1));
+    assert_eq!(
+        (assigned.id, assigned.state, assigned.publications.len()),
+        (JobId(1), JobState::Publishing, 1)
+    );
 }
 
 #[actix_rt::test]
@@ -302,15 +312,17 @@ async fn an_intent_is_on_record_before_its_publisher_has_it() {
     town.asked.recv().await.expect("lease and intent are to be written");
     assert!(!pull.is_finished());
     town.ledger.leave.add_permits(1);
-    let ToSay::Begun(said) = pull.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
-    assert_eq!((said[0].token, town.ledger.job(1).token), (8, 8));
+    let Assignment::Begun(assigned) = pull.await.unwrap().unwrap().unwrap() else {
+        panic!("it is one message")
+    };
+    assert_eq!((assigned[0].token, town.ledger.job(1).token), (8, 8));
 }
 
 #[actix_rt::test]
 async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_came_of_it() {
     let mut town = Town::new(job(false));
     let translator = worker("translator");
-    let pull = PullTranslations { worker: translator.ticket(), max: 4 };
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
     let leased = town.router.send(pull).await.unwrap().unwrap();
     assert!(town.asked.try_recv().is_err(), "nothing has happened that could be lost");
     assert_eq!((leased[0].state, leased[0].attempt), (JobState::Queued, 1));
@@ -327,11 +339,11 @@ async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_cam
 
 /// A town whose publisher waits and whose only job was translated just now, which is about to be reported.
 async fn translated_while_its_publisher_waits(
-    publisher: &Alive,
-) -> (Town, JoinHandle<Result<Result<ToSay, LedgerError>, MailboxError>>, ReportJobs) {
+    publisher: &WorkerContext,
+) -> (Town, JoinHandle<Result<Result<Assignment, LedgerError>, MailboxError>>, ReportJobs) {
     let town = Town::new(job(false));
     let translator = worker("translator");
-    let pull = PullTranslations { worker: translator.ticket(), max: 4 };
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
     let leased = town.router.send(pull).await.unwrap().unwrap();
     let waiting = actix_rt::spawn(town.publications(publisher));
     // Messages are taken in order: the publisher waits when this is answered.
@@ -346,9 +358,11 @@ async fn what_is_translated_while_its_publisher_waits_is_begun_with_the_same_cha
     let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
     town.ledger.leave.add_permits(1);
     town.router.send(report).await.unwrap().unwrap();
-    let ToSay::Begun(said) = waiting.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
-    assert_eq!((said[0].state, said[0].token), (JobState::Publishing, 9));
-    assert_eq!(said[0].translation, job(true).translation);
+    let Assignment::Begun(assigned) = waiting.await.unwrap().unwrap().unwrap() else {
+        panic!("it is one message")
+    };
+    assert_eq!((assigned[0].state, assigned[0].token), (JobState::Publishing, 9));
+    assert_eq!(assigned[0].translation, job(true).translation);
     assert_eq!(town.ledger.job(1).token, 9);
     assert!(town.asked.try_recv().is_ok() && town.asked.try_recv().is_err(), "the ledger was asked once");
 }
@@ -364,11 +378,13 @@ async fn what_is_begun_for_a_publisher_that_ends_meanwhile_is_taken_back() {
     reported.await.unwrap().unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Ready);
     town.router.send(reclaim("publisher-old")).await.unwrap().unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
 
     let next = worker("publisher-new");
-    let ToSay::Alone(said) = town.publications(&next).await.unwrap().unwrap() else { panic!("it is ready") };
-    assert_eq!((said.id, said.state), (JobId(1), JobState::Publishing));
+    let Assignment::Alone(assigned) = town.publications(&next).await.unwrap().unwrap() else {
+        panic!("it is ready")
+    };
+    assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
 }
 
 #[actix_rt::test]
@@ -381,9 +397,11 @@ async fn what_is_begun_for_a_publisher_is_not_taken_by_the_one_before_it() {
     drop(ended);
     town.ledger.leave.add_permits(100);
     town.router.send(report).await.unwrap().unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), ToSay::Nothing);
-    let ToSay::Begun(said) = pull.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
-    assert_eq!((said[0].id, said[0].state), (JobId(1), JobState::Publishing));
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
+    let Assignment::Begun(assigned) = pull.await.unwrap().unwrap().unwrap() else {
+        panic!("it is one message")
+    };
+    assert_eq!((assigned[0].id, assigned[0].state), (JobId(1), JobState::Publishing));
 }
 
 #[actix_rt::test]
@@ -398,8 +416,10 @@ async fn what_is_begun_stays_begun_when_the_same_is_reported_again() {
     for report in reports {
         report.await.unwrap().unwrap().unwrap();
     }
-    let ToSay::Begun(said) = waiting.await.unwrap().unwrap().unwrap() else { panic!("it is one message") };
-    assert_eq!((said.len(), said[0].token, town.ledger.job(1).token), (1, 9, 9));
+    let Assignment::Begun(assigned) = waiting.await.unwrap().unwrap().unwrap() else {
+        panic!("it is one message")
+    };
+    assert_eq!((assigned.len(), assigned[0].token, town.ledger.job(1).token), (1, 9, 9));
 }
 
 #[actix_rt::test]
@@ -424,7 +444,7 @@ async fn nothing_is_begun_on_an_account_that_is_paused_whether_before_or_meanwhi
 async fn what_a_translator_has_in_hand_is_not_decided_about() {
     let town = Town::new(job(false));
     let translator = worker("translator");
-    let pull = PullTranslations { worker: translator.ticket(), max: 4 };
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
     town.router.send(pull).await.unwrap().unwrap();
     let skip = Decide { jobs: vec![JobId(1)], decision: Decision::Skip };
     let decided = town.router.send(skip).await.unwrap().unwrap();
@@ -436,7 +456,7 @@ async fn what_a_translator_says_after_its_job_was_given_to_another_changes_nothi
     let town = Town::new(job(false));
     town.ledger.leave.add_permits(100);
     let dead = worker("translator-old");
-    let pull = |worker: &Alive| PullTranslations { worker: worker.ticket(), max: 4 };
+    let pull = |worker: &WorkerContext| PullTranslations { worker: worker.worker_ref(), max: 4 };
     let leased = town.router.send(pull(&dead)).await.unwrap().unwrap();
     drop(dead);
     town.router.send(reclaim("translator-old")).await.unwrap().unwrap();
@@ -458,7 +478,7 @@ async fn a_lane_has_work_while_a_job_could_move_and_none_where_something_explain
     };
     // The router has taken the ledger up once a translator has its job.
     let translator = worker("translator-1");
-    let pull = PullTranslations { worker: translator.ticket(), max: 1 };
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 1 };
     let leased = town.router.send(pull).await.unwrap().unwrap();
     assert_eq!(town.lanes().await, lane("translation", 0, &["translator-1#1"]));
     for _ in 0..3 {
@@ -472,7 +492,7 @@ async fn a_lane_has_work_while_a_job_could_move_and_none_where_something_explain
     town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
     assert_eq!(town.lanes().await, [], "its publisher waits for its own limits");
     let publisher = worker("publisher-es");
-    let ToSay::Begun(said) = town.publications(&publisher).await.unwrap().unwrap() else {
+    let Assignment::Begun(assigned) = town.publications(&publisher).await.unwrap().unwrap() else {
         panic!("it is ready")
     };
     assert_eq!(town.lanes().await, lane("publication on x:es", 0, &["publisher-es#1"]));
@@ -480,7 +500,7 @@ async fn a_lane_has_work_while_a_job_could_move_and_none_where_something_explain
     assert_eq!(town.lanes().await, [], "a person paused it");
     town.pauses.resume(&Paused::Target(es()));
     let sent = JobEvent::PartSent { part: 0, remote_id: PostId("9".into()) };
-    let report = JobReport::new(&said[0], vec![sent, JobEvent::Published]);
+    let report = JobReport::new(&assigned[0], vec![sent, JobEvent::Published]);
     town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
     assert_eq!(town.lanes().await, []);
 }
@@ -490,12 +510,12 @@ async fn a_standstill_is_reported_until_work_moves_again() {
     let town = Town::new(job(false));
     town.ledger.leave.add_permits(100);
     let translator = worker("translator-1");
-    let pull = PullTranslations { worker: translator.ticket(), max: 1 };
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 1 };
     let leased = town.router.send(pull).await.unwrap().unwrap();
     tokio::time::pause();
-    let link = Link::new();
+    let link = ActorRef::new();
     link.point_at(town.router.clone());
-    let board = Board::default();
+    let health = HealthRegistry::default();
     let policy = RestartPolicy { max_restarts: 1, window: Duration::from_mins(1), backoff: PAUSE };
     let settings = SupervisorSettings {
         policy,
@@ -503,15 +523,15 @@ async fn a_standstill_is_reported_until_work_moves_again() {
         patience: Duration::from_hours(1),
         stalled_after: Duration::from_secs(40),
     };
-    let (supervisor, _outcome) = Supervisor::new(settings, board.clone(), link, Link::new(), vec![]);
+    let (supervisor, _outcome) = Supervisor::new(settings, health.clone(), link, ActorRef::new(), vec![]);
     let _supervisor = supervisor.start();
     tokio::time::sleep(Duration::from_secs(39)).await;
-    assert_eq!(board.stall(), None);
+    assert_eq!(health.stall(), None);
     tokio::time::sleep(Duration::from_secs(21)).await;
-    let stall = board.stall().expect("the translator holds the job and does nothing");
+    let stall = health.stall().expect("the translator holds the job and does nothing");
     assert_eq!(stall, "the pipeline is stalled: nothing moves in translation");
     let refused = JobEvent::HandedBack { not_before: None, reason: "503".into() };
     town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![refused])])).await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_secs(11)).await;
-    assert_eq!(board.stall(), None);
+    assert_eq!(health.stall(), None);
 }

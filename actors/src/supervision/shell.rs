@@ -14,21 +14,21 @@ use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 use super::{
-    AtWork, Pulse,
-    seat::{End, Seat, panic_message},
+    AtWork, Heartbeat,
+    exit::{ExitGuard, ExitReason, panic_message},
 };
 
 /// What a shell runs.
 #[async_trait(?Send)]
-pub trait Core: 'static {
+pub trait Worker: 'static {
     /// Waits for work and does one piece of it. It may be dropped wherever it waits *for work*; a turn that has begun
     /// work is always let to its end, but for a panic or the end of the process.
-    async fn turn(&mut self, stop: &Stop) -> Turn;
+    async fn step(&mut self, stop: &Stop) -> Step;
 }
 
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum Step {
     /// Something was done.
     Worked,
     /// There was nothing to do.
@@ -78,126 +78,131 @@ impl Stop {
     }
 }
 
-/// The life of one incarnation of a worker. Requests carry a [`Ticket`], which ends with it, so nothing is leased to the
+/// The life of one incarnation of a worker. Requests carry a [`WorkerRef`], which ends with it, so nothing is leased to the
 /// dead.
 #[derive(Debug)]
-pub struct Alive {
+pub struct WorkerContext {
     holder: Arc<str>,
     life: Arc<()>,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
 }
 
 /// Who asks, for as long as they live.
 #[derive(Debug, Clone)]
-pub struct Ticket {
+pub struct WorkerRef {
     /// Which incarnation of which worker, `translator-3#2`.
     pub holder: Arc<str>,
     life: Weak<()>,
 }
 
-impl Alive {
-    /// The life of whoever sits in that seat.
-    pub fn new(seat: &Seat) -> Self {
-        Self { holder: seat.holder().into(), life: Arc::default(), pulse: seat.pulse() }
+impl WorkerContext {
+    /// The life of whoever sits in that exit_guard.
+    pub fn new(exit_guard: &ExitGuard) -> Self {
+        Self { holder: exit_guard.holder().into(), life: Arc::default(), heartbeat: exit_guard.heartbeat() }
     }
 
-    /// A ticket of this life.
-    pub fn ticket(&self) -> Ticket {
-        Ticket { holder: self.holder.clone(), life: Arc::downgrade(&self.life) }
+    /// A worker_ref of this life.
+    pub fn worker_ref(&self) -> WorkerRef {
+        WorkerRef { holder: self.holder.clone(), life: Arc::downgrade(&self.life) }
     }
 
     /// Work is taken up. Whoever is at work and shows no progress for long is taken for dead.
     pub fn at_work(&self) -> AtWork {
-        self.pulse.at_work()
+        self.heartbeat.at_work()
     }
 
     /// How to show progress in the middle of work.
-    pub fn pulse(&self) -> &Pulse {
-        &self.pulse
+    pub fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
     }
 }
 
-impl Ticket {
+impl WorkerRef {
     /// Whether the worker still lives.
     pub fn is_valid(&self) -> bool {
         self.life.strong_count() > 0
     }
 }
 
-type Build<C> = Box<dyn FnOnce(&Seat) -> C>;
+type Build<W> = Box<dyn FnOnce(&ExitGuard) -> W>;
 
 /// The actor around a core.
-pub struct Shell<C> {
-    build: Option<Build<C>>,
-    seat: Option<Seat>,
+pub struct Shell<W> {
+    build: Option<Build<W>>,
+    exit_guard: Option<ExitGuard>,
     stop: Stop,
     /// Why it was ended in the middle, if it was.
-    cut_off: Rc<RefCell<Option<String>>>,
+    aborted: Rc<RefCell<Option<String>>>,
 }
 
-impl<C: Core> Shell<C> {
-    /// A shell in `seat`, whose core is built when it starts, where a panic is caught.
-    pub fn new(seat: Seat, core: impl FnOnce(&Seat) -> C + 'static) -> Self {
-        Self { build: Some(Box::new(core)), seat: Some(seat), stop: Stop::default(), cut_off: Rc::default() }
+impl<W: Worker> Shell<W> {
+    /// A shell in `exit_guard`, whose core is built when it starts, where a panic is caught.
+    pub fn new(exit_guard: ExitGuard, core: impl FnOnce(&ExitGuard) -> W + 'static) -> Self {
+        Self {
+            build: Some(Box::new(core)),
+            exit_guard: Some(exit_guard),
+            stop: Stop::default(),
+            aborted: Rc::default(),
+        }
     }
 }
 
-impl<C: Core> Actor for Shell<C> {
+impl<W: Worker> Actor for Shell<W> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (Some(build), Some(seat)) = (self.build.take(), self.seat.take()) else {
+        let (Some(build), Some(exit_guard)) = (self.build.take(), self.exit_guard.take()) else {
             return ctx.stop();
         };
-        let seat = Leaving { seat: Some(seat), cut_off: self.cut_off.clone() };
-        let run = run(build, seat, self.stop.clone());
+        let exit_guard = RunGuard { exit_guard: Some(exit_guard), aborted: self.aborted.clone() };
+        let run = run(build, exit_guard, self.stop.clone());
         ctx.spawn(run.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
-/// The seat of a running core. Where the run is dropped in its middle, it says why.
-struct Leaving {
-    seat: Option<Seat>,
-    cut_off: Rc<RefCell<Option<String>>>,
+/// The exit_guard of a running worker. Where the run is dropped in its middle, it says why.
+struct RunGuard {
+    exit_guard: Option<ExitGuard>,
+    aborted: Rc<RefCell<Option<String>>>,
 }
 
-impl Leaving {
-    fn leave(mut self, end: End) {
-        if let Some(seat) = self.seat.take() {
-            seat.leave(end);
+impl RunGuard {
+    fn exit(mut self, end: ExitReason) {
+        if let Some(exit_guard) = self.exit_guard.take() {
+            exit_guard.exit(end);
         }
     }
 }
 
-impl Drop for Leaving {
+impl Drop for RunGuard {
     fn drop(&mut self) {
         // May run while unwinding: nothing here may panic.
-        let reason = self.cut_off.try_borrow_mut().ok().and_then(|mut reason| reason.take());
-        if let (Some(seat), Some(reason)) = (self.seat.take(), reason) {
-            seat.leave(End::CutOff(reason));
+        let reason = self.aborted.try_borrow_mut().ok().and_then(|mut reason| reason.take());
+        if let (Some(exit_guard), Some(reason)) = (self.exit_guard.take(), reason) {
+            exit_guard.exit(ExitReason::Aborted(reason));
         }
     }
 }
 
-async fn run<C: Core>(build: Build<C>, leaving: Leaving, stop: Stop) {
-    let Some(seat) = &leaving.seat else { return };
-    let pulse = seat.pulse();
-    let end = match std::panic::catch_unwind(AssertUnwindSafe(|| build(seat))) {
-        Err(panic) => End::Panicked(panic_message(&*panic)),
-        Ok(mut core) => loop {
+async fn run<W: Worker>(build: Build<W>, guard: RunGuard, stop: Stop) {
+    let Some(exit_guard) = &guard.exit_guard else { return };
+    let heartbeat = exit_guard.heartbeat();
+    let end = match std::panic::catch_unwind(AssertUnwindSafe(|| build(exit_guard))) {
+        Err(panic) => ExitReason::Panicked(panic_message(&*panic)),
+        Ok(mut worker) => loop {
             if stop.is_asked() {
-                break End::Finished;
+                break ExitReason::Finished;
             }
-            match AssertUnwindSafe(core.turn(&stop)).catch_unwind().await {
-                Ok(Turn::Worked) => pulse.progress(),
-                Ok(Turn::Idle) => {}
-                Ok(Turn::Finished) => break End::Finished,
-                Ok(Turn::Fatal(reason)) => break End::Fatal(reason),
-                Err(panic) => break End::Panicked(panic_message(&*panic)),
+            match AssertUnwindSafe(worker.step(&stop)).catch_unwind().await {
+                Ok(Step::Worked) => heartbeat.progress(),
+                Ok(Step::Idle) => {}
+                Ok(Step::Finished) => break ExitReason::Finished,
+                Ok(Step::Fatal(reason)) => break ExitReason::Fatal(reason),
+                Err(panic) => break ExitReason::Panicked(panic_message(&*panic)),
             }
         },
     };
-    leaving.leave(end);
+    guard.exit(end);
 }
 
 /// Asks an actor to end.
@@ -212,23 +217,23 @@ pub enum StopAsked {
 
 impl StopAsked {
     /// What becomes of an actor that has nothing in hand.
-    pub(crate) fn end(self) -> End {
+    pub(crate) fn end(self) -> ExitReason {
         match self {
-            Self::InOrder => End::Finished,
-            Self::AtOnce(reason) => End::CutOff(reason),
+            Self::InOrder => ExitReason::Finished,
+            Self::AtOnce(reason) => ExitReason::Aborted(reason),
         }
     }
 }
 
-impl<C: Core> Handler<StopAsked> for Shell<C> {
+impl<W: Worker> Handler<StopAsked> for Shell<W> {
     type Result = ();
 
     fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
         match asked {
             StopAsked::InOrder => self.stop.ask(),
             StopAsked::AtOnce(reason) => {
-                *self.cut_off.borrow_mut() = Some(reason);
-                // Drops the run wherever it waits, and its seat with it.
+                *self.aborted.borrow_mut() = Some(reason);
+                // Drops the run wherever it waits, and its exit_guard with it.
                 ctx.stop();
             }
         }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use super::Board;
+use super::HealthRegistry;
 
 /// How often it looks before it calls a standstill one.
 pub(super) const LOOKS: u32 = 4;
@@ -46,11 +46,11 @@ pub(super) struct Watch(BTreeMap<String, Seen>);
 
 impl Watch {
     /// Looks at all lanes once.
-    pub(super) fn look(&mut self, lanes: Vec<Lane>, board: &Board) -> Found {
+    pub(super) fn look(&mut self, lanes: Vec<Lane>, health: &HealthRegistry) -> Found {
         let mut found = Found::default();
         let before = std::mem::take(&mut self.0);
         for lane in lanes {
-            let standings = lane.holders.iter().filter_map(|holder| board.standing(name_of(holder)));
+            let standings = lane.holders.iter().filter_map(|holder| health.actor(name_of(holder)));
             let standings: Vec<_> = standings.collect();
             // A worker that rests within its work waits for a limit of its own.
             if lane.jobs == 0 || standings.iter().any(|standing| standing.resting > 0) {
@@ -99,15 +99,15 @@ pub(super) fn name_of(holder: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervision::Pulse;
+    use crate::supervision::Heartbeat;
 
     fn lane(moves: u64, jobs: usize, holders: &[&str]) -> Lane {
         let holders = holders.iter().map(|holder| (*holder).to_owned()).collect();
         Lane { name: "translation".into(), moves, jobs, holders }
     }
 
-    fn looks(watch: &mut Watch, board: &Board, lanes: &[Lane]) -> Vec<Found> {
-        lanes.iter().map(|lane| watch.look(vec![lane.clone()], board)).collect()
+    fn looks(watch: &mut Watch, health: &HealthRegistry, lanes: &[Lane]) -> Vec<Found> {
+        lanes.iter().map(|lane| watch.look(vec![lane.clone()], health)).collect()
     }
 
     fn is_still(found: &[Found]) -> bool {
@@ -116,60 +116,60 @@ mod tests {
 
     #[test]
     fn work_that_nobody_moves_is_a_standstill_until_it_moves() {
-        let (mut watch, board) = (Watch::default(), Board::default());
-        assert!(!is_still(&looks(&mut watch, &board, &vec![lane(7, 3, &[]); LOOKS as usize])));
-        let found = watch.look(vec![lane(7, 3, &[])], &board);
+        let (mut watch, health) = (Watch::default(), HealthRegistry::default());
+        assert!(!is_still(&looks(&mut watch, &health, &vec![lane(7, 3, &[]); LOOKS as usize])));
+        let found = watch.look(vec![lane(7, 3, &[])], &health);
         assert_eq!(found.still, [lane(7, 3, &[])]);
         assert_eq!(watch.reason().as_deref(), Some("the pipeline is stalled: nothing moves in translation"));
-        let found = looks(&mut watch, &board, &vec![lane(7, 3, &[]); LOOKS as usize]);
+        let found = looks(&mut watch, &health, &vec![lane(7, 3, &[]); LOOKS as usize]);
         assert!(is_still(&found), "it is reported again as long as it lasts");
-        assert_eq!(watch.look(vec![lane(8, 2, &[])], &board).moving, ["translation"]);
+        assert_eq!(watch.look(vec![lane(8, 2, &[])], &health).moving, ["translation"]);
         assert_eq!(watch.reason(), None);
     }
 
     #[test]
     fn a_lane_that_moves_that_is_empty_or_whose_worker_shows_progress_does_not_stand_still() {
-        let board = Board::default();
-        board.built("translator-1");
-        let pulse = Pulse::new("translator-1", board.clone());
+        let health = HealthRegistry::default();
+        health.built("translator-1");
+        let heartbeat = Heartbeat::new("translator-1", health.clone());
         let many = 5 * u64::from(LOOKS);
         let moving: Vec<Lane> = (1..many).map(|moves| lane(moves, 1, &[])).collect();
-        assert!(!is_still(&looks(&mut Watch::default(), &board, &moving)));
+        assert!(!is_still(&looks(&mut Watch::default(), &health, &moving)));
         let empty: Vec<Lane> = (1..many).map(|_| lane(4, 0, &[])).collect();
-        assert!(!is_still(&looks(&mut Watch::default(), &board, &empty)));
+        assert!(!is_still(&looks(&mut Watch::default(), &health, &empty)));
         let mut watch = Watch::default();
         for _ in 0..many {
-            pulse.progress();
-            assert_eq!(watch.look(vec![lane(4, 1, &["translator-1#1"])], &board), Found::default());
+            heartbeat.progress();
+            assert_eq!(watch.look(vec![lane(4, 1, &["translator-1#1"])], &health), Found::default());
         }
     }
 
     #[test]
     fn a_worker_that_rests_for_its_own_limit_explains_why_nothing_moves() {
-        let (mut watch, board) = (Watch::default(), Board::default());
-        board.built("publisher-town_es");
-        let pulse = Pulse::new("publisher-town_es", board.clone());
-        let _work = pulse.at_work();
-        let mut rest = std::pin::pin!(pulse.at_rest(std::future::pending::<()>()));
+        let (mut watch, health) = (Watch::default(), HealthRegistry::default());
+        health.built("publisher-town_es");
+        let heartbeat = Heartbeat::new("publisher-town_es", health.clone());
+        let _work = heartbeat.at_work();
+        let mut rest = std::pin::pin!(heartbeat.at_rest(std::future::pending::<()>()));
         assert!(futures_util::FutureExt::now_or_never(&mut rest).is_none());
         let lanes = vec![lane(4, 1, &["publisher-town_es#1"]); 5 * LOOKS as usize];
-        assert!(!is_still(&looks(&mut watch, &board, &lanes)));
+        assert!(!is_still(&looks(&mut watch, &health, &lanes)));
     }
 
     #[test]
     fn a_restart_is_no_movement() {
-        let (mut watch, board) = (Watch::default(), Board::default());
-        assert!(is_still(&looks(&mut watch, &board, &vec![lane(7, 3, &[]); LOOKS as usize + 1])));
-        assert_eq!(watch.look(vec![lane(0, 3, &[])], &board).moving, Vec::<String>::new());
+        let (mut watch, health) = (Watch::default(), HealthRegistry::default());
+        assert!(is_still(&looks(&mut watch, &health, &vec![lane(7, 3, &[]); LOOKS as usize + 1])));
+        assert_eq!(watch.look(vec![lane(0, 3, &[])], &health).moving, Vec::<String>::new());
         assert!(watch.reason().is_some());
-        assert_eq!(watch.look(vec![lane(1, 3, &[])], &board).moving, ["translation"]);
+        assert_eq!(watch.look(vec![lane(1, 3, &[])], &health).moving, ["translation"]);
     }
 
     #[test]
     fn a_lane_that_is_explained_again_ends_the_standstill() {
-        let (mut watch, board) = (Watch::default(), Board::default());
-        assert!(is_still(&looks(&mut watch, &board, &vec![lane(7, 3, &[]); LOOKS as usize + 1])));
-        assert_eq!(watch.look(vec![], &board).moving, ["translation"]);
+        let (mut watch, health) = (Watch::default(), HealthRegistry::default());
+        assert!(is_still(&looks(&mut watch, &health, &vec![lane(7, 3, &[]); LOOKS as usize + 1])));
+        assert_eq!(watch.look(vec![], &health).moving, ["translation"]);
         assert_eq!(watch.reason(), None);
     }
 }

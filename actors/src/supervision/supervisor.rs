@@ -22,9 +22,9 @@ use log::{error, info, warn};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Board, Lane, Link, RestartPolicy, Seat, State,
-    policy::{Record, Verdict},
-    seat::{Death, End, holder, panic_message},
+    ActorRef, ExitGuard, HealthRegistry, Lane, RestartPolicy, State,
+    exit::{Exit, ExitReason, holder, panic_message},
+    restart::{RestartHistory, Verdict},
     shell::StopAsked,
     standstill::{self, name_of},
 };
@@ -49,8 +49,8 @@ pub struct ChildSpec {
     pub stage: Stage,
     /// When to restart it and when to give up.
     pub policy: RestartPolicy,
-    /// Builds it on its arbiter, in the given seat.
-    pub build: Box<dyn Fn(Seat) -> Stopper + Send>,
+    /// Builds it on its arbiter, in the given exit_guard.
+    pub build: Box<dyn Fn(ExitGuard) -> Stopper + Send>,
 }
 
 /// The stages of a stop: first nothing new is read, then what is in hand is finished, then the record is closed.
@@ -80,16 +80,16 @@ pub struct SupervisorSettings {
 /// The actor.
 pub struct Supervisor {
     settings: SupervisorSettings,
-    board: Board,
-    router: Link<Router>,
-    stats: Link<Stats>,
+    health: HealthRegistry,
+    router: ActorRef<Router>,
+    stats: ActorRef<Stats>,
     specs: Vec<ChildSpec>,
     children: BTreeMap<String, Child>,
-    deaths: (mpsc::UnboundedSender<Death>, Option<mpsc::UnboundedReceiver<Death>>),
+    exits: (mpsc::UnboundedSender<Exit>, Option<mpsc::UnboundedReceiver<Exit>>),
     stopping: Option<Stopping>,
     verdict: Option<oneshot::Sender<Result<(), String>>>,
     /// Its own panics.
-    record: Record,
+    history: RestartHistory,
     /// Whether anything went well since the last of them.
     recovered: bool,
     standstill: standstill::Watch,
@@ -119,7 +119,7 @@ impl Look {
 struct Child {
     spec: ChildSpec,
     incarnation: u64,
-    record: Record,
+    history: RestartHistory,
     stopper: Option<Stopper>,
     alive: bool,
     stop_asked: bool,
@@ -131,11 +131,11 @@ struct Child {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     /// Nothing: it has done what it was for.
-    Rest,
+    StayStopped,
     /// It is built anew.
-    Anew,
+    Restart,
     /// Its place is given up.
-    Leave,
+    Remove,
 }
 
 /// What the watchdog saw of an actor.
@@ -145,7 +145,7 @@ struct Watch {
     seen: Option<Instant>,
     /// How many looks ago.
     looks: u32,
-    cut_off: bool,
+    aborted: bool,
 }
 
 impl Child {
@@ -153,11 +153,11 @@ impl Child {
         Self {
             spec,
             incarnation: 0,
-            record: Record::default(),
+            history: RestartHistory::default(),
             stopper: None,
             alive: false,
             stop_asked: false,
-            then: Then::Rest,
+            then: Then::StayStopped,
             watch: Watch::default(),
         }
     }
@@ -183,24 +183,24 @@ impl Supervisor {
     /// service cannot go on, or that all is at an end.
     pub fn new(
         settings: SupervisorSettings,
-        board: Board,
-        router: Link<Router>,
-        stats: Link<Stats>,
+        health: HealthRegistry,
+        router: ActorRef<Router>,
+        stats: ActorRef<Stats>,
         specs: Vec<ChildSpec>,
     ) -> (Self, oneshot::Receiver<Result<(), String>>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (verdict, outcome) = oneshot::channel();
         let supervisor = Self {
             settings,
-            board,
+            health,
             router,
             stats,
             specs,
             children: BTreeMap::new(),
-            deaths: (sender, Some(receiver)),
+            exits: (sender, Some(receiver)),
             stopping: None,
             verdict: Some(verdict),
-            record: Record::default(),
+            history: RestartHistory::default(),
             recovered: false,
             standstill: standstill::Watch::default(),
             watchdog_look: Look::default(),
@@ -216,10 +216,10 @@ impl Supervisor {
         child.incarnation += 1;
         child.alive = true;
         child.stop_asked = false;
-        child.then = Then::Rest;
+        child.then = Then::StayStopped;
         child.watch = Watch::default();
-        let seat = Seat::new(name, child.incarnation, self.board.clone(), self.deaths.0.clone());
-        child.stopper = Some((child.spec.build)(seat));
+        let exit_guard = ExitGuard::new(name, child.incarnation, self.health.clone(), self.exits.0.clone());
+        child.stopper = Some((child.spec.build)(exit_guard));
         if child.incarnation == 1 {
             info!(actor = name; "actor started");
         } else {
@@ -228,10 +228,10 @@ impl Supervisor {
     }
 
     /// Builds an actor now, or as soon as the one that is there has finished what it has in hand.
-    fn build_anew(&mut self, name: &str) {
+    fn restart_child(&mut self, name: &str) {
         match self.children.get_mut(name) {
             Some(child) if child.alive => {
-                child.then = Then::Anew;
+                child.then = Then::Restart;
                 child.stop(StopAsked::InOrder);
             }
             _ => self.build(name),
@@ -248,53 +248,53 @@ impl Supervisor {
         let reason = panic_message(&*panic);
         error!(actor = "supervisor", reason = reason.as_str(); "the supervisor panicked and goes on");
         let recovered = std::mem::take(&mut self.recovered);
-        if self.record.judge(&self.settings.policy, Instant::now(), recovered, 0.0) == Verdict::GiveUp {
+        if self.history.judge(&self.settings.policy, Instant::now(), recovered, 0.0) == Verdict::GiveUp {
             self.stop(Err(format!("the supervisor keeps panicking, the last time: {reason}")), ctx);
         }
         false
     }
 
-    fn died(&mut self, death: Death, ctx: &mut Context<Self>) {
-        let Some(child) = self.children.get_mut(&death.name) else {
+    fn exited(&mut self, exit: Exit, ctx: &mut Context<Self>) {
+        let Some(child) = self.children.get_mut(&exit.name) else {
             return;
         };
-        if child.incarnation != death.incarnation || !child.alive {
+        if child.incarnation != exit.incarnation || !child.alive {
             return;
         }
         child.alive = false;
         child.stopper = None;
         if child.spec.stage == Stage::Worker {
-            self.reclaim(&death, ctx);
+            self.reclaim(&exit, ctx);
         }
-        let Some(child) = self.children.get_mut(&death.name) else {
+        let Some(child) = self.children.get_mut(&exit.name) else {
             return;
         };
-        let (name, then) = (death.name, child.then);
-        if then == Then::Leave && !matches!(death.end, End::Fatal(_)) {
+        let (name, then) = (exit.name, child.then);
+        if then == Then::Remove && !matches!(exit.reason, ExitReason::Fatal(_)) {
             // However it ended: what it had in hand is leased to another.
             self.give_up_place(&name);
             return self.go_on_stopping(ctx);
         }
-        let asked = then == Then::Anew;
-        match death.end {
-            End::Finished => {
-                self.board.set_state(&name, State::Stopped);
+        let asked = then == Then::Restart;
+        match exit.reason {
+            ExitReason::Finished => {
+                self.health.set_state(&name, State::Stopped);
                 info!(actor = name.as_str(); "actor stopped");
                 if asked && self.stopping.is_none() {
                     self.build(&name);
                 }
             }
-            End::Fatal(reason) => {
-                self.board.set_state(&name, State::Stopped);
+            ExitReason::Fatal(reason) => {
+                self.health.set_state(&name, State::Stopped);
                 error!(actor = name.as_str(), reason = reason.as_str(); "actor cannot go on");
                 self.stop(Err(reason), ctx);
             }
-            End::CutOff(_) if asked && self.stopping.is_none() => self.build(&name),
-            End::Panicked(reason) | End::CutOff(reason) => {
-                let progressed = self.board.standing(&name).is_some_and(|standing| standing.progressed);
+            ExitReason::Aborted(_) if asked && self.stopping.is_none() => self.build(&name),
+            ExitReason::Panicked(reason) | ExitReason::Aborted(reason) => {
+                let progressed = self.health.actor(&name).is_some_and(|standing| standing.progressed);
                 let verdict =
-                    child.record.judge(&child.spec.policy, Instant::now(), progressed, fastrand::f64());
-                self.after_death(&name, &reason, verdict, ctx);
+                    child.history.judge(&child.spec.policy, Instant::now(), progressed, fastrand::f64());
+                self.after_exit(&name, &reason, verdict, ctx);
             }
         }
         self.go_on_stopping(ctx);
@@ -302,23 +302,23 @@ impl Supervisor {
 
     fn give_up_place(&mut self, name: &str) {
         self.children.remove(name);
-        self.board.forget(name);
+        self.health.forget(name);
         info!(actor = name; "actor let go");
     }
 
-    fn after_death(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
+    fn after_exit(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
         match verdict {
             _ if self.stopping.is_some() => {
-                self.board.set_state(name, State::Stopped);
+                self.health.set_state(name, State::Stopped);
                 warn!(actor = name, reason = reason; "actor died while stopping");
             }
             Verdict::Restart(wait) => {
-                self.board.set_state(name, State::Restarting);
+                self.health.set_state(name, State::Restarting);
                 warn!(actor = name, reason = reason, wait:? = wait; "actor died and will be restarted");
                 Self::build_later(name.to_owned(), wait, ctx);
             }
             Verdict::GiveUp => {
-                self.board.set_state(name, State::Stopped);
+                self.health.set_state(name, State::Stopped);
                 let reason = match self.children.get(name).map(|child| child.spec.policy) {
                     Some(RestartPolicy { max_restarts, window, .. }) => format!(
                         "{name} died more than {max_restarts} times in {window:?} without getting anything done, the last time: {reason}"
@@ -352,10 +352,10 @@ impl Supervisor {
         }
         let mut beyond_help = None;
         for (name, child) in self.children.iter_mut().filter(|(_, child)| child.alive) {
-            let Some(standing) = self.board.standing(name) else { continue };
+            let Some(standing) = self.health.actor(name) else { continue };
             let watch = &mut child.watch;
             if standing.at_work == 0 || watch.seen != Some(standing.last_progress) {
-                *watch = Watch { seen: Some(standing.last_progress), looks: 0, cut_off: watch.cut_off };
+                *watch = Watch { seen: Some(standing.last_progress), looks: 0, aborted: watch.aborted };
                 continue;
             }
             watch.looks += 1;
@@ -364,12 +364,12 @@ impl Supervisor {
             }
             watch.looks = 0;
             let patience = self.settings.patience;
-            if watch.cut_off {
+            if watch.aborted {
                 beyond_help = Some(format!(
                     "{name} got nothing done for {patience:?} and could not be ended: its thread hangs"
                 ));
             } else if let Some(stopper) = &child.stopper {
-                watch.cut_off = true;
+                watch.aborted = true;
                 error!(actor = name.as_str(), patience:? = patience; "actor is at work and gets nothing done; it is ended");
                 stopper(StopAsked::AtOnce(format!("it got nothing done for {patience:?}")));
             }
@@ -400,7 +400,7 @@ impl Supervisor {
     /// Reports lanes that stand still, and restarts whoever has their jobs in hand; where nobody has, the router, which should
     /// have handed them out.
     fn judge(&mut self, lanes: Vec<Lane>) {
-        let found = self.standstill.look(lanes, &self.board);
+        let found = self.standstill.look(lanes, &self.health);
         for lane in found.moving {
             info!(lane = lane.as_str(); "pipeline moves again");
         }
@@ -410,33 +410,35 @@ impl Supervisor {
             error!(lane = name.as_str(), jobs = jobs, held_by = held_by.as_str(), stalled_after:? = stalled_after; "pipeline stalled");
             let reason = format!("nothing moved in {name} for {stalled_after:?}");
             if holders.is_empty() {
-                self.cut_off(ROUTER, &reason);
+                self.aborted(ROUTER, &reason);
             }
             for holder in &holders {
-                self.cut_off(name_of(holder), &reason);
+                self.aborted(name_of(holder), &reason);
             }
         }
-        self.board.set_stall(self.standstill.reason());
+        self.health.set_stall(self.standstill.reason());
     }
 
     /// Ends an actor in the middle of what it does; another is built in its place.
-    fn cut_off(&self, name: &str, reason: &str) {
+    fn aborted(&self, name: &str, reason: &str) {
         if let Some(Child { stopper: Some(stopper), alive: true, .. }) = self.children.get(name) {
             stopper(StopAsked::AtOnce(reason.to_owned()));
         }
     }
 
     /// What a worker had in hand when it ended is leased again.
-    fn reclaim(&self, death: &Death, ctx: &mut Context<Self>) {
+    fn reclaim(&self, exit: &Exit, ctx: &mut Context<Self>) {
         let router = self.router.clone();
-        let reason = match &death.end {
-            End::Panicked(reason) | End::CutOff(reason) | End::Fatal(reason) => reason.clone(),
-            End::Finished => "it was stopped".to_owned(),
+        let reason = match &exit.reason {
+            ExitReason::Panicked(reason) | ExitReason::Aborted(reason) | ExitReason::Fatal(reason) => {
+                reason.clone()
+            }
+            ExitReason::Finished => "it was stopped".to_owned(),
         };
         let message = Reclaim {
-            holder: holder(&death.name, death.incarnation),
+            holder: holder(&exit.name, exit.incarnation),
             reason,
-            suspect: matches!(death.end, End::Panicked(_) | End::CutOff(_)),
+            suspect: matches!(exit.reason, ExitReason::Panicked(_) | ExitReason::Aborted(_)),
         };
         // A router that is dead itself takes everything back when it is built.
         ctx.spawn(async move { drop(router.ask(message).await) }.into_actor(self));
@@ -451,7 +453,7 @@ impl Supervisor {
             return;
         }
         if let Err(reason) = &outcome {
-            self.board.escalate(reason);
+            self.health.escalate(reason);
             // Told before the others have ended: whoever waits for it sees to it that they do in time.
             if let Some(verdict) = self.verdict.take() {
                 let _ = verdict.send(Err(reason.clone()));
@@ -520,9 +522,9 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(deaths) = self.deaths.1.take() {
-            ctx.add_stream(stream::unfold(deaths, |mut deaths| async {
-                deaths.recv().await.map(|death| (death, deaths))
+        if let Some(exits) = self.exits.1.take() {
+            ctx.add_stream(stream::unfold(exits, |mut exits| async {
+                exits.recv().await.map(|exit| (exit, exits))
             }));
         }
         let names: Vec<String> = self.specs.iter().map(|spec| spec.name.clone()).collect();
@@ -553,12 +555,12 @@ impl Actor for Supervisor {
     }
 }
 
-impl StreamHandler<Death> for Supervisor {
-    fn handle(&mut self, death: Death, ctx: &mut Self::Context) {
-        let news = death.clone();
+impl StreamHandler<Exit> for Supervisor {
+    fn handle(&mut self, exit: Exit, ctx: &mut Self::Context) {
+        let news = exit.clone();
         let heard = self.guarded(ctx, |supervisor, ctx| {
             failpoint::reach("supervisor.handler");
-            supervisor.died(death, ctx);
+            supervisor.exited(exit, ctx);
         });
         if !heard {
             // Told again, to be heard from the beginning. Everything it leads to may be done twice.
@@ -567,7 +569,7 @@ impl StreamHandler<Death> for Supervisor {
             {
                 child.alive = true;
             }
-            let _ = self.deaths.0.send(news);
+            let _ = self.exits.0.send(news);
         }
     }
 
@@ -626,7 +628,7 @@ impl Handler<Restart> for Supervisor {
         if self.stopping.is_some() {
             return Ok(());
         }
-        self.build_anew(&name);
+        self.restart_child(&name);
         Ok(())
     }
 }
@@ -635,22 +637,22 @@ impl Handler<Restart> for Supervisor {
 /// Whoever is there finishes what is in hand first.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Restaff {
+pub(crate) struct ChangeChildren {
     pub(crate) hire: Vec<ChildSpec>,
     pub(crate) retire: Vec<String>,
 }
 
-impl Handler<Restaff> for Supervisor {
+impl Handler<ChangeChildren> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Restaff { hire, retire }: Restaff, _: &mut Self::Context) {
+    fn handle(&mut self, ChangeChildren { hire, retire }: ChangeChildren, _: &mut Self::Context) {
         if self.stopping.is_some() {
             return;
         }
         for name in retire {
             match self.children.get_mut(&name) {
                 Some(child) if child.alive => {
-                    child.then = Then::Leave;
+                    child.then = Then::Remove;
                     child.stop(StopAsked::InOrder);
                 }
                 Some(_) => self.give_up_place(&name),
@@ -663,7 +665,7 @@ impl Handler<Restaff> for Supervisor {
                 Some(child) => child.spec = spec,
                 None => drop(self.children.insert(name.clone(), Child::new(spec))),
             }
-            self.build_anew(&name);
+            self.restart_child(&name);
         }
     }
 }
@@ -680,7 +682,7 @@ mod tests {
     use mynah_domain::backoff::Backoff;
 
     use super::*;
-    use crate::supervision::{Alive, Core, Shell, Turn, shell::Stop};
+    use crate::supervision::{Shell, Step, Worker, WorkerContext, shell::Stop};
 
     /// Panics in its first turns, or when it is built, then works and waits.
     struct Fragile {
@@ -688,28 +690,28 @@ mod tests {
         panics: u32,
         worked: mpsc::UnboundedSender<u32>,
         told: bool,
-        alive: Alive,
+        context: WorkerContext,
         /// In these lives it hangs in its work.
         hangs: u32,
     }
 
     #[async_trait(?Send)]
-    impl Core for Fragile {
-        async fn turn(&mut self, stop: &Stop) -> Turn {
+    impl Worker for Fragile {
+        async fn step(&mut self, stop: &Stop) -> Step {
             let life = self.lives.load(Ordering::SeqCst);
             assert!(life > self.panics, "as it was told to");
             if life <= self.hangs {
-                let _work = self.alive.at_work();
+                let _work = self.context.at_work();
                 std::future::pending::<()>().await;
             }
             if self.told {
                 stop.asked().await;
-                return Turn::Idle;
+                return Step::Idle;
             }
             self.told = true;
             // The test may be over.
             let _ = self.worked.send(life);
-            Turn::Worked
+            Step::Worked
         }
     }
 
@@ -717,7 +719,7 @@ mod tests {
         supervisor: Addr<Supervisor>,
         outcome: oneshot::Receiver<Result<(), String>>,
         worked: mpsc::UnboundedReceiver<u32>,
-        board: Board,
+        health: HealthRegistry,
     }
 
     fn spec(
@@ -728,18 +730,18 @@ mod tests {
         sender: mpsc::UnboundedSender<u32>,
     ) -> ChildSpec {
         let lives = Arc::new(AtomicU32::new(0));
-        let build = move |seat| {
+        let build = move |exit_guard| {
             lives.fetch_add(1, Ordering::SeqCst);
             let (lives, worked) = (lives.clone(), sender.clone());
-            let core = move |seat: &Seat| Fragile {
+            let core = move |exit_guard: &ExitGuard| Fragile {
                 lives,
                 panics,
                 worked,
                 told: false,
-                alive: Alive::new(seat),
+                context: WorkerContext::new(exit_guard),
                 hangs,
             };
-            let addr = Shell::new(seat, core).start();
+            let addr = Shell::new(exit_guard, core).start();
             let stopper: Stopper = Box::new(move |asked| drop(addr.try_send(asked)));
             stopper
         };
@@ -765,10 +767,10 @@ mod tests {
             patience: Duration::from_millis(50),
             stalled_after: Duration::from_hours(1),
         };
-        let board = Board::default();
+        let health = HealthRegistry::default();
         let (supervisor, outcome) =
-            Supervisor::new(settings, board.clone(), Link::new(), Link::new(), vec![spec]);
-        Setting { supervisor: supervisor.start(), outcome, worked, board }
+            Supervisor::new(settings, health.clone(), ActorRef::new(), ActorRef::new(), vec![spec]);
+        Setting { supervisor: supervisor.start(), outcome, worked, health }
     }
 
     #[actix_rt::test]
@@ -788,7 +790,7 @@ mod tests {
     async fn an_actor_that_panics_is_built_anew_and_goes_on() {
         let mut stage = setting(3, 5);
         assert_eq!(stage.worked.recv().await, Some(4));
-        assert_eq!(stage.board.standing("fragile").unwrap().restarts, 3);
+        assert_eq!(stage.health.actor("fragile").unwrap().restarts, 3);
         stage.supervisor.send(Shutdown).await.unwrap();
         assert_eq!(stage.outcome.await.unwrap(), Ok(()));
     }
@@ -817,21 +819,22 @@ mod tests {
         assert_eq!(stage.worked.recv().await, Some(1));
         let (sender, mut worked) = mpsc::unbounded_channel();
         let spec = |name: &str| spec(name, 0, 0, 0, sender.clone());
-        let restaff = Restaff { hire: vec![spec("fragile"), spec("second")], retire: vec![] };
+        let restaff = ChangeChildren { hire: vec![spec("fragile"), spec("second")], retire: vec![] };
         stage.supervisor.send(restaff).await.unwrap();
         let lives = [worked.recv().await, worked.recv().await];
         assert_eq!(lives, [Some(1), Some(1)], "both are of the new making");
-        let names = |board: &Board| board.all().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(&stage.board), ["fragile", "second"]);
-        let restaff = Restaff { hire: vec![], retire: vec!["second".into(), "nobody".into()] };
+        let names =
+            |health: &HealthRegistry| health.all().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&stage.health), ["fragile", "second"]);
+        let restaff = ChangeChildren { hire: vec![], retire: vec!["second".into(), "nobody".into()] };
         stage.supervisor.send(restaff).await.unwrap();
         // Asked to leave and hired again before it has left, it stays.
-        let restaff = Restaff { hire: vec![spec("second")], retire: vec![] };
+        let restaff = ChangeChildren { hire: vec![spec("second")], retire: vec![] };
         stage.supervisor.send(restaff).await.unwrap();
         assert_eq!(worked.recv().await, Some(1));
-        let restaff = Restaff { hire: vec![], retire: vec!["second".into()] };
+        let restaff = ChangeChildren { hire: vec![], retire: vec!["second".into()] };
         stage.supervisor.send(restaff).await.unwrap();
-        while names(&stage.board).len() > 1 {
+        while names(&stage.health).len() > 1 {
             tokio::task::yield_now().await;
         }
         stage.supervisor.send(Shutdown).await.unwrap();
@@ -842,8 +845,8 @@ mod tests {
     async fn one_that_hangs_in_its_work_is_ended_and_built_anew() {
         let mut stage = setting_that_hangs(0, 2, 5);
         assert_eq!(stage.worked.recv().await, Some(3));
-        assert_eq!(stage.board.standing("fragile").unwrap().restarts, 2);
-        assert_eq!(stage.board.escalation(), None);
+        assert_eq!(stage.health.actor("fragile").unwrap().restarts, 2);
+        assert_eq!(stage.health.escalation(), None);
     }
 
     #[actix_rt::test]
@@ -851,7 +854,7 @@ mod tests {
         let stage = setting_that_hangs(0, u32::MAX, 1);
         let reason = stage.outcome.await.unwrap().unwrap_err();
         assert!(reason.ends_with("it got nothing done for 50ms"), "{reason}");
-        assert_eq!(stage.board.escalation(), Some(reason.as_str()));
+        assert_eq!(stage.health.escalation(), Some(reason.as_str()));
     }
 
     #[actix_rt::test]
@@ -860,6 +863,6 @@ mod tests {
         assert_eq!(stage.worked.recv().await, Some(1));
         let looked = tokio::time::timeout(Duration::from_millis(200), stage.worked.recv()).await;
         assert!(looked.is_err(), "it was built anew");
-        assert_eq!(stage.board.standing("fragile").unwrap().restarts, 0);
+        assert_eq!(stage.health.actor("fragile").unwrap().restarts, 0);
     }
 }

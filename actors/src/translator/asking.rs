@@ -39,7 +39,7 @@ use crate::{
     cache::{Answer, Cache, Key, Lead, Look},
     failpoint,
     stats::Meter,
-    supervision::{Link, Pulse},
+    supervision::{ActorRef, Heartbeat},
     upstreams::{
         Upstreams,
         places::{Ended, Place, Places},
@@ -59,7 +59,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct Asking {
     /// What was said before; none asks for everything.
-    pub cache: Option<Link<Cache>>,
+    pub cache: Option<ActorRef<Cache>>,
     /// The language of the source.
     pub from: Language,
     /// Which services are down.
@@ -82,7 +82,7 @@ type Batch = Vec<(usize, Option<Lead>)>;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Around<'a> {
     /// Hears of every answer, and of waits in between; none where nobody watches.
-    pub pulse: Option<&'a Pulse>,
+    pub heartbeat: Option<&'a Heartbeat>,
     /// Other tasks may wait for who is free. Where none do, these take as many calls at once as do them good.
     pub more_waits: bool,
 }
@@ -114,8 +114,8 @@ impl Asking {
         }
         for ((owner, number), task) in places.into_iter().zip(&words) {
             // One that could not be translated stays as it is.
-            if let Some(said) = task.said() {
-                tasks[owner].say_tag(number, &said);
+            if let Some(text) = task.translated_text() {
+                tasks[owner].set_tag(number, &text);
             }
         }
         self.see_to_all(tasks, attempt, engines, around).await;
@@ -239,8 +239,9 @@ impl Asking {
             let mut flights = FuturesUnordered::new();
             for (place, batch) in self.part(engine, places, place, &mut wanted, around) {
                 let items: Vec<Item> = batch.iter().map(|(number, _)| tasks[*number].item()).collect();
-                flights
-                    .push(async move { (batch, self.translate(engine, &items, place, around.pulse).await) });
+                flights.push(async move {
+                    (batch, self.translate(engine, &items, place, around.heartbeat).await)
+                });
             }
             let mut again = Batch::new();
             while let Some((batch, answered)) = flights.next().await {
@@ -319,7 +320,7 @@ impl Asking {
         engine: &dyn Engine,
         items: &[Item],
         place: Place,
-        pulse: Option<&Pulse>,
+        heartbeat: Option<&Heartbeat>,
     ) -> Result<Vec<Result<MaskedText, ItemError>>, Wall> {
         if let Err(until) = self.upstreams.permit(engine.name()) {
             return Err(Wall::Open(self.at(until)));
@@ -330,8 +331,8 @@ impl Asking {
         let answer = engine.translate(items).await;
         failpoint::reach("engine.translate.after");
         let took = started.elapsed();
-        if let Some(pulse) = pulse {
-            pulse.progress();
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.progress();
         }
         let error = answer.as_ref().err();
         self.upstreams.hear(engine.name(), self.heard(error));
@@ -418,7 +419,7 @@ fn first_of_each_key(open: Vec<Open>) -> (Vec<Open>, Vec<Open>) {
 /// Waits for another worker: for its place, or for its answer. Such a wait is work, so that the watchdog ends it where
 /// nothing moves any more; it shows progress for as long as calls to the engine end.
 async fn alongside<T>(places: &Places, around: Around<'_>, wait: impl Future<Output = T>) -> T {
-    let Some(pulse) = around.pulse else { return wait.await };
+    let Some(heartbeat) = around.heartbeat else { return wait.await };
     let mut wait = std::pin::pin!(wait);
     let mut seen = places.calls_ended();
     loop {
@@ -427,7 +428,7 @@ async fn alongside<T>(places: &Places, around: Around<'_>, wait: impl Future<Out
         }
         let ended = places.calls_ended();
         if ended != std::mem::replace(&mut seen, ended) {
-            pulse.progress();
+            heartbeat.progress();
         }
     }
 }
@@ -445,10 +446,10 @@ fn settle_at(wall: &Wall, engine: &dyn Engine, revision: &str, tasks: &mut [Task
 /// Judges an answer; what is taken is known to the post's other tasks from then on.
 fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
     let judged = tasks[number].judge(text, revision, takes_advice);
-    if let Some(said) = tasks[number].said() {
+    if let Some(text) = tasks[number].translated_text() {
         let (post, language) = (tasks[number].post.clone(), tasks[number].target.language);
         for other in tasks.iter_mut().filter(|task| task.post == post && task.target.language != language) {
-            other.others.push(said.clone());
+            other.others.push(text.clone());
         }
     }
     judged

@@ -22,7 +22,7 @@ use task::Task;
 use crate::{
     failpoint,
     router::{JobReport, PullTranslations, ReportJobs, Router},
-    supervision::{Alive, Core, Link, Turn, shell::Stop},
+    supervision::{ActorRef, Step, Worker, WorkerContext, shell::Stop},
 };
 
 /// How many posts of a thread before the one in hand an engine is told, for what "it" and "she" mean there.
@@ -32,7 +32,7 @@ const CONTEXT_MOST: usize = 3;
 #[derive(Clone)]
 pub struct TranslatorParts {
     /// Where work comes from.
-    pub router: Link<Router>,
+    pub router: ActorRef<Router>,
     /// The targets, by name.
     pub targets: Arc<HashMap<TargetId, Target>>,
     /// Where the posts before one are found.
@@ -48,7 +48,7 @@ fn alts_of(post: &Post) -> impl Iterator<Item = &str> {
 
 /// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for who
 /// cannot see a picture they say more than nothing, and no post waits for them.
-fn with_alts<'a>(event: JobEvent, post: &Post, said: &mut impl Iterator<Item = &'a Task>) -> JobEvent {
+fn with_alts<'a>(event: JobEvent, post: &Post, texts: &mut impl Iterator<Item = &'a Task>) -> JobEvent {
     let JobEvent::Translated(mut translation) = event else { return event };
     translation.alts = post
         .media
@@ -58,7 +58,7 @@ fn with_alts<'a>(event: JobEvent, post: &Post, said: &mut impl Iterator<Item = &
             if !mask(&own).text.has_words() {
                 return own;
             }
-            said.next().and_then(Task::said).unwrap_or(own)
+            texts.next().and_then(Task::translated_text).unwrap_or(own)
         })
         .collect();
     if translation.alts.iter().all(String::is_empty) {
@@ -69,42 +69,42 @@ fn with_alts<'a>(event: JobEvent, post: &Post, said: &mut impl Iterator<Item = &
 
 /// The core of a translator.
 pub struct Translator {
-    alive: Alive,
+    context: WorkerContext,
     parts: TranslatorParts,
     engines: Vec<Rc<dyn Engine>>,
 }
 
 impl Translator {
     /// A translator whose engines are asked in that order.
-    pub fn new(alive: Alive, parts: TranslatorParts, engines: Vec<Rc<dyn Engine>>) -> Self {
-        Self { alive, parts, engines }
+    pub fn new(context: WorkerContext, parts: TranslatorParts, engines: Vec<Rc<dyn Engine>>) -> Self {
+        Self { context, parts, engines }
     }
 }
 
 #[async_trait(?Send)]
-impl Core for Translator {
-    async fn turn(&mut self, stop: &Stop) -> Turn {
+impl Worker for Translator {
+    async fn step(&mut self, stop: &Stop) -> Step {
         let upstreams = &self.parts.asking.upstreams;
         let max = self.engines.first().map_or(1, |engine| upstreams.places(&**engine).batch());
-        let pull = PullTranslations { worker: self.alive.ticket(), max };
+        let pull = PullTranslations { worker: self.context.worker_ref(), max };
         let jobs = match stop.or(self.parts.router.ask_until_answered(pull)).await {
-            None => return Turn::Idle,
-            Some(Err(error)) => return Turn::Fatal(error.to_string()),
-            Some(Ok(jobs)) if jobs.is_empty() => return Turn::Idle,
+            None => return Step::Idle,
+            Some(Err(error)) => return Step::Fatal(error.to_string()),
+            Some(Ok(jobs)) if jobs.is_empty() => return Step::Idle,
             Some(Ok(jobs)) => jobs,
         };
-        let work = self.alive.at_work();
-        failpoint::reach("translator.turn");
+        let work = self.context.at_work();
+        failpoint::reach("translator.step");
         // Who got less than it asked for took the last.
         let more_waits = jobs.len() >= max;
         let reports = match self.translate(jobs, more_waits).await {
             Ok(reports) => reports,
-            Err(error) => return Turn::Fatal(error.to_string()),
+            Err(error) => return Step::Fatal(error.to_string()),
         };
         drop(work);
         match self.parts.router.ask_until_answered(ReportJobs(reports)).await {
-            Ok(()) => Turn::Worked,
-            Err(error) => Turn::Fatal(error.to_string()),
+            Ok(()) => Step::Worked,
+            Err(error) => Step::Fatal(error.to_string()),
         }
     }
 }
@@ -134,13 +134,13 @@ impl Translator {
             let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
             at_hand[owner].attempt
         };
-        let around = Around { pulse: Some(self.alive.pulse()), more_waits };
+        let around = Around { heartbeat: Some(self.context.heartbeat()), more_waits };
         self.parts.asking.see_to(&mut tasks, attempt, &self.engines, around).await;
         let alts = tasks.split_off(at_hand.len());
         for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
-            let mut said =
+            let mut texts =
                 alts.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(alt, _)| alt);
-            let event = task.outcome.map(|event| with_alts(event, &job.post, &mut said));
+            let event = task.outcome.map(|event| with_alts(event, &job.post, &mut texts));
             reports.extend(event.map(|event| JobReport::new(job, vec![event])));
         }
         Ok(reports)

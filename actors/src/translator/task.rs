@@ -132,7 +132,7 @@ impl Task {
     }
 
     /// Has a hashtag become these words, where they make one.
-    pub fn say_tag(&mut self, number: usize, words: &str) {
+    pub fn set_tag(&mut self, number: usize, words: &str) {
         let thing = &mut self.mask.protected[number];
         if let Some(tag) = tags::tag_of(words, &thing.text) {
             thing.becomes = tag;
@@ -197,7 +197,7 @@ impl Task {
         }
         if weight > max && takes_advice && self.tries.shortened < SHORTENED_MOST {
             self.tries.shortened += 1;
-            self.tries.advice = vec![format!("it weighs {weight} and may weigh {max}: say it shorter")];
+            self.tries.advice = vec![format!("it weighs {weight} and may weigh {max}: make it shorter")];
             let shorter = self.tries.long.as_ref().is_none_or(|(_, known)| weight < weighted_length(known));
             if shorter {
                 self.tries.long = Some((text, restored));
@@ -213,7 +213,7 @@ impl Task {
     }
 
     /// What is said by it, where it was translated.
-    pub fn said(&self) -> Option<String> {
+    pub fn translated_text(&self) -> Option<String> {
         match &self.outcome {
             Some(JobEvent::Translated(translation)) => Some(translation.parts.join("\n")),
             _ => None,

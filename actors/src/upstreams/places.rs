@@ -270,7 +270,7 @@ mod tests {
         drop(taken);
         assert!(places.try_take().is_none(), "it is the second's");
         assert!(poll!(&mut third).is_pending());
-        let Some(place) = second.now_or_never() else { panic!("it is the second's turn") };
+        let Some(place) = second.now_or_never() else { panic!("it is the second's step") };
         drop(third);
         assert_eq!((places.pace().waiting, places.pace().under_way), (0, 1));
         drop(place);

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use mynah_actors::{
     router::{Hands, InHand},
-    supervision::{Standing, supervisor::Restart},
+    supervision::{ActorHealth, supervisor::Restart},
 };
 use serde_json::json;
 
@@ -24,7 +24,7 @@ const SUPERVISOR: Duration = Duration::from_secs(5);
 pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
     // The board is there whoever is dead.
     let hands = control.ask_router(InHand, LOOK).await.ok();
-    let standings = control.board.all();
+    let standings = control.health.all();
     Json(Actors {
         actors: standings
             .into_iter()
@@ -34,13 +34,13 @@ pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
     })
 }
 
-fn actor(control: &Control, name: String, standing: &Standing, hands: Option<&Hands>) -> Actor {
+fn actor(control: &Control, name: String, standing: &ActorHealth, hands: Option<&Hands>) -> Actor {
     Actor {
         state: standing.state.as_str().to_owned(),
         restarts: standing.restarts,
         incarnation: standing.restarts + 1,
         last_progress_seconds_ago: standing.last_progress.elapsed().as_secs(),
-        mailbox: control.links.waiting(&name),
+        mailbox: control.actors.waiting(&name),
         in_hand: hands.map(|hands| hands.jobs.get(&name).copied().unwrap_or_default()),
         name,
     }
@@ -69,7 +69,7 @@ pub(super) async fn resize(control: Data<Control>, wish: Json<PoolSize>) -> Resu
         return Err(ApiError::Wrong(format!("a pool has 1 to {MOST} translators")));
     }
     let size = usize::from(wish.size);
-    match actix_rt::time::timeout(SUPERVISOR, control.crew.resize(size)).await {
+    match actix_rt::time::timeout(SUPERVISOR, control.handle.resize(size)).await {
         Ok(Ok(before)) => Ok(Json(Resized { before, size })),
         Ok(Err(stopping)) => Err(ApiError::Unavailable(stopping.to_string())),
         Err(_) => Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),

@@ -16,7 +16,7 @@ use actix_web::{
     http::StatusCode,
     web::{self, Data},
 };
-use mynah_actors::{router::Router, supervision::Letter};
+use mynah_actors::{router::Router, supervision::TrackedMessage};
 use serde_json::json;
 
 use super::{BODY_MOST, Control, error::ApiError, ready, refusal::Refusal};
@@ -75,12 +75,12 @@ impl Control {
     /// Asks the router, which may be dead, or busy.
     async fn ask_router<M>(&self, message: M, at_most: Duration) -> Result<M::Result, ApiError>
     where
-        Router: Handler<Letter<M>>,
-        actix::Context<Router>: ToEnvelope<Router, Letter<M>>,
+        Router: Handler<TrackedMessage<M>>,
+        actix::Context<Router>: ToEnvelope<Router, TrackedMessage<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        match actix_rt::time::timeout(at_most, self.links.router.ask(message)).await {
+        match actix_rt::time::timeout(at_most, self.actors.router.ask(message)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => {
                 Err(ApiError::Unavailable("the router is being restarted, or has stopped; try again".into()))

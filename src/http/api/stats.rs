@@ -23,8 +23,8 @@ pub(super) async fn metrics(control: Data<Control>) -> Result<HttpResponse, ApiE
 }
 
 async fn measured(control: &Control) -> Result<wire::Stats, ApiError> {
-    let Ok(Ok(report)) = actix_rt::time::timeout(LOOK, control.links.stats.ask(Report)).await else {
+    let Ok(Ok(report)) = actix_rt::time::timeout(LOOK, control.actors.stats.ask(Report)).await else {
         return Err(ApiError::Unavailable("the stats actor is being restarted; try again".into()));
     };
-    Ok(measure::stats(&report, &control.ledger.counts().await?, &control.board, &control.upstreams))
+    Ok(measure::stats(&report, &control.ledger.counts().await?, &control.health, &control.upstreams))
 }

@@ -22,7 +22,7 @@ fn pick(window: &mut Window) -> Option<(Job, bool)> {
     match window.pick_for_publication(&"p#1".into(), &target("es"), 1) {
         Picked::Nothing => None,
         Picked::Alone { job, touched } => Some((job, touched)),
-        Picked::InARow(mut row) => row.pop().map(|job| (job, false)),
+        Picked::Batch(mut row) => row.pop().map(|job| (job, false)),
     }
 }
 
@@ -103,7 +103,7 @@ fn only_what_is_next_in_its_line_can_be_begun_with_its_translation() {
     let (short, long) = (one(&["Hola"]), one(&["Hola,", "mundo"]));
     let next = |window: &Window, said: &[(usize, &Translation)], max| {
         let said = said.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
-        window.next_to_say(&target("es"), &said, max)
+        window.next_to_publish(&target("es"), &said, max)
     };
     assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first is not translated");
     assert_eq!(next(&window, &[(1, &short), (0, &short)], 9), [picked[0].id, picked[1].id]);
@@ -360,7 +360,7 @@ fn those_that_need_no_look_are_said_in_a_row_and_one_that_does_goes_alone() {
         let picked = match window.pick_for_publication(&"p#1".into(), &target("es"), 2) {
             Picked::Nothing => Vec::new(),
             Picked::Alone { job, .. } => vec![job],
-            Picked::InARow(row) => row,
+            Picked::Batch(row) => row,
         };
         for job in &picked {
             report(window, job, JobEvent::Published, JobState::Published);

@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     cache::CacheSettings,
-    supervision::{Board, Seat, shell::StopAsked},
+    supervision::{ExitGuard, HealthRegistry, shell::StopAsked},
 };
 
 /// Longer than any batch may take by the engine's own times, and far shorter than for ever.
@@ -151,7 +151,7 @@ struct Case {
     first: Does,
     takes_advice: bool,
     /// Which worker is dropped, and after how long.
-    deaths: Vec<(usize, u64)>,
+    exits: Vec<(usize, u64)>,
     /// When the cache is replaced.
     replacements: Vec<u64>,
 }
@@ -231,12 +231,12 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
     };
     let workers = case.workers.iter().enumerate().map(|(worker, batches)| {
         let batch = &batch;
-        let deaths = case.deaths.iter().filter(move |(dies, _)| *dies == worker);
-        let mut deaths = deaths.map(|(_, after)| Duration::from_millis(*after));
+        let exits = case.exits.iter().filter(move |(dies, _)| *dies == worker);
+        let mut exits = exits.map(|(_, after)| Duration::from_millis(*after));
         async move {
             for (number, texts) in batches.iter().enumerate() {
                 let work = AssertUnwindSafe(batch(worker, number, texts)).catch_unwind();
-                match deaths.next() {
+                match exits.next() {
                     // The supervisor cuts it off: dropped where it stands.
                     Some(after) => drop(tokio::time::timeout(after, work).await),
                     None => drop(work.await),
@@ -248,9 +248,9 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
         for after in &case.replacements {
             tokio::time::sleep(Duration::from_millis(*after)).await;
             let _ = cache.ask(StopAsked::InOrder).await;
-            let (deaths, _) = tokio::sync::mpsc::unbounded_channel();
-            let seat = Seat::new("cache", 2, Board::default(), deaths);
-            cache.point_at(Cache::new(seat, settings(directory.path()), cache.clone()).start());
+            let (exits, _) = tokio::sync::mpsc::unbounded_channel();
+            let exit_guard = ExitGuard::new("cache", 2, HealthRegistry::default(), exits);
+            cache.point_at(Cache::new(exit_guard, settings(directory.path()), cache.clone()).start());
         }
     };
     let all = futures_util::future::join(join_all(workers), replace);
@@ -261,15 +261,15 @@ fn cases() -> impl Strategy<Value = Case> {
     let does = prop_oneof![2 => Just(Does::Translate), 3 => prop::sample::select(FAILURES.to_vec())];
     let batch = prop::collection::vec(0..4_u16, 1..12);
     let workers = prop::collection::vec(prop::collection::vec(batch, 1..4), 1..9);
-    let deaths = prop::collection::vec((0..8_usize, 0..1500_u64), 0..4);
+    let exits = prop::collection::vec((0..8_usize, 0..1500_u64), 0..4);
     let replacements = prop::collection::vec(0..800_u64, 0..3);
-    (workers, prop::collection::vec(does, 0..24), any::<bool>(), deaths, replacements).prop_map(
-        |(workers, script, takes_advice, deaths, replacements)| Case {
+    (workers, prop::collection::vec(does, 0..24), any::<bool>(), exits, replacements).prop_map(
+        |(workers, script, takes_advice, exits, replacements)| Case {
             workers,
             script,
             first: Does::Translate,
             takes_advice,
-            deaths,
+            exits,
             replacements,
         },
     )
@@ -302,7 +302,7 @@ fn two_hundred_batches_of_repeated_texts_end_under_every_failure_of_the_first_ca
                 script: vec![],
                 first: does,
                 takes_advice: does == Does::Unusable || does == Does::Mangle,
-                deaths: vec![],
+                exits: vec![],
                 replacements: vec![],
             });
         }
@@ -316,7 +316,7 @@ fn a_text_is_asked_for_once_however_many_posts_and_workers_want_it() {
         script: vec![],
         first: Does::Translate,
         takes_advice: true,
-        deaths: vec![],
+        exits: vec![],
         replacements: vec![],
     });
     assert_eq!(engine.asked.borrow().values().copied().collect::<Vec<_>>(), [1, 1]);
@@ -332,7 +332,7 @@ fn after_a_failed_call_a_worker_does_not_call_again_for_each_post_of_that_text()
             script: vec![does; 40],
             first: Does::Translate,
             takes_advice: false,
-            deaths: vec![],
+            exits: vec![],
             replacements: vec![],
         });
         assert!(engine.calls.get() <= most, "{does:?}: {} calls", engine.calls.get());

@@ -16,7 +16,7 @@ use mynah_domain::{
 };
 
 use super::*;
-use crate::supervision::{Board, Seat};
+use crate::supervision::{ExitGuard, HealthRegistry};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOST: usize = 64;
@@ -153,7 +153,7 @@ async fn see_to(asking: &Asking, engine: &Rc<Fake>, count: usize, around: Around
 /// As many translators as there may be, each with more to do, for so long.
 async fn work(asking: &Asking, engine: &Rc<Fake>, time: Duration) {
     let end = tokio::time::Instant::now() + time;
-    let around = Around { pulse: None, more_waits: true };
+    let around = Around { heartbeat: None, more_waits: true };
     let workers = (0..MOST).map(|_| async {
         while tokio::time::Instant::now() < end {
             see_to(asking, engine, 1, around).await;
@@ -243,15 +243,15 @@ async fn a_wait_for_a_place_is_work_that_shows_progress_while_calls_end_and_none
     tokio::time::pause();
     let (asking, engine) = (asking(), Fake::new(1000));
     asking.upstreams.allow(1);
-    let board = Board::default();
-    let (deaths, _) = tokio::sync::mpsc::unbounded_channel();
-    let seat = Seat::new("translator-1", 1, board.clone(), deaths);
-    let pulse = seat.pulse();
-    let standing = || board.standing("translator-1").unwrap();
+    let health = HealthRegistry::default();
+    let (exits, _) = tokio::sync::mpsc::unbounded_channel();
+    let exit_guard = ExitGuard::new("translator-1", 1, health.clone(), exits);
+    let heartbeat = exit_guard.heartbeat();
+    let standing = || health.actor("translator-1").unwrap();
     let places = asking.upstreams.places(&*engine);
     let taken = places.try_take().unwrap();
-    let work = pulse.at_work();
-    let around = Around { pulse: Some(&pulse), more_waits: true };
+    let work = heartbeat.at_work();
+    let around = Around { heartbeat: Some(&heartbeat), more_waits: true };
     let mut waits = Box::pin(see_to(&asking, &engine, 1, around));
     let mut gives_up = Box::pin(see_to(&asking, &engine, 1, Around::default()));
     // The other one is the next in line.
@@ -291,7 +291,7 @@ async fn where_nothing_else_waits_tasks_are_spread_over_free_places() {
         engine.batches.borrow_mut().clear();
         let (asking, engine) = (&asking, &engine);
         async move {
-            let around = Around { pulse: None, more_waits };
+            let around = Around { heartbeat: None, more_waits };
             assert_eq!(see_to(asking, engine, 30, around).await, 30);
             engine.batches.borrow().clone()
         }
@@ -305,7 +305,7 @@ async fn without_places_no_more_is_asked_for_than_there_may_be_and_all_is_done()
     tokio::time::pause();
     let (asking, engine) = (asking(), Fake::new(1000));
     asking.upstreams.allow(2);
-    let around = Around { pulse: None, more_waits: false };
+    let around = Around { heartbeat: None, more_waits: false };
     let done = join_all((0..10).map(|_| see_to(&asking, &engine, 100, around))).await;
     assert_eq!(done, [100; 10]);
     assert_eq!(engine.peak.get(), 2);

@@ -113,8 +113,8 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
     let engines: [Rc<dyn Engine>; 1] = [model.clone()];
     let mut tasks = [good, bad];
     asking.see_to(&mut tasks, |_| 1, &engines, Around::default()).await;
-    assert_eq!(tasks[0].said().as_deref(), Some("Plantamos árboles, a saber 350"));
-    assert_eq!(tasks[1].said().as_deref(), Some("Plantamos árboles: 350"));
+    assert_eq!(tasks[0].translated_text().as_deref(), Some("Plantamos árboles, a saber 350"));
+    assert_eq!(tasks[1].translated_text().as_deref(), Some("Plantamos árboles: 350"));
     assert_eq!(model.0.get(), 1, "only what did not pass was asked for");
     assert!(tasks[1].troubles.is_empty() && tasks[1].rejected.is_none());
 }

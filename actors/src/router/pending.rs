@@ -10,14 +10,14 @@ use std::{
 use mynah_domain::{Job, JobEvent, JobId, TargetId, Translation};
 
 use super::{JobReport, PullPublications, line::Window};
-use crate::supervision::shell::Ticket;
+use crate::supervision::shell::WorkerRef;
 
 /// The publishers that wait, the newest of each target.
 #[derive(Default)]
-pub(super) struct Waiting(RefCell<HashMap<TargetId, Wait>>);
+pub(super) struct PendingPublishers(RefCell<HashMap<TargetId, PendingPull>>);
 
-struct Wait {
-    worker: Ticket,
+struct PendingPull {
+    worker: WorkerRef,
     room: usize,
     /// What was begun for it.
     begun: Vec<Job>,
@@ -25,28 +25,28 @@ struct Wait {
 
 /// A publisher that waits, until this is dropped. One that ended may be here for a while beside the next of its account, and
 /// has no part in what is begun for that.
-pub(super) struct Waiter<'a> {
-    waiting: &'a Waiting,
+pub(super) struct PendingGuard<'a> {
+    pending: &'a PendingPublishers,
     pull: &'a PullPublications,
 }
 
 /// What is to be begun with the translations of a report.
 #[derive(Default)]
-pub(super) struct AtOnce(BTreeMap<TargetId, Row>);
+pub(super) struct BegunAtOnce(BTreeMap<TargetId, Batch>);
 
 /// Jobs in order, and the publisher that is to say them.
-pub(super) struct Row {
-    pub(super) worker: Ticket,
+pub(super) struct Batch {
+    pub(super) worker: WorkerRef,
     pub(super) jobs: Vec<JobId>,
 }
 
-impl Waiting {
+impl PendingPublishers {
     /// A publisher waits from now on.
-    pub(super) fn enter<'a>(&'a self, pull: &'a PullPublications) -> Waiter<'a> {
+    pub(super) fn enter<'a>(&'a self, pull: &'a PullPublications) -> PendingGuard<'a> {
         let PullPublications { worker, target, room } = pull;
-        let wait = Wait { worker: worker.clone(), room: *room, begun: Vec::new() };
+        let wait = PendingPull { worker: worker.clone(), room: *room, begun: Vec::new() };
         self.0.borrow_mut().insert(target.clone(), wait);
-        Waiter { waiting: self, pull }
+        PendingGuard { pending: self, pull }
     }
 
     /// Whether a publisher of that target waits.
@@ -60,24 +60,24 @@ impl Waiting {
         reports: &[JobReport],
         window: &Window,
         is_paused: impl Fn(&TargetId) -> bool,
-    ) -> AtOnce {
-        let mut at_once = AtOnce::default();
+    ) -> BegunAtOnce {
+        let mut at_once = BegunAtOnce::default();
         for (target, wait) in &*self.0.borrow() {
             let translated: HashMap<JobId, &Translation> = reports
                 .iter()
                 .filter(|report| report.target == *target)
                 .filter_map(|report| Some((report.job, translation(report)?)))
                 .collect();
-            let jobs = window.next_to_say(target, &translated, wait.room);
+            let jobs = window.next_to_publish(target, &translated, wait.room);
             if !jobs.is_empty() && wait.worker.is_valid() && !is_paused(target) {
-                at_once.0.insert(target.clone(), Row { worker: wait.worker.clone(), jobs });
+                at_once.0.insert(target.clone(), Batch { worker: wait.worker.clone(), jobs });
             }
         }
         at_once
     }
 
     /// Hands what was begun to the publisher that it was begun for; answers it where that one does not wait any more.
-    pub(super) fn hand(&self, target: &TargetId, worker: &Ticket, begun: Vec<Job>) -> Vec<Job> {
+    pub(super) fn hand(&self, target: &TargetId, worker: &WorkerRef, begun: Vec<Job>) -> Vec<Job> {
         match self.0.borrow_mut().get_mut(target) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
                 // Added to what is there: a report that came twice and was refused the second time has nothing in it.
@@ -89,26 +89,26 @@ impl Waiting {
     }
 }
 
-impl Waiter<'_> {
+impl PendingGuard<'_> {
     /// Takes what was begun for it, and waits no more.
     pub(super) fn leave(self) -> Vec<Job> {
         self.take().unwrap_or_default()
     }
 
     fn take(&self) -> Option<Vec<Job>> {
-        let mut waiting = self.waiting.0.borrow_mut();
-        let is_its_own = waiting.get(&self.pull.target)?.worker.holder == self.pull.worker.holder;
-        if is_its_own { waiting.remove(&self.pull.target).map(|wait| wait.begun) } else { None }
+        let mut pending = self.pending.0.borrow_mut();
+        let is_its_own = pending.get(&self.pull.target)?.worker.holder == self.pull.worker.holder;
+        if is_its_own { pending.remove(&self.pull.target).map(|wait| wait.begun) } else { None }
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for PendingGuard<'_> {
     fn drop(&mut self) {
         self.take();
     }
 }
 
-impl AtOnce {
+impl BegunAtOnce {
     /// Whether a reported job is to be begun.
     pub(super) fn begins(&self, report: &JobReport) -> bool {
         self.0.get(&report.target).is_some_and(|row| row.jobs.contains(&report.job))
@@ -125,7 +125,7 @@ impl AtOnce {
     }
 
     /// The rows, by target.
-    pub(super) fn rows(self) -> impl Iterator<Item = (TargetId, Row)> {
+    pub(super) fn rows(self) -> impl Iterator<Item = (TargetId, Batch)> {
         self.0.into_iter()
     }
 }

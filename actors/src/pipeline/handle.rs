@@ -10,12 +10,12 @@ use tokio::sync::Mutex;
 use super::{Parts, Threads, translator_name};
 use crate::{
     publisher::PublisherParts,
-    supervision::{Supervisor, supervisor::Restaff},
+    supervision::{Supervisor, supervisor::ChangeChildren},
 };
 
 /// Who works. Clones share it, on any thread.
 #[derive(Clone)]
-pub struct Crew {
+pub struct PipelineHandle {
     supervisor: Addr<Supervisor>,
     threads: Threads,
     /// What everybody is built from now. Whoever changes it holds it until the supervisor knows, so that no two changes mix.
@@ -27,7 +27,7 @@ pub struct Crew {
 #[error("the service stops")]
 pub struct Stopping;
 
-impl Crew {
+impl PipelineHandle {
     pub(super) fn new(supervisor: Addr<Supervisor>, threads: Threads, parts: Parts) -> Self {
         Self { supervisor, threads, parts: Arc::new(Mutex::new(parts)) }
     }
@@ -46,7 +46,7 @@ impl Crew {
         let (before, size) = (parts.pool_size, size.max(1));
         let hire = (before + 1..=size).map(|number| parts.translator(number, &self.threads)).collect();
         let retire = (size + 1..=before).map(translator_name).collect();
-        self.supervisor.send(Restaff { hire, retire }).await.map_err(|_| Stopping)?;
+        self.supervisor.send(ChangeChildren { hire, retire }).await.map_err(|_| Stopping)?;
         parts.pool_size = size;
         parts.allow_calls();
         info!(before = before, size = size; "translators resized");
@@ -72,7 +72,7 @@ impl Crew {
         };
         let stay = names(&parts);
         let retire = names(&now).into_iter().filter(|name| !stay.contains(name)).collect();
-        self.supervisor.send(Restaff { hire, retire }).await.map_err(|_| Stopping)?;
+        self.supervisor.send(ChangeChildren { hire, retire }).await.map_err(|_| Stopping)?;
         *now = parts;
         now.allow_calls();
         Ok(())

@@ -175,7 +175,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::ledger::open;
+    use crate::ledger::sqlite::open;
 
     fn writer(folder: &tempfile::TempDir, prepare: &str) -> Writer {
         let opened = open::open(&folder.path().join("ledger.sqlite")).unwrap();

@@ -26,8 +26,8 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
+    networks::x::{XAuth, XClient, client::XSettings, problem},
     telemetry::outside::brief,
-    x::{XAuth, XClient, client::XSettings, problem},
 };
 use account::Account;
 

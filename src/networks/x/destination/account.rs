@@ -2,7 +2,7 @@
 
 use mynah_domain::ports::{CopyError, Denied, PublishError};
 
-use crate::x::{XAuth, client::CallError, problem::Refusal};
+use crate::networks::x::{XAuth, client::CallError, problem::Refusal};
 
 /// The account that is published on, as errors name it.
 #[derive(Debug, Clone)]

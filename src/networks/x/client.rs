@@ -152,7 +152,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::x::auth::OAuth1;
+    use crate::networks::x::auth::OAuth1;
 
     #[actix_rt::test]
     async fn a_wrong_clock_costs_one_call_and_no_account() {

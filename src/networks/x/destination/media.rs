@@ -16,8 +16,8 @@ use url::{Host, Url};
 
 use crate::{
     http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport},
+    networks::x::{XClient, client::CallError},
     telemetry::outside::brief,
-    x::{XClient, client::CallError},
 };
 
 use super::{account::Account, id_in, kinds};

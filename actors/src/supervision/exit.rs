@@ -1,55 +1,55 @@
 //! The place an actor sits in. Dropping it is how its end is noticed, so an end cannot go unnoticed: a panic drops the
-//! actor, and its seat with it.
+//! actor, and its exit_guard with it.
 
 use std::any::Any;
 
 use tokio::sync::mpsc;
 
-use super::board::{Board, Pulse};
+use super::health::{HealthRegistry, Heartbeat};
 
 /// An actor's place: its name, which incarnation it is, and the way to the supervisor.
 #[derive(Debug)]
-pub struct Seat {
+pub struct ExitGuard {
     name: String,
     incarnation: u64,
-    board: Board,
-    deaths: mpsc::UnboundedSender<Death>,
-    end: Option<End>,
+    health: HealthRegistry,
+    exits: mpsc::UnboundedSender<Exit>,
+    reason: Option<ExitReason>,
 }
 
 /// How an actor ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum ExitReason {
     /// It panicked, with this message.
     Panicked(String),
     /// It did what it was for, or was told to stop.
     Finished,
     /// It was ended in the middle of what it did: why.
-    CutOff(String),
+    Aborted(String),
     /// It cannot go on, and neither can the service: the reason, for a person.
     Fatal(String),
 }
 
 /// The news of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
+pub struct Exit {
     /// Whose.
     pub name: String,
     /// Which incarnation's: news of one that was replaced already is no news.
     pub incarnation: u64,
     /// How.
-    pub end: End,
+    pub reason: ExitReason,
 }
 
-impl Seat {
+impl ExitGuard {
     pub(crate) fn new(
         name: &str,
         incarnation: u64,
-        board: Board,
-        deaths: mpsc::UnboundedSender<Death>,
+        health: HealthRegistry,
+        exits: mpsc::UnboundedSender<Exit>,
     ) -> Self {
-        board.built(name);
-        Self { name: name.to_owned(), incarnation, board, deaths, end: None }
+        health.built(name);
+        Self { name: name.to_owned(), incarnation, health, exits, reason: None }
     }
 
     /// The actor's name, `translator-3`.
@@ -63,31 +63,31 @@ impl Seat {
     }
 
     /// What the actor shows its progress by.
-    pub fn pulse(&self) -> Pulse {
-        Pulse::new(&self.name, self.board.clone())
+    pub fn heartbeat(&self) -> Heartbeat {
+        Heartbeat::new(&self.name, self.health.clone())
     }
 
-    /// Gives the seat up and says how the actor ended.
-    pub(crate) fn leave(mut self, end: End) {
-        self.end = Some(end);
+    /// Gives the exit_guard up and says how the actor ended.
+    pub(crate) fn exit(mut self, reason: ExitReason) {
+        self.reason = Some(reason);
     }
 }
 
-impl Drop for Seat {
+impl Drop for ExitGuard {
     fn drop(&mut self) {
         // Runs while unwinding: nothing here may panic. A supervisor that is gone needs no news.
-        let end = self.end.take().unwrap_or_else(|| {
+        let reason = self.reason.take().unwrap_or_else(|| {
             if std::thread::panicking() {
-                End::Panicked("it panicked; the message stands before this in the log".into())
+                ExitReason::Panicked("it panicked; the message stands before this in the log".into())
             } else {
                 // Whoever ends in order says so.
-                End::CutOff("its thread came to an end".into())
+                ExitReason::Aborted("its thread came to an end".into())
             }
         });
-        let _ = self.deaths.send(Death {
+        let _ = self.exits.send(Exit {
             name: std::mem::take(&mut self.name),
             incarnation: self.incarnation,
-            end,
+            reason,
         });
     }
 }

@@ -11,7 +11,7 @@ use dashmap::DashMap;
 /// What an actor is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Alive.
+    /// WorkerContext.
     Running,
     /// Dead, and to be built anew after a wait.
     Restarting,
@@ -30,9 +30,9 @@ impl State {
     }
 }
 
-/// One actor's line on the board.
+/// One actor's line on the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct ActorHealth {
     /// What it is doing.
     pub state: State,
     /// How often it was built anew.
@@ -49,30 +49,30 @@ pub struct Standing {
     pub trouble: Option<String>,
 }
 
-/// The board. Clones share it.
+/// The registry. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Board {
-    standings: Arc<DashMap<String, Standing>>,
+pub struct HealthRegistry {
+    actors: Arc<DashMap<String, ActorHealth>>,
     escalation: Arc<OnceLock<String>>,
     stall: Arc<Mutex<Option<String>>>,
 }
 
-impl Board {
+impl HealthRegistry {
     /// An actor was built.
     pub(crate) fn built(&self, name: &str) {
         let now = Instant::now();
-        self.standings
+        self.actors
             .entry(name.to_owned())
-            .and_modify(|standing| {
-                standing.state = State::Running;
-                standing.restarts += 1;
-                standing.last_progress = now;
-                standing.at_work = 0;
-                standing.resting = 0;
-                standing.progressed = false;
-                standing.trouble = None;
+            .and_modify(|health| {
+                health.state = State::Running;
+                health.restarts += 1;
+                health.last_progress = now;
+                health.at_work = 0;
+                health.resting = 0;
+                health.progressed = false;
+                health.trouble = None;
             })
-            .or_insert(Standing {
+            .or_insert(ActorHealth {
                 state: State::Running,
                 restarts: 0,
                 last_progress: now,
@@ -85,41 +85,41 @@ impl Board {
 
     /// An actor's place was given up.
     pub(crate) fn forget(&self, name: &str) {
-        self.standings.remove(name);
+        self.actors.remove(name);
     }
 
     pub(crate) fn set_state(&self, name: &str, state: State) {
-        if let Some(mut standing) = self.standings.get_mut(name) {
-            standing.state = state;
+        if let Some(mut health) = self.actors.get_mut(name) {
+            health.state = state;
         }
     }
 
     /// The actor got something done.
     pub(crate) fn progress(&self, name: &str) {
-        if let Some(mut standing) = self.standings.get_mut(name) {
-            standing.last_progress = Instant::now();
-            standing.progressed = true;
+        if let Some(mut health) = self.actors.get_mut(name) {
+            health.last_progress = Instant::now();
+            health.progressed = true;
         }
     }
 
     fn set_trouble(&self, name: &str, trouble: Option<String>) {
-        if let Some(mut standing) = self.standings.get_mut(name) {
-            standing.trouble = trouble;
+        if let Some(mut health) = self.actors.get_mut(name) {
+            health.trouble = trouble;
         }
     }
 
     fn begin(&self, name: &str) {
-        if let Some(mut standing) = self.standings.get_mut(name) {
-            standing.at_work += 1;
-            standing.last_progress = Instant::now();
+        if let Some(mut health) = self.actors.get_mut(name) {
+            health.at_work += 1;
+            health.last_progress = Instant::now();
         }
     }
 
     fn end(&self, name: &str) {
-        if let Some(mut standing) = self.standings.get_mut(name) {
+        if let Some(mut health) = self.actors.get_mut(name) {
             // The count began anew where the actor was built anew in between.
-            standing.at_work = standing.at_work.saturating_sub(1);
-            standing.last_progress = Instant::now();
+            health.at_work = health.at_work.saturating_sub(1);
+            health.last_progress = Instant::now();
         }
     }
 
@@ -144,26 +144,26 @@ impl Board {
     }
 
     fn rest(&self, name: &str) {
-        if let Some(mut standing) = self.standings.get_mut(name) {
-            standing.resting += 1;
+        if let Some(mut health) = self.actors.get_mut(name) {
+            health.resting += 1;
         }
     }
 
     fn rested(&self, name: &str) {
-        if let Some(mut standing) = self.standings.get_mut(name) {
-            standing.resting = standing.resting.saturating_sub(1);
+        if let Some(mut health) = self.actors.get_mut(name) {
+            health.resting = health.resting.saturating_sub(1);
         }
     }
 
     /// One actor's line.
-    pub fn standing(&self, name: &str) -> Option<Standing> {
-        self.standings.get(name).map(|standing| standing.clone())
+    pub fn actor(&self, name: &str) -> Option<ActorHealth> {
+        self.actors.get(name).map(|health| health.clone())
     }
 
     /// Every actor's line, by name.
-    pub fn all(&self) -> Vec<(String, Standing)> {
+    pub fn all(&self) -> Vec<(String, ActorHealth)> {
         let mut all: Vec<_> =
-            self.standings.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
+            self.actors.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }
@@ -171,69 +171,69 @@ impl Board {
 
 /// What an actor shows its progress by: it is at work, it got something done. Clones are the same actor's.
 #[derive(Debug, Clone)]
-pub struct Pulse {
+pub struct Heartbeat {
     name: Arc<str>,
-    board: Board,
+    registry: HealthRegistry,
 }
 
-impl Pulse {
-    pub(crate) fn new(name: &str, board: Board) -> Self {
-        Self { name: name.into(), board }
+impl Heartbeat {
+    pub(crate) fn new(name: &str, registry: HealthRegistry) -> Self {
+        Self { name: name.into(), registry }
     }
 
     /// Something was done, and more is to come.
     pub fn progress(&self) {
-        self.board.progress(&self.name);
+        self.registry.progress(&self.name);
     }
 
     /// Something outside keeps it from its work for longer than a moment: what, for a person.
     pub fn troubled(&self, trouble: String) {
-        self.board.set_trouble(&self.name, Some(trouble));
+        self.registry.set_trouble(&self.name, Some(trouble));
     }
 
     /// Nothing keeps it from its work.
     pub fn untroubled(&self) {
-        self.board.set_trouble(&self.name, None);
+        self.registry.set_trouble(&self.name, None);
     }
 
     /// Work is taken up, and goes on for as long as what this answers lives.
     pub fn at_work(&self) -> AtWork {
-        self.board.begin(&self.name);
+        self.registry.begin(&self.name);
         AtWork(self.clone())
     }
 
     /// Waits in the middle of work for what the actor's own limits let through: that is no hanging. Never for another actor,
     /// which may be waiting for this one.
     pub async fn at_rest<T>(&self, wait: impl Future<Output = T>) -> T {
-        self.board.end(&self.name);
+        self.registry.end(&self.name);
         let resting = Resting::new(self);
         let done = wait.await;
         drop(resting);
-        self.board.begin(&self.name);
+        self.registry.begin(&self.name);
         done
     }
 }
 
 /// A wait for an actor's own limits, for as long as this lives.
-struct Resting<'a>(&'a Pulse);
+struct Resting<'a>(&'a Heartbeat);
 
 impl<'a> Resting<'a> {
-    fn new(pulse: &'a Pulse) -> Self {
-        pulse.board.rest(&pulse.name);
-        Self(pulse)
+    fn new(heartbeat: &'a Heartbeat) -> Self {
+        heartbeat.registry.rest(&heartbeat.name);
+        Self(heartbeat)
     }
 }
 
 impl Drop for Resting<'_> {
     fn drop(&mut self) {
         // Runs where the wait is dropped in its middle, too.
-        self.0.board.rested(&self.0.name);
+        self.0.registry.rested(&self.0.name);
     }
 }
 
 /// Work that goes on.
 #[derive(Debug)]
-pub struct AtWork(Pulse);
+pub struct AtWork(Heartbeat);
 
 impl AtWork {
     /// It ended well.
@@ -245,7 +245,7 @@ impl AtWork {
 impl Drop for AtWork {
     fn drop(&mut self) {
         // Runs while unwinding, too: nothing here can panic.
-        self.0.board.end(&self.0.name);
+        self.0.registry.end(&self.0.name);
     }
 }
 
@@ -255,13 +255,13 @@ mod tests {
 
     #[test]
     fn who_rests_within_its_work_is_not_at_work_until_it_goes_on() {
-        let board = Board::default();
-        board.built("publisher");
-        let pulse = Pulse::new("publisher", board.clone());
-        let at_work = || board.standing("publisher").unwrap().at_work;
-        let work = pulse.at_work();
+        let registry = HealthRegistry::default();
+        registry.built("publisher");
+        let heartbeat = Heartbeat::new("publisher", registry.clone());
+        let at_work = || registry.actor("publisher").unwrap().at_work;
+        let work = heartbeat.at_work();
         assert_eq!(at_work(), 1);
-        let mut rest = std::pin::pin!(pulse.at_rest(std::future::pending::<()>()));
+        let mut rest = std::pin::pin!(heartbeat.at_rest(std::future::pending::<()>()));
         let _ = futures_util::FutureExt::now_or_never(&mut rest);
         assert_eq!(at_work(), 0);
         drop(work);
@@ -270,9 +270,9 @@ mod tests {
 
     #[test]
     fn the_first_reason_to_give_up_stays() {
-        let board = Board::default();
-        board.escalate("the router keeps dying");
-        board.escalate("so does the cache");
-        assert_eq!(board.escalation(), Some("the router keeps dying"));
+        let registry = HealthRegistry::default();
+        registry.escalate("the router keeps dying");
+        registry.escalate("so does the cache");
+        assert_eq!(registry.escalation(), Some("the router keeps dying"));
     }
 }

@@ -14,7 +14,7 @@ use mynah_domain::{
     ports::{Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
 };
 
-use crate::x::{
+use crate::networks::x::{
     XAuth, XClient,
     client::{CallError, XSettings},
     post::{self, Account, Reading},

@@ -14,8 +14,8 @@ use mynah_domain::{
 use serde_json::{Value, value::to_raw_value};
 
 use crate::{
-    sources::x::rfc3339,
-    x::{
+    networks::x::source::rfc3339,
+    networks::x::{
         XClient,
         client::CallError,
         post::{self, Reading},

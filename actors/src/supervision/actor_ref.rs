@@ -18,24 +18,24 @@ use actix::{
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A way to whichever incarnation of `A` lives. Clones lead to the same.
-pub struct Link<A: Actor> {
+pub struct ActorRef<A: Actor> {
     to: Arc<RwLock<Option<Addr<A>>>>,
     waiting: Arc<AtomicUsize>,
 }
 
 /// A message on its way, counted for as long as it waits in the mailbox: actix does not tell how full one is. Who takes
-/// letters says so by `takes_letters`.
+/// letters says so by `handles_tracked`.
 #[derive(Debug)]
-pub struct Letter<M> {
+pub struct TrackedMessage<M> {
     message: M,
     _waits: Waits,
 }
 
-impl<M: Message> Message for Letter<M> {
+impl<M: Message> Message for TrackedMessage<M> {
     type Result = M::Result;
 }
 
-impl<M> Letter<M> {
+impl<M> TrackedMessage<M> {
     /// Takes the message out.
     pub fn open(self) -> M {
         self.message
@@ -45,7 +45,7 @@ impl<M> Letter<M> {
 /// The answer to a message that came in a letter.
 pub struct Answer<A: Handler<M>, M: Message>(pub(crate) <A as Handler<M>>::Result);
 
-impl<A: Handler<M>, M: Message> MessageResponse<A, Letter<M>> for Answer<A, M> {
+impl<A: Handler<M>, M: Message> MessageResponse<A, TrackedMessage<M>> for Answer<A, M> {
     fn handle(self, ctx: &mut A::Context, to: Option<OneshotSender<M::Result>>) {
         MessageResponse::<A, M>::handle(self.0, ctx, to);
     }
@@ -61,29 +61,29 @@ impl Drop for Waits {
 }
 
 /// Has an actor take letters with these of the messages that it takes.
-macro_rules! takes_letters {
+macro_rules! handles_tracked {
     ($actor:ty: $($message:ty),+) => {$(
-        impl actix::Handler<$crate::supervision::Letter<$message>> for $actor {
-            type Result = $crate::supervision::link::Answer<Self, $message>;
+        impl actix::Handler<$crate::supervision::TrackedMessage<$message>> for $actor {
+            type Result = $crate::supervision::actor_ref::Answer<Self, $message>;
 
             fn handle(
                 &mut self,
-                letter: $crate::supervision::Letter<$message>,
+                letter: $crate::supervision::TrackedMessage<$message>,
                 ctx: &mut Self::Context,
             ) -> Self::Result {
-                $crate::supervision::link::Answer(actix::Handler::handle(self, letter.open(), ctx))
+                $crate::supervision::actor_ref::Answer(actix::Handler::handle(self, letter.open(), ctx))
             }
         }
     )+};
 }
-pub(crate) use takes_letters;
+pub(crate) use handles_tracked;
 
 /// Nobody was there, or the one who was died before it answered. Whether it acted is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the actor is being restarted")]
 pub struct Gone;
 
-impl<A: Actor> Link<A> {
+impl<A: Actor> ActorRef<A> {
     /// A link that leads nowhere yet.
     pub fn new() -> Self {
         Self { to: Arc::default(), waiting: Arc::default() }
@@ -105,16 +105,16 @@ impl<A: Actor> Link<A> {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    fn letter<M>(&self, message: M) -> Letter<M> {
+    fn letter<M>(&self, message: M) -> TrackedMessage<M> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Letter { message, _waits: Waits(Arc::clone(&self.waiting)) }
+        TrackedMessage { message, _waits: Waits(Arc::clone(&self.waiting)) }
     }
 
     /// Asks, and waits for the answer.
     pub async fn ask<M>(&self, message: M) -> Result<M::Result, Gone>
     where
-        A: Handler<Letter<M>>,
-        A::Context: ToEnvelope<A, Letter<M>>,
+        A: Handler<TrackedMessage<M>>,
+        A::Context: ToEnvelope<A, TrackedMessage<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
@@ -124,8 +124,8 @@ impl<A: Actor> Link<A> {
     /// Asks until somebody answers. For messages that may safely arrive twice.
     pub async fn ask_until_answered<M>(&self, message: M) -> M::Result
     where
-        A: Handler<Letter<M>>,
-        A::Context: ToEnvelope<A, Letter<M>>,
+        A: Handler<TrackedMessage<M>>,
+        A::Context: ToEnvelope<A, TrackedMessage<M>>,
         M: Message + Clone + Send + 'static,
         M::Result: Send,
     {
@@ -140,8 +140,8 @@ impl<A: Actor> Link<A> {
     /// Tells something that may be lost: a full mailbox or a dead actor swallows it.
     pub fn tell<M>(&self, message: M)
     where
-        A: Handler<Letter<M>>,
-        A::Context: ToEnvelope<A, Letter<M>>,
+        A: Handler<TrackedMessage<M>>,
+        A::Context: ToEnvelope<A, TrackedMessage<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
@@ -152,13 +152,13 @@ impl<A: Actor> Link<A> {
     }
 }
 
-impl<A: Actor> Link<A> {
+impl<A: Actor> ActorRef<A> {
     /// Tells something that only the death of the actor may lose, because it concerns nothing but the actor's own
     /// memory. Never full: so only for what each asker tells at most once.
     pub fn tell_unbounded<M>(&self, message: M)
     where
-        A: Handler<Letter<M>>,
-        A::Context: ToEnvelope<A, Letter<M>>,
+        A: Handler<TrackedMessage<M>>,
+        A::Context: ToEnvelope<A, TrackedMessage<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
@@ -172,13 +172,13 @@ impl<A: Actor> Link<A> {
     }
 }
 
-impl<A: Actor> Clone for Link<A> {
+impl<A: Actor> Clone for ActorRef<A> {
     fn clone(&self) -> Self {
         Self { to: Arc::clone(&self.to), waiting: Arc::clone(&self.waiting) }
     }
 }
 
-impl<A: Actor> Default for Link<A> {
+impl<A: Actor> Default for ActorRef<A> {
     fn default() -> Self {
         Self::new()
     }
@@ -195,7 +195,7 @@ mod tests {
     struct HowMany;
 
     /// Tells how many letters wait behind the one that it reads.
-    struct Reader(Link<Self>);
+    struct Reader(ActorRef<Self>);
 
     impl Actor for Reader {
         type Context = Context<Self>;
@@ -209,11 +209,11 @@ mod tests {
         }
     }
 
-    takes_letters!(Reader: HowMany);
+    handles_tracked!(Reader: HowMany);
 
     #[actix_rt::test]
     async fn what_waits_in_a_mailbox_is_counted_until_it_is_read_or_lost() {
-        let link = Link::<Reader>::new();
+        let link = ActorRef::<Reader>::new();
         assert_eq!((link.ask(HowMany).await, link.waiting()), (Err(Gone), 0));
         link.point_at(Reader(link.clone()).start());
         link.tell(HowMany);

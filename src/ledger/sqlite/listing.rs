@@ -166,7 +166,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
 
 #[cfg(test)]
 mod tests {
-    use crate::ledger::open;
+    use crate::ledger::sqlite::open;
 
     use super::*;
 

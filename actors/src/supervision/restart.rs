@@ -18,7 +18,7 @@ pub struct RestartPolicy {
 
 /// The policy of every sort of actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policies {
+pub struct RestartPolicies {
     /// The poller's.
     pub poller: RestartPolicy,
     /// The router's.
@@ -35,8 +35,8 @@ pub struct Policies {
 
 /// The deaths of one actor that count.
 #[derive(Debug, Clone, Default)]
-pub struct Record {
-    deaths: Vec<Instant>,
+pub struct RestartHistory {
+    exits: Vec<Instant>,
 }
 
 /// What to do about a death.
@@ -48,20 +48,20 @@ pub enum Verdict {
     GiveUp,
 }
 
-impl Record {
+impl RestartHistory {
     /// Judges a death at `now` of an actor that did or did not get something done since it was built. `random` is
     /// uniform in 0..1.
     pub fn judge(&mut self, policy: &RestartPolicy, now: Instant, progressed: bool, random: f64) -> Verdict {
         if progressed {
-            self.deaths.clear();
+            self.exits.clear();
         }
-        self.deaths.retain(|death| now.duration_since(*death) < policy.window);
-        self.deaths.push(now);
-        let deaths = u32::try_from(self.deaths.len()).unwrap_or(u32::MAX);
-        if deaths > policy.max_restarts {
+        self.exits.retain(|exit| now.duration_since(*exit) < policy.window);
+        self.exits.push(now);
+        let exits = u32::try_from(self.exits.len()).unwrap_or(u32::MAX);
+        if exits > policy.max_restarts {
             return Verdict::GiveUp;
         }
-        Verdict::Restart(policy.backoff.wait(deaths, random))
+        Verdict::Restart(policy.backoff.wait(exits, random))
     }
 }
 
@@ -77,21 +77,21 @@ mod tests {
 
     #[test]
     fn an_actor_that_keeps_dying_is_given_up() {
-        let (mut record, now) = (Record::default(), Instant::now());
-        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(100)));
-        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(200)));
-        assert_eq!(record.judge(&POLICY, now, false, 1.0), Verdict::GiveUp);
+        let (mut history, now) = (RestartHistory::default(), Instant::now());
+        assert_eq!(history.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(100)));
+        assert_eq!(history.judge(&POLICY, now, false, 1.0), Verdict::Restart(Duration::from_millis(200)));
+        assert_eq!(history.judge(&POLICY, now, false, 1.0), Verdict::GiveUp);
     }
 
     #[test]
     fn progress_and_time_forgive() {
-        let (mut record, now) = (Record::default(), Instant::now());
+        let (mut history, now) = (RestartHistory::default(), Instant::now());
         for _ in 0..1000 {
-            assert_ne!(record.judge(&POLICY, now, true, 0.0), Verdict::GiveUp);
+            assert_ne!(history.judge(&POLICY, now, true, 0.0), Verdict::GiveUp);
         }
         for minutes in 1..100 {
             let later = now + Duration::from_mins(minutes);
-            assert_ne!(record.judge(&POLICY, later, false, 0.0), Verdict::GiveUp);
+            assert_ne!(history.judge(&POLICY, later, false, 0.0), Verdict::GiveUp);
         }
     }
 }

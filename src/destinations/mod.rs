@@ -1,3 +1,0 @@
-//! Where translations go, one file a network.
-
-pub mod x;

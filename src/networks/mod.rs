@@ -1,0 +1,3 @@
+//! The networks that posts come from and translations go to, one folder each.
+
+pub mod x;

@@ -1,3 +1,0 @@
-//! Where posts come from, one file a network.
-
-pub mod x;
