@@ -6,10 +6,10 @@
 //! |---|---|
 //! | the message handlers of an actor | `router.handler`, `cache.handler`, `stats.handler`, `supervisor.handler` |
 //! | its `started` | `router.started`, `cache.started`, `stats.started` |
-//! | futures it spawned | `router.spawned`, `cache.spawned`, `poller.turn`, `translator.turn`, `publisher.step` |
+//! | futures it spawned | `router.spawned`, `cache.spawned`, `poller.step`, `translator.step`, `publisher.step` |
 //! | its intervals and timers | `router.interval`, `cache.interval`, `stats.interval`, `supervisor.interval` |
 //! | building it | `poller.build`, `translator.build`, `publisher.build` |
-//! | a call to the world | `x.read`, `x.post`, `x.lookup`, `engine.translate`; each with `.before` and `.after` |
+//! | a call to the world | `source.read`, `destination.publish`, `destination.lookup`, `engine.translate`; each with `.before` and `.after` |
 //! | a transaction | `ledger.commit.before`, `ledger.commit.after` |
 
 /// Passes a place of that name, and fails there if it was ordered.

@@ -395,9 +395,9 @@ impl Poller {
     async fn page(&self, request: &PageRequest, stop: &Stop) -> Result<Page, Trouble> {
         self.permit(stop).await?;
         let started = Instant::now();
-        failpoint::reach("x.read.before");
+        failpoint::reach("source.read.before");
         let page = self.source.page(request).await;
-        failpoint::reach("x.read.after");
+        failpoint::reach("source.read.after");
         self.heard("read", started, &page);
         let page = page?;
         for oddity in &page.oddities {
@@ -409,9 +409,9 @@ impl Poller {
     async fn by_id(&self, id: &PostId, stop: &Stop) -> Result<Result<Lookup, SourceError>, Trouble> {
         self.permit(stop).await?;
         let started = Instant::now();
-        failpoint::reach("x.read.before");
+        failpoint::reach("source.read.before");
         let answer = self.source.by_id(id).await;
-        failpoint::reach("x.read.after");
+        failpoint::reach("source.read.after");
         self.heard("reread", started, &answer);
         Ok(answer)
     }

@@ -39,10 +39,10 @@ const PLACES: [(&str, usize, usize); 26] = [
     ("publisher.build", 2, 2),
     ("engine.translate.before", 1, 30),
     ("engine.translate.after", 1, 30),
-    ("x.post.before", 2, 80),
-    ("x.post.after", 2, 80),
-    ("x.lookup.after", 1, 20),
-    ("x.read.after", 2, 6),
+    ("destination.publish.before", 2, 80),
+    ("destination.publish.after", 2, 80),
+    ("destination.lookup.after", 1, 20),
+    ("source.read.after", 2, 6),
 ];
 
 /// `3*off->1*panic->7*off->1*panic`, drawn from the seed.

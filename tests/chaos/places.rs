@@ -9,14 +9,14 @@ use crate::{
 const PLACES: [&str; 10] = [
     "ledger.commit.before",
     "ledger.commit.after",
-    "x.read.before",
-    "x.read.after",
+    "source.read.before",
+    "source.read.after",
     "engine.translate.before",
     "engine.translate.after",
-    "x.post.before",
-    "x.post.after",
-    "x.lookup.before",
-    "x.lookup.after",
+    "destination.publish.before",
+    "destination.publish.after",
+    "destination.lookup.before",
+    "destination.lookup.after",
 ];
 
 #[actix_rt::test]

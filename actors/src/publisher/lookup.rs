@@ -31,10 +31,10 @@ impl Publisher {
             Some(message) => Since::Message(message.clone()),
             None => Since::Moment(begun.intent_at.saturating_sub(SLACK).unwrap_or(Timestamp::MIN)),
         };
-        failpoint::reach("x.lookup.before");
+        failpoint::reach("destination.lookup.before");
         let started = Instant::now();
         let shown = self.destination.recent(&since).await;
-        failpoint::reach("x.lookup.after");
+        failpoint::reach("destination.lookup.after");
         self.heard("lookup", started, shown.as_ref().err());
         let shown = match shown {
             Ok(shown) => shown,

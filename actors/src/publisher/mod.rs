@@ -490,10 +490,10 @@ impl Publisher {
     }
 
     async fn try_call(&self, draft: &Draft) -> Result<PostId, PublishError> {
-        failpoint::reach("x.post.before");
+        failpoint::reach("destination.publish.before");
         let started = Instant::now();
         let answer = self.destination.publish(draft).await;
-        failpoint::reach("x.post.after");
+        failpoint::reach("destination.publish.after");
         self.heard("post", started, answer.as_ref().err());
         if answer.is_ok() {
             self.limited.set(0);
