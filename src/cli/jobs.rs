@@ -173,7 +173,9 @@ async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs,
             let told = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
             let filter = control::filter(query, &reach::targets(settings)).map_err(|error| told(&error))?;
             let limit = query.limit.unwrap_or(PAGE);
-            control::list(ledger, &filter, query.after.map(JobId), limit).await.map_err(|error| told(&error))
+            control::list(&**ledger, &filter, query.after.map(JobId), limit)
+                .await
+                .map_err(|error| told(&error))
         }
     }
 }
@@ -204,7 +206,7 @@ async fn decide(chosen: Chosen, decision: Decision, settings: &Settings) -> Resu
             };
             service.post(service.url(&["api", "jobs", word]), &choice).await?
         }
-        Reach::Ledger(ledger) => on_ledger(&ledger, choice, decision, settings).await?,
+        Reach::Ledger(ledger) => on_ledger(&*ledger, choice, decision, settings).await?,
     };
     tell(&outcome, decision)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use mynah_actors::pauses;
-use mynah_domain::ports::Ledger;
+use mynah_domain::ports::Facts;
 use serde_json::json;
 
 use super::{
@@ -49,7 +49,7 @@ pub(super) async fn pause(args: &PauseArgs, wish: Wish, settings: &Settings) -> 
             };
             (service.post(service.url(path), &json!({})).await?, true)
         }
-        (Reach::Ledger(ledger), what) => (on_ledger(&ledger, what.as_deref(), wish, settings).await?, false),
+        (Reach::Ledger(ledger), what) => (on_ledger(&*ledger, what.as_deref(), wish, settings).await?, false),
     };
     if args.json {
         say_json(&json!(standing));
@@ -69,7 +69,7 @@ pub(super) async fn pause(args: &PauseArgs, wish: Wish, settings: &Settings) -> 
 }
 
 async fn on_ledger(
-    ledger: &dyn Ledger,
+    ledger: &dyn Facts,
     what: Option<&str>,
     wish: Wish,
     settings: &Settings,

@@ -4,7 +4,6 @@
 use std::{
     io::{BufRead as _, Read as _},
     rc::Rc,
-    sync::Arc,
 };
 
 use clap::Args;
@@ -328,7 +327,7 @@ async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
     };
     let scratch = Scratch::new("preview")?;
     let ledger = app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
-    let source = app::x_source(settings, Arc::new(ledger));
+    let source = app::x_source(settings, ledger);
     source.post(id).await.map_err(|error| Failure::Work(error.to_string()))
 }
 

@@ -120,20 +120,20 @@ mod tests {
     use jiff::Timestamp;
     use mynah_actors::router::{self, Refusal};
     use mynah_domain::{
-        Hold, JobEvent, Post, PostId, PostKind, Translation,
+        AccountId, Hold, JobEvent, Post, PostId, PostKind, PublicationKey, Translation,
         ports::{
             SystemClock,
-            ledger::{Change, Progress, RecordPage, RecordPost},
+            ledger::{Change, Checkpoint, RecordPage, RecordPost},
         },
     };
 
     use super::*;
-    use crate::ledger::SqliteLedger;
+    use crate::ledger;
 
     /// A ledger with so many queued jobs, and their numbers.
-    async fn ledger(folder: &tempfile::TempDir, jobs: u64) -> (SqliteLedger, Vec<JobId>) {
+    async fn ledger(folder: &tempfile::TempDir, jobs: u64) -> (Arc<dyn Ledger>, Vec<JobId>) {
         let file = folder.path().join("ledger.sqlite");
-        let ledger = SqliteLedger::open(&file, Arc::new(SystemClock)).unwrap();
+        let ledger = ledger::open(&file, Arc::new(SystemClock)).unwrap();
         let posts = (1..=jobs).map(|position| RecordPost {
             post: Arc::new(Post {
                 id: PostId(position.to_string()),
@@ -150,7 +150,7 @@ mod tests {
             unreadable: None,
         });
         let page =
-            RecordPage { source: "x:town".into(), posts: posts.collect(), progress: Progress::default() };
+            RecordPage { source: "x:town".into(), posts: posts.collect(), checkpoint: Checkpoint::default() };
         ledger.record(page).await.unwrap();
         let all = ledger.jobs(&JobFilter::default(), None, usize::MAX).await.unwrap();
         (ledger, all.into_iter().map(|job| job.id).collect())
@@ -162,16 +162,16 @@ mod tests {
         let (ledger, jobs) = ledger(&folder, 1201).await;
         let chosen = Chosen::Filter(JobFilter { states: vec![JobState::Queued], ..JobFilter::default() });
         let mut pages = Vec::new();
-        let outcome = decide_all(&ledger, chosen, async |page: Vec<JobId>| {
+        let outcome = decide_all(&*ledger, chosen, async |page: Vec<JobId>| {
             pages.push(page.len());
-            let decided = router::decide(&ledger, &page, Decision::Skip).await?;
+            let decided = router::decide(&*ledger, &page, Decision::Skip).await?;
             Ok::<_, LedgerError>(decided.0)
         });
         let outcome = outcome.await.unwrap();
         assert_eq!((outcome.changed, outcome.refused_in_all), (1201, 0));
         assert_eq!(pages, [500, 500, 201]);
-        let again = decide_all(&ledger, Chosen::Ids(jobs), async |page: Vec<JobId>| {
-            Ok::<_, LedgerError>(router::decide(&ledger, &page, Decision::Skip).await?.0)
+        let again = decide_all(&*ledger, Chosen::Ids(jobs), async |page: Vec<JobId>| {
+            Ok::<_, LedgerError>(router::decide(&*ledger, &page, Decision::Skip).await?.0)
         });
         let again = again.await.unwrap();
         assert_eq!((again.changed, again.refused.len(), again.refused_in_all), (0, PAGE, 1201));
@@ -189,7 +189,13 @@ mod tests {
             })
         };
         let refused = || JobEvent::Held(Hold { kind: HoldKind::Refused, reason: "no".into(), until: None });
-        let begun = JobEvent::PartBegun { part: 0, text: "Hola".into() };
+        let begun = JobEvent::PartBegun {
+            part: 0,
+            account: AccountId::from("x:town_es"),
+            text: "Hola".into(),
+            key: PublicationKey::new(Timestamp::UNIX_EPOCH),
+            reply: None,
+        };
         let (lease, publish) = (JobEvent::LeasedForTranslation, JobEvent::LeasedForPublication);
         let ways = [
             vec![vec![refused()]],
@@ -200,11 +206,11 @@ mod tests {
         for (job, way) in jobs.iter().zip(ways) {
             let mut token = 0;
             for events in way {
-                let change = Change { job: *job, token, events };
-                token = ledger.advance(vec![change]).await.unwrap().remove(0).unwrap().token;
+                let change = Change::new(*job, token, events);
+                token = ledger.advance([change].into()).await.unwrap().remove(0).unwrap().token;
             }
         }
-        let decide = async |decision: Decision| router::decide(&ledger, &jobs, decision).await.unwrap();
+        let decide = async |decision: Decision| router::decide(&*ledger, &jobs, decision).await.unwrap();
         let (skipped, _) = decide(Decision::Skip).await;
         let outcomes: Vec<_> = skipped.into_iter().map(|(_, outcome)| outcome).collect();
         let in_hand = Refusal::PastSkipping(JobState::Translating);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Json, Query};
 use mynah_actors::router::{Decide, Decided, Decision};
-use mynah_domain::JobId;
+use mynah_domain::{AccountId, JobId};
 
 use crate::{
     control::{
@@ -32,10 +32,11 @@ pub(super) async fn list(
 }
 
 /// How many publications are shown.
-const SAID: usize = 10;
+const LAST: usize = 10;
 
 pub(super) async fn said(control: Data<Control>) -> Result<Json<wire::Jobs>, ApiError> {
-    let lines = control.ledger.last_said(&control.targets(), SAID).await?;
+    let accounts: Vec<AccountId> = control.targets().iter().map(AccountId::from).collect();
+    let lines = control.ledger.last_published(&accounts, LAST).await?;
     Ok(Json(wire::Jobs { jobs: lines.into_iter().map(wire::Job::from).collect(), next: None }))
 }
 
