@@ -5,7 +5,7 @@ use mynah_actors::supervision::supervisor::NoSuchActor;
 use mynah_domain::ports::LedgerError;
 
 use super::refusal::Refusal;
-use crate::control::{NotUnderstood, wire::Problem};
+use crate::control::{InvalidRequest, wire::Problem};
 
 /// An answer that is no success.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +22,8 @@ pub(super) enum ApiError {
     Ledger(#[from] LedgerError),
 }
 
-impl From<NotUnderstood> for ApiError {
-    fn from(error: NotUnderstood) -> Self {
+impl From<InvalidRequest> for ApiError {
+    fn from(error: InvalidRequest) -> Self {
         Self::Wrong(error.to_string())
     }
 }
