@@ -103,7 +103,7 @@ fn from_csv(text: &str) -> Result<Vec<Term>, String> {
             (Some(name), becomes, 1..=2) => terms.push(term(name, becomes.unwrap_or_default())),
             _ => {
                 return Err(format!(
-                    "line {line} has more than two columns; write term,translation, and quote values that contain commas"
+                    "line {line} has more than two columns; write term,translation and quote values that have commas"
                 ));
             }
         }

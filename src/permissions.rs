@@ -72,8 +72,7 @@ pub fn close(data_dir: &Path) -> Vec<Exposed> {
     let Ok(entries) = fs::read_dir(data_dir) else { return Vec::new() };
     let (ours, others): (Vec<_>, Vec<_>) =
         entries.flatten().map(|entry| entry.path()).partition(|path| is_ours(path));
-    let shared = (!others.is_empty())
-        .then_some("it also holds other files, so Mynah does not change it");
+    let shared = (!others.is_empty()).then_some("it also holds other files, so Mynah does not change it");
     let folder = fs::metadata(data_dir).map(|found| close_one(data_dir, &found, shared));
     let files = ours.iter().filter_map(|path| {
         // A symlink may lead to a file that is not ours.

@@ -1,5 +1,5 @@
-//! What was said before: posts that are on record as published on every target when a run begins, so that what a job costs
-//! can be held against how much is on record. Written by the ledger's own means, many to a transaction.
+//! What was said before: posts that are on record as published on every target when a run begins, so that what a job
+//! costs can be held against how much is on record. Written by the ledger's own means, many to a transaction.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use mynah_domain::{
     },
 };
 
-use super::{Plan, Unmeasured};
+use super::{BenchmarkError, Plan};
 use crate::{
     app::service::source_name,
     ledger::{SqliteLedger, is_in_use},
@@ -34,8 +34,8 @@ pub async fn write(
     settings: &Settings,
     file: &Path,
     mut progress: impl FnMut(usize),
-) -> Result<(), Unmeasured> {
-    let told = |error: &dyn std::fmt::Display| Unmeasured(format!("no history can be written: {error}"));
+) -> Result<(), BenchmarkError> {
+    let told = |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
     let ledger = SqliteLedger::open(file, Arc::new(SystemClock)).map_err(|error| told(&error))?;
     let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
     let source = source_name(settings);
