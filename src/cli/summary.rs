@@ -62,7 +62,7 @@ impl Summary {
     pub(super) fn trouble(&self) -> Option<String> {
         let blocked = self.left.blocked.iter().map(|(target, why)| format!("{target}: {why}"));
         let waiting = self.left.waiting.iter().filter(|(_, (_, why))| !why.contains(" cap of "));
-        let waiting = waiting.map(|(target, (jobs, why))| format!("{target}: {jobs} jobs waiting: {why}"));
+        let waiting = waiting.map(|(target, (jobs, why))| format!("{target}: {} waiting: {why}", count_of(*jobs)));
         let poller = self.poller_paused.then(|| {
             "poller: paused, so no new posts were read; resume it with `mynah resume poller`".to_owned()
         });
@@ -78,6 +78,10 @@ impl Summary {
     pub(super) fn report(&self, took: Duration) -> Report<'_> {
         Report { summary: self, took }
     }
+}
+
+fn count_of(jobs: usize) -> String {
+    if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }
 }
 
 /// Formats a summary for people.
@@ -101,7 +105,7 @@ impl fmt::Display for Report<'_> {
             }
         }
         for (target, (jobs, why)) in &summary.left.waiting {
-            write!(f, "\n  {target}: {jobs} jobs waiting: {}", printable(why))?;
+            write!(f, "\n  {target}: {} waiting: {}", count_of(*jobs), printable(why))?;
         }
         Ok(())
     }
