@@ -12,7 +12,7 @@ use mynah_domain::{
     },
 };
 
-use super::{Plan, Unmeasured};
+use super::{BenchmarkError, Plan};
 use crate::{
     app::service::source_name,
     ledger::{self, is_in_use},
@@ -34,8 +34,8 @@ pub async fn write(
     settings: &Settings,
     file: &Path,
     mut progress: impl FnMut(usize),
-) -> Result<(), Unmeasured> {
-    let told = |error: &dyn std::fmt::Display| Unmeasured(format!("no history can be written: {error}"));
+) -> Result<(), BenchmarkError> {
+    let told = |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
     let ledger = ledger::open(file, Arc::new(SystemClock)).map_err(|error| told(&error))?;
     let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
     let source = source_name(settings);

@@ -8,7 +8,7 @@ use mynah_domain::{
     text::{MaskedText, Segment},
 };
 
-use super::{CheckArgs, Failure, say, scratch::Scratch};
+use super::{CheckArgs, Failure, print_line as say, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
