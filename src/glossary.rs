@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_mistake_is_told_with_its_place() {
         assert!(told("es.csv", "a,b\nc,d,e\n").contains("line 2 has more than two columns"));
-        assert!(told("es.csv", "a,b\nA,d\n").contains("is there twice"));
+        assert!(told("es.csv", "a,b\nA,d\n").contains("appears twice"));
         assert!(told("es.toml", "a = 1\n").contains("“a” is no text"));
         assert!(told("es.toml", "a = \n").contains("line 1"));
         assert!(load(Path::new("/nowhere/es.csv")).unwrap_err().to_string().contains("may read"));
