@@ -19,7 +19,7 @@ use mynah_domain::{
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
-    ports::{Destination, Engine, Ledger, Source, SystemClock},
+    ports::{Destination, Engine, Ledger, MediaFetcher, Source, SystemClock},
     text::length::X_MAX_WEIGHTED_LENGTH,
     text::{Masking, SharedGlossary},
 };
@@ -31,7 +31,9 @@ use crate::{
     },
     glossary::{self, LoadError},
     ledger::{OpenError, SqliteLedger},
-    networks::x::destination::{MediaSettings, XDestination, XDestinationSettings},
+    networks::download::DownloadSettings,
+    networks::x::destination::{XDestination, XDestinationSettings},
+    networks::x::media::XMediaFetcher,
     networks::x::source::{XSource, XSourceSettings},
     settings::{EngineChoice, Settings, TargetSettings},
 };
@@ -140,11 +142,6 @@ pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<d
         x: settings.x.clone(),
         account: target.account.clone(),
         auth: target.auth.clone().into(),
-        media: MediaSettings {
-            hosts: settings.media_hosts.clone(),
-            timeout: settings.x.timeout,
-            transport: settings.transport,
-        },
     };
     XDestination::new(destination, ledger)
 }
@@ -161,6 +158,17 @@ fn destination(
 ) -> Factory<Rc<dyn Destination>> {
     let (settings, target) = (settings.clone(), target.clone());
     Arc::new(move || Rc::new(x_destination(&settings, &target, ledger.clone())))
+}
+
+/// What fetches the media of the source's posts.
+fn media(settings: &Settings) -> Factory<Rc<dyn MediaFetcher>> {
+    let settings = DownloadSettings {
+        hosts: settings.media_hosts.clone(),
+        setting: "x.media_hosts",
+        timeout: settings.x.timeout,
+        transport: settings.transport,
+    };
+    Arc::new(move || Rc::new(XMediaFetcher::new(settings.clone())))
 }
 
 /// Makes the engines of these settings, in the order they are asked in.

@@ -276,7 +276,8 @@ impl Lasting {
                 clock: self.clock.clone(),
                 meter: meter.clone(),
             };
-            publishers.push((parts, super::destination(settings, settings_of, self.ledger.clone())));
+            let destination = super::destination(settings, settings_of, self.ledger.clone());
+            publishers.push((parts, destination, super::media(settings)));
         }
         Ok(Parts {
             supervisor: SupervisorSettings {

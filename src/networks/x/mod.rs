@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`source`], [`destination`]: the adapters of the domain's ports.
+//! - [`source`], [`media`], [`destination`]: the adapters of the domain's ports.
 //! - [`client`], [`auth`], [`clock`]: signing and calling.
 //! - [`wire`], [`fields`], [`post`], [`notice`], [`problem`]: understanding X's answers.
 
@@ -11,6 +11,7 @@ pub mod client;
 pub mod clock;
 pub mod destination;
 pub mod fields;
+pub mod media;
 pub mod notice;
 pub mod post;
 pub mod problem;

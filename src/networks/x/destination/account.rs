@@ -1,6 +1,6 @@
 //! Whose calls failed: turns X's refusals into errors that name the account and what a person has to do.
 
-use mynah_domain::ports::{CopyError, Denied, PublishError};
+use mynah_domain::ports::{Denied, PublishError, UploadError};
 
 use crate::networks::x::{XAuth, client::CallError, problem::Refusal};
 
@@ -47,13 +47,15 @@ impl Account {
         }
     }
 
-    /// What a failed call means that was to copy a medium.
-    pub(super) fn copying(&self, error: CallError) -> CopyError {
+    /// What a failed call means that was to upload a medium.
+    pub(super) fn uploading(&self, error: CallError) -> UploadError {
         match self.publishing(error) {
             PublishError::Denied(denied) => denied.into(),
-            PublishError::Unavailable(why) | PublishError::OutcomeUnknown(why) => CopyError::Unavailable(why),
+            PublishError::Unavailable(why) | PublishError::OutcomeUnknown(why) => {
+                UploadError::Unavailable(why)
+            }
             PublishError::Duplicate(why) | PublishError::ReplyRefused(why) | PublishError::Refused(why) => {
-                CopyError::Missing(format!("X does not take it: {why}"))
+                UploadError::Refused(format!("X does not take it: {why}"))
             }
         }
     }
