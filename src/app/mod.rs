@@ -19,7 +19,7 @@ use mynah_domain::{
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
-    ports::{Destination, Engine, Ledger, MediaFetcher, Source, SystemClock},
+    ports::{Engine, SystemClock},
     text::length::X_MAX_WEIGHTED_LENGTH,
     text::{Masking, SharedGlossary},
 };
@@ -31,10 +31,7 @@ use crate::{
     },
     glossary::{self, LoadError},
     ledger::{OpenError, SqliteLedger},
-    networks::download::DownloadSettings,
-    networks::x::destination::{XDestination, XDestinationSettings},
-    networks::x::media::XMediaFetcher,
-    networks::x::source::{XSource, XSourceSettings},
+    networks::Wanted,
     settings::{EngineChoice, Settings, TargetSettings},
 };
 
@@ -125,50 +122,9 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
     }
 }
 
-/// The source of these settings, as the poller and `mynah check` use it.
-pub fn x_source(settings: &Settings, ledger: Arc<dyn Ledger>) -> XSource {
-    let source = XSourceSettings {
-        x: settings.x.clone(),
-        account: settings.source.account.clone(),
-        auth: settings.read_auth.clone().into(),
-        reposts: settings.source.reposts,
-    };
-    XSource::new(source, ledger)
-}
-
-/// A target's destination, as its publisher and `mynah check` use it.
-pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<dyn Ledger>) -> XDestination {
-    let destination = XDestinationSettings {
-        x: settings.x.clone(),
-        account: target.account.clone(),
-        auth: target.auth.clone().into(),
-    };
-    XDestination::new(destination, ledger)
-}
-
-fn source(settings: &Settings, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
-    let settings = settings.clone();
-    Arc::new(move || Rc::new(x_source(&settings, ledger.clone())))
-}
-
-fn destination(
-    settings: &Settings,
-    target: &TargetSettings,
-    ledger: Arc<dyn Ledger>,
-) -> Factory<Rc<dyn Destination>> {
-    let (settings, target) = (settings.clone(), target.clone());
-    Arc::new(move || Rc::new(x_destination(&settings, &target, ledger.clone())))
-}
-
-/// What fetches the media of the source's posts.
-fn media(settings: &Settings) -> Factory<Rc<dyn MediaFetcher>> {
-    let settings = DownloadSettings {
-        hosts: settings.media_hosts.clone(),
-        setting: "x.media_hosts",
-        timeout: settings.x.timeout,
-        transport: settings.transport,
-    };
-    Arc::new(move || Rc::new(XMediaFetcher::new(settings.clone())))
+/// What of the source is asked for.
+fn wanted(settings: &Settings) -> Wanted {
+    Wanted { reposts: settings.source.reposts }
 }
 
 /// Makes the engines of these settings, in the order they are asked in.

@@ -1,16 +1,16 @@
 //! The settings as the service uses them: typed, checked, and with nothing left to be wrong. What each is for stands in
 //! `docs/configuration.md`.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use log::LevelFilter;
+pub use mynah_actors::poller::Start;
 use mynah_actors::{
     publisher::Threads,
     supervision::{RestartPolicies, RestartPolicy},
 };
 use mynah_domain::{
-    Language, MediaPolicy, PostId, TargetId, Tone, TooLong,
+    Language, MediaPolicy, TargetId, Tone, TooLong,
     caps::Caps,
     filters::{Filter, Filters},
     text::{Hashtags, Mentions},
@@ -21,7 +21,7 @@ use url::Url;
 use super::{Former, Place};
 use crate::{
     http_client::Transport,
-    networks::x::{XAuth, auth::OAuth1, client::XSettings},
+    networks::{Followed, Network, Published},
     telemetry::logging::{LogFormat, ModuleLevel},
 };
 
@@ -34,18 +34,12 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Whose posts.
     pub source: SourceSettings,
-    /// Who reads them.
-    pub read_auth: XReadAuth,
     /// Where they are said again; at least one, each on an account of its own.
     pub targets: Vec<TargetSettings>,
     /// What translates.
     pub engine: EngineSettings,
-    /// How X is called.
-    pub x: XSettings,
     /// How connections are made and kept.
     pub transport: Transport,
-    /// The hosts that the source's pictures and films live on.
-    pub media_hosts: Vec<String>,
     /// The queue.
     pub router: RouterSettings,
     /// The workers.
@@ -73,6 +67,11 @@ impl Settings {
     /// Each setting in force, as it was written, and where; secrets by name only.
     pub fn in_force(&self) -> &[InForce] {
         &self.in_force
+    }
+
+    /// The setting in force under a key, as it was written.
+    pub fn value_of(&self, key: &str) -> Option<&str> {
+        self.in_force.iter().find(|one| one.key == key).map(|one| one.value.as_str())
     }
 
     /// What was said in words of the bot that Mynah replaces, and for what it was taken.
@@ -129,40 +128,16 @@ impl fmt::Display for Preset {
     }
 }
 
-/// Where accounts are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Network {
-    /// X, once Twitter.
-    #[default]
-    X,
-}
-
-/// The networks by their names in the settings.
-pub(super) const NETWORKS: [(&str, Network); 1] = [("x", Network::X)];
-
-impl Network {
-    /// As settings and the ledger name it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::X => "x",
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// Whose posts are said again.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct SourceSettings {
     /// Where the account is.
-    pub network: Network,
+    pub network: &'static dyn Network,
     /// Its handle, without `@`.
     pub account: String,
+    /// How its network is called for it.
+    pub connection: Arc<dyn Followed>,
     /// The language it speaks.
     pub language: Language,
     /// Whether a short post counts as in that language, whatever language the network reports for it.
@@ -185,26 +160,22 @@ pub struct SourceSettings {
     pub page_size: usize,
 }
 
-/// Where a fresh ledger begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// With what is said from now on.
-    Now,
-    /// With the oldest post that the source still shows.
-    Beginning,
-    /// After this post.
-    After(PostId),
-    /// With what was said from this moment on.
-    From(Timestamp),
+impl SourceSettings {
+    /// Its name in the ledger and in logs: `x:example`.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.network.name(), self.account.to_lowercase())
+    }
 }
 
 /// Where one translation goes.
 #[derive(Debug, Clone)]
 pub struct TargetSettings {
     /// Where the account is.
-    pub network: Network,
+    pub network: &'static dyn Network,
     /// Its handle, without `@`.
     pub account: String,
+    /// How its network is called for it.
+    pub connection: Arc<dyn Published>,
     /// The language spoken there.
     pub language: Language,
     /// The form of address.
@@ -227,64 +198,12 @@ pub struct TargetSettings {
     pub too_long: TooLong,
     /// Its own caps where it has them, else the publisher's.
     pub caps: Caps,
-    /// Who publishes.
-    pub auth: XUserAuth,
 }
 
 impl TargetSettings {
     /// Its name in the ledger and in logs.
     pub fn id(&self) -> TargetId {
-        TargetId::new(self.network.as_str(), &self.account)
-    }
-}
-
-/// An account's proof of itself to X.
-#[derive(Debug, Clone)]
-pub enum XUserAuth {
-    /// OAuth 1.0a: the app's two parts and the account's two.
-    OAuth1 {
-        /// The app's key.
-        consumer_key: SecretString,
-        /// The app's secret.
-        consumer_secret: SecretString,
-        /// The account's token.
-        token: SecretString,
-        /// The account's token secret.
-        token_secret: SecretString,
-    },
-    /// OAuth 2.0, as the user.
-    OAuth2 {
-        /// The account's token.
-        token: SecretString,
-    },
-}
-
-/// Who reads the source on X.
-#[derive(Debug, Clone)]
-pub enum XReadAuth {
-    /// The app, which may read and do nothing else.
-    Bearer(SecretString),
-    /// An account.
-    User(XUserAuth),
-}
-
-impl From<XUserAuth> for XAuth {
-    fn from(auth: XUserAuth) -> Self {
-        match auth {
-            XUserAuth::OAuth1 { consumer_key, consumer_secret, token, token_secret } => {
-                Self::User1(Box::new(OAuth1 { consumer_key, consumer_secret, token, token_secret }))
-            }
-            XUserAuth::OAuth2 { token } => Self::User2(token),
-        }
-    }
-}
-
-impl From<XReadAuth> for XAuth {
-    fn from(auth: XReadAuth) -> Self {
-        match auth {
-            XReadAuth::Bearer(token) => Self::App(token),
-            XReadAuth::User(user) => user.into(),
-        }
+        TargetId::new(self.network.name(), &self.account)
     }
 }
 

@@ -1,10 +1,19 @@
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, rc::Rc, sync::Arc, time::Duration};
 
-use mynah_domain::{Tone, TooLong};
+use async_trait::async_trait;
+use mynah_actors::pipeline::Factory;
+use mynah_domain::{
+    Post, PostId, Tone, TooLong,
+    ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
+};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 use super::*;
+use crate::{
+    http_client::Transport,
+    networks::{Accounts, Connections, Followed, Network, Published, Wanted},
+};
 
 /// The least that does.
 const LEAST: &str = "\
@@ -37,10 +46,7 @@ impl Bench {
         let file = folder.path().join("config.toml");
         fs::write(&file, text).unwrap();
         let env = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self {
-            folder,
-            sources: SettingsSources { file: Some(file), env, overrides: vec![], needed: Needed::All },
-        }
+        Self { folder, sources: SettingsSources { file: Some(file), env, ..SettingsSources::default() } }
     }
 
     fn least() -> Self {
@@ -112,7 +118,7 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
     assert_eq!(settings.data_dir, PathBuf::from("data"));
     assert_eq!((settings.source.account.as_str(), settings.source.language.code()), ("example", "en"));
     assert_eq!(settings.source.poll_interval, Duration::from_mins(1));
-    assert_eq!((settings.source.start, settings.source.page_size), (Start::Now, 100));
+    assert_eq!((settings.source.start.clone(), settings.source.page_size), (Start::Now, 100));
     let [target] = &settings.targets[..] else { panic!() };
     assert_eq!(target.id().as_str(), "x:example_es");
     assert_eq!((target.tone, target.too_long), (Tone::Neutral, TooLong::Thread));
@@ -122,7 +128,7 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
     let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
     assert_eq!((gemini.batch, gemini.model.as_str()), (20, "gemini-3.5-flash-lite"));
     assert_eq!(gemini.api_key.expose_secret(), "hush-gemini");
-    assert_eq!(settings.x.base_url.as_str(), "https://api.x.com/");
+    assert_eq!(settings.value_of("x.base_url"), Some("https://api.x.com"));
     assert_eq!(
         (settings.router.queue, settings.translator.pool_size, settings.cache.max_entries),
         (1000, 4, 10_000)
@@ -174,12 +180,12 @@ fn a_preset_changes_defaults_and_nothing_that_is_written() {
             settings.translator.pool_size,
             settings.translator.arbiters,
             settings.cache.max_entries,
-            settings.x.connections,
+            settings.value_of("x.connections").map(str::to_owned).unwrap(),
         )
     };
-    assert_eq!(of("balanced"), (4, 2, 10_000, 4));
-    assert_eq!(of("speed"), (64, 2, 50_000, 16));
-    assert_eq!(of("memory"), (2, 1, 1000, 2));
+    assert_eq!(of("balanced"), (4, 2, 10_000, "4".into()));
+    assert_eq!(of("speed"), (64, 2, 50_000, "16".into()));
+    assert_eq!(of("memory"), (2, 1, 1000, "2".into()));
     with("").set("preset=fast").told("--set preset", "preset", "no \"fast\"", "\"speed\"");
     with("").set("preset=balancd").told(
         "--set preset",
@@ -568,24 +574,11 @@ fn only_the_secrets_that_are_used_are_needed() {
         .without(&SECRETS.map(|(name, _)| name))
         .env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush-user")
         .good();
-    assert!(
-        matches!(&settings.targets[0].auth, XUserAuth::OAuth2 { token } if token.expose_secret() == "hush-user")
-    );
-    assert!(matches!(&settings.read_auth, XReadAuth::User(XUserAuth::OAuth2 { .. })));
-}
-
-#[test]
-fn the_app_reads_where_it_may_and_the_first_account_where_not() {
-    let app = Bench::least().env("X_BEARER_TOKEN", "hush-app").good();
-    assert!(matches!(&app.read_auth, XReadAuth::Bearer(token) if token.expose_secret() == "hush-app"));
-    let XReadAuth::User(XUserAuth::OAuth1 { consumer_key, consumer_secret, token, token_secret }) =
-        Bench::least().good().read_auth
-    else {
-        panic!()
-    };
-    let four = [consumer_key, consumer_secret, token, token_secret];
-    let four = four.each_ref().map(|secret| secret.expose_secret().to_owned());
-    assert_eq!(four, ["hush-consumer-key", "hush-consumer-secret", "hush-token", "hush-token-secret"]);
+    for shown in
+        [format!("{:?}", settings.source.connection), format!("{:?}", settings.targets[0].connection)]
+    {
+        assert!(shown.contains("XAuth::User2"), "{shown}");
+    }
 }
 
 #[test]
@@ -744,8 +737,8 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
         .env("GEMINI_MODEL", "gemini-x");
     let settings = bench.good();
     assert_eq!(
-        (settings.preset, settings.translator.pool_size, settings.x.connections),
-        (Preset::Memory, 7, 20)
+        (settings.preset, settings.translator.pool_size, settings.value_of("x.connections")),
+        (Preset::Memory, 7, Some("20"))
     );
     assert_eq!(settings.source.poll_interval.as_secs(), 300);
     let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
@@ -769,4 +762,199 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
         "often",
         "\"60s\"",
     );
+}
+
+/// A network of its own: a section, a secret for each account, handles with a dot, and ids that are dates.
+#[derive(Debug)]
+struct Toy;
+
+#[derive(Debug)]
+struct ToyAccount {
+    speed: usize,
+    key: secrecy::SecretString,
+}
+
+impl Network for Toy {
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn title(&self) -> &'static str {
+        "Toy"
+    }
+
+    fn handle(&self, value: &config::ValueKind) -> kinds::Read<String> {
+        match kinds::text_of(value)? {
+            text if text.contains('.') => Ok(text.into()),
+            _ => kinds::refuse(format!("{} is no toy account", kinds::quoted(value)), "write name.place"),
+        }
+    }
+
+    fn mark(&self, id: &str) -> Option<Mark> {
+        let position = id.strip_prefix("toy-")?.parse().ok()?;
+        Some(Mark { id: PostId(id.into()), position })
+    }
+
+    fn example_id(&self) -> &'static str {
+        "toy-7"
+    }
+
+    fn post_named(&self, which: &str) -> kinds::Read<PostId> {
+        Ok(PostId(which.into()))
+    }
+
+    fn variable_of(&self, _: &str, account: Option<&str>) -> String {
+        key_of(account.unwrap_or("<ACCOUNT>"))
+    }
+
+    fn read(
+        &self,
+        reader: &mut Reader<'_>,
+        vault: &mut Vault<'_>,
+        accounts: &Accounts<'_>,
+        _: Option<Transport>,
+    ) -> Option<Connections> {
+        let speed = reader.or("toy.speed", "60", kinds::count(1..=100_usize));
+        let mut toy = |handle: &Option<&str>| {
+            let name = key_of((*handle)?);
+            let found = vault.find(&name);
+            let missing = || ("there is no key".to_owned(), format!("set {name}"));
+            let key = vault.need(Needed::All, &name, found, missing)?;
+            Some(Arc::new(ToyAccount { speed: speed?, key }))
+        };
+        let followed = accounts.followed.iter().map(&mut toy).collect::<Option<Vec<_>>>();
+        let published = accounts.published.iter().map(toy).collect::<Option<Vec<_>>>();
+        speed?;
+        Some(Connections {
+            followed: followed?.into_iter().map(|toy| toy as Arc<dyn Followed>).collect(),
+            published: published?.into_iter().map(|toy| toy as Arc<dyn Published>).collect(),
+            longest_call: Duration::from_secs(50),
+        })
+    }
+}
+
+fn key_of(handle: &str) -> String {
+    format!("TOY_{}_KEY", handle.replace('.', "_").to_uppercase())
+}
+
+#[async_trait(?Send)]
+impl Followed for ToyAccount {
+    fn source(&self, _: Wanted, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
+        unimplemented!("no test asks for it")
+    }
+
+    fn media(&self) -> Factory<Rc<dyn MediaFetcher>> {
+        unimplemented!("no test asks for it")
+    }
+
+    async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
+        Ok(format!("{} {}", self.speed, self.key.expose_secret()))
+    }
+
+    async fn post(&self, _: &PostId, _: Arc<dyn Ledger>) -> Result<Post, String> {
+        Err("there is none".into())
+    }
+}
+
+#[async_trait(?Send)]
+impl Published for ToyAccount {
+    fn destination(&self, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
+        unimplemented!("no test asks for it")
+    }
+
+    async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
+        Ok(format!("{} {}", self.speed, self.key.expose_secret()))
+    }
+}
+
+/// [`LEAST`] with a second target, on the other network.
+fn with_toy(more: &str) -> Bench {
+    let mut bench =
+        with(&format!("[[targets]]\nnetwork = \"toy\"\nlanguage = \"fr\"\naccount = \"Tower.fr\"\n{more}"))
+            .env("TOY_TOWER_FR_KEY", "hush-toy");
+    bench.sources.networks = Networks::default().with(&Toy);
+    bench
+}
+
+#[test]
+fn a_network_that_registers_itself_is_named_by_targets_with_a_section_and_secrets_of_its_own() {
+    let settings = with_toy("[toy]\nspeed = 80\n").good();
+    let [es, fr] = &settings.targets[..] else { panic!() };
+    assert_eq!((es.id().as_str(), fr.id().as_str()), ("x:example_es", "toy:tower.fr"));
+    assert_eq!((fr.network.name(), fr.account.as_str()), ("toy", "Tower.fr"));
+    assert!(format!("{:?}", fr.connection).starts_with("ToyAccount { speed: 80"), "{:?}", fr.connection);
+    let shown = |key: &str| {
+        let one = settings.in_force().iter().find(|one| one.key == key).unwrap();
+        (one.value.as_str(), one.place.to_string())
+    };
+    assert_eq!(shown("TOY_TOWER_FR_KEY").0, "(secret)");
+    assert!(shown("toy.speed").1.ends_with("config.toml:13"));
+
+    let told =
+        |bench: Bench, place: &str, key: &str, what: &str, mend: &str| bench.told(place, key, what, mend);
+    let variable = "TOY_TOWER_FR_KEY";
+    let place = "environment variable TOY_TOWER_FR_KEY";
+    told(with_toy("").without(&[variable]), place, variable, "no key", "set TOY_TOWER_FR_KEY");
+    told(with_toy("[toy]\nsped = 80\n"), "config.toml:13", "toy.sped", "no such", "did you mean toy.speed?");
+    told(
+        with_toy("key_token = \"hush\"\n"),
+        "config.toml:12",
+        "targets[1].key_token",
+        "secrets do not belong",
+        "variable TOY_TOWER_FR_KEY",
+    );
+    told(
+        with_toy("[supervisor]\npatience = \"50s\"\n"),
+        "config.toml:13",
+        "supervisor.patience",
+        "not longer",
+        "the timeouts of engine, x and toy",
+    );
+    let mut wrong = with_toy("").set("source.network=toi");
+    told(
+        wrong,
+        "--set source.network",
+        "source.network",
+        "no \"toi\"",
+        "did you mean \"toy\"? It can be \"x\", \"toy\"",
+    );
+    // Without it in the registry, nobody knows it.
+    wrong = with_toy("");
+    wrong.sources.networks = Networks::default();
+    assert!(wrong.message().contains("there is no \"toy\""), "{}", wrong.message());
+}
+
+#[test]
+fn a_source_on_another_network_needs_no_key_of_this_one_to_be_read() {
+    let mut bench =
+        with("").set("source.network=toy").set("source.account=Tower.en").set("source.start=toy-7");
+    bench = bench.env("TOY_TOWER_EN_KEY", "hush-toy");
+    bench.sources.networks = Networks::default().with(&Toy);
+    let settings = bench.good();
+    assert_eq!(settings.source.name(), "toy:tower.en");
+    assert_eq!(settings.source.start, Start::After(Mark { id: PostId("toy-7".into()), position: 7 }));
+    let toy = |account: &str| format!("source.account={account}");
+    bench.set(&toy("tower")).told(
+        "--set source.account",
+        "source.account",
+        "\"tower\" is no toy account",
+        "name.place",
+    );
+
+    // The other way around, X has nobody else to read with.
+    let text = LEAST.replace("account = \"example_es\"", "network = \"toy\"\naccount = \"Tower.es\"");
+    let mut bench = Bench::new(&text).env("TOY_TOWER_ES_KEY", "hush-toy");
+    bench.sources.networks = Networks::default().with(&Toy);
+    bench.told("environment variable X_BEARER_TOKEN", "X_BEARER_TOKEN", "missing", "set X_BEARER_TOKEN");
+    bench.env("X_BEARER_TOKEN", "hush-app").good();
+}
+
+#[test]
+fn an_account_that_repeats_itself_is_refused_on_every_network() {
+    let bench = with_toy("");
+    let file = bench.sources.file.clone().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let source = "network = \"toy\"\naccount = \"tower.FR\"";
+    fs::write(file, text.replace("account = \"example\"", source)).unwrap();
+    assert!(bench.message().contains("which would then repeat itself"), "{}", bench.message());
 }

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 
 use super::{
-    KnownKey,
+    KnownKey, Preset, known_keys_with,
     layers::{Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
     problem::{Place, Problem},
-    secrets::{self, target_secret},
+    secrets,
     variables::variable_of_key,
 };
+use crate::networks::Networks;
 
 /// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
 /// `supervisor.<actor>.window` for `supervisor.poller.window`.
@@ -30,7 +31,8 @@ pub(super) fn general(key: &str) -> String {
 }
 
 /// The problems with what was written and never asked for.
-pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String, String>) -> Vec<Problem> {
+pub(super) fn problems(layers: &Layers, networks: &Networks, env: &HashMap<String, String>) -> Vec<Problem> {
+    let known: Vec<KnownKey> = known_keys_with(Preset::default(), networks);
     let known: Vec<&str> = known.iter().map(|known| known.key.as_str()).collect();
     let mut found = misnamed_variables(&known, env);
     let mut strange: Vec<&str> = vec![];
@@ -38,10 +40,10 @@ pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String
         // A strange section is told once, and not for all that is in it.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
-        let Some((what, mend)) = fault(key, written, &known, layers) else {
+        let Some((what, mend)) = fault(key, written, &known, layers, networks) else {
             continue;
         };
-        if strange.iter().any(within) && secret_variable(key, layers).is_none() {
+        if strange.iter().any(within) && secret_variable(key, layers, networks).is_none() {
             continue;
         }
         strange.push(key);
@@ -50,7 +52,13 @@ pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String
     found
 }
 
-fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Option<(String, String)> {
+fn fault(
+    key: &str,
+    written: &Written,
+    known: &[&str],
+    layers: &Layers,
+    networks: &Networks,
+) -> Option<(String, String)> {
     let general = general(key);
     if known.contains(&general.as_str()) || key == "targets" {
         return None;
@@ -67,7 +75,7 @@ fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Optio
             ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
         });
     }
-    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers)) {
+    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, networks)) {
         return Some((
             "secrets do not belong in the settings, where they are shown and copied".into(),
             format!(
@@ -133,29 +141,28 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
 }
 
 /// The variable in which a secret belongs, for a key that looks like one.
-fn secret_variable(key: &str, layers: &Layers) -> Option<String> {
+fn secret_variable(key: &str, layers: &Layers, networks: &Networks) -> Option<String> {
     const TELLING: [&str; 8] =
         ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
     let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
     TELLING.iter().any(|telling| name.contains(telling)).then_some(())?;
     let whole = key.to_lowercase();
-    let of_account = |ending: &str| {
-        let target = key.split_once(']').map(|(target, _)| format!("{target}].account"));
-        let account = target.and_then(|key| layers.value(&key)).map(|account| account.to_string());
-        let account = account.map(|account| account.trim_start_matches('@').to_owned());
-        target_secret(account.as_deref().unwrap_or("<ACCOUNT>"), ending)
+    if whole.starts_with("admin") {
+        return Some(secrets::ADMIN_TOKEN.into());
+    }
+    if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") {
+        return Some(secrets::GEMINI_API_KEY.into());
+    }
+    // A target's section says on which network the account is; a network's own section has its name.
+    let value = |key: &str| layers.value(key).map(|value| value.to_string());
+    let target = key.split_once(']').map(|(target, _)| format!("{target}]"));
+    let network = match (&target, key.split_once('.')) {
+        (Some(target), _) => value(&format!("{target}.network")),
+        (None, Some(("source", _))) => value("source.network"),
+        (None, section) => section.map(|(section, _)| section.to_owned()),
     };
-    Some(match name.as_str() {
-        _ if whole.starts_with("admin") => secrets::ADMIN_TOKEN.into(),
-        _ if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") => {
-            secrets::GEMINI_API_KEY.into()
-        }
-        name if name.contains("oauth2") => of_account(secrets::OAUTH2_TOKEN),
-        name if name.contains("bearer") => secrets::BEARER_TOKEN.into(),
-        name if name.contains("token_secret") => of_account(secrets::ACCESS_TOKEN_SECRET),
-        name if name.contains("token") => of_account(secrets::ACCESS_TOKEN),
-        name if name.contains("secret") => secrets::CONSUMER_SECRET.into(),
-        name if name.contains("key") => secrets::CONSUMER_KEY.into(),
-        _ => of_account(secrets::ACCESS_TOKEN),
-    })
+    let network = network.and_then(|name| networks.named(&name)).unwrap_or(networks.default_network());
+    let account = target.and_then(|target| value(&format!("{target}.account")));
+    let account = account.map(|account| account.trim_start_matches('@').to_owned());
+    Some(network.variable_of(&name, account.as_deref()))
 }

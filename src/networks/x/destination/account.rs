@@ -2,7 +2,7 @@
 
 use mynah_domain::ports::{Denied, PublishError, UploadError};
 
-use crate::networks::x::{XAuth, client::CallError, problem::Refusal};
+use crate::networks::x::{XAuth, client::CallError, problem::Refusal, secrets};
 
 /// The account that is published on, as errors name it.
 #[derive(Debug, Clone)]
@@ -15,11 +15,7 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(handle: &str, auth: &XAuth) -> Self {
-        let name = handle.to_uppercase();
-        let variables = match auth {
-            XAuth::User2(_) | XAuth::App(_) => format!("X_{name}_OAUTH2_TOKEN"),
-            XAuth::User1(_) => format!("X_{name}_ACCESS_TOKEN and X_{name}_ACCESS_TOKEN_SECRET"),
-        };
+        let variables = secrets::variables_of(handle, auth);
         Self { handle: handle.to_owned(), variables }
     }
 
