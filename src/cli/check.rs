@@ -63,8 +63,8 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
         say(format_args!("note  {} is understood as {}", printable(was), printable(is)));
     }
     say("In force:");
-    for InForce { key, value, place } in settings.in_force() {
-        say(format_args!("  {key:<30} {:<44} {place}", printable(value)));
+    for InForce { key, value, origin } in settings.in_force() {
+        say(format_args!("  {key:<30} {:<44} {origin}", printable(value)));
     }
     findings.finish()
 }

@@ -311,7 +311,7 @@ async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
     let id = source
         .network
         .post_named(which)
-        .map_err(|Refusal { what, mend }| Failure::Usage(format!("{what}; {mend}")))?;
+        .map_err(|Refusal { what, fix }| Failure::Usage(format!("{what}; {fix}")))?;
     let scratch = Scratch::new("preview")?;
     let ledger = app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
     source.connection.post(&id, Arc::new(ledger)).await.map_err(Failure::Work)

@@ -22,7 +22,7 @@ pub struct Refusal {
     /// What is wrong with it.
     pub what: String,
     /// What to write instead.
-    pub mend: String,
+    pub fix: String,
 }
 
 /// A typed value, or why there is none.
@@ -46,8 +46,8 @@ pub const CONNECTIONS: RangeInclusive<usize> = 1..=256;
 ///
 /// # Errors
 /// Always, with these reasons.
-pub fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Read<T> {
-    Err(Refusal { what: what.into(), mend: mend.into() })
+pub fn refuse<T>(what: impl Into<String>, fix: impl Into<String>) -> Read<T> {
+    Err(Refusal { what: what.into(), fix: fix.into() })
 }
 
 /// A value as a person wrote it, for messages and lists.
@@ -143,32 +143,32 @@ where
 {
     move |value| {
         let (low, high) = (range.start(), range.end());
-        let mend = format!("write a whole number from {low} to {high}");
+        let fix = format!("write a whole number from {low} to {high}");
         let number = match value {
             ValueKind::I64(number) => Some(i128::from(*number)),
             ValueKind::String(text) => text.trim().parse().ok(),
             _ => None,
         };
         let Some(number) = number else {
-            return refuse(format!("{} is no whole number", quoted(value)), mend);
+            return refuse(format!("{} is no whole number", quoted(value)), fix);
         };
         match u64::try_from(number).ok().and_then(|number| T::try_from(number).ok()) {
             Some(number) if range.contains(&number) => Ok(number),
-            _ => refuse(format!("{number} is not within {low} to {high}"), mend),
+            _ => refuse(format!("{number} is not within {low} to {high}"), fix),
         }
     }
 }
 
 /// A number of publications, or `none` for no cap.
 pub(super) fn cap(value: &ValueKind) -> Read<Option<u64>> {
-    const MEND: &str = "write a whole number from 1 on, or \"none\" for no cap";
+    const FIX: &str = "write a whole number from 1 on, or \"none\" for no cap";
     if matches!(value, ValueKind::String(text) if text.trim() == "none") {
         return Ok(None);
     }
     match count(0..=1_000_000_u64)(value) {
-        Ok(0) => refuse("0 would hold every job for good, and does not mean \"no cap\"", MEND),
+        Ok(0) => refuse("0 would hold every job for good, and does not mean \"no cap\"", FIX),
         Ok(number) => Ok(Some(number)),
-        Err(Refusal { what, .. }) => refuse(what, MEND),
+        Err(Refusal { what, .. }) => refuse(what, FIX),
     }
 }
 
@@ -340,7 +340,7 @@ pub(super) fn listen(value: &ValueKind) -> Read<Option<SocketAddr>> {
 /// Where a fresh ledger begins.
 pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start> + '_ {
     move |value| {
-        let mend = format!(
+        let fix = format!(
             "write \"now\", \"beginning\", a post's id such as \"{}\", or a moment such as \"2026-10-01T00:00:00Z\"",
             network.example_id()
         );
@@ -356,14 +356,14 @@ pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start>
         }
         let moment = match text.parse::<Timestamp>() {
             Ok(moment) => moment,
-            Err(_) => return refuse(format!("{} is no place to begin at", quoted(value)), mend),
+            Err(_) => return refuse(format!("{} is no place to begin at", quoted(value)), fix),
         };
         match network.beginning() {
             Some(beginning) if moment < beginning => {
                 let first = beginning.strftime("%Y-%m-%d");
-                refuse(format!("{moment} is before {first}, where {}'s record begins", network.title()), mend)
+                refuse(format!("{moment} is before {first}, where {}'s record begins", network.title()), fix)
             }
-            _ if moment > Timestamp::now() => refuse(format!("{moment} is in the future"), mend),
+            _ if moment > Timestamp::now() => refuse(format!("{moment} is in the future"), fix),
             _ => Ok(Start::From(moment)),
         }
     }
@@ -413,12 +413,12 @@ pub(super) fn filters(value: &ValueKind) -> Read<Vec<Filter>> {
         .collect()
 }
 
-/// Names of hosts; in the environment with commas. `mend` says what to write.
-pub fn hosts(mend: &str) -> impl Fn(&ValueKind) -> Read<Vec<String>> {
+/// Names of hosts; in the environment with commas. `fix` says what to write.
+pub fn hosts(fix: &str) -> impl Fn(&ValueKind) -> Read<Vec<String>> {
     move |value| {
         let hosts: Vec<String> = list_of(value)?.iter().map(|host| host.trim().to_lowercase()).collect();
         match hosts.iter().find(|host| Host::parse(host).is_err()) {
-            Some(host) => refuse(format!("{host:?} is no name of a host"), mend),
+            Some(host) => refuse(format!("{host:?} is no name of a host"), fix),
             None => Ok(hosts),
         }
     }
@@ -436,7 +436,7 @@ pub(super) const LEVELS: [(&str, LevelFilter); 6] = [
 
 /// Levels of single modules, `router=debug`.
 pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
-    let mend = format!(
+    let fix = format!(
         "write [\"router=debug\"], with a level of log.level and one of these modules: {}",
         MODULES.join(", ")
     );
@@ -450,7 +450,7 @@ pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
         .into_iter()
         .map(|written| {
             let refused = format!("{written:?} is no module with a level");
-            read(written).map_or_else(|| refuse(refused, mend.clone()), Ok)
+            read(written).map_or_else(|| refuse(refused, fix.clone()), Ok)
         })
         .collect()
 }
@@ -488,10 +488,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn refused<T: fmt::Debug>(read: Read<T>, what: &str, mend: &str) {
+    fn refused<T: fmt::Debug>(read: Read<T>, what: &str, fix: &str) {
         let refusal = read.unwrap_err();
         assert!(refusal.what.contains(what), "{refusal:?}");
-        assert!(refusal.mend.contains(mend), "{refusal:?}");
+        assert!(refusal.fix.contains(fix), "{refusal:?}");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! The settings as the service uses them: typed, checked, and with nothing left to be wrong. What each is for stands in
-//! `docs/configuration.md`.
+//! The settings as the service uses them: typed, and checked. `docs/configuration.md` says what each is for.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -18,7 +17,7 @@ use mynah_domain::{
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Former, Place};
+use super::{Former, Origin};
 use crate::{
     http_client::Transport,
     networks::{Followed, Network, Published},
@@ -32,25 +31,25 @@ pub struct Settings {
     pub preset: Preset,
     /// Where the ledger and the cache's snapshot are.
     pub data_dir: PathBuf,
-    /// Whose posts.
+    /// The account that is followed.
     pub source: SourceSettings,
-    /// Where they are said again; at least one, each on an account of its own.
+    /// Where its posts are republished; at least one, each with an account of its own.
     pub targets: Vec<TargetSettings>,
     /// What translates.
     pub engine: EngineSettings,
-    /// How connections are made and kept.
+    /// How connections are opened and reused.
     pub transport: Transport,
     /// The queue.
     pub router: RouterSettings,
     /// The workers.
     pub translator: TranslatorSettings,
-    /// Translations that are kept.
+    /// Stored translations.
     pub cache: CacheSettings,
     /// How fast publications go out.
     pub publisher: PublisherSettings,
     /// Measurements.
     pub stats: StatsSettings,
-    /// When an actor that died is built anew.
+    /// When an actor that died is restarted.
     pub supervisor: SupervisorSettings,
     /// How it stops.
     pub shutdown: ShutdownSettings,
@@ -74,7 +73,7 @@ impl Settings {
         self.in_force.iter().find(|one| one.key == key).map(|one| one.value.as_str())
     }
 
-    /// What was said in words of the bot that Mynah replaces, and for what it was taken.
+    /// Settings that were written in terms of the bot that Mynah replaces, and what they became.
     pub fn former(&self) -> &[Former] {
         &self.former
     }
@@ -92,8 +91,8 @@ pub struct InForce {
     pub key: String,
     /// As it was written; `(secret)` for a secret.
     pub value: String,
-    /// Who decided.
-    pub place: Place,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// A set of defaults.
@@ -128,7 +127,7 @@ impl fmt::Display for Preset {
     }
 }
 
-/// Whose posts are said again.
+/// The account that is followed.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct SourceSettings {
@@ -138,7 +137,7 @@ pub struct SourceSettings {
     pub account: String,
     /// How its network is called for it.
     pub connection: Arc<dyn Followed>,
-    /// The language it speaks.
+    /// The language it writes in.
     pub language: Language,
     /// Whether a short post counts as in that language, whatever language the network reports for it.
     pub trust_language: bool,
@@ -146,15 +145,15 @@ pub struct SourceSettings {
     pub poll_interval: Duration,
     /// Where a fresh ledger begins.
     pub start: Start,
-    /// Whether its reposts are wanted in the ledger; they are not said again.
+    /// Whether its reposts are recorded in the ledger; they are not republished.
     pub reposts: bool,
-    /// Whether its answers to others are said again.
+    /// Whether its replies to others are republished.
     pub replies: bool,
-    /// Whether what it says about other posts is said again.
+    /// Whether its quotes of other posts are republished.
     pub quotes: bool,
-    /// What marks a post that is not said again.
+    /// What marks a post that is not republished.
     pub opt_out: Option<Filter>,
-    /// What is said again of it.
+    /// Which of its posts are republished.
     pub filters: Filters,
     /// How many posts are asked for at once.
     pub page_size: usize,
@@ -176,11 +175,11 @@ pub struct TargetSettings {
     pub account: String,
     /// How its network is called for it.
     pub connection: Arc<dyn Published>,
-    /// The language spoken there.
+    /// The language that is published there.
     pub language: Language,
     /// The form of address.
     pub tone: Tone,
-    /// Whether measures, idioms and examples may be said as readers there know them.
+    /// Whether units, idioms and examples may be adapted to what readers there know.
     pub adapt: bool,
     /// What else the owner wants of translations, in their words.
     pub instructions: String,
@@ -188,9 +187,9 @@ pub struct TargetSettings {
     pub mentions: Mentions,
     /// What becomes of hashtags.
     pub hashtags: Hashtags,
-    /// A file with the terms that are always said in the same way.
+    /// A file with terms that are always translated in the same way.
     pub glossary: Option<PathBuf>,
-    /// What is said there, of what is said at all.
+    /// Which of the republished posts are published there.
     pub filters: Filters,
     /// What becomes of pictures and films.
     pub media: MediaPolicy,
@@ -314,16 +313,16 @@ pub struct TranslatorSettings {
     pub arbiters: usize,
 }
 
-/// Translations that are kept.
+/// Stored translations.
 #[derive(Debug, Clone)]
 pub struct CacheSettings {
-    /// The most that are kept.
+    /// The most that are stored.
     pub max_entries: u64,
     /// How long.
     pub ttl: Duration,
     /// How often they are written to disk.
     pub snapshot_interval: Duration,
-    /// A file of phrases that are to be known before they are said.
+    /// A file of phrases that are translated before they are posted.
     pub warm_up: Option<PathBuf>,
 }
 
@@ -352,7 +351,7 @@ pub struct StatsSettings {
 /// The sorts of actors, as settings name them.
 pub(super) const ACTORS: [&str; 6] = ["poller", "router", "translator", "cache", "publisher", "stats"];
 
-/// When an actor that died or hangs is built anew.
+/// When an actor that died or hangs is restarted.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisorSettings {
     /// For the supervisor itself, and what holds where an actor has nothing of its own.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 
 use secrecy::SecretString;
 
-use super::{InForce, Needed, Place, Problem};
+use super::{InForce, Needed, Origin, Problem};
 use crate::redaction;
 
 pub(super) const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
@@ -74,8 +74,8 @@ impl<'a> Vault<'a> {
             if self.needed < least {
                 return Some(SecretString::default());
             }
-            let (what, mend) = missing();
-            self.report(name, what, mend);
+            let (what, fix) = missing();
+            self.report(name, what, fix);
         }
         found.ok().flatten()
     }
@@ -88,7 +88,7 @@ impl<'a> Vault<'a> {
     pub fn find(&mut self, name: &str) -> Found {
         let file_name = format!("{name}_FILE");
         let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
-        let (place, secret) = match (set(name), set(&file_name)) {
+        let (origin, secret) = match (set(name), set(&file_name)) {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => {
                 let what = format!("{name} and {file_name} are both set, and only one can hold");
@@ -111,28 +111,36 @@ impl<'a> Vault<'a> {
             },
         };
         if secret.is_empty() {
-            return self.unusable(place, "the file is empty".into(), "write the secret into it, in one line");
+            return self.unusable(
+                origin,
+                "the file is empty".into(),
+                "write the secret into it, in one line",
+            );
         }
         // It goes into a header, where these would be an error of a stranger kind.
         if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             let what = "there is a blank, a line break or another character in it that no key has".into();
-            return self.unusable(place, what, "copy the secret anew, alone, in one line and without quotes");
+            return self.unusable(
+                origin,
+                what,
+                "copy the secret anew, alone, in one line and without quotes",
+            );
         }
-        let place = Place::Environment(place.to_owned());
-        self.in_force.push(InForce { key: name.to_owned(), value: "(secret)".into(), place });
+        let origin = Origin::Environment(origin.to_owned());
+        self.in_force.push(InForce { key: name.to_owned(), value: "(secret)".into(), origin });
         let secret = SecretString::from(secret);
         redaction::register(&secret);
         Ok(Some(secret))
     }
 
-    fn unusable(&mut self, name: &str, what: String, mend: &str) -> Found {
-        self.report(name, what, mend.to_owned());
+    fn unusable(&mut self, name: &str, what: String, fix: &str) -> Found {
+        self.report(name, what, fix.to_owned());
         Err(Reported)
     }
 
     /// Records a problem with a variable.
-    pub fn report(&mut self, name: &str, what: String, mend: String) {
-        let place = Place::Environment(name.to_owned());
-        self.problems.push(Problem { place, key: name.to_owned(), what, mend });
+    pub fn report(&mut self, name: &str, what: String, fix: String) {
+        let origin = Origin::Environment(name.to_owned());
+        self.problems.push(Problem { origin, key: name.to_owned(), what, fix });
     }
 }

@@ -76,8 +76,8 @@ fn target(
     common: &Common,
 ) -> Option<UnconnectedTarget> {
     let key = |name: &str| format!("{section}.{name}");
-    let mend = "write the code of the language to speak there, such as \"es\"";
-    let language = reader.required(&key("language"), mend, language);
+    let fix = "write the code of the language to speak there, such as \"es\"";
+    let language = reader.required(&key("language"), fix, language);
     if language.is_some() && language == common.language {
         reader.complain(
             &key("language"),
@@ -132,7 +132,7 @@ fn check_accounts(reader: &mut Reader<'_>, accounts: &[Account], followed: &Acco
     let key = |index: usize| format!("{}.account", section(index));
     for (index, account) in accounts.iter().enumerate() {
         if let Some(first) = accounts[..index].iter().position(|other| account.is(other)) {
-            let there = reader.place(&key(first));
+            let there = reader.origin(&key(first));
             reader.complain(
                 &key(index),
                 format!("another target has this account already ({there})"),

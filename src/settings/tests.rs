@@ -95,14 +95,14 @@ impl Bench {
 
     /// Exactly one problem, told in these words.
     #[track_caller]
-    fn told(&self, place: &str, key: &str, what: &str, mend: &str) {
+    fn told(&self, origin: &str, key: &str, what: &str, fix: &str) {
         let problems = self.problems();
         let [problem] = &problems[..] else { panic!("not one problem:\n{}", self.message()) };
         let folder = format!("{}/", self.folder.path().display());
-        assert_eq!(problem.place.to_string().replace(&folder, ""), place, "{problem}");
+        assert_eq!(problem.origin.to_string().replace(&folder, ""), origin, "{problem}");
         assert_eq!(problem.key, key, "{problem}");
         assert!(problem.what.contains(what), "{problem}");
-        assert!(problem.mend.contains(mend), "{problem}");
+        assert!(problem.fix.contains(fix), "{problem}");
     }
 }
 
@@ -151,18 +151,18 @@ fn flags_go_before_the_environment_before_the_file_before_defaults() {
     assert_eq!(settings.stats.interval, Duration::from_mins(1));
     assert_eq!(settings.shutdown.grace, Duration::from_secs(20));
 
-    let place = |key: &str| {
+    let origin = |key: &str| {
         let found = settings.in_force().iter().find(|one| one.key == key);
-        found.map(|one| (one.value.clone(), one.place.to_string()))
+        found.map(|one| (one.value.clone(), one.origin.to_string()))
     };
-    let said = |value: &str, place: &str| Some((value.to_owned(), place.to_owned()));
-    assert_eq!(place("translator.pool_size"), said("8", "--set translator.pool_size"));
-    assert_eq!(place("log.level"), said("debug", "environment variable MYNAH__LOG__LEVEL"));
-    assert_eq!(place("router.queue"), said("1000", "preset balanced"));
-    assert_eq!(place("shutdown.grace"), said("20s", "default"));
-    assert_eq!(place("GEMINI_API_KEY"), said("(secret)", "environment variable GEMINI_API_KEY"));
-    assert!(place("stats.interval").unwrap().1.ends_with("config.toml:13"));
-    assert!(place("targets[0].account").unwrap().1.ends_with("config.toml:7"));
+    let said = |value: &str, origin: &str| Some((value.to_owned(), origin.to_owned()));
+    assert_eq!(origin("translator.pool_size"), said("8", "--set translator.pool_size"));
+    assert_eq!(origin("log.level"), said("debug", "environment variable MYNAH__LOG__LEVEL"));
+    assert_eq!(origin("router.queue"), said("1000", "preset balanced"));
+    assert_eq!(origin("shutdown.grace"), said("20s", "default"));
+    assert_eq!(origin("GEMINI_API_KEY"), said("(secret)", "environment variable GEMINI_API_KEY"));
+    assert!(origin("stats.interval").unwrap().1.ends_with("config.toml:13"));
+    assert!(origin("targets[0].account").unwrap().1.ends_with("config.toml:7"));
 }
 
 #[test]
@@ -247,8 +247,8 @@ fn places_are_sorted_by_line_and_not_by_letter() {
     let lines: Vec<Option<usize>> = with("a = 1\n[log]\nb = 1\n[x]\nc = 1\n[stats]\nd = 1\n")
         .problems()
         .into_iter()
-        .map(|problem| match problem.place {
-            Place::File { line, .. } => line,
+        .map(|problem| match problem.origin {
+            Origin::File { line, .. } => line,
             _ => None,
         })
         .collect();
@@ -257,10 +257,10 @@ fn places_are_sorted_by_line_and_not_by_letter() {
 
 #[test]
 fn a_file_that_is_not_there_is_told_with_where_to_get_one() {
-    let told = |sources: &SettingsSources, what: &str, mend: &str| {
+    let told = |sources: &SettingsSources, what: &str, fix: &str| {
         let error = load(sources).unwrap_err();
         let [problem] = &error.problems[..] else { panic!("{error}") };
-        assert!(problem.what.contains(what) && problem.mend.contains(mend), "{error}");
+        assert!(problem.what.contains(what) && problem.fix.contains(fix), "{error}");
     };
     let missing = SettingsSources { file: Some("/nowhere/mynah.toml".into()), ..SettingsSources::default() };
     told(&missing, "no such file", "--config");
@@ -287,10 +287,10 @@ fn a_slip_in_the_toml_is_one_problem_with_line_and_column() {
         "config.toml:2:13",
         "",
         "no TOML",
-        "mend the line",
+        "fix the line",
     );
     let twice = Bench::new("[source]\naccount = \"a\"\naccount = \"b\"\n");
-    twice.told("config.toml:3:1", "", "duplicate key", "mend the line");
+    twice.told("config.toml:3:1", "", "duplicate key", "fix the line");
     let number = Bench::new("preset = 99999999999999999999\n");
     assert_eq!(number.problems().len(), 1, "{}", number.message());
     // The line itself may hold a secret.
@@ -452,8 +452,8 @@ fn targets_are_a_list_in_the_file() {
         "[[targets]]",
     );
     let variable = "MYNAH__TARGETS";
-    let place = "environment variable MYNAH__TARGETS";
-    with("").env(variable, "es").told(place, "targets", "in the file only", "[[targets]]");
+    let origin = "environment variable MYNAH__TARGETS";
+    with("").env(variable, "es").told(origin, "targets", "in the file only", "[[targets]]");
 }
 
 #[test]
@@ -497,8 +497,8 @@ fn a_rule_holds_though_other_keys_of_its_section_are_wrong() {
 
 #[test]
 fn secrets_in_the_settings_are_sent_to_the_environment() {
-    let told = |bench: Bench, place: &str, key: &str, variable: &str| {
-        bench.told(place, key, "secrets do not belong", &format!("variable {variable}, or {variable}_FILE"));
+    let told = |bench: Bench, origin: &str, key: &str, variable: &str| {
+        bench.told(origin, key, "secrets do not belong", &format!("variable {variable}, or {variable}_FILE"));
     };
     told(
         with("access_token = \"hush\"\n"),
@@ -535,15 +535,15 @@ fn secrets_in_the_settings_are_sent_to_the_environment() {
         "GEMINI_API_KEY",
     );
     told(with("").set("x.bearer_token=hush"), "--set x.bearer_token", "x.bearer_token", "X_BEARER_TOKEN");
-    let place = "environment variable MYNAH__X__BEARER_TOKEN";
-    told(with("").env("MYNAH__X__BEARER_TOKEN", "hush"), place, "x.bearer_token", "X_BEARER_TOKEN");
+    let origin = "environment variable MYNAH__X__BEARER_TOKEN";
+    told(with("").env("MYNAH__X__BEARER_TOKEN", "hush"), origin, "x.bearer_token", "X_BEARER_TOKEN");
 }
 
 #[test]
 fn missing_secrets_are_told_by_the_variable_that_has_them() {
     let least = |without: &str| Bench::least().without(&[without]);
-    let told = |without: &str, what: &str, mend: &str| {
-        least(without).told(&format!("environment variable {without}"), without, what, mend);
+    let told = |without: &str, what: &str, fix: &str| {
+        least(without).told(&format!("environment variable {without}"), without, what, fix);
     };
     told("GEMINI_API_KEY", "gemini is in engine.order", "GEMINI_API_KEY_FILE");
     told("X_CONSUMER_KEY", "missing", "X_CONSUMER_KEY_FILE");
@@ -590,8 +590,8 @@ fn others_may_only_reach_the_admin_api_with_a_token() {
     assert!(listening("off").good().admin.listen.is_none());
     assert!(listening("[::1]:0").good().admin.listen.is_some());
     for open in ["0.0.0.0:7878", "[::]:7878", "10.0.0.7:7878"] {
-        for mend in ["127.0.0.1:7878", "MYNAH_ADMIN_TOKEN,", "MYNAH_ADMIN_TOKEN_FILE"] {
-            listening(open).told("config.toml:9", "admin.listen", "no token", mend);
+        for fix in ["127.0.0.1:7878", "MYNAH_ADMIN_TOKEN,", "MYNAH_ADMIN_TOKEN_FILE"] {
+            listening(open).told("config.toml:9", "admin.listen", "no token", fix);
         }
         let settings = listening(open).env("MYNAH_ADMIN_TOKEN", "hush-admin-token").good();
         assert_eq!(settings.admin.token.unwrap().expose_secret(), "hush-admin-token");
@@ -605,8 +605,8 @@ fn others_may_only_reach_the_admin_api_with_a_token() {
         "secrets do not belong",
         "variable MYNAH_ADMIN_TOKEN, or MYNAH_ADMIN_TOKEN_FILE",
     );
-    let place = "environment variable MYNAH_ADMIN_TOKEN";
-    Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").told(place, "MYNAH_ADMIN_TOKEN", "a blank", "anew");
+    let origin = "environment variable MYNAH_ADMIN_TOKEN";
+    Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").told(origin, "MYNAH_ADMIN_TOKEN", "a blank", "anew");
 }
 
 #[test]
@@ -640,20 +640,20 @@ fn a_secret_may_be_in_a_file() {
     let settings = bench.good();
     let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
     assert_eq!(gemini.api_key.expose_secret(), "hush-file");
-    let place =
-        settings.in_force().iter().find(|one| one.key == "GEMINI_API_KEY").map(|one| one.place.to_string());
-    assert_eq!(place.unwrap(), "environment variable GEMINI_API_KEY_FILE");
+    let origin =
+        settings.in_force().iter().find(|one| one.key == "GEMINI_API_KEY").map(|one| one.origin.to_string());
+    assert_eq!(origin.unwrap(), "environment variable GEMINI_API_KEY_FILE");
 }
 
 #[test]
 fn a_secret_that_is_no_good_is_told_and_not_shown() {
     let bare = || Bench::least().without(&["GEMINI_API_KEY"]);
     let file = "GEMINI_API_KEY_FILE";
-    let place = "environment variable GEMINI_API_KEY_FILE";
-    bare().secret_file("GEMINI_API_KEY", b"\n").told(place, file, "empty", "in one line");
-    bare().secret_file("GEMINI_API_KEY", b"\xff\xfe").told(place, file, "cannot read", "text file");
-    bare().secret_file("GEMINI_API_KEY", b"hush\nhush\n").told(place, file, "line break", "in one line");
-    bare().env(file, "/nowhere/key").told(place, file, "\"/nowhere/key\": No such file", "may be read");
+    let origin = "environment variable GEMINI_API_KEY_FILE";
+    bare().secret_file("GEMINI_API_KEY", b"\n").told(origin, file, "empty", "in one line");
+    bare().secret_file("GEMINI_API_KEY", b"\xff\xfe").told(origin, file, "cannot read", "text file");
+    bare().secret_file("GEMINI_API_KEY", b"hush\nhush\n").told(origin, file, "line break", "in one line");
+    bare().env(file, "/nowhere/key").told(origin, file, "\"/nowhere/key\": No such file", "may be read");
     let blank = bare().env("GEMINI_API_KEY", "hush hush");
     blank.told("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "a blank", "without quotes");
     let both = Bench::least().secret_file("GEMINI_API_KEY", b"hush");
@@ -687,7 +687,7 @@ fn the_shipped_file_loads_and_says_the_defaults() {
     bench.sources.file = Some(shipped());
     let settings = bench.good();
     let defaults = known_keys(Preset::Balanced);
-    for one in settings.in_force().iter().filter(|one| matches!(one.place, Place::File { .. })) {
+    for one in settings.in_force().iter().filter(|one| matches!(one.origin, Origin::File { .. })) {
         let known = defaults.iter().find(|known| known.key == unknown::general(&one.key)).unwrap();
         if let Some(default) = known.default {
             assert_eq!(one.value, default, "{}", one.key);
@@ -748,8 +748,8 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
     assert_eq!(told.len(), 7, "{told:?}");
     assert!(told.contains(&"POLL_INTERVAL_SECONDS=300 → source.poll_interval = \"300s\"".into()), "{told:?}");
     assert!(told.contains(&"OPTIMIZATION_MODE=low_resource → preset = \"memory\"".into()), "{told:?}");
-    let place = settings.in_force().iter().find(|one| one.key == "source.poll_interval").unwrap();
-    assert!(place.place.to_string().contains("POLL_INTERVAL_SECONDS"), "{}", place.place);
+    let origin = settings.in_force().iter().find(|one| one.key == "source.poll_interval").unwrap();
+    assert!(origin.origin.to_string().contains("POLL_INTERVAL_SECONDS"), "{}", origin.origin);
 
     let ours =
         Bench::least().env("POLL_INTERVAL_SECONDS", "300").env("MYNAH__SOURCE__POLL_INTERVAL", "9s").good();
@@ -885,16 +885,16 @@ fn a_network_that_registers_itself_is_named_by_targets_with_a_section_and_secret
     assert!(format!("{:?}", fr.connection).starts_with("ToyAccount { speed: 80"), "{:?}", fr.connection);
     let shown = |key: &str| {
         let one = settings.in_force().iter().find(|one| one.key == key).unwrap();
-        (one.value.as_str(), one.place.to_string())
+        (one.value.as_str(), one.origin.to_string())
     };
     assert_eq!(shown("TOY_TOWER_FR_KEY").0, "(secret)");
     assert!(shown("toy.speed").1.ends_with("config.toml:13"));
 
     let told =
-        |bench: Bench, place: &str, key: &str, what: &str, mend: &str| bench.told(place, key, what, mend);
+        |bench: Bench, origin: &str, key: &str, what: &str, fix: &str| bench.told(origin, key, what, fix);
     let variable = "TOY_TOWER_FR_KEY";
-    let place = "environment variable TOY_TOWER_FR_KEY";
-    told(with_toy("").without(&[variable]), place, variable, "no key", "set TOY_TOWER_FR_KEY");
+    let origin = "environment variable TOY_TOWER_FR_KEY";
+    told(with_toy("").without(&[variable]), origin, variable, "no key", "set TOY_TOWER_FR_KEY");
     told(with_toy("[toy]\nsped = 80\n"), "config.toml:13", "toy.sped", "no such", "did you mean toy.speed?");
     told(
         with_toy("key_token = \"hush\"\n"),

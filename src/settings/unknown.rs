@@ -8,7 +8,7 @@ use super::{
     layers::{Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
-    problem::{Place, Problem},
+    problem::{Origin, Problem},
     secrets,
     variables::variable_of_key,
 };
@@ -40,14 +40,14 @@ pub(super) fn problems(layers: &Layers, networks: &Networks, env: &HashMap<Strin
         // A strange section is told once, and not for all that is in it.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
-        let Some((what, mend)) = fault(key, written, &known, layers, networks) else {
+        let Some((what, fix)) = fault(key, written, &known, layers, networks) else {
             continue;
         };
         if strange.iter().any(within) && secret_variable(key, layers, networks).is_none() {
             continue;
         }
         strange.push(key);
-        found.push(Problem { place: written.place.clone(), key: key.clone(), what, mend });
+        found.push(Problem { origin: written.origin.clone(), key: key.clone(), what, fix });
     }
     found
 }
@@ -64,13 +64,13 @@ fn fault(
         return None;
     }
     // Targets in the environment or a flag, or as a single section, are told already.
-    let outside = !matches!(written.place, Place::File { .. });
+    let outside = !matches!(written.origin, Origin::File { .. });
     if key.starts_with("targets.") || (outside && key.starts_with("targets[")) {
         return None;
     }
     let within: Vec<&str> = known.iter().copied().filter(|known| is_within(known, &general)).collect();
     if !within.is_empty() {
-        let first = written_as(within[0], &written.place);
+        let first = written_as(within[0], &written.origin);
         return (!written.is_section).then(|| {
             ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
         });
@@ -83,8 +83,8 @@ fn fault(
             ),
         ));
     }
-    let mend = match nearest_key(&general, known.iter().copied()) {
-        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.place)),
+    let fix = match nearest_key(&general, known.iter().copied()) {
+        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.origin)),
         _ => {
             let near = written
                 .is_section
@@ -96,7 +96,7 @@ fn fault(
             }
         }
     };
-    Some(("there is no such setting".into(), mend))
+    Some(("there is no such setting".into(), fix))
 }
 
 fn is_within(key: &str, section: &str) -> bool {
@@ -104,9 +104,9 @@ fn is_within(key: &str, section: &str) -> bool {
 }
 
 /// A key in the form in which it is written there.
-fn written_as(key: &str, place: &Place) -> String {
-    match place {
-        Place::Environment(_) => variable_of_key(key),
+fn written_as(key: &str, origin: &Origin) -> String {
+    match origin {
+        Origin::Environment(_) => variable_of_key(key),
         _ => key.replace("[]", ""),
     }
 }
@@ -130,10 +130,10 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
     for name in env.keys().filter(|name| name.starts_with("MYNAH_") && !name.starts_with("MYNAH__")) {
         if let Some(meant) = meant(name) {
             problems.push(Problem {
-                place: Place::Environment(name.clone()),
+                origin: Origin::Environment(name.clone()),
                 key: String::new(),
                 what: "this sets nothing: prefix, section and key are parted by two underscores".into(),
-                mend: format!("write {meant}"),
+                fix: format!("write {meant}"),
             });
         }
     }

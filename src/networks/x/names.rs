@@ -65,10 +65,10 @@ mod tests {
         assert_eq!(handle(&text("@Town_ES")).unwrap(), "Town_ES");
         for wrong in ["", "@", "a b", "sixteen_letters_", "niño", "https://x.com/a"] {
             let refusal = handle(&text(wrong)).unwrap_err();
-            assert!(refusal.what.contains("no handle") && refusal.mend.contains("1 to 15"), "{refusal:?}");
+            assert!(refusal.what.contains("no handle") && refusal.fix.contains("1 to 15"), "{refusal:?}");
         }
         let refusal = handle(&ValueKind::I64(123)).unwrap_err();
-        assert!(refusal.what.contains("123 is no text") && refusal.mend.contains("\"123\""), "{refusal:?}");
+        assert!(refusal.what.contains("123 is no text") && refusal.fix.contains("\"123\""), "{refusal:?}");
     }
 
     #[test]
