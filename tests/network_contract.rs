@@ -169,6 +169,10 @@ impl contract::destination::Bench for X {
         "palabra ".repeat(100)
     }
 
+    fn media_count(&self) -> usize {
+        4
+    }
+
     fn refuses_repeats(&self) -> bool {
         true
     }

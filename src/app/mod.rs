@@ -15,12 +15,11 @@ use mynah_actors::{
     upstreams::Upstreams,
 };
 use mynah_domain::{
-    Style, Target, TargetId,
+    SourceProfile, Style, Target, TargetId,
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
     ports::{Engine, SystemClock},
-    text::length::X_MAX_WEIGHTED_LENGTH,
     text::{Masking, SharedGlossary},
 };
 
@@ -70,7 +69,6 @@ pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
 pub fn asking(settings: &Settings) -> Asking {
     Asking {
         cache: None,
-        from: settings.source.language,
         upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
         clock: Arc::new(SystemClock),
@@ -83,13 +81,25 @@ pub fn asking(settings: &Settings) -> Asking {
 /// # Errors
 /// Names the glossary that cannot be used.
 pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
-    settings.targets.iter().map(target).collect()
+    let source = Arc::new(source_profile(settings));
+    settings.targets.iter().map(|settings| target(settings, source.clone())).collect()
 }
 
-fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
+/// What targets need to know of the source of these settings.
+pub fn source_profile(settings: &Settings) -> SourceProfile {
+    SourceProfile {
+        name: settings.source.name(),
+        language: settings.source.language,
+        network: settings.source.network.rules(),
+    }
+}
+
+fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Target, LoadError> {
     let terms = settings.glossary.as_deref().map(glossary::load).transpose()?.unwrap_or_default();
     Ok(Target {
         id: settings.id(),
+        source,
+        network: settings.network.rules(),
         language: settings.language,
         account: settings.account.clone(),
         style: Style {
@@ -105,15 +115,13 @@ fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
         filters: settings.filters.clone(),
         media: settings.media,
         too_long: settings.too_long,
-        max_weighted_length: X_MAX_WEIGHTED_LENGTH,
     })
 }
 
-/// What of the source is said again.
+/// Which of the source's posts are republished.
 pub fn eligibility(settings: &Settings) -> Eligibility {
     let source = &settings.source;
     Eligibility {
-        language: source.language,
         trust_language: source.trust_language,
         replies: source.replies,
         quotes: source.quotes,

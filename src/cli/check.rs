@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 
 use mynah_domain::{
     ports::{Engine, Item, Ledger},
-    text::mask,
+    text::{MaskedText, Segment},
 };
 
 use super::{CheckArgs, Failure, say, scratch::Scratch};
@@ -77,7 +77,8 @@ async fn try_engine(engine: &Rc<dyn Engine>, settings: &Settings) -> Result<Stri
             "it translates for no target; take it out of engine.order, or install its packages".into()
         );
     };
-    let item = Item::new(mask("Hello").text, from, target.language);
+    let hello = MaskedText(vec![Segment::Words("Hello".into())]);
+    let item = Item::new(hello, from, target.language);
     match engine.translate(&[item]).await {
         Err(error) => Err(error.to_string()),
         Ok(results) => match results.into_iter().next() {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Post, PostId,
+    network::NetworkRules,
     ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
 };
 
@@ -28,6 +29,9 @@ pub trait Network: fmt::Debug + Sync {
 
     /// Its name as people write it, for reasons: `X`.
     fn title(&self) -> &'static str;
+
+    /// How it reads and counts texts, and what it accepts.
+    fn rules(&self) -> Arc<dyn NetworkRules>;
 
     /// Reads an account's handle, as people write it.
     ///

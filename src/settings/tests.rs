@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Post, PostId, Tone, TooLong,
+    network::{NetworkRules, PlainText},
     ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
 };
 use secrecy::ExposeSecret as _;
@@ -781,6 +782,10 @@ impl Network for Toy {
 
     fn title(&self) -> &'static str {
         "Toy"
+    }
+
+    fn rules(&self) -> Arc<dyn NetworkRules> {
+        Arc::new(PlainText { name: "toy", ..PlainText::default() })
     }
 
     fn handle(&self, value: &config::ValueKind) -> kinds::Read<String> {

@@ -37,7 +37,7 @@ pub(crate) trait Bench: Sized {
 
 /// The limits of a target that accepts whatever tests fetch.
 const LIMITS: MediaLimits =
-    MediaLimits { network: "the target", count: 4, picture: 5 * 1024 * 1024, video: 512 * 1024 * 1024 };
+    MediaLimits { network: "the target", picture: 5 * 1024 * 1024, video: 512 * 1024 * 1024 };
 
 /// More texts than any test's page holds, each different.
 const TEXTS: [&str; 12] = [

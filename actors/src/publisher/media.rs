@@ -25,7 +25,8 @@ impl Publisher {
         let MediaPolicy::Copy { missing } = self.parts.target.media else { return Ok(Vec::new()) };
         let alts = job.translation.as_ref().map_or(&[][..], |translation| &translation.alts);
         let mut copied = Vec::new();
-        for (number, medium) in job.post.media.iter().take(self.destination.media_limits().count).enumerate()
+        for (number, medium) in
+            job.post.media.iter().take(self.parts.target.network.limits().media).enumerate()
         {
             let alt = alts.get(number).map_or("", String::as_str);
             let name = format!("{} {}", medium.kind, medium.key);

@@ -34,7 +34,7 @@ pub trait Destination {
     /// What media the network accepts.
     fn media_limits(&self) -> MediaLimits;
 
-    /// The network's name in settings and logs: `x`.
+    /// The network's name in settings and logs.
     fn network(&self) -> &'static str;
 
     /// The account's own messages from some place on, newest first: to find out what became of one whose answer never

@@ -19,13 +19,11 @@ pub trait MediaFetcher {
     async fn fetch(&self, medium: &Media, limits: &MediaLimits) -> Result<FetchedMedium, FetchError>;
 }
 
-/// What a target's network accepts.
+/// What a target's network accepts. How many media a message may hold, its [rules](crate::network::Limits) say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaLimits {
     /// The network, as people write it in a reason: `X`.
     pub network: &'static str,
-    /// The most media that one message may hold.
-    pub count: usize,
     /// The largest picture, in bytes.
     pub picture: u64,
     /// The largest video, in bytes.

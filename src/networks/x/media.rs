@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mynah_domain::{
-    Media,
+    Media, MediaKind,
     ports::{FetchError, FetchedMedium, MediaFetcher, MediaLimits},
 };
 use url::Url;
@@ -33,10 +33,10 @@ impl MediaFetcher for XMediaFetcher {
             return missing("the network does not say where it is".into());
         };
         let address = self.downloader.allowed(address)?;
-        match medium.kind.as_str() {
-            "photo" => self.downloader.picture(forms(&address), limits).await,
-            "video" | "animated_gif" => self.downloader.video(&address, limits).await,
-            other => missing(format!("there are no media of kind {other:?}")),
+        match &medium.kind {
+            MediaKind::Photo => self.downloader.picture(forms(&address), limits).await,
+            MediaKind::Video | MediaKind::Animation => self.downloader.video(&address, limits).await,
+            MediaKind::Other(other) => missing(format!("there are no media of kind {other:?}")),
         }
     }
 }

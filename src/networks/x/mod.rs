@@ -7,6 +7,7 @@
 //! - [`source`], [`media`], [`destination`]: the adapters of the domain's ports.
 //! - [`client`], [`auth`], [`clock`]: signing and calling.
 //! - [`wire`], [`fields`], [`post`], [`notice`], [`problem`]: understanding X's answers.
+//! - [`text`]: how X reads and counts a text.
 
 pub mod auth;
 pub mod client;
@@ -22,14 +23,17 @@ pub mod problem;
 mod secrets;
 mod settings;
 pub mod source;
+pub mod text;
 pub mod wire;
 
 pub use auth::XAuth;
 pub use client::XClient;
 
+use std::sync::Arc;
+
 use config::ValueKind;
 use jiff::Timestamp;
-use mynah_domain::{PostId, ports::ledger::Mark};
+use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
 
 use super::{Accounts, Connections, Network};
 use crate::{
@@ -48,6 +52,10 @@ impl Network for X {
 
     fn title(&self) -> &'static str {
         "X"
+    }
+
+    fn rules(&self) -> Arc<dyn NetworkRules> {
+        Arc::new(text::XRules)
     }
 
     fn handle(&self, value: &ValueKind) -> Read<String> {

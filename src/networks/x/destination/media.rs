@@ -7,7 +7,7 @@ use mynah_domain::ports::{FetchedMedium, MediaId, MediaLimits, UploadError, Uplo
 use serde_json::{Value, json};
 
 use crate::{
-    networks::x::{XClient, client::CallError},
+    networks::x::{XClient, client::CallError, text},
     telemetry::outside::brief,
 };
 
@@ -15,16 +15,13 @@ use super::{account::Account, id_in};
 
 /// What X takes (docs.x.com, media best practices).
 pub(super) const LIMITS: MediaLimits =
-    MediaLimits { network: "X", count: 4, picture: 5 * 1024 * 1024, video: 512 * 1024 * 1024 };
+    MediaLimits { network: "X", picture: 5 * 1024 * 1024, video: 512 * 1024 * 1024 };
 
 /// The types of pictures that X takes.
 const PICTURES: [&str; 6] = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp", "image/tiff"];
 
 /// The types of videos that X takes.
 const VIDEOS: [&str; 4] = ["video/mp4", "video/quicktime", "video/webm", "video/mp2t"];
-
-/// The most characters of an alt text.
-const ALT_MOST: usize = 1000;
 
 /// How often X is asked whether a medium is ready, and how many seconds it is left in peace in between.
 const LOOKS: usize = 60;
@@ -63,7 +60,7 @@ impl Uploader<'_> {
 
     /// Says what a medium shows. Without it the medium is still worth publishing.
     async fn describe(&self, id: &str, alt: &str) -> Result<(), String> {
-        let alt: String = alt.chars().take(ALT_MOST).collect();
+        let alt: String = alt.chars().take(text::LIMITS.alt_text).collect();
         if alt.trim().is_empty() {
             return Ok(());
         }
