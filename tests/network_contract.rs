@@ -8,12 +8,13 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 use async_trait::async_trait;
 use contract::{Trouble, destination::Message};
 use mynah::{
-    ledger::SqliteLedger,
+    ledger,
     networks::Wanted,
     settings::{self, Settings, SettingsSources},
 };
 use mynah_domain::{
     PostId,
+    network::Repeat,
     ports::{Destination, Ledger, MediaFetcher, Source, SystemClock},
 };
 use mynah_sandbox::{
@@ -40,8 +41,8 @@ impl X {
         let sandbox =
             mynah_sandbox::start(config.target("town_es", "es").target("town_ca", "ca")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
-        Self { sandbox, folder, ledger: Arc::new(ledger) }
+        let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
+        Self { sandbox, folder, ledger }
     }
 
     /// Settings for the accounts, with the keys of `owner` for `@town_es`.
@@ -173,8 +174,8 @@ impl contract::destination::Bench for X {
         4
     }
 
-    fn refuses_repeats(&self) -> bool {
-        true
+    fn repeat(&self) -> Repeat {
+        Repeat::LookUpFirst
     }
 
     async fn order(&self, trouble: Trouble) -> bool {

@@ -19,7 +19,7 @@ use mynah_domain::{
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
-    ports::{Engine, SystemClock},
+    ports::{Engine, Ledger, SystemClock},
     text::{Masking, SharedGlossary},
 };
 
@@ -29,7 +29,7 @@ use crate::{
         gemini::{Gemini, GeminiSettings},
     },
     glossary::{self, LoadError},
-    ledger::{OpenError, SqliteLedger},
+    ledger::{self, OpenError},
     networks::Wanted,
     settings::{EngineChoice, Settings, TargetSettings},
 };
@@ -48,7 +48,7 @@ const BREAKER: BreakerPolicy = BreakerPolicy {
 ///
 /// # Errors
 /// Names the file and what to do.
-pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, OpenError> {
+pub fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
     open_ledger_in(&settings.data_dir)
 }
 
@@ -56,8 +56,8 @@ pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, OpenError> {
 ///
 /// # Errors
 /// Names the file and what to do.
-pub fn open_ledger_in(data_dir: &Path) -> Result<SqliteLedger, OpenError> {
-    SqliteLedger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
+pub fn open_ledger_in(data_dir: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
+    ledger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
 }
 
 /// All that can be paused, where these are the targets.

@@ -8,7 +8,7 @@ use mynah_domain::{
     text::{MaskedText, Segment},
 };
 
-use super::{CheckArgs, Failure, say, scratch::Scratch};
+use super::{CheckArgs, Failure, print_line as say, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
@@ -57,7 +57,7 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
     match ledger {
         Err(error) => findings.add("ledger", Err(error.to_string())),
         Ok(_) if offline => {}
-        Ok(ledger) => check_accounts(settings, Arc::new(ledger), &mut findings).await,
+        Ok(ledger) => check_accounts(settings, ledger, &mut findings).await,
     }
     for Former { was, is } in settings.former() {
         say(format_args!("note  {} is understood as {}", printable(was), printable(is)));

@@ -1,10 +1,9 @@
-//! `mynah preview`: what would be said of a text or a post, at what length and price, and what stands in its way. Nothing
-//! is published, and nothing is written down; only engines are really asked.
+//! `mynah preview`: what would be said of a text or a post, at what length and price, and what stands in its way.
+//! Nothing is published, and nothing is written down; only engines are really asked.
 
 use std::{
     io::{BufRead as _, Read as _},
     rc::Rc,
-    sync::Arc,
 };
 
 use clap::Args;
@@ -14,7 +13,7 @@ use mynah_domain::{JobEvent, Post, PostId, PostKind, Skip, SourceProfile, Target
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, say, say_json, scratch::Scratch};
+use super::{Failure, SettingsArgs, print_json, print_line as say, scratch::Scratch};
 use crate::{
     app,
     settings::{Needed, Settings, kinds::Refusal},
@@ -40,8 +39,8 @@ pub(super) struct PreviewArgs {
     /// Ask no engine: only what is read and protected
     #[arg(long)]
     source_only: bool,
-    /// Take each line of standard input as a text of its own and print a line of JSON for each: try a glossary on a year
-    /// of posts
+    /// Take each line of standard input as a text of its own and print a line of JSON for each: try a glossary on a
+    /// year of posts
     #[arg(long, conflicts_with = "post")]
     lines: bool,
     /// Print JSON
@@ -128,7 +127,7 @@ pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(
     };
     for preview in of(&[post], &asked, kept_by, &engines, settings).await {
         if args.json {
-            say_json(&json!(preview));
+            print_json(&json!(preview));
         } else {
             show(&preview);
         }
@@ -158,7 +157,7 @@ async fn lines(
             .map(|(number, line)| given(number, line))
             .collect();
         for preview in of(&posts, targets, kept_by, engines, settings).await {
-            say_json(&json!(preview));
+            print_json(&json!(preview));
         }
     }
 }
@@ -318,7 +317,7 @@ async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
         .map_err(|Refusal { what, fix }| Failure::Usage(format!("{what}; {fix}")))?;
     let scratch = Scratch::new("preview")?;
     let ledger = app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
-    source.connection.post(&id, Arc::new(ledger)).await.map_err(Failure::Work)
+    source.connection.post(&id, ledger).await.map_err(Failure::Work)
 }
 
 fn show(preview: &Preview) {

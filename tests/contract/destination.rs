@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use mynah_domain::{
-    PostId,
+    PostId, PublicationKey, Reply,
+    network::Repeat,
     ports::{
         Content, Denied, Destination, Draft, FetchedMedium, MediaId, PublishError, Recent, Since, UploadError,
     },
@@ -29,8 +31,8 @@ pub(crate) trait Bench: Sized {
     fn refused_text(&self) -> String;
     /// How many media a message may hold.
     fn media_count(&self) -> usize;
-    /// Whether the network refuses a text that the account published just before.
-    fn refuses_repeats(&self) -> bool;
+    /// What the network's rules say that publishing a draft again does.
+    fn repeat(&self) -> Repeat;
     /// Has the next calls go wrong; `false` where this network's never do so.
     async fn order(&self, trouble: Trouble) -> bool;
 }
@@ -49,7 +51,7 @@ pub(crate) struct Message {
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
 
 fn draft(text: &str) -> Draft {
-    Draft { text: text.into(), reply_to: None, media: vec![] }
+    Draft { key: PublicationKey::new(Timestamp::now()), text: text.into(), reply: None, media: vec![] }
 }
 
 fn picture() -> FetchedMedium {
@@ -114,19 +116,19 @@ pub(crate) async fn recent_messages_come_newest_first_from_some_message_or_momen
 pub(crate) async fn a_reply_hangs_on_the_message_that_it_answers<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
-    let mut before: Option<PostId> = None;
+    let mut reply: Option<Reply> = None;
     for text in ["Primero", "Segundo", "Tercero"] {
-        let reply = Draft { reply_to: before.clone(), ..draft(text) };
-        let id = destination.publish(&reply).await.unwrap();
-        assert_eq!(bench.messages().await.last().unwrap().reply_to, before);
-        before = Some(id);
+        let id = destination.publish(&Draft { reply: reply.clone(), ..draft(text) }).await.unwrap();
+        let parent = reply.as_ref().map(|reply| reply.parent.clone());
+        assert_eq!(bench.messages().await.last().unwrap().reply_to, parent);
+        reply = Some(Reply::behind(id, reply.as_ref()));
     }
 }
 
 pub(crate) async fn a_reply_to_what_is_gone_is_refused_as_a_reply<B: Bench>() {
     let bench = B::new().await;
-    let reply = Draft { reply_to: Some(bench.unknown_id()), ..draft("Segundo") };
-    let answer = bench.destination().publish(&reply).await;
+    let reply = Some(Reply::behind(bench.unknown_id(), None));
+    let answer = bench.destination().publish(&Draft { reply, ..draft("Segundo") }).await;
     assert!(matches!(answer, Err(PublishError::ReplyRefused(_))), "{answer:?}");
     assert!(bench.messages().await.is_empty());
 }
@@ -138,15 +140,30 @@ pub(crate) async fn a_text_that_the_network_refuses_is_not_on_the_account<B: Ben
     assert!(bench.messages().await.is_empty());
 }
 
-pub(crate) async fn a_repeat_is_told_as_one_and_never_as_a_refusal_of_the_text<B: Bench>() {
+pub(crate) async fn a_draft_that_is_published_again_is_on_the_account_once_or_known_as_a_repeat<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
-    destination.publish(&draft("Gol")).await.unwrap();
-    let again = destination.publish(&draft("Gol")).await;
-    if bench.refuses_repeats() {
-        assert!(matches!(again, Err(PublishError::Duplicate(_))), "{again:?}");
-    } else {
-        again.unwrap();
+    let draft = draft("Gol");
+    let first = destination.publish(&draft).await.unwrap();
+    match (bench.repeat(), destination.publish(&draft).await) {
+        (Repeat::Safe, again) => {
+            assert_eq!(again.unwrap(), first);
+            assert_eq!(bench.messages().await.len(), 1);
+        }
+        // It may be a second message, or a refusal that says why: never one that blames the text.
+        (Repeat::LookUpFirst, again) => {
+            assert!(matches!(again, Ok(_) | Err(PublishError::Duplicate(_))), "{again:?}");
+        }
+    }
+}
+
+pub(crate) async fn a_text_that_was_published_before_under_another_key_is_another_message<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let first = destination.publish(&draft("Gol")).await.unwrap();
+    match destination.publish(&draft("Gol")).await {
+        Ok(second) => assert_ne!(second, first),
+        Err(error) => assert!(matches!(error, PublishError::Duplicate(_)), "{error:?}"),
     }
 }
 
@@ -277,7 +294,8 @@ macro_rules! destination_contract {
             a_reply_hangs_on_the_message_that_it_answers
             a_reply_to_what_is_gone_is_refused_as_a_reply
             a_text_that_the_network_refuses_is_not_on_the_account
-            a_repeat_is_told_as_one_and_never_as_a_refusal_of_the_text
+            a_draft_that_is_published_again_is_on_the_account_once_or_known_as_a_repeat
+            a_text_that_was_published_before_under_another_key_is_another_message
             an_answer_that_is_lost_leaves_the_outcome_open_and_recent_finds_it
             what_is_known_not_to_be_published_is_told_so
             a_lookup_that_fails_never_says_that_nothing_is_there

@@ -12,9 +12,12 @@ use mynah_domain::{
     filters::Filters,
     job::Publication,
     ports::{
-        Content, Denied, FetchError, FetchedMedium, MediaId, MediaLimits, Recent, Shown, Since, UploadError,
-        Uploaded,
-        ledger::{Advanced, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage, Recorded},
+        Content, Denied, Facts, FetchError, FetchedMedium, Listing, MediaId, MediaLimits, Recent, Shown,
+        Since, UploadError, Uploaded, Work,
+        ledger::{
+            Advanced, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob, RecordPage,
+            Recorded,
+        },
     },
     text::Masking,
 };
@@ -53,12 +56,14 @@ impl Book {
     fn take(&self, job: &mut Job, event: &JobEvent) {
         match event {
             JobEvent::LeasedForPublication | JobEvent::LeasedForTranslation => {
-                job.token += 1;
                 job.attempt += 1;
             }
-            JobEvent::PartBegun { part, text } => job.publications.push(Publication {
+            JobEvent::PartBegun { part, account, text, key, reply } => job.publications.push(Publication {
                 part: *part,
+                account: account.clone(),
                 text: text.clone(),
+                key: Some(*key),
+                reply: reply.clone(),
                 intent_at: self.clock.now(),
                 after: None,
                 remote_id: None,
@@ -78,19 +83,22 @@ impl Book {
 }
 
 fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError("nobody asks this here".into()))
+    Err(LedgerError::Fatal("nobody asks this here".into()))
 }
 
 #[async_trait(?Send)]
-impl Ledger for Book {
-    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+impl Work for Book {
+    async fn advance(
+        &self,
+        changes: Arc<[Change]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         let mut jobs = self.jobs.lock().unwrap();
-        let answers = changes.into_iter().map(|change| {
-            let job = jobs.get_mut(&change.job).unwrap();
-            if job.token != change.token {
-                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token });
+        let answers = changes.iter().map(|change| {
+            let job = jobs.get_mut(&change.job()).unwrap();
+            if job.token != change.token() {
+                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token() });
             }
-            for event in &change.events {
+            for event in change.events() {
                 let Some(state) = job.state.after(event) else {
                     let event = format!("{event:?}");
                     return Err(ChangeError::Illegal { job: job.id, state: job.state, event });
@@ -98,27 +106,33 @@ impl Ledger for Book {
                 job.state = state;
                 self.take(job, event);
             }
+            job.token = change.new_token().unwrap_or(job.token);
             Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
         });
         Ok(answers.collect())
     }
 
-    async fn open_jobs(&self, _: &TargetId, after: Option<u64>, _: usize) -> Result<Vec<Job>, LedgerError> {
+    async fn open_jobs(
+        &self,
+        _: &TargetId,
+        after: Option<LinePosition>,
+        _: usize,
+    ) -> Result<Vec<Job>, LedgerError> {
         let jobs = self.jobs.lock().unwrap();
-        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(job.post.position) > after);
+        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(LinePosition::of(job)) > after);
         Ok(open.cloned().collect())
     }
 
-    async fn recover(&self) -> Result<u64, LedgerError> {
+    async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
         Ok(0)
     }
     async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
         Ok(self.job(job.0).publications)
     }
-    async fn recorded(&self, _: &TargetId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+    async fn recorded(&self, _: &AccountId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
         Ok(Vec::new())
     }
-    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
+    async fn checkpoint(&self, _: &str) -> Result<Option<Checkpoint>, LedgerError> {
         not_asked()
     }
     async fn to_reread(&self, _: &str, _: usize) -> Result<Vec<PostId>, LedgerError> {
@@ -127,22 +141,26 @@ impl Ledger for Book {
     async fn record(&self, _: RecordPage) -> Result<Recorded, LedgerError> {
         not_asked()
     }
-    async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
+    async fn spent(&self, _: &AccountId, _: Timestamp) -> Result<Spent, LedgerError> {
         not_asked()
     }
-    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<PostId>, LedgerError> {
+    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<Reply>, LedgerError> {
         Ok(None)
     }
     async fn state_of(&self, id: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
         Ok(self.of_post(id).map(|job| job.state))
     }
-    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
+    async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
         Ok(self.of_post(id).map(|job| (*job.post).clone()))
     }
+}
+
+#[async_trait(?Send)]
+impl Listing for Book {
     async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
-    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+    async fn last_published(&self, _: &[AccountId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
     async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
@@ -151,6 +169,10 @@ impl Ledger for Book {
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         not_asked()
     }
+}
+
+#[async_trait(?Send)]
+impl Facts for Book {
     async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
         not_asked()
     }
@@ -317,6 +339,7 @@ fn job(number: i64, photos: usize) -> Job {
         id: JobId(number),
         post: Arc::new(post),
         target: es(),
+        source: "x:town".into(),
         state: JobState::Ready,
         token: 1,
         attempt: 0,
@@ -337,7 +360,10 @@ fn in_two_parts(number: i64) -> Job {
 fn unknown(number: i64) -> Job {
     let begun = Publication {
         part: 0,
+        account: AccountId::from(&es()),
         text: format!("Hola {number}"),
+        key: None,
+        reply: None,
         intent_at: noon() - Duration::from_hours(1),
         after: None,
         remote_id: None,
@@ -707,7 +733,7 @@ async fn a_part_of_a_thread_waits_for_no_part_that_stands_behind_it() {
     let town = Town::new(vec![answering(1, "2"), job(2, 0)], Account::default());
     town.pass(HOUR).await;
     assert_eq!(town.book.states(), [JobState::Published; 2]);
-    assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply_to.is_none()));
+    assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply.is_none()));
 
     let held = Job { state: JobState::Failed, ..job(1, 0) };
     let town = Town::new(vec![held, answering(2, "1")], Account::default());

@@ -129,7 +129,7 @@ impl Translator {
             };
             let context = match contexts.get(&job.post.id.0) {
                 Some(context) => context.clone(),
-                None => self.context(&job.post).await?,
+                None => self.context(&job).await?,
             };
             contexts.insert(job.post.id.0.clone(), context.clone());
             tasks.push(Task::new(&job.post, context, target));
@@ -170,13 +170,13 @@ impl Translator {
         owners
     }
 
-    /// What the author said before `post` in its thread, oldest first.
-    async fn context(&self, post: &Post) -> Result<Vec<String>, LedgerError> {
+    /// The author's posts before that of `job` in its thread, oldest first.
+    async fn context(&self, job: &Job) -> Result<Vec<String>, LedgerError> {
         let mut before = Vec::new();
-        let mut parent = post.kind.continues().cloned();
+        let mut parent = job.post.kind.continues().cloned();
         for _ in 0..CONTEXT_MOST {
             let Some(id) = parent else { break };
-            let Some(post) = self.parts.ledger.post(&id).await? else { break };
+            let Some(post) = self.parts.ledger.post(&job.source, &id).await? else { break };
             parent = post.kind.continues().cloned();
             // A notice in place of a withheld post is not the author's.
             if !matches!(post.kind, PostKind::Withheld { .. }) {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::media::{FetchError, FetchedMedium, MediaLimits};
-use crate::PostId;
+use crate::{PostId, PublicationKey, Reply};
 
 /// An account that is published on.
 #[async_trait(?Send)]
@@ -88,10 +88,12 @@ impl From<FetchError> for UploadError {
 /// What is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
+    /// The key of its publication. A draft that is published again after its outcome was lost has the same.
+    pub key: PublicationKey,
     /// The text.
     pub text: String,
-    /// The message it goes on from, on the same network.
-    pub reply_to: Option<PostId>,
+    /// What it answers, on the same network.
+    pub reply: Option<Reply>,
     /// What is attached to it, uploaded before.
     pub media: Vec<MediaId>,
 }

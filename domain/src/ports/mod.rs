@@ -15,6 +15,6 @@ pub use destination::{
     Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since, UploadError, Uploaded,
 };
 pub use engine::{Engine, EngineError, Item, ItemError};
-pub use ledger::{Ledger, LedgerError};
+pub use ledger::{Facts, Ledger, LedgerError, Listing, Work};
 pub use media::{Content, FetchError, FetchedMedium, MediaFetcher, MediaLimits, Pieces};
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use mynah_domain::{
     PostId,
     ports::{
-        Denied, Destination, Draft, FetchedMedium, Ledger, LedgerError, MediaId, MediaLimits, PublishError,
+        Denied, Destination, Draft, Facts, FetchedMedium, LedgerError, MediaId, MediaLimits, PublishError,
         Recent, Shown, Since, UploadError, Uploaded,
     },
     text::EntityKind,
@@ -46,7 +46,7 @@ pub struct XDestination {
     settings: XDestinationSettings,
     account: Account,
     client: XClient,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Facts>,
 }
 
 #[derive(Serialize)]
@@ -70,7 +70,7 @@ struct Reply<'a> {
 
 impl XDestination {
     /// A destination whose lookups are kept in `ledger`, because each is billed.
-    pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Ledger>) -> Self {
+    pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Facts>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
         let account = Account::new(&settings.account, &settings.auth);
         Self { settings, account, client, ledger }
@@ -136,8 +136,8 @@ fn id_in(answer: &Value) -> Option<String> {
     is_number.then_some(id)
 }
 
-fn unusable(LedgerError(why): LedgerError) -> PublishError {
-    PublishError::Unavailable(why)
+fn unusable(error: LedgerError) -> PublishError {
+    PublishError::Unavailable(error.to_string())
 }
 
 #[async_trait(?Send)]
@@ -153,7 +153,7 @@ impl Destination for XDestination {
     }
 
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
-        let reply = draft.reply_to.as_ref().map(|PostId(id)| Reply { in_reply_to_tweet_id: id });
+        let reply = draft.reply.as_ref().map(|reply| Reply { in_reply_to_tweet_id: &reply.parent.0 });
         let media_ids: Vec<&str> = draft.media.iter().map(|MediaId(id)| id.as_str()).collect();
         let media = (!media_ids.is_empty()).then_some(Attached { media_ids });
         let tweet = Tweet { text: &draft.text, reply, media };
