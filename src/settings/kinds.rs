@@ -622,7 +622,7 @@ mod tests {
     fn filters_are_a_list_or_texts_with_commas() {
         assert_eq!(filters(&text("#a, some words")).unwrap().len(), 2);
         assert_eq!(filters(&text("/a,b/")).unwrap().len(), 1);
-        refused(filters(&text("/(/")), "no regular expression", "[\"#tag\"");
+        refused(filters(&text("/(/")), "not a valid regular expression", "[\"#tag\"");
         refused(filters(&text("a,,b")), "empty", "[\"#tag\"");
         refused(filters(&ValueKind::Boolean(true)), "no list", "[\"#tag\"");
         assert_eq!(mark(&text("")).unwrap(), None);
