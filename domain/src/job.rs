@@ -161,8 +161,8 @@ pub enum JobEvent {
         text: String,
         /// The key that it will be sent with, used for no other.
         key: PublicationKey,
-        /// What it will answer.
-        reply: Option<Reply>,
+        /// What it will answer; most messages answer nothing.
+        reply: Option<Box<Reply>>,
     },
     /// The network took this part.
     PartSent {
