@@ -1,5 +1,5 @@
-//! A failure outside Mynah ends in one clear message that names the problem and the fix, with nothing lost. The messages
-//! are snapshots, so that every change of wording shows in a review.
+//! A failure outside Mynah ends in one clear message that names the problem and the fix, with nothing lost. The
+//! messages are snapshots, so that every change of wording shows in a review.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;

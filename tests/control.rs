@@ -1,5 +1,5 @@
-//! Controls a running service, and the ledger without one: with the commands that a person types, and with the admin API
-//! below them.
+//! Controls a running service, and the ledger without one: with the commands that a person types, and with the admin
+//! API below them.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;

@@ -1,4 +1,5 @@
-//! Monitors and people search the log for event names, so docs/events.md must list every event exactly as the code logs it.
+//! Monitors and people search the log for event names, so docs/events.md must list every event exactly as the code
+//! logs it.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 use std::{

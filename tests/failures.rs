@@ -1,4 +1,5 @@
-//! An upstream that hangs or refuses, or a signal to stop, must not lose posts or block the rest. Crashes are in `chaos/`.
+//! An upstream that hangs or refuses, or a signal to stop, must not lose posts or block the rest. Crashes are in
+//! `chaos/`.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;

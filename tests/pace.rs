@@ -1,5 +1,5 @@
-//! Mynah adapts the number of concurrent calls to an engine: more while the engine keeps up, fewer when it refuses calls.
-//! The stats show the limit.
+//! Mynah adapts the number of concurrent calls to an engine: more while the engine keeps up, fewer when it refuses
+//! calls. The stats show the limit.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;

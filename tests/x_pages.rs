@@ -1,6 +1,6 @@
 //! Whatever page X sends, nothing panics and no post is lost. The pages are generated from the schemas of X's own
-//! specification (2.167, and the names of 2.166): every optional field present, absent or null, both vocabularies, ids as
-//! strings and as numbers, values and types that no specification has.
+//! specification (2.167, and the names of 2.166): every optional field present, absent or null, both vocabularies, ids
+//! as strings and as numbers, values and types that no specification has.
 //!
 //! `X_PAGES=100000 cargo test --test x_pages` reads more pages than the usual 10,000.
 #![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]

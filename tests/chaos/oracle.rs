@@ -1,6 +1,7 @@
-//! Checks what must hold however the service crashed and whatever the network answered: every post that the source showed
-//! is on every account exactly once, in the source's order, and threads are whole. Versions of an edited post count as one
-//! post. Unreadable posts are held for a person, posts that X withholds are not published, and new posts still flow.
+//! Checks what must hold however the service crashed and whatever the network answered: every post that the source
+//! showed is on every account exactly once, in the source's order, and threads are whole. Versions of an edited post
+//! count as one post. Unreadable posts are held for a person, posts that X withholds are not published, and new posts
+//! still flow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +28,8 @@ const MAX_RUNS: usize = 50;
 /// A town with `posts` posts, on a network that fails according to `plan`.
 pub(crate) async fn town(posts: usize, plan: &FaultPlan) -> Town {
     let mut town = Town::with_timeline((1..=posts).map(post).collect(), &LANGUAGES, "gemini").await;
-    // Detect hung calls soon. The sandbox shows a publication within 600 ms, so a longer `settle` would only waste time.
+    // Detect hung calls soon. The sandbox shows a publication within 600 ms, so a longer `settle` would only waste
+    // time.
     town.settings.extend(["x.timeout=500ms", "publisher.settle=700ms"].map(String::from));
     town.sandbox.set_faults(plan.clone());
     town
@@ -168,8 +170,8 @@ impl Oracle {
         self.check_with_retried(town, posts, &BTreeSet::new());
     }
 
-    /// Checks all accounts and the ledger. The posts in `retried`, by account and number, were retried by hand, so they may
-    /// be anywhere in the order.
+    /// Checks all accounts and the ledger. The posts in `retried`, by account and number, were retried by hand, so
+    /// they may be anywhere in the order.
     pub(crate) fn check_with_retried(&self, town: &Town, posts: usize, retried: &BTreeSet<(String, usize)>) {
         let rerun = &self.rerun;
         self.check_secrets(town);

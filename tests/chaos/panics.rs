@@ -1,5 +1,6 @@
 //! Panics in every actor and in every kind of future: message handlers, `started`, spawned futures, intervals, timers,
-//! factories, steps, and around calls. The service must survive them. If one actor keeps dying, it must report that and exit.
+//! factories, steps, and around calls. The service must survive them. If one actor keeps dying, it must report that
+//! and exit.
 
 use std::{
     collections::BTreeSet,
@@ -14,8 +15,8 @@ use crate::{
     support::{PATIENCE, Town, numbered},
 };
 
-/// Failpoints that panic: name, share of all panics, and the most passes between two panics. Where a job is in progress,
-/// panics are far apart, because a job that was in progress during three deaths counts as their cause.
+/// Failpoints that panic: name, share of all panics, and the most passes between two panics. Where a job is in
+/// progress, panics are far apart, because a job that was in progress during three deaths counts as their cause.
 const FAILPOINTS: [(&str, usize, usize); 26] = [
     ("router.handler", 15, 60),
     ("router.spawned", 15, 60),
@@ -140,8 +141,8 @@ async fn panics_anywhere_lose_nothing_and_do_not_end_the_service() {
     assert!(retried.len() <= wanted / 100, "too many jobs given up to be chance: {retried:?}; {rerun}");
 }
 
-/// Retries jobs that were given up, as a person would. By chance three panics may hit the same job; then it is given up,
-/// together with all replies to it.
+/// Retries jobs that were given up, as a person would. By chance three panics may hit the same job; then it is given
+/// up, together with all replies to it.
 fn retry_failed_jobs(town: &Town) -> Vec<(String, usize)> {
     let listed = town.command(&["jobs", "--state", "failed,held", "--json"]).output().unwrap();
     // The command may fail because the router is dead at this moment.

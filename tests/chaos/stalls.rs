@@ -1,5 +1,5 @@
-//! Detects stalls. Work may wait for a limit, a pause or an upstream if the service reports that; work that waits without
-//! a reported reason is stalled, however healthy the service looks.
+//! Detects stalls. Work may wait for a limit, a pause or an upstream if the service reports that; work that waits
+//! without a reported reason is stalled, however healthy the service looks.
 
 use std::{
     io::{Read as _, Write as _},
