@@ -22,6 +22,7 @@ async fn record_raw(town: &Town, id: u64) {
         id: mark.id.clone(),
         position: id,
         text: String::new(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
@@ -81,5 +82,5 @@ async fn a_post_that_still_cannot_be_read_is_held_again() {
     assert!(held.contains("unreadable") && held.contains("1500000000000000001"), "{held}");
     assert_eq!(town.publications("es").len(), 1);
     run(&town, &["jobs", "skip", "--kind", "unreadable"]);
-    assert!(run(&town, &["jobs"]).out.contains("no such jobs"));
+    assert!(run(&town, &["jobs"]).out.contains("no matching jobs"));
 }

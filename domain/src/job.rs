@@ -358,7 +358,7 @@ impl Skip {
 pub struct Job {
     /// Its number in the ledger.
     pub id: JobId,
-    /// The source that the post came from, `x:example`.
+    /// The source that the post came from, `plain:town`.
     pub source: Arc<str>,
     /// The post to republish.
     pub post: Arc<Post>,

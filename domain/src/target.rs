@@ -1,14 +1,14 @@
-//! Where one translation goes: a language on an account, in a tone.
+//! Where one source's posts go: a language on an account, in a tone, by the rules of its network.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Language, filters::Filters, text::Masking};
+use crate::{Language, filters::Filters, network::NetworkRules, text::Masking};
 
-/// A target's name in logs, in the ledger and on the command line: network and account, `x:example_es`.
+/// A target's name in logs, in the ledger and on the command line: network and account, `plain:town_es`.
 ///
-/// The account is kept in lower case, as X compares handles without case.
+/// The account is in lower case, as networks compare handles without case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TargetId(Arc<str>);
@@ -19,12 +19,12 @@ impl TargetId {
         Self(format!("{network}:{}", account.to_ascii_lowercase()).into())
     }
 
-    /// The name as text, `x:example_es`.
+    /// The name as text, `plain:town_es`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The network, `x`.
+    /// The network, `plain`.
     pub fn network(&self) -> &str {
         self.0.split_once(':').map_or(&*self.0, |(network, _)| network)
     }
@@ -42,27 +42,40 @@ impl fmt::Display for TargetId {
     }
 }
 
-/// One language on one account.
+/// What a target needs to know of the source that it follows.
+#[derive(Debug)]
+pub struct SourceProfile {
+    /// The source's name in the ledger: network and account, `plain:town`.
+    pub name: String,
+    /// The language that it writes in.
+    pub language: Language,
+    /// The rules by which its posts are read.
+    pub network: Arc<dyn NetworkRules>,
+}
+
+/// One source's posts in one language on one account.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its name.
     pub id: TargetId,
-    /// The language spoken there.
+    /// Whose posts it republishes: exactly one source's, so that order is only ever a matter of one.
+    pub source: Arc<SourceProfile>,
+    /// The rules by which translations are weighed, split and published.
+    pub network: Arc<dyn NetworkRules>,
+    /// The language of its publications.
     pub language: Language,
     /// The account's handle, without `@`.
     pub account: String,
-    /// How it speaks.
+    /// How its translations should sound.
     pub style: Style,
-    /// What of a post an engine may not touch, and what becomes of it there.
+    /// What an engine must not change in a post, and what becomes of it.
     pub masking: Masking,
-    /// Which of the source's posts are wanted there.
+    /// Which of the source's posts it republishes.
     pub filters: Filters,
     /// What becomes of the post's pictures and films.
     pub media: MediaPolicy,
     /// What to do with a translation that no single publication holds.
     pub too_long: TooLong,
-    /// The longest publication the account may make, in the network's weighted units (280 on X).
-    pub max_weighted_length: usize,
 }
 
 /// What becomes of a post's pictures and films.
@@ -70,7 +83,7 @@ pub struct Target {
 pub enum MediaPolicy {
     /// They are left out.
     None,
-    /// They are copied, with what they show said in the target's language.
+    /// They are copied, with their alt texts translated.
     Copy {
         /// What happens where one cannot be.
         missing: MediaMissing,
@@ -80,7 +93,7 @@ pub enum MediaPolicy {
 /// What happens to a post one of whose media cannot be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MediaMissing {
-    /// It is said without.
+    /// The post is published without it.
     #[default]
     Publish,
     /// It waits for a person.
@@ -92,7 +105,7 @@ pub enum MediaMissing {
 pub struct Style {
     /// The form of address.
     pub tone: Tone,
-    /// Measures, idioms and examples may be said as readers there know them.
+    /// Measures, idioms and examples may be changed to those that readers there know.
     pub adapt: bool,
     /// What else the owner of the account wants, in their words; none is empty.
     pub instructions: String,

@@ -15,12 +15,11 @@ use mynah_actors::{
     upstreams::Upstreams,
 };
 use mynah_domain::{
-    Style, Target, TargetId,
+    SourceProfile, Style, Target, TargetId,
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
-    ports::{Destination, Engine, Ledger, Source, SystemClock},
-    text::length::X_MAX_WEIGHTED_LENGTH,
+    ports::{Engine, Ledger, SystemClock},
     text::{Masking, SharedGlossary},
 };
 
@@ -31,8 +30,7 @@ use crate::{
     },
     glossary::{self, LoadError},
     ledger::{self, OpenError},
-    networks::x::destination::{MediaSettings, XDestination, XDestinationSettings},
-    networks::x::source::{XSource, XSourceSettings},
+    networks::Wanted,
     settings::{EngineChoice, Settings, TargetSettings},
 };
 
@@ -71,7 +69,6 @@ pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
 pub fn asking(settings: &Settings) -> Asking {
     Asking {
         cache: None,
-        from: settings.source.language,
         upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
         clock: Arc::new(SystemClock),
@@ -84,13 +81,25 @@ pub fn asking(settings: &Settings) -> Asking {
 /// # Errors
 /// Names the glossary that cannot be used.
 pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
-    settings.targets.iter().map(target).collect()
+    let source = Arc::new(source_profile(settings));
+    settings.targets.iter().map(|settings| target(settings, source.clone())).collect()
 }
 
-fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
+/// What targets need to know of the source of these settings.
+pub fn source_profile(settings: &Settings) -> SourceProfile {
+    SourceProfile {
+        name: settings.source.name(),
+        language: settings.source.language,
+        network: settings.source.network.rules(),
+    }
+}
+
+fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Target, LoadError> {
     let terms = settings.glossary.as_deref().map(glossary::load).transpose()?.unwrap_or_default();
     Ok(Target {
         id: settings.id(),
+        source,
+        network: settings.network.rules(),
         language: settings.language,
         account: settings.account.clone(),
         style: Style {
@@ -106,15 +115,13 @@ fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
         filters: settings.filters.clone(),
         media: settings.media,
         too_long: settings.too_long,
-        max_weighted_length: X_MAX_WEIGHTED_LENGTH,
     })
 }
 
-/// What of the source is said again.
+/// Which of the source's posts are republished.
 pub fn eligibility(settings: &Settings) -> Eligibility {
     let source = &settings.source;
     Eligibility {
-        language: source.language,
         trust_language: source.trust_language,
         replies: source.replies,
         quotes: source.quotes,
@@ -123,44 +130,9 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
     }
 }
 
-/// The source of these settings, as the poller and `mynah check` use it.
-pub fn x_source(settings: &Settings, ledger: Arc<dyn Ledger>) -> XSource {
-    let source = XSourceSettings {
-        x: settings.x.clone(),
-        account: settings.source.account.clone(),
-        auth: settings.read_auth.clone().into(),
-        reposts: settings.source.reposts,
-    };
-    XSource::new(source, ledger)
-}
-
-/// A target's destination, as its publisher and `mynah check` use it.
-pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<dyn Ledger>) -> XDestination {
-    let destination = XDestinationSettings {
-        x: settings.x.clone(),
-        account: target.account.clone(),
-        auth: target.auth.clone().into(),
-        media: MediaSettings {
-            hosts: settings.media_hosts.clone(),
-            timeout: settings.x.timeout,
-            transport: settings.transport,
-        },
-    };
-    XDestination::new(destination, ledger)
-}
-
-fn source(settings: &Settings, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
-    let settings = settings.clone();
-    Arc::new(move || Rc::new(x_source(&settings, ledger.clone())))
-}
-
-fn destination(
-    settings: &Settings,
-    target: &TargetSettings,
-    ledger: Arc<dyn Ledger>,
-) -> Factory<Rc<dyn Destination>> {
-    let (settings, target) = (settings.clone(), target.clone());
-    Arc::new(move || Rc::new(x_destination(&settings, &target, ledger.clone())))
+/// What of the source is asked for.
+fn wanted(settings: &Settings) -> Wanted {
+    Wanted { reposts: settings.source.reposts }
 }
 
 /// Makes the engines of these settings, in the order they are asked in.

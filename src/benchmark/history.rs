@@ -12,9 +12,8 @@ use mynah_domain::{
     },
 };
 
-use super::{Plan, Unmeasured};
+use super::{BenchmarkError, Plan};
 use crate::{
-    app::service::source_name,
     ledger::{self, is_in_use},
     settings::{Settings, TargetSettings},
 };
@@ -34,11 +33,12 @@ pub async fn write(
     settings: &Settings,
     file: &Path,
     mut progress: impl FnMut(usize),
-) -> Result<(), Unmeasured> {
-    let failed = |error: &dyn std::fmt::Display| Unmeasured(format!("no history can be written: {error}"));
+) -> Result<(), BenchmarkError> {
+    let failed =
+        |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
     let ledger = ledger::open(file, Arc::new(SystemClock)).map_err(|error| failed(&error))?;
     let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
-    let source = source_name(settings);
+    let source = settings.source.name();
     for first in (1..=plan.history).step_by(TOGETHER) {
         let last = (first + TOGETHER - 1).min(plan.history);
         let posts: Vec<RecordPost> = (first..=last).rev().map(|number| post(number, &targets)).collect();
@@ -71,6 +71,7 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
         id: PostId(number.to_string()),
         position: number as u64,
         text: format!("What was posted long ago, for the {number}th time, on the market by the harbour"),
+        entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
         created_at,

@@ -28,7 +28,7 @@ use mynah_domain::{
     backoff::Backoff,
     caps::Caps,
     job::HoldKind,
-    ports::{Clock, Destination, Draft, Ledger, LedgerError, PublishError, ledger::Change},
+    ports::{Clock, Destination, Draft, Ledger, LedgerError, MediaFetcher, PublishError, ledger::Change},
 };
 
 use crate::{
@@ -132,6 +132,7 @@ pub struct Publisher {
     context: WorkerContext,
     parts: PublisherParts,
     destination: Rc<dyn Destination>,
+    fetcher: Rc<dyn MediaFetcher>,
     /// Whether the credentials are known to belong to the account.
     verified: Cell<bool>,
     /// How often the token was refused in a row.
@@ -180,12 +181,18 @@ impl From<LedgerError> for Halt {
 }
 
 impl Publisher {
-    /// A publisher on that destination.
-    pub fn new(context: WorkerContext, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
+    /// A publisher on that destination, of posts whose media `fetcher` fetches.
+    pub fn new(
+        context: WorkerContext,
+        parts: PublisherParts,
+        destination: Rc<dyn Destination>,
+        fetcher: Rc<dyn MediaFetcher>,
+    ) -> Self {
         Self {
             context,
             parts,
             destination,
+            fetcher,
             verified: Cell::new(false),
             refusals: Cell::new(0),
             limited: Cell::new(0),

@@ -12,7 +12,8 @@ use mynah_domain::{
     filters::Filters,
     job::Publication,
     ports::{
-        Copied, CopyError, Denied, Facts, Listing, MediaId, Recent, Shown, Since, Work,
+        Content, Denied, Facts, FetchError, FetchedMedium, Listing, MediaId, MediaLimits, Recent, Shown,
+        Since, UploadError, Uploaded, Work,
         ledger::{
             Advanced, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob, RecordPage,
             Recorded,
@@ -198,15 +199,15 @@ const MOST_CALLS: usize = 500;
 
 type Answer<T> = Box<dyn Fn(usize) -> T>;
 
-/// What becomes of a copy; one without an answer never ends.
-type Copying = Answer<Option<Result<Copied, CopyError>>>;
+/// What becomes of an upload; one without an answer never ends.
+type Uploading = Answer<Option<Result<Uploaded, UploadError>>>;
 
 /// An account that answers as it is told to; each answer is given how many calls of its kind came before.
 struct Account {
     verify: Answer<Result<(), PublishError>>,
     publish: Answer<Result<PostId, PublishError>>,
     recent: Answer<Result<Shown, PublishError>>,
-    copy: Copying,
+    upload: Uploading,
     /// What was called, and when.
     calls: RefCell<Vec<(&'static str, Duration)>>,
     drafts: RefCell<Vec<Draft>>,
@@ -220,7 +221,9 @@ impl Default for Account {
             verify: Box::new(|_| Ok(())),
             publish: Box::new(|before| Ok(PostId((before + 1).to_string()))),
             recent: Box::new(|_| Ok(Shown::default())),
-            copy: Box::new(|before| Some(Ok(Copied { id: MediaId(before.to_string()), undescribed: None }))),
+            upload: Box::new(|before| {
+                Some(Ok(Uploaded { id: MediaId(before.to_string()), undescribed: None }))
+            }),
             calls: RefCell::default(),
             drafts: RefCell::default(),
             begun: tokio::time::Instant::now(),
@@ -273,15 +276,15 @@ impl Destination for Account {
         (self.publish)(before)
     }
 
-    async fn copy(&self, _: &Media, _: &str) -> Result<Copied, CopyError> {
-        match (self.copy)(self.call("copy").await) {
+    async fn upload(&self, _: FetchedMedium, _: &str) -> Result<Uploaded, UploadError> {
+        match (self.upload)(self.call("upload").await) {
             Some(answer) => answer,
             None => std::future::pending().await,
         }
     }
 
-    fn max_media(&self) -> usize {
-        4
+    fn media_limits(&self) -> MediaLimits {
+        MediaLimits { network: "X", picture: 1000, video: 1000 }
     }
 
     fn network(&self) -> &'static str {
@@ -297,6 +300,16 @@ impl Destination for Account {
     }
 }
 
+/// A source all of whose media can be fetched.
+struct Pictures;
+
+#[async_trait(?Send)]
+impl MediaFetcher for Pictures {
+    async fn fetch(&self, _: &Media, _: &MediaLimits) -> Result<FetchedMedium, FetchError> {
+        Ok(FetchedMedium { mime: "image/png", size: 1, content: Content::Whole(vec![0]) })
+    }
+}
+
 fn es() -> TargetId {
     TargetId::new("x", "es")
 }
@@ -305,7 +318,7 @@ fn es() -> TargetId {
 fn job(number: i64, photos: usize) -> Job {
     let medium = |photo: usize| Media {
         key: format!("3_{photo}"),
-        kind: "photo".into(),
+        kind: mynah_domain::MediaKind::Photo,
         url: Some("https://example.com/a.jpg".into()),
         alt: None,
     };
@@ -313,6 +326,7 @@ fn job(number: i64, photos: usize) -> Job {
         id: PostId(number.to_string()),
         position: number.unsigned_abs(),
         text: "Hello".into(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: noon(),
@@ -411,7 +425,8 @@ impl Town {
                 filters: Filters::default(),
                 media: MediaPolicy::Copy { missing: MediaMissing::Publish },
                 too_long: TooLong::Thread,
-                max_weighted_length: 280,
+                source: mynah_domain::fixtures::source(),
+                network: mynah_domain::fixtures::rules(),
             },
             limits,
             bucket: None,
@@ -428,7 +443,7 @@ impl Town {
         let account = Rc::new(account);
         let destination = account.clone();
         let publisher = Shell::new(exit_guard("publisher-es"), move |exit_guard| {
-            Publisher::new(WorkerContext::new(exit_guard), parts, destination)
+            Publisher::new(WorkerContext::new(exit_guard), parts, destination, Rc::new(Pictures))
         });
         Self { book, router, account, publisher: publisher.start(), exits }
     }
@@ -576,8 +591,8 @@ async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
             "copying",
             vec![job(1, 1)],
             Account {
-                copy: Box::new(move |before| {
-                    let copied = Copied { id: MediaId("1".into()), undescribed: None };
+                upload: Box::new(move |before| {
+                    let copied = Uploaded { id: MediaId("1".into()), undescribed: None };
                     Some(if first(before) { Err(far().into()) } else { Ok(copied) })
                 }),
                 ..Account::default()
@@ -651,10 +666,10 @@ async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
             Account { recent: Box::new(move |_| Err(locked().into())), ..Account::default() },
         ),
         (
-            "copy",
+            "upload",
             vec![job(1, 3), job(2, 0)],
             JobState::Ready,
-            Account { copy: Box::new(move |_| Some(Err(locked().into()))), ..Account::default() },
+            Account { upload: Box::new(move |_| Some(Err(locked().into()))), ..Account::default() },
         ),
     ];
     for (call, jobs, state, account) in worlds {
@@ -774,9 +789,9 @@ async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_ma
 
 #[actix_rt::test]
 async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
-    let account = Account { copy: Box::new(|_| None), ..Account::default() };
+    let account = Account { upload: Box::new(|_| None), ..Account::default() };
     let mut town = Town::new(vec![job(1, 1)], account);
-    town.account.until_called("copy").await;
+    town.account.until_called("upload").await;
     town.publisher.send(StopAsked::InOrder).await.unwrap();
     let exit = tokio::time::timeout(Duration::from_secs(30), town.exits.recv()).await;
     assert_eq!(exit.expect("it does not wait for the copy").unwrap().reason, ExitReason::Finished);
@@ -788,8 +803,8 @@ async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
 #[actix_rt::test]
 async fn a_picture_without_its_alt_text_is_published_all_the_same() {
     tokio::time::pause();
-    let copy = |_| Some(Ok(Copied { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
-    let town = Town::new(vec![job(1, 1)], Account { copy: Box::new(copy), ..Account::default() });
+    let copy = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
+    let town = Town::new(vec![job(1, 1)], Account { upload: Box::new(copy), ..Account::default() });
     town.pass(HOUR).await;
     assert_eq!(town.account.drafts.borrow()[0].media, [MediaId("5".into())]);
 }
@@ -797,14 +812,14 @@ async fn a_picture_without_its_alt_text_is_published_all_the_same() {
 #[actix_rt::test]
 async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
     tokio::time::pause();
-    let missing = || CopyError::Missing("gone".into());
-    let silent = || CopyError::Unavailable("no answer".into());
-    let worlds: [(Copying, usize); 2] =
+    let missing = || UploadError::Refused("gone".into());
+    let silent = || UploadError::Unavailable("no answer".into());
+    let worlds: [(Uploading, usize); 2] =
         [(Box::new(move |_| Some(Err(missing()))), 1), (Box::new(move |_| Some(Err(silent()))), 3)];
     for (copy, tries) in worlds {
-        let town = Town::new(vec![job(1, 1)], Account { copy, ..Account::default() });
+        let town = Town::new(vec![job(1, 1)], Account { upload: copy, ..Account::default() });
         town.pass(HOUR).await;
-        assert_eq!(town.account.count("copy"), tries);
+        assert_eq!(town.account.count("upload"), tries);
         assert!(town.account.drafts.borrow()[0].media.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Two languages do not say the same: where the text is that of another target, one of them was not translated.
+//! A text is not the same in two languages: if it equals the translation for another target, one of them was not translated.
 
 use super::{
     Finding,
@@ -10,7 +10,7 @@ const FEW: usize = 4;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let is_it = |other: &String| {
-        let other = Text::new(other.into());
+        let other = Text::new(other.into(), seen.candidate.rules);
         seen.text.words().len() > FEW && seen.text.words() == other.words()
     };
     let same = seen.candidate.others.iter().any(is_it);

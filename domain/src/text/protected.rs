@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entities::EntityKind;
+use super::entity::EntityKind;
 
 /// What is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProtectedKind {
-    /// `https://…`, or a name that the network would link by itself.
+    /// `https://…`, or whatever else the network links.
     Link,
     /// `@name`.
     Mention,
@@ -16,7 +16,7 @@ pub enum ProtectedKind {
     Hashtag,
     /// `$TICKER`.
     Cashtag,
-    /// Of mail or another scheme: nothing that the network links, but nobody's words.
+    /// Of mail or another scheme: the network does not link it, but it is not words to translate.
     Address,
     /// One emoji, or several that touch each other.
     Emoji,

@@ -8,7 +8,7 @@ use crate::{Post, PostId, Skip, TargetId};
 /// What a page brings to the ledger.
 #[derive(Debug, Clone)]
 pub struct RecordPage {
-    /// The source, `x:example`.
+    /// The source, `plain:town`.
     pub source: String,
     /// The posts, each with the targets it goes to or is not to go to.
     pub posts: Vec<RecordPost>,
