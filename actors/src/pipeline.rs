@@ -35,6 +35,9 @@ pub use handle::PipelineHandle;
 /// Makes something that cannot leave the thread it is made on.
 pub type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
+/// A publisher, with its destination, and what fetches the media of its source's posts.
+pub type Publishing = (PublisherParts, Factory<Rc<dyn Destination>>, Factory<Rc<dyn MediaFetcher>>);
+
 /// The ways to the actors that others ask, made before any of them is.
 #[derive(Clone, Default)]
 pub struct ActorRefs {
@@ -86,8 +89,8 @@ pub struct Parts {
     pub pool_size: usize,
     /// On how many arbiters they sit.
     pub translator_arbiters: usize,
-    /// The publishers, with the destination of each, and what fetches the media of its source's posts.
-    pub publishers: Vec<(PublisherParts, Factory<Rc<dyn Destination>>, Factory<Rc<dyn MediaFetcher>>)>,
+    /// The publishers.
+    pub publishers: Vec<Publishing>,
 }
 
 /// A running pipeline.

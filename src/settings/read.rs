@@ -213,11 +213,11 @@ fn source(
         poll_interval,
         start,
         reposts,
-        page_size,
         replies,
         quotes,
         opt_out,
         filters,
+        page_size,
     }))
 }
 

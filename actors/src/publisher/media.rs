@@ -75,6 +75,6 @@ impl Publisher {
 
     async fn fetch_and_upload(&self, medium: &Media, alt: &str) -> Result<Uploaded, UploadError> {
         let fetched = self.fetcher.fetch(medium, &self.destination.media_limits()).await?;
-        Ok(self.destination.upload(fetched, alt).await?)
+        self.destination.upload(fetched, alt).await
     }
 }
