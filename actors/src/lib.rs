@@ -24,5 +24,7 @@ pub mod publisher;
 pub mod router;
 pub mod stats;
 pub mod supervision;
+#[cfg(test)]
+mod testing;
 pub mod translator;
 pub mod upstreams;

@@ -168,7 +168,7 @@ impl Service {
         let schedule = Schedule::Every(new.source.poll_interval);
         let parts = self.lasting.parts(&new, schedule, &targets, pool_size)?;
         let warm_up = self.lasting.warm_up(&new, &parts, targets.clone())?;
-        self.pipeline.handle.exchange(parts).await.map_err(|stopping| stopping.to_string())?;
+        self.pipeline.handle.reconfigure(parts).await.map_err(|stopping| stopping.to_string())?;
         if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
             glossaries.abort();
         }

@@ -5,10 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 use log::LevelFilter;
-use mynah_actors::{
-    publisher::Threads,
-    supervision::{RestartPolicies, RestartPolicy},
-};
+use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
 use mynah_domain::{
     Language, MediaPolicy, PostId, TargetId, Tone, TooLong,
     caps::Caps,

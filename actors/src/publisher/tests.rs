@@ -1,20 +1,14 @@
 //! A publisher with its router, an account that answers as it is told to, and a clock that stands still while there is
 //! anything to do: an hour of waiting takes no time, and every call has its moment.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Mutex};
+use std::cell::RefCell;
 
 use actix::{Actor, Addr};
-use jiff::Timestamp;
 use mynah_domain::{
-    JobId, Media, MediaMissing, MediaPolicy, Post, PostKind, Style, TargetId, TooLong, Translation,
-    breaker::BreakerPolicy,
-    caps::Spent,
+    Media, MediaMissing, MediaPolicy, Post, PostKind, Style, TooLong,
     filters::Filters,
     job::Publication,
-    ports::{
-        Copied, CopyError, Denied, MediaId, Recent, Shown, Since,
-        ledger::{Advanced, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage, Recorded},
-    },
+    ports::{Copied, CopyError, Denied, MediaId, Recent, Shown, Since},
     text::Masking,
 };
 use tokio::sync::{Notify, mpsc};
@@ -24,152 +18,12 @@ use crate::{
     events::Feed,
     router::{Blocked, RouterParts, RouterSettings, Unblock},
     supervision::{
-        ExitGuard, HealthRegistry, Shell,
+        Shell,
         exit::{Exit, ExitReason},
         shell::StopAsked,
     },
+    testing::{self, MemoryLedger, RuntimeClock, es, exit_guard, exit_guard_of, never_broken, noon, ready},
 };
-
-/// A ledger of one target's jobs in memory.
-struct Book {
-    jobs: Mutex<BTreeMap<JobId, Job>>,
-    clock: Arc<Watch>,
-}
-
-impl Book {
-    fn job(&self, id: i64) -> Job {
-        self.jobs.lock().unwrap()[&JobId(id)].clone()
-    }
-
-    fn of_post(&self, id: &PostId) -> Option<Job> {
-        self.jobs.lock().unwrap().values().find(|job| job.post.id == *id).cloned()
-    }
-
-    fn states(&self) -> Vec<JobState> {
-        self.jobs.lock().unwrap().values().map(|job| job.state).collect()
-    }
-
-    fn take(&self, job: &mut Job, event: &JobEvent) {
-        match event {
-            JobEvent::LeasedForPublication | JobEvent::LeasedForTranslation => {
-                job.token += 1;
-                job.attempt += 1;
-            }
-            JobEvent::PartBegun { part, text } => job.publications.push(Publication {
-                part: *part,
-                text: text.clone(),
-                intent_at: self.clock.now(),
-                after: None,
-                remote_id: None,
-            }),
-            JobEvent::PartSent { part, remote_id } => {
-                job.attempt = 0;
-                for publication in job.publications.iter_mut().filter(|begun| begun.part == *part) {
-                    publication.remote_id = Some(remote_id.clone());
-                }
-            }
-            JobEvent::PartAbsent { part } => job.publications.retain(|begun| begun.part != *part),
-            JobEvent::Released { .. } => job.attempt = 0,
-            JobEvent::Untouched => job.attempt -= 1,
-            _ => {}
-        }
-    }
-}
-
-fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError("nobody asks this here".into()))
-}
-
-#[async_trait(?Send)]
-impl Ledger for Book {
-    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
-        let mut jobs = self.jobs.lock().unwrap();
-        let answers = changes.into_iter().map(|change| {
-            let job = jobs.get_mut(&change.job).unwrap();
-            if job.token != change.token {
-                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token });
-            }
-            for event in &change.events {
-                let Some(state) = job.state.after(event) else {
-                    let event = format!("{event:?}");
-                    return Err(ChangeError::Illegal { job: job.id, state: job.state, event });
-                };
-                job.state = state;
-                self.take(job, event);
-            }
-            Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
-        });
-        Ok(answers.collect())
-    }
-
-    async fn open_jobs(&self, _: &TargetId, after: Option<u64>, _: usize) -> Result<Vec<Job>, LedgerError> {
-        let jobs = self.jobs.lock().unwrap();
-        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(job.post.position) > after);
-        Ok(open.cloned().collect())
-    }
-
-    async fn recover(&self) -> Result<u64, LedgerError> {
-        Ok(0)
-    }
-    async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
-        Ok(self.job(job.0).publications)
-    }
-    async fn recorded(&self, _: &TargetId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
-        Ok(Vec::new())
-    }
-    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
-        not_asked()
-    }
-    async fn to_reread(&self, _: &str, _: usize) -> Result<Vec<PostId>, LedgerError> {
-        not_asked()
-    }
-    async fn record(&self, _: RecordPage) -> Result<Recorded, LedgerError> {
-        not_asked()
-    }
-    async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
-        not_asked()
-    }
-    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<PostId>, LedgerError> {
-        Ok(None)
-    }
-    async fn state_of(&self, id: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
-        Ok(self.of_post(id).map(|job| job.state))
-    }
-    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
-        Ok(self.of_post(id).map(|job| (*job.post).clone()))
-    }
-    async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
-        not_asked()
-    }
-    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
-        not_asked()
-    }
-    async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
-        not_asked()
-    }
-    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
-        not_asked()
-    }
-    async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
-        not_asked()
-    }
-    async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
-        not_asked()
-    }
-}
-
-/// A clock on the wall that goes by the runtime's, which a test may stop.
-struct Watch(tokio::time::Instant);
-
-impl Clock for Watch {
-    fn now(&self) -> Timestamp {
-        noon() + self.0.elapsed()
-    }
-}
-
-fn noon() -> Timestamp {
-    "2026-11-26T12:00:00Z".parse().unwrap()
-}
 
 /// Calls after this many are never answered: a test must not run for ever where nobody waits.
 const MOST_CALLS: usize = 500;
@@ -275,10 +129,6 @@ impl Destination for Account {
     }
 }
 
-fn es() -> TargetId {
-    TargetId::new("x", "es")
-}
-
 /// A job that is translated, of a post with so many photos.
 fn job(number: i64, photos: usize) -> Job {
     let medium = |photo: usize| Media {
@@ -287,52 +137,22 @@ fn job(number: i64, photos: usize) -> Job {
         url: Some("https://example.com/a.jpg".into()),
         alt: None,
     };
-    let post = Post {
-        id: PostId(number.to_string()),
-        position: number.unsigned_abs(),
-        text: "Hello".into(),
-        language: None,
-        kind: PostKind::Original,
-        created_at: noon(),
-        media: (0..photos).map(medium).collect(),
-        versions: vec![],
-    };
-    let translation =
-        Translation { parts: vec![format!("Hola {number}")], engine: "test".into(), alts: vec![] };
-    Job {
-        id: JobId(number),
-        post: Arc::new(post),
-        target: es(),
-        state: JobState::Ready,
-        token: 1,
-        attempt: 0,
-        not_before: None,
-        translation: Some(translation),
-        publications: vec![],
-    }
+    let post = Post { media: (0..photos).map(medium).collect(), ..testing::post(number) };
+    Job { post: Arc::new(post), ..ready(number) }
 }
 
 /// A job whose translation is two messages.
 fn in_two_parts(number: i64) -> Job {
-    let parts = vec!["Hola".into(), "otra vez".into()];
-    let translation = Translation { parts, engine: "test".into(), alts: vec![] };
-    Job { translation: Some(translation), ..job(number, 0) }
+    Job { translation: Some(testing::translation(&["Hola", "otra vez"])), ..ready(number) }
 }
 
-/// A job of which a part was begun before, and nobody knows what became of it.
+/// A job of which a part was begun an hour ago, and nobody knows what became of it.
 fn unknown(number: i64) -> Job {
-    let begun = Publication {
-        part: 0,
-        text: format!("Hola {number}"),
-        intent_at: noon() - Duration::from_hours(1),
-        after: None,
-        remote_id: None,
-    };
-    Job { state: JobState::Unknown, publications: vec![begun], ..job(number, 0) }
+    testing::unknown(number, noon() - Duration::from_hours(1))
 }
 
 struct Town {
-    book: Arc<Book>,
+    ledger: Arc<MemoryLedger>,
     router: Addr<Router>,
     account: Rc<Account>,
     publisher: Addr<Shell<Publisher>>,
@@ -346,16 +166,11 @@ impl Town {
 
     /// One where a message takes so long at most to show.
     fn settling(settle: Duration, jobs: Vec<Job>, account: Account) -> Self {
-        let clock = Arc::new(Watch(account.begun));
-        let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
-        let book = Arc::new(Book { jobs: Mutex::new(jobs), clock: clock.clone() });
+        let clock = Arc::new(RuntimeClock::since(account.begun));
+        let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
-        // The breaker has a clock of its own.
-        let policy = BreakerPolicy { failures: u32::MAX, pause: backoff, trial: Duration::from_mins(1) };
-        let upstreams = Upstreams::new(policy, 4);
+        let upstreams = Upstreams::new(never_broken(backoff), 4);
         let pauses = Pauses::new([]);
-        let (sender, exits) = mpsc::unbounded_channel();
-        let exit_guard = |name: &str| ExitGuard::new(name, 1, HealthRegistry::default(), sender.clone());
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 100,
@@ -364,7 +179,7 @@ impl Town {
                 engines: vec!["test"],
                 patience: 3,
             },
-            ledger: book.clone(),
+            ledger: ledger.clone(),
             upstreams: upstreams.clone(),
             pauses: pauses.clone(),
             clock: clock.clone(),
@@ -394,17 +209,18 @@ impl Town {
             upstreams,
             pauses,
             router: link,
-            ledger: book.clone(),
+            ledger: ledger.clone(),
             backoff,
             clock,
             meter: Meter::default(),
         };
         let account = Rc::new(account);
         let destination = account.clone();
-        let publisher = Shell::new(exit_guard("publisher-es"), move |exit_guard| {
+        let (guard, exits) = exit_guard_of("publisher-es");
+        let publisher = Shell::new(guard, move |exit_guard| {
             Publisher::new(WorkerContext::new(exit_guard), parts, destination)
         });
-        Self { book, router, account, publisher: publisher.start(), exits }
+        Self { ledger, router, account, publisher: publisher.start(), exits }
     }
 
     /// Lets so much time pass.
@@ -561,9 +377,9 @@ async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
     for (what, jobs, account) in worlds {
         let town = Town::new(jobs, Account { begun: tokio::time::Instant::now(), ..account });
         town.pass(HOUR * 23).await;
-        assert_ne!(town.book.job(1).state, JobState::Published, "{what}");
+        assert_ne!(town.ledger.job(1).state, JobState::Published, "{what}");
         town.pass(HOUR * 2).await;
-        assert_eq!(town.book.job(1).state, JobState::Published, "{what}");
+        assert_eq!(town.ledger.job(1).state, JobState::Published, "{what}");
     }
 }
 
@@ -577,7 +393,7 @@ async fn nothing_is_published_before_it_is_known_whose_the_keys_are_and_it_is_as
     let names = town.account.names();
     assert_eq!(names[..4], ["verify"; 4]);
     assert_eq!(names[4..], ["publish"; 10]);
-    assert!(town.book.states().iter().all(|state| *state == JobState::Published));
+    assert!(town.ledger.states().iter().all(|state| *state == JobState::Published));
 }
 
 #[actix_rt::test]
@@ -599,10 +415,10 @@ async fn keys_of_another_account_block_it_and_are_verified_again_when_it_is_resu
         town.pass(HOUR).await;
         assert_eq!(town.account.names(), ["verify"]);
         assert_eq!(town.blocked().await.as_deref(), Some(anothers));
-        assert_eq!(town.book.job(1).state, state);
+        assert_eq!(town.ledger.job(1).state, state);
         town.resume().await;
         assert_eq!(town.blocked().await, None);
-        assert!(town.book.states().iter().all(|state| *state == JobState::Published));
+        assert!(town.ledger.states().iter().all(|state| *state == JobState::Published));
         assert_eq!(town.account.count("verify"), 2);
     }
 }
@@ -636,7 +452,7 @@ async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
         town.pass(HOUR).await;
         assert_eq!(town.account.names(), ["verify", call]);
         assert_eq!(town.blocked().await.as_deref(), Some("this account is locked"));
-        assert_eq!(town.book.states(), [state, JobState::Ready], "{call}");
+        assert_eq!(town.ledger.states(), [state, JobState::Ready], "{call}");
     }
 }
 
@@ -652,7 +468,7 @@ async fn a_token_is_believed_to_be_dead_after_three_refusals_and_not_before() {
         town.pass(HOUR).await;
         assert_eq!(town.blocked().await.is_some(), is_blocked);
         let state = if is_blocked { JobState::Ready } else { JobState::Published };
-        assert_eq!(town.book.job(1).state, state);
+        assert_eq!(town.ledger.job(1).state, state);
     }
 }
 
@@ -665,7 +481,7 @@ async fn a_message_that_is_found_is_not_sent_again_although_the_list_has_a_gap()
     let town = Town::new(vec![unknown(1)], account);
     town.pass(HOUR).await;
     assert_eq!(town.account.names(), ["verify", "recent"]);
-    assert_eq!(town.book.job(1).publications[0].remote_id, Some(PostId("77".into())));
+    assert_eq!(town.ledger.job(1).publications[0].remote_id, Some(PostId("77".into())));
 }
 
 #[actix_rt::test]
@@ -691,13 +507,13 @@ async fn a_part_of_a_thread_waits_for_no_part_that_stands_behind_it() {
     // The edit of its parent was recorded late.
     let town = Town::new(vec![answering(1, "2"), job(2, 0)], Account::default());
     town.pass(HOUR).await;
-    assert_eq!(town.book.states(), [JobState::Published; 2]);
+    assert_eq!(town.ledger.states(), [JobState::Published; 2]);
     assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply_to.is_none()));
 
     let held = Job { state: JobState::Failed, ..job(1, 0) };
     let town = Town::new(vec![held, answering(2, "1")], Account::default());
     town.pass(HOUR).await;
-    assert_eq!(town.book.states(), [JobState::Failed, JobState::Held]);
+    assert_eq!(town.ledger.states(), [JobState::Failed, JobState::Held]);
 }
 
 /// A job that a crash left a moment ago, after so many tries that took no time.
@@ -722,7 +538,7 @@ async fn a_message_has_its_time_to_show_however_many_crashes_came_before() {
         let town = Town::settling(settle, vec![crashed(attempt)], account);
         town.pass(HOUR).await;
         assert_eq!(town.account.count("publish"), 0, "after {attempt} crashes");
-        assert_eq!(town.book.states(), [JobState::Published], "after {attempt} crashes");
+        assert_eq!(town.ledger.states(), [JobState::Published], "after {attempt} crashes");
     }
 }
 
@@ -742,7 +558,7 @@ async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_ma
         };
         let town = Town::new(vec![Job { attempt, ..job(1, 0) }], account);
         town.pass(HOUR).await;
-        assert_eq!(town.book.states(), [JobState::Published], "after {attempt} crashes");
+        assert_eq!(town.ledger.states(), [JobState::Published], "after {attempt} crashes");
     }
 }
 
@@ -754,7 +570,7 @@ async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
     town.publisher.send(StopAsked::InOrder).await.unwrap();
     let exit = tokio::time::timeout(Duration::from_secs(30), town.exits.recv()).await;
     assert_eq!(exit.expect("it does not wait for the copy").unwrap().reason, ExitReason::Finished);
-    let job = town.book.job(1);
+    let job = town.ledger.job(1);
     assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 0));
     assert_eq!(town.account.count("publish"), 0);
 }

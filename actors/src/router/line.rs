@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use mynah_domain::{Job, JobEvent, JobId, JobState, Post, TargetId, Translation, ports::ledger::Advanced};
 
 use super::{Drained, JobReport};
+use crate::supervision::actor_of;
 
 /// A job's place in its line: the source's order, then the ledger's.
 type Place = (u64, JobId);
@@ -593,7 +594,7 @@ impl Window {
         let mut hands = BTreeMap::new();
         for entry in self.lines.values().flat_map(|line| line.jobs.values()) {
             if let Stage::Translating(holder) | Stage::Publishing(holder) = &entry.stage {
-                let name = holder.rsplit_once('#').map_or(&**holder, |(name, _)| name);
+                let name = actor_of(holder);
                 *hands.entry(name.to_owned()).or_default() += 1;
             }
         }

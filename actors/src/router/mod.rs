@@ -4,17 +4,17 @@
 //!
 //! The ledger is the truth and the memory a window on it: a router that dies is built anew from the ledger.
 
+mod activity;
 mod decide;
 mod inspect;
-mod lanes;
 mod line;
 mod pending;
 #[cfg(test)]
 mod tests;
 
+pub use activity::AskActivity;
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};
-pub use lanes::{AskLanes, Lanes};
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,11 +24,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use activity::Completed;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture,
     WrapFuture,
 };
-use lanes::Moves;
 use line::{Moved, Now, Picked, Window};
 use log::{debug, error, info, warn};
 use mynah_domain::{
@@ -114,7 +114,7 @@ impl Router {
             parts,
             heartbeat: exit_guard.heartbeat(),
             window: RefCell::new(window),
-            moves: RefCell::default(),
+            completed: RefCell::default(),
             pending: PendingPublishers::default(),
             work: Notify::new(),
             ready: Notify::new(),
@@ -175,8 +175,8 @@ struct RouterState {
     parts: RouterParts,
     heartbeat: Heartbeat,
     window: RefCell<Window>,
-    /// For the watch over standstills.
-    moves: RefCell<Moves>,
+    /// For the watch over stalls.
+    completed: RefCell<Completed>,
     pending: PendingPublishers,
     /// Something may be translated.
     work: Notify,
@@ -807,7 +807,7 @@ impl JobReport {
     }
 
     /// Whether a translator had it in hand.
-    fn is_a_translators(&self) -> bool {
+    fn is_of_translation(&self) -> bool {
         !self.lease.is_empty()
     }
 }
@@ -851,7 +851,7 @@ impl Handler<ReportJobs> for Router {
     fn handle(&mut self, ReportJobs(reports): ReportJobs, _: &mut Self::Context) -> Self::Result {
         failpoint::reach("router.handler");
         let state = self.state.clone();
-        state.moves.borrow_mut().count(&reports);
+        state.completed.borrow_mut().count(&reports);
         Box::pin(answer(async move { state.report(reports).await }).into_actor(self))
     }
 }
@@ -946,6 +946,6 @@ impl Handler<StopAsked> for Router {
     type Result = ();
 
     fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
-        self.end(asked.end(), ctx);
+        self.end(asked.exit_reason(), ctx);
     }
 }

@@ -1,0 +1,72 @@
+//! What could make progress now, stage by stage, for the supervisor's watch over stalls: translation for all targets
+//! together, publication for each. What waits for a pause, a block, a moment to come or an upstream that is down is
+//! explained, and not listed.
+
+use std::collections::BTreeMap;
+
+use actix::{Handler, Message};
+use mynah_domain::TargetId;
+
+use super::{JobReport, Router, RouterState};
+use crate::supervision::{StageActivity, handles_tracked};
+
+/// Asks for the stages with jobs that nothing explains the waiting of: one for translation, and one for each target.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Vec<StageActivity>")]
+pub struct AskActivity;
+
+/// How many jobs workers have reported on.
+#[derive(Debug, Default)]
+pub(super) struct Completed {
+    translation: u64,
+    publication: BTreeMap<TargetId, u64>,
+}
+
+impl Completed {
+    /// Workers reported on jobs.
+    pub(super) fn count(&mut self, reports: &[JobReport]) {
+        for report in reports {
+            if report.is_of_translation() {
+                self.translation += 1;
+            } else if let Some(completed) = self.publication.get_mut(&report.target) {
+                *completed += 1;
+            } else {
+                self.publication.insert(report.target.clone(), 1);
+            }
+        }
+    }
+}
+
+impl RouterState {
+    fn activity(&self) -> Vec<StageActivity> {
+        let (window, completed, upstreams) =
+            (self.window.borrow(), self.completed.borrow(), &self.parts.upstreams);
+        let mut stages = Vec::new();
+        if !self.parts.settings.engines.iter().all(|engine| upstreams.is_down(engine)) {
+            let (runnable, holders) = window.to_translate();
+            let completed = completed.translation;
+            stages.push(StageActivity { stage: "translation".into(), completed, runnable, holders });
+        }
+        for target in &self.parts.settings.targets {
+            if self.is_paused(target) || upstreams.is_down(target.network()) {
+                continue;
+            }
+            let (runnable, holders) = window.to_publish(target, self.pending.has(target));
+            let completed = completed.publication.get(target).copied().unwrap_or_default();
+            let stage = format!("publication on {target}");
+            stages.push(StageActivity { stage, completed, runnable, holders });
+        }
+        stages.retain(|stage| stage.runnable > 0);
+        stages
+    }
+}
+
+handles_tracked!(Router: AskActivity);
+
+impl Handler<AskActivity> for Router {
+    type Result = Vec<StageActivity>;
+
+    fn handle(&mut self, _: AskActivity, _: &mut Self::Context) -> Self::Result {
+        self.state.activity()
+    }
+}
