@@ -2,40 +2,15 @@
 //! together, publication for each. What waits for a pause, a block, a moment to come or an upstream that is down is
 //! explained, and not listed.
 
-use std::collections::BTreeMap;
-
 use actix::{Handler, Message};
-use mynah_domain::TargetId;
 
-use super::{JobReport, Router, RouterState};
+use super::{actor::Router, state::RouterState};
 use crate::supervision::{StageActivity, handles_tracked};
 
 /// Asks for the stages with jobs that nothing explains the waiting of: one for translation, and one for each target.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<StageActivity>")]
 pub struct AskActivity;
-
-/// How many jobs workers have reported on.
-#[derive(Debug, Default)]
-pub(super) struct Completed {
-    translation: u64,
-    publication: BTreeMap<TargetId, u64>,
-}
-
-impl Completed {
-    /// Workers reported on jobs.
-    pub(super) fn count(&mut self, reports: &[JobReport]) {
-        for report in reports {
-            if report.is_of_translation() {
-                self.translation += 1;
-            } else if let Some(completed) = self.publication.get_mut(&report.target) {
-                *completed += 1;
-            } else {
-                self.publication.insert(report.target.clone(), 1);
-            }
-        }
-    }
-}
 
 impl RouterState {
     fn activity(&self) -> Vec<StageActivity> {
@@ -52,7 +27,7 @@ impl RouterState {
                 continue;
             }
             let (runnable, holders) = window.to_publish(target, self.pending.has(target));
-            let completed = completed.publication.get(target).copied().unwrap_or_default();
+            let completed = completed.on(target);
             let stage = format!("publication on {target}");
             stages.push(StageActivity { stage, completed, runnable, holders });
         }

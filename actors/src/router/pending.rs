@@ -1,6 +1,6 @@
-//! Publishers that wait for the next job of their target. One that is translated while its publisher waits is begun in the
-//! transaction that records the translation: a post that comes alone, which is when somebody looks, waits for the disk once
-//! less.
+//! Publishers that wait for the next job of their target. A job that is translated while its publisher waits is begun in
+//! the transaction that records the translation: a post that comes alone, which is when somebody looks, waits for the disk
+//! once less.
 
 use std::{
     cell::RefCell,
@@ -9,7 +9,10 @@ use std::{
 
 use mynah_domain::{Job, JobEvent, JobId, TargetId, Translation};
 
-use super::{JobReport, PullPublications, line::Window};
+use super::{
+    messages::{JobReport, PullPublications},
+    window::Window,
+};
 use crate::supervision::shell::WorkerRef;
 
 /// The publishers that wait, the newest of each target.
@@ -23,8 +26,8 @@ struct PendingPull {
     begun: Vec<Job>,
 }
 
-/// A publisher that waits, until this is dropped. One that ended may be here for a while beside the next of its account, and
-/// has no part in what is begun for that.
+/// A publisher that waits, until this is dropped. A publisher that ended may be here for a while beside its successor, and
+/// receives nothing that is begun for that.
 pub(super) struct PendingGuard<'a> {
     pending: &'a PendingPublishers,
     pull: &'a PullPublications,
@@ -34,7 +37,7 @@ pub(super) struct PendingGuard<'a> {
 #[derive(Default)]
 pub(super) struct BegunAtOnce(BTreeMap<TargetId, Batch>);
 
-/// Jobs in order, and the publisher that is to say them.
+/// Jobs in order, and the publisher that is to publish them.
 pub(super) struct Batch {
     pub(super) worker: WorkerRef,
     pub(super) jobs: Vec<JobId>,
@@ -54,7 +57,7 @@ impl PendingPublishers {
         self.0.borrow().contains_key(target)
     }
 
-    /// What of the jobs in these reports could be begun with them, as nothing keeps it from being said next.
+    /// Which of the jobs in these reports can be begun with them, as nothing keeps them from being published next.
     pub(super) fn at_once(
         &self,
         reports: &[JobReport],
@@ -66,7 +69,7 @@ impl PendingPublishers {
             let translated: HashMap<JobId, &Translation> = reports
                 .iter()
                 .filter(|report| report.target == *target)
-                .filter_map(|report| Some((report.job, translation(report)?)))
+                .filter_map(|report| Some((report.at.job, translation(report)?)))
                 .collect();
             let jobs = window.next_to_publish(target, &translated, wait.room);
             if !jobs.is_empty() && wait.worker.is_valid() && !is_paused(target) {
@@ -76,7 +79,7 @@ impl PendingPublishers {
         at_once
     }
 
-    /// Hands what was begun to the publisher that it was begun for; answers it where that one does not wait any more.
+    /// Hands what was begun to the publisher that it was begun for; gives it back where that does not wait any more.
     pub(super) fn hand(&self, target: &TargetId, worker: &WorkerRef, begun: Vec<Job>) -> Vec<Job> {
         match self.0.borrow_mut().get_mut(target) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
@@ -111,7 +114,7 @@ impl Drop for PendingGuard<'_> {
 impl BegunAtOnce {
     /// Whether a reported job is to be begun.
     pub(super) fn begins(&self, report: &JobReport) -> bool {
-        self.0.get(&report.target).is_some_and(|row| row.jobs.contains(&report.job))
+        self.0.get(&report.target).is_some_and(|batch| batch.jobs.contains(&report.at.job))
     }
 
     /// The events by which a reported job is begun, where it is to be.
@@ -124,8 +127,8 @@ impl BegunAtOnce {
         }
     }
 
-    /// The rows, by target.
-    pub(super) fn rows(self) -> impl Iterator<Item = (TargetId, Batch)> {
+    /// What is begun, by target.
+    pub(super) fn batches(self) -> impl Iterator<Item = (TargetId, Batch)> {
         self.0.into_iter()
     }
 }

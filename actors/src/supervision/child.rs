@@ -10,7 +10,6 @@ use super::{
     Exit, ExitGuard, HealthRegistry, RestartPolicy,
     restart::{RestartHistory, Verdict},
     shell::StopAsked,
-    watchdog::Observation,
 };
 
 /// Asks an actor to end, in order or at once.
@@ -104,6 +103,17 @@ impl Child {
             stopper(StopAsked::AtOnce(reason));
         }
     }
+}
+
+/// What the watchdog saw of one incarnation.
+#[derive(Debug, Default)]
+pub(super) struct Observation {
+    /// When it last showed progress.
+    pub(super) last_progress: Option<Instant>,
+    /// How many checks ago.
+    pub(super) checks: u32,
+    /// It was told to end.
+    pub(super) aborted: bool,
 }
 
 /// All of them, by name.

@@ -2,26 +2,18 @@
 //! ended in the middle of its work, and its successor takes that up. One that cannot be ended blocks its thread, and only a
 //! restart of the process helps.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::error;
 
-use super::{HealthRegistry, child::Children};
+use super::{
+    HealthRegistry,
+    child::{Children, Observation},
+};
 
 /// How many checks fall within the patience. Checks are counted, and not time, so that a process which was itself suspended
 /// takes nobody for hung.
 pub(super) const CHECKS: u32 = 5;
-
-/// What the watchdog saw of one incarnation.
-#[derive(Debug, Default)]
-pub(super) struct Observation {
-    /// When it last showed progress.
-    last_progress: Option<Instant>,
-    /// How many checks ago.
-    checks: u32,
-    /// It was told to end.
-    aborted: bool,
-}
 
 /// Ends those that hang; answers why the service cannot continue where one could not be ended.
 pub(super) fn end_hung(

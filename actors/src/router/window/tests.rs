@@ -2,7 +2,13 @@
 
 use mynah_domain::{Hold, PostId, PostKind, job::HoldKind};
 
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use mynah_domain::{JobEvent, JobId, JobState, Post, Translation, ports::ledger::Advanced};
+
 use super::*;
+use crate::router::messages::{Drained, JobReport};
 
 fn target(name: &str) -> TargetId {
     TargetId::new("x", name)
@@ -101,9 +107,10 @@ fn only_what_is_next_in_its_line_can_be_begun_with_its_translation() {
         alts: vec![],
     };
     let (short, long) = (one(&["Hola"]), one(&["Hola,", "mundo"]));
-    let next = |window: &Window, said: &[(usize, &Translation)], max| {
-        let said = said.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
-        window.next_to_publish(&target("es"), &said, max)
+    let next = |window: &Window, translated: &[(usize, &Translation)], max| {
+        let translated =
+            translated.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
+        window.next_to_publish(&target("es"), &translated, max)
     };
     assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first is not translated");
     assert_eq!(next(&window, &[(1, &short), (0, &short)], 9), [picked[0].id, picked[1].id]);
@@ -146,7 +153,7 @@ fn what_a_dead_worker_had_in_hand_is_known_and_then_goes_alone() {
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A window whose first job sleeps for ten seconds, and the ones behind it are ready.
-fn with_a_sleeper(ready: usize) -> Window {
+fn with_a_delayed_one(ready: usize) -> Window {
     let positions: Vec<u64> = (1..=1 + ready as u64).collect();
     let mut window = window(&[("es", &positions)]);
     let picked = window.pick_for_translation(&"t#1".into(), 10);
@@ -160,8 +167,8 @@ fn with_a_sleeper(ready: usize) -> Window {
 }
 
 #[test]
-fn a_sleeper_wakes_when_its_moment_comes() {
-    let mut window = with_a_sleeper(0);
+fn a_delayed_job_wakes_when_its_moment_comes() {
+    let mut window = with_a_delayed_one(0);
     assert_eq!(window.wake(later(9 * SECOND)), Wake::In(SECOND));
     assert!(window.pick_for_translation(&"t#1".into(), 1).is_empty());
     assert_eq!(window.wake(later(10 * SECOND)), Wake::Now);
@@ -170,23 +177,23 @@ fn a_sleeper_wakes_when_its_moment_comes() {
 }
 
 #[test]
-fn a_clock_that_is_set_keeps_nobody_asleep() {
-    let mut window = with_a_sleeper(0);
+fn a_clock_that_is_set_delays_nothing_any_longer() {
+    let mut window = with_a_delayed_one(0);
     let mut set_back = later(9 * SECOND);
     set_back.wall -= 3600 * SECOND;
     assert_eq!(window.wake(set_back), Wake::In(SECOND));
     set_back.steady += SECOND;
     assert_eq!(window.wake(set_back), Wake::Now);
-    let mut window = with_a_sleeper(0);
+    let mut window = with_a_delayed_one(0);
     let mut set_forward = later(SECOND);
     set_forward.wall += 3600 * SECOND;
     assert_eq!(window.wake(set_forward), Wake::Now);
 }
 
 #[test]
-fn one_that_keeps_others_waiting_is_overdue_after_patience() {
+fn a_job_that_blocks_others_is_overdue_after_patience() {
     let up = |_: &Job| false;
-    let mut window = with_a_sleeper(1);
+    let mut window = with_a_delayed_one(1);
     let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, up);
     let (none, next) = overdue(&mut window, SECOND);
     assert!(none.is_empty());
@@ -203,20 +210,20 @@ fn one_that_keeps_others_waiting_is_overdue_after_patience() {
 }
 
 #[test]
-fn one_that_keeps_nobody_waiting_is_never_overdue_nor_while_its_upstream_is_down() {
-    let mut alone = with_a_sleeper(0);
+fn a_job_that_blocks_nothing_is_never_overdue_nor_while_its_upstream_is_down() {
+    let mut alone = with_a_delayed_one(0);
     assert_eq!(alone.overdue(later(SECOND), Duration::ZERO, |_| false).1, None);
-    let mut window = with_a_sleeper(1);
+    let mut window = with_a_delayed_one(1);
     assert_eq!(window.overdue(later(SECOND), 5 * SECOND, |_| false).1, Some(5 * SECOND));
     assert_eq!(window.overdue(later(9 * SECOND), 5 * SECOND, |_| true).1, None);
     let (none, next) = window.overdue(later(9 * SECOND), 5 * SECOND, |_| false);
-    assert!(none.is_empty(), "it counts anew");
+    assert!(none.is_empty(), "it counts again");
     assert_eq!(next, Some(5 * SECOND));
 }
 
 #[test]
 fn time_in_which_a_limit_holds_the_head_does_not_count_against_it() {
-    let mut window = with_a_sleeper(1);
+    let mut window = with_a_delayed_one(1);
     let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, |_| false);
     assert_eq!(overdue(&mut window, SECOND).1, Some(60 * SECOND));
     window.wake(later(30 * SECOND));
@@ -267,7 +274,7 @@ fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
 }
 
 #[test]
-fn a_target_that_was_mended_goes_on_with_what_it_had() {
+fn a_target_that_was_fixed_continues_with_what_it_had() {
     let mut window = window(&[("es", &[1, 2])]);
     window.block(&target("es"), "its token was revoked".into());
     assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
@@ -297,7 +304,7 @@ fn a_paused_target_keeps_no_run_from_ending_once_all_is_translated() {
 }
 
 #[test]
-fn a_line_that_is_loaded_anew_has_no_gap_and_keeps_its_order() {
+fn a_line_that_is_loaded_again_has_no_gap_and_keeps_its_order() {
     let mut window = window(&[("es", &[1, 2, 3])]);
     for job in window.pick_for_translation(&"t#1".into(), 3) {
         report(&mut window, &job, translated(), JobState::Ready);
@@ -346,7 +353,7 @@ fn memory_holds_no_more_than_its_bound() {
 }
 
 #[test]
-fn those_that_need_no_look_are_said_in_a_row_and_one_that_does_goes_alone() {
+fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
     let mut window = Window::new(&[target("es")]);
     assert!(window.wants(&target("es"), 100).is_some());
     let ready = |position: u64, parts: usize| {
