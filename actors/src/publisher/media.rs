@@ -10,8 +10,8 @@ use mynah_domain::{
 };
 
 use super::{
-    Halt, Publisher,
-    failure::{held, kind_of_denial, not_sent},
+    Publisher,
+    failure::{Halt, held, kind_of_denial, not_sent},
 };
 use crate::supervision::shell::Stop;
 
@@ -38,7 +38,7 @@ impl Publisher {
                 }
                 Err(CopyError::Denied(denied)) => return Err(self.denied(job, &denied, not_sent)),
                 Err(CopyError::Unavailable(why)) if job.attempt < COPIES => {
-                    let not_before = Some(self.in_a(self.pause(job, None)));
+                    let not_before = Some(self.in_a(self.pause_for(job, None)));
                     return Err(Halt::Event(not_sent(format!("{name}: {why}"), not_before)));
                 }
                 Err(CopyError::Unavailable(why) | CopyError::Missing(why)) => why,

@@ -1,14 +1,16 @@
 //! A publisher with its router, an account that answers as it is told to, and a clock that stands still while there is
 //! anything to do: an hour of waiting takes no time, and every call has its moment.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr};
+use async_trait::async_trait;
 use mynah_domain::{
-    Media, MediaMissing, MediaPolicy, Post, PostKind, Style, TooLong,
+    Job, JobState, Media, MediaMissing, MediaPolicy, Post, PostId, PostKind, Style, Target, TooLong,
+    backoff::Backoff,
     filters::Filters,
     job::Publication,
-    ports::{Copied, CopyError, Denied, MediaId, Recent, Shown, Since},
+    ports::{Copied, CopyError, Denied, Draft, MediaId, PublishError, Recent, Shown, Since},
     text::Masking,
 };
 use tokio::sync::{Notify, mpsc};
@@ -16,13 +18,16 @@ use tokio::sync::{Notify, mpsc};
 use super::*;
 use crate::{
     events::Feed,
-    router::{Blocked, RouterParts, RouterSettings, Unblock},
+    pauses::Pauses,
+    router::{Blocked, Router, RouterParts, RouterSettings, Unblock},
+    stats::Meter,
     supervision::{
-        Shell,
+        ActorRef, Shell,
         exit::{Exit, ExitReason},
         shell::StopAsked,
     },
     testing::{self, MemoryLedger, RuntimeClock, es, exit_guard, exit_guard_of, never_broken, noon, ready},
+    upstreams::Upstreams,
 };
 
 /// Calls after this many are never answered: a test must not run for ever where nobody waits.

@@ -13,9 +13,9 @@ use mynah_domain::{
 };
 
 use super::{
+    intent::Assigned,
     messages::{
-        Assignment, Block, Depth, Depths, Drain, Drained, PullPublications, PullTranslations, Reclaim,
-        Record, ReportJobs,
+        Block, Depth, Depths, Drain, Drained, PullPublications, PullTranslations, Reclaim, Record, ReportJobs,
     },
     state::{RouterParts, RouterState},
 };
@@ -105,7 +105,7 @@ impl Handler<PullTranslations> for Router {
 }
 
 impl Handler<PullPublications> for Router {
-    type Result = ResponseActFuture<Self, Result<Assignment, LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<Vec<Assigned>, LedgerError>>;
 
     fn handle(&mut self, pull: PullPublications, _: &mut Self::Context) -> Self::Result {
         self.answer(|state| async move { state.lease_for_publication(&pull).await })

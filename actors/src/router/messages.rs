@@ -15,7 +15,7 @@ use mynah_domain::{
     },
 };
 
-use super::window::LinePosition;
+use super::{intent::Assigned, window::LinePosition};
 use crate::supervision::shell::WorkerRef;
 
 /// Writes a page and takes up its jobs.
@@ -39,9 +39,9 @@ pub struct PullTranslations {
 }
 
 /// A publisher is free; answered as soon as the next job in order is ready, with those that may be published right behind
-/// it.
+/// it. Several jobs are all begun, and one that is not begun comes alone. None where the publisher has ended.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Assignment, LedgerError>")]
+#[rtype(result = "Result<Vec<Assigned>, LedgerError>")]
 pub struct PullPublications {
     /// The publisher.
     pub worker: WorkerRef,
@@ -50,17 +50,6 @@ pub struct PullPublications {
     /// How many jobs of one message each it publishes at once: their intents are written with their leases. Where there is
     /// no room for any, the next job is handed out with nothing begun.
     pub room: usize,
-}
-
-/// What a publisher is to publish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Assignment {
-    /// Jobs of one message each, in order, whose intents are on record: each is to be sent, or its part reported as absent.
-    Begun(Vec<Job>),
-    /// One job, of which nothing new was begun.
-    Alone(Box<Job>),
-    /// Nothing, as nobody asks any more.
-    Nothing,
 }
 
 /// What became of a leased job.
@@ -111,21 +100,9 @@ pub(super) fn lease_of(job: &Job) -> Vec<JobEvent> {
     released.into_iter().chain([lease]).collect()
 }
 
-/// The events by which a publisher's lease is taken back with which nothing was done.
-pub(super) fn untouched(begun: bool) -> Vec<JobEvent> {
-    let absent = begun.then_some(JobEvent::PartAbsent { part: 0 });
-    absent.into_iter().chain([JobEvent::Untouched]).collect()
-}
-
 /// The event by which a publisher's lease is taken back of a job that it was to look up.
 pub(super) fn never_looked_up() -> JobEvent {
     JobEvent::OutcomeLost { reason: "its publisher ended before it looked".into(), not_before: None }
-}
-
-/// The message that a job of one message publishes.
-pub(crate) fn first_part(job: &Job) -> &str {
-    let parts = job.translation.as_ref().map(|translation| &translation.parts);
-    parts.and_then(|parts| parts.first()).map_or("", String::as_str)
 }
 
 /// Reports what became of leased jobs.

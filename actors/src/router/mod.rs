@@ -5,6 +5,7 @@
 //! The ledger is the truth and the memory a window on it: a router that dies is rebuilt from the ledger.
 //!
 //! - [`messages`]: what others ask of the router.
+//! - [`intent`]: what is on record before a message is sent.
 //! - [`actor`]: the actor, which answers each message by a future of its own.
 //! - [`state`]: what these futures share, and who wakes whom.
 //! - [`load`], [`translation`], [`publication`], [`report`], [`timer`]: what the router does, by concern.
@@ -17,6 +18,7 @@ mod actor;
 mod completed;
 mod decide;
 mod inspect;
+mod intent;
 mod load;
 mod messages;
 mod pending;
@@ -33,10 +35,10 @@ pub use activity::AskActivity;
 pub use actor::Router;
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};
-pub(crate) use messages::first_part;
+pub use intent::{Assigned, Intent};
 pub use messages::{
-    Assignment, Block, Depth, Depths, Drain, Drained, JobReport, PullPublications, PullTranslations, Reclaim,
-    Record, ReportJobs,
+    Block, Depth, Depths, Drain, Drained, JobReport, PullPublications, PullTranslations, Reclaim, Record,
+    ReportJobs,
 };
 pub use state::{RouterParts, RouterSettings};
 

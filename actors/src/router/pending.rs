@@ -7,9 +7,10 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use mynah_domain::{Job, JobEvent, JobId, TargetId, Translation};
+use mynah_domain::{JobEvent, JobId, TargetId, Translation};
 
 use super::{
+    intent::{Assigned, Intent},
     messages::{JobReport, PullPublications},
     window::Window,
 };
@@ -23,7 +24,7 @@ struct PendingPull {
     worker: WorkerRef,
     room: usize,
     /// What was begun for it.
-    begun: Vec<Job>,
+    begun: Vec<Assigned>,
 }
 
 /// A publisher that waits, until this is dropped. A publisher that ended may be here for a while beside its successor, and
@@ -40,7 +41,7 @@ pub(super) struct BegunAtOnce(BTreeMap<TargetId, Batch>);
 /// Jobs in order, and the publisher that is to publish them.
 pub(super) struct Batch {
     pub(super) worker: WorkerRef,
-    pub(super) jobs: Vec<JobId>,
+    pub(super) intents: Vec<(JobId, Intent)>,
 }
 
 impl PendingPublishers {
@@ -71,16 +72,18 @@ impl PendingPublishers {
                 .filter(|report| report.target == *target)
                 .filter_map(|report| Some((report.at.job, translation(report)?)))
                 .collect();
-            let jobs = window.next_to_publish(target, &translated, wait.room);
-            if !jobs.is_empty() && wait.worker.is_valid() && !is_paused(target) {
-                at_once.0.insert(target.clone(), Batch { worker: wait.worker.clone(), jobs });
+            let next = window.next_to_publish(target, &translated, wait.room).into_iter();
+            let intents: Vec<(JobId, Intent)> =
+                next.filter_map(|job| Some((job, Intent::of_only_part(translated.get(&job)?)?))).collect();
+            if !intents.is_empty() && wait.worker.is_valid() && !is_paused(target) {
+                at_once.0.insert(target.clone(), Batch { worker: wait.worker.clone(), intents });
             }
         }
         at_once
     }
 
     /// Hands what was begun to the publisher that it was begun for; gives it back where that does not wait any more.
-    pub(super) fn hand(&self, target: &TargetId, worker: &WorkerRef, begun: Vec<Job>) -> Vec<Job> {
+    pub(super) fn hand(&self, target: &TargetId, worker: &WorkerRef, begun: Vec<Assigned>) -> Vec<Assigned> {
         match self.0.borrow_mut().get_mut(target) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
                 // Added to what is there: a report that came twice and was refused the second time has nothing in it.
@@ -94,11 +97,11 @@ impl PendingPublishers {
 
 impl PendingGuard<'_> {
     /// Takes what was begun for it, and waits no more.
-    pub(super) fn leave(self) -> Vec<Job> {
+    pub(super) fn leave(self) -> Vec<Assigned> {
         self.take().unwrap_or_default()
     }
 
-    fn take(&self) -> Option<Vec<Job>> {
+    fn take(&self) -> Option<Vec<Assigned>> {
         let mut pending = self.pending.0.borrow_mut();
         let is_its_own = pending.get(&self.pull.target)?.worker.holder == self.pull.worker.holder;
         if is_its_own { pending.remove(&self.pull.target).map(|wait| wait.begun) } else { None }
@@ -112,19 +115,20 @@ impl Drop for PendingGuard<'_> {
 }
 
 impl BegunAtOnce {
+    fn intent(&self, report: &JobReport) -> Option<&Intent> {
+        let batch = self.0.get(&report.target)?;
+        batch.intents.iter().find(|(job, _)| *job == report.at.job).map(|(_, intent)| intent)
+    }
+
     /// Whether a reported job is to be begun.
     pub(super) fn begins(&self, report: &JobReport) -> bool {
-        self.0.get(&report.target).is_some_and(|batch| batch.jobs.contains(&report.at.job))
+        self.intent(report).is_some()
     }
 
     /// The events by which a reported job is begun, where it is to be.
-    pub(super) fn events_of(&self, report: &JobReport) -> Vec<JobEvent> {
-        match translation(report).and_then(|translation| translation.parts.first()) {
-            Some(text) if self.begins(report) => {
-                vec![JobEvent::LeasedForPublication, JobEvent::PartBegun { part: 0, text: text.clone() }]
-            }
-            _ => Vec::new(),
-        }
+    pub(super) fn events_of(&self, report: &JobReport) -> impl Iterator<Item = JobEvent> {
+        let intent = self.intent(report).map(Intent::event);
+        intent.into_iter().flat_map(|begun| [JobEvent::LeasedForPublication, begun])
     }
 
     /// What is begun, by target.

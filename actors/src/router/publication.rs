@@ -3,7 +3,7 @@
 
 use log::warn;
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState,
+    Job, JobId, JobState,
     ports::{
         LedgerError,
         ledger::{Change, ChangeError},
@@ -11,7 +11,8 @@ use mynah_domain::{
 };
 
 use super::{
-    messages::{Assignment, JobReport, PullPublications, first_part, lease_of, never_looked_up, untouched},
+    intent::{Assigned, Intent},
+    messages::{JobReport, PullPublications, lease_of, never_looked_up},
     state::RouterState,
     window::{LinePosition, Picked},
 };
@@ -22,7 +23,7 @@ impl RouterState {
     pub(super) async fn lease_for_publication(
         &self,
         pull: &PullPublications,
-    ) -> Result<Assignment, LedgerError> {
+    ) -> Result<Vec<Assigned>, LedgerError> {
         let PullPublications { worker, target, room } = pull;
         let _asking = self.asking();
         self.opened().await;
@@ -33,7 +34,7 @@ impl RouterState {
             } else {
                 self.window.borrow_mut().pick_for_publication(&worker.holder, target, (*room).max(1))
             };
-            let (jobs, touched, begin) = match picked {
+            let (jobs, touched) = match picked {
                 Picked::Nothing => {
                     let waiting = self.pending.enter(pull);
                     ready.await;
@@ -41,43 +42,49 @@ impl RouterState {
                     if begun.is_empty() {
                         continue;
                     }
-                    return Ok(Assignment::Begun(begun));
+                    return Ok(begun);
                 }
-                Picked::Alone { job, touched } => (vec![job], touched, false),
-                Picked::Batch(jobs) => (jobs, false, *room > 0),
+                Picked::Alone { job, touched } => (vec![Assigned { job, begun: None }], touched),
+                Picked::Batch(jobs) => (jobs.into_iter().map(|job| begin(job, *room > 0)).collect(), false),
             };
-            let wanted: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-            let mut leased = self.lease(jobs, begin).await?;
+            let wanted: Vec<JobId> = jobs.iter().map(|assigned| assigned.job.id).collect();
+            let mut leased = self.lease(jobs).await?;
             // Behind one that was refused, order lets nobody pass.
-            let in_order = leased.iter().zip(&wanted).take_while(|(job, wanted)| job.id == **wanted).count();
-            self.take_back(leased.split_off(in_order), begin).await?;
+            let is_wanted = |(assigned, wanted): &(&Assigned, &JobId)| assigned.job.id == **wanted;
+            let in_order = leased.iter().zip(&wanted).take_while(is_wanted).count();
+            self.take_back(leased.split_off(in_order)).await?;
             if !worker.is_valid() {
-                self.take_back(leased, begin).await?;
+                self.take_back(leased).await?;
                 break;
             }
-            if begin && !leased.is_empty() {
-                return Ok(Assignment::Begun(leased));
-            }
-            if let Some(mut job) = leased.pop() {
-                if touched {
+            if touched {
+                for Assigned { job, .. } in &mut leased {
                     job.publications = self.parts.ledger.publications(job.id).await?;
                 }
-                return Ok(Assignment::Alone(Box::new(job)));
+            }
+            if !leased.is_empty() {
+                return Ok(leased);
             }
         }
-        Ok(Assignment::Nothing)
+        Ok(Vec::new())
     }
 
     /// Takes back jobs that were leased and that nobody has in hand. A publisher may end while its lease is being written:
     /// what is reclaimed at that moment is reclaimed under the token of before, and would stay leased to a dead publisher.
     /// Where a part was begun before this lease, its outcome is as unknown as it was.
-    async fn take_back(&self, leased: Vec<Job>, begun: bool) -> Result<(), LedgerError> {
+    async fn take_back(&self, leased: Vec<Assigned>) -> Result<(), LedgerError> {
         let mut reports = Vec::with_capacity(leased.len());
-        for job in leased {
-            let is_unknown = !begun
-                && self.parts.ledger.publications(job.id).await?.iter().any(|part| part.remote_id.is_none());
-            let events = if is_unknown { vec![never_looked_up()] } else { untouched(begun) };
-            reports.push(JobReport::new(&job, events));
+        for assigned in leased {
+            let is_unknown = assigned.begun.is_none()
+                && self
+                    .parts
+                    .ledger
+                    .publications(assigned.job.id)
+                    .await?
+                    .iter()
+                    .any(|part| part.remote_id.is_none());
+            let events = if is_unknown { vec![never_looked_up()] } else { assigned.untouched() };
+            reports.push(JobReport::new(&assigned.job, events));
         }
         if reports.is_empty() {
             return Ok(());
@@ -85,17 +92,14 @@ impl RouterState {
         self.report(reports).await
     }
 
-    /// Writes the leases of jobs that were picked for a publisher, with the intents to publish them where they are to
-    /// `begin`; answers those that were granted, with their new tokens.
-    async fn lease(&self, jobs: Vec<Job>, begin: bool) -> Result<Vec<Job>, LedgerError> {
+    /// Writes the leases of jobs that were picked for a publisher, and the intents of those that are begun; answers those
+    /// that were granted, with their new tokens.
+    async fn lease(&self, picked: Vec<Assigned>) -> Result<Vec<Assigned>, LedgerError> {
         let work = self.heartbeat.at_work();
-        let changes = jobs
+        let changes = picked
             .iter()
-            .map(|job| {
-                let mut events = lease_of(job);
-                if begin {
-                    events.push(JobEvent::PartBegun { part: 0, text: first_part(job).to_owned() });
-                }
+            .map(|Assigned { job, begun }| {
+                let events = lease_of(job).into_iter().chain(begun.as_ref().map(Intent::event)).collect();
                 Change { job: job.id, token: job.token, events }
             })
             .collect();
@@ -103,27 +107,28 @@ impl RouterState {
             Ok(answers) => answers,
             Err(error) => {
                 let mut window = self.window.borrow_mut();
-                for job in &jobs {
-                    window.unpick(job);
+                for assigned in &picked {
+                    window.unpick(&assigned.job);
                 }
                 return Err(error);
             }
         };
-        let mut leased = Vec::with_capacity(jobs.len());
+        let mut leased = Vec::with_capacity(picked.len());
         let mut refused = false;
         let mut orphans = Vec::new();
-        for (mut job, answer) in jobs.into_iter().zip(answers) {
+        for (mut assigned, answer) in picked.into_iter().zip(answers) {
+            let job = &mut assigned.job;
             match answer {
                 Ok(advanced) => {
                     job.state = advanced.state;
                     job.token = advanced.token;
                     job.attempt = advanced.attempt;
-                    self.window.borrow_mut().leased(&job);
-                    leased.push(job);
+                    self.window.borrow_mut().leased(job);
+                    leased.push(assigned);
                 }
                 Err(why) => {
                     warn!(job = job.id.0, reason:% = why; "lease refused; the job is looked up anew");
-                    self.window.borrow_mut().forget(&job.target, LinePosition::of(&job));
+                    self.window.borrow_mut().forget(&job.target, LinePosition::of(job));
                     refused = true;
                     // Only the router leases, and it knows of no lease: without this it would ask again and again.
                     if matches!(why, ChangeError::Illegal { state: JobState::Publishing, .. }) {
@@ -143,4 +148,10 @@ impl RouterState {
         work.done();
         Ok(leased)
     }
+}
+
+/// A job of one message, begun where there is room for it.
+fn begin(job: Job, has_room: bool) -> Assigned {
+    let intent = job.translation.as_ref().filter(|_| has_room).and_then(Intent::of_only_part);
+    Assigned { job, begun: intent }
 }

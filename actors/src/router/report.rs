@@ -15,7 +15,8 @@ use mynah_domain::{
 };
 
 use super::{
-    messages::{JobReport, Reclaim, untouched},
+    intent::{Assigned, untouched},
+    messages::{JobReport, Reclaim},
     pending::{Batch, BegunAtOnce},
     state::RouterState,
     window::{LinePosition, Moved},
@@ -79,20 +80,20 @@ impl RouterState {
         granted: &HashMap<JobId, (LinePosition, i64)>,
     ) -> Vec<JobReport> {
         let mut astray = Vec::new();
-        for (target, Batch { worker, jobs }) in at_once.batches() {
+        for (target, Batch { worker, intents }) in at_once.batches() {
             let mut batch = Vec::new();
             let mut is_in_order = true;
-            for job in jobs {
+            for (job, intent) in intents {
                 let Some((at, token)) = granted.get(&job).copied() else {
                     // Behind one that was refused, order lets nobody pass.
                     is_in_order = false;
                     continue;
                 };
                 match self.window.borrow_mut().begun(&target, at, &worker.holder) {
-                    Some(job) if is_in_order => batch.push(job),
+                    Some(job) if is_in_order => batch.push(Assigned { job, begun: Some(intent) }),
                     _ => {
                         is_in_order = false;
-                        let (target, events) = (target.clone(), untouched(true));
+                        let (target, events) = (target.clone(), untouched(Some(&intent)));
                         astray.push(JobReport { target, at, token, lease: vec![], events });
                     }
                 }
@@ -100,7 +101,7 @@ impl RouterState {
             // A publisher that was paused meanwhile begins nothing more.
             let refused =
                 if self.is_paused(&target) { batch } else { self.pending.hand(&target, &worker, batch) };
-            astray.extend(refused.iter().map(|job| JobReport::new(job, untouched(true))));
+            astray.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
             self.ready.notify_waiters();
         }
         astray

@@ -13,7 +13,7 @@ use mynah_domain::{
 use tokio::sync::mpsc;
 
 use super::{
-    AskActivity, Assignment, Decide, Decision, Depth, JobReport, PullPublications, PullTranslations, Reclaim,
+    AskActivity, Assigned, Decide, Decision, Depth, JobReport, PullPublications, PullTranslations, Reclaim,
     Refusal, ReportJobs, Router, RouterParts, RouterSettings,
 };
 use crate::{
@@ -77,6 +77,20 @@ impl Town {
     }
 }
 
+/// The only job of an assignment, of which nothing was begun with its lease.
+fn alone(mut assigned: Vec<Assigned>) -> Job {
+    assert_eq!(assigned.len(), 1);
+    let Assigned { job, begun } = assigned.remove(0);
+    assert_eq!(begun, None);
+    job
+}
+
+/// The jobs of an assignment, all of which were begun with their leases.
+fn begun_jobs(assigned: Vec<Assigned>) -> Vec<Job> {
+    assert!(!assigned.is_empty() && assigned.iter().all(|assigned| assigned.begun.is_some()));
+    assigned.into_iter().map(|assigned| assigned.job).collect()
+}
+
 fn reclaim(worker: &str) -> Reclaim {
     Reclaim { holder: format!("{worker}#1"), reason: "it was let go".into(), suspect: false }
 }
@@ -92,12 +106,10 @@ async fn a_lease_that_is_written_while_its_publisher_ends_is_taken_back() {
     town.asked.recv().await.expect("what it had in hand is to be given back");
     town.ledger.let_pass(100);
     reclaimed.await.unwrap().unwrap().unwrap();
-    assert_eq!(pull.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
+    assert_eq!(pull.await.unwrap().unwrap().unwrap(), []);
 
     let next = worker("publisher-new");
-    let Assignment::Alone(assigned) = town.publications(&next).await.unwrap().unwrap() else {
-        panic!("it is ready")
-    };
+    let assigned = alone(town.publications(&next).await.unwrap().unwrap());
     assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
 }
 
@@ -114,13 +126,11 @@ async fn a_lease_of_a_job_to_look_up_that_is_written_while_its_publisher_ends_is
     town.asked.recv().await.expect("the lease is to be written");
     drop(ended);
     town.ledger.let_pass(100);
-    assert_eq!(pull.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
+    assert_eq!(pull.await.unwrap().unwrap().unwrap(), []);
     assert_eq!(town.ledger.job(1).state, JobState::Unknown);
 
     let next = worker("publisher-new");
-    let Assignment::Alone(assigned) = town.publications(&next).await.unwrap().unwrap() else {
-        panic!("it is ready")
-    };
+    let assigned = alone(town.publications(&next).await.unwrap().unwrap());
     assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
 }
 
@@ -129,9 +139,7 @@ async fn a_job_that_the_ledger_has_in_publication_and_nobody_in_hand_is_looked_u
     let town = Town::new(begun(JobState::Publishing));
     town.ledger.let_pass(100);
     let publisher = worker("publisher-es");
-    let Assignment::Alone(assigned) = town.publications(&publisher).await.unwrap().unwrap() else {
-        panic!("it is to be looked up")
-    };
+    let assigned = alone(town.publications(&publisher).await.unwrap().unwrap());
     assert_eq!(
         (assigned.id, assigned.state, assigned.publications.len()),
         (JobId(1), JobState::Publishing, 1)
@@ -146,9 +154,7 @@ async fn an_intent_is_on_record_before_its_publisher_has_it() {
     town.asked.recv().await.expect("lease and intent are to be written");
     assert!(!pull.is_finished());
     town.ledger.let_pass(1);
-    let Assignment::Begun(assigned) = pull.await.unwrap().unwrap().unwrap() else {
-        panic!("it is one message")
-    };
+    let assigned = begun_jobs(pull.await.unwrap().unwrap().unwrap());
     assert_eq!((assigned[0].token, town.ledger.job(1).token), (8, 8));
 }
 
@@ -174,7 +180,7 @@ async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_cam
 /// A town whose publisher waits and whose only job was translated just now, which is about to be reported.
 async fn translated_while_its_publisher_waits(
     publisher: &WorkerContext,
-) -> (Town, JoinHandle<Result<Result<Assignment, LedgerError>, MailboxError>>, ReportJobs) {
+) -> (Town, JoinHandle<Result<Result<Vec<Assigned>, LedgerError>, MailboxError>>, ReportJobs) {
     let town = Town::new(job(false));
     let translator = worker("translator");
     let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
@@ -192,9 +198,7 @@ async fn what_is_translated_while_its_publisher_waits_is_begun_with_the_same_cha
     let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
     town.ledger.let_pass(1);
     town.router.send(report).await.unwrap().unwrap();
-    let Assignment::Begun(assigned) = waiting.await.unwrap().unwrap().unwrap() else {
-        panic!("it is one message")
-    };
+    let assigned = begun_jobs(waiting.await.unwrap().unwrap().unwrap());
     assert_eq!((assigned[0].state, assigned[0].token), (JobState::Publishing, 9));
     assert_eq!(assigned[0].translation, job(true).translation);
     assert_eq!(town.ledger.job(1).token, 9);
@@ -212,12 +216,10 @@ async fn what_is_begun_for_a_publisher_that_ends_meanwhile_is_taken_back() {
     reported.await.unwrap().unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Ready);
     town.router.send(reclaim("publisher-old")).await.unwrap().unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), []);
 
     let next = worker("publisher-new");
-    let Assignment::Alone(assigned) = town.publications(&next).await.unwrap().unwrap() else {
-        panic!("it is ready")
-    };
+    let assigned = alone(town.publications(&next).await.unwrap().unwrap());
     assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
 }
 
@@ -231,10 +233,8 @@ async fn what_is_begun_for_a_publisher_is_not_taken_by_the_one_before_it() {
     drop(ended);
     town.ledger.let_pass(100);
     town.router.send(report).await.unwrap().unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), Assignment::Nothing);
-    let Assignment::Begun(assigned) = pull.await.unwrap().unwrap().unwrap() else {
-        panic!("it is one message")
-    };
+    assert_eq!(waiting.await.unwrap().unwrap().unwrap(), []);
+    let assigned = begun_jobs(pull.await.unwrap().unwrap().unwrap());
     assert_eq!((assigned[0].id, assigned[0].state), (JobId(1), JobState::Publishing));
 }
 
@@ -250,9 +250,7 @@ async fn what_is_begun_stays_begun_when_the_same_is_reported_again() {
     for report in reports {
         report.await.unwrap().unwrap().unwrap();
     }
-    let Assignment::Begun(assigned) = waiting.await.unwrap().unwrap().unwrap() else {
-        panic!("it is one message")
-    };
+    let assigned = begun_jobs(waiting.await.unwrap().unwrap().unwrap());
     assert_eq!((assigned.len(), assigned[0].token, town.ledger.job(1).token), (1, 9, 9));
 }
 
@@ -326,9 +324,7 @@ async fn a_stage_has_work_while_a_job_could_move_and_none_where_something_explai
     town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
     assert_eq!(town.activity().await, [], "its publisher waits for its own limits");
     let publisher = worker("publisher-es");
-    let Assignment::Begun(assigned) = town.publications(&publisher).await.unwrap().unwrap() else {
-        panic!("it is ready")
-    };
+    let assigned = begun_jobs(town.publications(&publisher).await.unwrap().unwrap());
     assert_eq!(town.activity().await, stage("publication on x:es", "publisher-es#1"));
     town.pauses.pause(Paused::Target(es()));
     assert_eq!(town.activity().await, [], "a person paused it");
