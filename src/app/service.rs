@@ -307,7 +307,7 @@ impl Lasting {
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
-            poller: (poller, super::source(settings, self.ledger.clone())),
+            pollers: vec![(poller, super::source(settings, self.ledger.clone()))],
             translators: (translator, engines),
             pool_size,
             translator_arbiters: settings.translator.arbiters,

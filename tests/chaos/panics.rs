@@ -170,7 +170,7 @@ async fn an_actor_that_does_nothing_but_die_ends_the_service_which_says_so() {
         ("translator.step", "", "translator-"),
         ("publisher.step", "", "publisher-town_es"),
         // It hears of nothing until somebody dies.
-        ("supervisor.handler", ";poller.turn=1*panic", "the supervisor"),
+        ("supervisor.handler", ";poller.step=1*panic", "the supervisor"),
     ];
     for (place, with, actor) in places {
         let mut town = Town::new(numbered(5), &["es"], "gemini").await;

@@ -7,10 +7,7 @@ use actix::Addr;
 use log::info;
 use tokio::sync::Mutex;
 
-use super::{
-    Parts, Threads,
-    parts::{CACHE, STATS, translator_name},
-};
+use super::{Parts, Threads, names};
 use crate::supervision::{Supervisor, supervisor::ChangeChildren};
 
 /// Changes which actors there are. Clones share the pipeline, on any thread.
@@ -46,7 +43,7 @@ impl PipelineHandle {
         let mut parts = self.parts.lock().await;
         let (before, size) = (parts.pool_size, size.max(1));
         let start = (before + 1..=size).map(|number| parts.translator(number, &self.threads)).collect();
-        let retire = (size + 1..=before).map(translator_name).collect();
+        let retire = (size + 1..=before).map(names::translator).collect();
         self.change(ChangeChildren { start, retire }).await?;
         parts.pool_size = size;
         parts.allow_calls();
@@ -63,12 +60,12 @@ impl PipelineHandle {
         let mut current = self.parts.lock().await;
         let mut start = parts.specs(&self.threads);
         start.retain(|spec| match spec.name.as_str() {
-            STATS => false,
-            CACHE => parts.cache != current.cache,
+            names::STATS => false,
+            names::CACHE => parts.cache != current.cache,
             _ => true,
         });
-        let stay = parts.pool_names();
-        let retire = current.pool_names().into_iter().filter(|name| !stay.contains(name)).collect();
+        let stay = parts.worker_names();
+        let retire = current.worker_names().into_iter().filter(|name| !stay.contains(name)).collect();
         self.change(ChangeChildren { start, retire }).await?;
         *current = parts;
         current.allow_calls();

@@ -3,6 +3,7 @@
 
 mod handle;
 mod hooks;
+mod names;
 mod parts;
 #[cfg(test)]
 mod tests;

@@ -6,13 +6,13 @@ use actix::{Actor, Addr, Context, Handler};
 use actix_rt::ArbiterHandle;
 use mynah_domain::ports::{Destination, Engine, Source};
 
-use super::Threads;
+use super::{Threads, names};
 use crate::{
     cache::{Cache, CacheSettings},
     failpoint,
     poller::{Poller, PollerParts},
     publisher::{Publisher, PublisherParts},
-    router::{self, Router, RouterParts},
+    router::{Router, RouterParts},
     stats::{Meter, PendingMeasurements, Stats},
     supervision::{
         ActorRef, ExitGuard, RestartPolicy, Shell, Worker, WorkerContext,
@@ -43,9 +43,9 @@ impl ActorRefs {
     /// How many messages wait in the mailbox of the actor of that name.
     pub fn waiting(&self, name: &str) -> usize {
         match name {
-            router::NAME => self.router.waiting(),
-            CACHE => self.cache.waiting(),
-            STATS => self.stats.waiting(),
+            names::ROUTER => self.router.waiting(),
+            names::CACHE => self.cache.waiting(),
+            names::STATS => self.stats.waiting(),
             // Workers receive no work by their mailboxes: they pull it.
             _ => 0,
         }
@@ -60,7 +60,7 @@ impl ActorRefs {
 /// When each kind of actor is restarted, and when it is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicies {
-    /// The poller's.
+    /// Each poller's.
     pub poller: RestartPolicy,
     /// The router's.
     pub router: RestartPolicy,
@@ -86,8 +86,8 @@ pub struct Parts {
     pub router: RouterParts,
     /// The cache.
     pub cache: CacheSettings,
-    /// The poller, and its source.
-    pub poller: (PollerParts, Factory<Rc<dyn Source>>),
+    /// The pollers, and the source of each.
+    pub pollers: Vec<(PollerParts, Factory<Rc<dyn Source>>)>,
     /// The translators, and the engines of each.
     pub translators: (TranslatorParts, Factory<Vec<Rc<dyn Engine>>>),
     /// How many translators there are.
@@ -98,25 +98,28 @@ pub struct Parts {
     pub publishers: Vec<(PublisherParts, Factory<Rc<dyn Destination>>)>,
 }
 
-/// The names of actors. A publisher's is made by [`PublisherParts::name`].
-const POLLER: &str = "poller";
-pub(super) const STATS: &str = "stats";
-pub(super) const CACHE: &str = "cache";
-
-pub(super) fn translator_name(number: usize) -> String {
-    format!("translator-{number}")
-}
-
 impl Parts {
     /// Lets an engine receive as many calls at once as there are translators, at the very most.
     pub(super) fn allow_calls(&self) {
         self.translators.0.asking.upstreams.allow(self.pool_size);
     }
 
-    /// The names of those workers of which there may be more or fewer with other settings.
-    pub(super) fn pool_names(&self) -> Vec<String> {
-        let publishers = self.publishers.iter().map(|(publisher, _)| publisher.name());
-        publishers.chain((1..=self.pool_size.max(1)).map(translator_name)).collect()
+    /// The names of those actors of which there may be more or fewer with other settings.
+    pub(super) fn worker_names(&self) -> Vec<String> {
+        let translators = (1..=self.pool_size.max(1)).map(names::translator);
+        let workers = self.publisher_names().into_iter().chain(self.poller_names());
+        workers.chain(translators).collect()
+    }
+
+    fn publisher_names(&self) -> Vec<String> {
+        let accounts: Vec<&str> =
+            self.publishers.iter().map(|(publisher, _)| publisher.target.id.as_str()).collect();
+        names::publishers(&accounts)
+    }
+
+    fn poller_names(&self) -> Vec<String> {
+        let sources: Vec<&str> = self.pollers.iter().map(|(poller, _)| poller.source.as_str()).collect();
+        names::pollers(&sources)
     }
 
     /// How to build every actor, in the order in which they are built.
@@ -124,31 +127,31 @@ impl Parts {
         let mut specs = vec![self.stats(threads), self.cache(threads), self.router(threads)];
         specs.extend(self.publishers(threads));
         specs.extend((1..=self.pool_size.max(1)).map(|number| self.translator(number, threads)));
-        specs.push(self.poller(threads));
+        specs.extend(self.pollers(threads));
         specs
     }
 
     fn stats(&self, threads: &Threads) -> ChildSpec {
         let pending = self.actors.pending.clone();
         let make = move |exit_guard, _| Stats::new(exit_guard, pending.clone());
-        service(STATS, self.policies.stats, &threads.world, &self.actors.stats, make)
+        service(names::STATS, self.policies.stats, &threads.world, &self.actors.stats, make)
     }
 
     fn cache(&self, threads: &Threads) -> ChildSpec {
         let settings = self.cache.clone();
         let make = move |exit_guard, cache| Cache::new(exit_guard, settings.clone(), cache);
-        service(CACHE, self.policies.cache, &threads.state, &self.actors.cache, make)
+        service(names::CACHE, self.policies.cache, &threads.state, &self.actors.cache, make)
     }
 
     fn router(&self, threads: &Threads) -> ChildSpec {
         let router = self.router.clone();
         let make = move |exit_guard, _| Router::new(exit_guard, router.clone());
-        service(router::NAME, self.policies.router, &threads.state, &self.actors.router, make)
+        service(names::ROUTER, self.policies.router, &threads.state, &self.actors.router, make)
     }
 
     fn publishers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
-        self.publishers.iter().map(|(publisher, destination)| {
-            let (name, publisher, destination) = (publisher.name(), publisher.clone(), destination.clone());
+        self.publishers.iter().zip(self.publisher_names()).map(|((publisher, destination), name)| {
+            let (publisher, destination) = (publisher.clone(), destination.clone());
             let make = move |exit_guard: &ExitGuard| {
                 failpoint::reach("publisher.build");
                 Publisher::new(WorkerContext::new(exit_guard), publisher.clone(), destination())
@@ -165,16 +168,18 @@ impl Parts {
             failpoint::reach("translator.build");
             Translator::new(WorkerContext::new(exit_guard), translator.clone(), engines())
         };
-        worker(&translator_name(number), Role::Worker, self.policies.translator, thread, make)
+        worker(&names::translator(number), Role::Worker, self.policies.translator, thread, make)
     }
 
-    fn poller(&self, threads: &Threads) -> ChildSpec {
-        let (poller, source) = self.poller.clone();
-        let make = move |exit_guard: &ExitGuard| {
-            failpoint::reach("poller.build");
-            Poller::new(WorkerContext::new(exit_guard), poller.clone(), source())
-        };
-        worker(POLLER, Role::Intake, self.policies.poller, &threads.world, make)
+    fn pollers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
+        self.pollers.iter().zip(self.poller_names()).map(|((poller, source), name)| {
+            let (poller, source) = (poller.clone(), source.clone());
+            let make = move |exit_guard: &ExitGuard| {
+                failpoint::reach("poller.build");
+                Poller::new(WorkerContext::new(exit_guard), poller.clone(), source())
+            };
+            worker(&name, Role::Intake, self.policies.poller, &threads.world, make)
+        })
     }
 }
 

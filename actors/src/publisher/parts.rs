@@ -77,10 +77,3 @@ pub struct PublisherParts {
     /// Where latencies and counts go.
     pub meter: Meter,
 }
-
-impl PublisherParts {
-    /// The actor's name, `publisher-example_es`.
-    pub fn name(&self) -> String {
-        format!("publisher-{}", self.target.account)
-    }
-}
