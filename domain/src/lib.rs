@@ -4,6 +4,7 @@
 //! # Layout
 //!
 //! - [`post`], [`target`], [`language`]: what is read, and what it becomes.
+//! - [`account`]: where it is published, and what limits it.
 //! - [`job`]: one post for one target, and the table of states it goes through.
 //! - [`eligibility`], [`filters`]: which posts become jobs at all.
 //! - [`text`]: reading entities, masking what must not change, counting length, splitting what is too long.
@@ -12,6 +13,7 @@
 //! - [`concurrency`], [`batch`]: the arithmetic of how much a service is asked at once.
 //! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger`, `Clock`.
 
+pub mod account;
 pub mod backoff;
 pub mod batch;
 pub mod breaker;
@@ -27,6 +29,7 @@ pub mod post;
 pub mod target;
 pub mod text;
 
+pub use account::AccountId;
 pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
 pub use post::{Media, Post, PostId, PostKind};

@@ -11,14 +11,14 @@ use mynah_actors::{
     pipeline::{ActorRefs, Parts, Pipeline, by_name},
     poller::{Polled, PollerParts, Schedule, Start},
     publisher::{Bucket, Limits, PublisherParts},
-    router::{RouterParts, RouterSettings},
+    router::{Route, RouterParts, RouterSettings},
     stats::Meter,
     supervision::supervisor::SupervisorSettings,
     translator::{TranslatorParts, asking::Asking},
     upstreams::Upstreams,
 };
 use mynah_domain::{
-    Target, TargetId,
+    AccountId, Target, TargetId,
     ports::{Clock, Ledger, SystemClock, ledger::Mark},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -71,7 +71,7 @@ struct Lasting {
     pauses: Pauses,
     watch: Watch,
     /// What each account has left of its burst, under the limits that it was filled by.
-    buckets: HashMap<TargetId, (Limits, Bucket)>,
+    buckets: HashMap<AccountId, (Limits, Bucket)>,
 }
 
 /// What came of a change of the settings.
@@ -263,9 +263,10 @@ impl Lasting {
                 caps: settings_of.caps,
             };
             let parts = PublisherParts {
-                target: target.clone(),
+                account: AccountId::from(&target.id),
+                targets: [target.clone()].into(),
                 limits,
-                bucket: self.bucket(&target.id, limits),
+                bucket: self.bucket(&AccountId::from(&target.id), limits),
                 threads: settings.publisher.threads,
                 settle: settings.publisher.settle,
                 upstreams: self.upstreams.clone(),
@@ -289,7 +290,7 @@ impl Lasting {
             router: RouterParts {
                 settings: RouterSettings {
                     queue: settings.router.queue,
-                    targets: order,
+                    routes: order.into_iter().map(Route::alone).collect(),
                     order_patience: settings.publisher.order_patience,
                     engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
                     patience: PATIENCE,
@@ -334,12 +335,12 @@ impl Lasting {
     }
 
     /// The bucket of an account: what it has spent is spent under new settings, too, unless these change the limits.
-    fn bucket(&mut self, target: &TargetId, limits: Limits) -> Bucket {
-        match self.buckets.get(target) {
+    fn bucket(&mut self, account: &AccountId, limits: Limits) -> Bucket {
+        match self.buckets.get(account) {
             Some((of, bucket)) if *of == limits => bucket.clone(),
             _ => {
                 let bucket = limits.bucket();
-                self.buckets.insert(target.clone(), (limits, bucket.clone()));
+                self.buckets.insert(account.clone(), (limits, bucket.clone()));
                 bucket
             }
         }

@@ -113,7 +113,7 @@ impl Parts {
 
     fn publisher_names(&self) -> Vec<String> {
         let accounts: Vec<&str> =
-            self.publishers.iter().map(|(publisher, _)| publisher.target.id.as_str()).collect();
+            self.publishers.iter().map(|(publisher, _)| publisher.account.as_str()).collect();
         names::publishers(&accounts)
     }
 

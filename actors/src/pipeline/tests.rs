@@ -9,7 +9,7 @@ use super::ActorRefs;
 use crate::{
     events::Feed,
     pauses::Pauses,
-    router::{JobReport, PullTranslations, ReportJobs, Router, RouterParts, RouterSettings},
+    router::{JobReport, PullTranslations, ReportJobs, Route, Router, RouterParts, RouterSettings},
     stats::Meter,
     supervision::{HealthRegistry, RestartPolicy, Supervisor, supervisor::SupervisorSettings},
     testing::{MemoryLedger, RuntimeClock, es, exit_guard, never_broken, queued, worker},
@@ -24,7 +24,7 @@ async fn a_stall_is_reported_until_work_moves_again() {
     let parts = RouterParts {
         settings: RouterSettings {
             queue: 10,
-            targets: vec![es()],
+            routes: vec![Route::alone(es())],
             order_patience: Duration::from_hours(1),
             engines: vec!["test"],
             patience: 3,

@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     events::Feed,
     pipeline::by_name,
-    router::{RouterParts, RouterSettings},
+    router::{Route, RouterParts, RouterSettings},
     supervision::{ExitGuard, HealthRegistry},
 };
 
@@ -285,7 +285,7 @@ impl Bench {
         let router_parts = RouterParts {
             settings: RouterSettings {
                 queue: 10,
-                targets: vec![es()],
+                routes: vec![Route::alone(es())],
                 order_patience: Duration::from_hours(1),
                 engines: vec![],
                 patience: 3,

@@ -21,7 +21,9 @@ const COPIES: u32 = 3;
 impl Publisher {
     /// Copies the post's media to the network, as far as the target has them and they can be copied.
     pub(super) async fn media(&self, job: &Job, stop: &Stop) -> Result<Vec<MediaId>, Halt> {
-        let MediaPolicy::Copy { missing } = self.parts.target.media else { return Ok(Vec::new()) };
+        let Some(MediaPolicy::Copy { missing }) = self.parts.target(job).map(|target| target.media) else {
+            return Ok(Vec::new());
+        };
         let alts = job.translation.as_ref().map_or(&[][..], |translation| &translation.alts);
         let mut copied = Vec::new();
         for (number, medium) in job.post.media.iter().take(self.destination.max_media()).enumerate() {

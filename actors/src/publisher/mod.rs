@@ -53,6 +53,8 @@ const MAX_BATCH: usize = 64;
 pub struct Publisher {
     context: WorkerContext,
     parts: PublisherParts,
+    /// The pauses of its targets.
+    pauses: Vec<Paused>,
     destination: Rc<dyn Destination>,
     /// Whether the credentials are known to belong to the account.
     verified: Cell<bool>,
@@ -70,9 +72,11 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher on that destination.
     pub fn new(context: WorkerContext, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
+        let pauses = parts.targets.iter().map(|target| Paused::Target(target.id.clone())).collect();
         Self {
             context,
             parts,
+            pauses,
             destination,
             verified: Cell::new(false),
             refusals: Cell::new(0),
@@ -95,7 +99,7 @@ impl Worker for Publisher {
 
 impl Publisher {
     async fn publish_next(&self, stop: &Stop) -> Result<Step, LedgerError> {
-        if stop.or(self.parts.pauses.until_resumed(&self.pause())).await.is_none() {
+        if stop.or(self.parts.pauses.until_any_resumed(&self.pauses)).await.is_none() {
             return Ok(Step::Idle);
         }
         // The token comes before the job, so that a job is never in hand just to wait for one.
@@ -103,8 +107,8 @@ impl Publisher {
             return Ok(Step::Idle);
         }
         let room = self.room().await?;
-        let target = self.parts.target.id.clone();
-        let pull = PullPublications { worker: self.context.worker_ref(), target, room };
+        let account = self.parts.account.clone();
+        let pull = PullPublications { worker: self.context.worker_ref(), account, room };
         let Some(pulled) = stop.or(self.parts.router.ask_until_answered(pull)).await else {
             return Ok(Step::Idle);
         };
@@ -127,7 +131,8 @@ impl Publisher {
             let events = if continues {
                 match self.publish(assigned, stop).await {
                     Ok(events) => {
-                        continues = !stop.is_asked() && !self.parts.pauses.is_paused(&self.pause());
+                        let paused = Paused::Target(assigned.job.target.clone());
+                        continues = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
                         self.context.heartbeat().progress();
                         events
                     }
@@ -161,16 +166,11 @@ impl Publisher {
             Halt::ReplyRefused(reason) => Ok(vec![held(HoldKind::Refused, reason, None)]),
             Halt::Blocked(event, reason) => {
                 // Before the report, which would make the job ready again.
-                let block = Block { target: self.parts.target.id.clone(), reason };
+                let block = Block { account: self.parts.account.clone(), reason };
                 self.parts.router.ask_until_answered(block).await;
                 Ok(vec![event])
             }
         }
-    }
-
-    /// The pause that concerns this publisher.
-    fn pause(&self) -> Paused {
-        Paused::Target(self.parts.target.id.clone())
     }
 
     /// How many jobs may be begun with their leases. Where there is no room, the next job comes with nothing begun, and is
@@ -188,7 +188,7 @@ impl Publisher {
             return Ok(most);
         }
         let now = self.parts.clock.now();
-        let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
+        let spent = self.parts.ledger.spent(&self.parts.target_id(), now).await?;
         Ok((1..=most as u64).take_while(|count| caps.allow(spent, *count, now).is_ok()).count())
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use leaky_bucket::RateLimiter;
 use mynah_domain::{
-    Target,
+    AccountId, Job, Target, TargetId,
     backoff::Backoff,
     caps::Caps,
     ports::{Clock, Ledger},
@@ -45,15 +45,17 @@ pub enum Threads {
     /// It waits for a person: a thread stays a chain.
     #[default]
     Chain,
-    /// It is said on its own.
+    /// It is published on its own.
     Standalone,
 }
 
 /// What a publisher is built from, but for its destination, which cannot leave its thread.
 #[derive(Clone)]
 pub struct PublisherParts {
-    /// Whose publications.
-    pub target: Target,
+    /// The account that it owns.
+    pub account: AccountId,
+    /// The targets whose jobs are published there.
+    pub targets: Arc<[Target]>,
     /// Within which limits.
     pub limits: Limits,
     /// What `limits` let through at once; the same for every incarnation, or each death would give the account a token.
@@ -76,4 +78,16 @@ pub struct PublisherParts {
     pub clock: Arc<dyn Clock>,
     /// Where latencies and counts go.
     pub meter: Meter,
+}
+
+impl PublisherParts {
+    /// The target of a job.
+    pub(super) fn target(&self, job: &Job) -> Option<&Target> {
+        self.targets.iter().find(|target| target.id == job.target)
+    }
+
+    /// The account, as the ledger knows it.
+    pub(super) fn target_id(&self) -> TargetId {
+        TargetId::from(self.account.as_str())
+    }
 }

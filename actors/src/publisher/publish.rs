@@ -109,7 +109,7 @@ impl Publisher {
             return Ok(());
         }
         let now = self.parts.clock.now();
-        let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
+        let spent = self.parts.ledger.spent(&self.parts.target_id(), now).await?;
         caps.allow(spent, 1, now)
             .map_err(|reached| Halt::Event(held(HoldKind::Cap, reached.to_string(), Some(reached.until))))
     }

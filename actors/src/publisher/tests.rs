@@ -6,7 +6,8 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
-    Job, JobState, Media, MediaMissing, MediaPolicy, Post, PostId, PostKind, Style, Target, TooLong,
+    AccountId, Job, JobState, Media, MediaMissing, MediaPolicy, Post, PostId, PostKind, Style, Target,
+    TooLong,
     backoff::Backoff,
     filters::Filters,
     job::Publication,
@@ -19,7 +20,7 @@ use super::*;
 use crate::{
     events::Feed,
     pauses::Pauses,
-    router::{Blocked, Router, RouterParts, RouterSettings, Unblock},
+    router::{Blocked, Route, Router, RouterParts, RouterSettings, Unblock},
     stats::Meter,
     supervision::{
         ActorRef, Shell,
@@ -179,7 +180,7 @@ impl Town {
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 100,
-                targets: vec![es()],
+                routes: vec![Route::alone(es())],
                 order_patience: Duration::from_hours(1000),
                 engines: vec!["test"],
                 patience: 3,
@@ -196,7 +197,8 @@ impl Town {
         link.point_at(router.clone());
         let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
         let parts = PublisherParts {
-            target: Target {
+            account: AccountId::from(&es()),
+            targets: [Target {
                 id: es(),
                 language: "es".parse().unwrap(),
                 account: "es".into(),
@@ -206,7 +208,8 @@ impl Town {
                 media: MediaPolicy::Copy { missing: MediaMissing::Publish },
                 too_long: TooLong::Thread,
                 max_weighted_length: 280,
-            },
+            }]
+            .into(),
             limits,
             bucket: None,
             threads: Threads::Chain,

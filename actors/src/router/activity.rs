@@ -4,7 +4,10 @@
 
 use actix::{Handler, Message};
 
-use super::{actor::Router, state::RouterState};
+use super::{
+    actor::Router,
+    state::{Route, RouterState},
+};
 use crate::supervision::{StageActivity, handles_tracked};
 
 /// Asks for the stages with jobs that nothing explains the waiting of: one for translation, and one for each target.
@@ -22,11 +25,11 @@ impl RouterState {
             let completed = completed.translation;
             stages.push(StageActivity { stage: "translation".into(), completed, runnable, holders });
         }
-        for target in &self.parts.settings.targets {
-            if self.is_paused(target) || upstreams.is_down(target.network()) {
+        for Route { target, account } in &self.parts.settings.routes {
+            if self.is_paused(target) || upstreams.is_down(account.network()) {
                 continue;
             }
-            let (runnable, holders) = window.to_publish(target, self.pending.has(target));
+            let (runnable, holders) = window.to_publish(target, self.pending.has(account));
             let completed = completed.on(target);
             let stage = format!("publication on {target}");
             stages.push(StageActivity { stage, completed, runnable, holders });

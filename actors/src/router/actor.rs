@@ -142,9 +142,9 @@ impl Handler<ReportJobs> for Router {
 impl Handler<Block> for Router {
     type Result = ();
 
-    fn handle(&mut self, Block { target, reason }: Block, _: &mut Self::Context) {
-        error!(target = target.as_str(), reason = reason.as_str(); "publishing stops until a person mends the account");
-        self.state.window.borrow_mut().block(&target, reason);
+    fn handle(&mut self, Block { account, reason }: Block, _: &mut Self::Context) {
+        error!(account = account.as_str(), reason = reason.as_str(); "publishing stops until a person mends the account");
+        self.state.window.borrow_mut().block(&account, reason);
         self.state.wake_all();
     }
 }

@@ -34,7 +34,7 @@ impl Handler<InHand> for Router {
     }
 }
 
-/// Asks which targets are blocked, and why.
+/// Asks which targets' accounts are blocked, and why.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Blocks")]
 pub struct Blocked;
@@ -54,11 +54,11 @@ impl Handler<Blocked> for Router {
     }
 }
 
-/// Resumes a target whose account was fixed; answers whether it was blocked.
+/// Resumes an account that was fixed; answers whether it was blocked.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]
 pub struct Unblock {
-    /// Which.
+    /// One of the targets that are published on it.
     pub target: TargetId,
 }
 
@@ -66,11 +66,11 @@ impl Handler<Unblock> for Router {
     type Result = bool;
 
     fn handle(&mut self, Unblock { target }: Unblock, _: &mut Self::Context) -> Self::Result {
-        let was_blocked = self.state.window.borrow_mut().unblock(&target);
-        if was_blocked {
-            info!(target = target.as_str(); "publishing goes on");
+        let unblocked = self.state.window.borrow_mut().unblock(&target);
+        if let Some(account) = &unblocked {
+            info!(account = account.as_str(); "publishing goes on");
             self.state.wake_all();
         }
-        was_blocked
+        unblocked.is_some()
     }
 }

@@ -12,7 +12,10 @@ use mynah_domain::{
     },
 };
 
-use super::{messages::Record, state::RouterState};
+use super::{
+    messages::Record,
+    state::{Route, RouterState},
+};
 use crate::events::Event;
 
 impl RouterState {
@@ -29,7 +32,7 @@ impl RouterState {
 
     /// Fills every line that has room from the ledger.
     async fn refill(&self) -> Result<(), LedgerError> {
-        for target in &self.parts.settings.targets {
+        for Route { target, .. } in &self.parts.settings.routes {
             loop {
                 let wanted = self.window.borrow_mut().wants(target, self.parts.settings.queue);
                 let Some((after, room)) = wanted else { break };
@@ -72,7 +75,7 @@ impl RouterState {
         self.window.borrow_mut().expect_more();
         if recorded.reread > 0 {
             // Their jobs may stand before what is loaded.
-            for target in &self.parts.settings.targets {
+            for Route { target, .. } in &self.parts.settings.routes {
                 self.window.borrow_mut().reload(target);
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use actix::Message;
 use mynah_domain::{
-    Job, JobEvent, JobState, TargetId,
+    AccountId, Job, JobEvent, JobState, TargetId,
     ports::{
         LedgerError,
         ledger::{RecordPage, Recorded},
@@ -45,8 +45,8 @@ pub struct PullTranslations {
 pub struct PullPublications {
     /// The publisher.
     pub worker: WorkerRef,
-    /// For which target.
-    pub target: TargetId,
+    /// Its account. The lines of the account's targets take turns; within a line, order holds.
+    pub account: AccountId,
     /// How many jobs of one message each it publishes at once: their intents are written with their leases. Where there is
     /// no room for any, the next job is handed out with nothing begun.
     pub room: usize,
@@ -125,12 +125,12 @@ pub struct Reclaim {
     pub suspect: bool,
 }
 
-/// Nothing can be published on a target until a person fixes that: its token was revoked.
+/// Nothing can be published on an account until a person fixes that: its token was revoked.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Block {
     /// Which.
-    pub target: TargetId,
+    pub account: AccountId,
     /// What to fix.
     pub reason: String,
 }

@@ -40,7 +40,7 @@ pub use messages::{
     Block, Depth, Depths, Drain, Drained, JobReport, PullPublications, PullTranslations, Reclaim, Record,
     ReportJobs,
 };
-pub use state::{RouterParts, RouterSettings};
+pub use state::{Route, RouterParts, RouterSettings};
 
 /// The actor's name.
 pub const NAME: &str = "router";

@@ -1,13 +1,10 @@
-//! Publishers that wait for the next job of their target. A job that is translated while its publisher waits is begun in
+//! Publishers that wait for the next job of their account. A job that is translated while its publisher waits is begun in
 //! the transaction that records the translation: a post that comes alone, which is when somebody looks, waits for the disk
 //! once less.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap},
-};
+use std::{cell::RefCell, collections::HashMap};
 
-use mynah_domain::{JobEvent, JobId, TargetId, Translation};
+use mynah_domain::{AccountId, JobEvent, JobId, TargetId, Translation};
 
 use super::{
     intent::{Assigned, Intent},
@@ -16,9 +13,9 @@ use super::{
 };
 use crate::supervision::shell::WorkerRef;
 
-/// The publishers that wait, the newest of each target.
+/// The publishers that wait, the newest of each account.
 #[derive(Default)]
-pub(super) struct PendingPublishers(RefCell<HashMap<TargetId, PendingPull>>);
+pub(super) struct PendingPublishers(RefCell<HashMap<AccountId, PendingPull>>);
 
 struct PendingPull {
     worker: WorkerRef,
@@ -34,12 +31,14 @@ pub(super) struct PendingGuard<'a> {
     pull: &'a PullPublications,
 }
 
-/// What is to be begun with the translations of a report.
+/// What is to be begun with the translations of a report: at most one batch for each account.
 #[derive(Default)]
-pub(super) struct BegunAtOnce(BTreeMap<TargetId, Batch>);
+pub(super) struct BegunAtOnce(Vec<Batch>);
 
-/// Jobs in order, and the publisher that is to publish them.
+/// Jobs of one line in order, with the intents to publish them, and the publisher that is to do it.
 pub(super) struct Batch {
+    pub(super) target: TargetId,
+    pub(super) account: AccountId,
     pub(super) worker: WorkerRef,
     pub(super) intents: Vec<(JobId, Intent)>,
 }
@@ -47,15 +46,15 @@ pub(super) struct Batch {
 impl PendingPublishers {
     /// A publisher waits from now on.
     pub(super) fn enter<'a>(&'a self, pull: &'a PullPublications) -> PendingGuard<'a> {
-        let PullPublications { worker, target, room } = pull;
+        let PullPublications { worker, account, room } = pull;
         let wait = PendingPull { worker: worker.clone(), room: *room, begun: Vec::new() };
-        self.0.borrow_mut().insert(target.clone(), wait);
+        self.0.borrow_mut().insert(account.clone(), wait);
         PendingGuard { pending: self, pull }
     }
 
-    /// Whether a publisher of that target waits.
-    pub(super) fn has(&self, target: &TargetId) -> bool {
-        self.0.borrow().contains_key(target)
+    /// Whether a publisher of that account waits.
+    pub(super) fn has(&self, account: &AccountId) -> bool {
+        self.0.borrow().contains_key(account)
     }
 
     /// Which of the jobs in these reports can be begun with them, as nothing keeps them from being published next.
@@ -65,26 +64,34 @@ impl PendingPublishers {
         window: &Window,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> BegunAtOnce {
-        let mut at_once = BegunAtOnce::default();
-        for (target, wait) in &*self.0.borrow() {
-            let translated: HashMap<JobId, &Translation> = reports
-                .iter()
-                .filter(|report| report.target == *target)
-                .filter_map(|report| Some((report.at.job, translation(report)?)))
-                .collect();
-            let next = window.next_to_publish(target, &translated, wait.room).into_iter();
-            let intents: Vec<(JobId, Intent)> =
-                next.filter_map(|job| Some((job, Intent::of_only_part(translated.get(&job)?)?))).collect();
-            if !intents.is_empty() && wait.worker.is_valid() && !is_paused(target) {
-                at_once.0.insert(target.clone(), Batch { worker: wait.worker.clone(), intents });
-            }
+        let pending = self.0.borrow();
+        if pending.is_empty() {
+            return BegunAtOnce::default();
         }
-        at_once
+        let translated: HashMap<JobId, &Translation> =
+            reports.iter().filter_map(|report| Some((report.at.job, translation(report)?))).collect();
+        let batch = |(account, wait): (&AccountId, &PendingPull)| {
+            let (target, jobs) = window.next_to_publish(account, &translated, wait.room, &is_paused)?;
+            let intent = |job| Some((job, Intent::of_only_part(translated.get(&job)?)?));
+            let intents = jobs.into_iter().filter_map(intent).collect();
+            wait.worker.is_valid().then(|| Batch {
+                target,
+                account: account.clone(),
+                worker: wait.worker.clone(),
+                intents,
+            })
+        };
+        BegunAtOnce(pending.iter().filter_map(batch).collect())
     }
 
     /// Hands what was begun to the publisher that it was begun for; gives it back where that does not wait any more.
-    pub(super) fn hand(&self, target: &TargetId, worker: &WorkerRef, begun: Vec<Assigned>) -> Vec<Assigned> {
-        match self.0.borrow_mut().get_mut(target) {
+    pub(super) fn hand(
+        &self,
+        account: &AccountId,
+        worker: &WorkerRef,
+        begun: Vec<Assigned>,
+    ) -> Vec<Assigned> {
+        match self.0.borrow_mut().get_mut(account) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
                 // Added to what is there: a report that came twice and was refused the second time has nothing in it.
                 wait.begun.extend(begun);
@@ -102,9 +109,10 @@ impl PendingGuard<'_> {
     }
 
     fn take(&self) -> Option<Vec<Assigned>> {
+        let PullPublications { worker, account, .. } = self.pull;
         let mut pending = self.pending.0.borrow_mut();
-        let is_its_own = pending.get(&self.pull.target)?.worker.holder == self.pull.worker.holder;
-        if is_its_own { pending.remove(&self.pull.target).map(|wait| wait.begun) } else { None }
+        let is_its_own = pending.get(account)?.worker.holder == worker.holder;
+        if is_its_own { pending.remove(account).map(|wait| wait.begun) } else { None }
     }
 }
 
@@ -116,7 +124,7 @@ impl Drop for PendingGuard<'_> {
 
 impl BegunAtOnce {
     fn intent(&self, report: &JobReport) -> Option<&Intent> {
-        let batch = self.0.get(&report.target)?;
+        let batch = self.0.iter().find(|batch| batch.target == report.target)?;
         batch.intents.iter().find(|(job, _)| *job == report.at.job).map(|(_, intent)| intent)
     }
 
@@ -131,9 +139,9 @@ impl BegunAtOnce {
         intent.into_iter().flat_map(|begun| [JobEvent::LeasedForPublication, begun])
     }
 
-    /// What is begun, by target.
-    pub(super) fn batches(self) -> impl Iterator<Item = (TargetId, Batch)> {
-        self.0.into_iter()
+    /// What is begun.
+    pub(super) fn batches(self) -> Vec<Batch> {
+        self.0
     }
 }
 

@@ -18,22 +18,23 @@ use super::{
 };
 
 impl RouterState {
-    /// Leases the next job in a target's order to its publisher, as soon as it is ready, and as many as there is room for
-    /// that may be published right behind it, those with their intents. Nothing to a publisher that has ended.
+    /// Leases the next job of one of an account's lines to its publisher, as soon as it is ready, and as many as there is
+    /// room for that may be published right behind it, those with their intents. Nothing to a publisher that has ended.
     pub(super) async fn lease_for_publication(
         &self,
         pull: &PullPublications,
     ) -> Result<Vec<Assigned>, LedgerError> {
-        let PullPublications { worker, target, room } = pull;
+        let PullPublications { worker, account, room } = pull;
         let _asking = self.asking();
         self.opened().await;
         while worker.is_valid() {
             let ready = self.ready.notified();
-            let picked = if self.is_paused(target) {
-                Picked::Nothing
-            } else {
-                self.window.borrow_mut().pick_for_publication(&worker.holder, target, (*room).max(1))
-            };
+            let picked = self.window.borrow_mut().pick_for_publication(
+                &worker.holder,
+                account,
+                (*room).max(1),
+                |target| self.is_paused(target),
+            );
             let (jobs, touched) = match picked {
                 Picked::Nothing => {
                     let waiting = self.pending.enter(pull);

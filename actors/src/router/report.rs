@@ -80,7 +80,7 @@ impl RouterState {
         granted: &HashMap<JobId, (LinePosition, i64)>,
     ) -> Vec<JobReport> {
         let mut astray = Vec::new();
-        for (target, Batch { worker, intents }) in at_once.batches() {
+        for Batch { target, account, worker, intents } in at_once.batches() {
             let mut batch = Vec::new();
             let mut is_in_order = true;
             for (job, intent) in intents {
@@ -100,7 +100,7 @@ impl RouterState {
             }
             // A publisher that was paused meanwhile begins nothing more.
             let refused =
-                if self.is_paused(&target) { batch } else { self.pending.hand(&target, &worker, batch) };
+                if self.is_paused(&target) { batch } else { self.pending.hand(&account, &worker, batch) };
             astray.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
             self.ready.notify_waiters();
         }

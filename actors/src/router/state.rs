@@ -7,7 +7,7 @@ use std::{
 };
 
 use mynah_domain::{
-    TargetId,
+    AccountId, TargetId,
     ports::{Clock, Ledger},
 };
 use tokio::sync::Notify;
@@ -26,13 +26,29 @@ use crate::{
     upstreams::Upstreams,
 };
 
+/// A target, and the account that its jobs are published on. Several targets may share one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The target.
+    pub target: TargetId,
+    /// Its account.
+    pub account: AccountId,
+}
+
+impl Route {
+    /// The route of a target that has an account to itself.
+    pub fn alone(target: TargetId) -> Self {
+        Self { account: AccountId::from(&target), target }
+    }
+}
+
 /// Settings for the router.
 #[derive(Debug, Clone)]
 pub struct RouterSettings {
     /// The most jobs of a target that are held in memory.
     pub queue: usize,
     /// The targets, in the order in which a post is translated for them.
-    pub targets: Vec<TargetId>,
+    pub routes: Vec<Route>,
     /// How long a job that fails again and again may block the jobs behind it.
     pub order_patience: Duration,
     /// The engines that translate, by name.
@@ -96,7 +112,7 @@ impl Drop for Asking<'_> {
 
 impl RouterState {
     pub(super) fn new(parts: RouterParts, heartbeat: Heartbeat) -> Self {
-        let window = Window::new(&parts.settings.targets);
+        let window = Window::new(&parts.settings.routes);
         Self {
             parts,
             heartbeat,

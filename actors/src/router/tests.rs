@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::task::JoinHandle;
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState, PostId,
+    AccountId, Job, JobEvent, JobId, JobState, PostId,
     backoff::Backoff,
     breaker::{BreakerPolicy, Heard},
     ports::LedgerError,
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{
     AskActivity, Assigned, Decide, Decision, Depth, JobReport, PullPublications, PullTranslations, Reclaim,
-    Refusal, ReportJobs, Router, RouterParts, RouterSettings,
+    Refusal, ReportJobs, Route, Router, RouterParts, RouterSettings,
 };
 use crate::{
     events::Feed,
@@ -52,7 +52,7 @@ impl Town {
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 10,
-                targets: vec![es()],
+                routes: vec![Route::alone(es())],
                 order_patience: Duration::from_hours(1),
                 engines: vec!["test"],
                 patience: 3,
@@ -73,7 +73,11 @@ impl Town {
     }
 
     fn publications(&self, worker: &WorkerContext) -> actix::prelude::Request<Router, PullPublications> {
-        self.router.send(PullPublications { worker: worker.worker_ref(), target: es(), room: 4 })
+        self.router.send(PullPublications {
+            worker: worker.worker_ref(),
+            account: AccountId::from(&es()),
+            room: 4,
+        })
     }
 }
 

@@ -2,10 +2,12 @@
 //! phase of each job in it. Pure memory: nothing here waits and nothing here is the only copy of anything.
 //!
 //! - [`entry`]: one job in memory.
+//! - [`accounts`]: whose turn it is of the lines that share an account, and which accounts are blocked.
 //! - [`pick`]: what is handed to workers, and what a dead one had in hand.
 //! - [`progress`]: what reports, time and blocks change.
 //! - [`view`]: what there is to do, for those who ask.
 
+mod accounts;
 mod entry;
 mod pick;
 mod progress;
@@ -18,8 +20,11 @@ use std::{
     time::Instant,
 };
 
+use accounts::Accounts;
 use entry::{Entry, Phase};
-use mynah_domain::{Job, TargetId};
+use mynah_domain::{AccountId, Job, TargetId};
+
+use super::state::Route;
 
 pub(super) use entry::{LinePosition, Now};
 pub(super) use pick::Picked;
@@ -29,6 +34,7 @@ pub(super) use progress::{Moved, Overdue, Wake};
 #[derive(Debug)]
 pub(super) struct Window {
     lines: BTreeMap<TargetId, Line>,
+    accounts: Accounts,
     /// What may be translated now: the oldest posts first, and all languages of a post together.
     queue: BTreeSet<(LinePosition, TargetId)>,
     /// What may be delayed, so that looking for it costs nothing where nothing is. Some may be ready or gone since.
@@ -36,8 +42,10 @@ pub(super) struct Window {
 }
 
 /// One target's line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
+    /// The account that its jobs are published on.
+    account: AccountId,
     jobs: BTreeMap<LinePosition, Entry>,
     /// The line is in memory up to this post.
     loaded_to: Option<u64>,
@@ -51,13 +59,27 @@ struct Line {
     /// Counts how often the line is loaded again: an answer from before would leave a gap in it.
     reloads: u64,
     loading_reloads: u64,
-    /// Why nothing of it can be published until a person fixes that.
-    blocked: Option<String>,
     /// The job that blocks those behind it, and since when.
     blocking: Option<(LinePosition, Instant)>,
 }
 
 impl Line {
+    /// A line of which nothing is loaded yet.
+    fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            jobs: BTreeMap::new(),
+            loaded_to: None,
+            more: true,
+            loading: false,
+            epoch: 0,
+            loading_epoch: 0,
+            reloads: 0,
+            loading_reloads: 0,
+            blocking: None,
+        }
+    }
+
     /// The jobs that are known to stand in this order: while the line is loaded again, others may come to stand before what
     /// is left of it.
     fn in_order(&self) -> impl Iterator<Item = &Entry> {
@@ -68,10 +90,11 @@ impl Line {
 
 impl Window {
     /// Lines of which nothing is loaded yet.
-    pub(super) fn new(targets: &[TargetId]) -> Self {
-        let line = || Line { more: true, ..Line::default() };
+    pub(super) fn new(routes: &[Route]) -> Self {
+        let line = |Route { target, account }: &Route| (target.clone(), Line::new(account.clone()));
         Self {
-            lines: targets.iter().map(|target| (target.clone(), line())).collect(),
+            lines: routes.iter().map(line).collect(),
+            accounts: Accounts::new(routes),
             queue: BTreeSet::new(),
             delayed: BTreeSet::new(),
         }
@@ -116,8 +139,12 @@ impl Window {
             let at = LinePosition::of(&job);
             let entry = line.jobs.entry(at).or_insert_with(|| Entry::new(job, now));
             match entry.phase {
-                Phase::Queued if line.blocked.is_none() => drop(self.queue.insert((at, target.clone()))),
-                Phase::Delayed(_) => drop(self.delayed.insert((target.clone(), at))),
+                Phase::Queued if !self.accounts.is_blocked(&line.account) => {
+                    self.queue.insert((at, target.clone()));
+                }
+                Phase::Delayed(_) => {
+                    self.delayed.insert((target.clone(), at));
+                }
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use mynah_domain::{Job, JobId, TargetId, Translation};
+use mynah_domain::{AccountId, Job, JobId, TargetId, Translation};
 
 use super::{
     Line, LinePosition, Window,
@@ -46,53 +46,46 @@ impl Window {
         picked
     }
 
-    /// The head of a target's line, if it is ready, and up to `max` jobs in all of those that follow, as far as they may be
-    /// published one after another without a look; marked as in the worker's hands.
+    /// What an account publishes next: the lines of its targets take turns, those with a head that is ready and that are not
+    /// paused. Marked as in the worker's hands.
     pub(in crate::router) fn pick_for_publication(
         &mut self,
         worker: &Arc<str>,
-        target: &TargetId,
+        account: &AccountId,
         max: usize,
+        is_paused: impl Fn(&TargetId) -> bool,
     ) -> Picked {
-        let Some(line) = self.lines.get_mut(target).filter(|line| line.blocked.is_none()) else {
-            return Picked::Nothing;
-        };
-        let loaded_to = line.loaded_to;
-        let mut batch: Vec<Job> = Vec::new();
-        for (at, entry) in line.jobs.iter_mut().take(max.max(1)) {
-            // While the line is loaded again, others may come to stand before what is left of it.
-            if Some(at.position) > loaded_to || entry.phase != Phase::Ready {
-                break;
+        let Self { lines, accounts, .. } = self;
+        for target in accounts.turns(account) {
+            let Some(line) = lines.get_mut(target).filter(|_| !is_paused(target)) else { continue };
+            let picked = line.pick_for_publication(worker, max);
+            if picked != Picked::Nothing {
+                let target = target.clone();
+                accounts.had_its_turn(account, &target);
+                return picked;
             }
-            let plain = entry.is_plain();
-            if !plain && !batch.is_empty() {
-                break;
-            }
-            entry.phase = Phase::Publishing(worker.clone());
-            let (job, touched) = (entry.job.clone(), std::mem::replace(&mut entry.touched, true));
-            if !plain {
-                return Picked::Alone { job, touched };
-            }
-            batch.push(job);
         }
-        if batch.is_empty() { Picked::Nothing } else { Picked::Batch(batch) }
+        Picked::Nothing
     }
 
-    /// Those of the jobs translated just now that their target's publisher could publish next, in order: up to `max` from
-    /// the head of the line on, each a message by itself.
+    /// Of the jobs translated just now, those that an account's publisher could publish next: the target whose turn it is, and
+    /// up to `max` jobs in order from the head of its line on, each a message by itself.
     pub(in crate::router) fn next_to_publish(
         &self,
-        target: &TargetId,
+        account: &AccountId,
         translated: &HashMap<JobId, &Translation>,
         max: usize,
-    ) -> Vec<JobId> {
+        is_paused: impl Fn(&TargetId) -> bool,
+    ) -> Option<(TargetId, Vec<JobId>)> {
         let is_next = |entry: &&Entry| {
             matches!(entry.phase, Phase::Translating(_))
                 && translated.get(&entry.job.id).is_some_and(|translation| entry.is_plain_with(translation))
         };
-        let line = self.lines.get(target).filter(|line| line.blocked.is_none());
-        let jobs = line.into_iter().flat_map(Line::in_order);
-        jobs.take(max).take_while(is_next).map(|entry| entry.job.id).collect()
+        self.accounts.turns(account).iter().filter(|target| !is_paused(target)).find_map(|target| {
+            let jobs = self.lines.get(target)?.in_order().take(max).take_while(is_next);
+            let jobs: Vec<JobId> = jobs.map(|entry| entry.job.id).collect();
+            (!jobs.is_empty()).then(|| (target.clone(), jobs))
+        })
     }
 
     /// A job was begun for a publisher with the report of its translation: it is in that one's hands. `None` where it is
@@ -103,12 +96,14 @@ impl Window {
         at: LinePosition,
         worker: &Arc<str>,
     ) -> Option<Job> {
-        let Some(entry) = self.entry(target, at) else {
+        let line = self.lines.get_mut(target)?;
+        let Some(entry) = line.jobs.get_mut(&at) else {
             self.reload(target);
             return None;
         };
         entry.phase = Phase::Publishing(worker.clone());
         entry.touched = true;
+        self.accounts.had_its_turn(&line.account, target);
         Some(entry.job.clone())
     }
 
@@ -143,5 +138,31 @@ impl Window {
                 (entry.job.clone(), entry.panics)
             })
             .collect()
+    }
+}
+
+impl Line {
+    /// The head of the line, if it is ready, and up to `max` jobs in all of those that follow, as far as they may be
+    /// published one after another without a look; marked as in the worker's hands.
+    fn pick_for_publication(&mut self, worker: &Arc<str>, max: usize) -> Picked {
+        let loaded_to = self.loaded_to;
+        let mut batch: Vec<Job> = Vec::new();
+        for (at, entry) in self.jobs.iter_mut().take(max.max(1)) {
+            // While the line is loaded again, others may come to stand before what is left of it.
+            if Some(at.position) > loaded_to || entry.phase != Phase::Ready {
+                break;
+            }
+            let plain = entry.is_plain();
+            if !plain && !batch.is_empty() {
+                break;
+            }
+            entry.phase = Phase::Publishing(worker.clone());
+            let (job, touched) = (entry.job.clone(), std::mem::replace(&mut entry.touched, true));
+            if !plain {
+                return Picked::Alone { job, touched };
+            }
+            batch.push(job);
+        }
+        if batch.is_empty() { Picked::Nothing } else { Picked::Batch(batch) }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mynah_domain::{Job, JobEvent, JobState, Post, TargetId, Translation, ports::ledger::Advanced};
+use mynah_domain::{
+    AccountId, Job, JobEvent, JobState, Post, TargetId, Translation, ports::ledger::Advanced,
+};
 
 use super::{
     Window,
@@ -85,7 +87,7 @@ impl Window {
         let mut translation = None;
         if state.is_settled() || waits_for_a_person {
             translation = line.jobs.remove(&at).and_then(|entry| entry.job.translation);
-        } else if queued && line.blocked.is_none() {
+        } else if queued && !self.accounts.is_blocked(&line.account) {
             self.queue.insert((at, report.target.clone()));
         }
         Some(Moved { post, attempt, translation })
@@ -95,7 +97,7 @@ impl Window {
     pub(in crate::router) fn wake(&mut self, now: Now) -> Wake {
         let mut next: Option<Duration> = None;
         let mut woke = false;
-        let Self { lines, queue, delayed } = self;
+        let Self { lines, accounts, queue, delayed } = self;
         delayed.retain(|(target, at)| {
             let Some(line) = lines.get_mut(target) else { return false };
             let Some(entry) = line.jobs.get_mut(at) else { return false };
@@ -108,7 +110,7 @@ impl Window {
             woke = true;
             entry.job.not_before = None;
             entry.phase = Entry::undelayed(&entry.job);
-            if entry.phase == Phase::Queued && line.blocked.is_none() {
+            if entry.phase == Phase::Queued && !accounts.is_blocked(&line.account) {
                 queue.insert((*at, target.clone()));
             }
             false
@@ -139,7 +141,11 @@ impl Window {
             let fails = matches!(head.phase, Phase::Delayed(_)) && !is_held;
             let is_known = blocking.is_some_and(|(known, _)| known == *at);
             // A job that neither fails nor did is no trouble, whatever waits; looking for that would cost the whole line.
-            if !(fails || is_known) || is_held || line.blocked.is_some() || is_down(&head.job) {
+            if !(fails || is_known)
+                || is_held
+                || self.accounts.is_blocked(&line.account)
+                || is_down(&head.job)
+            {
                 continue;
             }
             if !jobs.any(|(_, job)| job.phase == Phase::Ready) {
@@ -162,23 +168,22 @@ impl Window {
         (overdue, next)
     }
 
-    /// Nothing more is translated for a target or published on it.
-    pub(in crate::router) fn block(&mut self, target: &TargetId, reason: String) {
-        if let Some(line) = self.lines.get_mut(target) {
-            line.blocked = Some(reason);
-        }
+    /// Nothing more is published on an account, or translated for the targets that share it.
+    pub(in crate::router) fn block(&mut self, account: &AccountId, reason: String) {
+        self.accounts.block(account, reason);
         // A translation that cannot be published would be money for nothing.
-        self.queue.retain(|(_, queued_for)| queued_for != target);
+        let Self { lines, queue, .. } = self;
+        queue.retain(|(_, target)| lines.get(target).is_some_and(|line| line.account != *account));
     }
 
-    /// A blocked target is resumed; answers whether it was blocked.
-    pub(in crate::router) fn unblock(&mut self, target: &TargetId) -> bool {
-        let Some(line) = self.lines.get_mut(target) else {
-            return false;
-        };
-        let was_blocked = line.blocked.take().is_some();
-        let queued = line.jobs.iter().filter(|(_, entry)| entry.phase == Phase::Queued);
-        self.queue.extend(queued.map(|(at, _)| (*at, target.clone())));
-        was_blocked
+    /// A target's account is resumed; answers it, if it was blocked.
+    pub(in crate::router) fn unblock(&mut self, target: &TargetId) -> Option<AccountId> {
+        let account = self.lines.get(target)?.account.clone();
+        let was_blocked = self.accounts.unblock(&account);
+        for (target, line) in self.lines.iter().filter(|(_, line)| line.account == account) {
+            let queued = line.jobs.iter().filter(|(_, entry)| entry.phase == Phase::Queued);
+            self.queue.extend(queued.map(|(at, _)| (*at, target.clone())));
+        }
+        was_blocked.then_some(account)
     }
 }

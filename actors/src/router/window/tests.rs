@@ -1,6 +1,6 @@
 //! What a line hands out, to whom, and in what order.
 
-use mynah_domain::{Hold, PostId, PostKind, job::HoldKind};
+use mynah_domain::{AccountId, Hold, PostId, PostKind, job::HoldKind};
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +14,11 @@ fn target(name: &str) -> TargetId {
     TargetId::new("x", name)
 }
 
+/// The account of a target that has one to itself.
+fn account(name: &str) -> AccountId {
+    AccountId::from(&target(name))
+}
+
 fn noon() -> Now {
     static NOON: std::sync::OnceLock<Now> = std::sync::OnceLock::new();
     *NOON.get_or_init(|| Now { wall: "2026-11-23T12:00:00Z".parse().unwrap(), steady: Instant::now() })
@@ -25,7 +30,7 @@ fn later(after: Duration) -> Now {
 
 /// The next job of "es", alone.
 fn pick(window: &mut Window) -> Option<(Job, bool)> {
-    match window.pick_for_publication(&"p#1".into(), &target("es"), 1) {
+    match window.pick_for_publication(&"p#1".into(), &account("es"), 1, nobody) {
         Picked::Nothing => None,
         Picked::Alone { job, touched } => Some((job, touched)),
         Picked::Batch(mut row) => row.pop().map(|job| (job, false)),
@@ -58,8 +63,8 @@ fn job(target_name: &str, position: u64) -> Job {
 
 /// A window on lines that hold these positions and no more.
 fn window(lines: &[(&str, &[u64])]) -> Window {
-    let targets: Vec<TargetId> = lines.iter().map(|(name, _)| target(name)).collect();
-    let mut window = Window::new(&targets);
+    let routes: Vec<Route> = lines.iter().map(|(name, _)| Route::alone(target(name))).collect();
+    let mut window = Window::new(&routes);
     for (name, positions) in lines {
         let (_, room) = window.wants(&target(name), 100).unwrap();
         window.load(&target(name), positions.iter().map(|at| job(name, *at)).collect(), room, noon());
@@ -110,13 +115,13 @@ fn only_what_is_next_in_its_line_can_be_begun_with_its_translation() {
     let next = |window: &Window, translated: &[(usize, &Translation)], max| {
         let translated =
             translated.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
-        window.next_to_publish(&target("es"), &translated, max)
+        window.next_to_publish(&account("es"), &translated, max, nobody).map_or(vec![], |(_, jobs)| jobs)
     };
     assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first is not translated");
     assert_eq!(next(&window, &[(1, &short), (0, &short)], 9), [picked[0].id, picked[1].id]);
     assert_eq!(next(&window, &[(1, &short), (0, &short)], 1), [picked[0].id]);
     assert_eq!(next(&window, &[(0, &short), (1, &long), (2, &short)], 9), [picked[0].id]);
-    window.block(&target("es"), "revoked".into());
+    window.block(&account("es"), "revoked".into());
     assert_eq!(next(&window, &[(0, &short)], 9), []);
 }
 
@@ -269,18 +274,18 @@ fn a_run_is_not_over_while_something_can_be_done() {
 #[test]
 fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
     let mut window = window(&[("es", &[1]), ("ca", &[1])]);
-    window.block(&target("es"), "its token was revoked".into());
+    window.block(&account("es"), "its token was revoked".into());
     assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:ca")]);
 }
 
 #[test]
 fn a_target_that_was_fixed_continues_with_what_it_had() {
     let mut window = window(&[("es", &[1, 2])]);
-    window.block(&target("es"), "its token was revoked".into());
+    window.block(&account("es"), "its token was revoked".into());
     assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
-    assert!(window.unblock(&target("es")));
+    assert_eq!(window.unblock(&target("es")), Some(account("es")));
     assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:es"), (2, "x:es")]);
-    assert!(window.blocked().is_empty() && !window.unblock(&target("es")));
+    assert!(window.blocked().is_empty() && window.unblock(&target("es")).is_none());
 }
 
 #[test]
@@ -332,7 +337,7 @@ fn a_line_that_is_loaded_again_has_no_gap_and_keeps_its_order() {
 
 #[test]
 fn an_answer_from_before_more_was_recorded_is_not_the_last_word() {
-    let mut window = Window::new(&[target("es")]);
+    let mut window = Window::new(&[Route::alone(target("es"))]);
     let (_, room) = window.wants(&target("es"), 100).unwrap();
     window.expect_more();
     window.load(&target("es"), vec![job("es", 1)], room, noon());
@@ -341,7 +346,7 @@ fn an_answer_from_before_more_was_recorded_is_not_the_last_word() {
 
 #[test]
 fn memory_holds_no_more_than_its_bound() {
-    let mut window = Window::new(&[target("es")]);
+    let mut window = Window::new(&[Route::alone(target("es"))]);
     let (after, room) = window.wants(&target("es"), 4).unwrap();
     assert_eq!((after, room), (None, 4));
     window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room, noon());
@@ -354,7 +359,7 @@ fn memory_holds_no_more_than_its_bound() {
 
 #[test]
 fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
-    let mut window = Window::new(&[target("es")]);
+    let mut window = Window::new(&[Route::alone(target("es"))]);
     assert!(window.wants(&target("es"), 100).is_some());
     let ready = |position: u64, parts: usize| {
         let parts = vec!["Hola".to_owned(); parts];
@@ -364,7 +369,7 @@ fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
     let jobs = [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 1)];
     window.load(&target("es"), jobs.map(|(position, parts)| ready(position, parts)).into(), 100, noon());
     let row = |window: &mut Window| -> Vec<u64> {
-        let picked = match window.pick_for_publication(&"p#1".into(), &target("es"), 2) {
+        let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, nobody) {
             Picked::Nothing => Vec::new(),
             Picked::Alone { job, .. } => vec![job],
             Picked::Batch(row) => row,
@@ -381,4 +386,111 @@ fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
     assert!(pick(&mut window).is_none(), "one publisher at a time");
     report(&mut window, &last, JobEvent::Untouched, JobState::Ready);
     assert!(pick(&mut window).unwrap().1, "it was in hand, so it is looked at again");
+}
+
+/// A window on two targets that share one account, whose jobs are all translated but those at these positions.
+fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
+    let route = |name: &str| Route { target: target(name), account: account("town") };
+    let mut window = Window::new(&[route("parks"), route("roads")]);
+    for name in ["parks", "roads"] {
+        let (_, room) = window.wants(&target(name), 100).unwrap();
+        let ready = |position: &u64| {
+            let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
+            let number = i64::try_from(*position).unwrap() * 10 + i64::from(name == "roads");
+            let job = Job { id: JobId(number), ..job(name, *position) };
+            if untranslated.contains(&(name, *position)) {
+                job
+            } else {
+                Job { state: JobState::Ready, translation: Some(translation), ..job }
+            }
+        };
+        window.load(&target(name), positions.iter().map(ready).collect(), room, noon());
+    }
+    window
+}
+
+/// What the publisher of the shared account gets next, and publishes.
+fn publish_next(
+    window: &mut Window,
+    max: usize,
+    is_paused: impl Fn(&TargetId) -> bool,
+) -> Vec<(u64, String)> {
+    let picked = match window.pick_for_publication(&"p#1".into(), &account("town"), max, is_paused) {
+        Picked::Nothing => Vec::new(),
+        Picked::Alone { job, .. } => vec![job],
+        Picked::Batch(batch) => batch,
+    };
+    for job in &picked {
+        report(window, job, JobEvent::Published, JobState::Published);
+    }
+    picked.into_iter().map(|job| (job.post.position, job.target.as_str().to_owned())).collect()
+}
+
+#[test]
+fn lines_that_share_an_account_take_turns_and_each_keeps_its_order() {
+    let mut window = shared(&[1, 2, 3], &[]);
+    let mut published = Vec::new();
+    loop {
+        let batch = publish_next(&mut window, 2, nobody);
+        if batch.is_empty() {
+            break;
+        }
+        published.push(batch);
+    }
+    let batch = |name: &str, positions: &[u64]| -> Vec<(u64, String)> {
+        positions.iter().map(|position| (*position, format!("x:{name}"))).collect()
+    };
+    assert_eq!(
+        published,
+        [batch("parks", &[1, 2]), batch("roads", &[1, 2]), batch("parks", &[3]), batch("roads", &[3])]
+    );
+}
+
+#[test]
+fn a_line_whose_head_is_not_ready_holds_up_no_other_line_of_its_account() {
+    let mut window = shared(&[1, 2], &[("parks", 1)]);
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:roads".into()), (2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 9, nobody), [], "the head of the other line is not translated");
+    let picked = window.pick_for_translation(&"t#1".into(), 1);
+    report(&mut window, &picked[0], translated(), JobState::Ready);
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:parks".into()), (2, "x:parks".into())]);
+}
+
+#[test]
+fn a_pause_of_one_target_leaves_the_others_of_its_account_alone() {
+    let mut window = shared(&[1, 2], &[]);
+    let parks_is_paused = |paused: &TargetId| *paused == target("parks");
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(1, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), []);
+    assert_eq!(publish_next(&mut window, 1, nobody), [(1, "x:parks".into())]);
+}
+
+#[test]
+fn a_blocked_account_stops_every_line_that_it_has() {
+    let mut window = shared(&[1, 2], &[("roads", 2)]);
+    window.block(&account("town"), "its token was revoked".into());
+    assert_eq!(publish_next(&mut window, 9, nobody), []);
+    assert!(!window.has_work(), "a translation would be money for nothing");
+    let reason = "its token was revoked".to_owned();
+    assert_eq!(window.blocked(), [(target("parks"), reason.clone()), (target("roads"), reason)].into());
+    assert_eq!(window.unblock(&target("roads")), Some(account("town")));
+    assert!(window.has_work());
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:parks".into()), (2, "x:parks".into())]);
+}
+
+#[test]
+fn what_is_begun_with_its_translation_is_of_one_line_and_counts_as_its_turn() {
+    let mut window = shared(&[1, 2], &[("parks", 1), ("roads", 1)]);
+    let picked = window.pick_for_translation(&"t#1".into(), 9);
+    assert_eq!(places(&picked), [(1, "x:parks"), (1, "x:roads")]);
+    let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
+    let both = picked.iter().map(|job| (job.id, &translation)).collect();
+    let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, nobody);
+    assert_eq!(next(&window), Some((target("parks"), vec![picked[0].id])));
+    for job in &picked {
+        report(&mut window, job, translated(), JobState::Ready);
+    }
+    window.begun(&target("parks"), LinePosition::of(&picked[0]), &"p#1".into()).unwrap();
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:roads".into()), (2, "x:roads".into())]);
 }

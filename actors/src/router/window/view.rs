@@ -28,10 +28,11 @@ impl Window {
         !self.queue.is_empty()
     }
 
-    /// Which targets are blocked, and why.
+    /// Which targets' accounts are blocked, and why.
     pub(in crate::router) fn blocked(&self) -> BTreeMap<TargetId, String> {
         let lines = self.lines.iter();
-        lines.filter_map(|(target, line)| Some((target.clone(), line.blocked.clone()?))).collect()
+        let blocked = |line: &Line| self.accounts.why_blocked(&line.account).map(str::to_owned);
+        lines.filter_map(|(target, line)| Some((target.clone(), blocked(line)?))).collect()
     }
 
     /// How many jobs wait for a translator or are in one's hands, and in whose.
@@ -48,7 +49,8 @@ impl Window {
         target: &TargetId,
         is_waited_for: bool,
     ) -> (usize, Vec<String>) {
-        let Some(line) = self.lines.get(target).filter(|line| line.blocked.is_none()) else {
+        let line = self.lines.get(target).filter(|line| !self.accounts.is_blocked(&line.account));
+        let Some(line) = line else {
             return (0, Vec::new());
         };
         let publishing = line.jobs.values().filter(|entry| matches!(entry.phase, Phase::Publishing(_)));
@@ -77,8 +79,8 @@ impl Window {
             return None;
         }
         for (target, line) in &self.lines {
-            if let Some(reason) = &line.blocked {
-                drained.blocked.insert(target.clone(), reason.clone());
+            if let Some(reason) = self.accounts.why_blocked(&line.account) {
+                drained.blocked.insert(target.clone(), reason.to_owned());
                 continue;
             }
             // What is translated waits for the person who paused it.
