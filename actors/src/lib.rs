@@ -6,6 +6,7 @@
 //! - [`router`] writes them to the ledger, owns the one bounded queue and every lease.
 //! - [`translator`]: a pool that pulls jobs, asks the [`cache`], else an engine, and runs the gate.
 //! - [`publisher`], one per target: pulls what is ready, in order, and publishes it within its limits.
+//! - [`retrying`] repeats calls of the ledger where that may help.
 //! - [`upstreams`] knows which services are down and how much each is asked at once, for all who call them.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
 //! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all of them.
@@ -21,6 +22,7 @@ pub mod pauses;
 pub mod pipeline;
 pub mod poller;
 pub mod publisher;
+pub mod retrying;
 pub mod router;
 pub mod stats;
 pub mod supervision;

@@ -6,8 +6,12 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use mynah::{
-    ledger::SqliteLedger,
-    networks::x::{post, wire::Timeline},
+    ledger,
+    networks::x::{
+        post,
+        text::{LIMITS, XRules},
+        wire::Timeline,
+    },
 };
 use mynah_actors::cache::{
     Key,
@@ -17,10 +21,10 @@ use mynah_domain::{
     JobEvent, Language, Post, PostId, PostKind, Style, TargetId,
     gate::{Candidate, findings},
     ports::{
-        Ledger, SystemClock,
-        ledger::{Change, Progress, RecordPage, RecordPost},
+        SystemClock,
+        ledger::{Change, Checkpoint, RecordPage, RecordPost},
     },
-    text::{Mask, mask},
+    text::{self, Mask},
 };
 
 /// Something to be done once more.
@@ -47,6 +51,10 @@ fn languages() -> (Language, Language) {
     ("en".parse().unwrap(), "es".parse().unwrap())
 }
 
+fn mask(text: &str) -> Mask {
+    text::mask(text, &XRules)
+}
+
 fn masking() -> Walk {
     Box::new(|| {
         black_box(mask(black_box(POST)));
@@ -67,7 +75,8 @@ fn judging() -> Walk {
         let found = findings(&Candidate {
             source: black_box(&source),
             parts: &parts,
-            max_weighted_length: 280,
+            rules: &XRules,
+            max_weight: Some(LIMITS.text),
             from,
             to,
             others: &[],
@@ -101,12 +110,13 @@ fn hitting() -> Walk {
 fn committing() -> Walk {
     let system = actix_rt::System::new();
     let folder = tempfile::tempdir().unwrap();
-    let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
+    let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
     let target = TargetId::new("x", "town_es");
     let post = Post {
         id: PostId("1".into()),
         position: 1,
         text: POST.into(),
+        entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
@@ -120,7 +130,7 @@ fn committing() -> Walk {
             jobs: vec![(target.clone(), None)],
             unreadable: None,
         }],
-        progress: Progress::default(),
+        checkpoint: Checkpoint::default(),
     };
     let job = system.block_on(async {
         ledger.record(page).await.unwrap();
@@ -131,7 +141,7 @@ fn committing() -> Walk {
         let _ = &folder;
         system.block_on(async {
             let mut commit = async |event| {
-                let changes = vec![Change { job: job.id, token, events: vec![event] }];
+                let changes = [Change::new(job.id, token, vec![event])].into();
                 token = ledger.advance(changes).await.unwrap().pop().unwrap().unwrap().token;
             };
             commit(JobEvent::LeasedForTranslation).await;

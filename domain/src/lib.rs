@@ -4,14 +4,15 @@
 //! # Layout
 //!
 //! - [`post`], [`target`], [`language`]: what is read, and what it becomes.
+//! - [`network`]: what differs from network to network: how a text is counted, what is linked in it, how much is taken.
 //! - [`account`]: where it is published, and what limits it.
-//! - [`job`]: one post for one target, and the table of states it goes through.
+//! - [`job`]: one post for one target, and the table of states it goes through; [`publication`]: one message of it.
 //! - [`eligibility`], [`filters`]: which posts become jobs at all.
-//! - [`text`]: reading entities, masking what must not change, counting length, splitting what is too long.
+//! - [`text`]: masking what must not change, splitting what is too long.
 //! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of quotas, of retries, and of leaving in peace what is down.
 //! - [`concurrency`], [`batch`]: the arithmetic of how much a service is asked at once.
-//! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger`, `Clock`.
+//! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`), `Clock`.
 
 pub mod account;
 pub mod backoff;
@@ -21,16 +22,22 @@ pub mod caps;
 pub mod concurrency;
 pub mod eligibility;
 pub mod filters;
+#[cfg(any(test, feature = "fixtures"))]
+#[doc(hidden)]
+pub mod fixtures;
 pub mod gate;
 pub mod job;
 pub mod language;
+pub mod network;
 pub mod ports;
 pub mod post;
+pub mod publication;
 pub mod target;
 pub mod text;
 
 pub use account::AccountId;
 pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
-pub use post::{Media, Post, PostId, PostKind};
-pub use target::{MediaMissing, MediaPolicy, Style, Target, TargetId, Tone, TooLong};
+pub use post::{Media, MediaKind, Post, PostId, PostKind};
+pub use publication::{Publication, PublicationKey, Reply};
+pub use target::{MediaMissing, MediaPolicy, SourceProfile, Style, Target, TargetId, Tone, TooLong};

@@ -25,8 +25,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{BACKOFF, BREAKER, warm_up};
 use crate::{
-    glossary,
-    ledger::SqliteLedger,
+    glossary, ledger,
     settings::{Change, Former, Settings, Start as StartAt, TargetSettings},
 };
 
@@ -112,10 +111,10 @@ impl Service {
         };
         let of_ledger = meter.clone();
         let file = settings.data_dir.join("ledger.sqlite");
-        let ledger = SqliteLedger::open_watched(&file, Arc::new(SystemClock), move |took| {
+        let ledger = ledger::open_watched(&file, Arc::new(SystemClock), move |took| {
             of_ledger.called("ledger", "commit", took, None);
         });
-        let ledger: Arc<dyn Ledger> = Arc::new(ledger.map_err(|error| error.to_string())?);
+        let ledger = ledger.map_err(|error| error.to_string())?;
         let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
         let silent = pauses::recall(&*ledger, super::pausable(&targets)).await;
         let silent = silent.map_err(|error| error.to_string())?;

@@ -5,10 +5,10 @@ use std::{rc::Rc, sync::Arc};
 
 use mynah_domain::{
     ports::{Engine, Item, Ledger},
-    text::mask,
+    text::{MaskedText, Segment},
 };
 
-use super::{CheckArgs, Failure, say, scratch::Scratch};
+use super::{CheckArgs, Failure, print_line as say, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
@@ -57,7 +57,7 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
     match ledger {
         Err(error) => findings.add("ledger", Err(error.to_string())),
         Ok(_) if offline => {}
-        Ok(ledger) => check_x(settings, Arc::new(ledger), &mut findings).await,
+        Ok(ledger) => check_x(settings, ledger, &mut findings).await,
     }
     for Former { was, is } in settings.former() {
         say(format_args!("note  {} is understood as {}", printable(was), printable(is)));
@@ -77,7 +77,8 @@ async fn try_engine(engine: &Rc<dyn Engine>, settings: &Settings) -> Result<Stri
             "it translates for no target; take it out of engine.order, or install its packages".into()
         );
     };
-    let item = Item::new(mask("Hello").text, from, target.language);
+    let hello = MaskedText(vec![Segment::Words("Hello".into())]);
+    let item = Item::new(hello, from, target.language);
     match engine.translate(&[item]).await {
         Err(error) => Err(error.to_string()),
         Ok(results) => match results.into_iter().next() {

@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 use mynah::ledger::SqliteLedger;
-use mynah_domain::{PostId, job::Publication, ports::Clock};
+use mynah_domain::{AccountId, PostId, Publication, Reply, ports::Clock};
 use rusqlite::{Connection, OpenFlags};
 
 /// A clock that stands where it is put.
@@ -94,7 +94,10 @@ impl Place {
             )
             .unwrap();
         let mut publications = db
-            .prepare("SELECT part, text, intent_at, remote_id, after FROM publications WHERE job = ?1 ORDER BY part")
+            .prepare(
+                "SELECT part, text, intent_at, remote_id, after, account, key, reply_root, reply_parent
+                      FROM publications WHERE job = ?1 ORDER BY part",
+            )
             .unwrap();
         let mut parts = |job: i64| {
             let rows = publications.query_map([job], |row| {
@@ -104,6 +107,12 @@ impl Place {
                     intent_at: Timestamp::from_millisecond(row.get(2)?).unwrap(),
                     remote_id: row.get::<_, Option<String>>(3)?.map(PostId),
                     after: row.get::<_, Option<String>>(4)?.map(PostId),
+                    account: AccountId::from(row.get_ref(5)?.as_str()?),
+                    key: Some(row.get::<_, String>(6)?.parse().unwrap()),
+                    reply: row
+                        .get::<_, Option<String>>(7)?
+                        .zip(row.get(8)?)
+                        .map(|(root, parent)| Reply { root: PostId(root), parent: PostId(parent) }),
                 })
             });
             rows.unwrap().collect::<rusqlite::Result<Vec<_>>>()

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mynah_domain::{
-    JobEvent, JobId, JobState, PostId, Skip,
-    job::Publication,
+    JobEvent, JobId, JobState, PostId, Publication, Skip,
     ports::ledger::{Advanced, Change},
 };
 use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
@@ -17,24 +16,31 @@ pub(crate) struct Promises {
     tokens: BTreeMap<JobId, i64>,
     ended: BTreeMap<JobId, String>,
     on_account: BTreeMap<(JobId, u32), PostId>,
-    completed: BTreeSet<(JobId, i64)>,
+    completed: BTreeSet<(JobId, i64, u32)>,
+    /// How often a job was leased under a token: a change may lease it twice.
+    leases: BTreeMap<(JobId, i64), u32>,
 }
 
 impl Promises {
     /// A change that the ledger made.
     pub(crate) fn made(&mut self, change: &Change, answer: Advanced) -> Result<(), TestCaseError> {
-        let job = change.job;
-        let mut token = change.token;
-        for event in &change.events {
+        let (job, before) = (change.job(), change.token());
+        let mut token = before;
+        for event in change.events() {
             match event {
-                _ if event.leases() => token += 1,
+                _ if event.leases() => {
+                    prop_assert!(change.new_token() > Some(before), "a lease of job {} without a token", job);
+                    token = change.new_token().unwrap();
+                    *self.leases.entry((job, token)).or_default() += 1;
+                }
                 JobEvent::Translated(_)
                 | JobEvent::HandedBack { .. }
                 | JobEvent::NotSent { .. }
                 | JobEvent::Untouched
                 | JobEvent::OutcomeLost { .. }
                 | JobEvent::Published => {
-                    let first = self.completed.insert((job, token));
+                    let lease = self.leases.get(&(job, token)).copied().unwrap_or_default();
+                    let first = self.completed.insert((job, token, lease));
                     prop_assert!(first, "two completions of job {} under lease {}", job, token);
                 }
                 JobEvent::PartBegun { part, .. } => {
@@ -48,7 +54,7 @@ impl Promises {
                 _ => {}
             }
         }
-        prop_assert_eq!(answer.token, token, "a token counts leases, job {}", job);
+        prop_assert_eq!(answer.token, token, "a lease is held by whoever took it, job {}", job);
         Ok(())
     }
 

@@ -130,7 +130,7 @@ impl WarmUp {
             return None;
         }
         let target = self.targets.iter().find(|target| target.id == published.target)?;
-        let mut task = Task::new(&published.post, self.asking.from, Vec::new(), target.clone());
+        let mut task = Task::new(&published.post, Vec::new(), target.clone());
         let key = task.key(&published.translation.engine, takes_advice);
         let masked = task.mask.remask(text)?;
         // The rules may be others than in its day.
@@ -170,13 +170,14 @@ impl WarmUp {
                 id: PostId(format!("warm-up/{number}")),
                 position: 0,
                 text: phrase.clone(),
+                entities: None,
                 language: None,
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
                 versions: vec![],
             };
-            let of = |target: &Target| Task::new(&post, self.asking.from, Vec::new(), target.clone());
+            let of = |target: &Target| Task::new(&post, Vec::new(), target.clone());
             tasks.extend(self.targets.iter().map(of));
         }
         if tasks.len() > self.max_entries {

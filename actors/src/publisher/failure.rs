@@ -10,7 +10,7 @@ use mynah_domain::{
     ports::{Denied, LedgerError, PublishError},
 };
 
-use super::Publisher;
+use super::{Publisher, publish::Sending};
 use crate::router::Intent;
 
 /// How often a message that the network calls a repetition is looked up before it is held as one.
@@ -84,14 +84,22 @@ impl Publisher {
         &self,
         job: &Job,
         intent: &Intent,
+        sending: Sending,
         error: PublishError,
     ) -> Result<Halt, Halt> {
         let reason = error.to_string();
-        match error {
+        match &error {
             PublishError::OutcomeUnknown(_) => {
                 return Ok(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
             }
-            PublishError::Duplicate(_) => {
+            // Nothing was published by this call, but perhaps by the one before it.
+            PublishError::Unavailable(_) if sending == Sending::Again => {
+                return Ok(Halt::Event(outcome_lost(reason, Some(self.in_a(self.pause_for(job, None))))));
+            }
+            PublishError::Denied(denied) if sending == Sending::Again => {
+                return Ok(self.denied(job, denied, outcome_lost));
+            }
+            PublishError::Duplicate(_) if !self.is_safe_to_repeat(job) => {
                 if let Some(halt) = self.after_repetition(job, intent.part, &reason).await? {
                     return Ok(halt);
                 }
@@ -163,9 +171,11 @@ impl Publisher {
         self.parts.backoff.pause(job.attempt.max(self.limited.get()).max(1), fastrand::f64(), asked)
     }
 
-    /// When to look for a message whose outcome is unknown: once it must show, and later with each try.
+    /// When to find out about a message whose outcome is unknown: where it is looked up, once it must show; and later with
+    /// each try.
     pub(super) fn after_settling(&self, job: &Job) -> Timestamp {
-        self.in_a(self.parts.settle + self.pause_for(job, None))
+        let settle = if self.is_safe_to_repeat(job) { Duration::ZERO } else { self.parts.settle };
+        self.in_a(settle + self.pause_for(job, None))
     }
 
     pub(super) fn in_a(&self, wait: Duration) -> Timestamp {

@@ -74,14 +74,18 @@ impl Publisher {
             Err(PublishError::Denied(denied)) => return Err(self.denied(job, &denied, outcome_lost)),
             Err(error) => return Err(self.not_known(job, error.to_string())),
         };
-        let draft = Intent::recorded(begun).draft(Vec::new());
+        // A version that chose no key compared by the text, too.
+        let intent = Intent::recorded(begun).unwrap_or_else(|| {
+            Intent::new(begun.part, &begun.account, &begun.text, begun.reply.clone(), begun.intent_at)
+        });
+        let draft = intent.draft(Vec::new());
         let same: Vec<PostId> = shown
             .messages
             .into_iter()
             .filter(|message| self.destination.is_same(&draft, message))
             .map(|message| message.id)
             .collect();
-        let on_record = self.parts.ledger.recorded(&self.parts.target_id(), &same).await?;
+        let on_record = self.parts.ledger.recorded(&self.parts.account, &same).await?;
         // The oldest: what came after it would be the double.
         let found = same.into_iter().rev().find(|id| !on_record.contains(id));
         if found.is_some() {

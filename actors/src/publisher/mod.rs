@@ -188,7 +188,7 @@ impl Publisher {
             return Ok(most);
         }
         let now = self.parts.clock.now();
-        let spent = self.parts.ledger.spent(&self.parts.target_id(), now).await?;
+        let spent = self.parts.ledger.spent(&self.parts.account, now).await?;
         Ok((1..=most as u64).take_while(|count| caps.allow(spent, *count, now).is_ok()).count())
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use leaky_bucket::RateLimiter;
 use mynah_domain::{
-    AccountId, Job, Target, TargetId,
+    AccountId, Job, Target,
     backoff::Backoff,
     caps::Caps,
     ports::{Clock, Ledger},
@@ -84,10 +84,5 @@ impl PublisherParts {
     /// The target of a job.
     pub(super) fn target(&self, job: &Job) -> Option<&Target> {
         self.targets.iter().find(|target| target.id == job.target)
-    }
-
-    /// The account, as the ledger knows it.
-    pub(super) fn target_id(&self) -> TargetId {
-        TargetId::from(self.account.as_str())
     }
 }

@@ -6,11 +6,12 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
-    AccountId, Job, JobState, Media, MediaMissing, MediaPolicy, Post, PostId, PostKind, Style, Target,
-    TooLong,
+    AccountId, Job, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
+    Publication, Style, Target, TooLong,
     backoff::Backoff,
     filters::Filters,
-    job::Publication,
+    fixtures,
+    network::{PlainText, Repeat},
     ports::{Copied, CopyError, Denied, Draft, MediaId, PublishError, Recent, Shown, Since},
     text::Masking,
 };
@@ -139,7 +140,7 @@ impl Destination for Account {
 fn job(number: i64, photos: usize) -> Job {
     let medium = |photo: usize| Media {
         key: format!("3_{photo}"),
-        kind: "photo".into(),
+        kind: MediaKind::Photo,
         url: Some("https://example.com/a.jpg".into()),
         alt: None,
     };
@@ -207,7 +208,8 @@ impl Town {
                 filters: Filters::default(),
                 media: MediaPolicy::Copy { missing: MediaMissing::Publish },
                 too_long: TooLong::Thread,
-                max_weighted_length: 280,
+                source: fixtures::source(),
+                network: Arc::new(PlainText { repeat: Repeat::LookUpFirst, ..PlainText::default() }),
             }]
             .into(),
             limits,
@@ -516,7 +518,7 @@ async fn a_part_of_a_thread_waits_for_no_part_that_stands_behind_it() {
     let town = Town::new(vec![answering(1, "2"), job(2, 0)], Account::default());
     town.pass(HOUR).await;
     assert_eq!(town.ledger.states(), [JobState::Published; 2]);
-    assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply_to.is_none()));
+    assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply.is_none()));
 
     let held = Job { state: JobState::Failed, ..job(1, 0) };
     let town = Town::new(vec![held, answering(2, "1")], Account::default());

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use mynah_domain::{Job, JobState, PostId, job::HoldKind};
+use mynah_domain::{Job, JobState, Reply, job::HoldKind};
 
 use super::{
     Publisher, Threads,
@@ -11,7 +11,7 @@ use super::{
 
 impl Publisher {
     /// What the first part of a job continues: in a thread, what the parent became on this account.
-    pub(super) async fn parent_of(&self, job: &Job) -> Result<Option<PostId>, Halt> {
+    pub(super) async fn parent_of(&self, job: &Job) -> Result<Option<Reply>, Halt> {
         let (ledger, target) = (&self.parts.ledger, &job.target);
         let mut next = job.post.kind.continues().cloned();
         let mut passed = HashSet::from([job.post.id.clone()]);
@@ -24,14 +24,14 @@ impl Publisher {
                 // From before the account was followed: there is nothing to wait for.
                 None => return Ok(None),
                 // Never to be published: this one continues what comes before it in the thread.
-                Some(JobState::Skipped) => match ledger.post(&parent).await? {
+                Some(JobState::Skipped) => match ledger.post(&job.source, &parent).await? {
                     // A post may answer another version of itself, or of one that answers it.
                     Some(post) if passed.insert(post.id.clone()) => post.kind.continues().cloned(),
                     _ => return Ok(None),
                 },
                 Some(state) => {
                     // An edit that came late stands behind what answers its first version: to wait for it would be forever.
-                    let stands = ledger.post(&parent).await?.map(|parent| parent.position);
+                    let stands = ledger.post(&job.source, &parent).await?.map(|parent| parent.position);
                     if stands > Some(job.post.position) {
                         return Ok(None);
                     }

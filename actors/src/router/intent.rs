@@ -1,9 +1,10 @@
 //! The intent to publish one message: what is on record before it is sent. Whoever begins a message does it by such an
-//! intent, so what is sent is what was recorded, and a message whose answer was lost can be recognized by it.
+//! intent, so what is sent is what was recorded, and a message whose answer was lost can be recognized or sent again as it
+//! was.
 
+use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobEvent, PostId, Translation,
-    job::Publication,
+    AccountId, Job, JobEvent, Publication, PublicationKey, Reply, Translation,
     ports::{Draft, MediaId},
 };
 
@@ -12,27 +13,50 @@ use mynah_domain::{
 pub struct Intent {
     /// Which part, from 0.
     pub part: u32,
+    /// The account that it is sent from.
+    pub account: AccountId,
     /// The exact text.
     pub text: String,
+    /// The key that it is sent with, and no other message.
+    pub key: PublicationKey,
     /// What it answers.
-    pub reply_to: Option<PostId>,
+    pub reply: Option<Reply>,
 }
 
 impl Intent {
-    /// The intent to publish a job of one message, which answers nothing.
-    pub(super) fn of_only_part(translation: &Translation) -> Option<Self> {
-        let text = translation.parts.first()?.clone();
-        Some(Self { part: 0, text, reply_to: None })
+    /// An intent at `now`, with a key of its own.
+    pub(crate) fn new(
+        part: u32,
+        account: &AccountId,
+        text: &str,
+        reply: Option<Reply>,
+        now: Timestamp,
+    ) -> Self {
+        let (account, text) = (account.clone(), text.to_owned());
+        Self { part, account, text, key: PublicationKey::new(now), reply }
     }
 
-    /// The intent that is on record.
-    pub(crate) fn recorded(publication: &Publication) -> Self {
-        Self { part: publication.part, text: publication.text.clone(), reply_to: None }
+    /// The intent to publish a job of one message, which answers nothing.
+    pub(super) fn of_only_part(
+        translation: &Translation,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let text = translation.parts.first()?;
+        Some(Self::new(0, account, text, None, now))
+    }
+
+    /// The intent that is on record; `None` for one of a version that chose no key.
+    pub(crate) fn recorded(publication: &Publication) -> Option<Self> {
+        let Publication { part, account, text, key, reply, .. } = publication;
+        let (account, text, key) = (account.clone(), text.clone(), (*key)?);
+        Some(Self { part: *part, account, text, key, reply: reply.clone() })
     }
 
     /// The event that records it.
     pub(crate) fn event(&self) -> JobEvent {
-        JobEvent::PartBegun { part: self.part, text: self.text.clone() }
+        let Self { part, account, text, key, reply } = self.clone();
+        JobEvent::PartBegun { part, account, text, key, reply }
     }
 
     /// The event that takes it back: it was certainly not published.
@@ -42,7 +66,7 @@ impl Intent {
 
     /// What is sent.
     pub(crate) fn draft(&self, media: Vec<MediaId>) -> Draft {
-        Draft { text: self.text.clone(), reply_to: self.reply_to.clone(), media }
+        Draft { key: self.key, text: self.text.clone(), reply: self.reply.clone(), media }
     }
 }
 

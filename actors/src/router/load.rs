@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use log::warn;
 use mynah_domain::{
-    Hold, PostId, Skip,
+    Hold, PostId, Skip, TargetId,
     job::HoldKind,
     ports::{
         LedgerError,
@@ -21,7 +21,9 @@ use crate::events::Event;
 impl RouterState {
     /// Puts back what a process or a router before this one had in hand, and loads the lines.
     pub(super) async fn open(&self) -> Result<(), LedgerError> {
-        let recovered = self.parts.ledger.recover().await?;
+        let targets: Vec<TargetId> =
+            self.parts.settings.routes.iter().map(|route| route.target.clone()).collect();
+        let recovered = self.parts.ledger.recover(&targets).await?;
         if recovered > 0 {
             warn!(jobs = recovered; "jobs that were in hand when the last run ended are taken up again");
         }

@@ -11,11 +11,11 @@ use mynah_domain::{
     AccountId, Job, JobEvent, JobState, TargetId,
     ports::{
         LedgerError,
-        ledger::{RecordPage, Recorded},
+        ledger::{LinePosition, RecordPage, Recorded},
     },
 };
 
-use super::{intent::Assigned, window::LinePosition};
+use super::intent::Assigned;
 use crate::supervision::shell::WorkerRef;
 
 /// Writes a page and takes up its jobs.

@@ -4,6 +4,7 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
+use jiff::Timestamp;
 use mynah_domain::{AccountId, JobEvent, JobId, TargetId, Translation};
 
 use super::{
@@ -62,6 +63,7 @@ impl PendingPublishers {
         &self,
         reports: &[JobReport],
         window: &Window,
+        now: Timestamp,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> BegunAtOnce {
         let pending = self.0.borrow();
@@ -72,7 +74,7 @@ impl PendingPublishers {
             reports.iter().filter_map(|report| Some((report.at.job, translation(report)?))).collect();
         let batch = |(account, wait): (&AccountId, &PendingPull)| {
             let (target, jobs) = window.next_to_publish(account, &translated, wait.room, &is_paused)?;
-            let intent = |job| Some((job, Intent::of_only_part(translated.get(&job)?)?));
+            let intent = |job| Some((job, Intent::of_only_part(translated.get(&job)?, account, now)?));
             let intents = jobs.into_iter().filter_map(intent).collect();
             wait.worker.is_valid().then(|| Batch {
                 target,

@@ -6,7 +6,7 @@ use mynah_domain::{
     Job, JobId, JobState,
     ports::{
         LedgerError,
-        ledger::{Change, ChangeError},
+        ledger::{Change, ChangeError, LinePosition},
     },
 };
 
@@ -14,7 +14,7 @@ use super::{
     intent::{Assigned, Intent},
     messages::{JobReport, PullPublications, lease_of, never_looked_up},
     state::RouterState,
-    window::{LinePosition, Picked},
+    window::Picked,
 };
 
 impl RouterState {
@@ -46,7 +46,7 @@ impl RouterState {
                     return Ok(begun);
                 }
                 Picked::Alone { job, touched } => (vec![Assigned { job, begun: None }], touched),
-                Picked::Batch(jobs) => (jobs.into_iter().map(|job| begin(job, *room > 0)).collect(), false),
+                Picked::Batch(jobs) => (self.begin(jobs, pull), false),
             };
             let wanted: Vec<JobId> = jobs.iter().map(|assigned| assigned.job.id).collect();
             let mut leased = self.lease(jobs).await?;
@@ -68,6 +68,16 @@ impl RouterState {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Jobs of one message each, to be begun with their leases where there is room for that.
+    fn begin(&self, jobs: Vec<Job>, pull: &PullPublications) -> Vec<Assigned> {
+        let now = self.parts.clock.now();
+        let intent = |job: &Job| {
+            let translation = job.translation.as_ref().filter(|_| pull.room > 0)?;
+            Intent::of_only_part(translation, &pull.account, now)
+        };
+        jobs.into_iter().map(|job| Assigned { begun: intent(&job), job }).collect()
     }
 
     /// Takes back jobs that were leased and that nobody has in hand. A publisher may end while its lease is being written:
@@ -101,7 +111,7 @@ impl RouterState {
             .iter()
             .map(|Assigned { job, begun }| {
                 let events = lease_of(job).into_iter().chain(begun.as_ref().map(Intent::event)).collect();
-                Change { job: job.id, token: job.token, events }
+                Change::new(job.id, job.token, events)
             })
             .collect();
         let answers = match self.parts.ledger.advance(changes).await {
@@ -134,14 +144,14 @@ impl RouterState {
                     // Only the router leases, and it knows of no lease: without this it would ask again and again.
                     if matches!(why, ChangeError::Illegal { state: JobState::Publishing, .. }) {
                         let events = vec![never_looked_up()];
-                        orphans.push(Change { job: job.id, token: job.token, events });
+                        orphans.push(Change::new(job.id, job.token, events));
                     }
                 }
             }
         }
         if !orphans.is_empty() {
             // One that is refused was taken up meanwhile.
-            self.parts.ledger.advance(orphans).await?;
+            self.parts.ledger.advance(orphans.into()).await?;
         }
         if refused {
             self.refill_and_wake().await?;
@@ -149,10 +159,4 @@ impl RouterState {
         work.done();
         Ok(leased)
     }
-}
-
-/// A job of one message, begun where there is room for it.
-fn begin(job: Job, has_room: bool) -> Assigned {
-    let intent = job.translation.as_ref().filter(|_| has_room).and_then(Intent::of_only_part);
-    Assigned { job, begun: intent }
 }

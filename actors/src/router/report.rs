@@ -10,7 +10,7 @@ use mynah_domain::{
     JobEvent, JobId, JobState,
     ports::{
         LedgerError,
-        ledger::{Advanced, Change, ChangeError},
+        ledger::{Advanced, Change, ChangeError, LinePosition},
     },
 };
 
@@ -19,7 +19,7 @@ use super::{
     messages::{JobReport, Reclaim},
     pending::{Batch, BegunAtOnce},
     state::RouterState,
-    window::{LinePosition, Moved},
+    window::Moved,
 };
 use crate::events::Event;
 
@@ -34,13 +34,16 @@ impl RouterState {
         let heard = Instant::now();
         self.opened().await;
         let work = self.heartbeat.at_work();
-        let at_once = self.pending.at_once(&reports, &self.window.borrow(), |target| self.is_paused(target));
+        let at_once =
+            self.pending.at_once(&reports, &self.window.borrow(), self.parts.clock.now(), |target| {
+                self.is_paused(target)
+            });
         let changes = reports
             .iter()
             .map(|report| {
                 let events = report.lease.iter().chain(&report.events).cloned();
                 let events = events.chain(at_once.events_of(report)).collect();
-                Change { job: report.at.job, token: report.token, events }
+                Change::new(report.at.job, report.token, events)
             })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;

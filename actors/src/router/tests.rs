@@ -159,7 +159,8 @@ async fn an_intent_is_on_record_before_its_publisher_has_it() {
     assert!(!pull.is_finished());
     town.ledger.let_pass(1);
     let assigned = begun_jobs(pull.await.unwrap().unwrap().unwrap());
-    assert_eq!((assigned[0].token, town.ledger.job(1).token), (8, 8));
+    assert!(assigned[0].token > 7);
+    assert_eq!(assigned[0].token, town.ledger.job(1).token);
 }
 
 #[actix_rt::test]
@@ -174,11 +175,12 @@ async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_cam
     town.ledger.let_pass(100);
     let translated = JobEvent::Translated(job(true).translation.unwrap());
     let report = JobReport::new(&leased[0], vec![translated]);
-    for _ in 0..2 {
-        // Said twice, it counts once.
-        town.router.send(ReportJobs(vec![report.clone()])).await.unwrap().unwrap();
-        assert_eq!((town.ledger.job(1).state, town.ledger.job(1).token), (JobState::Ready, 8));
-    }
+    town.router.send(ReportJobs(vec![report.clone()])).await.unwrap().unwrap();
+    let reported = town.ledger.job(1);
+    assert!(reported.state == JobState::Ready && reported.token > 7, "{reported:?}");
+    // Reported twice, it counts once.
+    town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
+    assert_eq!(town.ledger.job(1), reported);
 }
 
 /// A town whose publisher waits and whose only job was translated just now, which is about to be reported.
@@ -203,9 +205,9 @@ async fn what_is_translated_while_its_publisher_waits_is_begun_with_the_same_cha
     town.ledger.let_pass(1);
     town.router.send(report).await.unwrap().unwrap();
     let assigned = begun_jobs(waiting.await.unwrap().unwrap().unwrap());
-    assert_eq!((assigned[0].state, assigned[0].token), (JobState::Publishing, 9));
+    assert_eq!(assigned[0].state, JobState::Publishing);
     assert_eq!(assigned[0].translation, job(true).translation);
-    assert_eq!(town.ledger.job(1).token, 9);
+    assert_eq!(assigned[0].token, town.ledger.job(1).token);
     assert!(town.asked.try_recv().is_ok() && town.asked.try_recv().is_err(), "the ledger was asked once");
 }
 
@@ -255,7 +257,7 @@ async fn what_is_begun_stays_begun_when_the_same_is_reported_again() {
         report.await.unwrap().unwrap().unwrap();
     }
     let assigned = begun_jobs(waiting.await.unwrap().unwrap().unwrap());
-    assert_eq!((assigned.len(), assigned[0].token, town.ledger.job(1).token), (1, 9, 9));
+    assert_eq!((assigned.len(), assigned[0].token), (1, town.ledger.job(1).token));
 }
 
 #[actix_rt::test]
@@ -298,7 +300,8 @@ async fn what_a_translator_says_after_its_job_was_given_to_another_changes_nothi
     town.router.send(reclaim("translator-old")).await.unwrap().unwrap();
     let next = worker("translator-new");
     let again = town.router.send(pull(&next)).await.unwrap().unwrap();
-    assert_eq!((again[0].id, again[0].token), (JobId(1), 8));
+    assert_eq!(again[0].id, JobId(1));
+    assert!(again[0].token > leased[0].token);
 
     let late = JobEvent::Failed { reason: "from the grave".into() };
     town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![late])])).await.unwrap().unwrap();

@@ -9,14 +9,13 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState, Post, PostId, TargetId,
+    AccountId, Job, JobEvent, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     caps::Spent,
-    job::Publication,
     ports::{
-        Clock, Ledger, LedgerError,
+        Clock, Facts, LedgerError, Listing, Work,
         ledger::{
-            Advanced, Change, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage,
-            RecordPost, Recorded,
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob,
+            RecordPage, RecordPost, Recorded,
         },
     },
 };
@@ -36,8 +35,10 @@ struct Contents {
     jobs: BTreeMap<JobId, Job>,
     /// In the order in which they came.
     posts: Vec<RecordPost>,
-    progress: Option<Progress>,
+    checkpoint: Option<Checkpoint>,
     retried: Vec<PostId>,
+    /// The last change of each job, and its answer.
+    last_changes: BTreeMap<JobId, (Change, Advanced)>,
 }
 
 /// Holds up every change of a job until a test lets it pass.
@@ -61,7 +62,7 @@ impl Gate {
 }
 
 fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError("nobody asks this here".into()))
+    Err(LedgerError::Fatal("nobody asks this here".into()))
 }
 
 impl MemoryLedger {
@@ -110,14 +111,34 @@ impl MemoryLedger {
         self.contents().posts.iter().map(|record| record.post.id.clone()).collect()
     }
 
+    /// The ids of those whose ids are numbers.
+    pub(crate) fn numbers(&self) -> BTreeSet<u64> {
+        self.ids().iter().filter_map(|id| id.0.parse().ok()).collect()
+    }
+
+    /// The post that was recorded first.
+    pub(crate) fn first_post(&self) -> Option<Arc<Post>> {
+        self.contents().posts.first().map(|record| record.post.clone())
+    }
+
+    /// The raw form of a post that could not be read.
+    pub(crate) fn raw(&self, id: &str) -> Option<String> {
+        self.record_of(id)?.unreadable.map(|raw| raw.json)
+    }
+
+    /// The position up to which the source is on record.
+    pub(crate) fn watermark(&self) -> Option<u64> {
+        self.last_checkpoint()?.watermark.map(|mark| mark.position)
+    }
+
     /// What was recorded of a post.
     pub(crate) fn record_of(&self, id: &str) -> Option<RecordPost> {
         self.contents().posts.iter().find(|record| record.post.id.0 == id).cloned()
     }
 
-    /// How far the source is on record.
-    pub(crate) fn recorded_progress(&self) -> Progress {
-        self.contents().progress.clone().unwrap_or_default()
+    /// How far the source is on record, if it was ever polled.
+    pub(crate) fn last_checkpoint(&self) -> Option<Checkpoint> {
+        self.contents().checkpoint.clone()
     }
 
     /// A person retries the job of a post that could not be read.
@@ -126,16 +147,18 @@ impl MemoryLedger {
     }
 
     fn apply(&self, job: &mut Job, event: &JobEvent) {
-        job.token += i64::from(event.leases());
         job.attempt += u32::from(event.leases());
         match event {
             JobEvent::Translated(translation) => {
                 job.translation = Some(translation.clone());
                 job.attempt = 0;
             }
-            JobEvent::PartBegun { part, text } => job.publications.push(Publication {
+            JobEvent::PartBegun { part, account, text, key, reply } => job.publications.push(Publication {
                 part: *part,
+                account: account.clone(),
                 text: text.clone(),
+                key: Some(*key),
+                reply: reply.clone(),
                 intent_at: self.clock.now(),
                 after: None,
                 remote_id: None,
@@ -154,35 +177,48 @@ impl MemoryLedger {
     }
 
     fn change(&self, job: &mut Job, change: &Change) -> Result<Advanced, ChangeError> {
-        if job.token != change.token {
-            return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token });
+        if job.token != change.token() {
+            return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token() });
         }
         let mut changed = job.clone();
-        for event in &change.events {
+        for event in change.events() {
             let is_begun = changed.publications.iter().any(|part| part.remote_id.is_none());
-            let is_legal = *event != JobEvent::Untouched || !is_begun;
-            let Some(state) = changed.state.after(event).filter(|_| is_legal) else {
+            let says_not_sent = matches!(event, JobEvent::Untouched | JobEvent::NotSent { .. });
+            let Some(state) = changed.state.after(event).filter(|_| !(is_begun && says_not_sent)) else {
                 let event = format!("{event:?}");
                 return Err(ChangeError::Illegal { job: job.id, state: changed.state, event });
             };
             changed.state = state;
             self.apply(&mut changed, event);
         }
+        changed.token = change.new_token().unwrap_or(changed.token);
         *job = changed;
         Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
     }
 }
 
 #[async_trait(?Send)]
-impl Ledger for MemoryLedger {
-    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+impl Work for MemoryLedger {
+    async fn advance(
+        &self,
+        changes: Arc<[Change]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         if let Some(gate) = &self.gate {
             gate.pass().await;
         }
         let mut contents = self.contents();
-        let answers = changes.iter().map(|change| match contents.jobs.get_mut(&change.job) {
-            Some(job) => self.change(job, change),
-            None => Err(ChangeError::NoSuchJob(change.job)),
+        let answers = changes.iter().map(|change| {
+            let Contents { jobs, last_changes, .. } = &mut *contents;
+            let id = change.job();
+            if let Some((last, advanced)) = last_changes.get(&id)
+                && last == change
+            {
+                return Ok(*advanced);
+            }
+            let job = jobs.get_mut(&id).ok_or(ChangeError::NoSuchJob(id))?;
+            let advanced = self.change(job, change)?;
+            last_changes.insert(id, (change.clone(), advanced));
+            Ok(advanced)
         });
         Ok(answers.collect())
     }
@@ -190,20 +226,20 @@ impl Ledger for MemoryLedger {
     async fn open_jobs(
         &self,
         target: &TargetId,
-        after: Option<u64>,
+        after: Option<LinePosition>,
         limit: usize,
     ) -> Result<Vec<Job>, LedgerError> {
         let contents = self.contents();
-        let open = contents.jobs.values().filter(|job| {
-            job.target == *target && !job.state.is_settled() && Some(job.post.position) > after
-        });
-        let mut open: Vec<Job> = open.cloned().collect();
-        open.sort_by_key(|job| (job.post.position, job.id));
+        let is_open = |job: &&Job| {
+            job.target == *target && !job.state.is_settled() && Some(LinePosition::of(job)) > after
+        };
+        let mut open: Vec<Job> = contents.jobs.values().filter(is_open).cloned().collect();
+        open.sort_by_key(LinePosition::of);
         open.truncate(limit);
         Ok(open)
     }
 
-    async fn recover(&self) -> Result<u64, LedgerError> {
+    async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
         Ok(0)
     }
 
@@ -211,39 +247,40 @@ impl Ledger for MemoryLedger {
         Ok(self.job(job.0).publications)
     }
 
-    async fn recorded(&self, target: &TargetId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+    async fn recorded(&self, account: &AccountId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
         let contents = self.contents();
-        let of_target = contents.jobs.values().filter(|job| job.target == *target);
-        let parts = of_target.flat_map(|job| &job.publications);
-        let known = parts.filter_map(|part| part.remote_id.as_ref()).filter(|id| messages.contains(id));
-        Ok(known.cloned().collect())
+        let parts = contents.jobs.values().flat_map(|job| &job.publications);
+        let known = parts.filter(|part| part.account == *account).filter_map(|part| part.remote_id.as_ref());
+        Ok(known.filter(|id| messages.contains(id)).cloned().collect())
     }
 
-    async fn spent(&self, target: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
+    async fn spent(&self, account: &AccountId, _: Timestamp) -> Result<Spent, LedgerError> {
         let contents = self.contents();
-        let of_target = contents.jobs.values().filter(|job| job.target == *target);
-        let begun = of_target.map(|job| job.publications.len() as u64).sum();
+        let parts = contents.jobs.values().flat_map(|job| &job.publications);
+        let begun = parts.filter(|part| part.account == *account).count() as u64;
         Ok(Spent { today: begun, this_month: begun })
     }
 
-    async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<PostId>, LedgerError> {
+    async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<Reply>, LedgerError> {
         let job = self.job_of(post, target);
-        Ok(job.and_then(|job| job.publications.last()?.remote_id.clone()))
+        let last = job.as_ref().and_then(|job| job.publications.last());
+        let reply = |part: &Publication| Some(Reply::behind(part.remote_id.clone()?, part.reply.as_ref()));
+        Ok(last.and_then(reply))
     }
 
     async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError> {
         Ok(self.job_of(post, target).map(|job| job.state))
     }
 
-    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
+    async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
         let contents = self.contents();
         let recorded = contents.posts.iter().map(|record| &record.post);
         let mut posts = recorded.chain(contents.jobs.values().map(|job| &job.post));
         Ok(posts.find(|post| post.id == *id).map(|post| (**post).clone()))
     }
 
-    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
-        Ok(self.contents().progress.clone())
+    async fn checkpoint(&self, _: &str) -> Result<Option<Checkpoint>, LedgerError> {
+        Ok(self.last_checkpoint())
     }
 
     async fn to_reread(&self, _: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
@@ -266,15 +303,18 @@ impl Ledger for MemoryLedger {
                 }
             }
         }
-        contents.progress = Some(page.progress);
+        contents.checkpoint = Some(page.checkpoint);
         Ok(recorded)
     }
+}
 
+#[async_trait(?Send)]
+impl Listing for MemoryLedger {
     async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
 
-    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+    async fn last_published(&self, _: &[AccountId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
 
@@ -285,7 +325,10 @@ impl Ledger for MemoryLedger {
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         not_asked()
     }
+}
 
+#[async_trait(?Send)]
+impl Facts for MemoryLedger {
     async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
         not_asked()
     }

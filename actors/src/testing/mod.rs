@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobId, JobState, Post, PostId, PostKind, TargetId, Translation, backoff::Backoff,
-    breaker::BreakerPolicy, job::Publication,
+    AccountId, Job, JobId, JobState, Post, PostId, PostKind, Publication, PublicationKey, TargetId,
+    Translation, backoff::Backoff, breaker::BreakerPolicy,
 };
 use tokio::sync::mpsc;
 
@@ -28,6 +28,7 @@ pub(crate) fn post(number: i64) -> Post {
         id: PostId(number.to_string()),
         position: number.unsigned_abs(),
         text: "Hello".into(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: noon(),
@@ -47,6 +48,7 @@ pub(crate) fn queued(number: i64) -> Job {
     Job {
         id: JobId(number),
         post: Arc::new(post(number)),
+        source: "x:town".into(),
         target: es(),
         state: JobState::Queued,
         token: 1,
@@ -65,8 +67,16 @@ pub(crate) fn ready(number: i64) -> Job {
 
 /// A job whose only part was begun at `intent_at`, and nobody knows what became of it.
 pub(crate) fn unknown(number: i64, intent_at: Timestamp) -> Job {
-    let begun =
-        Publication { part: 0, text: format!("Hola {number}"), intent_at, after: None, remote_id: None };
+    let begun = Publication {
+        part: 0,
+        account: AccountId::from(&es()),
+        text: format!("Hola {number}"),
+        key: Some(PublicationKey::new(intent_at)),
+        reply: None,
+        intent_at,
+        after: None,
+        remote_id: None,
+    };
     Job { state: JobState::Unknown, publications: vec![begun], ..ready(number) }
 }
 

@@ -23,7 +23,7 @@ use std::{
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, JobEvent, Language,
+    Hold, JobEvent,
     backoff::Backoff,
     breaker::Heard,
     job::HoldKind,
@@ -60,8 +60,6 @@ const SIGN_OF_LIFE: Duration = Duration::from_millis(200);
 pub struct Asking {
     /// What was said before; none asks for everything.
     pub cache: Option<ActorRef<Cache>>,
-    /// The language of the source.
-    pub from: Language,
     /// Which services are down.
     pub upstreams: Upstreams,
     /// How long to wait before another try.
@@ -149,10 +147,9 @@ impl Asking {
     async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], around: Around<'_>) {
         let revision = engine.revision();
         let places = self.upstreams.places(engine);
-        let open = tasks
-            .iter()
-            .enumerate()
-            .filter(|(_, task)| task.outcome.is_none() && engine.supports(self.from, task.target.language));
+        let open = tasks.iter().enumerate().filter(|(_, Task { outcome, target, .. })| {
+            outcome.is_none() && engine.supports(target.source.language, target.language)
+        });
         let open = open.map(|(number, task)| (task.key(&revision, engine.takes_advice()), number));
         let mut open: Vec<Open> = open.collect();
         // Tasks to call for without a lead on their key.
@@ -390,7 +387,7 @@ impl Asking {
             return JobEvent::Failed {
                 reason: format!(
                     "no engine translates {} to {}; add one that does to engine.order and retry it",
-                    self.from.name(),
+                    task.target.source.language.name(),
                     task.target.language.name()
                 ),
             };

@@ -14,6 +14,7 @@ use asking::{Around, Asking};
 use async_trait::async_trait;
 use mynah_domain::{
     Job, JobEvent, MediaPolicy, Post, PostKind, Target, TargetId,
+    network::NetworkRules,
     ports::{Engine, Ledger, LedgerError},
     text::mask,
 };
@@ -41,21 +42,26 @@ pub struct TranslatorParts {
     pub asking: Asking,
 }
 
-/// What the author says that the media show, where there are words to translate.
-fn alts_of(post: &Post) -> impl Iterator<Item = &str> {
-    post.media.iter().filter_map(|medium| medium.alt.as_deref()).filter(|alt| mask(alt).text.has_words())
+/// Whether there are words to translate in an alt text of the source's network.
+fn has_words(alt: &str, source: &dyn NetworkRules) -> bool {
+    mask(alt, source).text.has_words()
 }
 
 /// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for who
 /// cannot see a picture they say more than nothing, and no post waits for them.
-fn with_alts<'a>(event: JobEvent, post: &Post, texts: &mut impl Iterator<Item = &'a Task>) -> JobEvent {
+fn with_alts<'a>(
+    event: JobEvent,
+    post: &Post,
+    source: &dyn NetworkRules,
+    texts: &mut impl Iterator<Item = &'a Task>,
+) -> JobEvent {
     let JobEvent::Translated(mut translation) = event else { return event };
     translation.alts = post
         .media
         .iter()
         .map(|medium| {
             let own = medium.alt.clone().unwrap_or_default();
-            if !mask(&own).text.has_words() {
+            if !has_words(&own, source) {
                 return own;
             }
             texts.next().and_then(Task::translated_text).unwrap_or(own)
@@ -123,10 +129,10 @@ impl Translator {
             };
             let context = match contexts.get(&job.post.id.0) {
                 Some(context) => context.clone(),
-                None => self.context(&job.post).await?,
+                None => self.context(&job).await?,
             };
             contexts.insert(job.post.id.0.clone(), context.clone());
-            tasks.push(Task::new(&job.post, self.parts.asking.from, context, target));
+            tasks.push(Task::new(&job.post, context, target));
             at_hand.push(job);
         }
         let owners = self.add_alts(&mut tasks, &at_hand);
@@ -140,7 +146,8 @@ impl Translator {
         for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut texts =
                 alts.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(alt, _)| alt);
-            let event = task.outcome.map(|event| with_alts(event, &job.post, &mut texts));
+            let source = &*task.target.source.network;
+            let event = task.outcome.map(|event| with_alts(event, &job.post, source, &mut texts));
             reports.extend(event.map(|event| JobReport::new(job, vec![event])));
         }
         Ok(reports)
@@ -154,21 +161,22 @@ impl Translator {
             if target.media == MediaPolicy::None {
                 continue;
             }
-            for alt in alts_of(&job.post) {
-                tasks.push(Task::of_alt(&job.post, alt, self.parts.asking.from, target.clone()));
+            let alts = job.post.media.iter().filter_map(|medium| medium.alt.as_deref());
+            for alt in alts.filter(|alt| has_words(alt, &*target.source.network)) {
+                tasks.push(Task::of_alt(&job.post, alt, target.clone()));
                 owners.push(number);
             }
         }
         owners
     }
 
-    /// What the author said before `post` in its thread, oldest first.
-    async fn context(&self, post: &Post) -> Result<Vec<String>, LedgerError> {
+    /// The author's posts before that of `job` in its thread, oldest first.
+    async fn context(&self, job: &Job) -> Result<Vec<String>, LedgerError> {
         let mut before = Vec::new();
-        let mut parent = post.kind.continues().cloned();
+        let mut parent = job.post.kind.continues().cloned();
         for _ in 0..CONTEXT_MOST {
             let Some(id) = parent else { break };
-            let Some(post) = self.parts.ledger.post(&id).await? else { break };
+            let Some(post) = self.parts.ledger.post(&job.source, &id).await? else { break };
             parent = post.kind.continues().cloned();
             // A notice in place of a withheld post is not the author's.
             if !matches!(post.kind, PostKind::Withheld { .. }) {

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Media, PostId};
+use crate::{Media, PostId, PublicationKey, Reply};
 
 /// An account that is published on.
 #[async_trait(?Send)]
@@ -33,7 +33,7 @@ pub trait Destination {
     /// The most media that one message may hold.
     fn max_media(&self) -> usize;
 
-    /// The network's name in settings and logs: `x`.
+    /// The network's name in settings and logs.
     fn network(&self) -> &'static str;
 
     /// The account's own messages from some place on, newest first: to find out what became of one whose answer never
@@ -77,11 +77,13 @@ pub enum CopyError {
 /// What is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
+    /// The key of its publication. A draft that is published again after its outcome was lost has the same.
+    pub key: PublicationKey,
     /// The text.
     pub text: String,
-    /// The message it goes on from, on the same network.
-    pub reply_to: Option<PostId>,
-    /// What hangs on it, copied before.
+    /// What it answers, on the same network.
+    pub reply: Option<Reply>,
+    /// What is attached to it, copied before.
     pub media: Vec<MediaId>,
 }
 

@@ -14,5 +14,5 @@ pub use destination::{
     Copied, CopyError, Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since,
 };
 pub use engine::{Engine, EngineError, Item, ItemError};
-pub use ledger::{Ledger, LedgerError};
+pub use ledger::{Facts, Ledger, LedgerError, Listing, Work};
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

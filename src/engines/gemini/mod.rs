@@ -209,7 +209,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
-    use mynah_domain::text::mask;
+    use mynah_domain::fixtures::mask;
     use serde_json::{Value, json};
 
     use super::*;

@@ -1,5 +1,5 @@
 //! Opening the file, and refusing every file that is not a sound ledger of ours: publishing without a record is how posts
-//! are said twice.
+//! are published twice.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

@@ -146,12 +146,17 @@ impl XSource {
     /// answers one of these continues a thread. The others are unreadable.
     async fn with_known_threads(&self, mut reading: Reading) -> Result<Reading, SourceError> {
         for unclear in std::mem::take(&mut reading.unclear) {
-            match self.ledger.post(&unclear.parent).await.map_err(unusable)? {
+            match self.ledger.post(&self.name(), &unclear.parent).await.map_err(unusable)? {
                 Some(_) => reading.posts.push(unclear.thread),
                 None => reading.unreadable.push(unclear.unreadable),
             }
         }
         Ok(reading.in_order())
+    }
+
+    /// The source's name in the ledger.
+    fn name(&self) -> String {
+        format!("x:{}", self.settings.account.to_lowercase())
     }
 
     fn fact(&self) -> String {
@@ -205,7 +210,7 @@ impl XSource {
 }
 
 fn unusable(error: LedgerError) -> SourceError {
-    SourceError::Unavailable(error.0)
+    SourceError::Unavailable(error.to_string())
 }
 
 #[async_trait(?Send)]

@@ -6,24 +6,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{Job, JobId, JobState, Translation};
+use mynah_domain::{Job, JobState, Translation};
 
-/// A job's place in its line: the source's order, then the ledger's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinePosition {
-    /// Its post's place in the source's order.
-    pub position: u64,
-    /// The job: several posts may stand at one place.
-    pub job: JobId,
-}
-
-impl LinePosition {
-    /// The place of a job.
-    pub fn of(job: &Job) -> Self {
-        Self { position: job.post.position, job: job.id }
-    }
-}
-
+/// One job in memory.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) job: Job,

@@ -22,11 +22,11 @@ use std::{
 
 use accounts::Accounts;
 use entry::{Entry, Phase};
-use mynah_domain::{AccountId, Job, TargetId};
+use mynah_domain::{AccountId, Job, TargetId, ports::ledger::LinePosition};
 
 use super::state::Route;
 
-pub(super) use entry::{LinePosition, Now};
+pub(super) use entry::Now;
 pub(super) use pick::Picked;
 pub(super) use progress::{Moved, Overdue, Wake};
 
@@ -47,8 +47,8 @@ struct Line {
     /// The account that its jobs are published on.
     account: AccountId,
     jobs: BTreeMap<LinePosition, Entry>,
-    /// The line is in memory up to this post.
-    loaded_to: Option<u64>,
+    /// The line is in memory up to this job.
+    loaded_to: Option<LinePosition>,
     /// The ledger may hold more behind that.
     more: bool,
     /// A future is asking it.
@@ -84,7 +84,7 @@ impl Line {
     /// is left of it.
     fn in_order(&self) -> impl Iterator<Item = &Entry> {
         let loaded_to = self.loaded_to;
-        self.jobs.iter().take_while(move |(at, _)| Some(at.position) <= loaded_to).map(|(_, entry)| entry)
+        self.jobs.iter().take_while(move |(at, _)| Some(**at) <= loaded_to).map(|(_, entry)| entry)
     }
 }
 
@@ -105,7 +105,7 @@ impl Window {
     }
 
     /// From where on, and how many jobs of `target`, should be loaded, if any. Whoever asks must load.
-    pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<u64>, usize)> {
+    pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<LinePosition>, usize)> {
         let line = self.lines.get_mut(target)?;
         // Half empty is when loading pays.
         if !line.more || line.loading || line.jobs.len() > most / 2 {
@@ -135,8 +135,8 @@ impl Window {
             return;
         }
         for job in jobs {
-            line.loaded_to = line.loaded_to.max(Some(job.post.position));
             let at = LinePosition::of(&job);
+            line.loaded_to = line.loaded_to.max(Some(at));
             let entry = line.jobs.entry(at).or_insert_with(|| Entry::new(job, now));
             match entry.phase {
                 Phase::Queued if !self.accounts.is_blocked(&line.account) => {

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use mynah_domain::{AccountId, Job, JobId, TargetId, Translation};
+use mynah_domain::{AccountId, Job, JobId, TargetId, Translation, ports::ledger::LinePosition};
 
 use super::{
-    Line, LinePosition, Window,
+    Line, Window,
     entry::{Entry, Phase},
 };
 
@@ -149,7 +149,7 @@ impl Line {
         let mut batch: Vec<Job> = Vec::new();
         for (at, entry) in self.jobs.iter_mut().take(max.max(1)) {
             // While the line is loaded again, others may come to stand before what is left of it.
-            if Some(at.position) > loaded_to || entry.phase != Phase::Ready {
+            if Some(*at) > loaded_to || entry.phase != Phase::Ready {
                 break;
             }
             let plain = entry.is_plain();

@@ -53,6 +53,10 @@ impl Window {
         let at = report.at;
         let Advanced { state, token, attempt } = advanced;
         let entry = self.entry(&report.target, at)?;
+        if (entry.job.state, entry.job.token) == (state, token) {
+            // The same was reported before. The job may be on its way to another worker by now.
+            return None;
+        }
         (entry.job.state, entry.job.token, entry.job.attempt) = (state, token, attempt);
         let mut not_before = None;
         let mut waits_for_a_person = false;

@@ -42,6 +42,7 @@ fn job(target_name: &str, position: u64) -> Job {
         id: PostId(position.to_string()),
         position,
         text: "Hello".into(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
@@ -51,6 +52,7 @@ fn job(target_name: &str, position: u64) -> Job {
     Job {
         id: JobId(i64::try_from(position).unwrap() * 10 + i64::from(target_name == "ca")),
         post: Arc::new(post),
+        source: "x:town".into(),
         target: target(target_name),
         state: JobState::Queued,
         token: 0,
@@ -72,8 +74,9 @@ fn window(lines: &[(&str, &[u64])]) -> Window {
     window
 }
 
+/// What the ledger answers to the report of a job that was leased.
 fn advanced(job: &Job, state: JobState) -> Advanced {
-    Advanced { state, token: job.token, attempt: job.attempt }
+    Advanced { state, token: job.token + 1, attempt: job.attempt }
 }
 
 fn report(window: &mut Window, job: &Job, event: JobEvent, state: JobState) -> Option<Moved> {
@@ -318,7 +321,7 @@ fn a_line_that_is_loaded_again_has_no_gap_and_keeps_its_order() {
     // Somebody asks for what comes behind; before the answer is there, the line changes.
     window.expect_more();
     let (after, room) = window.wants(&target("es"), 100).unwrap();
-    assert_eq!(after, Some(3));
+    assert_eq!(after, Some(LinePosition::of(&job("es", 3))));
     window.reload(&target("es"));
     window.load(&target("es"), vec![job("es", 4)], room, noon());
     report(
@@ -354,7 +357,7 @@ fn memory_holds_no_more_than_its_bound() {
     for job in window.pick_for_translation(&"t#1".into(), 2) {
         report(&mut window, &job, JobEvent::Failed { reason: String::new() }, JobState::Failed);
     }
-    assert_eq!(window.wants(&target("es"), 4), Some((Some(4), 2)));
+    assert_eq!(window.wants(&target("es"), 4), Some((Some(LinePosition::of(&job("es", 4))), 2)));
 }
 
 #[test]
@@ -493,4 +496,28 @@ fn what_is_begun_with_its_translation_is_of_one_line_and_counts_as_its_turn() {
     }
     window.begun(&target("parks"), LinePosition::of(&picked[0]), &"p#1".into()).unwrap();
     assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:roads".into()), (2, "x:roads".into())]);
+}
+
+#[test]
+fn a_report_that_comes_again_takes_no_job_from_the_worker_that_has_it_by_now() {
+    let mut window = shared(&[1], &[]);
+    let pick =
+        |window: &mut Window| match window.pick_for_publication(&"p#1".into(), &account("town"), 1, nobody) {
+            Picked::Alone { job, .. } => job,
+            Picked::Batch(mut jobs) => jobs.remove(0),
+            Picked::Nothing => panic!("it is ready"),
+        };
+    let job = pick(&mut window);
+    let leased = Job { state: JobState::Publishing, token: 1, ..job };
+    window.leased(&leased);
+    let not_sent = JobEvent::NotSent { not_before: None, reason: "503".into() };
+    let report = JobReport::new(&leased, vec![not_sent]);
+    let ready = Advanced { state: JobState::Ready, token: 1, attempt: 1 };
+    assert!(window.moved(&report, ready, noon()).is_some());
+    assert_eq!(pick(&mut window).target, target("roads"), "the other line has its turn");
+    assert_eq!(pick(&mut window).target, target("parks"));
+    // Its lease is on the way to the ledger, which answers to the report as it did before.
+    assert!(window.moved(&report, ready, noon()).is_none());
+    let (in_hand, holders) = window.to_publish(&target("parks"), false);
+    assert_eq!((in_hand, holders), (1, vec!["p#1".into()]));
 }

@@ -11,13 +11,7 @@ use std::{
 use actix::Actor as _;
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
-use mynah_domain::{
-    MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
-    breaker::BreakerPolicy,
-    filters::Filters,
-    ports::SystemClock,
-    text::{Masking, Segment},
-};
+use mynah_domain::{Language, breaker::BreakerPolicy, fixtures, ports::SystemClock, text::Segment};
 use proptest::prelude::*;
 
 use super::*;
@@ -163,29 +157,9 @@ fn text(number: u16) -> String {
 }
 
 fn task(number: usize, kind: u16) -> Task {
-    let post = Post {
-        id: PostId(number.to_string()),
-        position: number as u64,
-        // Another link in each: masked, they are one text.
-        text: format!("{} https://example.com/{number}", text(kind)),
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
-    let target = Target {
-        id: TargetId::new("x", "town_es"),
-        language: "es".parse().unwrap(),
-        account: "town_es".into(),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        max_weighted_length: 280,
-    };
-    Task::new(&post, "en".parse().unwrap(), Vec::new(), target)
+    // Another link in each: masked, they are one text.
+    let text = format!("{} https://example.com/{number}", text(kind));
+    Task::new(&fixtures::post(number as u64, &text), Vec::new(), fixtures::target())
 }
 
 fn settings(directory: &std::path::Path) -> CacheSettings {
@@ -215,7 +189,6 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
     let pause = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
     let asking = Asking {
         cache: Some(cache.clone()),
-        from: "en".parse().unwrap(),
         upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: pause.max }, 64),
         backoff: pause,
         clock: Arc::new(SystemClock),

@@ -7,13 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
-use mynah_domain::{
-    MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
-    breaker::BreakerPolicy,
-    filters::Filters,
-    ports::SystemClock,
-    text::{Masking, Segment},
-};
+use mynah_domain::{Language, breaker::BreakerPolicy, fixtures, ports::SystemClock, text::Segment};
 
 use super::*;
 use crate::supervision::{ExitGuard, HealthRegistry};
@@ -105,7 +99,6 @@ fn asking_behind_a_breaker_of(failures: u32) -> Asking {
     let policy = BreakerPolicy { failures, pause, trial: SECOND };
     Asking {
         cache: None,
-        from: "en".parse().unwrap(),
         upstreams: Upstreams::new(policy, MOST),
         backoff: pause,
         clock: Arc::new(SystemClock),
@@ -114,28 +107,7 @@ fn asking_behind_a_breaker_of(failures: u32) -> Asking {
 }
 
 fn task() -> Task {
-    let post = Post {
-        id: PostId("1".into()),
-        position: 1,
-        text: "Hello".into(),
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
-    let target = Target {
-        id: TargetId::new("x", "town_es"),
-        language: "es".parse().unwrap(),
-        account: "town_es".into(),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        max_weighted_length: 280,
-    };
-    Task::new(&post, "en".parse().unwrap(), Vec::new(), target)
+    Task::new(&fixtures::post(1, "Hello"), Vec::new(), fixtures::target())
 }
 
 fn tasks(count: usize) -> Vec<Task> {

@@ -3,13 +3,7 @@
 use std::cell::Cell;
 
 use async_trait::async_trait;
-use mynah_domain::{
-    MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
-    breaker::BreakerPolicy,
-    filters::Filters,
-    ports::SystemClock,
-    text::{Masking, Segment},
-};
+use mynah_domain::{Language, breaker::BreakerPolicy, fixtures, ports::SystemClock, text::Segment};
 
 use super::*;
 use crate::cache::{CacheSettings, Fill, kept::Entry};
@@ -52,28 +46,7 @@ impl Engine for Model {
 }
 
 fn task(text: &str) -> Task {
-    let post = Post {
-        id: PostId("1".into()),
-        position: 1,
-        text: text.into(),
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
-    let target = Target {
-        id: TargetId::new("x", "town_es"),
-        language: "es".parse().unwrap(),
-        account: "town_es".into(),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        max_weighted_length: 280,
-    };
-    Task::new(&post, Language::english(), Vec::new(), target)
+    Task::new(&fixtures::post(1, text), Vec::new(), fixtures::target())
 }
 
 #[actix_rt::test]
@@ -92,7 +65,6 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
     };
     let asking = Asking {
         cache: Some(cache.clone()),
-        from: Language::english(),
         upstreams: Upstreams::new(policy, 4),
         backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
         clock: Arc::new(SystemClock),

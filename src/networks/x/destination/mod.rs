@@ -16,17 +16,17 @@ use async_trait::async_trait;
 use mynah_domain::{
     Media, PostId,
     ports::{
-        Copied, CopyError, Denied, Destination, Draft, Ledger, LedgerError, MediaId, PublishError, Recent,
+        Copied, CopyError, Denied, Destination, Draft, Facts, LedgerError, MediaId, PublishError, Recent,
         Shown, Since,
     },
-    text::entities,
+    text::EntityKind,
 };
 use serde::Serialize;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
-    networks::x::{XAuth, XClient, client::XSettings, problem},
+    networks::x::{XAuth, XClient, client::XSettings, problem, text::entities},
     telemetry::outside::brief,
 };
 use account::Account;
@@ -55,7 +55,7 @@ pub struct XDestination {
     account: Account,
     client: XClient,
     copier: media::Copier,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Facts>,
 }
 
 #[derive(Serialize)]
@@ -79,7 +79,7 @@ struct Reply<'a> {
 
 impl XDestination {
     /// A destination whose lookups are kept in `ledger`, because each is billed.
-    pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Ledger>) -> Self {
+    pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Facts>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
         let account = Account::new(&settings.account, &settings.auth);
         let copier = media::Copier::new(settings.media.clone(), account.clone());
@@ -146,8 +146,8 @@ fn id_in(answer: &Value) -> Option<String> {
     is_number.then_some(id)
 }
 
-fn unusable(LedgerError(why): LedgerError) -> PublishError {
-    PublishError::Unavailable(why)
+fn unusable(error: LedgerError) -> PublishError {
+    PublishError::Unavailable(error.to_string())
 }
 
 #[async_trait(?Send)]
@@ -163,7 +163,7 @@ impl Destination for XDestination {
     }
 
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
-        let reply = draft.reply_to.as_ref().map(|PostId(id)| Reply { in_reply_to_tweet_id: id });
+        let reply = draft.reply.as_ref().map(|reply| Reply { in_reply_to_tweet_id: &reply.parent.0 });
         let media_ids: Vec<&str> = draft.media.iter().map(|MediaId(id)| id.as_str()).collect();
         let media = (!media_ids.is_empty()).then_some(Attached { media_ids });
         let tweet = Tweet { text: &draft.text, reply, media };
@@ -203,9 +203,7 @@ fn as_stored(text: &str) -> String {
     let text: String = text.nfc().collect();
     let mut stored = String::with_capacity(text.len());
     let mut end = 0;
-    for entity in
-        entities(&text).into_iter().filter(|entity| entity.kind == mynah_domain::text::EntityKind::Link)
-    {
+    for entity in entities(&text).into_iter().filter(|entity| entity.kind == EntityKind::Link) {
         stored.push_str(&text[end..entity.range.start]);
         let link = &text[entity.range.clone()];
         let bare = ["https://", "http://"].iter().find_map(|scheme| {

@@ -7,11 +7,18 @@ use std::{
 };
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
-use mynah_domain::ports::SystemClock;
+use mynah_domain::{
+    PublicationKey,
+    ports::{Ledger, SystemClock},
+};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{http_client::Transport, ledger::SqliteLedger};
+use crate::{http_client::Transport, ledger};
+
+fn key() -> PublicationKey {
+    PublicationKey::new(jiff::Timestamp::UNIX_EPOCH)
+}
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -80,8 +87,8 @@ struct Folder {
 
 fn folder() -> Folder {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
-    Folder { _folder: folder, ledger: Arc::new(ledger) }
+    let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
+    Folder { _folder: folder, ledger }
 }
 
 fn destination(upstream: &Upstream, folder: &Folder, token: &str) -> XDestination {
@@ -255,7 +262,7 @@ async fn an_answer_without_a_good_id_leaves_it_open_what_was_published() {
         let body = json!({"data": data, "errors": null}).to_string();
         let upstream = Upstream::start(move |_, _| (201, body.clone().into_bytes()));
         let folder = folder();
-        let draft = Draft { text: "Hola".into(), reply_to: None, media: vec![] };
+        let draft = Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] };
         match (destination(&upstream, &folder, "token").publish(&draft).await, id) {
             (Ok(published), Some(id)) => assert_eq!(published.0, id),
             (Err(PublishError::OutcomeUnknown(_)), None) => {}
@@ -292,7 +299,7 @@ async fn each_kind_of_refusal_is_its_own_for_a_post_and_for_a_picture() {
             }
             Denied::RateLimited { .. } => "limited",
         };
-        let draft = Draft { text: "Hola".into(), reply_to: None, media: vec![] };
+        let draft = Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] };
         let error = destination.publish(&draft).await.unwrap_err();
         assert!(error.to_string().contains("X's words"), "{error}");
         let kind = match &error {
@@ -401,7 +408,7 @@ fn media_server(original: Vec<u8>) -> Upstream {
 
 fn medium(upstream: &Upstream, kind: &str) -> Media {
     let url = upstream.url.join("/original").unwrap().to_string();
-    Media { key: "3_1".into(), kind: kind.into(), url: Some(url), alt: None }
+    Media { key: "3_1".into(), kind: kind.to_owned().into(), url: Some(url), alt: None }
 }
 
 #[actix_rt::test]
@@ -412,10 +419,10 @@ async fn every_body_is_one_that_both_specifications_of_x_take() {
         let destination = destination(&upstream, &folder, "token");
         let alt = "words ".repeat(500);
         let copied = destination.copy(&medium(&upstream, kind), &alt).await.unwrap();
-        let reply_to = Some(PostId("8".into()));
+        let reply = Some(mynah_domain::Reply::behind(PostId("8".into()), None));
         for draft in [
-            Draft { text: "Hola".into(), reply_to: None, media: vec![] },
-            Draft { text: String::new(), reply_to, media: vec![copied.id.clone(); 4] },
+            Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] },
+            Draft { key: key(), text: String::new(), reply, media: vec![copied.id.clone(); 4] },
         ] {
             destination.publish(&draft).await.unwrap();
         }
