@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn an_error_names_the_line() {
         assert!(load_text("es.csv", "a,b\nc,d,e\n").contains("line 2 has more than two columns"));
-        assert!(load_text("es.csv", "a,b\nA,d\n").contains("is there twice"));
+        assert!(load_text("es.csv", "a,b\nA,d\n").contains("appears twice"));
         assert!(load_text("es.toml", "a = 1\n").contains("“a” is not a string"));
         assert!(load_text("es.toml", "a = \n").contains("line 1"));
         assert!(load(Path::new("/nowhere/es.csv")).unwrap_err().to_string().contains("may read"));

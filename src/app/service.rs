@@ -8,8 +8,8 @@ use mynah_actors::{
     cache::{CacheSettings, warm_up::WarmUp},
     events::Feed,
     pauses::{self, Pauses},
-    pipeline::{ActorRefs, Parts, Pipeline, by_name},
-    poller::{Polled, PollerParts, Schedule, Start},
+    pipeline::{ActorRefs, Parts, Pipeline, PublisherSpec, by_name},
+    poller::{Polled, PollerParts, Schedule},
     publisher::{Bucket, Limits, PublisherParts},
     router::{Route, RouterParts, RouterSettings},
     stats::Meter,
@@ -19,14 +19,14 @@ use mynah_actors::{
 };
 use mynah_domain::{
     AccountId, Target, TargetId,
-    ports::{Clock, Ledger, SystemClock, ledger::Mark},
+    ports::{Clock, Ledger, SystemClock},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{BACKOFF, BREAKER, warm_up};
 use crate::{
     glossary, ledger,
-    settings::{Change, Former, Settings, Start as StartAt, TargetSettings},
+    settings::{Change, Former, Settings, TargetSettings},
 };
 
 /// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
@@ -198,11 +198,6 @@ impl Service {
     }
 }
 
-/// What the ledger calls the source.
-pub(crate) fn source_name(settings: &Settings) -> String {
-    format!("x:{}", settings.source.account.to_lowercase())
-}
-
 fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandle<()>> {
     let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(targets);
     let files: Vec<_> =
@@ -224,9 +219,9 @@ impl Lasting {
         let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
         let targets = by_name(targets.iter().cloned());
         let poller = PollerParts {
-            source: source_name(settings),
+            source: settings.source.name(),
             eligibility: super::eligibility(settings),
-            start: start(settings)?,
+            start: settings.source.start.clone(),
             schedule,
             page_size: settings.source.page_size,
             targets: targets.clone(),
@@ -261,11 +256,13 @@ impl Lasting {
                 burst: settings.publisher.burst,
                 caps: settings_of.caps,
             };
+            // The settings give each target an account to itself.
+            let account = AccountId::from(&target.id);
             let parts = PublisherParts {
-                account: AccountId::from(&target.id),
                 targets: [target.clone()].into(),
                 limits,
-                bucket: self.bucket(&AccountId::from(&target.id), limits),
+                bucket: self.bucket(&account, limits),
+                account,
                 threads: settings.publisher.threads,
                 settle: settings.publisher.settle,
                 upstreams: self.upstreams.clone(),
@@ -276,7 +273,11 @@ impl Lasting {
                 clock: self.clock.clone(),
                 meter: meter.clone(),
             };
-            publishers.push((parts, super::destination(settings, settings_of, self.ledger.clone())));
+            publishers.push(PublisherSpec {
+                parts,
+                destination: settings_of.connection.destination(self.ledger.clone()),
+                media: vec![(settings.source.name(), settings.source.connection.media())],
+            });
         }
         Ok(Parts {
             supervisor: SupervisorSettings {
@@ -307,7 +308,10 @@ impl Lasting {
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
-            pollers: vec![(poller, super::source(settings, self.ledger.clone()))],
+            pollers: vec![(
+                poller,
+                settings.source.connection.source(super::wanted(settings), self.ledger.clone()),
+            )],
             translators: (translator, engines),
             pool_size,
             translator_arbiters: settings.translator.arbiters,
@@ -344,17 +348,4 @@ impl Lasting {
             }
         }
     }
-}
-
-fn start(settings: &Settings) -> Result<Start, String> {
-    Ok(match settings.source.start.clone() {
-        StartAt::Now => Start::Now,
-        StartAt::Beginning => Start::Beginning,
-        StartAt::After(id) => {
-            let position =
-                id.0.parse().map_err(|_| format!("source.start: {id} is no post of X; write its number"))?;
-            Start::After(Mark { id, position })
-        }
-        StartAt::From(moment) => Start::From(moment),
-    })
 }

@@ -14,7 +14,6 @@ use mynah_domain::{
 
 use super::{BenchmarkError, Plan};
 use crate::{
-    app::service::source_name,
     ledger::{self, is_in_use},
     settings::{Settings, TargetSettings},
 };
@@ -38,7 +37,7 @@ pub async fn write(
     let told = |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
     let ledger = ledger::open(file, Arc::new(SystemClock)).map_err(|error| told(&error))?;
     let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
-    let source = source_name(settings);
+    let source = settings.source.name();
     for first in (1..=plan.history).step_by(TOGETHER) {
         let last = (first + TOGETHER - 1).min(plan.history);
         let posts: Vec<RecordPost> = (first..=last).rev().map(|number| post(number, &targets)).collect();

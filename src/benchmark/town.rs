@@ -11,11 +11,12 @@ use std::{
 };
 
 use serde_json::json;
+use url::Url;
 
 use super::{BenchmarkError, Plan, Texts};
 use crate::{
     http_client::{HttpClient, Limits, Request},
-    settings::{self, Needed, Settings, SettingsSources},
+    settings::{self, Settings, SettingsSources},
 };
 
 /// The last line that a sandbox prints before it waits.
@@ -88,8 +89,9 @@ impl Town {
     pub async fn post_more(&self, plan: &Plan, settings: &Settings) -> Result<(), BenchmarkError> {
         let more: Vec<String> = self.remaining.borrow_mut().by_ref().take(plan.at_once()).collect();
         self.posted.set(self.posted.get() + more.len());
-        let url =
-            settings.x.base_url.join("_sandbox/posts").map_err(|error| BenchmarkError(error.to_string()))?;
+        let base = settings.value_of("x.base_url").unwrap_or_default();
+        let url = Url::parse(base).and_then(|base| base.join("_sandbox/posts"));
+        let url = url.map_err(|error| BenchmarkError(error.to_string()))?;
         let http = HttpClient::new(Limits::default());
         for texts in more.chunks(CHUNK) {
             let posts: Vec<_> = texts.iter().map(|text| json!({"text": text})).collect();
@@ -120,7 +122,7 @@ impl Town {
         overrides.push("source.poll_interval=100ms".into());
         overrides.extend(plan.settings.iter().cloned());
         let file = Some(self.folder.join("config.toml"));
-        settings::load(&SettingsSources { file, env, overrides, needed: Needed::All })
+        settings::load(&SettingsSources { file, env, overrides, ..SettingsSources::default() })
             .map_err(|error| BenchmarkError(error.to_string()))
     }
 }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     engines::apertium::{Apertium, ApertiumSettings},
-    settings::{self, Needed, Settings, SettingsSources},
+    settings::{self, Settings, SettingsSources},
     telemetry::logging::{self, LogFormat, Stream, printable},
 };
 
@@ -120,12 +120,7 @@ fn plan_settings(plan: &Plan, sandbox: &Sandbox, folder: &Path) -> Result<Settin
     let text = plan.config(&sandbox.url(), &folder.join("data"));
     fs::write(&file, text).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
     let env: HashMap<String, String> = plan.secrets().into_iter().collect();
-    Ok(settings::load(&SettingsSources {
-        file: Some(file),
-        env,
-        overrides: Vec::new(),
-        needed: Needed::All,
-    })?)
+    Ok(settings::load(&SettingsSources { file: Some(file), env, ..SettingsSources::default() })?)
 }
 
 /// Prints each post with its translations when the last of them is published.

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{Failure, SettingsArgs, print_json, print_line as say, scratch::Scratch};
 use crate::{
     app,
-    settings::{Needed, Settings},
+    settings::{Needed, Settings, kinds::Refusal},
     telemetry::logging::{self, printable},
 };
 
@@ -309,26 +309,15 @@ fn given(number: usize, text: &str) -> Post {
     }
 }
 
-/// A post by its number, or by a link that ends in it: `https://x.com/example/status/1234`.
-fn id_of(which: &str) -> Option<&str> {
-    let path = which.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-    let id = match path.split_once("/status/") {
-        Some((_, rest)) => rest.split('/').next().unwrap_or_default(),
-        None => path,
-    };
-    (!id.is_empty() && id.len() <= 19 && id.bytes().all(|byte| byte.is_ascii_digit())).then_some(id)
-}
-
 async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
-    let Some(id) = id_of(which) else {
-        return Err(Failure::Usage(format!(
-            "{which:?} is no post; name it by its number, or by its link, https://x.com/…/status/1234"
-        )));
-    };
+    let source = &settings.source;
+    let id = source
+        .network
+        .post_named(which)
+        .map_err(|Refusal { what, fix }| Failure::Usage(format!("{what}; {fix}")))?;
     let scratch = Scratch::new("preview")?;
     let ledger = app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
-    let source = app::x_source(settings, ledger);
-    source.post(id).await.map_err(|error| Failure::Work(error.to_string()))
+    source.connection.post(&id, ledger).await.map_err(Failure::Work)
 }
 
 fn show(preview: &Preview) {
@@ -369,19 +358,4 @@ fn show(preview: &Preview) {
 fn indented(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("  {}", printable(line))).collect();
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_post_is_known_by_its_number_and_by_its_link() {
-        for which in ["1234", "https://x.com/a/status/1234", "https://x.com/a/status/1234/photo/1?s=20"] {
-            assert_eq!(id_of(which), Some("1234"), "{which}");
-        }
-        for which in ["", "https://x.com/a", "https://x.com/a/status/", "12a4", "../2/users/me"] {
-            assert_eq!(id_of(which), None, "{which}");
-        }
-    }
 }

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 
 use super::{
-    KnownKey,
+    KnownKey, Preset, known_keys_with,
     layers::{Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
-    problem::{Place, Problem},
-    secrets::{self, target_secret},
+    problem::{Origin, Problem},
+    secrets,
     variables::variable_of_key,
 };
+use crate::networks::Networks;
 
 /// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
 /// `supervisor.<actor>.window` for `supervisor.poller.window`.
@@ -30,7 +31,8 @@ pub(super) fn general(key: &str) -> String {
 }
 
 /// The problems with what was written and never asked for.
-pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String, String>) -> Vec<Problem> {
+pub(super) fn problems(layers: &Layers, networks: &Networks, env: &HashMap<String, String>) -> Vec<Problem> {
+    let known: Vec<KnownKey> = known_keys_with(Preset::default(), networks);
     let known: Vec<&str> = known.iter().map(|known| known.key.as_str()).collect();
     let mut found = misnamed_variables(&known, env);
     let mut strange: Vec<&str> = vec![];
@@ -38,36 +40,42 @@ pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String
         // A strange section is told once, and not for all that is in it.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
-        let Some((what, mend)) = fault(key, written, &known, layers) else {
+        let Some((what, fix)) = fault(key, written, &known, layers, networks) else {
             continue;
         };
-        if strange.iter().any(within) && secret_variable(key, layers).is_none() {
+        if strange.iter().any(within) && secret_variable(key, layers, networks).is_none() {
             continue;
         }
         strange.push(key);
-        found.push(Problem { place: written.place.clone(), key: key.clone(), what, mend });
+        found.push(Problem { origin: written.origin.clone(), key: key.clone(), what, fix });
     }
     found
 }
 
-fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Option<(String, String)> {
+fn fault(
+    key: &str,
+    written: &Written,
+    known: &[&str],
+    layers: &Layers,
+    networks: &Networks,
+) -> Option<(String, String)> {
     let general = general(key);
     if known.contains(&general.as_str()) || key == "targets" {
         return None;
     }
     // Targets in the environment or a flag, or as a single section, are told already.
-    let outside = !matches!(written.place, Place::File { .. });
+    let outside = !matches!(written.origin, Origin::File { .. });
     if key.starts_with("targets.") || (outside && key.starts_with("targets[")) {
         return None;
     }
     let within: Vec<&str> = known.iter().copied().filter(|known| is_within(known, &general)).collect();
     if !within.is_empty() {
-        let first = written_as(within[0], &written.place);
+        let first = written_as(within[0], &written.origin);
         return (!written.is_section).then(|| {
             ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
         });
     }
-    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers)) {
+    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, networks)) {
         return Some((
             "secrets do not belong in the settings, where they are shown and copied".into(),
             format!(
@@ -75,8 +83,8 @@ fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Optio
             ),
         ));
     }
-    let mend = match nearest_key(&general, known.iter().copied()) {
-        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.place)),
+    let fix = match nearest_key(&general, known.iter().copied()) {
+        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.origin)),
         _ => {
             let near = written
                 .is_section
@@ -88,7 +96,7 @@ fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Optio
             }
         }
     };
-    Some(("there is no such setting".into(), mend))
+    Some(("there is no such setting".into(), fix))
 }
 
 fn is_within(key: &str, section: &str) -> bool {
@@ -96,9 +104,9 @@ fn is_within(key: &str, section: &str) -> bool {
 }
 
 /// A key in the form in which it is written there.
-fn written_as(key: &str, place: &Place) -> String {
-    match place {
-        Place::Environment(_) => variable_of_key(key),
+fn written_as(key: &str, origin: &Origin) -> String {
+    match origin {
+        Origin::Environment(_) => variable_of_key(key),
         _ => key.replace("[]", ""),
     }
 }
@@ -122,10 +130,10 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
     for name in env.keys().filter(|name| name.starts_with("MYNAH_") && !name.starts_with("MYNAH__")) {
         if let Some(meant) = meant(name) {
             problems.push(Problem {
-                place: Place::Environment(name.clone()),
+                origin: Origin::Environment(name.clone()),
                 key: String::new(),
                 what: "this sets nothing: prefix, section and key are parted by two underscores".into(),
-                mend: format!("write {meant}"),
+                fix: format!("write {meant}"),
             });
         }
     }
@@ -133,29 +141,28 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
 }
 
 /// The variable in which a secret belongs, for a key that looks like one.
-fn secret_variable(key: &str, layers: &Layers) -> Option<String> {
+fn secret_variable(key: &str, layers: &Layers, networks: &Networks) -> Option<String> {
     const TELLING: [&str; 8] =
         ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
     let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
     TELLING.iter().any(|telling| name.contains(telling)).then_some(())?;
     let whole = key.to_lowercase();
-    let of_account = |ending: &str| {
-        let target = key.split_once(']').map(|(target, _)| format!("{target}].account"));
-        let account = target.and_then(|key| layers.value(&key)).map(|account| account.to_string());
-        let account = account.map(|account| account.trim_start_matches('@').to_owned());
-        target_secret(account.as_deref().unwrap_or("<ACCOUNT>"), ending)
+    if whole.starts_with("admin") {
+        return Some(secrets::ADMIN_TOKEN.into());
+    }
+    if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") {
+        return Some(secrets::GEMINI_API_KEY.into());
+    }
+    // A target's section says on which network the account is; a network's own section has its name.
+    let value = |key: &str| layers.value(key).map(|value| value.to_string());
+    let target = key.split_once(']').map(|(target, _)| format!("{target}]"));
+    let network = match (&target, key.split_once('.')) {
+        (Some(target), _) => value(&format!("{target}.network")),
+        (None, Some(("source", _))) => value("source.network"),
+        (None, section) => section.map(|(section, _)| section.to_owned()),
     };
-    Some(match name.as_str() {
-        _ if whole.starts_with("admin") => secrets::ADMIN_TOKEN.into(),
-        _ if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") => {
-            secrets::GEMINI_API_KEY.into()
-        }
-        name if name.contains("oauth2") => of_account(secrets::OAUTH2_TOKEN),
-        name if name.contains("bearer") => secrets::BEARER_TOKEN.into(),
-        name if name.contains("token_secret") => of_account(secrets::ACCESS_TOKEN_SECRET),
-        name if name.contains("token") => of_account(secrets::ACCESS_TOKEN),
-        name if name.contains("secret") => secrets::CONSUMER_SECRET.into(),
-        name if name.contains("key") => secrets::CONSUMER_KEY.into(),
-        _ => of_account(secrets::ACCESS_TOKEN),
-    })
+    let network = network.and_then(|name| networks.named(&name)).unwrap_or(networks.default_network());
+    let account = target.and_then(|target| value(&format!("{target}.account")));
+    let account = account.map(|account| account.trim_start_matches('@').to_owned());
+    Some(network.variable_of(&name, account.as_deref()))
 }

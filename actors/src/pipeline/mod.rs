@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use handle::PipelineHandle;
-pub use parts::{ActorRefs, Factory, Parts, RestartPolicies};
+pub use parts::{ActorRefs, Factory, Parts, PublisherSpec, RestartPolicies};
 
 /// A running pipeline.
 pub struct Pipeline {

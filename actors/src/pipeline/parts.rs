@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use actix::{Actor, Addr, Context, Handler};
 use actix_rt::ArbiterHandle;
-use mynah_domain::ports::{Destination, Engine, Source};
+use mynah_domain::ports::{Destination, Engine, MediaFetcher, Source};
 
 use super::{Threads, names};
 use crate::{
@@ -94,8 +94,27 @@ pub struct Parts {
     pub pool_size: usize,
     /// On how many arbiters they run.
     pub translator_arbiters: usize,
-    /// The publishers, and the destination of each.
-    pub publishers: Vec<(PublisherParts, Factory<Rc<dyn Destination>>)>,
+    /// The publishers.
+    pub publishers: Vec<PublisherSpec>,
+}
+
+/// A publisher, and what is made for it on its own thread.
+#[derive(Clone)]
+pub struct PublisherSpec {
+    /// What it is built from.
+    pub parts: PublisherParts,
+    /// Its account.
+    pub destination: Factory<Rc<dyn Destination>>,
+    /// What fetches the media of the posts of each source that its targets follow, by the source's name.
+    pub media: Vec<(String, Factory<Rc<dyn MediaFetcher>>)>,
+}
+
+impl PublisherSpec {
+    fn build(&self, exit_guard: &ExitGuard) -> Publisher {
+        let fetchers = self.media.iter().map(|(source, make)| (source.clone(), make())).collect();
+        let context = WorkerContext::new(exit_guard);
+        Publisher::new(context, self.parts.clone(), (self.destination)(), fetchers)
+    }
 }
 
 impl Parts {
@@ -113,7 +132,7 @@ impl Parts {
 
     fn publisher_names(&self) -> Vec<String> {
         let accounts: Vec<&str> =
-            self.publishers.iter().map(|(publisher, _)| publisher.account.as_str()).collect();
+            self.publishers.iter().map(|publisher| publisher.parts.account.as_str()).collect();
         names::publishers(&accounts)
     }
 
@@ -150,11 +169,11 @@ impl Parts {
     }
 
     fn publishers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
-        self.publishers.iter().zip(self.publisher_names()).map(|((publisher, destination), name)| {
-            let (publisher, destination) = (publisher.clone(), destination.clone());
+        self.publishers.iter().zip(self.publisher_names()).map(|(publisher, name)| {
+            let publisher = publisher.clone();
             let make = move |exit_guard: &ExitGuard| {
                 failpoint::reach("publisher.build");
-                Publisher::new(WorkerContext::new(exit_guard), publisher.clone(), destination())
+                publisher.build(exit_guard)
             };
             worker(&name, Role::Worker, self.policies.publisher, &threads.publishing, make)
         })

@@ -23,6 +23,7 @@ mod verify;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     rc::Rc,
     time::Instant,
 };
@@ -34,7 +35,7 @@ use mynah_domain::{
     JobEvent,
     caps::Caps,
     job::HoldKind,
-    ports::{Destination, LedgerError},
+    ports::{Destination, LedgerError, MediaFetcher},
 };
 
 use crate::{
@@ -49,6 +50,9 @@ pub use parts::{Bucket, Limits, PublisherParts, Threads};
 /// The most jobs that are published in a row. After a crash in its middle each of them is looked up.
 const MAX_BATCH: usize = 64;
 
+/// What fetches the media of posts, by their source's name.
+pub type MediaFetchers = HashMap<String, Rc<dyn MediaFetcher>>;
+
 /// The worker that publishes.
 pub struct Publisher {
     context: WorkerContext,
@@ -56,6 +60,7 @@ pub struct Publisher {
     /// The pauses of its targets.
     pauses: Vec<Paused>,
     destination: Rc<dyn Destination>,
+    fetchers: MediaFetchers,
     /// Whether the credentials are known to belong to the account.
     verified: Cell<bool>,
     /// How often the credentials were refused in a row.
@@ -70,14 +75,20 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher on that destination.
-    pub fn new(context: WorkerContext, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
+    /// A publisher on that destination, of posts whose media these fetch.
+    pub fn new(
+        context: WorkerContext,
+        parts: PublisherParts,
+        destination: Rc<dyn Destination>,
+        fetchers: MediaFetchers,
+    ) -> Self {
         let pauses = parts.targets.iter().map(|target| Paused::Target(target.id.clone())).collect();
         Self {
             context,
             parts,
             pauses,
             destination,
+            fetchers,
             verified: Cell::new(false),
             refusals: Cell::new(0),
             limited: Cell::new(0),

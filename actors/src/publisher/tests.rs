@@ -7,20 +7,21 @@ use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
     AccountId, Job, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
-    Publication, Style, Target, TooLong,
+    Publication, Reply, Target, TargetId,
     backoff::Backoff,
-    filters::Filters,
     fixtures,
     network::{PlainText, Repeat},
-    ports::{Copied, CopyError, Denied, Draft, MediaId, PublishError, Recent, Shown, Since},
-    text::Masking,
+    ports::{
+        Content, Denied, Draft, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits, PublishError,
+        Recent, Shown, Since, UploadError, Uploaded,
+    },
 };
 use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::{
     events::Feed,
-    pauses::Pauses,
+    pauses::{Paused, Pauses},
     router::{Blocked, Route, Router, RouterParts, RouterSettings, Unblock},
     stats::Meter,
     supervision::{
@@ -37,15 +38,15 @@ const MOST_CALLS: usize = 500;
 
 type Answer<T> = Box<dyn Fn(usize) -> T>;
 
-/// What becomes of a copy; one without an answer never ends.
-type Copying = Answer<Option<Result<Copied, CopyError>>>;
+/// What becomes of an upload; one without an answer never ends.
+type Uploading = Answer<Option<Result<Uploaded, UploadError>>>;
 
 /// An account that answers as it is told to; each answer is given how many calls of its kind came before.
 struct Account {
     verify: Answer<Result<(), PublishError>>,
     publish: Answer<Result<PostId, PublishError>>,
     recent: Answer<Result<Shown, PublishError>>,
-    copy: Copying,
+    upload: Uploading,
     /// What was called, and when.
     calls: RefCell<Vec<(&'static str, Duration)>>,
     drafts: RefCell<Vec<Draft>>,
@@ -59,7 +60,9 @@ impl Default for Account {
             verify: Box::new(|_| Ok(())),
             publish: Box::new(|before| Ok(PostId((before + 1).to_string()))),
             recent: Box::new(|_| Ok(Shown::default())),
-            copy: Box::new(|before| Some(Ok(Copied { id: MediaId(before.to_string()), undescribed: None }))),
+            upload: Box::new(|before| {
+                Some(Ok(Uploaded { id: MediaId(before.to_string()), undescribed: None }))
+            }),
             calls: RefCell::default(),
             drafts: RefCell::default(),
             begun: tokio::time::Instant::now(),
@@ -112,15 +115,15 @@ impl Destination for Account {
         (self.publish)(before)
     }
 
-    async fn copy(&self, _: &Media, _: &str) -> Result<Copied, CopyError> {
-        match (self.copy)(self.call("copy").await) {
+    async fn upload(&self, _: FetchedMedium, _: &str) -> Result<Uploaded, UploadError> {
+        match (self.upload)(self.call("upload").await) {
             Some(answer) => answer,
             None => std::future::pending().await,
         }
     }
 
-    fn max_media(&self) -> usize {
-        4
+    fn media_limits(&self) -> MediaLimits {
+        MediaLimits { network: "X", picture: 1000, video: 1000 }
     }
 
     fn network(&self) -> &'static str {
@@ -133,6 +136,16 @@ impl Destination for Account {
 
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool {
         draft.text == shown.text
+    }
+}
+
+/// A source all of whose media can be fetched.
+struct Pictures;
+
+#[async_trait(?Send)]
+impl MediaFetcher for Pictures {
+    async fn fetch(&self, _: &Media, _: &MediaLimits) -> Result<FetchedMedium, FetchError> {
+        Ok(FetchedMedium { mime: "image/png", size: 1, content: Content::Whole(vec![0]) })
     }
 }
 
@@ -158,21 +171,53 @@ fn unknown(number: i64) -> Job {
     testing::unknown(number, noon() - Duration::from_hours(1))
 }
 
+/// What the network is like, and who is published on it.
+struct Network {
+    settle: Duration,
+    repeat: Repeat,
+    targets: Vec<TargetId>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { settle: Duration::ZERO, repeat: Repeat::LookUpFirst, targets: vec![es()] }
+    }
+}
+
+fn target(id: TargetId, repeat: Repeat) -> Target {
+    Target {
+        id,
+        network: Arc::new(PlainText { repeat, ..PlainText::default() }),
+        media: MediaPolicy::Copy { missing: MediaMissing::Publish },
+        ..fixtures::target()
+    }
+}
+
 struct Town {
     ledger: Arc<MemoryLedger>,
     router: Addr<Router>,
     account: Rc<Account>,
+    pauses: Pauses,
     publisher: Addr<Shell<Publisher>>,
     exits: mpsc::UnboundedReceiver<Exit>,
 }
 
 impl Town {
     fn new(jobs: Vec<Job>, account: Account) -> Self {
-        Self::settling(Duration::ZERO, jobs, account)
+        Self::on(Network::default(), jobs, account)
     }
 
     /// One where a message takes so long at most to show.
     fn settling(settle: Duration, jobs: Vec<Job>, account: Account) -> Self {
+        Self::on(Network { settle, ..Network::default() }, jobs, account)
+    }
+
+    /// One on a network that recognizes the key of a message that is sent again.
+    fn repeatable(jobs: Vec<Job>, account: Account) -> Self {
+        Self::on(Network { repeat: Repeat::Safe, ..Network::default() }, jobs, account)
+    }
+
+    fn on(Network { settle, repeat, targets }: Network, jobs: Vec<Job>, account: Account) -> Self {
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -181,7 +226,10 @@ impl Town {
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 100,
-                routes: vec![Route::alone(es())],
+                routes: targets
+                    .iter()
+                    .map(|target| Route { target: target.clone(), account: AccountId::from(&es()) })
+                    .collect(),
                 order_patience: Duration::from_hours(1000),
                 engines: vec!["test"],
                 patience: 3,
@@ -199,25 +247,13 @@ impl Town {
         let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
         let parts = PublisherParts {
             account: AccountId::from(&es()),
-            targets: [Target {
-                id: es(),
-                language: "es".parse().unwrap(),
-                account: "es".into(),
-                style: Style::default(),
-                masking: Masking::default(),
-                filters: Filters::default(),
-                media: MediaPolicy::Copy { missing: MediaMissing::Publish },
-                too_long: TooLong::Thread,
-                source: fixtures::source(),
-                network: Arc::new(PlainText { repeat: Repeat::LookUpFirst, ..PlainText::default() }),
-            }]
-            .into(),
+            targets: targets.into_iter().map(|id| target(id, repeat)).collect(),
             limits,
             bucket: None,
             threads: Threads::Chain,
             settle,
             upstreams,
-            pauses,
+            pauses: pauses.clone(),
             router: link,
             ledger: ledger.clone(),
             backoff,
@@ -228,9 +264,11 @@ impl Town {
         let destination = account.clone();
         let (guard, exits) = exit_guard_of("publisher-es");
         let publisher = Shell::new(guard, move |exit_guard| {
-            Publisher::new(WorkerContext::new(exit_guard), parts, destination)
+            let pictures: Rc<dyn MediaFetcher> = Rc::new(Pictures);
+            let fetchers = [("x:town".to_owned(), pictures)].into();
+            Publisher::new(WorkerContext::new(exit_guard), parts, destination, fetchers)
         });
-        Self { ledger, router, account, publisher: publisher.start(), exits }
+        Self { ledger, router, account, pauses, publisher: publisher.start(), exits }
     }
 
     /// Lets so much time pass.
@@ -376,8 +414,8 @@ async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
             "copying",
             vec![job(1, 1)],
             Account {
-                copy: Box::new(move |before| {
-                    let copied = Copied { id: MediaId("1".into()), undescribed: None };
+                upload: Box::new(move |before| {
+                    let copied = Uploaded { id: MediaId("1".into()), undescribed: None };
                     Some(if first(before) { Err(far().into()) } else { Ok(copied) })
                 }),
                 ..Account::default()
@@ -451,10 +489,10 @@ async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
             Account { recent: Box::new(move |_| Err(locked().into())), ..Account::default() },
         ),
         (
-            "copy",
+            "upload",
             vec![job(1, 3), job(2, 0)],
             JobState::Ready,
-            Account { copy: Box::new(move |_| Some(Err(locked().into()))), ..Account::default() },
+            Account { upload: Box::new(move |_| Some(Err(locked().into()))), ..Account::default() },
         ),
     ];
     for (call, jobs, state, account) in worlds {
@@ -574,9 +612,9 @@ async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_ma
 
 #[actix_rt::test]
 async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
-    let account = Account { copy: Box::new(|_| None), ..Account::default() };
+    let account = Account { upload: Box::new(|_| None), ..Account::default() };
     let mut town = Town::new(vec![job(1, 1)], account);
-    town.account.until_called("copy").await;
+    town.account.until_called("upload").await;
     town.publisher.send(StopAsked::InOrder).await.unwrap();
     let exit = tokio::time::timeout(Duration::from_secs(30), town.exits.recv()).await;
     assert_eq!(exit.expect("it does not wait for the copy").unwrap().reason, ExitReason::Finished);
@@ -588,8 +626,8 @@ async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
 #[actix_rt::test]
 async fn a_picture_without_its_alt_text_is_published_all_the_same() {
     tokio::time::pause();
-    let copy = |_| Some(Ok(Copied { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
-    let town = Town::new(vec![job(1, 1)], Account { copy: Box::new(copy), ..Account::default() });
+    let copy = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
+    let town = Town::new(vec![job(1, 1)], Account { upload: Box::new(copy), ..Account::default() });
     town.pass(HOUR).await;
     assert_eq!(town.account.drafts.borrow()[0].media, [MediaId("5".into())]);
 }
@@ -597,14 +635,133 @@ async fn a_picture_without_its_alt_text_is_published_all_the_same() {
 #[actix_rt::test]
 async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
     tokio::time::pause();
-    let missing = || CopyError::Missing("gone".into());
-    let silent = || CopyError::Unavailable("no answer".into());
-    let worlds: [(Copying, usize); 2] =
+    let missing = || UploadError::Refused("gone".into());
+    let silent = || UploadError::Unavailable("no answer".into());
+    let worlds: [(Uploading, usize); 2] =
         [(Box::new(move |_| Some(Err(missing()))), 1), (Box::new(move |_| Some(Err(silent()))), 3)];
     for (copy, tries) in worlds {
-        let town = Town::new(vec![job(1, 1)], Account { copy, ..Account::default() });
+        let town = Town::new(vec![job(1, 1)], Account { upload: copy, ..Account::default() });
         town.pass(HOUR).await;
-        assert_eq!(town.account.count("copy"), tries);
+        assert_eq!(town.account.count("upload"), tries);
         assert!(town.account.drafts.borrow()[0].media.is_empty());
     }
+}
+
+#[actix_rt::test]
+async fn a_lost_outcome_is_sent_again_as_it_was_where_that_is_safe_and_never_looked_up() {
+    tokio::time::pause();
+    let publish = |before| if before < 3 { lost() } else { Ok(PostId("9".into())) };
+    let town =
+        Town::repeatable(vec![job(1, 1)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!((town.account.count("publish"), town.account.count("recent")), (4, 0));
+    let drafts = town.account.drafts.borrow();
+    let said = |draft: &Draft| (draft.key, draft.text.clone(), draft.reply.clone());
+    assert!(drafts.iter().all(|draft| said(draft) == said(&drafts[0])), "{drafts:?}");
+    let published = town.ledger.job(1);
+    assert_eq!(published.state, JobState::Published);
+    assert_eq!(published.publications[0].key, Some(drafts[0].key));
+}
+
+#[actix_rt::test]
+async fn a_lost_outcome_is_looked_up_first_where_a_repeat_would_be_published_twice() {
+    tokio::time::pause();
+    let publish = |before| if before == 0 { lost() } else { Ok(PostId("9".into())) };
+    let town = Town::new(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.account.names(), ["verify", "publish", "recent", "publish"]);
+    let drafts = town.account.drafts.borrow();
+    assert_ne!(drafts[0].key, drafts[1].key, "it is another message, as the first is not on the account");
+}
+
+#[actix_rt::test]
+async fn what_a_crash_left_is_sent_again_under_the_key_that_is_on_record() {
+    tokio::time::pause();
+    let left = unknown(1);
+    let key = left.publications[0].key.unwrap();
+    let town = Town::repeatable(vec![left], Account::default());
+    town.pass(HOUR).await;
+    assert_eq!(town.account.names(), ["verify", "publish"]);
+    assert_eq!(town.account.drafts.borrow()[0].key, key);
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+}
+
+#[actix_rt::test]
+async fn what_a_version_without_keys_left_is_looked_up_on_every_network() {
+    tokio::time::pause();
+    let mut left = unknown(1);
+    left.publications[0].key = None;
+    let town = Town::repeatable(vec![left], Account::default());
+    town.pass(HOUR).await;
+    assert_eq!(town.account.names(), ["verify", "recent", "publish"]);
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+}
+
+#[actix_rt::test]
+async fn an_answer_that_is_about_no_message_leaves_a_lost_outcome_as_unknown_as_it_was() {
+    tokio::time::pause();
+    let down: fn() -> PublishError = || PublishError::Unavailable("down".into());
+    let limit: fn() -> PublishError = || limited(None).into();
+    for failure in [down, limit] {
+        let publish = move |before| match before {
+            0 => lost(),
+            1..4 => Err(failure()),
+            _ => Ok(PostId("9".into())),
+        };
+        let town =
+            Town::repeatable(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+        town.pass(Duration::from_millis(900)).await;
+        assert_eq!(town.ledger.states(), [JobState::Unknown], "after {}", failure());
+        assert_eq!(town.ledger.job(1).publications.len(), 1);
+        town.pass(HOUR).await;
+        assert_eq!(town.ledger.states(), [JobState::Published]);
+        let drafts = town.account.drafts.borrow();
+        assert!(drafts.iter().all(|draft| draft.key == drafts[0].key), "it is one message all the time");
+    }
+}
+
+#[actix_rt::test]
+async fn a_message_that_is_refused_when_it_is_sent_again_was_not_published() {
+    tokio::time::pause();
+    let publish = |before| if before == 0 { lost() } else { Err(PublishError::Refused("no".into())) };
+    let town =
+        Town::repeatable(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Held]);
+    assert_eq!(town.ledger.job(1).publications, []);
+}
+
+#[actix_rt::test]
+async fn every_part_answers_the_one_before_it_and_names_the_root_also_after_a_lost_answer() {
+    tokio::time::pause();
+    let id = |id: usize| PostId(id.to_string());
+    let publish = move |before| if before == 1 { lost() } else { Ok(id(before + 1)) };
+    let parts = testing::translation(&["uno", "dos", "tres"]);
+    let thread = Job { translation: Some(parts), ..job(1, 0) };
+    let town = Town::repeatable(vec![thread], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    let answer = |parent: usize| Some(Reply { root: id(1), parent: id(parent) });
+    let replies: Vec<Option<Reply>> =
+        town.account.drafts.borrow().iter().map(|draft| draft.reply.clone()).collect();
+    // The second was sent twice, and is message 3.
+    assert_eq!(replies, [None, answer(1), answer(1), answer(3)]);
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+}
+
+#[actix_rt::test]
+async fn targets_that_share_an_account_are_published_in_turn_and_a_pause_stops_one_of_them() {
+    tokio::time::pause();
+    let roads = TargetId::new("x", "roads");
+    let of_roads = |number: i64| Job { target: roads.clone(), ..in_two_parts(number) };
+    let jobs = vec![in_two_parts(1), in_two_parts(2), of_roads(3), of_roads(4)];
+    let network = Network { targets: vec![es(), roads.clone()], ..Network::default() };
+    let town = Town::on(network, jobs, Account::default());
+    town.pauses.pause(Paused::Target(es()));
+    town.pass(HOUR).await;
+    use JobState::{Published, Ready};
+    assert_eq!(town.ledger.states(), [Ready, Ready, Published, Published]);
+    town.pauses.resume(&Paused::Target(es()));
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [Published; 4]);
+    assert_eq!(town.account.count("verify"), 1, "it is one account");
 }

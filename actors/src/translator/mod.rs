@@ -73,6 +73,23 @@ fn with_alts<'a>(
     JobEvent::Translated(translation)
 }
 
+/// Adds the alt texts of the posts' media, each as a task of its own; returns the number of the job that each belongs to.
+fn add_alts(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
+    let mut owners = Vec::new();
+    for (number, job) in jobs.iter().enumerate() {
+        let target = tasks[number].target.clone();
+        if target.media == MediaPolicy::None {
+            continue;
+        }
+        let alts = job.post.media.iter().filter_map(|medium| medium.alt.as_deref());
+        for alt in alts.filter(|alt| has_words(alt, &*target.source.network)) {
+            tasks.push(Task::of_alt(&job.post, alt, target.clone()));
+            owners.push(number);
+        }
+    }
+    owners
+}
+
 /// The core of a translator.
 pub struct Translator {
     context: WorkerContext,
@@ -135,7 +152,7 @@ impl Translator {
             tasks.push(Task::new(&job.post, context, target));
             at_hand.push(job);
         }
-        let owners = self.add_alts(&mut tasks, &at_hand);
+        let owners = add_alts(&mut tasks, &at_hand);
         let attempt = |number: usize| {
             let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
             at_hand[owner].attempt
@@ -151,23 +168,6 @@ impl Translator {
             reports.extend(event.map(|event| JobReport::new(job, vec![event])));
         }
         Ok(reports)
-    }
-
-    /// Adds what the media of the posts show, each as a task of its own; answers whose each is.
-    fn add_alts(&self, tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
-        let mut owners = Vec::new();
-        for (number, job) in jobs.iter().enumerate() {
-            let target = tasks[number].target.clone();
-            if target.media == MediaPolicy::None {
-                continue;
-            }
-            let alts = job.post.media.iter().filter_map(|medium| medium.alt.as_deref());
-            for alt in alts.filter(|alt| has_words(alt, &*target.source.network)) {
-                tasks.push(Task::of_alt(&job.post, alt, target.clone()));
-                owners.push(number);
-            }
-        }
-        owners
     }
 
     /// The author's posts before that of `job` in its thread, oldest first.

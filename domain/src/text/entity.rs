@@ -1,5 +1,5 @@
-//! What in a text is no words: links, mentions, hashtags and cashtags. A translation must not touch them. Which there are is
-//! for the network to say ([`NetworkRules::entities`](crate::network::NetworkRules::entities)).
+//! Links, mentions, hashtags and cashtags in a text. A translation must not change them. Which parts of a text they are, the
+//! network decides ([`NetworkRules::entities`](crate::network::NetworkRules::entities)).
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum EntityKind {
     /// `https://…`, or whatever else the network links.
     Link,
-    /// `@name`; it may notify somebody.
+    /// `@name`; it may notify that account.
     Mention,
     /// `#word`.
     Hashtag,
@@ -19,7 +19,7 @@ pub enum EntityKind {
     Cashtag,
 }
 
-/// A part of a text that is no words. Recorded as `["link", 5, 24]`, as a post may have many.
+/// A part of a text that the network treats as one thing. Recorded as `["link", 5, 24]`, as a post may have many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Recorded", into = "Recorded")]
 pub struct Entity {

@@ -194,13 +194,13 @@ impl XSource {
                 self.settings.account
             )),
             CallError::Refused(Refusal::Unauthorized(why)) => {
-                let mend = match &self.settings.auth {
+                let fix = match &self.settings.auth {
                     XAuth::App(_) => "set X_BEARER_TOKEN to the app's bearer token of today",
                     XAuth::User1(_) | XAuth::User2(_) => {
                         "reading uses the first target's keys: make new ones for it, or set X_BEARER_TOKEN"
                     }
                 };
-                SourceError::Unauthorized(format!("X does not accept the key for reading: {why}; {mend}"))
+                SourceError::Unauthorized(format!("X does not accept the key for reading: {why}; {fix}"))
             }
             CallError::Refused(
                 Refusal::Refused(why) | Refusal::Duplicate(why) | Refusal::ReplyRefused(why),

@@ -4,7 +4,6 @@
 //! not is told apart here, and the account's own timeline is read to find out.
 
 mod account;
-mod kinds;
 mod lookup;
 mod media;
 #[cfg(test)]
@@ -14,10 +13,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mynah_domain::{
-    Media, PostId,
+    PostId,
     ports::{
-        Copied, CopyError, Denied, Destination, Draft, Facts, LedgerError, MediaId, PublishError, Recent,
-        Shown, Since,
+        Denied, Destination, Draft, Facts, FetchedMedium, LedgerError, MediaId, MediaLimits, PublishError,
+        Recent, Shown, Since, UploadError, Uploaded,
     },
     text::EntityKind,
 };
@@ -31,11 +30,6 @@ use crate::{
 };
 use account::Account;
 
-pub use media::MediaSettings;
-
-/// The most media of a post on X.
-const MEDIA_MOST: usize = 4;
-
 /// What a destination on X is made from.
 #[derive(Debug, Clone)]
 pub struct XDestinationSettings {
@@ -45,8 +39,6 @@ pub struct XDestinationSettings {
     pub account: String,
     /// The account's keys.
     pub auth: XAuth,
-    /// Where media may be fetched.
-    pub media: MediaSettings,
 }
 
 /// An account on X that is published on.
@@ -54,7 +46,6 @@ pub struct XDestination {
     settings: XDestinationSettings,
     account: Account,
     client: XClient,
-    copier: media::Copier,
     ledger: Arc<dyn Facts>,
 }
 
@@ -82,8 +73,7 @@ impl XDestination {
     pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Facts>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
         let account = Account::new(&settings.account, &settings.auth);
-        let copier = media::Copier::new(settings.media.clone(), account.clone());
-        Self { settings, account, client, copier, ledger }
+        Self { settings, account, client, ledger }
     }
 
     /// The account that the keys belong to, as id and handle.
@@ -175,12 +165,12 @@ impl Destination for XDestination {
         })
     }
 
-    async fn copy(&self, medium: &Media, alt: &str) -> Result<Copied, CopyError> {
-        self.copier.copy(&self.client, medium, alt).await
+    async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError> {
+        media::Uploader { x: &self.client, account: &self.account }.upload(medium, alt).await
     }
 
-    fn max_media(&self) -> usize {
-        MEDIA_MOST
+    fn media_limits(&self) -> MediaLimits {
+        media::LIMITS
     }
 
     fn network(&self) -> &'static str {

@@ -8,13 +8,17 @@ use std::{
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use mynah_domain::{
-    PublicationKey,
-    ports::{Ledger, SystemClock},
+    Media, PublicationKey,
+    ports::{Ledger, MediaFetcher as _, SystemClock},
 };
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{http_client::Transport, ledger};
+use crate::{
+    http_client::Transport,
+    ledger,
+    networks::{download::DownloadSettings, x::media::XMediaFetcher},
+};
 
 fn key() -> PublicationKey {
     PublicationKey::new(jiff::Timestamp::UNIX_EPOCH)
@@ -98,9 +102,26 @@ fn destination(upstream: &Upstream, folder: &Folder, token: &str) -> XDestinatio
         x: XSettings { base_url: upstream.url.clone(), timeout, connections: 1, transport },
         account: "town_es".into(),
         auth: XAuth::User2(token.into()),
-        media: MediaSettings { hosts: vec!["127.0.0.1".into()], timeout, transport },
     };
     XDestination::new(settings, folder.ledger.clone())
+}
+
+/// Copies a medium as a publisher does: fetches it from its host, and uploads it.
+async fn copy(
+    upstream: &Upstream,
+    folder: &Folder,
+    medium: &Media,
+    alt: &str,
+) -> Result<Uploaded, UploadError> {
+    let fetcher = XMediaFetcher::new(DownloadSettings {
+        hosts: vec!["127.0.0.1".into()],
+        setting: "x.media_hosts",
+        timeout: Duration::from_secs(5),
+        transport: Transport::default(),
+    });
+    let destination = destination(upstream, folder, "token");
+    let fetched = fetcher.fetch(medium, &destination.media_limits()).await?;
+    destination.upload(fetched, alt).await
 }
 
 fn ok(body: &Value) -> Answer {
@@ -311,10 +332,10 @@ async fn each_kind_of_refusal_is_its_own_for_a_post_and_for_a_picture() {
             PublishError::Unavailable(_) => "unavailable",
         };
         assert_eq!(kind, of_a_post, "{code}");
-        let kind = match destination.copy(&medium(&upstream, "photo"), "").await.unwrap_err() {
-            CopyError::Denied(kind) => denied(&kind),
-            CopyError::Missing(_) => "missing",
-            CopyError::Unavailable(_) => "unavailable",
+        let kind = match copy(&upstream, &folder, &medium(&upstream, "photo"), "").await.unwrap_err() {
+            UploadError::Denied(kind) => denied(&kind),
+            UploadError::Refused(_) => "missing",
+            UploadError::Unavailable(_) => "unavailable",
         };
         assert_eq!(kind, of_a_picture, "{code}");
     }
@@ -418,7 +439,7 @@ async fn every_body_is_one_that_both_specifications_of_x_take() {
         let folder = folder();
         let destination = destination(&upstream, &folder, "token");
         let alt = "words ".repeat(500);
-        let copied = destination.copy(&medium(&upstream, kind), &alt).await.unwrap();
+        let copied = copy(&upstream, &folder, &medium(&upstream, kind), &alt).await.unwrap();
         let reply = Some(mynah_domain::Reply::behind(PostId("8".into()), None));
         for draft in [
             Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] },
@@ -446,23 +467,22 @@ async fn what_is_no_picture_by_its_bytes_is_missing_and_never_uploaded() {
         [b"", b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", b"<!doctype html>", b"GIF", b"%PDF-1.7", MP4];
     for original in originals {
         let (upstream, folder) = (media_server(original.to_vec()), folder());
-        let copied = destination(&upstream, &folder, "token").copy(&medium(&upstream, "photo"), "").await;
-        assert!(matches!(copied, Err(CopyError::Missing(_))), "{copied:?}");
+        let copied = copy(&upstream, &folder, &medium(&upstream, "photo"), "").await;
+        assert!(matches!(copied, Err(UploadError::Refused(_))), "{copied:?}");
         assert_eq!(upstream.count("/2/media/upload"), 0);
     }
     let (upstream, folder) = (media_server(b"#EXTM3U".to_vec()), folder());
-    let copied = destination(&upstream, &folder, "token").copy(&medium(&upstream, "video"), "").await;
-    assert!(matches!(copied, Err(CopyError::Missing(_))), "{copied:?}");
+    let copied = copy(&upstream, &folder, &medium(&upstream, "video"), "").await;
+    assert!(matches!(copied, Err(UploadError::Refused(_))), "{copied:?}");
 }
 
 #[actix_rt::test]
 async fn a_medium_without_an_address_or_of_an_unknown_kind_is_missing() {
     let (upstream, folder) = (media_server(PNG.to_vec()), folder());
-    let destination = destination(&upstream, &folder, "token");
     let nowhere = Media { url: None, ..medium(&upstream, "photo") };
     for medium in [nowhere, medium(&upstream, "hologram"), medium(&upstream, "")] {
-        let copied = destination.copy(&medium, "").await;
-        assert!(matches!(copied, Err(CopyError::Missing(_))), "{copied:?}");
+        let copied = copy(&upstream, &folder, &medium, "").await;
+        assert!(matches!(copied, Err(UploadError::Refused(_))), "{copied:?}");
     }
     assert!(upstream.sent().is_empty());
 }
@@ -476,9 +496,8 @@ async fn an_alt_text_that_x_refuses_does_not_throw_the_picture_away() {
             _ => ok(&json!({"data": {"id": "5"}})),
         });
         let folder = folder();
-        let copied =
-            destination(&upstream, &folder, "token").copy(&medium(&upstream, "photo"), "A dog").await;
-        let Copied { id, undescribed } = copied.unwrap();
+        let copied = copy(&upstream, &folder, &medium(&upstream, "photo"), "A dog").await;
+        let Uploaded { id, undescribed } = copied.unwrap();
         assert_eq!(id, MediaId("5".into()));
         assert!(undescribed.unwrap().contains("no alt text today"), "{status}");
     }
@@ -497,8 +516,8 @@ async fn what_x_cannot_make_ready_ends_with_its_words_and_without_another_look()
         _ => ok(&json!({"data": {"id": "5"}})),
     });
     let folder = folder();
-    let copied = destination(&upstream, &folder, "token").copy(&medium(&upstream, "video"), "").await;
-    let Err(CopyError::Missing(why)) = copied else { panic!("{copied:?}") };
+    let copied = copy(&upstream, &folder, &medium(&upstream, "video"), "").await;
+    let Err(UploadError::Refused(why)) = copied else { panic!("{copied:?}") };
     assert!(why.contains("Duration too long, maximum:140000"), "{why}");
     assert_eq!(upstream.count("/2/media/upload"), 0, "the state is not asked for");
 }
