@@ -10,7 +10,7 @@ use mynah_domain::{
     ports::{Denied, LedgerError, PublishError},
 };
 
-use super::{Publisher, publish::Sending};
+use super::Publisher;
 use crate::router::Intent;
 
 /// How often a message that the network calls a repetition is looked up before it is held as one.
@@ -38,6 +38,17 @@ impl From<LedgerError> for Halt {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
     }
+}
+
+/// What is known of a message that is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// Its intent is not on record yet.
+    First,
+    /// Its intent was recorded with the job's lease; it was not sent.
+    Begun,
+    /// It was sent before, and the answer was lost. The network recognizes its key.
+    Again,
 }
 
 /// Puts a job back with the reason, not to be tried again before that moment.

@@ -14,24 +14,13 @@ use mynah_domain::{
 
 use super::{
     Publisher, Threads,
-    failure::{Halt, held, not_sent, outcome_lost},
+    failure::{Halt, Sending, held, not_sent, outcome_lost},
 };
 use crate::{
     failpoint,
     router::{Assigned, Intent},
     supervision::shell::Stop,
 };
-
-/// What is known of a message that is to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sending {
-    /// Its intent is not on record yet.
-    First,
-    /// Its intent was recorded with the job's lease; it was not sent.
-    Begun,
-    /// It was sent before, and the answer was lost. The network recognizes its key.
-    Again,
-}
 
 impl Publisher {
     /// Publishes every part that is not on the account yet; answers the events that end the job.

@@ -4,10 +4,7 @@
 
 use actix::{Handler, Message};
 
-use super::{
-    actor::Router,
-    state::{Route, RouterState},
-};
+use super::{actor::Router, parts::Route, state::RouterState};
 use crate::supervision::{StageActivity, handles_tracked};
 
 /// Asks for the stages with jobs that nothing explains the waiting of: one for translation, and one for each target.

@@ -17,7 +17,8 @@ use super::{
     messages::{
         Block, Depth, Depths, Drain, Drained, PullPublications, PullTranslations, Reclaim, Record, ReportJobs,
     },
-    state::{RouterParts, RouterState},
+    parts::RouterParts,
+    state::RouterState,
 };
 use crate::{
     failpoint,

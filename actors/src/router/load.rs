@@ -12,10 +12,7 @@ use mynah_domain::{
     },
 };
 
-use super::{
-    messages::Record,
-    state::{Route, RouterState},
-};
+use super::{messages::Record, parts::Route, state::RouterState};
 use crate::events::Event;
 
 impl RouterState {

@@ -21,6 +21,7 @@ mod inspect;
 mod intent;
 mod load;
 mod messages;
+mod parts;
 mod pending;
 mod publication;
 mod report;
@@ -40,7 +41,7 @@ pub use messages::{
     Block, Depth, Depths, Drain, Drained, JobReport, PullPublications, PullTranslations, Reclaim, Record,
     ReportJobs,
 };
-pub use state::{Route, RouterParts, RouterSettings};
+pub use parts::{Route, RouterParts, RouterSettings};
 
 /// The actor's name.
 pub const NAME: &str = "router";

@@ -6,7 +6,8 @@ use mynah_domain::{Hold, Job, JobEvent, job::HoldKind, ports::LedgerError};
 
 use super::{
     messages::JobReport,
-    state::{RouterSettings, RouterState},
+    parts::RouterSettings,
+    state::RouterState,
     window::{Overdue, Wake},
 };
 use crate::failpoint;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mynah_domain::{AccountId, TargetId};
 
-use crate::router::state::Route;
+use crate::router::parts::Route;
 
 #[derive(Debug, Default)]
 pub(super) struct Accounts(BTreeMap<AccountId, Account>);

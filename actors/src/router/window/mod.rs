@@ -24,7 +24,7 @@ use accounts::Accounts;
 use entry::{Entry, Phase};
 use mynah_domain::{AccountId, Job, TargetId, ports::ledger::LinePosition};
 
-use super::state::Route;
+use super::parts::Route;
 
 pub(super) use entry::Now;
 pub(super) use pick::Picked;
