@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// What a command works on.
 pub(super) enum Reach {
     /// The service that runs.
-    Service(Client),
+    Service(Box<Client>),
     /// The ledger, which nobody else has.
     Ledger(Arc<dyn Ledger>),
 }
@@ -42,7 +42,7 @@ pub(super) enum Reach {
 /// The service if one runs, else the ledger.
 pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
     if let Some(client) = service(settings)? {
-        return Ok(Reach::Service(client));
+        return Ok(Reach::Service(Box::new(client)));
     }
     app::open_ledger(settings).map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
 }

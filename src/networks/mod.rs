@@ -2,11 +2,11 @@
 //! [`NETWORKS`]; `docs/adding-a-network.md` shows how one is written.
 //!
 //! - [`network`]: what every network answers.
-//! - [`download`]: fetching media from listed hosts, for all of them.
+//! - [`download`]: fetching media from listed hosts, for all of them; [`sniff`]: what they are by their bytes.
 
 pub mod download;
 pub mod network;
-pub(crate) mod sniff;
+pub mod sniff;
 pub mod x;
 
 pub use network::{Accounts, Connections, Followed, Network, Published, Wanted};
@@ -45,5 +45,23 @@ impl Networks {
     /// The one of that name.
     pub fn named(&self, name: &str) -> Option<&'static dyn Network> {
         self.iter().find(|network| network.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_network_has_a_name_of_its_own_which_its_rules_know() {
+        let mut names = HashSet::new();
+        for network in Networks::default().iter() {
+            assert!(names.insert(network.name()), "{network:?}");
+            assert_eq!(network.rules().name(), network.name());
+            let example = network.example_id();
+            assert_eq!(network.mark(example).unwrap().id, network.post_named(example).unwrap());
+        }
     }
 }

@@ -19,7 +19,10 @@ use mynah_domain::{
 
 use crate::{
     http_client::Transport,
-    settings::{Reader, Vault, kinds::Read},
+    settings::{
+        Reader, Vault,
+        kinds::{Read, refuse},
+    },
 };
 
 /// A network.
@@ -59,11 +62,21 @@ pub trait Network: fmt::Debug + Sync {
     ///
     /// # Errors
     /// Says how a post is named.
-    fn post_named(&self, which: &str) -> Read<PostId>;
+    fn post_named(&self, which: &str) -> Read<PostId> {
+        match self.mark(which) {
+            Some(mark) => Ok(mark.id),
+            None => refuse(
+                format!("{which:?} is no post of {}", self.title()),
+                format!("name it by its id, such as {:?}", self.example_id()),
+            ),
+        }
+    }
 
     /// The variable in which a secret belongs that somebody wrote into the settings under a key of this name; `account` is
     /// the account in whose section it was written, if in one.
-    fn variable_of(&self, key: &str, account: Option<&str>) -> String;
+    fn variable_of(&self, key: &str, account: Option<&str>) -> String {
+        format!("{}_{}_{key}", self.name(), account.unwrap_or("<ACCOUNT>")).to_uppercase()
+    }
 
     /// Reads the network's section, and the secrets of the accounts that the settings name. The section is read also where
     /// they name none, so that what is written in it is checked.

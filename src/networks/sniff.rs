@@ -2,7 +2,7 @@
 //! by the bytes, too.
 
 /// The MIME type of a picture.
-pub(crate) fn picture(bytes: &[u8]) -> Option<&'static str> {
+pub fn picture(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [0xFF, 0xD8, 0xFF, ..] => "image/jpeg",
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => "image/png",
@@ -16,7 +16,7 @@ pub(crate) fn picture(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// The MIME type of a video; 189 bytes are enough to tell.
-pub(crate) fn video(bytes: &[u8]) -> Option<&'static str> {
+pub fn video(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [_, _, _, _, b'f', b't', b'y', b'p', b'q', b't', b' ', b' ', ..] => "video/quicktime",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",

@@ -56,7 +56,7 @@ impl Intent {
     /// The event that records it.
     pub(crate) fn event(&self) -> JobEvent {
         let Self { part, account, text, key, reply } = self.clone();
-        JobEvent::PartBegun { part, account, text, key, reply }
+        JobEvent::PartBegun { part, account, text, key, reply: reply.map(Box::new) }
     }
 
     /// The event that takes it back: it was certainly not published.

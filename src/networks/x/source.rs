@@ -210,7 +210,7 @@ impl XSource {
 }
 
 fn unusable(error: LedgerError) -> SourceError {
-    SourceError::Unavailable(error.to_string())
+    SourceError::Unavailable(error.into())
 }
 
 #[async_trait(?Send)]

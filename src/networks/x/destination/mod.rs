@@ -137,7 +137,7 @@ fn id_in(answer: &Value) -> Option<String> {
 }
 
 fn unusable(error: LedgerError) -> PublishError {
-    PublishError::Unavailable(error.to_string())
+    PublishError::Unavailable(error.into())
 }
 
 #[async_trait(?Send)]
