@@ -27,7 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::{
     memory::{Memory, Outcome, Refusal, account_of},
     ops::{Op, SOURCES, Step, TARGETS, ops, target, targets_in},
-    place::{Kept, Place, TestClock},
+    place::{Place, Stored, TestClock},
     promises::Promises,
 };
 use mynah::ledger::SqliteLedger;
@@ -101,7 +101,7 @@ struct Pair<'a> {
     /// What was asked for, and what it was answered where it was made: the latest last.
     asked: Vec<(Change, Option<Advanced>)>,
     seen: &'a Seen,
-    /// What was done, as it came to be: told where it goes wrong.
+    /// What was done, as it came to be: reported where it goes wrong.
     trail: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ async fn run(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
 }
 
 fn broken(error: LedgerError) -> TestCaseError {
-    TestCaseError::fail(error.to_string())
+    TestCaseError::fail(String::from(error))
 }
 
 impl Pair<'_> {
@@ -217,7 +217,7 @@ impl Pair<'_> {
                 self.real = Some(self.place.open());
                 let unanswered = expected.iter().map(|outcome| outcome.answer.clone());
                 let unanswered: Vec<Result<Advanced, ChangeError>> = unanswered.collect();
-                if self.place.kept() == kept(&self.model) {
+                if self.place.stored() == stored(&self.model) {
                     self.saw("killed after");
                     self.made(&changes, &expected)?;
                 } else {
@@ -323,9 +323,9 @@ impl Pair<'_> {
             let fact = real.fact(&key).await.map_err(broken)?;
             prop_assert_eq!(fact.as_ref(), model.facts.get(&key));
         }
-        let rows = self.place.kept();
-        prop_assert_eq!(&rows, &kept(model));
-        self.promises.kept(&rows)
+        let rows = self.place.stored();
+        prop_assert_eq!(&rows, &stored(model));
+        self.promises.stored(&rows)
     }
 
     async fn compare_target(&self, index: usize) -> Result<(), TestCaseError> {
@@ -383,8 +383,8 @@ fn sort_of(answer: Result<Advanced, ChangeError>) -> Result<Advanced, ChangeErro
 }
 
 /// What the file should say of each job.
-fn kept(model: &Memory) -> Vec<Kept> {
-    let row = |row: &model::memory::Row| Kept {
+fn stored(model: &Memory) -> Vec<Stored> {
+    let row = |row: &model::memory::Row| Stored {
         state: row.state.to_string(),
         token: row.token,
         attempt: row.attempt,

@@ -154,7 +154,7 @@ enum Trouble {
     /// The source did not answer for one post.
     Lookup(PostId, SourceError),
     Ledger(LedgerError),
-    /// The poller is to stop. The next poll goes on from what is on record.
+    /// The poller is to stop. The next poll continues from what is on record.
     Stopped,
 }
 
@@ -264,7 +264,7 @@ impl Poller {
     fn after_failure(&mut self, trouble: SourceError, schedule: Schedule, wait: Duration) -> Step {
         let passing = trouble.is_passing();
         match schedule {
-            // There is no point in waiting for what only a person can mend, or for a quota of tomorrow.
+            // There is no point in waiting for what only a person can fix, or for a quota of tomorrow.
             Schedule::Once
                 if !passing || self.failures >= self.parts.patience || wait > self.parts.backoff.max =>
             {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TargetId;
 
-/// An account's name in logs and in the ledger: network and handle, `x:example_es`. Several targets may share an account;
+/// An account's name in logs and in the ledger: network and handle, `plain:town_es`. Several targets may share an account;
 /// one that has an account to itself is named like it.
 ///
 /// The handle is stored in lower case, as networks compare handles without case.
@@ -20,12 +20,12 @@ impl AccountId {
         Self(format!("{network}:{}", handle.to_ascii_lowercase()).into())
     }
 
-    /// The name as text, `x:example_es`.
+    /// The name as text, `plain:town_es`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The network, `x`.
+    /// The network, `plain`.
     pub fn network(&self) -> &str {
         self.0.split_once(':').map_or(&*self.0, |(network, _)| network)
     }

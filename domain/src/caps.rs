@@ -24,7 +24,7 @@ pub struct Spent {
 /// A cap is reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the {period} cap of {cap} publications is reached; it goes on at {until}, or raise publisher.{period}_cap"
+    "the {period} cap of {cap} publications is reached; publishing resumes at {until}, or raise publisher.{period}_cap"
 )]
 pub struct CapReached {
     /// `daily` or `monthly`.

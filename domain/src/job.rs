@@ -161,8 +161,8 @@ pub enum JobEvent {
         text: String,
         /// The key that it will be sent with, used for no other.
         key: PublicationKey,
-        /// What it will answer.
-        reply: Option<Reply>,
+        /// What it will answer; most messages answer nothing.
+        reply: Option<Box<Reply>>,
     },
     /// The network took this part.
     PartSent {
@@ -358,7 +358,7 @@ impl Skip {
 pub struct Job {
     /// Its number in the ledger.
     pub id: JobId,
-    /// The source that the post came from, `x:example`.
+    /// The source that the post came from, `plain:town`.
     pub source: Arc<str>,
     /// The post to republish.
     pub post: Arc<Post>,

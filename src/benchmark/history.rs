@@ -34,8 +34,9 @@ pub async fn write(
     file: &Path,
     mut progress: impl FnMut(usize),
 ) -> Result<(), BenchmarkError> {
-    let told = |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
-    let ledger = ledger::open(file, Arc::new(SystemClock)).map_err(|error| told(&error))?;
+    let failed =
+        |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
+    let ledger = ledger::open(file, Arc::new(SystemClock)).map_err(|error| failed(&error))?;
     let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
     let source = settings.source.name();
     for first in (1..=plan.history).step_by(TOGETHER) {
@@ -44,20 +45,20 @@ pub async fn write(
         let watermark = posts.first().map(|record| Mark::of(&record.post));
         let checkpoint = Checkpoint { watermark, ..Checkpoint::default() };
         let page = RecordPage { source: source.clone(), posts, checkpoint };
-        ledger.record(page).await.map_err(|error| told(&error))?;
+        ledger.record(page).await.map_err(|error| failed(&error))?;
         for target in &targets {
-            let jobs = ledger.open_jobs(target, None, TOGETHER).await.map_err(|error| told(&error))?;
+            let jobs = ledger.open_jobs(target, None, TOGETHER).await.map_err(|error| failed(&error))?;
             let changes = jobs.into_iter().map(|job| Change::new(job.id, job.token, way(&job.post, target)));
-            let answers = ledger.advance(changes.collect()).await.map_err(|error| told(&error))?;
+            let answers = ledger.advance(changes.collect()).await.map_err(|error| failed(&error))?;
             if let Some(error) = answers.into_iter().find_map(Result::err) {
-                return Err(told(&error));
+                return Err(failed(&error));
             }
         }
         progress(last);
     }
     drop(ledger);
     // Its thread closes the file in its own time.
-    while is_in_use(file).map_err(|error| told(&error))? {
+    while is_in_use(file).map_err(|error| failed(&error))? {
         actix_rt::time::sleep(CLOSING).await;
     }
     Ok(())
@@ -69,7 +70,7 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
     let post = Post {
         id: PostId(number.to_string()),
         position: number as u64,
-        text: format!("What was said long ago, for the {number}th time, on the market by the harbour"),
+        text: format!("What was posted long ago, for the {number}th time, on the market by the harbour"),
         entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,

@@ -1,5 +1,5 @@
 //! `mynah health` reports whether the service on this data directory is healthy, for a container's health check. It
-//! looks at the last sign of life, and asks nobody: a process that hangs could not answer.
+//! only reads the service's last health report, because a process that hangs could not answer.
 
 use super::{Failure, print_line};
 use crate::{

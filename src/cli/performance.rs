@@ -66,7 +66,7 @@ async fn measure(settings: &Settings) -> Result<(Stats, bool), Failure> {
     }
     let last = history::last(&settings.data_dir, 1).pop().ok_or_else(|| {
         Failure::Work(format!(
-            "no service runs on {}, and there are no earlier measurements; start one with `mynah run`",
+            "no service runs on {}, and there are no earlier measurements; `mynah run` starts one",
             settings.data_dir.display()
         ))
     })?;

@@ -35,7 +35,7 @@ pub fn stats(
             .collect(),
         counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
         jobs: by_target,
-        restarts: health.all().into_iter().map(|(name, standing)| (name, standing.restarts)).collect(),
+        restarts: health.all().into_iter().map(|(name, actor)| (name, actor.restarts)).collect(),
         upstreams: upstreams.paces().into_iter().map(|(name, seen)| (name.to_owned(), pace(seen))).collect(),
         resources: ResourceUse {
             rss_bytes: resources.rss,

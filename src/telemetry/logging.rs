@@ -23,7 +23,7 @@ pub enum Stream {
     File(std::fs::File),
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// For people: the event's name, then `key=value`.

@@ -67,7 +67,7 @@ impl Row {
                     return Err(Refusal::Record);
                 }
                 let after = newer(self.messages().chain(newest)).cloned();
-                let key = Some(key);
+                let (key, reply) = (Some(key), reply.map(|reply| *reply));
                 let begun =
                     Publication { part, account, text, key, reply, intent_at: now, after, remote_id: None };
                 self.parts.insert(part, begun);

@@ -48,7 +48,7 @@ pub(crate) enum Op {
     Reopen {
         recover: Option<u8>,
     },
-    /// The process is killed between two operations, perhaps in the middle of a write that nobody was told of.
+    /// The process is killed between two operations, perhaps in the middle of a write that nobody knows of.
     Crash {
         torn: u16,
         recover: Option<u8>,
@@ -72,7 +72,7 @@ pub(crate) struct Poll {
 pub(crate) struct Fresh {
     /// A bit for each target that it goes to.
     targets: u8,
-    /// A bit for each target where it is not to be said.
+    /// A bit for each target where it is not to be published.
     skipped: u8,
     form: Form,
 }
@@ -247,7 +247,7 @@ impl Step {
 }
 
 impl Move {
-    /// What is to happen next to a job that stands where `row` does, which goes on by it.
+    /// What is to happen next to a job like `row`, which takes the step.
     fn event(&self, row: &mut Row, newest: Option<&PostId>, now: Timestamp) -> Option<JobEvent> {
         let after = |event: &JobEvent| {
             let mut next = row.clone();
@@ -283,7 +283,7 @@ impl Move {
             account: account_of(&row.target),
             text: text.clone(),
             key,
-            reply: self.other_id.then(|| Reply { root: id(8), parent: id(9) }),
+            reply: self.other_id.then(|| Box::new(Reply { root: id(8), parent: id(9) })),
         };
         let sent = |part| JobEvent::PartSent { part, remote_id: id(part) };
         let hold = |kind| JobEvent::Held(Hold { kind, reason: reason.clone(), until: moment });

@@ -1,4 +1,4 @@
-//! A place where a real ledger can die: its files are taken away as a kill would leave them, and a new one goes on from
+//! A place where a real ledger can die: its files are taken away as a kill would leave them, and a new one continues from
 //! there.
 
 use std::{
@@ -32,7 +32,7 @@ pub(crate) struct Place {
 
 /// What the file says of a job. The port shows no settled job, and no reason at all.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Kept {
+pub(crate) struct Stored {
     pub(crate) state: String,
     pub(crate) token: i64,
     pub(crate) attempt: u32,
@@ -65,8 +65,8 @@ impl Place {
         wait_until_free(&self.folder());
     }
 
-    /// Kills a ledger: what goes on is its files as they are now, the last of them perhaps with the beginning of a write
-    /// of which nobody was told.
+    /// Kills a ledger: what continues is its files as they are now, the last of them perhaps with the beginning of a write
+    /// of which nobody knows.
     pub(crate) fn kill(&mut self, ledger: SqliteLedger, torn: u16) {
         let from = self.folder();
         self.lives += 1;
@@ -85,7 +85,7 @@ impl Place {
     }
 
     /// Every job, by its number.
-    pub(crate) fn kept(&self) -> Vec<Kept> {
+    pub(crate) fn stored(&self) -> Vec<Stored> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let db = Connection::open_with_flags(self.folder().join("ledger.sqlite"), flags).unwrap();
         let mut statement = db
@@ -118,7 +118,7 @@ impl Place {
             rows.unwrap().collect::<rusqlite::Result<Vec<_>>>()
         };
         let rows = statement.query_map([], |row| {
-            Ok(Kept {
+            Ok(Stored {
                 state: row.get(0)?,
                 token: row.get(1)?,
                 attempt: row.get(2)?,

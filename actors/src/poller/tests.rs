@@ -30,10 +30,10 @@ const QUICK: Backoff = Backoff { base: Duration::from_micros(100), max: Duration
 
 /// A ledger that keeps posts in the order in which they came.
 #[derive(Default)]
-struct Shelf(Mutex<Kept>);
+struct Shelf(Mutex<Stored>);
 
 #[derive(Default)]
-struct Kept {
+struct Stored {
     posts: Vec<RecordPost>,
     checkpoint: Option<Checkpoint>,
     retried: Vec<PostId>,
@@ -56,12 +56,12 @@ impl Shelf {
         self.checkpoint().watermark.map(|watermark| watermark.position)
     }
 
-    fn kept(&self, id: &str) -> Option<RecordPost> {
+    fn stored(&self, id: &str) -> Option<RecordPost> {
         self.0.lock().unwrap().posts.iter().find(|record| record.post.id.0 == id).cloned()
     }
 
     fn raw(&self, id: &str) -> Option<String> {
-        self.kept(id)?.unreadable.map(|raw| raw.json)
+        self.stored(id)?.unreadable.map(|raw| raw.json)
     }
 }
 
@@ -76,22 +76,22 @@ impl Work for Shelf {
     }
 
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
-        let mut kept = self.0.lock().unwrap();
+        let mut stored = self.0.lock().unwrap();
         let mut recorded = Recorded::default();
         for record in page.posts {
-            match kept.posts.iter_mut().find(|known| known.post.id == record.post.id) {
+            match stored.posts.iter_mut().find(|known| known.post.id == record.post.id) {
                 Some(known) if known.unreadable.is_some() && record.unreadable.is_none() => {
                     *known = record;
                     recorded.reread += 1;
                 }
                 Some(_) => {}
                 None => {
-                    kept.posts.push(record);
+                    stored.posts.push(record);
                     recorded.posts += 1;
                 }
             }
         }
-        kept.checkpoint = Some(page.checkpoint);
+        stored.checkpoint = Some(page.checkpoint);
         Ok(recorded)
     }
 
@@ -100,7 +100,7 @@ impl Work for Shelf {
     }
 
     async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
-        Ok(self.kept(&id.0).map(|record| (*record.post).clone()))
+        Ok(self.stored(&id.0).map(|record| (*record.post).clone()))
     }
 
     async fn open_jobs(
@@ -372,7 +372,7 @@ async fn what_still_cannot_be_read_ends_as_a_held_job_with_its_raw_form() {
         let bench = Bench::new(Start::Beginning);
         let source = with_an_odd_one(move |_, _| answer.clone());
         assert_eq!(bench.poll(&source).await, 1, "{why}: no other post waits for it");
-        let held = bench.ledger.kept("8").unwrap_or_else(|| panic!("{why}: it is lost"));
+        let held = bench.ledger.stored("8").unwrap_or_else(|| panic!("{why}: it is lost"));
         assert_eq!(held.jobs, [(es(), None)]);
         let raw = held.unreadable.unwrap();
         assert_eq!(raw.json, r#"{"id":"8"}"#);
@@ -449,8 +449,9 @@ async fn a_post_without_an_id_is_held_once_however_often_it_is_shown() {
     let source = Rc::new(source);
     bench.poll(&source).await;
     bench.poll(&source).await;
-    let kept: BTreeSet<String> = bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
-    assert_eq!(kept, raws.map(String::from).into());
+    let stored: BTreeSet<String> =
+        bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
+    assert_eq!(stored, raws.map(String::from).into());
     assert_eq!(bench.ledger.ids().len(), raws.len() + 1);
 }
 
@@ -524,7 +525,7 @@ async fn an_edit_of_a_post_from_before_the_start_is_not_published() {
         let edited = Post { versions: ids(versions), ..post(12) };
         let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
         bench.poll(&Rc::new(Fake::new(pages))).await;
-        assert_eq!(bench.ledger.kept("12").unwrap().jobs, [(es(), skip)], "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.stored("12").unwrap().jobs, [(es(), skip)], "{start:?} {versions:?}");
     }
 }
 
@@ -548,7 +549,7 @@ async fn an_edited_post_stands_in_line_where_its_first_version_stood() {
         let edited = Post { versions: ids(versions), ..post(14) };
         let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
         bench.poll(&Rc::new(Fake::new(pages))).await;
-        assert_eq!(bench.ledger.kept("14").unwrap().post.position, position, "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.stored("14").unwrap().post.position, position, "{start:?} {versions:?}");
         assert_eq!(bench.ledger.watermark(), Some(14), "{start:?} {versions:?}");
     }
 }

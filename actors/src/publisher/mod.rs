@@ -501,7 +501,7 @@ impl Publisher {
             account: self.parts.account(),
             text: draft.text.clone(),
             key: draft.key,
-            reply: draft.reply.clone(),
+            reply: draft.reply.clone().map(Box::new),
         };
         self.write(job, intent).await?;
         self.call(job, part, draft).await

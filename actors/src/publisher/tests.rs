@@ -63,7 +63,7 @@ impl Book {
                 account: account.clone(),
                 text: text.clone(),
                 key: Some(*key),
-                reply: reply.clone(),
+                reply: reply.as_deref().cloned(),
                 intent_at: self.clock.now(),
                 after: None,
                 remote_id: None,

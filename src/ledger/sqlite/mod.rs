@@ -26,6 +26,8 @@ mod settled;
 mod shared;
 mod states;
 mod unreadable;
+#[cfg(test)]
+mod upgrade_tests;
 mod versions;
 mod writer;
 

@@ -29,7 +29,7 @@ pub(super) fn stand_of(state: JobState) -> i64 {
     }
 }
 
-/// The steps from each form of the schema to the next; a file's form is how many were taken. A step that was released never
+/// The steps from each format to the next; a file's format is how many were taken. A step that was released never
 /// changes.
 pub(super) const MIGRATIONS: &[&str] = &[
     "

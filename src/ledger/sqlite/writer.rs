@@ -169,7 +169,7 @@ fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undon
 
 fn explain(opened: &Opened, error: &str) -> String {
     format!(
-        "{} could not be written: {error}; nothing more is published without a record: free space or mend the disk, then start again",
+        "{} could not be written: {error}; nothing more is published without a record: free space or fix the disk, then start again",
         opened.path.display()
     )
 }

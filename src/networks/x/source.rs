@@ -69,7 +69,7 @@ impl XSource {
     /// [`SourceError::Account`] where there is no such account, or it cannot be followed.
     pub async fn account_id(&self) -> Result<String, SourceError> {
         let key = self.fact();
-        let known = self.ledger.fact(&key).await.map_err(|error| unusable(&error))?;
+        let known = self.ledger.fact(&key).await.map_err(unusable)?;
         if let Some(id) = known.filter(|id| Id::try_from(id.as_str()).is_ok()) {
             return Ok(id);
         }
@@ -83,7 +83,7 @@ impl XSource {
             return Err(self.no_account(answer.errors.first()));
         };
         let id = user.id.into_string();
-        self.ledger.remember(&key, &id).await.map_err(|error| unusable(&error))?;
+        self.ledger.remember(&key, &id).await.map_err(unusable)?;
         Ok(id)
     }
 
@@ -146,7 +146,7 @@ impl XSource {
     /// answers one of these continues a thread. The others are unreadable.
     async fn with_known_threads(&self, mut reading: Reading) -> Result<Reading, SourceError> {
         for unclear in std::mem::take(&mut reading.unclear) {
-            match self.ledger.post(&self.name(), &unclear.parent).await.map_err(|error| unusable(&error))? {
+            match self.ledger.post(&self.name(), &unclear.parent).await.map_err(unusable)? {
                 Some(_) => reading.posts.push(unclear.thread),
                 None => reading.unreadable.push(unclear.unreadable),
             }
@@ -209,8 +209,8 @@ impl XSource {
     }
 }
 
-fn unusable(error: &LedgerError) -> SourceError {
-    SourceError::Unavailable(error.to_string())
+fn unusable(error: LedgerError) -> SourceError {
+    SourceError::Unavailable(error.into())
 }
 
 #[async_trait(?Send)]
@@ -254,7 +254,7 @@ impl Source for XSource {
         {
             if problem.kind() == "resource-not-found" {
                 // The account may have been made anew under its name, with another id.
-                self.ledger.remember(&self.fact(), "").await.map_err(|error| unusable(&error))?;
+                self.ledger.remember(&self.fact(), "").await.map_err(unusable)?;
             }
             return Err(self.no_account(Some(problem)));
         }

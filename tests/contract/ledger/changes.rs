@@ -241,7 +241,7 @@ pub(crate) async fn a_change_whose_answer_was_lost_is_made_once<B: Bench>() {
         vec![released],
         vec![JobEvent::Skipped(Skip::ByHand)],
     ];
-    let at_once = [vec![lease, translated(), pull, begun(0), sent(0, "78"), JobEvent::Published]];
+    let at_once = vec![lease, translated(), pull, begun(0), sent(0, "78"), JobEvent::Published];
     for (job, steps) in [(&jobs[0], &one[..]), (&jobs[1], &other[..])] {
         let mut token = job.token;
         for events in steps {
@@ -249,9 +249,8 @@ pub(crate) async fn a_change_whose_answer_was_lost_is_made_once<B: Bench>() {
         }
     }
     ledger.record(page([3], &["es"])).await.unwrap();
-    let last = line(&*ledger, "es").await.remove(0);
-    let [events] = at_once;
-    make_twice(&*ledger, &clock, Change::new(last.id, last.token, events)).await;
+    let third = line(&*ledger, "es").await.remove(0);
+    make_twice(&*ledger, &clock, Change::new(third.id, third.token, at_once)).await;
     let states: Vec<JobState> = all_jobs(&*ledger).await.iter().map(|job| job.state).collect();
     assert_eq!(states, [JobState::Published, JobState::Skipped, JobState::Published]);
 }

@@ -21,7 +21,7 @@ use mynah_domain::{
     },
 };
 
-/// A place where a ledger is kept.
+/// A place where a ledger is stored.
 pub(crate) trait Bench {
     fn new(clock: Arc<TestClock>) -> Self;
     /// Opens it, or opens it again after the one before was dropped.

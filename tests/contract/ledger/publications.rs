@@ -123,7 +123,7 @@ pub(crate) async fn a_publication_is_stored_with_its_key_its_account_and_what_it
         account: account("town"),
         text: "Hola".into(),
         key,
-        reply: reply.clone(),
+        reply: reply.clone().map(Box::new),
     };
     change(&*ledger, &job, token, vec![intent]).await.unwrap();
     drop(ledger);
@@ -142,12 +142,12 @@ pub(crate) async fn what_continues_a_thread_names_its_root_and_its_last_message<
     let jobs = line(&*ledger, "es").await;
     let behind = async |post: &str| ledger.publication_of(&PostId(post.into()), &target("es")).await.unwrap();
     let id = |id: &str| PostId(id.into());
-    let begun = |part, reply| JobEvent::PartBegun {
+    let begun = |part, reply: Option<Reply>| JobEvent::PartBegun {
         part,
         account: account("es"),
         text: "Hola".into(),
         key: PublicationKey::new(jobs[0].post.created_at),
-        reply,
+        reply: reply.map(Box::new),
     };
     let token = to_publishing(&*ledger, &jobs[0]).await;
     assert_eq!(behind("1").await, None);

@@ -67,6 +67,6 @@ pub(crate) async fn only_the_jobs_of_the_named_targets_are_taken_back<B: Bench>(
     let late = change(&*ledger, &es[0], ours, vec![begun(0)]).await;
     assert!(matches!(late, Err(ChangeError::Stale { .. })), "{late:?}");
     let states: Vec<JobState> = line(&*ledger, "ca").await.iter().map(|job| job.state).collect();
-    assert_eq!(states, [JobState::Publishing, JobState::Held], "whoever works on these goes on undisturbed");
+    assert_eq!(states, [JobState::Publishing, JobState::Held], "whoever works on these is left alone");
     change(&*ledger, &ca[0], theirs, vec![begun(0)]).await.unwrap();
 }

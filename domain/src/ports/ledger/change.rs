@@ -97,7 +97,7 @@ pub enum ChangeError {
         offered: i64,
     },
     /// The table of states has no such step.
-    #[error("job {job} is {state} and cannot go on by {event}")]
+    #[error("job {job} is {state}, which {event} does not follow")]
     Illegal {
         /// The job.
         job: JobId,

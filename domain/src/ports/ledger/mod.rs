@@ -41,3 +41,12 @@ impl LedgerError {
         matches!(self, Self::Retryable(_))
     }
 }
+
+/// The sentence alone, for a caller that decides for itself what may be tried again.
+impl From<LedgerError> for String {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Retryable(sentence) | LedgerError::Fatal(sentence) => sentence,
+        }
+    }
+}

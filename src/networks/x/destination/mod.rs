@@ -106,7 +106,7 @@ impl XDestination {
 
     /// The account's id, which X is asked for once.
     async fn own_id(&self) -> Result<String, PublishError> {
-        let known = self.ledger.fact(&self.fact("user_id")).await.map_err(|error| unusable(&error))?;
+        let known = self.ledger.fact(&self.fact("user_id")).await.map_err(unusable)?;
         match known.filter(|id| !id.is_empty()) {
             Some(id) => Ok(id),
             None => self.learn_id().await,
@@ -115,7 +115,7 @@ impl XDestination {
 
     async fn learn_id(&self) -> Result<String, PublishError> {
         let (id, _) = self.whoami().await?;
-        self.ledger.remember(&self.fact("user_id"), &id).await.map_err(|error| unusable(&error))?;
+        self.ledger.remember(&self.fact("user_id"), &id).await.map_err(unusable)?;
         Ok(id)
     }
 
@@ -136,8 +136,8 @@ fn id_in(answer: &Value) -> Option<String> {
     is_number.then_some(id)
 }
 
-fn unusable(error: &LedgerError) -> PublishError {
-    PublishError::Unavailable(error.to_string())
+fn unusable(error: LedgerError) -> PublishError {
+    PublishError::Unavailable(error.into())
 }
 
 #[async_trait(?Send)]
@@ -145,11 +145,11 @@ impl Destination for XDestination {
     async fn verify(&self) -> Result<(), PublishError> {
         let key = self.fact("verified");
         let fingerprint = self.settings.auth.fingerprint(&self.settings.account);
-        if self.ledger.fact(&key).await.map_err(|error| unusable(&error))?.as_ref() == Some(&fingerprint) {
+        if self.ledger.fact(&key).await.map_err(unusable)?.as_ref() == Some(&fingerprint) {
             return Ok(());
         }
         self.learn_id().await?;
-        self.ledger.remember(&key, &fingerprint).await.map_err(|error| unusable(&error))
+        self.ledger.remember(&key, &fingerprint).await.map_err(unusable)
     }
 
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
