@@ -80,7 +80,7 @@ async fn try_engine(engine: &Rc<dyn Engine>, settings: &Settings) -> Result<Stri
     let item = Item::new(mask("Hello").text, from, target.language);
     match engine.translate(&[item]).await {
         Err(error) => Err(error.to_string()),
-        Ok(results) => match results.into_iter().next() {
+        Ok(reply) => match reply.items.into_iter().next() {
             Some(Ok(text)) => {
                 Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), target.language.name()))
             }

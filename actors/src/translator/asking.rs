@@ -29,7 +29,7 @@ use mynah_domain::{
     job::HoldKind,
     ports::{
         Clock, Engine,
-        engine::{EngineError, Item, ItemError},
+        engine::{EngineError, Item, ItemError, Reply},
     },
     text::MaskedText,
 };
@@ -246,9 +246,9 @@ impl Asking {
             let mut again = Batch::new();
             while let Some((batch, answered)) = flights.next().await {
                 match answered {
-                    Ok(results) => {
-                        let mut landings = Vec::with_capacity(results.len());
-                        for ((number, lead), result) in batch.into_iter().zip(results) {
+                    Ok(reply) => {
+                        let mut landings = Vec::with_capacity(reply.items.len());
+                        for ((number, lead), result) in batch.into_iter().zip(reply.items) {
                             match result {
                                 Ok(text) => {
                                     match judge(tasks, number, text, revision, engine.takes_advice()) {
@@ -321,12 +321,11 @@ impl Asking {
         items: &[Item],
         place: Place,
         heartbeat: Option<&Heartbeat>,
-    ) -> Result<Vec<Result<MaskedText, ItemError>>, Wall> {
+    ) -> Result<Reply, Wall> {
         if let Err(until) = self.upstreams.permit(engine.name()) {
             return Err(Wall::Open(self.at(until)));
         }
         failpoint::reach("engine.translate.before");
-        let spoiled = engine.spoiled();
         let started = tokio::time::Instant::now();
         let answer = engine.translate(items).await;
         failpoint::reach("engine.translate.after");
@@ -337,21 +336,19 @@ impl Asking {
         let error = answer.as_ref().err();
         self.upstreams.hear(engine.name(), self.heard(error));
         self.meter.called(engine.name(), "translate", took, error.map(kind_of));
-        if let Ok(results) = &answer {
-            self.meter.count("items.translated", results.len() as u64);
+        if let Ok(reply) = &answer {
+            self.meter.count("items.translated", reply.items.len() as u64);
         }
-        match error {
-            // What has no words was not asked for.
-            None if !items.iter().any(|item| item.text.has_words()) => {}
-            None => {
-                place.ended(items.len(), Ended::Well { took, spoiled: engine.spoiled() > spoiled });
-            }
-            Some(EngineError::RateLimited { .. } | EngineError::Unavailable(_)) => {
+        match &answer {
+            // Nothing was asked, so nothing was learned.
+            Ok(Reply { calls: 0, .. }) => {}
+            Ok(reply) => place.ended(items.len(), Ended::Well { took, spoiled: reply.spoiled > 0 }),
+            Err(EngineError::RateLimited { .. } | EngineError::Unavailable(_)) => {
                 place.ended(items.len(), Ended::NotNow);
             }
-            Some(EngineError::Unanswered(_)) => place.ended(items.len(), Ended::Unanswered),
+            Err(EngineError::Unanswered(_)) => place.ended(items.len(), Ended::Unanswered),
             // A wrong key says nothing of how much there may be.
-            Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
+            Err(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
         }
         answer.map_err(Wall::Failed)
     }

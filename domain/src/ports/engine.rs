@@ -26,17 +26,59 @@ pub trait Engine {
         false
     }
 
-    /// How many of its answers so far were spoiled as a whole or cut off, so that it asked again for less at once.
-    fn spoiled(&self) -> u64 {
-        0
-    }
-
-    /// Translates `items`; the answer has one entry for each, in the same order. Placeholders come back as the engine
-    /// left them; whoever restores the text checks them.
+    /// Translates `items`. Placeholders come back as the engine left them; whoever restores the text checks them.
     ///
     /// # Errors
     /// An [`EngineError`] where the call as a whole failed and nothing is known of any item.
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError>;
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError>;
+}
+
+/// What a call to an engine brought. Everything about the call is in here and not in the engine, which may have other calls
+/// in progress at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// One entry for each item, in the same order.
+    pub items: Vec<Result<MaskedText, ItemError>>,
+    /// How many requests it took; 0 where there was nothing to ask, because no item has words.
+    pub calls: u32,
+    /// How many of the answers were spoiled as a whole or cut off, so that their items were asked for again in smaller
+    /// requests. Any at all says that the call was too large.
+    pub spoiled: u32,
+    /// What the service counted, for all requests together.
+    pub usage: Usage,
+}
+
+impl Reply {
+    /// Adds what came for the items after these.
+    pub fn append(&mut self, next: Self) {
+        let Self { items, calls, spoiled, usage } = next;
+        self.items.extend(items);
+        self.calls = self.calls.saturating_add(calls);
+        self.spoiled = self.spoiled.saturating_add(spoiled);
+        self.usage.add(usage);
+    }
+}
+
+/// What a service counted for a call, and what it will bill by; `None` where it counts no such thing or did not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens of what was asked, instructions included.
+    pub input_tokens: Option<u64>,
+    /// Tokens of what was answered, including what a model thought before it answered.
+    pub output_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// Adds what another request used.
+    pub fn add(&mut self, other: Self) {
+        self.input_tokens = sum([self.input_tokens, other.input_tokens]);
+        self.output_tokens = sum([self.output_tokens, other.output_tokens]);
+    }
+}
+
+/// The sum of the counts that are known; `None` where none is.
+pub fn sum<const N: usize>(counts: [Option<u64>; N]) -> Option<u64> {
+    counts.into_iter().flatten().reduce(u64::saturating_add)
 }
 
 /// One text for one language. What an engine has no use for it may leave out of account.
@@ -110,4 +152,26 @@ pub enum EngineError {
     /// The request itself was refused as wrong: a model that is no longer there, a pair that is not installed.
     #[error("{0}")]
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_call_add_up() {
+        let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens };
+        let item = |text: &str| Ok(MaskedText(vec![crate::text::Segment::Words(text.into())]));
+        let mut reply = Reply { items: vec![item("a")], calls: 1, spoiled: 1, usage: usage(Some(5), None) };
+        reply.append(Reply { items: vec![item("b")], calls: 2, spoiled: 0, usage: usage(Some(7), Some(1)) });
+        let whole = Reply {
+            items: vec![item("a"), item("b")],
+            calls: 3,
+            spoiled: 1,
+            usage: usage(Some(12), Some(1)),
+        };
+        assert_eq!(reply, whole);
+        reply.append(Reply { calls: u32::MAX, usage: usage(Some(u64::MAX), None), ..Reply::default() });
+        assert_eq!((reply.calls, reply.usage), (u32::MAX, usage(Some(u64::MAX), Some(1))));
+    }
 }

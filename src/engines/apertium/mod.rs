@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use mynah_domain::{
     Language,
-    ports::engine::{Engine, EngineError, Item, ItemError},
+    ports::engine::{Engine, EngineError, Item, ItemError, Reply},
     text::{MaskedText, Segment, entities},
 };
 
@@ -202,8 +202,10 @@ impl Engine for Apertium {
         16
     }
 
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
-        join_all(items.iter().map(|item| self.translate_item(item))).await.into_iter().collect()
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
+        let answers = join_all(items.iter().map(|item| self.translate_item(item))).await;
+        let calls = u32::from(items.iter().any(|item| item.text.has_words()));
+        Ok(Reply { items: answers.into_iter().collect::<Result<_, _>>()?, calls, ..Reply::default() })
     }
 }
 
@@ -333,7 +335,7 @@ mod tests {
 
     async fn translate(apertium: &Apertium, text: &str, to: &str) -> String {
         let mask = mask(text);
-        let mut answers = apertium.translate(&[item(&mask, to)]).await.unwrap();
+        let mut answers = apertium.translate(&[item(&mask, to)]).await.unwrap().items;
         mask.restore(&answers.remove(0).unwrap()).unwrap()
     }
 
@@ -425,7 +427,7 @@ mod tests {
     async fn translate_all(apertium: &Apertium, posts: &[&str], to: &str) -> Vec<String> {
         let masks: Vec<Mask> = posts.iter().map(|post| mask(post)).collect();
         let items: Vec<Item> = masks.iter().map(|mask| item(mask, to)).collect();
-        let answers = apertium.translate(&items).await.unwrap();
+        let answers = apertium.translate(&items).await.unwrap().items;
         let answers = masks.iter().zip(answers);
         answers.map(|(mask, answer)| assert_publishable(mask, &answer.unwrap(), to)).collect()
     }
@@ -539,7 +541,7 @@ mod tests {
     async fn no_pair_is_an_error_of_the_item() {
         let apertium = apertium();
         let mask = mask("hello");
-        let answers = apertium.translate(&[item(&mask, "ja"), item(&mask, "es")]).await.unwrap();
+        let answers = apertium.translate(&[item(&mask, "ja"), item(&mask, "es")]).await.unwrap().items;
         assert!(matches!(&answers[0], Err(ItemError::Refused(why)) if why.contains("English to Japanese")));
         assert!(answers[1].is_ok());
         assert!(!apertium.supports(language("en"), language("ja")));
@@ -576,7 +578,7 @@ mod tests {
     async fn a_post_that_ends_every_pipeline_is_an_error_of_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let apertium = modes(dir.path(), &[("apertium-pretransfer", "/bin/false")]);
-        let answers = apertium.translate(&[item(&mask("hi @bob"), "es")]).await.unwrap();
+        let answers = apertium.translate(&[item(&mask("hi @bob"), "es")]).await.unwrap().items;
         assert!(matches!(answers[0], Err(ItemError::Unusable(_))), "{answers:?}");
     }
 

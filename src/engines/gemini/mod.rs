@@ -18,14 +18,14 @@ mod list;
 mod placeholders;
 mod request;
 
-use std::{cell::Cell, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use jiff::Timestamp;
 use mynah_domain::{
     Language,
-    ports::engine::{Engine, EngineError, Item, ItemError},
+    ports::engine::{Engine, EngineError, Item, ItemError, Reply, Usage},
     text::MaskedText,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -59,7 +59,6 @@ pub struct Gemini {
     settings: GeminiSettings,
     endpoint: String,
     client: HttpClient,
-    spoiled: Cell<u64>,
 }
 
 impl fmt::Debug for Gemini {
@@ -67,8 +66,6 @@ impl fmt::Debug for Gemini {
         f.debug_struct("Gemini").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
-
-type Translations = Vec<Result<MaskedText, ItemError>>;
 
 impl Gemini {
     /// An engine that shares the connections of its arbiter's others.
@@ -87,7 +84,6 @@ impl Gemini {
             endpoint: format!("{base}/v1beta/models/{}:generateContent", settings.model),
             client,
             settings,
-            spoiled: Cell::default(),
         }
     }
 
@@ -97,27 +93,30 @@ impl Gemini {
         &'a self,
         items: &'a [&'a Item],
         brackets: Brackets,
-    ) -> LocalBoxFuture<'a, Result<Translations, EngineError>> {
+    ) -> LocalBoxFuture<'a, Result<Reply, EngineError>> {
         async move {
-            match self.call(items, brackets).await? {
+            let (outcome, usage) = self.call(items, brackets).await?;
+            let mut reply = Reply { calls: 1, usage, ..Reply::default() };
+            match outcome {
                 Outcome::Items(answers) => {
-                    Ok(answers.into_iter().map(|answer| answer.map(|text| brackets.read(&text))).collect())
+                    reply.items =
+                        answers.into_iter().map(|answer| answer.map(|text| brackets.read(&text))).collect();
                 }
-                Outcome::Spoiled(error) if items.len() <= 1 => Ok(vec![Err(error)]),
+                Outcome::Spoiled(error) if items.len() <= 1 => reply.items = vec![Err(error)],
                 Outcome::Spoiled(error) => {
                     log::debug!(items = items.len(), reason:% = error; "Gemini asked again in halves");
-                    self.spoiled.set(self.spoiled.get() + 1);
+                    reply.spoiled = 1;
                     let (first, second) = items.split_at(items.len() / 2);
-                    let mut answers = self.ask(first, brackets).await?;
-                    answers.extend(self.ask(second, brackets).await?);
-                    Ok(answers)
+                    reply.append(self.ask(first, brackets).await?);
+                    reply.append(self.ask(second, brackets).await?);
                 }
             }
+            Ok(reply)
         }
         .boxed_local()
     }
 
-    async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<Outcome, EngineError> {
+    async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<(Outcome, Usage), EngineError> {
         let request = Request::post(self.endpoint.as_str())
             .header("x-goog-api-key", self.settings.key.expose_secret())
             .json(&request::body(items, brackets))
@@ -140,13 +139,13 @@ impl Gemini {
         log::debug!(
             model = self.settings.model.as_str(),
             items = items.len(),
-            prompt_tokens = usage.prompt,
-            cached_tokens = usage.cached,
-            answer_tokens = usage.answer,
-            thought_tokens = usage.thoughts;
+            prompt_tokens = usage.prompt.unwrap_or_default(),
+            cached_tokens = usage.cached.unwrap_or_default(),
+            answer_tokens = usage.answer.unwrap_or_default(),
+            thought_tokens = usage.thoughts.unwrap_or_default();
             "Gemini translated"
         );
-        Ok(outcome)
+        Ok((outcome, usage.into()))
     }
 }
 
@@ -173,34 +172,31 @@ impl Engine for Gemini {
         self.settings.max_batch.max(1)
     }
 
-    fn spoiled(&self) -> u64 {
-        self.spoiled.get()
-    }
-
-    async fn translate(&self, items: &[Item]) -> Result<Translations, EngineError> {
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         // What has no words costs nothing.
         let (asked, silent): (Vec<_>, Vec<_>) =
             items.iter().enumerate().partition(|(_, item)| item.text.has_words());
-        let mut translations: Translations = vec![Ok(MaskedText::default()); items.len()];
+        let mut translations = vec![Ok(MaskedText::default()); items.len()];
         for (place, item) in silent {
             translations[place] = Ok(item.text.clone());
         }
+        let mut reply = Reply::default();
         for batch in asked.chunks(self.max_batch()) {
             let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
-            let answers = match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
+            reply.append(match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
                 Some(brackets) => self.ask(&texts, brackets).await?,
-                None => vec![
-                    Err(ItemError::Unusable(
-                        "the post holds every kind of bracket that could mark a placeholder".into()
-                    ));
-                    texts.len()
-                ],
-            };
-            for ((place, _), answer) in batch.iter().zip(answers) {
-                translations[*place] = answer;
-            }
+                None => {
+                    let error = ItemError::Unusable(
+                        "the post holds every kind of bracket that could mark a placeholder".into(),
+                    );
+                    Reply { items: vec![Err(error); texts.len()], ..Reply::default() }
+                }
+            });
         }
-        Ok(translations)
+        for ((place, _), answer) in asked.iter().zip(reply.items) {
+            translations[*place] = answer;
+        }
+        Ok(Reply { items: translations, ..reply })
     }
 }
 
@@ -331,7 +327,7 @@ mod tests {
     async fn a_batch_comes_back_in_order_with_its_placeholders() {
         let fake = fake(|seen| (200, shouted(seen)));
         let answers =
-            fake.gemini().translate(&[item("hi @bob, bye"), item("#goal"), item("two")]).await.unwrap();
+            fake.gemini().translate(&[item("hi @bob, bye"), item("#goal"), item("two")]).await.unwrap().items;
         assert_eq!(mask("hi @bob, bye").restore(answers[0].as_ref().unwrap()).unwrap(), "HI @bob, BYE");
         assert_eq!(mask("#goal").restore(answers[1].as_ref().unwrap()).unwrap(), "#goal");
         assert_eq!(words(&answers[2..]), ["TWO"]);
@@ -361,7 +357,7 @@ mod tests {
     async fn more_than_a_batch_is_several_calls() {
         let fake = fake(|seen| (200, shouted(seen)));
         let items: Vec<Item> = (0..9).map(|n| item(&"post ".repeat(n + 1))).collect();
-        let answers = fake.gemini().translate(&items).await.unwrap();
+        let answers = fake.gemini().translate(&items).await.unwrap().items;
         let expected: Vec<String> = (0..9).map(|n| "POST ".repeat(n + 1)).collect();
         assert_eq!(words(&answers), expected);
         let sizes: Vec<usize> = fake.requests().iter().map(|seen| seen.texts().len()).collect();
@@ -375,10 +371,28 @@ mod tests {
             let refusal = json!({"promptFeedback": {"blockReason": "SAFETY"}});
             (200, if blocked { refusal } else { shouted(seen) })
         });
-        let answers = fake.gemini().translate(&["a", "b", "bad", "c"].map(item)).await.unwrap();
+        let reply = fake.gemini().translate(&["a", "b", "bad", "c"].map(item)).await.unwrap();
+        let answers = &reply.items;
         assert!(matches!(answers[2], Err(ItemError::Refused(_))));
         assert_eq!([&words(&answers[..2])[..], &words(&answers[3..])].concat(), ["A", "B", "C"]);
         assert_eq!(fake.requests().len(), 5, "4, 2, 2, 1 and 1 posts");
+        assert_eq!((reply.calls, reply.spoiled), (5, 2));
+    }
+
+    #[actix_rt::test]
+    async fn a_reply_has_the_tokens_of_all_its_requests() {
+        let fake = fake(|seen| {
+            let mut body = shouted(seen);
+            body["usageMetadata"] =
+                json!({"promptTokenCount": 100, "candidatesTokenCount": 7, "thoughtsTokenCount": 3});
+            (200, body)
+        });
+        let five = ["a", "b", "c", "d", "e"].map(item);
+        let reply = fake.gemini().translate(&five).await.unwrap();
+        let usage = Usage { input_tokens: Some(200), output_tokens: Some(20) };
+        assert_eq!((reply.calls, reply.spoiled, reply.usage), (2, 0, usage));
+        let silent = fake.gemini().translate(&[item("#goal")]).await.unwrap();
+        assert_eq!((silent.calls, silent.usage), (0, Usage::default()));
     }
 
     #[actix_rt::test]
@@ -387,7 +401,7 @@ mod tests {
             let cut = json!({"candidates": [{"finishReason": "MAX_TOKENS"}]});
             (200, if seen.texts().len() > 1 || seen.texts() == ["long"] { cut } else { shouted(seen) })
         });
-        let answers = fake.gemini().translate(&["a", "long"].map(item)).await.unwrap();
+        let answers = fake.gemini().translate(&["a", "long"].map(item)).await.unwrap().items;
         assert_eq!(words(&answers[..1]), ["A"]);
         assert!(matches!(&answers[1], Err(ItemError::Unusable(why)) if why.contains("MAX_TOKENS")));
         assert_eq!(fake.requests().len(), 3);
@@ -396,7 +410,7 @@ mod tests {
     #[actix_rt::test]
     async fn an_item_left_out_is_an_error_of_its_own() {
         let fake = fake(|_| (200, saying(&json!([{"id": "2", "text": "dos"}]))));
-        let answers = fake.gemini().translate(&["one", "two"].map(item)).await.unwrap();
+        let answers = fake.gemini().translate(&["one", "two"].map(item)).await.unwrap().items;
         assert!(matches!(answers[0], Err(ItemError::Unusable(_))));
         assert_eq!(words(&answers[1..]), ["dos"]);
     }

@@ -101,7 +101,7 @@ impl Engine for Scripted {
         self.takes_advice
     }
 
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         self.calls.set(self.calls.get() + 1);
         let mut has_new = false;
         for item in items {
@@ -113,9 +113,10 @@ impl Engine for Scripted {
         let by_default = if has_new { self.first } else { Does::Translate };
         let does = self.script.borrow_mut().next().unwrap_or(by_default);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let all = |answer: Result<MaskedText, ItemError>| Ok(vec![answer; items.len()]);
+        let reply = |items| Ok(Reply { items, calls: 1, ..Reply::default() });
+        let all = |answer: Result<MaskedText, ItemError>| reply(vec![answer; items.len()]);
         match does {
-            Does::Translate => Ok(items.iter().map(|item| Ok(translated(&item.text))).collect()),
+            Does::Translate => reply(items.iter().map(|item| Ok(translated(&item.text))).collect()),
             Does::Unavailable => Err(EngineError::Unavailable("503".into())),
             Does::Unanswered => Err(EngineError::Unanswered("timeout".into())),
             Does::Unauthorized => Err(EngineError::Unauthorized("bad key".into())),

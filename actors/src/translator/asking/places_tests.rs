@@ -26,6 +26,8 @@ const MOST: usize = 64;
 enum Does {
     /// Answers; whoever finds it busy waits in its queue.
     Answer,
+    /// Answers; the answer to a single item is spoiled and asked for again.
+    SpoilSingleItems,
     /// Says "not now" at once.
     Refuse,
     /// Panics in the middle.
@@ -74,24 +76,27 @@ impl Engine for Fake {
         40
     }
 
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         self.batches.borrow_mut().push(items.len());
         self.under_way.set(self.under_way.get() + 1);
         self.peak.set(self.peak.get().max(self.under_way.get()));
-        if self.does.get() == Does::Answer {
+        let spoils = items.len() == 1 && self.does.get() == Does::SpoilSingleItems;
+        if matches!(self.does.get(), Does::Answer | Does::SpoilSingleItems) {
             let _server = self.servers.acquire().await.unwrap();
-            tokio::time::sleep(SECOND).await;
+            // So that one that is spoiled ends while a full one lasts.
+            tokio::time::sleep(if spoils { SECOND / 2 } else { SECOND }).await;
         }
         self.under_way.set(self.under_way.get() - 1);
         match self.does.get() {
-            Does::Answer => {}
+            Does::Answer | Does::SpoilSingleItems => {}
             Does::Refuse => {
                 return Err(EngineError::RateLimited { reason: "not now".into(), until: self.until.get() });
             }
             Does::Panic => panic!("as ordered"),
         }
         let said = Segment::Words("Hola".into());
-        Ok(items.iter().map(|_| Ok(MaskedText(vec![said.clone()]))).collect())
+        let items = items.iter().map(|_| Ok(MaskedText(vec![said.clone()]))).collect();
+        Ok(Reply { items, calls: 1, spoiled: u32::from(spoils), ..Reply::default() })
     }
 }
 
@@ -357,4 +362,15 @@ fn a_job_that_no_engine_could_do_waits_for_the_growing_backoff_and_never_longer_
         let most = (SECOND * least * 2).clamp(SECOND * 3, SECOND * (24 * 3600 + 5));
         assert!((SECOND * least..=most).contains(&waited), "{attempt} {until:?}: {waited:?}");
     }
+}
+
+#[actix_rt::test]
+async fn the_spoiled_answer_of_one_call_does_not_shrink_the_batch_of_another() {
+    tokio::time::pause();
+    let (asking, engine) = (asking(), Fake::new(1000));
+    engine.does.set(Does::SpoilSingleItems);
+    let around = Around { heartbeat: None, more_waits: true };
+    let (full, single) = (see_to(&asking, &engine, 40, around), see_to(&asking, &engine, 1, around));
+    assert_eq!(futures_util::future::join(full, single).await, (40, 1));
+    assert_eq!(asking.upstreams.paces()[0].1.batch, 40);
 }
