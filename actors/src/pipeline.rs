@@ -137,7 +137,7 @@ impl Pipeline {
             publishing: arbiter(),
             pool: (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect(),
         };
-        parts.allow_calls();
+        parts.limit_calls();
         let specs = parts.specs(&threads);
         let health = HealthRegistry::default();
         let actors = parts.actors.clone();
@@ -175,9 +175,9 @@ impl Pipeline {
 }
 
 impl Parts {
-    /// Has an engine get as many calls at once as there are translators, at the very most.
-    fn allow_calls(&self) {
-        self.translators.0.asking.upstreams.allow(self.pool_size);
+    /// No engine gets more calls at once than there are translators.
+    fn limit_calls(&self) {
+        self.translators.0.cascade.upstreams.set_max_calls(self.pool_size);
     }
 
     /// How to build every actor, in the order in which they are built.

@@ -11,7 +11,7 @@ use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 use mynah_actors::{
     pauses::Paused,
     pipeline::{ActorRefs, Factory},
-    translator::asking::Asking,
+    translator::cascade::EngineCascade,
     upstreams::Upstreams,
 };
 use mynah_domain::{
@@ -67,11 +67,10 @@ pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
     std::iter::once(Paused::Polling).chain(targets.iter().cloned().map(Paused::Target)).collect()
 }
 
-/// How engines are asked without a pipeline around it: with no cache, and nobody who hears of it.
-pub fn asking(settings: &Settings) -> Asking {
-    Asking {
+/// How tasks are translated without a pipeline: with no cache, and no measurements.
+pub fn cascade(settings: &Settings) -> EngineCascade {
+    EngineCascade {
         cache: None,
-        from: settings.source.language,
         upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
         clock: Arc::new(SystemClock),

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use log::{info, warn};
 use mynah_actors::{
-    cache::{CacheSettings, warm_up::WarmUp},
+    cache::CacheSettings,
     events::Feed,
     pauses::{self, Pauses},
     pipeline::{ActorRefs, Parts, Pipeline, by_name},
@@ -14,8 +14,9 @@ use mynah_actors::{
     router::{RouterParts, RouterSettings},
     stats::Meter,
     supervision::supervisor::SupervisorSettings,
-    translator::{TranslatorParts, asking::Asking},
+    translator::{TranslatorParts, cascade::EngineCascade},
     upstreams::Upstreams,
+    warm_up::WarmUp,
 };
 use mynah_domain::{
     Target, TargetId,
@@ -246,12 +247,13 @@ impl Lasting {
             router: self.actors.router.clone(),
             targets: targets.clone(),
             ledger: self.ledger.clone(),
-            asking: Asking {
+            from: settings.source.language,
+            cascade: EngineCascade {
                 cache: Some(self.actors.cache.clone()),
                 upstreams: self.upstreams.clone(),
                 clock: self.clock.clone(),
                 meter: meter.clone(),
-                ..super::asking(settings)
+                ..super::cascade(settings)
             },
         };
         let mut publishers = Vec::new();
@@ -291,7 +293,12 @@ impl Lasting {
                     queue: settings.router.queue,
                     targets: order,
                     order_patience: settings.publisher.order_patience,
-                    engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
+                    engines: settings
+                        .engine
+                        .order
+                        .iter()
+                        .map(|engine| engine.name().as_str().into())
+                        .collect(),
                     patience: PATIENCE,
                 },
                 upstreams: self.upstreams.clone(),
@@ -323,9 +330,10 @@ impl Lasting {
         let (translator, engines) = &parts.translators;
         Ok(WarmUp {
             cache: self.actors.cache.clone(),
-            asking: Asking { meter: Meter::default(), ..translator.asking.clone() },
+            cascade: EngineCascade { meter: Meter::default(), ..translator.cascade.clone() },
             engines: engines(),
             targets,
+            from: translator.from,
             ledger: self.ledger.clone(),
             max_entries: usize::try_from(settings.cache.max_entries).unwrap_or(usize::MAX),
             ttl: settings.cache.ttl,

@@ -48,7 +48,7 @@ impl PipelineHandle {
         let retire = (size + 1..=before).map(translator_name).collect();
         self.supervisor.send(ChangeChildren { hire, retire }).await.map_err(|_| Stopping)?;
         parts.pool_size = size;
-        parts.allow_calls();
+        parts.limit_calls();
         info!(before = before, size = size; "translators resized");
         Ok(before)
     }
@@ -74,7 +74,7 @@ impl PipelineHandle {
         let retire = names(&now).into_iter().filter(|name| !stay.contains(name)).collect();
         self.supervisor.send(ChangeChildren { hire, retire }).await.map_err(|_| Stopping)?;
         *now = parts;
-        now.allow_calls();
+        now.limit_calls();
         Ok(())
     }
 }

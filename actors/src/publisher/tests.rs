@@ -361,7 +361,7 @@ impl Town {
                 queue: 100,
                 targets: vec![es()],
                 order_patience: Duration::from_hours(1000),
-                engines: vec!["test"],
+                engines: vec!["test".into()],
                 patience: 3,
             },
             ledger: book.clone(),

@@ -203,7 +203,7 @@ impl Town {
                 queue: 10,
                 targets: vec![es()],
                 order_patience: Duration::from_hours(1),
-                engines: vec!["test"],
+                engines: vec!["test".into()],
                 patience: 3,
             },
             ledger: ledger.clone(),

@@ -3,17 +3,17 @@
 //! a batch to fill.
 //!
 //! - [`task`]: one post for one target, and what an answer is worth.
-//! - [`asking`]: the cache and the engines, in order.
+//! - [`cascade`]: the cache and the engines, in order.
 
-pub mod asking;
+pub mod cascade;
 pub mod task;
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
-use asking::{Around, Asking};
 use async_trait::async_trait;
+use cascade::{CallContext, EngineCascade};
 use mynah_domain::{
-    Job, JobEvent, MediaPolicy, Post, PostKind, Target, TargetId,
+    Job, JobEvent, Language, MediaPolicy, Post, PostKind, Target, TargetId,
     ports::{Engine, Ledger, LedgerError},
     text::mask,
 };
@@ -37,8 +37,10 @@ pub struct TranslatorParts {
     pub targets: Arc<HashMap<TargetId, Target>>,
     /// Where the posts before one are found.
     pub ledger: Arc<dyn Ledger>,
-    /// How engines are asked.
-    pub asking: Asking,
+    /// The language of the posts.
+    pub from: Language,
+    /// How tasks are translated.
+    pub cascade: EngineCascade,
 }
 
 /// What the author says that the media show, where there are words to translate.
@@ -84,8 +86,8 @@ impl Translator {
 #[async_trait(?Send)]
 impl Worker for Translator {
     async fn step(&mut self, stop: &Stop) -> Step {
-        let upstreams = &self.parts.asking.upstreams;
-        let max = self.engines.first().map_or(1, |engine| upstreams.places(&**engine).batch());
+        let upstreams = &self.parts.cascade.upstreams;
+        let max = self.engines.first().map_or(1, |engine| upstreams.limiter(&**engine).batch_size());
         let pull = PullTranslations { worker: self.context.worker_ref(), max };
         let jobs = match stop.or(self.parts.router.ask_until_answered(pull)).await {
             None => return Step::Idle,
@@ -95,9 +97,9 @@ impl Worker for Translator {
         };
         let work = self.context.at_work();
         failpoint::reach("translator.step");
-        // Who got less than it asked for took the last.
-        let more_waits = jobs.len() >= max;
-        let reports = match self.translate(jobs, more_waits).await {
+        // A worker that receives fewer jobs than it asked for has drained the queue.
+        let more_waiting = jobs.len() >= max;
+        let reports = match self.translate(jobs, more_waiting).await {
             Ok(reports) => reports,
             Err(error) => return Step::Fatal(error.to_string()),
         };
@@ -110,7 +112,7 @@ impl Worker for Translator {
 }
 
 impl Translator {
-    async fn translate(&self, jobs: Vec<Job>, more_waits: bool) -> Result<Vec<JobReport>, LedgerError> {
+    async fn translate(&self, jobs: Vec<Job>, more_waiting: bool) -> Result<Vec<JobReport>, LedgerError> {
         let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
         let mut at_hand: Vec<Job> = Vec::with_capacity(jobs.len());
         let mut reports = Vec::new();
@@ -126,7 +128,7 @@ impl Translator {
                 None => self.context(&job.post).await?,
             };
             contexts.insert(job.post.id.0.clone(), context.clone());
-            tasks.push(Task::new(&job.post, self.parts.asking.from, context, target));
+            tasks.push(Task::new(&job.post, self.parts.from, context, target));
             at_hand.push(job);
         }
         let owners = self.add_alts(&mut tasks, &at_hand);
@@ -134,8 +136,8 @@ impl Translator {
             let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
             at_hand[owner].attempt
         };
-        let around = Around { heartbeat: Some(self.context.heartbeat()), more_waits };
-        self.parts.asking.see_to(&mut tasks, attempt, &self.engines, around).await;
+        let context = CallContext { heartbeat: Some(self.context.heartbeat()), more_waiting };
+        self.parts.cascade.translate(&mut tasks, attempt, &self.engines, context).await;
         let alts = tasks.split_off(at_hand.len());
         for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut texts =
@@ -155,7 +157,7 @@ impl Translator {
                 continue;
             }
             for alt in alts_of(&job.post) {
-                tasks.push(Task::of_alt(&job.post, alt, self.parts.asking.from, target.clone()));
+                tasks.push(Task::of_alt(&job.post, alt, self.parts.from, target.clone()));
                 owners.push(number);
             }
         }

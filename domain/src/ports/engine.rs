@@ -1,5 +1,7 @@
-//! What translates. An engine takes several texts, each for a language of its own, and answers for each one alone, so
-//! that one bad item does not spoil its neighbours.
+//! An engine translates. It takes several texts, each for a language of its own, and answers each one separately, so that one
+//! bad item does not spoil its neighbors.
+
+use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,28 +11,83 @@ use crate::{Language, Style, text::MaskedText};
 /// Something that translates.
 #[async_trait(?Send)]
 pub trait Engine {
-    /// Its name in settings and logs: `gemini`, `apertium`.
-    fn name(&self) -> &'static str;
+    /// Its name in settings, logs and measurements, `gemini`. It is configured, so that several engines of one kind may stand
+    /// side by side, and it never changes while the engine lives.
+    fn name(&self) -> &str;
 
-    /// Its name with whatever changes its translations (a model): part of the cache's key and of each job's record.
+    /// Its kind with whatever else changes its translations, such as a model: part of the cache's key and of each job's record.
+    /// The same for as long as the engine lives.
     fn revision(&self) -> String;
 
     /// Whether it can translate from one language to the other.
     fn supports(&self, from: Language, to: Language) -> bool;
 
-    /// The most items worth giving it in one call; at least 1.
-    fn max_batch(&self) -> usize;
+    /// What may go into one call.
+    fn composition(&self) -> CallShape;
 
     /// Whether asking again with advice may bring another answer.
     fn takes_advice(&self) -> bool {
         false
     }
 
-    /// Translates `items`. Placeholders come back as the engine left them; whoever restores the text checks them.
+    /// Translates `items`, which are composed as [`Engine::composition`] says. Placeholders come back as the engine left them;
+    /// whoever restores the text checks them.
     ///
     /// # Errors
     /// An [`EngineError`] where the call as a whole failed and nothing is known of any item.
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError>;
+}
+
+/// What may go into one call of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallShape {
+    /// The most items worth sending in one call.
+    max_items: NonZeroUsize,
+    /// The most characters of text in one call, of all items together; an item that has more goes alone.
+    max_chars: Option<usize>,
+    /// Whether the items of one call may be in, or for, different languages.
+    languages: Languages,
+}
+
+/// How many pairs of languages may be mixed in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Languages {
+    /// All items have the same source language and the same target language.
+    One,
+    /// Each item has its own.
+    Many,
+}
+
+impl CallShape {
+    /// Calls of at most `max_items` items, at least 1.
+    pub const fn new(max_items: usize, languages: Languages) -> Self {
+        let max_items = match NonZeroUsize::new(max_items) {
+            Some(max_items) => max_items,
+            None => NonZeroUsize::MIN,
+        };
+        Self { max_items, max_chars: None, languages }
+    }
+
+    /// The same, with at most this many characters of text in a call.
+    #[must_use]
+    pub const fn with_max_chars(self, max_chars: usize) -> Self {
+        Self { max_chars: Some(max_chars), ..self }
+    }
+
+    /// The most items worth sending in one call; at least 1.
+    pub fn max_items(&self) -> usize {
+        self.max_items.get()
+    }
+
+    /// The most characters of text in one call, of all items together; an item that has more goes alone.
+    pub fn max_chars(&self) -> Option<usize> {
+        self.max_chars
+    }
+
+    /// Whether items of these two pairs of languages, each `(from, to)`, may go into one call.
+    pub fn may_mix(&self, one: (Language, Language), other: (Language, Language)) -> bool {
+        self.languages == Languages::Many || one == other
+    }
 }
 
 /// What a call to an engine brought. Everything about the call is in here and not in the engine, which may have other calls
@@ -81,12 +138,12 @@ pub fn sum<const N: usize>(counts: [Option<u64>; N]) -> Option<u64> {
     counts.into_iter().flatten().reduce(u64::saturating_add)
 }
 
-/// One text for one language. What an engine has no use for it may leave out of account.
+/// One text for one language. An engine may disregard what it has no use for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// The text, what must not change taken out.
+    /// The text, with placeholders for what must not change.
     pub text: MaskedText,
-    /// What some of the placeholders stand for, by number: a number or a name decides about the words around it.
+    /// What some of the placeholders stand for, by number: the words around a number or a name depend on it.
     pub stands_for: Vec<(usize, String)>,
     /// The language it is in.
     pub from: Language,
@@ -94,16 +151,16 @@ pub struct Item {
     pub to: Language,
     /// How it should sound.
     pub style: Style,
-    /// What the author said before it in the same thread, oldest first: not to be translated, only to be understood by.
+    /// The author's earlier posts in the same thread, oldest first: not to be translated, only for context.
     pub context: Vec<String>,
-    /// What was wrong with the answers before.
+    /// What was wrong with the previous answers.
     pub advice: Vec<String>,
-    /// The most that the translation may weigh, where an answer before weighed more.
+    /// The most that the translation may weigh, where a previous answer weighed more.
     pub max_weighted_length: Option<usize>,
 }
 
 impl Item {
-    /// A text to be asked for the first time, with nothing else known.
+    /// A text that is asked for the first time, with nothing else known.
     pub fn new(text: MaskedText, from: Language, to: Language) -> Self {
         Self {
             text,

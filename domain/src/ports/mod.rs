@@ -13,6 +13,6 @@ pub use clock::{Clock, SystemClock};
 pub use destination::{
     Copied, CopyError, Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since,
 };
-pub use engine::{Engine, EngineError, Item, ItemError, Reply, Usage};
+pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Reply, Usage};
 pub use ledger::{Ledger, LedgerError};
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use mynah_domain::{
     Language,
-    ports::engine::{Engine, EngineError, Item, ItemError, Reply},
+    ports::engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Reply},
     text::{MaskedText, Segment, entities},
 };
 
@@ -186,7 +186,7 @@ impl Apertium {
 
 #[async_trait(?Send)]
 impl Engine for Apertium {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "apertium"
     }
 
@@ -198,8 +198,9 @@ impl Engine for Apertium {
         self.workers.route(from, to).is_some()
     }
 
-    fn max_batch(&self) -> usize {
-        16
+    fn composition(&self) -> CallShape {
+        // Every line goes to the pipeline of its languages by itself.
+        CallShape::new(16, Languages::Many)
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {

@@ -25,7 +25,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use jiff::Timestamp;
 use mynah_domain::{
     Language,
-    ports::engine::{Engine, EngineError, Item, ItemError, Reply, Usage},
+    ports::engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Reply, Usage},
     text::MaskedText,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -151,7 +151,7 @@ impl Gemini {
 
 #[async_trait(?Send)]
 impl Engine for Gemini {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "gemini"
     }
 
@@ -168,8 +168,8 @@ impl Engine for Gemini {
         true
     }
 
-    fn max_batch(&self) -> usize {
-        self.settings.max_batch.max(1)
+    fn composition(&self) -> CallShape {
+        CallShape::new(self.settings.max_batch, Languages::Many)
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
@@ -181,7 +181,7 @@ impl Engine for Gemini {
             translations[place] = Ok(item.text.clone());
         }
         let mut reply = Reply::default();
-        for batch in asked.chunks(self.max_batch()) {
+        for batch in asked.chunks(self.composition().max_items()) {
             let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
             reply.append(match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
                 Some(brackets) => self.ask(&texts, brackets).await?,

@@ -12,10 +12,13 @@ use actix::Actor as _;
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
 use mynah_domain::{
-    MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    Language, MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
     breaker::BreakerPolicy,
     filters::Filters,
-    ports::SystemClock,
+    ports::{
+        CallShape, Item, Languages, Reply, SystemClock,
+        engine::{EngineError, ItemError},
+    },
     text::{Masking, Segment},
 };
 use proptest::prelude::*;
@@ -81,7 +84,7 @@ impl Scripted {
 
 #[async_trait(?Send)]
 impl Engine for Scripted {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "scripted"
     }
 
@@ -93,8 +96,8 @@ impl Engine for Scripted {
         true
     }
 
-    fn max_batch(&self) -> usize {
-        40
+    fn composition(&self) -> CallShape {
+        CallShape::new(40, Languages::Many)
     }
 
     fn takes_advice(&self) -> bool {
@@ -214,9 +217,8 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::unattended(settings(directory.path()));
     let pause = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
-    let asking = Asking {
+    let cascade = EngineCascade {
         cache: Some(cache.clone()),
-        from: "en".parse().unwrap(),
         upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: pause.max }, 64),
         backoff: pause,
         clock: Arc::new(SystemClock),
@@ -227,7 +229,7 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
         let first = worker * 10_000 + number * 100;
         let mut tasks: Vec<Task> =
             texts.iter().enumerate().map(|(place, text)| task(first + place, *text)).collect();
-        asking.see_to(&mut tasks, |_| 1, &engines, Around::default()).await;
+        cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
         assert!(tasks.iter().all(|task| task.outcome.is_some()));
     };
     let workers = case.workers.iter().enumerate().map(|(worker, batches)| {

@@ -1,13 +1,13 @@
-//! What the cache answers is taken only where it fits the post at hand.
+//! A cached translation is taken only where it fits the post at hand.
 
 use std::cell::Cell;
 
 use async_trait::async_trait;
 use mynah_domain::{
-    MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    Language, MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
     breaker::BreakerPolicy,
     filters::Filters,
-    ports::SystemClock,
+    ports::{CallShape, Item, Languages, Reply, SystemClock, engine::EngineError},
     text::{Masking, Segment},
 };
 
@@ -19,7 +19,7 @@ struct Model(Cell<usize>);
 
 #[async_trait(?Send)]
 impl Engine for Model {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "model"
     }
 
@@ -31,8 +31,8 @@ impl Engine for Model {
         true
     }
 
-    fn max_batch(&self) -> usize {
-        10
+    fn composition(&self) -> CallShape {
+        CallShape::new(10, Languages::Many)
     }
 
     fn takes_advice(&self) -> bool {
@@ -77,7 +77,7 @@ fn task(text: &str) -> Task {
 }
 
 #[actix_rt::test]
-async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against_nobody() {
+async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_against_no_engine() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::unattended(CacheSettings {
         max_entries: 10,
@@ -90,9 +90,8 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
         pause: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
         trial: Duration::from_secs(1),
     };
-    let asking = Asking {
+    let cascade = EngineCascade {
         cache: Some(cache.clone()),
-        from: Language::english(),
         upstreams: Upstreams::new(policy, 4),
         backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
         clock: Arc::new(SystemClock),
@@ -112,7 +111,7 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
     let model = Rc::new(Model(Cell::new(0)));
     let engines: [Rc<dyn Engine>; 1] = [model.clone()];
     let mut tasks = [good, bad];
-    asking.see_to(&mut tasks, |_| 1, &engines, Around::default()).await;
+    cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
     assert_eq!(tasks[0].translated_text().as_deref(), Some("Plantamos árboles, a saber 350"));
     assert_eq!(tasks[1].translated_text().as_deref(), Some("Plantamos árboles: 350"));
     assert_eq!(model.0.get(), 1, "only what did not pass was asked for");
