@@ -1,7 +1,7 @@
-# Built with any plain builder: nothing here needs BuildKit.
+# Any plain builder works: nothing here needs BuildKit.
 FROM rust:1-bookworm AS build
 WORKDIR /src
-# Dependencies first, with empty crates in place of ours: a change to our code does not compile them again.
+# Build dependencies first, with empty crates in place of ours, so that a change to our code does not recompile them.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY domain/Cargo.toml domain/
@@ -30,7 +30,7 @@ RUN apt-get update \
  && mkdir -p /etc/mynah
 COPY --from=build /src/target/release/mynah /usr/local/bin/mynah
 COPY config.toml /etc/mynah/config.toml
-# The ledger and the cache: mount a volume here, or a new container starts from nothing.
+# The ledger and the cache. Mount a volume here; without one, a new container starts without its publishing history.
 ENV MYNAH_CONFIG=/etc/mynah/config.toml MYNAH__DATA_DIR=/var/lib/mynah
 VOLUME /var/lib/mynah
 WORKDIR /var/lib/mynah

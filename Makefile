@@ -1,40 +1,40 @@
-# Everything a person types. `make demo` and `make test` do all their own set-up on a fresh Debian or Ubuntu with Rust.
+# The commands for developers. `make demo` and `make test` install what they need on a fresh Debian or Ubuntu with Rust.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# What the demo and the tests translate with, and what the build compiles SQLite and rustls with.
+# The language pairs for the demo and the tests, and the compiler that the build needs for SQLite and rustls.
 PAIRS := apertium-eng-spa apertium-eng-cat apertium-en-gl apertium-es-pt apertium-fr-es
 PACKAGES := apertium $(PAIRS) build-essential
 
 .PHONY: help
-help: ## Lists the targets
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: setup ## Says a small timeline again in Spanish, Catalan and Galician, with everything on this machine
+demo: setup ## Republish a small timeline in Spanish, Catalan and Galician, all on this machine
 	cargo run --release --locked --quiet -- demo $(ARGS)
 
 .PHONY: test
-test: setup setup-browser ## Runs every test
+test: setup setup-browser ## Run every test
 	cargo test --workspace --locked --features failpoints $(ARGS)
 
 .PHONY: chaos
-chaos: setup ## Kills, crashes and panics it at length on a failing network, and looks for what was lost or said twice
+chaos: setup ## Kill, crash and panic Mynah on a failing network, then check that nothing was lost or published twice
 	CHAOS_POSTS=$${CHAOS_POSTS:-500} CHAOS_KILLS=$${CHAOS_KILLS:-100} \
 	CHAOS_CRASHES=$${CHAOS_CRASHES:-10} CHAOS_PANICS=$${CHAOS_PANICS:-1000} \
 	    cargo test --release --locked -p mynah --features failpoints --test chaos -- --nocapture --test-threads 1
 
 .PHONY: fuzz
-fuzz: setup ## Feeds X's answers and texts of all kinds to the parsers, FUZZ_SECONDS (600) for each
+fuzz: setup ## Fuzz the parsers with X's answers and texts of all kinds, FUZZ_SECONDS (600) for each
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	for target in x_answer mask; do \
 	    mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$${FUZZ_SECONDS:-600} -timeout=20; \
 	done
 
 .PHONY: conformance
-conformance: setup ## Holds what is found in texts against twitter-text's own data (fetches it with npm)
+conformance: setup ## Compare what Mynah finds in texts with twitter-text's own data (fetched with npm)
 	mkdir -p target/conformance
 	cd target/conformance && npm pack --silent twitter-text@1.6.1 >/dev/null && tar xzf twitter-text-1.6.1.tgz
 	cd target/conformance && npx --yes js-yaml@4 package/test/twitter-text-conformance/extract.yml > extract.json
@@ -42,29 +42,29 @@ conformance: setup ## Holds what is found in texts against twitter-text's own da
 	    cargo test --locked -p mynah-domain --test conformance -- --include-ignored
 
 .PHONY: lint
-lint: ## Checks formatting and lints
+lint: ## Check formatting and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
 
 .PHONY: audit
-audit: ## Checks licenses, bans, sources and advisories of every dependency
+audit: ## Check licenses, bans, sources and advisories of every dependency
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check licenses bans sources
-	@# No package registry carries the advisory database; it is a git repository, which some networks do not reach.
+	@# The advisory database is a git repository that no package registry carries and some networks do not reach.
 	@if cargo deny fetch db; then \
 	    cargo deny check --disable-fetch advisories; \
 	else \
-	    echo "ADVISORIES WERE NOT CHECKED: this machine cannot fetch the RustSec database. Run \`make audit\` on a machine that" >&2; \
-	    echo "can, or copy ~/.cargo/advisory-dbs from there and run \`cargo deny check --disable-fetch advisories\` here." >&2; \
+	    echo "ADVISORIES WERE NOT CHECKED: this machine cannot fetch the RustSec database. Run \`make audit\` on a machine" >&2; \
+	    echo "that can, or copy ~/.cargo/advisory-dbs from there and run \`cargo deny check --disable-fetch advisories\` here." >&2; \
 	fi
 
 .PHONY: bench-check
-bench-check: setup-valgrind ## Counts the instructions of the hot paths; fails where one needs 5 % more than before
+bench-check: setup-valgrind ## Count the instructions of the hot paths; fail if one needs 5 % more than before
 	benches/check.sh
 
 .PHONY: bench-accept
-bench-accept: setup-valgrind ## Takes these counts as those to compare with from now on
+bench-accept: setup-valgrind ## Make the current counts the new baseline
 	benches/check.sh accept
 
 .PHONY: setup-valgrind
@@ -77,10 +77,10 @@ setup-valgrind: setup
 	}
 
 .PHONY: image
-image: ## Builds the container image, mynah:latest
+image: ## Build the container image, mynah:latest
 	docker build -t mynah:latest .
 
-# Debian and Ubuntu name the driver differently.
+# Debian and Ubuntu use different names for the driver.
 .PHONY: setup-browser
 setup-browser:
 	@command -v chromedriver >/dev/null || { \
@@ -92,16 +92,16 @@ setup-browser:
 	}
 
 .PHONY: image-test
-image-test: image ## Builds the image and runs it as an operator does: stopped, killed, read-only, with a full disk
+image-test: image ## Build the image and run it as an operator would: stopped, killed, read-only, with a full disk
 	cargo build --release --locked --quiet
 	deploy/container-test.sh mynah:latest
 
 .PHONY: deploy-check
-deploy-check: ## Checks the files of deploy/ and compose.yaml against schemas and with promtool
+deploy-check: ## Check deploy/ and compose.yaml against schemas and with promtool
 	deploy/check.sh
 
 .PHONY: setup
-setup: ## Installs Debian's packages that are missing (asks sudo only then)
+setup: ## Install missing Debian packages (uses sudo only if some are missing)
 	@missing=$$(for package in $(PACKAGES); do \
 	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
 	if [ -n "$$missing" ]; then \

@@ -1,23 +1,23 @@
 #!/bin/bash
-# Counts the instructions of each hot path under callgrind and compares them with benches/instructions.txt: a busy machine
-# changes the time that something takes, and not its instructions.
+# Counts the instructions of each hot path under callgrind and compares them with benches/instructions.txt. A busy
+# machine changes how long code takes, but not how many instructions it needs.
 #
-#   benches/check.sh           says each count, the one before and the change; fails where one grew by more than 5 %
-#   benches/check.sh accept    writes the counts down as those to compare with
+#   benches/check.sh           prints each count, the count before and the change; fails if one grew by more than 5 %
+#   benches/check.sh accept    writes the counts to the file as the new baseline
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 baseline=benches/instructions.txt
 limit=${BENCH_LIMIT:-5}
 
-# Counts are a compiler's, a C library's and a processor's as much as ours.
+# The counts depend on the compiler, the C library and the processor as much as on our code.
 tools="$(rustc --version), $(rustc -vV | sed -n 's/^host: //p'), $(getconf GNU_LIBC_VERSION), $(valgrind --version)"
 
 cargo build --locked --profile counted --bench instructions
 program=$(cargo build --locked --quiet --profile counted --bench instructions --message-format=json \
     | sed -n 's/.*"executable":"\([^"]*\/instructions-[^"]*\)".*/\1/p')
 
-# The instructions of a run.
+# Counts the instructions of one run.
 run() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$1" "$2" 2>&1 \
         | sed -n 's/.*Collected : \([0-9]*\).*/\1/p'
@@ -45,10 +45,10 @@ fi
 
 accepted=$(sed -n 's/^# Instructions of each hot path, counted by: //p' "$baseline")
 if [ "$accepted" != "$tools" ]; then
-    echo "The counts of $baseline are of other tools, and say nothing about these:" >&2
+    echo "The counts in $baseline come from other tools and cannot be compared:" >&2
     echo "  there: $accepted" >&2
     echo "  here:  $tools" >&2
-    echo "Check out the commit to compare with, make bench-accept, and come back with the file." >&2
+    echo "Check out the commit to compare with, run make bench-accept, and bring the file back here." >&2
     exit 2
 fi
 
@@ -70,6 +70,6 @@ while read -r name times; do
 done < <("$program" --list)
 
 if [ -n "$failed" ]; then
-    echo "more instructions than before:$failed; make it cheaper, or say why in the commit and make bench-accept" >&2
+    echo "instructions grew:$failed; reduce them, or explain why in the commit and run make bench-accept" >&2
     exit 1
 fi

@@ -173,7 +173,7 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
             .await
             .unwrap();
         browser.until("so many translators", &so_many(size)).await;
-        assert!(browser.text("#said").await.contains("done"));
+        assert!(browser.text("#notice").await.contains("done"));
         let more = town.publications("es").len() + 20;
         town.until_published("es", more).await;
         if size == 12 {
@@ -186,7 +186,7 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
                      row.textContent.startsWith('routerrunning1'))";
     browser.until("the router was built anew", restarted).await;
     browser.page.find(Locator::Id("reload")).await.unwrap().click().await.unwrap();
-    let reloaded = "return document.getElementById('said').textContent === 'reload settings: done'";
+    let reloaded = "return document.getElementById('notice').textContent === 'reload settings: done'";
     browser.until("the settings are read anew", reloaded).await;
     browser.until("as many translators as before", &so_many(2)).await;
     let points =
@@ -197,7 +197,7 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
     browser.until("what is published is counted", published).await;
     browser.until("the log is followed", "return document.getElementById('log').childElementCount > 5").await;
     browser
-        .until("what was said last", "return document.querySelectorAll('#last-said tr').length === 10")
+        .until("what was said last", "return document.querySelectorAll('#recently-published tr').length === 10")
         .await;
     for language in ["es", "fr"] {
         town.until_published(language, 300).await;
@@ -249,7 +249,7 @@ async fn nothing_is_decided_without_the_token_and_a_hostile_post_harms_neither_p
     let skip = "return document.querySelector('#jobs button[aria-label^=skip]').getAttribute('aria-label')";
     let skip = browser.js(skip).await.as_str().unwrap().to_owned();
     browser.press(&skip).await;
-    let done = format!("return document.getElementById('said').textContent === '{skip}: done'");
+    let done = format!("return document.getElementById('notice').textContent === '{skip}: done'");
     browser.until("it is done", &done).await;
     browser.page.find(Locator::Id("job-search")).await.unwrap().send_keys("gnihtyna").await.unwrap();
     let found = "return document.querySelectorAll('#jobs tr').length === 1";

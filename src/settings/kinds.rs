@@ -13,7 +13,7 @@ use mynah_domain::{
 use url::{Host, Url};
 
 use super::{EngineName, Preset, Start, former::PRESETS, nearest::nearest};
-use crate::telemetry::logging::{MODULES, ModuleLevel};
+use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
 
 /// Why a value is not taken.
 #[derive(Debug)]
@@ -412,7 +412,7 @@ pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
     );
     let read = |written: String| {
         let (module, level) = written.split_once('=')?;
-        let module = MODULES.into_iter().find(|known| *known == module.trim())?;
+        let module = module_named(module.trim())?;
         let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == level.trim())?;
         Some(ModuleLevel { module, level })
     };

@@ -43,14 +43,14 @@ pub struct ModuleLevel {
 }
 
 /// The modules whose level can be set.
-pub const MODULES: [&str; 15] = [
+pub const MODULES: [&str; 14] = [
     "app",
     "cache",
-    "destinations",
     "engines",
     "glossary",
     "http",
     "ledger",
+    "networks",
     "pauses",
     "poller",
     "publisher",
@@ -58,8 +58,16 @@ pub const MODULES: [&str; 15] = [
     "stats",
     "supervision",
     "translator",
-    "x",
 ];
+
+/// Modules that are parts of another module now: settings that name one of them mean that one.
+const FORMER_MODULES: [(&str, &str); 2] = [("destinations", "networks"), ("x", "networks")];
+
+/// The module of that name, which may be a former one.
+pub fn module_named(name: &str) -> Option<&'static str> {
+    let name = FORMER_MODULES.into_iter().find(|(former, _)| *former == name).map_or(name, |(_, now)| now);
+    MODULES.into_iter().find(|known| *known == name)
+}
 
 /// Sets up logging for the whole process. `level` holds for Mynah's own modules, but for those of `modules`; libraries speak
 /// from `warn` on. `RUST_LOG` overrides all of it.

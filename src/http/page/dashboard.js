@@ -1,8 +1,8 @@
-// What the API tells, drawn every two seconds. Whatever comes from a post is put in as text and never as HTML.
+// Draws what the API reports, every two seconds. Text from posts is inserted as text, never as HTML.
 "use strict";
 
 const EVERY = 2000;
-const KEPT = 150;
+const SAMPLES = 150;
 const seen = [];
 const by = (id) => document.getElementById(id);
 
@@ -20,23 +20,23 @@ async function call(path, body) {
   if (body) headers["Content-Type"] = "application/json";
   const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
   if (answer.status === 401) by("token-form").hidden = false;
-  const told = await answer.json();
-  if (!answer.ok && path !== "/ready") throw new Error(told.error ?? `the service answers ${answer.status}`);
-  return told;
+  const content = await answer.json();
+  if (!answer.ok && path !== "/ready") throw new Error(content.error ?? `the service answered ${answer.status}`);
+  return content;
 }
 
-function tell(text) {
-  by("said").textContent = text;
+function notify(text) {
+  by("notice").textContent = text;
 }
 
 async function act(label, act) {
   try {
     await act();
-    tell(`${label}: done`);
+    notify(`${label}: done`);
   } catch (error) {
-    tell(`${label}: ${error.message}`);
+    notify(`${label}: ${error.message}`);
   }
-  look();
+  refresh();
 }
 
 function button(text, label, does) {
@@ -45,7 +45,7 @@ function button(text, label, does) {
   made.setAttribute("aria-label", label);
   made.addEventListener("click", async () => {
     made.disabled = true;
-    // Let go of, it is drawn anew with the rest.
+    // Without the focus, the next refresh redraws it.
     made.blur();
     await act(label, does);
     made.disabled = false;
@@ -61,7 +61,7 @@ const errors = (stats, start) => sum(Object.entries(stats.operations).filter(([n
 const calls = (stats, start) => sum(Object.entries(stats.operations).filter(([name]) => name.startsWith(start))
   .map(([, made]) => made.calls));
 
-/// How much a number grew in a second between the last two looks.
+/// The growth of a number per second between the last two refreshes.
 function rate(of) {
   if (seen.length < 2) return 0;
   const [before, now] = seen.slice(-2);
@@ -74,7 +74,7 @@ function drawPipeline(stats, actors) {
   const busy = sum(workers.map((actor) => actor.in_hand ?? 0));
   const engines = Object.keys(stats.operations).filter((name) => name.endsWith(".translate"));
   const translated = (stats) => sum(engines.map((name) => stats.operations[name]?.calls ?? 0));
-  // What flows into a box, and how much of it fails, stands on the way to it.
+  // The edge into a box shows the flow and its failures.
   const node = (name, lines, flow, wrong) => {
     const box = element("div", element("b", name), "node");
     for (const line of lines) box.append(element("span", line));
@@ -88,7 +88,7 @@ function drawPipeline(stats, actors) {
     node("X timeline", [`${calls(stats, "x.read")} polls`], "", errors(stats, "x.read")),
     node("Router", [`${count(stats, "posts.recorded")} posts`, `${states(stats, "queued")} queued`],
       perSecond((s) => count(s, "posts.recorded"))),
-    node(`Translators × ${workers.length}`, [`${busy} in hand`, `${count(stats, "cache.hits")} from the cache`],
+    node(`Translators × ${workers.length}`, [`${busy} in progress`, `${count(stats, "cache.hits")} from the cache`],
       perSecond((s) => count(s, "cache.hits") + count(s, "cache.misses"))),
     node("Engines", engines.map((name) => `${name.split(".")[0]}: ${stats.operations[name].calls} calls`),
       perSecond(translated), sum(engines.map((name) => errors(stats, name)))),
@@ -107,7 +107,7 @@ function chart(name, unit, values) {
   svg.setAttribute("viewBox", "0 0 150 60");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${name}: ${last.toFixed(1)} ${unit}, at most ${Math.max(0, ...values).toFixed(1)}`);
+  svg.setAttribute("aria-label", `${name}: ${last.toFixed(1)} ${unit}, max ${Math.max(0, ...values).toFixed(1)}`);
   const top = Math.max(...values, 1e-9);
   const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   line.setAttribute("points", values.map((value, at) => `${(150 * at) / Math.max(1, values.length - 1)},${58 - (56 * value) / top}`).join(" "));
@@ -126,9 +126,9 @@ function drawCharts() {
     return hit + miss ? (100 * hit) / (hit + miss) : 0;
   };
   by("charts").replaceChildren(
-    chart("published", "a second", steps((stats) => count(stats, "jobs.published"))),
+    chart("published", "per second", steps((stats) => count(stats, "jobs.published"))),
     chart("from post to published, P99", "s", seen.map((stats) => (stats.operations["post.published"]?.p99_ms ?? 0) / 1e3)),
-    chart("X answers, P99", "ms", seen.map((stats) => stats.operations["x.post"]?.p99_ms ?? 0)),
+    chart("X response time, P99", "ms", seen.map((stats) => stats.operations["x.post"]?.p99_ms ?? 0)),
     chart("cache hits", "%", seen.map(hits)),
     chart("memory", "MB", seen.map((stats) => stats.resources.rss_bytes / 1e6)),
     chart("CPU", "% of a core", seen.map((stats) => stats.resources.cpu_percent)),
@@ -154,7 +154,7 @@ function drawPauses(pauses) {
     const act = paused || blocked
       ? button("resume", `resume ${what}`, () => call(`${path}/resume`, {}))
       : button("pause", `pause ${what}`, () => call(path, {}));
-    const how = blocked ? `stopped: ${blocked}` : paused ? "paused" : "goes on";
+    const how = blocked ? `blocked: ${blocked}` : paused ? "paused" : "running";
     return element("li", [act, ` ${what}: `, element("span", how, paused || blocked ? "bad" : "good")]);
   }));
 }
@@ -193,9 +193,9 @@ async function drawJobs(stats) {
   }));
 }
 
-async function drawSaid() {
+async function drawRecent() {
   const { jobs } = await call("/api/said");
-  by("last-said").replaceChildren(...jobs.map((job) => element("tr", [
+  by("recently-published").replaceChildren(...jobs.map((job) => element("tr", [
     element("td", job.text, "words"),
     element("td", (job.translation ?? []).join("\n\n"), "words"),
     element("td", [job.target, element("div", `${new Date(job.updated_at).toLocaleTimeString()}, ${job.engine ?? ""}`, "reason")]),
@@ -206,16 +206,16 @@ const LINES = 200;
 
 function logLine(data) {
   const { time, level, module, message, ...fields } = JSON.parse(data);
-  const told = Object.entries(fields).slice(0, 12).map(([name, value]) => `${name}=${value}`).join(" ");
+  const details = Object.entries(fields).slice(0, 12).map(([name, value]) => `${name}=${value}`).join(" ");
   const log = by("log");
   const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
-  const line = element("div", `${time} ${level} ${module} ${message} ${told}`, level === "warn" || level === "error" ? "warn" : "");
+  const line = element("div", `${time} ${level} ${module} ${message} ${details}`, level === "warn" || level === "error" ? "warn" : "");
   log.append(line);
   while (log.childElementCount > LINES) log.firstElementChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-/// Follows the log for as long as the service runs. An EventSource cannot send a token.
+/// Follows the log while the service runs. Not an EventSource, which cannot send a token.
 let following = false;
 async function follow() {
   if (following) return;
@@ -234,31 +234,31 @@ async function follow() {
       }
     }
   } catch {
-    // The next look tries again.
+    // The next refresh tries again.
   }
   following = false;
 }
 
-async function look() {
+async function refresh() {
   try {
     const [stats, { actors }, { pauses }, ready] =
       await Promise.all(["/api/stats", "/api/actors", "/api/pauses", "/ready"].map((path) => call(path)));
     if (seen.length && stats.uptime_seconds < seen.at(-1).uptime_seconds) seen.length = 0;
     seen.push(stats);
-    if (seen.length > KEPT) seen.shift();
+    if (seen.length > SAMPLES) seen.shift();
     by("token-form").hidden = true;
-    const well = ready.ready;
-    by("state").textContent = well ? `ready, up ${Math.round(stats.uptime_seconds)} s` : `not ready: ${(ready.reasons ?? []).join("; ")}`;
-    by("state").className = well ? "good" : "bad";
+    const isReady = ready.ready;
+    by("state").textContent = isReady ? `ready, up ${Math.round(stats.uptime_seconds)} s` : `not ready: ${(ready.reasons ?? []).join("; ")}`;
+    by("state").className = isReady ? "good" : "bad";
     drawPipeline(stats, actors);
     drawCharts();
-    // What somebody is about to press stays where it is.
+    // Do not move a control that someone is about to press.
     if (!document.activeElement?.closest("tbody, #pauses")) {
       drawActors(actors);
       drawPauses(pauses);
       await drawJobs(stats);
     }
-    await drawSaid();
+    await drawRecent();
     if (document.activeElement !== by("pool-size")) {
       by("pool-size").value = actors.filter((actor) => actor.name.startsWith("translator")).length;
     }
@@ -274,13 +274,13 @@ by("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem("token", by("token").value);
   by("token").value = "";
-  look();
+  refresh();
 });
 by("job-form").addEventListener("submit", (event) => event.preventDefault());
 let typing;
 by("job-form").addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => seen.length && drawJobs(seen.at(-1)).catch((error) => tell(error.message)), 250);
+  typing = setTimeout(() => seen.length && drawJobs(seen.at(-1)).catch((error) => notify(error.message)), 250);
 });
 by("pool-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -289,5 +289,5 @@ by("pool-form").addEventListener("submit", (event) => {
   act(`resize translators to ${size}`, () => call("/api/pool/translator", { size }));
 });
 by("reload").addEventListener("click", () => act("reload settings", () => call("/api/reload", {})));
-look();
-setInterval(look, EVERY);
+refresh();
+setInterval(refresh, EVERY);
