@@ -2,3 +2,4 @@
 
 pub mod apertium;
 pub mod gemini;
+mod llm;

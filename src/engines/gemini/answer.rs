@@ -7,17 +7,11 @@ use mynah_domain::ports::engine::{self, ItemError};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::list;
-use crate::telemetry::outside::brief;
-
-/// What one call brought.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// For each item asked for, in order.
-    Items(Vec<Result<String, ItemError>>),
-    /// Nothing for any item, for a reason that may lie with one of them: each is worth asking for alone.
-    Spoiled(ItemError),
-}
+use super::NAME;
+use crate::{
+    engines::llm::{Outcome, list},
+    telemetry::outside::brief,
+};
 
 /// An answer of which nothing can be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +92,7 @@ fn of_candidate(candidate: &Value, count: usize) -> Result<Vec<Result<String, It
         .filter(|part| matches!(part["thought"], Value::Null | Value::Bool(false)))
         .filter_map(|part| part["text"].as_str())
         .collect();
-    list::read(&text, count).ok_or_else(|| {
+    list::read(NAME, &text, count).ok_or_else(|| {
         ItemError::Unusable("Gemini's answer is not the list of translations that was asked for".into())
     })
 }

@@ -1,39 +1,30 @@
-//! Gemini: a language model of Google's, asked for several posts at once.
+//! Gemini: a language model of Google's, asked for several posts at once. It translates best of all; what it shares with other
+//! models is in [`llm`](super::llm).
 //!
-//! It translates best of all, and is the least certain: it costs money, it is at times overloaded, it refuses some posts,
-//! and what it answers is written by a model, not by a program.
-//!
-//! - `request` writes what is asked, `placeholders` the form in which what must not change is shown to the model.
-//! - `answer` reads what it said for each post, `list` finds the translations in the model's own text, `failure` reads
-//!   what its refusals mean.
-//!
-//! An answer that is spoiled as a whole (refused, cut off, no list) is often the fault of one post in it, so the posts are
-//! asked for again in halves, until the one is alone.
+//! - `request` writes the body of a call, `answer` reads what came back for each post, `failure` what its refusals mean.
 
 mod answer;
 mod failure;
 #[cfg(test)]
 mod generated;
-mod list;
-mod placeholders;
 mod request;
 
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use jiff::Timestamp;
 use mynah_domain::{
     Language,
-    ports::engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Reply, Usage},
-    text::MaskedText,
+    ports::engine::{CallShape, Engine, EngineError, Item, Languages, Reply, Usage},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use super::llm::{self, Model, Outcome, prompt::Prompt};
 use crate::http_client::{HttpClient, HttpError, Limits, Request, Transport};
-use answer::Outcome;
-use placeholders::Brackets;
+
+/// What errors call it.
+const NAME: &str = "Gemini";
 
 /// How Gemini is reached.
 #[derive(Debug, Clone)]
@@ -86,40 +77,18 @@ impl Gemini {
             settings,
         }
     }
+}
 
-    /// Asks for `items`; where the answer is spoiled, for each half of them. An engine's error ends it all: what came
-    /// before is asked for again with the rest.
-    fn ask<'a>(
-        &'a self,
-        items: &'a [&'a Item],
-        brackets: Brackets,
-    ) -> LocalBoxFuture<'a, Result<Reply, EngineError>> {
-        async move {
-            let (outcome, usage) = self.call(items, brackets).await?;
-            let mut reply = Reply { calls: 1, usage, ..Reply::default() };
-            match outcome {
-                Outcome::Items(answers) => {
-                    reply.items =
-                        answers.into_iter().map(|answer| answer.map(|text| brackets.read(&text))).collect();
-                }
-                Outcome::Spoiled(error) if items.len() <= 1 => reply.items = vec![Err(error)],
-                Outcome::Spoiled(error) => {
-                    log::debug!(items = items.len(), reason:% = error; "Gemini asked again in halves");
-                    reply.spoiled = 1;
-                    let (first, second) = items.split_at(items.len() / 2);
-                    reply.append(self.ask(first, brackets).await?);
-                    reply.append(self.ask(second, brackets).await?);
-                }
-            }
-            Ok(reply)
-        }
-        .boxed_local()
+impl Model for Gemini {
+    fn name(&self) -> &str {
+        NAME
     }
 
-    async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<(Outcome, Usage), EngineError> {
+    async fn ask(&self, prompt: Prompt<'_>) -> Result<(Outcome, Usage), EngineError> {
+        let items = prompt.items.len();
         let request = Request::post(self.endpoint.as_str())
             .header("x-goog-api-key", self.settings.key.expose_secret())
-            .json(&request::body(items, brackets))
+            .json(&request::body(prompt))
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
@@ -134,11 +103,11 @@ impl Gemini {
         if answer.status != 200 {
             return Err(failure::read(answer.status, &answer.body, &self.settings.model, Timestamp::now()));
         }
-        let (outcome, usage) = answer::read(&answer.body, items.len())
-            .map_err(|error| EngineError::Unavailable(error.to_string()))?;
+        let (outcome, usage) =
+            answer::read(&answer.body, items).map_err(|error| EngineError::Unavailable(error.to_string()))?;
         log::debug!(
             model = self.settings.model.as_str(),
-            items = items.len(),
+            items = items,
             prompt_tokens = usage.prompt.unwrap_or_default(),
             cached_tokens = usage.cached.unwrap_or_default(),
             answer_tokens = usage.answer.unwrap_or_default(),
@@ -173,30 +142,7 @@ impl Engine for Gemini {
     }
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
-        // What has no words costs nothing.
-        let (asked, silent): (Vec<_>, Vec<_>) =
-            items.iter().enumerate().partition(|(_, item)| item.text.has_words());
-        let mut translations = vec![Ok(MaskedText::default()); items.len()];
-        for (place, item) in silent {
-            translations[place] = Ok(item.text.clone());
-        }
-        let mut reply = Reply::default();
-        for batch in asked.chunks(self.composition().max_items()) {
-            let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
-            reply.append(match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
-                Some(brackets) => self.ask(&texts, brackets).await?,
-                None => {
-                    let error = ItemError::Unusable(
-                        "the post holds every kind of bracket that could mark a placeholder".into(),
-                    );
-                    Reply { items: vec![Err(error); texts.len()], ..Reply::default() }
-                }
-            });
-        }
-        for ((place, _), answer) in asked.iter().zip(reply.items) {
-            translations[*place] = answer;
-        }
-        Ok(Reply { items: translations, ..reply })
+        llm::translate(self, items, self.composition().max_items()).await
     }
 }
 
@@ -205,7 +151,10 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
-    use mynah_domain::text::mask;
+    use mynah_domain::{
+        ports::engine::ItemError,
+        text::{MaskedText, mask},
+    };
     use serde_json::{Value, json};
 
     use super::*;
