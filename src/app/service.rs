@@ -293,12 +293,7 @@ impl Lasting {
                     queue: settings.router.queue,
                     targets: order,
                     order_patience: settings.publisher.order_patience,
-                    engines: settings
-                        .engine
-                        .order
-                        .iter()
-                        .map(|engine| engine.name().as_str().into())
-                        .collect(),
+                    engines: settings.engine.names(),
                     patience: PATIENCE,
                 },
                 upstreams: self.upstreams.clone(),

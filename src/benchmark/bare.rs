@@ -8,7 +8,7 @@ use awc::{Client, Connector};
 use serde_json::json;
 
 use super::{Plan, Unmeasured, town::Town};
-use crate::settings::{EngineChoice, Settings};
+use crate::{engines::gemini::GeminiSettings, settings::Settings};
 
 /// How many calls each thread has under way.
 const AT_ONCE: usize = 32;
@@ -53,14 +53,15 @@ struct Calls {
 impl Calls {
     fn of(settings: &Settings) -> Result<Self, Unmeasured> {
         use secrecy::ExposeSecret as _;
-        let Some(EngineChoice::Gemini(gemini)) = settings.engine.order.first() else {
+        let first = settings.engine.order.first();
+        let Some(gemini) = first.and_then(|engine| engine.as_any().downcast_ref::<GeminiSettings>()) else {
             return Err(Unmeasured("the bare loop asks Gemini".into()));
         };
         let handle = settings.targets.first().map(|target| target.account.clone()).unwrap_or_default();
         let base = gemini.base_url.as_str().trim_end_matches('/').to_owned();
         Ok(Self {
             engine: format!("{base}/v1beta/models/{}:generateContent", gemini.model),
-            key: gemini.api_key.expose_secret().to_owned(),
+            key: gemini.key.expose_secret().to_owned(),
             x: format!("{base}/2/tweets"),
             // The sandbox takes an OAuth 2.0 token of the account, too, which needs no signature.
             token: mynah_sandbox::credentials(&handle).user_bearer_token,

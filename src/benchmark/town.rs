@@ -118,8 +118,14 @@ impl Town {
         overrides.push("source.poll_interval=100ms".into());
         overrides.extend(plan.settings.iter().cloned());
         let file = Some(self.folder.join("config.toml"));
-        settings::load(&SettingsSources { file, env, overrides, needed: Needed::All })
-            .map_err(|error| Unmeasured(error.to_string()))
+        settings::load(&SettingsSources {
+            file,
+            env,
+            overrides,
+            needed: Needed::All,
+            ..SettingsSources::default()
+        })
+        .map_err(|error| Unmeasured(error.to_string()))
     }
 }
 

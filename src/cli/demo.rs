@@ -127,6 +127,7 @@ fn plan_settings(plan: &Plan, sandbox: &Sandbox, folder: &Path) -> Result<Settin
         env,
         overrides: Vec::new(),
         needed: Needed::All,
+        ..SettingsSources::default()
     })?)
 }
 

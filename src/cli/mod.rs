@@ -224,8 +224,13 @@ impl SettingsArgs {
             std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         );
-        let sources =
-            SettingsSources { file: self.config.clone(), env, overrides: self.overrides.clone(), needed };
+        let sources = SettingsSources {
+            file: self.config.clone(),
+            env,
+            overrides: self.overrides.clone(),
+            needed,
+            ..SettingsSources::default()
+        };
         Ok(settings::load(&sources)?)
     }
 }

@@ -126,7 +126,7 @@ impl Known {
     pub fn of(settings: &Settings) -> Self {
         Self {
             targets: settings.targets.iter().map(TargetSettings::id).collect(),
-            engines: settings.engine.order.iter().map(|engine| engine.name().as_str().into()).collect(),
+            engines: settings.engine.names(),
         }
     }
 }

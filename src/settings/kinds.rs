@@ -12,19 +12,40 @@ use mynah_domain::{
 };
 use url::{Host, Url};
 
-use super::{EngineName, Preset, Start, former::PRESETS, nearest::nearest};
+use super::{Preset, Start, former::PRESETS, nearest::nearest};
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
 
 /// Why a value is not taken.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) what: String,
-    pub(super) mend: String,
+pub struct Refusal {
+    /// What is wrong with it.
+    pub what: String,
+    /// What to write instead.
+    pub mend: String,
 }
 
-pub(super) type Read<T> = Result<T, Refusal>;
+/// A typed value, or why there is none.
+pub type Read<T> = Result<T, Refusal>;
 
-fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Read<T> {
+/// How long one call to a service may take.
+///
+/// # Errors
+/// Names the bounds.
+pub fn call(value: &ValueKind) -> Read<Duration> {
+    duration(TICK..=Duration::from_mins(10))(value)
+}
+
+/// Often enough for a test against a sandbox, seldom enough to be sensible.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// How many connections of one thread to a service there may be.
+pub const CONNECTIONS: RangeInclusive<usize> = 1..=256;
+
+/// Does not accept a value.
+///
+/// # Errors
+/// Always, with these reasons.
+pub fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Read<T> {
     Err(Refusal { what: what.into(), mend: mend.into() })
 }
 
@@ -38,7 +59,7 @@ pub(super) fn shown(value: &ValueKind) -> String {
 }
 
 /// A value within a sentence: quoted, with nothing that a terminal would obey, and not endless.
-fn quoted(value: &ValueKind) -> String {
+pub fn quoted(value: &ValueKind) -> String {
     let text = shown(value);
     let head: String = text.chars().take(60).collect();
     let more = if head.len() < text.len() { "…" } else { "" };
@@ -49,7 +70,11 @@ fn quoted(value: &ValueKind) -> String {
     }
 }
 
-fn text_of(value: &ValueKind) -> Read<&str> {
+/// A value that is a text.
+///
+/// # Errors
+/// Says how a text is written.
+pub fn text_of(value: &ValueKind) -> Read<&str> {
     match value {
         ValueKind::String(text) => Ok(text.trim()),
         ValueKind::Table(_) => {
@@ -66,7 +91,7 @@ fn text_of(value: &ValueKind) -> Read<&str> {
 }
 
 /// A text that is one of a few.
-pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&ValueKind) -> Read<T> {
+pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&ValueKind) -> Read<T> {
     move |value| {
         let text = text_of(value)?;
         if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == text) {
@@ -95,7 +120,10 @@ pub(super) fn preset(value: &ValueKind) -> Read<Preset> {
 }
 
 /// Yes or no.
-pub(super) fn flag(value: &ValueKind) -> Read<bool> {
+///
+/// # Errors
+/// Says what to write.
+pub fn flag(value: &ValueKind) -> Read<bool> {
     match value {
         ValueKind::Boolean(flag) => Ok(*flag),
         ValueKind::String(text) if text == "true" => Ok(true),
@@ -108,7 +136,7 @@ pub(super) fn flag(value: &ValueKind) -> Read<bool> {
 }
 
 /// A whole number within bounds.
-pub(super) fn count<T>(range: RangeInclusive<T>) -> impl Fn(&ValueKind) -> Read<T>
+pub fn count<T>(range: RangeInclusive<T>) -> impl Fn(&ValueKind) -> Read<T>
 where
     T: TryFrom<u64> + PartialOrd + fmt::Display,
 {
@@ -144,7 +172,7 @@ pub(super) fn cap(value: &ValueKind) -> Read<Option<u64>> {
 }
 
 /// A time with its unit, within bounds.
-pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<Duration> {
+pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<Duration> {
     move |value| {
         let text = match value {
             ValueKind::String(text) => text.trim().to_owned(),
@@ -219,21 +247,11 @@ pub(super) fn handle(value: &ValueKind) -> Read<String> {
     )
 }
 
-/// A model's name. It becomes part of an address, so nothing in it may change where that leads.
-pub(super) fn model(value: &ValueKind) -> Read<String> {
-    let text = text_of(value)?;
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if !text.is_empty() && text.bytes().all(fits) && text.bytes().any(|byte| byte != b'.') {
-        return Ok(text.to_owned());
-    }
-    refuse(
-        format!("{} is no name of a model", quoted(value)),
-        "write it as Google lists it, without \"models/\", such as \"gemini-3.5-flash-lite\"",
-    )
-}
-
 /// A folder.
-pub(super) fn folder(value: &ValueKind) -> Read<PathBuf> {
+///
+/// # Errors
+/// Says how a folder is named.
+pub fn folder(value: &ValueKind) -> Read<PathBuf> {
     match text_of(value)? {
         "" => refuse("this is empty", "name a folder"),
         path if path.contains('\0') => refuse("no folder's name has a NUL in it", "name a folder"),
@@ -242,7 +260,10 @@ pub(super) fn folder(value: &ValueKind) -> Read<PathBuf> {
 }
 
 /// A file.
-pub(super) fn file(value: &ValueKind) -> Read<PathBuf> {
+///
+/// # Errors
+/// Says how a file is named.
+pub fn file(value: &ValueKind) -> Read<PathBuf> {
     match text_of(value)? {
         "" => refuse("this is empty", "name a file"),
         path if path.contains('\0') => refuse("no file's name has a NUL in it", "name a file"),
@@ -261,7 +282,10 @@ pub(super) fn instructions(value: &ValueKind) -> Read<String> {
 }
 
 /// Where a service is. Keys travel there: in clear text only within this machine or network.
-pub(super) fn base_url(value: &ValueKind) -> Read<Url> {
+///
+/// # Errors
+/// Says what an address must be.
+pub fn base_url(value: &ValueKind) -> Read<Url> {
     const EXAMPLE: &str = "write an address such as \"https://api.example.com\"";
     let text = text_of(value)?;
     // Before anything else, as whatever is said about such an address would show what must not be shown.
@@ -339,33 +363,38 @@ pub(super) fn start(value: &ValueKind) -> Read<Start> {
     }
 }
 
-/// Engines by name, in the order in which they are tried; in the environment with commas.
-pub(super) fn engines(value: &ValueKind) -> Read<Vec<EngineName>> {
-    let written: Vec<String> = match value {
-        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
-        ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
-        other => {
+/// Engines by name, in the order in which they are tried; in the environment with commas. Only these are known.
+pub(super) fn engines(known: &[&'static str]) -> impl Fn(&ValueKind) -> Read<Vec<&'static str>> {
+    move |value| {
+        let written: Vec<String> = match value {
+            ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
+            ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+            other => {
+                return refuse(
+                    format!("{} is no list of engines", quoted(other)),
+                    format!("write {known:?}"),
+                );
+            }
+        };
+        let written: Vec<&str> = written.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let find = |name: &str| known.iter().copied().find(|engine| *engine == name);
+        let names = known.iter().copied();
+        let unknown: Vec<&str> = written.iter().copied().filter(|name| find(name).is_none()).collect();
+        if let [first, ..] = unknown[..] {
+            let list: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
             return refuse(
-                format!("{} is no list of engines", quoted(other)),
-                "write [\"gemini\", \"apertium\"]",
+                format!("there is no engine {}", list.join(" and no ")),
+                did_you_mean(first, names),
             );
         }
-    };
-    let written: Vec<&str> = written.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-    let find = |name: &str| EngineName::ALL.into_iter().find(|engine| engine.as_str() == name);
-    let names = EngineName::ALL.into_iter().map(EngineName::as_str);
-    let unknown: Vec<&str> = written.iter().copied().filter(|name| find(name).is_none()).collect();
-    if let [first, ..] = unknown[..] {
-        let list: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
-        return refuse(format!("there is no engine {}", list.join(" and no ")), did_you_mean(first, names));
-    }
-    let order: Vec<EngineName> = written.iter().copied().filter_map(find).collect();
-    if order.is_empty() {
-        return refuse("no engine is named, so nothing could be translated", did_you_mean("", names));
-    }
-    match order.iter().enumerate().find(|(index, engine)| order[..*index].contains(engine)) {
-        Some((_, twice)) => refuse(format!("{:?} is named twice", twice.as_str()), "name each engine once"),
-        None => Ok(order),
+        let order: Vec<&'static str> = written.iter().copied().filter_map(find).collect();
+        if order.is_empty() {
+            return refuse("no engine is named, so nothing could be translated", did_you_mean("", names));
+        }
+        match order.iter().enumerate().find(|(index, engine)| order[..*index].contains(engine)) {
+            Some((_, twice)) => refuse(format!("{twice:?} is named twice"), "name each engine once"),
+            None => Ok(order),
+        }
     }
 }
 
@@ -569,9 +598,9 @@ mod tests {
 
     #[test]
     fn the_order_of_engines_is_kept() {
-        use EngineName::{Apertium, Gemini};
-        assert_eq!(engines(&text("apertium, gemini")).unwrap(), [Apertium, Gemini]);
-        assert_eq!(engines(&ValueKind::from(vec!["gemini"])).unwrap(), [Gemini]);
+        let engines = engines(&["gemini", "apertium"]);
+        assert_eq!(engines(&text("apertium, gemini")).unwrap(), ["apertium", "gemini"]);
+        assert_eq!(engines(&ValueKind::from(vec!["gemini"])).unwrap(), ["gemini"]);
         refused(
             engines(&ValueKind::from(vec!["gemni", "deepl"])),
             "\"gemni\" and no \"deepl\"",
@@ -580,14 +609,6 @@ mod tests {
         refused(engines(&ValueKind::from(Vec::<&str>::new())), "no engine is named", "\"apertium\"");
         refused(engines(&text("gemini,gemini")), "twice", "once");
         refused(engines(&ValueKind::Boolean(true)), "no list", "[\"gemini\"");
-    }
-
-    #[test]
-    fn a_model_cannot_lead_elsewhere() {
-        assert_eq!(model(&text("gemini-3.5-flash-lite")).unwrap(), "gemini-3.5-flash-lite");
-        for wrong in ["", "models/gemini", "..", "a?b", "a b"] {
-            refused(model(&text(wrong)), "no name of a model", "models/");
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@
 
 mod change;
 mod former;
-mod kinds;
+pub mod kinds;
 mod layers;
 mod model;
 mod nearest;
@@ -33,16 +33,16 @@ use std::{collections::HashMap, fmt, path::PathBuf};
 pub use change::Change;
 pub use former::Former;
 pub use model::{
-    AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
-    InForce, LogSettings, Network, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
-    SourceSettings, Start, StatsSettings, SupervisorSettings, TargetSettings, TranslatorSettings, XReadAuth,
-    XUserAuth,
+    AdminSettings, CacheSettings, EngineSettings, InForce, LogSettings, Network, Preset, PublisherSettings,
+    RouterSettings, Settings, ShutdownSettings, SourceSettings, Start, StatsSettings, SupervisorSettings,
+    TargetSettings, TranslatorSettings, XReadAuth, XUserAuth,
 };
 pub use problem::{Place, Problem, SettingsError};
+pub use reader::{Complained, Outcome, Reader};
+pub use secrets::{Found, Reported, Vault};
 
+use crate::engines::Engines;
 use layers::Layers;
-use reader::Reader;
-use secrets::Vault;
 
 /// Where settings come from.
 #[derive(Clone, Default)]
@@ -55,6 +55,8 @@ pub struct SettingsSources {
     pub overrides: Vec<String>,
     /// Which keys must be there.
     pub needed: Needed,
+    /// Which engines may be named.
+    pub engines: Engines,
 }
 
 /// Which keys and tokens a command cannot do without. Those that it can are empty where nobody set them.
@@ -91,10 +93,10 @@ pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
     };
     let mut reader = Reader::new(&layers, problems);
     let mut vault = Vault::new(&sources.env, sources.needed);
-    let settings = read::settings(&mut reader, &mut vault);
+    let settings = read::settings(&mut reader, &mut vault, &sources.engines);
     let Reader { mut problems, mut in_force, .. } = reader;
     problems.append(&mut vault.problems);
-    problems.extend(unknown::problems(&layers, &known_keys(Preset::default()), &sources.env));
+    problems.extend(unknown::problems(&layers, &sources.engines, &sources.env));
     match settings {
         Some(settings) if problems.is_empty() => {
             in_force.append(&mut vault.in_force);
@@ -117,12 +119,17 @@ pub struct KnownKey {
 
 /// Every key there is, with its defaults under a preset, in the order in which they are read.
 pub fn known_keys(preset: Preset) -> Vec<KnownKey> {
+    known_keys_with(preset, &Engines::default())
+}
+
+/// The same, where there are these engines.
+fn known_keys_with(preset: Preset, engines: &Engines) -> Vec<KnownKey> {
     let sources =
         SettingsSources { overrides: vec![format!("preset={preset}")], ..SettingsSources::default() };
     // Keys are known by being asked for, and those of a target are asked for where there is one.
     let layers = Layers::over(PathBuf::new(), "[[targets]]", &sources, &mut vec![]);
     let Ok(layers) = layers else { return vec![] };
     let mut reader = Reader::new(&layers, vec![]);
-    read::settings(&mut reader, &mut Vault::new(&sources.env, sources.needed));
+    read::settings(&mut reader, &mut Vault::new(&sources.env, sources.needed), engines);
     reader.asked
 }

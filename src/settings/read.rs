@@ -1,9 +1,8 @@
 //! Every key there is, with its default, its kind and its bounds; and the rules that hold between keys. Each function
 //! reads all of its keys before it gives up on one, so that all problems are told.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
-use config::ValueKind;
 use mynah_actors::{
     publisher::Threads,
     supervision::{RestartPolicies, RestartPolicy},
@@ -13,19 +12,24 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     kinds::{
-        LEVELS, Read, base_url, brief, cap, choice, count, duration, engines, file, filters, flag, folder,
-        handle, hosts, language, listen, mark, model, module_levels, preset, start,
+        CONNECTIONS, LEVELS, TICK, base_url, brief, call, cap, choice, count, duration, engines, file,
+        filters, flag, folder, handle, hosts, language, listen, mark, module_levels, preset, start,
     },
     model::{
-        ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
-        GeminiSettings, LogSettings, NETWORKS, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
-        SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+        ACTORS, AdminSettings, CacheSettings, EngineSettings, LogSettings, NETWORKS, PublisherSettings,
+        RouterSettings, Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings,
+        TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
     targets::{self, Followed},
 };
-use crate::{http_client::Transport, networks::x::client::XSettings, telemetry::logging::LogFormat};
+use crate::{
+    engines::{EngineKind, EngineSection, Engines},
+    http_client::Transport,
+    networks::x::client::XSettings,
+    telemetry::logging::LogFormat,
+};
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
@@ -37,18 +41,12 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Often enough for a test against a sandbox, seldom enough to be sensible.
-const TICK: Duration = Duration::from_millis(100);
-
-/// How long one call to a service may take.
-fn call(value: &ValueKind) -> Read<Duration> {
-    duration(TICK..=MINUTE * 10)(value)
-}
-
-const CONNECTIONS: RangeInclusive<usize> = 1..=256;
-
 /// Reads them all. `None` where there was a problem; the reader or the vault has it.
-pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<Settings> {
+pub(super) fn settings(
+    reader: &mut Reader<'_>,
+    vault: &mut Vault<'_>,
+    engines: &Engines,
+) -> Option<Settings> {
     let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
     let data_dir = reader.or("data_dir", "data", folder);
@@ -61,7 +59,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option
     let targets = targets::read(reader, vault, &Followed { account, language: spoken, caps });
     let first = targets.as_ref().and_then(|targets| targets.first());
     let read_auth = vault.reader(first.map(|first| first.auth.clone()));
-    let engine = engine(reader, vault);
+    let engine = engine(reader, vault, engines);
     let transport = transport(reader);
     let x = x(reader, transport);
     let media_hosts = reader.or("x.media_hosts", "pbs.twimg.com, video.twimg.com", hosts);
@@ -137,35 +135,26 @@ fn source(
     })
 }
 
-fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<EngineSettings> {
-    let order = reader.or("engine.order", "gemini, apertium", engines);
+fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Option<EngineSettings> {
+    let names: Vec<&'static str> = known.iter().map(EngineKind::name).collect();
+    let order = reader.or("engine.order", "gemini, apertium", engines(&names));
     let timeout = reader.or("engine.timeout", "30s", call);
-    // Read whether they are in the order or not: what is written is checked.
-    let model = reader.or("engine.gemini.model", "gemini-3.5-flash-lite", model);
-    let gemini_url =
-        reader.or("engine.gemini.base_url", "https://generativelanguage.googleapis.com", base_url);
-    let batch = reader.by_preset("engine.gemini.batch", ["20", "40", "10"], count(1..=100));
-    let connections = reader.by_preset("engine.gemini.connections", ["8", "32", "2"], count(CONNECTIONS));
-    let modes_dir = reader.or("engine.apertium.modes_dir", "/usr/share/apertium/modes", folder);
-    let apertium_timeout = reader.or("engine.apertium.timeout", "10s", call);
-
-    let order = order?;
-    let api_key = if order.contains(&EngineName::Gemini) { vault.gemini() } else { None };
-    let gemini = || {
-        Some(GeminiSettings {
-            api_key: api_key.clone()?,
-            model: model.clone()?,
-            base_url: gemini_url.clone()?,
-            batch: batch?,
-            connections: connections?,
-        })
-    };
-    let apertium = ApertiumSettings { modes_dir: modes_dir?, timeout: apertium_timeout? };
-    let order = order.into_iter().map(|name| match name {
-        EngineName::Gemini => gemini().map(EngineChoice::Gemini),
-        EngineName::Apertium => Some(EngineChoice::Apertium(apertium.clone())),
-    });
-    Some(EngineSettings { order: order.collect::<Option<_>>()?, timeout: timeout? })
+    // All are read, whether they are in the order or not: what is written is checked.
+    let mut configured = Vec::new();
+    let mut unused = Vec::new();
+    for kind in known.iter() {
+        let place = order.as_ref().and_then(|order| order.iter().position(|name| *name == kind.name()));
+        let section = EngineSection { name: kind.name(), timeout, is_used: place.is_some() };
+        let engine = kind.read(&section, reader, vault);
+        match place {
+            Some(place) => configured.push((place, engine)),
+            None => unused.push(kind),
+        }
+    }
+    configured.sort_by_key(|(place, _)| *place);
+    let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
+    order?;
+    Some(EngineSettings { order: configured?, unused })
 }
 
 fn x(reader: &mut Reader<'_>, transport: Option<Transport>) -> Option<XSettings> {

@@ -24,12 +24,14 @@ enum Otherwise<'a> {
 }
 
 /// `None` where a key is unset, and may be.
-type Outcome<T> = Result<Option<T>, Complained>;
+pub type Outcome<T> = Result<Option<T>, Complained>;
 
 /// There was a problem, and it is recorded.
-pub(super) struct Complained;
+#[derive(Debug, Clone, Copy)]
+pub struct Complained;
 
-pub(super) struct Reader<'a> {
+/// Reads keys.
+pub struct Reader<'a> {
     layers: &'a Layers,
     preset: Preset,
     pub(super) problems: Vec<Problem>,
@@ -48,17 +50,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A key that somebody has to write; `mend` says what.
-    pub(super) fn required<T>(
-        &mut self,
-        key: &str,
-        mend: &str,
-        kind: impl Fn(&ValueKind) -> Read<T>,
-    ) -> Option<T> {
+    pub fn required<T>(&mut self, key: &str, mend: &str, kind: impl Fn(&ValueKind) -> Read<T>) -> Option<T> {
         self.read(key, &Otherwise::Required(mend), kind).ok().flatten()
     }
 
     /// A key with a default.
-    pub(super) fn or<T>(
+    pub fn or<T>(
         &mut self,
         key: &str,
         default: &'static str,
@@ -68,7 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A key with a default for each preset.
-    pub(super) fn by_preset<T>(
+    pub fn by_preset<T>(
         &mut self,
         key: &str,
         defaults: [&'static str; 3],
@@ -78,7 +75,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A key that may stay unset.
-    pub(super) fn optional<T>(&mut self, key: &str, kind: impl Fn(&ValueKind) -> Read<T>) -> Outcome<T> {
+    ///
+    /// # Errors
+    /// Where there was a problem, which is recorded.
+    pub fn optional<T>(&mut self, key: &str, kind: impl Fn(&ValueKind) -> Read<T>) -> Outcome<T> {
         self.read(key, &Otherwise::Unset, kind)
     }
 
@@ -135,12 +135,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a key was written at all.
-    pub(super) fn is_written(&self, key: &str) -> bool {
+    pub fn is_written(&self, key: &str) -> bool {
         self.layers.written.contains_key(key)
     }
 
     /// Records a problem with a key, in the place where it was written or should be.
-    pub(super) fn complain(&mut self, key: &str, what: impl Into<String>, mend: impl Into<String>) {
+    pub fn complain(&mut self, key: &str, what: impl Into<String>, mend: impl Into<String>) {
         let place = self.layers.place(key);
         self.problems.push(Problem { place, key: key.to_owned(), what: what.into(), mend: mend.into() });
     }

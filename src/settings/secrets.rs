@@ -14,9 +14,7 @@ use crate::redaction;
 pub(super) const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
 pub(super) const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
 pub(super) const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
-pub(super) const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
 pub(super) const ADMIN_TOKEN: &str = "MYNAH_ADMIN_TOKEN";
-const GOOGLE_API_KEY: &str = "GOOGLE_API_KEY";
 
 /// The ends of the names of an account's secrets, for [`target_secret`].
 pub(super) const ACCESS_TOKEN: &str = "ACCESS_TOKEN";
@@ -31,12 +29,14 @@ pub(super) fn target_secret(account: &str, ending: &str) -> String {
 }
 
 /// What the environment has under a name. The error is a problem that is recorded already.
-type Found = Result<Option<SecretString>, Reported>;
+pub type Found = Result<Option<SecretString>, Reported>;
 
-struct Reported;
+/// There is a problem, and it is recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Reported;
 
 /// Finds secrets and records what is wrong with them.
-pub(super) struct Vault<'a> {
+pub struct Vault<'a> {
     env: &'a HashMap<String, String>,
     needed: Needed,
     pub(super) problems: Vec<Problem>,
@@ -65,22 +65,6 @@ pub(super) struct Consumer {
 impl<'a> Vault<'a> {
     pub(super) fn new(env: &'a HashMap<String, String>, needed: Needed) -> Self {
         Self { env, needed, problems: vec![], in_force: vec![], files: vec![] }
-    }
-
-    pub(super) fn gemini(&mut self) -> Option<SecretString> {
-        let key = match self.find(GEMINI_API_KEY) {
-            Ok(None) => self.find(GOOGLE_API_KEY),
-            found => found,
-        };
-        self.need(Needed::Engines, GEMINI_API_KEY, key, || {
-            (
-                "gemini is in engine.order and has no key".into(),
-                format!(
-                    "set {GEMINI_API_KEY}, or {GEMINI_API_KEY}_FILE to a file with it (a key is free at \
-                     https://aistudio.google.com/apikey), or take \"gemini\" out of engine.order"
-                ),
-            )
-        })
     }
 
     pub(super) fn target(&mut self, account: &str) -> TargetKeys {
@@ -156,8 +140,8 @@ impl<'a> Vault<'a> {
         self.find(ADMIN_TOKEN).ok()
     }
 
-    /// A secret that whoever needs `least` or more cannot do without.
-    fn need(
+    /// A secret that whoever needs `least` or more cannot do without; `missing` says what is wrong without it, and what to do.
+    pub fn need(
         &mut self,
         least: Needed,
         name: &str,
@@ -174,8 +158,12 @@ impl<'a> Vault<'a> {
         found.ok().flatten()
     }
 
-    /// A variable that is set to nothing counts as unset: that is how compose files pass on what is not there.
-    fn find(&mut self, name: &str) -> Found {
+    /// What a variable holds, or the file that it names under `NAME_FILE`. A variable that is set to nothing counts as unset:
+    /// that is how compose files pass on what is not there.
+    ///
+    /// # Errors
+    /// Where there was a problem, which is recorded.
+    pub fn find(&mut self, name: &str) -> Found {
         let file_name = format!("{name}_FILE");
         let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
         let (place, secret) = match (set(name), set(&file_name)) {
@@ -220,7 +208,8 @@ impl<'a> Vault<'a> {
         Err(Reported)
     }
 
-    fn report(&mut self, name: &str, what: String, mend: String) {
+    /// Records a problem with a variable.
+    pub fn report(&mut self, name: &str, what: String, mend: String) {
         let place = Place::Environment(name.to_owned());
         self.problems.push(Problem { place, key: name.to_owned(), what, mend });
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    KnownKey,
+    Preset, known_keys_with,
     layers::{Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
@@ -12,6 +12,7 @@ use super::{
     secrets::{self, target_secret},
     variables::variable_of_key,
 };
+use crate::engines::Engines;
 
 /// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
 /// `supervisor.<actor>.window` for `supervisor.poller.window`.
@@ -30,7 +31,8 @@ pub(super) fn general(key: &str) -> String {
 }
 
 /// The problems with what was written and never asked for.
-pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String, String>) -> Vec<Problem> {
+pub(super) fn problems(layers: &Layers, engines: &Engines, env: &HashMap<String, String>) -> Vec<Problem> {
+    let known = known_keys_with(Preset::default(), engines);
     let known: Vec<&str> = known.iter().map(|known| known.key.as_str()).collect();
     let mut found = misnamed_variables(&known, env);
     let mut strange: Vec<&str> = vec![];
@@ -38,10 +40,10 @@ pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String
         // A strange section is told once, and not for all that is in it.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
-        let Some((what, mend)) = fault(key, written, &known, layers) else {
+        let Some((what, mend)) = fault(key, written, &known, layers, engines) else {
             continue;
         };
-        if strange.iter().any(within) && secret_variable(key, layers).is_none() {
+        if strange.iter().any(within) && secret_variable(key, layers, engines).is_none() {
             continue;
         }
         strange.push(key);
@@ -50,7 +52,13 @@ pub(super) fn problems(layers: &Layers, known: &[KnownKey], env: &HashMap<String
     found
 }
 
-fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Option<(String, String)> {
+fn fault(
+    key: &str,
+    written: &Written,
+    known: &[&str],
+    layers: &Layers,
+    engines: &Engines,
+) -> Option<(String, String)> {
     let general = general(key);
     if known.contains(&general.as_str()) || key == "targets" {
         return None;
@@ -67,7 +75,7 @@ fn fault(key: &str, written: &Written, known: &[&str], layers: &Layers) -> Optio
             ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
         });
     }
-    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers)) {
+    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, engines)) {
         return Some((
             "secrets do not belong in the settings, where they are shown and copied".into(),
             format!(
@@ -133,7 +141,7 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
 }
 
 /// The variable in which a secret belongs, for a key that looks like one.
-fn secret_variable(key: &str, layers: &Layers) -> Option<String> {
+fn secret_variable(key: &str, layers: &Layers, engines: &Engines) -> Option<String> {
     const TELLING: [&str; 8] =
         ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
     let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
@@ -145,11 +153,13 @@ fn secret_variable(key: &str, layers: &Layers) -> Option<String> {
         let account = account.map(|account| account.trim_start_matches('@').to_owned());
         target_secret(account.as_deref().unwrap_or("<ACCOUNT>"), ending)
     };
+    if whole.starts_with("admin") {
+        return Some(secrets::ADMIN_TOKEN.into());
+    }
+    if let Some(variable) = engines.variable_of(&whole) {
+        return Some(variable.into());
+    }
     Some(match name.as_str() {
-        _ if whole.starts_with("admin") => secrets::ADMIN_TOKEN.into(),
-        _ if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") => {
-            secrets::GEMINI_API_KEY.into()
-        }
         name if name.contains("oauth2") => of_account(secrets::OAUTH2_TOKEN),
         name if name.contains("bearer") => secrets::BEARER_TOKEN.into(),
         name if name.contains("token_secret") => of_account(secrets::ACCESS_TOKEN_SECRET),

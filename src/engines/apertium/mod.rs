@@ -12,6 +12,7 @@
 mod chain;
 mod mode;
 mod pairs;
+mod settings;
 mod stream;
 mod workers;
 
@@ -22,7 +23,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -38,20 +38,7 @@ use pairs::Direction;
 use stream::{Garbled, Line};
 use workers::Workers;
 
-/// How Apertium is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApertiumSettings {
-    /// Where its packages put their modes: `/usr/share/apertium/modes`.
-    pub modes_dir: PathBuf,
-    /// How long one text may take before its pipeline is taken for dead.
-    pub timeout: Duration,
-}
-
-impl Default for ApertiumSettings {
-    fn default() -> Self {
-        Self { modes_dir: "/usr/share/apertium/modes".into(), timeout: Duration::from_secs(10) }
-    }
-}
+pub use settings::{ApertiumKind, ApertiumSettings};
 
 /// Apertium cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +62,7 @@ pub enum ApertiumError {
 /// The engine. A clone is a handle to the same pipelines and may go to another thread; they end with the last one.
 #[derive(Debug, Clone)]
 pub struct Apertium {
+    name: Arc<str>,
     workers: Workers,
     piecewise: Arc<AtomicU64>,
 }
@@ -97,6 +85,7 @@ impl Apertium {
         let pairs = pairs::discover(&settings.modes_dir)
             .map_err(|source| ApertiumError::Modes { path: settings.modes_dir.clone(), source })?;
         Ok(Self {
+            name: settings.name.clone(),
             workers: Workers::start(pairs, settings.timeout).map_err(ApertiumError::Thread)?,
             piecewise: Arc::default(),
         })
@@ -187,7 +176,7 @@ impl Apertium {
 #[async_trait(?Send)]
 impl Engine for Apertium {
     fn name(&self) -> &str {
-        "apertium"
+        &self.name
     }
 
     fn revision(&self) -> String {
@@ -299,7 +288,11 @@ fn without_new_entities(segment: Segment) -> Segment {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path, time::Instant};
+    use std::{
+        fs,
+        path::Path,
+        time::{Duration, Instant},
+    };
 
     use mynah_domain::{
         gate::{self, Candidate},
@@ -353,7 +346,9 @@ mod tests {
             let _ = std::os::unix::fs::symlink(real, dir.join(program));
         }
         fs::write(dir.join("eng-spa.mode"), mode.join(" | ")).unwrap();
-        Apertium::new(&ApertiumSettings { modes_dir: dir.into(), timeout: Duration::from_secs(2) }).unwrap()
+        let timeout = Duration::from_secs(2);
+        Apertium::new(&ApertiumSettings { modes_dir: dir.into(), timeout, ..ApertiumSettings::default() })
+            .unwrap()
     }
 
     /// The running processes whose program lies in `dir`, by name.

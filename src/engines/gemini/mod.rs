@@ -8,8 +8,9 @@ mod failure;
 #[cfg(test)]
 mod generated;
 mod request;
+mod settings;
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,33 +18,15 @@ use mynah_domain::{
     Language,
     ports::engine::{CallShape, Engine, EngineError, Item, Languages, Reply, Usage},
 };
-use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
+use secrecy::ExposeSecret as _;
 
 use super::llm::{self, Model, Outcome, prompt::Prompt};
 use crate::http_client::{HttpClient, HttpError, Limits, Request, Transport};
 
+pub use settings::{GeminiKind, GeminiSettings};
+
 /// What errors call it.
 const NAME: &str = "Gemini";
-
-/// How Gemini is reached.
-#[derive(Debug, Clone)]
-pub struct GeminiSettings {
-    /// Where it listens: `https://generativelanguage.googleapis.com`.
-    pub base_url: Url,
-    /// The model, `gemini-3.5-flash-lite`.
-    pub model: String,
-    /// The API key. It goes into a header, never into a URL.
-    pub key: SecretString,
-    /// How long a call may take.
-    pub timeout: Duration,
-    /// The most calls at once, from one arbiter.
-    pub connections: usize,
-    /// How connections are made and kept.
-    pub transport: Transport,
-    /// The most posts in one call.
-    pub max_batch: usize,
-}
 
 /// The engine. It cannot leave its thread: the settings can.
 pub struct Gemini {
@@ -60,13 +43,13 @@ impl fmt::Debug for Gemini {
 
 impl Gemini {
     /// An engine that shares the connections of its arbiter's others.
-    pub fn new(settings: GeminiSettings) -> Self {
+    pub fn new(settings: GeminiSettings, transport: Transport) -> Self {
         let client = HttpClient::shared(
-            "gemini",
+            &settings.name,
             Limits {
                 connections: settings.connections,
                 timeout: settings.timeout,
-                transport: settings.transport,
+                transport,
                 ..Limits::default()
             },
         );
@@ -121,7 +104,7 @@ impl Model for Gemini {
 #[async_trait(?Send)]
 impl Engine for Gemini {
     fn name(&self) -> &str {
-        "gemini"
+        &self.settings.name
     }
 
     fn revision(&self) -> String {
@@ -148,7 +131,10 @@ impl Engine for Gemini {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
     use mynah_domain::{
@@ -156,6 +142,7 @@ mod tests {
         text::{MaskedText, mask},
     };
     use serde_json::{Value, json};
+    use url::Url;
 
     use super::*;
 
@@ -229,15 +216,16 @@ mod tests {
 
     impl Fake {
         fn gemini(&self) -> Gemini {
-            Gemini::new(GeminiSettings {
+            let settings = GeminiSettings {
+                name: "gemini".into(),
                 base_url: self.url.clone(),
                 model: "gemini-x".into(),
                 key: KEY.into(),
                 timeout: Duration::from_secs(5),
-                transport: Transport::default(),
                 connections: 2,
                 max_batch: 4,
-            })
+            };
+            Gemini::new(settings, Transport::default())
         }
 
         fn requests(&self) -> Vec<Seen> {
@@ -383,7 +371,7 @@ mod tests {
         let fake = fake(|seen| (200, shouted(seen)));
         let settings =
             GeminiSettings { base_url, timeout: Duration::from_millis(50), ..fake.gemini().settings };
-        let error = Gemini::new(settings).translate(&[item("hi")]).await.unwrap_err();
+        let error = Gemini::new(settings, Transport::default()).translate(&[item("hi")]).await.unwrap_err();
         assert!(matches!(error, EngineError::Unanswered(_)), "{error:?}");
     }
 
