@@ -211,7 +211,10 @@ pub(super) fn brief(duration: Duration) -> String {
 }
 
 /// A language that Mynah knows.
-pub(super) fn language(value: &ValueKind) -> Read<Language> {
+///
+/// # Errors
+/// Names one that may have been meant.
+pub fn language(value: &ValueKind) -> Read<Language> {
     let text = text_of(value)?;
     text.parse().or_else(|_| {
         // People write the name, mistype it, or mistype the code. A code is so short that one wrong letter of two is
