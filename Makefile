@@ -39,7 +39,7 @@ conformance: setup ## Compare what Mynah finds in texts with twitter-text's own 
 	cd target/conformance && npm pack --silent twitter-text@1.6.1 >/dev/null && tar xzf twitter-text-1.6.1.tgz
 	cd target/conformance && npx --yes js-yaml@4 package/test/twitter-text-conformance/extract.yml > extract.json
 	TWITTER_TEXT_EXTRACT=$(CURDIR)/target/conformance/extract.json \
-	    cargo test --locked -p mynah-domain --test conformance -- --include-ignored
+	    cargo test --locked -p mynah --lib networks::x::text::conformance -- --include-ignored
 
 .PHONY: lint
 lint: ## Check formatting and lints

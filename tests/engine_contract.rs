@@ -24,7 +24,7 @@ use mynah::{
     settings::{self, SettingsSources},
 };
 use mynah_actors::translator::{cascade::CallContext, task::Task};
-use mynah_domain::{JobEvent, Language, Post, PostId, PostKind, ports::Engine};
+use mynah_domain::{JobEvent, Language, fixtures, ports::Engine};
 use mynah_sandbox::{FaultPlan, Sandbox, SandboxConfig};
 use toy_engine::{DictionaryKind, DictionarySettings};
 
@@ -154,18 +154,9 @@ async fn the_toy_is_registered_configured_and_asked_like_any_other_engine() {
     })
     .unwrap();
     let engines = app::engines(&settings).unwrap()();
-    let post = Post {
-        id: PostId("1".into()),
-        position: 1,
-        text: "The house is red, @bob".into(),
-        language: None,
-        kind: PostKind::Original,
-        created_at: jiff::Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
+    let post = fixtures::post(1, "The house is red, @bob");
     let target = app::targets(&settings).unwrap().remove(0);
-    let mut tasks = [Task::new(&post, settings.source.language, Vec::new(), target)];
+    let mut tasks = [Task::new(&post, Vec::new(), target)];
     app::cascade(&settings).translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
     let Some(JobEvent::Translated(translation)) = &tasks[0].outcome else {
         panic!("{:?}", tasks[0].troubles)

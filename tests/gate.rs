@@ -3,7 +3,7 @@
 
 mod support;
 
-use mynah_domain::text::weighted_length;
+use mynah::networks::x::text::{LIMITS, weigh};
 use serde_json::Value;
 use support::{Said, Town};
 
@@ -100,7 +100,7 @@ async fn what_stays_too_long_is_asked_for_shorter_twice_and_then_a_thread_or_a_h
         format!("{POST} {}", "The mayor spoke for a long time about the port and its people. ".repeat(6));
     let thread = end_of(&post, "over_long", "", &[]).await;
     assert_eq!((thread.state.as_str(), thread.requests), ("published", 3), "{}", thread.reason);
-    assert!(thread.said.len() > 1 && thread.said.iter().all(|part| weighted_length(part) <= 280));
+    assert!(thread.said.len() > 1 && thread.said.iter().all(|part| weigh(part) <= LIMITS.text));
     let whole = thread.said.join(" ");
     for kept in ["@bob", "https://a.example/x", "#market", "🎉"] {
         assert_eq!(whole.matches(kept).count(), 1, "{kept}: {whole}");

@@ -25,6 +25,7 @@ async fn record_raw(town: &Town, id: u64) {
         id: mark.id.clone(),
         position: id,
         text: String::new(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,

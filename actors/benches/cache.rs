@@ -25,7 +25,7 @@ use mynah_actors::{
     },
     supervision::ActorRef,
 };
-use mynah_domain::{Language, Style, text::mask};
+use mynah_domain::{Language, Style, fixtures::mask};
 
 /// As many as the promise is made for.
 const ENTRIES: usize = 20_000;

@@ -14,7 +14,7 @@ use std::{
 use jiff::Timestamp;
 use log::{info, warn};
 use mynah_domain::{
-    JobEvent, Language, Post, PostId, PostKind, Target, TargetId,
+    JobEvent, Post, PostId, PostKind, Target, TargetId,
     job::HoldKind,
     ports::{Engine, Ledger, LedgerError, ledger::PublishedJob},
 };
@@ -48,8 +48,6 @@ pub struct WarmUp {
     pub engines: Vec<Rc<dyn Engine>>,
     /// The targets that it is for.
     pub targets: Vec<Target>,
-    /// The language of the posts.
-    pub from: Language,
     /// Where earlier translations are on record.
     pub ledger: Arc<dyn Ledger>,
     /// The most entries that are filled in.
@@ -137,7 +135,7 @@ impl WarmUp {
             return None;
         }
         let target = self.targets.iter().find(|target| target.id == published.target)?;
-        let mut task = Task::new(&published.post, self.from, Vec::new(), target.clone());
+        let mut task = Task::new(&published.post, Vec::new(), target.clone());
         let key = task.key(&published.translation.engine, takes_advice);
         let masked = task.mask.remask(text)?;
         // The rules of the gate may have changed.
@@ -177,13 +175,14 @@ impl WarmUp {
                 id: PostId(format!("warm-up/{number}")),
                 position: 0,
                 text: phrase.clone(),
+                entities: None,
                 language: None,
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
                 versions: vec![],
             };
-            let of = |target: &Target| Task::new(&post, self.from, Vec::new(), target.clone());
+            let of = |target: &Target| Task::new(&post, Vec::new(), target.clone());
             tasks.extend(self.targets.iter().map(of));
         }
         if tasks.len() > self.max_entries {

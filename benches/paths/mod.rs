@@ -7,7 +7,11 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use mynah::{
     ledger::SqliteLedger,
-    networks::x::{post, wire::Timeline},
+    networks::x::{
+        post,
+        text::{LIMITS, XRules},
+        wire::Timeline,
+    },
 };
 use mynah_actors::cache::{
     Key,
@@ -20,7 +24,7 @@ use mynah_domain::{
         Ledger, SystemClock,
         ledger::{Change, Progress, RecordPage, RecordPost},
     },
-    text::{Mask, mask},
+    text::{self, Mask},
 };
 
 /// Something to be done once more.
@@ -47,6 +51,10 @@ fn languages() -> (Language, Language) {
     ("en".parse().unwrap(), "es".parse().unwrap())
 }
 
+fn mask(text: &str) -> Mask {
+    text::mask(text, &XRules)
+}
+
 fn masking() -> Walk {
     Box::new(|| {
         black_box(mask(black_box(POST)));
@@ -67,7 +75,8 @@ fn judging() -> Walk {
         let found = findings(&Candidate {
             source: black_box(&source),
             parts: &parts,
-            max_weighted_length: 280,
+            rules: &XRules,
+            max_weight: Some(LIMITS.text),
             from,
             to,
             others: &[],
@@ -107,6 +116,7 @@ fn committing() -> Walk {
         id: PostId("1".into()),
         position: 1,
         text: POST.into(),
+        entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,

@@ -7,7 +7,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use mynah_domain::{
     Language,
     gate::{Candidate, findings},
-    text::{Masking, mask, weighted_length},
+    network::{NetworkRules as _, PlainText},
+    text::{Masking, mask},
 };
 
 const PLAIN: &str = "The council votes on the new bridge tomorrow morning, and the harbour opens at nine.";
@@ -24,25 +25,29 @@ fn with_new_link(number: &mut u64) -> String {
 }
 
 fn masking(bench: &mut Criterion) {
-    let masking = Masking::default();
-    let mut number = 0;
-    bench.bench_function("mask a plain post", |bench| bench.iter(|| masking.mask(black_box(PLAIN))));
-    bench.bench_function("mask a post", |bench| bench.iter(|| masking.mask(black_box(POST))));
+    let (masking, rules, mut number) = (Masking::default(), PlainText::default(), 0);
+    let masked = |text: &str| masking.mask(text, &rules.entities(text));
+    bench.bench_function("mask a plain post", |bench| bench.iter(|| masked(black_box(PLAIN))));
+    bench.bench_function("mask a post", |bench| bench.iter(|| masked(black_box(POST))));
     bench.bench_function("mask a post with a new link", |bench| {
-        bench.iter(|| masking.mask(&with_new_link(&mut number)));
+        bench.iter(|| masked(&with_new_link(&mut number)));
     });
-    let mask = masking.mask(POST);
+    let known = rules.entities(POST);
+    bench.bench_function("mask a post whose entities are known", |bench| {
+        bench.iter(|| masking.mask(black_box(POST), &known));
+    });
+    let mask = masked(POST);
     bench.bench_function("restore a post", |bench| bench.iter(|| mask.restore(black_box(&mask.text))));
 }
 
 fn weighing(bench: &mut Criterion) {
-    let mut number = 0;
+    let (rules, mut number) = (PlainText::default(), 0);
     bench.bench_function("weigh a plain translation", |bench| {
-        bench.iter(|| weighted_length(black_box(PLAIN_SAID)));
+        bench.iter(|| rules.weigh(black_box(PLAIN_SAID)));
     });
-    bench.bench_function("weigh a post", |bench| bench.iter(|| weighted_length(black_box(POST))));
+    bench.bench_function("weigh a post", |bench| bench.iter(|| rules.weigh(black_box(POST))));
     bench.bench_function("weigh a post with a new link", |bench| {
-        bench.iter(|| weighted_length(&with_new_link(&mut number)));
+        bench.iter(|| rules.weigh(&with_new_link(&mut number)));
     });
 }
 
@@ -51,9 +56,17 @@ fn judging(bench: &mut Criterion) {
     for (name, source, said) in
         [("judge a plain translation", PLAIN, PLAIN_SAID), ("judge a translation", POST, POST_SAID)]
     {
-        let (source, parts) = (mask(source), vec![said.to_owned()]);
-        let candidate =
-            |source| Candidate { source, parts: &parts, max_weighted_length: 280, from, to, others: &[] };
+        let rules = PlainText::default();
+        let (source, parts) = (mask(source, &rules), vec![said.to_owned()]);
+        let candidate = |source| Candidate {
+            source,
+            parts: &parts,
+            rules: &rules,
+            max_weight: Some(500),
+            from,
+            to,
+            others: &[],
+        };
         assert!(findings(&candidate(&source)).is_empty(), "it is a good one");
         bench.bench_function(name, |bench| bench.iter(|| findings(&candidate(black_box(&source)))));
     }

@@ -1,5 +1,5 @@
 //! How much an account may still say today and this month. Caps are the owner's own limit against surprise bills; days
-//! and months are UTC, as X bills them.
+//! and months are UTC, as networks bill them.
 
 use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
 

@@ -5,12 +5,8 @@ use crate::{
     Language, Post, PostKind, Skip, Target,
     filters::{Filter, Filters},
     gate,
-    text::{self, MaskedText},
+    text::{MaskedText, Masking},
 };
-
-/// Codes with which X says "this has no language": undefined, no text, only media, hashtags, mentions, cashtags, or
-/// too short to tell.
-const NO_LANGUAGE: [&str; 7] = ["und", "zxx", "qme", "qht", "qam", "qct", "qst"];
 
 /// A text with fewer letters is short: networks guess its language, and guess wrong (“Live now!” as Spanish).
 const SHORT: usize = 40;
@@ -18,9 +14,7 @@ const SHORT: usize = 40;
 /// What of a source is said again.
 #[derive(Debug, Clone)]
 pub struct Eligibility {
-    /// The language that it speaks.
-    pub language: Language,
-    /// Whether a short post counts as in this language, whatever language the network reports for it.
+    /// Whether a short post counts as in the source's language, whatever language the network reports for it.
     pub trust_language: bool,
     /// Answers to others, too.
     pub replies: bool,
@@ -32,11 +26,10 @@ pub struct Eligibility {
     pub filters: Filters,
 }
 
-impl Eligibility {
+impl Default for Eligibility {
     /// All of a source's own posts.
-    pub fn of(language: Language) -> Self {
+    fn default() -> Self {
         Self {
-            language,
             trust_language: true,
             replies: false,
             quotes: true,
@@ -44,8 +37,10 @@ impl Eligibility {
             filters: Filters::default(),
         }
     }
+}
 
-    /// Why `post` is not said on `target`; `None` where it is.
+impl Eligibility {
+    /// Why `post` is not published on `target`; `None` where it is.
     ///
     /// # Examples
     ///
@@ -58,7 +53,9 @@ impl Eligibility {
             PostKind::Quote { .. } if !self.quotes => return Some(Skip::Quote),
             _ => {}
         }
-        let holds = |filter: &Filter| filter.is_in(&post.text);
+        let source = &*target.source;
+        let entities = post.entities_by(&*source.network);
+        let holds = |filter: &Filter| filter.is_in(&post.text, &entities);
         if self.opt_out.as_ref().is_some_and(holds) {
             return Some(Skip::OptedOut);
         }
@@ -69,14 +66,13 @@ impl Eligibility {
         if filters.iter().any(|filters| !filters.include.is_empty() && !filters.include.iter().any(holds)) {
             return Some(Skip::NotIncluded);
         }
-        let masked = text::mask(&post.text).text;
+        let masked = Masking::default().mask(&post.text, &entities).text;
         if !masked.has_words() {
             return Some(Skip::Wordless);
         }
-        let code = post.language.as_deref().filter(|code| !NO_LANGUAGE.contains(code))?;
         // A code that Mynah does not know is no proof that the post is in another language.
-        let reported = code.parse::<Language>().ok()?;
-        if reported.base() == self.language.base() || self.doubts(reported, &masked) {
+        let reported = post.language.as_deref()?.parse::<Language>().ok()?;
+        if reported.base() == source.language.base() || self.doubts(reported, source.language, &masked) {
             return None;
         }
         Some(if reported.base() == target.language.base() {
@@ -86,35 +82,27 @@ impl Eligibility {
         })
     }
 
-    /// Whether `text` is too short for the network to know that it is in `reported`, and does not itself show that it is.
-    fn doubts(&self, reported: Language, text: &MaskedText) -> bool {
+    /// Whether `text` is too short for the network to know that it is in `reported` and not in the source's `own` language,
+    /// and does not itself show that it is.
+    fn doubts(&self, reported: Language, own: Language, text: &MaskedText) -> bool {
         let letters = || text.words().flat_map(str::chars).filter(|c| c.is_alphabetic());
         self.trust_language
             && letters().nth(SHORT - 1).is_none()
-            && !gate::is_rather_in(&text.words().collect::<Vec<_>>().join(" "), reported, self.language)
+            && !gate::is_rather_in(&text.words().collect::<Vec<_>>().join(" "), reported, own)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PostId, TargetId, TooLong};
+    use crate::{PostId, fixtures};
 
     fn post(text: &str, language: Option<&str>, kind: PostKind) -> Post {
-        Post {
-            id: PostId("1".into()),
-            position: 1,
-            text: text.into(),
-            language: language.map(Into::into),
-            kind,
-            created_at: jiff::Timestamp::UNIX_EPOCH,
-            media: vec![],
-            versions: vec![],
-        }
+        Post { language: language.map(Into::into), kind, ..fixtures::post(1, text) }
     }
 
     fn why(post: &Post) -> Option<Skip> {
-        why_of(&Eligibility::of(Language::english()), &Filters::default(), post)
+        why_of(&Eligibility::default(), &Filters::default(), post)
     }
 
     fn filters(include: &[&str], exclude: &[&str]) -> Filters {
@@ -123,18 +111,7 @@ mod tests {
     }
 
     fn why_of(eligibility: &Eligibility, filters: &Filters, post: &Post) -> Option<Skip> {
-        let es = "es".parse().unwrap();
-        let target = Target {
-            id: TargetId::new("x", "a_es"),
-            language: es,
-            account: "a_es".into(),
-            style: crate::Style::default(),
-            masking: crate::text::Masking::default(),
-            filters: filters.clone(),
-            media: crate::MediaPolicy::None,
-            too_long: TooLong::Thread,
-            max_weighted_length: 280,
-        };
+        let target = Target { filters: filters.clone(), ..fixtures::target() };
         eligibility.skip_reason(post, &target)
     }
 
@@ -150,7 +127,7 @@ mod tests {
         let id = || PostId("0".into());
         assert_eq!(why(&post("Thanks!", Some("en"), PostKind::Reply { to: id() })), Some(Skip::Reply));
         assert_eq!(why(&post("RT", Some("en"), PostKind::Repost { of: id() })), Some(Skip::Repost));
-        assert_eq!(why(&post("https://x.test/a #goal 🎉", None, PostKind::Original)), Some(Skip::Wordless));
+        assert_eq!(why(&post("https://a.example #goal 🎉", None, PostKind::Original)), Some(Skip::Wordless));
         assert_eq!(why(&post("Hola a todos", Some("es"), PostKind::Original)), Some(Skip::AlreadyInLanguage));
         let german = "Guten Morgen zusammen, heute öffnet endlich das neue Rathaus";
         assert_eq!(why(&post(german, Some("de"), PostKind::Original)), Some(Skip::OtherLanguage));
@@ -179,7 +156,7 @@ mod tests {
         ] {
             let post = post(text, Some(reported), PostKind::Original);
             assert_eq!(why(&post), None, "{text} as {reported}");
-            let untrusting = Eligibility { trust_language: false, ..Eligibility::of(Language::english()) };
+            let untrusting = Eligibility { trust_language: false, ..Eligibility::default() };
             let skip = if reported == "es" { Skip::AlreadyInLanguage } else { Skip::OtherLanguage };
             assert_eq!(why_of(&untrusting, &Filters::default(), &post), Some(skip), "{text} as {reported}");
         }
@@ -225,7 +202,7 @@ mod tests {
         let reply = post("Thanks!", Some("en"), PostKind::Reply { to: id() });
         let quote = post("Well said", Some("en"), PostKind::Quote { of: id() });
         assert_eq!(why(&quote), None);
-        let other = Eligibility { replies: true, quotes: false, ..Eligibility::of(Language::english()) };
+        let other = Eligibility { replies: true, quotes: false, ..Eligibility::default() };
         assert_eq!(why_of(&other, &Filters::default(), &reply), None);
         assert_eq!(why_of(&other, &Filters::default(), &quote), Some(Skip::Quote));
     }
@@ -235,7 +212,7 @@ mod tests {
         let source = Eligibility {
             opt_out: Some("#notranslate".parse().unwrap()),
             filters: filters(&[], &["giveaway"]),
-            ..Eligibility::of(Language::english())
+            ..Eligibility::default()
         };
         let target = filters(&["#match", "/^LIVE/"], &["friendly"]);
         let why = |text| why_of(&source, &target, &post(text, Some("en"), PostKind::Original));

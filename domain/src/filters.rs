@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use crate::text::{EntityKind, entities};
+use crate::text::{Entity, EntityKind};
 
 /// The most memory that one pattern may take, in bytes: it is looked for in every post.
 const PATTERN_SIZE: usize = 1 << 20;
@@ -76,11 +76,11 @@ fn words(text: &str) -> String {
 }
 
 impl Filter {
-    /// Whether the text has it.
-    pub fn is_in(&self, text: &str) -> bool {
+    /// Whether the text, of which these are the entities, has it.
+    pub fn is_in(&self, text: &str, entities: &[Entity]) -> bool {
         match &self.looks_for {
             LooksFor::Pattern(pattern) => pattern.is_match(text),
-            LooksFor::Hashtag(tag) => entities(text).iter().any(|entity| {
+            LooksFor::Hashtag(tag) => entities.iter().any(|entity| {
                 entity.kind == EntityKind::Hashtag
                     && text[entity.range.clone()].trim_start_matches(['#', '＃']).to_lowercase() == *tag
             }),
@@ -108,9 +108,10 @@ pub struct Filters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::rules;
 
     fn is_in(filter: &str, text: &str) -> bool {
-        filter.parse::<Filter>().unwrap().is_in(text)
+        filter.parse::<Filter>().unwrap().is_in(text, &rules().entities(text))
     }
 
     #[test]

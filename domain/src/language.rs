@@ -1,7 +1,7 @@
 //! Which languages Mynah can be told to speak, so that a typing error in a setting is found at start and not by an
 //! engine in the middle of the night.
 //!
-//! Codes are BCP 47 tags as X, Gemini and Apertium's packages use them: two or three letters, with a region or script
+//! Codes are BCP 47 tags as networks and engines use them: two or three letters, with a region or script
 //! only where readers tell the two apart (`pt-BR`, `zh-Hant`).
 
 use std::{fmt, str::FromStr};
@@ -40,7 +40,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("zh-Hant", "Traditional Chinese"), ("zu", "Zulu"),
 ];
 
-/// Codes that X still sends and the tag that stands for the same language today.
+/// Codes that were replaced and that networks and people still use, and the tag for the same language today.
 const FORMER: &[(&str, &str)] = &[("in", "id"), ("iw", "he"), ("tl", "fil")];
 
 impl Language {

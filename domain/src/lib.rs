@@ -4,9 +4,10 @@
 //! # Layout
 //!
 //! - [`post`], [`target`], [`language`]: what is read, and what it becomes.
+//! - [`network`]: what differs from network to network: how a text is counted, what is linked in it, how much is taken.
 //! - [`job`]: one post for one target, and the table of states it goes through.
 //! - [`eligibility`], [`filters`]: which posts become jobs at all.
-//! - [`text`]: reading entities, masking what must not change, counting length, splitting what is too long.
+//! - [`text`]: masking what must not change, splitting what is too long.
 //! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of quotas, of retries, and of leaving in peace what is down.
 //! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and of how much is in each.
@@ -19,9 +20,13 @@ pub mod breaker;
 pub mod caps;
 pub mod eligibility;
 pub mod filters;
+#[cfg(any(test, feature = "fixtures"))]
+#[doc(hidden)]
+pub mod fixtures;
 pub mod gate;
 pub mod job;
 pub mod language;
+pub mod network;
 pub mod ports;
 pub mod post;
 pub mod target;
@@ -29,5 +34,5 @@ pub mod text;
 
 pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
-pub use post::{Media, Post, PostId, PostKind};
-pub use target::{MediaMissing, MediaPolicy, Style, Target, TargetId, Tone, TooLong};
+pub use post::{Media, MediaKind, Post, PostId, PostKind};
+pub use target::{MediaMissing, MediaPolicy, SourceProfile, Style, Target, TargetId, Tone, TooLong};

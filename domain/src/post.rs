@@ -1,10 +1,15 @@
 //! A post as Mynah sees it, whatever network it came from: the text as its author meant it, with nothing left of the
 //! wire (no escapes, no shortened links).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    network::NetworkRules,
+    text::{Entity, entity::stand_in},
+};
 
 /// A post's identity on its own network, opaque to everything but that network's adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,11 +27,16 @@ impl fmt::Display for PostId {
 pub struct Post {
     /// Its identity on the source's network.
     pub id: PostId,
-    /// Its place in the source's order: a later post has the larger number. On X this is the id itself.
+    /// Its place in the source's order: a later post has the larger number. It may be the id itself.
     pub position: u64,
     /// The whole text, unescaped, links expanded, the link to its own media dropped.
     pub text: String,
-    /// The language as the network tells it, if it does: a BCP 47 code or one of X's own such as `und` or `zxx`.
+    /// The links, mentions and tags in the text, as the source found them: some networks name them apart from the text.
+    /// `None` where the source did not look for them, or for a post that was recorded before it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entities: Option<Vec<Entity>>,
+    /// The language that the network reports: a BCP 47 code, which Mynah may not know. `None` where it reports none, or that
+    /// the text is in no language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// What sort of post it is.
@@ -39,6 +49,16 @@ pub struct Post {
     /// The ids of every version of an edited post, oldest first, its own among them. Empty for a post never edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<PostId>,
+}
+
+impl Post {
+    /// The links, mentions and tags in the text: those that the source found, else what its network's `rules` find.
+    pub fn entities_by(&self, rules: &dyn NetworkRules) -> Cow<'_, [Entity]> {
+        match &self.entities {
+            Some(entities) if stand_in(entities, &self.text) => Cow::Borrowed(entities),
+            _ => Cow::Owned(rules.entities(&self.text)),
+        }
+    }
 }
 
 /// What sort of post it is.
@@ -91,12 +111,102 @@ impl PostKind {
 pub struct Media {
     /// The network's key for it.
     pub key: String,
-    /// `photo`, `video` or `animated_gif`, as the network says.
-    pub kind: String,
+    /// What sort of medium it is.
+    pub kind: MediaKind,
     /// Where it itself, and no still of it, can be fetched, if the network says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// What it shows, in the author's words, for who cannot see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt: Option<String>,
+}
+
+/// What sort of medium it is. The ledger has it by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum MediaKind {
+    /// A still picture.
+    Photo,
+    /// A film.
+    Video,
+    /// A short silent film that is shown again and again.
+    Animation,
+    /// What Mynah does not know, by the network's name for it.
+    Other(String),
+}
+
+impl MediaKind {
+    /// The name, as people and the ledger read it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Photo => "photo",
+            Self::Video => "video",
+            Self::Animation => "animated_gif",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for MediaKind {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "photo" => Self::Photo,
+            "video" => Self::Video,
+            "animated_gif" => Self::Animation,
+            _ => Self::Other(name),
+        }
+    }
+}
+
+impl From<MediaKind> for String {
+    fn from(kind: MediaKind) -> Self {
+        kind.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for MediaKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures::rules, text::EntityKind};
+
+    /// A post as versions before the one with `entities` recorded it.
+    const BEFORE: &str = r#"{"id":"12","position":12,"text":"Hi @bob","kind":{"kind":"original"},
+        "created_at":"2026-11-26T12:00:00Z","media":[{"key":"a","kind":"animated_gif"},{"key":"b","kind":"hologram"}]}"#;
+
+    #[test]
+    fn a_post_that_was_recorded_without_its_entities_is_read_by_the_rules() {
+        let post: Post = serde_json::from_str(BEFORE).unwrap();
+        assert_eq!(post.entities, None);
+        let found = post.entities_by(&*rules());
+        assert_eq!(found[..], [Entity { kind: EntityKind::Mention, range: 3..7 }]);
+    }
+
+    #[test]
+    fn a_source_decides_what_an_entity_is_unless_its_offsets_are_none_of_the_text() {
+        let given = |range| Some(vec![Entity { kind: EntityKind::Link, range }]);
+        let post: Post = serde_json::from_str(BEFORE).unwrap();
+        let named = Post { entities: given(0..2), ..post.clone() };
+        assert_eq!(Some(named.entities_by(&*rules()).into_owned()), named.entities);
+        let none = Post { entities: Some(vec![]), ..post.clone() };
+        assert!(none.entities_by(&*rules()).is_empty());
+        let wrong = Post { entities: given(5..99), ..post };
+        assert_eq!(wrong.entities_by(&*rules())[0].kind, EntityKind::Mention);
+    }
+
+    #[test]
+    fn a_medium_has_the_kind_that_older_ledgers_hold_and_keeps_one_that_nobody_knows() {
+        let post: Post = serde_json::from_str(BEFORE).unwrap();
+        let kinds: Vec<_> = post.media.iter().map(|medium| medium.kind.clone()).collect();
+        assert_eq!(kinds, [MediaKind::Animation, MediaKind::Other("hologram".into())]);
+        for kind in [MediaKind::Photo, MediaKind::Video, MediaKind::Animation, MediaKind::Other("b".into())] {
+            assert_eq!(MediaKind::from(String::from(kind.clone())), kind);
+        }
+        assert_eq!(serde_json::from_str::<Post>(&serde_json::to_string(&post).unwrap()).unwrap(), post);
+    }
 }

@@ -4,11 +4,11 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Language, filters::Filters, text::Masking};
+use crate::{Language, filters::Filters, network::NetworkRules, text::Masking};
 
-/// A target's name in logs, in the ledger and on the command line: network and account, `x:example_es`.
+/// A target's name in logs, in the ledger and on the command line: network and account, `plain:town_es`.
 ///
-/// The account is kept in lower case, as X compares handles without case.
+/// The account is in lower case, as networks compare handles without case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TargetId(Arc<str>);
@@ -19,12 +19,12 @@ impl TargetId {
         Self(format!("{network}:{}", account.to_ascii_lowercase()).into())
     }
 
-    /// The name as text, `x:example_es`.
+    /// The name as text, `plain:town_es`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The network, `x`.
+    /// The network, `plain`.
     pub fn network(&self) -> &str {
         self.0.split_once(':').map_or(&*self.0, |(network, _)| network)
     }
@@ -42,11 +42,26 @@ impl fmt::Display for TargetId {
     }
 }
 
-/// One language on one account.
+/// What a target needs to know of the source that it follows.
+#[derive(Debug)]
+pub struct SourceProfile {
+    /// The source's name in the ledger: network and account, `plain:town`.
+    pub name: String,
+    /// The language that it writes in.
+    pub language: Language,
+    /// The rules by which its posts are read.
+    pub network: Arc<dyn NetworkRules>,
+}
+
+/// One source's posts in one language on one account.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its name.
     pub id: TargetId,
+    /// Whose posts it republishes: exactly one source's, so that order is only ever a matter of one.
+    pub source: Arc<SourceProfile>,
+    /// The rules by which translations are weighed, split and published.
+    pub network: Arc<dyn NetworkRules>,
     /// The language spoken there.
     pub language: Language,
     /// The account's handle, without `@`.
@@ -61,8 +76,6 @@ pub struct Target {
     pub media: MediaPolicy,
     /// What to do with a translation that no single publication holds.
     pub too_long: TooLong,
-    /// The longest publication the account may make, in the network's weighted units (280 on X).
-    pub max_weighted_length: usize,
 }
 
 /// What becomes of a post's pictures and films.

@@ -2,9 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mynah::networks::x::text::{LIMITS, XRules, weigh};
 use mynah_domain::{
     Language, gate,
-    text::{mask, split, weighted_length},
+    network::{NetworkRules, PlainText},
+    text::{mask, split::split},
 };
 
 fuzz_target!(|text: &str| {
@@ -12,18 +14,22 @@ fuzz_target!(|text: &str| {
     if text.len() > 5_000 {
         return;
     }
-    let source = mask(text);
-    assert_eq!(source.restore(&source.text).as_deref(), Ok(text));
-    let parts = split::split(text, 280);
-    let bare = |text: &str| text.split_whitespace().collect::<String>();
-    assert_eq!(bare(&parts.concat()), bare(text));
-    gate::findings(&gate::Candidate {
-        source: &source,
-        parts: &parts,
-        max_weighted_length: 280,
-        from: Language::english(),
-        to: Language::english(),
-        others: &[],
-    });
-    weighted_length(text);
+    for rules in [&XRules as &dyn NetworkRules, &PlainText::default()] {
+        let source = mask(text, rules);
+        assert_eq!(source.restore(&source.text).as_deref(), Ok(text));
+        let parts = split(text, rules, LIMITS.text);
+        let bare = |text: &str| text.split_whitespace().collect::<String>();
+        assert_eq!(bare(&parts.concat()), bare(text));
+        gate::findings(&gate::Candidate {
+            source: &source,
+            parts: &parts,
+            rules,
+            max_weight: Some(LIMITS.text),
+            from: Language::english(),
+            to: Language::english(),
+            others: &[],
+        });
+        rules.refusal(text);
+    }
+    weigh(text);
 });

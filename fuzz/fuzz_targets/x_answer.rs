@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mynah::networks::x::{post, wire::Timeline};
-use mynah_domain::text::mask;
+use mynah::networks::x::{post, text::XRules, wire::Timeline};
+use mynah_domain::text::Masking;
 
 fuzz_target!(|body: &[u8]| {
     let Ok(timeline) = serde_json::from_slice::<Timeline>(body) else { return };
     for post in post::posts(&timeline, None).posts {
-        mask(&post.text);
+        Masking::default().mask(&post.text, &post.entities_by(&XRules));
     }
 });

@@ -15,12 +15,11 @@ use mynah_actors::{
     upstreams::Upstreams,
 };
 use mynah_domain::{
-    Style, Target, TargetId,
+    SourceProfile, Style, Target, TargetId,
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
     ports::{Destination, Engine, Ledger, Source, SystemClock},
-    text::length::X_MAX_WEIGHTED_LENGTH,
     text::{Masking, SharedGlossary},
 };
 
@@ -30,6 +29,7 @@ use crate::{
     ledger::{OpenError, SqliteLedger},
     networks::x::destination::{MediaSettings, XDestination, XDestinationSettings},
     networks::x::source::{XSource, XSourceSettings},
+    networks::x::text::XRules,
     settings::{EngineSettings, Settings, TargetSettings},
 };
 
@@ -80,13 +80,25 @@ pub fn cascade(settings: &Settings) -> EngineCascade {
 /// # Errors
 /// Names the glossary that cannot be used.
 pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
-    settings.targets.iter().map(target).collect()
+    let source = Arc::new(source_profile(settings));
+    settings.targets.iter().map(|settings| target(settings, source.clone())).collect()
 }
 
-fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
+/// What targets need to know of the source of these settings.
+pub fn source_profile(settings: &Settings) -> SourceProfile {
+    SourceProfile {
+        name: service::source_name(settings),
+        language: settings.source.language,
+        network: Arc::new(XRules),
+    }
+}
+
+fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Target, LoadError> {
     let terms = settings.glossary.as_deref().map(glossary::load).transpose()?.unwrap_or_default();
     Ok(Target {
         id: settings.id(),
+        source,
+        network: Arc::new(XRules),
         language: settings.language,
         account: settings.account.clone(),
         style: Style {
@@ -102,15 +114,13 @@ fn target(settings: &TargetSettings) -> Result<Target, LoadError> {
         filters: settings.filters.clone(),
         media: settings.media,
         too_long: settings.too_long,
-        max_weighted_length: X_MAX_WEIGHTED_LENGTH,
     })
 }
 
-/// What of the source is said again.
+/// Which of the source's posts are republished.
 pub fn eligibility(settings: &Settings) -> Eligibility {
     let source = &settings.source;
     Eligibility {
-        language: source.language,
         trust_language: source.trust_language,
         replies: source.replies,
         quotes: source.quotes,

@@ -247,7 +247,6 @@ impl Lasting {
             router: self.actors.router.clone(),
             targets: targets.clone(),
             ledger: self.ledger.clone(),
-            from: settings.source.language,
             cascade: EngineCascade {
                 cache: Some(self.actors.cache.clone()),
                 upstreams: self.upstreams.clone(),
@@ -328,7 +327,6 @@ impl Lasting {
             cascade: EngineCascade { meter: Meter::default(), ..translator.cascade.clone() },
             engines: engines(),
             targets,
-            from: translator.from,
             ledger: self.ledger.clone(),
             max_entries: usize::try_from(settings.cache.max_entries).unwrap_or(usize::MAX),
             ttl: settings.cache.ttl,

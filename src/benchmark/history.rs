@@ -75,6 +75,7 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
         id: PostId(number.to_string()),
         position: number as u64,
         text: format!("What was said long ago, for the {number}th time, on the market by the harbour"),
+        entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
         created_at,

@@ -10,11 +10,7 @@ use std::{
 use clap::Args;
 use jiff::Timestamp;
 use mynah_actors::translator::{cascade::CallContext, task::Task};
-use mynah_domain::{
-    JobEvent, Post, PostId, PostKind, Skip, Target,
-    ports::Engine,
-    text::{entities, length::X_MAX_WEIGHTED_LENGTH, weighted_length},
-};
+use mynah_domain::{JobEvent, Post, PostId, PostKind, Skip, SourceProfile, Target, ports::Engine};
 use serde::Serialize;
 use serde_json::json;
 
@@ -34,8 +30,8 @@ const LONGEST_OF_LINES: u64 = 1 << 30;
 /// How many texts are asked for at once.
 const AT_ONCE: usize = 20;
 
-/// What X asks for a publication, and for one with a link in it, in US dollars (its price list of August 2026).
-const PRICE: (f64, f64) = (0.015, 0.200);
+/// Networks' prices are in millionths of a US dollar.
+const PER_DOLLAR: f64 = 1_000_000.0;
 
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
@@ -76,6 +72,9 @@ struct Preview {
 struct Source {
     text: String,
     weighted_length: usize,
+    /// The most that a post of its network may weigh.
+    #[serde(skip)]
+    most: usize,
     entities: Vec<Thing>,
 }
 
@@ -92,8 +91,11 @@ struct Said {
     engine: Option<String>,
     text: Option<String>,
     weighted_length: usize,
+    /// The most that one publication there may weigh.
+    #[serde(skip)]
+    most: usize,
     parts: Vec<String>,
-    /// In US dollars, what X asks for publishing it; engines are billed by themselves.
+    /// In US dollars, what the network charges for publishing it; engines are billed by themselves.
     price: f64,
     findings: Vec<Finding>,
     /// Why it is not said there at all.
@@ -170,11 +172,13 @@ async fn of(
     settings: &Settings,
 ) -> Vec<Preview> {
     let mut said = said(posts, targets, engines, settings).await.into_iter();
+    let source = app::source_profile(settings);
     let preview = |post: &Post| Preview {
         source: Source {
             text: post.text.clone(),
-            weighted_length: weighted_length(&post.text),
-            entities: protected(&post.text, kept_by),
+            weighted_length: source.network.weigh(&post.text),
+            most: source.network.limits().text,
+            entities: protected(post, &source, kept_by),
         },
         targets: said.by_ref().take(targets.len()).collect(),
     };
@@ -182,10 +186,10 @@ async fn of(
 }
 
 /// What would be protected, as the first target has it: all of its things, whatever becomes of them.
-fn protected(text: &str, target: Option<&Target>) -> Vec<Thing> {
+fn protected(post: &Post, source: &SourceProfile, target: Option<&Target>) -> Vec<Thing> {
     let mut masking = target.map(|target| target.masking.clone()).unwrap_or_default();
     (masking.mentions, masking.hashtags) = Default::default();
-    let things = masking.mask(text).protected.into_iter();
+    let things = masking.mask(&post.text, &post.entities_by(&*source.network)).protected.into_iter();
     things.map(|thing| Thing { kind: thing.kind.as_str(), text: thing.text }).collect()
 }
 
@@ -196,7 +200,6 @@ async fn said(
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
 ) -> Vec<Said> {
-    let from = settings.source.language;
     let eligibility = app::eligibility(settings);
     let wanted: Vec<(&Post, &Target, Option<Skip>)> = posts
         .iter()
@@ -205,7 +208,7 @@ async fn said(
         .collect();
     let mut tasks: Vec<Task> = (wanted.iter())
         .filter(|(_, _, skip)| skip.is_none())
-        .map(|(post, target, _)| Task::new(post, from, Vec::new(), (*target).clone()))
+        .map(|(post, target, _)| Task::new(post, Vec::new(), (*target).clone()))
         .collect();
     app::cascade(settings).translate(&mut tasks, |_| 1, engines, CallContext::default()).await;
     let mut tasks = tasks.into_iter();
@@ -224,6 +227,7 @@ fn nothing(target: &Target) -> Said {
         engine: None,
         text: None,
         weighted_length: 0,
+        most: target.network.limits().text,
         parts: Vec::new(),
         price: 0.0,
         findings: Vec::new(),
@@ -233,15 +237,14 @@ fn nothing(target: &Target) -> Said {
 }
 
 fn outcome(task: Task, target: &Target) -> Said {
-    let said = nothing(target);
+    let (said, network) = (nothing(target), &*target.network);
     match task.outcome {
         Some(JobEvent::Translated(translation)) => {
-            let price = |part: &String| if has_link(part) { PRICE.1 } else { PRICE.0 };
             let text = translation.parts.join(" ");
             Said {
                 engine: Some(translation.engine),
-                weighted_length: weighted_length(&text),
-                price: translation.parts.iter().map(price).sum(),
+                weighted_length: network.weigh(&text),
+                price: dollars(translation.parts.iter().map(|part| network.price_of(part)).sum()),
                 text: Some(text),
                 parts: translation.parts,
                 ..said
@@ -259,7 +262,7 @@ fn outcome(task: Task, target: &Target) -> Said {
                 .into_iter()
                 .map(|finding| Finding { rule: finding.rule.to_owned(), message: finding.message })
                 .collect();
-            let weighted_length = rejected.text.as_deref().map_or(0, weighted_length);
+            let weighted_length = rejected.text.as_deref().map_or(0, |text| network.weigh(text));
             Said {
                 engine: Some(rejected.engine),
                 weighted_length,
@@ -272,8 +275,8 @@ fn outcome(task: Task, target: &Target) -> Said {
     }
 }
 
-fn has_link(text: &str) -> bool {
-    entities(text).iter().any(|entity| entity.kind == mynah_domain::text::EntityKind::Link)
+fn dollars(price: u32) -> f64 {
+    f64::from(price) / PER_DOLLAR
 }
 
 fn read_text() -> Result<String, Failure> {
@@ -298,6 +301,7 @@ fn given(number: usize, text: &str) -> Post {
         id: PostId(format!("preview-{number}")),
         position: 0,
         text: text.to_owned(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: Timestamp::now(),
@@ -330,7 +334,7 @@ async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
 
 fn show(preview: &Preview) {
     let source = &preview.source;
-    say(format_args!("{} of {X_MAX_WEIGHTED_LENGTH}", source.weighted_length));
+    say(format_args!("{} of {}", source.weighted_length, source.most));
     say(indented(&source.text));
     for thing in &source.entities {
         say(format_args!("  kept: {} {}", thing.kind, printable(&thing.text)));
@@ -338,7 +342,7 @@ fn show(preview: &Preview) {
     for said in &preview.targets {
         say("");
         let engine = said.engine.as_deref().unwrap_or("-");
-        let Said { language, account, weighted_length, price, .. } = said;
+        let Said { language, account, weighted_length, most, price, .. } = said;
         if let Some(skip) = said.skipped {
             say(format_args!("{language} @{account}: not said there ({})", skip.as_str()));
             continue;
@@ -348,9 +352,7 @@ fn show(preview: &Preview) {
             1 => format!("${price:.3}"),
             many => format!("{many} parts, ${price:.3}"),
         };
-        say(format_args!(
-            "{language} @{account}: {weighted_length} of {X_MAX_WEIGHTED_LENGTH}, {engine}, {parts}"
-        ));
+        say(format_args!("{language} @{account}: {weighted_length} of {most}, {engine}, {parts}"));
         match (&said.text, said.parts.is_empty()) {
             (Some(text), true) => say(indented(text)),
             _ => said.parts.iter().for_each(|part| say(indented(part))),

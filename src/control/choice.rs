@@ -139,6 +139,7 @@ mod tests {
                 id: PostId(position.to_string()),
                 position,
                 text: "Hello".into(),
+                entities: None,
                 language: None,
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,

@@ -11,7 +11,7 @@ use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Language,
     ports::{Engine, Item},
-    text::mask,
+    text::{MaskedText, Segment},
 };
 use secrecy::SecretString;
 
@@ -126,7 +126,8 @@ async fn translate_a_word(engine: &dyn Engine, pairs: &[(Language, Language)]) -
             "it translates for no target; take it out of engine.order, or install its packages".into()
         );
     };
-    match engine.translate(&[Item::new(mask("Hello").text, from, to)]).await {
+    let hello = MaskedText(vec![Segment::Words("Hello".into())]);
+    match engine.translate(&[Item::new(hello, from, to)]).await {
         Err(error) => Err(error.to_string()),
         Ok(reply) => match reply.items.into_iter().next() {
             Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), to.name())),

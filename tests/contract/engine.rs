@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, rc::Rc, time::Duration};
 use futures_util::{FutureExt as _, future::join};
 use mynah_domain::{
     Language, Style, Tone,
+    fixtures::mask,
     ports::{Engine, EngineError, Item, ItemError, Reply, Usage},
-    text::{Mask, mask},
+    text::Mask,
 };
 
 /// No test waits longer than this for an answer.

@@ -52,6 +52,7 @@ pub(crate) fn post(position: u64) -> Arc<Post> {
         id: PostId(position.to_string()),
         position,
         text: format!("Post {position}"),
+        entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,

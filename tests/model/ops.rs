@@ -188,6 +188,7 @@ fn post(source: &str, position: u64) -> Post {
         id: id(source, position),
         position,
         text: format!("Post {position}"),
+        entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,

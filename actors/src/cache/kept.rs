@@ -123,7 +123,7 @@ impl Kept {
 mod tests {
     use std::time::Duration;
 
-    use mynah_domain::{Style, text::mask};
+    use mynah_domain::{Style, fixtures::mask};
 
     use super::*;
 

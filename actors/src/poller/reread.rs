@@ -39,6 +39,7 @@ impl Arrival {
             id,
             position,
             text: String::new(),
+            entities: None,
             language: None,
             kind: PostKind::Original,
             created_at: now,

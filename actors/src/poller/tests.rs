@@ -8,7 +8,7 @@ use std::{
 
 use actix::Actor as _;
 use mynah_domain::{
-    Job, JobId, JobState, Language, PostKind,
+    Job, JobId, JobState, PostKind,
     breaker::BreakerPolicy,
     caps::Spent,
     job::Publication,
@@ -209,6 +209,7 @@ fn post(id: u64) -> Post {
         id: PostId(id.to_string()),
         position: id,
         text: format!("Message {id} from the town hall"),
+        entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
@@ -248,7 +249,8 @@ fn target() -> Target {
         filters: mynah_domain::filters::Filters::default(),
         media: mynah_domain::MediaPolicy::None,
         too_long: mynah_domain::TooLong::Thread,
-        max_weighted_length: 280,
+        source: mynah_domain::fixtures::source(),
+        network: mynah_domain::fixtures::rules(),
     }
 }
 
@@ -266,7 +268,7 @@ impl Bench {
         let router = ActorRef::new();
         let parts = PollerParts {
             source: "net:town".into(),
-            eligibility: Eligibility::of(Language::english()),
+            eligibility: Eligibility::default(),
             start,
             schedule: Schedule::Once,
             page_size: 5,

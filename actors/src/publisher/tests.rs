@@ -283,7 +283,7 @@ fn es() -> TargetId {
 fn job(number: i64, photos: usize) -> Job {
     let medium = |photo: usize| Media {
         key: format!("3_{photo}"),
-        kind: "photo".into(),
+        kind: mynah_domain::MediaKind::Photo,
         url: Some("https://example.com/a.jpg".into()),
         alt: None,
     };
@@ -291,6 +291,7 @@ fn job(number: i64, photos: usize) -> Job {
         id: PostId(number.to_string()),
         position: number.unsigned_abs(),
         text: "Hello".into(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: noon(),
@@ -385,7 +386,8 @@ impl Town {
                 filters: Filters::default(),
                 media: MediaPolicy::Copy { missing: MediaMissing::Publish },
                 too_long: TooLong::Thread,
-                max_weighted_length: 280,
+                source: mynah_domain::fixtures::source(),
+                network: mynah_domain::fixtures::rules(),
             },
             limits,
             bucket: None,

@@ -161,6 +161,7 @@ fn job(translated: bool) -> Job {
         id: PostId("1".into()),
         position: 1,
         text: "Hello".into(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,

@@ -130,10 +130,9 @@ impl EngineCascade {
     /// nothing, so no two workers wait for each other. If the leader of a key gives up, the next round asks again.
     async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], context: CallContext<'_>) {
         let calls = Calls::new(self, engine, context);
-        let open = tasks
-            .iter()
-            .enumerate()
-            .filter(|(_, task)| task.outcome.is_none() && engine.supports(task.from, task.target.language));
+        let open = tasks.iter().enumerate().filter(|(_, Task { outcome, target, .. })| {
+            outcome.is_none() && engine.supports(target.source.language, target.language)
+        });
         let open = open.map(|(number, task)| (task.key(&calls.revision, engine.takes_advice()), number));
         let mut open: Vec<Open> = open.collect();
         // Tasks to call for without a lead on their key.
@@ -216,7 +215,7 @@ impl EngineCascade {
             return JobEvent::Failed {
                 reason: format!(
                     "no engine translates {} to {}; add one that does to engine.order and retry it",
-                    task.from.name(),
+                    task.target.source.language.name(),
                     task.target.language.name()
                 ),
             };

@@ -13,7 +13,8 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 use async_trait::async_trait;
 use cascade::{CallContext, EngineCascade};
 use mynah_domain::{
-    Job, JobEvent, Language, MediaPolicy, Post, PostKind, Target, TargetId,
+    Job, JobEvent, MediaPolicy, Post, PostKind, Target, TargetId,
+    network::NetworkRules,
     ports::{Engine, Ledger, LedgerError},
     text::mask,
 };
@@ -37,27 +38,30 @@ pub struct TranslatorParts {
     pub targets: Arc<HashMap<TargetId, Target>>,
     /// Where the posts before one are found.
     pub ledger: Arc<dyn Ledger>,
-    /// The language of the posts.
-    pub from: Language,
     /// How tasks are translated.
     pub cascade: EngineCascade,
 }
 
-/// What the author says that the media show, where there are words to translate.
-fn alts_of(post: &Post) -> impl Iterator<Item = &str> {
-    post.media.iter().filter_map(|medium| medium.alt.as_deref()).filter(|alt| mask(alt).text.has_words())
+/// Whether there are words to translate in an alt text of the source's network.
+fn has_words(alt: &str, source: &dyn NetworkRules) -> bool {
+    mask(alt, source).text.has_words()
 }
 
 /// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for who
 /// cannot see a picture they say more than nothing, and no post waits for them.
-fn with_alts<'a>(event: JobEvent, post: &Post, texts: &mut impl Iterator<Item = &'a Task>) -> JobEvent {
+fn with_alts<'a>(
+    event: JobEvent,
+    post: &Post,
+    source: &dyn NetworkRules,
+    texts: &mut impl Iterator<Item = &'a Task>,
+) -> JobEvent {
     let JobEvent::Translated(mut translation) = event else { return event };
     translation.alts = post
         .media
         .iter()
         .map(|medium| {
             let own = medium.alt.clone().unwrap_or_default();
-            if !mask(&own).text.has_words() {
+            if !has_words(&own, source) {
                 return own;
             }
             texts.next().and_then(Task::translated_text).unwrap_or(own)
@@ -128,7 +132,7 @@ impl Translator {
                 None => self.context(&job.post).await?,
             };
             contexts.insert(job.post.id.0.clone(), context.clone());
-            tasks.push(Task::new(&job.post, self.parts.from, context, target));
+            tasks.push(Task::new(&job.post, context, target));
             at_hand.push(job);
         }
         let owners = self.add_alts(&mut tasks, &at_hand);
@@ -142,7 +146,8 @@ impl Translator {
         for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut texts =
                 alts.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(alt, _)| alt);
-            let event = task.outcome.map(|event| with_alts(event, &job.post, &mut texts));
+            let source = &*task.target.source.network;
+            let event = task.outcome.map(|event| with_alts(event, &job.post, source, &mut texts));
             reports.extend(event.map(|event| JobReport::new(job, vec![event])));
         }
         Ok(reports)
@@ -156,8 +161,9 @@ impl Translator {
             if target.media == MediaPolicy::None {
                 continue;
             }
-            for alt in alts_of(&job.post) {
-                tasks.push(Task::of_alt(&job.post, alt, self.parts.from, target.clone()));
+            let alts = job.post.media.iter().filter_map(|medium| medium.alt.as_deref());
+            for alt in alts.filter(|alt| has_words(alt, &*target.source.network)) {
+                tasks.push(Task::of_alt(&job.post, alt, target.clone()));
                 owners.push(number);
             }
         }

@@ -3,10 +3,11 @@
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, JobEvent, Language, Post, PostId, Style, Target, TooLong, Translation, gate,
+    Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
     job::HoldKind,
+    network::NetworkRules,
     ports::engine::{EngineError, Item},
-    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, mask, split, tags, weighted_length},
+    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, split::split, tags},
 };
 
 use crate::cache::Key;
@@ -14,16 +15,11 @@ use crate::cache::Key;
 /// How often a shorter translation is asked for before a long one is taken as it is.
 const SHORTENED_MOST: u8 = 2;
 
-/// The longest alt text that X takes, in characters, which never weigh less than one.
-const ALT_MOST: usize = 1000;
-
 /// A post for a target.
 pub struct Task {
     /// The post's id: its tasks for other targets have it, too.
     pub post: PostId,
-    /// The post's language.
-    pub from: Language,
-    /// What is said of the post in other languages.
+    /// The post's translations into other languages.
     pub others: Vec<String>,
     /// The target.
     pub target: Target,
@@ -43,7 +39,16 @@ pub struct Task {
     pub out_of_quota: bool,
     /// The last translation that did not pass, for a person.
     pub rejected: Option<Rejected>,
+    room: Room,
     tries: Tries,
+}
+
+/// How long a translation may be, and what becomes of a longer one.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// The most that one publication, or an alt text, may weigh by the target's network.
+    most: usize,
+    too_long: TooLong,
 }
 
 /// A translation that did not pass.
@@ -80,19 +85,21 @@ pub enum Judged {
 }
 
 impl Task {
-    /// A post to be said on a target.
-    pub fn new(post: &Post, from: Language, context: Vec<String>, target: Target) -> Self {
-        let mask = target.masking.mask(&post.text).composed();
-        Self { post: post.id.clone(), mask, context, ..Self::blank(from, target) }
+    /// A post to be published on a target.
+    pub fn new(post: &Post, context: Vec<String>, target: Target) -> Self {
+        let entities = post.entities_by(&*target.source.network);
+        let mask = target.masking.mask(&post.text, &entities).composed();
+        let room = Room { most: target.network.limits().text, too_long: target.too_long };
+        Self { context, ..Self::of(post.id.clone(), mask, target, room) }
     }
 
-    fn blank(from: Language, target: Target) -> Self {
+    /// Nothing is known of it yet.
+    fn of(post: PostId, mask: Mask, target: Target, room: Room) -> Self {
         Self {
-            post: PostId(String::new()),
-            from,
+            post,
             others: Vec::new(),
             target,
-            mask: mask(""),
+            mask,
             context: Vec::new(),
             outcome: None,
             troubles: Vec::new(),
@@ -100,17 +107,18 @@ impl Task {
             until: None,
             out_of_quota: true,
             rejected: None,
+            room,
             tries: Tries::default(),
         }
     }
 
-    /// What a medium of a post shows, to be said on a target.
-    pub fn of_alt(post: &Post, alt: &str, from: Language, target: Target) -> Self {
-        // Kept apart from the post's own words, also where these are compared with those of other targets.
+    /// What a medium of a post shows, to be described on a target.
+    pub fn of_alt(post: &Post, alt: &str, target: Target) -> Self {
+        // Apart from the post's own words, also where these are compared with those of other targets.
         let id = PostId(format!("{}/media", post.id));
-        let target = Target { max_weighted_length: ALT_MOST, too_long: TooLong::Hold, ..target };
-        let mask = target.masking.mask(alt).composed();
-        Self { post: id, mask, ..Self::new(post, from, Vec::new(), target) }
+        let mask = target.masking.mask(alt, &target.source.network.entities(alt)).composed();
+        let room = Room { most: target.network.limits().alt_text, too_long: TooLong::Hold };
+        Self::of(id, mask, target, room)
     }
 
     /// The words of the hashtags that are to be translated, where the target wants that, each with the number of its
@@ -125,8 +133,9 @@ impl Task {
             .map(|(number, thing)| {
                 let words = tags::words_of(&thing.text);
                 let post = PostId(format!("{}/tag{number}", self.post));
-                let mask = self.target.masking.mask(&words);
-                (number, Self { post, mask, ..Self::blank(self.from, self.target.clone()) })
+                let entities = self.target.source.network.entities(&words);
+                let mask = self.target.masking.mask(&words, &entities);
+                (number, Self::of(post, mask, self.target.clone(), self.room))
             })
             .collect()
     }
@@ -134,7 +143,7 @@ impl Task {
     /// Has a hashtag become these words, where they make one.
     pub fn set_tag(&mut self, number: usize, words: &str) {
         let thing = &mut self.mask.protected[number];
-        if let Some(tag) = tags::tag_of(words, &thing.text) {
+        if let Some(tag) = tags::tag_of(words, &thing.text, &*self.target.network) {
             thing.becomes = tag;
         }
     }
@@ -144,17 +153,17 @@ impl Task {
     /// ([`mynah_domain::text::plural`]), unless its words may do more with a number than agree with it: an owner may want
     /// measures to be said in others.
     pub fn key(&self, revision: &str, takes_advice: bool) -> Key {
-        let Target { language, style, max_weighted_length, .. } = &self.target;
-        let languages = (self.from, *language);
+        let Target { source, language, style, .. } = &self.target;
+        let languages = (source.language, *language);
         if !takes_advice {
             return Key::new(&self.mask.text.key(), languages, &Style::default(), &[], 0, revision);
         }
         let text = if style.adapt || !style.instructions.is_empty() {
             self.mask.key()
         } else {
-            self.mask.key_between(self.from, *language)
+            self.mask.key_between(source.language, *language)
         };
-        Key::new(&text, languages, style, &self.context, *max_weighted_length, revision)
+        Key::new(&text, languages, style, &self.context, self.room.most, revision)
     }
 
     /// What an engine is asked.
@@ -165,8 +174,8 @@ impl Task {
             style: self.target.style.clone(),
             context: self.context.clone(),
             advice: self.tries.advice.clone(),
-            max_weighted_length: shorter.then_some(self.target.max_weighted_length),
-            ..Item::new(self.mask.text.clone(), self.from, self.target.language)
+            max_weighted_length: shorter.then_some(self.room.most),
+            ..Item::new(self.mask.text.clone(), self.target.source.language, self.target.language)
         }
     }
 
@@ -176,10 +185,10 @@ impl Task {
     }
 
     /// Judges a translation; where the engine takes advice, it is asked again for what is wrong or too long.
-    pub fn judge(&mut self, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
-        let max = self.target.max_weighted_length;
+    pub fn judge(&mut self, mut text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
+        let max = self.room.most;
         let advise = takes_advice && !self.tries.advised;
-        let restored = match self.mask.restore(&text) {
+        let mut restored = match self.mask.restore(&text) {
             Ok(restored) => restored,
             Err(error) if advise => return self.advise(vec![error.advice()]),
             Err(error) => {
@@ -187,8 +196,17 @@ impl Task {
                 return self.give_up(revision, None, vec![finding]);
             }
         };
-        let weight = weighted_length(&restored);
-        let wrong = self.findings(std::slice::from_ref(&restored), usize::MAX);
+        let mut wrong = self.findings(std::slice::from_ref(&restored), None);
+        // An engine that cannot be asked again may have made a link of two words.
+        if !wrong.is_empty()
+            && !takes_advice
+            && let Some(unlinked) = text.unlinked(self.network())
+            && let Ok(again) = self.mask.restore(&unlinked)
+        {
+            wrong = self.findings(std::slice::from_ref(&again), None);
+            (text, restored) = (unlinked, again);
+        }
+        let weight = self.network().weigh(&restored);
         if !wrong.is_empty() {
             if advise {
                 return self.advise(wrong.iter().map(|finding| finding.message.clone()).collect());
@@ -198,21 +216,27 @@ impl Task {
         if weight > max && takes_advice && self.tries.shortened < SHORTENED_MOST {
             self.tries.shortened += 1;
             self.tries.advice = vec![format!("it weighs {weight} and may weigh {max}: make it shorter")];
-            let shorter = self.tries.long.as_ref().is_none_or(|(_, known)| weight < weighted_length(known));
+            let shorter =
+                self.tries.long.as_ref().is_none_or(|(_, known)| weight < self.network().weigh(known));
             if shorter {
                 self.tries.long = Some((text, restored));
             }
             return Judged::Again;
         }
         match self.tries.long.take() {
-            Some((text, restored)) if weighted_length(&restored) < weight => {
+            Some((text, restored)) if self.network().weigh(&restored) < weight => {
                 self.settle(text, &restored, revision)
             }
             _ => self.settle(text, &restored, revision),
         }
     }
 
-    /// What is said by it, where it was translated.
+    /// The rules of the network that it is published on.
+    fn network(&self) -> &dyn NetworkRules {
+        &*self.target.network
+    }
+
+    /// Its translation, where there is one.
     pub fn translated_text(&self) -> Option<String> {
         match &self.outcome {
             Some(JobEvent::Translated(translation)) => Some(translation.parts.join("\n")),
@@ -231,9 +255,9 @@ impl Task {
 
     /// Takes a translation that was judged and whose words are right: as one publication, as several, or on hold for a person.
     fn settle(&mut self, text: MaskedText, restored: &str, revision: &str) -> Judged {
-        let max = self.target.max_weighted_length;
-        let fits = weighted_length(restored) <= max;
-        if !fits && self.target.too_long == TooLong::Hold {
+        let max = self.room.most;
+        let fits = self.network().weigh(restored) <= max;
+        if !fits && self.room.too_long == TooLong::Hold {
             let reason = format!(
                 "the translation weighs more than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
             );
@@ -244,8 +268,8 @@ impl Task {
             // As it was judged.
             vec![restored.to_owned()]
         } else {
-            let parts = split::split(restored, max);
-            let findings = self.findings(&parts, max);
+            let parts = split(restored, self.network(), max);
+            let findings = self.findings(&parts, Some(max));
             if !findings.is_empty() {
                 return self.give_up(revision, Some(restored.to_owned()), findings);
             }
@@ -256,12 +280,13 @@ impl Task {
         Judged::Taken(text)
     }
 
-    fn findings(&self, parts: &[String], max: usize) -> Vec<gate::Finding> {
+    fn findings(&self, parts: &[String], max_weight: Option<usize>) -> Vec<gate::Finding> {
         gate::findings(&gate::Candidate {
             source: &self.mask,
             parts,
-            max_weighted_length: max,
-            from: self.from,
+            rules: self.network(),
+            max_weight,
+            from: self.target.source.language,
             to: self.target.language,
             others: &self.others,
         })
@@ -318,33 +343,15 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::{PostKind, TargetId, text::Segment};
+    use mynah_domain::{
+        fixtures,
+        text::{Masking, Segment},
+    };
 
     use super::*;
 
     fn task(text: &str, too_long: TooLong) -> Task {
-        let post = Post {
-            id: PostId("1".into()),
-            position: 1,
-            text: text.into(),
-            language: None,
-            kind: PostKind::Original,
-            created_at: Timestamp::UNIX_EPOCH,
-            media: vec![],
-            versions: vec![],
-        };
-        let target = Target {
-            id: TargetId::new("x", "town_es"),
-            language: "es".parse().unwrap(),
-            account: "town_es".into(),
-            style: Style::default(),
-            masking: mynah_domain::text::Masking::default(),
-            filters: mynah_domain::filters::Filters::default(),
-            media: mynah_domain::MediaPolicy::None,
-            too_long,
-            max_weighted_length: 280,
-        };
-        Task::new(&post, Language::english(), Vec::new(), target)
+        Task::new(&fixtures::post(1, text), Vec::new(), Target { too_long, ..fixtures::target() })
     }
 
     const STORY: &str = "One more sentence of the long story of the port. ";
@@ -404,10 +411,10 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_asked_for_shorter_twice_and_then_split_the_shortest_of_all() {
-        let mut task = task(&STORY.repeat(5), TooLong::Thread);
-        let [long, longer] = ["Una frase. ".repeat(40), "Una frase. ".repeat(60)];
+        let mut task = task(&STORY.repeat(8), TooLong::Thread);
+        let [long, longer] = ["Una frase. ".repeat(60), "Una frase. ".repeat(90)];
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Again);
-        assert_eq!(task.item().max_weighted_length, Some(280));
+        assert_eq!(task.item().max_weighted_length, Some(500));
         assert_eq!(task.judge(words(&long), "model", true), Judged::Again);
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Taken(words(&long)));
         assert_eq!(parts(&task), 2);
@@ -415,9 +422,9 @@ mod tests {
 
     #[test]
     fn where_nobody_answers_any_more_the_long_one_is_better_than_none() {
-        let mut task = task(&STORY.repeat(5), TooLong::Thread);
+        let mut task = task(&STORY.repeat(8), TooLong::Thread);
         assert_eq!(task.unanswered("model"), None);
-        let long = "Una frase. ".repeat(40);
+        let long = "Una frase. ".repeat(60);
         assert_eq!(task.judge(words(&long), "model", true), Judged::Again);
         assert_eq!(task.unanswered("model"), Some(words(&long)));
         assert_eq!(parts(&task), 2);
@@ -425,9 +432,42 @@ mod tests {
 
     #[test]
     fn an_account_that_says_no_threads_holds_what_is_too_long() {
-        let mut task = task(&STORY.repeat(5), TooLong::Hold);
-        let long = words(&"Una frase. ".repeat(40));
+        let mut task = task(&STORY.repeat(8), TooLong::Hold);
+        let long = words(&"Una frase. ".repeat(60));
         assert_eq!(task.judge(long.clone(), "fixed", false), Judged::Taken(long));
         assert!(matches!(&task.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
+    }
+
+    #[test]
+    fn a_link_that_an_engine_without_advice_made_by_accident_is_broken_up() {
+        let mut by_rules = task("He is a nobody here", TooLong::Thread);
+        let broken = words("Es un nadie aquí");
+        assert_eq!(by_rules.judge(words("Es un @nadie aquí"), "fixed", false), Judged::Taken(broken));
+        let mut advised = task("He is a nobody here", TooLong::Thread);
+        assert_eq!(advised.judge(words("Es un @nadie aquí"), "model", true), Judged::Again);
+    }
+
+    #[test]
+    fn an_alt_text_has_the_room_of_one_and_is_never_split() {
+        let target = fixtures::target();
+        let mut task = Task::of_alt(&fixtures::post(1, ""), &STORY.repeat(20), target);
+        let (fitting, long) = (words(&"Una frase. ".repeat(90)), words(&"Una frase. ".repeat(200)));
+        assert_eq!(task.judge(long.clone(), "fixed", false), Judged::Taken(long));
+        assert!(matches!(&task.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
+        assert_eq!(task.judge(fitting.clone(), "fixed", false), Judged::Taken(fitting));
+        assert_eq!(parts(&task), 1);
+    }
+
+    #[test]
+    fn a_hashtag_becomes_one_of_the_targets_network() {
+        let masking = Masking { hashtags: Hashtags::Translate, ..Masking::default() };
+        let target = Target { masking, ..fixtures::target() };
+        let mut task = Task::new(&fixtures::post(1, "Up the #WorldCup2026"), Vec::new(), target);
+        let [(number, words)] = &task.tags()[..] else { panic!("it has one hashtag") };
+        assert_eq!(words.mask.text.key(), "World Cup \u{1}0\u{1}");
+        task.set_tag(*number, "Copa del Mundo 2026");
+        assert_eq!(task.mask.protected[0].becomes, "#CopaDelMundo2026");
+        task.set_tag(0, "…");
+        assert_eq!(task.mask.protected[0].becomes, "#CopaDelMundo2026");
     }
 }

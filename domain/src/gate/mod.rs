@@ -1,7 +1,6 @@
 //! What a translation must pass before it may be published: a broken link or half a sentence under somebody's name is
 //! worse than no post. One rule a file, each with a stable code and a sentence for people.
 
-mod cashtags;
 mod control;
 mod emoji;
 mod fits;
@@ -14,6 +13,7 @@ mod preamble;
 mod proportion;
 mod protected;
 mod quoted;
+mod refused;
 mod same_as_other;
 mod seen;
 mod untranslated;
@@ -21,7 +21,7 @@ mod untranslated;
 pub(crate) use language::is_rather_in;
 use seen::Seen;
 
-use crate::{Language, text::Mask};
+use crate::{Language, network::NetworkRules, text::Mask};
 
 /// What the rules look at.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,10 @@ pub struct Candidate<'a> {
     pub source: &'a Mask,
     /// The publications that the translation would become.
     pub parts: &'a [String],
-    /// The most that one of them may weigh.
-    pub max_weighted_length: usize,
+    /// The rules of the network that they would be published on.
+    pub rules: &'a dyn NetworkRules,
+    /// The most that one of them may weigh by these; none where they are still to be shortened or split.
+    pub max_weight: Option<usize>,
     /// The post's language.
     pub from: Language,
     /// The language that the translation should be in.
@@ -65,7 +67,7 @@ const RULES: [Rule; 14] = [
     quoted::check,
     markup::check,
     control::check,
-    cashtags::check,
+    refused::check,
     same_as_other::check,
     fits::check,
 ];
@@ -79,7 +81,7 @@ pub fn findings(candidate: &Candidate<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::mask;
+    use crate::{fixtures::mask, network::PlainText};
 
     pub(super) fn codes(source: &str, parts: &[&str]) -> Vec<&'static str> {
         codes_for("es", source, parts)
@@ -91,7 +93,8 @@ mod tests {
         let candidate = Candidate {
             source: &source,
             parts: &parts,
-            max_weighted_length: 280,
+            rules: &PlainText::default(),
+            max_weight: Some(300),
             from: Language::english(),
             to: to.parse().unwrap(),
             others: &[],
@@ -106,7 +109,8 @@ mod tests {
         let candidate = Candidate {
             source: &source,
             parts: &text,
-            max_weighted_length: 280,
+            rules: &PlainText::default(),
+            max_weight: Some(300),
             from: Language::english(),
             to: "gl".parse().unwrap(),
             others: &text,
@@ -134,6 +138,6 @@ mod tests {
     fn every_broken_rule_is_named() {
         assert_eq!(codes("Hi @bob", &["  "]), ["not_empty", "protected"]);
         assert_eq!(codes("Hi", &[]), ["not_empty"]);
-        assert_eq!(codes(&"Hi ".repeat(80), &["a".repeat(281).as_str()]), ["fits"]);
+        assert_eq!(codes(&"Hi ".repeat(80), &["a".repeat(301).as_str()]), ["fits"]);
     }
 }

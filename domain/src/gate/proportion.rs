@@ -2,7 +2,6 @@
 //! one that is a fraction of it leaves most of it out. Only what is far outside of what languages differ by counts.
 
 use super::{Finding, seen::Seen};
-use crate::text::weighted_length;
 
 /// No pair of languages needs so many times the weight.
 const MOST: usize = 3;
@@ -14,8 +13,8 @@ const LEEWAY: usize = 100;
 const LEAST: usize = 6;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let (source, text) = (&seen.source, &seen.text);
-    let (source, text) = (weighted_length(source.bare().trim()), weighted_length(text.bare().trim()));
+    let [source, text] =
+        [&seen.source, &seen.text].map(|text| seen.candidate.rules.weigh(text.bare().trim()));
     let message = if text > source * MOST + LEEWAY {
         "the translation is far longer than the post"
     } else if text * LEAST + LEEWAY < source {

@@ -1,24 +1,19 @@
 //! Every link, mention, hashtag and cashtag of the post is in the translation, as often as in the post and no other is.
 //!
-//! Looked for in the text as the network will read it, so a link that grew together with the word beside it is found.
+//! Both are read as the target's network will read them: a link that grew together with the word beside it is found, and
+//! what is an entity to the source's network alone is none in either.
 
 use std::collections::BTreeMap;
 
 use super::{Finding, seen::Seen};
-use crate::text::{EntityKind, Protected, ProtectedKind, entities};
+use crate::text::EntityKind;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let mut balance: BTreeMap<(EntityKind, &str), i64> = BTreeMap::new();
-    // What is none to the network is none in a translation, either; that it came back is known.
-    let of_the_network = |thing: &&Protected| thing.kind != ProtectedKind::Address;
-    for thing in seen.candidate.source.protected.iter().filter(of_the_network) {
-        // What it becomes may be no entity any more, or hold one.
-        for entity in entities(&thing.becomes) {
-            *balance.entry((entity.kind, &thing.becomes[entity.range])).or_default() += 1;
+    for (text, one) in [(&seen.source, 1), (&seen.text, -1)] {
+        for entity in text.entities() {
+            *balance.entry((entity.kind, &text.as_str()[entity.range.clone()])).or_default() += one;
         }
-    }
-    for entity in seen.text.entities() {
-        *balance.entry((entity.kind, &seen.text.as_str()[entity.range.clone()])).or_default() -= 1;
     }
     let (&(_, thing), &count) = balance.iter().find(|(_, count)| **count != 0)?;
     let message = if count > 0 {

@@ -10,7 +10,7 @@ const FEW: usize = 4;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let is_it = |other: &String| {
-        let other = Text::new(other.into());
+        let other = Text::new(other.into(), seen.candidate.rules);
         seen.text.words().len() > FEW && seen.text.words() == other.words()
     };
     let same = seen.candidate.others.iter().any(is_it);

@@ -6,11 +6,11 @@ use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Candidate;
-use crate::text::{Entity, entities};
+use crate::{network::NetworkRules, text::Entity};
 
 pub(super) struct Seen<'a> {
     pub(super) candidate: &'a Candidate<'a>,
-    /// What the post says, as it would stand there were nothing translated.
+    /// What the post says, as it would stand on the target were nothing translated.
     pub(super) source: Text<'a>,
     /// What is to be published, all parts of it.
     pub(super) text: Text<'a>,
@@ -22,14 +22,17 @@ impl<'a> Seen<'a> {
             [only] => Cow::Borrowed(only.as_str()),
             parts => Cow::Owned(parts.join("\n")),
         };
-        let source = Text::new(Cow::Owned(candidate.source.untranslated()));
-        Self { candidate, source, text: Text::new(text) }
+        let read = |text| Text::new(text, candidate.rules);
+        let source = read(Cow::Owned(candidate.source.untranslated()));
+        Self { candidate, source, text: read(text) }
     }
 }
 
 /// A text and what can be told about it.
 pub(super) struct Text<'a> {
     whole: Cow<'a, str>,
+    /// Those of the target's network, which reads both texts.
+    rules: &'a dyn NetworkRules,
     entities: OnceCell<Vec<Entity>>,
     bare: OnceCell<String>,
     lower: OnceCell<String>,
@@ -38,9 +41,9 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(whole: Cow<'a, str>) -> Self {
+    pub(super) fn new(whole: Cow<'a, str>, rules: &'a dyn NetworkRules) -> Self {
         let (entities, bare, lower, bare_lower, words) = Default::default();
-        Self { whole, entities, bare, lower, bare_lower, words }
+        Self { whole, rules, entities, bare, lower, bare_lower, words }
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -49,7 +52,7 @@ impl<'a> Text<'a> {
 
     /// Links, mentions and tags; as words are read one by one, those of a text are those of its parts.
     pub(super) fn entities(&self) -> &[Entity] {
-        self.entities.get_or_init(|| entities(&self.whole))
+        self.entities.get_or_init(|| self.rules.entities(&self.whole))
     }
 
     /// The text without links, mentions and tags, which are nobody's words.
@@ -180,7 +183,7 @@ mod tests {
     proptest! {
         #[test]
         fn read_piece_by_piece_a_text_has_the_words_of_the_whole(
-            texts in prop::collection::vec(prop_oneof![crate::text::tricky(), "[ !-~¡¿«»À-ɏΣσ'’.:]{0,30}", ".{0,20}"], 0..3)
+            texts in prop::collection::vec(prop_oneof![crate::fixtures::tricky_text(), "[ !-~¡¿«»À-ɏΣσ'’.:]{0,30}", ".{0,20}"], 0..3)
         ) {
             let text = texts.join(" ");
             prop_assert!(Words::of(&text).iter().eq(by_the_library(&text)), "{:?}", text);

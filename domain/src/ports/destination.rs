@@ -33,7 +33,7 @@ pub trait Destination {
     /// The most media that one message may hold.
     fn max_media(&self) -> usize;
 
-    /// The network's name in settings and logs: `x`.
+    /// The network's name in settings and logs.
     fn network(&self) -> &'static str;
 
     /// The account's own messages from some place on, newest first: to find out what became of one whose answer never

@@ -239,7 +239,7 @@ pub struct Walk {
 /// What a page brings to the ledger.
 #[derive(Debug, Clone)]
 pub struct RecordPage {
-    /// The source, `x:example`.
+    /// the source, `plain:town`.
     pub source: String,
     /// The posts, each with the targets it goes to or is not to go to.
     pub posts: Vec<RecordPost>,

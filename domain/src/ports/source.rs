@@ -25,7 +25,7 @@ pub trait Source {
     /// The place of a post in the source's order, where its id alone tells it.
     fn position(&self, id: &PostId) -> Option<u64>;
 
-    /// The network's name in settings and logs, which its circuit breaker goes by: `x`.
+    /// The network's name in settings and logs, which its circuit breaker goes by.
     fn network(&self) -> &'static str;
 }
 

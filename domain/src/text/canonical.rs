@@ -25,7 +25,7 @@ impl Mask {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mask;
+    use crate::fixtures::mask;
 
     #[test]
     fn words_are_composed_and_what_is_protected_stays() {

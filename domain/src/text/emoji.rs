@@ -35,7 +35,7 @@ fn shows(c: char) -> bool {
     c >= PICTURES || matches!(c, '\u{200d}' | '\u{20e3}')
 }
 
-/// From the watch on, X shows emoji as pictures by themselves; before it are signs such as ‼, ™ and arrows.
+/// From the watch on, emoji are shown as pictures by themselves; before it are signs such as ‼, ™ and arrows.
 const PICTURES: char = '\u{231a}';
 
 /// Digits, `#`, `*`, `©` and the like have the property and are none unless a selector or a keycap says so.
@@ -67,7 +67,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(
-            text in proptest::prop_oneof![crate::text::tricky(), "[ \\n\\r0-9#*©®‼™ℹ↔a\u{ad}\u{200d}\u{20e3}\u{fe0e}\u{fe0f}\u{1f3fb}\u{600}ﷺ]{0,8}"]
+            text in proptest::prop_oneof![crate::fixtures::tricky_text(), "[ \\n\\r0-9#*©®‼™ℹ↔a\u{ad}\u{200d}\u{20e3}\u{fe0e}\u{fe0f}\u{1f3fb}\u{600}ﷺ]{0,8}"]
         ) {
             let all = text.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme));
             let all = all.flat_map(|(start, grapheme)| start..start + grapheme.len());

@@ -26,7 +26,7 @@ pub enum Segment {
 }
 
 /// A masked text with what was taken out of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mask {
     /// What an engine may see.
     pub text: MaskedText,
@@ -186,7 +186,8 @@ impl MaskedText {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::mask, *};
+    use super::*;
+    use crate::fixtures::mask;
 
     fn words(text: &str) -> Segment {
         Segment::Words(text.into())
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_protected_leaves_the_text_and_comes_back() {
-        let mask = mask("Hi @bob, see https://a.example/x?y=1#z for #rust!");
+        let mask = mask("Hi @bob, see https://a.example/b?c=1#d for #rust!");
         assert_eq!(
             mask.text.0,
             [
@@ -215,7 +216,7 @@ mod tests {
             words(", "),
             Segment::Placeholder(0),
         ]);
-        assert_eq!(mask.restore(&translated).unwrap(), "Para #rust vea https://a.example/x?y=1#z, @bob");
+        assert_eq!(mask.restore(&translated).unwrap(), "Para #rust vea https://a.example/b?c=1#d, @bob");
     }
 
     #[test]
@@ -255,7 +256,7 @@ mod tests {
 
         #[test]
         fn so_it_is_for_texts_full_of_entities(
-            text in "([a-z🔥é]{0,3}[ .,:/]?(@bob|#tag|\\$TSLA|https://a\\.example/x|example\\.com)?){0,8}"
+            text in "([a-z🔥é]{0,3}[ .,:/]?(@bob|#tag|\\$TSLA|https://a\\.example/b|example\\.com)?){0,8}"
         ) {
             let mask = mask(&text);
             prop_assert_eq!(mask.restore(&mask.text).unwrap(), text);

@@ -1,28 +1,25 @@
-//! The rules for text: what in it is no words, how long a network counts it, how it is split.
+//! What every text goes through, whatever network it came from and goes to: what in it is no words, what an engine may see,
+//! how it is split. What a network links and how it counts, its [`NetworkRules`](crate::network::NetworkRules) say.
 
 pub mod addresses;
 mod canonical;
 pub mod emoji;
-pub mod entities;
+pub mod entity;
 pub mod glossary;
-pub mod length;
+pub mod links;
 pub mod mask;
 pub mod numbers;
-mod plain;
 pub mod plural;
 pub mod protect;
 pub mod protected;
 mod remask;
 pub mod split;
 pub mod tags;
-mod words;
+mod unlinked;
+pub mod words;
 
-#[cfg(test)]
-pub(crate) use words::tricky;
-
-pub use entities::{Entity, EntityKind, entities};
+pub use entity::{Entity, EntityKind};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
-pub use length::weighted_length;
 pub use mask::{Mask, MaskedText, Segment};
 pub use protect::{Hashtags, Masking, Mentions, mask};
 pub use protected::{Protected, ProtectedKind};

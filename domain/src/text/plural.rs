@@ -242,7 +242,8 @@ impl<'a> Form<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::mask, *};
+    use super::*;
+    use crate::fixtures::mask;
 
     fn key(text: &str, to: &str) -> String {
         mask(text).key_between(Language::english(), to.parse().unwrap())

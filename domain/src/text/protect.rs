@@ -6,14 +6,15 @@ use std::{cmp::Reverse, ops::Range};
 use super::{
     addresses::addresses,
     emoji::emoji,
-    entities::{EntityKind, entities},
+    entity::{Entity, EntityKind},
     glossary::{Glossary, SharedGlossary},
     mask::{Mask, MaskedText, Segment},
     numbers::numbers,
     protected::{Protected, ProtectedKind},
 };
+use crate::network::NetworkRules;
 
-/// What becomes of mentions. On X each of them notifies somebody, on every target.
+/// What becomes of mentions. Each of them may notify somebody, on every target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mentions {
     /// They stay.
@@ -48,17 +49,19 @@ pub struct Masking {
     pub glossary: SharedGlossary,
 }
 
-/// Takes what must not change out of `text`, with nothing left out and no glossary.
+/// Takes what must not change out of `text`, a text of the network with these rules, with nothing left out and no glossary.
 ///
 /// # Examples
 ///
 /// ```
-/// let mask = mynah_domain::text::mask("Read https://example.com now");
+/// use mynah_domain::{network::PlainText, text::mask};
+///
+/// let mask = mask("Read https://example.com now", &PlainText::default());
 /// assert_eq!(mask.text.key(), "Read \u{1}0\u{1} now");
 /// assert_eq!(mask.restore(&mask.text).unwrap(), "Read https://example.com now");
 /// ```
-pub fn mask(text: &str) -> Mask {
-    Masking::default().mask(text)
+pub fn mask(text: &str, rules: &dyn NetworkRules) -> Mask {
+    Masking::default().mask(text, &rules.entities(text))
 }
 
 struct Span<'a> {
@@ -68,14 +71,14 @@ struct Span<'a> {
 }
 
 impl Masking {
-    /// Takes what must not change out of `text`.
-    pub fn mask(&self, text: &str) -> Mask {
+    /// Takes what must not change out of `text`, of which these are the entities, in order, none overlapping another.
+    pub fn mask(&self, text: &str, entities: &[Entity]) -> Mask {
         let mut segments: Vec<Segment> = Vec::new();
         let mut protected = Vec::new();
         let mut end = 0;
         let mut dropped = false;
         let glossary = self.glossary.current();
-        for span in self.spans(text, &glossary) {
+        for span in self.spans(text, entities, &glossary) {
             push_words(&mut segments, &text[end..span.range.start], dropped);
             end = span.range.end;
             let Some(becomes) = span.becomes else {
@@ -98,15 +101,15 @@ impl Masking {
     }
 
     /// What is protected, in order, none overlapping another; none to become means that it is left out.
-    fn spans<'a>(&self, text: &'a str, glossary: &'a Glossary) -> Vec<Span<'a>> {
-        let entities = entities(text).into_iter().map(|entity| {
+    fn spans<'a>(&self, text: &'a str, entities: &[Entity], glossary: &'a Glossary) -> Vec<Span<'a>> {
+        let entities = entities.iter().map(|entity| {
             let there = &text[entity.range.clone()];
             let becomes = match (entity.kind, self.mentions, self.hashtags) {
                 (EntityKind::Mention, Mentions::Drop, _) | (EntityKind::Hashtag, _, Hashtags::Drop) => None,
                 (EntityKind::Mention, Mentions::Name, _) => Some(there.trim_start_matches(['@', '＠'])),
                 _ => Some(there),
             };
-            Span { kind: entity.kind.into(), range: entity.range, becomes }
+            Span { kind: entity.kind.into(), range: entity.range.clone(), becomes }
         });
         let terms = glossary.find(text).into_iter().map(|(range, becomes)| Span {
             kind: ProtectedKind::Term,
@@ -172,24 +175,28 @@ fn push_words(segments: &mut Vec<Segment>, words: &str, behind_dropped: bool) {
 #[cfg(test)]
 mod tests {
     use super::{super::glossary::Term, *};
+    use crate::fixtures::{self, rules};
+
+    fn mask(masking: &Masking, text: &str) -> Mask {
+        masking.mask(text, &rules().entities(text))
+    }
 
     fn protected(text: &str) -> Vec<(ProtectedKind, String)> {
-        Masking::default().mask(text).protected.into_iter().map(|thing| (thing.kind, thing.text)).collect()
+        fixtures::mask(text).protected.into_iter().map(|thing| (thing.kind, thing.text)).collect()
     }
 
     #[test]
     fn everything_that_must_not_change_is_taken_out_whole() {
-        use ProtectedKind::{Cashtag, Emoji, Hashtag, Link, Mention, Number};
+        use ProtectedKind::{Emoji, Hashtag, Link, Mention, Number};
         let expected = [
             (Mention, "@bob1"),
             (Number, "$1,000"),
-            (Cashtag, "$TSLA"),
             (Number, "10:30"),
             (Hashtag, "#covid19"),
             (Link, "https://a.example/2026/11"),
             (Emoji, "👨‍👩‍👧‍👦🎉"),
         ];
-        let found = protected("Hi @bob1: $1,000 in $TSLA at 10:30 #covid19 https://a.example/2026/11 👨‍👩‍👧‍👦🎉");
+        let found = protected("Hi @bob1: $1,000 in gold at 10:30 #covid19 https://a.example/2026/11 👨‍👩‍👧‍👦🎉");
         assert_eq!(found, expected.map(|(kind, text)| (kind, text.to_owned())));
     }
 
@@ -197,15 +204,15 @@ mod tests {
     fn a_term_becomes_what_the_glossary_says() {
         let term = Term { term: "city hall".into(), becomes: Some("Ayuntamiento".into()) };
         let glossary = SharedGlossary::new(Glossary::new(vec![term]).unwrap());
-        let mask =
-            Masking { glossary, ..Masking::default() }.mask("City Hall opens; see @cityhall and #cityhall");
+        let masking = Masking { glossary, ..Masking::default() };
+        let mask = mask(&masking, "City Hall opens; see @cityhall and #cityhall");
         assert_eq!(mask.restore(&mask.text).unwrap(), "Ayuntamiento opens; see @cityhall and #cityhall");
     }
 
     #[test]
     fn mentions_and_hashtags_can_be_left_out_or_name_without_notifying() {
         let said = |mentions, hashtags, text: &str| {
-            let mask = Masking { mentions, hashtags, ..Masking::default() }.mask(text);
+            let mask = mask(&Masking { mentions, hashtags, ..Masking::default() }, text);
             mask.restore(&mask.text).unwrap()
         };
         let name = |text| said(Mentions::Name, Hashtags::Keep, text);
@@ -222,5 +229,14 @@ mod tests {
         ] {
             assert_eq!(dropped(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_source_calls_an_entity_is_taken_out_whatever_it_is_made_of() {
+        let text = "Read the whole story, 7 pages";
+        let link = Entity { kind: EntityKind::Link, range: 5..20 };
+        let mask = Masking::default().mask(text, &[link]);
+        assert_eq!(mask.text.key(), "Read \u{1}0\u{1}, \u{1}1\u{1} pages");
+        assert_eq!(mask.protected[0].text, "the whole story");
     }
 }

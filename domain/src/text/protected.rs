@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entities::EntityKind;
+use super::entity::EntityKind;
 
 /// What is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProtectedKind {
-    /// `https://…`, or a name that the network would link by itself.
+    /// `https://…`, or whatever else the network links.
     Link,
     /// `@name`.
     Mention,

@@ -39,7 +39,7 @@ impl Mask {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::mask;
+    use crate::fixtures::mask;
 
     #[test]
     fn what_was_said_is_masked_again_where_nothing_is_doubtful() {
@@ -65,8 +65,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_masked_again_restores_to_what_was_said(
-            text in "([a-z ]{0,3}(@bob|#tag|12|9:30|https://a\\.example/x)? ){0,6}",
-            said in "([a-z ]{0,3}(@bob|#tag|12|9:30|https://a\\.example/x)? ){0,6}",
+            text in "([a-z ]{0,3}(@bob|#tag|12|9:30|https://a\\.example/b)? ){0,6}",
+            said in "([a-z ]{0,3}(@bob|#tag|12|9:30|https://a\\.example/b)? ){0,6}",
         ) {
             let mask = mask(&text);
             if let Some(masked) = mask.remask(&said) {

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::{addresses::addresses, entities, numbers::numbers, weighted_length};
+use super::{addresses::addresses, numbers::numbers};
+use crate::network::NetworkRules;
 
 /// How good a place is for a cut, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,21 +23,21 @@ enum Place {
     Anywhere,
 }
 
-/// Splits `text` into parts that each weigh at most `max`, in order. White space at the cuts is dropped. One part where it
+/// Splits `text` into parts that each weigh at most `max` by the network's `rules`, in order. White space at the cuts is dropped. One part where it
 /// fits as it is; a part is too heavy only where a single sign is.
 ///
 /// # Panics
 /// Never; a `max` of 0 counts as 1.
-pub fn split(text: &str, max: usize) -> Vec<String> {
+pub fn split(text: &str, rules: &dyn NetworkRules, max: usize) -> Vec<String> {
     let max = max.max(1);
     let mut parts = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
-        if weighted_length(rest) <= max {
+        if rules.weigh(rest) <= max {
             parts.push(rest.to_owned());
             break;
         }
-        let cut = cut_at(rest, max);
+        let cut = cut_at(rest, rules, max);
         parts.push(rest[..cut].trim_end().to_owned());
         rest = rest[cut..].trim_start();
     }
@@ -44,11 +45,11 @@ pub fn split(text: &str, max: usize) -> Vec<String> {
 }
 
 /// Where the next part ends, in bytes: always more than 0, always at most `max` in weight where that is possible.
-fn cut_at(text: &str, max: usize) -> usize {
-    let kept = kept_whole(text);
+fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
+    let kept = kept_whole(text, rules);
     let inside = |at: usize| kept.iter().any(|range| range.start < at && at < range.end);
     let signs = || text.grapheme_indices(true).map(|(at, _)| at).skip(1);
-    let fits = |at: &usize| weighted_length(text[..*at].trim_end()) <= max;
+    let fits = |at: &usize| rules.weigh(text[..*at].trim_end()) <= max;
 
     let places: Vec<usize> = signs().filter(|at| !inside(*at)).collect();
     // Weight grows with the text, so the places that fit come before those that do not.
@@ -74,8 +75,8 @@ fn cut_at(text: &str, max: usize) -> usize {
 }
 
 /// What no cut may go through.
-fn kept_whole(text: &str) -> Vec<Range<usize>> {
-    let entities = entities(text).into_iter().map(|entity| entity.range);
+fn kept_whole(text: &str, rules: &dyn NetworkRules) -> Vec<Range<usize>> {
+    let entities = rules.entities(text).into_iter().map(|entity| entity.range);
     entities.chain(addresses(text)).chain(numbers(text)).collect()
 }
 
@@ -111,11 +112,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::network::PlainText;
+
+    /// Into parts of so many characters.
+    fn split(text: &str, max: usize) -> Vec<String> {
+        super::split(text, &PlainText::default(), max)
+    }
 
     #[test]
     fn what_fits_stays_whole() {
-        assert_eq!(split("Hola a todos", 280), ["Hola a todos"]);
-        assert!(split("  ", 280).is_empty());
+        assert_eq!(split("Hola a todos", 300), ["Hola a todos"]);
+        assert!(split("  ", 300).is_empty());
     }
 
     #[test]
@@ -125,7 +132,7 @@ mod tests {
             ["One two three.", "Four five six seven"]
         );
         assert_eq!(split("Uno dos tres\ncuatro cinco seis", 20), ["Uno dos tres", "cuatro cinco seis"]);
-        assert_eq!(split("市場は正午。明日も開きます", 20), ["市場は正午。", "明日も開きます"]);
+        assert_eq!(split("市場は正午。明日も開きます", 10), ["市場は正午。", "明日も開きます"]);
     }
 
     #[test]
@@ -138,20 +145,20 @@ mod tests {
     fn links_tags_and_numbers_stay_whole() {
         let text =
             format!("{} #hashtag https://example.com/a/very/long/path {}", "a".repeat(250), "b".repeat(200));
-        let parts = split(&text, 280);
+        let parts = split(&text, 300);
         assert_eq!(parts.len(), 2);
         assert_eq!(parts.join(" "), text);
-        assert!(parts.iter().all(|part| weighted_length(part) <= 280));
+        assert!(parts.iter().all(|part| part.len() <= 300));
         assert_eq!(split("aaaa bbbb 20 km/h more", 12), ["aaaa bbbb", "20 km/h more"]);
         assert_eq!(split("aaaa a@b.example ok", 14), ["aaaa", "a@b.example ok"]);
     }
 
     #[test]
     fn even_one_endless_word_is_cut_but_no_sign_is() {
-        let parts = split(&"日".repeat(300), 280);
-        assert!(parts.iter().all(|part| weighted_length(part) <= 280));
-        assert_eq!(parts.concat(), "日".repeat(300));
-        assert_eq!(split("a👨‍👩‍👧👨‍👩‍👧", 3), ["a👨‍👩‍👧", "👨‍👩‍👧"]);
+        let parts = split(&"日".repeat(700), 300);
+        assert!(parts.iter().all(|part| part.chars().count() <= 300));
+        assert_eq!(parts.concat(), "日".repeat(700));
+        assert_eq!(split("a👨‍👩‍👧👨‍👩‍👧", 2), ["a👨‍👩‍👧", "👨‍👩‍👧"]);
         assert_eq!(split("e\u{301}e\u{301}e\u{301}", 2), ["e\u{301}e\u{301}", "e\u{301}"]);
     }
 
@@ -163,7 +170,7 @@ mod tests {
                 prop_oneof!["[a-z]{1,30}[.,!]?", "[あ-ん。、]{1,40}", "#[a-z]{1,9}", "@[a-z]{1,9}", "[0-9]{1,4}", "https://a\\.es/[a-z]{1,9}", "\\PC{1,8}"],
                 0..60,
             ),
-            max in 40..281_usize,
+            max in 40..300_usize,
         ) {
             let text = words.join(" ");
             let parts = split(&text, max);
@@ -171,7 +178,8 @@ mod tests {
             prop_assert_eq!(bare(&parts.concat()), bare(&text));
             for part in &parts {
                 prop_assert!(!part.trim().is_empty());
-                prop_assert!(weighted_length(part) <= max, "{} of {max}: {part}", weighted_length(part));
+                let weight = PlainText::default().weigh(part);
+                prop_assert!(weight <= max, "{weight} of {max}: {part}");
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Hashtags as words and back: `#WorldCup2026` is "World Cup 2026" to a translator, and "Copa del Mundo 2026" is
 //! `#CopaDelMundo2026` to a network.
 
-use super::{EntityKind, entities};
+use super::EntityKind;
+use crate::network::NetworkRules;
 
 /// The words of a hashtag, as far as its writing tells them apart.
 pub fn words_of(tag: &str) -> String {
@@ -27,7 +28,7 @@ pub fn words_of(tag: &str) -> String {
 }
 
 /// A hashtag of these words, written as `like` is; none where they make none that the network would find whole.
-pub fn tag_of(words: &str, like: &str) -> Option<String> {
+pub fn tag_of(words: &str, like: &str, network: &dyn NetworkRules) -> Option<String> {
     let capital = like.chars().any(char::is_uppercase);
     let mut tag = String::from("#");
     for word in words.split(|c: char| !c.is_alphanumeric() && !is_mark(c)).filter(|word| !word.is_empty()) {
@@ -41,7 +42,7 @@ pub fn tag_of(words: &str, like: &str) -> Option<String> {
             None => {}
         }
     }
-    let whole = matches!(&entities(&tag)[..], [only] if only.kind == EntityKind::Hashtag && only.range == (0..tag.len()));
+    let whole = matches!(&network.entities(&tag)[..], [only] if only.kind == EntityKind::Hashtag && only.range == (0..tag.len()));
     whole.then_some(tag)
 }
 
@@ -53,6 +54,7 @@ fn is_mark(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::PlainText;
 
     #[test]
     fn a_tag_is_told_as_words() {
@@ -69,6 +71,7 @@ mod tests {
 
     #[test]
     fn words_become_a_tag_that_the_network_finds_whole() {
+        let tag_of = |words, like| tag_of(words, like, &PlainText::default());
         assert_eq!(tag_of("Copa del Mundo 2026", "#WorldCup2026").as_deref(), Some("#CopaDelMundo2026"));
         assert_eq!(tag_of("mercado nuevo", "#newmarket").as_deref(), Some("#mercadonuevo"));
         assert_eq!(tag_of("l'any nou!", "#NewYear").as_deref(), Some("#LAnyNou"));

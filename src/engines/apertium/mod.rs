@@ -30,7 +30,7 @@ use futures_util::future::{join_all, try_join_all};
 use mynah_domain::{
     Language,
     ports::engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Reply},
-    text::{MaskedText, Segment, entities},
+    text::{MaskedText, Segment},
 };
 
 use chain::ChainError;
@@ -150,7 +150,7 @@ impl Apertium {
                 self.translate_pieces(direction, &line).await?
             }
         };
-        Ok(translated.into_iter().map(without_new_entities).collect())
+        Ok(translated)
     }
 
     /// The words between what must not change, each alone: worse, as no rule sees the whole, but nothing can be lost.
@@ -269,23 +269,6 @@ fn margins(text: &str) -> (&str, &str) {
     (&text[..start], &text[text.trim_end().len()..])
 }
 
-/// Breaks up what a translation made into a link or a tag: no translation may notify somebody whom the post did not, and
-/// all that the post did is a placeholder. `Wait.No` is no link, `Espera.No` is one.
-fn without_new_entities(segment: Segment) -> Segment {
-    let Segment::Words(mut words) = segment else {
-        return segment;
-    };
-    for entity in entities(&words).into_iter().rev() {
-        let found = &words[entity.range.clone()];
-        let mended = match found.strip_prefix(['@', '＠', '#', '＃', '$']) {
-            Some(bare) => bare.to_owned(),
-            None => found.replace('.', ". ").replace("://", ": //"),
-        };
-        words.replace_range(entity.range, &mended);
-    }
-    Segment::Words(words)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -295,8 +278,10 @@ mod tests {
     };
 
     use mynah_domain::{
+        fixtures::mask,
         gate::{self, Candidate},
-        text::{Mask, mask},
+        network::PlainText,
+        text::Mask,
     };
     use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
@@ -407,7 +392,8 @@ mod tests {
         let mut findings = gate::findings(&Candidate {
             source: mask,
             parts: &parts,
-            max_weighted_length: 100_000,
+            rules: &PlainText::default(),
+            max_weight: None,
             from: Language::english(),
             to: to.parse().unwrap(),
             others: &[],
@@ -612,20 +598,5 @@ mod tests {
                 .unwrap_err();
         let said = error.to_string();
         assert!(said.contains("/nowhere") && said.contains("apt install"), "{said}");
-    }
-
-    #[test]
-    fn what_a_translation_made_into_a_link_or_a_tag_is_none() {
-        for (words, mended) in [
-            ("Espera.com ya", "Espera. com ya"),
-            ("el #etiqueta", "el etiqueta"),
-            ("@nadie es", "nadie es"),
-            ("a https://b.example/c", "a https: //b. example/c"),
-            ("5. Nada.", "5. Nada."),
-        ] {
-            let segment = without_new_entities(Segment::Words(words.into()));
-            assert_eq!(segment, Segment::Words(mended.into()));
-            assert_eq!(entities(mended), []);
-        }
     }
 }

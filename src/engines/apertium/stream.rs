@@ -261,7 +261,7 @@ fn read(stream: &str) -> Result<Vec<Piece>, Garbled> {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::text::{MaskedText, mask};
+    use mynah_domain::{fixtures::mask, text::MaskedText};
 
     use super::*;
 

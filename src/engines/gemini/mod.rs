@@ -137,10 +137,7 @@ mod tests {
     };
 
     use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
-    use mynah_domain::{
-        ports::engine::ItemError,
-        text::{MaskedText, mask},
-    };
+    use mynah_domain::{fixtures::mask, ports::engine::ItemError, text::MaskedText};
     use serde_json::{Value, json};
     use url::Url;
 

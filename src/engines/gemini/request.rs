@@ -34,7 +34,7 @@ pub(super) fn body(prompt: Prompt<'_>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::{ports::Item, text::mask};
+    use mynah_domain::{fixtures::mask, ports::Item};
 
     use super::*;
     use crate::engines::llm::placeholders::Brackets;

@@ -58,7 +58,7 @@ impl Brackets {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::text::mask;
+    use mynah_domain::fixtures::mask;
 
     use super::*;
 

@@ -130,7 +130,7 @@ fn instruction(items: &[&Item], brackets: Brackets) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::{Style, text::mask};
+    use mynah_domain::{Style, fixtures::mask};
     use serde_json::Value;
 
     use super::*;

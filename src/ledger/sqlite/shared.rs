@@ -70,6 +70,7 @@ mod tests {
             id: PostId(id.into()),
             position: 1,
             text: "Hello".into(),
+            entities: None,
             language: None,
             kind: PostKind::Original,
             created_at: Timestamp::UNIX_EPOCH,

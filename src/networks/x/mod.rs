@@ -5,6 +5,7 @@
 //! - [`source`], [`destination`]: the adapters of the domain's ports.
 //! - [`client`], [`auth`], [`clock`]: signing and calling.
 //! - [`wire`], [`fields`], [`post`], [`notice`], [`problem`]: understanding X's answers.
+//! - [`text`]: how X reads and counts a text.
 
 pub mod auth;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod notice;
 pub mod post;
 pub mod problem;
 pub mod source;
+pub mod text;
 pub mod wire;
 
 pub use auth::XAuth;

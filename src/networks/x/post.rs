@@ -12,13 +12,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{Post, PostId, PostKind, ports::source::Unreadable, post};
+use mynah_domain::{MediaKind, Post, PostId, PostKind, ports::source::Unreadable, post};
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
     fields::is_null,
     notice,
+    text::{entities, language},
     wire::{Id, Includes, Link, Media, Timeline, Tweet, Unread},
 };
 
@@ -209,8 +210,11 @@ impl Page<'_> {
         let post = Post {
             id: PostId(tweet.id.as_str().to_owned()),
             position: tweet.id.position(),
+            // What is never published is not looked into.
+            entities: (!matches!(kind, PostKind::Repost { .. } | PostKind::Withheld { .. }))
+                .then(|| entities(&text.words)),
             text: text.words,
-            language: tweet.lang.clone().filter(|code| !code.is_empty()),
+            language: tweet.lang.as_deref().and_then(language).map(str::to_owned),
             kind,
             created_at: created_at.unwrap_or_else(|| snowflake_time(tweet.id.position())),
             media: media(tweet, linked, self.includes),
@@ -330,7 +334,7 @@ impl Text {
 #[derive(Debug)]
 struct LinkedMedium {
     key: String,
-    kind: &'static str,
+    kind: MediaKind,
 }
 
 /// The whole text as it was meant, and what was odd about it.
@@ -416,7 +420,7 @@ fn own_medium(link: &Link, tweet: &Tweet) -> Option<Own> {
     Some(match &link.media_key {
         Some(key) => Own::Linked(LinkedMedium { key: key.clone(), kind: kind_of(key) }),
         None if tweet.media_keys.is_empty() => {
-            Own::Linked(LinkedMedium { key: format!("{kind}/{number}"), kind })
+            Own::Linked(LinkedMedium { key: format!("{kind}/{number}"), kind: kind_named(kind) })
         }
         None => Own::Attached,
     })
@@ -461,7 +465,7 @@ fn media(tweet: &Tweet, linked: Vec<LinkedMedium>, includes: &Includes) -> Vec<p
         }
         let shown = includes.media.iter().find(|medium| medium.media_key == key);
         media.push(post::Media {
-            kind: shown.and_then(|medium| medium.kind.clone()).unwrap_or_else(|| kind.to_owned()),
+            kind: shown.and_then(|medium| medium.kind.as_deref()).map_or(kind, kind_named),
             url: shown.and_then(|medium| medium.url.clone().or_else(|| film(medium))),
             alt: shown.and_then(|medium| medium.alt_text.clone()),
             key,
@@ -471,12 +475,22 @@ fn media(tweet: &Tweet, linked: Vec<LinkedMedium>, includes: &Includes) -> Vec<p
 }
 
 /// The kind of a medium by its key, `3_1212092628029698048`.
-fn kind_of(key: &str) -> &'static str {
+fn kind_of(key: &str) -> MediaKind {
     match key.split_once('_').map(|(prefix, _)| prefix) {
-        Some("3") => "photo",
-        Some("7" | "13") => "video",
-        Some("16") => "animated_gif",
-        _ => "unknown",
+        Some("3") => MediaKind::Photo,
+        Some("7" | "13") => MediaKind::Video,
+        Some("16") => MediaKind::Animation,
+        _ => MediaKind::Other("unknown".into()),
+    }
+}
+
+/// The kind of a medium by X's name for it.
+fn kind_named(name: &str) -> MediaKind {
+    match name {
+        "photo" => MediaKind::Photo,
+        "video" => MediaKind::Video,
+        "animated_gif" => MediaKind::Animation,
+        other => MediaKind::Other(other.to_owned()),
     }
 }
 

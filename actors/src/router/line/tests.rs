@@ -31,6 +31,7 @@ fn job(target_name: &str, position: u64) -> Job {
         id: PostId(position.to_string()),
         position,
         text: "Hello".into(),
+        entities: None,
         language: None,
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,

@@ -31,7 +31,7 @@ pub(super) trait Content {
 
 impl Content for Task {
     fn languages(&self) -> (Language, Language) {
-        (self.from, self.target.language)
+        (self.target.source.language, self.target.language)
     }
 
     fn chars(&self) -> usize {

@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use async_trait::async_trait;
 use mynah_domain::{
-    Language, MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    Language,
     breaker::BreakerPolicy,
-    filters::Filters,
-    ports::{CallShape, Item, Languages, Reply, SystemClock, engine::EngineError},
-    text::{Masking, Segment},
+    fixtures,
+    ports::{CallShape, EngineError, Item, Languages, Reply, SystemClock},
+    text::Segment,
 };
 
 use super::*;
@@ -52,28 +52,7 @@ impl Engine for Model {
 }
 
 fn task(text: &str) -> Task {
-    let post = Post {
-        id: PostId("1".into()),
-        position: 1,
-        text: text.into(),
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
-    let target = Target {
-        id: TargetId::new("x", "town_es"),
-        language: "es".parse().unwrap(),
-        account: "town_es".into(),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        max_weighted_length: 280,
-    };
-    Task::new(&post, Language::english(), Vec::new(), target)
+    Task::new(&fixtures::post(1, text), Vec::new(), fixtures::target())
 }
 
 #[actix_rt::test]

@@ -8,11 +8,11 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
 use mynah_domain::{
-    Language, MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    Language,
     breaker::BreakerPolicy,
-    filters::Filters,
+    fixtures,
     ports::{CallShape, EngineError, Item, Languages, Reply, SystemClock},
-    text::{Masking, Segment},
+    text::Segment,
 };
 
 use super::*;
@@ -118,28 +118,7 @@ fn cascade_with_breaker(failures: u32) -> EngineCascade {
 }
 
 fn task() -> Task {
-    let post = Post {
-        id: PostId("1".into()),
-        position: 1,
-        text: "Hello".into(),
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
-    let target = Target {
-        id: TargetId::new("x", "town_es"),
-        language: "es".parse().unwrap(),
-        account: "town_es".into(),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        max_weighted_length: 280,
-    };
-    Task::new(&post, "en".parse().unwrap(), Vec::new(), target)
+    Task::new(&fixtures::post(1, "Hello"), Vec::new(), fixtures::target())
 }
 
 fn tasks(count: usize) -> Vec<Task> {

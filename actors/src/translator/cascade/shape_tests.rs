@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 
 use async_trait::async_trait;
 use mynah_domain::{
-    Language, MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    Language, Target,
     breaker::BreakerPolicy,
-    filters::Filters,
+    fixtures,
     ports::{CallShape, EngineError, Item, Languages, Reply, SystemClock},
-    text::{Masking, Segment},
+    text::Segment,
 };
 
 use super::*;
@@ -67,33 +67,12 @@ fn cascade() -> EngineCascade {
     }
 }
 
-fn language(code: &str) -> Language {
-    code.parse().unwrap()
-}
-
 fn task(to: &str) -> Task {
-    let post = Post {
-        id: PostId("1".into()),
-        position: 1,
-        text: "Hello".into(),
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
-    let target = Target {
-        id: TargetId::new("net", &format!("town_{to}")),
-        language: language(to),
-        account: format!("town_{to}"),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        max_weighted_length: 280,
-    };
-    Task::new(&post, language("en"), Vec::new(), target)
+    Task::new(
+        &fixtures::post(1, "Hello"),
+        Vec::new(),
+        Target { language: fixtures::language(to), ..fixtures::target() },
+    )
 }
 
 /// Translates a task for each language; returns how many of them were translated.

@@ -12,14 +12,11 @@ use actix::Actor as _;
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
 use mynah_domain::{
-    Language, MediaPolicy, Post, PostId, PostKind, Style, Target, TargetId, TooLong,
+    Language,
     breaker::BreakerPolicy,
-    filters::Filters,
-    ports::{
-        CallShape, Item, Languages, Reply, SystemClock,
-        engine::{EngineError, ItemError},
-    },
-    text::{Masking, Segment},
+    fixtures,
+    ports::{CallShape, EngineError, Item, ItemError, Languages, Reply, SystemClock},
+    text::Segment,
 };
 use proptest::prelude::*;
 
@@ -167,29 +164,9 @@ fn text(number: u16) -> String {
 }
 
 fn task(number: usize, kind: u16) -> Task {
-    let post = Post {
-        id: PostId(number.to_string()),
-        position: number as u64,
-        // Another link in each: masked, they are one text.
-        text: format!("{} https://example.com/{number}", text(kind)),
-        language: None,
-        kind: PostKind::Original,
-        created_at: Timestamp::UNIX_EPOCH,
-        media: vec![],
-        versions: vec![],
-    };
-    let target = Target {
-        id: TargetId::new("x", "town_es"),
-        language: "es".parse().unwrap(),
-        account: "town_es".into(),
-        style: Style::default(),
-        masking: Masking::default(),
-        filters: Filters::default(),
-        media: MediaPolicy::None,
-        too_long: TooLong::Thread,
-        max_weighted_length: 280,
-    };
-    Task::new(&post, "en".parse().unwrap(), Vec::new(), target)
+    // Another link in each: masked, they are one text.
+    let text = format!("{} https://example.com/{number}", text(kind));
+    Task::new(&fixtures::post(number as u64, &text), Vec::new(), fixtures::target())
 }
 
 fn settings(directory: &std::path::Path) -> CacheSettings {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mynah_domain::{
-    Media,
+    Media, MediaKind,
     ports::{Copied, CopyError, MediaId},
 };
 use serde_json::{Value, json};
@@ -91,10 +91,10 @@ impl Copier {
     pub(super) async fn copy(&self, x: &XClient, medium: &Media, alt: &str) -> Result<Copied, CopyError> {
         let address = medium.url.as_deref().ok_or_else(|| missing("the network does not say where it is"))?;
         let address = self.allowed(address)?;
-        let uploaded = match medium.kind.as_str() {
-            "photo" => self.photo(x, &address).await?,
-            "video" | "animated_gif" => self.film(x, &address).await?,
-            other => return Err(missing(format!("there are no media of kind {other:?}"))),
+        let uploaded = match &medium.kind {
+            MediaKind::Photo => self.photo(x, &address).await?,
+            MediaKind::Video | MediaKind::Animation => self.film(x, &address).await?,
+            MediaKind::Other(other) => return Err(missing(format!("there are no media of kind {other:?}"))),
         };
         let id = self.processed(x, uploaded).await?;
         let undescribed = self.describe(x, &id, alt).await.err();

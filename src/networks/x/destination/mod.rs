@@ -19,14 +19,14 @@ use mynah_domain::{
         Copied, CopyError, Denied, Destination, Draft, Ledger, LedgerError, MediaId, PublishError, Recent,
         Shown, Since,
     },
-    text::entities,
+    text::EntityKind,
 };
 use serde::Serialize;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
-    networks::x::{XAuth, XClient, client::XSettings, problem},
+    networks::x::{XAuth, XClient, client::XSettings, problem, text::entities},
     telemetry::outside::brief,
 };
 use account::Account;
@@ -203,9 +203,7 @@ fn as_stored(text: &str) -> String {
     let text: String = text.nfc().collect();
     let mut stored = String::with_capacity(text.len());
     let mut end = 0;
-    for entity in
-        entities(&text).into_iter().filter(|entity| entity.kind == mynah_domain::text::EntityKind::Link)
-    {
+    for entity in entities(&text).into_iter().filter(|entity| entity.kind == EntityKind::Link) {
         stored.push_str(&text[end..entity.range.start]);
         let link = &text[entity.range.clone()];
         let bare = ["https://", "http://"].iter().find_map(|scheme| {

@@ -401,7 +401,7 @@ fn media_server(original: Vec<u8>) -> Upstream {
 
 fn medium(upstream: &Upstream, kind: &str) -> Media {
     let url = upstream.url.join("/original").unwrap().to_string();
-    Media { key: "3_1".into(), kind: kind.into(), url: Some(url), alt: None }
+    Media { key: "3_1".into(), kind: kind.to_owned().into(), url: Some(url), alt: None }
 }
 
 #[actix_rt::test]

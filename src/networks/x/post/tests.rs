@@ -206,7 +206,7 @@ fn null_reads_like_absent_on_the_page_and_in_what_it_includes() {
     ] {
         let post = with_includes(tweet.clone(), includes.clone());
         let media: Vec<_> =
-            post.media.iter().map(|medium| (&*medium.key, &*medium.kind, &medium.url)).collect();
+            post.media.iter().map(|medium| (&*medium.key, medium.kind.as_str(), &medium.url)).collect();
         assert_eq!(media, [("3_1", "photo", &None), ("7_2", "video", &None)], "{includes}");
     }
     for body in [
@@ -288,7 +288,7 @@ fn an_unknown_value_is_a_value() {
     );
     assert_eq!(post.kind, PostKind::Quote { of: id("2") });
     assert_eq!(post.language.as_deref(), Some("xx-new"));
-    assert_eq!((&*post.media[0].kind, &*post.media[1].kind), ("hologram", "unknown"));
+    assert_eq!((post.media[0].kind.as_str(), post.media[1].kind.as_str()), ("hologram", "unknown"));
 }
 
 #[test]
@@ -607,7 +607,10 @@ fn a_shortened_link_that_nothing_expands_is_an_oddity() {
 fn a_medium_that_is_not_included_is_missing_and_not_silently_none() {
     let media = |keys: Value, includes: Value| {
         let post = with_includes(with("attachments", &json!({"media_keys": keys})), includes);
-        post.media.into_iter().map(|medium| (medium.key, medium.kind, medium.url)).collect::<Vec<_>>()
+        post.media
+            .into_iter()
+            .map(|medium| (medium.key, String::from(medium.kind), medium.url))
+            .collect::<Vec<_>>()
     };
     let missing = |key: &str, kind: &str| (key.to_owned(), kind.to_owned(), None);
     for (key, kind) in [
@@ -642,7 +645,10 @@ fn a_medium_that_only_a_link_tells_of_is_missing_and_not_silently_none() {
         for attachments in [json!(null), json!({}), json!({"media_keys": null}), json!({"media_keys": []})] {
             let (text, media) = linked(&json!(url), &key, &attachments);
             assert_eq!((&*text, media.len()), ("Sun", 1), "{url}");
-            assert_eq!((&*media[0].key, &*media[0].kind, &media[0].url), (expected.0, expected.1, &None));
+            assert_eq!(
+                (&*media[0].key, media[0].kind.as_str(), &media[0].url),
+                (expected.0, expected.1, &None)
+            );
         }
     }
 }
@@ -720,4 +726,23 @@ fn an_empty_page_has_neither_posts_nor_oddities() {
 fn a_post_without_a_moment_takes_that_of_its_id() {
     let post = one(json!({"id": "1212092628029698048", "text": "x"}));
     assert_eq!(post.created_at.to_string()[..19], *"2019-12-31T19:26:16");
+}
+
+#[test]
+fn the_entities_of_what_may_be_published_are_those_of_its_whole_text() {
+    let link = json!({"start": 12, "end": 35, "expanded_url": "https://example.com/a?b=1&c=2"});
+    let text = "&amp; @bob: https://t.co/0123456789";
+    let post = one(json!({"id": "20", "text": text, "entities": {"urls": [link]}}));
+    let found: Vec<&str> =
+        post.entities.iter().flatten().map(|entity| &post.text[entity.range.clone()]).collect();
+    assert_eq!(found, ["@bob", "https://example.com/a?b=1&c=2"], "{}", post.text);
+    let reposted = with("referenced_tweets", &json!([{"type": "retweeted", "id": "7"}]));
+    assert_eq!(one(reposted).entities, None);
+}
+
+#[test]
+fn a_code_that_says_nothing_is_no_language() {
+    for code in ["und", "zxx", "qme", "qst"] {
+        assert_eq!(one(with("lang", &json!(code))).language, None, "{code}");
+    }
 }

@@ -94,6 +94,7 @@ impl Bench {
             id: PostId(id.to_string()),
             position: id,
             text: "Recorded".into(),
+            entities: None,
             language: None,
             kind: PostKind::Original,
             created_at: Timestamp::UNIX_EPOCH,

@@ -1,12 +1,13 @@
 //! What Mynah finds and counts in a text, held against the conformance data that twitter-text is published with. The
 //! lengths are those of its version 3 (`validate.yml`, `WeightedTweetsWithDiscountedEmojiCounterTest`); what it extracts
 //! is asked of its own file, which `make conformance` fetches. docs/text.md lists and explains every difference.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
 
 use std::{collections::BTreeSet, fs};
 
-use mynah_domain::text::{EntityKind, entities, weighted_length};
+use mynah_domain::text::EntityKind;
 use serde_json::Value;
+
+use super::{entities, weigh};
 
 #[test]
 fn every_published_length_of_version_3_is_counted() {
@@ -49,7 +50,7 @@ fn every_published_length_of_version_3_is_counted() {
         ),
         ("Unicode 9.0 emoji: 🤠; 💃; 💃🏾".into(), 29),
     ] {
-        assert_eq!(weighted_length(&text), length, "{text}");
+        assert_eq!(weigh(&text), length, "{text}");
     }
 }
 

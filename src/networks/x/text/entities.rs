@@ -1,4 +1,4 @@
-//! Links, mentions, hashtags and cashtags in a text, as X finds them. They are what a translation must not touch.
+//! Links, mentions, hashtags and cashtags in a text, as X finds them.
 //!
 //! Found by the `twitter-text` crate, whose offsets are UTF-16 code units; here they are bytes of a Rust string. Its
 //! default parser panics on texts such as `🔥a@bob` (0.3.1, a byte offset inside a character), so the older one is used.
@@ -6,9 +6,9 @@
 //! X links only names under a known top-level domain. A translation must not touch any other address either, so whatever
 //! begins with a scheme is taken as a link, too.
 
-use std::{cmp::Reverse, ops::Range};
+use std::cmp::Reverse;
 
-use serde::{Deserialize, Serialize};
+use mynah_domain::text::{Entity, EntityKind, links::links, words::words};
 use twitter_text::{
     ParserBackend,
     entity::Type,
@@ -17,31 +17,8 @@ use twitter_text::{
 
 use super::{
     plain::plain,
-    words::{Memo, links_on, words},
+    words::{Memo, links_on},
 };
-
-/// What an entity is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EntityKind {
-    /// `https://…`, or a name that X would link by itself.
-    Link,
-    /// `@name`; on X it notifies somebody.
-    Mention,
-    /// `#word`.
-    Hashtag,
-    /// `$TICKER`.
-    Cashtag,
-}
-
-/// A part of a text that is no words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entity {
-    /// What it is.
-    pub kind: EntityKind,
-    /// Where it stands, in bytes.
-    pub range: Range<usize>,
-}
 
 /// The entities of `text`, in order, none overlapping another.
 pub fn entities(text: &str) -> Vec<Entity> {
@@ -69,7 +46,7 @@ fn of_word(word: &str) -> Vec<Entity> {
     let mut found = in_word(word);
     let linked: Vec<usize> = found.iter().map(|entity| entity.range.start).collect();
     // Where X finds a link, it knows where that ends.
-    found.extend(addresses(word).filter(|address| !linked.contains(&address.range.start)));
+    found.extend(links(word).filter(|link| !linked.contains(&link.range.start)));
     // Of two that overlap the one that begins first, and of those the longer, is what a reader sees.
     found.sort_by_key(|entity| (entity.range.start, Reverse(entity.range.end)));
     let mut end = 0;
@@ -119,23 +96,6 @@ fn in_word(text: &str) -> Vec<Entity> {
         })
         .filter(|entity| !entity.range.is_empty())
         .collect()
-}
-
-/// Everything that begins with `http://` or `https://`, up to white space or punctuation that ends a sentence.
-fn addresses(text: &str) -> impl Iterator<Item = Entity> {
-    text.match_indices("://").filter_map(|(at, _)| {
-        let scheme = ["https", "http"].into_iter().find(|scheme| {
-            let head = &text.as_bytes()[..at];
-            head.len() >= scheme.len() && head[at - scheme.len()..].eq_ignore_ascii_case(scheme.as_bytes())
-        })?;
-        let start = at - scheme.len();
-        let rest = &text[start..];
-        let address = &rest[..rest.find(|c: char| c.is_whitespace() || c.is_control()).unwrap_or(rest.len())];
-        let address =
-            address.trim_end_matches(['.', ',', ';', ':', '!', '?', '…', '"', '\'', '»', '”', '’', ')', ']']);
-        (address.len() > scheme.len() + "://".len())
-            .then(|| Entity { kind: EntityKind::Link, range: start..start + address.len() })
-    })
 }
 
 /// Turns UTF-16 offsets into byte offsets.

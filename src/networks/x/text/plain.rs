@@ -3,9 +3,8 @@
 //!
 //! Plain is only what the parser is shown to read in the same way, by the tests.
 
+use mynah_domain::text::EntityKind;
 use twitter_text::tlds::is_valid_tld_case_insensitive;
-
-use super::entities::EntityKind;
 
 /// A plain word begins with this, and behind it are at most marks that end a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,26 +5,23 @@
 
 use std::borrow::Cow;
 
+use mynah_domain::text::{EntityKind, words::words};
 use twitter_text::ParserBackend;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{
-    entities::EntityKind,
     plain::plain,
-    words::{Memo, is_between, may_link, words},
+    words::{Memo, may_link},
 };
-
-/// The most that one publication on X may weigh without Premium.
-pub const X_MAX_WEIGHTED_LENGTH: usize = 280;
 
 /// The weighted length of `text`.
 ///
 /// # Examples
 ///
 /// ```
-/// assert_eq!(mynah_domain::text::weighted_length("Hi http://test.co"), 26);
+/// assert_eq!(mynah::networks::x::text::weigh("Hi http://test.co"), 26);
 /// ```
-pub fn weighted_length(text: &str) -> usize {
+pub fn weigh(text: &str) -> usize {
     // Most texts weigh what they are long, and so do most words of the others.
     if is_plain(text) {
         return text.chars().count();
@@ -39,7 +36,7 @@ pub fn weighted_length(text: &str) -> usize {
 
 /// Whether every character weighs one: each does by itself, and there is no link.
 fn is_plain(text: &str) -> bool {
-    text.chars().all(|c| is_light(c) || is_between(c)) && !may_link(text)
+    text.chars().all(|c| is_light(c) || c.is_ascii_whitespace()) && !may_link(text)
 }
 
 fn weight_of(word: &str) -> usize {
@@ -111,36 +108,36 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_has_a_length(text in any::<String>()) {
-            weighted_length(&text);
+            weigh(&text);
         }
     }
 
     proptest! {
         #[test]
         fn read_word_by_word_a_text_weighs_what_it_weighs_as_a_whole(text in super::super::words::tricky()) {
-            prop_assert_eq!(weighted_length(&text), parsed(&text), "{:?}", text);
+            prop_assert_eq!(weigh(&text), parsed(&text), "{:?}", text);
         }
 
         #[test]
         fn what_is_plain_weighs_what_it_weighs_to_the_parser(word in super::super::plain::nearly()) {
-            prop_assert_eq!(weighted_length(&word), parsed(&word), "{:?}", word);
+            prop_assert_eq!(weigh(&word), parsed(&word), "{:?}", word);
         }
     }
 
     #[test]
     fn the_published_samples_weigh_what_is_published() {
-        assert_eq!(weighted_length("Hi http://test.co"), 26);
-        assert_eq!(weighted_length("http://test.co"), 23);
-        assert_eq!(weighted_length(&"a".repeat(285)), 285);
-        assert_eq!(weighted_length("日本"), 4);
-        assert_eq!(weighted_length("👨‍👩‍👧‍👦"), 2);
+        assert_eq!(weigh("Hi http://test.co"), 26);
+        assert_eq!(weigh("http://test.co"), 23);
+        assert_eq!(weigh(&"a".repeat(285)), 285);
+        assert_eq!(weigh("日本"), 4);
+        assert_eq!(weigh("👨‍👩‍👧‍👦"), 2);
     }
 
     #[test]
     fn flags_and_keycaps_in_a_row_weigh_two_each() {
         for (text, weight) in [("🇪🇸", 2), ("🇪🇸🇫🇷🇵🇹", 6), ("🇪🇸 🇫🇷a🇵🇹", 8), ("1️⃣0️⃣", 4), ("1⃣", 2), ("🇪", 2)]
         {
-            assert_eq!(weighted_length(text), weight, "{text}");
+            assert_eq!(weigh(text), weight, "{text}");
         }
     }
 }

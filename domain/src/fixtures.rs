@@ -1,0 +1,84 @@
+//! A post, a target and texts for tests, here and in the crates above: a test names only what it is about.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use crate::{
+    Language, MediaPolicy, Post, PostId, PostKind, SourceProfile, Style, Target, TargetId, TooLong,
+    filters::Filters,
+    network::{NetworkRules, PlainText},
+    text::{self, Mask, Masking},
+};
+
+/// The rules of a network that has none of its own.
+pub fn rules() -> Arc<dyn NetworkRules> {
+    Arc::new(PlainText::default())
+}
+
+/// A followed account that writes in English.
+pub fn source() -> Arc<SourceProfile> {
+    Arc::new(SourceProfile { name: "plain:town".into(), language: Language::english(), network: rules() })
+}
+
+/// An account that is published on in Spanish, with nothing set.
+pub fn target() -> Target {
+    Target {
+        id: TargetId::new("plain", "town_es"),
+        source: source(),
+        network: rules(),
+        language: language("es"),
+        account: "town_es".into(),
+        style: Style::default(),
+        masking: Masking::default(),
+        filters: Filters::default(),
+        media: MediaPolicy::None,
+        too_long: TooLong::Thread,
+    }
+}
+
+/// A post of this text, as its source's adapter hands it over; its place is its id.
+pub fn post(id: u64, text: &str) -> Post {
+    Post {
+        id: PostId(id.to_string()),
+        position: id,
+        text: text.into(),
+        entities: Some(rules().entities(text)),
+        language: None,
+        kind: PostKind::Original,
+        created_at: jiff::Timestamp::UNIX_EPOCH,
+        media: Vec::new(),
+        versions: Vec::new(),
+    }
+}
+
+/// The language of a code.
+///
+/// # Panics
+/// Where there is none.
+pub fn language(code: &str) -> Language {
+    code.parse().expect("a test names a language that there is")
+}
+
+/// A text with what must not change taken out, as in a post of [`source`].
+pub fn mask(text: &str) -> Mask {
+    text::mask(text, &PlainText::default())
+}
+
+/// Texts made of all that is tricky about words, for what must be the same read word by word and as a whole.
+pub fn tricky_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("it is one"),
+        3 => Just(" ".to_owned()),
+        2 => proptest::sample::select(vec![
+            ".", ":", "/", "//", "://", "@", "#", "$", "＠", "＃", "!", "?", "…", "’", "“", "—", "_", "-", "+", "~", "&",
+            "=", "%", "(", ")", "\u{a0}", "\u{3000}", "\u{2003}", "\n", "\t", "\r\n", "\u{b}", "\u{200d}", "\u{fe0f}",
+            "\u{301}", "\u{20e3}", "\u{202e}", "©", "®", "™", "€", "日本", "👍", "👩‍🚀", "🇪🇸", "1️⃣", "ü",
+        ]).prop_map(str::to_owned),
+        2 => proptest::sample::select(vec![
+            "http://a.com", "https://a.example/abc", "a.org", "пример.рф", "@bob", "@bob/list", "#tag", "$TSLA",
+            "a@b.com", "3.5", "e.g.", "U.S.A.", "@a@b.social", "www.a.de/á?b=1#c", "tel:+34", "mailto:a@b.com",
+        ]).prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}

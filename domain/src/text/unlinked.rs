@@ -1,0 +1,55 @@
+//! Breaking up what a translation made into a link or a tag by accident: no translation may notify somebody whom the post
+//! did not, and all that the post did is a placeholder. `Wait.No` may be no link where `Espera.No` is one.
+
+use super::{MaskedText, Segment};
+use crate::network::NetworkRules;
+
+impl MaskedText {
+    /// The same with no link, mention or tag in its words; `None` where there is none.
+    pub fn unlinked(&self, network: &dyn NetworkRules) -> Option<Self> {
+        let mut changed = false;
+        let segments = self.0.iter().map(|segment| {
+            let Segment::Words(words) = segment else { return segment.clone() };
+            let unlinked = unlinked(words, network);
+            changed |= unlinked != *words;
+            Segment::Words(unlinked)
+        });
+        let text = Self::from_segments(segments.collect::<Vec<_>>());
+        changed.then_some(text)
+    }
+}
+
+fn unlinked(words: &str, network: &dyn NetworkRules) -> String {
+    let mut words = words.to_owned();
+    for entity in network.entities(&words).into_iter().rev() {
+        let found = &words[entity.range.clone()];
+        let broken = match found.strip_prefix(['@', '＠', '#', '＃', '$']) {
+            Some(bare) => bare.to_owned(),
+            None => found.replace('.', ". ").replace("://", ": //"),
+        };
+        words.replace_range(entity.range, &broken);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::PlainText;
+
+    #[test]
+    fn a_link_and_a_tag_are_broken_up_and_placeholders_stay() {
+        let words = |text: &str| Segment::Words(text.into());
+        let unlinked = |segments: &[Segment]| MaskedText(segments.to_vec()).unlinked(&PlainText::default());
+        for (before, after) in [
+            ("el #etiqueta", "el etiqueta"),
+            ("@nadie es", "nadie es"),
+            ("a https://b.example/c", "a https: //b. example/c"),
+        ] {
+            let placeholder = Segment::Placeholder(0);
+            let expected = MaskedText(vec![words(after), placeholder.clone()]);
+            assert_eq!(unlinked(&[words(before), placeholder]), Some(expected), "{before}");
+        }
+        assert_eq!(unlinked(&[words("5. Nada.")]), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! How X reads and counts a text, and how much it takes: the crate `twitter-text` with the published weights of its version 3.
+//! docs/text.md lists what differs, and why.
+//!
+//! # Layout
+//!
+//! - [`entities`](entities::entities): links, mentions and tags; [`weigh`](weight::weigh): how long a text counts.
+//! - `plain`, `words`: what spares most words the parser, which takes a thousand times as long.
+//! - [`language`](language::language): X's codes.
+
+mod entities;
+mod language;
+mod plain;
+mod weight;
+mod words;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod nasty;
+
+use mynah_domain::{
+    network::{Limits, NetworkRules, Price, Refusal, Repeat},
+    text::{Entity, EntityKind},
+};
+
+pub use entities::entities;
+pub use language::language;
+pub use weight::weigh;
+
+/// The most that a post on X may hold without Premium. An alt text has at most so many characters, none of which weighs less
+/// than one (docs.x.com, media best practices).
+pub const LIMITS: Limits = Limits { text: 280, alt_text: 1000, media: 4 };
+
+/// What X charges for a post, and for one with a link in it (its price list of August 2026).
+const PRICE: Price = Price { message: 15_000, with_link: 200_000 };
+
+/// The most cashtags that X takes in a post.
+const CASHTAGS_MOST: usize = 1;
+
+/// The rules of X.
+#[derive(Debug, Clone, Copy)]
+pub struct XRules;
+
+impl NetworkRules for XRules {
+    fn name(&self) -> &'static str {
+        "x"
+    }
+
+    fn weigh(&self, text: &str) -> usize {
+        weigh(text)
+    }
+
+    fn entities(&self, text: &str) -> Vec<Entity> {
+        entities(text)
+    }
+
+    fn limits(&self) -> &Limits {
+        &LIMITS
+    }
+
+    fn repeat(&self) -> Repeat {
+        // X has no key for a post: a call whose answer is lost may have published all the same.
+        Repeat::LookUpFirst
+    }
+
+    fn refusal(&self, text: &str) -> Option<Refusal> {
+        // Most texts have no such sign at all.
+        if text.bytes().filter(|byte| *byte == b'$').count() <= CASHTAGS_MOST {
+            return None;
+        }
+        let cashtags = entities(text).iter().filter(|entity| entity.kind == EntityKind::Cashtag).count();
+        (cashtags > CASHTAGS_MOST).then(|| Refusal {
+            rule: "cashtags",
+            message: format!("a publication would hold {cashtags} cashtags, and X takes one"),
+        })
+    }
+
+    fn price(&self) -> Price {
+        PRICE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_domain::{
+        Language,
+        gate::{Candidate, findings},
+        text::mask,
+    };
+
+    use super::*;
+
+    fn codes(source: &str, parts: &[&str]) -> Vec<&'static str> {
+        let (source, from) = (mask(source, &XRules), Language::english());
+        let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+        let candidate = Candidate {
+            source: &source,
+            parts: &parts,
+            rules: &XRules,
+            max_weight: Some(LIMITS.text),
+            from,
+            to: "es".parse().unwrap(),
+            others: &[],
+        };
+        findings(&candidate).into_iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn two_cashtags_in_one_publication_are_found() {
+        assert!(codes("Up: $TSLA and $AAPL", &["Suben: $TSLA y $AAPL"]).contains(&"cashtags"));
+        assert!(!codes("Up: $TSLA and $AAPL", &["Suben: $TSLA", "y $AAPL"]).contains(&"cashtags"));
+        assert_eq!(XRules.refusal("It costs $5, $6 or $TSLA"), None);
+    }
+
+    #[test]
+    fn what_weighs_more_than_x_takes_does_not_fit() {
+        assert_eq!(codes(&"Hi ".repeat(80), &["a".repeat(281).as_str()]), ["fits"]);
+        assert!(!codes(&"Hi ".repeat(80), &["a".repeat(280).as_str()]).contains(&"fits"));
+    }
+
+    #[test]
+    fn what_a_translation_made_into_a_link_or_a_tag_is_broken_up() {
+        use mynah_domain::text::{MaskedText, Segment};
+        for (words, broken) in [
+            ("Espera.com ya", "Espera. com ya"),
+            ("el #etiqueta", "el etiqueta"),
+            ("@nadie es", "nadie es"),
+            ("a https://b.example/c", "a https: //b. example/c"),
+        ] {
+            let text = |words: &str| MaskedText(vec![Segment::Words(words.into())]);
+            assert_eq!(text(words).unlinked(&XRules), Some(text(broken)));
+            assert_eq!(entities(broken), []);
+        }
+    }
+
+    #[test]
+    fn a_post_with_a_link_costs_more() {
+        assert_eq!(XRules.price_of("Hola"), 15_000);
+        assert_eq!(XRules.price_of("Mira example.com"), 200_000);
+    }
+}

@@ -1,0 +1,107 @@
+//! What was found out about words. Nothing that X knows has a space or a line end within it, so a text may be read word by
+//! word; and most words hold nothing that the parser of `twitter-text`, which takes a millisecond for a post, is needed for.
+
+use std::{cell::RefCell, collections::HashMap};
+
+/// What was found out about words, on this thread: a link is looked at once and not for each account that it is said on.
+pub(super) struct Memo<T>(RefCell<HashMap<Box<str>, T>>);
+
+/// The most words that are remembered, some hundred kilobytes.
+const MOST: usize = 1024;
+
+/// Longer ones are no names, and not remembered.
+const LONGEST: usize = 256;
+
+impl<T: Clone> Memo<T> {
+    pub(super) fn new() -> Self {
+        Self(RefCell::default())
+    }
+
+    /// What is known of a word, or is found out by `look`, which may not ask the memo itself.
+    pub(super) fn of(&self, word: &str, look: impl FnOnce(&str) -> T) -> T {
+        if let Some(known) = self.0.borrow().get(word) {
+            return known.clone();
+        }
+        let found = look(word);
+        if word.len() <= LONGEST {
+            let mut known = self.0.borrow_mut();
+            if known.len() >= MOST {
+                known.clear();
+            }
+            known.insert(word.into(), found.clone());
+        }
+        found
+    }
+}
+
+/// Whether X might find a link in it: a dot with a name behind it, as in `x.com`, `пример.рф` and `a.b`, and not as at the end
+/// of a sentence.
+pub(super) fn may_link(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().any(|(at, byte)| *byte == b'.' && links_on(&bytes[at + 1..]))
+}
+
+/// Whether what stands behind a dot may be a name.
+pub(super) fn links_on(behind: &[u8]) -> bool {
+    behind.first().is_some_and(|next| next.is_ascii_alphanumeric() || !next.is_ascii())
+}
+
+/// Texts made of all that is tricky about words, for what must be the same read word by word and as a whole.
+#[cfg(test)]
+pub(super) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let piece = prop_oneof![
+        4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("it is one"),
+        3 => Just(" ".to_owned()),
+        2 => proptest::sample::select(vec![
+            ".", ":", "/", "//", "://", "@", "#", "$", "＠", "＃", "!", "?", "…", "’", "“", "—", "_", "-", "+", "~", "&",
+            "=", "%", "(", ")", "\u{a0}", "\u{3000}", "\u{2003}", "\n", "\t", "\r\n", "\u{b}", "\u{200d}", "\u{fe0f}",
+            "\u{301}", "\u{20e3}", "\u{202e}", "©", "®", "™", "€", "日本", "👍", "👩‍🚀", "🇪🇸", "1️⃣", "ü",
+        ]).prop_map(str::to_owned),
+        2 => proptest::sample::select(vec![
+            "http://x.com", "https://t.co/abc", "x.org", "пример.рф", "RT", "rt:", "@bob", "@bob/list", "#tag", "$TSLA",
+            "a@b.com", "3.5", "e.g.", "U.S.A.", "@a@b.social", "www.x.de/á?b=1#c",
+        ]).prop_map(str::to_owned),
+    ];
+    // `RT@name` names somebody behind a space, too, as X has it; the parser knows it at the beginning of a text only.
+    let quirk = |text: &String| {
+        let small = text.to_lowercase();
+        !["rt@", "rt:@", "rt＠", "rt:＠"].iter().any(|rt| small.contains(rt))
+    };
+    proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat()).prop_filter("a quirk", quirk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_looked_at_once_and_the_memory_is_bounded() {
+        let (memo, mut looks) = (Memo::new(), 0);
+        for _ in 0..2 {
+            assert_eq!(
+                memo.of("x.com", |word| {
+                    looks += 1;
+                    word.len()
+                }),
+                5
+            );
+        }
+        assert_eq!(looks, 1);
+        for number in 0..MOST * 3 {
+            memo.of(&number.to_string(), str::len);
+        }
+        memo.of(&"long".repeat(LONGEST), str::len);
+        assert!(memo.0.borrow().len() <= MOST);
+    }
+
+    #[test]
+    fn a_dot_at_the_end_links_nothing() {
+        for word in ["x.com", "http://x.com", "a.b", "пример.рф", "3.5", "(x.org)"] {
+            assert!(may_link(word), "{word}");
+        }
+        for word in ["end.", "wait...", "(end.)", "e.", "...", "plain", "end.\""] {
+            assert!(!may_link(word), "{word}");
+        }
+    }
+}
