@@ -20,7 +20,7 @@ use dashmap::DashMap;
 use limiter::{ConcurrencyLimiter, LimiterStats};
 use log::{info, warn};
 use mynah_domain::{
-    breaker::{Breaker, BreakerPolicy, Heard},
+    breaker::{Breaker, BreakerPolicy, CallOutcome},
     ports::Engine,
 };
 
@@ -76,7 +76,7 @@ impl Upstreams {
         stats
     }
 
-    /// Whether an upstream may be called now; whoever may must [`Upstreams::hear`] of it.
+    /// Whether an upstream may be called now; whoever may must [`Upstreams::record`] how it ended.
     ///
     /// # Errors
     /// The moment from which on to ask again.
@@ -84,11 +84,11 @@ impl Upstreams {
         self.with(upstream, |breaker| breaker.permit(Instant::now()))
     }
 
-    /// What became of a call.
-    pub fn hear(&self, upstream: &str, heard: Heard) {
+    /// Records how a call ended.
+    pub fn record(&self, upstream: &str, outcome: CallOutcome) {
         let (before, after) = self.with(upstream, |breaker| {
             let before = breaker.is_open();
-            breaker.hear(heard, Instant::now(), fastrand::f64());
+            breaker.record(outcome, Instant::now(), fastrand::f64());
             (before, breaker.is_open())
         });
         if after && !before {

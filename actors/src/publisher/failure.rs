@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, Job, JobEvent,
-    breaker::Heard,
+    breaker::CallOutcome,
     job::HoldKind,
     ports::{Denied, Draft, PublishError},
 };
@@ -39,7 +39,9 @@ impl Publisher {
     pub(super) fn heard(&self, operation: &'static str, started: Instant, error: Option<&PublishError>) {
         let network = self.destination.network();
         let silent = matches!(error, Some(PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_)));
-        self.parts.upstreams.hear(network, if silent { Heard::Silence } else { Heard::Answer });
+        self.parts
+            .upstreams
+            .record(network, if silent { CallOutcome::Silent } else { CallOutcome::Answered });
         if !silent && !matches!(error, Some(PublishError::Denied(Denied::Unauthorized(_)))) {
             self.refusals.set(0);
         }

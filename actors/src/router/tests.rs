@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use mynah_domain::{
     Job, JobEvent, JobId, JobState, Post, PostId, PostKind, TargetId, Translation,
     backoff::Backoff,
-    breaker::{BreakerPolicy, Heard},
+    breaker::{BreakerPolicy, CallOutcome},
     caps::Spent,
     job::Publication,
     ports::{
@@ -483,10 +483,10 @@ async fn a_lane_has_work_while_a_job_could_move_and_none_where_something_explain
     let leased = town.router.send(pull).await.unwrap().unwrap();
     assert_eq!(town.lanes().await, lane("translation", 0, &["translator-1#1"]));
     for _ in 0..3 {
-        town.upstreams.hear("test", Heard::Silence);
+        town.upstreams.record("test", CallOutcome::Silent);
     }
     assert_eq!(town.lanes().await, [], "no engine answers");
-    town.upstreams.hear("test", Heard::Answer);
+    town.upstreams.record("test", CallOutcome::Answered);
 
     let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
     let report = JobReport::new(&leased[0], vec![JobEvent::Translated(translation)]);

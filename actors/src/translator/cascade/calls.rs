@@ -9,7 +9,7 @@ use std::{
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use mynah_domain::{
-    breaker::Heard,
+    breaker::CallOutcome,
     ports::{
         Engine,
         engine::{EngineError, Item, ItemError, Reply},
@@ -158,7 +158,7 @@ impl<'a> Calls<'a> {
             heartbeat.progress();
         }
         let error = answer.as_ref().err();
-        cascade.upstreams.hear(engine.name(), self.outcome_for_breaker(error));
+        cascade.upstreams.record(engine.name(), self.outcome_for_breaker(error));
         cascade.meter.called(self.limiter.upstream(), "translate", took, error.map(kind_of));
         match &answer {
             // Nothing was asked, so nothing was learned.
@@ -184,19 +184,19 @@ impl<'a> Calls<'a> {
     }
 
     /// What the end of a call means for all who would call the engine.
-    fn outcome_for_breaker(&self, error: Option<&EngineError>) -> Heard {
+    fn outcome_for_breaker(&self, error: Option<&EngineError>) -> CallOutcome {
         match error {
             // Out of quota: so is everybody, until then.
             Some(EngineError::RateLimited { until: Some(until), .. }) => {
-                Heard::NotBefore(Instant::now() + self.cascade.until(*until).min(MAX_QUOTA_PAUSE))
+                CallOutcome::NotBefore(Instant::now() + self.cascade.until(*until).min(MAX_QUOTA_PAUSE))
             }
             // If it refuses call after call and names no time, only growing pauses keep it from being asked for every job.
             Some(
                 EngineError::Unavailable(_)
                 | EngineError::Unanswered(_)
                 | EngineError::RateLimited { until: None, .. },
-            ) => Heard::Silence,
-            None | Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => Heard::Answer,
+            ) => CallOutcome::Silent,
+            None | Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => CallOutcome::Answered,
         }
     }
 
