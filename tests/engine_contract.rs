@@ -31,19 +31,17 @@ use toy_engine::{DictionaryKind, DictionarySettings};
 /// Gemini, against the sandbox.
 struct OnSandbox(Sandbox);
 
-impl OnSandbox {
-    fn gemini(&self, name: &str, base_url: &str) -> Rc<dyn Engine> {
-        let settings = GeminiSettings {
-            name: name.into(),
-            base_url: base_url.parse().unwrap(),
-            model: "gemini-3.5-flash-lite".into(),
-            key: mynah_sandbox::credentials("town_es").gemini_api_key.into(),
-            timeout: Duration::from_secs(20),
-            connections: 8,
-            max_batch: 20,
-        };
-        Rc::new(Gemini::new(settings, Transport::default()))
-    }
+fn gemini(name: &str, base_url: &str) -> Rc<dyn Engine> {
+    let settings = GeminiSettings {
+        name: name.into(),
+        base_url: base_url.parse().unwrap(),
+        model: "gemini-3.5-flash-lite".into(),
+        key: mynah_sandbox::credentials("town_es").gemini_api_key.into(),
+        timeout: Duration::from_secs(20),
+        connections: 8,
+        max_batch: 20,
+    };
+    Rc::new(Gemini::new(settings, Transport::default()))
 }
 
 impl Bench for OnSandbox {
@@ -53,13 +51,13 @@ impl Bench for OnSandbox {
     }
 
     fn engine(&self, name: &str) -> Rc<dyn Engine> {
-        self.gemini(name, &self.0.url())
+        gemini(name, &self.0.url())
     }
 
     fn unreachable(&self) -> Rc<dyn Engine> {
         // Nobody listens there once this is dropped.
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        self.gemini("gemini", &format!("http://{gone}"))
+        gemini("gemini", &format!("http://{gone}"))
     }
 
     fn unsupported(&self) -> Option<(Language, Language)> {

@@ -437,7 +437,7 @@ impl EngineKind for Parrot {
 }
 
 impl ConfiguredEngine for ConfiguredParrot {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "parrot"
     }
 

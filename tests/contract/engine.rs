@@ -11,7 +11,7 @@ use mynah_domain::{
 };
 
 /// No test waits longer than this for an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A place where an engine is found.
 pub(crate) trait Bench {

@@ -135,7 +135,7 @@ impl Translator {
             tasks.push(Task::new(&job.post, context, target));
             at_hand.push(job);
         }
-        let owners = self.add_alts(&mut tasks, &at_hand);
+        let owners = Self::add_alts(&mut tasks, &at_hand);
         let attempt = |number: usize| {
             let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
             at_hand[owner].attempt
@@ -154,7 +154,7 @@ impl Translator {
     }
 
     /// Adds what the media of the posts show, each as a task of its own; answers whose each is.
-    fn add_alts(&self, tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
+    fn add_alts(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
         let mut owners = Vec::new();
         for (number, job) in jobs.iter().enumerate() {
             let target = tasks[number].target.clone();

@@ -103,3 +103,66 @@ fn ask<'a, M: Model>(model: &'a M, prompt: Prompt<'a>) -> LocalBoxFuture<'a, Res
     }
     .boxed_local()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use mynah_domain::fixtures::{language, mask};
+
+    use super::*;
+
+    /// Answers what `outcome` says to a number of items, and notes the numbers.
+    struct Fake(fn(usize) -> Outcome, RefCell<Vec<usize>>);
+
+    impl Model for Fake {
+        fn name(&self) -> &'static str {
+            "The model"
+        }
+
+        async fn ask(&self, prompt: Prompt<'_>) -> Result<(Outcome, Usage), EngineError> {
+            self.1.borrow_mut().push(prompt.items.len());
+            let usage = Usage { input_tokens: Some(1), output_tokens: None };
+            Ok((self.0(prompt.items.len()), usage))
+        }
+    }
+
+    async fn asked(outcome: fn(usize) -> Outcome, texts: &[&str], max_items: usize) -> (Reply, Vec<usize>) {
+        let model = Fake(outcome, RefCell::default());
+        let item = |text: &&str| Item::new(mask(text).text, language("en"), language("es"));
+        let items: Vec<Item> = texts.iter().map(item).collect();
+        let reply = translate(&model, &items, max_items).await.unwrap();
+        (reply, model.1.into_inner())
+    }
+
+    fn hola(items: usize) -> Outcome {
+        Outcome::Items(vec![Ok("hola".into()); items])
+    }
+
+    fn spoiled_but_for_one(items: usize) -> Outcome {
+        if items == 1 { hola(1) } else { Outcome::Spoiled(ItemError::Unusable("cut off".into())) }
+    }
+
+    #[actix_rt::test]
+    async fn a_spoiled_answer_is_asked_for_in_halves_and_all_is_counted() {
+        let (reply, requests) = asked(spoiled_but_for_one, &["a", "b", "c", "d"], 4).await;
+        assert_eq!(requests, [4, 2, 1, 1, 2, 1, 1]);
+        assert!(reply.items.iter().all(Result::is_ok));
+        assert_eq!((reply.calls, reply.spoiled, reply.usage.input_tokens), (7, 3, Some(7)));
+    }
+
+    #[actix_rt::test]
+    async fn a_text_with_every_kind_of_bracket_is_unusable_and_costs_no_request() {
+        let (reply, requests) = asked(hola, &["all of ⟦⟫⦃\u{e001}", "a"], 1).await;
+        assert!(matches!(&reply.items[..], [Err(ItemError::Unusable(_)), Ok(_)]));
+        assert_eq!((requests, reply.calls), (vec![1], 1));
+    }
+
+    #[actix_rt::test]
+    async fn what_has_no_words_is_answered_in_its_place_and_costs_no_request() {
+        let (reply, requests) = asked(hola, &["a", "#goal", "b", "c"], 2).await;
+        assert_eq!(requests, [2, 1]);
+        assert_eq!(reply.items[1].as_ref().unwrap().key(), mask("#goal").text.key());
+        assert!(reply.items.iter().all(Result::is_ok) && reply.items.len() == 4);
+    }
+}

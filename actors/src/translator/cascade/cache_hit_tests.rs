@@ -19,7 +19,7 @@ struct Model(Cell<usize>);
 
 #[async_trait(?Send)]
 impl Engine for Model {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "model"
     }
 

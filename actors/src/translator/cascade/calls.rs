@@ -161,17 +161,15 @@ impl<'a> Calls<'a> {
         cascade.upstreams.record(engine.name(), self.outcome_for_breaker(error));
         cascade.meter.called(self.limiter.upstream(), "translate", took, error.map(kind_of));
         match &answer {
-            // Nothing was asked, so nothing was learned.
-            Ok(Reply { calls: 0, .. }) => {}
-            Ok(reply) => {
+            Ok(reply) if reply.calls > 0 => {
                 permit.complete(items.len(), Completion::Answered { took, spoiled: reply.spoiled > 0 });
             }
             Err(EngineError::RateLimited { .. } | EngineError::Unavailable(_)) => {
                 permit.complete(items.len(), Completion::Rejected);
             }
             Err(EngineError::Unanswered(_)) => permit.complete(items.len(), Completion::Unanswered),
-            // A wrong key says nothing about how many calls there may be.
-            Err(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
+            // A call that asked nothing says nothing about how many calls there may be, and neither does a wrong key.
+            Ok(_) | Err(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
         }
         let mut reply = answer.map_err(Outage::CallFailed)?;
         cascade.meter.count("items.translated", reply.items.len() as u64);

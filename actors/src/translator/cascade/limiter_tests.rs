@@ -60,7 +60,7 @@ impl Fake {
 
 #[async_trait(?Send)]
 impl Engine for Fake {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "fake"
     }
 

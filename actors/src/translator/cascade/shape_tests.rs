@@ -26,7 +26,7 @@ struct Fake {
 
 #[async_trait(?Send)]
 impl Engine for Fake {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "fake"
     }
 

@@ -81,7 +81,7 @@ impl Scripted {
 
 #[async_trait(?Send)]
 impl Engine for Scripted {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "scripted"
     }
 
