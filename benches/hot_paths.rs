@@ -1,6 +1,6 @@
-//! What a commit to the ledger and a page of X's cost on this machine. `cargo bench -p mynah --bench hot_paths` measures
-//! it; texts and the gate are measured in `domain/benches`, the cache in `actors/benches`.
-#![allow(missing_docs, reason = "a benchmark is read by its names")]
+//! Measures a ledger commit and the parsing of a page from X: `cargo bench -p mynah --bench hot_paths`.
+//! `domain/benches` measures texts and the gate, `actors/benches` the cache.
+#![allow(missing_docs, reason = "the names document a benchmark")]
 
 mod paths;
 
@@ -10,8 +10,8 @@ use paths::PATHS;
 fn hot_paths(bench: &mut Criterion) {
     for (name, _, ready) in PATHS.into_iter().filter(|(name, ..)| ["ledger-commit", "x-page"].contains(name))
     {
-        let mut walk = ready();
-        bench.bench_function(name, |bench| bench.iter(&mut walk));
+        let mut path = ready();
+        bench.bench_function(name, |bench| bench.iter(&mut path));
     }
 }
 

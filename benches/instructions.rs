@@ -1,10 +1,10 @@
-//! Walks one hot path so often that its instructions can be counted from outside: `instructions mask 200`. A run with twice
-//! as many walks less one with as many is what the walks cost, without what starting costs. `make bench-check` does it.
+//! Runs one hot path many times, so that a tool can count its instructions: `instructions mask 200`. Two runs, one with
+//! twice as many rounds, differ only by the cost of the rounds, not of the start. `make bench-check` does this.
 #![allow(
     missing_docs,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a benchmark is read on its output"
+    reason = "the benchmark prints its result"
 )]
 
 mod paths;
@@ -22,13 +22,13 @@ fn main() -> ExitCode {
             let (Some((.., ready)), Ok(times)) =
                 (PATHS.iter().find(|path| path.0 == name), times.parse::<u32>())
             else {
-                eprintln!("there is no path {name}, or {times} is no number; --list names all");
+                eprintln!("unknown path {name}, or {times} is not a number; --list prints all paths");
                 return ExitCode::from(2);
             };
-            let mut walk = ready();
-            (0..times).for_each(|_| walk());
+            let mut path = ready();
+            (0..times).for_each(|_| path());
         }
-        _ => println!("instructions are counted by `make bench-check`"),
+        _ => println!("`make bench-check` counts the instructions"),
     }
     ExitCode::SUCCESS
 }

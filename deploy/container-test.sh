@@ -29,7 +29,7 @@ for number in $(seq 1 300); do echo "Message $number from the town hall"; done >
 "$mynah" sandbox --listen 127.0.0.1:0 --account town --targets es --engines gemini --x-latency 30ms \
     --timeline "$work/timeline.txt" --write "$work" > "$work/sandbox.log" 2>&1 &
 sandbox=$!
-until_so "the sandbox answers" grep -q 'Ctrl-C ends it' "$work/sandbox.log"
+until_so "the sandbox answers" grep -q 'Press Ctrl-C' "$work/sandbox.log"
 url=$(grep -o 'http://127.0.0.1:[0-9]*' "$work/sandbox.log" | head -1)
 # Port 0 avoids conflicts with whatever else runs on this machine.
 sed -i '/^data_dir/d' "$work/config.toml"

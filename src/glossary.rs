@@ -1,5 +1,5 @@
-//! Glossaries in files: a person keeps the terms of an account in a table, and changes them while the service runs. A
-//! change with a mistake in it is told, and the terms of before stay in force.
+//! Operators keep an account's fixed translations in a glossary file, and edit it while the service runs. Mynah loads
+//! changed files; if a file has a mistake, Mynah logs it and keeps using the previous terms.
 
 use std::{
     fs, io,
@@ -10,13 +10,13 @@ use std::{
 use log::{info, warn};
 use mynah_domain::text::{Glossary, GlossaryError, SharedGlossary, Term};
 
-/// How often files are looked at for a change.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often to check files for changes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The largest file that is read: some ten thousand terms.
-const LARGEST: u64 = 1024 * 1024;
+/// The largest file to read: about ten thousand terms.
+const MAX_BYTES: u64 = 1024 * 1024;
 
-/// A glossary cannot be used.
+/// Why a glossary cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
@@ -24,41 +24,41 @@ pub enum LoadError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// It is too large.
-    #[error("glossary {path}: more than 1 MiB; keep the terms that matter")]
+    /// The file is too large.
+    #[error("glossary {path}: larger than 1 MiB; keep only the terms that matter")]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// It is not in its form.
+    /// The file has the wrong format.
     #[error("glossary {path}: {why}")]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The mistake and its line.
         why: String,
     },
-    /// Its terms cannot be used.
+    /// A term cannot be used.
     #[error("glossary {path}: {error}")]
     Terms {
         /// The file.
         path: PathBuf,
-        /// Which, and why.
+        /// The term, and the reason.
         error: GlossaryError,
     },
 }
 
-/// Reads a glossary: `"term" = "translation"` in a `.toml` file, `term,translation` in any other. An empty translation keeps
-/// the term as the post has it.
+/// Reads a glossary: `"term" = "translation"` in a `.toml` file, `term,translation` in any other. An empty translation
+/// keeps the term as it is in the post.
 ///
 /// # Errors
-/// Each [`LoadError`] names the file, and the line where there is one.
+/// Each [`LoadError`] names the file, and the line if possible.
 pub fn load(path: &Path) -> Result<Glossary, LoadError> {
     let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
-    if fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
+    if fs::metadata(path).map_err(unreadable)?.len() > MAX_BYTES {
         return Err(LoadError::TooLarge { path: path.to_owned() });
     }
     let text = fs::read_to_string(path).map_err(unreadable)?;
@@ -79,7 +79,9 @@ fn from_toml(text: &str) -> Result<Vec<Term>, String> {
         .iter()
         .map(|(name, value)| {
             let becomes = value.as_str().ok_or_else(|| {
-                format!("“{name}” is no text; write \"{name}\" = \"translation\", or \"\" to keep it")
+                format!(
+                    "“{name}” is not a string; write \"{name}\" = \"translation\", or \"\" to keep the term"
+                )
             })?;
             Ok(term(name, becomes))
         })
@@ -101,7 +103,7 @@ fn from_csv(text: &str) -> Result<Vec<Term>, String> {
             (Some(name), becomes, 1..=2) => terms.push(term(name, becomes.unwrap_or_default())),
             _ => {
                 return Err(format!(
-                    "line {line} has more than two columns; write term,translation, with quotes where one has a comma"
+                    "line {line} has more than two columns; write term,translation and quote values that have commas"
                 ));
             }
         }
@@ -109,12 +111,12 @@ fn from_csv(text: &str) -> Result<Vec<Term>, String> {
     Ok(terms)
 }
 
-/// Looks for changes for as long as it is polled, and takes them.
+/// Loads changed files for as long as it is polled.
 pub async fn watch(files: Vec<(PathBuf, SharedGlossary)>) {
     let changed_at = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     let mut seen: Vec<Option<SystemTime>> = files.iter().map(|(path, _)| changed_at(path)).collect();
     loop {
-        actix_rt::time::sleep(LOOK).await;
+        actix_rt::time::sleep(CHECK_INTERVAL).await;
         for ((path, glossary), seen) in files.iter().zip(&mut seen) {
             let now = changed_at(path);
             if now == *seen {
@@ -136,7 +138,7 @@ pub async fn watch(files: Vec<(PathBuf, SharedGlossary)>) {
 mod tests {
     use super::*;
 
-    fn told(name: &str, text: &str) -> String {
+    fn load_text(name: &str, text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
@@ -151,19 +153,19 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_say_the_same() {
+    fn toml_and_csv_load_the_same_terms() {
         let csv = "term,translation\n# names\nCity Hall,Ayuntamiento\n\"Mynah, Inc.\",\nmayor\n";
         let toml = "\"City Hall\" = \"Ayuntamiento\"\n\"Mynah, Inc.\" = \"\"\nmayor = \"\"\n";
-        assert_eq!(told("es.csv", csv), "Ayuntamiento; Mynah, Inc.; mayor");
-        assert_eq!(told("es.toml", toml), told("es.csv", csv));
+        assert_eq!(load_text("es.csv", csv), "Ayuntamiento; Mynah, Inc.; mayor");
+        assert_eq!(load_text("es.toml", toml), load_text("es.csv", csv));
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_place() {
-        assert!(told("es.csv", "a,b\nc,d,e\n").contains("line 2 has more than two columns"));
-        assert!(told("es.csv", "a,b\nA,d\n").contains("is there twice"));
-        assert!(told("es.toml", "a = 1\n").contains("“a” is no text"));
-        assert!(told("es.toml", "a = \n").contains("line 1"));
+    fn an_error_names_the_line() {
+        assert!(load_text("es.csv", "a,b\nc,d,e\n").contains("line 2 has more than two columns"));
+        assert!(load_text("es.csv", "a,b\nA,d\n").contains("appears twice"));
+        assert!(load_text("es.toml", "a = 1\n").contains("“a” is not a string"));
+        assert!(load_text("es.toml", "a = \n").contains("line 1"));
         assert!(load(Path::new("/nowhere/es.csv")).unwrap_err().to_string().contains("may read"));
     }
 }

@@ -1,14 +1,14 @@
-//! The service: the adapters behind the domain's ports, the settings, the commands, and the wiring of all of it.
+//! The service: adapters for the domain's ports, settings, commands, and the wiring that connects them.
 //!
 //! # Layout
 //!
-//! - [`cli`]: what a person types, one file a command.
-//! - [`settings`]: what a person may set, checked all at once.
-//! - [`app`]: the wiring, the one place that knows which adapter stands behind which port.
+//! - [`cli`]: the commands, one file each.
+//! - [`settings`]: reads and checks the settings, and reports all problems at once.
+//! - [`app`]: the wiring, the only place that knows which adapter serves which port.
 //! - [`networks`], [`engines`], [`ledger`]: the adapters, one folder each.
-//! - [`control`]: what a person may look at and decide; [`http`]: the admin API that offers it.
-//! - [`http_client`]: calls to other people's servers; [`redaction`]: no secret comes back with their answers.
-//! - [`telemetry`]: what operators read; [`permissions`]: what other users of the machine cannot.
+//! - [`control`]: what operators can inspect and change; [`http`]: the admin API that offers it.
+//! - [`http_client`]: calls to other people's servers; [`redaction`]: removes secrets from their answers.
+//! - [`telemetry`]: logs and metrics; [`permissions`]: hides files from other users of the machine.
 
 #![warn(clippy::disallowed_types)]
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Texts are made on one thread and freed on another, all the time: what the system's own allocator takes a tenth of all
-/// CPU more for (docs/performance.md). How it is built stands in `.cargo/config.toml`.
+/// Mynah allocates texts on one thread and frees them on another, which costs 10 % more CPU with the system allocator
+/// (docs/performance.md). `.cargo/config.toml` has its build settings.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -1,6 +1,6 @@
-//! The data folder holds posts before they are published, and secret files hold keys: other users of the machine have no
-//! business in either. Mynah makes files for its own user alone, closes a data folder that an older version left open, and
-//! reports what it cannot close. None of that is an error: a container's volume may belong to somebody else.
+//! The data folder holds unpublished posts, and secret files hold keys: other users of the machine must not read
+//! either. Mynah creates files for its own user only, closes a data folder that an older version left open, and reports
+//! what it cannot close. Exposed files are not an error: a container's volume may belong to another user.
 
 use std::{
     fmt, fs, io,
@@ -10,28 +10,28 @@ use std::{
 
 use rustix::{fs::Mode, process};
 
-/// The bits of the group and of all others.
+/// The permission bits of the group and of all other users.
 const OTHERS: u32 = 0o077;
 
-/// A folder with this bit is shared on purpose, like `/tmp`.
+/// A folder with this bit is shared deliberately, like `/tmp`.
 const STICKY: u32 = 0o1000;
 
-/// What the files in a data folder are called, up to the first point or hyphen; a backup of the ledger may lie there, too.
+/// Names of Mynah's files in a data folder, up to the first dot or hyphen; covers backups of the ledger, too.
 const OURS: [&str; 5] = ["admin", "cache", "ledger", "metrics", "pulse"];
 
-/// Has this process make files and folders for its own user alone, whatever umask it was started with.
+/// Makes this process create files and folders for its own user only, whatever its initial umask.
 pub fn make_files_private() {
     process::umask(Mode::RWXG | Mode::RWXO);
 }
 
-/// A file or folder that other users could read or change.
+/// A file or folder that other users can read or change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exposed {
-    /// Which.
+    /// The file or folder.
     pub path: PathBuf,
-    /// Its mode, as `chmod` writes it.
+    /// Its mode, as `chmod` takes it.
     pub mode: u32,
-    /// Why it stays open; `None` where it was closed.
+    /// Why it stays open; `None` if Mynah closed it.
     pub why_open: Option<String>,
 }
 
@@ -59,23 +59,23 @@ impl fmt::Display for Exposed {
     }
 }
 
-/// A file with secrets that other users can read or change. One that cannot be looked at is reported by whoever reads it.
+/// Reports a secret file that other users can read or change. Errors are ignored: reading the file reports them.
 pub fn exposed_secrets(file: &Path) -> Option<Exposed> {
     let mode = fs::metadata(file).ok()?.permissions().mode() & 0o7777;
     let why_open = Some("it holds keys".to_owned());
     (mode & OTHERS != 0).then(|| Exposed { path: file.to_owned(), mode, why_open })
 }
 
-/// Closes a data folder and the files in it to other users; what was open.
+/// Closes a data folder and the files in it to other users, and returns those that were open.
 pub fn close(data_dir: &Path) -> Vec<Exposed> {
-    // A folder that is not there yet is made closed.
+    // A missing folder will be created closed.
     let Ok(entries) = fs::read_dir(data_dir) else { return Vec::new() };
     let (ours, others): (Vec<_>, Vec<_>) =
         entries.flatten().map(|entry| entry.path()).partition(|path| is_ours(path));
-    let shared = (!others.is_empty()).then_some("it holds files of others, so Mynah leaves it as it is");
+    let shared = (!others.is_empty()).then_some("it also holds other files, so Mynah does not change it");
     let folder = fs::metadata(data_dir).map(|found| close_one(data_dir, &found, shared));
     let files = ours.iter().filter_map(|path| {
-        // A link may lead to a file that is not ours.
+        // A symlink may lead to a file that is not ours.
         let found = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
         close_one(path, &found, None)
     });
@@ -120,8 +120,8 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// A data folder of an older version, everything in it open.
-    fn left_open() -> tempfile::TempDir {
+    /// A data folder of an older version, with everything in it open.
+    fn open_folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "ledger.sqlite",
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_an_older_version_left_open_is_closed_with_all_files_in_it() {
-        let folder = left_open();
+        let folder = open_folder();
         assert_eq!(close(folder.path()).iter().filter(|exposed| exposed.why_open.is_none()).count(), 8);
         assert_eq!(mode(folder.path()), 0o700);
         for entry in fs::read_dir(folder.path()).unwrap() {
@@ -151,8 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_reached_by_a_link_is_closed_and_a_linked_file_left_alone() {
-        let folder = left_open();
+    fn a_folder_behind_a_symlink_is_closed_and_a_linked_file_is_left_alone() {
+        let folder = open_folder();
         let elsewhere = tempfile::tempdir().unwrap();
         let (link, shared) = (elsewhere.path().join("data"), elsewhere.path().join("shared"));
         symlink(folder.path(), &link).unwrap();
@@ -164,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_files_of_others_is_reported_and_stays_open_but_for_our_files() {
-        let folder = left_open();
+    fn a_folder_with_foreign_files_is_reported_and_only_our_files_are_closed() {
+        let folder = open_folder();
         let theirs = folder.path().join("notes.txt");
         fs::write(&theirs, "").unwrap();
         set_mode(&theirs, 0o644);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_closed_or_not_there_is_not_reported() {
+    fn closed_and_missing_files_are_not_reported() {
         let folder = tempfile::tempdir().unwrap();
         set_mode(folder.path(), 0o700);
         assert_eq!(close(folder.path()), []);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_secrets_is_reported_whoever_else_can_read_or_change_it() {
+    fn a_secret_file_is_reported_if_anyone_else_can_read_or_change_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secrets.env");
         fs::write(&file, "").unwrap();

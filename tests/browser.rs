@@ -197,7 +197,10 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
     browser.until("what is published is counted", published).await;
     browser.until("the log is followed", "return document.getElementById('log').childElementCount > 5").await;
     browser
-        .until("what was said last", "return document.querySelectorAll('#recently-published tr').length === 10")
+        .until(
+            "what was said last",
+            "return document.querySelectorAll('#recently-published tr').length === 10",
+        )
         .await;
     for language in ["es", "fr"] {
         town.until_published(language, 300).await;

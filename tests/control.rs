@@ -221,7 +221,7 @@ async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
     assert_eq!(ids(&jobs(&town, &["--state", "skipped"])), held[..2]);
     let retried = said(&town, &["jobs", "retry", "--kind", "refused", "--target", "town_es"]);
     retried.is_done();
-    assert!(retried.out.contains("37 jobs are tried again"), "{}", retried.out);
+    assert!(retried.out.contains("37 jobs will be retried"), "{}", retried.out);
     town.until_published("es", 38).await;
     assert_eq!(running.terminate(), Some(0));
     let shown = numbers(&town.publications("es"));
@@ -272,7 +272,7 @@ async fn jobs_are_decided_about_while_no_service_runs() {
     assert_eq!(held.len(), 3);
     let skipped = said(&town, &["jobs", "skip", &held[0].to_string(), "77"]);
     assert_eq!(skipped.code, Some(1), "one of them there is not");
-    assert!(skipped.out.contains("1 job is left unsaid"), "{}", skipped.out);
+    assert!(skipped.out.contains("1 job skipped"), "{}", skipped.out);
     said(&town, &["jobs", "retry", "--state", "held"]).is_done();
     town.once().is_done();
     assert_eq!(town.publications("es").len(), 3);

@@ -14,7 +14,7 @@ mod model;
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex},
 };
@@ -25,17 +25,17 @@ use futures_util::{
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{
-    memory::{Memory, Refusal},
-    ops::{Op, SOURCES, Step, TARGETS, ops, target},
-    place::{Kept, Place, TestClock},
+    memory::{Memory, Outcome, Refusal, account_of},
+    ops::{Op, SOURCES, Step, TARGETS, ops, target, targets_in},
+    place::{Place, Stored, TestClock},
     promises::Promises,
 };
 use mynah::ledger::SqliteLedger;
 use mynah_domain::{
     JobId, JobState, PostId,
     ports::{
-        Clock as _, Ledger as _, LedgerError,
-        ledger::{Advanced, Change, ChangeError},
+        Clock as _, Facts as _, LedgerError, Listing as _, Work as _,
+        ledger::{Advanced, Change, ChangeError, LinePosition},
     },
 };
 use proptest::{
@@ -77,12 +77,13 @@ fn the_ledger_does_as_its_model_however_often_it_dies() {
         "stale",
         "no such job",
         "no such step",
-        "speaks against the record",
+        "contradicts the record",
         "in hand",
         "withheld",
         "held unreadable",
         "read again",
         "edited",
+        "recognized",
     ];
     for what in states.into_iter().chain(others.map(String::from)) {
         // A short run may miss something.
@@ -97,8 +98,10 @@ struct Pair<'a> {
     real: Option<SqliteLedger>,
     model: Memory,
     promises: Promises,
+    /// What was asked for, and what it was answered where it was made: the latest last.
+    asked: Vec<(Change, Option<Advanced>)>,
     seen: &'a Seen,
-    /// What was done, as it came to be: told where it goes wrong.
+    /// What was done, as it came to be: reported where it goes wrong.
     trail: Vec<String>,
 }
 
@@ -108,7 +111,8 @@ async fn run(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
     let place = Place::new(clock.clone());
     let real = Some(place.open());
     let (model, promises) = (Memory::default(), Promises::default());
-    let mut pair = Pair { clock, place, real, model, promises, seen, trail: Vec::new() };
+    let (asked, trail) = (Vec::new(), Vec::new());
+    let mut pair = Pair { clock, place, real, model, promises, asked, seen, trail };
     let mut outcome = Ok(());
     for op in ops {
         outcome = pair.step(op).await;
@@ -126,7 +130,7 @@ async fn run(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
 }
 
 fn broken(error: LedgerError) -> TestCaseError {
-    TestCaseError::fail(error.0)
+    TestCaseError::fail(String::from(error))
 }
 
 impl Pair<'_> {
@@ -163,19 +167,23 @@ impl Pair<'_> {
             Op::Advance(steps) => {
                 let (changes, expected) = self.changes(steps);
                 self.did(&changes);
-                let answers = self.real().advance(changes.clone()).await.map_err(broken)?;
-                prop_assert_eq!(answers.len(), expected.len());
-                for ((change, answer), expected) in changes.iter().zip(answers).zip(expected) {
-                    if let Ok(advanced) = answer {
-                        self.promises.made(change, advanced)?;
+                self.advance(&changes, expected).await?;
+            }
+            Op::Repeat(age) => {
+                let latest = self.asked.iter().rev().nth(*age).cloned();
+                if let Some((change, answer)) = latest {
+                    self.did(("repeated", &change));
+                    let outcome = self.model.advance(&change, now);
+                    if outcome.is_repeat {
+                        prop_assert_eq!(outcome.answer.as_ref().ok(), answer.as_ref(), "{:?}", change);
                     }
-                    prop_assert_eq!(sort_of(answer), sort_of(expected), "{:?}", change);
+                    self.advance(&[change], vec![outcome]).await?;
                 }
             }
             Op::Clock(minutes) => {
                 *self.clock.0.lock().unwrap() = now + SignedDuration::from_mins(*minutes);
             }
-            Op::Recover => self.recover(true).await?,
+            Op::Recover(targets) => self.recover(Some(*targets)).await?,
             Op::Remember(key, value) => {
                 let (key, value) = (format!("key {key}"), value.to_string());
                 self.did(("remember", &key, &value));
@@ -204,55 +212,89 @@ impl Pair<'_> {
                 self.did(("killed while", &changes));
                 let real = self.real.take().unwrap();
                 // It is on its way to the ledger's thread, and nobody waits for the answer.
-                let _ = real.advance(changes.clone()).now_or_never();
+                let _ = real.advance(changes.as_slice().into()).now_or_never();
                 self.place.kill(real, 0);
                 self.real = Some(self.place.open());
-                if self.place.kept() == kept(&self.model) {
+                let unanswered = expected.iter().map(|outcome| outcome.answer.clone());
+                let unanswered: Vec<Result<Advanced, ChangeError>> = unanswered.collect();
+                if self.place.stored() == stored(&self.model) {
                     self.saw("killed after");
-                    for (change, expected) in changes.iter().zip(expected) {
-                        if let Ok(advanced) = expected {
-                            self.promises.made(change, advanced)?;
-                        }
-                    }
+                    self.made(&changes, &expected)?;
                 } else {
                     // All of it or nothing.
                     self.saw("killed before");
                     self.model = before;
                 }
+                self.compare().await?;
+                // Nobody heard the answer.
+                let again: Vec<Outcome> =
+                    changes.iter().map(|change| self.model.advance(change, now)).collect();
+                let jobs: BTreeSet<JobId> = changes.iter().map(Change::job).collect();
+                if jobs.len() == changes.len() {
+                    for ((change, first), again) in changes.iter().zip(unanswered).zip(&again) {
+                        prop_assert_eq!(sort_of(again.answer.clone()), sort_of(first), "{:?}", change);
+                    }
+                }
+                self.did(("asked again", &changes));
+                self.advance(&changes, again).await?;
             }
         }
         self.compare().await
     }
 
-    /// What is asked for, and what the model answers.
-    fn changes(&mut self, steps: &[Step]) -> (Vec<Change>, Vec<Result<Advanced, ChangeError>>) {
+    /// What is asked for, and what the model makes of it.
+    fn changes(&mut self, steps: &[Step]) -> (Vec<Change>, Vec<Outcome>) {
         let now = self.clock.now();
         let mut asked = Vec::new();
-        let mut answers = Vec::new();
+        let mut outcomes = Vec::new();
         for step in steps {
             let change = step.change(&self.model, now);
-            let (answer, why) = self.model.advance(&change, now);
-            match (&answer, why) {
-                (Ok(advanced), _) => self.saw(advanced.state),
+            let outcome = self.model.advance(&change, now);
+            asked.push(change);
+            outcomes.push(outcome);
+        }
+        (asked, outcomes)
+    }
+
+    /// Has the real ledger make changes of which the model made this.
+    async fn advance(&mut self, changes: &[Change], expected: Vec<Outcome>) -> Result<(), TestCaseError> {
+        let answers = self.real().advance(changes.into()).await.map_err(broken)?;
+        prop_assert_eq!(answers.len(), expected.len());
+        for ((change, answer), expected) in changes.iter().zip(answers).zip(&expected) {
+            prop_assert_eq!(sort_of(answer), sort_of(expected.answer.clone()), "{:?}", change);
+        }
+        self.made(changes, &expected)
+    }
+
+    /// Changes of which the ledger made what the model did.
+    fn made(&mut self, changes: &[Change], outcomes: &[Outcome]) -> Result<(), TestCaseError> {
+        for (change, outcome) in changes.iter().zip(outcomes) {
+            match (&outcome.answer, outcome.refusal) {
+                (Ok(_), _) if outcome.is_repeat => self.saw("recognized"),
+                (Ok(advanced), _) => {
+                    self.saw(advanced.state);
+                    self.promises.made(change, *advanced)?;
+                }
                 (Err(ChangeError::Stale { .. }), _) => self.saw("stale"),
                 (Err(ChangeError::NoSuchJob(_)), _) => self.saw("no such job"),
                 (_, Some(Refusal::Table)) => self.saw("no such step"),
-                _ => self.saw("speaks against the record"),
+                _ => self.saw("contradicts the record"),
             }
-            asked.push(change);
-            answers.push(answer);
+            if !outcome.is_repeat {
+                self.asked.push((change.clone(), outcome.answer.as_ref().ok().copied()));
+            }
         }
-        (asked, answers)
+        Ok(())
     }
 
-    async fn recover(&mut self, wanted: bool) -> Result<(), TestCaseError> {
-        if wanted {
-            self.did("recovered");
-            let expected = self.model.recover();
+    async fn recover(&mut self, targets: Option<u8>) -> Result<(), TestCaseError> {
+        if let Some(targets) = targets.map(targets_in) {
+            self.did(("recovered", &targets));
+            let expected = self.model.recover(&targets);
             if expected > 0 {
                 self.saw("in hand");
             }
-            prop_assert_eq!(self.real().recover().await.map_err(broken)?, expected);
+            prop_assert_eq!(self.real().recover(&targets).await.map_err(broken)?, expected);
         }
         Ok(())
     }
@@ -272,8 +314,8 @@ impl Pair<'_> {
             self.promises.published(id, &parts)?;
         }
         for source in SOURCES {
-            let progress = real.progress(source).await.map_err(broken)?;
-            prop_assert_eq!(progress.as_ref(), model.progress.get(source));
+            let checkpoint = real.checkpoint(source).await.map_err(broken)?;
+            prop_assert_eq!(checkpoint.as_ref(), model.checkpoints.get(source));
             let to_reread = real.to_reread(source, usize::MAX).await.map_err(broken)?;
             prop_assert_eq!(to_reread, model.to_reread(source), "what is to be read again of {}", source);
         }
@@ -281,9 +323,9 @@ impl Pair<'_> {
             let fact = real.fact(&key).await.map_err(broken)?;
             prop_assert_eq!(fact.as_ref(), model.facts.get(&key));
         }
-        let rows = self.place.kept();
-        prop_assert_eq!(&rows, &kept(model));
-        self.promises.kept(&rows)
+        let rows = self.place.stored();
+        prop_assert_eq!(&rows, &stored(model));
+        self.promises.stored(&rows)
     }
 
     async fn compare_target(&self, index: usize) -> Result<(), TestCaseError> {
@@ -295,9 +337,10 @@ impl Pair<'_> {
             self.saw("withheld");
         }
         // All of it, and pieces from every place of it.
-        let positions = line.iter().map(|job| job.post.position);
-        let mut pieces = vec![(None, usize::MAX), (None, 0), (None, 2), (Some(u64::MAX), 1)];
-        pieces.extend(positions.enumerate().map(|(number, at)| (Some(at), number % 3 + 1)));
+        let places = line.iter().map(LinePosition::of);
+        let end = LinePosition { position: u64::MAX, job: JobId(i64::MAX) };
+        let mut pieces = vec![(None, usize::MAX), (None, 0), (None, 2), (Some(end), 1)];
+        pieces.extend(places.enumerate().map(|(number, at)| (Some(at), number % 3 + 1)));
         let asked = pieces.iter().map(|(after, limit)| real.open_jobs(&target, *after, *limit));
         for ((after, limit), jobs) in pieces.iter().zip(join_all(asked).await) {
             let expected = model.open_jobs(&target, *after, *limit);
@@ -305,10 +348,11 @@ impl Pair<'_> {
         }
         let now = self.clock.now();
         let moments = [-26, -3, 0, 3, 26].map(|hours| now + SignedDuration::from_hours(hours));
-        let spent = join_all(moments.map(|moment| real.spent(&target, moment))).await;
+        let account = account_of(&target);
+        let spent = join_all(moments.map(|moment| real.spent(&account, moment))).await;
         for (moment, spent) in moments.into_iter().zip(spent) {
-            let expected = model.spent(&target, moment);
-            prop_assert_eq!(spent.map_err(broken)?, expected, "spent on {} at {}", target, moment);
+            let expected = model.spent(&account, moment);
+            prop_assert_eq!(spent.map_err(broken)?, expected, "spent on {} at {}", account, moment);
         }
         let versions = model.versions.keys().map(|(_, id)| id);
         let posts: Vec<&PostId> = model.posts.keys().map(|(_, id)| id).chain(versions).collect();
@@ -320,10 +364,10 @@ impl Pair<'_> {
         // Those of other targets, too, and one that nobody ever made.
         let mut messages: Vec<PostId> = parts.filter_map(|part| part.remote_id.clone()).collect();
         messages.push(PostId("never".into()));
-        let (became, recorded) = join(try_join_all(became), real.recorded(&target, &messages)).await;
+        let (became, recorded) = join(try_join_all(became), real.recorded(&account, &messages)).await;
         let expected: Vec<_> = posts.iter().map(|id| model.publication_of(id, &target)).collect();
         prop_assert_eq!(became.map_err(broken)?, expected, "what became of {:?} on {}", posts, target);
-        prop_assert_eq!(recorded.map_err(broken)?, model.recorded(&target, &messages));
+        prop_assert_eq!(recorded.map_err(broken)?, model.recorded(&account, &messages));
         Ok(())
     }
 }
@@ -339,8 +383,8 @@ fn sort_of(answer: Result<Advanced, ChangeError>) -> Result<Advanced, ChangeErro
 }
 
 /// What the file should say of each job.
-fn kept(model: &Memory) -> Vec<Kept> {
-    let row = |row: &model::memory::Row| Kept {
+fn stored(model: &Memory) -> Vec<Stored> {
+    let row = |row: &model::memory::Row| Stored {
         state: row.state.to_string(),
         token: row.token,
         attempt: row.attempt,

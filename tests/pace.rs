@@ -75,7 +75,7 @@ async fn shrinks_and_grows_again(fault: &str, to: u64) {
     let line = format!("mynah_upstream_concurrency_limit_max{{upstream=\"gemini\"}} {POOL}");
     assert!(metrics.lines().any(|said| said == line), "{metrics}");
     let shown = Said::from(town.command(&["performance"]).output().unwrap());
-    assert!(shown.out.contains("CALLS AT ONCE") && shown.out.contains(" of 32"), "{}", shown.out);
+    assert!(shown.out.contains("CONCURRENCY") && shown.out.contains(" of 32"), "{}", shown.out);
     assert_eq!(running.terminate(), Some(0));
 }
 

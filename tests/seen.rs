@@ -62,7 +62,7 @@ async fn everything_that_is_told_agrees_with_what_the_network_counted() {
 
     let kept = measured(&town);
     assert_eq!(kept["counts"]["jobs.published"], all);
-    assert!(performance(&town, &[]).out.contains("when it was last seen"));
+    assert!(performance(&town, &[]).out.contains("last measured"));
 }
 
 #[actix_rt::test]

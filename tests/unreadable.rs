@@ -9,10 +9,7 @@ use jiff::Timestamp;
 use mynah::{app, ledger};
 use mynah_domain::{
     Post, PostId, PostKind, TargetId,
-    ports::{
-        Ledger as _,
-        ledger::{Mark, Progress, Raw, RecordPage, RecordPost},
-    },
+    ports::ledger::{Checkpoint, Mark, Raw, RecordPage, RecordPost},
 };
 use serde_json::Value;
 use support::{Said, Town, until};
@@ -38,9 +35,9 @@ async fn record_raw(town: &Town, id: u64) {
         jobs: vec![(TargetId::new("x", "town_es"), None)],
         unreadable: Some(raw),
     };
-    let progress = Progress { floor: Some(mark), ..Progress::default() };
+    let checkpoint = Checkpoint { watermark: Some(mark), ..Checkpoint::default() };
     let ledger = app::open_ledger_in(&data).unwrap();
-    ledger.record(RecordPage { source: "x:town".into(), posts: vec![record], progress }).await.unwrap();
+    ledger.record(RecordPage { source: "x:town".into(), posts: vec![record], checkpoint }).await.unwrap();
     drop(ledger);
     until("the ledger is closed", || !ledger::is_in_use(&data.join("ledger.sqlite")).unwrap()).await;
 }
@@ -85,5 +82,5 @@ async fn a_post_that_still_cannot_be_read_is_held_again() {
     assert!(held.contains("unreadable") && held.contains("1500000000000000001"), "{held}");
     assert_eq!(town.publications("es").len(), 1);
     run(&town, &["jobs", "skip", "--kind", "unreadable"]);
-    assert!(run(&town, &["jobs"]).out.contains("no such jobs"));
+    assert!(run(&town, &["jobs"]).out.contains("no matching jobs"));
 }

@@ -7,6 +7,7 @@
 //! - [`translator`]: a pool that pulls jobs, asks the [`cache`], else an engine, and runs the gate.
 //! - [`warm_up`] fills the cache before it is asked.
 //! - [`publisher`], one per target: pulls what is ready, in order, and publishes it within its limits.
+//! - [`retrying`] repeats calls of the ledger where that may help.
 //! - [`upstreams`] knows which services are down and how much each is asked at once, for all callers.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
 //! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all of them.
@@ -22,6 +23,7 @@ pub mod pauses;
 pub mod pipeline;
 pub mod poller;
 pub mod publisher;
+pub mod retrying;
 pub mod router;
 pub mod stats;
 pub mod supervision;

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use mynah_domain::{
     TargetId,
-    ports::{Ledger, LedgerError},
+    ports::{Facts, LedgerError},
 };
 use tokio::sync::watch;
 
@@ -83,7 +83,7 @@ impl Pauses {
 /// # Errors
 /// Where the ledger cannot be read.
 pub async fn recall(
-    ledger: &dyn Ledger,
+    ledger: &dyn Facts,
     all: impl IntoIterator<Item = Paused>,
 ) -> Result<BTreeSet<Paused>, LedgerError> {
     let mut paused = BTreeSet::new();
@@ -99,7 +99,7 @@ pub async fn recall(
 ///
 /// # Errors
 /// Where the ledger cannot be written.
-pub async fn note(ledger: &dyn Ledger, what: &Paused, paused: bool) -> Result<(), LedgerError> {
+pub async fn note(ledger: &dyn Facts, what: &Paused, paused: bool) -> Result<(), LedgerError> {
     ledger.remember(&what.fact(), if paused { "yes" } else { "no" }).await
 }
 

@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Context, Handler};
 use actix_rt::{Arbiter, ArbiterHandle};
 use mynah_domain::{
     Target, TargetId,
-    ports::{Destination, Engine, Ledger, Source},
+    ports::{Destination, Engine, Ledger, MediaFetcher, Source},
 };
 use tokio::sync::oneshot;
 
@@ -86,8 +86,8 @@ pub struct Parts {
     pub pool_size: usize,
     /// On how many arbiters they sit.
     pub translator_arbiters: usize,
-    /// The publishers, and the destination of each.
-    pub publishers: Vec<(PublisherParts, Factory<Rc<dyn Destination>>)>,
+    /// The publishers, with the destination of each, and what fetches the media of its source's posts.
+    pub publishers: Vec<(PublisherParts, Factory<Rc<dyn Destination>>, Factory<Rc<dyn MediaFetcher>>)>,
 }
 
 /// A running pipeline.
@@ -213,9 +213,9 @@ impl Parts {
             &self.actors.router,
             move |exit_guard, _| Router::new(exit_guard, router.clone()),
         )];
-        for (publisher, destination) in &self.publishers {
+        for (publisher, destination, media) in &self.publishers {
             let (name, publisher) = (publisher.name(), publisher.clone());
-            let destination = destination.clone();
+            let (destination, media) = (destination.clone(), media.clone());
             specs.push(worker(
                 &name,
                 Stage::Worker,
@@ -223,7 +223,8 @@ impl Parts {
                 &threads.publishing,
                 move |exit_guard| {
                     failpoint::reach("publisher.build");
-                    Publisher::new(WorkerContext::new(exit_guard), publisher.clone(), destination())
+                    let context = WorkerContext::new(exit_guard);
+                    Publisher::new(context, publisher.clone(), destination(), media())
                 },
             ));
         }

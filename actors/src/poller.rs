@@ -1,9 +1,9 @@
 //! Asks the source for what is new and hands it to the router, a page at a time. A source shows its newest posts first,
-//! so a poll walks back from the newest to where the last one ended; every page is on record, with how far the walk has
+//! so a poll goes back from the newest to where the last one ended; every page is on record, with how far the backfill has
 //! come, before the next is asked for. However many posts came, and wherever a crash falls, none is skipped, and no more
 //! than one page is in memory.
 //!
-//! - [`trail`]: which page a walk asks for next, and when it has seen enough.
+//! - [`trail`]: which page a backfill asks for next, and when it has seen enough.
 //! - [`reread`]: what becomes of a post that could not be read.
 
 mod reread;
@@ -29,7 +29,7 @@ use mynah_domain::{
     eligibility::Eligibility,
     ports::{
         Clock, Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable,
-        ledger::{Mark, Progress, RecordPage, RecordPost},
+        ledger::{Checkpoint, Mark, RecordPage, RecordPost},
     },
 };
 use reread::{Arrival, place};
@@ -62,13 +62,13 @@ const BARREN_WAIT: Duration = Duration::from_secs(1);
 /// Where a source that was never polled before begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// With what is said from now on.
+    /// With what is posted from now on.
     Now,
     /// With the oldest post that the source still shows.
     Beginning,
     /// After this post.
     After(Mark),
-    /// With what was said from this moment on.
+    /// With what was posted from this moment on.
     From(Timestamp),
 }
 
@@ -86,7 +86,7 @@ pub enum Schedule {
 pub struct PollerParts {
     /// The source's name in the ledger, `x:example`.
     pub source: String,
-    /// What of it is said again.
+    /// What of it is republished.
     pub eligibility: Eligibility,
     /// Where it begins.
     pub start: Start,
@@ -125,7 +125,7 @@ pub enum Polled {
     Done {
         /// How many posts were new.
         posts: u64,
-        /// The source is followed from now on only; what it said before is left alone.
+        /// The source is followed from now on only; its earlier posts are left alone.
         started_now: bool,
     },
     /// A person paused it, and it is not waited for: nothing was asked for.
@@ -143,7 +143,7 @@ pub struct Poller {
     failures: u32,
     /// How many polls failed at an unreadable post since the last that went well.
     lookup_failures: u32,
-    /// The source offered more pages at the end of the last walk, though they brought nothing new.
+    /// The source offered more pages at the end of the last backfill, though they brought nothing new.
     cut_short: Cell<bool>,
     went_well: bool,
 }
@@ -154,7 +154,7 @@ enum Trouble {
     /// The source did not answer for one post.
     Lookup(PostId, SourceError),
     Ledger(LedgerError),
-    /// The poller is to stop. The next poll goes on from what is on record.
+    /// The poller is to stop. The next poll continues from what is on record.
     Stopped,
 }
 
@@ -264,7 +264,7 @@ impl Poller {
     fn after_failure(&mut self, trouble: SourceError, schedule: Schedule, wait: Duration) -> Step {
         let passing = trouble.is_passing();
         match schedule {
-            // There is no point in waiting for what only a person can mend, or for a quota of tomorrow.
+            // There is no point in waiting for what only a person can fix, or for a quota of tomorrow.
             Schedule::Once
                 if !passing || self.failures >= self.parts.patience || wait > self.parts.backoff.max =>
             {
@@ -291,33 +291,33 @@ impl Poller {
         Step::Idle
     }
 
-    /// Walks back from the newest post to the floor.
+    /// Goes back from the newest post to the watermark.
     ///
     /// The reads of one poll are bounded: one for each page with a post that was not on record, at most
     /// [`MOST_BARREN`] + 1 for pages without one, and at most [`MOST_LOOKUPS`] for single posts that could not be
     /// read or that a person retried.
     async fn poll(&self, stop: &Stop) -> Result<Polled, Trouble> {
-        let known = self.parts.ledger.progress(&self.parts.source).await?;
-        let mut progress = match known {
-            Some(progress) => progress,
+        let known = self.parts.ledger.checkpoint(&self.parts.source).await?;
+        let mut checkpoint = match known {
+            Some(checkpoint) => checkpoint,
             None => match &self.parts.start {
                 Start::Now => return self.start_now(stop).await,
                 Start::After(mark) => {
-                    Progress { floor: Some(mark.clone()), walk: None, start: Some(mark.clone()) }
+                    Checkpoint { watermark: Some(mark.clone()), backfill: None, start: Some(mark.clone()) }
                 }
-                Start::Beginning | Start::From(_) => Progress::default(),
+                Start::Beginning | Start::From(_) => Checkpoint::default(),
             },
         };
         let mut lookups = MOST_LOOKUPS;
-        let mut posts = self.reread(&progress, &mut lookups, stop).await?;
-        let from = match (&progress.floor, &self.parts.start) {
+        let mut posts = self.reread(&checkpoint, &mut lookups, stop).await?;
+        let from = match (&checkpoint.watermark, &self.parts.start) {
             (None, Start::From(moment)) => Some(*moment),
             _ => None,
         };
         let first = PageRequest {
-            after: progress.floor.as_ref().map(|mark| mark.id.clone()),
-            // A walk that was cut off goes on where it was.
-            before: progress.walk.as_ref().map(|walk| walk.oldest.id.clone()),
+            after: checkpoint.watermark.as_ref().map(|mark| mark.id.clone()),
+            // A backfill that was cut off continues where it was.
+            before: checkpoint.backfill.as_ref().map(|backfill| backfill.oldest.id.clone()),
             from,
             continuation: None,
             limit: self.parts.page_size,
@@ -329,33 +329,33 @@ impl Poller {
                 Ok(page) => {
                     let continuation = page.continuation.clone();
                     let shown = page.marks();
-                    let arrivals = self.arrivals(page, &progress, &mut lookups, stop).await?;
-                    progress = progress.after_page(&shown, continuation.is_none());
-                    let new = self.record(arrivals, progress.clone()).await?;
+                    let arrivals = self.arrivals(page, &checkpoint, &mut lookups, stop).await?;
+                    checkpoint = checkpoint.after_page(&shown, continuation.is_none());
+                    let new = self.record(arrivals, checkpoint.clone()).await?;
                     posts += new;
                     self.context.heartbeat().progress();
-                    trail.after_page(continuation, new > 0, oldest(&progress))
+                    trail.after_page(continuation, new > 0, oldest(&checkpoint))
                 }
                 Err(Trouble::Source(SourceError::Refused(reason)))
                     if trail.request().continuation.is_some() =>
                 {
-                    warn!(source = self.parts.source.as_str(), reason = reason.as_str(); "page token refused; the walk goes on by the oldest post");
-                    trail.after_refusal(oldest(&progress))
+                    warn!(source = self.parts.source.as_str(), reason = reason.as_str(); "page token refused; the backfill continues from the oldest post");
+                    trail.after_refusal(oldest(&checkpoint))
                 }
                 Err(trouble) => return Err(trouble),
             };
             match next {
-                Next::ExitReason => {
+                Next::End => {
                     self.cut_short.set(false);
                     break;
                 }
                 Next::CutShort => {
                     self.cut_short.set(true);
-                    warn!(source = self.parts.source.as_str(), pages = trail.barren(); "source offers pages without end; the walk ends");
-                    self.record(Vec::new(), progress.after_page(&[], true)).await?;
+                    warn!(source = self.parts.source.as_str(), pages = trail.barren(); "source offers pages without end; the backfill ends");
+                    self.record(Vec::new(), checkpoint.after_page(&[], true)).await?;
                     break;
                 }
-                // The walk goes on with the next start.
+                // The backfill continues with the next start.
                 Next::Ask { .. } if stop.is_asked() => break,
                 Next::Ask { wait } => self.wait_before(wait, stop).await?,
             }
@@ -368,7 +368,7 @@ impl Poller {
         if wait == 0 {
             return Ok(());
         }
-        // The jobs of the walk wait meanwhile, so these waits are shorter than those after a failure.
+        // The jobs of the backfill wait meanwhile, so these waits are shorter than those after a failure.
         let Backoff { base, max } = self.parts.backoff;
         let backoff = Backoff { base: base / 4, max: max.min(BARREN_WAIT) };
         let pause = actix_rt::time::sleep(backoff.growing_wait(wait, fastrand::f64()));
@@ -423,15 +423,15 @@ impl Poller {
     async fn arrivals(
         &self,
         page: Page,
-        progress: &Progress,
+        checkpoint: &Checkpoint,
         lookups: &mut usize,
         stop: &Stop,
     ) -> Result<Vec<Arrival>, Trouble> {
         let newest = page.marks().iter().map(|mark| mark.position).max();
         let mut arrivals: Vec<Arrival> = page.posts.into_iter().map(Arrival::read).collect();
         for post in &page.unreadable {
-            let (id, position) = place(post, newest, progress);
-            let known = self.parts.ledger.post(&id).await?;
+            let (id, position) = place(post, newest, checkpoint);
+            let known = self.parts.ledger.post(&self.parts.source, &id).await?;
             if known.as_ref().is_some_and(|known| known.id == id) {
                 continue;
             }
@@ -454,23 +454,28 @@ impl Poller {
         // The recorded version of an edited post is the first in a page, and that shall be the newest.
         arrivals.sort_by_key(|arrival| std::cmp::Reverse(arrival.post.position));
         for arrival in &mut arrivals {
-            arrival.post.position = self.place_in_line(&arrival.post, progress);
+            arrival.post.position = self.place_in_line(&arrival.post, checkpoint);
         }
         Ok(arrivals)
     }
 
     /// An edited post stands where its first version stood: what answers that one comes after it in line, though its id is
-    /// lower than that of the edit. It never stands at or below the floor, where the line may have been read already.
-    fn place_in_line(&self, post: &Post, progress: &Progress) -> u64 {
+    /// lower than that of the edit. It never stands at or below the watermark, where the line may have been read already.
+    fn place_in_line(&self, post: &Post, checkpoint: &Checkpoint) -> u64 {
         let first = post.versions.iter().filter_map(|id| self.source.position(id)).min();
-        let floor = progress.floor.as_ref().map_or(0, |floor| floor.position);
+        let watermark = checkpoint.watermark.as_ref().map_or(0, |watermark| watermark.position);
         first.map_or(post.position, |first| {
-            first.clamp(floor.saturating_add(1).min(post.position), post.position)
+            first.clamp(watermark.saturating_add(1).min(post.position), post.position)
         })
     }
 
     /// Reads again what a person retries; answers how many of these posts can be read now.
-    async fn reread(&self, progress: &Progress, lookups: &mut usize, stop: &Stop) -> Result<u64, Trouble> {
+    async fn reread(
+        &self,
+        checkpoint: &Checkpoint,
+        lookups: &mut usize,
+        stop: &Stop,
+    ) -> Result<u64, Trouble> {
         let retried = self.parts.ledger.to_reread(&self.parts.source, *lookups).await?;
         let mut arrivals = Vec::new();
         for id in retried {
@@ -499,7 +504,7 @@ impl Poller {
         if arrivals.is_empty() {
             return Ok(0);
         }
-        self.record(arrivals, progress.clone()).await
+        self.record(arrivals, checkpoint.clone()).await
     }
 
     /// What becomes of a post that could not be read at first.
@@ -518,11 +523,11 @@ impl Poller {
         }
     }
 
-    /// Takes the newest post as the floor, so that nothing said before is said again. It may be pages back: a page may
+    /// Takes the newest post as the watermark, so that no earlier post is republished. It may be pages back: a page may
     /// hold nothing but what the source leaves out.
     async fn start_now(&self, stop: &Stop) -> Result<Polled, Trouble> {
         let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() }, MOST_BARREN);
-        let floor = loop {
+        let watermark = loop {
             let next = match self.page(trail.request(), stop).await {
                 Ok(page) => {
                     let newest = page.marks().into_iter().max_by_key(|mark| mark.position);
@@ -537,7 +542,7 @@ impl Poller {
                 Err(trouble) => return Err(trouble),
             };
             match next {
-                Next::ExitReason => break None,
+                Next::End => break None,
                 Next::CutShort => {
                     let reason = "the source offers more pages and shows no post on them, so its newest post is unknown";
                     return Err(SourceError::Unavailable(reason.into()).into());
@@ -545,20 +550,24 @@ impl Poller {
                 Next::Ask { wait } => self.wait_before(wait, stop).await?,
             }
         };
-        let newest = floor.as_ref().map_or("none yet", |mark| mark.id.0.as_str());
+        let newest = watermark.as_ref().map_or("none yet", |mark| mark.id.0.as_str());
         info!(source = self.parts.source.as_str(), newest = newest; "followed from now on; earlier posts are left alone (source.start)");
-        self.record(Vec::new(), Progress { floor: floor.clone(), walk: None, start: floor }).await?;
+        self.record(
+            Vec::new(),
+            Checkpoint { watermark: watermark.clone(), backfill: None, start: watermark },
+        )
+        .await?;
         Ok(Polled::Done { posts: 0, started_now: true })
     }
 
-    async fn record(&self, arrivals: Vec<Arrival>, progress: Progress) -> Result<u64, Trouble> {
+    async fn record(&self, arrivals: Vec<Arrival>, checkpoint: Checkpoint) -> Result<u64, Trouble> {
         let arrived = Instant::now();
         let posts = arrivals
             .into_iter()
             .map(|Arrival { post, unreadable }| {
                 let jobs = self.parts.order.iter().filter_map(|id| {
                     let skip = match &unreadable {
-                        None => self.skip_reason(&post, self.parts.targets.get(id)?, &progress),
+                        None => self.skip_reason(&post, self.parts.targets.get(id)?, &checkpoint),
                         Some(_) => None,
                     };
                     Some((id.clone(), skip))
@@ -566,7 +575,7 @@ impl Poller {
                 RecordPost { jobs: jobs.collect(), post: Arc::new(post), unreadable }
             })
             .collect();
-        let page = RecordPage { source: self.parts.source.clone(), posts, progress };
+        let page = RecordPage { source: self.parts.source.clone(), posts, checkpoint };
         let recorded = self.parts.router.ask_until_answered(Record { page, arrived }).await?;
         let new = recorded.posts + recorded.reread;
         if new > 0 {
@@ -575,10 +584,14 @@ impl Poller {
         Ok(new)
     }
 
-    fn skip_reason(&self, post: &Post, target: &Target, progress: &Progress) -> Option<Skip> {
+    fn skip_reason(&self, post: &Post, target: &Target, checkpoint: &Checkpoint) -> Option<Skip> {
         let is_old = |id: &PostId| {
             let position = self.source.position(id);
-            progress.start.as_ref().zip(position).is_some_and(|(start, position)| position <= start.position)
+            checkpoint
+                .start
+                .as_ref()
+                .zip(position)
+                .is_some_and(|(start, position)| position <= start.position)
         };
         if post.versions.iter().any(is_old) {
             return Some(Skip::Edited);
@@ -587,9 +600,9 @@ impl Poller {
     }
 }
 
-/// The oldest post of the walk that is under way.
-fn oldest(progress: &Progress) -> Option<&PostId> {
-    progress.walk.as_ref().map(|walk| &walk.oldest.id)
+/// The oldest post of the backfill that is under way.
+fn oldest(checkpoint: &Checkpoint) -> Option<&PostId> {
+    checkpoint.backfill.as_ref().map(|backfill| &backfill.oldest.id)
 }
 
 /// Why a post is not there to be read.

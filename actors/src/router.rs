@@ -28,15 +28,16 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture,
     WrapFuture,
 };
+use jiff::Timestamp;
 use lanes::Moves;
 use line::{Moved, Now, Picked, Window};
 use log::{debug, error, info, warn};
 use mynah_domain::{
-    Hold, Job, JobEvent, JobId, JobState, PostId, Skip, TargetId,
+    AccountId, Hold, Job, JobEvent, JobId, JobState, PostId, PublicationKey, Skip, TargetId,
     job::HoldKind,
     ports::{
         Clock, Ledger, LedgerError,
-        ledger::{Advanced, Change, ChangeError, RecordPage, RecordPost, Recorded},
+        ledger::{Advanced, Change, ChangeError, LinePosition, RecordPage, RecordPost, Recorded},
     },
 };
 use pending::{BegunAtOnce, PendingPublishers};
@@ -207,7 +208,7 @@ impl Drop for Asking<'_> {
 impl RouterState {
     /// Puts back what a process or a router before this one had in hand, and loads the lines.
     async fn take_up(&self) -> Result<(), LedgerError> {
-        let recovered = self.parts.ledger.recover().await?;
+        let recovered = self.parts.ledger.recover(&self.parts.settings.targets).await?;
         if recovered > 0 {
             warn!(jobs = recovered; "jobs that were in hand when the last run ended are taken up again");
         }
@@ -419,9 +420,9 @@ impl RouterState {
             .map(|job| {
                 let mut events = lease_of(job);
                 if begin {
-                    events.push(JobEvent::PartBegun { part: 0, text: first_part(job).to_owned() });
+                    events.push(begun(&job.target, first_part(job), self.parts.clock.now()));
                 }
-                Change { job: job.id, token: job.token, events }
+                Change::new(job.id, job.token, events)
             })
             .collect();
         let answers = match self.parts.ledger.advance(changes).await {
@@ -448,19 +449,19 @@ impl RouterState {
                 }
                 Err(why) => {
                     warn!(job = job.id.0, reason:% = why; "lease refused; the job is looked up anew");
-                    self.window.borrow_mut().forget(&job.target, (job.post.position, job.id));
+                    self.window.borrow_mut().forget(&job.target, LinePosition::of(&job));
                     refused = true;
                     // Only the router leases, and it knows of no lease: without this it would ask again and again.
                     if matches!(why, ChangeError::Illegal { state: JobState::Publishing, .. }) {
                         let events = vec![never_looked_up()];
-                        orphans.push(Change { job: job.id, token: job.token, events });
+                        orphans.push(Change::new(job.id, job.token, events));
                     }
                 }
             }
         }
         if !orphans.is_empty() {
             // One that is refused was taken up meanwhile.
-            self.parts.ledger.advance(orphans).await?;
+            self.parts.ledger.advance(orphans.into()).await?;
         }
         if refused {
             self.refill_and_stir().await?;
@@ -480,8 +481,8 @@ impl RouterState {
             .iter()
             .map(|report| {
                 let events = report.lease.iter().chain(&report.events).cloned();
-                let events = events.chain(at_once.events_of(report)).collect();
-                Change { job: report.job, token: report.token, events }
+                let events = events.chain(at_once.events_of(report, self.parts.clock.now())).collect();
+                Change::new(report.job, report.token, events)
             })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
@@ -490,7 +491,7 @@ impl RouterState {
             match answer {
                 Ok(advanced) => {
                     if at_once.begins(&report) {
-                        granted.insert(report.job, (report.position, advanced.token));
+                        granted.insert(report.job, (report.line_position(), advanced.token));
                     }
                     self.moved(report, advanced, heard);
                 }
@@ -499,7 +500,7 @@ impl RouterState {
                 }
                 Err(why) => {
                     error!(job = report.job.0, reason:% = why; "report refused; the job is looked up anew");
-                    self.window.borrow_mut().forget(&report.target, (report.position, report.job));
+                    self.window.borrow_mut().forget(&report.target, report.line_position());
                 }
             }
         }
@@ -515,18 +516,22 @@ impl RouterState {
 
     /// Hands what was begun to the publishers it was begun for, of jobs that were `granted` with their places and tokens.
     /// Answers what takes back those that nobody can say now.
-    fn hand_out(&self, at_once: BegunAtOnce, granted: &HashMap<JobId, (u64, i64)>) -> Vec<JobReport> {
+    fn hand_out(
+        &self,
+        at_once: BegunAtOnce,
+        granted: &HashMap<JobId, (LinePosition, i64)>,
+    ) -> Vec<JobReport> {
         let mut astray = Vec::new();
         for (target, pending::Batch { worker, jobs }) in at_once.rows() {
             let mut row = Vec::new();
             let mut is_in_order = true;
             for job in jobs {
-                let Some((position, token)) = granted.get(&job).copied() else {
+                let Some((place, token)) = granted.get(&job).copied() else {
                     // Behind one that was refused, order lets nobody pass.
                     is_in_order = false;
                     continue;
                 };
-                match self.window.borrow_mut().begun(&target, (position, job), &worker.holder) {
+                match self.window.borrow_mut().begun(&target, place, &worker.holder) {
                     Some(job) if is_in_order => row.push(job),
                     _ => {
                         is_in_order = false;
@@ -534,7 +539,7 @@ impl RouterState {
                         astray.push(JobReport {
                             job,
                             target: target.clone(),
-                            position,
+                            position: place.position,
                             token,
                             lease: vec![],
                             events,
@@ -806,6 +811,11 @@ impl JobReport {
         }
     }
 
+    /// Its place in its line.
+    fn line_position(&self) -> LinePosition {
+        LinePosition { position: self.position, job: self.job }
+    }
+
     /// Whether a translator had it in hand.
     fn is_a_translators(&self) -> bool {
         !self.lease.is_empty()
@@ -818,6 +828,17 @@ fn lease_of(job: &Job) -> Vec<JobEvent> {
     let lease = if translated { JobEvent::LeasedForPublication } else { JobEvent::LeasedForTranslation };
     let released = (job.state == JobState::Held).then_some(JobEvent::Released { translated });
     released.into_iter().chain([lease]).collect()
+}
+
+/// The intent to publish a message that is a job by itself.
+fn begun(target: &TargetId, text: &str, now: Timestamp) -> JobEvent {
+    JobEvent::PartBegun {
+        part: 0,
+        account: AccountId::from(target),
+        text: text.to_owned(),
+        key: PublicationKey::new(now),
+        reply: None,
+    }
 }
 
 /// The events by which a publisher's lease is taken back with which nothing was done.

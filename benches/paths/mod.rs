@@ -6,7 +6,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use mynah::{
-    ledger::SqliteLedger,
+    ledger,
     networks::x::{
         post,
         text::{LIMITS, XRules},
@@ -21,8 +21,8 @@ use mynah_domain::{
     JobEvent, Language, Post, PostId, PostKind, Style, TargetId,
     gate::{Candidate, findings},
     ports::{
-        Ledger, SystemClock,
-        ledger::{Change, Progress, RecordPage, RecordPost},
+        SystemClock,
+        ledger::{Change, Checkpoint, RecordPage, RecordPost},
     },
     text::{self, Mask},
 };
@@ -110,7 +110,7 @@ fn hitting() -> Walk {
 fn committing() -> Walk {
     let system = actix_rt::System::new();
     let folder = tempfile::tempdir().unwrap();
-    let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
+    let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
     let target = TargetId::new("x", "town_es");
     let post = Post {
         id: PostId("1".into()),
@@ -130,7 +130,7 @@ fn committing() -> Walk {
             jobs: vec![(target.clone(), None)],
             unreadable: None,
         }],
-        progress: Progress::default(),
+        checkpoint: Checkpoint::default(),
     };
     let job = system.block_on(async {
         ledger.record(page).await.unwrap();
@@ -141,7 +141,7 @@ fn committing() -> Walk {
         let _ = &folder;
         system.block_on(async {
             let mut commit = async |event| {
-                let changes = vec![Change { job: job.id, token, events: vec![event] }];
+                let changes = [Change::new(job.id, token, vec![event])].into();
                 token = ledger.advance(changes).await.unwrap().pop().unwrap().unwrap().token;
             };
             commit(JobEvent::LeasedForTranslation).await;

@@ -1,4 +1,4 @@
-//! How much an account may still say today and this month. Caps are the owner's own limit against surprise bills; days
+//! How much an account may still publish today and this month. Caps are the owner's own limit against surprise bills; days
 //! and months are UTC, as networks bill them.
 
 use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
@@ -12,7 +12,7 @@ pub struct Caps {
     pub monthly: Option<u64>,
 }
 
-/// What an account has said so far.
+/// What an account has published so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
     /// In this UTC day.
@@ -24,7 +24,7 @@ pub struct Spent {
 /// A cap is reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the {period} cap of {cap} publications is reached; it goes on at {until}, or raise publisher.{period}_cap"
+    "the {period} cap of {cap} publications is reached; publishing resumes at {until}, or raise publisher.{period}_cap"
 )]
 pub struct CapReached {
     /// `daily` or `monthly`.
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cap_lets_through_exactly_what_it_says() {
+    fn a_cap_allows_exactly_its_number() {
         let caps = Caps { daily: Some(2), monthly: Some(10) };
         let now = at("2026-11-23T10:00:00Z");
         assert_eq!(caps.allow(Spent { today: 1, this_month: 9 }, 1, now), Ok(()));

@@ -1,5 +1,5 @@
-//! Which posts become jobs at all. What is left out is left out with a reason in the ledger, so that "why was this not
-//! said?" always has an answer.
+//! Which posts become jobs. Each post that is skipped has a reason in the ledger, so that “Why was this not published?” always
+//! has an answer.
 
 use crate::{
     Language, Post, PostKind, Skip, Target,
@@ -11,18 +11,18 @@ use crate::{
 /// A text with fewer letters is short: networks guess its language, and guess wrong (“Live now!” as Spanish).
 const SHORT: usize = 40;
 
-/// What of a source is said again.
+/// Which posts of a source are republished.
 #[derive(Debug, Clone)]
 pub struct Eligibility {
     /// Whether a short post counts as in the source's language, whatever language the network reports for it.
     pub trust_language: bool,
-    /// Answers to others, too.
+    /// Whether replies to others are republished, too.
     pub replies: bool,
-    /// Words about a post of somebody else's, which is not shown with them.
+    /// Whether quotes are republished. The quoted post is not shown with them.
     pub quotes: bool,
-    /// What a post holds that its author does not want said again.
+    /// Marks a post that its author does not want republished.
     pub opt_out: Option<Filter>,
-    /// What is wanted on every target.
+    /// For every target.
     pub filters: Filters,
 }
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_post_and_a_thread_are_said() {
+    fn an_own_post_and_a_thread_are_published() {
         let parent = PostId("0".into());
         assert_eq!(why(&post("Good morning", Some("en"), PostKind::Original)), None);
         assert_eq!(why(&post("and more", None, PostKind::Thread { parent })), None);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_and_quotes_are_said_as_the_settings_say() {
+    fn replies_and_quotes_are_published_if_the_settings_want_them() {
         let id = || PostId("0".into());
         let reply = post("Thanks!", Some("en"), PostKind::Reply { to: id() });
         let quote = post("Well said", Some("en"), PostKind::Quote { of: id() });

@@ -1,10 +1,10 @@
-//! Which posts a person wants said again and which not, by what is written in them.
+//! Which posts are republished and which are not, by what is written in them.
 
 use regex::{Regex, RegexBuilder};
 
 use crate::text::{Entity, EntityKind};
 
-/// The most memory that one pattern may take, in bytes: it is looked for in every post.
+/// The most memory that one pattern may take, in bytes: every post is searched for it.
 const PATTERN_SIZE: usize = 1 << 20;
 
 /// Something that a post may hold.
@@ -26,11 +26,11 @@ enum LooksFor {
 /// A filter that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// There is nothing to look for.
+    /// There is nothing to search for.
     #[error("a filter is empty")]
     Empty,
-    /// The part between the strokes is no regular expression.
-    #[error("{written:?} is no regular expression that can be used: {why}")]
+    /// The part between the slashes is not a regular expression.
+    #[error("{written:?} is not a valid regular expression: {why}")]
     Pattern {
         /// As it was written.
         written: String,
@@ -76,7 +76,7 @@ fn words(text: &str) -> String {
 }
 
 impl Filter {
-    /// Whether the text, of which these are the entities, has it.
+    /// Whether the text, which has these entities, holds it.
     pub fn is_in(&self, text: &str, entities: &[Entity]) -> bool {
         match &self.looks_for {
             LooksFor::Pattern(pattern) => pattern.is_match(text),
@@ -96,10 +96,10 @@ impl PartialEq for Filter {
 
 impl Eq for Filter {}
 
-/// What is wanted of a source, or for a target.
+/// Which posts of a source, or for a target, are republished.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters {
-    /// A post must hold one of these, where there are any.
+    /// A post must hold one of these, if there are any.
     pub include: Vec<Filter>,
     /// A post may hold none of these.
     pub exclude: Vec<Filter>,

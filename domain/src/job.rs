@@ -12,15 +12,16 @@
 //! tried again, and have skipped what nobody has in hand. A job that was skipped by a guess, such as its language, may be
 //! retried, too.
 //!
-//! Each lease of a job has a *token*, one larger than the last. A change of state names the token it was leased under,
-//! so a worker that comes back from the dead changes nothing.
+//! Each lease of a job has a *token*, larger than the last. A change of state names the token it was leased under, so a
+//! worker that comes back from the dead changes nothing.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Post, PostId, TargetId};
+pub use crate::publication::Publication;
+use crate::{AccountId, Post, PostId, PublicationKey, Reply, TargetId};
 
 /// A job's number in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -135,9 +136,9 @@ impl fmt::Display for JobState {
 }
 
 /// Something that happened to a job. The ledger writes its payload in the same transaction as the new state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum JobEvent {
-    /// A translator took it. Makes a new token and counts an attempt.
+    /// A translator took it. Brings a new token and counts an attempt.
     LeasedForTranslation,
     /// The translation that passed the gate.
     Translated(Translation),
@@ -148,14 +149,20 @@ pub enum JobEvent {
         /// What stood in the way.
         reason: String,
     },
-    /// The publisher took it. Makes a new token and counts an attempt.
+    /// The publisher took it. Brings a new token and counts an attempt.
     LeasedForPublication,
     /// The intent to publish this part: written before anything is sent.
     PartBegun {
         /// Which part of the job, from 0.
         part: u32,
+        /// The account that it will be sent from.
+        account: AccountId,
         /// The exact text that will be sent.
         text: String,
+        /// The key that it will be sent with, used for no other.
+        key: PublicationKey,
+        /// What it will answer; most messages answer nothing.
+        reply: Option<Box<Reply>>,
     },
     /// The network took this part.
     PartSent {
@@ -189,7 +196,7 @@ pub enum JobEvent {
     },
     /// Put aside.
     Held(Hold),
-    /// Goes on after a hold, a failure or a skip: to `ready` if its translation is known.
+    /// Resumes after a hold, a failure or a skip: to `ready` if its translation is known.
     Released {
         /// Whether a translation is on record.
         translated: bool,
@@ -199,19 +206,19 @@ pub enum JobEvent {
         /// What happened and what to do.
         reason: String,
     },
-    /// Not to be said on this target.
+    /// Not to be published on this target.
     Skipped(Skip),
 }
 
 impl JobEvent {
-    /// Whether the event takes a lease: such an event makes a new token, every other must name the current one.
+    /// Whether the event takes a lease: such an event brings a new token, every other happens under the current one.
     pub fn leases(&self) -> bool {
         matches!(self, Self::LeasedForTranslation | Self::LeasedForPublication)
     }
 }
 
 /// A translation that passed the gate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Translation {
     /// The publications, in order: one, or several where one could not hold it.
     pub parts: Vec<String>,
@@ -223,13 +230,13 @@ pub struct Translation {
 }
 
 /// Why a job waits, and until when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hold {
     /// The sort of hold.
     pub kind: HoldKind,
     /// What happened and what to do, for a person.
     pub reason: String,
-    /// When it goes on by itself; `None` waits for a person.
+    /// When it resumes by itself; `None` waits for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -244,15 +251,15 @@ pub enum HoldKind {
     Gate,
     /// It does not fit and may not be split.
     TooLong,
-    /// The network refused it for what it says.
+    /// The network refused it for its content.
     Refused,
     /// A limit of the network or of the engines is used up.
     Quota,
-    /// It did not go on, and kept those behind it waiting for too long.
+    /// It made no progress, and kept those behind it waiting for too long.
     Stalled,
-    /// It goes on from a part of a thread that is not on the account.
+    /// It continues a part of a thread that is not on the account.
     Thread,
-    /// One of its media cannot be copied, and it is not to be said without.
+    /// One of its media cannot be copied, and it is not to be published without.
     Media,
     /// The post came in a form that could not be read. It waits for a person from the start.
     Unreadable,
@@ -288,7 +295,7 @@ impl HoldKind {
     }
 }
 
-/// Why a post is not said on a target.
+/// Why a post is not published on a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Skip {
@@ -300,7 +307,7 @@ pub enum Skip {
     Withheld,
     /// Words about a post of somebody else's, which the settings leave out.
     Quote,
-    /// It holds what its author marks posts with that are not to be said again.
+    /// It holds what its author marks posts with that are not to be republished.
     OptedOut,
     /// It holds what is excluded.
     Excluded,
@@ -351,8 +358,10 @@ impl Skip {
 pub struct Job {
     /// Its number in the ledger.
     pub id: JobId,
-    /// The post to say again.
-    pub post: std::sync::Arc<Post>,
+    /// The source that the post came from, `plain:town`.
+    pub source: Arc<str>,
+    /// The post to republish.
+    pub post: Arc<Post>,
     /// Where.
     pub target: TargetId,
     /// Where it stands.
@@ -376,21 +385,6 @@ impl Job {
     }
 }
 
-/// One message on the target's account: intended, and perhaps sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    /// Which part of the job, from 0.
-    pub part: u32,
-    /// The exact text.
-    pub text: String,
-    /// When it was intended.
-    pub intent_at: Timestamp,
-    /// The newest message of ours that the account had then; `None` where it had none.
-    pub after: Option<PostId>,
-    /// Its id on the network, once that is known.
-    pub remote_id: Option<PostId>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -407,7 +401,13 @@ mod tests {
             JobEvent::LeasedForTranslation,
             JobEvent::Translated(translation),
             JobEvent::LeasedForPublication,
-            JobEvent::PartBegun { part: 0, text: "hola".into() },
+            JobEvent::PartBegun {
+                part: 0,
+                account: AccountId::from("net:town_es"),
+                text: "hola".into(),
+                key: PublicationKey::new(Timestamp::UNIX_EPOCH),
+                reply: None,
+            },
             JobEvent::PartSent { part: 0, remote_id: PostId("1".into()) },
             JobEvent::Published,
         ] {

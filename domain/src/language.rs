@@ -1,8 +1,8 @@
-//! Which languages Mynah can be told to speak, so that a typing error in a setting is found at start and not by an
-//! engine in the middle of the night.
+//! The languages that can be set, so that a typing error in a setting is found at start and not by an engine in the middle of
+//! the night.
 //!
 //! Codes are BCP 47 tags as networks and engines use them: two or three letters, with a region or script
-//! only where readers tell the two apart (`pt-BR`, `zh-Hant`).
+//! only where readers see a difference (`pt-BR`, `zh-Hant`).
 
 use std::{fmt, str::FromStr};
 
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Language(u8);
 
-/// The code is none that Mynah knows.
+/// Mynah does not know the code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is no language code that Mynah knows; use one such as es, ca, gl, fr, pt-BR")]
+#[error("“{0}” is not a language code that Mynah knows; use one such as es, ca, gl, fr, pt-BR")]
 pub struct UnknownLanguage(pub String);
 
 #[rustfmt::skip]
@@ -60,8 +60,8 @@ impl Language {
         KNOWN[usize::from(self.0)].1
     }
 
-    /// The code without region or script: `pt` for `pt-BR`. Two languages with one base are told apart by readers, not
-    /// by detectors.
+    /// The code without region or script: `pt` for `pt-BR`. Readers distinguish two languages with one base,
+    /// detectors do not.
     pub fn base(self) -> &'static str {
         let code = self.code();
         code.split_once('-').map_or(code, |(base, _)| base)

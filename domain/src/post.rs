@@ -22,7 +22,7 @@ impl fmt::Display for PostId {
     }
 }
 
-/// One thing said on the followed account.
+/// One message of the followed account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Post {
     /// Its identity on the source's network.
@@ -41,7 +41,7 @@ pub struct Post {
     pub language: Option<String>,
     /// What sort of post it is.
     pub kind: PostKind,
-    /// When it was said.
+    /// When it was published.
     pub created_at: Timestamp,
     /// Pictures and films attached to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,9 +65,9 @@ impl Post {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PostKind {
-    /// Said for its own sake.
+    /// A post of its own.
     Original,
-    /// The author going on from a post of their own.
+    /// The author continues a post of their own.
     Thread {
         /// The author's post that this one continues.
         parent: PostId,
@@ -77,9 +77,9 @@ pub enum PostKind {
         /// The post answered.
         to: PostId,
     },
-    /// Somebody else's post shown again, with no words added.
+    /// Somebody else's post, shared without words of the author's.
     Repost {
-        /// The post shown again.
+        /// The post that is shared.
         of: PostId,
     },
     /// Words about a post that is shown below them.
@@ -89,7 +89,7 @@ pub enum PostKind {
     },
     /// The network withholds the post and shows a notice in its place: the text is not the author's.
     Withheld {
-        /// The post that it answers, through which a thread goes on.
+        /// The post that it answers, through which a thread continues.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<PostId>,
     },
@@ -106,17 +106,17 @@ impl PostKind {
     }
 }
 
-/// Something to look at that hangs on a post.
+/// A picture, film or animation attached to a post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
     /// The network's key for it.
     pub key: String,
     /// What sort of medium it is.
     pub kind: MediaKind,
-    /// Where it itself, and no still of it, can be fetched, if the network says.
+    /// Where the medium itself, not a still of it, can be fetched, if the network reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// What it shows, in the author's words, for who cannot see it.
+    /// Its alt text, in the author's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt: Option<String>,
 }

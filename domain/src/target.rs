@@ -1,4 +1,4 @@
-//! Where one translation goes: a language on an account, in a tone.
+//! Where one source's posts go: a language on an account, in a tone, by the rules of its network.
 
 use std::{fmt, sync::Arc};
 
@@ -62,15 +62,15 @@ pub struct Target {
     pub source: Arc<SourceProfile>,
     /// The rules by which translations are weighed, split and published.
     pub network: Arc<dyn NetworkRules>,
-    /// The language spoken there.
+    /// The language of its publications.
     pub language: Language,
     /// The account's handle, without `@`.
     pub account: String,
-    /// How it speaks.
+    /// How its translations should sound.
     pub style: Style,
-    /// What of a post an engine may not touch, and what becomes of it there.
+    /// What an engine must not change in a post, and what becomes of it.
     pub masking: Masking,
-    /// Which of the source's posts are wanted there.
+    /// Which of the source's posts it republishes.
     pub filters: Filters,
     /// What becomes of the post's pictures and films.
     pub media: MediaPolicy,
@@ -83,7 +83,7 @@ pub struct Target {
 pub enum MediaPolicy {
     /// They are left out.
     None,
-    /// They are copied, with what they show said in the target's language.
+    /// They are copied, with their alt texts translated.
     Copy {
         /// What happens where one cannot be.
         missing: MediaMissing,
@@ -93,7 +93,7 @@ pub enum MediaPolicy {
 /// What happens to a post one of whose media cannot be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MediaMissing {
-    /// It is said without.
+    /// The post is published without it.
     #[default]
     Publish,
     /// It waits for a person.
@@ -105,7 +105,7 @@ pub enum MediaMissing {
 pub struct Style {
     /// The form of address.
     pub tone: Tone,
-    /// Measures, idioms and examples may be said as readers there know them.
+    /// Measures, idioms and examples may be changed to those that readers there know.
     pub adapt: bool,
     /// What else the owner of the account wants, in their words; none is empty.
     pub instructions: String,

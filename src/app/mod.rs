@@ -19,17 +19,15 @@ use mynah_domain::{
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
-    ports::{Destination, Engine, Ledger, Source, SystemClock},
+    ports::{Engine, Ledger, SystemClock},
     text::{Masking, SharedGlossary},
 };
 
 use crate::{
     engines::EngineFactory,
     glossary::{self, LoadError},
-    ledger::{OpenError, SqliteLedger},
-    networks::x::destination::{MediaSettings, XDestination, XDestinationSettings},
-    networks::x::source::{XSource, XSourceSettings},
-    networks::x::text::XRules,
+    ledger::{self, OpenError},
+    networks::Wanted,
     settings::{EngineSettings, Settings, TargetSettings},
 };
 
@@ -47,7 +45,7 @@ const BREAKER: BreakerPolicy = BreakerPolicy {
 ///
 /// # Errors
 /// Names the file and what to do.
-pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, OpenError> {
+pub fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
     open_ledger_in(&settings.data_dir)
 }
 
@@ -55,8 +53,8 @@ pub fn open_ledger(settings: &Settings) -> Result<SqliteLedger, OpenError> {
 ///
 /// # Errors
 /// Names the file and what to do.
-pub fn open_ledger_in(data_dir: &Path) -> Result<SqliteLedger, OpenError> {
-    SqliteLedger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
+pub fn open_ledger_in(data_dir: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
+    ledger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
 }
 
 /// All that can be paused, where these are the targets.
@@ -87,9 +85,9 @@ pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
 /// What targets need to know of the source of these settings.
 pub fn source_profile(settings: &Settings) -> SourceProfile {
     SourceProfile {
-        name: service::source_name(settings),
+        name: settings.source.name(),
         language: settings.source.language,
-        network: Arc::new(XRules),
+        network: settings.source.network.rules(),
     }
 }
 
@@ -98,7 +96,7 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Targe
     Ok(Target {
         id: settings.id(),
         source,
-        network: Arc::new(XRules),
+        network: settings.network.rules(),
         language: settings.language,
         account: settings.account.clone(),
         style: Style {
@@ -129,44 +127,9 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
     }
 }
 
-/// The source of these settings, as the poller and `mynah check` use it.
-pub fn x_source(settings: &Settings, ledger: Arc<dyn Ledger>) -> XSource {
-    let source = XSourceSettings {
-        x: settings.x.clone(),
-        account: settings.source.account.clone(),
-        auth: settings.read_auth.clone().into(),
-        reposts: settings.source.reposts,
-    };
-    XSource::new(source, ledger)
-}
-
-/// A target's destination, as its publisher and `mynah check` use it.
-pub fn x_destination(settings: &Settings, target: &TargetSettings, ledger: Arc<dyn Ledger>) -> XDestination {
-    let destination = XDestinationSettings {
-        x: settings.x.clone(),
-        account: target.account.clone(),
-        auth: target.auth.clone().into(),
-        media: MediaSettings {
-            hosts: settings.media_hosts.clone(),
-            timeout: settings.x.timeout,
-            transport: settings.transport,
-        },
-    };
-    XDestination::new(destination, ledger)
-}
-
-fn source(settings: &Settings, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
-    let settings = settings.clone();
-    Arc::new(move || Rc::new(x_source(&settings, ledger.clone())))
-}
-
-fn destination(
-    settings: &Settings,
-    target: &TargetSettings,
-    ledger: Arc<dyn Ledger>,
-) -> Factory<Rc<dyn Destination>> {
-    let (settings, target) = (settings.clone(), target.clone());
-    Arc::new(move || Rc::new(x_destination(&settings, &target, ledger.clone())))
+/// What of the source is asked for.
+fn wanted(settings: &Settings) -> Wanted {
+    Wanted { reposts: settings.source.reposts }
 }
 
 /// Makes the engines of these settings, in the order they are asked in.

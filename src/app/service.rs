@@ -9,7 +9,7 @@ use mynah_actors::{
     events::Feed,
     pauses::{self, Pauses},
     pipeline::{ActorRefs, Parts, Pipeline, by_name},
-    poller::{Polled, PollerParts, Schedule, Start},
+    poller::{Polled, PollerParts, Schedule},
     publisher::{Bucket, Limits, PublisherParts},
     router::{RouterParts, RouterSettings},
     stats::Meter,
@@ -20,15 +20,14 @@ use mynah_actors::{
 };
 use mynah_domain::{
     Target, TargetId,
-    ports::{Clock, Ledger, SystemClock, ledger::Mark},
+    ports::{Clock, Ledger, SystemClock},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{BACKOFF, BREAKER, warm_up};
 use crate::{
-    glossary,
-    ledger::SqliteLedger,
-    settings::{Change, Former, Settings, Start as StartAt, TargetSettings},
+    glossary, ledger,
+    settings::{Change, Former, Settings, TargetSettings},
 };
 
 /// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
@@ -113,10 +112,10 @@ impl Service {
         };
         let of_ledger = meter.clone();
         let file = settings.data_dir.join("ledger.sqlite");
-        let ledger = SqliteLedger::open_watched(&file, Arc::new(SystemClock), move |took| {
+        let ledger = ledger::open_watched(&file, Arc::new(SystemClock), move |took| {
             of_ledger.called("ledger", "commit", took, None);
         });
-        let ledger: Arc<dyn Ledger> = Arc::new(ledger.map_err(|error| error.to_string())?);
+        let ledger = ledger.map_err(|error| error.to_string())?;
         let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
         let silent = pauses::recall(&*ledger, super::pausable(&targets)).await;
         let silent = silent.map_err(|error| error.to_string())?;
@@ -200,11 +199,6 @@ impl Service {
     }
 }
 
-/// What the ledger calls the source.
-pub(crate) fn source_name(settings: &Settings) -> String {
-    format!("x:{}", settings.source.account.to_lowercase())
-}
-
 fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandle<()>> {
     let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(targets);
     let files: Vec<_> =
@@ -226,9 +220,9 @@ impl Lasting {
         let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
         let targets = by_name(targets.iter().cloned());
         let poller = PollerParts {
-            source: source_name(settings),
+            source: settings.source.name(),
             eligibility: super::eligibility(settings),
-            start: start(settings)?,
+            start: settings.source.start.clone(),
             schedule,
             page_size: settings.source.page_size,
             targets: targets.clone(),
@@ -277,7 +271,8 @@ impl Lasting {
                 clock: self.clock.clone(),
                 meter: meter.clone(),
             };
-            publishers.push((parts, super::destination(settings, settings_of, self.ledger.clone())));
+            let destination = settings_of.connection.destination(self.ledger.clone());
+            publishers.push((parts, destination, settings.source.connection.media()));
         }
         Ok(Parts {
             supervisor: SupervisorSettings {
@@ -308,7 +303,7 @@ impl Lasting {
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
-            poller: (poller, super::source(settings, self.ledger.clone())),
+            poller: (poller, settings.source.connection.source(super::wanted(settings), self.ledger.clone())),
             translators: (translator, engines),
             pool_size,
             translator_arbiters: settings.translator.arbiters,
@@ -345,17 +340,4 @@ impl Lasting {
             }
         }
     }
-}
-
-fn start(settings: &Settings) -> Result<Start, String> {
-    Ok(match settings.source.start.clone() {
-        StartAt::Now => Start::Now,
-        StartAt::Beginning => Start::Beginning,
-        StartAt::After(id) => {
-            let position =
-                id.0.parse().map_err(|_| format!("source.start: {id} is no post of X; write its number"))?;
-            Start::After(Mark { id, position })
-        }
-        StartAt::From(moment) => Start::From(moment),
-    })
 }

@@ -1,21 +1,20 @@
-//! What was said before: posts that are on record as published on every target when a run begins, so that what a job costs
+//! What was published before: posts that are on record as published on every target when a run begins, so that what a job costs
 //! can be held against how much is on record. Written by the ledger's own means, many to a transaction.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use mynah_domain::{
-    JobEvent, Post, PostId, PostKind, TargetId, Translation,
+    AccountId, JobEvent, Post, PostId, PostKind, PublicationKey, TargetId, Translation,
     ports::{
-        Ledger, SystemClock,
-        ledger::{Change, Mark, Progress, RecordPage, RecordPost},
+        SystemClock,
+        ledger::{Change, Checkpoint, Mark, RecordPage, RecordPost},
     },
 };
 
-use super::{Plan, Unmeasured};
+use super::{BenchmarkError, Plan};
 use crate::{
-    app::service::source_name,
-    ledger::{SqliteLedger, is_in_use},
+    ledger::{self, is_in_use},
     settings::{Settings, TargetSettings},
 };
 
@@ -34,47 +33,44 @@ pub async fn write(
     settings: &Settings,
     file: &Path,
     mut progress: impl FnMut(usize),
-) -> Result<(), Unmeasured> {
-    let told = |error: &dyn std::fmt::Display| Unmeasured(format!("no history can be written: {error}"));
-    let ledger = SqliteLedger::open(file, Arc::new(SystemClock)).map_err(|error| told(&error))?;
+) -> Result<(), BenchmarkError> {
+    let failed =
+        |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
+    let ledger = ledger::open(file, Arc::new(SystemClock)).map_err(|error| failed(&error))?;
     let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
-    let source = source_name(settings);
+    let source = settings.source.name();
     for first in (1..=plan.history).step_by(TOGETHER) {
         let last = (first + TOGETHER - 1).min(plan.history);
         let posts: Vec<RecordPost> = (first..=last).rev().map(|number| post(number, &targets)).collect();
-        let floor = posts.first().map(|record| Mark::of(&record.post));
-        let page =
-            RecordPage { source: source.clone(), posts, progress: Progress { floor, ..Progress::default() } };
-        ledger.record(page).await.map_err(|error| told(&error))?;
+        let watermark = posts.first().map(|record| Mark::of(&record.post));
+        let checkpoint = Checkpoint { watermark, ..Checkpoint::default() };
+        let page = RecordPage { source: source.clone(), posts, checkpoint };
+        ledger.record(page).await.map_err(|error| failed(&error))?;
         for target in &targets {
-            let jobs = ledger.open_jobs(target, None, TOGETHER).await.map_err(|error| told(&error))?;
-            let changes = jobs.into_iter().map(|job| Change {
-                job: job.id,
-                token: job.token,
-                events: way(&job.post, target),
-            });
-            let answers = ledger.advance(changes.collect()).await.map_err(|error| told(&error))?;
+            let jobs = ledger.open_jobs(target, None, TOGETHER).await.map_err(|error| failed(&error))?;
+            let changes = jobs.into_iter().map(|job| Change::new(job.id, job.token, way(&job.post, target)));
+            let answers = ledger.advance(changes.collect()).await.map_err(|error| failed(&error))?;
             if let Some(error) = answers.into_iter().find_map(Result::err) {
-                return Err(told(&error));
+                return Err(failed(&error));
             }
         }
         progress(last);
     }
     drop(ledger);
     // Its thread closes the file in its own time.
-    while is_in_use(file).map_err(|error| told(&error))? {
+    while is_in_use(file).map_err(|error| failed(&error))? {
         actix_rt::time::sleep(CLOSING).await;
     }
     Ok(())
 }
 
-/// A post from long before those that the town says.
+/// A post from long before those of the town.
 fn post(number: usize, targets: &[TargetId]) -> RecordPost {
     let created_at = Timestamp::now() - SignedDuration::from_hours(24 * 365);
     let post = Post {
         id: PostId(number.to_string()),
         position: number as u64,
-        text: format!("What was said long ago, for the {number}th time, on the market by the harbour"),
+        text: format!("What was posted long ago, for the {number}th time, on the market by the harbour"),
         entities: None,
         language: Some("en".into()),
         kind: PostKind::Original,
@@ -89,7 +85,7 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
     }
 }
 
-/// All that happens to a job until it is said.
+/// All that happens to a job until it is published.
 fn way(post: &Post, target: &TargetId) -> Vec<JobEvent> {
     let text = format!("{} ({target})", post.text);
     let translation = Translation { parts: vec![text.clone()], engine: "history".into(), alts: Vec::new() };
@@ -97,7 +93,13 @@ fn way(post: &Post, target: &TargetId) -> Vec<JobEvent> {
         JobEvent::LeasedForTranslation,
         JobEvent::Translated(translation),
         JobEvent::LeasedForPublication,
-        JobEvent::PartBegun { part: 0, text },
+        JobEvent::PartBegun {
+            part: 0,
+            account: AccountId::from(target),
+            text,
+            key: PublicationKey::new(post.created_at),
+            reply: None,
+        },
         JobEvent::PartSent { part: 0, remote_id: post.id.clone() },
         JobEvent::Published,
     ]

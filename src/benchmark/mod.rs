@@ -1,11 +1,11 @@
-//! How fast the service is on this machine: the whole of it, with its ledger and over real HTTP, against a sandbox in a
-//! process of its own. Only the publisher's limits are lifted, as they are there to be slow.
+//! Measures how fast the complete service is on this machine: with its ledger and over real HTTP, against a sandbox in
+//! a separate process. Only the publisher's limits are off, because they exist to slow it down.
 //!
-//! - [`texts`]: what the posts say.
+//! - [`texts`]: the texts of the posts.
 //! - [`town`]: the sandbox and the settings for it.
-//! - [`round`]: one run, and what it cost.
-//! - [`history`]: what is on record before it begins.
-//! - [`bare`]: what the same calls cost with nothing around them.
+//! - [`round`]: one run, and its measurements.
+//! - [`history`]: posts that are on record before a run.
+//! - [`bare`]: the same calls without the service.
 
 pub mod bare;
 pub mod history;
@@ -17,47 +17,47 @@ use std::time::Duration;
 
 use mynah_domain::Language;
 
-/// X shows the newest 3,200 posts of a timeline and none before them; more are said when these are on record.
-const SHOWN: usize = 3000;
+/// X shows only the newest 3,200 posts of a timeline, so the benchmark posts more once these are on record.
+const PAGE: usize = 3000;
 
-/// What is to be measured.
+/// What to measure.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How many posts.
+    /// The number of posts.
     pub posts: usize,
-    /// The languages that each is said in.
+    /// The languages to publish each post in.
     pub languages: Vec<Language>,
     /// How long the engine takes to answer.
     pub latency: Duration,
-    /// What the posts are like.
+    /// The kind of posts.
     pub stream: Stream,
-    /// One post at a time, the next when the one before is said everywhere: how long one takes where nothing else is to do.
+    /// Whether to wait for each post's publications before the next post: measures the latency of an idle service.
     pub singly: bool,
-    /// How many posts were said before.
+    /// How many posts are on record as published before the run.
     pub history: usize,
-    /// Further settings, `section.key=value`.
+    /// More settings, `section.key=value`.
     pub settings: Vec<String>,
 }
 
-/// What posts are like.
+/// Kinds of posts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Stream {
-    /// Words as they come; this share of them says again what another said, but for a link; 0 to 1.
+    /// Random words; this share of the posts, 0 to 1, repeats another post except for a link.
     Words(f64),
-    /// The same words again and again, with other numbers, names and links; each number is another day.
+    /// A few templates with different numbers, names and links; each number is a different day.
     Templated(u64),
 }
 
-/// What posts say, one after another.
+/// The texts of the posts, in order.
 type Texts = Box<dyn Iterator<Item = String>>;
 
 impl Plan {
-    /// How many posts are said at once.
+    /// How many posts to post at once.
     fn at_once(&self) -> usize {
-        if self.singly { 1 } else { SHOWN }
+        if self.singly { 1 } else { PAGE }
     }
 
-    /// What the posts say. Made when they are said: kept, they would count as memory of what is measured.
+    /// The texts of the posts. Generated on demand, because stored ones would count as the service's memory.
     fn texts(&self) -> Texts {
         match self.stream {
             Stream::Words(repeat) => Box::new(texts::texts(self.posts, repeat)),
@@ -65,13 +65,13 @@ impl Plan {
         }
     }
 
-    /// How many jobs the posts make.
+    /// The number of jobs.
     pub fn jobs(&self) -> usize {
         self.posts * self.languages.len()
     }
 }
 
-/// The benchmark could not be done: why, and what to do.
+/// Why the benchmark failed, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unmeasured(pub String);
+pub struct BenchmarkError(pub String);

@@ -1,4 +1,4 @@
-//! One run of a plan: from the first page that a service reads to the last publication.
+//! Runs a plan once and measures it, from the first page that the service reads to the last publication.
 
 use std::{
     collections::HashMap,
@@ -17,82 +17,83 @@ use mynah_domain::Post;
 use serde::{Deserialize, Serialize};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::{Plan, Unmeasured, history, town::Town};
+use super::{BenchmarkError, Plan, history, town::Town};
 use crate::app::service::{Service, Telemetry, Watch};
 
-/// Who hears of nothing for this long does not wait on.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// The run fails after this long without an event.
+const STALL_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How often memory is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often to sample memory.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a run showed.
+/// The results of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Round {
-    /// How many jobs there were.
+    /// The number of jobs.
     pub jobs: u64,
-    /// How many of them were published.
+    /// The number of published jobs.
     pub published: u64,
-    /// From the start to the arrival of the first page, in milliseconds.
+    /// Time from the start to the arrival of the first page, in milliseconds.
     #[serde(default)]
     pub start_ms: f64,
-    /// How long it took from then on, in seconds.
+    /// Time from the first page to the last publication, in seconds.
     pub seconds: f64,
-    /// Translations in a second, those from the cache among them.
+    /// Translations per second, including those from the cache.
     pub translations_per_second: f64,
-    /// Publications in a second.
+    /// Publications per second.
     pub publications_per_second: f64,
-    /// From the arrival of a post's page to what X said to it on one target, in milliseconds: half of them took at most this long.
+    /// Median time from the arrival of a post to X's answer to its publication on one target, in milliseconds.
     pub p50_ms: f64,
-    /// 95 of 100.
+    /// The 95th percentile of that time.
     pub p95_ms: f64,
-    /// 99 of 100.
+    /// The 99th percentile of that time.
     pub p99_ms: f64,
-    /// The share of translations that the cache had.
+    /// The share of translations that came from the cache.
     pub hit_rate: f64,
-    /// The most resident memory, in bytes.
+    /// Peak resident memory, in bytes.
     pub rss_max_bytes: u64,
-    /// CPU of this process for each job, in microseconds.
+    /// CPU time of this process per job, in microseconds.
     pub cpu_micros_per_job: f64,
-    /// How large the ledger became.
+    /// The size of the ledger at the end.
     pub ledger_bytes: u64,
-    /// How many transactions that took.
+    /// The number of ledger transactions.
     #[serde(default)]
     pub commits: u64,
-    /// How long one took, in milliseconds.
+    /// Mean duration of a transaction, in milliseconds.
     #[serde(default)]
     pub commit_ms: f64,
 }
 
-/// Runs a plan once, with a fresh ledger in `data`. `remembered` hears how many posts of its history are on record,
-/// `progress` how many jobs are settled.
+/// Runs a plan once, with a fresh ledger in `data`. Calls `history_progress` with the number of recorded history posts,
+/// and `progress` with the number of settled jobs.
 ///
 /// # Errors
-/// Where the service does not start, or gets nowhere.
+/// The service does not start, ends or makes no progress.
 pub async fn run(
     plan: &Plan,
     town: &Town,
     data: &Path,
     telemetry: Telemetry,
-    mut remembered: impl FnMut(usize),
+    mut history_progress: impl FnMut(usize),
     mut progress: impl FnMut(u64),
-) -> Result<Round, Unmeasured> {
+) -> Result<Round, BenchmarkError> {
     let settings = town.settings(plan, data)?;
     if plan.history > 0 {
-        history::write(plan, &settings, &data.join("ledger.sqlite"), &mut remembered).await?;
+        history::write(plan, &settings, &data.join("ledger.sqlite"), &mut history_progress).await?;
     }
     let (feed, mut events) = Feed::watched();
     let mut process = Process::new();
     let started = Instant::now();
     let schedule = Schedule::Every(settings.source.poll_interval);
     let watch = Watch { feed, polls: None };
-    let mut service = Service::start_with(&settings, schedule, watch, telemetry).await.map_err(Unmeasured)?;
+    let mut service =
+        Service::start_with(&settings, schedule, watch, telemetry).await.map_err(BenchmarkError)?;
     let mut seen = Seen::default();
     let all = plan.jobs() as u64;
-    let mut interval = tokio::time::interval(LOOK);
+    let mut interval = tokio::time::interval(SAMPLE_INTERVAL);
     let mut last = Instant::now();
-    let mut said = town.said();
-    // What comes before the first page is the start's: a ledger of years is looked through for damage.
+    let mut posted = town.posted();
+    // Measured from the first page, because at the start the service checks a long ledger for damage.
     let mut work: Option<(Instant, Duration)> = None;
     while seen.settled < all {
         tokio::select! {
@@ -102,44 +103,44 @@ pub async fn run(
                 }
                 seen.see(&event);
                 last = Instant::now();
-                let enough = if plan.singly { seen.settled == (said * plan.languages.len()) as u64 } else { seen.recorded == said };
-                if said < plan.posts && enough {
-                    town.say_more(plan, &settings).await?;
-                    said = town.said();
+                let enough = if plan.singly { seen.settled == (posted * plan.languages.len()) as u64 } else { seen.recorded == posted };
+                if posted < plan.posts && enough {
+                    town.post_more(plan, &settings).await?;
+                    posted = town.posted();
                 }
             }
-            reason = service.ended() => return Err(Unmeasured(reason)),
+            reason = service.ended() => return Err(BenchmarkError(reason)),
             _ = interval.tick() => {
-                process.look();
+                process.sample();
                 progress(seen.settled);
-                if last.elapsed() > PATIENCE {
-                    return Err(Unmeasured(format!("nothing happened for {PATIENCE:?}; {} of {all} are settled", seen.settled)));
+                if last.elapsed() > STALL_TIMEOUT {
+                    return Err(BenchmarkError(format!("no progress for {STALL_TIMEOUT:?}; {} of {all} jobs are settled", seen.settled)));
                 }
             }
         }
     }
     let (began, cpu) = work.unwrap_or((started, Duration::ZERO));
     let (start, took, cpu) = (began - started, began.elapsed(), process.cpu().saturating_sub(cpu));
-    process.look();
+    process.sample();
     let report = service.pipeline.actors.stats.ask(Report).await.ok();
     service.stop().await;
     let round = seen.round(took, cpu, process.rss_max, report.as_ref(), ledger_size(data));
     Ok(Round { start_ms: start.as_secs_f64() * 1e3, ..round })
 }
 
-/// What became of jobs so far.
+/// What the events have shown so far.
 struct Seen {
     settled: u64,
     published: u64,
     recorded: usize,
-    /// When the posts came that are not said everywhere yet, and on how many targets they are to be said.
+    /// By post: its arrival, and on how many targets it is still unsettled.
     arrived: HashMap<String, (Instant, usize)>,
     took: Histogram<u64>,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        // The bounds are constants that the library accepts: up to an hour in microseconds, one part in a thousand.
+        // The library accepts these constants: up to an hour in microseconds, with three significant digits.
         let took = Histogram::new_with_max(3_600_000_000, 3).expect("the bounds are valid");
         Self { settled: 0, published: 0, recorded: 0, arrived: HashMap::new(), took }
     }
@@ -150,16 +151,17 @@ impl Seen {
         match event {
             Event::Recorded(post, jobs, arrived) => {
                 self.recorded += 1;
-                let to_say = jobs.iter().filter(|(_, skip)| skip.is_none()).count();
-                self.settled += (jobs.len() - to_say) as u64;
-                if to_say > 0 {
-                    self.arrived.insert(post.id.0.clone(), (*arrived, to_say));
+                let to_publish = jobs.iter().filter(|(_, skip)| skip.is_none()).count();
+                self.settled += (jobs.len() - to_publish) as u64;
+                if to_publish > 0 {
+                    self.arrived.insert(post.id.0.clone(), (*arrived, to_publish));
                 }
             }
-            Event::Published(post, _, _, said) => {
+            Event::Published(post, _, _, published) => {
                 self.published += 1;
                 if let Some(arrived) = self.settle(post) {
-                    let micros = u64::try_from(said.duration_since(arrived).as_micros()).unwrap_or(u64::MAX);
+                    let micros =
+                        u64::try_from(published.duration_since(arrived).as_micros()).unwrap_or(u64::MAX);
                     self.took.saturating_record(micros);
                 }
             }
@@ -167,8 +169,8 @@ impl Seen {
         }
     }
 
-    /// One of a post's jobs is settled. Answers when the post came, and forgets it with its last job: what is kept here counts
-    /// as memory of what is measured.
+    /// Settles one of a post's jobs and returns the post's arrival. Forgets the post with its last job, because entries
+    /// here count as the service's memory.
     fn settle(&mut self, post: &Post) -> Option<Instant> {
         self.settled += 1;
         let (arrived, left) = self.arrived.get_mut(&post.id.0)?;
@@ -224,7 +226,7 @@ fn ledger_size(data: &Path) -> u64 {
     files.into_iter().flatten().map(|file| file.len()).sum()
 }
 
-/// What this process takes.
+/// The memory and CPU of this process.
 struct Process {
     system: Option<System>,
     rss_max: u64,
@@ -235,9 +237,9 @@ impl Process {
         Self { system: System::new().ok(), rss_max: 0 }
     }
 
-    /// Looks, and answers the CPU time so far.
+    /// The CPU time so far.
     fn cpu(&mut self) -> Duration {
-        self.look();
+        self.sample();
         let (Some(system), Ok(pid)) = (&self.system, sysinfo::get_current_pid()) else {
             return Duration::ZERO;
         };
@@ -246,7 +248,7 @@ impl Process {
             .map_or(Duration::ZERO, |process| Duration::from_millis(process.accumulated_cpu_time()))
     }
 
-    fn look(&mut self) {
+    fn sample(&mut self) {
         let (Some(system), Ok(pid)) = (&mut self.system, sysinfo::get_current_pid()) else {
             return;
         };

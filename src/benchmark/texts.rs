@@ -1,5 +1,5 @@
-//! What the posts of a benchmark say: no two the same, as a network refuses repetitions; with links, mentions and tags as
-//! often as people have them. The same number of posts is always the same posts.
+//! Generates the posts of a benchmark. No two are the same, because a network refuses duplicates; links, mentions and
+//! tags are as frequent as in real posts. The same arguments always give the same posts.
 
 use fastrand::Rng;
 
@@ -54,7 +54,7 @@ const TEMPLATES: [&str; 5] = [
     "Weather warning for the coast",
 ];
 
-/// So many posts, of which a share repeats a template with another link.
+/// Posts of random words, of which the share `repeat` uses a template with a new link.
 pub fn texts(posts: usize, repeat: f64) -> impl Iterator<Item = String> {
     let mut random = Rng::with_seed(20_261_123);
     (1..=posts).map(move |number| {
@@ -72,8 +72,8 @@ pub fn texts(posts: usize, repeat: f64) -> impl Iterator<Item = String> {
     })
 }
 
-/// So many posts of an account that says much in the same words: a club's scores, the weather, what is live, with the numbers,
-/// names and links of the day. Each stream is another day.
+/// Posts of an account that often uses the same words: a club's scores, the weather, live events, with the day's
+/// numbers, names and links. Each `stream` is a different day.
 pub fn templated(posts: usize, stream: u64) -> impl Iterator<Item = String> {
     const NAMES: [&str; 6] = ["rovers", "united_fc", "the_wanderers", "athletic", "city_fc", "olympic"];
     let mut random = Rng::with_seed(20_261_125 + stream);
@@ -84,7 +84,7 @@ pub fn templated(posts: usize, stream: u64) -> impl Iterator<Item = String> {
         let (low, warmer) = (random.u32(3..18), random.u32(2..12));
         let high = low + warmer;
         let (hour, quarter) = (random.u32(8..22), random.u32(..4) * 15);
-        let said = match random.u32(..12) {
+        let text = match random.u32(..12) {
             0 => format!("Full time: #Harbour {ours}-{theirs} @{other}"),
             1 => format!("Half time: #Harbour {ours}-{theirs} @{other}"),
             2 => format!("Goal! #Harbour {ours}-{theirs} @{other} in minute {minute}"),
@@ -98,7 +98,7 @@ pub fn templated(posts: usize, stream: u64) -> impl Iterator<Item = String> {
             10 => format!("{} people came to the market today", random.u32(100..1000)),
             _ => format!("Thank you @{other}, see you on Saturday 🎉"),
         };
-        format!("{said} https://example.com/{stream}/{number}")
+        format!("{text} https://example.com/{stream}/{number}")
     })
 }
 
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templated_posts_are_all_different_and_so_are_their_streams() {
+    fn templated_posts_differ_within_and_between_streams() {
         let all: Vec<String> = templated(2000, 1).chain(templated(2000, 2)).collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), 4000);
         assert!(templated(2000, 1).eq(all[..2000].iter().cloned()));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_posts_say_the_same_and_each_fits() {
+    fn no_two_posts_are_the_same_and_each_fits() {
         let texts: Vec<String> = texts(2000, 0.5).collect();
         assert_eq!(texts.iter().collect::<HashSet<_>>().len(), 2000);
         assert!(texts.iter().all(|text| text.chars().count() < 200));

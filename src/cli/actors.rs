@@ -1,10 +1,10 @@
-//! `mynah actors`: where every actor of the running service stands; `mynah actors restart NAME` has one built anew, after
-//! it has finished what it has in hand, and `mynah actors resize translator N` has more or fewer of them work.
+//! `mynah actors` shows the state of every actor of the running service. `mynah actors restart NAME` restarts one after
+//! it finishes its work in progress, and `mynah actors resize translator N` changes the number of translators.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Failure, SettingsArgs, reach, say, say_json, table};
+use super::{Failure, SettingsArgs, print_json, print_line, reach, table};
 use crate::{
     control::wire::{Actors, PoolSize, Resized},
     settings::Settings,
@@ -24,23 +24,23 @@ pub(super) struct ActorsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Have an actor built anew, after it has finished what it has in hand
+    /// Restart an actor after it finishes its work in progress
     Restart {
         /// Its name, as `mynah actors` shows it
         name: String,
     },
-    /// Have more or fewer translators work; whoever goes finishes what it has in hand
+    /// Change the number of translators; those that stop finish their work first
     Resize {
-        /// Which pool
+        /// The pool
         #[arg(value_enum)]
         pool: Pool,
-        /// How many of them, 1 to 256
+        /// The new number of translators, 1 to 256
         #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
         size: u16,
     },
 }
 
-/// The pools there are.
+/// The pools that can be resized.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Pool {
     Translator,
@@ -53,29 +53,36 @@ pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(),
         None => {}
         Some(Action::Restart { name }) => {
             let _: Value = service.post(service.url(&["api", "actors", name, "restart"]), &json!({})).await?;
-            say(format_args!("{name} is restarted, after it has finished what it has in hand"));
+            print_line(format_args!("{name} restarts after it finishes its work in progress"));
             return Ok(());
         }
         Some(Action::Resize { pool: Pool::Translator, size }) => {
             let url = service.url(&["api", "pool", "translator"]);
             let resized: Resized = service.post(url, &PoolSize { size: *size }).await?;
-            say(format_args!(
-                "{} translators, where there were {}; until the next start: keep it with translator.pool_size",
+            print_line(format_args!(
+                "{} translators, previously {}; set translator.pool_size to keep this after a restart",
                 resized.size, resized.before
             ));
             return Ok(());
         }
     }
-    let standing: Actors = service.get(service.url(&["api", "actors"])).await?;
+    let actors: Actors = service.get(service.url(&["api", "actors"])).await?;
     if args.json {
-        say_json(&json!(standing));
+        print_json(&json!(actors));
         return Ok(());
     }
-    let rows = standing.actors.into_iter().map(|actor| {
-        let in_hand = actor.in_hand.map_or_else(|| "?".into(), |jobs| jobs.to_string());
+    let rows = actors.actors.into_iter().map(|actor| {
+        let in_progress = actor.in_hand.map_or_else(|| "?".into(), |jobs| jobs.to_string());
         let progress = format!("{} s ago", actor.last_progress_seconds_ago);
-        [actor.name, actor.state, actor.restarts.to_string(), actor.mailbox.to_string(), in_hand, progress]
+        [
+            actor.name,
+            actor.state,
+            actor.restarts.to_string(),
+            actor.mailbox.to_string(),
+            in_progress,
+            progress,
+        ]
     });
-    table::print(["ACTOR", "STATE", "RESTARTS", "MAILBOX", "IN HAND", "LAST PROGRESS"], rows);
+    table::print(["ACTOR", "STATE", "RESTARTS", "MAILBOX", "IN PROGRESS", "LAST PROGRESS"], rows);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `mynah benchmark`: how fast this machine says posts again, and what that costs, compared with the last time.
+//! `mynah benchmark` measures how fast this machine republishes posts and at what cost, and compares it with the last
+//! run.
 
 use std::{
     fs,
@@ -13,10 +14,10 @@ use mynah_domain::Language;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Failure, say, say_json, scratch::Scratch, table};
+use super::{Failure, print_json, print_line, scratch::Scratch, table};
 use crate::{
     app::service::Telemetry,
-    benchmark::{Plan, Stream, Unmeasured, bare, round, round::Round, town::Town},
+    benchmark::{BenchmarkError, Plan, Stream, bare, round, round::Round, town::Town},
     telemetry::logging::{self, LogFormat},
 };
 
@@ -25,43 +26,43 @@ const LANGUAGES: [&str; 12] = ["es", "fr", "de", "it", "pt", "nl", "ca", "gl", "
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct BenchmarkArgs {
-    /// How many posts
+    /// The number of posts
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     posts: u32,
-    /// How many targets each is said on, 1 to 12
+    /// The number of targets to publish each post on, 1 to 12
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=12))]
     targets: u8,
     /// How long the engine takes to answer
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
     latency: Duration,
-    /// The share of posts that repeat another but for a link, 0 to 1: what the cache can know
+    /// The share of posts, 0 to 1, that repeat another post except for a link, so that the cache can help
     #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]
     repeat: f64,
-    /// What the posts are like: words as they come, or the templates of a club with other numbers, names and links
+    /// The kind of posts: random words, or a club's templates with different numbers, names and links
     #[arg(long, value_enum, default_value_t = Posts::Words, conflicts_with = "repeat")]
     stream: Posts,
-    /// First says as many posts of another day, which is not measured, and goes on with what the cache knows then
+    /// First publish as many posts of another day, unmeasured, to fill the cache
     #[arg(long)]
     warm: bool,
-    /// One post at a time, the next when the one before is said everywhere
+    /// Post one at a time, each when the previous one is published on all targets
     #[arg(long)]
     singly: bool,
-    /// How many posts are on record as said before it begins
+    /// How many posts are on record as published before the run
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     history: u32,
-    /// How often to run it; the median of each figure is told
+    /// How many times to run it; the result is the median of each figure
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=50))]
     rounds: u8,
-    /// Also measure the same calls with nothing around them
+    /// Also measure the same calls without the service
     #[arg(long)]
     bare: bool,
-    /// Also measure it without statistics and log, turn by turn
+    /// Also measure it without statistics and log, in alternating runs
     #[arg(long)]
     overhead: bool,
-    /// A set of defaults: balanced, speed or memory
+    /// The set of defaults: balanced, speed or memory
     #[arg(long, default_value = "speed")]
     preset: String,
-    /// Sets one key of the service's settings; may be given often
+    /// Set one key of the service's settings; can be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
     /// Print JSON
@@ -82,23 +83,23 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What is kept for the next time, and printed as JSON.
+/// The result, stored for the next comparison and printed as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Outcome {
-    /// What was measured, so that only the same is compared.
+    /// The parameters; only runs with the same ones are compared.
     plan: String,
     /// The medians.
     round: Round,
     /// The medians without statistics and log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     without_telemetry: Option<Round>,
-    /// Jobs a second of the bare calls.
+    /// Jobs per second of the bare calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bare_jobs_per_second: Option<f64>,
 }
 
-impl From<Unmeasured> for Failure {
-    fn from(why: Unmeasured) -> Self {
+impl From<BenchmarkError> for Failure {
+    fn from(why: BenchmarkError) -> Self {
         Self::Work(why.to_string())
     }
 }
@@ -121,7 +122,7 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
         history: args.history as usize,
         settings: [vec![format!("preset={}", args.preset)], args.settings.clone()].concat(),
     };
-    let (mut with, mut without, mut bare_loops) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut with, mut without, mut bare_rates) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..usize::from(args.rounds) {
         let place = |what: &str| {
             let place = folder.path().join(format!("{what}-{number}"));
@@ -143,7 +144,7 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
         if args.bare {
             let place = place("bare")?;
             let town = Town::start(&plan, &place)?;
-            bare_loops.push(bare::jobs_per_second(&plan, &town, &place.join("data")).await?);
+            bare_rates.push(bare::jobs_per_second(&plan, &town, &place.join("data")).await?);
         }
     }
     let outcome = Outcome {
@@ -158,25 +159,25 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
             },
             if args.warm { ", warm" } else { "" },
             if args.singly { ", one at a time" } else { "" },
-            if args.history > 0 { format!(", {} said before", args.history) } else { String::new() },
+            if args.history > 0 { format!(", {} published before", args.history) } else { String::new() },
             plan.settings.join(" ")
         ),
         round: median(&with).unwrap_or_default(),
         without_telemetry: median(&without),
-        bare_jobs_per_second: middle(bare_loops),
+        bare_jobs_per_second: middle(bare_rates),
     };
     let before = last(&outcome.plan);
     if args.json {
-        say_json(&json!(outcome));
+        print_json(&json!(outcome));
     } else {
         show(&outcome, before.as_ref());
     }
-    keep(outcome);
+    store(outcome);
     Ok(())
 }
 
-/// One round in a town of its own: a network refuses what it has heard before. The cache begins with what it knew at the end
-/// of a round before, where there was one; answers what it knows at the end of this.
+/// Runs one round with its own sandbox, because a network refuses duplicates. The cache starts with `known`, the
+/// contents of an earlier round's cache; returns the cache's contents at the end.
 async fn one(
     plan: &Plan,
     place: &Path,
@@ -191,17 +192,17 @@ async fn one(
             .map_err(|error| Failure::Work(error.to_string()))?;
     }
     let town = Town::start(plan, place)?;
-    let before = bar(plan.history as u64, "posts of before");
+    let before = bar(plan.history as u64, "earlier posts");
     let bar = bar(plan.jobs() as u64, "jobs");
-    let remembered = |posts| before.set_position(posts as u64);
-    let round = round::run(plan, &town, &data, telemetry, remembered, |settled| {
+    let history_progress = |posts| before.set_position(posts as u64);
+    let round = round::run(plan, &town, &data, telemetry, history_progress, |settled| {
         before.finish_and_clear();
         bar.set_position(settled);
     })
     .await;
     bar.finish_and_clear();
     let known = fs::read(&cache).unwrap_or_default();
-    // A ledger of many rounds would fill the folder.
+    // The ledgers of many rounds would fill the disk.
     let _ = fs::remove_dir_all(place);
     Ok((round?, known))
 }
@@ -211,8 +212,8 @@ fn bar(all: u64, what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    // The template is a constant that the library accepts.
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {per_sec}, {eta} to go")
+    // The library accepts this constant template.
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {per_sec}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(all).with_style(style).with_message(what.to_owned())
 }
@@ -222,7 +223,7 @@ fn middle(mut values: Vec<f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// The round with the median of each figure.
+/// A round with the median of each figure.
 fn median(rounds: &[Round]) -> Option<Round> {
     let first = rounds.first()?;
     let of = |figure: fn(&Round) -> f64| middle(rounds.iter().map(figure).collect()).unwrap_or_default();
@@ -256,22 +257,22 @@ type Figure = (&'static str, fn(&Round) -> f64, usize);
 const FIGURES: [Figure; 14] = [
     ("published", |round| round.published as f64, 0),
     ("start → first page, ms", |round| round.start_ms, 0),
-    ("seconds from then on", |round| round.seconds, 2),
-    ("translations a second", |round| round.translations_per_second, 0),
-    ("publications a second", |round| round.publications_per_second, 0),
-    ("arrived → said, p50 ms", |round| round.p50_ms, 1),
-    ("arrived → said, p95 ms", |round| round.p95_ms, 1),
-    ("arrived → said, p99 ms", |round| round.p99_ms, 1),
+    ("first page → end, s", |round| round.seconds, 2),
+    ("translations per second", |round| round.translations_per_second, 0),
+    ("publications per second", |round| round.publications_per_second, 0),
+    ("arrived → published, p50 ms", |round| round.p50_ms, 1),
+    ("arrived → published, p95 ms", |round| round.p95_ms, 1),
+    ("arrived → published, p99 ms", |round| round.p99_ms, 1),
     ("cache hits, %", |round| round.hit_rate * 100.0, 1),
-    ("memory at most, MB", |round| round.rss_max_bytes as f64 / 1e6, 1),
-    ("CPU for a job, µs", |round| round.cpu_micros_per_job, 1),
+    ("peak memory, MB", |round| round.rss_max_bytes as f64 / 1e6, 1),
+    ("CPU per job, µs", |round| round.cpu_micros_per_job, 1),
     ("ledger, MB", |round| round.ledger_bytes as f64 / 1e6, 1),
     ("transactions", |round| round.commits as f64, 0),
-    ("a transaction, ms", |round| round.commit_ms, 2),
+    ("mean transaction, ms", |round| round.commit_ms, 2),
 ];
 
 fn show(outcome: &Outcome, before: Option<&Outcome>) {
-    say(&outcome.plan);
+    print_line(&outcome.plan);
     let rows = FIGURES.map(|(name, figure, digits)| {
         let now = figure(&outcome.round);
         let then = before.map(|before| figure(&before.round));
@@ -282,39 +283,41 @@ fn show(outcome: &Outcome, before: Option<&Outcome>) {
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
         [name.to_owned(), number(Some(now)), number(then), change, number(without)]
     });
-    table::print(["", "NOW", "LAST TIME", "CHANGE", "WITHOUT STATS AND LOG"], rows);
+    table::print(["", "NOW", "LAST RUN", "CHANGE", "WITHOUT STATS AND LOG"], rows);
     if let Some(bare) = outcome.bare_jobs_per_second {
         let share = outcome.round.publications_per_second / bare * 100.0;
-        say(format_args!("the bare calls: {bare:.0} jobs a second, of which this is {share:.0} %"));
+        print_line(format_args!(
+            "bare calls: {bare:.0} jobs per second; the service achieves {share:.0} % of that"
+        ));
     }
     if let Some(without) = &outcome.without_telemetry {
         let more = (outcome.round.cpu_micros_per_job / without.cpu_micros_per_job - 1.0) * 100.0;
-        say(format_args!("statistics and log cost {more:+.1} % of CPU"));
+        print_line(format_args!("statistics and log cost {more:+.1} % of CPU"));
     }
 }
 
-/// Where the last outcome of each plan is kept.
+/// The file with the last outcome of each plan.
 fn file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
     Some(cache.join("mynah").join("benchmark.json"))
 }
 
-fn kept() -> Vec<Outcome> {
+fn stored() -> Vec<Outcome> {
     let text = file().and_then(|file| fs::read(file).ok()).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
 fn last(plan: &str) -> Option<Outcome> {
-    kept().into_iter().find(|outcome| outcome.plan == plan)
+    stored().into_iter().find(|outcome| outcome.plan == plan)
 }
 
-fn keep(outcome: Outcome) {
+fn store(outcome: Outcome) {
     let Some(file) = file() else { return };
-    let mut all = kept();
+    let mut all = stored();
     all.retain(|known| known.plan != outcome.plan);
     all.push(outcome);
-    // Without it there is nothing to compare with, which is all.
+    // If this fails, the next run has nothing to compare with.
     let _ = file.parent().map(fs::create_dir_all);
     let _ = fs::write(file, json!(all).to_string());
 }
@@ -324,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_taken_of_each_figure_by_itself() {
+    fn the_median_is_taken_for_each_figure_separately() {
         let round = |seconds, rss_max_bytes| Round { seconds, rss_max_bytes, ..Round::default() };
         let median = median(&[round(3.0, 10), round(1.0, 30), round(2.0, 20)]).unwrap();
         assert!((median.seconds - 2.0).abs() < f64::EPSILON);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mynah_domain::ports::Ledger;
 
-use super::{CheckArgs, Failure, say, scratch::Scratch};
+use super::{CheckArgs, Failure, print_line as say, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
@@ -40,7 +40,7 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
             }
         }
     }
-    // X's adapters keep small facts in a ledger; while the service has its own in use, another does.
+    // Networks' adapters store small facts in a ledger; while the service has its own in use, another does.
     let scratch = Scratch::new("check")?;
     let ledger = match app::open_ledger(settings) {
         Ok(ledger) => {
@@ -56,31 +56,25 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
     match ledger {
         Err(error) => findings.add("ledger", Err(error.to_string())),
         Ok(_) if offline => {}
-        Ok(ledger) => check_x(settings, Arc::new(ledger), &mut findings).await,
+        Ok(ledger) => check_accounts(settings, ledger, &mut findings).await,
     }
     for Former { was, is } in settings.former() {
         say(format_args!("note  {} is understood as {}", printable(was), printable(is)));
     }
     say("In force:");
-    for InForce { key, value, place } in settings.in_force() {
-        say(format_args!("  {key:<30} {:<44} {place}", printable(value)));
+    for InForce { key, value, origin } in settings.in_force() {
+        say(format_args!("  {key:<30} {:<44} {origin}", printable(value)));
     }
     findings.finish()
 }
 
-async fn check_x(settings: &Settings, ledger: Arc<dyn Ledger>, findings: &mut Findings) {
-    let source = app::x_source(settings, ledger.clone()).account_id().await;
-    let account = &settings.source.account;
-    findings.add(
-        &format!("source @{account}"),
-        source.map(|id| format!("found on X, id {id}")).map_err(|error| error.to_string()),
-    );
+async fn check_accounts(settings: &Settings, ledger: Arc<dyn Ledger>, findings: &mut Findings) {
+    let source = &settings.source;
+    let outcome = source.connection.check(ledger.clone()).await;
+    findings.add(&format!("source @{}", source.account), outcome);
     for target in &settings.targets {
-        let who = app::x_destination(settings, target, ledger.clone()).whoami().await;
-        findings.add(
-            &format!("target @{}", target.account),
-            who.map(|(_, handle)| format!("the keys are @{handle}'s")).map_err(|error| error.to_string()),
-        );
+        let outcome = target.connection.check(ledger.clone()).await;
+        findings.add(&format!("target @{}", target.account), outcome);
     }
 }
 

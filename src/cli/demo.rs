@@ -1,5 +1,6 @@
-//! `mynah demo`: the whole way of a post, on this machine alone: a small timeline on the sandbox's X, translated by
-//! Apertium, published on an account for each language, and shown side by side as it happens.
+//! `mynah demo` shows the whole pipeline on this machine alone: the sandbox's X has a small timeline, Apertium
+//! translates it, and Mynah publishes each language on its own account. The command prints the translations as they are
+//! published.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,31 +18,31 @@ use mynah_sandbox::Sandbox;
 
 use super::{
     Failure,
-    once::say_all,
+    once::publish_all,
+    print_line,
     sandbox::{self, Plan},
-    say,
     scratch::Scratch,
     signals::Signals,
     summary::Summary,
 };
 use crate::{
     engines::apertium::{Apertium, ApertiumSettings},
-    settings::{self, Needed, Settings, SettingsSources},
+    settings::{self, Settings, SettingsSources},
     telemetry::logging::{self, LogFormat, Stream, printable},
 };
 
-/// The sample, so that the demo needs nothing but the binary.
+/// The sample timeline, in the binary so that the demo needs no files.
 const TIMELINE: &str = include_str!("../../examples/timeline.jsonl");
 
-const INSTALL: &str = "Apertium is not installed, and the demo translates with it: \
+const INSTALL: &str = "the demo translates with Apertium, which is not installed; run \
                        apt install apertium apertium-eng-spa apertium-eng-cat apertium-en-gl";
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Go on serving the page when everything is said
+    /// Keep serving the page after everything is published
     #[arg(long)]
     keep: bool,
-    /// The languages to be said
+    /// The languages to translate to
     #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
     targets: Vec<Language>,
 }
@@ -59,14 +60,14 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     let sandbox = sandbox::start(&plan, timeline(folder.path())?).await?;
     let settings = plan_settings(&plan, &sandbox, folder.path())?;
 
-    say(format_args!(
-        "@harbour_city speaks {} languages: {}. X is played by the sandbox, the translations are Apertium's own.\n",
+    print_line(format_args!(
+        "@harbour_city in {} languages: {}. The sandbox stands in for X, and Apertium translates.\n",
         args.targets.len(),
         args.targets.iter().map(|language| language.name()).collect::<Vec<_>>().join(", ")
     ));
     let started = Instant::now();
     let mut table = Table::new(&settings);
-    let summary = say_all(&settings, |event, _| table.show(event)).await?;
+    let summary = publish_all(&settings, |event, _| table.show(event)).await?;
     let took = started.elapsed();
     table.finish();
     close(&summary, took, &sandbox, args.keep).await?;
@@ -80,15 +81,12 @@ async fn close(
     sandbox: &Sandbox,
     keep: bool,
 ) -> Result<(), Failure> {
-    say(summary.told_after(took));
+    print_line(summary.report(took));
     if keep {
-        say(format_args!("\nSide by side: {}\nCtrl-C ends it.", sandbox.url()));
+        print_line(format_args!("\nSee them side by side: {}\nPress Ctrl-C to stop.", sandbox.url()));
         Signals::new()?.next().await;
     } else {
-        say(format_args!(
-            "\nSide by side in the browser at {}, for as long as you like: mynah demo --keep",
-            sandbox.url()
-        ));
+        print_line("\nTo see all accounts side by side in the browser, run: mynah demo --keep");
     }
     Ok(())
 }
@@ -104,7 +102,7 @@ fn check_apertium(targets: &[Language]) -> Result<(), Failure> {
         [] => Ok(()),
         all if all.len() == targets.len() => Err(Failure::Work(INSTALL.to_owned())),
         some => Err(Failure::Work(format!(
-            "Apertium has no way from English to {} here; `apt search apertium-` lists the pairs there are",
+            "Apertium cannot translate from English to {} here; find its packages with `apt search apertium-`",
             some.join(", ")
         ))),
     }
@@ -116,27 +114,21 @@ fn timeline(folder: &Path) -> Result<Vec<mynah_sandbox::TimelinePost>, Failure> 
     mynah_sandbox::load_timeline(&file).map_err(|error| Failure::Work(error.to_string()))
 }
 
-/// The same way as for a person's own file, so that the demo shows what a person gets.
+/// Loads the settings from a file, so that the demo works exactly like a real service.
 fn plan_settings(plan: &Plan, sandbox: &Sandbox, folder: &Path) -> Result<Settings, Failure> {
     let file = folder.join("config.toml");
     let text = plan.config(&sandbox.url(), &folder.join("data"));
     fs::write(&file, text).map_err(|error| Failure::Work(format!("{}: {error}", file.display())))?;
     let env: HashMap<String, String> = plan.secrets().into_iter().collect();
-    Ok(settings::load(&SettingsSources {
-        file: Some(file),
-        env,
-        overrides: Vec::new(),
-        needed: Needed::All,
-        ..SettingsSources::default()
-    })?)
+    Ok(settings::load(&SettingsSources { file: Some(file), env, ..SettingsSources::default() })?)
 }
 
-/// Shows each post with its translations, when the last of them is published.
+/// Prints each post with its translations when the last of them is published.
 struct Table {
     languages: HashMap<TargetId, Language>,
     order: Vec<TargetId>,
     rows: BTreeMap<u64, Row>,
-    colour: bool,
+    color: bool,
 }
 
 struct Row {
@@ -153,7 +145,7 @@ impl Table {
             order: targets.iter().map(|(id, _)| id.clone()).collect(),
             languages: targets.into_iter().collect(),
             rows: BTreeMap::new(),
-            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            color: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         }
     }
 
@@ -174,7 +166,7 @@ impl Table {
             Event::Held(post, target, hold) => self.fill(post, target, format!("(held: {})", hold.reason)),
             Event::Failed(post, target, reason) => self.fill(post, target, format!("(failed: {reason})")),
         }
-        // In the source's order: what is whole, up to the first that is not.
+        // Keeps the source's order: prints complete posts up to the first incomplete one.
         while self.rows.values().next().is_some_and(|row| row.cells.values().all(Option::is_some)) {
             if let Some((_, row)) = self.rows.pop_first() {
                 self.print(&row);
@@ -195,21 +187,21 @@ impl Table {
     }
 
     fn print(&self, row: &Row) {
-        let (bold, dim, plain) = if self.colour { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-        say(format_args!("{bold}{}{plain}", printable(&row.post.text)));
+        let (bold, dim, plain) = if self.color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+        print_line(format_args!("{bold}{}{plain}", printable(&row.post.text)));
         let mut texts: Vec<&Option<String>> =
             self.order.iter().filter_map(|target| row.cells.get(target)).collect();
         texts.dedup();
         if let [Some(same)] = texts.as_slice() {
-            say(format_args!("  {dim}{same}{plain}\n"));
+            print_line(format_args!("  {dim}{same}{plain}\n"));
             return;
         }
         for target in &self.order {
             let language = self.languages.get(target).map_or("?", |language| language.code());
             let text =
-                row.cells.get(target).cloned().flatten().unwrap_or_else(|| "(not said yet)".to_owned());
-            say(format_args!("  {dim}{language:<3}{plain} {}", printable(&text)));
+                row.cells.get(target).cloned().flatten().unwrap_or_else(|| "(not published yet)".to_owned());
+            print_line(format_args!("  {dim}{language:<3}{plain} {}", printable(&text)));
         }
-        say("");
+        print_line("");
     }
 }

@@ -1,5 +1,5 @@
-//! `mynah jobs`: what waits, is held or failed; `mynah jobs retry` and `mynah jobs skip` decide about it. On the running
-//! service where there is one, else on its ledger.
+//! `mynah jobs` lists jobs that are waiting, held or failed; `mynah jobs retry` and `mynah jobs skip` change them. They
+//! use the running service, or its ledger if no service is running.
 
 use clap::{Args, Subcommand};
 use mynah_actors::router::{self, Decision};
@@ -10,9 +10,9 @@ use mynah_domain::{
 use serde_json::json;
 
 use super::{
-    Failure, SettingsArgs,
+    Failure, SettingsArgs, print_json, print_line,
     reach::{self, Reach},
-    say, say_json, table,
+    table,
 };
 use crate::{
     control::{
@@ -24,32 +24,32 @@ use crate::{
     telemetry::logging::{self},
 };
 
-/// How much of a post is shown where nothing is to be told of its job.
-const SHOWN: usize = 60;
+/// How many characters of a post to show for a job without a reason.
+const EXCERPT: usize = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct JobsArgs {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Only jobs in these states, parted by commas; without it, all that is neither published nor skipped
+    /// Only jobs in these comma-separated states; by default all but published and skipped
     #[arg(long, value_name = "STATES", value_parser = known_states)]
     state: Option<String>,
-    /// Only jobs of this target: `x:example_es`, or its account
+    /// Only jobs of this target: its id, such as `x:example_es`, or its account
     #[arg(long)]
     target: Option<String>,
-    /// Only jobs of this post, in whatever state
+    /// Only jobs of this post, in any state
     #[arg(long, value_name = "ID")]
     post: Option<String>,
-    /// Only jobs with these words in the post, in what is said of it or in the reason
+    /// Only jobs with these words in the post, its translation or the reason
     #[arg(long, value_name = "WORDS")]
     words: Option<String>,
-    /// The newest first
+    /// Show the newest first
     #[arg(long)]
     newest: bool,
-    /// The most jobs to show
+    /// The maximum number of jobs to show
     #[arg(long, default_value_t = 50, value_name = "N")]
     limit: usize,
-    /// Only jobs behind that one, to go on where the last list ended
+    /// Only jobs after this one, to continue the previous list
     #[arg(long, value_name = "JOB")]
     after: Option<i64>,
     /// Print JSON, with texts and translations
@@ -61,9 +61,9 @@ pub(super) struct JobsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Retry held and failed jobs, and by number or kind those skipped for their language; translates what has no translation
+    /// Retry held and failed jobs, translating them if needed; also skipped ones if chosen by number or kind
     Retry(Chosen),
-    /// Leave jobs unsaid that nobody has in hand, or the rest of them where a part is on the account
+    /// Skip jobs that are not in progress; parts that are already published stay
     Skip(Chosen),
 }
 
@@ -79,13 +79,13 @@ struct Chosen {
 #[derive(Debug, Args)]
 #[group(id = "filter", multiple = true)]
 struct ChosenBy {
-    /// All jobs in these states, parted by commas
+    /// All jobs in these comma-separated states
     #[arg(long, value_name = "STATES", value_parser = known_states)]
     state: Option<String>,
     /// All jobs of this target
     #[arg(long)]
     target: Option<String>,
-    /// All jobs held for this sort of reason: `gate`, `too_long`, `refused`, …; for a retry also skipped ones:
+    /// All jobs held for this kind of reason: `gate`, `too_long`, `refused`, …; for a retry also skipped ones:
     /// `other_language`, `already_in_language`, `withheld`
     #[arg(long)]
     kind: Option<String>,
@@ -127,26 +127,26 @@ async fn list(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
         query.after = page.next;
     }
     if args.json {
-        say_json(&json!(all));
+        print_json(&json!(all));
         return Ok(());
     }
     if all.jobs.is_empty() {
-        say("no such jobs");
+        print_line("no matching jobs");
         return Ok(());
     }
     table::print(["JOB", "POST", "TARGET", "STATE", "SINCE", "REASON"], all.jobs.into_iter().map(row));
     if let Some(next) = all.next {
-        say(format_args!("There are more: --after {next} goes on, --limit shows more at once."));
+        print_line(format_args!("There are more: use --after {next} to continue, or a larger --limit."));
     }
     Ok(())
 }
 
-/// The ledger of a service that never ran is no ledger yet.
+/// Fails if the service has never run, instead of creating an empty ledger.
 fn reach(settings: &Settings) -> Result<Reach, Failure> {
     if !settings.data_dir.join("ledger.sqlite").exists() {
         let data_dir = settings.data_dir.display();
         return Err(Failure::Work(format!(
-            "nothing is on record in {data_dir} yet; see whether data_dir is right, or start with `mynah run`"
+            "nothing is on record in {data_dir} yet; check data_dir, or start with `mynah run`"
         )));
     }
     reach::reach(settings)
@@ -170,10 +170,12 @@ async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs,
             service.get(url).await
         }
         Reach::Ledger(ledger) => {
-            let told = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
-            let filter = control::filter(query, &reach::targets(settings)).map_err(|error| told(&error))?;
+            let failed = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
+            let filter = control::filter(query, &reach::targets(settings)).map_err(|error| failed(&error))?;
             let limit = query.limit.unwrap_or(PAGE);
-            control::list(ledger, &filter, query.after.map(JobId), limit).await.map_err(|error| told(&error))
+            control::list(&**ledger, &filter, query.after.map(JobId), limit)
+                .await
+                .map_err(|error| failed(&error))
         }
     }
 }
@@ -184,7 +186,7 @@ fn row(job: Job) -> [String; 6] {
         None => job.state.to_string(),
     };
     let reason = job.reason.unwrap_or_else(|| {
-        let head: String = job.text.chars().take(SHOWN).collect();
+        let head: String = job.text.chars().take(EXCERPT).collect();
         if head.len() < job.text.len() { format!("“{head}…”") } else { format!("“{head}”") }
     });
     let reason = match job.not_before {
@@ -204,26 +206,26 @@ async fn decide(chosen: Chosen, decision: Decision, settings: &Settings) -> Resu
             };
             service.post(service.url(&["api", "jobs", word]), &choice).await?
         }
-        Reach::Ledger(ledger) => on_ledger(&ledger, choice, decision, settings).await?,
+        Reach::Ledger(ledger) => on_ledger(&*ledger, choice, decision, settings).await?,
     };
-    tell(&outcome, decision)
+    report(&outcome, decision)
 }
 
 fn choice(Chosen { ids, filter }: Chosen, decision: Decision) -> Result<Choice, Failure> {
     if !ids.is_empty() {
         return Ok(Choice { ids: Some(ids), filter: None });
     }
-    let told = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+    let wrong = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let state: Vec<JobState> =
-        filter.state.as_deref().map_or(Ok(Vec::new()), control::states).map_err(|e| told(&e))?;
+        filter.state.as_deref().map_or(Ok(Vec::new()), control::states).map_err(|e| wrong(&e))?;
     let filter = Filter { state, target: filter.target, kind: filter.kind };
     let choice = Choice { ids: None, filter: Some(filter) };
-    // What is wrong whatever the targets are is wrong usage.
+    // Mistakes that do not depend on the targets count as wrong usage.
     let mut without_target = choice.clone();
     if let Some(filter) = &mut without_target.filter {
         filter.target = filter.target.as_ref().map(|_| "x:any".to_owned());
     }
-    choose(without_target, decision, &[]).map_err(|error| told(&error))?;
+    choose(without_target, decision, &[]).map_err(|error| wrong(&error))?;
     Ok(choice)
 }
 
@@ -241,14 +243,14 @@ async fn on_ledger(
     decide_all(ledger, chosen, act).await.map_err(|error| Failure::Work(error.to_string()))
 }
 
-fn tell(outcome: &Outcome, decision: Decision) -> Result<(), Failure> {
+fn report(outcome: &Outcome, decision: Decision) -> Result<(), Failure> {
     let changed = match outcome.changed {
-        1 => "1 job is".to_owned(),
-        many => format!("{many} jobs are"),
+        1 => "1 job".to_owned(),
+        many => format!("{many} jobs"),
     };
-    say(match decision {
-        Decision::Retry => format!("{changed} tried again"),
-        Decision::Skip => format!("{changed} left unsaid"),
+    print_line(match decision {
+        Decision::Retry => format!("{changed} will be retried"),
+        Decision::Skip => format!("{changed} skipped"),
     });
     if outcome.refused_in_all == 0 {
         return Ok(());
@@ -261,9 +263,9 @@ fn tell(outcome: &Outcome, decision: Decision) -> Result<(), Failure> {
     };
     let count = outcome.refused_in_all;
     let jobs = if count == 1 {
-        "1 job stays as it was".to_owned()
+        "1 job was not changed".to_owned()
     } else {
-        format!("{count} jobs stay as they were")
+        format!("{count} jobs were not changed")
     };
     Err(Failure::Work(format!("{jobs}:{}{more}", lines.concat())))
 }

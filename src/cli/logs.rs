@@ -1,10 +1,10 @@
-//! `mynah logs`: the last events of the running service, and with `--follow` those that come, wherever its standard output
-//! goes.
+//! `mynah logs` shows the latest log events of the running service, and new ones with `--follow`, wherever its standard
+//! output goes.
 
 use clap::Args;
 use futures_util::StreamExt as _;
 
-use super::{Failure, SettingsArgs, reach, say, say_json};
+use super::{Failure, SettingsArgs, print_json, print_line, reach};
 use crate::{
     settings::Settings,
     telemetry::logging::{self, event_of, json_line, text_line},
@@ -12,13 +12,13 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
-    /// Go on with what comes, until the service ends or Ctrl-C is pressed
+    /// Keep showing new events until the service ends or you press Ctrl-C
     #[arg(long, short)]
     follow: bool,
-    /// How many of the last events to begin with; 256 are kept
+    /// How many of the latest events to show first, at most 256
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 256)]
     last: usize,
-    /// Print a JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -35,25 +35,25 @@ pub(super) async fn logs(args: &LogsArgs, settings: &Settings) -> Result<(), Fai
     let mut chunks = service.stream(url).await?;
     let mut rest = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        // The service has ended, and the stream with it.
+        // The service has ended.
         let Ok(chunk) = chunk else { break };
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
             if let Some(data) = line.trim_end().strip_prefix("data: ") {
-                tell(data, args.json);
+                print_event(data, args.json);
             }
         }
     }
     Ok(())
 }
 
-fn tell(data: &str, json: bool) {
+fn print_event(data: &str, json: bool) {
     match event_of(data) {
-        Some(event) if json => say_json(&json_line(&event)),
-        Some(event) => say(text_line(&event)),
-        // A number: so many came while this one was slow.
-        None => say(format_args!("… {} events were passed over", data.chars().take(20).collect::<String>())),
+        Some(event) if json => print_json(&json_line(&event)),
+        Some(event) => print_line(text_line(&event)),
+        // The number of events that were missed because this client was slow.
+        None => print_line(format_args!("… {} events missed", data.chars().take(20).collect::<String>())),
     }
 }

@@ -1,5 +1,4 @@
-//! What a person types. One file a command; the exit code is 0 for done, 1 for failed while working, 2 for wrong usage
-//! or settings.
+//! The command line, one file per command. Exit codes: 0 done, 1 failed while working, 2 wrong usage or settings.
 
 mod actors;
 mod benchmark;
@@ -25,7 +24,7 @@ use std::{fmt, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use pause::Wish;
+use pause::Action;
 
 use crate::{
     permissions,
@@ -35,22 +34,22 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  mynah demo                                  see it work, with everything on this machine
-  mynah check                                 are the settings, keys and services right?
-  echo 'Good morning!' | mynah preview        what would be said, at what length and price
-  mynah once                                  say what is there now, then exit
-  mynah run                                   go on until stopped
-  mynah pause example_es                      silence an account; resume lets it go on
-  mynah actors resize translator 8            more translators, at once
-  mynah logs --follow                         what it says while it works
-  mynah reload                                take up changed settings without a stop
-  mynah jobs --state held,failed              what waits for you
+  mynah demo                                  watch Mynah work, with everything on this machine
+  mynah check                                 check settings, keys and services
+  echo 'Good morning!' | mynah preview        show its translations, their length and price
+  mynah once                                  publish everything that is waiting, then exit
+  mynah run                                   follow the source until stopped
+  mynah pause example_es                      pause an account; `mynah resume` resumes it
+  mynah actors resize translator 8            run 8 translators
+  mynah logs --follow                         show the log of the running service
+  mynah reload                                apply changed settings without a stop
+  mynah jobs --state held,failed              list the jobs that need your attention
   mynah sandbox --timeline posts.txt --write sandbox
   mynah once --config sandbox/config.toml --env-file sandbox/secrets.env
 
 Exit codes: 0 done, 1 failed while working, 2 wrong usage or settings.";
 
-/// Follows an account and says its posts again in other languages, each on an account of its own.
+/// Follows an account and republishes its posts in other languages, each on its own account.
 #[derive(Debug, Parser)]
 #[command(name = "mynah", version, about, after_help = EXAMPLES, propagate_version = true)]
 struct Cli {
@@ -62,46 +61,46 @@ struct Cli {
 enum Command {
     /// Follow the source until stopped
     Run(SettingsArgs),
-    /// Say what is there now, then exit
+    /// Publish everything that is waiting, then exit
     Once(SettingsArgs),
-    /// Check settings, keys and services, and tell all problems at once
+    /// Check settings, keys and services, and report all problems at once
     Check(CheckArgs),
-    /// Show what would be said of a text or a post, at what length and price
+    /// Show what a text or a post would become: translations, length, price, problems
     Preview(preview::PreviewArgs),
-    /// Show how fast and how well the service works
+    /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
-    /// Show the last events of the running service, and with --follow those that come
+    /// Show the latest log events of the running service, and new ones with --follow
     Logs(logs::LogsArgs),
-    /// Say a small timeline again in three languages, with everything on this machine
+    /// Republish a small timeline in three languages, with everything on this machine
     Demo(demo::DemoArgs),
-    /// Measure how fast this machine says posts again, and what that costs
+    /// Measure how fast this machine republishes posts, and at what cost
     Benchmark(benchmark::BenchmarkArgs),
     /// Serve stand-ins for X and Gemini on this machine
     Sandbox(sandbox::SandboxArgs),
     /// Show the running service's actors, restart one, or resize the translators
     Actors(actors::ActorsArgs),
-    /// Have the running service read its settings and glossaries anew
+    /// Make the running service read its settings, keys and glossaries again
     Reload(reload::ReloadArgs),
-    /// Pause polling or a target; without a word, show what is paused
+    /// Pause the poller or an account; without an argument, show what is paused
     Pause(pause::PauseArgs),
-    /// Let go on what was paused, or what was blocked and is mended
+    /// Resume a paused or blocked account, or the poller
     Resume(pause::PauseArgs),
-    /// List jobs, and retry or skip what is held or failed
+    /// List jobs that are waiting, held or failed; retry or skip them
     Jobs(jobs::JobsArgs),
-    /// Ask whether a running service is well: exit code 0 if it is (for containers)
+    /// Report whether the running service is healthy: exit code 0 if it is (for containers)
     Health(SettingsArgs),
 }
 
-/// Where settings come from.
+/// The sources of the settings.
 #[derive(Debug, Clone, Args)]
 struct SettingsArgs {
     /// The settings file
     #[arg(long, short, global = true, env = "MYNAH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Sets one key, over file and environment; may be given often
+    /// Set one key, overriding file and environment; can be repeated
     #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Reads environment variables from a file of NAME=VALUE lines; the real environment goes first
+    /// Read environment variables from a file of NAME=VALUE lines; the real environment overrides it
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
 }
@@ -110,17 +109,17 @@ struct SettingsArgs {
 struct CheckArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Only look at the settings; call no service
+    /// Check only the settings; call no service
     #[arg(long)]
     offline: bool,
 }
 
-/// A command did not do what it was for.
+/// Why a command failed.
 #[derive(Debug)]
 enum Failure {
-    /// The settings or the usage are wrong: exit code 2.
+    /// Wrong settings or usage: exit code 2.
     Usage(String),
-    /// It failed while working: exit code 1.
+    /// Failed while working: exit code 1.
     Work(String),
 }
 
@@ -142,7 +141,7 @@ impl fmt::Display for Failure {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     permissions::make_files_private();
-    // For the chaos suite: what `FAILPOINTS` orders holds for as long as this lives.
+    // For the chaos suite: enables the failpoints in `FAILPOINTS` until it is dropped.
     #[cfg(feature = "failpoints")]
     let _failpoints = fail::FailScenario::setup();
     crate::http_client::install_crypto_provider();
@@ -166,10 +165,10 @@ pub fn main() -> ExitCode {
             Command::Actors(args) => actors::actors(&args, &args.settings.load_for(Needed::Nothing)?).await,
             Command::Reload(args) => reload::reload(&args, &args.settings.load_for(Needed::Nothing)?).await,
             Command::Pause(args) => {
-                pause::pause(&args, Wish::Pause, &args.settings.load_for(Needed::Nothing)?).await
+                pause::pause(&args, Action::Pause, &args.settings.load_for(Needed::Nothing)?).await
             }
             Command::Resume(args) => {
-                pause::pause(&args, Wish::Resume, &args.settings.load_for(Needed::Nothing)?).await
+                pause::pause(&args, Action::Resume, &args.settings.load_for(Needed::Nothing)?).await
             }
             Command::Jobs(args) => {
                 let settings = args.settings.load_for(Needed::Nothing)?;
@@ -181,7 +180,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say_error(&failure);
+            print_error(&failure);
             ExitCode::from(match failure {
                 Failure::Usage(_) => 2,
                 Failure::Work(_) => 1,
@@ -190,24 +189,21 @@ pub fn main() -> ExitCode {
     }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the last word of a command goes to whoever typed it, whatever the log level"
-)]
-fn say_error(failure: &Failure) {
-    // It may repeat what others answered.
+#[expect(clippy::print_stderr, reason = "the user must see a command's error, whatever the log level")]
+fn print_error(failure: &Failure) {
+    // It may repeat text from others.
     eprintln!("mynah: {}", printable_lines(&failure.to_string()));
 }
 
-/// Writes a line for whoever typed the command. A reader that left is no error.
-fn say(line: impl fmt::Display) {
+/// Prints a line for the user. A closed pipe is not an error.
+fn print_line(line: impl fmt::Display) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Writes JSON for whoever typed the command; a terminal obeys nothing in it.
-fn say_json(value: &serde_json::Value) {
-    say(outside::json(value));
+/// Prints JSON for the user, with control characters escaped for terminals.
+fn print_json(value: &serde_json::Value) {
+    print_line(outside::json(value));
 }
 
 impl SettingsArgs {
@@ -249,7 +245,7 @@ fn read_env_file(file: &std::path::Path) -> Result<std::collections::HashMap<Str
             let (name, value) = line.split_once('=').ok_or_else(|| {
                 let place = file.display();
                 Failure::Usage(format!(
-                    "{place}:{number}: this is no NAME=VALUE line; write one, or `#` before it"
+                    "{place}:{number}: this is not a NAME=VALUE line; fix it, or put `#` in front of it"
                 ))
             })?;
             let value = value.trim();

@@ -1,4 +1,4 @@
-//! `mynah once`: what is there now is said, then the command ends. For cron, and for a first try.
+//! `mynah once` publishes everything that is waiting, then exits. For cron, and for a first try.
 
 use std::{
     io::IsTerminal as _,
@@ -14,7 +14,7 @@ use mynah_actors::{
 };
 use tokio::sync::mpsc;
 
-use super::{Failure, say, signals::Signals, summary::Summary};
+use super::{Failure, print_line, signals::Signals, summary::Summary};
 use crate::{
     app::service::{Service, Watch},
     settings::Settings,
@@ -23,12 +23,12 @@ use crate::{
 
 pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
     let bar = bar();
-    // Lines of the log would tear the bar.
+    // Log lines would break the progress bar.
     let level = if bar.is_hidden() { settings.log.level } else { settings.log.level.min(LevelFilter::Warn) };
     logging::init(level, &settings.log.modules, Stream::Stderr, settings.log.format);
     let started = Instant::now();
     let mut expected = 0;
-    let outcome = say_all(settings, |event, summary| {
+    let outcome = publish_all(settings, |event, summary| {
         if let Event::Recorded(_, jobs, _) = event {
             expected += jobs.iter().filter(|(_, skip)| skip.is_none()).count() as u64;
             bar.set_length(expected.max(summary.settled()));
@@ -38,12 +38,12 @@ pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
     .await;
     bar.finish_and_clear();
     let summary = outcome?;
-    say(summary.told_after(started.elapsed()));
+    print_line(summary.report(started.elapsed()));
     summary.trouble().map_or(Ok(()), |trouble| Err(Failure::Work(trouble)))
 }
 
-/// Runs the pipeline until everything that can be said now is said. `watch` sees every event.
-pub(super) async fn say_all(
+/// Runs the pipeline until everything that can be published now is published. `watch` sees every event.
+pub(super) async fn publish_all(
     settings: &Settings,
     mut watch: impl FnMut(&Event, &Summary),
 ) -> Result<Summary, Failure> {
@@ -63,31 +63,31 @@ pub(super) async fn say_all(
     let drained = async {
         match polled.recv().await {
             Some(Polled::Failed(error)) => Err(Failure::Work(error.to_string())),
-            // What is on record is said all the same; that nothing was asked for is told at the end.
+            // Jobs on record are published anyway; the summary reports the pause.
             Some(Polled::Paused) => Ok((router.ask_until_answered(Drain).await, false)),
             Some(Polled::Done { started_now: true, .. }) => {
-                say(
-                    "This is the first run: the account is followed from now on, and what it said before is left alone. \
-                     To say that too, set source.start and begin with an empty data_dir.",
+                print_line(
+                    "This is the first run: the account is followed from now on, and its earlier posts are not republished. \
+                     To republish them too, set source.start and start with an empty data_dir.",
                 );
                 Ok((router.ask_until_answered(Drain).await, true))
             }
             Some(Polled::Done { .. }) => Ok((router.ask_until_answered(Drain).await, true)),
-            None => Err(Failure::Work("the poller ended before it had polled".into())),
+            None => Err(Failure::Work("the poller ended before its first poll".into())),
         }
     };
     tokio::pin!(drained);
     let result = loop {
         tokio::select! {
             Some(event) = events.recv() => see(event, &mut summary),
-            left = &mut drained => break left.map(|(left, polled)| summary.leave(left, polled)),
+            left = &mut drained => break left.map(|(left, polled)| summary.finish(left, polled)),
             reason = service.ended() => break Err(Failure::Work(reason)),
             signal = signals.next() => {
-                break Err(Failure::Work(format!("stopped by {signal}; nothing is lost, and the next run goes on")));
+                break Err(Failure::Work(format!("stopped by {signal}; nothing is lost, and the next run continues")));
             }
         }
     };
-    // What does not end in time is in the ledger.
+    // The next start recovers unfinished work from the ledger.
     let ended = tokio::time::timeout(settings.shutdown.grace, service.stop()).await;
     if ended.is_err() {
         log::warn!("not everything ended within shutdown.grace; it is taken up again by the next start");
@@ -102,8 +102,8 @@ fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    // The template is a constant that the library accepts.
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} said, {eta} to go")
+    // The library accepts this constant template.
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} done, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));

@@ -1,14 +1,15 @@
-//! `mynah pause` and `mynah resume`: polling, or publishing on a target. Without a word of what, both show what is paused.
+//! `mynah pause` and `mynah resume` pause and resume polling, or publishing on a target. Without an argument, both show
+//! what is paused.
 
 use clap::Args;
 use mynah_actors::pauses;
-use mynah_domain::ports::Ledger;
+use mynah_domain::ports::Facts;
 use serde_json::json;
 
 use super::{
-    Failure, SettingsArgs,
+    Failure, SettingsArgs, print_json,
     reach::{self, Reach},
-    say_json, table,
+    table,
 };
 use crate::{
     app,
@@ -22,7 +23,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct PauseArgs {
-    /// `poller`, a target (`x:example_es` or its account), or `all`; without it, what is paused is shown
+    /// `poller`, a target (`x:example_es` or its account), or `all`; without it, show what is paused
     what: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -31,36 +32,38 @@ pub(super) struct PauseArgs {
     pub(super) settings: SettingsArgs,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Action {
     Pause,
     Resume,
 }
 
-pub(super) async fn pause(args: &PauseArgs, wish: Wish, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn pause(args: &PauseArgs, action: Action, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
-    let (standing, runs) = match (reach::reach(settings)?, &args.what) {
+    let (pauses, is_running) = match (reach::reach(settings)?, &args.what) {
         (Reach::Service(service), None) => (service.get(service.url(&["api", "pauses"])).await?, true),
         (Reach::Service(service), Some(what)) => {
-            let path: &[&str] = match wish {
-                Wish::Pause => &["api", "pauses", what],
-                Wish::Resume => &["api", "pauses", what, "resume"],
+            let path: &[&str] = match action {
+                Action::Pause => &["api", "pauses", what],
+                Action::Resume => &["api", "pauses", what, "resume"],
             };
             (service.post(service.url(path), &json!({})).await?, true)
         }
-        (Reach::Ledger(ledger), what) => (on_ledger(&ledger, what.as_deref(), wish, settings).await?, false),
+        (Reach::Ledger(ledger), what) => {
+            (on_ledger(&*ledger, what.as_deref(), action, settings).await?, false)
+        }
     };
     if args.json {
-        say_json(&json!(standing));
+        print_json(&json!(pauses));
         return Ok(());
     }
-    let rows = standing.pauses.into_iter().map(|pause| {
+    let rows = pauses.pauses.into_iter().map(|pause| {
         let state = match (pause.paused, &pause.blocked) {
             (true, _) => "paused",
             (false, Some(_)) => "blocked",
-            (false, None) if runs => "goes on",
-            (false, None) => "goes on with the next start",
+            (false, None) if is_running => "running",
+            (false, None) => "runs from the next start",
         };
         [pause.what, state.to_owned(), pause.blocked.unwrap_or_default()]
     });
@@ -69,24 +72,24 @@ pub(super) async fn pause(args: &PauseArgs, wish: Wish, settings: &Settings) -> 
 }
 
 async fn on_ledger(
-    ledger: &dyn Ledger,
+    ledger: &dyn Facts,
     what: Option<&str>,
-    wish: Wish,
+    action: Action,
     settings: &Settings,
 ) -> Result<Pauses, Failure> {
     let targets = reach::targets(settings);
-    let told = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
+    let failed = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
     if let Some(what) = what {
-        for what in names::pausable(what, &targets).map_err(|error| told(&error))? {
-            pauses::note(ledger, &what, wish == Wish::Pause).await.map_err(|error| told(&error))?;
+        for what in names::pausable(what, &targets).map_err(|error| failed(&error))? {
+            pauses::note(ledger, &what, action == Action::Pause).await.map_err(|error| failed(&error))?;
         }
     }
     let all = app::pausable(&targets);
-    let paused = pauses::recall(ledger, all.clone()).await.map_err(|error| told(&error))?;
-    let standing = all.into_iter().map(|what| Pause {
+    let paused = pauses::recall(ledger, all.clone()).await.map_err(|error| failed(&error))?;
+    let listed = all.into_iter().map(|what| Pause {
         paused: paused.contains(&what),
         what: what.to_string(),
         blocked: None,
     });
-    Ok(Pauses { pauses: standing.collect() })
+    Ok(Pauses { pauses: listed.collect() })
 }

@@ -1,12 +1,12 @@
-//! `mynah performance`: how fast and how well the running service works, or how it did when it was last seen; `--watch`
-//! goes on looking.
+//! `mynah performance` shows throughput, latencies and errors of the running service, or its last measurements if it is
+//! not running; `--watch` refreshes.
 
 use std::{io::IsTerminal as _, time::Duration};
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, reach, say, say_json, table};
+use super::{Failure, SettingsArgs, print_json, print_line, reach, table};
 use crate::{
     control::wire::Stats,
     settings::Settings,
@@ -16,18 +16,18 @@ use crate::{
     },
 };
 
-/// How often `--watch` looks.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often `--watch` refreshes.
+const REFRESH: Duration = Duration::from_secs(2);
 
-/// How many looks a line of little bars shows.
+/// How many refreshes the bar chart shows.
 const BARS: usize = 40;
 
 #[derive(Debug, Args)]
 pub(super) struct PerformanceArgs {
-    /// Go on looking, every two seconds, until Ctrl-C
+    /// Refresh every two seconds, until Ctrl-C
     #[arg(long)]
     watch: bool,
-    /// Print JSON; with --watch a line for each look
+    /// Print JSON; with --watch one line per refresh
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -38,13 +38,13 @@ pub(super) async fn performance(args: &PerformanceArgs, settings: &Settings) -> 
     logging::init_for_command();
     let mut seen: Vec<Stats> = Vec::new();
     loop {
-        let (stats, live) = look(settings).await?;
+        let (stats, live) = measure(settings).await?;
         if args.json {
-            say_json(&json!(stats));
+            print_json(&json!(stats));
         } else {
             if args.watch && std::io::stdout().is_terminal() {
-                // Clear, and begin at the top.
-                say("\u{1b}[2J\u{1b}[H");
+                // Clear the screen and move the cursor to the top.
+                print_line("\u{1b}[2J\u{1b}[H");
             }
             seen.push(stats);
             if seen.len() > BARS + 1 {
@@ -55,18 +55,18 @@ pub(super) async fn performance(args: &PerformanceArgs, settings: &Settings) -> 
         if !args.watch {
             return Ok(());
         }
-        actix_rt::time::sleep(LOOK).await;
+        actix_rt::time::sleep(REFRESH).await;
     }
 }
 
-/// What is measured now, or was when the service was last seen; and whether it is now.
-async fn look(settings: &Settings) -> Result<(Stats, bool), Failure> {
+/// The latest measurements, and whether the service is running.
+async fn measure(settings: &Settings) -> Result<(Stats, bool), Failure> {
     if let Some(service) = reach::service(settings)? {
         return Ok((service.get(service.url(&["api", "stats"])).await?, true));
     }
     let last = history::last(&settings.data_dir, 1).pop().ok_or_else(|| {
         Failure::Work(format!(
-            "no service runs on {}, and none has measured anything; `mynah run` starts one",
+            "no service runs on {}, and there are no earlier measurements; `mynah run` starts one",
             settings.data_dir.display()
         ))
     })?;
@@ -75,31 +75,34 @@ async fn look(settings: &Settings) -> Result<(Stats, bool), Failure> {
 
 fn show(seen: &[Stats], live: bool) {
     let Some(stats) = seen.last() else { return };
-    let when = if live { "now".to_owned() } else { format!("when it was last seen, {:.0}", stats.at) };
+    let when = if live { "now".to_owned() } else { format!("last measured {:.0}", stats.at) };
     let Totals { calls, errors, mean_ms: mean } = totals(stats);
     let success = if calls == 0 { 100.0 } else { 100.0 * ratio(calls - errors, calls) };
     let published = published(stats);
     let rate = if stats.uptime_seconds > 0.0 { ratio(published, 1) / stats.uptime_seconds } else { 0.0 };
-    say(format_args!("OVERALL, {when}"));
-    say(format_args!("  uptime      {}", humantime::format_duration(Duration::from_secs(seconds(stats)))));
-    say(format_args!(
-        "  calls       {calls}, {success:.1} % of them well, {errors} errors, {mean:.1} ms in the mean"
+    print_line(format_args!("OVERALL, {when}"));
+    print_line(format_args!(
+        "  uptime      {}",
+        humantime::format_duration(Duration::from_secs(seconds(stats)))
     ));
-    say(format_args!("  published   {published}, {rate:.2} a second"));
+    print_line(format_args!(
+        "  calls       {calls}, {success:.1} % successful, {errors} errors, mean {mean:.1} ms"
+    ));
+    print_line(format_args!("  published   {published}, {rate:.2} per second"));
     let (hits, misses) = (count(stats, "cache.hits"), count(stats, "cache.misses"));
     if hits + misses > 0 {
-        say(format_args!(
+        print_line(format_args!(
             "  cache       {:.1} % hits of {}",
             100.0 * ratio(hits, hits + misses),
             hits + misses
         ));
     }
     let restarts: u64 = stats.restarts.values().sum();
-    say(format_args!("  restarts    {restarts}"));
+    print_line(format_args!("  restarts    {restarts}"));
     if seen.len() > 1 {
-        say(format_args!("  a look each {}", bars(seen)));
+        print_line(format_args!("  trend       {}", bars(seen)));
     }
-    say("");
+    print_line("");
     let rows = stats.operations.iter().map(|(name, made)| {
         let failed: u64 = made.errors.values().sum();
         let millis = |millis: f64| format!("{millis:.1}");
@@ -115,7 +118,7 @@ fn show(seen: &[Stats], live: bool) {
         ]
     });
     table::print(["OPERATION", "CALLS", "ERRORS", "MEAN ms", "P50", "P90", "P99", "MAX"], rows);
-    say("");
+    print_line("");
     if !stats.upstreams.is_empty() {
         let of = |now: usize, most: usize| format!("{now} of {most}");
         let rows = stats.upstreams.iter().map(|(name, pace)| {
@@ -127,8 +130,8 @@ fn show(seen: &[Stats], live: bool) {
                 of(pace.batch, pace.batch_most),
             ]
         });
-        table::print(["ENGINE", "CALLS AT ONCE", "UNDER WAY", "WAITING", "TEXTS A CALL"], rows);
-        say("");
+        table::print(["ENGINE", "CONCURRENCY", "IN FLIGHT", "WAITING", "TEXTS PER CALL"], rows);
+        print_line("");
     }
     let jobs = stats.jobs.iter().map(|(target, counted)| {
         let list: Vec<String> = counted.iter().map(|(state, count)| format!("{count} {state}")).collect();
@@ -137,9 +140,9 @@ fn show(seen: &[Stats], live: bool) {
     table::print(["TARGET", "JOBS"], jobs);
     let resources = &stats.resources;
     let megabytes = |bytes: u64| ratio(bytes, 1_000_000);
-    say("");
-    say(format_args!(
-        "RESOURCES\n  memory      {:.1} MB, {:.1} MB at most\n  CPU         {:.1} % of a core, {:.1} % in the mean, {:.1} % at most",
+    print_line("");
+    print_line(format_args!(
+        "RESOURCES\n  memory      {:.1} MB, peak {:.1} MB\n  CPU         {:.1} % of a core, mean {:.1} %, peak {:.1} %",
         megabytes(resources.rss_bytes),
         megabytes(resources.rss_max_bytes),
         resources.cpu_percent,
@@ -148,14 +151,14 @@ fn show(seen: &[Stats], live: bool) {
     ));
 }
 
-/// All calls to others together.
+/// Totals of all calls to upstreams and the ledger.
 struct Totals {
     calls: u64,
     errors: u64,
     mean_ms: f64,
 }
 
-/// What is a wait and no call does not count.
+/// Excludes operations that only measure a wait.
 fn totals(stats: &Stats) -> Totals {
     let is_call = |name: &str| !name.starts_with("post.") && !name.starts_with("publisher.");
     let made: Vec<_> =
@@ -188,7 +191,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// What was published between looks, as little bars, with the most there was.
+/// A bar chart of publications between refreshes, with their maximum.
 fn bars(seen: &[Stats]) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let steps: Vec<u64> =
@@ -196,7 +199,7 @@ fn bars(seen: &[Stats]) -> String {
     let most = steps.iter().copied().max().unwrap_or_default();
     let level = |step: u64| LEVELS[usize::try_from(step * 7 / most.max(1)).unwrap_or_default().min(7)];
     let bars: String = steps.iter().map(|step| level(*step)).collect();
-    format!("{bars} {most} at most")
+    format!("{bars} max {most}")
 }
 
 #[cfg(test)]
@@ -204,10 +207,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_are_as_high_as_what_happened() {
+    fn bars_show_publications_between_refreshes() {
         let seen: Vec<Stats> = [0, 0, 7, 14, 15]
             .map(|count| Stats { counts: [("jobs.published".to_owned(), count)].into(), ..Stats::default() })
             .to_vec();
-        assert_eq!(bars(&seen), "▁██▂ 7 at most");
+        assert_eq!(bars(&seen), "▁██▂ max 7");
     }
 }

@@ -1,10 +1,9 @@
-//! `mynah preview`: what would be said of a text or a post, at what length and price, and what stands in its way. Nothing
-//! is published, and nothing is written down; only engines are really asked.
+//! `mynah preview`: what would be said of a text or a post, at what length and price, and what stands in its way.
+//! Nothing is published, and nothing is written down; only engines are really asked.
 
 use std::{
     io::{BufRead as _, Read as _},
     rc::Rc,
-    sync::Arc,
 };
 
 use clap::Args;
@@ -14,10 +13,10 @@ use mynah_domain::{JobEvent, Post, PostId, PostKind, Skip, SourceProfile, Target
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, say, say_json, scratch::Scratch};
+use super::{Failure, SettingsArgs, print_json, print_line as say, scratch::Scratch};
 use crate::{
     app,
-    settings::{Needed, Settings},
+    settings::{Needed, Settings, kinds::Refusal},
     telemetry::logging::{self, printable},
 };
 
@@ -40,8 +39,8 @@ pub(super) struct PreviewArgs {
     /// Ask no engine: only what is read and protected
     #[arg(long)]
     source_only: bool,
-    /// Take each line of standard input as a text of its own and print a line of JSON for each: try a glossary on a year
-    /// of posts
+    /// Take each line of standard input as a text of its own and print a line of JSON for each: try a glossary on a
+    /// year of posts
     #[arg(long, conflicts_with = "post")]
     lines: bool,
     /// Print JSON
@@ -128,7 +127,7 @@ pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(
     };
     for preview in of(&[post], &asked, kept_by, &engines, settings).await {
         if args.json {
-            say_json(&json!(preview));
+            print_json(&json!(preview));
         } else {
             show(&preview);
         }
@@ -158,7 +157,7 @@ async fn lines(
             .map(|(number, line)| given(number, line))
             .collect();
         for preview in of(&posts, targets, kept_by, engines, settings).await {
-            say_json(&json!(preview));
+            print_json(&json!(preview));
         }
     }
 }
@@ -310,26 +309,15 @@ fn given(number: usize, text: &str) -> Post {
     }
 }
 
-/// A post by its number, or by a link that ends in it: `https://x.com/example/status/1234`.
-fn id_of(which: &str) -> Option<&str> {
-    let path = which.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-    let id = match path.split_once("/status/") {
-        Some((_, rest)) => rest.split('/').next().unwrap_or_default(),
-        None => path,
-    };
-    (!id.is_empty() && id.len() <= 19 && id.bytes().all(|byte| byte.is_ascii_digit())).then_some(id)
-}
-
 async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
-    let Some(id) = id_of(which) else {
-        return Err(Failure::Usage(format!(
-            "{which:?} is no post; name it by its number, or by its link, https://x.com/…/status/1234"
-        )));
-    };
+    let source = &settings.source;
+    let id = source
+        .network
+        .post_named(which)
+        .map_err(|Refusal { what, fix }| Failure::Usage(format!("{what}; {fix}")))?;
     let scratch = Scratch::new("preview")?;
     let ledger = app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
-    let source = app::x_source(settings, Arc::new(ledger));
-    source.post(id).await.map_err(|error| Failure::Work(error.to_string()))
+    source.connection.post(&id, ledger).await.map_err(Failure::Work)
 }
 
 fn show(preview: &Preview) {
@@ -370,19 +358,4 @@ fn show(preview: &Preview) {
 fn indented(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("  {}", printable(line))).collect();
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_post_is_known_by_its_number_and_by_its_link() {
-        for which in ["1234", "https://x.com/a/status/1234", "https://x.com/a/status/1234/photo/1?s=20"] {
-            assert_eq!(id_of(which), Some("1234"), "{which}");
-        }
-        for which in ["", "https://x.com/a", "https://x.com/a/status/", "12a4", "../2/users/me"] {
-            assert_eq!(id_of(which), None, "{which}");
-        }
-    }
 }

@@ -6,12 +6,13 @@ use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use actix_web::web::Bytes;
 use futures_util::Stream;
-use mynah_domain::TargetId;
+use mynah_domain::{TargetId, ports::Ledger};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
@@ -22,7 +23,7 @@ use crate::{
     control::wire::Problem,
     http,
     http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed},
-    ledger::{self, SqliteLedger},
+    ledger,
     settings::{Settings, TargetSettings},
     telemetry::logging::printable,
 };
@@ -33,15 +34,15 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// What a command works on.
 pub(super) enum Reach {
     /// The service that runs.
-    Service(Client),
+    Service(Box<Client>),
     /// The ledger, which nobody else has.
-    Ledger(SqliteLedger),
+    Ledger(Arc<dyn Ledger>),
 }
 
 /// The service if one runs, else the ledger.
 pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
     if let Some(client) = service(settings)? {
-        return Ok(Reach::Service(client));
+        return Ok(Reach::Service(Box::new(client)));
     }
     app::open_ledger(settings).map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
 }

@@ -1,10 +1,10 @@
-//! `mynah reload`: the running service reads its settings, keys and glossaries anew, from where it read them when it was
-//! started. With a mistake in them nothing changes, and the mistake is told.
+//! `mynah reload` makes the running service read its settings, keys and glossaries again, from where it read them at
+//! the start. If they have a mistake, the command reports it and nothing changes.
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, reach, say, say_json};
+use super::{Failure, SettingsArgs, print_json, print_line, reach};
 use crate::{
     control::wire::{Reloaded, SettingChange},
     settings::Settings,
@@ -25,22 +25,22 @@ pub(super) async fn reload(args: &ReloadArgs, settings: &Settings) -> Result<(),
     let service = reach::running(settings)?;
     let reloaded: Reloaded = service.post(service.url(&["api", "reload"]), &json!({})).await?;
     if args.json {
-        say_json(&json!(reloaded));
+        print_json(&json!(reloaded));
         return Ok(());
     }
     if reloaded.changed.is_empty() && reloaded.after_restart.is_empty() {
-        say("no setting differs; keys and glossaries are read anew");
+        print_line("no setting changed; keys and glossaries were reloaded");
     }
-    tell("in force now:", &reloaded.changed);
-    tell("in force with the next start only:", &reloaded.after_restart);
+    print_changes("in force now:", &reloaded.changed);
+    print_changes("in force from the next start:", &reloaded.after_restart);
     Ok(())
 }
 
-fn tell(when: &str, changes: &[SettingChange]) {
+fn print_changes(when: &str, changes: &[SettingChange]) {
     if !changes.is_empty() {
-        say(when);
+        print_line(when);
     }
     for SettingChange { key, before, after } in changes {
-        say(format_args!("  {key}: {} → {}", printable(before), printable(after)));
+        print_line(format_args!("  {key}: {} → {}", printable(before), printable(after)));
     }
 }

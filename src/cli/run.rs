@@ -1,5 +1,5 @@
-//! `mynah run`: the service. It goes on until it is stopped, or cannot. SIGHUP and `mynah reload` have it read its settings
-//! anew.
+//! `mynah run` is the service. It runs until a signal or a fatal error stops it. SIGHUP and `mynah reload` make it read
+//! its settings again.
 
 use std::net::TcpListener;
 
@@ -14,7 +14,7 @@ use crate::{
         service::{Reloaded, Service, Watch},
     },
     control::{measure, vitals::Vitals},
-    http::{self, Admin, AdminError, Control, Known, ReloadAsked},
+    http::{self, Admin, AdminError, ApiSettings, Control, ReloadRequest},
     settings::Settings,
     telemetry::{
         history::History,
@@ -22,8 +22,8 @@ use crate::{
     },
 };
 
-/// How many wishes to reload may wait. They come from people.
-const WISHES: usize = 8;
+/// How many reload requests may wait. They come from people.
+const RELOAD_QUEUE: usize = 8;
 
 pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let settings = &args.load()?;
@@ -33,10 +33,10 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let schedule = Schedule::Every(settings.source.poll_interval);
     let listener = bind(settings)?;
     let mut service = Service::start(settings, schedule, watch).await.map_err(Failure::Work)?;
-    let (reload_asked, mut asked_to_reload) = mpsc::channel(WISHES);
-    let known = watch::Sender::new(Known::of(settings));
+    let (reload_sender, mut reload_requests) = mpsc::channel(RELOAD_QUEUE);
+    let api_settings = watch::Sender::new(ApiSettings::of(settings));
     let vitals = Vitals::default();
-    let control = Control::of(&service, known.subscribe(), vitals.clone(), reload_asked);
+    let control = Control::of(&service, api_settings.subscribe(), vitals.clone(), reload_sender);
     let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
         Err(error) => {
@@ -46,7 +46,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     };
     let mut signals = Signals::new()?;
     let mut hangups = Signals::hangups()?;
-    let pulse = {
+    let health_check = {
         let (router, ledger) = (service.pipeline.actors.router.clone(), service.pipeline.ledger.clone());
         let health = service.pipeline.health.clone();
         actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, ledger, health))
@@ -56,14 +56,14 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
         tokio::select! {
             signal = signals.next() => break Ok(signal),
             reason = service.ended() => break Err(reason),
-            Some(()) = hangups.recv() => drop(reload(args, &mut service, &known).await),
-            Some(ReloadAsked(answer)) = asked_to_reload.recv() => {
-                // Whoever asked may have left.
-                let _ = answer.send(reload(args, &mut service, &known).await);
+            Some(()) = hangups.recv() => drop(reload(args, &mut service, &api_settings).await),
+            Some(ReloadRequest(answer)) = reload_requests.recv() => {
+                // The caller may have disconnected.
+                let _ = answer.send(reload(args, &mut service, &api_settings).await);
             }
         }
     };
-    pulse.abort();
+    health_check.abort();
     history.abort();
     let grace = settings.shutdown.grace;
     if let Ok(signal) = ended {
@@ -76,7 +76,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
         },
         signal = signals.next() => warn!(signal = signal; "stopping at once; nothing is lost"),
     }
-    // To the last, so that what hangs can be seen.
+    // Stopped last, so that operators can see what hangs.
     if let Some(admin) = admin {
         admin.stop().await;
     }
@@ -86,18 +86,18 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     })
 }
 
-/// Reads the settings anew and puts them in force. With a mistake in them, nothing changes.
+/// Reads the settings again and applies them. If they have a mistake, nothing changes.
 async fn reload(
     args: &SettingsArgs,
     service: &mut Service,
-    known: &watch::Sender<Known>,
+    api_settings: &watch::Sender<ApiSettings>,
 ) -> Result<Reloaded, String> {
     let reloaded = match args.load() {
         Ok(new) => service.reload(new).await,
         Err(wrong) => Err(wrong.to_string()),
     };
     match &reloaded {
-        Ok(_) => drop(known.send_replace(Known::of(service.settings()))),
+        Ok(_) => drop(api_settings.send_replace(ApiSettings::of(service.settings()))),
         Err(reason) => {
             warn!(reason = reason.as_str(); "settings not reloaded; those of before stay in force");
         }
@@ -105,39 +105,40 @@ async fn reload(
     reloaded
 }
 
-/// Keeps what is measured beside the ledger, as often as it is logged.
+/// Stores measurements beside the ledger, as often as they are logged.
 fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = ()> + use<> {
     let pipeline = &service.pipeline;
-    let (links, health, ledger) = (pipeline.actors.clone(), pipeline.health.clone(), pipeline.ledger.clone());
+    let (actors, health, ledger) =
+        (pipeline.actors.clone(), pipeline.health.clone(), pipeline.ledger.clone());
     let upstreams = service.upstreams().clone();
     async move {
         let mut history = History::open(&settings.data_dir);
         let mut healthy = true;
         loop {
             actix_rt::time::sleep(settings.stats.interval).await;
-            let (Ok(report), Ok(jobs)) = (links.stats.ask(Report).await, ledger.counts().await) else {
+            let (Ok(report), Ok(jobs)) = (actors.stats.ask(Report).await, ledger.counts().await) else {
                 continue;
             };
-            let kept = history.add(&measure::stats(&report, &jobs, &health, &upstreams));
-            if let (Err(error), true) = (&kept, healthy) {
+            let stored = history.add(&measure::stats(&report, &jobs, &health, &upstreams));
+            if let (Err(error), true) = (&stored, healthy) {
                 warn!(reason:% = error; "what is measured cannot be kept; see to the disk of data_dir");
             }
-            healthy = kept.is_ok();
+            healthy = stored.is_ok();
         }
     }
 }
 
-/// Takes the admin API's port before anything is begun.
+/// Binds the admin API's port before anything starts.
 fn bind(settings: &Settings) -> Result<Option<TcpListener>, Failure> {
     let bound = settings.admin.listen.map(http::bind).transpose();
     bound.map_err(|error| match app::open_ledger(settings) {
-        // Another mynah on this data directory has the port, too; that is the thing to know.
+        // Another Mynah on this data directory also has the port, and is the more useful error.
         Err(in_use) => Failure::Work(in_use.to_string()),
         Ok(_) => Failure::Work(error.to_string()),
     })
 }
 
-/// Begins to serve, now that the ledger is ours.
+/// Starts the admin API, once this process holds the ledger's lock.
 async fn offer_admin(
     settings: &Settings,
     listener: Option<TcpListener>,

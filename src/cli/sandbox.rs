@@ -1,5 +1,5 @@
-//! `mynah sandbox`: stand-ins for X and Gemini on this machine, with settings and keys that fit, so that everything can
-//! be tried without an account and without a bill.
+//! `mynah sandbox` serves stand-ins for X and Gemini on this machine, with matching settings and keys, so that users
+//! can try everything without an account and without a bill.
 
 use std::{
     fs,
@@ -14,41 +14,41 @@ use log::LevelFilter;
 use mynah_domain::Language;
 use mynah_sandbox::{FaultPlan, Profile, RateLimits, Sandbox, SandboxConfig, TargetAccount};
 
-use super::{Failure, say, signals::Signals};
+use super::{Failure, print_line, signals::Signals};
 use crate::telemetry::logging::{self, LogFormat, Stream};
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
-    /// Where to listen; loopback only
+    /// The address to listen on; loopback only
     #[arg(long, default_value = "127.0.0.1:7979", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// The followed account's posts: a text file with one a line, or .jsonl; lines added to it become new posts
+    /// The followed account's posts: a text file with one per line, or .jsonl; lines added to it become new posts
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
     /// The followed account
     #[arg(long, default_value = "mynah_source", value_name = "HANDLE")]
     account: String,
-    /// The languages to be said, each on an account of its own
+    /// The target languages, each on its own account
     #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
     targets: Vec<Language>,
-    /// Writes config.toml and secrets.env for this sandbox into a folder
+    /// Write config.toml and secrets.env for this sandbox to a folder
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
-    /// Which engines that config.toml names, first to last
+    /// The engines for config.toml, in order
     #[arg(long, value_delimiter = ',', default_value = "apertium", value_name = "NAMES")]
     engines: Vec<String>,
-    /// How long Gemini takes to answer
+    /// Gemini's response time
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
     gemini_latency: Duration,
-    /// How long X takes to answer
+    /// X's response time
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
     x_latency: Duration,
-    /// Keep to X's own rate limits (100 posts in 15 minutes for an account, and so on)
+    /// Apply X's own rate limits (100 posts in 15 minutes per account, and so on)
     #[arg(long)]
     rate_limits: bool,
-    /// Faults to order: a JSON file, or profiles of impoliteness joined by commas: nulls (null instead of absent), odd
-    /// (unexpected forms, strict writes), edited (posts change their id), late (answers deny what was done), echo (errors
-    /// repeat the request's headers), hostile (absurd rate limits, passing refusals, a model beside the point). See
+    /// Faults to inject: a JSON file, or comma-separated profiles of misbehavior: nulls (null instead of absent), odd
+    /// (unexpected forms, strict writes), edited (posts change their id), late (reads miss recent writes), echo (errors
+    /// repeat the request's headers), hostile (absurd rate limits, temporary refusals, wrong model output). See
     /// docs/sandbox.md
     #[arg(long, value_name = "PROFILES|FILE")]
     faults: Option<String>,
@@ -78,24 +78,26 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
     let plan =
         Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
-    say(format_args!("X and Gemini answer at {}; the page is there, too.", sandbox.url()));
-    say("The sandbox's Gemini does not translate: it says some words of the target language.");
+    print_line(format_args!("X and Gemini are at {}, with a page for your browser.", sandbox.url()));
+    print_line(
+        "The sandbox's Gemini does not translate: it answers with random words of the target language.",
+    );
     if let Some(folder) = &args.write {
         plan.write(folder, &sandbox.url())?;
         let (config, secrets) = (folder.join("config.toml"), folder.join("secrets.env"));
-        say(format_args!(
-            "Now, in another terminal:\n  mynah once --config {} --env-file {}",
+        print_line(format_args!(
+            "Run in another terminal:\n  mynah once --config {} --env-file {}",
             config.display(),
             secrets.display()
         ));
     }
-    say("Ctrl-C ends it.");
+    print_line("Press Ctrl-C to stop.");
     Signals::new()?.next().await;
     sandbox.stop().await;
     Ok(())
 }
 
-/// Reads `--faults`: the names of profiles, or else a file.
+/// Reads `--faults`: names of profiles, or a file.
 fn fault_plan(order: &str) -> Result<FaultPlan, Failure> {
     let profiles: Result<Vec<Profile>, _> = order.split(',').map(|name| name.trim().parse()).collect();
     let unknown = match profiles {
@@ -124,7 +126,7 @@ pub(super) fn accounts(account: &str, languages: &[Language]) -> Vec<TargetAccou
         .collect()
 }
 
-/// X's handles are at most 15 characters.
+/// X limits handles to 15 characters.
 fn target_handle(account: &str, language: Language) -> String {
     let suffix = format!("_{}", language.code().replace('-', "_").to_lowercase());
     let head: String = account.chars().take(15_usize.saturating_sub(suffix.len())).collect();
@@ -140,12 +142,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The text of a config.toml.
+    /// The text of config.toml.
     pub(super) fn config(&self, url: &str, data_dir: &Path) -> String {
         use std::fmt::Write as _;
         let engines: Vec<String> = self.engines.iter().map(|name| format!("{name:?}")).collect();
         let mut text = format!(
-            "# Made by `mynah sandbox`: everything stays on this machine.\n\
+            "# Written by `mynah sandbox`: everything stays on this machine.\n\
              data_dir = \"{}\"\n\n\
              [source]\naccount = {:?}\nlanguage = \"en\"\nstart = {:?}\npoll_interval = \"2s\"\nreposts = true\n",
             data_dir.display(),
@@ -163,13 +165,13 @@ impl Plan {
         let _ = write!(
             text,
             "\n[engine]\norder = [{}]\n[engine.gemini]\nbase_url = {url:?}\n\n[x]\nbase_url = {url:?}\nmedia_hosts = [\"127.0.0.1\"]\n\n\
-             # The sandbox bills nobody.\n[publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
+             # The sandbox costs nothing.\n[publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n",
             engines.join(", ")
         );
         text
     }
 
-    /// The environment that goes with it: keys that open nothing but a sandbox.
+    /// The matching environment: keys that work only in a sandbox.
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let mut secrets = Vec::new();
         for language in &self.languages {
@@ -192,7 +194,7 @@ impl Plan {
 
     fn write(&self, folder: &Path, url: &str) -> Result<(), Failure> {
         let bad = |error: std::io::Error| {
-            Failure::Work(format!("--write {}: {error}; name a folder that can be written", folder.display()))
+            Failure::Work(format!("--write {}: {error}; name a writable folder", folder.display()))
         };
         fs::create_dir_all(folder).map_err(bad)?;
         fs::write(folder.join("config.toml"), self.config(url, &folder.join("data"))).map_err(bad)?;
@@ -203,7 +205,7 @@ impl Plan {
         file.write(true).create(true).truncate(true).mode(0o600);
         std::io::Write::write_all(&mut file.open(&secrets).map_err(bad)?, lines.concat().as_bytes())
             .map_err(bad)?;
-        // A file that was there before keeps its mode otherwise.
+        // An existing file would keep its mode.
         fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).map_err(bad)
     }
 }
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_faults_is_named() {
+    fn an_invalid_fault_plan_is_explained() {
         let folder = tempfile::tempdir().unwrap();
         let broken = folder.path().join("broken.json");
         fs::write(&broken, r#"{"profiles": ["rude"]}"#).unwrap();
@@ -261,7 +263,7 @@ mod tests {
             ("", "there is no profile \"\""),
             (&*broken.display().to_string(), "unknown variant `rude`"),
         ] {
-            let Err(Failure::Usage(sentence)) = fault_plan(order) else { panic!("{order} is taken") };
+            let Err(Failure::Usage(sentence)) = fault_plan(order) else { panic!("{order} is accepted") };
             assert!(sentence.contains(reason), "{order}: {sentence}");
         }
     }

@@ -1,4 +1,4 @@
-//! Folders for a command's own use, in the system's place for such things.
+//! Temporary folders for commands.
 
 use std::{
     fs,
@@ -7,17 +7,14 @@ use std::{
 
 use super::Failure;
 
-/// A folder that goes with what it is for.
+/// A temporary folder. Dropping this removes it.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(super) fn new(what: &str) -> Result<Self, Failure> {
         let folder = std::env::temp_dir().join(format!("mynah-{what}-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| {
-            Failure::Work(format!(
-                "{}: {error}; set TMPDIR to a folder that can be written",
-                folder.display()
-            ))
+            Failure::Work(format!("{}: {error}; set TMPDIR to a writable folder", folder.display()))
         })?;
         Ok(Self(folder))
     }
@@ -29,7 +26,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is in the system's folder for such things.
+        // If this fails, the system cleans its temporary folder later.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The signals that stop a command. The first asks for a clean end; what a second one means is each command's own.
+//! The signals that stop a command. The first asks for a clean stop; each command decides what a second one does.
 
 use actix_rt::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,12 +19,12 @@ impl Signals {
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    /// SIGHUP: the wish that settings are read anew.
+    /// SIGHUP, which asks the service to reload its settings.
     pub(super) fn hangups() -> Result<Signal, Failure> {
         listen(SignalKind::hangup())
     }
 
-    /// Waits for one and names it.
+    /// Waits for a signal and returns its name.
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             Some(()) = self.terminate.recv() => "SIGTERM",

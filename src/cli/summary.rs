@@ -1,4 +1,4 @@
-//! What a run did, counted as it happened and told at its end.
+//! Counts what a run does, and reports it at the end.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -7,14 +7,14 @@ use mynah_domain::TargetId;
 
 use crate::telemetry::logging::printable;
 
-/// What a run did.
+/// The results of a run.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     pub(super) posts: u64,
     targets: BTreeMap<TargetId, Tally>,
     left: Drained,
-    /// A person paused polling.
-    unpolled: bool,
+    /// Whether an operator paused polling.
+    poller_paused: bool,
 }
 
 #[derive(Debug, Default)]
@@ -44,12 +44,12 @@ impl Summary {
         self.targets.entry(target.clone()).or_default()
     }
 
-    pub(super) fn leave(&mut self, left: Drained, polled: bool) {
+    pub(super) fn finish(&mut self, left: Drained, polled: bool) {
         self.left = left;
-        self.unpolled = !polled;
+        self.poller_paused = !polled;
     }
 
-    /// How many jobs are done with, one way or another.
+    /// How many jobs are published, held or failed.
     pub(super) fn settled(&self) -> u64 {
         self.targets.values().map(|tally| tally.published + tally.held + tally.failed).sum()
     }
@@ -58,35 +58,40 @@ impl Summary {
         self.targets.values().map(|tally| tally.published).sum()
     }
 
-    /// What a person must mend before the rest can go on, if anything.
+    /// What an operator must fix before the rest can continue, if anything.
     pub(super) fn trouble(&self) -> Option<String> {
         let blocked = self.left.blocked.iter().map(|(target, why)| format!("{target}: {why}"));
         let waiting = self.left.waiting.iter().filter(|(_, (_, why))| !why.contains(" cap of "));
-        let waiting = waiting.map(|(target, (jobs, why))| format!("{target}: {jobs} jobs wait: {why}"));
-        let unpolled = self.unpolled.then(|| {
-            "poller: paused, so nothing new was asked for; `mynah resume poller` lets it go on".to_owned()
+        let waiting =
+            waiting.map(|(target, (jobs, why))| format!("{target}: {} waiting: {why}", count_of(*jobs)));
+        let poller = self.poller_paused.then(|| {
+            "poller: paused, so no new posts were read; resume it with `mynah resume poller`".to_owned()
         });
-        let all: Vec<String> = unpolled.into_iter().chain(blocked).chain(waiting).collect();
+        let all: Vec<String> = poller.into_iter().chain(blocked).chain(waiting).collect();
         (!all.is_empty()).then(|| {
             format!(
-                "not everything could be said; nothing is lost, and the next run goes on\n  {}",
+                "not everything could be published; nothing is lost, and the next run continues\n  {}",
                 all.join("\n  ")
             )
         })
     }
 
-    pub(super) fn told_after(&self, took: Duration) -> Told<'_> {
-        Told { summary: self, took }
+    pub(super) fn report(&self, took: Duration) -> Report<'_> {
+        Report { summary: self, took }
     }
 }
 
-/// A summary as people read it.
-pub(super) struct Told<'a> {
+fn count_of(jobs: usize) -> String {
+    if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }
+}
+
+/// Formats a summary for people.
+pub(super) struct Report<'a> {
     summary: &'a Summary,
     took: Duration,
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { summary, took } = self;
         let seconds = took.as_secs_f64();
@@ -101,7 +106,7 @@ impl fmt::Display for Told<'_> {
             }
         }
         for (target, (jobs, why)) in &summary.left.waiting {
-            write!(f, "\n  {target}: {jobs} jobs wait: {}", printable(why))?;
+            write!(f, "\n  {target}: {} waiting: {}", count_of(*jobs), printable(why))?;
         }
         Ok(())
     }

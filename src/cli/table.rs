@@ -1,9 +1,9 @@
-//! Tables for people: as wide as what is in them, the last column as long as it likes.
+//! Tables for people: columns fit their contents, and the last one has no limit.
 
-use super::say;
+use super::print_line;
 use crate::telemetry::logging::printable;
 
-/// Prints a table. What is in it may come from anywhere, and is data.
+/// Prints a table. Its cells may contain text from others, so they are made printable.
 pub(super) fn print<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| printable(&cell))).collect();
     let width = |column: usize| {
@@ -14,7 +14,7 @@ pub(super) fn print<const N: usize>(heads: [&str; N], rows: impl IntoIterator<It
     let line = |cells: [&str; N]| {
         let padded: Vec<String> =
             cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        say(padded.join("  ").trim_end());
+        print_line(padded.join("  ").trim_end());
     };
     line(heads);
     for row in &rows {

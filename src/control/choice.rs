@@ -1,4 +1,5 @@
-//! Which jobs a person means, and deciding about all of them a bounded number at a time.
+//! Selects the jobs that an operator wants to retry or skip, by number or filter. Decisions run a page at a time, so
+//! that a selection of any size takes bounded memory.
 
 use mynah_actors::router::{Decided, Decision};
 use mynah_domain::{
@@ -8,36 +9,36 @@ use mynah_domain::{
 };
 
 use super::{
-    NotUnderstood, PAGE, names,
+    InvalidRequest, PAGE, names,
     wire::{Choice, Filter, Outcome, Refused},
 };
 
-/// The jobs that are meant.
+/// The selected jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chosen {
-    /// These.
+    /// Jobs with these numbers.
     Ids(Vec<JobId>),
-    /// All that the filter lets through.
+    /// All jobs that match the filter.
     Filter(JobFilter),
 }
 
-/// Understands which jobs are meant.
+/// Checks and resolves a choice of jobs.
 ///
 /// # Errors
-/// Says what is missing or not understood. A filter must name something: nobody means every job there is by a slip.
-pub fn choose(choice: Choice, decision: Decision, targets: &[TargetId]) -> Result<Chosen, NotUnderstood> {
+/// Something is missing or unknown. An empty filter is an error: a typo must never select every job.
+pub fn choose(choice: Choice, decision: Decision, targets: &[TargetId]) -> Result<Chosen, InvalidRequest> {
     match (choice.ids, choice.filter) {
         (Some(ids), None) if !ids.is_empty() => Ok(Chosen::Ids(ids.into_iter().map(JobId).collect())),
         (None, Some(filter)) => filtered(filter, decision, targets).map(Chosen::Filter),
-        _ => Err(NotUnderstood(
-            "say which jobs are meant: by their numbers, or by state, target or kind, and not by both".into(),
+        _ => Err(InvalidRequest(
+            "choose jobs either by number, or by state, target or kind, but not both".into(),
         )),
     }
 }
 
-fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<JobFilter, NotUnderstood> {
+fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<JobFilter, InvalidRequest> {
     if filter == Filter::default() {
-        return Err(NotUnderstood("name at least a state, a target or a kind".into()));
+        return Err(InvalidRequest("name at least a state, a target or a kind".into()));
     }
     let applies_to = decision.applies_to();
     if let Some(state) = filter.state.iter().find(|state| !applies_to.contains(state)) {
@@ -46,19 +47,22 @@ fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<
             Decision::Retry => "retried",
             Decision::Skip => "skipped",
         };
-        return Err(NotUnderstood(format!("{state} jobs cannot be {what}; these can: {}", names.join(", "))));
+        return Err(InvalidRequest(format!(
+            "{state} jobs cannot be {what}; these can: {}",
+            names.join(", ")
+        )));
     }
     let mut kinds = HoldKind::ALL.map(HoldKind::as_str).to_vec();
     if decision == Decision::Retry {
         kinds.extend(Skip::RETRYABLE.map(Skip::as_str));
     }
     if let Some(kind) = filter.kind.as_deref().filter(|kind| !kinds.contains(kind)) {
-        return Err(NotUnderstood(format!("nothing is held for {kind:?}; there are {}", kinds.join(", "))));
+        return Err(InvalidRequest(format!("unknown kind {kind:?}; valid kinds: {}", kinds.join(", "))));
     }
     let states = match filter.kind.as_deref() {
         _ if !filter.state.is_empty() => filter.state,
         Some(kind) if Skip::is_retryable(kind) => vec![JobState::Skipped],
-        // A retry of everything on a target must not publish what was skipped there over the years.
+        // A retry of a whole target must not publish years of skipped posts.
         _ => applies_to.iter().copied().filter(|state| *state != JobState::Skipped).collect(),
     };
     Ok(JobFilter {
@@ -69,10 +73,10 @@ fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<
     })
 }
 
-/// Decides about all that is chosen, `PAGE` jobs at a time; `act` changes them.
+/// Calls `act` to change all chosen jobs, `PAGE` jobs at a time.
 ///
 /// # Errors
-/// Where the ledger cannot be read, or `act` fails; what was changed before stays so.
+/// The ledger cannot be read, or `act` fails; earlier pages stay changed.
 pub async fn decide_all<E: From<LedgerError>>(
     ledger: &dyn Ledger,
     chosen: Chosen,
@@ -120,20 +124,20 @@ mod tests {
     use jiff::Timestamp;
     use mynah_actors::router::{self, Refusal};
     use mynah_domain::{
-        Hold, JobEvent, Post, PostId, PostKind, Translation,
+        AccountId, Hold, JobEvent, Post, PostId, PostKind, PublicationKey, Translation,
         ports::{
             SystemClock,
-            ledger::{Change, Progress, RecordPage, RecordPost},
+            ledger::{Change, Checkpoint, RecordPage, RecordPost},
         },
     };
 
     use super::*;
-    use crate::ledger::SqliteLedger;
+    use crate::ledger;
 
-    /// A ledger with so many queued jobs, and their numbers.
-    async fn ledger(folder: &tempfile::TempDir, jobs: u64) -> (SqliteLedger, Vec<JobId>) {
+    /// A ledger with `jobs` queued jobs, and their numbers.
+    async fn ledger(folder: &tempfile::TempDir, jobs: u64) -> (Arc<dyn Ledger>, Vec<JobId>) {
         let file = folder.path().join("ledger.sqlite");
-        let ledger = SqliteLedger::open(&file, Arc::new(SystemClock)).unwrap();
+        let ledger = ledger::open(&file, Arc::new(SystemClock)).unwrap();
         let posts = (1..=jobs).map(|position| RecordPost {
             post: Arc::new(Post {
                 id: PostId(position.to_string()),
@@ -150,35 +154,35 @@ mod tests {
             unreadable: None,
         });
         let page =
-            RecordPage { source: "x:town".into(), posts: posts.collect(), progress: Progress::default() };
+            RecordPage { source: "x:town".into(), posts: posts.collect(), checkpoint: Checkpoint::default() };
         ledger.record(page).await.unwrap();
         let all = ledger.jobs(&JobFilter::default(), None, usize::MAX).await.unwrap();
         (ledger, all.into_iter().map(|job| job.id).collect())
     }
 
     #[actix_rt::test]
-    async fn however_many_are_meant_they_are_taken_a_page_at_a_time() {
+    async fn any_number_of_jobs_is_changed_a_page_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let (ledger, jobs) = ledger(&folder, 1201).await;
         let chosen = Chosen::Filter(JobFilter { states: vec![JobState::Queued], ..JobFilter::default() });
         let mut pages = Vec::new();
-        let outcome = decide_all(&ledger, chosen, async |page: Vec<JobId>| {
+        let outcome = decide_all(&*ledger, chosen, async |page: Vec<JobId>| {
             pages.push(page.len());
-            let decided = router::decide(&ledger, &page, Decision::Skip).await?;
+            let decided = router::decide(&*ledger, &page, Decision::Skip).await?;
             Ok::<_, LedgerError>(decided.0)
         });
         let outcome = outcome.await.unwrap();
         assert_eq!((outcome.changed, outcome.refused_in_all), (1201, 0));
         assert_eq!(pages, [500, 500, 201]);
-        let again = decide_all(&ledger, Chosen::Ids(jobs), async |page: Vec<JobId>| {
-            Ok::<_, LedgerError>(router::decide(&ledger, &page, Decision::Skip).await?.0)
+        let again = decide_all(&*ledger, Chosen::Ids(jobs), async |page: Vec<JobId>| {
+            Ok::<_, LedgerError>(router::decide(&*ledger, &page, Decision::Skip).await?.0)
         });
         let again = again.await.unwrap();
         assert_eq!((again.changed, again.refused.len(), again.refused_in_all), (0, PAGE, 1201));
     }
 
     #[actix_rt::test]
-    async fn a_decision_does_what_a_job_allows_and_says_why_not() {
+    async fn a_decision_changes_the_jobs_it_may_and_explains_each_refusal() {
         let folder = tempfile::tempdir().unwrap();
         let (ledger, jobs) = ledger(&folder, 4).await;
         let translated = || {
@@ -189,31 +193,37 @@ mod tests {
             })
         };
         let refused = || JobEvent::Held(Hold { kind: HoldKind::Refused, reason: "no".into(), until: None });
-        let begun = JobEvent::PartBegun { part: 0, text: "Hola".into() };
+        let begun = JobEvent::PartBegun {
+            part: 0,
+            account: AccountId::from("x:town_es"),
+            text: "Hola".into(),
+            key: PublicationKey::new(Timestamp::UNIX_EPOCH),
+            reply: None,
+        };
         let (lease, publish) = (JobEvent::LeasedForTranslation, JobEvent::LeasedForPublication);
-        let ways = [
+        let histories = [
             vec![vec![refused()]],
             vec![vec![lease.clone()], vec![translated(), refused()]],
             vec![vec![lease.clone()], vec![translated(), publish], vec![begun, refused()]],
             vec![vec![lease]],
         ];
-        for (job, way) in jobs.iter().zip(ways) {
+        for (job, history) in jobs.iter().zip(histories) {
             let mut token = 0;
-            for events in way {
-                let change = Change { job: *job, token, events };
-                token = ledger.advance(vec![change]).await.unwrap().remove(0).unwrap().token;
+            for events in history {
+                let change = Change::new(*job, token, events);
+                token = ledger.advance([change].into()).await.unwrap().remove(0).unwrap().token;
             }
         }
-        let decide = async |decision: Decision| router::decide(&ledger, &jobs, decision).await.unwrap();
+        let decide = async |decision: Decision| router::decide(&*ledger, &jobs, decision).await.unwrap();
         let (skipped, _) = decide(Decision::Skip).await;
         let outcomes: Vec<_> = skipped.into_iter().map(|(_, outcome)| outcome).collect();
-        let in_hand = Refusal::PastSkipping(JobState::Translating);
-        assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Unanswered), Err(in_hand)]);
+        let in_progress = Refusal::PastSkipping(JobState::Translating);
+        assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Unanswered), Err(in_progress)]);
         let (retried, lines) = decide(Decision::Retry).await;
         let outcomes: Vec<_> = retried.into_iter().map(|(_, outcome)| outcome).collect();
-        let for_good = || Err(Refusal::SkippedForGood("by_hand".into()));
-        let not = |state| Err(Refusal::NothingToRetry(state));
-        assert_eq!(outcomes, [for_good(), for_good(), Ok(()), not(JobState::Translating)]);
+        let final_skip = || Err(Refusal::SkippedForGood("by_hand".into()));
+        let not_retryable = |state| Err(Refusal::NothingToRetry(state));
+        assert_eq!(outcomes, [final_skip(), final_skip(), Ok(()), not_retryable(JobState::Translating)]);
         assert_eq!(lines.into_iter().collect::<Vec<_>>(), [TargetId::new("x", "town_es")]);
         let states: Vec<JobState> = ledger
             .jobs(&JobFilter::default(), None, 9)
@@ -231,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_are_meant_by_number_or_by_what_they_have_in_common() {
+    fn jobs_are_chosen_by_number_or_by_filter() {
         assert_eq!(choice(r#"{"ids": [3, 1]}"#), Ok(Chosen::Ids(vec![JobId(3), JobId(1)])));
         let by_kind = JobFilter {
             states: vec![JobState::Held, JobState::Failed],
@@ -244,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn skipped_jobs_are_meant_only_where_they_are_named() {
+    fn skipped_jobs_are_chosen_only_by_name() {
         let states = |filter: &str| match choice(&format!(r#"{{"filter": {filter}}}"#)) {
             Ok(Chosen::Filter(filter)) => filter.states,
             other => panic!("{other:?}"),
@@ -264,22 +274,22 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_means_no_job_at_all() {
+    fn an_invalid_choice_selects_no_jobs() {
         for (json, why) in [
-            ("{}", "say which jobs"),
-            (r#"{"ids": []}"#, "say which jobs"),
-            (r#"{"ids": [1], "filter": {"state": ["held"]}}"#, "not by both"),
+            ("{}", "choose jobs either"),
+            (r#"{"ids": []}"#, "choose jobs either"),
+            (r#"{"ids": [1], "filter": {"state": ["held"]}}"#, "not both"),
             (r#"{"filter": {}}"#, "at least a state"),
             (
                 r#"{"filter": {"state": ["queued"]}}"#,
                 "queued jobs cannot be retried; these can: held, failed, skipped",
             ),
-            (r#"{"filter": {"kind": "gte"}}"#, "there are cap, gate, "),
-            (r#"{"filter": {"target": "town_de"}}"#, "there are x:town_es"),
+            (r#"{"filter": {"kind": "gte"}}"#, "valid kinds: cap, gate, "),
+            (r#"{"filter": {"target": "town_de"}}"#, "valid targets: x:town_es"),
             (r#"{"filter": {"stat": ["held"]}}"#, "unknown field"),
         ] {
-            let told = choice(json).unwrap_err();
-            assert!(told.contains(why), "{json}: {told}");
+            let error = choice(json).unwrap_err();
+            assert!(error.contains(why), "{json}: {error}");
         }
     }
 }

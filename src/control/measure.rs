@@ -1,5 +1,5 @@
-//! What was measured, in the form in which people, scripts and monitors read it: one meaning for the admin API, the
-//! history on disk and `mynah performance`.
+//! Collects measurements in the form that people, scripts and monitors read. The admin API, the history on disk and
+//! `mynah performance` all use it, so that a figure means the same everywhere.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,7 +13,7 @@ use mynah_domain::{JobState, TargetId};
 
 use super::wire::{Operation, Pace, ResourceUse, Stats};
 
-/// Everything that is known of a running service.
+/// All measurements of a running service.
 pub fn stats(
     report: &StatsReport,
     jobs: &BTreeMap<(TargetId, JobState), u64>,
@@ -35,7 +35,7 @@ pub fn stats(
             .collect(),
         counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
         jobs: by_target,
-        restarts: health.all().into_iter().map(|(name, standing)| (name, standing.restarts)).collect(),
+        restarts: health.all().into_iter().map(|(name, actor)| (name, actor.restarts)).collect(),
         upstreams: upstreams
             .limiters()
             .into_iter()

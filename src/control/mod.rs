@@ -1,11 +1,11 @@
-//! What a person may look at and decide, whether a service runs or not: the admin API does it on the running one, the
-//! commands do it on the ledger itself where none runs. Both must mean the same by a name, a filter and a decision.
+//! Operators inspect and change jobs and pauses through the admin API of a running service, or on the ledger itself if
+//! no service is running. Both ways share this module, so that names, filters and decisions mean the same in both.
 //!
-//! - [`names`]: what a person calls a target, the poller or all of them.
-//! - [`choice`]: which jobs are meant, and deciding about them in bounded pieces.
-//! - [`measure`]: what was measured.
-//! - [`vitals`]: whether the service could do its work right now.
-//! - [`wire`]: the JSON that goes between the API, the commands and scripts.
+//! - [`names`]: resolves the names of targets and of the poller.
+//! - [`choice`]: selects jobs, and retries or skips them a page at a time.
+//! - [`measure`]: collects measurements.
+//! - [`vitals`]: checks whether the service can work right now.
+//! - [`wire`]: the JSON that the API, the commands and scripts exchange.
 
 pub mod choice;
 pub mod measure;
@@ -18,45 +18,45 @@ use mynah_domain::{
     ports::{Ledger, LedgerError, ledger::JobFilter},
 };
 
-/// The most jobs that are looked at or changed at once: bounds memory, and how long the ledger serves nobody else.
+/// The most jobs to read or change at once: limits memory, and how long other users of the ledger wait.
 pub const PAGE: usize = 500;
 
-/// What a person asked for is not understood. The text says what would be.
+/// A request that cannot be understood. The text explains what is valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotUnderstood(pub String);
+pub struct InvalidRequest(pub String);
 
-/// Reads a list of states, parted by commas.
+/// Reads a comma-separated list of states.
 ///
 /// # Errors
-/// Names the states there are.
-pub fn states(list: &str) -> Result<Vec<JobState>, NotUnderstood> {
+/// An unknown state; the error lists the valid ones.
+pub fn states(list: &str) -> Result<Vec<JobState>, InvalidRequest> {
     let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
             JobState::from_name(name).ok_or_else(|| {
                 let all = JobState::ALL.map(JobState::as_str).join(", ");
-                NotUnderstood(format!("there is no state {name:?}; there are {all}"))
+                InvalidRequest(format!("unknown state {name:?}; valid states: {all}"))
             })
         })
         .collect()
 }
 
-/// What is not done: the states that are listed where nobody names any.
-pub fn undone() -> Vec<JobState> {
+/// The states that a listing shows by default.
+pub fn unfinished() -> Vec<JobState> {
     let done = [JobState::Published, JobState::Skipped];
     JobState::ALL.into_iter().filter(|state| !done.contains(state)).collect()
 }
 
-/// The filter of a listing.
+/// The filter for a listing.
 ///
 /// # Errors
-/// Says what is not understood.
-pub fn filter(query: &wire::Query, targets: &[TargetId]) -> Result<JobFilter, NotUnderstood> {
+/// An unknown state or target.
+pub fn filter(query: &wire::Query, targets: &[TargetId]) -> Result<JobFilter, InvalidRequest> {
     let states = match query.state.as_deref() {
-        // Who asks for one post wants to know all about it.
+        // A query for one post shows its jobs in every state.
         None if query.post.is_some() => Vec::new(),
-        None => undone(),
+        None => unfinished(),
         Some(list) => states(list)?,
     };
     Ok(JobFilter {
@@ -73,7 +73,7 @@ pub fn filter(query: &wire::Query, targets: &[TargetId]) -> Result<JobFilter, No
 /// A page of jobs.
 ///
 /// # Errors
-/// Where the ledger cannot be read.
+/// The ledger cannot be read.
 pub async fn list(
     ledger: &dyn Ledger,
     filter: &JobFilter,
@@ -81,7 +81,7 @@ pub async fn list(
     limit: usize,
 ) -> Result<wire::Jobs, LedgerError> {
     let limit = limit.clamp(1, PAGE);
-    // One more than is shown tells whether there are more.
+    // One extra line shows whether there is another page.
     let mut lines = ledger.jobs(filter, after, limit + 1).await?;
     let more = lines.len() > limit;
     lines.truncate(limit);
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_listed_without_a_word_is_what_is_not_done() {
+    fn by_default_a_listing_shows_unfinished_jobs() {
         let all = filter(&wire::Query::default(), &[]).unwrap();
         assert!(all.states.contains(&JobState::Failed) && !all.states.contains(&JobState::Published));
         let post = wire::Query { post: Some("7".into()), ..wire::Query::default() };
@@ -102,6 +102,6 @@ mod tests {
         let named = wire::Query { state: Some("held, failed".into()), ..wire::Query::default() };
         assert_eq!(filter(&named, &[]).unwrap().states, [JobState::Held, JobState::Failed]);
         let wrong = wire::Query { state: Some("hold".into()), ..wire::Query::default() };
-        assert!(filter(&wrong, &[]).unwrap_err().0.contains("there are queued, "));
+        assert!(filter(&wrong, &[]).unwrap_err().0.contains("valid states: queued, "));
     }
 }

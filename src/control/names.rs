@@ -1,16 +1,17 @@
-//! What a person calls a target, the poller, or all of them.
+//! Operators name a target by its id or account, and the poller and everything by a word. This module resolves the
+//! names.
 
 use mynah_actors::pauses::Paused;
 use mynah_domain::TargetId;
 
-use super::NotUnderstood;
+use super::InvalidRequest;
 use crate::app;
 
-/// What a person wants to pause or resume: `poller`, a target, or `all`.
+/// Resolves the name of what to pause or resume: `poller`, a target, or `all`.
 ///
 /// # Errors
-/// Names what there is.
-pub fn pausable(what: &str, targets: &[TargetId]) -> Result<Vec<Paused>, NotUnderstood> {
+/// An unknown name; the error lists the valid ones.
+pub fn pausable(what: &str, targets: &[TargetId]) -> Result<Vec<Paused>, InvalidRequest> {
     let all = app::pausable(targets);
     if what == "all" {
         return Ok(all);
@@ -22,15 +23,15 @@ pub fn pausable(what: &str, targets: &[TargetId]) -> Result<Vec<Paused>, NotUnde
         return Ok(vec![Paused::Target(target)]);
     }
     let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-    Err(NotUnderstood(format!("there is no {what:?} to pause; there are {}, all", names.join(", "))))
+    Err(InvalidRequest(format!("cannot pause or resume {what:?}; valid names: {}, all", names.join(", "))))
 }
 
-/// The target that a person means by its id or its account. An id may be that of a target which the settings do not have
-/// any more: its jobs are still on record.
+/// Resolves a target by its id or account. An id of a target that was removed from the settings is valid: its jobs are
+/// still on record.
 ///
 /// # Errors
-/// Names the targets there are.
-pub fn target(what: &str, targets: &[TargetId]) -> Result<TargetId, NotUnderstood> {
+/// An unknown target; the error lists the valid ones.
+pub fn target(what: &str, targets: &[TargetId]) -> Result<TargetId, InvalidRequest> {
     if let Some(target) = known(what, targets) {
         return Ok(target);
     }
@@ -38,7 +39,7 @@ pub fn target(what: &str, targets: &[TargetId]) -> Result<TargetId, NotUnderstoo
         return Ok(TargetId::new(network, account));
     }
     let names: Vec<&str> = targets.iter().map(TargetId::as_str).collect();
-    Err(NotUnderstood(format!("there is no target {what:?}; there are {}", names.join(", "))))
+    Err(InvalidRequest(format!("unknown target {what:?}; valid targets: {}", names.join(", "))))
 }
 
 fn known(what: &str, targets: &[TargetId]) -> Option<TargetId> {
@@ -67,11 +68,11 @@ mod tests {
         assert_eq!(pausable("poller", &targets()).unwrap(), [Paused::Polling]);
         assert_eq!(pausable("all", &targets()).unwrap().len(), 3);
         let unknown = pausable("town_de", &targets()).unwrap_err().0;
-        assert!(unknown.contains("there are poller, x:town_es, x:town_fr, all"), "{unknown}");
+        assert!(unknown.contains("valid names: poller, x:town_es, x:town_fr, all"), "{unknown}");
     }
 
     #[test]
-    fn jobs_of_a_target_that_was_taken_away_can_be_named() {
+    fn a_target_that_was_removed_from_the_settings_can_be_named() {
         assert_eq!(target("town_fr", &targets()).unwrap().as_str(), "x:town_fr");
         assert_eq!(target("x:Gone", &targets()).unwrap().as_str(), "x:gone");
         assert!(target("gone", &targets()).is_err());

@@ -1,6 +1,6 @@
-//! Whether the service could do its work right now, which only trying shows: its router answers and its ledger takes a
-//! write. It is tried every few seconds; what came of it is at hand for `/ready`, and as a file for `mynah health`, which
-//! asks nobody who may hang. A pipeline that stands still counts as not well, too.
+//! Only a try shows whether the service can work: every few seconds it asks the router and writes to the ledger. It
+//! keeps the result for `/ready`, and writes it to a file for `mynah health`, which must not wait for a process that
+//! may hang. A stalled pipeline is unhealthy, too.
 
 use std::{
     fs,
@@ -18,29 +18,29 @@ use mynah_actors::{
 };
 use mynah_domain::ports::Ledger;
 
-/// How often it is tried.
-const EVERY: Duration = Duration::from_secs(10);
+/// How often to check.
+const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Who has not answered by then works for nobody.
-const ANSWER: Duration = Duration::from_secs(5);
+/// An actor that takes longer to answer is unhealthy.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A sign of life older than this is none.
-pub const STALE: Duration = EVERY.saturating_mul(3);
+/// A report older than this means that the service has hung or ended.
+pub const STALE: Duration = INTERVAL.saturating_mul(3);
 
-/// The fact in the ledger that is written to see that one can be.
+/// The fact that the check writes to the ledger.
 const FACT: &str = "alive";
 
-/// What was wrong when it was last tried. Clones share it.
+/// The result of the last check. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Vitals(Arc<Mutex<Option<String>>>);
 
 impl Vitals {
-    /// Why the service cannot do its work, if so.
+    /// Why the service cannot work, if it cannot.
     pub fn trouble(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, trouble: Option<String>) {
+    fn record(&self, trouble: Option<String>) {
         let before =
             std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), trouble.clone());
         match (before, trouble) {
@@ -50,7 +50,7 @@ impl Vitals {
         }
     }
 
-    /// Tries it again and again, for as long as it is polled.
+    /// Checks at every interval, for as long as it is polled.
     pub async fn watch(
         self,
         data_dir: PathBuf,
@@ -58,58 +58,58 @@ impl Vitals {
         ledger: Arc<dyn Ledger>,
         health: HealthRegistry,
     ) {
-        let mut interval = tokio::time::interval(EVERY);
+        let mut interval = tokio::time::interval(INTERVAL);
         loop {
             interval.tick().await;
-            let trouble = match trouble(&router, &*ledger).await {
+            let trouble = match check(&router, &*ledger).await {
                 Some(trouble) => Some(trouble),
                 None => health.stall(),
             };
-            self.note(written(&data_dir, trouble));
+            self.record(write_report(&data_dir, trouble));
         }
     }
 }
 
-/// Writes the sign of life, with what is wrong in it. Answers that, or that nothing can be written.
-fn written(data_dir: &Path, trouble: Option<String>) -> Option<String> {
+/// Writes the report. Returns the trouble that it was given, or the error if it cannot write.
+fn write_report(data_dir: &Path, trouble: Option<String>) -> Option<String> {
     let file = file(data_dir);
     let written = fs::write(&file, trouble.as_deref().unwrap_or_default());
     trouble.or_else(|| {
         let error = written.err()?;
-        Some(format!("{}: {error}; let this user write in data_dir", file.display()))
+        Some(format!("{}: {error}; give this user write access to data_dir", file.display()))
     })
 }
 
-/// Tries the router and the ledger once.
-async fn trouble(router: &ActorRef<Router>, ledger: &dyn Ledger) -> Option<String> {
-    if !matches!(timeout(ANSWER, router.ask(Depth)).await, Ok(Ok(_))) {
+/// Checks the router and the ledger once.
+async fn check(router: &ActorRef<Router>, ledger: &dyn Ledger) -> Option<String> {
+    if !matches!(timeout(TIMEOUT, router.ask(Depth)).await, Ok(Ok(_))) {
         return Some("the router does not answer".into());
     }
-    match timeout(ANSWER, ledger.remember(FACT, &Timestamp::now().to_string())).await {
+    match timeout(TIMEOUT, ledger.remember(FACT, &Timestamp::now().to_string())).await {
         Err(_) => Some("the ledger does not answer".into()),
         Ok(Err(error)) => Some(error.to_string()),
         Ok(Ok(())) => None,
     }
 }
 
-/// The last sign of life of the service on a data directory.
+/// The last health report of the service on a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignOfLife {
-    /// How long ago it was given.
+pub struct HealthReport {
+    /// How long ago the service wrote it.
     pub age: Duration,
-    /// What was wrong then, if anything.
+    /// The problem at that time, if there was one.
     pub trouble: Option<String>,
 }
 
-/// Reads the last sign of life of the service on that folder.
+/// Reads the last health report of the service on that folder.
 ///
 /// # Errors
-/// Where there is none.
-pub fn last(data_dir: &Path) -> std::io::Result<SignOfLife> {
+/// There is no report.
+pub fn last(data_dir: &Path) -> std::io::Result<HealthReport> {
     let file = file(data_dir);
     let at = fs::metadata(&file)?.modified()?;
     let trouble = fs::read_to_string(&file)?;
-    Ok(SignOfLife {
+    Ok(HealthReport {
         age: SystemTime::now().duration_since(at).unwrap_or_default(),
         trouble: (!trouble.is_empty()).then_some(trouble),
     })
@@ -124,16 +124,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sign_of_life_says_what_is_wrong_and_nothing_where_all_is_well() {
+    fn the_report_names_the_trouble_and_is_empty_when_healthy() {
         let directory = tempfile::tempdir().unwrap();
         assert!(last(directory.path()).is_err());
         let stalled = Some("the pipeline is stalled".to_owned());
-        assert_eq!(written(directory.path(), stalled.clone()), stalled);
+        assert_eq!(write_report(directory.path(), stalled.clone()), stalled);
         assert_eq!(last(directory.path()).unwrap().trouble, stalled);
-        assert_eq!(written(directory.path(), None), None);
+        assert_eq!(write_report(directory.path(), None), None);
         assert_eq!(last(directory.path()).unwrap().trouble, None);
         let nowhere = directory.path().join("nowhere");
-        assert!(written(&nowhere, None).unwrap().contains("let this user write in data_dir"));
-        assert_eq!(written(&nowhere, stalled.clone()), stalled);
+        assert!(write_report(&nowhere, None).unwrap().contains("give this user write access to data_dir"));
+        assert_eq!(write_report(&nowhere, stalled.clone()), stalled);
     }
 }

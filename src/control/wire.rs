@@ -1,4 +1,5 @@
-//! The JSON that goes between the admin API, the commands and scripts. Post text in it is data, whatever it says.
+//! The JSON that the admin API, the commands and scripts exchange. Field names are part of the API. Post text in it is
+//! only data, whatever it contains.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +10,9 @@ use serde::{Deserialize, Serialize};
 /// `GET /api/actors`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actors {
-    /// Every actor, by name.
+    /// All actors, by name.
     pub actors: Vec<Actor>,
-    /// How many workers wait for a job; none where the router does not answer.
+    /// How many workers wait for a job; unknown if the router does not answer.
     pub asking: Option<usize>,
 }
 
@@ -22,59 +23,59 @@ pub struct Actor {
     pub name: String,
     /// `running`, `restarting` or `stopped`.
     pub state: String,
-    /// How often it was built anew.
+    /// How often it was restarted.
     pub restarts: u64,
-    /// The how-manieth of its name it is.
+    /// Its number among the actors that have had its name, from 1.
     pub incarnation: u64,
-    /// How long ago it got something done, took up work or was built.
+    /// How long ago it finished something, took a job or started.
     pub last_progress_seconds_ago: u64,
-    /// How many messages wait for it; workers have no mailbox to speak of, they ask.
+    /// How many messages wait in its mailbox; workers pull jobs instead.
     pub mailbox: usize,
-    /// How many jobs are leased to it; none where the router does not answer.
+    /// How many jobs are leased to it; unknown if the router does not answer.
     pub in_hand: Option<usize>,
 }
 
-/// What `POST /api/pool/translator` is asked with.
+/// The body of `POST /api/pool/translator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolSize {
-    /// How many shall work, 1 to 256.
+    /// The new number of translators, 1 to 256.
     pub size: u16,
 }
 
-/// What came of it.
+/// The answer to `POST /api/pool/translator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resized {
-    /// How many there were.
+    /// The number before.
     pub before: usize,
-    /// How many there are.
+    /// The number now.
     pub size: usize,
 }
 
-/// What came of `POST /api/reload`.
+/// The answer to `POST /api/reload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What is in force now.
+    /// Changes in force now.
     pub changed: Vec<SettingChange>,
-    /// What is in force from the next start on.
+    /// Changes that take effect at the next start.
     pub after_restart: Vec<SettingChange>,
 }
 
-/// A setting that is another, as both were written.
+/// A changed setting, with both values as they were written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettingChange {
     /// `publisher.min_interval`
     pub key: String,
-    /// What it was.
+    /// The old value.
     pub before: String,
-    /// What it is.
+    /// The new value.
     pub after: String,
 }
 
-/// `GET /api/pauses`, and the answer to every change of one.
+/// `GET /api/pauses`, and the answer to every pause and resume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pauses {
-    /// All that can be paused.
+    /// Everything that can be paused.
     pub pauses: Vec<Pause>,
 }
 
@@ -83,67 +84,67 @@ pub struct Pauses {
 pub struct Pause {
     /// `poller`, or a target.
     pub what: String,
-    /// Whether a person paused it.
+    /// Whether an operator paused it.
     pub paused: bool,
-    /// Why nothing can be published there until a person mends it.
+    /// Why nothing can be published there until an operator fixes it.
     pub blocked: Option<String>,
 }
 
-/// `GET /api/stats`, and a line of the history.
+/// `GET /api/stats`, and a line of the history file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Stats {
-    /// When.
+    /// The time of the measurement.
     pub at: Timestamp,
-    /// Since the stats actor was built.
+    /// Time since the stats actor started.
     pub uptime_seconds: f64,
-    /// Every operation by name, `x.post`, over the whole uptime.
+    /// Operations by name, such as `x.post`, over the whole uptime.
     pub operations: BTreeMap<String, Operation>,
-    /// What is only counted, by name, `jobs.held.gate`.
+    /// Counters by name, such as `jobs.held.gate`.
     pub counts: BTreeMap<String, u64>,
     /// Jobs in the ledger, by target and state.
     pub jobs: BTreeMap<String, BTreeMap<String, u64>>,
-    /// How often each actor was built anew.
+    /// Restarts of each actor.
     pub restarts: BTreeMap<String, u64>,
-    /// How much each engine that was asked is asked at once, by name.
+    /// Limits on the calls to each engine that was called, by name.
     #[serde(default)]
     pub upstreams: BTreeMap<String, Pace>,
     /// Memory and CPU.
     pub resources: ResourceUse,
 }
 
-/// How much an engine is asked at once: found out by trying, within what is allowed.
+/// Limits on the calls to an engine. Mynah adapts them to what the engine can take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pace {
-    /// How many calls may be under way at once.
+    /// The most concurrent calls now.
     pub limit: usize,
-    /// How many there may ever be: `translator.pool_size`.
+    /// The upper bound of `limit`: `translator.pool_size`.
     pub limit_most: usize,
-    /// How many are under way.
+    /// Calls in flight.
     pub under_way: usize,
-    /// How many translators wait until they may call.
+    /// Translators that wait for a permit to call.
     pub waiting: usize,
-    /// How many texts go into a call at most.
+    /// The most texts per call now.
     pub batch: usize,
-    /// How many may ever: `engine.gemini.batch`.
+    /// The upper bound of `batch`: `engine.gemini.batch`.
     pub batch_most: usize,
 }
 
-/// One operation.
+/// Measurements of one operation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Operation {
-    /// How many calls.
+    /// The number of calls.
     pub calls: u64,
-    /// How many failed, by kind.
+    /// The number of failures, by kind.
     pub errors: BTreeMap<String, u64>,
-    /// The mean, in milliseconds.
+    /// The mean latency, in milliseconds.
     pub mean_ms: f64,
-    /// Half of the calls took at most this long.
+    /// The median latency.
     pub p50_ms: f64,
-    /// Nine of ten.
+    /// The 90th percentile.
     pub p90_ms: f64,
-    /// 99 of 100.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// None took longer.
+    /// The longest latency.
     pub max_ms: f64,
 }
 
@@ -152,21 +153,21 @@ pub struct Operation {
 pub struct ResourceUse {
     /// Resident memory.
     pub rss_bytes: u64,
-    /// The most there was.
+    /// The peak of resident memory.
     pub rss_max_bytes: u64,
-    /// In percent of one core, over the last seconds.
+    /// CPU in percent of one core, over the last seconds.
     pub cpu_percent: f32,
-    /// In the mean.
+    /// The mean CPU.
     pub cpu_mean_percent: f32,
-    /// At most.
+    /// The peak CPU.
     pub cpu_max_percent: f32,
 }
 
-/// What `GET /api/jobs` is asked with.
+/// The query of `GET /api/jobs`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    /// States, parted by commas; none are all that is not published or skipped.
+    /// Comma-separated states; the default is all but published and skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// A target, by id or account.
@@ -175,16 +176,16 @@ pub struct Query {
     /// A post's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<String>,
-    /// The most jobs in the answer.
+    /// The most jobs to return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Words in the post, in what is said of it or in the reason.
+    /// Words in the post, its translation or the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
-    /// The newest first.
+    /// Whether the newest come first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub newest_first: bool,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<i64>,
 }
@@ -192,9 +193,9 @@ pub struct Query {
 /// `GET /api/jobs`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jobs {
-    /// A page of jobs, by their numbers.
+    /// A page of jobs, ordered by number.
     pub jobs: Vec<Job>,
-    /// Where the next page begins; none where this is the last.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<i64>,
 }
 
@@ -205,27 +206,27 @@ pub struct Job {
     pub id: i64,
     /// The post's id.
     pub post: String,
-    /// The target's.
+    /// The target's id.
     pub target: String,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
-    /// How often it was tried since its last progress.
+    /// The number of tries since its last progress.
     pub attempt: u32,
-    /// The sort of hold or skip.
+    /// The kind of hold or skip.
     pub kind: Option<String>,
-    /// What last stood in its way.
+    /// Why it is held, failed, skipped or waiting.
     pub reason: Option<String>,
-    /// Not to be tried before this moment.
+    /// When to try it again at the earliest.
     pub not_before: Option<Timestamp>,
     /// When it last changed.
     pub updated_at: Timestamp,
-    /// What the post says.
+    /// The text of the post.
     pub text: String,
-    /// What is said of it, in one publication or several.
+    /// The translation: one part, or the parts of a thread.
     pub translation: Option<Vec<String>>,
-    /// Who translated it.
+    /// The engine that translated it.
     pub engine: Option<String>,
-    /// The post as it came, where it could not be read; cut where it is very long.
+    /// The raw form of an unreadable post, cut if it is very long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }
@@ -252,54 +253,54 @@ impl From<JobLine> for Job {
     }
 }
 
-/// What `POST /api/jobs/retry` and `/api/jobs/skip` are asked with: jobs by number, or by what they have in common.
+/// The body of `POST /api/jobs/retry` and `/api/jobs/skip`: jobs by number or by filter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
-    /// These jobs.
+    /// Jobs with these numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<i64>>,
-    /// All jobs that are so.
+    /// All jobs that match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
 }
 
-/// What jobs have in common. At least one of it is named.
+/// Selects jobs by properties; at least one must be set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// They are in one of these states.
+    /// The jobs are in one of these states.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub state: Vec<JobState>,
-    /// They are for this target, by id or account.
+    /// The jobs are for this target, by id or account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// They are held for this sort of reason.
+    /// The jobs were held or skipped for this kind of reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }
 
-/// What came of a decision about jobs.
+/// The result of a retry or a skip.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outcome {
-    /// How many jobs it changed.
+    /// The number of changed jobs.
     pub changed: u64,
-    /// Those that stay as they were; the first [`super::PAGE`] of them.
+    /// Unchanged jobs; only the first [`super::PAGE`].
     pub refused: Vec<Refused>,
-    /// How many stay as they were in all.
+    /// The total number of unchanged jobs.
     pub refused_in_all: u64,
 }
 
-/// A job that stays as it was.
+/// An unchanged job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Its number.
     pub id: i64,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// Anything that went wrong.
+/// An error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// What happened, and what to do.

@@ -1,6 +1,6 @@
-//! A client can hold a connection without a request on it: it sends nothing, half a head, or a body that never ends, or it
-//! never reads its answer. Enough of them would lock everybody else out. So every connection has a deadline while no
-//! handler works on it, and where there are many of those, the oldest have less time.
+//! A client can hold a connection without using it: it sends nothing, half a head, or an endless body, or it never
+//! reads its answer. Enough such clients would lock out everybody else. So every connection has a deadline while no
+//! handler works on it, and if there are many of those, the oldest get less time.
 
 use std::{
     any::Any,
@@ -16,47 +16,47 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::refusal::Refusal;
 
-/// How long a request may take to arrive, with its body.
+/// How long a request may take to arrive, body included.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read an answer.
 const READING: Duration = Duration::from_secs(10);
 
-/// How long a client may take to read the next lines of a stream. There is one every 15 seconds at the latest.
+/// How long a client may take to read the next lines of a stream, which sends one at least every 15 seconds.
 const STREAMING: Duration = Duration::from_secs(30);
 
-/// The most connections without a handler at work that may use all of their time.
-const MOST_IDLE: usize = 128;
+/// The most connections without a working handler that get their full time.
+const MAX_IDLE: usize = 128;
 
-/// The least time for a client to send its request, or to read its answer. Honest ones need a fraction of it.
-const LEAST: Duration = Duration::from_secs(3);
+/// The minimum time to send a request or read an answer. Honest clients need a fraction of it.
+const MIN_TIME: Duration = Duration::from_secs(3);
 
-/// The most requests that handlers work on at once.
-const MOST_AT_WORK: usize = 32;
+/// The most requests to handle at once.
+const MAX_HANDLING: usize = 32;
 
-/// The most that are worked on at once where monitors ask: others cannot use up what `/ready` needs.
-const MOST_AT_WORK_FOR_MONITORS: usize = 2 * MOST_AT_WORK;
+/// The limit for monitors, so that other requests cannot block `/ready`.
+const MAX_HANDLING_MONITORS: usize = 2 * MAX_HANDLING;
 
-/// The most clients that follow the log.
-pub(super) const MOST_STREAMS: usize = 16;
+/// The most clients that may follow the log.
+pub(super) const MAX_STREAMS: usize = 16;
 
-/// The most connections in all.
-const MOST: usize = 640;
+/// The most connections in total.
+const MAX_CONNECTIONS: usize = 640;
 
-/// How often connections past their time are closed.
+/// How often to close connections past their deadline.
 const SWEEP: Duration = Duration::from_millis(100);
 
-/// How often connections without a request are reported.
+/// How often to report connections without a request.
 const REPORT: Duration = Duration::from_mins(1);
 
-/// The most connections that the server may accept: they may take half of the process's file descriptors, two each.
-pub(super) fn most() -> usize {
+/// The most connections that the server may accept: they may use half of the process's file descriptors, two each.
+pub(super) fn max_connections() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
-    // The soft limit is often a small part of what is allowed. Where it cannot be raised, fewer connections are open.
+    // The soft limit is often much lower than the hard one. If it cannot be raised, fewer connections are allowed.
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
-    let descriptors = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
-    descriptors.map_or(MOST, |descriptors| (descriptors / 4).min(MOST))
+    let descriptors = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    descriptors.map_or(MAX_CONNECTIONS, |descriptors| (descriptors / 4).min(MAX_CONNECTIONS))
 }
 
 /// All connections of the admin port.
@@ -66,9 +66,9 @@ pub(super) struct Connections(Mutex<Open>);
 #[derive(Debug, Default)]
 struct Open {
     last_number: u64,
-    /// By number, so the oldest comes first.
+    /// By number, so that the oldest come first.
     connections: BTreeMap<u64, Entry>,
-    /// Connections that ended without a request since the last report, and where the last came from.
+    /// The number of connections without a request since the last report, and the address of the latest.
     unused: u64,
     last_unused: Option<IpAddr>,
     reported: Option<Instant>,
@@ -76,7 +76,7 @@ struct Open {
 
 #[derive(Debug)]
 struct Entry {
-    /// A second handle of the socket, to close it with.
+    /// A second handle of the socket, to close it.
     socket: TcpStream,
     from: Option<IpAddr>,
     had_request: bool,
@@ -86,10 +86,10 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The request has not arrived as a whole.
+    /// The request has not arrived completely.
     Arriving(Instant),
-    /// A handler works on the request. It has time limits of its own.
-    AtWork,
+    /// A handler works on the request. It has its own timeouts.
+    Handling,
     /// The client reads the answer.
     Reading(Instant),
     /// The client follows the log.
@@ -97,7 +97,7 @@ enum Phase {
     Closed,
 }
 
-/// One connection, for whoever handles its requests. The last copy is dropped when the connection has ended.
+/// One connection, for the handler of its requests. The last clone is dropped when the connection ends.
 #[derive(Debug, Clone)]
 pub(super) struct Connection(Arc<Handle>);
 
@@ -108,10 +108,10 @@ struct Handle {
 }
 
 impl Connections {
-    /// Takes up a new connection; for the server's `on_connect`.
+    /// Registers a new connection; for the server's `on_connect`.
     pub(super) fn accept(self: &Arc<Self>, io: &dyn Any, data: &mut Extensions) {
         let socket = io.downcast_ref::<tokio::net::TcpStream>().map(|io| io.as_fd().try_clone_to_owned());
-        // The guard refuses requests on a connection that could not be taken up.
+        // The guard refuses requests on a connection that could not be registered.
         if let Some(Ok(socket)) = socket {
             data.insert(self.open(socket.into(), Instant::now()));
         }
@@ -127,7 +127,7 @@ impl Connections {
         Connection(Arc::new(Handle { number, all: Arc::clone(self) }))
     }
 
-    /// Closes connections past their deadline, and reports those without a request, until it is dropped.
+    /// Closes connections past their deadline, and reports those without a request, for as long as it is polled.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
             actix_rt::time::sleep(SWEEP).await;
@@ -150,11 +150,11 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the oldest of the idle connections beyond [`MOST_IDLE`].
+    /// Closes the oldest idle connections beyond [`MAX_IDLE`].
     fn make_room(&mut self, now: Instant) {
-        let excess = self.count(Phase::is_idle).saturating_sub(MOST_IDLE);
+        let excess = self.count(Phase::is_idle).saturating_sub(MAX_IDLE);
         let idle = self.connections.values_mut().filter(|entry| entry.phase.is_idle());
-        idle.take(excess).filter(|entry| now - entry.opened >= LEAST).for_each(Entry::close);
+        idle.take(excess).filter(|entry| now - entry.opened >= MIN_TIME).for_each(Entry::close);
     }
 
     fn close_late(&mut self, now: Instant) {
@@ -165,7 +165,7 @@ impl Open {
         }
     }
 
-    /// How many connections brought no request, and where the last came from. Not more often than [`REPORT`], however
+    /// The number of connections without a request, and the address of the latest. At most once per [`REPORT`], however
     /// many there are.
     fn report(&mut self, now: Instant) -> Option<(u64, Option<IpAddr>)> {
         if self.unused == 0 || self.reported.is_some_and(|reported| now - reported < REPORT) {
@@ -175,21 +175,21 @@ impl Open {
         Some((std::mem::take(&mut self.unused), self.last_unused))
     }
 
-    fn count(&self, is_so: impl Fn(Phase) -> bool) -> usize {
-        self.connections.values().filter(|entry| is_so(entry.phase)).count()
+    fn count(&self, matches: impl Fn(Phase) -> bool) -> usize {
+        self.connections.values().filter(|entry| matches(entry.phase)).count()
     }
 }
 
 impl Entry {
     fn close(&mut self) {
-        // The server reads the end of the connection and lets go of it. A client that has gone already is no error.
+        // The server reads the end of the connection and drops it. An error means that the client has already left.
         let _ = self.socket.shutdown(Shutdown::Both);
         self.phase = Phase::Closed;
     }
 }
 
 impl Phase {
-    /// Whether it may be closed for another connection.
+    /// Whether it may be closed to make room for another connection.
     fn is_idle(self) -> bool {
         matches!(self, Self::Arriving(_) | Self::Reading(_))
     }
@@ -197,7 +197,7 @@ impl Phase {
     fn deadline(self) -> Option<Instant> {
         match self {
             Self::Arriving(deadline) | Self::Reading(deadline) | Self::Streaming(deadline) => Some(deadline),
-            Self::AtWork | Self::Closed => None,
+            Self::Handling | Self::Closed => None,
         }
     }
 }
@@ -208,18 +208,18 @@ impl Connection {
         self.change(|entry, _| entry.had_request = true);
     }
 
-    /// The request has arrived as a whole, and a handler takes it over.
-    pub(super) fn work(&self, for_monitors: bool) -> Result<(), Refusal> {
-        let most = if for_monitors { MOST_AT_WORK_FOR_MONITORS } else { MOST_AT_WORK };
-        if self.0.all.lock().count(|phase| phase == Phase::AtWork) >= most {
+    /// The request has arrived completely, and a handler takes over.
+    pub(super) fn start_handling(&self, for_monitors: bool) -> Result<(), Refusal> {
+        let limit = if for_monitors { MAX_HANDLING_MONITORS } else { MAX_HANDLING };
+        if self.0.all.lock().count(|phase| phase == Phase::Handling) >= limit {
             return Err(Refusal::TooMany);
         }
-        self.change(|entry, _| entry.phase = Phase::AtWork);
+        self.change(|entry, _| entry.phase = Phase::Handling);
         Ok(())
     }
 
-    /// The handler is done, and the client has to read the answer.
-    pub(super) fn answer(&self) {
+    /// The handler is done, and the client must read the answer.
+    pub(super) fn start_reading(&self) {
         self.change(|entry, now| {
             if !matches!(entry.phase, Phase::Streaming(_)) {
                 entry.phase = Phase::Reading(now + READING);
@@ -228,16 +228,16 @@ impl Connection {
     }
 
     /// The answer is a stream of the log.
-    pub(super) fn stream(&self) -> Result<(), Refusal> {
-        if self.0.all.lock().count(|phase| matches!(phase, Phase::Streaming(_))) >= MOST_STREAMS {
+    pub(super) fn start_streaming(&self) -> Result<(), Refusal> {
+        if self.0.all.lock().count(|phase| matches!(phase, Phase::Streaming(_))) >= MAX_STREAMS {
             return Err(Refusal::TooManyStreams);
         }
-        self.goes_on();
+        self.keep_streaming();
         Ok(())
     }
 
-    /// The client has read what was sent on its stream so far.
-    pub(super) fn goes_on(&self) {
+    /// The client has read its stream so far, and gets a new deadline.
+    pub(super) fn keep_streaming(&self) {
         self.change(|entry, now| entry.phase = Phase::Streaming(now + STREAMING));
     }
 
@@ -268,7 +268,7 @@ mod tests {
 
     use super::*;
 
-    /// Connections to a listener on loopback.
+    /// A listener on loopback, and its connections.
     struct Port {
         listener: TcpListener,
         all: Arc<Connections>,
@@ -297,25 +297,25 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_connections_that_wait_make_room_for_the_newest() {
+    fn the_oldest_idle_connections_make_room_for_new_ones() {
         let port = Port::new();
-        let (mut working, work) = port.connect();
-        work.work(false).unwrap();
-        let (mut following, stream) = port.connect();
-        stream.stream().unwrap();
-        let mut waiting: Vec<_> = (0..MOST_IDLE).map(|_| port.connect()).collect();
-        waiting[1].1.work(false).unwrap();
-        waiting[1].1.answer();
+        let (mut working, handled) = port.connect();
+        handled.start_handling(false).unwrap();
+        let (mut following, streamed) = port.connect();
+        streamed.start_streaming().unwrap();
+        let mut waiting: Vec<_> = (0..MAX_IDLE).map(|_| port.connect()).collect();
+        waiting[1].1.start_handling(false).unwrap();
+        waiting[1].1.start_reading();
         let closed = |waiting: &mut Vec<(TcpStream, Connection)>| -> Vec<usize> {
             (0..waiting.len()).filter(|at| is_closed(&mut waiting[*at].0)).collect()
         };
-        port.all.lock().make_room(port.now + LEAST);
+        port.all.lock().make_room(port.now + MIN_TIME);
         assert_eq!(closed(&mut waiting), [] as [usize; 0]);
         waiting.extend((0..3).map(|_| port.connect()));
-        port.all.lock().make_room(port.now + LEAST / 2);
-        assert_eq!(closed(&mut waiting), [] as [usize; 0], "each has the least time");
-        port.all.lock().make_room(port.now + LEAST);
-        assert_eq!(closed(&mut waiting), [0, 1, 2], "an answer that is not read counts, too");
+        port.all.lock().make_room(port.now + MIN_TIME / 2);
+        assert_eq!(closed(&mut waiting), [] as [usize; 0], "each has the minimum time");
+        port.all.lock().make_room(port.now + MIN_TIME);
+        assert_eq!(closed(&mut waiting), [0, 1, 2], "a client that does not read its answer is idle, too");
         assert!(!is_closed(&mut working) && !is_closed(&mut following));
         drop(waiting);
         assert_eq!(port.all.lock().connections.len(), 2);
@@ -325,58 +325,62 @@ mod tests {
     fn a_connection_without_progress_is_closed_at_its_deadline() {
         let port = Port::new();
         let mut clients: Vec<_> = (0..4).map(|_| port.connect()).collect();
-        clients[1].1.work(false).unwrap();
-        clients[2].1.work(false).unwrap();
-        clients[2].1.answer();
-        clients[3].1.stream().unwrap();
-        clients[3].1.answer();
+        clients[1].1.start_handling(false).unwrap();
+        clients[2].1.start_handling(false).unwrap();
+        clients[2].1.start_reading();
+        clients[3].1.start_streaming().unwrap();
+        clients[3].1.start_reading();
         let mut open_after = |time: Duration| -> Vec<usize> {
             port.all.lock().close_late(Instant::now() + time);
             (0..4).filter(|at| !is_closed(&mut clients[*at].0)).collect()
         };
         assert_eq!(open_after(Duration::ZERO), [0, 1, 2, 3]);
         assert_eq!(open_after(ARRIVAL.max(READING)), [1, 3]);
-        assert_eq!(open_after(STREAMING), [1], "a handler at work has limits of its own");
-        clients[3].1.goes_on();
-        assert_eq!(port.all.lock().count(|phase| phase == Phase::Closed), 3, "closed is closed");
+        assert_eq!(open_after(STREAMING), [1], "a working handler has its own timeouts");
+        clients[3].1.keep_streaming();
+        assert_eq!(
+            port.all.lock().count(|phase| phase == Phase::Closed),
+            3,
+            "a closed connection stays closed"
+        );
     }
 
     #[test]
-    fn monitors_are_served_beyond_what_others_may_use() {
+    fn monitors_are_served_beyond_the_limit_for_others() {
         let port = Port::new();
-        let clients: Vec<_> = (0..=MOST_AT_WORK_FOR_MONITORS).map(|_| port.connect()).collect();
-        for (_, connection) in &clients[..MOST_AT_WORK] {
-            assert_eq!(connection.work(false), Ok(()));
+        let clients: Vec<_> = (0..=MAX_HANDLING_MONITORS).map(|_| port.connect()).collect();
+        for (_, connection) in &clients[..MAX_HANDLING] {
+            assert_eq!(connection.start_handling(false), Ok(()));
         }
-        assert_eq!(clients[MOST_AT_WORK].1.work(false), Err(Refusal::TooMany));
-        for (_, connection) in &clients[MOST_AT_WORK..MOST_AT_WORK_FOR_MONITORS] {
-            assert_eq!(connection.work(true), Ok(()));
+        assert_eq!(clients[MAX_HANDLING].1.start_handling(false), Err(Refusal::TooMany));
+        for (_, connection) in &clients[MAX_HANDLING..MAX_HANDLING_MONITORS] {
+            assert_eq!(connection.start_handling(true), Ok(()));
         }
-        assert_eq!(clients[MOST_AT_WORK_FOR_MONITORS].1.work(true), Err(Refusal::TooMany));
-        clients[0].1.answer();
-        assert_eq!(clients[MOST_AT_WORK_FOR_MONITORS].1.work(true), Ok(()));
+        assert_eq!(clients[MAX_HANDLING_MONITORS].1.start_handling(true), Err(Refusal::TooMany));
+        clients[0].1.start_reading();
+        assert_eq!(clients[MAX_HANDLING_MONITORS].1.start_handling(true), Ok(()));
     }
 
     #[test]
-    fn only_so_many_clients_follow_the_log() {
+    fn the_number_of_clients_that_follow_the_log_is_limited() {
         let port = Port::new();
-        let mut clients: Vec<_> = (0..=MOST_STREAMS).map(|_| port.connect()).collect();
-        for (_, connection) in &clients[..MOST_STREAMS] {
-            assert_eq!(connection.stream(), Ok(()));
+        let mut clients: Vec<_> = (0..=MAX_STREAMS).map(|_| port.connect()).collect();
+        for (_, connection) in &clients[..MAX_STREAMS] {
+            assert_eq!(connection.start_streaming(), Ok(()));
         }
         let late = clients.pop().unwrap();
-        assert_eq!(late.1.stream(), Err(Refusal::TooManyStreams));
+        assert_eq!(late.1.start_streaming(), Err(Refusal::TooManyStreams));
         clients.pop();
-        assert_eq!(late.1.stream(), Ok(()));
+        assert_eq!(late.1.start_streaming(), Ok(()));
     }
 
     #[test]
-    fn connections_without_a_request_are_reported_once_a_minute_with_their_number() {
+    fn connections_without_a_request_are_counted_and_reported_once_a_minute() {
         let port = Port::new();
         assert_eq!(port.all.lock().report(port.now), None);
-        let (_client, asked) = port.connect();
-        asked.has_request();
-        drop(asked);
+        let (_client, used) = port.connect();
+        used.has_request();
+        drop(used);
         assert_eq!(port.all.lock().report(port.now), None);
         (0..1000).for_each(|_| drop(port.connect()));
         let report = port.all.lock().report(port.now);

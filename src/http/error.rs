@@ -1,19 +1,19 @@
-//! What the admin API answers where something went wrong: a status, and the reason as JSON.
+//! The error answers of the admin API: a status, and the reason as JSON.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use mynah_actors::supervision::supervisor::NoSuchActor;
 use mynah_domain::ports::LedgerError;
 
 use super::refusal::Refusal;
-use crate::control::{NotUnderstood, wire::Problem};
+use crate::control::{InvalidRequest, wire::Problem};
 
-/// An answer that is no success.
+/// An error answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error("{0}")]
     Refused(Refusal),
     #[error("{0}")]
-    Wrong(String),
+    BadRequest(String),
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
@@ -22,9 +22,9 @@ pub(super) enum ApiError {
     Ledger(#[from] LedgerError),
 }
 
-impl From<NotUnderstood> for ApiError {
-    fn from(error: NotUnderstood) -> Self {
-        Self::Wrong(error.to_string())
+impl From<InvalidRequest> for ApiError {
+    fn from(error: InvalidRequest) -> Self {
+        Self::BadRequest(error.to_string())
     }
 }
 
@@ -38,7 +38,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => refusal.status(),
-            Self::Wrong(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ledger(_) => StatusCode::INTERNAL_SERVER_ERROR,

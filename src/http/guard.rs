@@ -1,11 +1,11 @@
-//! Who may ask what. A service on loopback is within reach of every page that a browser on this machine shows, and of
-//! every user of it, so reaching the port is no proof of anything.
+//! Every web page in a browser on this machine, and every user of it, can reach a service on loopback. So access to the
+//! port proves nothing, and this guard checks every request.
 //!
-//! - A page cannot *read*: no answer allows another origin to. A name of somebody else's that leads here (DNS rebinding)
-//!   gives itself away by its `Host`.
-//! - A page cannot *change*: every change is a `POST` of JSON, which no form can send and no script may without asking
-//!   first, and asking is never answered; an `Origin` of somebody else is refused on top of that.
-//! - Where others than this machine can reach the port, the settings demand a token.
+//! - A foreign page cannot *read*: no answer allows another origin. If a foreign name points here (DNS rebinding), its
+//!   `Host` reveals it.
+//! - A foreign page cannot *change* anything: every change is a `POST` of JSON, which no form can send, and for which a
+//!   script needs a preflight request, which is never allowed. A foreign `Origin` is refused as well.
+//! - If other machines can reach the port, the settings require a token.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -28,16 +28,16 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    BODY_MOST, SLOWEST, connections::Connection, error::ApiError, page, rates::Rates, refusal::Refusal,
+    ARRIVAL_TIMEOUT, MAX_BODY, connections::Connection, error::ApiError, page, rates::Rates, refusal::Refusal,
 };
 
-/// What a monitor asks: it tells nothing but whether the service is well.
+/// Paths for monitors, without a token: they reveal only whether the service is healthy.
 const OPEN: [&str; 2] = [ALIVE, "/ready"];
 
-/// Where it says no more than that it lives.
+/// The path that reports only that the process is alive.
 const ALIVE: &str = "/health";
 
-/// What holds on the address that is bound.
+/// The rules for the bound address.
 pub(super) struct Rules {
     bound: SocketAddr,
     token: Option<SecretString>,
@@ -49,11 +49,11 @@ impl Rules {
         Self { bound, token, rates: Rates::new() }
     }
 
-    /// Whether a request may pass, by its head and by what was asked before.
+    /// Whether a request may pass, by its head and the rate limits.
     fn pass(&self, request: &ServiceRequest, from: IpAddr) -> Result<(), Refusal> {
         let (now, guesses) = (Instant::now(), request.headers().contains_key(header::AUTHORIZATION));
         let permitted = match request.path() {
-            // Whoever keeps asking whether it is alive must hear that it is.
+            // A frequent liveness probe must never fail.
             ALIVE => true,
             path if OPEN.contains(&path) => self.rates.permit_monitor(),
             _ => self.rates.permit(),
@@ -61,14 +61,14 @@ impl Rules {
         if !permitted || (guesses && !self.rates.may_guess(from, now)) {
             return Err(Refusal::TooMany);
         }
-        let judged = self.judge(request.method(), request.path(), request.headers());
-        if guesses && judged == Err(Refusal::Token) {
+        let verdict = self.judge(request.method(), request.path(), request.headers());
+        if guesses && verdict == Err(Refusal::Token) {
             self.rates.guessed_wrong(from, now);
         }
-        judged
+        verdict
     }
 
-    /// Whether a request may pass, by its head.
+    /// Whether a request may pass, by its head alone.
     fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = self.host(headers)?;
         if !OPEN.contains(&path) && !page::is_part(path) {
@@ -94,14 +94,14 @@ impl Rules {
         Ok(())
     }
 
-    /// The `Host` that was asked for, where it is one of ours.
+    /// The request's `Host`, if it is one of ours.
     fn host<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
         let mut hosts = headers.get_all(header::HOST);
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return Err(Refusal::NoHost);
         };
         let host = host.to_str().map_err(|_| Refusal::NoHost)?;
-        // Where a token is needed to say anything at all, the machine may have any name.
+        // Everything on other addresses needs a token, so the machine may have any name.
         if !self.bound.ip().is_loopback() {
             return Ok(host);
         }
@@ -121,7 +121,7 @@ impl Rules {
         let Some((_, offered)) = offered.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
             return Err(Refusal::Token);
         };
-        // How long a comparison takes must not tell how much of it is right.
+        // In constant time, so that its duration does not reveal how much of a guess is right.
         if bool::from(offered.trim().as_bytes().ct_eq(token.expose_secret().as_bytes())) {
             Ok(())
         } else {
@@ -138,10 +138,10 @@ fn name_of(host: &str) -> &str {
     host.split_once(':').map_or(host, |(name, _)| name)
 }
 
-/// Reads the body of a request, so that no handler waits for a client. A GET may have one, too.
+/// Reads the body of a request, even of a GET, so that no handler waits for a client.
 async fn body_of(request: &mut ServiceRequest) -> Result<Bytes, Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > BODY_MOST as u64) {
+    if length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > MAX_BODY as u64) {
         return Err(Refusal::TooLarge);
     }
     let mut payload = request.take_payload();
@@ -149,21 +149,21 @@ async fn body_of(request: &mut ServiceRequest) -> Result<Bytes, Refusal> {
     let read = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| Refusal::Slow)?;
-            if body.len() + chunk.len() > BODY_MOST {
+            if body.len() + chunk.len() > MAX_BODY {
                 return Err(Refusal::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
         Ok(())
     };
-    actix_rt::time::timeout(SLOWEST, read).await.map_err(|_| Refusal::Slow)??;
+    actix_rt::time::timeout(ARRIVAL_TIMEOUT, read).await.map_err(|_| Refusal::Slow)??;
     Ok(body.freeze())
 }
 
-/// Whether a request may pass, once it is there as a whole.
+/// Whether a request may pass, once it has arrived completely.
 async fn admit(request: &mut ServiceRequest, connection: &Connection) -> Result<(), Refusal> {
     connection.has_request();
-    // Without rules nobody may do anything.
+    // Without rules, everything is refused.
     let (Some(rules), Some(peer)) = (request.app_data::<web::Data<Rules>>(), request.peer_addr()) else {
         return Err(Refusal::Token);
     };
@@ -172,11 +172,11 @@ async fn admit(request: &mut ServiceRequest, connection: &Connection) -> Result<
     request.set_payload(body.into());
     match request.path() {
         ALIVE => Ok(()),
-        path => connection.work(OPEN.contains(&path)),
+        path => connection.start_handling(OPEN.contains(&path)),
     }
 }
 
-/// Lets through what may pass.
+/// The middleware that refuses requests that may not pass.
 pub(super) async fn guard(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -188,7 +188,7 @@ pub(super) async fn guard(
         Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
         Err(refusal) => Ok(refuse(request, refusal)),
     };
-    connection.answer();
+    connection.start_reading();
     answer
 }
 
@@ -225,7 +225,7 @@ mod tests {
     const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 
     #[test]
-    fn on_loopback_only_its_own_names_lead_here() {
+    fn on_loopback_only_loopback_names_are_accepted() {
         let reads = |hosts: &[&str]| {
             let pairs: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
             rules(LOOPBACK, None).judge(&Method::GET, "/api/jobs", &headers(&pairs))
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_the_token_decides_and_not_the_name() {
+    fn on_other_addresses_the_token_decides_not_the_name() {
         let judge = |path: &str, authorization: Option<&str>| {
             let mut pairs = vec![("host", "mynah.example")];
             pairs.extend(authorization.map(|value| ("authorization", value)));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn no_page_of_somebody_else_can_change_anything() {
+    fn a_foreign_page_cannot_change_anything() {
         let judge = |method: Method, pairs: &[(&str, &str)]| {
             let pairs = [&[("host", "127.0.0.1:7878")], pairs].concat();
             rules(LOOPBACK, None).judge(&method, "/api/jobs/skip", &headers(&pairs))

@@ -1,16 +1,16 @@
-//! Who runs a service must be able to see what it does and to steer it, also when half of it is dead, and nobody else may.
-//! The admin API answers on a thread of its own, which shares nothing with the pipeline but ways to ask it.
+//! Operators must be able to inspect and control a service even if half of it is dead, and nobody else may. The admin
+//! API runs on its own thread and shares only handles with the pipeline.
 //!
-//! - [`guard`]: who may ask what.
-//! - [`rates`]: how much may be asked.
-//! - [`connections`]: how long a client may hold a connection.
-//! - [`refusal`], [`error`]: why not, in words.
-//! - [`ready`]: whether the service is ready to work.
+//! - [`guard`]: access rules.
+//! - [`rates`]: rate limits.
+//! - [`connections`]: deadlines and limits for connections.
+//! - [`refusal`], [`error`]: error answers.
+//! - [`ready`]: whether the service is ready.
 //! - [`page`]: the dashboard.
-//! - [`api`]: what can be seen and done, one file a subject.
+//! - [`api`]: the endpoints, one file per subject.
 //!
-//! The address really bound is written to `<data_dir>/admin`, where the commands find it; a port that is any free one is
-//! found so, and a command can only ever reach the service of its own data directory.
+//! The server writes its bound address to `<data_dir>/admin`. Commands find it there, even if the settings ask for any
+//! free port, and they can reach only the service of their own data directory.
 
 mod api;
 mod connections;
@@ -55,74 +55,74 @@ use crate::{
     settings::{AdminSettings, Settings, TargetSettings},
 };
 
-/// The largest body that is read: a few thousand job numbers.
-const BODY_MOST: usize = 16 * 1024;
+/// The largest body to read: a few thousand job numbers.
+const MAX_BODY: usize = 16 * 1024;
 
-/// How long a request's head may take to come, and its body after it.
-const SLOWEST: Duration = Duration::from_secs(5);
+/// How long a request's head may take to arrive, and its body after that.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long its thread may take to end.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
+/// How long the server's thread may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The file in the data directory with the address that is bound.
+/// The file in the data directory with the bound address.
 const ADDRESS_FILE: &str = "admin";
 
-/// The admin API cannot be offered.
+/// Why the admin API cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Somebody else has the port.
+    /// Another program uses the port.
     #[error(
-        "admin.listen: {0} is in use by another program; set admin.listen to another address, to port 0 for any that is free, or to \"off\""
+        "admin.listen: {0} is in use by another program; set admin.listen to another address, to port 0 for any free port, or to \"off\""
     )]
     PortTaken(SocketAddr),
-    /// It cannot be bound.
+    /// The address cannot be bound.
     #[error(
         "admin.listen: cannot listen on {listen}: {error}; set it to an address of this machine, or to \"off\""
     )]
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The address cannot be written down.
-    #[error("{path}: {error}; let this user write in data_dir")]
+    /// The address file cannot be written.
+    #[error("{path}: {error}; give this user write access to data_dir")]
     AddressFile {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// The server did not start.
-    #[error("the admin API did not start: {0}; set admin.listen to \"off\" to go on without it")]
+    #[error("the admin API did not start: {0}; set admin.listen to \"off\" to run without it")]
     Start(String),
 }
 
-/// The ways to a running pipeline. None of them needs any actor to be alive.
+/// Handles to a running pipeline. They work even if actors are dead.
 pub struct Control {
     health: HealthRegistry,
     actors: ActorRefs,
     supervisor: Addr<Supervisor>,
     pauses: Pauses,
     ledger: Arc<dyn Ledger>,
-    known: watch::Receiver<Known>,
+    settings: watch::Receiver<ApiSettings>,
     vitals: Vitals,
     handle: PipelineHandle,
     upstreams: Upstreams,
-    reload: mpsc::Sender<ReloadAsked>,
+    reload: mpsc::Sender<ReloadRequest>,
 }
 
-/// What of the settings the API goes by.
+/// The part of the settings that the API needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct ApiSettings {
     /// The targets.
     pub targets: Vec<TargetId>,
     /// The engines.
     pub engines: Vec<Arc<str>>,
 }
 
-impl Known {
-    /// What of these settings it goes by.
+impl ApiSettings {
+    /// Extracts it from the full settings.
     pub fn of(settings: &Settings) -> Self {
         Self {
             targets: settings.targets.iter().map(TargetSettings::id).collect(),
@@ -131,20 +131,20 @@ impl Known {
     }
 }
 
-/// The wish that the settings are read anew, and the way to whoever wishes it.
+/// A request to reload the settings, with a channel for the answer.
 #[derive(Debug)]
-pub struct ReloadAsked(
-    /// Hears what came of it, or what is wrong with the settings.
+pub struct ReloadRequest(
+    /// Receives the changes, or the problems of the settings.
     pub oneshot::Sender<Result<Reloaded, String>>,
 );
 
 impl Control {
-    /// The ways to that service, of whose settings `known` may change, and to whoever reads its settings anew.
+    /// The handles to `service`. `settings` receives reloaded settings; `reload` asks for a reload.
     pub fn of(
         service: &Service,
-        known: watch::Receiver<Known>,
+        settings: watch::Receiver<ApiSettings>,
         vitals: Vitals,
-        reload: mpsc::Sender<ReloadAsked>,
+        reload: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         let pipeline = &service.pipeline;
         Self {
@@ -153,7 +153,7 @@ impl Control {
             supervisor: pipeline.supervisor.clone(),
             pauses: pipeline.pauses.clone(),
             ledger: pipeline.ledger.clone(),
-            known,
+            settings,
             vitals,
             handle: pipeline.handle.clone(),
             upstreams: service.upstreams().clone(),
@@ -161,13 +161,13 @@ impl Control {
         }
     }
 
-    /// The targets there are now.
+    /// The current targets.
     fn targets(&self) -> Vec<TargetId> {
-        self.known.borrow().targets.clone()
+        self.settings.borrow().targets.clone()
     }
 }
 
-/// A running admin API. It ends with this, and its address is forgotten.
+/// A running admin API. Dropping this stops it and removes its address file.
 #[derive(Debug)]
 pub struct Admin {
     handle: ServerHandle,
@@ -175,7 +175,7 @@ pub struct Admin {
     address_file: PathBuf,
 }
 
-/// Binds the address, before anything else is begun.
+/// Binds the address, before anything else starts.
 ///
 /// # Errors
 /// Each [`AdminError`] names the setting and what to do.
@@ -186,18 +186,18 @@ pub fn bind(listen: SocketAddr) -> Result<TcpListener, AdminError> {
     })
 }
 
-/// The address that the service on a data directory wrote down, if one did.
+/// The address in a data directory's address file, if there is one.
 pub fn address_in(data_dir: &Path) -> Option<SocketAddr> {
     fs::read_to_string(data_dir.join(ADDRESS_FILE)).ok()?.trim().parse().ok()
 }
 
-/// Forgets the address of a service that ended without a word. Only for whoever holds the ledger's lock.
+/// Removes the address file of a service that crashed. The caller must hold the ledger's lock.
 pub fn forget_address(data_dir: &Path) {
-    // Where there is none, that is what was asked for.
+    // It may not exist.
     let _ = fs::remove_file(data_dir.join(ADDRESS_FILE));
 }
 
-/// Serves on a thread of its own. Only for whoever holds the ledger's lock: the address is written beside it.
+/// Serves on its own thread. The caller must hold the ledger's lock, which also protects the address file.
 ///
 /// # Errors
 /// Each [`AdminError`] says what to do.
@@ -218,7 +218,7 @@ pub async fn serve(
             actix_rt::System::new().block_on(async move {
                 match server(listener, rules, control) {
                     Ok(server) => {
-                        // Whoever asked may have gone; the server then ends with its handle.
+                        // If the receiver is gone, the server ends with its handle.
                         let _ = started.send(Ok(server.handle()));
                         if let Err(error) = server.await {
                             log::error!(reason:% = error; "the admin API ended");
@@ -241,7 +241,7 @@ pub async fn serve(
     Ok(admin)
 }
 
-/// Whole or not at all: a command may look at any moment.
+/// Writes it atomically, because a command may read it at any moment.
 fn write_address(file: &Path, bound: SocketAddr) -> io::Result<()> {
     let new = file.with_extension("new");
     fs::write(&new, format!("{bound}\n"))?;
@@ -267,12 +267,12 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
             .configure(page::routes)
             .configure(api::routes)
     })
-    // One worker: requests here wait more than they work.
+    // One worker is enough: requests here mostly wait.
     .workers(1)
-    .max_connections(connections::most())
+    .max_connections(connections::max_connections())
     .on_connect(move |io, data| connections.accept(io, data))
-    .client_request_timeout(SLOWEST)
-    // The server limits the time of the first request on a connection only.
+    .client_request_timeout(ARRIVAL_TIMEOUT)
+    // The server's timeout covers only the first request on a connection.
     .keep_alive(KeepAlive::Disabled)
     .disable_signals()
     .shutdown_timeout(0)
@@ -282,23 +282,23 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
 }
 
 impl Admin {
-    /// Ends it, and waits a moment for its thread, which holds a handle of the ledger. Only a moment: it keeps no process
-    /// from ending.
+    /// Stops it and waits for its thread, which holds a handle of the ledger. The wait is short, so that it does not
+    /// delay the end of the process.
     pub async fn stop(mut self) {
         let ended = self.ended.take();
         drop(self);
         if let Some(ended) = ended {
-            // Either way there is nothing more to wait for.
-            let _ = actix_rt::time::timeout(LAST_MOMENT, ended).await;
+            // After the timeout there is nothing more to do.
+            let _ = actix_rt::time::timeout(STOP_TIMEOUT, ended).await;
         }
     }
 }
 
 impl Drop for Admin {
     fn drop(&mut self) {
-        // What cannot be removed is overwritten by the next start.
+        // If this fails, the next start overwrites it.
         let _ = fs::remove_file(&self.address_file);
-        // The command is sent before the future is polled.
+        // `stop` sends its command at once, so the future need not be polled.
         drop(self.handle.stop(false));
     }
 }

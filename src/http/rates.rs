@@ -1,5 +1,5 @@
-//! How much may be asked: a page or a script that runs wild must not take the ledger's time from the pipeline, and whoever
-//! guesses tokens must not guess many.
+//! Rate limits: a runaway page or script must not take the ledger's time from the pipeline, and nobody may guess many
+//! tokens.
 
 use std::{
     collections::HashMap,
@@ -10,25 +10,25 @@ use std::{
 
 use leaky_bucket::RateLimiter;
 
-/// The most requests at once after a pause, from everybody; and as many from monitors.
+/// The largest burst of requests from all clients together; monitors have their own.
 const BURST: usize = 500;
 
-/// The most requests in a second, from everybody.
-const A_SECOND: usize = 100;
+/// Sustained requests per second from all clients together.
+const PER_SECOND: usize = 100;
 
 /// The most wrong tokens from one address within [`WINDOW`].
-const WRONG_MOST: u32 = 10;
+const MAX_WRONG: u32 = 10;
 
-/// How long wrong tokens are remembered, from the first on.
+/// How long to count wrong tokens, from the first on.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// The most addresses that are remembered.
-const ADDRESSES: usize = 1024;
+/// The most addresses to remember.
+const MAX_ADDRESSES: usize = 1024;
 
-/// What was asked so far.
+/// The rate limits and their state.
 pub(super) struct Rates {
     requests: RateLimiter,
-    /// What monitors may ask: no flood of other requests uses it up.
+    /// The limit for monitors, which a flood of other requests cannot use up.
     monitors: RateLimiter,
     wrong: Mutex<HashMap<IpAddr, (u32, Instant)>>,
 }
@@ -36,33 +36,34 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) fn new() -> Self {
         let tenth = Duration::from_millis(100);
-        let limiter =
-            || RateLimiter::builder().max(BURST).initial(BURST).refill(A_SECOND / 10).interval(tenth).build();
+        let limiter = || {
+            RateLimiter::builder().max(BURST).initial(BURST).refill(PER_SECOND / 10).interval(tenth).build()
+        };
         Self { requests: limiter(), monitors: limiter(), wrong: Mutex::default() }
     }
 
-    /// Whether one more request may be answered now.
+    /// Takes a permit for a request, if there is one.
     pub(super) fn permit(&self) -> bool {
         self.requests.try_acquire(1)
     }
 
-    /// Whether one more question of a monitor may be answered now.
+    /// Takes a permit for a monitor's request, if there is one.
     pub(super) fn permit_monitor(&self) -> bool {
         self.monitors.try_acquire(1)
     }
 
-    /// Whether a token from there may be looked at.
+    /// Whether to check a token from this address.
     pub(super) fn may_guess(&self, from: IpAddr, now: Instant) -> bool {
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.get(&from).is_none_or(|(times, first)| *times < WRONG_MOST || now - *first >= WINDOW)
+        wrong.get(&from).is_none_or(|(times, first)| *times < MAX_WRONG || now - *first >= WINDOW)
     }
 
-    /// A token from there was wrong.
+    /// Records a wrong token from this address.
     pub(super) fn guessed_wrong(&self, from: IpAddr, now: Instant) {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.retain(|_, (_, first)| now - *first < WINDOW);
-        if wrong.len() >= ADDRESSES {
-            // A crowd that guesses together is not held off by its addresses.
+        if wrong.len() >= MAX_ADDRESSES {
+            // A limit per address cannot stop so many attackers anyway.
             wrong.clear();
         }
         wrong.entry(from).or_insert((0, now)).0 += 1;
@@ -74,11 +75,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_guessed_wrong_ten_times_waits_for_the_minute_to_end_and_others_do_not() {
+    fn an_address_with_ten_wrong_tokens_must_wait_for_a_minute() {
         let rates = Rates::new();
         let (guesser, other): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
         let now = Instant::now();
-        for _ in 0..WRONG_MOST {
+        for _ in 0..MAX_WRONG {
             assert!(rates.may_guess(guesser, now));
             rates.guessed_wrong(guesser, now);
         }
@@ -86,14 +87,14 @@ mod tests {
         assert!(rates.may_guess(other, now));
         assert!(rates.may_guess(guesser, now + WINDOW));
         rates.guessed_wrong(guesser, now + WINDOW);
-        assert!(rates.may_guess(guesser, now + WINDOW), "the count begins anew");
+        assert!(rates.may_guess(guesser, now + WINDOW), "the count starts again");
     }
 
     #[test]
-    fn a_flood_is_answered_up_to_the_burst() {
+    fn a_flood_of_requests_is_answered_up_to_the_burst() {
         let rates = Rates::new();
         let passed = (0..BURST * 2).filter(|_| rates.permit()).count();
         assert!((BURST..BURST + BURST / 2).contains(&passed), "{passed}");
-        assert!(rates.permit_monitor(), "monitors are answered all the same");
+        assert!(rates.permit_monitor(), "monitors are still answered");
     }
 }

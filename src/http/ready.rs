@@ -1,4 +1,4 @@
-//! Whether the service is ready to work: every reason why it is not, for a person and for whoever sends it work.
+//! Collects every reason why the service is not ready, for operators and for probes.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use mynah_actors::{
 
 use super::Control;
 
-/// A router that answers later than this works for nobody.
-const ANSWER: Duration = Duration::from_secs(2);
+/// A router that takes longer to answer is not ready.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why the service is not ready; nothing where it is. Further reasons belong here.
+/// Why the service is not ready; empty if it is. Add further reasons here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
     let mut reasons = of_actors(&control.health);
     reasons.extend(control.vitals.trouble());
-    let engines = control.known.borrow().engines.clone();
+    let engines = control.settings.borrow().engines.clone();
     if engines.iter().all(|engine| control.upstreams.is_down(engine)) {
         reasons.push(format!("no engine answers: {}", engines.join(", ")));
     }
-    let answer = actix_rt::time::timeout(ANSWER, control.actors.router.ask(Depth)).await;
+    let answer = actix_rt::time::timeout(TIMEOUT, control.actors.router.ask(Depth)).await;
     if !matches!(answer, Ok(Ok(_))) {
         reasons.push("the router does not answer".into());
     }
@@ -34,15 +34,15 @@ fn of_actors(health: &HealthRegistry) -> Vec<String> {
     if all.is_empty() {
         reasons.push("nothing has started yet".into());
     }
-    reasons.extend(all.iter().filter_map(|(name, standing)| of_actor(name, standing)));
+    reasons.extend(all.iter().filter_map(|(name, health)| of_actor(name, health)));
     reasons
 }
 
-/// One death is an incident, and mended in a moment; dying again without having done anything is a trouble.
-fn of_actor(name: &str, standing: &ActorHealth) -> Option<String> {
-    match standing.state {
-        State::Running => standing.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
-        State::Restarting if standing.restarts == 0 || standing.progressed => None,
+/// A single death is no reason, because a restart fixes it; dying again without progress is one.
+fn of_actor(name: &str, health: &ActorHealth) -> Option<String> {
+    match health.state {
+        State::Running => health.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
+        State::Restarting if health.restarts == 0 || health.progressed => None,
         State::Restarting => Some(format!("{name} keeps dying")),
         State::Stopped => Some(format!("{name} has stopped")),
     }
@@ -55,8 +55,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_death_is_borne_and_dying_again_is_not() {
-        let standing = |state, restarts, progressed| ActorHealth {
+    fn an_actor_is_not_ready_if_it_dies_again_without_progress() {
+        let health = |state, restarts, progressed| ActorHealth {
             state,
             restarts,
             last_progress: Instant::now(),
@@ -65,14 +65,14 @@ mod tests {
             progressed,
             trouble: None,
         };
-        let told = |standing: ActorHealth| of_actor("cache", &standing);
-        assert_eq!(told(standing(State::Running, 3, false)), None);
-        assert_eq!(told(standing(State::Restarting, 0, false)), None);
-        assert_eq!(told(standing(State::Restarting, 4, true)), None);
-        assert_eq!(told(standing(State::Restarting, 1, false)).as_deref(), Some("cache keeps dying"));
-        assert_eq!(told(standing(State::Stopped, 0, true)).as_deref(), Some("cache has stopped"));
-        let troubled = ActorHealth { trouble: Some("X is away".into()), ..standing(State::Running, 0, true) };
-        assert_eq!(told(troubled).as_deref(), Some("cache: X is away"));
+        let reason = |health: ActorHealth| of_actor("cache", &health);
+        assert_eq!(reason(health(State::Running, 3, false)), None);
+        assert_eq!(reason(health(State::Restarting, 0, false)), None);
+        assert_eq!(reason(health(State::Restarting, 4, true)), None);
+        assert_eq!(reason(health(State::Restarting, 1, false)).as_deref(), Some("cache keeps dying"));
+        assert_eq!(reason(health(State::Stopped, 0, true)).as_deref(), Some("cache has stopped"));
+        let troubled = ActorHealth { trouble: Some("X is away".into()), ..health(State::Running, 0, true) };
+        assert_eq!(reason(troubled).as_deref(), Some("cache: X is away"));
         assert_eq!(of_actors(&HealthRegistry::default()), ["nothing has started yet"]);
     }
 }

@@ -1,29 +1,29 @@
-//! Why a request may not pass, and what whoever sent it should do.
+//! Why the guard refuses a request, and what the client should do.
 
 use actix_web::http::StatusCode;
 
-use super::connections::MOST_STREAMS;
+use super::connections::MAX_STREAMS;
 
-/// Why a request does not pass.
+/// Why the guard refuses a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("the request names no host, or more than one")]
+    #[error("the request must have exactly one Host header")]
     NoHost,
-    #[error("this host name is not this service's; ask 127.0.0.1 or localhost")]
+    #[error("unknown host name; use 127.0.0.1 or localhost")]
     ForeignHost,
-    #[error("this needs `Authorization: Bearer` with the token of MYNAH_ADMIN_TOKEN")]
+    #[error("this request needs `Authorization: Bearer` with the token in MYNAH_ADMIN_TOKEN")]
     Token,
-    #[error("what is read is a GET, and what changes something a POST")]
+    #[error("use GET to read, and POST to change something")]
     Method,
-    #[error("a page of another origin may not change anything here")]
+    #[error("a page from another origin may not change anything")]
     ForeignOrigin,
-    #[error("what changes something is sent as `Content-Type: application/json`")]
+    #[error("a POST needs `Content-Type: application/json`")]
     ContentType,
-    #[error("a body may have 16 KiB; name fewer jobs at once, or a filter")]
+    #[error("the body is larger than 16 KiB; name fewer jobs at once, or use a filter")]
     TooLarge,
-    #[error("the body did not arrive as a whole; send it at once")]
+    #[error("the body did not arrive completely in time; send it without delay")]
     Slow,
-    #[error("{MOST_STREAMS} clients follow the log already; end one of them")]
+    #[error("{MAX_STREAMS} clients already follow the log; stop one of them")]
     TooManyStreams,
     #[error("too many requests, or too many wrong tokens; wait a minute")]
     TooMany,

@@ -1,17 +1,16 @@
-//! Calls to other people's servers, where the one thing that must never be got wrong is what an error means: nothing
-//! reached the server, so the call may be made again, or the server may have acted, so it may not.
+//! After a failed call to another server, Mynah must know whether it may repeat the call: either the request never
+//! reached the server, or the server may have acted on it.
 //!
-//! awc's own errors do not tell the two apart (a server that hangs up after it has read a request is a *connect* error
-//! to it) and cannot leave their thread. Here each becomes one of three at once; where in doubt, [`HttpError::NoAnswer`].
-//! Every body is read to its end, errors too, because an unread body costs the connection, and only up to a size.
+//! awc's own errors do not distinguish the two (a server that hangs up after it read a request is a *connect* error to
+//! awc), and they are not `Send`. This module turns each into one of three errors, [`HttpError::NoAnswer`] if in doubt.
+//! It reads every body to the end, errors too, because an unread body costs the connection, but only up to a size.
 //!
-//! Every answer passes through a [`Redactor`] before an adapter sees it, so no secret that an upstream repeats can reach a
-//! log, the ledger or a publication. No other module may make an awc client (`clippy.toml`).
+//! Every answer passes through a [`Redactor`] before an adapter sees it, so no secret that an upstream repeats can
+//! reach a log, the ledger or a publication. No other module may create an awc client (`clippy.toml`).
 //!
-//! Redirects are not followed: an API that redirects a call is not the API that was asked, and a second server has no
-//! business with our keys.
+//! Redirects are not followed: a redirect leads to another server, which must not receive our keys.
 
-#![expect(clippy::disallowed_types, reason = "this is the one place that makes clients")]
+#![expect(clippy::disallowed_types, reason = "only this module creates clients")]
 
 mod dns;
 
@@ -27,7 +26,7 @@ use awc::{
         header::{self, HeaderMap, HeaderValue},
     },
 };
-use dns::Remembering;
+use dns::CachingResolver;
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 
@@ -35,27 +34,27 @@ use crate::redaction::{MARK, Purpose, Redactor};
 
 const USER_AGENT: &str = concat!("mynah/", env!("CARGO_PKG_VERSION"));
 
-/// How much one upstream may take of this thread's time, connections and memory.
+/// How much time, memory and how many connections of this thread one upstream may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// The most connections at once. awc counts them per client, not per host, hence a client for each upstream.
+    /// The most concurrent connections. awc counts them per client, not per host, so each upstream has its own client.
     pub connections: usize,
-    /// How connections are made and kept.
+    /// How to open and reuse connections.
     pub transport: Transport,
-    /// How long the whole call may take, from waiting for a free connection to the end of the body.
+    /// The timeout of the whole call, from waiting for a free connection to the end of the body.
     pub timeout: Duration,
-    /// The longest body that is read, in bytes.
+    /// The longest body to read, in bytes.
     pub max_body: usize,
 }
 
-/// How connections are made and kept.
+/// How to open and reuse connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Transport {
-    /// How long connecting may take, TLS included. Shorter than a call, so that a dead host is told from a slow one.
+    /// The timeout of connecting, with TLS. Shorter than a call's, to distinguish a dead host from a slow one.
     pub connect_timeout: Duration,
-    /// How long a connection that nobody uses is kept.
+    /// How long to keep an idle connection open.
     pub keep_alive: Duration,
-    /// How long the addresses of a host are remembered.
+    /// How long to cache the addresses of a host.
     pub dns_ttl: Duration,
 }
 
@@ -80,19 +79,19 @@ impl Default for Limits {
     }
 }
 
-/// A call that brought no whole answer.
+/// A call without a complete answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    /// No connection came about: nothing reached the server, and the call may be made again.
+    /// The connection failed: nothing reached the server, and the call may be repeated.
     #[error("cannot reach the server: {0}")]
     Unreachable(String),
     /// The request may have reached the server, and the server may have acted on it.
-    #[error("no whole answer from the server, which may have acted all the same: {0}")]
+    #[error("no complete answer from the server, which may have acted anyway: {0}")]
     NoAnswer(String),
-    /// The server answered with more than is read.
+    /// The body of the answer is too long.
     #[error("the server answered {status} with a body longer than {limit} bytes")]
     TooLarge {
-        /// The status it answered with.
+        /// The status of the answer.
         status: u16,
         /// The limit that its body exceeded.
         limit: usize,
@@ -109,7 +108,7 @@ impl HttpError {
     }
 }
 
-/// A request as it goes out. It has no `Debug`: its headers carry keys.
+/// An outgoing request. It has no `Debug`: its headers carry keys.
 #[derive(Clone)]
 pub struct Request {
     method: Method,
@@ -124,24 +123,24 @@ impl Request {
         Self { method, url: url.into(), headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// A `GET`.
+    /// A `GET` request.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new(Method::GET, url)
     }
 
-    /// A `POST`.
+    /// A `POST` request.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new(Method::POST, url)
     }
 
-    /// Adds a header. One that HTTP does not allow makes the call fail before anything is sent.
+    /// Adds a header. An invalid one makes the call fail before anything is sent.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Gives it a body.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
@@ -152,16 +151,16 @@ impl Request {
         Redactor::for_request(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// Gives it `value` as its body, as JSON.
+    /// Sets `value` as the JSON body.
     ///
     /// # Errors
-    /// Where serde cannot write `value`.
+    /// serde cannot write `value`.
     pub fn json(self, value: &impl Serialize) -> Result<Self, serde_json::Error> {
         Ok(self.body("application/json", serde_json::to_vec(value)?))
     }
 }
 
-/// A whole answer, whatever its status.
+/// A complete answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status code.
@@ -173,12 +172,12 @@ pub struct Answer {
 
 #[cfg(test)]
 impl Answer {
-    /// An answer that nobody sent.
+    /// An answer for a test.
     pub(crate) fn made_up(status: u16, header: (&'static str, &str), body: &str) -> Self {
         Self::with_headers(status, &[(header.0, header.1.to_owned())], body)
     }
 
-    /// The same with any number of headers.
+    /// The same, with any number of headers.
     pub(crate) fn with_headers(status: u16, headers: &[(&'static str, String)], body: &str) -> Self {
         let named = |(name, value): &(&'static str, String)| {
             (awc::http::header::HeaderName::from_static(name), value.parse().unwrap())
@@ -189,26 +188,26 @@ impl Answer {
 }
 
 impl Answer {
-    /// A header by name, whatever its case; the first where there are several. `None` too where it is not text.
+    /// A header by name, whatever its case; the first if there are several. `None` if it is not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether the status says that it went well.
+    /// Whether the status is a success.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// Removes the secrets that the server repeated. A body of another length is whole all the same: `is_cut_off` comes first.
+    /// Removes the secrets that the server repeated. This changes the body's length, so check `is_cut_off` first.
     fn redacted(mut self, redactor: &Redactor) -> Self {
-        // A post may hold by chance what is a short secret; the words of an error are for people.
+        // A post may contain a short secret by chance; an error is only for people.
         let purpose = if self.is_success() { Purpose::Content } else { Purpose::Explanation };
         if let Some(body) = redactor.redact(&self.body, purpose) {
             self.body = body.into();
         }
         let redacted = |value: &HeaderValue| {
             let text = redactor.redact(value.as_bytes(), purpose)?;
-            // A header with the mark in it is a header, too.
+            // A value with the mark in it is valid, so this does not fail.
             Some(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(MARK)))
         };
         if self.headers.iter().any(|(_, value)| redacted(value).is_some()) {
@@ -220,8 +219,8 @@ impl Answer {
         self
     }
 
-    /// awc ends a body without an error when the server hangs up in the middle of it. One of a known length can be
-    /// measured; one sent in chunks is known to be whole only where its form says so.
+    /// If the server hangs up in the middle of a body, awc reports no error. A body of known length can be measured;
+    /// a chunked body can be checked only if it is JSON.
     fn is_cut_off(&self) -> bool {
         if let Some(length) = self.header("content-length") {
             return length.parse::<usize>().is_ok_and(|length| length > self.body.len());
@@ -232,24 +231,24 @@ impl Answer {
         has_body && is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
     }
 
-    /// The body as text, for error messages; what is not UTF-8 is replaced.
+    /// The body as text, for error messages; invalid UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// An answer that goes on.
+/// The answer to a streaming call.
 pub enum Streamed {
-    /// What comes.
+    /// The body as it arrives.
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>),
-    /// It was no success.
+    /// An answer with an error status.
     Refused(Answer),
 }
 
-/// The head of an answer, and the way to the rest of it.
+/// The head of an answer; its body is still to be read.
 type Response = awc::ClientResponse;
 
-/// A client for one upstream on one arbiter. Cheap to clone; it cannot leave its thread.
+/// A client for one upstream on one arbiter. Cheap to clone, and not `Send`.
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client,
@@ -257,27 +256,27 @@ pub struct HttpClient {
 }
 
 thread_local! {
-    /// Clients of this thread, so that actors on one arbiter share the connections and the limit of an upstream, also
-    /// over a restart.
+    /// Clients of this thread, so that actors on one arbiter share the connections and the limit of an upstream, even
+    /// after a restart.
     static CLIENTS: RefCell<HashMap<(String, Limits), HttpClient>> = RefCell::default();
 }
 
 impl HttpClient {
-    /// The client of this thread for `upstream`, made on first use.
+    /// The client of this thread for `upstream`, created on first use.
     pub fn shared(upstream: &str, limits: Limits) -> Self {
         CLIENTS.with_borrow_mut(|clients| {
             clients.entry((upstream.to_owned(), limits)).or_insert_with(|| Self::new(limits)).clone()
         })
     }
 
-    /// A client of its own.
+    /// A client that is not shared.
     pub fn new(limits: Limits) -> Self {
-        // The connector panics without one.
+        // The connector panics without a provider.
         install_crypto_provider();
-        // HTTP/2 would put all calls on one connection: an error on it would be an error of all of them.
+        // HTTP/2 would put all calls on one connection, where one error fails them all.
         let Transport { connect_timeout, keep_alive, dns_ttl } = limits.transport;
         let connect_timeout = connect_timeout.min(limits.timeout);
-        let resolver = Resolver::custom(Remembering::new(dns_ttl));
+        let resolver = Resolver::custom(CachingResolver::new(dns_ttl));
         let connector = Connector::new()
             .connector(actix_tls::connect::Connector::new(resolver).service())
             .max_http_version(awc::http::Version::HTTP_11)
@@ -288,7 +287,7 @@ impl HttpClient {
         Self {
             client: Client::builder()
                 .connector(connector)
-                // awc's own ends with the head of the answer: a body that never ends would be waited for for ever.
+                // awc's own timeout covers only the head of the answer, so a body might never end.
                 .disable_timeout()
                 .add_default_header((header::USER_AGENT, USER_AGENT))
                 .disable_redirects()
@@ -297,7 +296,7 @@ impl HttpClient {
         }
     }
 
-    /// Sends `request` and reads the whole answer.
+    /// Sends `request` and reads the complete answer.
     ///
     /// # Errors
     /// See [`HttpError`]. An answer with an error status is an [`Answer`].
@@ -307,8 +306,8 @@ impl HttpClient {
             .unwrap_or_else(|_| Err(HttpError::NoAnswer("timed out".into())))
     }
 
-    /// Sends `request` and hands on what comes, line by line: for an answer without an end. Only its head may not take
-    /// longer than the limits say.
+    /// Sends `request` and streams the answer line by line, for an answer without an end. The timeout covers only its
+    /// head.
     ///
     /// # Errors
     /// See [`HttpError`].
@@ -349,7 +348,7 @@ impl HttpClient {
     }
 }
 
-/// Whole lines without secrets, as they come. A chunk may end in the middle of a secret; a line does not.
+/// Complete lines without secrets, as they arrive. A chunk may end in the middle of a secret; a line does not.
 fn lines(
     response: Response,
     redactor: Redactor,
@@ -373,9 +372,9 @@ fn lines(
                 }
             }
             if let Some(end) = memchr::memrchr(b'\n', &rest) {
-                let behind = rest.split_off(end + 1);
+                let remaining = rest.split_off(end + 1);
                 let lines = redacted(rest);
-                return Some((Ok(lines), (Some(response), behind, redacted)));
+                return Some((Ok(lines), (Some(response), remaining, redacted)));
             }
             if rest.len() > limit {
                 return Some((Err(HttpError::TooLarge { status, limit }), (None, rest, redacted)));
@@ -384,13 +383,13 @@ fn lines(
     })
 }
 
-/// Lets rustls know which cryptography to use. Once for the process; again does nothing.
+/// Installs the cryptography for rustls, once per process; further calls do nothing.
 pub fn install_crypto_provider() {
-    // An error means that one is installed already, which is what was asked for.
+    // An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Only what fails before a connection stands is certain not to have reached the server.
+/// Only a failure before the connection is open proves that nothing reached the server.
 fn from_sending(error: &SendRequestError) -> HttpError {
     match error {
         SendRequestError::Url(_) | SendRequestError::Http(_) => HttpError::Unreachable(error.to_string()),
@@ -401,14 +400,14 @@ fn from_sending(error: &SendRequestError) -> HttpError {
             | ConnectError::Timeout
             | ConnectError::Unresolved
             | ConnectError::Io(_) => HttpError::Unreachable(connect.to_string()),
-            // `Disconnected` is what awc says when the server hangs up after it was sent the request.
+            // awc returns `Disconnected` if the server hangs up after the request was sent.
             _ => HttpError::NoAnswer("the server closed the connection without an answer".into()),
         },
         SendRequestError::Timeout => HttpError::NoAnswer("timed out".into()),
         SendRequestError::Send(io) => HttpError::NoAnswer(io.to_string()),
         SendRequestError::Response(parse) => HttpError::NoAnswer(format!("not HTTP: {parse}")),
-        // Their texts may quote what was sent.
-        _ => HttpError::NoAnswer("the call broke off".into()),
+        // Their texts may quote the request.
+        _ => HttpError::NoAnswer("the call was interrupted".into()),
     }
 }
 
@@ -430,7 +429,7 @@ mod tests {
 
     use super::*;
 
-    /// Serves connections on loopback one after another, each by `serve`, which holds the connection until it returns.
+    /// Serves connections on loopback one at a time with `serve`, which holds the connection until it returns.
     fn server(mut serve: impl FnMut(&mut TcpStream) + Send + 'static) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -460,7 +459,7 @@ mod tests {
         let answer = answer.into();
         server(move |stream| {
             read_request(stream);
-            // The client may hang up first, having read enough.
+            // The client may hang up first, once it has read enough.
             let _ = stream.write_all(&answer);
         })
     }
@@ -474,7 +473,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn an_answer_is_read_whole_whatever_its_status() {
+    async fn the_complete_answer_is_read_whatever_its_status() {
         let address =
             answering("HTTP/1.1 503 Busy\r\nContent-Length: 5\r\nX-Rate-Limit-Reset: 17\r\n\r\nlater");
         let answer = get(address).await.unwrap();
@@ -484,7 +483,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn it_says_who_it_is_and_sends_what_it_was_given() {
+    async fn the_request_has_a_user_agent_and_all_headers() {
         let (seen, requests) = mpsc::channel();
         let address = server(move |stream| {
             seen.send(read_request(stream)).unwrap();
@@ -512,7 +511,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_host_that_has_no_address_a_bad_url_and_a_bad_header_are_unreachable() {
+    async fn a_host_without_an_address_a_bad_url_and_a_bad_header_are_unreachable() {
         for request in [
             Request::get("http://nowhere.invalid/"),
             Request::get("nonsense"),
@@ -524,7 +523,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_server_that_speaks_no_tls_is_unreachable() {
+    async fn a_server_without_tls_is_unreachable() {
         let address = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
         let answer = HttpClient::new(Limits {
             transport: Transport { connect_timeout: Duration::from_millis(200), ..Transport::default() },
@@ -544,7 +543,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn hanging_up_at_once_is_no_answer_as_the_request_may_have_been_read() {
+    async fn hanging_up_at_once_is_no_answer_because_the_server_may_have_read_the_request() {
         let address = server(|_| {});
         assert!(matches!(get(address).await, Err(HttpError::NoAnswer(_))));
     }
@@ -578,12 +577,12 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn what_is_not_http_is_no_answer() {
+    async fn a_response_that_is_not_http_is_no_answer() {
         assert!(matches!(get(answering("SSH-2.0-OpenSSH_9.2\r\n")).await, Err(HttpError::NoAnswer(_))));
     }
 
     #[actix_rt::test]
-    async fn a_body_past_the_limit_is_too_large_whether_it_says_so_or_not() {
+    async fn a_body_past_the_limit_is_too_large_with_or_without_a_content_length() {
         let body = "x".repeat(1001);
         for answer in [
             format!("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n{body}"),
@@ -605,7 +604,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_pooled_connection_that_the_server_closed_is_no_answer_or_replaced() {
-        // Answers one request per connection and closes, though it promised to keep it.
+        // Closes each connection after one request, although HTTP/1.1 keeps it open.
         let address = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         let client = client();
         for _ in 0..20 {
@@ -616,7 +615,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn an_upstream_has_one_client_per_thread() {
-        // The limit of one connection is the client's: were there two, both requests would be under way at once.
+        // Each client is limited to one connection: two clients would send both requests at once.
         let (started, starts) = mpsc::channel();
         let (go, wait) = mpsc::channel::<()>();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -642,7 +641,7 @@ mod tests {
         assert_eq!(starts.try_iter().count(), 2);
     }
 
-    /// Answers every request with `answer`, the request's own credentials in place of `ECHO`.
+    /// Answers every request with `answer`, where the request's own credentials replace `ECHO`.
     fn echoing(answer: &'static str) -> SocketAddr {
         server(move |stream| {
             let request = read_request(stream);
@@ -655,7 +654,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn no_answer_shows_an_adapter_the_secrets_that_the_server_repeated() {
+    async fn adapters_never_see_secrets_that_the_server_repeated() {
         const SECRET: &str = "http-client-test-secret";
         crate::redaction::register(&SECRET.into());
         for answer in [
@@ -674,7 +673,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn an_error_repeats_no_credentials_of_its_request_though_they_are_registered_nowhere() {
+    async fn an_error_repeats_no_unregistered_credentials_of_its_request() {
         let address = echoing("HTTP/1.1 400 Bad Request\r\n\r\nYou sent ECHO");
         let request = Request::get(format!("http://{address}/")).header(
             "authorization",
@@ -685,7 +684,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_stream_shows_whole_lines_and_no_secret_though_it_comes_in_two_chunks() {
+    async fn a_stream_has_complete_lines_and_no_secret_even_if_split_over_two_chunks() {
         const SECRET: &str = "streamed-test-secret";
         crate::redaction::register(&SECRET.into());
         let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
@@ -702,7 +701,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_stream_without_a_line_end_is_too_large_at_some_point() {
+    async fn a_stream_without_line_ends_becomes_too_large() {
         let body = "x".repeat(1001);
         let address = answering(format!("HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n{body}"));
         let stream = client().stream(Request::get(format!("http://{address}/"))).await.unwrap();

@@ -1,5 +1,36 @@
-//! The durable record: adapters of the [`Ledger`](mynah_domain::ports::Ledger) port, one folder each.
+//! The durable record: adapters of the [`Ledger`] port, one folder each.
 
 pub mod sqlite;
 
+use std::{path::Path, sync::Arc, time::Duration};
+
+use mynah_actors::retrying::Retrying;
+use mynah_domain::{
+    backoff::Backoff,
+    ports::{Clock, Ledger},
+};
 pub use sqlite::{OpenError, SqliteLedger, is_in_use};
+
+/// The waits before a call is repeated for which the ledger was not free.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duration::from_secs(1) };
+
+/// Opens the ledger in that file, making it where there is none. Calls that may succeed later are repeated.
+///
+/// # Errors
+/// Each [`OpenError`] names the file and what to do.
+pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, OpenError> {
+    open_watched(file, clock, |_| {})
+}
+
+/// The same, and `committed` hears how long each transaction took that changed something.
+///
+/// # Errors
+/// Each [`OpenError`] names the file and what to do.
+pub fn open_watched(
+    file: &Path,
+    clock: Arc<dyn Clock>,
+    committed: impl Fn(Duration) + Send + 'static,
+) -> Result<Arc<dyn Ledger>, OpenError> {
+    let ledger = SqliteLedger::open_watched(file, clock, committed)?;
+    Ok(Arc::new(Retrying::new(ledger, BACKOFF)))
+}

@@ -1,21 +1,21 @@
-//! Undoes the escapes of JSON, URLs and HTML, so that a secret is found however it was written down. A layer remembers where
-//! each of its bytes comes from: what is redacted is the original.
+//! Decodes the escapes of JSON, URLs and HTML, so that the search finds a secret however it was written. A layer maps
+//! each of its bytes to the original text, because the original must be redacted.
 
-/// A text with one layer of escapes undone.
+/// A text with one layer of escapes decoded.
 pub(super) struct Layer {
     text: Vec<u8>,
-    /// Places here and in the source, in order: from each on, both advance together.
+    /// Pairs of positions here and in the source, in order; after each pair, both advance together.
     marks: Vec<(usize, usize)>,
 }
 
 impl Layer {
-    /// `None` where there is nothing to undo.
+    /// `None` if there is nothing to decode.
     pub(super) fn decode(source: &[u8]) -> Option<Self> {
         memchr::memchr3(b'%', b'\\', b'&', source)?;
         let mut layer = Self { text: Vec::with_capacity(source.len()), marks: Vec::new() };
         let mut copied = 0;
         for place in memchr::memchr3_iter(b'%', b'\\', b'&', source) {
-            // It belongs to the escape before, as the second of two backslashes does.
+            // It is part of the previous escape, like the second of two backslashes.
             if place < copied {
                 continue;
             }
@@ -38,7 +38,7 @@ impl Layer {
         &self.text
     }
 
-    /// Where a place of this text lies in the source.
+    /// The position in the source of a position in this text.
     pub(super) fn source(&self, place: usize) -> usize {
         let before = self.marks.partition_point(|(here, _)| *here <= place);
         match before.checked_sub(1) {
@@ -48,8 +48,8 @@ impl Layer {
     }
 }
 
-/// The ASCII character that the escape at the start of `text` stands for, and the escape's length. Secrets are ASCII, so
-/// escapes for anything else stay as they are.
+/// Decodes the escape at the start of `text` to an ASCII character, and returns the escape's length. Secrets are ASCII,
+/// so other escapes stay as they are.
 fn escape(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'%', high, low, ..] => Some((hex(&[*high, *low])?, 3)),
@@ -58,7 +58,7 @@ fn escape(text: &[u8]) -> Option<(u8, usize)> {
         [b'\\', b'n' | b'r' | b't' | b'b' | b'f', ..] => Some((b' ', 2)),
         [b'\\', quoted @ (b'"' | b'\'' | b'\\' | b'/'), ..] => Some((*quoted, 2)),
         [b'&', entity @ ..] => {
-            // The longest that stands for ASCII is `&#0000127;`.
+            // The longest for an ASCII character is `&#0000127;`.
             let end = entity.iter().take(10).position(|byte| *byte == b';')?;
             let byte = match &entity[..end] {
                 b"amp" => b'&',

@@ -1,10 +1,10 @@
-//! An upstream, or a proxy before it, may repeat the headers that it received: without protection its error would carry our
-//! keys into the log, the ledger, the admin API and even a translation. The settings register every secret that they read;
-//! the HTTP client removes all registered secrets from an answer before any adapter sees the answer.
+//! An upstream, or a proxy in front of it, may repeat the headers that it received: without protection its error would
+//! carry our keys into the log, the ledger, the admin API and even a translation. The settings register every secret
+//! that they read; the HTTP client removes all registered secrets from an answer before any adapter sees it.
 //!
-//! - [`register`] adds a secret to those of this process. A replaced secret stays registered: a late answer may repeat it.
-//! - [`Redactor`] replaces the registered secrets, and the credentials of one request, in whatever came back.
-//! - `forms` lists the encodings that a secret is searched in, `decoding` undoes escapes, `search` finds all forms at once.
+//! - [`register`] adds a secret for this process. A replaced secret stays registered: a late answer may repeat it.
+//! - [`Redactor`] replaces the registered secrets, and the credentials of one request, in its answer.
+//! - `forms` lists the encodings of a secret, `decoding` decodes escapes, `search` finds all forms in one pass.
 
 mod decoding;
 mod forms;
@@ -22,20 +22,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use decoding::Layer;
 use search::Search;
 
-/// What stands in place of a secret. It needs no escape in JSON, URLs or headers.
+/// Replaces a secret. It needs no escaping in JSON, URLs or headers.
 pub const MARK: &str = "[redacted]";
 
 /// Shorter secrets would match ordinary words, so they are not redacted. No service issues one.
 const SHORTEST: usize = 8;
 
-/// From this length on, a secret cannot be an ordinary word or number, so it is redacted wherever it occurs. A shorter one
-/// is redacted in errors only, and only as a whole word: a post may contain it by chance.
+/// From this length on, a secret cannot be an ordinary word or number, so it is redacted wherever it occurs. A shorter
+/// one is redacted in errors only, and only as a whole word: a post may contain it by chance.
 const UNMISTAKABLE: usize = 16;
 
-/// How many escapes inside one another are undone: JSON in JSON, a percent-encoded URL in both.
+/// How many nested layers of escapes to decode: JSON in JSON, a percent-encoded URL in both.
 const LAYERS: usize = 4;
 
-/// What a text is for.
+/// The purpose of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// It may be published or stored: posts and translations.
@@ -47,7 +47,7 @@ pub enum Purpose {
 /// The secrets of this process.
 static KNOWN: RwLock<Option<Arc<Known>>> = RwLock::new(None);
 
-/// Adds a secret to those that are redacted from now on.
+/// Redacts `secret` from now on.
 pub fn register(secret: &SecretString) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     let secrets = known.as_ref().map(|known| known.secrets.as_slice()).unwrap_or_default();
@@ -58,7 +58,7 @@ pub fn register(secret: &SecretString) {
     }
 }
 
-/// Registered secrets, with what searches them.
+/// Registered secrets, with their searches.
 #[derive(Default)]
 struct Known {
     secrets: Vec<SecretString>,
@@ -67,7 +67,7 @@ struct Known {
 }
 
 impl Known {
-    /// Built on first use: most commands call nobody.
+    /// Built on first use: most commands call no upstream.
     fn search(&self, purpose: Purpose) -> Option<&Search> {
         let search = match purpose {
             Purpose::Content => &self.in_content,
@@ -86,10 +86,10 @@ fn search_for(secrets: &[SecretString], purpose: Purpose) -> Option<Search> {
     Search::of(secrets.filter(|secret| secret.len() >= shortest).flat_map(forms::of).collect())
 }
 
-/// Redacts what came back for one request.
+/// Redacts the answer to one request.
 pub struct Redactor {
     known: Option<Arc<Known>>,
-    /// The request's headers with credentials. These are partly derived, and then registered nowhere.
+    /// The request's headers with credentials. Some credentials are derived, so they are not registered.
     headers: Vec<(String, SecretString)>,
     /// Built on first use, like those of [`Known`].
     own: OnceCell<Option<Search>>,
@@ -106,11 +106,12 @@ impl Redactor {
         }
     }
 
-    /// The same text without secrets; `None` where it has none.
+    /// The text without secrets; `None` if it has none.
     pub fn redact(&self, text: &[u8], purpose: Purpose) -> Option<Vec<u8>> {
         let known = self.known.as_ref().and_then(|known| known.search(purpose));
         let mut found = known.map(|known| find(text, known)).unwrap_or_default();
-        // Derived credentials come back beside the others. To search all answers for them would cost each publication.
+        // Derived credentials occur together with the others. Searching every answer for them would slow down
+        // publishing.
         if purpose == Purpose::Explanation || !found.is_empty() {
             found.extend(self.own().into_iter().flat_map(|own| find(text, own)));
         }
@@ -142,7 +143,7 @@ impl Redactor {
         self.own.get_or_init(search).as_ref()
     }
 
-    /// The same explanation without secrets.
+    /// The explanation without secrets.
     pub fn explanation<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.redact(text.as_bytes(), Purpose::Explanation) {
             Some(redacted) => String::from_utf8_lossy(&redacted).into_owned().into(),
@@ -151,7 +152,7 @@ impl Redactor {
     }
 }
 
-/// Where secrets are in a text, whatever escapes they are written with.
+/// Finds secrets in a text, whatever escapes it uses.
 fn find(text: &[u8], search: &Search) -> Vec<Range<usize>> {
     let mut found = search.find(text);
     let mut layers: Vec<Layer> = Vec::new();
@@ -179,7 +180,7 @@ fn holds_credentials(header: &str) -> bool {
 fn credentials(name: &str, value: &SecretString) -> Vec<SecretString> {
     let value = value.expose_secret().trim();
     let parts: Vec<&str> = match value.split_once(' ') {
-        // OAuth 1.0a: what is left of the header names the method and the moment.
+        // OAuth 1.0a: the other parameters are only the method and the time.
         Some(("OAuth", parameters)) => parameters
             .split(',')
             .filter_map(|parameter| parameter.trim().split_once('='))

@@ -1,32 +1,32 @@
-//! Searches many secrets in one pass. Every answer of every upstream is searched, so an answer without secrets must cost next
-//! to nothing: this is the algorithm of Wu and Manber, which looks at one place in about ten (docs/performance.md).
+//! Finds many secrets in one pass. Mynah searches every answer of every upstream, so an answer without secrets must
+//! cost almost nothing. The Wu-Manber algorithm looks at about one position in ten (docs/performance.md).
 
 use std::{collections::HashMap, ops::Range};
 
 use super::forms::Form;
 
-/// How many bytes are looked at together.
+/// How many bytes to compare together.
 const BLOCK: usize = 3;
 
-/// How many slots blocks are spread over. The table fits a processor's first cache.
+/// The number of hash slots for blocks. The table fits in the L1 cache.
 const SLOTS: usize = 1 << 14;
 
-/// The longest part of a form that takes part in skipping; a shift is one byte.
+/// The longest part of a form to use for skipping; a shift is one byte.
 const LONGEST_WINDOW: usize = 255;
 
 /// It has no `Debug`: it holds secrets.
 pub(super) struct Search {
     forms: Vec<Form>,
-    /// How much of each form's beginning is looked for: as much as the shortest form has.
+    /// How many bytes at the start of each form to search for: the length of the shortest form.
     window: usize,
-    /// For the last block of a window, how far the next window is at least.
+    /// For the last block of a window, the minimum distance to the next window.
     shifts: Vec<u8>,
-    /// The forms whose window ends in a slot's block.
+    /// By slot, the forms whose window ends with a block in it.
     candidates: HashMap<usize, Vec<usize>>,
 }
 
 impl Search {
-    /// `None` where there is nothing to search for. No form is shorter than a block.
+    /// `None` if there is nothing to search for. No form is shorter than a block.
     pub(super) fn of(forms: Vec<Form>) -> Option<Self> {
         let window = forms.iter().map(|form| form.text.len()).min()?.min(LONGEST_WINDOW);
         let farthest = (window + 1).checked_sub(BLOCK)?;
@@ -44,7 +44,7 @@ impl Search {
         Some(Self { forms, window, shifts, candidates })
     }
 
-    /// Where forms are, in order; of those that begin together, the longest.
+    /// The ranges of all forms, in order; the longest of those that start together.
     pub(super) fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         let mut end = self.window;

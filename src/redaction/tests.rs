@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A secret with everything that an encoding may change.
+/// A secret with every character that an encoding may change.
 const SECRET: &str = "9n+Kq/V2=x&T%41~LongEnough";
 
 fn known(secrets: &[&str]) -> Redactor {
@@ -35,14 +35,14 @@ fn percent(text: &str, is_upper: bool) -> String {
 }
 
 #[test]
-fn a_secret_is_found_in_every_form_in_which_an_error_may_repeat_it() {
+fn a_secret_is_found_in_every_encoding() {
     let in_json = json!({"detail": format!("Bearer {SECRET}")}).to_string();
     let every = |form: fn(u8) -> String| SECRET.bytes().map(form).collect::<String>();
     let forms = [
         ("plain", SECRET.to_owned()),
         ("in a word", format!("x{SECRET}y")),
         ("percent-encoded", percent(SECRET, true)),
-        ("percent-encoded in small letters", percent(SECRET, false)),
+        ("percent-encoded in lower case", percent(SECRET, false)),
         ("every byte percent-encoded", every(|byte| format!("%{byte:02X}"))),
         ("percent-encoded twice", percent(&percent(SECRET, true), true)),
         ("JSON", in_json.clone()),
@@ -53,8 +53,8 @@ fn a_secret_is_found_in_every_form_in_which_an_error_may_repeat_it() {
         ("HTML", SECRET.replace('&', "&amp;").replace('/', "&#x2F;").replace('=', "&#61;")),
         ("every character an entity", every(|byte| format!("&#{byte};"))),
         ("base64", STANDARD.encode(SECRET)),
-        ("base64 behind one byte", STANDARD.encode(format!(":{SECRET}"))),
-        ("base64 behind two", STANDARD.encode(format!("u:{SECRET}"))),
+        ("base64 after one byte", STANDARD.encode(format!(":{SECRET}"))),
+        ("base64 after two bytes", STANDARD.encode(format!("u:{SECRET}"))),
         ("base64 of Basic", STANDARD.encode(format!("user:{SECRET}:more"))),
         ("base64 for URLs", URL_SAFE_NO_PAD.encode(format!("ab{SECRET}"))),
         ("base64 in JSON with escaped slashes", STANDARD.encode(SECRET).replace('/', "\\/")),
@@ -64,7 +64,7 @@ fn a_secret_is_found_in_every_form_in_which_an_error_may_repeat_it() {
             let text = redacted(&known(&[SECRET]), &format!("before {form} after"), purpose);
             assert!(text.starts_with("before ") && text.ends_with(" after"), "{name}: {text}");
             assert!(text.contains(MARK), "{name}: {text}");
-            // Of base64 a part of a byte may stay at either end.
+            // Part of a base64 byte may remain at either end.
             for part in SECRET.as_bytes().windows(6).map(|part| str::from_utf8(part).unwrap()) {
                 assert!(!text.contains(part) && !text.contains(&STANDARD.encode(part)), "{name}: {text}");
             }
@@ -73,7 +73,7 @@ fn a_secret_is_found_in_every_form_in_which_an_error_may_repeat_it() {
 }
 
 #[test]
-fn an_answer_stays_the_json_that_it_was() {
+fn a_redacted_answer_stays_valid_json() {
     let answer = json!({"errors": [{"detail": format!("got {SECRET}\n"), "n": 1}], SECRET: null}).to_string();
     let text = redacted(&known(&[SECRET]), &answer, Purpose::Content);
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -81,7 +81,7 @@ fn an_answer_stays_the_json_that_it_was() {
 }
 
 #[test]
-fn what_holds_no_secret_stays_byte_for_byte() {
+fn text_without_secrets_is_unchanged() {
     let redactor = known(&[SECRET, "a-secret-of-eighteen"]);
     let photo: Vec<u8> = (0..=255).cycle().take(10_000).collect();
     for text in ["".as_bytes(), "100 % \\ &amp; & \u{e9}".as_bytes(), b"%", b"\\", b"\\u00", b"&#x;", &photo]
@@ -91,7 +91,7 @@ fn what_holds_no_secret_stays_byte_for_byte() {
 }
 
 #[test]
-fn a_short_secret_is_redacted_in_explanations_as_a_whole_word_only() {
+fn a_short_secret_is_redacted_only_in_explanations_and_as_a_whole_word() {
     let redactor = known(&["20261126", "sunshine"]);
     for (text, expected) in [
         ("key sunshine", "key [redacted]"),
@@ -101,7 +101,7 @@ fn a_short_secret_is_redacted_in_explanations_as_a_whole_word_only() {
         ("id 1820261126001", "id 1820261126001"),
     ] {
         assert_eq!(redacted(&redactor, text, Purpose::Explanation), expected);
-        assert_eq!(redacted(&redactor, text, Purpose::Content), text, "a post may say so");
+        assert_eq!(redacted(&redactor, text, Purpose::Content), text, "a post may contain the word");
     }
 }
 
@@ -114,7 +114,7 @@ fn a_secret_that_would_match_ordinary_words_is_not_registered() {
 }
 
 #[test]
-fn of_two_secrets_the_longer_is_redacted_whole() {
+fn of_two_overlapping_secrets_the_longer_is_redacted() {
     let (short, long) = ("sandbox-access-token-town", "sandbox-access-token-town_es");
     assert_eq!(
         redacted(&known(&[short, long]), &format!("{long} {short}"), Purpose::Content),
@@ -130,7 +130,7 @@ fn a_registered_secret_is_redacted_for_every_request() {
 }
 
 #[test]
-fn the_credentials_of_a_request_are_redacted_though_nobody_registered_them() {
+fn the_credentials_of_a_request_are_redacted_without_registration() {
     let oauth = "OAuth oauth_consumer_key=\"consumer-key-1234\", oauth_nonce=\"nonce-of-this-call\", \
                  oauth_signature=\"Ls93hJiZbQ3akF3HF3x1Bz8%2FzU4%3D\", oauth_signature_method=\"HMAC-SHA1\", \
                  oauth_timestamp=\"1318622958\", oauth_token=\"the-token-of-it-all\", oauth_version=\"1.0\"";

@@ -7,12 +7,13 @@ use config::ValueKind;
 use jiff::Timestamp;
 use log::LevelFilter;
 use mynah_domain::{
-    Language, PostId,
+    Language,
     filters::{Filter, FilterError},
 };
 use url::{Host, Url};
 
 use super::{Preset, Start, former::PRESETS, nearest::nearest};
+use crate::networks::Network;
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
 
 /// Why a value is not taken.
@@ -21,7 +22,7 @@ pub struct Refusal {
     /// What is wrong with it.
     pub what: String,
     /// What to write instead.
-    pub mend: String,
+    pub fix: String,
 }
 
 /// A typed value, or why there is none.
@@ -45,8 +46,8 @@ pub const CONNECTIONS: RangeInclusive<usize> = 1..=256;
 ///
 /// # Errors
 /// Always, with these reasons.
-pub fn refuse<T>(what: impl Into<String>, mend: impl Into<String>) -> Read<T> {
-    Err(Refusal { what: what.into(), mend: mend.into() })
+pub fn refuse<T>(what: impl Into<String>, fix: impl Into<String>) -> Read<T> {
+    Err(Refusal { what: what.into(), fix: fix.into() })
 }
 
 /// A value as a person wrote it, for messages and lists.
@@ -142,32 +143,32 @@ where
 {
     move |value| {
         let (low, high) = (range.start(), range.end());
-        let mend = format!("write a whole number from {low} to {high}");
+        let fix = format!("write a whole number from {low} to {high}");
         let number = match value {
             ValueKind::I64(number) => Some(i128::from(*number)),
             ValueKind::String(text) => text.trim().parse().ok(),
             _ => None,
         };
         let Some(number) = number else {
-            return refuse(format!("{} is no whole number", quoted(value)), mend);
+            return refuse(format!("{} is no whole number", quoted(value)), fix);
         };
         match u64::try_from(number).ok().and_then(|number| T::try_from(number).ok()) {
             Some(number) if range.contains(&number) => Ok(number),
-            _ => refuse(format!("{number} is not within {low} to {high}"), mend),
+            _ => refuse(format!("{number} is not within {low} to {high}"), fix),
         }
     }
 }
 
 /// A number of publications, or `none` for no cap.
 pub(super) fn cap(value: &ValueKind) -> Read<Option<u64>> {
-    const MEND: &str = "write a whole number from 1 on, or \"none\" for no cap";
+    const FIX: &str = "write a whole number from 1 on, or \"none\" for no cap";
     if matches!(value, ValueKind::String(text) if text.trim() == "none") {
         return Ok(None);
     }
     match count(0..=1_000_000_u64)(value) {
-        Ok(0) => refuse("0 would hold every job for good, and does not mean \"no cap\"", MEND),
+        Ok(0) => refuse("0 would hold every job for good, and does not mean \"no cap\"", FIX),
         Ok(number) => Ok(Some(number)),
-        Err(Refusal { what, .. }) => refuse(what, MEND),
+        Err(Refusal { what, .. }) => refuse(what, FIX),
     }
 }
 
@@ -233,21 +234,6 @@ pub fn language(value: &ValueKind) -> Read<Language> {
             },
         )
     })
-}
-
-/// An account's handle; a leading `@` is how people write it.
-pub(super) fn handle(value: &ValueKind) -> Read<String> {
-    let text = text_of(value)?;
-    let handle = text.strip_prefix('@').unwrap_or(text);
-    let fits = (1..=15).contains(&handle.len())
-        && handle.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if fits {
-        return Ok(handle.to_owned());
-    }
-    refuse(
-        format!("{} is no handle of an account on X", quoted(value)),
-        "write what stands after the @: 1 to 15 letters without accents, digits or _",
-    )
 }
 
 /// A folder.
@@ -342,27 +328,34 @@ pub(super) fn listen(value: &ValueKind) -> Read<Option<SocketAddr>> {
 }
 
 /// Where a fresh ledger begins.
-pub(super) fn start(value: &ValueKind) -> Read<Start> {
-    const MEND: &str = "write \"now\", \"beginning\", a post's id such as \"1849337283618123841\", or a moment such as \
-                        \"2026-10-01T00:00:00Z\"";
-    let text = shown(value);
-    match text.trim() {
-        "now" => return Ok(Start::Now),
-        "beginning" => return Ok(Start::Beginning),
-        id if (1..=19).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit()) => {
-            return Ok(Start::After(PostId(id.to_owned())));
+pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start> + '_ {
+    move |value| {
+        let fix = format!(
+            "write \"now\", \"beginning\", a post's id such as \"{}\", or a moment such as \"2026-10-01T00:00:00Z\"",
+            network.example_id()
+        );
+        let text = shown(value);
+        let text = text.trim();
+        match text {
+            "now" => return Ok(Start::Now),
+            "beginning" => return Ok(Start::Beginning),
+            _ => {}
         }
-        _ => {}
-    }
-    // X's API knows no post from before this day, and calls an earlier moment an error.
-    let earliest = Timestamp::constant(1_288_915_200, 0) + jiff::SignedDuration::from_hours(24);
-    match text.trim().parse::<Timestamp>() {
-        Ok(moment) if moment < earliest => {
-            refuse(format!("{moment} is before 2010-11-06, where X's record begins"), MEND)
+        if let Some(mark) = network.mark(text) {
+            return Ok(Start::After(mark));
         }
-        Ok(moment) if moment > Timestamp::now() => refuse(format!("{moment} is in the future"), MEND),
-        Ok(moment) => Ok(Start::From(moment)),
-        Err(_) => refuse(format!("{} is no place to begin at", quoted(value)), MEND),
+        let moment = match text.parse::<Timestamp>() {
+            Ok(moment) => moment,
+            Err(_) => return refuse(format!("{} is no place to begin at", quoted(value)), fix),
+        };
+        match network.beginning() {
+            Some(beginning) if moment < beginning => {
+                let first = beginning.strftime("%Y-%m-%d");
+                refuse(format!("{moment} is before {first}, where {}'s record begins", network.title()), fix)
+            }
+            _ if moment > Timestamp::now() => refuse(format!("{moment} is in the future"), fix),
+            _ => Ok(Start::From(moment)),
+        }
     }
 }
 
@@ -415,14 +408,14 @@ pub(super) fn filters(value: &ValueKind) -> Read<Vec<Filter>> {
         .collect()
 }
 
-/// Names of hosts; in the environment with commas.
-pub(super) fn hosts(value: &ValueKind) -> Read<Vec<String>> {
-    let hosts: Vec<String> = list_of(value)?.iter().map(|host| host.trim().to_lowercase()).collect();
-    match hosts.iter().find(|host| Host::parse(host).is_err()) {
-        Some(host) => {
-            refuse(format!("{host:?} is no name of a host"), "write [\"pbs.twimg.com\", \"video.twimg.com\"]")
+/// Names of hosts; in the environment with commas. `fix` says what to write.
+pub fn hosts(fix: &str) -> impl Fn(&ValueKind) -> Read<Vec<String>> {
+    move |value| {
+        let hosts: Vec<String> = list_of(value)?.iter().map(|host| host.trim().to_lowercase()).collect();
+        match hosts.iter().find(|host| Host::parse(host).is_err()) {
+            Some(host) => refuse(format!("{host:?} is no name of a host"), fix),
+            None => Ok(hosts),
         }
-        None => Ok(hosts),
     }
 }
 
@@ -438,7 +431,7 @@ pub(super) const LEVELS: [(&str, LevelFilter); 6] = [
 
 /// Levels of single modules, `router=debug`.
 pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
-    let mend = format!(
+    let fix = format!(
         "write [\"router=debug\"], with a level of log.level and one of these modules: {}",
         MODULES.join(", ")
     );
@@ -452,7 +445,7 @@ pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
         .into_iter()
         .map(|written| {
             let refused = format!("{written:?} is no module with a level");
-            read(written).map_or_else(|| refuse(refused, mend.clone()), Ok)
+            read(written).map_or_else(|| refuse(refused, fix.clone()), Ok)
         })
         .collect()
 }
@@ -480,17 +473,20 @@ pub(super) fn mark(value: &ValueKind) -> Read<Option<Filter>> {
 
 #[cfg(test)]
 mod tests {
+    use mynah_domain::{PostId, ports::ledger::Mark};
+
     use super::*;
+    use crate::networks::x::X;
 
     fn text(text: &str) -> ValueKind {
         ValueKind::from(text)
     }
 
     #[track_caller]
-    fn refused<T: fmt::Debug>(read: Read<T>, what: &str, mend: &str) {
+    fn refused<T: fmt::Debug>(read: Read<T>, what: &str, fix: &str) {
         let refusal = read.unwrap_err();
         assert!(refusal.what.contains(what), "{refusal:?}");
-        assert!(refusal.mend.contains(mend), "{refusal:?}");
+        assert!(refusal.fix.contains(fix), "{refusal:?}");
     }
 
     #[test]
@@ -549,15 +545,6 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_is_what_x_takes_for_one() {
-        assert_eq!(handle(&text("@example_es")).unwrap(), "example_es");
-        for wrong in ["", "@", "a b", "sixteen_letters_", "niño", "https://x.com/a"] {
-            refused(handle(&text(wrong)), "no handle", "1 to 15");
-        }
-        refused(handle(&ValueKind::I64(123)), "123 is no text", "\"123\"");
-    }
-
-    #[test]
     fn keys_go_in_clear_text_only_where_nobody_listens() {
         for right in [
             "https://api.x.com",
@@ -585,9 +572,13 @@ mod tests {
 
     #[test]
     fn a_start_is_a_word_an_id_or_a_moment() {
+        let start = start(&X);
         assert_eq!(start(&text("now")).unwrap(), Start::Now);
         assert_eq!(start(&text("beginning")).unwrap(), Start::Beginning);
-        let id = Start::After(PostId("1849337283618123841".into()));
+        let id = Start::After(Mark {
+            id: PostId("1849337283618123841".into()),
+            position: 1_849_337_283_618_123_841,
+        });
         assert_eq!(start(&ValueKind::I64(1_849_337_283_618_123_841)).unwrap(), id);
         assert_eq!(start(&text("1849337283618123841")).unwrap(), id);
         let moment = Start::From("2026-10-01T00:00:00Z".parse().unwrap());
@@ -615,16 +606,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_message_shows_is_short_and_obeyed_by_no_terminal() {
-        let refusal = handle(&text(&format!("\u{1b}[31m{}", "x".repeat(500)))).unwrap_err();
-        assert!(!refusal.what.contains('\u{1b}') && refusal.what.len() < 150, "{refusal:?}");
-    }
-
-    #[test]
     fn filters_are_a_list_or_texts_with_commas() {
         assert_eq!(filters(&text("#a, some words")).unwrap().len(), 2);
         assert_eq!(filters(&text("/a,b/")).unwrap().len(), 1);
-        refused(filters(&text("/(/")), "no regular expression", "[\"#tag\"");
+        refused(filters(&text("/(/")), "not a valid regular expression", "[\"#tag\"");
         refused(filters(&text("a,,b")), "empty", "[\"#tag\"");
         refused(filters(&ValueKind::Boolean(true)), "no list", "[\"#tag\"");
         assert_eq!(mark(&text("")).unwrap(), None);

@@ -13,7 +13,7 @@ use toml_edit::{Document, Item, TableLike};
 
 use super::{
     SettingsSources, former,
-    problem::{Place, Problem},
+    problem::{Origin, Problem},
     variables::{PREFIX, SEPARATOR, key_of_variable, variable_of_key},
 };
 
@@ -22,7 +22,7 @@ const DEFAULT_FILE: &str = "config.toml";
 /// A key that somebody wrote.
 #[derive(Debug, Clone)]
 pub(super) struct Written {
-    pub(super) place: Place,
+    pub(super) origin: Origin,
     pub(super) is_section: bool,
 }
 
@@ -57,16 +57,16 @@ impl Layers {
         let mut environment = vec![];
         for (name, value) in sources.env.iter().filter(|(_, value)| !value.is_empty()) {
             let Some(key) = key_of_variable(name) else { continue };
-            let place = Place::Environment(name.clone());
-            if may_be_set(&key, &place, problems) {
+            let origin = Origin::Environment(name.clone());
+            if may_be_set(&key, &origin, problems) {
                 environment.push((key.clone(), name.clone(), value.clone()));
             }
-            written.insert(key, Written { place, is_section: false });
+            written.insert(key, Written { origin, is_section: false });
         }
         for former::Said { key, variable, value } in former::said(&sources.env) {
             environment.push((key.to_owned(), variable_of_key(key), value));
-            let place = Place::Environment(variable.to_owned());
-            written.insert(key.to_owned(), Written { place, is_section: false });
+            let origin = Origin::Environment(variable.to_owned());
+            written.insert(key.to_owned(), Written { origin, is_section: false });
         }
         let mut flags = vec![];
         for flag in &sources.overrides {
@@ -75,11 +75,11 @@ impl Layers {
                 problems.push(no_assignment(flag));
                 continue;
             };
-            let place = Place::Flag(key.to_owned());
-            if may_be_set(key, &place, problems) {
+            let origin = Origin::Flag(key.to_owned());
+            if may_be_set(key, &origin, problems) {
                 flags.push((key, value));
             }
-            written.insert(key.to_owned(), Written { place, is_section: false });
+            written.insert(key.to_owned(), Written { origin, is_section: false });
         }
 
         // A value laid over a section would take all of its keys away, and be the reason for many more problems.
@@ -94,7 +94,7 @@ impl Layers {
         let mut builder =
             Config::builder().add_source(File::from_str(text, FileFormat::Toml)).add_source(environment);
         for (key, value) in flags.into_iter().filter(|(key, _)| !is_section(key)) {
-            let wrong = |error| Box::new(odd(Place::Flag(key.to_owned()), &error));
+            let wrong = |error| Box::new(odd(Origin::Flag(key.to_owned()), &error));
             builder = builder.set_override(key, value).map_err(wrong)?;
         }
         let config = builder.build().map_err(|error| Box::new(odd(line(&file, None), &error)))?;
@@ -107,11 +107,11 @@ impl Layers {
     }
 
     /// Where a key was written last, or, for one that is missing, the nearest section that is there.
-    pub(super) fn place(&self, key: &str) -> Place {
+    pub(super) fn origin(&self, key: &str) -> Origin {
         let mut path = key;
         loop {
             if let Some(written) = self.written.get(path) {
-                return written.place.clone();
+                return written.origin.clone();
             }
             match path.rsplit_once('.') {
                 Some((parent, _)) => path = parent,
@@ -141,13 +141,13 @@ fn is_key_character(c: char) -> bool {
 }
 
 /// Whether a variable or flag may be laid over the file. One that names no key at all is told as unknown later.
-fn may_be_set(key: &str, place: &Place, problems: &mut Vec<Problem>) -> bool {
+fn may_be_set(key: &str, origin: &Origin, problems: &mut Vec<Problem>) -> bool {
     if key == "targets" || key.starts_with("targets.") || key.starts_with("targets[") {
         problems.push(Problem {
-            place: place.clone(),
+            origin: origin.clone(),
             key: "targets".into(),
             what: "targets are a list, and are written in the file only".into(),
-            mend: "take this away, and write it under [[targets]] in the settings file".into(),
+            fix: "take this away, and write it under [[targets]] in the settings file".into(),
         });
         return false;
     }
@@ -157,23 +157,23 @@ fn may_be_set(key: &str, place: &Place, problems: &mut Vec<Problem>) -> bool {
 fn no_assignment(flag: &str) -> Problem {
     Problem {
         // Only as far as it may be a key: the rest may be anything.
-        place: Place::Flag(flag.chars().take_while(|c| is_key_character(*c)).collect()),
+        origin: Origin::Flag(flag.chars().take_while(|c| is_key_character(*c)).collect()),
         key: String::new(),
         what: "there is no = in it".into(),
-        mend: "write --set section.key=value".into(),
+        fix: "write --set section.key=value".into(),
     }
 }
 
-fn line(path: &Path, line: Option<usize>) -> Place {
-    Place::File { path: path.to_owned(), line, column: None }
+fn line(path: &Path, line: Option<usize>) -> Origin {
+    Origin::File { path: path.to_owned(), line, column: None }
 }
 
-fn odd(place: Place, error: &config::ConfigError) -> Problem {
+fn odd(origin: Origin, error: &config::ConfigError) -> Problem {
     Problem {
-        place,
+        origin,
         key: String::new(),
         what: format!("this cannot be read: {error}"),
-        mend: "write it as docs/configuration.md shows".into(),
+        fix: "write it as docs/configuration.md shows".into(),
     }
 }
 
@@ -181,14 +181,14 @@ fn read_file(path: &Path, named: bool) -> Result<String, Box<Problem>> {
     fs::read_to_string(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         Box::new(Problem {
-            place: line(path, None),
+            origin: line(path, None),
             key: String::new(),
             what: if missing {
                 "there is no such file".into()
             } else {
                 format!("cannot read the file: {error}")
             },
-            mend: match (missing, named) {
+            fix: match (missing, named) {
                 (true, true) => "name a settings file that exists with --config or MYNAH_CONFIG".into(),
                 (true, false) => {
                     "copy config.toml from Mynah's source to here and name your accounts in it, or name \
@@ -208,11 +208,11 @@ fn syntax_problem(path: &Path, text: &str, error: &toml_edit::TomlError) -> Prob
     let before = at.and_then(|at| text.get(..at));
     let column = before.map(|before| before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
     Problem {
-        place: Place::File { path: path.to_owned(), line: before.map(lines_to), column },
+        origin: Origin::File { path: path.to_owned(), line: before.map(lines_to), column },
         key: String::new(),
         // The message alone: with its excerpt it could show a secret that should not be in the file.
         what: format!("this is no TOML: {}", error.message().trim().replace('\n', ", ")),
-        mend: "mend the line; texts stand in quotes, lists in [ ], sections in [name]".into(),
+        fix: "fix the line; texts stand in quotes, lists in [ ], sections in [name]".into(),
     }
 }
 
@@ -254,7 +254,7 @@ impl Lines<'_> {
 
     fn put(&mut self, key: String, span: Option<std::ops::Range<usize>>, is_section: bool) {
         let number = span.and_then(|span| self.text.get(..span.start)).map(lines_to);
-        self.written.insert(key, Written { place: line(self.path, number), is_section });
+        self.written.insert(key, Written { origin: line(self.path, number), is_section });
     }
 }
 
@@ -265,6 +265,6 @@ mod tests {
     #[test]
     fn whoever_named_no_file_is_told_where_to_get_one() {
         let problem = read_file(Path::new("/nowhere/config.toml"), false).unwrap_err();
-        assert!(problem.mend.contains("copy config.toml"), "{problem}");
+        assert!(problem.fix.contains("copy config.toml"), "{problem}");
     }
 }

@@ -1,27 +1,26 @@
-//! The settings as the service uses them: typed, checked, and with nothing left to be wrong. What each is for stands in
-//! `docs/configuration.md`.
+//! The settings as the service uses them: typed, and checked. `docs/configuration.md` says what each is for.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use log::LevelFilter;
+pub use mynah_actors::poller::Start;
 use mynah_actors::{
     publisher::Threads,
     supervision::{RestartPolicies, RestartPolicy},
 };
 use mynah_domain::{
-    Language, MediaPolicy, PostId, TargetId, Tone, TooLong,
+    Language, MediaPolicy, TargetId, Tone, TooLong,
     caps::Caps,
     filters::{Filter, Filters},
     text::{Hashtags, Mentions},
 };
 use secrecy::SecretString;
 
-use super::{Former, Place};
+use super::{Former, Origin};
 use crate::{
     engines::{ConfiguredEngine, EngineKind},
     http_client::Transport,
-    networks::x::{XAuth, auth::OAuth1, client::XSettings},
+    networks::{Followed, Network, Published},
     telemetry::logging::{LogFormat, ModuleLevel},
 };
 
@@ -32,31 +31,25 @@ pub struct Settings {
     pub preset: Preset,
     /// Where the ledger and the cache's snapshot are.
     pub data_dir: PathBuf,
-    /// Whose posts.
+    /// The account that is followed.
     pub source: SourceSettings,
-    /// Who reads them.
-    pub read_auth: XReadAuth,
-    /// Where they are said again; at least one, each on an account of its own.
+    /// Where its posts are republished; at least one, each with an account of its own.
     pub targets: Vec<TargetSettings>,
     /// What translates.
     pub engine: EngineSettings,
-    /// How X is called.
-    pub x: XSettings,
-    /// How connections are made and kept.
+    /// How connections are opened and reused.
     pub transport: Transport,
-    /// The hosts that the source's pictures and films live on.
-    pub media_hosts: Vec<String>,
     /// The queue.
     pub router: RouterSettings,
     /// The workers.
     pub translator: TranslatorSettings,
-    /// Translations that are kept.
+    /// Stored translations.
     pub cache: CacheSettings,
     /// How fast publications go out.
     pub publisher: PublisherSettings,
     /// Measurements.
     pub stats: StatsSettings,
-    /// When an actor that died is built anew.
+    /// When an actor that died is restarted.
     pub supervisor: SupervisorSettings,
     /// How it stops.
     pub shutdown: ShutdownSettings,
@@ -75,7 +68,12 @@ impl Settings {
         &self.in_force
     }
 
-    /// What was said in words of the bot that Mynah replaces, and for what it was taken.
+    /// The setting in force under a key, as it was written.
+    pub fn value_of(&self, key: &str) -> Option<&str> {
+        self.in_force.iter().find(|one| one.key == key).map(|one| one.value.as_str())
+    }
+
+    /// Settings that were written in terms of the bot that Mynah replaces, and what they became.
     pub fn former(&self) -> &[Former] {
         &self.former
     }
@@ -93,8 +91,8 @@ pub struct InForce {
     pub key: String,
     /// As it was written; `(secret)` for a secret.
     pub value: String,
-    /// Who decided.
-    pub place: Place,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 /// A set of defaults.
@@ -129,41 +127,17 @@ impl fmt::Display for Preset {
     }
 }
 
-/// Where accounts are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Network {
-    /// X, once Twitter.
-    #[default]
-    X,
-}
-
-/// The networks by their names in the settings.
-pub(super) const NETWORKS: [(&str, Network); 1] = [("x", Network::X)];
-
-impl Network {
-    /// As settings and the ledger name it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::X => "x",
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Whose posts are said again.
+/// The account that is followed.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct SourceSettings {
     /// Where the account is.
-    pub network: Network,
+    pub network: &'static dyn Network,
     /// Its handle, without `@`.
     pub account: String,
-    /// The language it speaks.
+    /// How its network is called for it.
+    pub connection: Arc<dyn Followed>,
+    /// The language it writes in.
     pub language: Language,
     /// Whether a short post counts as in that language, whatever language the network reports for it.
     pub trust_language: bool,
@@ -171,45 +145,41 @@ pub struct SourceSettings {
     pub poll_interval: Duration,
     /// Where a fresh ledger begins.
     pub start: Start,
-    /// Whether its reposts are wanted in the ledger; they are not said again.
+    /// Whether its reposts are recorded in the ledger; they are not republished.
     pub reposts: bool,
-    /// Whether its answers to others are said again.
+    /// Whether its replies to others are republished.
     pub replies: bool,
-    /// Whether what it says about other posts is said again.
+    /// Whether its quotes of other posts are republished.
     pub quotes: bool,
-    /// What marks a post that is not said again.
+    /// What marks a post that is not republished.
     pub opt_out: Option<Filter>,
-    /// What is said again of it.
+    /// Which of its posts are republished.
     pub filters: Filters,
     /// How many posts are asked for at once.
     pub page_size: usize,
 }
 
-/// Where a fresh ledger begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// With what is said from now on.
-    Now,
-    /// With the oldest post that the source still shows.
-    Beginning,
-    /// After this post.
-    After(PostId),
-    /// With what was said from this moment on.
-    From(Timestamp),
+impl SourceSettings {
+    /// Its name in the ledger and in logs: `x:example`.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.network.name(), self.account.to_lowercase())
+    }
 }
 
 /// Where one translation goes.
 #[derive(Debug, Clone)]
 pub struct TargetSettings {
     /// Where the account is.
-    pub network: Network,
+    pub network: &'static dyn Network,
     /// Its handle, without `@`.
     pub account: String,
-    /// The language spoken there.
+    /// How its network is called for it.
+    pub connection: Arc<dyn Published>,
+    /// The language that is published there.
     pub language: Language,
     /// The form of address.
     pub tone: Tone,
-    /// Whether measures, idioms and examples may be said as readers there know them.
+    /// Whether units, idioms and examples may be adapted to what readers there know.
     pub adapt: bool,
     /// What else the owner wants of translations, in their words.
     pub instructions: String,
@@ -217,9 +187,9 @@ pub struct TargetSettings {
     pub mentions: Mentions,
     /// What becomes of hashtags.
     pub hashtags: Hashtags,
-    /// A file with the terms that are always said in the same way.
+    /// A file with terms that are always translated in the same way.
     pub glossary: Option<PathBuf>,
-    /// What is said there, of what is said at all.
+    /// Which of the republished posts are published there.
     pub filters: Filters,
     /// What becomes of pictures and films.
     pub media: MediaPolicy,
@@ -227,64 +197,12 @@ pub struct TargetSettings {
     pub too_long: TooLong,
     /// Its own caps where it has them, else the publisher's.
     pub caps: Caps,
-    /// Who publishes.
-    pub auth: XUserAuth,
 }
 
 impl TargetSettings {
     /// Its name in the ledger and in logs.
     pub fn id(&self) -> TargetId {
-        TargetId::new(self.network.as_str(), &self.account)
-    }
-}
-
-/// An account's proof of itself to X.
-#[derive(Debug, Clone)]
-pub enum XUserAuth {
-    /// OAuth 1.0a: the app's two parts and the account's two.
-    OAuth1 {
-        /// The app's key.
-        consumer_key: SecretString,
-        /// The app's secret.
-        consumer_secret: SecretString,
-        /// The account's token.
-        token: SecretString,
-        /// The account's token secret.
-        token_secret: SecretString,
-    },
-    /// OAuth 2.0, as the user.
-    OAuth2 {
-        /// The account's token.
-        token: SecretString,
-    },
-}
-
-/// Who reads the source on X.
-#[derive(Debug, Clone)]
-pub enum XReadAuth {
-    /// The app, which may read and do nothing else.
-    Bearer(SecretString),
-    /// An account.
-    User(XUserAuth),
-}
-
-impl From<XUserAuth> for XAuth {
-    fn from(auth: XUserAuth) -> Self {
-        match auth {
-            XUserAuth::OAuth1 { consumer_key, consumer_secret, token, token_secret } => {
-                Self::User1(Box::new(OAuth1 { consumer_key, consumer_secret, token, token_secret }))
-            }
-            XUserAuth::OAuth2 { token } => Self::User2(token),
-        }
-    }
-}
-
-impl From<XReadAuth> for XAuth {
-    fn from(auth: XReadAuth) -> Self {
-        match auth {
-            XReadAuth::Bearer(token) => Self::App(token),
-            XReadAuth::User(user) => user.into(),
-        }
+        TargetId::new(self.network.name(), &self.account)
     }
 }
 
@@ -325,16 +243,16 @@ pub struct TranslatorSettings {
     pub arbiters: usize,
 }
 
-/// Translations that are kept.
+/// Stored translations.
 #[derive(Debug, Clone)]
 pub struct CacheSettings {
-    /// The most that are kept.
+    /// The most that are stored.
     pub max_entries: u64,
     /// How long.
     pub ttl: Duration,
     /// How often they are written to disk.
     pub snapshot_interval: Duration,
-    /// A file of phrases that are to be known before they are said.
+    /// A file of phrases that are translated before they are posted.
     pub warm_up: Option<PathBuf>,
 }
 
@@ -363,7 +281,7 @@ pub struct StatsSettings {
 /// The sorts of actors, as settings name them.
 pub(super) const ACTORS: [&str; 6] = ["poller", "router", "translator", "cache", "publisher", "stats"];
 
-/// When an actor that died or hangs is built anew.
+/// When an actor that died or hangs is restarted.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisorSettings {
     /// For the supervisor itself, and what holds where an actor has nothing of its own.

@@ -1,4 +1,4 @@
-//! A mistyped word is mended fastest by naming the word that was meant.
+//! A mistyped word is fixed fastest by naming the word that was meant.
 
 /// The likeness, from 0 to 1, from which on a word is taken for a mistyping of another: `ballanced` and `balanced`
 /// are, `fast` and `balanced` are not.

@@ -1,5 +1,5 @@
-//! A wrong setting costs a person one look, not one start each: every problem says where it is, what it is and how it
-//! is mended, and all of them are told together.
+//! A wrong setting costs a person one look, not one start each: every problem says where it is, what it is and how to fix
+//! it, and all of them are reported together.
 
 use std::{fmt, path::PathBuf};
 
@@ -8,7 +8,7 @@ use super::Preset;
 /// Where a setting was written, or why it has its value. Ordered as a person goes through them: the file from top to
 /// bottom, then the environment, then the flags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Origin {
     /// A line of the settings file; no line where something is missing from the whole of it.
     File {
         /// The file, as it was named.
@@ -28,7 +28,7 @@ pub enum Place {
     Default,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line, column } => {
@@ -47,25 +47,25 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Where.
-    pub place: Place,
+    pub origin: Origin,
     /// The setting, `source.poll_interval`, or the secret's name; empty where the file as a whole is meant.
     pub key: String,
     /// What is wrong. Never shows a secret.
     pub what: String,
     /// What to do about it.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, key, what, mend } = self;
+        let Self { origin, key, what, fix } = self;
         // The place of a variable or a flag often names its key already.
-        if key.is_empty() || place.to_string().ends_with(&format!(" {key}")) {
-            writeln!(f, "{place}")?;
+        if key.is_empty() || origin.to_string().ends_with(&format!(" {key}")) {
+            writeln!(f, "{origin}")?;
         } else {
-            writeln!(f, "{place}: {key}")?;
+            writeln!(f, "{origin}: {key}")?;
         }
-        write!(f, "  what: {what}\n  mend: {mend}")
+        write!(f, "  what: {what}\n  fix: {fix}")
     }
 }
 

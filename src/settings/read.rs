@@ -1,7 +1,7 @@
 //! Every key there is, with its default, its kind and its bounds; and the rules that hold between keys. Each function
 //! reads all of its keys before it gives up on one, so that all problems are told.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use mynah_actors::{
     publisher::Threads,
@@ -11,23 +11,23 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 use secrecy::ExposeSecret as _;
 
 use super::{
+    Registries,
     kinds::{
-        CONNECTIONS, LEVELS, TICK, base_url, brief, call, cap, choice, count, duration, engines, file,
-        filters, flag, folder, handle, hosts, language, listen, mark, module_levels, preset, start,
+        LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
+        language, listen, mark, module_levels, preset, start,
     },
     model::{
-        ACTORS, AdminSettings, CacheSettings, EngineSettings, LogSettings, NETWORKS, PublisherSettings,
-        RouterSettings, Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings,
-        TranslatorSettings,
+        ACTORS, AdminSettings, CacheSettings, EngineSettings, LogSettings, PublisherSettings, RouterSettings,
+        Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
-    targets::{self, Followed},
+    targets::{self, Common},
 };
 use crate::{
     engines::{EngineKind, EngineSection, Engines},
     http_client::Transport,
-    networks::x::client::XSettings,
+    networks::{Accounts, Followed, Network, Networks, Published},
     telemetry::logging::LogFormat,
 };
 
@@ -45,24 +45,22 @@ const DAY: Duration = Duration::from_hours(24);
 pub(super) fn settings(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
-    engines: &Engines,
+    Registries { networks, engines }: Registries<'_>,
 ) -> Option<Settings> {
     let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
     let data_dir = reader.or("data_dir", "data", folder);
-    let account = reader.required("source.account", "write the handle of the account to follow", handle);
+    let followed = Account::read(reader, "source", networks, "write the handle of the account to follow");
     let spoken = reader.or("source.language", "en", language);
-    let source = source(reader, account.clone(), spoken);
+    let source = source(reader, &followed, spoken);
     let daily = reader.or("publisher.daily_cap", "50", cap);
     let monthly = reader.or("publisher.monthly_cap", "1000", cap);
     let caps = daily.zip(monthly).map(|(daily, monthly)| Caps { daily, monthly });
-    let targets = targets::read(reader, vault, &Followed { account, language: spoken, caps });
-    let first = targets.as_ref().and_then(|targets| targets.first());
-    let read_auth = vault.reader(first.map(|first| first.auth.clone()));
+    let accounts = targets::accounts(reader, networks, &followed);
+    let targets = targets::read(reader, &accounts, &Common { language: spoken, caps });
     let engine = engine(reader, vault, engines);
     let transport = transport(reader);
-    let x = x(reader, transport);
-    let media_hosts = reader.or("x.media_hosts", "pbs.twimg.com, video.twimg.com", hosts);
+    let connected = connect(reader, vault, networks, &followed, &accounts, transport);
     let router = router(reader);
     let translator = translator(reader);
     let cache = cache(reader);
@@ -70,21 +68,19 @@ pub(super) fn settings(
     let stats = stats(reader);
     // The longest that one call may take, of those whose time could be read.
     let of_engines = engine.as_ref().map(EngineSettings::longest_call);
-    let calls = of_engines.into_iter().chain(x.as_ref().map(|x| x.timeout)).max().unwrap_or_default();
-    let supervisor = supervisor(reader, calls);
+    let calls = of_engines.into_iter().chain([connected.longest_call]).max().unwrap_or_default();
+    let supervisor = supervisor(reader, calls, networks);
     let shutdown = shutdown(reader);
     let log = log(reader);
     let admin = admin(reader, vault);
+    let (source, targets) = (source?, targets?);
     Some(Settings {
         preset: preset?,
         data_dir: data_dir?,
-        source: source?,
-        read_auth: read_auth?,
-        targets: targets?,
+        source: source(connected.source?),
+        targets: targets.into_iter().zip(connected.targets?).map(|(target, on)| target(on)).collect(),
         engine: engine?,
-        x: x?,
         transport: transport?,
-        media_hosts: media_hosts?,
         router: router?,
         translator: translator?,
         cache: cache?,
@@ -100,15 +96,102 @@ pub(super) fn settings(
     })
 }
 
+/// An account that the settings name.
+pub(super) struct Account {
+    /// Where it is; the default network where what was written is none.
+    pub(super) network: &'static dyn Network,
+    /// Its handle, where it could be read.
+    pub(super) handle: Option<String>,
+    /// Whether the network could be read, too.
+    is_sure: bool,
+}
+
+impl Account {
+    /// Reads the network and the handle of a section; `missing` says what to write where there is no handle.
+    pub(super) fn read(reader: &mut Reader<'_>, section: &str, networks: &Networks, missing: &str) -> Self {
+        let names: Vec<(&str, &'static dyn Network)> =
+            networks.iter().map(|network| (network.name(), network)).collect();
+        let default = networks.default_network();
+        let network = reader.or(&format!("{section}.network"), default.name(), choice(&names));
+        let is_sure = network.is_some();
+        let network = network.unwrap_or(default);
+        let handle = reader.required(&format!("{section}.account"), missing, |value| network.handle(value));
+        Self { network, handle, is_sure }
+    }
+
+    /// The handle, where everything could be read.
+    pub(super) fn whole(&self) -> Option<String> {
+        self.handle.clone().filter(|_| self.is_sure)
+    }
+
+    /// Whether it is the same account as another one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.network.name() == other.network.name()
+            && self
+                .handle
+                .as_ref()
+                .zip(other.handle.as_ref())
+                .is_some_and(|(one, other)| self.network.is_same_handle(one, other))
+    }
+}
+
+/// How the accounts' networks are called, as far as it could be read.
+struct Connected {
+    source: Option<Arc<dyn Followed>>,
+    /// In the order of the targets.
+    targets: Option<Vec<Arc<dyn Published>>>,
+    longest_call: Duration,
+}
+
+/// Reads the section of each network, with the secrets of its accounts.
+fn connect(
+    reader: &mut Reader<'_>,
+    vault: &mut Vault<'_>,
+    networks: &Networks,
+    followed: &Account,
+    published: &[Account],
+    transport: Option<Transport>,
+) -> Connected {
+    let mut source = None;
+    let mut targets: Vec<Option<Arc<dyn Published>>> = vec![None; published.len()];
+    let mut longest_call = Duration::ZERO;
+    for network in networks.iter() {
+        let is_on = |account: &&Account| account.network.name() == network.name();
+        let mut accounts = Accounts {
+            followed: Some(followed)
+                .filter(is_on)
+                .map(|account| account.handle.as_deref())
+                .into_iter()
+                .collect(),
+            published: published.iter().filter(is_on).map(|account| account.handle.as_deref()).collect(),
+        };
+        if published.is_empty() {
+            // There is one that could not be read, so that nobody complains of what it would have brought.
+            accounts.published.push(None);
+        }
+        let Some(connections) = network.read(reader, vault, &accounts, transport) else { continue };
+        longest_call = longest_call.max(connections.longest_call);
+        source = source.or_else(|| connections.followed.into_iter().next());
+        let of_network = targets.iter_mut().zip(published).filter(|(_, account)| is_on(account));
+        for ((target, _), connection) in of_network.zip(connections.published) {
+            *target = Some(connection);
+        }
+    }
+    Connected { source, targets: targets.into_iter().collect(), longest_call }
+}
+
+/// The source, but for how its network is called, which is read later.
+type UnconnectedSource = Box<dyn FnOnce(Arc<dyn Followed>) -> SourceSettings>;
+
 fn source(
     reader: &mut Reader<'_>,
-    account: Option<String>,
+    account: &Account,
     language: Option<Language>,
-) -> Option<SourceSettings> {
-    let network = reader.or("source.network", "x", choice(&NETWORKS));
+) -> Option<UnconnectedSource> {
+    let network = account.network;
     let trust_language = reader.or("source.trust_language", "true", flag);
     let poll_interval = reader.or("source.poll_interval", "60s", duration(TICK..=DAY));
-    let start = reader.or("source.start", "now", start);
+    let start = reader.or("source.start", "now", start(network));
     let reposts = reader.or("source.reposts", "false", flag);
     let replies = reader.or("source.replies", "false", flag);
     let quotes = reader.or("source.quotes", "true", flag);
@@ -116,23 +199,27 @@ fn source(
     let exclude = reader.optional("source.exclude", filters);
     let opt_out = reader.or("source.opt_out", "#notranslate", mark);
     let page_size = reader.or("source.page_size", "100", count(5..=100));
-    Some(SourceSettings {
-        network: network?,
-        account: account?,
-        language: language?,
-        trust_language: trust_language?,
-        poll_interval: poll_interval?,
-        start: start?,
-        reposts: reposts?,
-        page_size: page_size?,
-        replies: replies?,
-        quotes: quotes?,
-        opt_out: opt_out?,
-        filters: Filters {
-            include: include.ok()?.unwrap_or_default(),
-            exclude: exclude.ok()?.unwrap_or_default(),
-        },
-    })
+    let account = account.whole()?;
+    let (language, trust_language, poll_interval) = (language?, trust_language?, poll_interval?);
+    let (start, reposts, replies, quotes) = (start?, reposts?, replies?, quotes?);
+    let (opt_out, page_size) = (opt_out?, page_size?);
+    let filters =
+        Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
+    Some(Box::new(move |connection| SourceSettings {
+        network,
+        account,
+        connection,
+        language,
+        trust_language,
+        poll_interval,
+        start,
+        reposts,
+        page_size,
+        replies,
+        quotes,
+        opt_out,
+        filters,
+    }))
 }
 
 fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Option<EngineSettings> {
@@ -155,18 +242,6 @@ fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Op
     let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
     order?;
     Some(EngineSettings { order: configured?, unused })
-}
-
-fn x(reader: &mut Reader<'_>, transport: Option<Transport>) -> Option<XSettings> {
-    let base_url = reader.or("x.base_url", "https://api.x.com", base_url);
-    let timeout = reader.or("x.timeout", "20s", call);
-    let connections = reader.by_preset("x.connections", ["4", "16", "2"], count(CONNECTIONS));
-    Some(XSettings {
-        base_url: base_url?,
-        timeout: timeout?,
-        connections: connections?,
-        transport: transport?,
-    })
 }
 
 fn transport(reader: &mut Reader<'_>) -> Option<Transport> {
@@ -226,7 +301,7 @@ fn stats(reader: &mut Reader<'_>) -> Option<StatsSettings> {
 /// How long nothing may move, at the least, before that counts as a standstill.
 const STALLED_AFTER: Duration = Duration::from_secs(45);
 
-fn supervisor(reader: &mut Reader<'_>, calls: Duration) -> Option<SupervisorSettings> {
+fn supervisor(reader: &mut Reader<'_>, calls: Duration, networks: &Networks) -> Option<SupervisorSettings> {
     let max_restarts = reader.or("supervisor.max_restarts", "5", count(0..=1000));
     let window = reader.or("supervisor.window", "60s", duration(SECOND..=DAY));
     let base = reader.or("supervisor.backoff", "500ms", duration(MILLISECOND..=HOUR));
@@ -249,10 +324,17 @@ fn supervisor(reader: &mut Reader<'_>, calls: Duration) -> Option<SupervisorSett
     let [poller, router, translator, cache, publisher, stats] = ACTORS.map(&mut of);
     let policies = RestartPolicies { poller, router, translator, cache, publisher, stats };
     if let Some(patience) = patience.filter(|patience| *patience <= calls) {
+        let mut sections: Vec<&str> = networks.iter().map(Network::name).collect();
+        let last = sections.pop().unwrap_or_default();
+        sections.insert(0, "engine");
         reader.complain(
             "supervisor.patience",
             format!("{} is not longer than a call may take", brief(patience)),
-            format!("raise it over {}, or lower the timeouts of engine and x", brief(calls)),
+            format!(
+                "raise it over {}, or lower the timeouts of {} and {last}",
+                brief(calls),
+                sections.join(", ")
+            ),
         );
     }
     let patience = patience?;

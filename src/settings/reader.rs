@@ -7,7 +7,7 @@ use super::{
     InForce, KnownKey, Preset,
     kinds::{Read, Refusal, shown},
     layers::Layers,
-    problem::{Place, Problem},
+    problem::{Origin, Problem},
     unknown,
 };
 
@@ -49,9 +49,9 @@ impl<'a> Reader<'a> {
         self.preset = preset;
     }
 
-    /// A key that somebody has to write; `mend` says what.
-    pub fn required<T>(&mut self, key: &str, mend: &str, kind: impl Fn(&ValueKind) -> Read<T>) -> Option<T> {
-        self.read(key, &Otherwise::Required(mend), kind).ok().flatten()
+    /// A key that somebody has to write; `fix` says what.
+    pub fn required<T>(&mut self, key: &str, fix: &str, kind: impl Fn(&ValueKind) -> Read<T>) -> Option<T> {
+        self.read(key, &Otherwise::Required(fix), kind).ok().flatten()
     }
 
     /// A key with a default.
@@ -90,27 +90,27 @@ impl<'a> Reader<'a> {
     ) -> Outcome<T> {
         let default = match otherwise {
             Otherwise::Required(_) | Otherwise::Unset => None,
-            Otherwise::Default(text) => Some((*text, Place::Default)),
-            Otherwise::Preset(texts) => Some((texts[self.preset as usize], Place::Preset(self.preset))),
+            Otherwise::Default(text) => Some((*text, Origin::Default)),
+            Otherwise::Preset(texts) => Some((texts[self.preset as usize], Origin::Preset(self.preset))),
         };
         self.asked
             .push(KnownKey { key: unknown::general(key), default: default.as_ref().map(|(text, _)| *text) });
-        let written = self.layers.value(key).map(|value| (value, self.layers.place(key)));
-        let found = written.or_else(|| default.map(|(text, place)| (ValueKind::from(text), place)));
-        let Some((value, place)) = found else {
-            let Otherwise::Required(mend) = otherwise else {
+        let written = self.layers.value(key).map(|value| (value, self.layers.origin(key)));
+        let found = written.or_else(|| default.map(|(text, origin)| (ValueKind::from(text), origin)));
+        let Some((value, origin)) = found else {
+            let Otherwise::Required(fix) = otherwise else {
                 return Ok(None);
             };
-            self.complain(key, "this is missing", *mend);
+            self.complain(key, "this is missing", *fix);
             return Err(Complained);
         };
         match kind(&value) {
             Ok(typed) => {
-                self.in_force.push(InForce { key: key.to_owned(), value: shown(&value), place });
+                self.in_force.push(InForce { key: key.to_owned(), value: shown(&value), origin });
                 Ok(Some(typed))
             }
-            Err(Refusal { what, mend }) => {
-                self.problems.push(Problem { place, key: key.to_owned(), what, mend });
+            Err(Refusal { what, fix }) => {
+                self.problems.push(Problem { origin, key: key.to_owned(), what, fix });
                 Err(Complained)
             }
         }
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
 
     /// How many sections a list of sections has. None at all is a problem, and so is what is no section in it.
     pub(super) fn sections(&mut self, key: &str, missing: &str) -> usize {
-        let mend = format!("write a section that begins with [[{key}]] for each");
+        let fix = format!("write a section that begins with [[{key}]] for each");
         let what = match self.layers.value(key) {
             Some(ValueKind::Array(items)) if !items.is_empty() => {
                 if items.iter().all(|item| matches!(item.kind, ValueKind::Table(_))) {
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
             Some(ValueKind::Table(_)) => "this is a single section, and should be a list of sections",
             Some(_) => "this is no list of sections",
         };
-        self.complain(key, what, mend);
+        self.complain(key, what, fix);
         0
     }
 
@@ -140,13 +140,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Records a problem with a key, in the place where it was written or should be.
-    pub fn complain(&mut self, key: &str, what: impl Into<String>, mend: impl Into<String>) {
-        let place = self.layers.place(key);
-        self.problems.push(Problem { place, key: key.to_owned(), what: what.into(), mend: mend.into() });
+    pub fn complain(&mut self, key: &str, what: impl Into<String>, fix: impl Into<String>) {
+        let origin = self.layers.origin(key);
+        self.problems.push(Problem { origin, key: key.to_owned(), what: what.into(), fix: fix.into() });
     }
 
     /// Where a key was written.
-    pub(super) fn place(&self, key: &str) -> Place {
-        self.layers.place(key)
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        self.layers.origin(key)
     }
 }

@@ -1,6 +1,8 @@
 //! The targets, and the rules that hold among them: each has an account of its own, which is not the one that is
 //! followed, and speaks another language than that.
 
+use std::sync::Arc;
+
 use mynah_domain::{
     Language, MediaMissing, MediaPolicy, Tone, TooLong,
     caps::Caps,
@@ -9,11 +11,12 @@ use mynah_domain::{
 };
 
 use super::{
-    kinds::{cap, choice, file, filters, flag, handle, instructions, language},
-    model::{NETWORKS, TargetSettings, XUserAuth},
+    kinds::{cap, choice, file, filters, flag, instructions, language},
+    model::TargetSettings,
+    read::Account,
     reader::Reader,
-    secrets::{TargetKeys, Vault},
 };
+use crate::networks::{Networks, Published};
 
 const TONES: [(&str, Tone); 3] =
     [("neutral", Tone::Neutral), ("formal", Tone::Formal), ("informal", Tone::Informal)];
@@ -26,60 +29,56 @@ const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", To
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
 const MISSING: [(&str, MediaMissing); 2] = [("publish", MediaMissing::Publish), ("hold", MediaMissing::Hold)];
 
-/// What targets are held against, as far as it could be read.
-pub(super) struct Followed {
-    pub(super) account: Option<String>,
+/// What concerns every target, as far as it could be read.
+pub(super) struct Common {
+    /// The source's.
     pub(super) language: Option<Language>,
     /// The publisher's.
     pub(super) caps: Option<Caps>,
 }
 
+/// A target, but for how its network is called, which is read later.
+pub(super) type UnconnectedTarget = Box<dyn FnOnce(Arc<dyn Published>) -> TargetSettings>;
+
+/// The account of each target; none where there are no targets, which is a problem.
+pub(super) fn accounts(reader: &mut Reader<'_>, networks: &Networks, followed: &Account) -> Vec<Account> {
+    let number = reader.sections("targets", "there is no target, so nothing would be said again");
+    let missing = "write the handle of the account on which this language is spoken";
+    let accounts: Vec<Account> =
+        (0..number).map(|index| Account::read(reader, &section(index), networks, missing)).collect();
+    check_accounts(reader, &accounts, followed);
+    accounts
+}
+
+/// The rest of each target.
 pub(super) fn read(
     reader: &mut Reader<'_>,
-    vault: &mut Vault<'_>,
-    followed: &Followed,
-) -> Option<Vec<TargetSettings>> {
-    let number = reader.sections("targets", "there is no target, so nothing would be said again");
-    let keys: Vec<String> = (0..number).map(|index| format!("targets[{index}]")).collect();
-    if keys.is_empty() {
-        return None;
-    }
-    let accounts: Vec<Option<String>> = keys
+    accounts: &[Account],
+    common: &Common,
+) -> Option<Vec<UnconnectedTarget>> {
+    let targets: Vec<Option<UnconnectedTarget>> = accounts
         .iter()
-        .map(|key| {
-            let mend = "write the handle of the account on which this language is spoken";
-            reader.required(&format!("{key}.account"), mend, handle)
-        })
+        .enumerate()
+        .map(|(index, account)| target(reader, &section(index), account, common))
         .collect();
-    check_accounts(reader, &keys, &accounts, followed);
+    let targets = targets.into_iter().collect::<Option<Vec<_>>>()?;
+    (!targets.is_empty()).then_some(targets)
+}
 
-    // Whether the app's own keys are needed depends on all targets.
-    let found: Vec<Option<TargetKeys>> =
-        accounts.iter().map(|account| account.as_ref().map(|account| vault.target(account))).collect();
-    let needs_consumer = found.iter().flatten().any(TargetKeys::needs_consumer);
-    let consumer = if needs_consumer { vault.consumer() } else { None };
-
-    let targets: Vec<Option<TargetSettings>> = (keys.iter().zip(accounts).zip(found))
-        .map(|((key, account), found)| {
-            let auth = found.and_then(|found| found.with(consumer.as_ref()));
-            target(reader, key, account, auth, followed)
-        })
-        .collect();
-    targets.into_iter().collect()
+fn section(index: usize) -> String {
+    format!("targets[{index}]")
 }
 
 fn target(
     reader: &mut Reader<'_>,
-    key: &str,
-    account: Option<String>,
-    auth: Option<XUserAuth>,
-    followed: &Followed,
-) -> Option<TargetSettings> {
-    let key = |name: &str| format!("{key}.{name}");
-    let network = reader.or(&key("network"), "x", choice(&NETWORKS));
-    let mend = "write the code of the language to speak there, such as \"es\"";
-    let language = reader.required(&key("language"), mend, language);
-    if language.is_some() && language == followed.language {
+    section: &str,
+    account: &Account,
+    common: &Common,
+) -> Option<UnconnectedTarget> {
+    let key = |name: &str| format!("{section}.{name}");
+    let fix = "write the code of the language to speak there, such as \"es\"";
+    let language = reader.required(&key("language"), fix, language);
+    if language.is_some() && language == common.language {
         reader.complain(
             &key("language"),
             "this is the source's own language, so there is nothing to translate",
@@ -99,55 +98,50 @@ fn target(
     let too_long = reader.or(&key("too_long"), "thread", choice(&TOO_LONG));
     let daily = reader.optional(&key("daily_cap"), cap);
     let monthly = reader.optional(&key("monthly_cap"), cap);
-    let general = followed.caps?;
+    let general = common.caps?;
     let caps = Caps {
         daily: daily.ok()?.unwrap_or(general.daily),
         monthly: monthly.ok()?.unwrap_or(general.monthly),
     };
-    Some(TargetSettings {
-        network: network?,
-        account: account?,
-        language: language?,
-        tone: tone?,
-        adapt: adapt?,
-        instructions: instructions.ok()?.unwrap_or_default(),
-        mentions: mentions?,
-        hashtags: hashtags?,
-        glossary: glossary.ok()?,
-        filters: Filters {
-            include: include.ok()?.unwrap_or_default(),
-            exclude: exclude.ok()?.unwrap_or_default(),
-        },
-        media: if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None },
-        too_long: too_long?,
+    let (network, account) = (account.network, account.whole()?);
+    let (language, tone, adapt, mentions, hashtags) = (language?, tone?, adapt?, mentions?, hashtags?);
+    let (instructions, glossary) = (instructions.ok()?.unwrap_or_default(), glossary.ok()?);
+    let filters =
+        Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
+    let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
+    let too_long = too_long?;
+    Some(Box::new(move |connection| TargetSettings {
+        network,
+        account,
+        connection,
+        language,
+        tone,
+        adapt,
+        instructions,
+        mentions,
+        hashtags,
+        glossary,
+        filters,
+        media,
+        too_long,
         caps,
-        auth: auth?,
-    })
+    }))
 }
 
-fn check_accounts(
-    reader: &mut Reader<'_>,
-    keys: &[String],
-    accounts: &[Option<String>],
-    followed: &Followed,
-) {
+fn check_accounts(reader: &mut Reader<'_>, accounts: &[Account], followed: &Account) {
+    let key = |index: usize| format!("{}.account", section(index));
     for (index, account) in accounts.iter().enumerate() {
-        // X compares handles without case.
-        let is_it = |other: &Option<String>| {
-            account.as_ref().zip(other.as_ref()).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
-        };
-        let key = format!("{}.account", keys[index]);
-        if let Some(first) = accounts[..index].iter().position(is_it) {
-            let there = reader.place(&format!("{}.account", keys[first]));
+        if let Some(first) = accounts[..index].iter().position(|other| account.is(other)) {
+            let there = reader.origin(&key(first));
             reader.complain(
-                &key,
+                &key(index),
                 format!("another target has this account already ({there})"),
                 "give each target an account of its own",
             );
         }
-        if is_it(&followed.account) {
+        if account.is(followed) {
             reader.complain(
-                &key,
+                &key(index),
                 "this is the account that is followed, which would then repeat itself",
                 "name the account on which the translations are published",
             );

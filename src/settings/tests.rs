@@ -1,11 +1,21 @@
-use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, rc::Rc, sync::Arc, time::Duration};
 
-use mynah_domain::{Tone, TooLong};
+use async_trait::async_trait;
+use mynah_actors::pipeline::Factory;
+use mynah_domain::{
+    Post, PostId, Tone, TooLong,
+    network::{NetworkRules, PlainText},
+    ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 
 use super::*;
-use crate::engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, gemini::GeminiSettings};
+use crate::{
+    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, gemini::GeminiSettings},
+    http_client::Transport,
+    networks::{Accounts, Connections, Followed, Network, Published, Wanted},
+};
 
 /// The least that does.
 const LEAST: &str = "\
@@ -87,14 +97,14 @@ impl Bench {
 
     /// Exactly one problem, told in these words.
     #[track_caller]
-    fn told(&self, place: &str, key: &str, what: &str, mend: &str) {
+    fn told(&self, origin: &str, key: &str, what: &str, fix: &str) {
         let problems = self.problems();
         let [problem] = &problems[..] else { panic!("not one problem:\n{}", self.message()) };
         let folder = format!("{}/", self.folder.path().display());
-        assert_eq!(problem.place.to_string().replace(&folder, ""), place, "{problem}");
+        assert_eq!(problem.origin.to_string().replace(&folder, ""), origin, "{problem}");
         assert_eq!(problem.key, key, "{problem}");
         assert!(problem.what.contains(what), "{problem}");
-        assert!(problem.mend.contains(mend), "{problem}");
+        assert!(problem.fix.contains(fix), "{problem}");
     }
 }
 
@@ -115,7 +125,7 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
     assert_eq!(settings.data_dir, PathBuf::from("data"));
     assert_eq!((settings.source.account.as_str(), settings.source.language.code()), ("example", "en"));
     assert_eq!(settings.source.poll_interval, Duration::from_mins(1));
-    assert_eq!((&settings.source.start, settings.source.page_size), (&Start::Now, 100));
+    assert_eq!((settings.source.start.clone(), settings.source.page_size), (Start::Now, 100));
     let [target] = &settings.targets[..] else { panic!() };
     assert_eq!(target.id().as_str(), "x:example_es");
     assert_eq!((target.tone, target.too_long), (Tone::Neutral, TooLong::Thread));
@@ -124,7 +134,7 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
     let gemini = gemini(&settings);
     assert_eq!((gemini.max_batch, gemini.model.as_str()), (20, "gemini-3.5-flash-lite"));
     assert_eq!(gemini.key.expose_secret(), "hush-gemini");
-    assert_eq!(settings.x.base_url.as_str(), "https://api.x.com/");
+    assert_eq!(settings.value_of("x.base_url"), Some("https://api.x.com"));
     assert_eq!(
         (settings.router.queue, settings.translator.pool_size, settings.cache.max_entries),
         (1000, 4, 10_000)
@@ -147,18 +157,18 @@ fn flags_go_before_the_environment_before_the_file_before_defaults() {
     assert_eq!(settings.stats.interval, Duration::from_mins(1));
     assert_eq!(settings.shutdown.grace, Duration::from_secs(20));
 
-    let place = |key: &str| {
+    let origin = |key: &str| {
         let found = settings.in_force().iter().find(|one| one.key == key);
-        found.map(|one| (one.value.clone(), one.place.to_string()))
+        found.map(|one| (one.value.clone(), one.origin.to_string()))
     };
-    let said = |value: &str, place: &str| Some((value.to_owned(), place.to_owned()));
-    assert_eq!(place("translator.pool_size"), said("8", "--set translator.pool_size"));
-    assert_eq!(place("log.level"), said("debug", "environment variable MYNAH__LOG__LEVEL"));
-    assert_eq!(place("router.queue"), said("1000", "preset balanced"));
-    assert_eq!(place("shutdown.grace"), said("20s", "default"));
-    assert_eq!(place("GEMINI_API_KEY"), said("(secret)", "environment variable GEMINI_API_KEY"));
-    assert!(place("stats.interval").unwrap().1.ends_with("config.toml:13"));
-    assert!(place("targets[0].account").unwrap().1.ends_with("config.toml:7"));
+    let said = |value: &str, origin: &str| Some((value.to_owned(), origin.to_owned()));
+    assert_eq!(origin("translator.pool_size"), said("8", "--set translator.pool_size"));
+    assert_eq!(origin("log.level"), said("debug", "environment variable MYNAH__LOG__LEVEL"));
+    assert_eq!(origin("router.queue"), said("1000", "preset balanced"));
+    assert_eq!(origin("shutdown.grace"), said("20s", "default"));
+    assert_eq!(origin("GEMINI_API_KEY"), said("(secret)", "environment variable GEMINI_API_KEY"));
+    assert!(origin("stats.interval").unwrap().1.ends_with("config.toml:13"));
+    assert!(origin("targets[0].account").unwrap().1.ends_with("config.toml:7"));
 }
 
 #[test]
@@ -176,12 +186,12 @@ fn a_preset_changes_defaults_and_nothing_that_is_written() {
             settings.translator.pool_size,
             settings.translator.arbiters,
             settings.cache.max_entries,
-            settings.x.connections,
+            settings.value_of("x.connections").map(str::to_owned).unwrap(),
         )
     };
-    assert_eq!(of("balanced"), (4, 2, 10_000, 4));
-    assert_eq!(of("speed"), (64, 2, 50_000, 16));
-    assert_eq!(of("memory"), (2, 1, 1000, 2));
+    assert_eq!(of("balanced"), (4, 2, 10_000, "4".into()));
+    assert_eq!(of("speed"), (64, 2, 50_000, "16".into()));
+    assert_eq!(of("memory"), (2, 1, 1000, "2".into()));
     with("").set("preset=fast").told("--set preset", "preset", "no \"fast\"", "\"speed\"");
     with("").set("preset=balancd").told(
         "--set preset",
@@ -243,8 +253,8 @@ fn places_are_sorted_by_line_and_not_by_letter() {
     let lines: Vec<Option<usize>> = with("a = 1\n[log]\nb = 1\n[x]\nc = 1\n[stats]\nd = 1\n")
         .problems()
         .into_iter()
-        .map(|problem| match problem.place {
-            Place::File { line, .. } => line,
+        .map(|problem| match problem.origin {
+            Origin::File { line, .. } => line,
             _ => None,
         })
         .collect();
@@ -253,10 +263,10 @@ fn places_are_sorted_by_line_and_not_by_letter() {
 
 #[test]
 fn a_file_that_is_not_there_is_told_with_where_to_get_one() {
-    let told = |sources: &SettingsSources, what: &str, mend: &str| {
+    let told = |sources: &SettingsSources, what: &str, fix: &str| {
         let error = load(sources).unwrap_err();
         let [problem] = &error.problems[..] else { panic!("{error}") };
-        assert!(problem.what.contains(what) && problem.mend.contains(mend), "{error}");
+        assert!(problem.what.contains(what) && problem.fix.contains(fix), "{error}");
     };
     let missing = SettingsSources { file: Some("/nowhere/mynah.toml".into()), ..SettingsSources::default() };
     told(&missing, "no such file", "--config");
@@ -283,10 +293,10 @@ fn a_slip_in_the_toml_is_one_problem_with_line_and_column() {
         "config.toml:2:13",
         "",
         "no TOML",
-        "mend the line",
+        "fix the line",
     );
     let twice = Bench::new("[source]\naccount = \"a\"\naccount = \"b\"\n");
-    twice.told("config.toml:3:1", "", "duplicate key", "mend the line");
+    twice.told("config.toml:3:1", "", "duplicate key", "fix the line");
     let number = Bench::new("preset = 99999999999999999999\n");
     assert_eq!(number.problems().len(), 1, "{}", number.message());
     // The line itself may hold a secret.
@@ -541,8 +551,8 @@ fn targets_are_a_list_in_the_file() {
         "[[targets]]",
     );
     let variable = "MYNAH__TARGETS";
-    let place = "environment variable MYNAH__TARGETS";
-    with("").env(variable, "es").told(place, "targets", "in the file only", "[[targets]]");
+    let origin = "environment variable MYNAH__TARGETS";
+    with("").env(variable, "es").told(origin, "targets", "in the file only", "[[targets]]");
 }
 
 #[test]
@@ -586,8 +596,8 @@ fn a_rule_holds_though_other_keys_of_its_section_are_wrong() {
 
 #[test]
 fn secrets_in_the_settings_are_sent_to_the_environment() {
-    let told = |bench: Bench, place: &str, key: &str, variable: &str| {
-        bench.told(place, key, "secrets do not belong", &format!("variable {variable}, or {variable}_FILE"));
+    let told = |bench: Bench, origin: &str, key: &str, variable: &str| {
+        bench.told(origin, key, "secrets do not belong", &format!("variable {variable}, or {variable}_FILE"));
     };
     told(
         with("access_token = \"hush\"\n"),
@@ -624,15 +634,15 @@ fn secrets_in_the_settings_are_sent_to_the_environment() {
         "GEMINI_API_KEY",
     );
     told(with("").set("x.bearer_token=hush"), "--set x.bearer_token", "x.bearer_token", "X_BEARER_TOKEN");
-    let place = "environment variable MYNAH__X__BEARER_TOKEN";
-    told(with("").env("MYNAH__X__BEARER_TOKEN", "hush"), place, "x.bearer_token", "X_BEARER_TOKEN");
+    let origin = "environment variable MYNAH__X__BEARER_TOKEN";
+    told(with("").env("MYNAH__X__BEARER_TOKEN", "hush"), origin, "x.bearer_token", "X_BEARER_TOKEN");
 }
 
 #[test]
 fn missing_secrets_are_told_by_the_variable_that_has_them() {
     let least = |without: &str| Bench::least().without(&[without]);
-    let told = |without: &str, what: &str, mend: &str| {
-        least(without).told(&format!("environment variable {without}"), without, what, mend);
+    let told = |without: &str, what: &str, fix: &str| {
+        least(without).told(&format!("environment variable {without}"), without, what, fix);
     };
     told("GEMINI_API_KEY", "gemini is in engine.order", "GEMINI_API_KEY_FILE");
     told("X_CONSUMER_KEY", "missing", "X_CONSUMER_KEY_FILE");
@@ -663,24 +673,11 @@ fn only_the_secrets_that_are_used_are_needed() {
         .without(&SECRETS.map(|(name, _)| name))
         .env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush-user")
         .good();
-    assert!(
-        matches!(&settings.targets[0].auth, XUserAuth::OAuth2 { token } if token.expose_secret() == "hush-user")
-    );
-    assert!(matches!(&settings.read_auth, XReadAuth::User(XUserAuth::OAuth2 { .. })));
-}
-
-#[test]
-fn the_app_reads_where_it_may_and_the_first_account_where_not() {
-    let app = Bench::least().env("X_BEARER_TOKEN", "hush-app").good();
-    assert!(matches!(&app.read_auth, XReadAuth::Bearer(token) if token.expose_secret() == "hush-app"));
-    let XReadAuth::User(XUserAuth::OAuth1 { consumer_key, consumer_secret, token, token_secret }) =
-        Bench::least().good().read_auth
-    else {
-        panic!()
-    };
-    let four = [consumer_key, consumer_secret, token, token_secret];
-    let four = four.each_ref().map(|secret| secret.expose_secret().to_owned());
-    assert_eq!(four, ["hush-consumer-key", "hush-consumer-secret", "hush-token", "hush-token-secret"]);
+    for shown in
+        [format!("{:?}", settings.source.connection), format!("{:?}", settings.targets[0].connection)]
+    {
+        assert!(shown.contains("XAuth::User2"), "{shown}");
+    }
 }
 
 #[test]
@@ -692,8 +689,8 @@ fn others_may_only_reach_the_admin_api_with_a_token() {
     assert!(listening("off").good().admin.listen.is_none());
     assert!(listening("[::1]:0").good().admin.listen.is_some());
     for open in ["0.0.0.0:7878", "[::]:7878", "10.0.0.7:7878"] {
-        for mend in ["127.0.0.1:7878", "MYNAH_ADMIN_TOKEN,", "MYNAH_ADMIN_TOKEN_FILE"] {
-            listening(open).told("config.toml:9", "admin.listen", "no token", mend);
+        for fix in ["127.0.0.1:7878", "MYNAH_ADMIN_TOKEN,", "MYNAH_ADMIN_TOKEN_FILE"] {
+            listening(open).told("config.toml:9", "admin.listen", "no token", fix);
         }
         let settings = listening(open).env("MYNAH_ADMIN_TOKEN", "hush-admin-token").good();
         assert_eq!(settings.admin.token.unwrap().expose_secret(), "hush-admin-token");
@@ -707,8 +704,8 @@ fn others_may_only_reach_the_admin_api_with_a_token() {
         "secrets do not belong",
         "variable MYNAH_ADMIN_TOKEN, or MYNAH_ADMIN_TOKEN_FILE",
     );
-    let place = "environment variable MYNAH_ADMIN_TOKEN";
-    Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").told(place, "MYNAH_ADMIN_TOKEN", "a blank", "anew");
+    let origin = "environment variable MYNAH_ADMIN_TOKEN";
+    Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").told(origin, "MYNAH_ADMIN_TOKEN", "a blank", "anew");
 }
 
 #[test]
@@ -740,20 +737,20 @@ fn a_secret_may_be_in_a_file() {
     let bench = Bench::least().without(&["GEMINI_API_KEY"]).secret_file("GEMINI_API_KEY", b"hush-file\r\n");
     let settings = bench.good();
     assert_eq!(gemini(&settings).key.expose_secret(), "hush-file");
-    let place =
-        settings.in_force().iter().find(|one| one.key == "GEMINI_API_KEY").map(|one| one.place.to_string());
-    assert_eq!(place.unwrap(), "environment variable GEMINI_API_KEY_FILE");
+    let origin =
+        settings.in_force().iter().find(|one| one.key == "GEMINI_API_KEY").map(|one| one.origin.to_string());
+    assert_eq!(origin.unwrap(), "environment variable GEMINI_API_KEY_FILE");
 }
 
 #[test]
 fn a_secret_that_is_no_good_is_told_and_not_shown() {
     let bare = || Bench::least().without(&["GEMINI_API_KEY"]);
     let file = "GEMINI_API_KEY_FILE";
-    let place = "environment variable GEMINI_API_KEY_FILE";
-    bare().secret_file("GEMINI_API_KEY", b"\n").told(place, file, "empty", "in one line");
-    bare().secret_file("GEMINI_API_KEY", b"\xff\xfe").told(place, file, "cannot read", "text file");
-    bare().secret_file("GEMINI_API_KEY", b"hush\nhush\n").told(place, file, "line break", "in one line");
-    bare().env(file, "/nowhere/key").told(place, file, "\"/nowhere/key\": No such file", "may be read");
+    let origin = "environment variable GEMINI_API_KEY_FILE";
+    bare().secret_file("GEMINI_API_KEY", b"\n").told(origin, file, "empty", "in one line");
+    bare().secret_file("GEMINI_API_KEY", b"\xff\xfe").told(origin, file, "cannot read", "text file");
+    bare().secret_file("GEMINI_API_KEY", b"hush\nhush\n").told(origin, file, "line break", "in one line");
+    bare().env(file, "/nowhere/key").told(origin, file, "\"/nowhere/key\": No such file", "may be read");
     let blank = bare().env("GEMINI_API_KEY", "hush hush");
     blank.told("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "a blank", "without quotes");
     let both = Bench::least().secret_file("GEMINI_API_KEY", b"hush");
@@ -787,7 +784,7 @@ fn the_shipped_file_loads_and_says_the_defaults() {
     bench.sources.file = Some(shipped());
     let settings = bench.good();
     let defaults = known_keys(Preset::Balanced);
-    for one in settings.in_force().iter().filter(|one| matches!(one.place, Place::File { .. })) {
+    for one in settings.in_force().iter().filter(|one| matches!(one.origin, Origin::File { .. })) {
         let known = defaults.iter().find(|known| known.key == unknown::general(&one.key)).unwrap();
         if let Some(default) = known.default {
             assert_eq!(one.value, default, "{}", one.key);
@@ -837,8 +834,8 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
         .env("GEMINI_MODEL", "gemini-x");
     let settings = bench.good();
     assert_eq!(
-        (settings.preset, settings.translator.pool_size, settings.x.connections),
-        (Preset::Memory, 7, 20)
+        (settings.preset, settings.translator.pool_size, settings.value_of("x.connections")),
+        (Preset::Memory, 7, Some("20"))
     );
     assert_eq!(settings.source.poll_interval.as_secs(), 300);
     let gemini = gemini(&settings);
@@ -848,8 +845,8 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
     assert_eq!(told.len(), 7, "{told:?}");
     assert!(told.contains(&"POLL_INTERVAL_SECONDS=300 → source.poll_interval = \"300s\"".into()), "{told:?}");
     assert!(told.contains(&"OPTIMIZATION_MODE=low_resource → preset = \"memory\"".into()), "{told:?}");
-    let place = settings.in_force().iter().find(|one| one.key == "source.poll_interval").unwrap();
-    assert!(place.place.to_string().contains("POLL_INTERVAL_SECONDS"), "{}", place.place);
+    let origin = settings.in_force().iter().find(|one| one.key == "source.poll_interval").unwrap();
+    assert!(origin.origin.to_string().contains("POLL_INTERVAL_SECONDS"), "{}", origin.origin);
 
     let ours =
         Bench::least().env("POLL_INTERVAL_SECONDS", "300").env("MYNAH__SOURCE__POLL_INTERVAL", "9s").good();
@@ -862,4 +859,203 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
         "often",
         "\"60s\"",
     );
+}
+
+/// A network of its own: a section, a secret for each account, handles with a dot, and ids that are dates.
+#[derive(Debug)]
+struct Toy;
+
+#[derive(Debug)]
+struct ToyAccount {
+    speed: usize,
+    key: secrecy::SecretString,
+}
+
+impl Network for Toy {
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn title(&self) -> &'static str {
+        "Toy"
+    }
+
+    fn rules(&self) -> Arc<dyn NetworkRules> {
+        Arc::new(PlainText { name: "toy", ..PlainText::default() })
+    }
+
+    fn handle(&self, value: &config::ValueKind) -> kinds::Read<String> {
+        match kinds::text_of(value)? {
+            text if text.contains('.') => Ok(text.into()),
+            _ => kinds::refuse(format!("{} is no toy account", kinds::quoted(value)), "write name.place"),
+        }
+    }
+
+    fn mark(&self, id: &str) -> Option<Mark> {
+        let position = id.strip_prefix("toy-")?.parse().ok()?;
+        Some(Mark { id: PostId(id.into()), position })
+    }
+
+    fn example_id(&self) -> &'static str {
+        "toy-7"
+    }
+
+    fn post_named(&self, which: &str) -> kinds::Read<PostId> {
+        Ok(PostId(which.into()))
+    }
+
+    fn variable_of(&self, _: &str, account: Option<&str>) -> String {
+        key_of(account.unwrap_or("<ACCOUNT>"))
+    }
+
+    fn read(
+        &self,
+        reader: &mut Reader<'_>,
+        vault: &mut Vault<'_>,
+        accounts: &Accounts<'_>,
+        _: Option<Transport>,
+    ) -> Option<Connections> {
+        let speed = reader.or("toy.speed", "60", kinds::count(1..=100_usize));
+        let mut toy = |handle: &Option<&str>| {
+            let name = key_of((*handle)?);
+            let found = vault.find(&name);
+            let missing = || ("there is no key".to_owned(), format!("set {name}"));
+            let key = vault.need(Needed::All, &name, found, missing)?;
+            Some(Arc::new(ToyAccount { speed: speed?, key }))
+        };
+        let followed = accounts.followed.iter().map(&mut toy).collect::<Option<Vec<_>>>();
+        let published = accounts.published.iter().map(toy).collect::<Option<Vec<_>>>();
+        speed?;
+        Some(Connections {
+            followed: followed?.into_iter().map(|toy| toy as Arc<dyn Followed>).collect(),
+            published: published?.into_iter().map(|toy| toy as Arc<dyn Published>).collect(),
+            longest_call: Duration::from_secs(50),
+        })
+    }
+}
+
+fn key_of(handle: &str) -> String {
+    format!("TOY_{}_KEY", handle.replace('.', "_").to_uppercase())
+}
+
+#[async_trait(?Send)]
+impl Followed for ToyAccount {
+    fn source(&self, _: Wanted, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
+        unimplemented!("no test asks for it")
+    }
+
+    fn media(&self) -> Factory<Rc<dyn MediaFetcher>> {
+        unimplemented!("no test asks for it")
+    }
+
+    async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
+        Ok(format!("{} {}", self.speed, self.key.expose_secret()))
+    }
+
+    async fn post(&self, _: &PostId, _: Arc<dyn Ledger>) -> Result<Post, String> {
+        Err("there is none".into())
+    }
+}
+
+#[async_trait(?Send)]
+impl Published for ToyAccount {
+    fn destination(&self, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
+        unimplemented!("no test asks for it")
+    }
+
+    async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
+        Ok(format!("{} {}", self.speed, self.key.expose_secret()))
+    }
+}
+
+/// [`LEAST`] with a second target, on the other network.
+fn with_toy(more: &str) -> Bench {
+    let mut bench =
+        with(&format!("[[targets]]\nnetwork = \"toy\"\nlanguage = \"fr\"\naccount = \"Tower.fr\"\n{more}"))
+            .env("TOY_TOWER_FR_KEY", "hush-toy");
+    bench.sources.networks = Networks::default().with(&Toy);
+    bench
+}
+
+#[test]
+fn a_network_that_registers_itself_is_named_by_targets_with_a_section_and_secrets_of_its_own() {
+    let settings = with_toy("[toy]\nspeed = 80\n").good();
+    let [es, fr] = &settings.targets[..] else { panic!() };
+    assert_eq!((es.id().as_str(), fr.id().as_str()), ("x:example_es", "toy:tower.fr"));
+    assert_eq!((fr.network.name(), fr.account.as_str()), ("toy", "Tower.fr"));
+    assert!(format!("{:?}", fr.connection).starts_with("ToyAccount { speed: 80"), "{:?}", fr.connection);
+    let shown = |key: &str| {
+        let one = settings.in_force().iter().find(|one| one.key == key).unwrap();
+        (one.value.as_str(), one.origin.to_string())
+    };
+    assert_eq!(shown("TOY_TOWER_FR_KEY").0, "(secret)");
+    assert!(shown("toy.speed").1.ends_with("config.toml:13"));
+
+    let told =
+        |bench: Bench, origin: &str, key: &str, what: &str, fix: &str| bench.told(origin, key, what, fix);
+    let variable = "TOY_TOWER_FR_KEY";
+    let origin = "environment variable TOY_TOWER_FR_KEY";
+    told(with_toy("").without(&[variable]), origin, variable, "no key", "set TOY_TOWER_FR_KEY");
+    told(with_toy("[toy]\nsped = 80\n"), "config.toml:13", "toy.sped", "no such", "did you mean toy.speed?");
+    told(
+        with_toy("key_token = \"hush\"\n"),
+        "config.toml:12",
+        "targets[1].key_token",
+        "secrets do not belong",
+        "variable TOY_TOWER_FR_KEY",
+    );
+    told(
+        with_toy("[supervisor]\npatience = \"50s\"\n"),
+        "config.toml:13",
+        "supervisor.patience",
+        "not longer",
+        "the timeouts of engine, x and toy",
+    );
+    let mut wrong = with_toy("").set("source.network=toi");
+    told(
+        wrong,
+        "--set source.network",
+        "source.network",
+        "no \"toi\"",
+        "did you mean \"toy\"? It can be \"x\", \"toy\"",
+    );
+    // Without it in the registry, nobody knows it.
+    wrong = with_toy("");
+    wrong.sources.networks = Networks::default();
+    assert!(wrong.message().contains("there is no \"toy\""), "{}", wrong.message());
+}
+
+#[test]
+fn a_source_on_another_network_needs_no_key_of_this_one_to_be_read() {
+    let mut bench =
+        with("").set("source.network=toy").set("source.account=Tower.en").set("source.start=toy-7");
+    bench = bench.env("TOY_TOWER_EN_KEY", "hush-toy");
+    bench.sources.networks = Networks::default().with(&Toy);
+    let settings = bench.good();
+    assert_eq!(settings.source.name(), "toy:tower.en");
+    assert_eq!(settings.source.start, Start::After(Mark { id: PostId("toy-7".into()), position: 7 }));
+    let toy = |account: &str| format!("source.account={account}");
+    bench.set(&toy("tower")).told(
+        "--set source.account",
+        "source.account",
+        "\"tower\" is no toy account",
+        "name.place",
+    );
+
+    // The other way around, X has nobody else to read with.
+    let text = LEAST.replace("account = \"example_es\"", "network = \"toy\"\naccount = \"Tower.es\"");
+    let mut bench = Bench::new(&text).env("TOY_TOWER_ES_KEY", "hush-toy");
+    bench.sources.networks = Networks::default().with(&Toy);
+    bench.told("environment variable X_BEARER_TOKEN", "X_BEARER_TOKEN", "missing", "set X_BEARER_TOKEN");
+    bench.env("X_BEARER_TOKEN", "hush-app").good();
+}
+
+#[test]
+fn an_account_that_repeats_itself_is_refused_on_every_network() {
+    let bench = with_toy("");
+    let file = bench.sources.file.clone().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let source = "network = \"toy\"\naccount = \"tower.FR\"";
+    fs::write(file, text.replace("account = \"example\"", source)).unwrap();
+    assert!(bench.message().contains("which would then repeat itself"), "{}", bench.message());
 }

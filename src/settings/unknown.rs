@@ -4,15 +4,14 @@
 use std::collections::HashMap;
 
 use super::{
-    Preset, known_keys_with,
+    Preset, Registries, known_keys_with,
     layers::{Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
-    problem::{Place, Problem},
-    secrets::{self, target_secret},
+    problem::{Origin, Problem},
+    secrets,
     variables::variable_of_key,
 };
-use crate::engines::Engines;
 
 /// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
 /// `supervisor.<actor>.window` for `supervisor.poller.window`.
@@ -31,8 +30,12 @@ pub(super) fn general(key: &str) -> String {
 }
 
 /// The problems with what was written and never asked for.
-pub(super) fn problems(layers: &Layers, engines: &Engines, env: &HashMap<String, String>) -> Vec<Problem> {
-    let known = known_keys_with(Preset::default(), engines);
+pub(super) fn problems(
+    layers: &Layers,
+    registries: Registries<'_>,
+    env: &HashMap<String, String>,
+) -> Vec<Problem> {
+    let known = known_keys_with(Preset::default(), registries);
     let known: Vec<&str> = known.iter().map(|known| known.key.as_str()).collect();
     let mut found = misnamed_variables(&known, env);
     let mut strange: Vec<&str> = vec![];
@@ -40,14 +43,14 @@ pub(super) fn problems(layers: &Layers, engines: &Engines, env: &HashMap<String,
         // A strange section is told once, and not for all that is in it.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
-        let Some((what, mend)) = fault(key, written, &known, layers, engines) else {
+        let Some((what, fix)) = fault(key, written, &known, layers, registries) else {
             continue;
         };
-        if strange.iter().any(within) && secret_variable(key, layers, engines).is_none() {
+        if strange.iter().any(within) && secret_variable(key, layers, registries).is_none() {
             continue;
         }
         strange.push(key);
-        found.push(Problem { place: written.place.clone(), key: key.clone(), what, mend });
+        found.push(Problem { origin: written.origin.clone(), key: key.clone(), what, fix });
     }
     found
 }
@@ -57,25 +60,25 @@ fn fault(
     written: &Written,
     known: &[&str],
     layers: &Layers,
-    engines: &Engines,
+    registries: Registries<'_>,
 ) -> Option<(String, String)> {
     let general = general(key);
     if known.contains(&general.as_str()) || key == "targets" {
         return None;
     }
     // Targets in the environment or a flag, or as a single section, are told already.
-    let outside = !matches!(written.place, Place::File { .. });
+    let outside = !matches!(written.origin, Origin::File { .. });
     if key.starts_with("targets.") || (outside && key.starts_with("targets[")) {
         return None;
     }
     let within: Vec<&str> = known.iter().copied().filter(|known| is_within(known, &general)).collect();
     if !within.is_empty() {
-        let first = written_as(within[0], &written.place);
+        let first = written_as(within[0], &written.origin);
         return (!written.is_section).then(|| {
             ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
         });
     }
-    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, engines)) {
+    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, registries)) {
         return Some((
             "secrets do not belong in the settings, where they are shown and copied".into(),
             format!(
@@ -83,8 +86,8 @@ fn fault(
             ),
         ));
     }
-    let mend = match nearest_key(&general, known.iter().copied()) {
-        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.place)),
+    let fix = match nearest_key(&general, known.iter().copied()) {
+        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.origin)),
         _ => {
             let near = written
                 .is_section
@@ -96,7 +99,7 @@ fn fault(
             }
         }
     };
-    Some(("there is no such setting".into(), mend))
+    Some(("there is no such setting".into(), fix))
 }
 
 fn is_within(key: &str, section: &str) -> bool {
@@ -104,9 +107,9 @@ fn is_within(key: &str, section: &str) -> bool {
 }
 
 /// A key in the form in which it is written there.
-fn written_as(key: &str, place: &Place) -> String {
-    match place {
-        Place::Environment(_) => variable_of_key(key),
+fn written_as(key: &str, origin: &Origin) -> String {
+    match origin {
+        Origin::Environment(_) => variable_of_key(key),
         _ => key.replace("[]", ""),
     }
 }
@@ -130,10 +133,10 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
     for name in env.keys().filter(|name| name.starts_with("MYNAH_") && !name.starts_with("MYNAH__")) {
         if let Some(meant) = meant(name) {
             problems.push(Problem {
-                place: Place::Environment(name.clone()),
+                origin: Origin::Environment(name.clone()),
                 key: String::new(),
                 what: "this sets nothing: prefix, section and key are parted by two underscores".into(),
-                mend: format!("write {meant}"),
+                fix: format!("write {meant}"),
             });
         }
     }
@@ -141,31 +144,29 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
 }
 
 /// The variable in which a secret belongs, for a key that looks like one.
-fn secret_variable(key: &str, layers: &Layers, engines: &Engines) -> Option<String> {
+fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Option<String> {
     const TELLING: [&str; 8] =
         ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
     let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
     TELLING.iter().any(|telling| name.contains(telling)).then_some(())?;
+    let Registries { networks, engines } = registries;
     let whole = key.to_lowercase();
-    let of_account = |ending: &str| {
-        let target = key.split_once(']').map(|(target, _)| format!("{target}].account"));
-        let account = target.and_then(|key| layers.value(&key)).map(|account| account.to_string());
-        let account = account.map(|account| account.trim_start_matches('@').to_owned());
-        target_secret(account.as_deref().unwrap_or("<ACCOUNT>"), ending)
-    };
     if whole.starts_with("admin") {
         return Some(secrets::ADMIN_TOKEN.into());
     }
     if let Some(variable) = engines.variable_of(&whole) {
         return Some(variable.into());
     }
-    Some(match name.as_str() {
-        name if name.contains("oauth2") => of_account(secrets::OAUTH2_TOKEN),
-        name if name.contains("bearer") => secrets::BEARER_TOKEN.into(),
-        name if name.contains("token_secret") => of_account(secrets::ACCESS_TOKEN_SECRET),
-        name if name.contains("token") => of_account(secrets::ACCESS_TOKEN),
-        name if name.contains("secret") => secrets::CONSUMER_SECRET.into(),
-        name if name.contains("key") => secrets::CONSUMER_KEY.into(),
-        _ => of_account(secrets::ACCESS_TOKEN),
-    })
+    // A target's section says on which network the account is; a network's own section has its name.
+    let value = |key: &str| layers.value(key).map(|value| value.to_string());
+    let target = key.split_once(']').map(|(target, _)| format!("{target}]"));
+    let network = match (&target, key.split_once('.')) {
+        (Some(target), _) => value(&format!("{target}.network")),
+        (None, Some(("source", _))) => value("source.network"),
+        (None, section) => section.map(|(section, _)| section.to_owned()),
+    };
+    let network = network.and_then(|name| networks.named(&name)).unwrap_or(networks.default_network());
+    let account = target.and_then(|target| value(&format!("{target}.account")));
+    let account = account.map(|account| account.trim_start_matches('@').to_owned());
+    Some(network.variable_of(&name, account.as_deref()))
 }

@@ -1,5 +1,5 @@
-//! The events of the log stream as they are before they become lines: the last of them are kept, and whoever looks in by the
-//! admin API hears those that come. Nobody who looks can slow the service down: who cannot keep up misses some.
+//! Clients of the admin API want to see the latest log events and follow new ones. This module keeps a bounded number
+//! of events and broadcasts new ones. A slow client never slows down the service: it misses events instead.
 
 use std::{
     collections::VecDeque,
@@ -12,31 +12,31 @@ use tokio::sync::broadcast;
 
 use super::outside::bounded;
 
-/// How many are kept, which take some hundred kilobytes at most.
-const KEPT: usize = 256;
+/// How many events to keep; they take a few hundred kilobytes at most.
+const CAPACITY: usize = 256;
 
-/// How many may come before whoever looks has read one.
-const AHEAD: usize = 1024;
+/// How many events a client may fall behind before it misses some.
+const MAX_LAG: usize = 1024;
 
-/// One event.
+/// One log event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Its number since the service was started, from 1 on.
+    /// Its number since the start of the service, from 1.
     pub number: u64,
-    /// When, as RFC 3339 in UTC.
+    /// The time, as RFC 3339 in UTC.
     pub time: String,
-    /// How grave.
+    /// The severity.
     pub level: log::Level,
-    /// Who speaks, `router`.
+    /// The module that logged it, such as `router`.
     pub module: String,
     /// Its name.
     pub name: String,
-    /// What differs, in order; numbers as numbers.
+    /// The fields, in order; numbers stay numbers.
     pub fields: Vec<(String, Value)>,
 }
 
 impl Event {
-    /// The event of a record.
+    /// Converts a log record.
     pub fn of(record: &log::Record<'_>, time: String) -> Self {
         let mut fields = Fields(Vec::new());
         // Collecting into a vector cannot fail.
@@ -52,7 +52,7 @@ impl Event {
     }
 }
 
-/// Who speaks, without the crate that it is in.
+/// The module without its crate.
 fn module(target: &str) -> &str {
     let ours = ["mynah_actors::", "mynah::"].into_iter().find_map(|krate| target.strip_prefix(krate));
     ours.unwrap_or(target)
@@ -63,62 +63,62 @@ struct Fields(Vec<(String, Value)>);
 
 impl<'kvs> VisitSource<'kvs> for Fields {
     fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-        let told = (value.to_u64().map(Value::from))
+        let value = (value.to_u64().map(Value::from))
             .or_else(|| value.to_i64().map(Value::from))
             .or_else(|| value.to_bool().map(Value::from))
             .or_else(|| value.to_f64().map(Value::from))
             .unwrap_or_else(|| bounded(&value.to_string()).into());
-        self.0.push((key.to_string(), told));
+        self.0.push((key.to_string(), value));
         Ok(())
     }
 }
 
-/// What was logged and will be.
+/// The latest events, and a broadcast of new ones.
 #[derive(Debug)]
 pub struct Events {
-    kept: Mutex<Kept>,
-    coming: broadcast::Sender<Arc<Event>>,
+    recent: Mutex<Recent>,
+    new: broadcast::Sender<Arc<Event>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    last: VecDeque<Arc<Event>>,
+struct Recent {
+    events: VecDeque<Arc<Event>>,
     number: u64,
 }
 
 impl Events {
     fn new() -> Self {
-        Self { kept: Mutex::default(), coming: broadcast::Sender::new(AHEAD) }
+        Self { recent: Mutex::default(), new: broadcast::Sender::new(MAX_LAG) }
     }
 
-    /// Those of this process.
-    pub fn of_this_process() -> &'static Self {
+    /// The events of this process.
+    pub fn global() -> &'static Self {
         static EVENTS: OnceLock<Events> = OnceLock::new();
         EVENTS.get_or_init(Self::new)
     }
 
-    /// Keeps an event, and tells it to whoever looks.
+    /// Stores an event and sends it to all followers.
     pub(super) fn add(&self, mut event: Event) -> Arc<Event> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.number += 1;
-        event.number = kept.number;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.number += 1;
+        event.number = recent.number;
         let event = Arc::new(event);
-        if kept.last.len() >= KEPT {
-            kept.last.pop_front();
+        if recent.events.len() >= CAPACITY {
+            recent.events.pop_front();
         }
-        kept.last.push_back(event.clone());
-        // Under the lock, so that whoever begins to look misses none and hears none twice. Nobody may look.
-        let _ = self.coming.send(event.clone());
+        recent.events.push_back(event.clone());
+        // Sent under the lock, so that a new follower misses none and sees none twice. Without followers it fails.
+        let _ = self.new.send(event.clone());
         event
     }
 
-    /// Those kept that came after that number, and all that come from now on.
+    /// The stored events after `number`, and a receiver of all events from now on.
     pub fn after(&self, number: u64) -> (Vec<Arc<Event>>, broadcast::Receiver<Arc<Event>>) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // A number that was never given is one of an earlier process.
-        let number = if number > kept.number { 0 } else { number };
-        let last = kept.last.iter().filter(|event| event.number > number).cloned().collect();
-        (last, self.coming.subscribe())
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        // A number that does not exist yet is from an earlier process.
+        let number = if number > recent.number { 0 } else { number };
+        let last = recent.events.iter().filter(|event| event.number > number).cloned().collect();
+        (last, self.new.subscribe())
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn no_field_is_longer_than_a_line_of_a_log_should_be() {
+    fn long_fields_are_cut() {
         let long = "é".repeat(2_000_000);
         for (value, is_cut) in [("short", false), (long.as_str(), true)] {
             let fields = [("reason", kv::Value::from(value)), ("other", kv::Value::from_display(&value))];
@@ -147,18 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_sees_the_last_and_then_each_that_comes_once() {
+    fn a_follower_sees_the_latest_events_and_then_each_new_one_once() {
         let events = Events::new();
-        for number in 0..KEPT + 10 {
+        for number in 0..CAPACITY + 10 {
             events.add(event(&number.to_string()));
         }
-        let (last, mut coming) = events.after(0);
-        assert_eq!((last.len(), last[0].number), (KEPT, 11));
+        let (last, mut new) = events.after(0);
+        assert_eq!((last.len(), last[0].number), (CAPACITY, 11));
         events.add(event("next"));
-        assert_eq!(coming.try_recv().unwrap().name, "next");
-        assert!(coming.try_recv().is_err());
+        assert_eq!(new.try_recv().unwrap().name, "next");
+        assert!(new.try_recv().is_err());
         let (last, _) = events.after(last.last().unwrap().number);
         assert_eq!(last.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["next"]);
-        assert_eq!(events.after(u64::MAX).0.len(), KEPT, "a number of an earlier process");
+        assert_eq!(events.after(u64::MAX).0.len(), CAPACITY, "the number is from an earlier process");
     }
 }

@@ -1,4 +1,4 @@
-//! The log stream, one line an event on standard output, where a container's logs are taken from.
+//! The log: one line per event on standard output, where containers take their logs from.
 
 use std::io::Write as _;
 
@@ -12,33 +12,33 @@ use super::{
     outside,
 };
 
-/// Where lines go.
+/// Where log lines go.
 #[derive(Debug)]
 pub enum Stream {
     /// Standard output: the service.
     Stdout,
-    /// Standard error: a command whose output is for somebody else.
+    /// Standard error, for commands that print their result to standard output.
     Stderr,
     /// A file.
     File(std::fs::File),
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people: a sentence, then `key=value`.
+    /// For people: the event's name, then `key=value`.
     #[default]
     Text,
-    /// For machines: a JSON object a line, fields beside `time`, `level`, `module` and `message`.
+    /// For machines: one JSON object per line, with the fields beside `time`, `level`, `module` and `message`.
     Json,
 }
 
-/// The level of a module of Mynah and of everything in it, `router`, instead of the general one.
+/// The level of one of Mynah's modules, such as `router`, and of its submodules; overrides the general level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleLevel {
     /// One of [`MODULES`].
     pub module: &'static str,
-    /// From which level on it is heard.
+    /// The lowest level to log.
     pub level: LevelFilter,
 }
 
@@ -60,17 +60,17 @@ pub const MODULES: [&str; 14] = [
     "translator",
 ];
 
-/// Modules that are parts of another module now: settings that name one of them mean that one.
+/// Former names of modules, which old settings may use.
 const FORMER_MODULES: [(&str, &str); 2] = [("destinations", "networks"), ("x", "networks")];
 
-/// The module of that name, which may be a former one.
+/// Finds a module by its name or a former one.
 pub fn module_named(name: &str) -> Option<&'static str> {
     let name = FORMER_MODULES.into_iter().find(|(former, _)| *former == name).map_or(name, |(_, now)| now);
     MODULES.into_iter().find(|known| *known == name)
 }
 
-/// Sets up logging for the whole process. `level` holds for Mynah's own modules, but for those of `modules`; libraries speak
-/// from `warn` on. `RUST_LOG` overrides all of it.
+/// Sets up logging for the whole process. `level` applies to Mynah's own modules, except those in `modules`; libraries
+/// log warnings and errors. `RUST_LOG` overrides all of it.
 pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format: LogFormat) {
     let mut builder = Builder::new();
     builder
@@ -78,7 +78,7 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
         .filter_module("mynah", level)
         .filter_module("mynah_actors", level)
         .filter_module("mynah_sandbox", level)
-        // One error line for every request that cannot be parsed: the admin port counts those connections itself.
+        // It logs an error for every request that cannot be parsed; the admin port counts those connections itself.
         .filter_module("actix_http::h1", LevelFilter::Off);
     for ModuleLevel { module, level } in modules {
         for part in ["mynah", "mynah_actors"] {
@@ -95,24 +95,24 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
         })
         .format(move |out, record| {
             let event = Event::of(record, out.timestamp_millis().to_string());
-            let event = Events::of_this_process().add(event);
+            let event = Events::global().add(event);
             match format {
                 LogFormat::Text => writeln!(out, "{}", text_line(&event)),
                 LogFormat::Json => writeln!(out, "{}", outside::json(&json_line(&event))),
             }
         });
-    // A second call, in a test, leaves the first in force.
+    // In tests, a second call fails and changes nothing.
     if builder.try_init().is_ok() {
         log_panics();
     }
 }
 
-/// Sets up logging for a command that has its own output: nothing but what went wrong.
+/// Sets up logging for a command with its own output: only errors.
 pub fn init_for_command() {
     init(LevelFilter::Error, &[], Stream::Stderr, LogFormat::default());
 }
 
-/// Has every panic told in the log stream, with its place, and not beside it.
+/// Writes panics to the log, with their location, instead of standard error.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
@@ -122,9 +122,9 @@ fn log_panics() {
     }));
 }
 
-/// The line that people read.
+/// The line for people.
 pub fn text_line(event: &Event) -> String {
-    // Whatever came from outside is data: it may not end the line or move the cursor.
+    // Text from outside must not end the line or move the cursor.
     let name = printable(&event.name);
     let mut line = format!("{} {:5} {} {name}", event.time, event.level, printable(&event.module));
     for (key, value) in &event.fields {
@@ -135,11 +135,11 @@ pub fn text_line(event: &Event) -> String {
     line
 }
 
-/// The line that machines read.
+/// The line for machines.
 pub fn json_line(event: &Event) -> Value {
     let mut line = serde_json::Map::new();
     line.extend(event.fields.iter().cloned());
-    // After the fields: none of them may pose as one of these.
+    // After the fields, so that no field can replace one of these.
     for (key, value) in [
         ("time", event.time.clone()),
         ("level", event.level.as_str().to_lowercase()),
@@ -151,7 +151,7 @@ pub fn json_line(event: &Event) -> Value {
     line.into()
 }
 
-/// The event of a line that [`json_line`] wrote.
+/// Reads a line that [`json_line`] wrote.
 pub fn event_of(line: &str) -> Option<Event> {
     let Ok(Value::Object(mut line)) = serde_json::from_str(line) else { return None };
     let mut take = |key: &str| line.remove(key).and_then(|value| value.as_str().map(str::to_owned));
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_either_form_is_one_line_and_holds_its_fields() {
+    fn both_formats_write_one_line_with_all_fields() {
         let fields = [
             ("jobs", log::kv::Value::from(3_u64)),
             ("reason", log::kv::Value::from("a b\n\"c\"")),
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(line.lines().count(), 1);
         let read = event_of(&line).unwrap();
         assert_eq!((read.name, read.level), (event.name, log::Level::Warn));
-        assert_eq!(read.fields.len(), 2, "one posed as the level");
+        assert_eq!(read.fields.len(), 2, "a field cannot replace the level");
         assert_eq!(event_of("{}"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What operators read.
+//! What operators read: the log, the metrics and their history.
 
 pub mod events;
 pub mod history;

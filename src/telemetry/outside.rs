@@ -1,24 +1,24 @@
-//! Text that others wrote goes to terminals, logs and the ledger. It may be megabytes long, and it may hold characters that
-//! a terminal obeys: these functions are the one rule for what of it is shown.
+//! Text from others reaches terminals, logs and the ledger. It may be megabytes long, and it may contain characters
+//! that control a terminal. These functions decide what Mynah shows of it.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// How much of an answer an error repeats, in characters. More explains nothing, and would fill the log.
+/// How many characters of an answer an error repeats. More would fill the log and explain nothing.
 const BRIEF: usize = 300;
 
-/// The longest error, in characters: what it repeats, and what it says itself.
+/// The longest error, in characters, with everything that it repeats.
 const LONGEST: usize = 1000;
 
-/// A text with nothing in it that a terminal or a log would obey: control characters become `�`, line ends of all kinds
-/// become blanks, and the characters that turn the direction of writing are left out.
+/// Removes everything that controls a terminal or a log: control characters become `�`, line ends of all kinds become
+/// spaces, and characters that change the direction of writing are dropped.
 pub fn printable(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.to_owned();
     }
     text.chars()
-        .filter(|c| !turns_direction(*c))
+        .filter(|c| !changes_direction(*c))
         .map(|c| match c {
             '\n' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
             c if c.is_control() => char::REPLACEMENT_CHARACTER,
@@ -27,22 +27,22 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// An error of ours for a terminal, of bounded length. It may have several lines, and each may repeat what others answered.
+/// Makes one of Mynah's own errors printable and bounds its length. Each of its lines may repeat text from others.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(|line| printable(&bounded(line))).collect::<Vec<_>>().join("\n")
 }
 
-/// What an error repeats of a text from outside: printable, in one line, and only its beginning.
+/// The beginning of a text from outside, for an error: printable and on one line.
 pub fn brief(text: &str) -> String {
     printable(&shortened(text.trim(), BRIEF))
 }
 
-/// An error of bounded length for the log and the ledger, whatever an adapter put into it.
+/// Bounds the length of an error for the log and the ledger, whatever an adapter put into it.
 pub fn bounded(text: &str) -> String {
     shortened(text, LONGEST)
 }
 
-/// At most so many characters of a text; `…` stands for the rest.
+/// At most `most` characters of a text, then `…` if there are more.
 fn shortened(text: &str, most: usize) -> String {
     // No text has more characters than bytes.
     if text.len() <= most {
@@ -54,17 +54,17 @@ fn shortened(text: &str, most: usize) -> String {
     }
 }
 
-/// JSON that a terminal may show: what it would obey is escaped, so the value stays the same.
+/// JSON that is safe to show on a terminal: control characters are escaped, so the value stays the same.
 pub fn json(value: &Value) -> String {
     let plain = value.to_string();
     // These characters occur in strings only, and none needs more than four digits.
-    let is_obeyed = |c: char| c.is_control() || turns_direction(c) || matches!(c, '\u{2028}' | '\u{2029}');
+    let is_control = |c: char| c.is_control() || changes_direction(c) || matches!(c, '\u{2028}' | '\u{2029}');
     if plain.is_ascii() && !plain.contains('\u{7f}') {
         return plain;
     }
     let mut escaped = String::with_capacity(plain.len());
     for c in plain.chars() {
-        if is_obeyed(c) {
+        if is_control(c) {
             // Writing to a string cannot fail.
             let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
@@ -74,8 +74,8 @@ pub fn json(value: &Value) -> String {
     escaped
 }
 
-/// Unicode's marks, embeddings, overrides and isolates.
-fn turns_direction(c: char) -> bool {
+/// Unicode's directional marks, embeddings, overrides and isolates.
+fn changes_direction(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -83,24 +83,24 @@ fn turns_direction(c: char) -> bool {
 mod tests {
     use super::*;
 
-    /// Everything that a terminal or a reader of lines would obey.
-    fn obeyed() -> impl Iterator<Item = char> {
+    /// Every character that controls a terminal or ends a line.
+    fn control_characters() -> impl Iterator<Item = char> {
         let controls = ('\0'..='\u{1f}').chain('\u{7f}'..='\u{9f}');
         let marks = ['\u{061C}', '\u{200E}', '\u{200F}', '\u{2028}', '\u{2029}'];
         controls.chain(marks).chain('\u{202A}'..='\u{202E}').chain('\u{2066}'..='\u{2069}')
     }
 
     #[test]
-    fn nothing_printable_is_obeyed_by_a_terminal() {
+    fn printable_text_cannot_control_a_terminal() {
         assert_eq!(printable("a\u{1b}[31mred\r\nb\u{202E}c"), "a�[31mred� bc");
-        for c in obeyed() {
+        for c in control_characters() {
             let text = printable(&format!("a{c}b"));
             assert!(text == "ab" || text == "a b" || text == "a�b", "{c:?}: {text:?}");
         }
     }
 
     #[test]
-    fn emoji_and_scripts_of_the_world_stay_as_they_are() {
+    fn emoji_and_all_scripts_stay_unchanged() {
         for text in ["👩‍👩‍👧 ❤️", "שלום", "مرحبا", "क्\u{200d}ष", "a\u{a0}b", "e\u{301}"]
         {
             assert_eq!(printable(text), text);
@@ -109,14 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_ours_stay_lines_of_bounded_length() {
+    fn an_errors_lines_stay_lines_of_bounded_length() {
         assert_eq!(printable_lines(&format!("a\n{}", "x".repeat(2_000_000))).len(), 2 + LONGEST + "…".len());
         assert_eq!(printable_lines("two\n  a\u{9b}b\u{2028}c\n"), "two\n  a�b c\n");
     }
 
     #[test]
-    fn json_escapes_what_a_terminal_obeys_and_keeps_the_value() {
-        for c in obeyed() {
+    fn json_escapes_control_characters_and_keeps_the_value() {
+        for c in control_characters() {
             let value = serde_json::json!({ format!("k{c}"): format!("\"{c}\\") });
             let line = json(&value);
             assert!(!line.contains(c), "{c:?}: {line}");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_at_a_character_and_marked() {
+    fn a_long_text_is_cut_between_characters_and_marked() {
         assert_eq!(brief(" short\n"), "short");
         assert_eq!(brief(&"x".repeat(BRIEF)).chars().count(), BRIEF);
         for text in ["x", "é", "👩‍👩‍👧", "\u{1b}", "a b"] {

@@ -1,5 +1,5 @@
-//! What was measured in Prometheus' text form, version 0.0.4
-//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>): a family each for what can be asked together.
+//! Writes the measurements in Prometheus' text format, version 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Samples that are queried together share a family.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -29,7 +29,7 @@ impl<'a> Family<'a> {
     }
 }
 
-/// Everything measured.
+/// All measurements.
 pub fn text(stats: &Stats) -> String {
     let out = &mut String::new();
     let mut calls = Family::new(
@@ -54,7 +54,7 @@ pub fn text(stats: &Stats) -> String {
             errors.sample("", &[("operation", name), ("kind", kind)], count);
         }
     }
-    let mut events = Family::new(out, "mynah_events_total", "counter", "Things that happened, by name.");
+    let mut events = Family::new(out, "mynah_events_total", "counter", "Events that Mynah counts, by name.");
     for (name, count) in &stats.counts {
         events.sample("", &[("event", name)], count);
     }
@@ -66,7 +66,7 @@ pub fn text(stats: &Stats) -> String {
     }
     paces(out, &stats.upstreams);
     let mut restarts =
-        Family::new(out, "mynah_actor_restarts_total", "counter", "How often an actor was built anew.");
+        Family::new(out, "mynah_actor_restarts_total", "counter", "How often an actor was restarted.");
     for (actor, count) in &stats.restarts {
         restarts.sample("", &[("actor", actor)], count);
     }
@@ -76,9 +76,9 @@ pub fn text(stats: &Stats) -> String {
         &[],
         resources.rss_bytes,
     );
-    Family::new(out, "mynah_cpu_percent", "gauge", "CPU of the last seconds, in percent of one core.")
+    Family::new(out, "mynah_cpu_percent", "gauge", "CPU over the last seconds, in percent of one core.")
         .sample("", &[], resources.cpu_percent);
-    Family::new(out, "mynah_uptime_seconds", "gauge", "Time since the stats actor was built.").sample(
+    Family::new(out, "mynah_uptime_seconds", "gauge", "Time since the stats actor started.").sample(
         "",
         &[],
         stats.uptime_seconds,
@@ -86,28 +86,28 @@ pub fn text(stats: &Stats) -> String {
     std::mem::take(out)
 }
 
-/// How much each engine is asked at once, a family for each figure.
+/// The limits on calls to each engine, one family per figure.
 fn paces(out: &mut String, upstreams: &BTreeMap<String, Pace>) {
     type Figure = fn(&Pace) -> usize;
     let families: [(&'static str, &str, Figure); 6] = [
         (
             "mynah_upstream_concurrency_limit",
-            "Calls to an engine that may be under way at once, as found out by trying.",
+            "Current limit on concurrent calls to an engine, adapted to what it can take.",
             |pace| pace.limit,
         ),
-        ("mynah_upstream_concurrency_limit_max", "The most that the limit may become.", |pace| {
+        ("mynah_upstream_concurrency_limit_max", "Upper bound of the concurrency limit.", |pace| {
             pace.limit_most
         }),
-        ("mynah_upstream_calls_in_flight", "Calls to an engine that are under way.", |pace| pace.under_way),
-        ("mynah_upstream_calls_waiting", "Translators that wait until they may call an engine.", |pace| {
+        ("mynah_upstream_calls_in_flight", "Calls to an engine in flight.", |pace| pace.under_way),
+        ("mynah_upstream_calls_waiting", "Translators that wait for a permit to call an engine.", |pace| {
             pace.waiting
         }),
         (
             "mynah_upstream_batch_size",
-            "Texts that go into a call to an engine at most, as found out by trying.",
+            "Current limit on texts per call to an engine, adapted to what it can take.",
             |pace| pace.batch,
         ),
-        ("mynah_upstream_batch_size_max", "The most that the batch size may become.", |pace| pace.batch_most),
+        ("mynah_upstream_batch_size_max", "Upper bound of the batch size.", |pace| pace.batch_most),
     ];
     for (name, help, figure) in families {
         let mut family = Family::new(out, name, "gauge", help);
@@ -145,13 +145,13 @@ mod tests {
             ("batch_size_max", 40),
         ] {
             let line = format!("mynah_upstream_{name}{{upstream=\"gemini\"}} {value}");
-            assert!(text.lines().any(|said| said == line), "{line}\n{text}");
+            assert!(text.lines().any(|printed| printed == line), "{line}\n{text}");
             assert!(text.contains(&format!("# TYPE mynah_upstream_{name} gauge\n")), "{text}");
         }
     }
 
     #[test]
-    fn labels_cannot_break_out() {
+    fn label_values_are_escaped() {
         assert_eq!(escaped("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
     }
 }

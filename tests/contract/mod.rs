@@ -1,5 +1,15 @@
 //! Contract suites: what every adapter of a port must do, whatever it is made of.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part; a test that cannot go on fails"
+)]
 
+pub(crate) mod destination;
 pub(crate) mod ledger;
+pub(crate) mod source;
+pub(crate) mod trouble;
+
+pub(crate) use trouble::Trouble;

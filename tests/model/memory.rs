@@ -8,11 +8,13 @@ use std::{
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, Job, JobEvent, JobId, JobState, Post, PostId, Skip, TargetId, Translation,
+    AccountId, Hold, Job, JobEvent, JobId, JobState, Post, PostId, Publication, Reply, Skip, TargetId,
+    Translation,
     caps::Spent,
-    job::{HoldKind, Publication},
+    job::HoldKind,
     ports::ledger::{
-        Advanced, Change, ChangeError, Progress, RecordPage, RecordPost, Recorded, edited_reason,
+        Advanced, Change, ChangeError, Checkpoint, LinePosition, RecordPage, RecordPost, Recorded,
+        edited_reason,
     },
 };
 
@@ -32,6 +34,8 @@ pub(crate) struct Row {
     pub(crate) reason: Option<String>,
     pub(crate) translation: Option<Translation>,
     pub(crate) parts: BTreeMap<u32, Publication>,
+    /// The last change of it, whose repeat is recognized.
+    pub(crate) last: Option<Change>,
 }
 
 impl Row {
@@ -47,7 +51,6 @@ impl Row {
         self.state = was.after(event).ok_or(Refusal::Table)?;
         match event.clone() {
             JobEvent::LeasedForTranslation | JobEvent::LeasedForPublication => {
-                self.token += 1;
                 self.attempt += 1;
                 self.not_before = None;
             }
@@ -59,12 +62,15 @@ impl Row {
             JobEvent::HandedBack { not_before, reason }
             | JobEvent::NotSent { not_before, reason }
             | JobEvent::OutcomeLost { not_before, reason } => self.aside(None, Some(reason), not_before),
-            JobEvent::PartBegun { part, text } => {
+            JobEvent::PartBegun { part, account, text, key, reply } => {
                 if self.parts.contains_key(&part) {
                     return Err(Refusal::Record);
                 }
                 let after = newer(self.messages().chain(newest)).cloned();
-                self.parts.insert(part, Publication { part, text, intent_at: now, after, remote_id: None });
+                let (key, reply) = (Some(key), reply.map(|reply| *reply));
+                let begun =
+                    Publication { part, account, text, key, reply, intent_at: now, after, remote_id: None };
+                self.parts.insert(part, begun);
             }
             JobEvent::PartSent { part, remote_id } => {
                 let publication = self.parts.get_mut(&part).ok_or(Refusal::Record)?;
@@ -114,8 +120,13 @@ impl Row {
     fn all_or_nothing(&mut self, events: &[JobEvent], now: Timestamp) {
         let mut next = self.clone();
         if events.iter().all(|event| next.step(event, None, now).is_ok()) {
+            next.last = Some(Change::new(self.id, self.token, events.to_vec()));
             *self = next;
         }
+    }
+
+    fn place(&self) -> LinePosition {
+        LinePosition { position: self.post.position, job: self.id }
     }
 
     fn messages(&self) -> impl Iterator<Item = &PostId> {
@@ -128,6 +139,14 @@ impl Row {
 
     fn aside(&mut self, kind: Option<&'static str>, reason: Option<String>, not_before: Option<Timestamp>) {
         (self.kind, self.reason, self.not_before) = (kind, reason, not_before);
+    }
+}
+
+/// The account that a target publishes on: the first two share theirs.
+pub(crate) fn account_of(target: &TargetId) -> AccountId {
+    match target.as_str() {
+        "x:es" | "x:ca" => AccountId::new("x", "town"),
+        other => AccountId::from(other),
     }
 }
 
@@ -145,6 +164,21 @@ pub(crate) enum Refusal {
     Record,
 }
 
+/// What becomes of a change.
+pub(crate) struct Outcome {
+    pub(crate) answer: Result<Advanced, ChangeError>,
+    /// Why it was refused, where it was looked at.
+    pub(crate) refusal: Option<Refusal>,
+    /// It was made before, and nothing came after it.
+    pub(crate) is_repeat: bool,
+}
+
+impl From<Result<Advanced, ChangeError>> for Outcome {
+    fn from(answer: Result<Advanced, ChangeError>) -> Self {
+        Self { answer, refusal: None, is_repeat: false }
+    }
+}
+
 /// The whole ledger.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
@@ -153,7 +187,7 @@ pub(crate) struct Memory {
     pub(crate) posts: BTreeMap<(String, PostId), bool>,
     /// The recorded version of each version of an edited post.
     pub(crate) versions: BTreeMap<(String, PostId), PostId>,
-    pub(crate) progress: BTreeMap<String, Progress>,
+    pub(crate) checkpoints: BTreeMap<String, Checkpoint>,
     pub(crate) facts: BTreeMap<String, String>,
 }
 
@@ -167,7 +201,7 @@ impl Memory {
                 Some(is_raw) => self.record_again(&page.source, record, is_raw, now, &mut recorded),
             }
         }
-        self.progress.insert(page.source.clone(), page.progress.clone());
+        self.checkpoints.insert(page.source.clone(), page.checkpoint.clone());
         recorded
     }
 
@@ -227,6 +261,7 @@ impl Memory {
                 reason,
                 translation: None,
                 parts: BTreeMap::new(),
+                last: None,
             });
         }
     }
@@ -331,56 +366,68 @@ impl Memory {
         posts.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The recorded version of a post, from whichever source.
-    pub(crate) fn recorded_version(&self, id: &PostId) -> PostId {
-        let mut known = self.versions.iter().filter(|((_, version), _)| version == id);
-        known.next().map_or_else(|| id.clone(), |(_, recorded)| recorded.clone())
+    /// The recorded version of a post of a source.
+    pub(crate) fn recorded_version(&self, source: &str, id: &PostId) -> PostId {
+        self.versions.get(&(source.to_owned(), id.clone())).unwrap_or(id).clone()
+    }
+
+    /// The job of a post, or of its recorded version, for a target.
+    fn job_of(&self, post: &PostId, target: &TargetId) -> Option<&Row> {
+        self.jobs
+            .iter()
+            .find(|row| row.target == *target && row.post.id == self.recorded_version(&row.source, post))
     }
 
     pub(crate) fn job(&self, id: JobId) -> Option<&Row> {
         self.jobs.iter().find(|row| row.id == id)
     }
 
-    /// The answer, and why it is no where it is no.
-    pub(crate) fn advance(
-        &mut self,
-        change: &Change,
-        now: Timestamp,
-    ) -> (Result<Advanced, ChangeError>, Option<Refusal>) {
-        let job = change.job;
+    pub(crate) fn advance(&mut self, change: &Change, now: Timestamp) -> Outcome {
+        let job = change.job();
         let Some(row) = self.job(job) else {
-            return (Err(ChangeError::NoSuchJob(job)), None);
+            return Err(ChangeError::NoSuchJob(job)).into();
         };
-        if row.token != change.token {
-            return (Err(ChangeError::Stale { job, current: row.token, offered: change.token }), None);
+        let advanced = |row: &Row| Advanced { state: row.state, token: row.token, attempt: row.attempt };
+        if row.last.as_ref() == Some(change) {
+            return Outcome { is_repeat: true, ..Ok(advanced(row)).into() };
+        }
+        if row.token != change.token() {
+            return Err(ChangeError::Stale { job, current: row.token, offered: change.token() }).into();
         }
         let mut next = row.clone();
         let newest = self.newest_beside(row);
-        for event in &change.events {
+        for event in change.events() {
             if let Err(why) = next.step(event, newest, now) {
                 let event = format!("{event:?}");
-                return (Err(ChangeError::Illegal { job, state: row.state, event }), Some(why));
+                let refused = Err(ChangeError::Illegal { job, state: row.state, event });
+                return Outcome { refusal: Some(why), ..refused.into() };
             }
         }
-        let advanced = Advanced { state: next.state, token: next.token, attempt: next.attempt };
+        next.token = change.new_token().unwrap_or(row.token);
+        next.last = Some(change.clone());
         for row in self.jobs.iter_mut().filter(|row| row.id == job) {
             row.clone_from(&next);
         }
-        (Ok(advanced), None)
+        Ok(advanced(&next)).into()
     }
 
     /// The newest message on a job's account that no part of this job is.
     pub(crate) fn newest_beside(&self, row: &Row) -> Option<&PostId> {
-        let others = self.jobs.iter().filter(|other| other.target == row.target && other.id != row.id);
+        let account = account_of(&row.target);
+        let others =
+            self.jobs.iter().filter(|other| other.id != row.id && account_of(&other.target) == account);
         newer(others.flat_map(Row::messages))
     }
 
-    pub(crate) fn recover(&mut self) -> u64 {
+    pub(crate) fn recover(&mut self, targets: &[TargetId]) -> u64 {
         let reason = Some("the run before ended with it in hand".to_owned());
         let mut in_hand = 0;
-        for row in &mut self.jobs {
+        for row in self.jobs.iter_mut().filter(|row| targets.contains(&row.target)) {
             match row.state {
                 JobState::Queued | JobState::Ready | JobState::Unknown => {
+                    if row.attempt > 0 || row.not_before.is_some() {
+                        row.last = None;
+                    }
                     row.attempt = 0;
                     row.not_before = None;
                 }
@@ -393,6 +440,7 @@ impl Memory {
                     };
                     row.aside(None, reason.clone(), None);
                     row.token += 1;
+                    row.last = None;
                     in_hand += 1;
                 }
                 JobState::Held
@@ -404,6 +452,7 @@ impl Memory {
                     row.aside(None, None, None);
                     row.attempt = 0;
                     row.token += 1;
+                    row.last = None;
                 }
                 _ => {}
             }
@@ -411,18 +460,19 @@ impl Memory {
         in_hand
     }
 
-    pub(crate) fn open_jobs(&self, target: &TargetId, after: Option<u64>, limit: usize) -> Vec<Job> {
+    pub(crate) fn open_jobs(&self, target: &TargetId, after: Option<LinePosition>, limit: usize) -> Vec<Job> {
         let mut line: Vec<&Row> = self
             .jobs
             .iter()
             .filter(|row| row.target == *target && !row.state.is_settled())
             .filter(|row| row.state != JobState::Held || row.not_before.is_some())
-            .filter(|row| after.is_none_or(|after| row.post.position > after))
+            .filter(|row| after.is_none_or(|after| row.place() > after))
             .filter(|row| self.is_whole_up_to(row) && !self.is_raw(row))
             .collect();
-        line.sort_by_key(|row| (row.post.position, row.id));
+        line.sort_by_key(|row| row.place());
         let job = |row: &Row| Job {
             id: row.id,
+            source: row.source.as_str().into(),
             post: row.post.clone(),
             target: row.target.clone(),
             state: row.state,
@@ -437,39 +487,42 @@ impl Memory {
 
     /// Whether all posts before the job's are on record.
     fn is_whole_up_to(&self, row: &Row) -> bool {
-        let progress = &self.progress[&row.source];
-        progress.walk.is_none()
-            || progress.floor.as_ref().is_some_and(|floor| row.post.position <= floor.position)
+        let Checkpoint { watermark, backfill, .. } = &self.checkpoints[&row.source];
+        backfill.is_none() || watermark.as_ref().is_some_and(|mark| row.post.position <= mark.position)
     }
 
-    pub(crate) fn spent(&self, target: &TargetId, now: Timestamp) -> Spent {
+    fn publications_on<'a>(&'a self, account: &'a AccountId) -> impl Iterator<Item = &'a Publication> {
+        self.jobs.iter().flat_map(|row| row.parts.values()).filter(move |part| part.account == *account)
+    }
+
+    pub(crate) fn spent(&self, account: &AccountId, now: Timestamp) -> Spent {
         let begun = |period: &str| {
-            let rows = self.jobs.iter().filter(|row| row.target == *target);
-            let moments = rows.flat_map(|row| row.parts.values()).map(|part| part.intent_at);
+            let moments = self.publications_on(account).map(|part| part.intent_at);
             // As text, days and months are in order.
             moments.filter(|at| at.strftime(period).to_string() >= now.strftime(period).to_string()).count()
         };
         Spent { today: begun("%Y-%m-%d") as u64, this_month: begun("%Y-%m") as u64 }
     }
 
-    pub(crate) fn publication_of(&self, post: &PostId, target: &TargetId) -> Option<PostId> {
-        let post = self.recorded_version(post);
-        let row = self.jobs.iter().find(|row| row.post.id == post && row.target == *target)?;
-        row.parts.values().rev().find_map(|part| part.remote_id.clone())
+    pub(crate) fn publication_of(&self, post: &PostId, target: &TargetId) -> Option<Reply> {
+        let row = self.job_of(post, target)?;
+        let last = row.parts.values().rev().find(|part| part.remote_id.is_some())?;
+        let root = last.reply.as_ref().map(|reply| reply.root.clone());
+        let root = root.or_else(|| row.messages().next().cloned())?;
+        Some(Reply { root, parent: last.remote_id.clone()? })
     }
 
     pub(crate) fn state_of(&self, post: &PostId, target: &TargetId) -> Option<JobState> {
-        let post = self.recorded_version(post);
-        Some(self.jobs.iter().find(|row| row.post.id == post && row.target == *target)?.state)
+        Some(self.job_of(post, target)?.state)
     }
 
     pub(crate) fn publications(&self, job: JobId) -> Vec<Publication> {
         self.job(job).map(|row| row.parts.values().cloned().collect()).unwrap_or_default()
     }
 
-    pub(crate) fn recorded(&self, target: &TargetId, messages: &[PostId]) -> Vec<PostId> {
-        let rows = self.jobs.iter().filter(|row| row.target == *target);
-        let known: BTreeSet<&PostId> = rows.flat_map(Row::messages).collect();
+    pub(crate) fn recorded(&self, account: &AccountId, messages: &[PostId]) -> Vec<PostId> {
+        let parts = self.publications_on(account);
+        let known: BTreeSet<&PostId> = parts.filter_map(|part| part.remote_id.as_ref()).collect();
         messages.iter().filter(|id| known.contains(id)).cloned().collect()
     }
 

@@ -6,13 +6,14 @@ use std::{ops::Range, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use mynah_domain::{
-    Hold, JobEvent, JobId, JobState, Post, PostId, PostKind, Skip, TargetId, Translation,
+    Hold, JobEvent, JobId, JobState, Post, PostId, PostKind, PublicationKey, Reply, Skip, TargetId,
+    Translation,
     job::HoldKind,
     ports::ledger::{Change, Mark, Raw, RecordPage, RecordPost},
 };
 use proptest::{collection::vec, option, prelude::*};
 
-use super::memory::{Memory, Refusal, Row};
+use super::memory::{Memory, Refusal, Row, account_of};
 
 pub(crate) const SOURCES: [&str; 2] = ["x:town", "x:left"];
 pub(crate) const TARGETS: [&str; 3] = ["es", "ca", "eu"];
@@ -22,6 +23,11 @@ const ROOM: u64 = 6;
 
 /// Stands for a job that there is not.
 const UNKNOWN: u16 = u16::MAX;
+
+/// The targets of which a bit is set.
+pub(crate) fn targets_in(bits: u8) -> Vec<TargetId> {
+    (0..TARGETS.len()).filter(|index| bits >> index & 1 == 1).map(target).collect()
+}
 
 pub(crate) fn target(index: usize) -> TargetId {
     TargetId::new("x", TARGETS[index % TARGETS.len()])
@@ -33,18 +39,21 @@ pub(crate) enum Op {
     Advance(Vec<Step>),
     /// The clock is put on, or back, by this many minutes.
     Clock(i64),
-    Recover,
+    /// The targets of which a bit is set are recovered.
+    Recover(u8),
+    /// One of the last changes is made again, as its answer was lost: the latest is 0.
+    Repeat(usize),
     Remember(u8, u8),
     /// An orderly end and a new start.
     Reopen {
-        recover: bool,
+        recover: Option<u8>,
     },
-    /// The process is killed between two operations, perhaps in the middle of a write that nobody was told of.
+    /// The process is killed between two operations, perhaps in the middle of a write that nobody knows of.
     Crash {
         torn: u16,
-        recover: bool,
+        recover: Option<u8>,
     },
-    /// The process is killed while this is under way.
+    /// The process is killed while this is under way, and the next asks for it again.
     KilledWhile(Vec<Step>),
 }
 
@@ -63,7 +72,7 @@ pub(crate) struct Poll {
 pub(crate) struct Fresh {
     /// A bit for each target that it goes to.
     targets: u8,
-    /// A bit for each target where it is not to be said.
+    /// A bit for each target where it is not to be published.
     skipped: u8,
     form: Form,
 }
@@ -109,12 +118,18 @@ fn op() -> impl Strategy<Value = Op> {
         60 => vec(step(), 1..4).prop_map(Op::Advance),
         9 => poll(0..3).prop_map(Op::Record),
         6 => minutes.prop_map(Op::Clock),
-        4 => Just(Op::Recover),
+        4 => targets().prop_map(Op::Recover),
+        8 => (0..4_usize).prop_map(Op::Repeat),
         1 => (0..3_u8, any::<u8>()).prop_map(|(key, value)| Op::Remember(key, value)),
-        4 => any::<bool>().prop_map(|recover| Op::Reopen { recover }),
-        5 => (torn, any::<bool>()).prop_map(|(torn, recover)| Op::Crash { torn, recover }),
+        4 => option::of(targets()).prop_map(|recover| Op::Reopen { recover }),
+        5 => (torn, option::of(targets())).prop_map(|(torn, recover)| Op::Crash { torn, recover }),
         5 => vec(step(), 1..4).prop_map(Op::KilledWhile),
     ]
+}
+
+/// A bit for each of some targets, mostly of all.
+fn targets() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => Just(u8::MAX), 1 => any::<u8>()]
 }
 
 fn poll(posts: Range<usize>) -> impl Strategy<Value = Poll> {
@@ -145,15 +160,15 @@ fn a_move() -> impl Strategy<Value = Move> {
 }
 
 impl Poll {
-    /// The page against what is on record: new posts are newer than all others, or, while a walk is under way, between
-    /// what it has seen and its floor.
+    /// The page against what is on record: new posts are newer than all others, or, while a backfill is under way,
+    /// between what it has seen and the watermark.
     pub(crate) fn page(&self, memory: &Memory) -> RecordPage {
         let source = SOURCES[self.source];
         let mine = || memory.jobs.iter().filter(|row| row.source == source);
-        let before = memory.progress.get(source).cloned().unwrap_or_default();
-        let bottom = before.floor.as_ref().map_or(0, |floor| floor.position + 1);
-        let top = match &before.walk {
-            Some(walk) => walk.oldest.position,
+        let before = memory.checkpoints.get(source).cloned().unwrap_or_default();
+        let bottom = before.watermark.as_ref().map_or(0, |mark| mark.position + 1);
+        let top = match &before.backfill {
+            Some(backfill) => backfill.oldest.position,
             None => mine().map(|row| row.post.position + 1).max().unwrap_or(0).max(bottom) + ROOM,
         };
         let known: Vec<PostId> = mine().map(|row| row.post.id.clone()).collect();
@@ -171,14 +186,14 @@ impl Poll {
             })
             .collect();
         let seen: Vec<Mark> = posts.iter().map(|record| Mark::of(&record.post)).collect();
-        let progress = before.after_page(&seen, self.whole);
+        let checkpoint = before.after_page(&seen, self.whole);
         for (pick, form) in &self.again {
             let Some(row) = pick_of(*pick, &mine().collect::<Vec<_>>()).copied() else { break };
             let changed = Post { text: "Something else".into(), ..post(source, row.post.position) };
             let jobs = (0..TARGETS.len()).map(|index| (target(index), None)).collect();
             posts.push(form.of(changed, jobs, &known));
         }
-        RecordPage { source: source.into(), posts, progress }
+        RecordPage { source: source.into(), posts, checkpoint }
     }
 }
 
@@ -221,18 +236,18 @@ impl Step {
     pub(crate) fn change(&self, memory: &Memory, now: Timestamp) -> Change {
         let unknown = JobId(memory.jobs.len() as i64 + 1);
         let Some(row) = pick_of(self.job, &memory.jobs).filter(|_| self.job != UNKNOWN) else {
-            return Change { job: unknown, token: self.token, events: vec![JobEvent::LeasedForTranslation] };
+            return Change::new(unknown, self.token, vec![JobEvent::LeasedForTranslation]);
         };
         let newest = memory.newest_beside(row);
         let mut row = row.clone();
         let (job, token) = (row.id, row.token + self.token);
         let events = self.moves.iter().filter_map(|a_move| a_move.event(&mut row, newest, now)).collect();
-        Change { job, token, events }
+        Change::new(job, token, events)
     }
 }
 
 impl Move {
-    /// What is to happen next to a job that stands where `row` does, which goes on by it.
+    /// What is to happen next to a job like `row`, which takes the step.
     fn event(&self, row: &mut Row, newest: Option<&PostId>, now: Timestamp) -> Option<JobEvent> {
         let after = |event: &JobEvent| {
             let mut next = row.clone();
@@ -262,6 +277,14 @@ impl Move {
         let text = format!("Part {}", self.part);
         let id =
             |part: u32| PostId(format!("{}-{part}{}", row.id, if self.other_id { "-other" } else { "" }));
+        let key = PublicationKey::new(now);
+        let begun = |part| JobEvent::PartBegun {
+            part,
+            account: account_of(&row.target),
+            text: text.clone(),
+            key,
+            reply: self.other_id.then(|| Box::new(Reply { root: id(8), parent: id(9) })),
+        };
         let sent = |part| JobEvent::PartSent { part, remote_id: id(part) };
         let hold = |kind| JobEvent::Held(Hold { kind, reason: reason.clone(), until: moment });
         let parts = (0..=self.part).map(|part| format!("Part {part}")).collect();
@@ -275,7 +298,7 @@ impl Move {
         if row.state == JobState::Publishing {
             for part in 0..wanted.max(1) {
                 match row.parts.get(&part) {
-                    None => events.push(JobEvent::PartBegun { part, text: text.clone() }),
+                    None => events.push(begun(part)),
                     Some(publication) if publication.remote_id.is_none() => events.push(sent(part)),
                     Some(_) => continue,
                 }
@@ -285,7 +308,7 @@ impl Move {
         events.push(JobEvent::Published);
         let mut events = [&events; 4].into_iter().flatten().cloned().collect::<Vec<_>>();
         events.extend([
-            JobEvent::PartBegun { part: self.part, text },
+            begun(self.part),
             sent(self.part),
             JobEvent::PartAbsent { part: self.part },
             JobEvent::HandedBack { not_before: moment, reason: reason.clone() },

@@ -1,4 +1,4 @@
-//! A place where a real ledger can die: its files are taken away as a kill would leave them, and a new one goes on from
+//! A place where a real ledger can die: its files are taken away as a kill would leave them, and a new one continues from
 //! there.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 use mynah::ledger::SqliteLedger;
-use mynah_domain::{PostId, job::Publication, ports::Clock};
+use mynah_domain::{AccountId, PostId, Publication, Reply, ports::Clock};
 use rusqlite::{Connection, OpenFlags};
 
 /// A clock that stands where it is put.
@@ -32,7 +32,7 @@ pub(crate) struct Place {
 
 /// What the file says of a job. The port shows no settled job, and no reason at all.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Kept {
+pub(crate) struct Stored {
     pub(crate) state: String,
     pub(crate) token: i64,
     pub(crate) attempt: u32,
@@ -65,8 +65,8 @@ impl Place {
         wait_until_free(&self.folder());
     }
 
-    /// Kills a ledger: what goes on is its files as they are now, the last of them perhaps with the beginning of a write
-    /// of which nobody was told.
+    /// Kills a ledger: what continues is its files as they are now, the last of them perhaps with the beginning of a write
+    /// of which nobody knows.
     pub(crate) fn kill(&mut self, ledger: SqliteLedger, torn: u16) {
         let from = self.folder();
         self.lives += 1;
@@ -85,7 +85,7 @@ impl Place {
     }
 
     /// Every job, by its number.
-    pub(crate) fn kept(&self) -> Vec<Kept> {
+    pub(crate) fn stored(&self) -> Vec<Stored> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let db = Connection::open_with_flags(self.folder().join("ledger.sqlite"), flags).unwrap();
         let mut statement = db
@@ -94,7 +94,10 @@ impl Place {
             )
             .unwrap();
         let mut publications = db
-            .prepare("SELECT part, text, intent_at, remote_id, after FROM publications WHERE job = ?1 ORDER BY part")
+            .prepare(
+                "SELECT part, text, intent_at, remote_id, after, account, key, reply_root, reply_parent
+                      FROM publications WHERE job = ?1 ORDER BY part",
+            )
             .unwrap();
         let mut parts = |job: i64| {
             let rows = publications.query_map([job], |row| {
@@ -104,12 +107,18 @@ impl Place {
                     intent_at: Timestamp::from_millisecond(row.get(2)?).unwrap(),
                     remote_id: row.get::<_, Option<String>>(3)?.map(PostId),
                     after: row.get::<_, Option<String>>(4)?.map(PostId),
+                    account: AccountId::from(row.get_ref(5)?.as_str()?),
+                    key: Some(row.get::<_, String>(6)?.parse().unwrap()),
+                    reply: row
+                        .get::<_, Option<String>>(7)?
+                        .zip(row.get(8)?)
+                        .map(|(root, parent)| Reply { root: PostId(root), parent: PostId(parent) }),
                 })
             });
             rows.unwrap().collect::<rusqlite::Result<Vec<_>>>()
         };
         let rows = statement.query_map([], |row| {
-            Ok(Kept {
+            Ok(Stored {
                 state: row.get(0)?,
                 token: row.get(1)?,
                 attempt: row.get(2)?,

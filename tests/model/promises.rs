@@ -1,40 +1,46 @@
-//! Promises that hold whatever the model says: were the model wrong in the same way as the ledger, these would still tell.
+//! Promises that hold whatever the model says: were the model wrong in the same way as the ledger, these would still fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mynah_domain::{
-    JobEvent, JobId, JobState, PostId, Skip,
-    job::Publication,
+    JobEvent, JobId, JobState, PostId, Publication, Skip,
     ports::ledger::{Advanced, Change},
 };
 use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 
-use super::place::Kept;
+use super::place::Stored;
 
-/// What the ledger was seen to say so far.
+/// What the ledger was seen to answer so far.
 #[derive(Default)]
 pub(crate) struct Promises {
     tokens: BTreeMap<JobId, i64>,
     ended: BTreeMap<JobId, String>,
     on_account: BTreeMap<(JobId, u32), PostId>,
-    completed: BTreeSet<(JobId, i64)>,
+    completed: BTreeSet<(JobId, i64, u32)>,
+    /// How often a job was leased under a token: a change may lease it twice.
+    leases: BTreeMap<(JobId, i64), u32>,
 }
 
 impl Promises {
     /// A change that the ledger made.
     pub(crate) fn made(&mut self, change: &Change, answer: Advanced) -> Result<(), TestCaseError> {
-        let job = change.job;
-        let mut token = change.token;
-        for event in &change.events {
+        let (job, before) = (change.job(), change.token());
+        let mut token = before;
+        for event in change.events() {
             match event {
-                _ if event.leases() => token += 1,
+                _ if event.leases() => {
+                    prop_assert!(change.new_token() > Some(before), "a lease of job {} without a token", job);
+                    token = change.new_token().unwrap();
+                    *self.leases.entry((job, token)).or_default() += 1;
+                }
                 JobEvent::Translated(_)
                 | JobEvent::HandedBack { .. }
                 | JobEvent::NotSent { .. }
                 | JobEvent::Untouched
                 | JobEvent::OutcomeLost { .. }
                 | JobEvent::Published => {
-                    let first = self.completed.insert((job, token));
+                    let lease = self.leases.get(&(job, token)).copied().unwrap_or_default();
+                    let first = self.completed.insert((job, token, lease));
                     prop_assert!(first, "two completions of job {} under lease {}", job, token);
                 }
                 JobEvent::PartBegun { part, .. } => {
@@ -48,40 +54,40 @@ impl Promises {
                 _ => {}
             }
         }
-        prop_assert_eq!(answer.token, token, "a token counts leases, job {}", job);
+        prop_assert_eq!(answer.token, token, "a lease is held by whoever took it, job {}", job);
         Ok(())
     }
 
-    /// Every job as it is kept.
-    pub(crate) fn kept(&mut self, jobs: &[Kept]) -> Result<(), TestCaseError> {
+    /// Every job as it is stored.
+    pub(crate) fn stored(&mut self, jobs: &[Stored]) -> Result<(), TestCaseError> {
         prop_assert!(self.tokens.len() <= jobs.len(), "a job is gone");
-        for (id, kept) in (1..).map(JobId).zip(jobs) {
-            let before = self.tokens.insert(id, kept.token).unwrap_or_default();
+        for (id, stored) in (1..).map(JobId).zip(jobs) {
+            let before = self.tokens.insert(id, stored.token).unwrap_or_default();
             prop_assert!(
-                before <= kept.token,
+                before <= stored.token,
                 "the token of job {} went from {} to {}",
                 id,
                 before,
-                kept.token
+                stored.token
             );
             if let Some(ended) = self.ended.get(&id) {
-                prop_assert_eq!(ended, &kept.state, "job {} was at its end", id);
+                prop_assert_eq!(ended, &stored.state, "job {} was at its end", id);
             }
-            let final_skip = kept.state == JobState::Skipped.as_str()
-                && !kept.kind.as_deref().is_some_and(Skip::is_retryable);
-            if final_skip || kept.state == JobState::Published.as_str() {
-                self.ended.insert(id, kept.state.clone());
+            let final_skip = stored.state == JobState::Skipped.as_str()
+                && !stored.kind.as_deref().is_some_and(Skip::is_retryable);
+            if final_skip || stored.state == JobState::Published.as_str() {
+                self.ended.insert(id, stored.state.clone());
             }
         }
         Ok(())
     }
 
-    /// The parts of a job as they are kept.
+    /// The parts of a job as they are stored.
     pub(crate) fn published(&self, job: JobId, parts: &[Publication]) -> Result<(), TestCaseError> {
         for ((_, part), id) in self.on_account.range((job, 0)..=(job, u32::MAX)) {
-            let kept = parts.iter().find(|publication| publication.part == *part);
-            let kept = kept.and_then(|publication| publication.remote_id.as_ref());
-            prop_assert_eq!(kept, Some(id), "part {} of job {} is on the account", part, job);
+            let stored = parts.iter().find(|publication| publication.part == *part);
+            let stored = stored.and_then(|publication| publication.remote_id.as_ref());
+            prop_assert_eq!(stored, Some(id), "part {} of job {} is on the account", part, job);
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ impl PipelineHandle {
             _ => true,
         });
         let names = |parts: &Parts| -> Vec<String> {
-            let publishers = parts.publishers.iter().map(|(publisher, _)| PublisherParts::name(publisher));
+            let publishers = parts.publishers.iter().map(|(publisher, ..)| PublisherParts::name(publisher));
             publishers.chain((1..=parts.pool_size.max(1)).map(translator_name)).collect()
         };
         let stay = names(&parts);

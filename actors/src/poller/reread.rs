@@ -6,7 +6,7 @@ use mynah_domain::{
     Post, PostId, PostKind,
     ports::{
         Unreadable,
-        ledger::{Progress, Raw},
+        ledger::{Checkpoint, Raw},
     },
 };
 use sha2::{Digest as _, Sha256};
@@ -52,14 +52,14 @@ impl Arrival {
 
 /// The id and the place of an unreadable post. One that came without an id gets one that its raw form always leads to,
 /// so that the same post is recorded once, and the place of the newest post on its page.
-pub(super) fn place(post: &Unreadable, newest: Option<u64>, progress: &Progress) -> (PostId, u64) {
+pub(super) fn place(post: &Unreadable, newest: Option<u64>, checkpoint: &Checkpoint) -> (PostId, u64) {
     if let Some(mark) = &post.mark {
         return mark.clone();
     }
     let digest = Sha256::digest(post.raw.as_bytes());
     let name = digest.iter().take(8).fold(0_u64, |name, byte| name << 8 | u64::from(*byte));
-    let floor = progress.floor.as_ref().map(|floor| floor.position);
-    (PostId(format!("unreadable-{name:016x}")), newest.or(floor).unwrap_or_default())
+    let watermark = checkpoint.watermark.as_ref().map(|watermark| watermark.position);
+    (PostId(format!("unreadable-{name:016x}")), newest.or(watermark).unwrap_or_default())
 }
 
 /// A text of at most so many bytes, and a mark where it was longer.
@@ -87,11 +87,11 @@ mod tests {
     #[test]
     fn a_post_without_an_id_gets_the_same_one_whenever_it_comes() {
         let post = |raw: &str| Unreadable { mark: None, reason: "no id".into(), raw: raw.into() };
-        let floor = Progress { floor: Some(mark()), ..Progress::default() };
-        let (first, position) = place(&post("{}"), Some(9), &floor);
+        let watermark = Checkpoint { watermark: Some(mark()), ..Checkpoint::default() };
+        let (first, position) = place(&post("{}"), Some(9), &watermark);
         assert_eq!(position, 9);
-        assert_eq!(place(&post("{}"), None, &floor), (first.clone(), 5));
-        assert_ne!(place(&post("[]"), None, &Progress::default()).0, first);
+        assert_eq!(place(&post("{}"), None, &watermark), (first.clone(), 5));
+        assert_ne!(place(&post("[]"), None, &Checkpoint::default()).0, first);
     }
 
     fn mark() -> mynah_domain::ports::ledger::Mark {

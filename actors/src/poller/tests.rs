@@ -8,11 +8,14 @@ use std::{
 
 use actix::Actor as _;
 use mynah_domain::{
-    Job, JobId, JobState, PostKind,
+    AccountId, Job, JobId, JobState, PostKind, Reply,
     breaker::BreakerPolicy,
     caps::Spent,
     job::Publication,
-    ports::ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, PublishedJob, Recorded},
+    ports::{
+        Facts, Listing, Work,
+        ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, LinePosition, PublishedJob, Recorded},
+    },
 };
 
 use super::*;
@@ -27,12 +30,12 @@ const QUICK: Backoff = Backoff { base: Duration::from_micros(100), max: Duration
 
 /// A ledger that keeps posts in the order in which they came.
 #[derive(Default)]
-struct Shelf(Mutex<Kept>);
+struct Shelf(Mutex<Stored>);
 
 #[derive(Default)]
-struct Kept {
+struct Stored {
     posts: Vec<RecordPost>,
-    progress: Option<Progress>,
+    checkpoint: Option<Checkpoint>,
     retried: Vec<PostId>,
 }
 
@@ -45,50 +48,50 @@ impl Shelf {
         self.ids().iter().filter_map(|id| id.0.parse().ok()).collect()
     }
 
-    fn progress(&self) -> Progress {
-        self.0.lock().unwrap().progress.clone().unwrap_or_default()
+    fn checkpoint(&self) -> Checkpoint {
+        self.0.lock().unwrap().checkpoint.clone().unwrap_or_default()
     }
 
-    fn floor(&self) -> Option<u64> {
-        self.progress().floor.map(|floor| floor.position)
+    fn watermark(&self) -> Option<u64> {
+        self.checkpoint().watermark.map(|watermark| watermark.position)
     }
 
-    fn kept(&self, id: &str) -> Option<RecordPost> {
+    fn stored(&self, id: &str) -> Option<RecordPost> {
         self.0.lock().unwrap().posts.iter().find(|record| record.post.id.0 == id).cloned()
     }
 
     fn raw(&self, id: &str) -> Option<String> {
-        self.kept(id)?.unreadable.map(|raw| raw.json)
+        self.stored(id)?.unreadable.map(|raw| raw.json)
     }
 }
 
 fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError("nobody asks this here".into()))
+    Err(LedgerError::Fatal("nobody asks this here".into()))
 }
 
 #[async_trait(?Send)]
-impl Ledger for Shelf {
-    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
-        Ok(self.0.lock().unwrap().progress.clone())
+impl Work for Shelf {
+    async fn checkpoint(&self, _: &str) -> Result<Option<Checkpoint>, LedgerError> {
+        Ok(self.0.lock().unwrap().checkpoint.clone())
     }
 
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
-        let mut kept = self.0.lock().unwrap();
+        let mut stored = self.0.lock().unwrap();
         let mut recorded = Recorded::default();
         for record in page.posts {
-            match kept.posts.iter_mut().find(|known| known.post.id == record.post.id) {
+            match stored.posts.iter_mut().find(|known| known.post.id == record.post.id) {
                 Some(known) if known.unreadable.is_some() && record.unreadable.is_none() => {
                     *known = record;
                     recorded.reread += 1;
                 }
                 Some(_) => {}
                 None => {
-                    kept.posts.push(record);
+                    stored.posts.push(record);
                     recorded.posts += 1;
                 }
             }
         }
-        kept.progress = Some(page.progress);
+        stored.checkpoint = Some(page.checkpoint);
         Ok(recorded)
     }
 
@@ -96,25 +99,30 @@ impl Ledger for Shelf {
         Ok(self.0.lock().unwrap().retried.iter().take(limit).cloned().collect())
     }
 
-    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
-        Ok(self.kept(&id.0).map(|record| (*record.post).clone()))
+    async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
+        Ok(self.stored(&id.0).map(|record| (*record.post).clone()))
     }
 
-    async fn open_jobs(&self, _: &TargetId, _: Option<u64>, _: usize) -> Result<Vec<Job>, LedgerError> {
+    async fn open_jobs(
+        &self,
+        _: &TargetId,
+        _: Option<LinePosition>,
+        _: usize,
+    ) -> Result<Vec<Job>, LedgerError> {
         Ok(Vec::new())
     }
 
-    async fn recover(&self) -> Result<u64, LedgerError> {
+    async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
         Ok(0)
     }
 
-    async fn advance(&self, _: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+    async fn advance(&self, _: Arc<[Change]>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         not_asked()
     }
-    async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
+    async fn spent(&self, _: &AccountId, _: Timestamp) -> Result<Spent, LedgerError> {
         not_asked()
     }
-    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<PostId>, LedgerError> {
+    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<Reply>, LedgerError> {
         not_asked()
     }
     async fn state_of(&self, _: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
@@ -123,13 +131,17 @@ impl Ledger for Shelf {
     async fn publications(&self, _: JobId) -> Result<Vec<Publication>, LedgerError> {
         not_asked()
     }
-    async fn recorded(&self, _: &TargetId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+    async fn recorded(&self, _: &AccountId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
         not_asked()
     }
+}
+
+#[async_trait(?Send)]
+impl Listing for Shelf {
     async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
-    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+    async fn last_published(&self, _: &[AccountId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
     async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
@@ -138,6 +150,10 @@ impl Ledger for Shelf {
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         not_asked()
     }
+}
+
+#[async_trait(?Send)]
+impl Facts for Shelf {
     async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
         not_asked()
     }
@@ -339,7 +355,7 @@ async fn a_post_in_an_odd_form_is_read_by_its_id() {
     bench.poll(&source).await;
     assert_eq!(bench.ledger.numbers(), [7, 8, 9].into());
     assert_eq!(bench.ledger.raw("8"), None);
-    assert_eq!((bench.ledger.floor(), source.looked_up.get()), (Some(9), 1));
+    assert_eq!((bench.ledger.watermark(), source.looked_up.get()), (Some(9), 1));
 }
 
 #[actix_rt::test]
@@ -356,13 +372,13 @@ async fn what_still_cannot_be_read_ends_as_a_held_job_with_its_raw_form() {
         let bench = Bench::new(Start::Beginning);
         let source = with_an_odd_one(move |_, _| answer.clone());
         assert_eq!(bench.poll(&source).await, 1, "{why}: no other post waits for it");
-        let held = bench.ledger.kept("8").unwrap_or_else(|| panic!("{why}: it is lost"));
+        let held = bench.ledger.stored("8").unwrap_or_else(|| panic!("{why}: it is lost"));
         assert_eq!(held.jobs, [(es(), None)]);
         let raw = held.unreadable.unwrap();
         assert_eq!(raw.json, r#"{"id":"8"}"#);
         assert!(raw.reason.contains("post 8") && raw.reason.contains(why), "{}", raw.reason);
         assert_eq!(bench.ledger.numbers(), [7, 8, 9].into(), "{why}");
-        assert_eq!(bench.ledger.floor(), Some(9), "{why}");
+        assert_eq!(bench.ledger.watermark(), Some(9), "{why}");
     }
 }
 
@@ -379,7 +395,7 @@ async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
         let mut poller = bench.poller(source.clone());
         for turn in 1..=2 {
             assert_eq!(poller.step(&Stop::default()).await, Step::Idle, "{error:?}, turn {turn}");
-            assert_eq!((bench.ledger.floor(), bench.ledger.ids().len()), (None, 0), "{error:?}");
+            assert_eq!((bench.ledger.watermark(), bench.ledger.ids().len()), (None, 0), "{error:?}");
         }
         assert_eq!(poller.step(&Stop::default()).await, Step::Finished, "{error:?}");
         assert_eq!((bench.ledger.numbers(), bench.ledger.raw("8")), ([7, 8, 9].into(), None), "{error:?}");
@@ -401,7 +417,7 @@ async fn a_post_that_was_deleted_before_it_could_be_read_is_let_go() {
     let bench = Bench::new(Start::Beginning);
     let source = with_an_odd_one(|_, _| Ok(Lookup::Gone("not found".into())));
     bench.poll(&source).await;
-    assert_eq!((bench.ledger.numbers(), bench.ledger.floor()), ([7, 9].into(), Some(9)));
+    assert_eq!((bench.ledger.numbers(), bench.ledger.watermark()), ([7, 9].into(), Some(9)));
 }
 
 #[actix_rt::test]
@@ -418,7 +434,7 @@ async fn nothing_that_was_shown_is_lost_wherever_the_odd_ones_stand() {
             Fake::new(pages).looking_up(|id, _| Ok(Lookup::Unreadable(unreadable(id.0.parse().unwrap()))));
         bench.poll(&source).await;
         assert_eq!(bench.ledger.numbers(), (1..=5).collect(), "{odd:?}");
-        assert_eq!(bench.ledger.floor(), Some(5), "{odd:?}");
+        assert_eq!(bench.ledger.watermark(), Some(5), "{odd:?}");
         bench.poll(&source).await;
         assert_eq!(source.looked_up.get(), odd.len(), "{odd:?}: what is held is not asked for again");
     }
@@ -433,8 +449,9 @@ async fn a_post_without_an_id_is_held_once_however_often_it_is_shown() {
     let source = Rc::new(source);
     bench.poll(&source).await;
     bench.poll(&source).await;
-    let kept: BTreeSet<String> = bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
-    assert_eq!(kept, raws.map(String::from).into());
+    let stored: BTreeSet<String> =
+        bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
+    assert_eq!(stored, raws.map(String::from).into());
     assert_eq!(bench.ledger.ids().len(), raws.len() + 1);
 }
 
@@ -474,7 +491,7 @@ async fn what_a_person_retries_is_read_again_with_the_next_poll() {
         bench.poll(&source).await;
         assert_eq!(source.looked_up.get(), 2);
         assert_eq!(bench.ledger.raw("8").is_none(), is_read);
-        assert_eq!((bench.ledger.numbers(), bench.ledger.floor()), ([7, 8, 9].into(), Some(9)));
+        assert_eq!((bench.ledger.numbers(), bench.ledger.watermark()), ([7, 8, 9].into(), Some(9)));
     }
 }
 
@@ -503,12 +520,12 @@ async fn an_edit_of_a_post_from_before_the_start_is_not_published() {
         let bench = Bench::new(start.clone());
         if start == Start::Now {
             bench.poll(&Rc::new(Fake::new(|_, _| Ok(page([10, 9], None))))).await;
-            assert_eq!(bench.ledger.progress().start, Some(mark(10)));
+            assert_eq!(bench.ledger.checkpoint().start, Some(mark(10)));
         }
         let edited = Post { versions: ids(versions), ..post(12) };
         let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
         bench.poll(&Rc::new(Fake::new(pages))).await;
-        assert_eq!(bench.ledger.kept("12").unwrap().jobs, [(es(), skip)], "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.stored("12").unwrap().jobs, [(es(), skip)], "{start:?} {versions:?}");
     }
 }
 
@@ -523,7 +540,7 @@ async fn an_edited_post_stands_in_line_where_its_first_version_stood() {
         (Start::Beginning, &[14], 14),
         (Start::Beginning, &[], 14),
         (Start::Beginning, &[14, 20], 14),
-        // What stands at or below the floor may have been read already.
+        // What stands at or below the watermark may have been read already.
         (Start::After(mark(11)), &[10, 14], 12),
         (Start::After(mark(11)), &[12, 14], 12),
         (Start::After(mark(13)), &[10, 14], 14),
@@ -532,8 +549,8 @@ async fn an_edited_post_stands_in_line_where_its_first_version_stood() {
         let edited = Post { versions: ids(versions), ..post(14) };
         let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
         bench.poll(&Rc::new(Fake::new(pages))).await;
-        assert_eq!(bench.ledger.kept("14").unwrap().post.position, position, "{start:?} {versions:?}");
-        assert_eq!(bench.ledger.floor(), Some(14), "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.stored("14").unwrap().post.position, position, "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.watermark(), Some(14), "{start:?} {versions:?}");
     }
 }
 
@@ -614,7 +631,7 @@ fn hostile_sources() -> Vec<Hostile> {
 }
 
 #[actix_rt::test]
-async fn a_walk_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_the_pages_are() {
+async fn a_backfill_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_the_pages_are() {
     for Hostile { name, pages, whole, most } in hostile_sources() {
         let bench = Bench::new(Start::Beginning);
         let shown = Rc::new(RefCell::new(BTreeSet::new()));
@@ -627,8 +644,8 @@ async fn a_walk_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_the_
         bench.poll(&source).await;
         assert!(source.reads() <= most, "{name}: {} reads", source.reads());
         assert_eq!(bench.ledger.numbers(), *shown.borrow(), "{name}");
-        assert_eq!(bench.ledger.progress().walk, None, "{name}: its jobs wait for ever");
-        assert_eq!(bench.ledger.floor(), shown.borrow().last().copied(), "{name}");
+        assert_eq!(bench.ledger.checkpoint().backfill, None, "{name}: its jobs wait for ever");
+        assert_eq!(bench.ledger.watermark(), shown.borrow().last().copied(), "{name}");
         if whole && !shown.borrow().is_empty() {
             assert_eq!(bench.ledger.numbers(), ALL.into(), "{name}");
         }
@@ -636,7 +653,7 @@ async fn a_walk_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_the_
 }
 
 #[actix_rt::test]
-async fn polls_after_a_walk_that_was_cut_short_read_a_few_pages_until_one_comes_to_its_end() {
+async fn polls_after_a_backfill_that_was_cut_short_read_a_few_pages_until_one_comes_to_its_end() {
     let bench = Bench::new(Start::Beginning);
     let few = FEW_BARREN as usize + 1;
     let endless = |call: usize| Some(call.to_string()).filter(|_| call != 60);
@@ -649,7 +666,7 @@ async fn polls_after_a_walk_that_was_cut_short_read_a_few_pages_until_one_comes_
         reads.push(source.reads() - before);
     }
     let most = MOST_BARREN as usize + 1;
-    assert_eq!(reads, [most, few, few, few, few, few, few, 2, most, few], "read 60 is the end of a walk");
+    assert_eq!(reads, [most, few, few, few, few, few, few, 2, most, few], "read 60 is the end of a backfill");
 }
 
 #[actix_rt::test]
@@ -657,7 +674,7 @@ async fn a_page_that_is_refused_without_a_token_is_a_refusal() {
     let bench = Bench::new(Start::Beginning);
     let source = Rc::new(Fake::new(|_, _| Err(SourceError::Refused("400: max_results".into()))));
     bench.poll(&source).await;
-    assert_eq!((source.reads(), bench.ledger.progress()), (1, Progress::default()));
+    assert_eq!((source.reads(), bench.ledger.checkpoint()), (1, Checkpoint::default()));
 }
 
 #[actix_rt::test]
@@ -670,7 +687,7 @@ async fn the_start_is_behind_the_pages_without_posts() {
             Ok(page(shown, ends(call, empty + 1).as_deref()))
         };
         bench.poll(&Rc::new(Fake::new(pages))).await;
-        assert_eq!(bench.ledger.floor(), newest, "after {empty} pages");
+        assert_eq!(bench.ledger.watermark(), newest, "after {empty} pages");
     }
 }
 
@@ -691,7 +708,7 @@ async fn a_start_whose_newest_post_is_unknown_is_tried_again_and_does_not_begin_
         let source = Rc::new(Fake::new(pages));
         let mut poller = bench.poller(source.clone());
         assert_eq!(poller.step(&Stop::default()).await, Step::Idle);
-        assert!(bench.ledger.0.lock().unwrap().progress.is_none());
+        assert!(bench.ledger.0.lock().unwrap().checkpoint.is_none());
         assert_eq!(source.reads(), most);
     }
 }

@@ -1,5 +1,5 @@
-//! Which page a walk back along a timeline asks for next. A source may show pages without news, repeat a page token or
-//! refuse one. The walk follows whatever can bring news, and stops after a bounded number of pages that bring none.
+//! Which page a backfill along a timeline asks for next. A source may show pages without news, repeat a page token or
+//! refuse one. The backfill follows whatever can bring news, and stops after a bounded number of pages that bring none.
 
 use std::{
     collections::{HashSet, hash_map::RandomState},
@@ -8,18 +8,18 @@ use std::{
 
 use mynah_domain::{PostId, ports::PageRequest};
 
-/// The most pages without news in one walk. With [`WIDE`] posts on each, this is more than the longest timeline that a
+/// The most pages without news in one backfill. With [`WIDE`] posts on each, this is more than the longest timeline that a
 /// network shows, so a stretch that is empty because reposts are left out is still crossed.
 pub(super) const MOST_BARREN: u32 = 33;
 
-/// How many pages without news a walk follows before it waits between them, and the most where the walk before was cut
+/// How many pages without news a backfill follows before it waits between them, and the most where the one before was cut
 /// short: a source that offers pages without end is not followed to the bound with every poll.
 pub(super) const FEW_BARREN: u32 = 3;
 
 /// How many posts are asked for at once after the first page without news.
 const WIDE: usize = 100;
 
-/// The way of one walk. It asks for at most one page for each page with news, and for one more than the bound of those
+/// The way of one backfill. It asks for at most one page for each page with news, and for one more than the bound of those
 /// without.
 pub(super) struct Trail {
     request: PageRequest,
@@ -29,23 +29,23 @@ pub(super) struct Trail {
     /// How many pages brought nothing new, and how many may.
     barren: u32,
     most_barren: u32,
-    /// The walk went on by the oldest post and has found nothing new since.
+    /// The backfill continued from the oldest post and has found nothing new since.
     restarted: bool,
 }
 
-/// How a walk goes on.
+/// How a backfill continues.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Ask for the next page, after the wait number `wait`, counted from 1; 0 is no wait.
     Ask { wait: u32 },
     /// The source has no more pages.
-    ExitReason,
+    End,
     /// More pages would bring nothing new, though the source offers them.
     CutShort,
 }
 
 impl Trail {
-    /// A walk that begins with this request and crosses up to `most_barren` pages without news.
+    /// A backfill that begins with this request and crosses up to `most_barren` pages without news.
     pub(super) fn new(first: PageRequest, most_barren: u32) -> Self {
         Self {
             request: first,
@@ -67,14 +67,14 @@ impl Trail {
         self.barren
     }
 
-    /// Goes on after a page; `oldest` is the oldest post of the walk so far.
+    /// Continues after a page; `oldest` is the oldest post of the backfill so far.
     pub(super) fn after_page(
         &mut self,
         continuation: Option<String>,
         news: bool,
         oldest: Option<&PostId>,
     ) -> Next {
-        let Some(token) = continuation else { return Next::ExitReason };
+        let Some(token) = continuation else { return Next::End };
         if news {
             self.restarted = false;
         } else if !self.count_barren() {
@@ -87,7 +87,7 @@ impl Trail {
         self.ask()
     }
 
-    /// Goes on after the source refused the page token that it gave.
+    /// Continues after the source refused the page token that it gave.
     pub(super) fn after_refusal(&mut self, oldest: Option<&PostId>) -> Next {
         if self.count_barren() { self.restart(oldest) } else { Next::CutShort }
     }
@@ -166,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_ends_a_walk_with_or_without_news() {
+    fn the_last_page_ends_a_backfill_with_or_without_news() {
         for news in [true, false] {
-            assert_eq!(trail().after_page(None, news, None), Next::ExitReason);
+            assert_eq!(trail().after_page(None, news, None), Next::End);
         }
     }
 
     #[test]
-    fn a_walk_that_saw_no_post_cannot_go_on_by_one() {
+    fn a_backfill_that_saw_no_post_cannot_continue_from_one() {
         assert_eq!(trail().after_refusal(None), Next::CutShort);
     }
 }

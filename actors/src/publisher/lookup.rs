@@ -47,7 +47,7 @@ impl Publisher {
             .filter(|message| self.destination.is_same(draft, message))
             .map(|message| message.id)
             .collect();
-        let on_record = self.parts.ledger.recorded(&self.parts.target.id, &same).await?;
+        let on_record = self.parts.ledger.recorded(&self.parts.account(), &same).await?;
         // The oldest: what came after it would be the double.
         let found = same.into_iter().rev().find(|id| !on_record.contains(id));
         if found.is_some() {

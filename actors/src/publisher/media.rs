@@ -1,4 +1,5 @@
-//! Copies a post's media to the network before the post's intent is written.
+//! Copies a post's media to the target's network before the post's intent is written: the source's side fetches them, the
+//! target's side uploads them.
 
 use std::time::Instant;
 
@@ -6,7 +7,7 @@ use log::warn;
 use mynah_domain::{
     Job, JobEvent, Media, MediaMissing, MediaPolicy,
     job::HoldKind,
-    ports::{Copied, CopyError, MediaId},
+    ports::{MediaId, UploadError, Uploaded},
 };
 
 use super::{
@@ -24,11 +25,13 @@ impl Publisher {
         let MediaPolicy::Copy { missing } = self.parts.target.media else { return Ok(Vec::new()) };
         let alts = job.translation.as_ref().map_or(&[][..], |translation| &translation.alts);
         let mut copied = Vec::new();
-        for (number, medium) in job.post.media.iter().take(self.destination.max_media()).enumerate() {
+        for (number, medium) in
+            job.post.media.iter().take(self.parts.target.network.limits().media).enumerate()
+        {
             let alt = alts.get(number).map_or("", String::as_str);
             let name = format!("{} {}", medium.kind, medium.key);
             let why = match self.copy(medium, alt, stop).await.ok_or(Halt::Event(JobEvent::Untouched))? {
-                Ok(Copied { id, undescribed }) => {
+                Ok(Uploaded { id, undescribed }) => {
                     if let Some(why) = undescribed {
                         let reason = format!("{name} has no alt text: {why}");
                         warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without an alt text");
@@ -36,12 +39,12 @@ impl Publisher {
                     copied.push(id);
                     continue;
                 }
-                Err(CopyError::Denied(denied)) => return Err(self.denied(job, &denied, not_sent)),
-                Err(CopyError::Unavailable(why)) if job.attempt < COPIES => {
+                Err(UploadError::Denied(denied)) => return Err(self.denied(job, &denied, not_sent)),
+                Err(UploadError::Unavailable(why)) if job.attempt < COPIES => {
                     let not_before = Some(self.in_a(self.pause(job, None)));
                     return Err(Halt::Event(not_sent(format!("{name}: {why}"), not_before)));
                 }
-                Err(CopyError::Unavailable(why) | CopyError::Missing(why)) => why,
+                Err(UploadError::Unavailable(why) | UploadError::Refused(why)) => why,
             };
             let reason = format!("{name} cannot be copied: {why}");
             if missing == MediaMissing::Hold {
@@ -55,17 +58,23 @@ impl Publisher {
     }
 
     /// Copies one medium; `None` where a stop was asked for meanwhile. Nothing is published by a copy, so it may be given up.
-    async fn copy(&self, medium: &Media, alt: &str, stop: &Stop) -> Option<Result<Copied, CopyError>> {
+    async fn copy(&self, medium: &Media, alt: &str, stop: &Stop) -> Option<Result<Uploaded, UploadError>> {
         let started = Instant::now();
-        // A film takes its time; each of its calls has a limit of its own.
-        let answer = self.context.heartbeat().at_rest(stop.or(self.destination.copy(medium, alt))).await?;
+        // A video takes its time; each of its calls has a limit of its own.
+        let copy = stop.or(self.fetch_and_upload(medium, alt));
+        let answer = self.context.heartbeat().at_rest(copy).await?;
         self.context.heartbeat().progress();
         let kind = answer.as_ref().err().map(|error| match error {
-            CopyError::Missing(_) => "missing",
-            CopyError::Unavailable(_) => "unavailable",
-            CopyError::Denied(denied) => kind_of_denial(denied),
+            UploadError::Refused(_) => "missing",
+            UploadError::Unavailable(_) => "unavailable",
+            UploadError::Denied(denied) => kind_of_denial(denied),
         });
         self.parts.meter.called(self.destination.network(), "media", started.elapsed(), kind);
         Some(answer)
+    }
+
+    async fn fetch_and_upload(&self, medium: &Media, alt: &str) -> Result<Uploaded, UploadError> {
+        let fetched = self.fetcher.fetch(medium, &self.destination.media_limits()).await?;
+        Ok(self.destination.upload(fetched, alt).await?)
     }
 }

@@ -24,11 +24,11 @@ use failure::{PutBack, held, not_sent};
 use leaky_bucket::RateLimiter;
 use log::info;
 use mynah_domain::{
-    Job, JobEvent, JobId, JobState, PostId, Target,
+    AccountId, Job, JobEvent, JobId, JobState, PostId, PublicationKey, Reply, Target,
     backoff::Backoff,
     caps::Caps,
     job::HoldKind,
-    ports::{Clock, Destination, Draft, Ledger, LedgerError, PublishError, ledger::Change},
+    ports::{Clock, Destination, Draft, Ledger, LedgerError, MediaFetcher, PublishError, ledger::Change},
 };
 
 use crate::{
@@ -114,12 +114,17 @@ impl PublisherParts {
     pub fn name(&self) -> String {
         format!("publisher-{}", self.target.account)
     }
+
+    /// The account that is published on.
+    fn account(&self) -> AccountId {
+        AccountId::from(&self.target.id)
+    }
 }
 
 /// What a job of one message says.
-fn draft_of(job: &Job) -> Draft {
+fn draft_of(job: &Job, key: PublicationKey) -> Draft {
     // The very words of its intent.
-    Draft { text: first_part(job).to_owned(), reply_to: None, media: Vec::new() }
+    Draft { key, text: first_part(job).to_owned(), reply: None, media: Vec::new() }
 }
 
 /// The core of a publisher.
@@ -127,6 +132,7 @@ pub struct Publisher {
     context: WorkerContext,
     parts: PublisherParts,
     destination: Rc<dyn Destination>,
+    fetcher: Rc<dyn MediaFetcher>,
     /// Whether the credentials are known to belong to the account.
     verified: Cell<bool>,
     /// How often the token was refused in a row.
@@ -175,12 +181,18 @@ impl From<LedgerError> for Halt {
 }
 
 impl Publisher {
-    /// A publisher on that destination.
-    pub fn new(context: WorkerContext, parts: PublisherParts, destination: Rc<dyn Destination>) -> Self {
+    /// A publisher on that destination, of posts whose media `fetcher` fetches.
+    pub fn new(
+        context: WorkerContext,
+        parts: PublisherParts,
+        destination: Rc<dyn Destination>,
+        fetcher: Rc<dyn MediaFetcher>,
+    ) -> Self {
         Self {
             context,
             parts,
             destination,
+            fetcher,
             verified: Cell::new(false),
             refusals: Cell::new(0),
             limited: Cell::new(0),
@@ -313,14 +325,19 @@ impl Publisher {
             return Ok(most);
         }
         let now = self.parts.clock.now();
-        let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
+        let spent = self.parts.ledger.spent(&self.parts.account(), now).await?;
         Ok((1..=most as u64).take_while(|count| caps.allow(spent, *count, now).is_ok()).count())
     }
 
-    /// Says a job of one message that was begun.
+    /// A key for a message that is begun now.
+    fn key(&self) -> PublicationKey {
+        PublicationKey::new(self.parts.clock.now())
+    }
+
+    /// Publishes a job of one message that was begun.
     async fn publish_one(&self, job: &Job) -> Result<PostId, NotPublished> {
         self.permit(not_sent).map_err(NotPublished::NotAllowed)?;
-        self.try_call(&draft_of(job)).await.map_err(NotPublished::Failed)
+        self.try_call(&draft_of(job, self.key())).await.map_err(NotPublished::Failed)
     }
 
     /// What becomes of a job of one message that could not be said.
@@ -329,7 +346,7 @@ impl Publisher {
             NotPublished::NotAllowed(halt) => {
                 self.write(job, JobEvent::PartAbsent { part: 0 }).await.map(|()| halt)
             }
-            NotPublished::Failed(error) => self.after_error(job, 0, &draft_of(job), error).await,
+            NotPublished::Failed(error) => self.after_error(job, 0, &draft_of(job, self.key()), error).await,
         };
         halt.unwrap_or_else(|worse| worse)
     }
@@ -358,15 +375,17 @@ impl Publisher {
             let reason = "it was ready without a translation; report this, and retry it".to_owned();
             return Err(Halt::Event(JobEvent::Failed { reason }));
         };
-        let mut reply_to = self.parent_of(job).await?;
+        let mut reply = self.parent_of(job).await?;
         let last = translation.parts.len().saturating_sub(1);
         let mut events = Vec::new();
         for (number, text) in (0_u32..).zip(&translation.parts) {
             let begun = job.publications.iter().find(|publication| publication.part == number);
-            let draft = Draft { text: text.clone(), reply_to: reply_to.take(), media: Vec::new() };
+            let key = begun.and_then(|publication| publication.key).unwrap_or_else(|| self.key());
+            let draft = Draft { key, text: text.clone(), reply: reply.take(), media: Vec::new() };
             let remote_id = match begun.map(|publication| (publication, &publication.remote_id)) {
-                Some((_, Some(remote_id))) => {
-                    reply_to = Some(remote_id.clone());
+                Some((publication, Some(remote_id))) => {
+                    let answered = publication.reply.as_ref().or(draft.reply.as_ref());
+                    reply = Some(Reply::behind(remote_id.clone(), answered));
                     continue;
                 }
                 Some((publication, None)) => {
@@ -388,14 +407,14 @@ impl Publisher {
                 self.context.heartbeat().progress();
                 self.context.heartbeat().at_rest(self.token()).await;
             }
-            reply_to = Some(remote_id);
+            reply = Some(Reply::behind(remote_id, draft.reply.as_ref()));
         }
         events.push(JobEvent::Published);
         Ok(events)
     }
 
     /// What the first part goes on from: in a thread, what the parent became on this account.
-    async fn parent_of(&self, job: &Job) -> Result<Option<PostId>, Halt> {
+    async fn parent_of(&self, job: &Job) -> Result<Option<Reply>, Halt> {
         let (ledger, target) = (&self.parts.ledger, &self.parts.target.id);
         let mut next = job.post.kind.continues().cloned();
         let mut passed = HashSet::from([job.post.id.clone()]);
@@ -408,14 +427,14 @@ impl Publisher {
                 // From before the account was followed: there is nothing to wait for.
                 None => return Ok(None),
                 // Never to be said: what comes before it in the thread is what this one goes on from.
-                Some(JobState::Skipped) => match ledger.post(&parent).await? {
+                Some(JobState::Skipped) => match ledger.post(&job.source, &parent).await? {
                     // A post may answer another version of itself, or of one that answers it.
                     Some(post) if passed.insert(post.id.clone()) => post.kind.continues().cloned(),
                     _ => return Ok(None),
                 },
                 Some(state) => {
                     // An edit that came late stands behind what answers its first version: to wait for it would be for ever.
-                    let stands = ledger.post(&parent).await?.map(|parent| parent.position);
+                    let stands = ledger.post(&job.source, &parent).await?.map(|parent| parent.position);
                     if stands > Some(job.post.position) {
                         return Ok(None);
                     }
@@ -431,8 +450,8 @@ impl Publisher {
     }
 
     async fn write(&self, job: &Job, event: JobEvent) -> Result<(), Halt> {
-        let change = Change { job: job.id, token: job.token, events: vec![event] };
-        for answer in self.parts.ledger.advance(vec![change]).await? {
+        let change = Change::new(job.id, job.token, vec![event]);
+        for answer in self.parts.ledger.advance([change].into()).await? {
             if let Err(why) = answer {
                 // Somebody else has it; whatever is done here must not be done twice.
                 let reason = format!("it was taken up elsewhere: {why}");
@@ -445,7 +464,7 @@ impl Publisher {
     /// Sends a part; where it may not answer what it should, as the policy for threads says.
     async fn send(&self, job: &Job, part: u32, draft: &Draft, stop: &Stop) -> Result<PostId, Halt> {
         match self.send_as(job, part, draft, stop).await {
-            Err(Halt::ReplyRefused(reason)) if draft.reply_to.is_some() => match self.parts.threads {
+            Err(Halt::ReplyRefused(reason)) if draft.reply.is_some() => match self.parts.threads {
                 Threads::Chain => {
                     let reason = format!(
                         "{reason}; retry it, or set publisher.threads = \"standalone\" to say it on its own"
@@ -454,7 +473,7 @@ impl Publisher {
                 }
                 Threads::Standalone => {
                     info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part said on its own");
-                    let draft = Draft { reply_to: None, ..draft.clone() };
+                    let draft = Draft { key: self.key(), reply: None, ..draft.clone() };
                     self.send_as(job, part, &draft, stop).await
                 }
             },
@@ -467,7 +486,7 @@ impl Publisher {
         let now = self.parts.clock.now();
         let caps = self.parts.limits.caps;
         if caps != Caps::default() {
-            let spent = self.parts.ledger.spent(&self.parts.target.id, now).await?;
+            let spent = self.parts.ledger.spent(&self.parts.account(), now).await?;
             if let Err(reached) = caps.allow(spent, 1, now) {
                 return Err(Halt::Event(held(HoldKind::Cap, reached.to_string(), Some(reached.until))));
             }
@@ -477,7 +496,14 @@ impl Publisher {
             0 => Draft { media: self.media(job, stop).await?, ..draft.clone() },
             _ => draft.clone(),
         };
-        self.write(job, JobEvent::PartBegun { part, text: draft.text.clone() }).await?;
+        let intent = JobEvent::PartBegun {
+            part,
+            account: self.parts.account(),
+            text: draft.text.clone(),
+            key: draft.key,
+            reply: draft.reply.clone().map(Box::new),
+        };
+        self.write(job, intent).await?;
         self.call(job, part, draft).await
     }
 

@@ -12,8 +12,12 @@ use mynah_domain::{
     filters::Filters,
     job::Publication,
     ports::{
-        Copied, CopyError, Denied, MediaId, Recent, Shown, Since,
-        ledger::{Advanced, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage, Recorded},
+        Content, Denied, Facts, FetchError, FetchedMedium, Listing, MediaId, MediaLimits, Recent, Shown,
+        Since, UploadError, Uploaded, Work,
+        ledger::{
+            Advanced, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob, RecordPage,
+            Recorded,
+        },
     },
     text::Masking,
 };
@@ -52,12 +56,14 @@ impl Book {
     fn take(&self, job: &mut Job, event: &JobEvent) {
         match event {
             JobEvent::LeasedForPublication | JobEvent::LeasedForTranslation => {
-                job.token += 1;
                 job.attempt += 1;
             }
-            JobEvent::PartBegun { part, text } => job.publications.push(Publication {
+            JobEvent::PartBegun { part, account, text, key, reply } => job.publications.push(Publication {
                 part: *part,
+                account: account.clone(),
                 text: text.clone(),
+                key: Some(*key),
+                reply: reply.as_deref().cloned(),
                 intent_at: self.clock.now(),
                 after: None,
                 remote_id: None,
@@ -77,19 +83,22 @@ impl Book {
 }
 
 fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError("nobody asks this here".into()))
+    Err(LedgerError::Fatal("nobody asks this here".into()))
 }
 
 #[async_trait(?Send)]
-impl Ledger for Book {
-    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+impl Work for Book {
+    async fn advance(
+        &self,
+        changes: Arc<[Change]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         let mut jobs = self.jobs.lock().unwrap();
-        let answers = changes.into_iter().map(|change| {
-            let job = jobs.get_mut(&change.job).unwrap();
-            if job.token != change.token {
-                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token });
+        let answers = changes.iter().map(|change| {
+            let job = jobs.get_mut(&change.job()).unwrap();
+            if job.token != change.token() {
+                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token() });
             }
-            for event in &change.events {
+            for event in change.events() {
                 let Some(state) = job.state.after(event) else {
                     let event = format!("{event:?}");
                     return Err(ChangeError::Illegal { job: job.id, state: job.state, event });
@@ -97,27 +106,33 @@ impl Ledger for Book {
                 job.state = state;
                 self.take(job, event);
             }
+            job.token = change.new_token().unwrap_or(job.token);
             Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
         });
         Ok(answers.collect())
     }
 
-    async fn open_jobs(&self, _: &TargetId, after: Option<u64>, _: usize) -> Result<Vec<Job>, LedgerError> {
+    async fn open_jobs(
+        &self,
+        _: &TargetId,
+        after: Option<LinePosition>,
+        _: usize,
+    ) -> Result<Vec<Job>, LedgerError> {
         let jobs = self.jobs.lock().unwrap();
-        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(job.post.position) > after);
+        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(LinePosition::of(job)) > after);
         Ok(open.cloned().collect())
     }
 
-    async fn recover(&self) -> Result<u64, LedgerError> {
+    async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
         Ok(0)
     }
     async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
         Ok(self.job(job.0).publications)
     }
-    async fn recorded(&self, _: &TargetId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+    async fn recorded(&self, _: &AccountId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
         Ok(Vec::new())
     }
-    async fn progress(&self, _: &str) -> Result<Option<Progress>, LedgerError> {
+    async fn checkpoint(&self, _: &str) -> Result<Option<Checkpoint>, LedgerError> {
         not_asked()
     }
     async fn to_reread(&self, _: &str, _: usize) -> Result<Vec<PostId>, LedgerError> {
@@ -126,22 +141,26 @@ impl Ledger for Book {
     async fn record(&self, _: RecordPage) -> Result<Recorded, LedgerError> {
         not_asked()
     }
-    async fn spent(&self, _: &TargetId, _: Timestamp) -> Result<Spent, LedgerError> {
+    async fn spent(&self, _: &AccountId, _: Timestamp) -> Result<Spent, LedgerError> {
         not_asked()
     }
-    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<PostId>, LedgerError> {
+    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<Reply>, LedgerError> {
         Ok(None)
     }
     async fn state_of(&self, id: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
         Ok(self.of_post(id).map(|job| job.state))
     }
-    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
+    async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
         Ok(self.of_post(id).map(|job| (*job.post).clone()))
     }
+}
+
+#[async_trait(?Send)]
+impl Listing for Book {
     async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
-    async fn last_said(&self, _: &[TargetId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+    async fn last_published(&self, _: &[AccountId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
         not_asked()
     }
     async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
@@ -150,6 +169,10 @@ impl Ledger for Book {
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
         not_asked()
     }
+}
+
+#[async_trait(?Send)]
+impl Facts for Book {
     async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
         not_asked()
     }
@@ -176,15 +199,15 @@ const MOST_CALLS: usize = 500;
 
 type Answer<T> = Box<dyn Fn(usize) -> T>;
 
-/// What becomes of a copy; one without an answer never ends.
-type Copying = Answer<Option<Result<Copied, CopyError>>>;
+/// What becomes of an upload; one without an answer never ends.
+type Uploading = Answer<Option<Result<Uploaded, UploadError>>>;
 
 /// An account that answers as it is told to; each answer is given how many calls of its kind came before.
 struct Account {
     verify: Answer<Result<(), PublishError>>,
     publish: Answer<Result<PostId, PublishError>>,
     recent: Answer<Result<Shown, PublishError>>,
-    copy: Copying,
+    upload: Uploading,
     /// What was called, and when.
     calls: RefCell<Vec<(&'static str, Duration)>>,
     drafts: RefCell<Vec<Draft>>,
@@ -198,7 +221,9 @@ impl Default for Account {
             verify: Box::new(|_| Ok(())),
             publish: Box::new(|before| Ok(PostId((before + 1).to_string()))),
             recent: Box::new(|_| Ok(Shown::default())),
-            copy: Box::new(|before| Some(Ok(Copied { id: MediaId(before.to_string()), undescribed: None }))),
+            upload: Box::new(|before| {
+                Some(Ok(Uploaded { id: MediaId(before.to_string()), undescribed: None }))
+            }),
             calls: RefCell::default(),
             drafts: RefCell::default(),
             begun: tokio::time::Instant::now(),
@@ -251,15 +276,15 @@ impl Destination for Account {
         (self.publish)(before)
     }
 
-    async fn copy(&self, _: &Media, _: &str) -> Result<Copied, CopyError> {
-        match (self.copy)(self.call("copy").await) {
+    async fn upload(&self, _: FetchedMedium, _: &str) -> Result<Uploaded, UploadError> {
+        match (self.upload)(self.call("upload").await) {
             Some(answer) => answer,
             None => std::future::pending().await,
         }
     }
 
-    fn max_media(&self) -> usize {
-        4
+    fn media_limits(&self) -> MediaLimits {
+        MediaLimits { network: "X", picture: 1000, video: 1000 }
     }
 
     fn network(&self) -> &'static str {
@@ -272,6 +297,16 @@ impl Destination for Account {
 
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool {
         draft.text == shown.text
+    }
+}
+
+/// A source all of whose media can be fetched.
+struct Pictures;
+
+#[async_trait(?Send)]
+impl MediaFetcher for Pictures {
+    async fn fetch(&self, _: &Media, _: &MediaLimits) -> Result<FetchedMedium, FetchError> {
+        Ok(FetchedMedium { mime: "image/png", size: 1, content: Content::Whole(vec![0]) })
     }
 }
 
@@ -304,6 +339,7 @@ fn job(number: i64, photos: usize) -> Job {
         id: JobId(number),
         post: Arc::new(post),
         target: es(),
+        source: "x:town".into(),
         state: JobState::Ready,
         token: 1,
         attempt: 0,
@@ -324,7 +360,10 @@ fn in_two_parts(number: i64) -> Job {
 fn unknown(number: i64) -> Job {
     let begun = Publication {
         part: 0,
+        account: AccountId::from(&es()),
         text: format!("Hola {number}"),
+        key: None,
+        reply: None,
         intent_at: noon() - Duration::from_hours(1),
         after: None,
         remote_id: None,
@@ -404,7 +443,7 @@ impl Town {
         let account = Rc::new(account);
         let destination = account.clone();
         let publisher = Shell::new(exit_guard("publisher-es"), move |exit_guard| {
-            Publisher::new(WorkerContext::new(exit_guard), parts, destination)
+            Publisher::new(WorkerContext::new(exit_guard), parts, destination, Rc::new(Pictures))
         });
         Self { book, router, account, publisher: publisher.start(), exits }
     }
@@ -552,8 +591,8 @@ async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
             "copying",
             vec![job(1, 1)],
             Account {
-                copy: Box::new(move |before| {
-                    let copied = Copied { id: MediaId("1".into()), undescribed: None };
+                upload: Box::new(move |before| {
+                    let copied = Uploaded { id: MediaId("1".into()), undescribed: None };
                     Some(if first(before) { Err(far().into()) } else { Ok(copied) })
                 }),
                 ..Account::default()
@@ -627,10 +666,10 @@ async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
             Account { recent: Box::new(move |_| Err(locked().into())), ..Account::default() },
         ),
         (
-            "copy",
+            "upload",
             vec![job(1, 3), job(2, 0)],
             JobState::Ready,
-            Account { copy: Box::new(move |_| Some(Err(locked().into()))), ..Account::default() },
+            Account { upload: Box::new(move |_| Some(Err(locked().into()))), ..Account::default() },
         ),
     ];
     for (call, jobs, state, account) in worlds {
@@ -694,7 +733,7 @@ async fn a_part_of_a_thread_waits_for_no_part_that_stands_behind_it() {
     let town = Town::new(vec![answering(1, "2"), job(2, 0)], Account::default());
     town.pass(HOUR).await;
     assert_eq!(town.book.states(), [JobState::Published; 2]);
-    assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply_to.is_none()));
+    assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply.is_none()));
 
     let held = Job { state: JobState::Failed, ..job(1, 0) };
     let town = Town::new(vec![held, answering(2, "1")], Account::default());
@@ -750,9 +789,9 @@ async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_ma
 
 #[actix_rt::test]
 async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
-    let account = Account { copy: Box::new(|_| None), ..Account::default() };
+    let account = Account { upload: Box::new(|_| None), ..Account::default() };
     let mut town = Town::new(vec![job(1, 1)], account);
-    town.account.until_called("copy").await;
+    town.account.until_called("upload").await;
     town.publisher.send(StopAsked::InOrder).await.unwrap();
     let exit = tokio::time::timeout(Duration::from_secs(30), town.exits.recv()).await;
     assert_eq!(exit.expect("it does not wait for the copy").unwrap().reason, ExitReason::Finished);
@@ -764,8 +803,8 @@ async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
 #[actix_rt::test]
 async fn a_picture_without_its_alt_text_is_published_all_the_same() {
     tokio::time::pause();
-    let copy = |_| Some(Ok(Copied { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
-    let town = Town::new(vec![job(1, 1)], Account { copy: Box::new(copy), ..Account::default() });
+    let copy = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
+    let town = Town::new(vec![job(1, 1)], Account { upload: Box::new(copy), ..Account::default() });
     town.pass(HOUR).await;
     assert_eq!(town.account.drafts.borrow()[0].media, [MediaId("5".into())]);
 }
@@ -773,14 +812,14 @@ async fn a_picture_without_its_alt_text_is_published_all_the_same() {
 #[actix_rt::test]
 async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
     tokio::time::pause();
-    let missing = || CopyError::Missing("gone".into());
-    let silent = || CopyError::Unavailable("no answer".into());
-    let worlds: [(Copying, usize); 2] =
+    let missing = || UploadError::Refused("gone".into());
+    let silent = || UploadError::Unavailable("no answer".into());
+    let worlds: [(Uploading, usize); 2] =
         [(Box::new(move |_| Some(Err(missing()))), 1), (Box::new(move |_| Some(Err(silent()))), 3)];
     for (copy, tries) in worlds {
-        let town = Town::new(vec![job(1, 1)], Account { copy, ..Account::default() });
+        let town = Town::new(vec![job(1, 1)], Account { upload: copy, ..Account::default() });
         town.pass(HOUR).await;
-        assert_eq!(town.account.count("copy"), tries);
+        assert_eq!(town.account.count("upload"), tries);
         assert!(town.account.drafts.borrow()[0].media.is_empty());
     }
 }

@@ -110,9 +110,10 @@ pub async fn decide(
     let judged: Vec<(JobId, Result<Change, Refusal>)> = named
         .into_iter()
         .map(|id| {
-            let change = found.get(&id).ok_or(Refusal::NoSuchJob).and_then(|job| {
-                decision.event(job).map(|event| Change { job: id, token: job.token, events: vec![event] })
-            });
+            let change = found
+                .get(&id)
+                .ok_or(Refusal::NoSuchJob)
+                .and_then(|job| decision.event(job).map(|event| Change::new(id, job.token, vec![event])));
             (id, change)
         })
         .collect();

@@ -11,29 +11,29 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mynah_domain::{Job, JobEvent, JobId, JobState, Post, TargetId, Translation, ports::ledger::Advanced};
+use mynah_domain::{
+    Job, JobEvent, JobId, JobState, Post, TargetId, Translation,
+    ports::ledger::{Advanced, LinePosition},
+};
 
 use super::{Drained, JobReport};
-
-/// A job's place in its line: the source's order, then the ledger's.
-type Place = (u64, JobId);
 
 /// Every target's line.
 #[derive(Debug)]
 pub(super) struct Window {
     lines: BTreeMap<TargetId, Line>,
     /// What may be translated now: the oldest posts first, and all languages of a post together.
-    queue: BTreeSet<(Place, TargetId)>,
+    queue: BTreeSet<(LinePosition, TargetId)>,
     /// Who may be asleep, so that waking them costs nothing where nobody is. Some may be awake or gone since.
-    sleepers: BTreeSet<(TargetId, Place)>,
+    sleepers: BTreeSet<(TargetId, LinePosition)>,
 }
 
 /// One target's line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    jobs: BTreeMap<Place, Entry>,
-    /// The line is in memory up to this post.
-    loaded_to: Option<u64>,
+    jobs: BTreeMap<LinePosition, Entry>,
+    /// The line is in memory up to this job.
+    loaded_to: Option<LinePosition>,
     /// The ledger may hold more behind that.
     more: bool,
     /// Somebody is asking it.
@@ -46,7 +46,7 @@ pub(super) struct Line {
     loading_reloads: u64,
     blocked: Option<String>,
     /// The job that keeps others waiting, and since when.
-    held_back: Option<(Place, Instant)>,
+    held_back: Option<(LinePosition, Instant)>,
 }
 
 #[derive(Debug)]
@@ -205,7 +205,7 @@ impl Window {
     }
 
     /// From where on, and how many jobs of `target`, should be loaded, if any. Whoever asks must load.
-    pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<u64>, usize)> {
+    pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<LinePosition>, usize)> {
         let line = self.lines.get_mut(target)?;
         // Half empty is when loading pays.
         if !line.more || line.loading || line.jobs.len() > most / 2 {
@@ -234,8 +234,8 @@ impl Window {
             return;
         }
         for job in jobs {
-            line.loaded_to = line.loaded_to.max(Some(job.post.position));
-            let place = (job.post.position, job.id);
+            let place = LinePosition::of(&job);
+            line.loaded_to = line.loaded_to.max(Some(place));
             let entry = line.jobs.entry(place).or_insert_with(|| Entry::new(job, now));
             match entry.stage {
                 Stage::Queued if line.blocked.is_none() => drop(self.queue.insert((place, target.clone()))),
@@ -254,7 +254,7 @@ impl Window {
     }
 
     /// Something about a job was not as it is in memory: its line is loaded anew, but for what is leased.
-    pub(super) fn forget(&mut self, target: &TargetId, forgotten: Place) {
+    pub(super) fn forget(&mut self, target: &TargetId, forgotten: LinePosition) {
         if let Some(line) = self.lines.get_mut(target) {
             line.jobs.remove(&forgotten);
         }
@@ -274,7 +274,7 @@ impl Window {
         line.reloads += 1;
     }
 
-    fn entry(&mut self, target: &TargetId, place: Place) -> Option<&mut Entry> {
+    fn entry(&mut self, target: &TargetId, place: LinePosition) -> Option<&mut Entry> {
         self.lines.get_mut(target)?.jobs.get_mut(&place)
     }
 
@@ -328,7 +328,7 @@ impl Window {
         let mut row: Vec<Job> = Vec::new();
         for (place, entry) in line.jobs.iter_mut().take(max.max(1)) {
             // While the line is loaded anew, others may come to stand before what is left of it.
-            if Some(place.0) > line.loaded_to || entry.stage != Stage::Ready {
+            if Some(*place) > line.loaded_to || entry.stage != Stage::Ready {
                 break;
             }
             // One that needs a look goes alone.
@@ -357,7 +357,7 @@ impl Window {
         let line = self.lines.get(target).filter(|line| line.blocked.is_none());
         let jobs = line.into_iter().flat_map(|line| {
             // As for those that are picked.
-            line.jobs.iter().take_while(|(place, _)| Some(place.0) <= line.loaded_to)
+            line.jobs.iter().take_while(|(place, _)| Some(**place) <= line.loaded_to)
         });
         let plain = |entry: &Entry| {
             matches!(entry.stage, Stage::Translating(_))
@@ -368,7 +368,7 @@ impl Window {
 
     /// A job was begun for a publisher with the report of its translation: it is in that one's hands. None where it is not in
     /// memory any more: its line is loaded anew.
-    pub(super) fn begun(&mut self, target: &TargetId, place: Place, worker: &Arc<str>) -> Option<Job> {
+    pub(super) fn begun(&mut self, target: &TargetId, place: LinePosition, worker: &Arc<str>) -> Option<Job> {
         let Some(entry) = self.entry(target, place) else {
             self.reload(target);
             return None;
@@ -380,7 +380,7 @@ impl Window {
 
     /// A job that was picked could not be leased after all.
     pub(super) fn unpick(&mut self, job: &Job) {
-        let place = (job.post.position, job.id);
+        let place = LinePosition::of(job);
         let Some(entry) = self.entry(&job.target, place) else {
             return;
         };
@@ -392,7 +392,7 @@ impl Window {
 
     /// A job that was picked is leased, with a new token.
     pub(super) fn leased(&mut self, job: &Job) {
-        if let Some(entry) = self.entry(&job.target, (job.post.position, job.id)) {
+        if let Some(entry) = self.entry(&job.target, LinePosition::of(job)) {
             entry.job.state = job.state;
             entry.job.token = job.token;
             entry.job.attempt = job.attempt;
@@ -417,7 +417,7 @@ impl Window {
     /// A job went on as `report` says and stands as `advanced` says now. Answers what it is to who watches, if it was in
     /// memory.
     pub(super) fn moved(&mut self, report: &JobReport, advanced: Advanced, now: Now) -> Option<Moved> {
-        let place = (report.position, report.job);
+        let place = report.line_position();
         let Advanced { state, token, attempt } = advanced;
         let entry = self.entry(&report.target, place)?;
         (entry.job.state, entry.job.token, entry.job.attempt) = (state, token, attempt);

@@ -7,9 +7,10 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
+use jiff::Timestamp;
 use mynah_domain::{Job, JobEvent, JobId, TargetId, Translation};
 
-use super::{JobReport, PullPublications, line::Window};
+use super::{JobReport, PullPublications, begun, line::Window};
 use crate::supervision::shell::WorkerRef;
 
 /// The publishers that wait, the newest of each target.
@@ -115,10 +116,10 @@ impl BegunAtOnce {
     }
 
     /// The events by which a reported job is begun, where it is to be.
-    pub(super) fn events_of(&self, report: &JobReport) -> Vec<JobEvent> {
+    pub(super) fn events_of(&self, report: &JobReport, now: Timestamp) -> Vec<JobEvent> {
         match translation(report).and_then(|translation| translation.parts.first()) {
             Some(text) if self.begins(report) => {
-                vec![JobEvent::LeasedForPublication, JobEvent::PartBegun { part: 0, text: text.clone() }]
+                vec![JobEvent::LeasedForPublication, begun(&report.target, text, now)]
             }
             _ => Vec::new(),
         }

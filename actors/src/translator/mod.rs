@@ -73,6 +73,23 @@ fn with_alts<'a>(
     JobEvent::Translated(translation)
 }
 
+/// Adds the alt texts of the posts' media, each as a task of its own; returns the number of the job that each belongs to.
+fn add_alts(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
+    let mut owners = Vec::new();
+    for (number, job) in jobs.iter().enumerate() {
+        let target = tasks[number].target.clone();
+        if target.media == MediaPolicy::None {
+            continue;
+        }
+        let alts = job.post.media.iter().filter_map(|medium| medium.alt.as_deref());
+        for alt in alts.filter(|alt| has_words(alt, &*target.source.network)) {
+            tasks.push(Task::of_alt(&job.post, alt, target.clone()));
+            owners.push(number);
+        }
+    }
+    owners
+}
+
 /// The core of a translator.
 pub struct Translator {
     context: WorkerContext,
@@ -129,13 +146,13 @@ impl Translator {
             };
             let context = match contexts.get(&job.post.id.0) {
                 Some(context) => context.clone(),
-                None => self.context(&job.post).await?,
+                None => self.context(&job).await?,
             };
             contexts.insert(job.post.id.0.clone(), context.clone());
             tasks.push(Task::new(&job.post, context, target));
             at_hand.push(job);
         }
-        let owners = Self::add_alts(&mut tasks, &at_hand);
+        let owners = add_alts(&mut tasks, &at_hand);
         let attempt = |number: usize| {
             let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
             at_hand[owner].attempt
@@ -153,30 +170,13 @@ impl Translator {
         Ok(reports)
     }
 
-    /// Adds what the media of the posts show, each as a task of its own; answers whose each is.
-    fn add_alts(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
-        let mut owners = Vec::new();
-        for (number, job) in jobs.iter().enumerate() {
-            let target = tasks[number].target.clone();
-            if target.media == MediaPolicy::None {
-                continue;
-            }
-            let alts = job.post.media.iter().filter_map(|medium| medium.alt.as_deref());
-            for alt in alts.filter(|alt| has_words(alt, &*target.source.network)) {
-                tasks.push(Task::of_alt(&job.post, alt, target.clone()));
-                owners.push(number);
-            }
-        }
-        owners
-    }
-
-    /// What the author said before `post` in its thread, oldest first.
-    async fn context(&self, post: &Post) -> Result<Vec<String>, LedgerError> {
+    /// The author's posts before that of `job` in its thread, oldest first.
+    async fn context(&self, job: &Job) -> Result<Vec<String>, LedgerError> {
         let mut before = Vec::new();
-        let mut parent = post.kind.continues().cloned();
+        let mut parent = job.post.kind.continues().cloned();
         for _ in 0..CONTEXT_MOST {
             let Some(id) = parent else { break };
-            let Some(post) = self.parts.ledger.post(&id).await? else { break };
+            let Some(post) = self.parts.ledger.post(&job.source, &id).await? else { break };
             parent = post.kind.continues().cloned();
             // A notice in place of a withheld post is not the author's.
             if !matches!(post.kind, PostKind::Withheld { .. }) {

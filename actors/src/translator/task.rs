@@ -1,5 +1,5 @@
-//! One post for one target on its way through the engines: what is asked for, and what an answer is worth. Nothing here
-//! waits for anybody.
+//! One post for one target on its way through the engines: what they are asked, and whether an answer is accepted. Nothing
+//! here waits.
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -12,7 +12,7 @@ use mynah_domain::{
 
 use crate::cache::Key;
 
-/// How often a shorter translation is asked for before a long one is taken as it is.
+/// How often a shorter translation is asked for before a long one is accepted.
 const SHORTENED_MOST: u8 = 2;
 
 /// A post for a target.
@@ -25,15 +25,15 @@ pub struct Task {
     pub target: Target,
     /// The post's text, masked as the target has it.
     pub mask: Mask,
-    /// What the author said before it in the same thread, oldest first.
+    /// The posts before it in the same thread, oldest first.
     pub context: Vec<String>,
     /// What became of it, once that is known.
     pub outcome: Option<JobEvent>,
-    /// What engines said so far, for a person.
+    /// What went wrong so far, for a person.
     pub troubles: Vec<String>,
-    /// A later try may go well.
+    /// Another attempt may succeed.
     pub passing: bool,
-    /// An engine said when.
+    /// When to try again, if an engine named a moment.
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
@@ -56,7 +56,7 @@ struct Room {
 pub struct Rejected {
     /// Whose.
     pub engine: String,
-    /// What it says; none where it could not be put together.
+    /// The text; `None` if it could not be put together.
     pub text: Option<String>,
     /// The rules that it breaks.
     pub findings: Vec<gate::Finding>,
@@ -73,10 +73,10 @@ struct Tries {
     long: Option<(MaskedText, String)>,
 }
 
-/// What an answer was worth.
+/// What becomes of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// It is taken, and may be kept.
+    /// It is accepted, and may be cached.
     Taken(MaskedText),
     /// The engine is to be asked again, with advice.
     Again,
@@ -140,7 +140,7 @@ impl Task {
             .collect()
     }
 
-    /// Has a hashtag become these words, where they make one.
+    /// Turns a hashtag into these words, if they make one.
     pub fn set_tag(&mut self, number: usize, words: &str) {
         let thing = &mut self.mask.protected[number];
         if let Some(tag) = tags::tag_of(words, &thing.text, &*self.target.network) {
@@ -151,7 +151,7 @@ impl Task {
     /// What its translation by an engine is found by. One that takes no advice reads nothing but the text, so that a
     /// template with another number is known to it; to another it is known with a number of the same class
     /// ([`mynah_domain::text::plural`]), unless its words may do more with a number than agree with it: an owner may want
-    /// measures to be said in others.
+    /// measures to be converted.
     pub fn key(&self, revision: &str, takes_advice: bool) -> Key {
         let Target { source, language, style, .. } = &self.target;
         let languages = (source.language, *language);
@@ -244,7 +244,7 @@ impl Task {
         }
     }
 
-    /// The engine did not answer. What it said before, only too long, is better than nothing; answers that then.
+    /// The engine did not answer. Its answer before, which only was too long, is better than nothing; returns it if there is one.
     pub fn unanswered(&mut self, revision: &str) -> Option<MaskedText> {
         let (text, restored) = self.tries.long.take()?;
         match self.settle(text, &restored, revision) {
@@ -319,7 +319,7 @@ impl Task {
     /// The call as a whole failed.
     pub fn failed(&mut self, engine: &str, error: &EngineError) {
         self.troubles.push(format!("{engine}: {error}"));
-        // A wrong key is not mended by time, but a person may mend it, and then the job should go on by itself.
+        // Time does not fix a wrong key, but a person may, and then the job should continue by itself.
         self.passing = true;
         match error {
             EngineError::RateLimited { until: Some(until), .. } => self.not_before(*until),

@@ -1,5 +1,5 @@
-//! No character in a translation works behind the reader's back: controls, marks that turn the direction of all that
-//! follows, invisible ones that the post does not have, private use.
+//! No character in a translation has an effect that readers do not see: controls, marks that change the direction of the text
+//! after them, invisible ones that the post does not have, private use.
 
 use super::{Finding, seen::Seen};
 

@@ -18,7 +18,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     Some(Finding { rule: "emoji", message })
 }
 
-/// Each by itself, without the selectors that only say how it is drawn.
+/// Each by itself, without the selectors that only determine how it is drawn.
 fn emoji(text: &str) -> Vec<String> {
     let runs = crate::text::emoji::emoji(text).into_iter();
     runs.flat_map(|run| text[run].graphemes(true).map(|one| one.replace('\u{fe0f}', "")).collect::<Vec<_>>())

@@ -9,13 +9,13 @@ use super::{
 };
 use crate::Language;
 
-/// Fewer letters than this say nothing about the language.
+/// Fewer letters than this are not enough to detect a language.
 const ENOUGH: usize = 40;
 
-/// Fewer letters than this say nothing about the script: a name may be all there is.
+/// Fewer letters than this are not enough to detect a script: they may be a single name.
 const ENOUGH_FOR_SCRIPT: usize = 12;
 
-/// Languages that no detector tells apart in a few words.
+/// Languages that no detector distinguishes in a few words.
 const KIN: [&[&str]; 9] = [
     &["es", "ca", "gl", "pt", "it", "oc", "ast", "an", "sc", "ro", "fr", "eo"],
     &["no", "nb", "nn", "da", "sv", "is"],

@@ -39,7 +39,7 @@ static ANY: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    // Most translations have none, which one look tells.
+    // Most translations have none; one search is enough to know.
     if !ANY.is_match(seen.text.as_str()) {
         return None;
     }

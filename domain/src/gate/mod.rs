@@ -1,5 +1,5 @@
-//! What a translation must pass before it may be published: a broken link or half a sentence under somebody's name is
-//! worse than no post. One rule a file, each with a stable code and a sentence for people.
+//! What a translation must pass before it may be published: a broken link or half a sentence under somebody's name is worse
+//! than no post. One file per rule, each with a stable code and a sentence for people.
 
 mod control;
 mod emoji;
@@ -32,13 +32,13 @@ pub struct Candidate<'a> {
     pub parts: &'a [String],
     /// The rules of the network that they would be published on.
     pub rules: &'a dyn NetworkRules,
-    /// The most that one of them may weigh by these; none where they are still to be shortened or split.
+    /// The most that one of them may weigh by these rules; `None` while the translation may still be shortened or split.
     pub max_weight: Option<usize>,
     /// The post's language.
     pub from: Language,
     /// The language that the translation should be in.
     pub to: Language,
-    /// What is said of the post in other languages.
+    /// The post's translations into other languages.
     pub others: &'a [String],
 }
 

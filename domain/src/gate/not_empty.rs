@@ -1,4 +1,4 @@
-//! A translation says something.
+//! A translation is not empty.
 
 use super::{Finding, seen::Seen};
 

@@ -64,7 +64,7 @@ static ANY_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let text = seen.text.lower().trim();
     let begins = BEGINNINGS.iter().find(|words| text.starts_with(**words)).filter(|_| {
-        // Whoever says "Sure!" is translated; its translation begins like that, too.
+        // An author may write “Sure!”, too; then the translation begins like that.
         let source = seen.source.lower().trim();
         !BEGINNINGS.iter().any(|words| source.starts_with(words))
     });

@@ -1,5 +1,5 @@
-//! A translation is about as long as what it translates: one that is many times longer holds what the author never said,
-//! one that is a fraction of it leaves most of it out. Only what is far outside of what languages differ by counts.
+//! A translation is about as long as what it translates: one that is many times longer holds what the author never wrote,
+//! one that is a fraction of it leaves most of it out. Only differences far beyond those between languages count.
 
 use super::{Finding, seen::Seen};
 

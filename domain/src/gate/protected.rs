@@ -1,7 +1,7 @@
 //! Every link, mention, hashtag and cashtag of the post is in the translation, as often as in the post and no other is.
 //!
-//! Both are read as the target's network will read them: a link that grew together with the word beside it is found, and
-//! what is an entity to the source's network alone is none in either.
+//! Both are read as the target's network will read them: a link that is joined to the word beside it is found, and what is an
+//! entity only on the source's network counts in neither.
 
 use std::collections::BTreeMap;
 

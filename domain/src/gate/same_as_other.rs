@@ -1,4 +1,4 @@
-//! Two languages do not say the same: where the text is that of another target, one of them was not translated.
+//! A text is not the same in two languages: if it equals the translation for another target, one of them was not translated.
 
 use super::{
     Finding,

@@ -1,5 +1,5 @@
-//! What several rules look at, prepared once, and only where a rule asks for it: the texts, what is in them that is nobody's
-//! words, what is left without that, and the words.
+//! What several rules look at, prepared once, and only when a rule asks for it: the texts, their entities, what is left
+//! without these, and the words.
 
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap};
 
@@ -10,7 +10,7 @@ use crate::{network::NetworkRules, text::Entity};
 
 pub(super) struct Seen<'a> {
     pub(super) candidate: &'a Candidate<'a>,
-    /// What the post says, as it would stand on the target were nothing translated.
+    /// The post as it would be published on the target without a translation.
     pub(super) source: Text<'a>,
     /// What is to be published, all parts of it.
     pub(super) text: Text<'a>,
@@ -28,7 +28,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// A text and what can be told about it.
+/// A text and what is known about it.
 pub(super) struct Text<'a> {
     whole: Cow<'a, str>,
     /// Those of the target's network, which reads both texts.
@@ -55,7 +55,7 @@ impl<'a> Text<'a> {
         self.entities.get_or_init(|| self.rules.entities(&self.whole))
     }
 
-    /// The text without links, mentions and tags, which are nobody's words.
+    /// The text without links, mentions and tags, which are not in any language.
     pub(super) fn bare(&self) -> &str {
         if self.entities().is_empty() {
             return &self.whole;
@@ -95,7 +95,7 @@ impl<'a> Text<'a> {
 /// Words, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
-    /// All of them, one behind the other.
+    /// All of them, one after the other.
     letters: String,
     /// Where each ends.
     ends: Vec<usize>,

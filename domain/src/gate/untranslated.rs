@@ -1,4 +1,4 @@
-//! A translation is not the post again, unless nothing in it was translatable.
+//! A translation does not repeat the post, unless nothing in it was translatable.
 
 use super::{Finding, seen::Seen};
 
@@ -16,12 +16,12 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let hardly = || {
         let mut known: Vec<&str> = source.iter().collect();
         known.sort_unstable();
-        // Two words that are new say of most translations that they are none of the post's.
+        // For most translations, two new words are enough to know.
         let mut new = text.iter().filter(|word| known.binary_search(word).is_err());
         new.nth(text.len() / 10).is_none()
     };
     let same = source == text || (text.len() >= MANY && hardly());
-    same.then(|| Finding { rule: "untranslated", message: "the translation says the post again".into() })
+    same.then(|| Finding { rule: "untranslated", message: "the translation repeats the post".into() })
 }
 
 #[cfg(test)]

@@ -84,11 +84,11 @@ fn signed(word: &str, part: Range<usize>, offset: usize) -> impl Iterator<Item =
         }
         let rest = &word[start + sign.len()..part.end];
         let name = &rest[..rest.find(|c| !is_of_name(c)).unwrap_or(rest.len())];
-        let behind = rest[name.len()..].chars().next();
+        let after = rest[name.len()..].chars().next();
         let kind = if matches!(sign, "@" | "＠") { EntityKind::Mention } else { EntityKind::Hashtag };
         let is_one = match kind {
             // `@name@host` is an address.
-            EntityKind::Mention => !name.is_empty() && !behind.is_some_and(is_sign),
+            EntityKind::Mention => !name.is_empty() && !after.is_some_and(is_sign),
             _ => name.contains(char::is_alphabetic),
         };
         is_one.then(|| Entity { kind, range: offset + start..offset + start + sign.len() + name.len() })

@@ -4,7 +4,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Media, PostId};
+use super::media::{FetchError, FetchedMedium, MediaLimits};
+use crate::{PostId, PublicationKey, Reply};
 
 /// An account that is published on.
 #[async_trait(?Send)]
@@ -23,15 +24,15 @@ pub trait Destination {
     /// See [`PublishError`]: each says whether something may be on the account.
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError>;
 
-    /// Copies a medium to the network, with words on what it shows, and answers the name by which a draft can hold it.
-    /// Nothing is published by it, and it may be dropped at any point.
+    /// Uploads a medium with its alt text, and answers the id by which a draft can hold it. Nothing is published by it, and it
+    /// may be dropped at any point.
     ///
     /// # Errors
-    /// See [`CopyError`].
-    async fn copy(&self, medium: &Media, alt: &str) -> Result<Copied, CopyError>;
+    /// See [`UploadError`].
+    async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError>;
 
-    /// The most media that one message may hold.
-    fn max_media(&self) -> usize;
+    /// What media the network accepts.
+    fn media_limits(&self) -> MediaLimits;
 
     /// The network's name in settings and logs.
     fn network(&self) -> &'static str;
@@ -47,26 +48,26 @@ pub trait Destination {
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool;
 }
 
-/// A medium that was copied to the network and is not shown yet.
+/// A medium that was uploaded to the network and is not shown yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaId(pub String);
 
-/// A medium that was copied.
+/// A medium that was uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copied {
-    /// Its name.
+pub struct Uploaded {
+    /// Its id.
     pub id: MediaId,
     /// Why it has no alt text although it should have one.
     pub undescribed: Option<String>,
 }
 
-/// A medium was not copied.
+/// A medium was not uploaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CopyError {
-    /// It cannot be, now or later: it is gone, too large, of a kind or from a place that is not taken, or was refused.
+pub enum UploadError {
+    /// It never will be: the network does not accept it, or the rest of it is gone.
     #[error("{0}")]
-    Missing(String),
-    /// Somebody did not answer; it may be tried again.
+    Refused(String),
+    /// The network, or the medium's own host, did not answer; it may be tried again.
     #[error("{0}")]
     Unavailable(String),
     /// The account may not do it now, whatever the medium is.
@@ -74,14 +75,26 @@ pub enum CopyError {
     Denied(#[from] Denied),
 }
 
+/// A long medium is fetched while it is uploaded.
+impl From<FetchError> for UploadError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Missing(why) => Self::Refused(why),
+            FetchError::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
 /// What is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
+    /// The key of its publication. A draft that is published again after its outcome was lost has the same.
+    pub key: PublicationKey,
     /// The text.
     pub text: String,
-    /// The message it goes on from, on the same network.
-    pub reply_to: Option<PostId>,
-    /// What hangs on it, copied before.
+    /// What it answers, on the same network.
+    pub reply: Option<Reply>,
+    /// What is attached to it, uploaded before.
     pub media: Vec<MediaId>,
 }
 

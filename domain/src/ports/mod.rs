@@ -7,12 +7,14 @@ pub mod clock;
 pub mod destination;
 pub mod engine;
 pub mod ledger;
+pub mod media;
 pub mod source;
 
 pub use clock::{Clock, SystemClock};
 pub use destination::{
-    Copied, CopyError, Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since,
+    Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since, UploadError, Uploaded,
 };
 pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Reply, Usage};
-pub use ledger::{Ledger, LedgerError};
+pub use ledger::{Facts, Ledger, LedgerError, Listing, Work};
+pub use media::{Content, FetchError, FetchedMedium, MediaFetcher, MediaLimits, Pieces};
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

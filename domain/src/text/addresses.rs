@@ -1,5 +1,5 @@
-//! What the network does not link and a reader takes for an address all the same: of mail, of the fediverse, of other
-//! schemes, and a tag that grew together with the word before it. A letter more or less in one makes it another's.
+//! What the network does not link although readers see an address: of mail, of the fediverse, of other schemes, and a tag
+//! that is joined to the word before it. With one letter more or less it is another address.
 
 use std::{cmp::Reverse, ops::Range, sync::LazyLock};
 
@@ -51,11 +51,11 @@ fn may_hold(text: &str) -> bool {
     })
 }
 
-/// What a word is plainly, as most that may hold an address are; the patterns need a microsecond for each.
+/// What a word plainly is, as most that might hold an address are: the patterns need a microsecond for each.
 enum Plainly {
-    /// One from its beginning up to there.
+    /// An address from the beginning up to there.
     Address(usize),
-    /// A name, a tag or a number, with at most marks behind it.
+    /// No address: a name, a tag or a number, with at most punctuation after it.
     None,
     /// All else.
     Unclear,

@@ -1,8 +1,8 @@
-//! One spelling for what Unicode calls the same text: `é` in one character, and not as an `e` with an accent behind it
-//! (NFC). A phone and a keyboard write the two, a reader cannot tell them apart, and an engine by rules knows only the one.
+//! One spelling for what Unicode calls the same text: `é` as one character, and not as an `e` followed by an accent (NFC).
+//! Phones and keyboards write either, readers see no difference, and an engine that works by rules knows only the first.
 //!
-//! It is done to what an engine is *given*, and so to what the cache knows it by; what is protected stays as it stood.
-//! Nothing else is evened out: white space, capitals and quotes may be meant.
+//! Only what an engine is *given* is composed, and so the key of the cache; what is protected stays as it was. Nothing else is
+//! normalized: white space, capitals and quotes may be intended.
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 

@@ -15,7 +15,7 @@ pub fn emoji(text: &str) -> Vec<Range<usize>> {
     if !may_hold(text) {
         return runs;
     }
-    // None goes over a space, but a tone of skin behind one belongs to it.
+    // None contains a space, but a skin tone after one belongs to it.
     for (at, word) in words(text).filter(|(_, word)| may_hold(word)) {
         let from = at.saturating_sub(1);
         let word = &text[from..at + word.len()];
@@ -38,7 +38,7 @@ fn shows(c: char) -> bool {
 /// From the watch on, emoji are shown as pictures by themselves; before it are signs such as ‼, ™ and arrows.
 const PICTURES: char = '\u{231a}';
 
-/// Digits, `#`, `*`, `©` and the like have the property and are none unless a selector or a keycap says so.
+/// Digits, `#`, `*`, `©` and the like have the property, but are emoji only with a selector or a keycap.
 fn is_emoji(grapheme: &str) -> bool {
     let mut characters = grapheme.chars();
     let Some(first) = characters.next() else { return false };

@@ -1,5 +1,5 @@
-//! What in a text is no words: links, mentions, hashtags and cashtags. A translation must not touch them. Which there are is
-//! for the network to say ([`NetworkRules::entities`](crate::network::NetworkRules::entities)).
+//! Links, mentions, hashtags and cashtags in a text. A translation must not change them. Which parts of a text they are, the
+//! network decides ([`NetworkRules::entities`](crate::network::NetworkRules::entities)).
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum EntityKind {
     /// `https://…`, or whatever else the network links.
     Link,
-    /// `@name`; it may notify somebody.
+    /// `@name`; it may notify that account.
     Mention,
     /// `#word`.
     Hashtag,
@@ -19,7 +19,7 @@ pub enum EntityKind {
     Cashtag,
 }
 
-/// A part of a text that is no words. Recorded as `["link", 5, 24]`, as a post may have many.
+/// A part of a text that the network treats as one thing. Recorded as `["link", 5, 24]`, as a post may have many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Recorded", into = "Recorded")]
 pub struct Entity {
@@ -70,13 +70,14 @@ mod tests {
 
     #[test]
     fn entities_that_overlap_or_cut_a_character_do_not_stand_in_a_text() {
-        let all = |ranges: &[Range<usize>]| {
-            let entity = |range: &Range<usize>| Entity { kind: EntityKind::Link, range: range.clone() };
-            ranges.iter().map(entity).collect::<Vec<_>>()
+        let stand = |ranges: &[(usize, usize)], text| {
+            let entity =
+                |(start, end): &(usize, usize)| Entity { kind: EntityKind::Link, range: *start..*end };
+            stand_in(&ranges.iter().map(entity).collect::<Vec<_>>(), text)
         };
-        assert!(stand_in(&all(&[0..2, 2..3]), "éab"));
-        for wrong in [&[1..2][..], &[0..3, 2..4], &[2..3, 0..2], &[2..2], &[3..5]] {
-            assert!(!stand_in(&all(wrong), "éab"), "{wrong:?}");
+        assert!(stand(&[(0, 2), (2, 3)], "éab"));
+        for wrong in [&[(1, 2)][..], &[(0, 3), (2, 4)], &[(2, 3), (0, 2)], &[(2, 2)], &[(3, 5)]] {
+            assert!(!stand(wrong, "éab"), "{wrong:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Terms that are always said in the same way: names that stay as they are, words that have one right translation.
+//! Terms that are always translated in the same way: names that stay as they are, words that have one right translation.
 
 use std::{
     ops::Range,
@@ -14,7 +14,7 @@ pub struct Glossary {
     matcher: Option<Regex>,
 }
 
-/// A glossary that may be exchanged while it is used. Clones share it.
+/// A glossary that can be replaced while it is in use. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct SharedGlossary(Arc<RwLock<Arc<Glossary>>>);
 
@@ -39,9 +39,9 @@ impl SharedGlossary {
 /// A term and what it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// As posts say it; upper and lower case are the same.
+    /// As posts have it; upper and lower case are the same.
     pub term: String,
-    /// As translations say it; none keeps it as the post has it.
+    /// As translations have it; `None` leaves it as it is in the post.
     pub becomes: Option<String>,
 }
 
@@ -49,10 +49,10 @@ pub struct Term {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GlossaryError {
     /// A term is empty.
-    #[error("a term is empty; take the line out")]
+    #[error("a term is empty; remove the line")]
     Empty,
-    /// A term is there twice.
-    #[error("“{0}” is there twice; keep one of them")]
+    /// A term appears twice.
+    #[error("“{0}” appears twice; keep one of them")]
     Twice(String),
     /// There are too many of them.
     #[error("the terms are too many or too long: {0}")]
@@ -79,7 +79,7 @@ impl Glossary {
                 return Err(GlossaryError::Twice(term.term.clone()));
             }
         }
-        // Each in a group of its own, so that a match tells which it is.
+        // Each in a group of its own, so that a match shows which it is.
         let pattern: Vec<String> =
             terms.iter().map(|term| format!("({})", regex::escape(term.term.trim()))).collect();
         let matcher = RegexBuilder::new(&pattern.join("|"))
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_term_that_is_empty_or_there_twice_is_told() {
+    fn a_term_that_is_empty_or_appears_twice_is_reported() {
         let term = |term: &str| Term { term: term.into(), becomes: None };
         assert_eq!(Glossary::new(vec![term("a"), term(" ")]).unwrap_err(), GlossaryError::Empty);
         let twice = Glossary::new(vec![term("Straße"), term("straße")]).unwrap_err();

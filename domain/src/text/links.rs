@@ -1,5 +1,4 @@
-//! Links by their scheme. Every network links these, and even where one does not, a reader sees an address that must not be
-//! translated.
+//! Links by their scheme. Even if a network does not link one of these, readers see an address that must not be translated.
 
 use super::{Entity, EntityKind};
 

@@ -45,7 +45,7 @@ pub enum RestoreError {
         /// What it stands for.
         thing: String,
     },
-    /// It said one twice.
+    /// It used one twice.
     #[error("the translation holds “{thing}” more than once")]
     Doubled {
         /// The placeholder.
@@ -59,7 +59,7 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
-    /// What to tell an engine that sees only placeholders.
+    /// The advice for an engine that sees only placeholders.
     pub fn advice(&self) -> String {
         match self {
             Self::Missing { number, .. } => format!("placeholder {number} is missing"),
@@ -70,29 +70,30 @@ impl RestoreError {
 }
 
 impl Mask {
-    /// The text as it would stand there were nothing translated: what is left out is, and what has another name has it.
+    /// The text as it would be published without a translation: what is dropped is missing, and what becomes something else
+    /// has become it.
     pub fn untranslated(&self) -> String {
-        let said = |segment| self.said(segment).unwrap_or_default();
-        self.text.0.iter().map(said).collect()
+        let text = |segment| self.text_of(segment).unwrap_or_default();
+        self.text.0.iter().map(text).collect()
     }
 
-    /// What stands for a segment in a text; none for a placeholder that was never given.
-    fn said<'a>(&'a self, segment: &'a Segment) -> Option<&'a str> {
+    /// What a segment is in the published text; `None` for a placeholder that does not exist.
+    fn text_of<'a>(&'a self, segment: &'a Segment) -> Option<&'a str> {
         match segment {
             Segment::Words(words) => Some(words),
             Segment::Placeholder(number) => self.protected.get(*number).map(|thing| thing.becomes.as_str()),
         }
     }
 
-    /// What an engine may know of what was taken out, by number: numbers and terms decide about the words around them.
+    /// What an engine may know of what was taken out, by number: numbers and terms affect the words around them.
     pub fn stands_for(&self) -> Vec<(usize, String)> {
         let numbered = self.protected.iter().enumerate();
         let telling = numbered.filter(|(_, thing)| thing.kind.is_telling());
         telling.map(|(number, thing)| (number, thing.becomes.clone())).collect()
     }
 
-    /// One string for all that a translation depends on: two texts that differ only in a link or a name have the same.
-    /// A number or a term is part of it: “5 goals” is another word than “2 goals” in half of the languages.
+    /// One string for all that a translation depends on: two texts that differ only in a link or a name have the same one.
+    /// A number or a term is part of it: “goals” is another word after 5 than after 2 in half of the languages.
     pub fn key(&self) -> String {
         let mut key = self.text.key();
         for thing in &self.protected {
@@ -108,7 +109,7 @@ impl Mask {
     /// The first placeholder that is missing, doubled or made up.
     pub fn restore(&self, translated: &MaskedText) -> Result<String, RestoreError> {
         let mut used = vec![false; self.protected.len()];
-        let length = translated.0.iter().filter_map(|segment| self.said(segment)).map(str::len).sum();
+        let length = translated.0.iter().filter_map(|segment| self.text_of(segment)).map(str::len).sum();
         let mut text = String::with_capacity(length);
         for segment in &translated.0 {
             match segment {

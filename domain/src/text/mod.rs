@@ -1,5 +1,6 @@
-//! What every text goes through, whatever network it came from and goes to: what in it is no words, what an engine may see,
-//! how it is split. What a network links and how it counts, its [`NetworkRules`](crate::network::NetworkRules) say.
+//! What every text goes through, whatever network it comes from and goes to: masking what must not change, restoring it, and
+//! splitting what is too long. What a network links and how it counts is for its
+//! [`NetworkRules`](crate::network::NetworkRules) to decide.
 
 pub mod addresses;
 mod canonical;

@@ -2,16 +2,16 @@
 //! Spanish, and are not in Polish. A number comes back as it stands whatever is known of it; what it decides about is the
 //! *words around it*, and these depend on less than the number:
 //!
-//! - on its plural category in both languages, and on its ordinal category in the one that it is said in (Unicode's CLDR has
+//! - on its plural category in both languages, and on its ordinal category in the one of the translation (Unicode's CLDR has
 //!   the rules; an ordinal of the post's own language is a word of it, and no number);
-//! - on how it is said aloud where it stands behind an article or a preposition: *an 8 %* and *a 5 %*, *l'11* and *il 3*,
+//! - on how it is read aloud where it follows an article or a preposition: *an 8 %* and *a 5 %*, *l'11* and *il 3*,
 //!   *7 u 8*, *ze 100*. In a language of [`Aloud::Vowel`] the first sound decides, in one of [`Aloud::Word`] the first
 //!   word;
-//! - on what it is a number *of*, which readers tell by its unit, its form and, where it has no unit, its size: a time, a
+//! - on what it is a number *of*, which readers know from its unit, its form and, where it has no unit, its size: a time, a
 //!   score, a day of the month, an age.
 //!
 //! All of that is in a [class](Numbers::class), with the form of the number, its unit and its marks as they stand. It
-//! cannot change what is said as far as a word beside a number in digits depends on nothing else. Where it may, the number
+//! cannot change the translation as far as a word beside a number in digits depends on nothing else. Where it may, the number
 //! is its own class, as it was before there were any:
 //!
 //! - 0, 1 and 2, which have words of their own in many languages (*la 1*, *both*), and four digits, which may be a year;
@@ -34,7 +34,7 @@ const ITSELF: u64 = 2;
 /// Sizes that readers take for something else: one digit, an hour, a day of the month, two digits, three.
 const SIZES: [u64; 5] = [9, 12, 31, 99, 999];
 
-/// What of a number said aloud shows in the words before it.
+/// What of a number read aloud shows in the words before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aloud {
     /// Nothing.
@@ -42,7 +42,7 @@ enum Aloud {
     /// Whether it begins with a vowel, as numbers do that begin with 8, and those of these first groups: articles and
     /// conjunctions follow it.
     Vowel(&'static [&'static str]),
-    /// Its first word: prepositions follow its first consonants. Only where tens are said before ones.
+    /// Its first word: prepositions follow its first consonants. Only where tens are read before ones.
     Word,
 }
 
@@ -83,15 +83,15 @@ pub struct Numbers {
 
 thread_local! {
     /// Rules are looked up once for two languages on each thread.
-    static KEPT: RefCell<HashMap<(Language, Language), Numbers>> = RefCell::default();
+    static KNOWN_PAIRS: RefCell<HashMap<(Language, Language), Numbers>> = RefCell::default();
 }
 
 impl Mask {
     /// Like [`Mask::key`], but the same for two texts whose numbers are of the same classes between these languages.
     pub fn key_between(&self, from: Language, to: Language) -> String {
         let mut key = self.text.key();
-        KEPT.with_borrow_mut(|kept| {
-            let numbers = kept.entry((from, to)).or_insert_with(|| Numbers::new(from, to));
+        KNOWN_PAIRS.with_borrow_mut(|known| {
+            let numbers = known.entry((from, to)).or_insert_with(|| Numbers::new(from, to));
             for thing in &self.protected {
                 key.push('\u{2}');
                 match thing.kind {
@@ -106,7 +106,7 @@ impl Mask {
 }
 
 impl Numbers {
-    /// The classes for texts in `from` that are said in `to`.
+    /// The classes for texts in `from` that are translated into `to`.
     pub fn new(from: Language, to: Language) -> Self {
         let aloud = KNOWN.iter().find(|(code, _)| *code == to.code()).map(|(_, aloud)| *aloud);
         let rules = aloud.and_then(|aloud| {
@@ -138,7 +138,7 @@ impl Numbers {
                     let minutes = if is_noughts(minutes) { minutes } else { "##" };
                     format!("{}:{minutes}", of_whole(hours)?)
                 }
-                // A score or a span: won, lost and drawn are told apart, and so is up from down.
+                // A score or a span: won, lost and drawn differ, and so do up and down.
                 Digits::Two(one, mark, other) => {
                     let order = one.parse::<u64>().ok()?.cmp(&other.parse().ok()?) as i8;
                     let (one, other) = (of_whole(one)?, of_whole(other)?);
@@ -163,16 +163,16 @@ fn of_whole(rules: &[PluralRules], aloud: Aloud, digits: &str, sized: bool) -> O
     let size = SIZES.iter().position(|most| value <= *most).unwrap_or(SIZES.len() + digits.len());
     let size = if sized { size } else { 0 };
     let categories: String = rules.iter().map(|rules| letter(rules.category_for(value))).collect();
-    // What is said first: of 12,345 it is twelve.
+    // What is read first: of 12,345 it is twelve.
     let first = &digits[..=(digits.len() - 1) % 3];
-    let said = match aloud {
+    let first_sound = match aloud {
         Aloud::Nothing => "",
         Aloud::Vowel(_) if first.starts_with('8') => "8",
         Aloud::Vowel(groups) => groups.iter().find(|group| **group == first).copied().unwrap_or_default(),
         Aloud::Word if first.len() == 2 && first.starts_with('1') => first,
         Aloud::Word => &first[..1],
     };
-    Some(format!("{size}{categories}{said}·"))
+    Some(format!("{size}{categories}{first_sound}·"))
 }
 
 fn letter(category: PluralCategory) -> char {

@@ -1,5 +1,5 @@
-//! What of a text an engine may not touch, and what it becomes: links, mentions, tags, addresses, emoji, numbers and
-//! the terms of a glossary. Where two overlap, an entity of the network counts before a term, and that before a number.
+//! What an engine must not change in a text, and what it becomes: links, mentions, tags, addresses, emoji, numbers and the
+//! terms of a glossary. If two overlap, an entity of the network takes precedence over a term, and a term over a number.
 
 use std::{cmp::Reverse, ops::Range};
 
@@ -32,7 +32,7 @@ pub enum Hashtags {
     /// They stay as they are.
     #[default]
     Keep,
-    /// Their words are translated, as far as they can be told apart.
+    /// Their words are translated, as far as they can be separated.
     Translate,
     /// They are left out.
     Drop,
@@ -45,7 +45,7 @@ pub struct Masking {
     pub mentions: Mentions,
     /// What becomes of hashtags.
     pub hashtags: Hashtags,
-    /// The terms that are always said in the same way.
+    /// The terms that are always translated in the same way.
     pub glossary: SharedGlossary,
 }
 
@@ -147,10 +147,10 @@ impl Masking {
     }
 }
 
-/// Adds words; behind something that was left out, one of the two spaces around it goes, and the one before a full stop.
-fn push_words(segments: &mut Vec<Segment>, words: &str, behind_dropped: bool) {
+/// Adds words. After something that was dropped, one of the two spaces around it is removed, and the one before a full stop.
+fn push_words(segments: &mut Vec<Segment>, words: &str, after_dropped: bool) {
     let mut words = words;
-    if behind_dropped {
+    if after_dropped {
         let spaced = match segments.last() {
             None => true,
             Some(Segment::Words(before)) => before.ends_with(char::is_whitespace),
@@ -211,13 +211,13 @@ mod tests {
 
     #[test]
     fn mentions_and_hashtags_can_be_left_out_or_name_without_notifying() {
-        let said = |mentions, hashtags, text: &str| {
+        let restored = |mentions, hashtags, text: &str| {
             let mask = mask(&Masking { mentions, hashtags, ..Masking::default() }, text);
             mask.restore(&mask.text).unwrap()
         };
-        let name = |text| said(Mentions::Name, Hashtags::Keep, text);
+        let name = |text| restored(Mentions::Name, Hashtags::Keep, text);
         assert_eq!(name("Thanks @bob, and ＠eve!"), "Thanks bob, and eve!");
-        let dropped = |text| said(Mentions::Drop, Hashtags::Drop, text);
+        let dropped = |text| restored(Mentions::Drop, Hashtags::Drop, text);
         for (text, expected) in [
             ("Hi @bob, how are you?", "Hi, how are you?"),
             ("@bob @eve see this", "see this"),

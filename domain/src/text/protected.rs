@@ -16,7 +16,7 @@ pub enum ProtectedKind {
     Hashtag,
     /// `$TICKER`.
     Cashtag,
-    /// Of mail or another scheme: nothing that the network links, but nobody's words.
+    /// Of mail or another scheme: the network does not link it, but it is not words to translate.
     Address,
     /// One emoji, or several that touch each other.
     Emoji,

@@ -1,5 +1,5 @@
-//! Splitting a translation that one publication cannot hold into a thread: at the end of a sentence where one is near,
-//! else of a clause, else between words; never inside a link, a mention, a tag, a number or what is drawn as one sign.
+//! Splits a translation that is too long for one publication into a thread: at the end of a sentence if one is near, else of a
+//! clause, else between words; never inside a link, a mention, a tag, a number or what readers see as one character.
 
 use std::ops::Range;
 
@@ -8,12 +8,12 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::{addresses::addresses, numbers::numbers};
 use crate::network::NetworkRules;
 
-/// How good a place is for a cut, the best first.
+/// How good a cut is, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// Behind a sentence, or a line.
+enum Cut {
+    /// After a sentence, or a line.
     Sentence,
-    /// Behind a comma, a colon, a closing bracket.
+    /// After a comma, a colon, a closing bracket.
     Clause,
     /// Between words.
     Word,
@@ -23,8 +23,8 @@ enum Place {
     Anywhere,
 }
 
-/// Splits `text` into parts that each weigh at most `max` by the network's `rules`, in order. White space at the cuts is dropped. One part where it
-/// fits as it is; a part is too heavy only where a single sign is.
+/// Splits `text` into parts that each weigh at most `max` by the network's `rules`, in order, and drops the white space at
+/// the cuts. A text that fits is one part; a part is too heavy only if a single sign is.
 ///
 /// # Panics
 /// Never; a `max` of 0 counts as 1.
@@ -46,8 +46,8 @@ pub fn split(text: &str, rules: &dyn NetworkRules, max: usize) -> Vec<String> {
 
 /// Where the next part ends, in bytes: always more than 0, always at most `max` in weight where that is possible.
 fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
-    let kept = kept_whole(text, rules);
-    let inside = |at: usize| kept.iter().any(|range| range.start < at && at < range.end);
+    let whole = indivisible(text, rules);
+    let inside = |at: usize| whole.iter().any(|range| range.start < at && at < range.end);
     let signs = || text.grapheme_indices(true).map(|(at, _)| at).skip(1);
     let fits = |at: &usize| rules.weigh(text[..*at].trim_end()) <= max;
 
@@ -61,26 +61,26 @@ fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
         return signs.get(fitting.saturating_sub(1)).copied().unwrap_or(text.len());
     };
     let letters: Vec<usize> = text.split_word_bound_indices().map(|(at, _)| at).collect();
-    let places: Vec<(usize, Place)> = fitting.iter().map(|at| (*at, place(text, *at, &letters))).collect();
-    let last = |worst: Place, least: usize| {
-        places.iter().rev().find(|(at, place)| *place <= worst && *at >= least).map(|(at, _)| *at)
+    let cuts: Vec<(usize, Cut)> = fitting.iter().map(|at| (*at, cut(text, *at, &letters))).collect();
+    let last = |worst: Cut, least: usize| {
+        cuts.iter().rev().find(|(at, cut)| *cut <= worst && *at >= least).map(|(at, _)| *at)
     };
     // A good place is worth a shorter part, but not one of half the length.
     let half = reach / 2;
-    [Place::Sentence, Place::Clause, Place::Word, Place::Letters]
+    [Cut::Sentence, Cut::Clause, Cut::Word, Cut::Letters]
         .into_iter()
         .find_map(|worst| last(worst, half))
-        .or_else(|| last(Place::Word, 0))
+        .or_else(|| last(Cut::Word, 0))
         .unwrap_or(*reach)
 }
 
 /// What no cut may go through.
-fn kept_whole(text: &str, rules: &dyn NetworkRules) -> Vec<Range<usize>> {
+fn indivisible(text: &str, rules: &dyn NetworkRules) -> Vec<Range<usize>> {
     let entities = rules.entities(text).into_iter().map(|entity| entity.range);
     entities.chain(addresses(text)).chain(numbers(text)).collect()
 }
 
-fn place(text: &str, at: usize, letters: &[usize]) -> Place {
+fn cut(text: &str, at: usize, letters: &[usize]) -> Cut {
     let (before, after) = (&text[..at], &text[at..]);
     let closed = before.trim_end().trim_end_matches(['"', '»', '”', '’', ')', '\'', '」', '』']);
     let spaced = before.ends_with(char::is_whitespace) || after.starts_with(char::is_whitespace);
@@ -88,22 +88,22 @@ fn place(text: &str, at: usize, letters: &[usize]) -> Place {
     let is_half = |c: char| {
         matches!(c, '、' | '，' | '；' | '：' | '،' | '؛' | ',' | ';' | ':' | '–' | '—' | ')' | '）')
     };
-    // Wide marks have no space behind them.
+    // Wide marks have no space after them.
     let wide = before.ends_with(['。', '！', '？', '｡', '、', '，', '；', '：', '」', '』', '）']);
     let marks_on = after.chars().next().is_some_and(|c| is_full(c) || is_half(c) || matches!(c, '」' | '』'));
     if marks_on {
-        return Place::Anywhere;
+        return Cut::Anywhere;
     }
     if after.starts_with('\n') || before.ends_with('\n') || ((spaced || wide) && closed.ends_with(is_full)) {
-        Place::Sentence
+        Cut::Sentence
     } else if (spaced || wide) && before.trim_end().ends_with(is_half) {
-        Place::Clause
+        Cut::Clause
     } else if spaced {
-        Place::Word
+        Cut::Word
     } else if after.chars().next().is_some_and(|c| !c.is_ascii()) && letters.binary_search(&at).is_ok() {
-        Place::Letters
+        Cut::Letters
     } else {
-        Place::Anywhere
+        Cut::Anywhere
     }
 }
 

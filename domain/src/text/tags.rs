@@ -4,7 +4,7 @@
 use super::EntityKind;
 use crate::network::NetworkRules;
 
-/// The words of a hashtag, as far as its writing tells them apart.
+/// The words of a hashtag, as far as its spelling separates them.
 pub fn words_of(tag: &str) -> String {
     let mut words = String::with_capacity(tag.len() + 4);
     let mut before: Option<char> = None;
@@ -57,7 +57,7 @@ mod tests {
     use crate::network::PlainText;
 
     #[test]
-    fn a_tag_is_told_as_words() {
+    fn a_tag_is_read_as_words() {
         for (tag, words) in [
             ("#WorldCup2026", "World Cup 2026"),
             ("#city_hall", "city hall"),

@@ -1,11 +1,11 @@
-//! Breaking up what a translation made into a link or a tag by accident: no translation may notify somebody whom the post
-//! did not, and all that the post did is a placeholder. `Wait.No` may be no link where `Espera.No` is one.
+//! Breaks up what a translation turned into a link or a tag by accident. No translation may notify somebody whom the post did
+//! not, and everything in the post that does is a placeholder. `Wait.No` may be no link where `Espera.No` is one.
 
 use super::{MaskedText, Segment};
 use crate::network::NetworkRules;
 
 impl MaskedText {
-    /// The same with no link, mention or tag in its words; `None` where there is none.
+    /// The same without links, mentions and tags in its words; `None` if there are none.
     pub fn unlinked(&self, network: &dyn NetworkRules) -> Option<Self> {
         let mut changed = false;
         let segments = self.0.iter().map(|segment| {

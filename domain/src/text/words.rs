@@ -1,11 +1,11 @@
-//! The words of a text, between spaces and line ends. Nothing that a network links has such a character within it, nor has an
-//! address or an emoji, so a text may be read word by word; and most words need no second look.
+//! The words of a text, between spaces and line ends. No link, tag, address or emoji contains such a character, so a text can
+//! be read word by word; and most words need no second look.
 
 /// The words, and where each begins, in bytes.
 pub fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut end = 0;
     std::iter::from_fn(move || {
-        // What parts words is ASCII, so bytes tell as much as characters, and no word is cut within one.
+        // Separators are ASCII, so bytes are as good as characters, and no word is cut within one.
         let is_part = |byte: &u8| !byte.is_ascii_whitespace();
         let start = end + text.as_bytes()[end..].iter().position(is_part)?;
         let rest = &text.as_bytes()[start..];

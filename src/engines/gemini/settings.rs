@@ -126,7 +126,7 @@ mod tests {
         for wrong in ["", "models/gemini", "..", "a?b", "a b"] {
             let refusal = model(&ValueKind::from(wrong)).unwrap_err();
             assert!(
-                refusal.what.contains("no name of a model") && refusal.mend.contains("models/"),
+                refusal.what.contains("no name of a model") && refusal.fix.contains("models/"),
                 "{wrong}"
             );
         }

@@ -1,4 +1,4 @@
-//! Where every actor stands, having one built anew, and how many translators there are.
+//! Endpoints that list the actors, restart one, and resize the translator pool.
 
 use std::time::Duration;
 
@@ -12,34 +12,34 @@ use mynah_actors::{
 };
 use serde_json::json;
 
-use super::LOOK;
+use super::QUERY_TIMEOUT;
 use crate::{
     control::wire::{Actor, Actors, PoolSize, Resized},
     http::{Control, error::ApiError},
 };
 
-/// The supervisor waits for nobody.
-const SUPERVISOR: Duration = Duration::from_secs(5);
+/// The supervisor never waits, so it answers quickly.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
-    // The board is there whoever is dead.
-    let hands = control.ask_router(InHand, LOOK).await.ok();
-    let standings = control.health.all();
+    // The health registry answers even if the router is dead.
+    let hands = control.ask_router(InHand, QUERY_TIMEOUT).await.ok();
+    let all = control.health.all();
     Json(Actors {
-        actors: standings
+        actors: all
             .into_iter()
-            .map(|(name, standing)| actor(&control, name, &standing, hands.as_ref()))
+            .map(|(name, health)| actor(&control, name, &health, hands.as_ref()))
             .collect(),
         asking: hands.map(|hands| hands.asking),
     })
 }
 
-fn actor(control: &Control, name: String, standing: &ActorHealth, hands: Option<&Hands>) -> Actor {
+fn actor(control: &Control, name: String, health: &ActorHealth, hands: Option<&Hands>) -> Actor {
     Actor {
-        state: standing.state.as_str().to_owned(),
-        restarts: standing.restarts,
-        incarnation: standing.restarts + 1,
-        last_progress_seconds_ago: standing.last_progress.elapsed().as_secs(),
+        state: health.state.as_str().to_owned(),
+        restarts: health.restarts,
+        incarnation: health.restarts + 1,
+        last_progress_seconds_ago: health.last_progress.elapsed().as_secs(),
         mailbox: control.actors.waiting(&name),
         in_hand: hands.map(|hands| hands.jobs.get(&name).copied().unwrap_or_default()),
         name,
@@ -52,7 +52,8 @@ pub(super) async fn restart(
     _: Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let name = name.into_inner();
-    let asked = actix_rt::time::timeout(SUPERVISOR, control.supervisor.send(Restart(name.clone()))).await;
+    let asked =
+        actix_rt::time::timeout(SUPERVISOR_TIMEOUT, control.supervisor.send(Restart(name.clone()))).await;
     match asked {
         Ok(Ok(restarted)) => restarted?,
         Ok(Err(_)) => return Err(ApiError::Unavailable("the service has stopped".into())),
@@ -62,14 +63,14 @@ pub(super) async fn restart(
 }
 
 /// The most translators, as in the settings.
-const MOST: u16 = 256;
+const MAX_TRANSLATORS: u16 = 256;
 
-pub(super) async fn resize(control: Data<Control>, wish: Json<PoolSize>) -> Result<Json<Resized>, ApiError> {
-    if !(1..=MOST).contains(&wish.size) {
-        return Err(ApiError::Wrong(format!("a pool has 1 to {MOST} translators")));
+pub(super) async fn resize(control: Data<Control>, pool: Json<PoolSize>) -> Result<Json<Resized>, ApiError> {
+    if !(1..=MAX_TRANSLATORS).contains(&pool.size) {
+        return Err(ApiError::BadRequest(format!("the pool must have 1 to {MAX_TRANSLATORS} translators")));
     }
-    let size = usize::from(wish.size);
-    match actix_rt::time::timeout(SUPERVISOR, control.handle.resize(size)).await {
+    let size = usize::from(pool.size);
+    match actix_rt::time::timeout(SUPERVISOR_TIMEOUT, control.handle.resize(size)).await {
         Ok(Ok(before)) => Ok(Json(Resized { before, size })),
         Ok(Err(stopping)) => Err(ApiError::Unavailable(stopping.to_string())),
         Err(_) => Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),

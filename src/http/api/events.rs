@@ -1,6 +1,6 @@
-//! The log stream of the running service as server-sent events
-//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): the last events, then each as it comes. A client that
-//! lost the connection says which number it saw last, and goes on behind it.
+//! Streams the log of the running service as server-sent events
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): the latest events, then each new one. A client
+//! that lost the connection sends the number of the last event that it saw, and continues after it.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -20,17 +20,17 @@ use crate::{
     },
 };
 
-/// How often something is sent though nothing happens, so that whoever is between does not take the connection for dead.
-const ALIVE: Duration = Duration::from_secs(15);
+/// How often to send something without events, so that proxies do not close the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What is asked for.
+/// The query of `GET /events`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
-    /// Whether to go on with what comes.
+pub(super) struct EventsQuery {
+    /// Whether to send new events as they come.
     #[serde(default = "yes")]
     follow: bool,
-    /// How many of the last events to begin with; all that are kept where nobody says.
+    /// How many of the latest events to send first; all stored ones by default.
     last: Option<usize>,
 }
 
@@ -38,27 +38,30 @@ fn yes() -> bool {
     true
 }
 
-pub(super) async fn events(request: HttpRequest, wish: Query<Wish>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn events(
+    request: HttpRequest,
+    query: Query<EventsQuery>,
+) -> Result<HttpResponse, ApiError> {
     let connection = request.conn_data::<Connection>().cloned().ok_or(ApiError::Refused(Refusal::TooMany))?;
-    connection.stream().map_err(ApiError::Refused)?;
+    connection.start_streaming().map_err(ApiError::Refused)?;
     let seen = request.headers().get("Last-Event-ID").and_then(|seen| seen.to_str().ok()?.parse().ok());
-    let (last, coming) = Events::of_this_process().after(seen.unwrap_or_default());
-    let passed_over = wish.last.map_or(0, |most| last.len().saturating_sub(most));
-    let last: VecDeque<_> = last.into_iter().skip(passed_over).collect();
-    // The next line is asked for when the client has read those before it.
-    let lines = lines(last, wish.follow.then_some(coming)).inspect(move |_| connection.goes_on());
+    let (last, new) = Events::global().after(seen.unwrap_or_default());
+    let skipped = query.last.map_or(0, |most| last.len().saturating_sub(most));
+    let last: VecDeque<_> = last.into_iter().skip(skipped).collect();
+    // The server polls for the next line only after the client has read the previous ones.
+    let lines = lines(last, query.follow.then_some(new)).inspect(move |_| connection.keep_streaming());
     Ok(HttpResponse::Ok().content_type("text/event-stream; charset=utf-8").streaming(lines))
 }
 
 fn lines(
     last: VecDeque<Arc<Event>>,
-    coming: Option<broadcast::Receiver<Arc<Event>>>,
+    new: Option<broadcast::Receiver<Arc<Event>>>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    stream::unfold((last, coming), |(mut last, mut coming)| async {
+    stream::unfold((last, new), |(mut last, mut new)| async {
         if let Some(event) = last.pop_front() {
-            return Some((Ok(of(&event)), (last, coming)));
+            return Some((Ok(of(&event)), (last, new)));
         }
-        let next = match timeout(ALIVE, coming.as_mut()?.recv()).await {
+        let next = match timeout(KEEP_ALIVE, new.as_mut()?.recv()).await {
             Ok(Ok(event)) => of(&event),
             Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
                 Bytes::from(format!("event: missed\ndata: {missed}\n\n"))
@@ -66,11 +69,11 @@ fn lines(
             Ok(Err(broadcast::error::RecvError::Closed)) => return None,
             Err(_) => Bytes::from_static(b":\n\n"),
         };
-        Some((Ok(next), (last, coming)))
+        Some((Ok(next), (last, new)))
     })
 }
 
 fn of(event: &Event) -> Bytes {
-    // JSON has no line ends in it.
+    // JSON contains no line ends.
     format!("id: {}\nevent: log\ndata: {}\n\n", event.number, json_line(event)).into()
 }

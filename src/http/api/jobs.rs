@@ -1,11 +1,11 @@
-//! Jobs: seeing what waits, is held or failed, and deciding about it. They are read from the ledger itself, and changed by
-//! the router, which has a part of them in memory.
+//! Endpoints that list, retry and skip jobs. They read jobs from the ledger, but the router makes all changes, because
+//! it has some of the jobs in memory.
 
 use std::time::Duration;
 
 use actix_web::web::{Data, Json, Query};
 use mynah_actors::router::{Decide, Decided, Decision};
-use mynah_domain::JobId;
+use mynah_domain::{AccountId, JobId};
 
 use crate::{
     control::{
@@ -16,26 +16,27 @@ use crate::{
     http::{Control, error::ApiError},
 };
 
-/// How many jobs are shown where nobody says.
-const SHOWN: usize = 50;
+/// How many jobs to list by default.
+const DEFAULT_LIMIT: usize = 50;
 
 /// How long the router may take for one page of decisions, which is one transaction.
-const ONE_PAGE: Duration = Duration::from_secs(30);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn list(
     control: Data<Control>,
     query: Query<wire::Query>,
 ) -> Result<Json<wire::Jobs>, ApiError> {
     let filter = control::filter(&query, &control.targets())?;
-    let limit = query.limit.unwrap_or(SHOWN);
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     Ok(Json(control::list(&*control.ledger, &filter, query.after.map(JobId), limit).await?))
 }
 
-/// How many publications are shown.
-const SAID: usize = 10;
+/// How many recent publications to list.
+const RECENT: usize = 10;
 
-pub(super) async fn said(control: Data<Control>) -> Result<Json<wire::Jobs>, ApiError> {
-    let lines = control.ledger.last_said(&control.targets(), SAID).await?;
+pub(super) async fn published(control: Data<Control>) -> Result<Json<wire::Jobs>, ApiError> {
+    let accounts: Vec<AccountId> = control.targets().iter().map(AccountId::from).collect();
+    let lines = control.ledger.last_published(&accounts, RECENT).await?;
     Ok(Json(wire::Jobs { jobs: lines.into_iter().map(wire::Job::from).collect(), next: None }))
 }
 
@@ -60,7 +61,7 @@ async fn decide(
 ) -> Result<Json<wire::Outcome>, ApiError> {
     let chosen = choose(choice, decision, &control.targets())?;
     let act = async |jobs: Vec<JobId>| -> Result<Vec<Decided>, ApiError> {
-        Ok(control.ask_router(Decide { jobs, decision }, ONE_PAGE).await??)
+        Ok(control.ask_router(Decide { jobs, decision }, PAGE_TIMEOUT).await??)
     };
     Ok(Json(decide_all(&*control.ledger, chosen, act).await?))
 }

@@ -1,4 +1,4 @@
-//! What can be seen and done, one file a subject.
+//! The endpoints of the admin API, one file per subject.
 
 mod actors;
 mod events;
@@ -19,25 +19,26 @@ use actix_web::{
 use mynah_actors::{router::Router, supervision::TrackedMessage};
 use serde_json::json;
 
-use super::{BODY_MOST, Control, error::ApiError, ready, refusal::Refusal};
+use super::{Control, MAX_BODY, error::ApiError, ready, refusal::Refusal};
 
-/// How long the router may take for an answer that it has at hand.
-const LOOK: Duration = Duration::from_secs(2);
+/// How long an actor may take to answer from memory.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The paths.
+/// Registers the paths.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .app_data(web::JsonConfig::default().limit(BODY_MOST).error_handler(|error, _| {
+        .app_data(web::JsonConfig::default().limit(MAX_BODY).error_handler(|error, _| {
             let error = match error {
                 JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
                     ApiError::Refused(Refusal::TooLarge)
                 }
-                error => ApiError::Wrong(error.to_string()),
+                error => ApiError::BadRequest(error.to_string()),
             };
             error.into()
         }))
         .app_data(
-            web::QueryConfig::default().error_handler(|error, _| ApiError::Wrong(error.to_string()).into()),
+            web::QueryConfig::default()
+                .error_handler(|error, _| ApiError::BadRequest(error.to_string()).into()),
         )
         .service(web::resource("/health").get(health))
         .service(web::resource("/ready").get(is_ready))
@@ -51,12 +52,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/pauses").get(pauses::list))
         .service(web::resource("/api/pauses/{what}").post(pauses::pause))
         .service(web::resource("/api/pauses/{what}/resume").post(pauses::resume))
-        .service(web::resource("/api/said").get(jobs::said))
+        .service(web::resource("/api/published").get(jobs::published))
+        // The former name.
+        .service(web::resource("/api/said").get(jobs::published))
         .service(web::resource("/api/jobs").get(jobs::list))
         .service(web::resource("/api/jobs/retry").post(jobs::retry))
         .service(web::resource("/api/jobs/skip").post(jobs::skip))
         .default_service(web::to(async || -> Result<HttpResponse, ApiError> {
-            Err(ApiError::NotFound("there is nothing here; docs/operations.md has all paths".into()))
+            Err(ApiError::NotFound("no such path; docs/operations.md lists all paths".into()))
         }));
 }
 
@@ -72,15 +75,15 @@ async fn is_ready(control: Data<Control>) -> HttpResponse {
 }
 
 impl Control {
-    /// Asks the router, which may be dead, or busy.
-    async fn ask_router<M>(&self, message: M, at_most: Duration) -> Result<M::Result, ApiError>
+    /// Asks the router, which may be dead or busy.
+    async fn ask_router<M>(&self, message: M, timeout: Duration) -> Result<M::Result, ApiError>
     where
         Router: Handler<TrackedMessage<M>>,
         actix::Context<Router>: ToEnvelope<Router, TrackedMessage<M>>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        match actix_rt::time::timeout(at_most, self.actors.router.ask(message)).await {
+        match actix_rt::time::timeout(timeout, self.actors.router.ask(message)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => {
                 Err(ApiError::Unavailable("the router is being restarted, or has stopped; try again".into()))

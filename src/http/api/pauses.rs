@@ -1,5 +1,5 @@
-//! Pausing polling or a target, and letting it go on. What the service itself stopped, because the account must be mended,
-//! is shown beside it and goes on by the same word.
+//! Endpoints that pause and resume polling or a target. They also list targets that the service itself blocked because
+//! an operator must fix the account; resume works for these, too.
 
 use actix_web::web::{Bytes, Data, Json, Path};
 use log::info;
@@ -8,7 +8,7 @@ use mynah_actors::{
     router::{Blocked, Unblock},
 };
 
-use super::LOOK;
+use super::QUERY_TIMEOUT;
 use crate::{
     app,
     control::{
@@ -19,12 +19,12 @@ use crate::{
 };
 
 pub(super) async fn list(control: Data<Control>) -> Json<Pauses> {
-    Json(standing(&control).await)
+    Json(pauses_of(&control).await)
 }
 
-async fn standing(control: &Control) -> Pauses {
-    // What was paused is told though the router is dead.
-    let blocked = control.ask_router(Blocked, LOOK).await.unwrap_or_default().0;
+async fn pauses_of(control: &Control) -> Pauses {
+    // Reports pauses even if the router is dead.
+    let blocked = control.ask_router(Blocked, QUERY_TIMEOUT).await.unwrap_or_default().0;
     let pauses = app::pausable(&control.targets()).into_iter().map(|what| Pause {
         what: what.to_string(),
         paused: control.pauses.is_paused(&what),
@@ -47,7 +47,7 @@ pub(super) async fn pause(
         }
         pauses::note(&*control.ledger, &what, true).await?;
     }
-    Ok(Json(standing(&control).await))
+    Ok(Json(pauses_of(&control).await))
 }
 
 pub(super) async fn resume(
@@ -61,11 +61,11 @@ pub(super) async fn resume(
         }
         pauses::note(&*control.ledger, &what, false).await?;
         if let Paused::Target(target) = what {
-            // A router that is dead forgets what was blocked.
-            let _ = control.ask_router(Unblock { target }, LOOK).await;
+            // A dead router forgets its blocked targets anyway.
+            let _ = control.ask_router(Unblock { target }, QUERY_TIMEOUT).await;
         }
     }
-    Ok(Json(standing(&control).await))
+    Ok(Json(pauses_of(&control).await))
 }
 
 fn named(control: &Control, what: &str) -> Result<Vec<Paused>, ApiError> {

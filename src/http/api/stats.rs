@@ -1,4 +1,4 @@
-//! What was measured, for people and for monitors.
+//! Endpoints that return the measurements, as JSON and for Prometheus.
 
 use actix_web::{
     HttpResponse,
@@ -6,7 +6,7 @@ use actix_web::{
 };
 use mynah_actors::stats::Report;
 
-use super::LOOK;
+use super::QUERY_TIMEOUT;
 use crate::{
     control::{measure, wire},
     http::{Control, error::ApiError},
@@ -23,7 +23,8 @@ pub(super) async fn metrics(control: Data<Control>) -> Result<HttpResponse, ApiE
 }
 
 async fn measured(control: &Control) -> Result<wire::Stats, ApiError> {
-    let Ok(Ok(report)) = actix_rt::time::timeout(LOOK, control.actors.stats.ask(Report)).await else {
+    let Ok(Ok(report)) = actix_rt::time::timeout(QUERY_TIMEOUT, control.actors.stats.ask(Report)).await
+    else {
         return Err(ApiError::Unavailable("the stats actor is being restarted; try again".into()));
     };
     Ok(measure::stats(&report, &control.ledger.counts().await?, &control.health, &control.upstreams))

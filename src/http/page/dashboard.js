@@ -194,7 +194,7 @@ async function drawJobs(stats) {
 }
 
 async function drawRecent() {
-  const { jobs } = await call("/api/said");
+  const { jobs } = await call("/api/published");
   by("recently-published").replaceChildren(...jobs.map((job) => element("tr", [
     element("td", job.text, "words"),
     element("td", (job.translation ?? []).join("\n\n"), "words"),

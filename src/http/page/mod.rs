@@ -1,11 +1,11 @@
-//! The dashboard: one page that shows what the API tells and offers what the API does. It holds no data itself, so it
-//! needs no token to be loaded; the browser asks for one where the API does.
+//! The dashboard: one page that shows what the API reports and offers what the API can do. The page itself contains no
+//! data, so loading it needs no token; it asks for a token if the API does.
 
 use std::future::ready;
 
 use actix_web::{HttpResponse, web};
 
-/// Nothing from anywhere else, nothing inline, nobody may frame it or send forms from it.
+/// Nothing from other origins, nothing inline, no framing, no forms.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -27,7 +27,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     }
 }
 
-/// Whether a path is one of the page's own, which tell nothing.
+/// Whether a path is one of the page's files, which contain no data.
 pub(super) fn is_part(path: &str) -> bool {
     FILES.iter().any(|(known, ..)| *known == path)
 }

@@ -10,7 +10,12 @@ use mynah_domain::{
 };
 use rusqlite::{Connection, params};
 
-use super::{jobs::state, rows::to_json, schema::stand_of, settled::Settled};
+use super::{
+    publications,
+    rows::{state, to_json},
+    schema::stand_of,
+    settled::Settled,
+};
 use crate::telemetry::outside::bounded;
 
 /// Applies changes in order: each as a whole or not at all.
@@ -25,7 +30,7 @@ pub(super) fn advance(
     answers
 }
 
-/// A job as it stands in its row, but for its post and what it says.
+/// A job as it stands in its row, but for its post and its translation.
 struct Standing {
     target: TargetId,
     state: JobState,
@@ -34,6 +39,8 @@ struct Standing {
     not_before: Option<i64>,
     kind: Option<String>,
     reason: Option<String>,
+    /// By what the last change of it is recognized.
+    last_change: Option<i64>,
     /// The parts that were begun, and what those became that are known to be sent.
     parts: BTreeMap<u32, Option<PostId>>,
 }
@@ -44,18 +51,24 @@ fn apply(
     now: Timestamp,
     settled: &mut Settled,
 ) -> rusqlite::Result<Result<Advanced, ChangeError>> {
-    let Some(mut job) = read(db, change.job)? else {
-        return Ok(Err(ChangeError::NoSuchJob(change.job)));
+    let (id, events) = (change.job(), change.events());
+    let Some(mut job) = read(db, id)? else {
+        return Ok(Err(ChangeError::NoSuchJob(id)));
     };
-    if job.token != change.token {
-        return Ok(Err(ChangeError::Stale { job: change.job, current: job.token, offered: change.token }));
+    let fingerprint = Some(change.fingerprint());
+    if job.last_change == fingerprint {
+        // Its answer was lost.
+        return Ok(Ok(job.advanced()));
+    }
+    if job.token != change.token() {
+        return Ok(Err(ChangeError::Stale { job: id, current: job.token, offered: change.token() }));
     }
     // The whole way is looked at before a step is taken, so that a wrong one leaves nothing half done.
     let start = job.state;
-    for event in &change.events {
+    for event in events {
         let Some(next) = job.state.after(event) else {
             let event = format!("{event:?}");
-            return Ok(Err(ChangeError::Illegal { job: change.job, state: job.state, event }));
+            return Ok(Err(ChangeError::Illegal { job: id, state: job.state, event }));
         };
         job.state = next;
     }
@@ -63,27 +76,29 @@ fn apply(
     let skipped_for = (start == JobState::Skipped).then(|| job.kind.as_deref().unwrap_or_default());
     if let Some((event, why)) = contradiction(db, change, skipped_for, std::mem::take(&mut job.parts))? {
         let event = format!("{event:?}: {why}");
-        return Ok(Err(ChangeError::Illegal { job: change.job, state: start, event }));
+        return Ok(Err(ChangeError::Illegal { job: id, state: start, event }));
     }
     let mut translation = None;
-    for event in &change.events {
+    for event in events {
         job.take(event);
-        if let JobEvent::Translated(said) = event {
-            translation = Some(said);
+        if let JobEvent::Translated(new) = event {
+            translation = Some(new);
         }
-        write_part(db, change.job, &job.target, event, now)?;
+        publications::write(db, id, event, now)?;
     }
-    job.write(db, change.job, start, translation, now)?;
+    job.token = change.new_token().unwrap_or(job.token);
+    job.last_change = fingerprint;
+    job.write(db, id, start, translation, now)?;
     if job.state != start {
         settled.left(&job.target, start);
         settled.came_to(&job.target, job.state);
     }
-    Ok(Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt }))
+    Ok(Ok(job.advanced()))
 }
 
 fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<Standing>> {
     let mut statement = db.prepare_cached(
-        "SELECT state, token, attempt, not_before, kind, reason, jobs.target, part, remote_id
+        "SELECT state, token, attempt, not_before, kind, reason, target, last_change, part, remote_id
          FROM jobs LEFT JOIN publications ON publications.job = jobs.id WHERE jobs.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
@@ -99,22 +114,26 @@ fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<Standing>> {
                 kind: row.get(4)?,
                 reason: row.get(5)?,
                 target: TargetId::from(row.get_ref(6)?.as_str()?),
+                last_change: row.get(7)?,
                 parts: BTreeMap::new(),
             }),
         };
-        if let Some(part) = row.get(7)? {
-            job.parts.insert(part, row.get::<_, Option<String>>(8)?.map(PostId));
+        if let Some(part) = row.get(8)? {
+            job.parts.insert(part, row.get::<_, Option<String>>(9)?.map(PostId));
         }
     }
     Ok(standing)
 }
 
 impl Standing {
-    /// What an event means for the row, but for the state.
+    fn advanced(&self) -> Advanced {
+        Advanced { state: self.state, token: self.token, attempt: self.attempt }
+    }
+
+    /// What an event means for the row, but for the state and the token.
     fn take(&mut self, event: &JobEvent) {
         match event {
             JobEvent::LeasedForTranslation | JobEvent::LeasedForPublication => {
-                self.token += 1;
                 self.attempt += 1;
                 self.not_before = None;
             }
@@ -161,33 +180,58 @@ impl Standing {
             ($more:literal) => {
                 concat!(
                     "UPDATE jobs SET state = ?2, token = ?3, attempt = ?4, not_before = ?5, kind = ?6, reason = ?7, ",
-                    "updated_at = ?8",
+                    "updated_at = ?8, last_change = ?9",
                     $more,
                     " WHERE id = ?1"
                 )
             };
         }
-        let Self { state, token, attempt, not_before, kind, reason, .. } = self;
+        let Self { state, token, attempt, not_before, kind, reason, last_change, .. } = self;
         let (name, stand, now) = (state.as_str(), stand_of(*state), now.as_millisecond());
         let moved = stand != stand_of(start);
         match translation {
             Some(translation) if !moved => {
-                let (said, engine) = (to_json(translation)?, &translation.engine);
-                let more = params![id.0, name, token, attempt, not_before, kind, reason, now, said, engine];
-                db.prepare_cached(update!(", translation = ?9, engine = ?10"))?.execute(more)
+                let (text, engine) = (to_json(translation)?, &translation.engine);
+                let more = params![
+                    id.0,
+                    name,
+                    token,
+                    attempt,
+                    not_before,
+                    kind,
+                    reason,
+                    now,
+                    last_change,
+                    text,
+                    engine
+                ];
+                db.prepare_cached(update!(", translation = ?10, engine = ?11"))?.execute(more)
             }
             Some(translation) => {
-                let (said, engine) = (to_json(translation)?, &translation.engine);
-                let more =
-                    params![id.0, name, token, attempt, not_before, kind, reason, now, said, engine, stand];
-                db.prepare_cached(update!(", translation = ?9, engine = ?10, stand = ?11"))?.execute(more)
+                let (text, engine) = (to_json(translation)?, &translation.engine);
+                let more = params![
+                    id.0,
+                    name,
+                    token,
+                    attempt,
+                    not_before,
+                    kind,
+                    reason,
+                    now,
+                    last_change,
+                    text,
+                    engine,
+                    stand
+                ];
+                db.prepare_cached(update!(", translation = ?10, engine = ?11, stand = ?12"))?.execute(more)
             }
             None if moved => {
-                let more = params![id.0, name, token, attempt, not_before, kind, reason, now, stand];
-                db.prepare_cached(update!(", stand = ?9"))?.execute(more)
+                let more =
+                    params![id.0, name, token, attempt, not_before, kind, reason, now, last_change, stand];
+                db.prepare_cached(update!(", stand = ?10"))?.execute(more)
             }
             None => {
-                let row = params![id.0, name, token, attempt, not_before, kind, reason, now];
+                let row = params![id.0, name, token, attempt, not_before, kind, reason, now, last_change];
                 db.prepare_cached(update!(""))?.execute(row)
             }
         }
@@ -195,8 +239,8 @@ impl Standing {
     }
 }
 
-/// The first event that what is on record about the job's parts speaks against. The table of states cannot see this,
-/// and it is what stands between a wrong caller and a post said twice, or one on the account that nobody knows of.
+/// The first event that contradicts what is on record about the job's parts. The table of states cannot see this, and it is
+/// what stands between a wrong caller and a post published twice, or one on the account that nobody knows of.
 fn contradiction<'a>(
     db: &Connection,
     change: &'a Change,
@@ -204,11 +248,11 @@ fn contradiction<'a>(
     mut parts: BTreeMap<u32, Option<PostId>>,
 ) -> rusqlite::Result<Option<(&'a JobEvent, &'static str)>> {
     let mut translated = None;
-    for event in &change.events {
+    for event in change.events() {
         let why = match event {
             JobEvent::PartBegun { part, .. } => match parts.insert(*part, None) {
                 Some(Some(_)) => Some("that part is on the account already"),
-                // To begin anew would forget a try that may be on the account.
+                // To begin again would forget a try that may be on the account.
                 Some(None) => Some("that part was begun already, and what became of it is not known"),
                 None => None,
             },
@@ -228,7 +272,7 @@ fn contradiction<'a>(
                 Some("a part that was begun is not known to be sent")
             }
             JobEvent::Published => {
-                let wanted = translated.map_or_else(|| parts_translated(db, change.job), Ok)?;
+                let wanted = translated.map_or_else(|| parts_translated(db, change.job()), Ok)?;
                 let missing = (0..wanted).any(|part| !parts.contains_key(&part));
                 missing.then_some("a part of its translation was never begun")
             }
@@ -256,39 +300,4 @@ fn contradiction<'a>(
 fn parts_translated(db: &Connection, job: JobId) -> rusqlite::Result<u32> {
     db.prepare_cached("SELECT ifnull(json_array_length(translation, '$.parts'), 0) FROM jobs WHERE id = ?1")?
         .query_row([job.0], |row| row.get(0))
-}
-
-/// Writes what an event says of a part of the job.
-fn write_part(
-    db: &Connection,
-    job: JobId,
-    target: &TargetId,
-    event: &JobEvent,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let now = now.as_millisecond();
-    match event {
-        JobEvent::PartBegun { part, text } => db
-            .prepare_cached(
-                // Ids of a network grow: the longest, and of those the last by their digits, is the newest.
-                "INSERT INTO publications (job, part, target, text, intent_at, after)
-                 VALUES (?1, ?2, ?3, ?4, ?5, (
-                     SELECT remote_id FROM publications WHERE target = ?3 AND remote_id IS NOT NULL
-                     ORDER BY length(remote_id) DESC, remote_id DESC LIMIT 1
-                 ))",
-            )?
-            .execute(params![job.0, part, target.as_str(), text, now])
-            .map(drop),
-        JobEvent::PartSent { part, remote_id } => db
-            .prepare_cached(
-                "UPDATE publications SET remote_id = ?3, sent_at = ?4 WHERE job = ?1 AND part = ?2",
-            )?
-            .execute(params![job.0, part, remote_id.0, now])
-            .map(drop),
-        JobEvent::PartAbsent { part } => db
-            .prepare_cached("DELETE FROM publications WHERE job = ?1 AND part = ?2 AND remote_id IS NULL")?
-            .execute(params![job.0, part])
-            .map(drop),
-        _ => Ok(()),
-    }
 }

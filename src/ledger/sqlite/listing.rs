@@ -1,25 +1,25 @@
 //! Jobs as a person asks for them: by state, target, post or sort of hold, in pages of a bounded size.
 
 use mynah_domain::{
-    JobId, JobState, PostId, TargetId, Translation,
+    AccountId, JobId, JobState, PostId, TargetId, Translation,
     ports::ledger::{JobFilter, JobLine, PublishedJob},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value};
 
 use super::{
-    jobs::state,
-    rows::{from_json, to_json, to_timestamp},
+    rows::{from_json, state, to_integer, to_json, to_timestamp},
     schema::UNDONE,
 };
 
-/// What a job says, was said for it and why it stands still. SQLite's `lower` knows ASCII alone; other letters are looked for
-/// as they are.
-const SAID: &str =
+/// A job's post, its reason and its translation contain some words. SQLite's `lower` knows ASCII alone; other letters are
+/// looked up as they are.
+const HAS_WORDS: &str =
     "(instr(lower(posts.body ->> '$.text'), ?) > 0 OR instr(lower(coalesce(jobs.reason, '')), ?) > 0
     OR instr(lower(coalesce(jobs.translation, '')), ?) > 0)";
 
-/// [`super::schema::ANY_SOURCE`], where the posts are beside the jobs.
-const JOBS_OF_ANY_SOURCE: &str = "jobs.source IN (SELECT source FROM progress)";
+/// A post is found by its source and its id. Where the source is not known, by each that there is: every one that has
+/// anything on record has its checkpoint there, too.
+const OF_ANY_SOURCE: &str = "jobs.source IN (SELECT source FROM checkpoints)";
 
 pub(super) fn jobs(
     db: &Connection,
@@ -49,14 +49,14 @@ pub(super) fn jobs(
         conditions.add("jobs.target = ?", target.as_str().to_owned());
     }
     if let Some(post) = &filter.post {
-        conditions.texts.push(JOBS_OF_ANY_SOURCE);
+        conditions.texts.push(OF_ANY_SOURCE);
         conditions.add("jobs.post = ?", post.0.clone());
     }
     if let Some(kind) = &filter.kind {
         conditions.add("jobs.kind = ?", kind.clone());
     }
     if let Some(words) = &filter.words {
-        conditions.texts.push(SAID);
+        conditions.texts.push(HAS_WORDS);
         for _ in 0..3 {
             conditions.values.push(words.to_ascii_lowercase().into());
         }
@@ -70,33 +70,32 @@ pub(super) fn jobs(
          WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
     );
-    conditions.values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    conditions.values.push(to_integer(limit).into());
     let mut statement = db.prepare_cached(&text)?;
     statement.query_map(params_from_iter(conditions.values), line)?.collect()
 }
 
-pub(super) fn last_said(
+pub(super) fn last_published(
     db: &Connection,
-    targets: &[TargetId],
+    accounts: &[AccountId],
     limit: usize,
 ) -> rusqlite::Result<Vec<JobLine>> {
-    // Of each target by itself, by the index there is; one over all of them would cost each publication.
+    // Of each account by itself, by the index there is; one over all of them would cost each publication.
     let mut statement = db.prepare_cached(
         "SELECT job, max(sent_at) FROM (
              SELECT job, sent_at FROM publications
-             WHERE target = ? AND sent_at IS NOT NULL ORDER BY intent_at DESC LIMIT ?
+             WHERE account = ? AND sent_at IS NOT NULL ORDER BY intent_at DESC LIMIT ?
          ) GROUP BY job",
     )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut said: Vec<(i64, JobId)> = Vec::new();
-    for target in targets {
-        let rows =
-            statement.query_map((target.as_str(), limit), |row| Ok((row.get(1)?, JobId(row.get(0)?))))?;
-        said.extend(rows.collect::<Result<Vec<_>, _>>()?);
+    let mut published: Vec<(i64, JobId)> = Vec::new();
+    for account in accounts {
+        let bounds = (account.as_str(), to_integer(limit));
+        let rows = statement.query_map(bounds, |row| Ok((row.get(1)?, JobId(row.get(0)?))))?;
+        published.extend(rows.collect::<Result<Vec<_>, _>>()?);
     }
-    said.sort_unstable_by(|a, b| b.cmp(a));
-    said.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let order: Vec<JobId> = said.into_iter().map(|(_, job)| job).collect();
+    published.sort_unstable_by(|a, b| b.cmp(a));
+    published.truncate(limit);
+    let order: Vec<JobId> = published.into_iter().map(|(_, job)| job).collect();
     if order.is_empty() {
         return Ok(Vec::new());
     }
@@ -118,8 +117,7 @@ pub(super) fn published(
          ORDER BY jobs.id DESC LIMIT ?2",
     )?;
     let before = before.map_or(i64::MAX, |before| before.0);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map((before, limit), |row| {
+    let rows = statement.query_map((before, to_integer(limit)), |row| {
         Ok(PublishedJob {
             id: JobId(row.get(0)?),
             post: from_json(row.get_ref(1)?.as_str()?)?,

@@ -1,17 +1,33 @@
 //! The durable record, in SQLite. One thread owns the connection; every command that waits when it is free goes into
 //! one transaction, so that a hundred workers cost one write to the disk and not a hundred. People look on another.
+//!
+//! # Layout
+//!
+//! - [`open`], [`schema`]: the file, and how an older one becomes one of today.
+//! - [`writer`], [`reader`]: the two connections, and whose turn it is.
+//! - [`posts`], [`versions`], [`unreadable`]: what a page brings.
+//! - [`line`], [`advance`], [`recover`], [`publications`], [`settled`]: jobs, handed out in order and taken from state to
+//!   state.
+//! - [`listing`], [`states`], [`facts`]: what people and adapters ask for.
+//! - [`rows`], [`shared`]: between rows and the domain's types.
 
 mod advance;
-mod jobs;
+mod facts;
+mod line;
 mod listing;
 mod open;
 mod posts;
+mod publications;
 mod reader;
+mod recover;
 mod rows;
 mod schema;
 mod settled;
 mod shared;
+mod states;
 mod unreadable;
+#[cfg(test)]
+mod upgrade_tests;
 mod versions;
 mod writer;
 
@@ -20,19 +36,19 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
-    Job, JobId, JobState, Post, PostId, TargetId,
+    AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     caps::Spent,
-    job::Publication,
     ports::{
-        Clock, Ledger, LedgerError,
+        Clock, Facts, LedgerError, Listing, Work,
         ledger::{
-            Advanced, Change, ChangeError, JobFilter, JobLine, Progress, PublishedJob, RecordPage, Recorded,
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob,
+            RecordPage, Recorded,
         },
     },
 };
 pub use open::{OpenError, is_in_use};
 use reader::Reader;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use shared::Shared;
 use writer::Writer;
 
@@ -78,10 +94,10 @@ impl SqliteLedger {
 }
 
 #[async_trait(?Send)]
-impl Ledger for SqliteLedger {
-    async fn progress(&self, source: &str) -> Result<Option<Progress>, LedgerError> {
+impl Work for SqliteLedger {
+    async fn checkpoint(&self, source: &str) -> Result<Option<Checkpoint>, LedgerError> {
         let source = source.to_owned();
-        self.run(move |db| posts::progress(db, &source)).await
+        self.run(move |db| posts::checkpoint(db, &source)).await
     }
 
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
@@ -97,52 +113,58 @@ impl Ledger for SqliteLedger {
     async fn open_jobs(
         &self,
         target: &TargetId,
-        after: Option<u64>,
+        after: Option<LinePosition>,
         limit: usize,
     ) -> Result<Vec<Job>, LedgerError> {
         let (target, shared) = (target.clone(), self.shared.clone());
-        self.run(move |db| jobs::open(db, &shared, &target, after, limit)).await
+        self.run(move |db| line::open_jobs(db, &shared, &target, after, limit)).await
     }
 
-    async fn advance(&self, changes: Vec<Change>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+    async fn advance(
+        &self,
+        changes: Arc<[Change]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         let now = self.clock.now();
         self.run(move |db| advance::advance(db, &changes, now)).await
     }
 
-    async fn recover(&self) -> Result<u64, LedgerError> {
-        let now = self.clock.now();
-        self.run(move |db| jobs::recover(db, now)).await
+    async fn recover(&self, targets: &[TargetId]) -> Result<u64, LedgerError> {
+        let (targets, now) = (targets.to_vec(), self.clock.now());
+        self.run(move |db| recover::recover(db, &targets, now)).await
     }
 
-    async fn spent(&self, target: &TargetId, now: Timestamp) -> Result<Spent, LedgerError> {
-        let target = target.clone();
-        self.run(move |db| jobs::spent(db, &target, now)).await
+    async fn spent(&self, account: &AccountId, now: Timestamp) -> Result<Spent, LedgerError> {
+        let account = account.clone();
+        self.run(move |db| publications::spent(db, &account, now)).await
     }
 
-    async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<PostId>, LedgerError> {
+    async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<Reply>, LedgerError> {
         let (post, target) = (post.clone(), target.clone());
-        self.run(move |db| jobs::publication_of(db, &post, &target)).await
-    }
-
-    async fn post(&self, id: &PostId) -> Result<Option<Post>, LedgerError> {
-        let id = id.clone();
-        self.run(move |db| posts::by_id(db, &id)).await
+        self.run(move |db| publications::behind(db, &post, &target)).await
     }
 
     async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError> {
         let (post, target) = (post.clone(), target.clone());
-        self.run(move |db| jobs::state_of(db, &post, &target)).await
+        self.run(move |db| states::of_post(db, &post, &target)).await
+    }
+
+    async fn post(&self, source: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
+        let (source, id) = (source.to_owned(), id.clone());
+        self.run(move |db| posts::by_id(db, &source, &id)).await
     }
 
     async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
-        self.run(move |db| rows::publications(db, job)).await
+        self.run(move |db| publications::of_job(db, job)).await
     }
 
-    async fn recorded(&self, target: &TargetId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
-        let (target, messages) = (target.clone(), messages.to_vec());
-        self.run(move |db| jobs::recorded(db, &target, &messages)).await
+    async fn recorded(&self, account: &AccountId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+        let (account, messages) = (account.clone(), messages.to_vec());
+        self.run(move |db| publications::recorded(db, &account, &messages)).await
     }
+}
 
+#[async_trait(?Send)]
+impl Listing for SqliteLedger {
     async fn jobs(
         &self,
         filter: &JobFilter,
@@ -153,9 +175,13 @@ impl Ledger for SqliteLedger {
         self.reader.run(move |db| listing::jobs(db, &filter, after, limit)).await
     }
 
-    async fn last_said(&self, targets: &[TargetId], limit: usize) -> Result<Vec<JobLine>, LedgerError> {
-        let targets = targets.to_vec();
-        self.reader.run(move |db| listing::last_said(db, &targets, limit)).await
+    async fn last_published(
+        &self,
+        accounts: &[AccountId],
+        limit: usize,
+    ) -> Result<Vec<JobLine>, LedgerError> {
+        let accounts = accounts.to_vec();
+        self.reader.run(move |db| listing::last_published(db, &accounts, limit)).await
     }
 
     async fn published(&self, before: Option<JobId>, limit: usize) -> Result<Vec<PublishedJob>, LedgerError> {
@@ -163,16 +189,30 @@ impl Ledger for SqliteLedger {
     }
 
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
-        self.reader.run(jobs::counts).await
+        self.reader.run(states::counts).await
     }
+}
 
+#[async_trait(?Send)]
+impl Facts for SqliteLedger {
     async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError> {
         let key = key.to_owned();
-        self.run(move |db| posts::fact(db, &key)).await
+        self.run(move |db| facts::fact(db, &key)).await
     }
 
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.run(move |db| posts::remember(db, &key, &value)).await
+        self.run(move |db| facts::remember(db, &key, &value)).await
+    }
+}
+
+/// The same sentence, and whether trying again may help: SQLite refuses some things for as long as somebody else is in the
+/// way. A full or broken disk stays full or broken.
+fn failed(error: &rusqlite::Error, sentence: String) -> LedgerError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OperationInterrupted) => {
+            LedgerError::Retryable(sentence)
+        }
+        _ => LedgerError::Fatal(sentence),
     }
 }

@@ -1,5 +1,5 @@
 //! Opening the file, and refusing every file that is not a sound ledger of ours: publishing without a record is how posts
-//! are said twice.
+//! are published twice.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -25,7 +25,7 @@ pub enum OpenError {
     Unwritable {
         /// Which.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: String,
     },
     /// Another process has it.
@@ -36,14 +36,14 @@ pub enum OpenError {
     },
     /// A newer Mynah wrote it.
     #[error(
-        "{path} was written by a newer mynah (form {found}; this one reads up to {known}); run that version, or restore the ledger from before the upgrade"
+        "{path} was written by a newer version of mynah (format {found}; this version reads up to {known}); run the newer version, or restore a backup from before the upgrade"
     )]
     Newer {
         /// The ledger.
         path: PathBuf,
-        /// Its form.
+        /// Its format.
         found: usize,
-        /// The newest form that is understood.
+        /// The newest format that is understood.
         known: usize,
     },
     /// It is some other file.
@@ -56,7 +56,7 @@ pub enum OpenError {
     },
     /// There was one, and nothing of it is left.
     #[error(
-        "{path} is gone or empty, though there was a ledger: what is on the accounts is not known any more, and to go on would say it twice; restore it from a backup, or remove {lock} too to begin anew"
+        "{path} is gone or empty, though there was a ledger: what is on the accounts is not known any more, and everything would be published twice; restore it from a backup, or remove {lock} too to start over"
     )]
     Gone {
         /// The ledger.
@@ -77,8 +77,8 @@ pub enum OpenError {
 }
 
 /// Written into the lock's file once there is a ledger beside it. A ledger that is gone would else look like one that
-/// never was, and everything would be said again.
-const MARK: &str = "There is a ledger beside this file. Without it, mynah begins anew only when this file is removed, too.\n";
+/// never was, and everything would be published again.
+const MARK: &str = "There is a ledger beside this file. Without it, mynah starts over only when this file is removed, too.\n";
 
 /// An open file, with the lock that keeps others out for as long as it lives.
 pub(super) struct Opened {
@@ -105,21 +105,21 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     options.open(path).map_err(|error| unwritable(path, &error))?;
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let told = |error: rusqlite::Error| match explain(path, &error) {
+    let failed = |error: rusqlite::Error| match explain(path, &error) {
         OpenError::Foreign { path } if was_there => damaged(&path, "its head is no ledger's"),
         error => error,
     };
-    let mut connection = Connection::open_with_flags(path, flags).map_err(told)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(told)?;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Every plan holds for all values: otherwise a statement is planned anew whenever a value might suit a partial index.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(told)?;
+    // Every plan holds for all values: otherwise a statement is planned again whenever a value might suit a partial index.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
 
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, version) =
-        (number("application_id").map_err(told)?, number("user_version").map_err(told)?);
+        (number("application_id").map_err(failed)?, number("user_version").map_err(failed)?);
     let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(told)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
     if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
@@ -130,11 +130,12 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     if found > MIGRATIONS.len() {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
     }
-    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
+    let sound: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if sound != "ok" {
         return Err(damaged(path, &sound));
     }
-    set_up(&mut connection, found).map_err(told)?;
+    set_up(&mut connection, found).map_err(failed)?;
     if !was_there {
         lock.write_all(MARK.as_bytes())
             .and_then(|()| lock.sync_all())
@@ -162,7 +163,7 @@ fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What SQLite keeps for itself for the length of a statement is kept in memory, and in no file.
+    // What SQLite keeps for itself for the length of a statement is stored in memory, and in no file.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // Half a megabyte of pages: a line is worked on at its end, and what else is read the system keeps. The two that SQLite
     // would take are a tenth of all that a small machine gives.
@@ -209,7 +210,7 @@ fn lock_of(ledger: &Path) -> PathBuf {
     ledger.with_extension("lock")
 }
 
-/// SQLite tells some findings in several lines.
+/// SQLite reports some findings in several lines.
 fn damaged(path: &Path, detail: &str) -> OpenError {
     let detail: Vec<&str> = detail.lines().collect();
     OpenError::Damaged { path: path.to_owned(), detail: detail.join(" ") }
@@ -265,8 +266,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
         open(&path).unwrap().connection.pragma_update(None, "user_version", 99).unwrap();
-        let told = format!("newer mynah (form 99; this one reads up to {})", MIGRATIONS.len());
-        assert!(opened(&path).contains(&told), "{}", opened(&path));
+        let refused = opened(&path);
+        let newer =
+            format!("newer version of mynah (format 99; this version reads up to {})", MIGRATIONS.len());
+        assert!(refused.contains(&newer), "{refused}");
+        assert!(refused.ends_with("run the newer version, or restore a backup from before the upgrade"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Posts, how far a source is on record, and small facts.
+//! Posts, and how far a source is on record.
 
 use std::borrow::Cow;
 
@@ -6,27 +6,27 @@ use jiff::Timestamp;
 use mynah_domain::{
     JobState, Post, PostId, Skip, TargetId,
     job::HoldKind,
-    ports::ledger::{Progress, RecordPage, RecordPost, Recorded, edited_reason},
+    ports::ledger::{Checkpoint, RecordPage, RecordPost, Recorded, edited_reason},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    rows::{from_json, to_json},
-    schema::{ANY_SOURCE, stand_of},
+    rows::{from_json, to_integer, to_json},
+    schema::stand_of,
     settled::Settled,
     unreadable, versions,
 };
 
-pub(super) fn progress(db: &Connection, source: &str) -> rusqlite::Result<Option<Progress>> {
-    db.prepare_cached("SELECT body FROM progress WHERE source = ?1")?
+pub(super) fn checkpoint(db: &Connection, source: &str) -> rusqlite::Result<Option<Checkpoint>> {
+    db.prepare_cached("SELECT body FROM checkpoints WHERE source = ?1")?
         .query_row([source], |row| from_json(row.get_ref(0)?.as_str()?))
         .optional()
 }
 
-pub(super) fn by_id(db: &Connection, id: &PostId) -> rusqlite::Result<Option<Post>> {
-    let id = versions::recorded(db, id)?;
-    db.prepare_cached(&format!("SELECT body FROM posts WHERE {ANY_SOURCE} AND id = ?1 LIMIT 1"))?
-        .query_row([&id.0], |row| from_json(row.get_ref(0)?.as_str()?))
+pub(super) fn by_id(db: &Connection, source: &str, id: &PostId) -> rusqlite::Result<Option<Post>> {
+    let id = versions::recorded(db, source, id)?;
+    db.prepare_cached("SELECT body FROM posts WHERE source = ?1 AND id = ?2")?
+        .query_row([source, &id.0], |row| from_json(row.get_ref(0)?.as_str()?))
         .optional()
 }
 
@@ -39,7 +39,7 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
     let mut settled = Settled::default();
     for record in &page.posts {
         let post = &record.post;
-        let position = i64::try_from(post.position).unwrap_or(i64::MAX);
+        let position = to_integer(post.position);
         let raw = record.unreadable.as_ref().map(|raw| &raw.json);
         let body = to_json(&**post)?;
         let row = params![page.source, post.id.0, position, body, now.as_millisecond(), raw];
@@ -69,9 +69,9 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
     }
     settled.write(db)?;
     db.prepare_cached(
-        "INSERT INTO progress (source, body) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2",
+        "INSERT INTO checkpoints (source, body) VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2",
     )?
-    .execute(params![page.source, to_json(&page.progress)?])?;
+    .execute(params![page.source, to_json(&page.checkpoint)?])?;
     Ok(recorded)
 }
 
@@ -115,7 +115,7 @@ struct Beginning<'a> {
 impl Beginning<'_> {
     fn write(&self, db: &Connection, recorded: &mut Recorded, settled: &mut Settled) -> rusqlite::Result<()> {
         let post = &self.record.post;
-        let position = i64::try_from(post.position).unwrap_or(i64::MAX);
+        let position = to_integer(post.position);
         let mut jobs = db.prepare_cached(
             "INSERT INTO jobs (source, post, target, position, state, stand, kind, reason, created_at, updated_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT DO NOTHING",
@@ -158,16 +158,4 @@ impl Beginning<'_> {
             (None, None, None) => (JobState::Queued, None, None),
         }
     }
-}
-
-pub(super) fn fact(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    db.prepare_cached("SELECT value FROM facts WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
-}
-
-pub(super) fn remember(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT INTO facts (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
-    )?
-    .execute([key, value])
-    .map(drop)
 }

@@ -10,6 +10,8 @@ use std::{
 use mynah_domain::ports::LedgerError;
 use rusqlite::{Connection, OpenFlags};
 
+use super::failed;
+
 /// The connection. Clones share it.
 #[derive(Clone)]
 pub(super) struct Reader {
@@ -36,12 +38,11 @@ impl Reader {
         // A question that panicked left nothing half done.
         let ask = move || question(&connection.lock().unwrap_or_else(PoisonError::into_inner));
         let answer = actix_rt::task::spawn_blocking(ask).await;
-        let told = |error: &dyn std::fmt::Display| {
-            LedgerError(format!("{} could not be read: {error}", self.path.display()))
-        };
+        let explain =
+            |error: &dyn std::fmt::Display| format!("{} could not be read: {error}", self.path.display());
         match answer {
-            Ok(answer) => answer.map_err(|error| told(&error)),
-            Err(panic) => Err(told(&panic)),
+            Ok(answer) => answer.map_err(|error| failed(&error, explain(&error))),
+            Err(panic) => Err(LedgerError::Fatal(explain(&panic))),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Between rows and the domain's types.
 
 use jiff::Timestamp;
-use mynah_domain::{JobId, PostId, job::Publication};
-use rusqlite::{Connection, types::Type};
+use mynah_domain::JobState;
+use rusqlite::{Row, types::Type};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(super) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
@@ -19,18 +19,20 @@ pub(super) fn to_timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
 }
 
-pub(super) fn publications(db: &Connection, job: JobId) -> rusqlite::Result<Vec<Publication>> {
-    let mut statement = db.prepare_cached(
-        "SELECT part, text, intent_at, remote_id, after FROM publications WHERE job = ?1 ORDER BY part",
-    )?;
-    let rows = statement.query_map([job.0], |row| {
-        Ok(Publication {
-            part: row.get(0)?,
-            text: row.get(1)?,
-            intent_at: to_timestamp(row.get(2)?),
-            remote_id: row.get::<_, Option<String>>(3)?.map(PostId),
-            after: row.get::<_, Option<String>>(4)?.map(PostId),
-        })
-    })?;
-    rows.collect()
+pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
+    let name = row.get_ref(column)?.as_str()?;
+    JobState::from_name(name).ok_or_else(|| {
+        let unknown = format!("a job is in a state that there is not: {name}");
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown.into())
+    })
+}
+
+/// SQLite counts in `i64`, and never below zero.
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default())
+}
+
+/// A number that SQLite can hold: positions and limits beyond its largest are its largest.
+pub(super) fn to_integer(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! The tables, and how an older file becomes one of today.
 //!
 //! Times are milliseconds since 1970 in UTC. `jobs.position` repeats its post's, so that a line is read in order from
-//! one index.
+//! one index. `jobs.last_change` is the fingerprint of the last change, by which its repeat is recognized.
 
 use mynah_domain::JobState;
 
@@ -13,10 +13,6 @@ pub(super) const OPEN: &str = "jobs.stand = 2";
 
 /// What is not done, as in the index `jobs_undone`, word for word, too.
 pub(super) const UNDONE: &str = "jobs.stand > 0";
-
-/// A post is found by its source and its id. Where the source is not known, by each that there is: every one that has
-/// anything on record has its progress there, too.
-pub(super) const ANY_SOURCE: &str = "source IN (SELECT source FROM progress)";
 
 /// What `jobs.stand` is in a state: 2 in its line, 1 given up, 0 done. The indexes go by it and not by the state, so that
 /// the steps between, which are most of all that is ever written, touch none of them.
@@ -33,7 +29,8 @@ pub(super) fn stand_of(state: JobState) -> i64 {
     }
 }
 
-/// The steps from each version to the next; a file's version is how many were taken.
+/// The steps from each format to the next; a file's format is how many were taken. A step that was released never
+/// changes.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE posts (
@@ -161,5 +158,22 @@ pub(super) const MIGRATIONS: &[&str] = &[
 
     ALTER TABLE posts ADD COLUMN raw TEXT;
     CREATE INDEX posts_unreadable ON posts (source, position) WHERE raw IS NOT NULL;
+    ",
+    // The words of the field; and what several sources, several targets on one account and repeated changes need. Every
+    // target had one account to itself, which was named like it. A line is read source by source.
+    "
+    ALTER TABLE progress RENAME TO checkpoints;
+    UPDATE checkpoints SET body = json_remove(json_set(body, '$.watermark', body -> '$.floor'), '$.floor');
+    UPDATE checkpoints SET body = json_remove(json_set(body, '$.backfill', body -> '$.walk'), '$.walk')
+        WHERE body -> '$.walk' IS NOT NULL;
+
+    ALTER TABLE publications RENAME COLUMN target TO account;
+    ALTER TABLE publications ADD COLUMN key TEXT;
+    ALTER TABLE publications ADD COLUMN reply_root TEXT;
+    ALTER TABLE publications ADD COLUMN reply_parent TEXT;
+
+    ALTER TABLE jobs ADD COLUMN last_change INTEGER;
+    DROP INDEX jobs_open;
+    CREATE INDEX jobs_open ON jobs (target, source, position, id) WHERE stand = 2;
     ",
 ];

@@ -1,5 +1,5 @@
-//! How many jobs are done, by target and state. Counting them would cost all that was ever said, and counting each by itself
-//! a write for each: what one command settles is counted together.
+//! How many jobs are done, by target and state. Counting them would cost all that was ever published, and counting each by
+//! itself a write for each: what one command settles is counted together.
 
 use std::collections::BTreeMap;
 

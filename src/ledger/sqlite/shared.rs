@@ -1,4 +1,4 @@
-//! Posts that are in somebody's hands already. Every target's line asks for the same ones, and each would be read and kept
+//! Posts that are in somebody's hands already. Every target's line asks for the same ones, and each would be read and stored
 //! once for each target. What is on record of a post never changes.
 
 use std::{
@@ -17,29 +17,32 @@ pub(super) struct Shared(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    posts: HashMap<Box<str>, HashMap<Box<str>, Weak<Post>>>,
+    posts: HashMap<Arc<str>, HashMap<Box<str>, Weak<Post>>>,
     /// So many may be there until it is worth a look through them.
     room: usize,
 }
 
 impl Shared {
-    /// A post that somebody holds, or else what `read` makes of it.
+    /// A post that somebody holds, or else what `read` makes of it, with the name of its source.
     pub(super) fn post<E>(
         &self,
         source: &str,
         id: &str,
         read: impl FnOnce() -> Result<Post, E>,
-    ) -> Result<Arc<Post>, E> {
+    ) -> Result<(Arc<str>, Arc<Post>), E> {
         // What is written under the lock is written in one step.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = known.posts.get(source).and_then(|posts| posts.get(id)?.upgrade());
-        if let Some(post) = held {
-            return Ok(post);
+        let held = known.posts.get_key_value(source);
+        if let Some((source, posts)) = held
+            && let Some(post) = posts.get(id).and_then(Weak::upgrade)
+        {
+            return Ok((source.clone(), post));
         }
+        let source: Arc<str> = held.map_or_else(|| source.into(), |(source, _)| source.clone());
         let post = Arc::new(read()?);
         known.forget_what_nobody_holds();
-        known.posts.entry(source.into()).or_default().insert(id.into(), Arc::downgrade(&post));
-        Ok(post)
+        known.posts.entry(source.clone()).or_default().insert(id.into(), Arc::downgrade(&post));
+        Ok((source, post))
     }
 }
 
@@ -81,7 +84,7 @@ mod tests {
 
     fn ask(shared: &Shared, source: &str, id: &str) -> Arc<Post> {
         let read = || Ok::<_, Infallible>(post(id));
-        shared.post(source, id, read).unwrap_or_else(|never| match never {})
+        shared.post(source, id, read).unwrap_or_else(|never| match never {}).1
     }
 
     #[test]

@@ -9,7 +9,10 @@ use mynah_domain::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{advance::advance, jobs::state, rows::to_json};
+use super::{
+    advance::advance,
+    rows::{state, to_integer, to_json},
+};
 
 /// Whether only the raw form of a post is on record; `None` where nothing of it is.
 pub(super) fn is_raw(db: &Connection, source: &str, id: &PostId) -> rusqlite::Result<Option<bool>> {
@@ -24,8 +27,7 @@ pub(super) fn to_reread(db: &Connection, source: &str, limit: usize) -> rusqlite
              SELECT 1 FROM jobs WHERE jobs.source = posts.source AND jobs.post = posts.id AND state = 'queued')
          ORDER BY position, id LIMIT ?2",
     )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    statement.query_map(params![source, limit], |row| row.get(0).map(PostId))?.collect()
+    statement.query_map(params![source, to_integer(limit)], |row| row.get(0).map(PostId))?.collect()
 }
 
 /// Puts the readable form of a post in the place of its raw one; `jobs` says for each target what becomes of it.
@@ -46,7 +48,7 @@ pub(super) fn replace(
         *(if skip.is_some() { &mut recorded.skipped } else { &mut recorded.jobs }) += 1;
         let released = (job.state == JobState::Held).then_some(JobEvent::Released { translated: false });
         let events: Vec<_> = released.into_iter().chain(skip.map(JobEvent::Skipped)).collect();
-        changes.push(Change { job: job.id, token: job.token, events });
+        changes.push(Change::new(job.id, job.token, events));
     }
     advance(db, &changes, now).map(drop)
 }
@@ -62,9 +64,8 @@ pub(super) fn hold_again(
 ) -> rusqlite::Result<()> {
     let hold = Hold { kind: HoldKind::Unreadable, reason: raw.reason.clone(), until: None };
     let retried = waiting(db, source, id)?.into_iter().filter(|job| job.state == JobState::Queued);
-    let changes: Vec<Change> = retried
-        .map(|job| Change { job: job.id, token: job.token, events: vec![JobEvent::Held(hold.clone())] })
-        .collect();
+    let changes: Vec<Change> =
+        retried.map(|job| Change::new(job.id, job.token, vec![JobEvent::Held(hold.clone())])).collect();
     recorded.held += changes.len() as u64;
     advance(db, &changes, now).map(drop)
 }
@@ -83,8 +84,7 @@ pub(super) fn give_up(
     }
     let waiting = waiting(db, source, id)?;
     let skip = || vec![JobEvent::Skipped(Skip::Edited)];
-    let changes: Vec<Change> =
-        waiting.iter().map(|job| Change { job: job.id, token: job.token, events: skip() }).collect();
+    let changes: Vec<Change> = waiting.iter().map(|job| Change::new(job.id, job.token, skip())).collect();
     recorded.skipped += changes.len() as u64;
     advance(db, &changes, now)?;
     Ok(waiting.into_iter().map(|job| job.target).collect())

@@ -3,13 +3,17 @@
 use mynah_domain::{Post, PostId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::schema::ANY_SOURCE;
+/// The job of a post, or of its recorded version, for a target: of the post `?1` and the target `?2`. A post is found by its
+/// source and its id, so each source is asked.
+pub(super) const JOBS_OF_POST: &str = "checkpoints CROSS JOIN jobs
+    ON jobs.source = checkpoints.source AND jobs.target = ?2 AND jobs.post = ifnull(
+        (SELECT versions.post FROM versions WHERE versions.source = checkpoints.source AND versions.id = ?1), ?1)";
 
-/// The recorded version of a post, from whichever source; the post itself where no other version is known.
-pub(super) fn recorded(db: &Connection, id: &PostId) -> rusqlite::Result<PostId> {
+/// The recorded version of a post of a source; the post itself where no other version is known.
+pub(super) fn recorded(db: &Connection, source: &str, id: &PostId) -> rusqlite::Result<PostId> {
     let known = db
-        .prepare_cached(&format!("SELECT post FROM versions WHERE {ANY_SOURCE} AND id = ?1 LIMIT 1"))?
-        .query_row([&id.0], |row| row.get(0).map(PostId))
+        .prepare_cached("SELECT post FROM versions WHERE source = ?1 AND id = ?2")?
+        .query_row([source, &id.0], |row| row.get(0).map(PostId))
         .optional()?;
     Ok(known.unwrap_or_else(|| id.clone()))
 }

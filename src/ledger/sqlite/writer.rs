@@ -17,7 +17,7 @@ use mynah_domain::ports::LedgerError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::open::Opened;
+use super::{failed, open::Opened};
 
 /// The most commands in one transaction: bounds how long the first of them waits.
 const MAX_BATCH: usize = 512;
@@ -27,7 +27,7 @@ const MAX_WAITING: usize = 4096;
 
 /// What somebody wants done, and to whom the outcome goes.
 trait Command: Send {
-    /// Does it and keeps what there is to answer. May be asked again, where the transaction was undone.
+    /// Does it and stores what there is to answer. May be asked again, where the transaction was undone.
     fn run(&mut self, db: &Connection) -> Result<(), LedgerError>;
 
     /// Answers, when it is known what became of the transaction.
@@ -49,14 +49,15 @@ where
         // Whatever a panic leaves half done, is undone with the transaction.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| (self.run)(db)))
             .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
-        let answer = result.map_err(|error| LedgerError(format!("the ledger refused a command: {error}")))?;
+        let answer =
+            result.map_err(|error| failed(&error, format!("the ledger refused a command: {error}")))?;
         self.answer = Some(answer);
         Ok(())
     }
 
     fn answer(self: Box<Self>, committed: Result<(), LedgerError>) {
         let Self { answer, asker, .. } = *self;
-        let unasked = || LedgerError("the ledger committed what it never ran; report this".into());
+        let unasked = || LedgerError::Fatal("the ledger committed what it never ran; report this".into());
         // Whoever asked may have left.
         let _ = asker.send(committed.and_then(|()| answer.ok_or_else(unasked)));
     }
@@ -84,7 +85,7 @@ impl Writer {
         run: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (asker, answer) = oneshot::channel();
-        let ended = || LedgerError("the ledger's thread has ended; restart mynah".into());
+        let ended = || LedgerError::Fatal("the ledger's thread has ended; restart mynah".into());
         self.commands.send(Box::new(Asked { run, answer: None, asker })).map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
@@ -139,7 +140,10 @@ fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undon
     let db = &opened.connection;
     let execute = |sql: &str| {
         let done = db.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
-        done.map(drop).map_err(|error| Undone::Transaction(explain(opened, &error.to_string())))
+        done.map(drop).map_err(|error| {
+            let sentence = explain(opened, &error.to_string());
+            Undone::Transaction(failed(&error, sentence))
+        })
     };
     let outcome = execute("BEGIN IMMEDIATE").and_then(|()| {
         for command in batch {
@@ -148,7 +152,7 @@ fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undon
             // on its own.
             if db.is_autocommit() {
                 let reason = explain(opened, "the disk is full or failed, and the transaction was undone");
-                return Err(Undone::Command(reason));
+                return Err(Undone::Command(LedgerError::Fatal(reason)));
             }
         }
         failpoint::reach("ledger.commit.before");
@@ -163,11 +167,11 @@ fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undon
     outcome
 }
 
-fn explain(opened: &Opened, error: &str) -> LedgerError {
-    LedgerError(format!(
-        "{} could not be written: {error}; nothing more is published without a record: free space or mend the disk, then start again",
+fn explain(opened: &Opened, error: &str) -> String {
+    format!(
+        "{} could not be written: {error}; nothing more is published without a record: free space or fix the disk, then start again",
         opened.path.display()
-    ))
+    )
 }
 
 #[cfg(test)]
@@ -189,7 +193,7 @@ mod tests {
 
     async fn put(writer: &Writer, key: impl ToString, value: String) -> Result<(), LedgerError> {
         let key = key.to_string();
-        writer.run(move |db| super::super::posts::remember(db, &key, &value)).await
+        writer.run(move |db| super::super::facts::remember(db, &key, &value)).await
     }
 
     #[actix_rt::test]
@@ -212,15 +216,27 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_full_disk_is_told_to_all_and_nothing_half_is_kept() {
+    async fn a_full_disk_is_reported_to_all_and_nothing_half_is_stored() {
         let folder = tempfile::tempdir().unwrap();
         // As many pages as there are, and a few more.
         let writer = writer(&folder, "PRAGMA max_page_count = 30");
         let results = join_all((0..40).map(|number| put(&writer, number, "x".repeat(20_000)))).await;
-        let kept = results.iter().filter(|result| result.is_ok()).count();
-        assert!(kept < 40, "it was meant to be full");
-        let told = results.into_iter().find_map(Result::err).unwrap().to_string();
-        assert!(told.contains("full"), "{told}");
-        assert_eq!(facts(&writer).await, i64::try_from(kept).unwrap());
+        let stored = results.iter().filter(|result| result.is_ok()).count();
+        assert!(stored < 40, "it was meant to be full");
+        let error = results.into_iter().find_map(Result::err).unwrap();
+        assert!(!error.is_retryable() && error.to_string().contains("full"), "{error}");
+        assert_eq!(facts(&writer).await, i64::try_from(stored).unwrap());
+    }
+
+    #[actix_rt::test]
+    async fn what_another_program_is_in_the_way_of_may_be_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder, "PRAGMA busy_timeout = 0");
+        let other = Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = put(&writer, "a", "1".into()).await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        other.execute_batch("COMMIT").unwrap();
+        put(&writer, "a", "1".into()).await.unwrap();
     }
 }

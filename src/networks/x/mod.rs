@@ -2,7 +2,9 @@
 //!
 //! # Layout
 //!
-//! - [`source`], [`destination`]: the adapters of the domain's ports.
+//! - [`X`] registers the network; `settings`, `secrets` and `names` read what the settings say of it, and `connection` is
+//!   what comes of that.
+//! - [`source`], [`media`], [`destination`]: the adapters of the domain's ports.
 //! - [`client`], [`auth`], [`clock`]: signing and calling.
 //! - [`wire`], [`fields`], [`post`], [`notice`], [`problem`]: understanding X's answers.
 //! - [`text`]: how X reads and counts a text.
@@ -10,14 +12,83 @@
 pub mod auth;
 pub mod client;
 pub mod clock;
+mod connection;
 pub mod destination;
 pub mod fields;
+pub mod media;
+mod names;
 pub mod notice;
 pub mod post;
 pub mod problem;
+mod secrets;
+mod settings;
 pub mod source;
 pub mod text;
 pub mod wire;
 
 pub use auth::XAuth;
 pub use client::XClient;
+
+use std::sync::Arc;
+
+use config::ValueKind;
+use jiff::Timestamp;
+use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
+
+use super::{Accounts, Connections, Network};
+use crate::{
+    http_client::Transport,
+    settings::{Reader, Vault, kinds::Read},
+};
+
+/// X, as the registry has it.
+#[derive(Debug)]
+pub struct X;
+
+impl Network for X {
+    fn name(&self) -> &'static str {
+        "x"
+    }
+
+    fn title(&self) -> &'static str {
+        "X"
+    }
+
+    fn rules(&self) -> Arc<dyn NetworkRules> {
+        Arc::new(text::XRules)
+    }
+
+    fn handle(&self, value: &ValueKind) -> Read<String> {
+        names::handle(value)
+    }
+
+    fn mark(&self, id: &str) -> Option<Mark> {
+        names::mark(id)
+    }
+
+    fn example_id(&self) -> &'static str {
+        names::EXAMPLE_ID
+    }
+
+    fn beginning(&self) -> Option<Timestamp> {
+        Some(names::beginning())
+    }
+
+    fn post_named(&self, which: &str) -> Read<PostId> {
+        names::post_named(which)
+    }
+
+    fn variable_of(&self, key: &str, account: Option<&str>) -> String {
+        secrets::variable_of(key, account)
+    }
+
+    fn read(
+        &self,
+        reader: &mut Reader<'_>,
+        vault: &mut Vault<'_>,
+        accounts: &Accounts<'_>,
+        transport: Option<Transport>,
+    ) -> Option<Connections> {
+        settings::read(reader, vault, accounts, transport)
+    }
+}

@@ -146,12 +146,17 @@ impl XSource {
     /// answers one of these continues a thread. The others are unreadable.
     async fn with_known_threads(&self, mut reading: Reading) -> Result<Reading, SourceError> {
         for unclear in std::mem::take(&mut reading.unclear) {
-            match self.ledger.post(&unclear.parent).await.map_err(unusable)? {
+            match self.ledger.post(&self.name(), &unclear.parent).await.map_err(unusable)? {
                 Some(_) => reading.posts.push(unclear.thread),
                 None => reading.unreadable.push(unclear.unreadable),
             }
         }
         Ok(reading.in_order())
+    }
+
+    /// The source's name in the ledger.
+    fn name(&self) -> String {
+        format!("x:{}", self.settings.account.to_lowercase())
     }
 
     fn fact(&self) -> String {
@@ -189,13 +194,13 @@ impl XSource {
                 self.settings.account
             )),
             CallError::Refused(Refusal::Unauthorized(why)) => {
-                let mend = match &self.settings.auth {
+                let fix = match &self.settings.auth {
                     XAuth::App(_) => "set X_BEARER_TOKEN to the app's bearer token of today",
                     XAuth::User1(_) | XAuth::User2(_) => {
                         "reading uses the first target's keys: make new ones for it, or set X_BEARER_TOKEN"
                     }
                 };
-                SourceError::Unauthorized(format!("X does not accept the key for reading: {why}; {mend}"))
+                SourceError::Unauthorized(format!("X does not accept the key for reading: {why}; {fix}"))
             }
             CallError::Refused(
                 Refusal::Refused(why) | Refusal::Duplicate(why) | Refusal::ReplyRefused(why),
@@ -205,7 +210,7 @@ impl XSource {
 }
 
 fn unusable(error: LedgerError) -> SourceError {
-    SourceError::Unavailable(error.0)
+    SourceError::Unavailable(error.into())
 }
 
 #[async_trait(?Send)]

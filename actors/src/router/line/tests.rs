@@ -41,6 +41,7 @@ fn job(target_name: &str, position: u64) -> Job {
     Job {
         id: JobId(i64::try_from(position).unwrap() * 10 + i64::from(target_name == "ca")),
         post: Arc::new(post),
+        source: "x:town".into(),
         target: target(target_name),
         state: JobState::Queued,
         token: 0,
@@ -307,7 +308,7 @@ fn a_line_that_is_loaded_anew_has_no_gap_and_keeps_its_order() {
     // Somebody asks for what comes behind; before the answer is there, the line changes.
     window.expect_more();
     let (after, room) = window.wants(&target("es"), 100).unwrap();
-    assert_eq!(after, Some(3));
+    assert_eq!(after, Some(LinePosition::of(&job("es", 3))));
     window.reload(&target("es"));
     window.load(&target("es"), vec![job("es", 4)], room, noon());
     report(
@@ -343,7 +344,7 @@ fn memory_holds_no_more_than_its_bound() {
     for job in window.pick_for_translation(&"t#1".into(), 2) {
         report(&mut window, &job, JobEvent::Failed { reason: String::new() }, JobState::Failed);
     }
-    assert_eq!(window.wants(&target("es"), 4), Some((Some(4), 2)));
+    assert_eq!(window.wants(&target("es"), 4), Some((Some(LinePosition::of(&job("es", 4))), 2)));
 }
 
 #[test]

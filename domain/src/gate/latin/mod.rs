@@ -1,6 +1,6 @@
 //! Which language a text in Latin letters is in, by the rules and tables of `whatlang`, and with its very answers; but asked
 //! from the other side. The crate looks each of the 300 trigrams of 37 languages up in the text, which was most of the CPU that
-//! a job took; here each trigram of the text is looked up once, and says which languages it speaks for.
+//! a job took; here each trigram of the text is looked up once, and counts for the languages that have it.
 //!
 //! That the answers are the same is held against the crate by the tests, so its tables cannot change unseen.
 
@@ -8,7 +8,7 @@ use std::{cmp::Reverse, iter, sync::LazyLock};
 
 use whatlang::Lang;
 
-/// The tables; the file says what is in them and whose they are.
+/// The tables; the file explains what is in them and where they come from.
 const PROFILES: &str = include_str!("profiles.txt");
 
 /// How many trigrams a language has, and how far away one counts that the text does not have.
@@ -35,7 +35,7 @@ pub(super) fn surely(text: &str) -> Option<Lang> {
     let (letters, alphabets) = tables.alphabets(text);
     let near = tables.nearness(&trigrams);
 
-    // From here on to the letter as the crate reckons, so that no rounding tells the two apart.
+    // From here on exactly as the crate calculates, so that no rounding makes a difference.
     let of_alphabet = (-(float(letters) / 300.0) + 2.0 / 3.0).clamp(1.0 / 3.0, 2.0 / 3.0);
     let most = trigrams.len() * MOST;
     let mut best = (0.0, None);
@@ -66,10 +66,10 @@ fn sureness(best: f64, second: f64, trigrams: usize) -> f64 {
 
 /// The trigrams of a text, the most frequent first; of those that are as frequent, the last by their letters.
 fn trigrams(text: &str) -> Vec<u64> {
-    let parted = |c: char| if parts(c) { ' ' } else { c };
+    let spaced = |c: char| if separates(c) { ' ' } else { c };
     let mut found: Vec<u64> = Vec::with_capacity(text.len());
     let (mut one, mut two) = (' ', None);
-    for three in text.chars().map(parted).chain(iter::once(' ')) {
+    for three in text.chars().map(spaced).chain(iter::once(' ')) {
         if let Some(two) = two {
             if !(two == ' ' && (one == ' ' || three == ' ')) {
                 found.push(packed(one, two, three));
@@ -96,8 +96,8 @@ fn packed(one: char, two: char, three: char) -> u64 {
     u64::from(one) << 42 | u64::from(two) << 21 | u64::from(three)
 }
 
-/// Whether a character parts words, for the crate: it says nothing about the language.
-fn parts(c: char) -> bool {
+/// Whether a character separates words for the crate: it does not indicate a language.
+fn separates(c: char) -> bool {
     matches!(c, '\0'..='@' | '['..='`' | '{'..='~')
 }
 
@@ -205,7 +205,7 @@ impl Tables {
             }
         };
         let mut ascii = [0_usize; 26];
-        for c in text.chars().filter(|c| !parts(*c)) {
+        for c in text.chars().filter(|c| !separates(*c)) {
             letters += 1;
             if let 'a'..='z' = c {
                 ascii[c as usize - 'a' as usize] += 1;

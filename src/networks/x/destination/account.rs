@@ -1,8 +1,8 @@
 //! Whose calls failed: turns X's refusals into errors that name the account and what a person has to do.
 
-use mynah_domain::ports::{CopyError, Denied, PublishError};
+use mynah_domain::ports::{Denied, PublishError, UploadError};
 
-use crate::networks::x::{XAuth, client::CallError, problem::Refusal};
+use crate::networks::x::{XAuth, client::CallError, problem::Refusal, secrets};
 
 /// The account that is published on, as errors name it.
 #[derive(Debug, Clone)]
@@ -15,11 +15,7 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(handle: &str, auth: &XAuth) -> Self {
-        let name = handle.to_uppercase();
-        let variables = match auth {
-            XAuth::User2(_) | XAuth::App(_) => format!("X_{name}_OAUTH2_TOKEN"),
-            XAuth::User1(_) => format!("X_{name}_ACCESS_TOKEN and X_{name}_ACCESS_TOKEN_SECRET"),
-        };
+        let variables = secrets::variables_of(handle, auth);
         Self { handle: handle.to_owned(), variables }
     }
 
@@ -47,13 +43,15 @@ impl Account {
         }
     }
 
-    /// What a failed call means that was to copy a medium.
-    pub(super) fn copying(&self, error: CallError) -> CopyError {
+    /// What a failed call means that was to upload a medium.
+    pub(super) fn uploading(&self, error: CallError) -> UploadError {
         match self.publishing(error) {
             PublishError::Denied(denied) => denied.into(),
-            PublishError::Unavailable(why) | PublishError::OutcomeUnknown(why) => CopyError::Unavailable(why),
+            PublishError::Unavailable(why) | PublishError::OutcomeUnknown(why) => {
+                UploadError::Unavailable(why)
+            }
             PublishError::Duplicate(why) | PublishError::ReplyRefused(why) | PublishError::Refused(why) => {
-                CopyError::Missing(format!("X does not take it: {why}"))
+                UploadError::Refused(format!("X does not take it: {why}"))
             }
         }
     }

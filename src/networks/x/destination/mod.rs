@@ -4,7 +4,6 @@
 //! not is told apart here, and the account's own timeline is read to find out.
 
 mod account;
-mod kinds;
 mod lookup;
 mod media;
 #[cfg(test)]
@@ -14,10 +13,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mynah_domain::{
-    Media, PostId,
+    PostId,
     ports::{
-        Copied, CopyError, Denied, Destination, Draft, Ledger, LedgerError, MediaId, PublishError, Recent,
-        Shown, Since,
+        Denied, Destination, Draft, Facts, FetchedMedium, LedgerError, MediaId, MediaLimits, PublishError,
+        Recent, Shown, Since, UploadError, Uploaded,
     },
     text::EntityKind,
 };
@@ -31,11 +30,6 @@ use crate::{
 };
 use account::Account;
 
-pub use media::MediaSettings;
-
-/// The most media of a post on X.
-const MEDIA_MOST: usize = 4;
-
 /// What a destination on X is made from.
 #[derive(Debug, Clone)]
 pub struct XDestinationSettings {
@@ -45,8 +39,6 @@ pub struct XDestinationSettings {
     pub account: String,
     /// The account's keys.
     pub auth: XAuth,
-    /// Where media may be fetched.
-    pub media: MediaSettings,
 }
 
 /// An account on X that is published on.
@@ -54,8 +46,7 @@ pub struct XDestination {
     settings: XDestinationSettings,
     account: Account,
     client: XClient,
-    copier: media::Copier,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Facts>,
 }
 
 #[derive(Serialize)]
@@ -79,11 +70,10 @@ struct Reply<'a> {
 
 impl XDestination {
     /// A destination whose lookups are kept in `ledger`, because each is billed.
-    pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Ledger>) -> Self {
+    pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Facts>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
         let account = Account::new(&settings.account, &settings.auth);
-        let copier = media::Copier::new(settings.media.clone(), account.clone());
-        Self { settings, account, client, copier, ledger }
+        Self { settings, account, client, ledger }
     }
 
     /// The account that the keys belong to, as id and handle.
@@ -146,8 +136,8 @@ fn id_in(answer: &Value) -> Option<String> {
     is_number.then_some(id)
 }
 
-fn unusable(LedgerError(why): LedgerError) -> PublishError {
-    PublishError::Unavailable(why)
+fn unusable(error: LedgerError) -> PublishError {
+    PublishError::Unavailable(error.into())
 }
 
 #[async_trait(?Send)]
@@ -163,7 +153,7 @@ impl Destination for XDestination {
     }
 
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
-        let reply = draft.reply_to.as_ref().map(|PostId(id)| Reply { in_reply_to_tweet_id: id });
+        let reply = draft.reply.as_ref().map(|reply| Reply { in_reply_to_tweet_id: &reply.parent.0 });
         let media_ids: Vec<&str> = draft.media.iter().map(|MediaId(id)| id.as_str()).collect();
         let media = (!media_ids.is_empty()).then_some(Attached { media_ids });
         let tweet = Tweet { text: &draft.text, reply, media };
@@ -175,12 +165,12 @@ impl Destination for XDestination {
         })
     }
 
-    async fn copy(&self, medium: &Media, alt: &str) -> Result<Copied, CopyError> {
-        self.copier.copy(&self.client, medium, alt).await
+    async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError> {
+        media::Uploader { x: &self.client, account: &self.account }.upload(medium, alt).await
     }
 
-    fn max_media(&self) -> usize {
-        MEDIA_MOST
+    fn media_limits(&self) -> MediaLimits {
+        media::LIMITS
     }
 
     fn network(&self) -> &'static str {

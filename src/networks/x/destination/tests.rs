@@ -7,11 +7,22 @@ use std::{
 };
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
-use mynah_domain::ports::SystemClock;
+use mynah_domain::{
+    Media, PublicationKey,
+    ports::{Ledger, MediaFetcher as _, SystemClock},
+};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{http_client::Transport, ledger::SqliteLedger};
+use crate::{
+    http_client::Transport,
+    ledger,
+    networks::{download::DownloadSettings, x::media::XMediaFetcher},
+};
+
+fn key() -> PublicationKey {
+    PublicationKey::new(jiff::Timestamp::UNIX_EPOCH)
+}
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -80,8 +91,8 @@ struct Folder {
 
 fn folder() -> Folder {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
-    Folder { _folder: folder, ledger: Arc::new(ledger) }
+    let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
+    Folder { _folder: folder, ledger }
 }
 
 fn destination(upstream: &Upstream, folder: &Folder, token: &str) -> XDestination {
@@ -91,9 +102,26 @@ fn destination(upstream: &Upstream, folder: &Folder, token: &str) -> XDestinatio
         x: XSettings { base_url: upstream.url.clone(), timeout, connections: 1, transport },
         account: "town_es".into(),
         auth: XAuth::User2(token.into()),
-        media: MediaSettings { hosts: vec!["127.0.0.1".into()], timeout, transport },
     };
     XDestination::new(settings, folder.ledger.clone())
+}
+
+/// Copies a medium as a publisher does: fetches it from its host, and uploads it.
+async fn copy(
+    upstream: &Upstream,
+    folder: &Folder,
+    medium: &Media,
+    alt: &str,
+) -> Result<Uploaded, UploadError> {
+    let fetcher = XMediaFetcher::new(DownloadSettings {
+        hosts: vec!["127.0.0.1".into()],
+        setting: "x.media_hosts",
+        timeout: Duration::from_secs(5),
+        transport: Transport::default(),
+    });
+    let destination = destination(upstream, folder, "token");
+    let fetched = fetcher.fetch(medium, &destination.media_limits()).await?;
+    destination.upload(fetched, alt).await
 }
 
 fn ok(body: &Value) -> Answer {
@@ -255,7 +283,7 @@ async fn an_answer_without_a_good_id_leaves_it_open_what_was_published() {
         let body = json!({"data": data, "errors": null}).to_string();
         let upstream = Upstream::start(move |_, _| (201, body.clone().into_bytes()));
         let folder = folder();
-        let draft = Draft { text: "Hola".into(), reply_to: None, media: vec![] };
+        let draft = Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] };
         match (destination(&upstream, &folder, "token").publish(&draft).await, id) {
             (Ok(published), Some(id)) => assert_eq!(published.0, id),
             (Err(PublishError::OutcomeUnknown(_)), None) => {}
@@ -292,7 +320,7 @@ async fn each_kind_of_refusal_is_its_own_for_a_post_and_for_a_picture() {
             }
             Denied::RateLimited { .. } => "limited",
         };
-        let draft = Draft { text: "Hola".into(), reply_to: None, media: vec![] };
+        let draft = Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] };
         let error = destination.publish(&draft).await.unwrap_err();
         assert!(error.to_string().contains("X's words"), "{error}");
         let kind = match &error {
@@ -304,10 +332,10 @@ async fn each_kind_of_refusal_is_its_own_for_a_post_and_for_a_picture() {
             PublishError::Unavailable(_) => "unavailable",
         };
         assert_eq!(kind, of_a_post, "{code}");
-        let kind = match destination.copy(&medium(&upstream, "photo"), "").await.unwrap_err() {
-            CopyError::Denied(kind) => denied(&kind),
-            CopyError::Missing(_) => "missing",
-            CopyError::Unavailable(_) => "unavailable",
+        let kind = match copy(&upstream, &folder, &medium(&upstream, "photo"), "").await.unwrap_err() {
+            UploadError::Denied(kind) => denied(&kind),
+            UploadError::Refused(_) => "missing",
+            UploadError::Unavailable(_) => "unavailable",
         };
         assert_eq!(kind, of_a_picture, "{code}");
     }
@@ -411,11 +439,11 @@ async fn every_body_is_one_that_both_specifications_of_x_take() {
         let folder = folder();
         let destination = destination(&upstream, &folder, "token");
         let alt = "words ".repeat(500);
-        let copied = destination.copy(&medium(&upstream, kind), &alt).await.unwrap();
-        let reply_to = Some(PostId("8".into()));
+        let copied = copy(&upstream, &folder, &medium(&upstream, kind), &alt).await.unwrap();
+        let reply = Some(mynah_domain::Reply::behind(PostId("8".into()), None));
         for draft in [
-            Draft { text: "Hola".into(), reply_to: None, media: vec![] },
-            Draft { text: String::new(), reply_to, media: vec![copied.id.clone(); 4] },
+            Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] },
+            Draft { key: key(), text: String::new(), reply, media: vec![copied.id.clone(); 4] },
         ] {
             destination.publish(&draft).await.unwrap();
         }
@@ -439,23 +467,22 @@ async fn what_is_no_picture_by_its_bytes_is_missing_and_never_uploaded() {
         [b"", b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", b"<!doctype html>", b"GIF", b"%PDF-1.7", MP4];
     for original in originals {
         let (upstream, folder) = (media_server(original.to_vec()), folder());
-        let copied = destination(&upstream, &folder, "token").copy(&medium(&upstream, "photo"), "").await;
-        assert!(matches!(copied, Err(CopyError::Missing(_))), "{copied:?}");
+        let copied = copy(&upstream, &folder, &medium(&upstream, "photo"), "").await;
+        assert!(matches!(copied, Err(UploadError::Refused(_))), "{copied:?}");
         assert_eq!(upstream.count("/2/media/upload"), 0);
     }
     let (upstream, folder) = (media_server(b"#EXTM3U".to_vec()), folder());
-    let copied = destination(&upstream, &folder, "token").copy(&medium(&upstream, "video"), "").await;
-    assert!(matches!(copied, Err(CopyError::Missing(_))), "{copied:?}");
+    let copied = copy(&upstream, &folder, &medium(&upstream, "video"), "").await;
+    assert!(matches!(copied, Err(UploadError::Refused(_))), "{copied:?}");
 }
 
 #[actix_rt::test]
 async fn a_medium_without_an_address_or_of_an_unknown_kind_is_missing() {
     let (upstream, folder) = (media_server(PNG.to_vec()), folder());
-    let destination = destination(&upstream, &folder, "token");
     let nowhere = Media { url: None, ..medium(&upstream, "photo") };
     for medium in [nowhere, medium(&upstream, "hologram"), medium(&upstream, "")] {
-        let copied = destination.copy(&medium, "").await;
-        assert!(matches!(copied, Err(CopyError::Missing(_))), "{copied:?}");
+        let copied = copy(&upstream, &folder, &medium, "").await;
+        assert!(matches!(copied, Err(UploadError::Refused(_))), "{copied:?}");
     }
     assert!(upstream.sent().is_empty());
 }
@@ -469,9 +496,8 @@ async fn an_alt_text_that_x_refuses_does_not_throw_the_picture_away() {
             _ => ok(&json!({"data": {"id": "5"}})),
         });
         let folder = folder();
-        let copied =
-            destination(&upstream, &folder, "token").copy(&medium(&upstream, "photo"), "A dog").await;
-        let Copied { id, undescribed } = copied.unwrap();
+        let copied = copy(&upstream, &folder, &medium(&upstream, "photo"), "A dog").await;
+        let Uploaded { id, undescribed } = copied.unwrap();
         assert_eq!(id, MediaId("5".into()));
         assert!(undescribed.unwrap().contains("no alt text today"), "{status}");
     }
@@ -490,8 +516,8 @@ async fn what_x_cannot_make_ready_ends_with_its_words_and_without_another_look()
         _ => ok(&json!({"data": {"id": "5"}})),
     });
     let folder = folder();
-    let copied = destination(&upstream, &folder, "token").copy(&medium(&upstream, "video"), "").await;
-    let Err(CopyError::Missing(why)) = copied else { panic!("{copied:?}") };
+    let copied = copy(&upstream, &folder, &medium(&upstream, "video"), "").await;
+    let Err(UploadError::Refused(why)) = copied else { panic!("{copied:?}") };
     assert!(why.contains("Duration too long, maximum:140000"), "{why}");
     assert_eq!(upstream.count("/2/media/upload"), 0, "the state is not asked for");
 }

@@ -10,18 +10,18 @@ use mynah_domain::{
     PostKind,
     ports::{
         SystemClock,
-        ledger::{Progress, RecordPage, RecordPost},
+        ledger::{Checkpoint, RecordPage, RecordPost},
     },
 };
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{http_client::Transport, ledger::SqliteLedger};
+use crate::{http_client::Transport, ledger};
 
 /// A source that follows `@town`, whose id is 7, on an X that answers as it is told.
 struct Bench {
     source: XSource,
-    ledger: Arc<SqliteLedger>,
+    ledger: Arc<dyn Ledger>,
     answers: mpsc::Sender<Value>,
     asked: Arc<Mutex<Vec<String>>>,
     _folder: tempfile::TempDir,
@@ -62,7 +62,7 @@ impl Bench {
         });
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ledger.sqlite");
-        let ledger = Arc::new(SqliteLedger::open(&file, Arc::new(SystemClock)).unwrap());
+        let ledger = ledger::open(&file, Arc::new(SystemClock)).unwrap();
         let x = XSettings {
             base_url,
             timeout: Duration::from_secs(5),
@@ -102,7 +102,7 @@ impl Bench {
             versions: vec![],
         };
         let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![], unreadable: None }];
-        let page = RecordPage { source: "x:town".into(), posts, progress: Progress::default() };
+        let page = RecordPage { source: "x:town".into(), posts, checkpoint: Checkpoint::default() };
         self.ledger.record(page).await.unwrap();
     }
 }

@@ -23,7 +23,7 @@ use super::{
 /// The entities of `text`, in order, none overlapping another.
 pub fn entities(text: &str) -> Vec<Entity> {
     let mut found: Vec<Entity> = Vec::new();
-    // Most texts have none, which one look tells.
+    // Most texts have none; one pass over the bytes is enough to know.
     if !may_hold(text) {
         return found;
     }

@@ -6,7 +6,7 @@
 use mynah_domain::text::EntityKind;
 use twitter_text::tlds::is_valid_tld_case_insensitive;
 
-/// A plain word begins with this, and behind it are at most marks that end a sentence.
+/// A plain word begins with this, and after it come at most marks that end a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plain {
     /// None is a number, which is nothing to the network.

@@ -1,9 +1,9 @@
-//! What was found out about words. Nothing that X knows has a space or a line end within it, so a text may be read word by
-//! word; and most words hold nothing that the parser of `twitter-text`, which takes a millisecond for a post, is needed for.
+//! What is known about words. Nothing that X links contains a space or a line end, so a text can be read word by word; and
+//! most words do not need the parser of `twitter-text`, which takes a millisecond for a post.
 
 use std::{cell::RefCell, collections::HashMap};
 
-/// What was found out about words, on this thread: a link is looked at once and not for each account that it is said on.
+/// What is known about words, on this thread: a link is parsed once and not for each account that it is published on.
 pub(super) struct Memo<T>(RefCell<HashMap<Box<str>, T>>);
 
 /// The most words that are remembered, some hundred kilobytes.
@@ -34,16 +34,16 @@ impl<T: Clone> Memo<T> {
     }
 }
 
-/// Whether X might find a link in it: a dot with a name behind it, as in `x.com`, `пример.рф` and `a.b`, and not as at the end
+/// Whether X might find a link in it: a dot with a name after it, as in `x.com`, `пример.рф` and `a.b`, and not as at the end
 /// of a sentence.
 pub(super) fn may_link(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().enumerate().any(|(at, byte)| *byte == b'.' && links_on(&bytes[at + 1..]))
 }
 
-/// Whether what stands behind a dot may be a name.
-pub(super) fn links_on(behind: &[u8]) -> bool {
-    behind.first().is_some_and(|next| next.is_ascii_alphanumeric() || !next.is_ascii())
+/// Whether what follows a dot may be a name.
+pub(super) fn links_on(after: &[u8]) -> bool {
+    after.first().is_some_and(|next| next.is_ascii_alphanumeric() || !next.is_ascii())
 }
 
 /// Texts made of all that is tricky about words, for what must be the same read word by word and as a whole.
@@ -63,7 +63,7 @@ pub(super) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
             "a@b.com", "3.5", "e.g.", "U.S.A.", "@a@b.social", "www.x.de/á?b=1#c",
         ]).prop_map(str::to_owned),
     ];
-    // `RT@name` names somebody behind a space, too, as X has it; the parser knows it at the beginning of a text only.
+    // X finds the mention in `RT@name` also after a space; the parser only at the beginning of a text.
     let quirk = |text: &String| {
         let small = text.to_lowercase();
         !["rt@", "rt:@", "rt＠", "rt:＠"].iter().any(|rt| small.contains(rt))

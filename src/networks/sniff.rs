@@ -1,8 +1,8 @@
-//! What a medium is, by its first bytes. A host's `Content-Type` may be missing, oddly written or wrong, and X judges by the
-//! bytes, too.
+//! What a medium is, by its first bytes. A host's `Content-Type` may be missing, oddly written or wrong, and networks judge
+//! by the bytes, too.
 
-/// The type of a picture that X takes.
-pub(super) fn picture(bytes: &[u8]) -> Option<&'static str> {
+/// The MIME type of a picture.
+pub fn picture(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [0xFF, 0xD8, 0xFF, ..] => "image/jpeg",
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => "image/png",
@@ -15,8 +15,8 @@ pub(super) fn picture(bytes: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// The type of a film that X takes.
-pub(super) fn film(bytes: &[u8]) -> Option<&'static str> {
+/// The MIME type of a video; 189 bytes are enough to tell.
+pub fn video(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [_, _, _, _, b'f', b't', b'y', b'p', b'q', b't', b' ', b' ', ..] => "video/quicktime",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_film_is_known_by_its_bytes_and_nothing_else_is_one() {
+    fn a_video_is_known_by_its_bytes_and_nothing_else_is_one() {
         let mut stream = vec![0; 400];
         (stream[0], stream[188], stream[376]) = (0x47, 0x47, 0x47);
         let known: [(&[u8], &str); 5] = [
@@ -75,12 +75,12 @@ mod tests {
             (&stream, "video/mp2t"),
         ];
         for (bytes, kind) in known {
-            assert_eq!(film(bytes), Some(kind));
+            assert_eq!(video(bytes), Some(kind));
         }
         let others: [&[u8]; 5] =
             [b"", b"#EXTM3U\n", b"<html>", b"Good morning", b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR"];
         for bytes in others {
-            assert_eq!(film(bytes), None);
+            assert_eq!(video(bytes), None);
         }
     }
 }

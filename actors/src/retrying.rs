@@ -1,0 +1,218 @@
+//! A ledger that is asked again where that may help. A ledger that is shared, or reached by a network, is in somebody's way
+//! now and then; a service that stopped for it would be of little use. What trying again cannot help is passed on at once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use log::warn;
+use mynah_domain::{
+    AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
+    backoff::Backoff,
+    caps::Spent,
+    ports::{
+        Facts, LedgerError, Listing, Work,
+        ledger::{
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob,
+            RecordPage, Recorded,
+        },
+    },
+};
+
+/// How often one call is made before its error is passed on.
+const TRIES: u32 = 6;
+
+/// A ledger whose calls are repeated, with growing waits between them, for as long as it says that this may help.
+#[derive(Debug, Clone)]
+pub struct Retrying<L> {
+    ledger: L,
+    backoff: Backoff,
+}
+
+impl<L> Retrying<L> {
+    /// The same ledger, whose calls are repeated after waits within `backoff`.
+    pub fn new(ledger: L, backoff: Backoff) -> Self {
+        Self { ledger, backoff }
+    }
+
+    async fn retry<T>(&self, call: impl AsyncFn() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let mut attempt = 1;
+        loop {
+            match call().await {
+                Err(error) if error.is_retryable() && attempt < TRIES => {
+                    let wait = self.backoff.growing_wait(attempt, fastrand::f64());
+                    warn!(attempt = attempt, wait:? = wait, reason:% = error; "ledger did not answer and is asked again");
+                    actix_rt::time::sleep(wait).await;
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl<L: Work> Work for Retrying<L> {
+    async fn checkpoint(&self, source: &str) -> Result<Option<Checkpoint>, LedgerError> {
+        self.retry(async || self.ledger.checkpoint(source).await).await
+    }
+
+    async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
+        self.retry(async || self.ledger.record(page.clone()).await).await
+    }
+
+    async fn to_reread(&self, source: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
+        self.retry(async || self.ledger.to_reread(source, limit).await).await
+    }
+
+    async fn open_jobs(
+        &self,
+        target: &TargetId,
+        after: Option<LinePosition>,
+        limit: usize,
+    ) -> Result<Vec<Job>, LedgerError> {
+        self.retry(async || self.ledger.open_jobs(target, after, limit).await).await
+    }
+
+    async fn advance(
+        &self,
+        changes: Arc<[Change]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        self.retry(async || self.ledger.advance(changes.clone()).await).await
+    }
+
+    async fn recover(&self, targets: &[TargetId]) -> Result<u64, LedgerError> {
+        self.retry(async || self.ledger.recover(targets).await).await
+    }
+
+    async fn spent(&self, account: &AccountId, now: Timestamp) -> Result<Spent, LedgerError> {
+        self.retry(async || self.ledger.spent(account, now).await).await
+    }
+
+    async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<Reply>, LedgerError> {
+        self.retry(async || self.ledger.publication_of(post, target).await).await
+    }
+
+    async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError> {
+        self.retry(async || self.ledger.state_of(post, target).await).await
+    }
+
+    async fn post(&self, source: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
+        self.retry(async || self.ledger.post(source, id).await).await
+    }
+
+    async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
+        self.retry(async || self.ledger.publications(job).await).await
+    }
+
+    async fn recorded(&self, account: &AccountId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+        self.retry(async || self.ledger.recorded(account, messages).await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl<L: Listing> Listing for Retrying<L> {
+    async fn jobs(
+        &self,
+        filter: &JobFilter,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<JobLine>, LedgerError> {
+        self.retry(async || self.ledger.jobs(filter, after, limit).await).await
+    }
+
+    async fn last_published(
+        &self,
+        accounts: &[AccountId],
+        limit: usize,
+    ) -> Result<Vec<JobLine>, LedgerError> {
+        self.retry(async || self.ledger.last_published(accounts, limit).await).await
+    }
+
+    async fn published(&self, before: Option<JobId>, limit: usize) -> Result<Vec<PublishedJob>, LedgerError> {
+        self.retry(async || self.ledger.published(before, limit).await).await
+    }
+
+    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
+        self.retry(async || self.ledger.counts().await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl<L: Facts> Facts for Retrying<L> {
+    async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError> {
+        self.retry(async || self.ledger.fact(key).await).await
+    }
+
+    async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
+        self.retry(async || self.ledger.remember(key, value).await).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+
+    const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
+
+    /// Facts that fail so many times before they answer.
+    struct Failing {
+        failures: u32,
+        error: LedgerError,
+        calls: AtomicU32,
+    }
+
+    impl Failing {
+        fn times(failures: u32, error: LedgerError) -> Retrying<Self> {
+            Retrying::new(Self { failures, error, calls: AtomicU32::new(0) }, BACKOFF)
+        }
+    }
+
+    #[async_trait(?Send)]
+    impl Facts for Failing {
+        async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError> {
+            let before = self.calls.fetch_add(1, Ordering::Relaxed);
+            if before < self.failures { Err(self.error.clone()) } else { Ok(Some(key.to_owned())) }
+        }
+
+        async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+            Ok(())
+        }
+    }
+
+    fn busy() -> LedgerError {
+        LedgerError::Retryable("busy".into())
+    }
+
+    #[actix_rt::test]
+    async fn a_call_that_may_succeed_later_is_repeated_until_it_does() {
+        tokio::time::pause();
+        let begun = tokio::time::Instant::now();
+        let ledger = Failing::times(3, busy());
+        assert_eq!(ledger.fact("key").await, Ok(Some("key".into())));
+        assert_eq!(ledger.ledger.calls.load(Ordering::Relaxed), 4);
+        // At least half of one, two and four seconds.
+        assert!(begun.elapsed() >= Duration::from_millis(3500), "{:?}", begun.elapsed());
+    }
+
+    #[actix_rt::test]
+    async fn the_last_error_is_passed_on_when_no_repeat_helps() {
+        tokio::time::pause();
+        let ledger = Failing::times(u32::MAX, busy());
+        assert_eq!(ledger.fact("key").await, Err(busy()));
+        assert_eq!(ledger.ledger.calls.load(Ordering::Relaxed), TRIES);
+    }
+
+    #[actix_rt::test]
+    async fn a_full_disk_is_not_tried_again() {
+        let full = LedgerError::Fatal("the disk is full".into());
+        let ledger = Failing::times(1, full.clone());
+        assert_eq!(ledger.fact("key").await, Err(full));
+        assert_eq!(ledger.ledger.calls.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,141 @@
+//! Changes to jobs. A change names the lease it is made under, so that a worker that lost its lease changes nothing; and it
+//! can be repeated, so that an answer that was lost can be asked for again.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use crate::{JobEvent, JobId, JobState};
+
+/// A change to one job: all of its events or none.
+///
+/// # Leases
+///
+/// The *token* of a job is that of its last lease. A change names the token that the job has; any other is
+/// [`ChangeError::Stale`]. A change that leases the job brings the token that the job has from then on. It is drawn by the
+/// caller: larger than the one before, by a random step, so that no two callers ever bring the same one.
+///
+/// # Repeats
+///
+/// A caller that did not hear what became of a change makes the same change again. Where it is the last change that was
+/// made to the job, the ledger answers as it did the first time and changes nothing. Where other changes came after it, it
+/// is a change like any other, and usually stale. A change that was refused is looked at again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Change {
+    job: JobId,
+    token: i64,
+    new_token: Option<i64>,
+    events: Vec<JobEvent>,
+}
+
+impl Change {
+    /// A change to a job that has this token. Where it leases the job, a new token is drawn: one for all of its leases.
+    pub fn new(job: JobId, token: i64, events: Vec<JobEvent>) -> Self {
+        let leases = events.iter().any(JobEvent::leases);
+        Self { job, token, new_token: leases.then(|| draw_after(token)), events }
+    }
+
+    /// A change that takes the job out of whosever hands it is in: it gets a new token, though nobody leases it.
+    pub fn revoking(job: JobId, token: i64, events: Vec<JobEvent>) -> Self {
+        Self { job, token, new_token: Some(token.saturating_add(1)), events }
+    }
+
+    /// Which job.
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+
+    /// The token that the job has.
+    pub fn token(&self) -> i64 {
+        self.token
+    }
+
+    /// The token that the job gets, where it gets another one.
+    pub fn new_token(&self) -> Option<i64> {
+        self.new_token
+    }
+
+    /// What happened, in order.
+    pub fn events(&self) -> &[JobEvent] {
+        &self.events
+    }
+
+    /// What a ledger recognizes a repeat of this change by: it stores that of the last change with each job. Valid for as
+    /// long as the process runs that makes the change, and nothing is to be derived from it.
+    pub fn fingerprint(&self) -> i64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish().cast_signed()
+    }
+}
+
+/// A token after this one. Two callers that know the same token draw the same next one once in four thousand million times.
+fn draw_after(token: i64) -> i64 {
+    token.saturating_add(1).saturating_add(i64::from(fastrand::u32(..)))
+}
+
+/// A change was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advanced {
+    /// Where the job stands now.
+    pub state: JobState,
+    /// Its token now.
+    pub token: i64,
+    /// How often it was leased since its last progress.
+    pub attempt: u32,
+}
+
+/// A change was not made, and changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// Somebody else has the job by now.
+    #[error("job {job} was leased again since (its token is {current}, not {offered})")]
+    Stale {
+        /// The job.
+        job: JobId,
+        /// The token it has.
+        current: i64,
+        /// The token that was named.
+        offered: i64,
+    },
+    /// The table of states has no such step.
+    #[error("job {job} is {state}, which {event} does not follow")]
+    Illegal {
+        /// The job.
+        job: JobId,
+        /// Where it stands.
+        state: JobState,
+        /// What was to happen.
+        event: String,
+    },
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NoSuchJob(JobId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_change_that_leases_brings_a_token_and_each_brings_its_own() {
+        let lease = || Change::new(JobId(1), 7, vec![JobEvent::LeasedForPublication]);
+        let (one, other) = (lease(), lease());
+        assert!(one.new_token() > Some(7) && other.new_token() > Some(7));
+        assert_ne!(one.new_token(), other.new_token());
+        assert_eq!(Change::new(JobId(1), 7, vec![JobEvent::Published]).new_token(), None);
+        assert_eq!(Change::revoking(JobId(1), 7, vec![JobEvent::Untouched]).new_token(), Some(8));
+    }
+
+    #[test]
+    fn a_fingerprint_is_that_of_the_same_change_and_of_no_other() {
+        let change = |job, token, event| Change::new(JobId(job), token, vec![event]);
+        let published = change(1, 7, JobEvent::Published);
+        assert_eq!(published.fingerprint(), published.clone().fingerprint());
+        for other in [
+            change(2, 7, JobEvent::Published),
+            change(1, 8, JobEvent::Published),
+            change(1, 7, JobEvent::Untouched),
+        ] {
+            assert_ne!(published.fingerprint(), other.fingerprint());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! How far a source's timeline is on record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Post, PostId};
+
+/// How far a source's timeline is on record.
+///
+/// A poll goes *back* from the newest post, and may be cut off on the way: what it has seen is then a stretch between
+/// the watermark and the posts not yet seen. Jobs of that stretch wait until it is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Everything up to this post is on record; `None` where a source is followed from its first post.
+    pub watermark: Option<Mark>,
+    /// A backfill that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
+    /// The newest post from before the source was followed. It and what is older is left alone, edited or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Mark>,
+}
+
+impl Checkpoint {
+    /// The checkpoint after a page that showed posts at these places, in whatever order, and which was the last of the
+    /// backfill if `whole`.
+    #[must_use]
+    pub fn after_page(self, shown: &[Mark], whole: bool) -> Self {
+        let position = |mark: &&Mark| mark.position;
+        let seen =
+            self.backfill.as_ref().into_iter().flat_map(|backfill| [&backfill.newest, &backfill.oldest]);
+        let seen: Vec<&Mark> = seen.chain(shown).collect();
+        let ends = (seen.iter().copied().max_by_key(position), seen.iter().copied().min_by_key(position));
+        let backfill = match ends {
+            (Some(newest), Some(oldest)) => Some(Backfill { newest: newest.clone(), oldest: oldest.clone() }),
+            _ => None,
+        };
+        match backfill {
+            // A source that shows posts from below the watermark does not lower it.
+            Some(Backfill { newest, .. }) if whole => {
+                let watermark = self.watermark.into_iter().chain([newest]).max_by_key(|mark| mark.position);
+                Self { watermark, backfill: None, ..self }
+            }
+            backfill => Self { backfill, ..self },
+        }
+    }
+}
+
+/// A place on a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The post there.
+    pub id: PostId,
+    /// Its place in the source's order.
+    pub position: u64,
+}
+
+impl Mark {
+    /// The place of a post.
+    pub fn of(post: &Post) -> Self {
+        Self { id: post.id.clone(), position: post.position }
+    }
+}
+
+/// The way back from the newest post to the watermark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// Where it began: becomes the watermark when the backfill reaches the old one.
+    pub newest: Mark,
+    /// How far back it is.
+    pub oldest: Mark,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(ids: impl IntoIterator<Item = u64>) -> Vec<Mark> {
+        ids.into_iter().map(mark).collect()
+    }
+
+    fn mark(id: u64) -> Mark {
+        Mark { id: PostId(id.to_string()), position: id }
+    }
+
+    #[test]
+    fn the_watermark_moves_only_when_the_backfill_is_whole() {
+        let start = Checkpoint { watermark: Some(mark(10)), ..Checkpoint::default() };
+        let first = start.after_page(&marks([19, 18, 17]), false);
+        assert_eq!(first.watermark, Some(mark(10)));
+        assert_eq!(first.backfill, Some(Backfill { newest: mark(19), oldest: mark(17) }));
+        let second = first.after_page(&marks([]), false);
+        let third = second.after_page(&marks([14, 12]), false);
+        assert_eq!(third.backfill, Some(Backfill { newest: mark(19), oldest: mark(12) }));
+        assert_eq!(
+            third.after_page(&marks([]), true),
+            Checkpoint { watermark: Some(mark(19)), ..Checkpoint::default() }
+        );
+    }
+
+    #[test]
+    fn a_poll_that_finds_nothing_changes_nothing() {
+        let start = Checkpoint { watermark: Some(mark(10)), ..Checkpoint::default() };
+        assert_eq!(start.clone().after_page(&[], true), start);
+    }
+
+    #[test]
+    fn a_backfill_spans_every_place_that_was_shown_in_whatever_order() {
+        let start = Checkpoint { watermark: Some(mark(10)), ..Checkpoint::default() };
+        for (pages, newest, oldest) in [
+            (vec![vec![12, 19, 15]], 19, 12),
+            (vec![vec![13, 12], vec![19, 18]], 19, 12),
+            (vec![vec![19], vec![19], vec![19]], 19, 19),
+            (vec![vec![], vec![15], vec![]], 15, 15),
+            (vec![vec![11, 12], vec![12, 11]], 12, 11),
+        ] {
+            let after =
+                pages.iter().cloned().fold(start.clone(), |at, page| at.after_page(&marks(page), false));
+            let expected = Backfill { newest: mark(newest), oldest: mark(oldest) };
+            assert_eq!(after.backfill, Some(expected), "{pages:?}");
+            assert_eq!(after.after_page(&[], true).watermark, Some(mark(newest)), "{pages:?}");
+        }
+    }
+
+    #[test]
+    fn a_post_from_below_the_watermark_does_not_lower_it() {
+        let start = Checkpoint { watermark: Some(mark(10)), ..Checkpoint::default() };
+        assert_eq!(start.clone().after_page(&marks([7, 3]), true), start);
+    }
+}

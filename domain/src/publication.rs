@@ -1,0 +1,129 @@
+//! One message on an account: what it says, what it answers, and the key under which it is published.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+
+use crate::{AccountId, PostId};
+
+/// How many bits of a key are drawn by lot.
+const RANDOM_BITS: u32 = 80;
+
+/// The name that this installation gives a publication before anything of it is sent, so that a network can recognize a
+/// repeat: as an idempotency key, or as what the message's own id is made from.
+///
+/// 128 bits, written as 32 hexadecimal digits: 48 bits for the moment in milliseconds, 80 drawn by lot. So keys sort by
+/// time, and a network whose ids hold a moment can derive one from the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublicationKey(u128);
+
+impl PublicationKey {
+    /// A key that was never used, for a publication that is intended at `now`.
+    pub fn new(now: Timestamp) -> Self {
+        // Before 1970 nobody published anything, and beyond the calendar no moment needs more than 48 bits.
+        let moment = u128::try_from(now.as_millisecond()).unwrap_or_default();
+        Self(moment << RANDOM_BITS | fastrand::u128(..) >> (u128::BITS - RANDOM_BITS))
+    }
+
+    /// All 128 bits.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for PublicationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A text is no publication key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a publication key has 32 hexadecimal digits, unlike {0:?}")]
+pub struct NoKey(String);
+
+impl FromStr for PublicationKey {
+    type Err = NoKey;
+
+    fn from_str(text: &str) -> Result<Self, NoKey> {
+        let is_hexadecimal = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = if is_hexadecimal { u128::from_str_radix(text, 16).ok() } else { None };
+        bits.map(Self).ok_or_else(|| NoKey(text.to_owned()))
+    }
+}
+
+/// What a message answers on its account's network.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reply {
+    /// The first message of the thread. Some networks want it named with every reply.
+    pub root: PostId,
+    /// The message just before this one.
+    pub parent: PostId,
+}
+
+impl Reply {
+    /// What the next message of a thread answers: `message`, which itself answered `answered`, or began the thread.
+    pub fn behind(message: PostId, answered: Option<&Self>) -> Self {
+        let root = answered.map_or_else(|| message.clone(), |reply| reply.root.clone());
+        Self { root, parent: message }
+    }
+}
+
+/// One message on an account: intended, and perhaps sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Which part of the job, from 0.
+    pub part: u32,
+    /// The account it is published on.
+    pub account: AccountId,
+    /// The exact text.
+    pub text: String,
+    /// Its key; `None` where it was intended by a version that chose none.
+    pub key: Option<PublicationKey>,
+    /// What it answers. A version that chose no key did not write this down.
+    pub reply: Option<Reply>,
+    /// When it was intended.
+    pub intent_at: Timestamp,
+    /// The newest message of ours that the account had then; `None` where it had none.
+    pub after: Option<PostId>,
+    /// Its id on the network, once that is known.
+    pub remote_id: Option<PostId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_and_sorts_by_its_moment() {
+        let [early, late] = [1_000, 1_001].map(|ms| Timestamp::from_millisecond(ms).unwrap());
+        let (first, second) = (PublicationKey::new(early), PublicationKey::new(late));
+        assert!(first < second && first.to_string() < second.to_string());
+        assert_eq!(first.to_string().parse(), Ok(first));
+        assert_eq!(first.bits() >> RANDOM_BITS, 1_000);
+        assert_ne!(PublicationKey::new(early), first);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let signed = format!("+{}", "0".repeat(31));
+        for text in ["", "0", signed.as_str(), &"g".repeat(32), &"0".repeat(33)] {
+            assert!(text.parse::<PublicationKey>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_moment_of_the_calendar_fits_into_a_key() {
+        let key = PublicationKey::new(Timestamp::MAX);
+        let moment = u128::try_from(Timestamp::MAX.as_millisecond()).unwrap();
+        assert_eq!(key.bits() >> RANDOM_BITS, moment);
+    }
+
+    #[test]
+    fn every_message_of_a_thread_names_its_root() {
+        let id = |id: &str| PostId(id.into());
+        let second = Reply::behind(id("1"), None);
+        assert_eq!(second, Reply { root: id("1"), parent: id("1") });
+        assert_eq!(Reply::behind(id("2"), Some(&second)), Reply { root: id("1"), parent: id("2") });
+    }
+}

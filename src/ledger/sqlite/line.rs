@@ -1,0 +1,108 @@
+//! Reading a target's line: its open jobs in the order in which they are published.
+
+use mynah_domain::{Job, JobId, TargetId, ports::ledger::LinePosition};
+use rusqlite::{Connection, Row, params};
+
+use super::{
+    publications,
+    rows::{from_json, state, to_integer, to_timestamp},
+    schema::OPEN,
+    shared::Shared,
+};
+
+pub(super) fn open_jobs(
+    db: &Connection,
+    shared: &Shared,
+    target: &TargetId,
+    after: Option<LinePosition>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Job>> {
+    let after = after.map_or((-1, -1), |after| (to_integer(after.position), after.job.0));
+    // Each source is asked for itself: its positions say nothing of another's, and a backfill that nobody will ever finish
+    // holds back nothing but its own.
+    let mut jobs = Vec::new();
+    let mut statement = db.prepare_cached(&piece())?;
+    for (source, end) in ends(db)? {
+        let bounds = params![target.as_str(), source, after.0, after.1, end, to_integer(limit)];
+        let mut rows = statement.query(bounds)?;
+        while let Some(row) = rows.next()? {
+            jobs.push(job(db, shared, &source, target, row)?);
+        }
+    }
+    // A target follows one source; what is left of one that it followed before is merged into its line.
+    jobs.sort_by_key(LinePosition::of);
+    jobs.truncate(limit);
+    Ok(jobs)
+}
+
+/// Reads the jobs of one source in one line.
+fn piece() -> String {
+    format!(
+        "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body, posts.id,
+                EXISTS (SELECT 1 FROM publications WHERE job = jobs.id)
+         FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
+         WHERE jobs.target = ?1 AND jobs.source = ?2 AND (jobs.position, jobs.id) > (?3, ?4)
+           AND jobs.position <= ?5 AND {OPEN}
+           AND (jobs.state <> 'held' OR jobs.not_before IS NOT NULL)
+           -- What could not be read has nothing to translate, whatever its job's state.
+           AND posts.raw IS NULL
+         ORDER BY jobs.position, jobs.id LIMIT ?6",
+    )
+}
+
+/// The sources, each with the position up to which its jobs may be handed out: while a backfill is under way, posts may be
+/// missing before those behind the watermark.
+fn ends(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT source, iif(body ->> '$.backfill' IS NULL, 9223372036854775807,
+                            ifnull(body ->> '$.watermark.position', -1))
+         FROM checkpoints",
+    )?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn job(
+    db: &Connection,
+    shared: &Shared,
+    source: &str,
+    target: &TargetId,
+    row: &Row<'_>,
+) -> rusqlite::Result<Job> {
+    let id = JobId(row.get(0)?);
+    // A line is long, and most of it was never begun.
+    let begun = row.get(8)?;
+    let (source, post) =
+        shared.post(source, row.get_ref(7)?.as_str()?, || from_json(row.get_ref(6)?.as_str()?))?;
+    Ok(Job {
+        id,
+        source,
+        post,
+        target: target.clone(),
+        state: state(row, 1)?,
+        token: row.get(2)?,
+        attempt: row.get(3)?,
+        not_before: row.get::<_, Option<i64>>(4)?.map(to_timestamp),
+        translation: row.get_ref(5)?.as_str_or_null()?.map(from_json).transpose()?,
+        publications: if begun { publications::of_job(db, id)? } else { Vec::new() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::sqlite::open;
+
+    /// Whatever is loaded of a long line must cost what is loaded and not the line.
+    #[test]
+    fn a_piece_of_a_line_is_found_by_its_index_and_needs_no_sorting() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open::open(&folder.path().join("ledger.sqlite")).unwrap().connection;
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", piece())).unwrap();
+        let details =
+            statement.query_map([rusqlite::types::Null; 6], |row| row.get::<_, String>("detail")).unwrap();
+        let details: Vec<String> = details.map(Result::unwrap).collect();
+        let wanted = "SEARCH jobs USING INDEX jobs_open (target=? AND source=? AND ";
+        assert!(details[0].starts_with(wanted), "{details:?}");
+        assert!(!details.iter().any(|detail| detail.contains("TEMP B-TREE")), "{details:?}");
+    }
+}

@@ -1,0 +1,233 @@
+//! Downloading media. Their addresses are named by somebody else's answer: only hosts that the settings list are asked, over
+//! https, without redirects (the client follows none), and never for more than the target accepts. A video is fetched piece
+//! by piece, so that memory stays small however long it is.
+
+use std::{rc::Rc, time::Duration};
+
+use async_trait::async_trait;
+use mynah_domain::ports::{Content, FetchError, FetchedMedium, MediaLimits, Pieces};
+use url::{Host, Url};
+
+use super::sniff;
+use crate::http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport};
+
+/// How much of a video is fetched at once, in bytes. Networks that take pieces take them of this size.
+const PIECE: u64 = 4 * 1024 * 1024;
+
+/// The most that is ever in memory of one medium, in bytes: a picture, or a piece of a video.
+const BODY_MOST: usize = 5 * 1024 * 1024;
+
+/// Where media may be fetched, and how.
+#[derive(Debug, Clone)]
+pub struct DownloadSettings {
+    /// Hosts that media live on, by name.
+    pub hosts: Vec<String>,
+    /// The setting that lists them, for reasons.
+    pub setting: &'static str,
+    /// How long a fetch may take.
+    pub timeout: Duration,
+    /// How connections are made and kept.
+    pub transport: Transport,
+}
+
+/// Downloads media from listed hosts.
+#[derive(Clone)]
+pub struct Downloader {
+    settings: Rc<DownloadSettings>,
+    http: HttpClient,
+}
+
+impl Downloader {
+    /// A downloader with a client of this thread.
+    pub fn new(settings: DownloadSettings) -> Self {
+        let limits = Limits {
+            connections: 2,
+            timeout: settings.timeout,
+            transport: settings.transport,
+            max_body: BODY_MOST,
+        };
+        Self { http: HttpClient::shared("media", limits), settings: Rc::new(settings) }
+    }
+
+    /// The address, where it may be asked: over https on a host of the settings; over http only on this machine.
+    ///
+    /// # Errors
+    /// Names the hosts that may be asked, and the setting.
+    pub fn allowed(&self, address: &str) -> Result<Url, FetchError> {
+        let url = Url::parse(address).map_err(|error| missing(format!("its address is none: {error}")))?;
+        let host = url.host_str().unwrap_or_default();
+        let here = match url.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            _ => host == "localhost",
+        };
+        let DownloadSettings { hosts, setting, .. } = &*self.settings;
+        let listed = hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
+        let safe = url.scheme() == "https" || (url.scheme() == "http" && here);
+        if listed && safe && url.username().is_empty() && url.password().is_none() {
+            return Ok(url);
+        }
+        Err(missing(format!(
+            "it is at {}://{host}, and media are fetched over https from {} only ({setting})",
+            url.scheme(),
+            hosts.join(" and ")
+        )))
+    }
+
+    /// Fetches a picture in the first of its forms that the limits accept.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn picture(&self, forms: Vec<Url>, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
+        let mut fetched = Err(missing("it has no address"));
+        for form in forms {
+            fetched = self.whole_picture(form, limits).await;
+            // Too large in this form, or not stored in it; what did not answer is asked again later.
+            if !matches!(fetched, Err(FetchError::Missing(_))) {
+                break;
+            }
+        }
+        let bytes = Vec::from(fetched?.body);
+        let mime = sniff::picture(&bytes)
+            .ok_or_else(|| missing(format!("what is there is no picture that {} takes", limits.network)))?;
+        Ok(FetchedMedium { mime, size: bytes.len() as u64, content: Content::Whole(bytes) })
+    }
+
+    async fn whole_picture(&self, address: Url, limits: &MediaLimits) -> Result<Answer, FetchError> {
+        let answer = self.fetch(Request::get(address), limits.network, limits.picture).await?;
+        if answer.body.len() as u64 > limits.picture {
+            return Err(too_large(limits.network, limits.picture));
+        }
+        Ok(answer)
+    }
+
+    /// Fetches the first piece of a video; the others follow when they are asked for.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn video(&self, address: &Url, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
+        let mut video = Video {
+            from: self.clone(),
+            address: address.clone(),
+            network: limits.network,
+            total: 0,
+            fetched: 0,
+            first: None,
+        };
+        let answer = video.piece().await?;
+        let mime = sniff::video(&answer.body)
+            .ok_or_else(|| missing(format!("what is there is no film that {} takes", limits.network)))?;
+        let size = total_of(&answer).ok_or_else(|| missing("its host does not say how long it is"))?;
+        if size > limits.video {
+            return Err(missing(format!(
+                "it has {size} bytes, and {} takes {}",
+                limits.network, limits.video
+            )));
+        }
+        video.total = size;
+        video.fetched = answer.body.len() as u64;
+        video.first = Some(answer.body.into());
+        Ok(FetchedMedium { mime, size, content: Content::Pieces(Box::new(video)) })
+    }
+
+    async fn fetch(&self, request: Request, network: &str, most: u64) -> Result<Answer, FetchError> {
+        let answer = self.http.send(request).await.map_err(|error| match error {
+            HttpError::TooLarge { limit, .. } => too_large(network, most.min(limit as u64)),
+            HttpError::Unreachable(_) | HttpError::NoAnswer(_) => FetchError::Unavailable(error.to_string()),
+        })?;
+        match answer.status {
+            200 | 206 => Ok(answer),
+            429 | 500.. => Err(FetchError::Unavailable(format!("its host answers {}", answer.status))),
+            status => Err(missing(format!("its host answers {status}"))),
+        }
+    }
+}
+
+/// A video of which a piece at most is in memory.
+struct Video {
+    from: Downloader,
+    address: Url,
+    /// The target's.
+    network: &'static str,
+    total: u64,
+    fetched: u64,
+    /// The piece by which the video was recognized, until it is handed out.
+    first: Option<Vec<u8>>,
+}
+
+impl Video {
+    /// The piece after what was fetched.
+    async fn piece(&self) -> Result<Answer, FetchError> {
+        let (first, last) = (self.fetched, self.fetched + PIECE - 1);
+        let request = Request::get(self.address.as_str()).header("range", format!("bytes={first}-{last}"));
+        self.from.fetch(request, self.network, u64::MAX).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Pieces for Video {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        if self.fetched >= self.total {
+            return Ok(None);
+        }
+        let answer = self.piece().await?;
+        if answer.body.is_empty() || total_of(&answer) != Some(self.total) {
+            return Err(FetchError::Unavailable("it changed while it was fetched".into()));
+        }
+        self.fetched += answer.body.len() as u64;
+        Ok(Some(answer.body.into()))
+    }
+}
+
+/// The length of the whole, of which an answer may be a piece.
+fn total_of(answer: &Answer) -> Option<u64> {
+    match answer.status {
+        206 => answer.header("content-range")?.rsplit_once('/')?.1.parse().ok(),
+        _ => Some(answer.body.len() as u64),
+    }
+}
+
+fn too_large(network: &str, most: u64) -> FetchError {
+    missing(format!("it has more than {most} bytes, the most that {network} takes"))
+}
+
+fn missing(why: impl Into<String>) -> FetchError {
+    FetchError::Missing(why.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_hosts_are_asked_and_only_over_https() {
+        let settings = DownloadSettings {
+            hosts: ["media.example.com", "127.0.0.1"].map(str::to_owned).to_vec(),
+            setting: "x.media_hosts",
+            timeout: Duration::from_secs(1),
+            transport: Transport::default(),
+        };
+        let downloader = Downloader::new(settings);
+        for address in
+            ["https://media.example.com/a.jpg", "https://MEDIA.example.com/a", "http://127.0.0.1:80/a"]
+        {
+            assert!(downloader.allowed(address).is_ok(), "{address}");
+        }
+        for address in [
+            "http://media.example.com/a.jpg",
+            "https://media.example.com.evil.example/a",
+            "https://evil.example/media.example.com",
+            "https://media.example.com@evil.example/a",
+            "https://user@media.example.com/a",
+            "http://169.254.169.254/latest",
+            "http://localhost/a",
+            "file:///etc/passwd",
+            "media.example.com/a",
+        ] {
+            assert!(matches!(downloader.allowed(address), Err(FetchError::Missing(_))), "{address}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The accounts on X that the settings name, with all that is needed to call X for them.
+
+use std::{rc::Rc, sync::Arc};
+
+use async_trait::async_trait;
+use mynah_actors::pipeline::Factory;
+use mynah_domain::{
+    Post, PostId,
+    ports::{Destination, Ledger, MediaFetcher, Source},
+};
+
+use super::{
+    XAuth,
+    client::XSettings,
+    destination::{XDestination, XDestinationSettings},
+    media::XMediaFetcher,
+    source::{XSource, XSourceSettings},
+};
+use crate::networks::{Followed, Published, Wanted, download::DownloadSettings};
+
+/// An account on X that is followed.
+#[derive(Debug, Clone)]
+pub(super) struct XFollowed {
+    pub(super) x: XSettings,
+    /// Without `@`.
+    pub(super) handle: String,
+    /// Who reads it.
+    pub(super) auth: XAuth,
+    pub(super) media: DownloadSettings,
+}
+
+impl XFollowed {
+    fn settings(&self, wanted: Wanted) -> XSourceSettings {
+        XSourceSettings {
+            x: self.x.clone(),
+            account: self.handle.clone(),
+            auth: self.auth.clone(),
+            reposts: wanted.reposts,
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Followed for XFollowed {
+    fn source(&self, wanted: Wanted, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
+        let settings = self.settings(wanted);
+        Arc::new(move || Rc::new(XSource::new(settings.clone(), ledger.clone())))
+    }
+
+    fn media(&self) -> Factory<Rc<dyn MediaFetcher>> {
+        let settings = self.media.clone();
+        Arc::new(move || Rc::new(XMediaFetcher::new(settings.clone())))
+    }
+
+    async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {
+        let source = XSource::new(self.settings(Wanted::default()), ledger);
+        let id = source.account_id().await.map_err(|error| error.to_string())?;
+        Ok(format!("found on X, id {id}"))
+    }
+
+    async fn post(&self, id: &PostId, ledger: Arc<dyn Ledger>) -> Result<Post, String> {
+        let source = XSource::new(self.settings(Wanted::default()), ledger);
+        source.post(&id.0).await.map_err(|error| error.to_string())
+    }
+}
+
+/// An account on X that is published on.
+#[derive(Debug, Clone)]
+pub(super) struct XPublished {
+    pub(super) x: XSettings,
+    /// Without `@`.
+    pub(super) handle: String,
+    pub(super) auth: XAuth,
+}
+
+impl XPublished {
+    fn settings(&self) -> XDestinationSettings {
+        XDestinationSettings { x: self.x.clone(), account: self.handle.clone(), auth: self.auth.clone() }
+    }
+}
+
+#[async_trait(?Send)]
+impl Published for XPublished {
+    fn destination(&self, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
+        let settings = self.settings();
+        Arc::new(move || Rc::new(XDestination::new(settings.clone(), ledger.clone())))
+    }
+
+    async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {
+        let whose = XDestination::new(self.settings(), ledger).whoami().await;
+        let (_, handle) = whose.map_err(|error| error.to_string())?;
+        Ok(format!("the keys are @{handle}'s"))
+    }
+}

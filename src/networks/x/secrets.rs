@@ -1,0 +1,221 @@
+//! X's keys and tokens: which variables have them, and what is wrong where they are missing.
+
+use secrecy::SecretString;
+
+use super::{XAuth, auth::OAuth1};
+use crate::{
+    networks::Accounts,
+    settings::{Needed, Vault},
+};
+
+const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
+const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
+const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
+
+/// The ends of the names of an account's variables, for [`variable`].
+const ACCESS_TOKEN: &str = "ACCESS_TOKEN";
+const ACCESS_TOKEN_SECRET: &str = "ACCESS_TOKEN_SECRET";
+const OAUTH2_TOKEN: &str = "OAUTH2_TOKEN";
+
+const CONSOLE: &str = "from your app's “Keys and tokens” in X's developer console";
+
+/// The variable with one of an account's secrets: `X_EXAMPLE_ES_ACCESS_TOKEN`.
+fn variable(handle: &str, ending: &str) -> String {
+    format!("X_{}_{ending}", handle.to_uppercase())
+}
+
+/// The variables that have the credentials of an account, in words.
+pub(super) fn variables_of(handle: &str, auth: &XAuth) -> String {
+    match auth {
+        XAuth::User2(_) | XAuth::App(_) => variable(handle, OAUTH2_TOKEN),
+        XAuth::User1(_) => {
+            format!("{} and {}", variable(handle, ACCESS_TOKEN), variable(handle, ACCESS_TOKEN_SECRET))
+        }
+    }
+}
+
+/// The variable in which a secret belongs that was written into the settings under this name.
+pub(super) fn variable_of(key: &str, account: Option<&str>) -> String {
+    let of_account = |ending: &str| variable(account.unwrap_or("<ACCOUNT>"), ending);
+    match key {
+        key if key.contains("oauth2") => of_account(OAUTH2_TOKEN),
+        key if key.contains("bearer") => BEARER_TOKEN.into(),
+        key if key.contains("token_secret") => of_account(ACCESS_TOKEN_SECRET),
+        key if key.contains("token") => of_account(ACCESS_TOKEN),
+        key if key.contains("secret") => CONSUMER_SECRET.into(),
+        key if key.contains("key") => CONSUMER_KEY.into(),
+        _ => of_account(ACCESS_TOKEN),
+    }
+}
+
+/// The credentials of all accounts that the settings name.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    /// Who reads each of the followed accounts.
+    pub(super) followed: Vec<XAuth>,
+    /// Each of the accounts that are published on.
+    pub(super) published: Vec<XAuth>,
+}
+
+/// What an account has to prove itself with, before the app's own keys are added.
+enum Keys {
+    /// OAuth 1.0a, which needs the app's keys too; `None` where a part of it is a problem.
+    OAuth1(Option<(SecretString, SecretString)>),
+    /// OAuth 2.0.
+    OAuth2(SecretString),
+    /// There is something, and it is a problem.
+    Unusable,
+}
+
+/// The app's own keys.
+struct Consumer {
+    key: SecretString,
+    secret: SecretString,
+}
+
+/// Reads them all. `None` where there was a problem, which the vault or the reader has.
+pub(super) fn read(vault: &mut Vault<'_>, accounts: &Accounts<'_>) -> Option<Credentials> {
+    // Whether the app's own keys are needed depends on all accounts.
+    let found: Vec<Option<Keys>> =
+        accounts.published.iter().map(|handle| handle.map(|handle| account(vault, handle))).collect();
+    let needs_consumer = found.iter().flatten().any(|keys| matches!(keys, Keys::OAuth1(_)));
+    let consumer = if needs_consumer { consumer(vault) } else { None };
+    let published: Vec<Option<XAuth>> =
+        found.into_iter().map(|keys| keys.and_then(|keys| keys.with(consumer.as_ref()))).collect();
+    let reader = if accounts.followed.is_empty() { None } else { Some(reader(vault, &published)) };
+    let followed = reader.into_iter().cycle().take(accounts.followed.len()).collect::<Option<_>>()?;
+    Some(Credentials { followed, published: published.into_iter().collect::<Option<_>>()? })
+}
+
+fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
+    let [token_name, secret_name, oauth2_name] =
+        [ACCESS_TOKEN, ACCESS_TOKEN_SECRET, OAUTH2_TOKEN].map(|ending| variable(handle, ending));
+    let (token, secret, oauth2) =
+        (vault.find(&token_name), vault.find(&secret_name), vault.find(&oauth2_name));
+    let (Ok(token), Ok(secret), Ok(oauth2)) = (token, secret, oauth2) else {
+        return Keys::Unusable;
+    };
+    match (token, secret, oauth2) {
+        (Some(token), Some(secret), None) => Keys::OAuth1(Some((token, secret))),
+        (None, None, Some(token)) => Keys::OAuth2(token),
+        (None, None, None) if vault.needed() < Needed::All => Keys::OAuth2(SecretString::default()),
+        (None, None, None) => {
+            let what = format!("@{handle} has no keys, so nothing could be published there");
+            let fix = format!(
+                "set {token_name} and {secret_name}, {CONSOLE} while it acts for @{handle}; or {oauth2_name} \
+                 (each may name a file instead: {token_name}_FILE)"
+            );
+            vault.report(&token_name, what, fix);
+            Keys::OAuth1(None)
+        }
+        (Some(_), None, None) => half(vault, &secret_name, &token_name),
+        (None, Some(_), None) => half(vault, &token_name, &secret_name),
+        (_, _, Some(_)) => {
+            vault.report(
+                &oauth2_name,
+                format!("@{handle} has keys of two kinds, OAuth 2.0 and OAuth 1.0a"),
+                format!("unset {oauth2_name}, or unset {token_name} and {secret_name}"),
+            );
+            Keys::Unusable
+        }
+    }
+}
+
+fn half(vault: &mut Vault<'_>, missing: &str, there: &str) -> Keys {
+    vault.report(
+        missing,
+        format!("this is missing, while {there} is set: OAuth 1.0a needs both"),
+        format!("set {missing}, {CONSOLE}"),
+    );
+    Keys::OAuth1(None)
+}
+
+fn consumer(vault: &mut Vault<'_>) -> Option<Consumer> {
+    let mut part = |name: &str| {
+        let found = vault.find(name);
+        vault.need(Needed::All, name, found, || {
+            (
+                "this is missing: accounts with an ACCESS_TOKEN need the app's own keys too".into(),
+                format!("set {name}, or {name}_FILE to a file with it, {CONSOLE}"),
+            )
+        })
+    };
+    let (key, secret) = (part(CONSUMER_KEY), part(CONSUMER_SECRET));
+    Some(Consumer { key: key?, secret: secret? })
+}
+
+/// Who reads: the app, if it has a token for that, else the first account that is published on. `None` is a problem that
+/// is reported: the token is no good, or there is no account with keys.
+fn reader(vault: &mut Vault<'_>, published: &[Option<XAuth>]) -> Option<XAuth> {
+    let token = vault.find(BEARER_TOKEN).ok()?;
+    match (token, published.first()) {
+        (Some(token), _) => Some(XAuth::App(token)),
+        (None, Some(first)) => first.clone(),
+        (None, None) => vault
+            .need(Needed::All, BEARER_TOKEN, Ok(None), || {
+                (
+                    "this is missing, and no target on X has keys to read with".into(),
+                    format!("set {BEARER_TOKEN}, or {BEARER_TOKEN}_FILE to a file with it, {CONSOLE}"),
+                )
+            })
+            .map(XAuth::App),
+    }
+}
+
+impl Keys {
+    fn with(self, consumer: Option<&Consumer>) -> Option<XAuth> {
+        match self {
+            Self::OAuth1(tokens) => {
+                let ((token, token_secret), Consumer { key, secret }) = (tokens?, consumer?);
+                let (consumer_key, consumer_secret) = (key.clone(), secret.clone());
+                Some(XAuth::User1(Box::new(OAuth1 { consumer_key, consumer_secret, token, token_secret })))
+            }
+            Self::OAuth2(token) => Some(XAuth::User2(token)),
+            Self::Unusable => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    const FOUR: [(&str, &str); 4] = [
+        ("X_CONSUMER_KEY", "hush-consumer-key"),
+        ("X_CONSUMER_SECRET", "hush-consumer-secret"),
+        ("X_EXAMPLE_ES_ACCESS_TOKEN", "hush-token"),
+        ("X_EXAMPLE_ES_ACCESS_TOKEN_SECRET", "hush-token-secret"),
+    ];
+
+    /// The credentials of a followed account and of `example_es`.
+    fn credentials(env: &[(&str, &str)]) -> Credentials {
+        let env: HashMap<String, String> =
+            env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let accounts = Accounts { followed: vec![Some("example")], published: vec![Some("example_es")] };
+        read(&mut Vault::new(&env, Needed::All), &accounts).unwrap()
+    }
+
+    #[test]
+    fn the_app_reads_where_it_may_and_the_first_account_where_not() {
+        let env = [&FOUR[..], &[("X_BEARER_TOKEN", "hush-app")]].concat();
+        let followed = credentials(&env).followed;
+        assert!(matches!(&followed[..], [XAuth::App(token)] if token.expose_secret() == "hush-app"));
+        for auth in [credentials(&FOUR).followed, credentials(&env).published] {
+            let [XAuth::User1(keys)] = &auth[..] else { panic!("{auth:?}") };
+            let four = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
+            assert_eq!(four.map(|secret| secret.expose_secret()), FOUR.map(|(_, value)| value));
+        }
+    }
+
+    #[test]
+    fn a_token_of_oauth_2_needs_no_key_of_the_app() {
+        let Credentials { followed, published } = credentials(&[("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush-user")]);
+        for auth in [followed, published] {
+            assert!(matches!(&auth[..], [XAuth::User2(token)] if token.expose_secret() == "hush-user"));
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What every destination must do. A network runs it by `destination_contract!(Bench)`.
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mynah_domain::{
+    PostId, PublicationKey, Reply,
+    network::Repeat,
+    ports::{
+        Content, Denied, Destination, Draft, FetchedMedium, MediaId, PublishError, Recent, Since, UploadError,
+    },
+};
+
+use super::Trouble;
+
+/// An account that is published on, on a network that the test controls.
+#[async_trait(?Send)]
+pub(crate) trait Bench: Sized {
+    /// An account with no messages.
+    async fn new() -> Self;
+    /// What publishes on it.
+    fn destination(&self) -> Rc<dyn Destination>;
+    /// What publishes on it with another account's credentials; `None` where there are no credentials.
+    fn destination_of_another(&self) -> Option<Rc<dyn Destination>>;
+    /// What is on the account, oldest first.
+    async fn messages(&self) -> Vec<Message>;
+    /// An id as the network gives them, of a message that was never there.
+    fn unknown_id(&self) -> PostId;
+    /// A text that the network refuses.
+    fn refused_text(&self) -> String;
+    /// How many media a message may hold.
+    fn media_count(&self) -> usize;
+    /// What the network's rules say that publishing a draft again does.
+    fn repeat(&self) -> Repeat;
+    /// Has the next calls go wrong; `false` where this network's never do so.
+    async fn order(&self, trouble: Trouble) -> bool;
+}
+
+/// What is on an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) id: PostId,
+    pub(crate) text: String,
+    /// The message it replies to.
+    pub(crate) reply_to: Option<PostId>,
+    /// The alt text of each medium.
+    pub(crate) alts: Vec<String>,
+}
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
+
+fn draft(text: &str) -> Draft {
+    Draft { key: PublicationKey::new(Timestamp::now()), text: text.into(), reply: None, media: vec![] }
+}
+
+fn picture() -> FetchedMedium {
+    FetchedMedium { mime: "image/png", size: PNG.len() as u64, content: Content::Whole(PNG.to_vec()) }
+}
+
+async fn recent(destination: &dyn Destination, since: Since) -> Vec<Recent> {
+    let shown = destination.recent(&since).await.unwrap();
+    assert_eq!(shown.gap, None, "an account that is well shows all there is");
+    shown.messages
+}
+
+pub(crate) async fn the_accounts_own_credentials_are_verified<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    destination.verify().await.unwrap();
+    destination.verify().await.unwrap();
+    assert!(bench.messages().await.is_empty());
+}
+
+pub(crate) async fn credentials_of_another_account_are_refused_before_anything_is_published<B: Bench>() {
+    let bench = B::new().await;
+    let Some(destination) = bench.destination_of_another() else { return };
+    let answer = destination.verify().await;
+    assert!(matches!(answer, Err(PublishError::Denied(Denied::Blocked(_)))), "{answer:?}");
+    assert!(bench.messages().await.is_empty());
+}
+
+pub(crate) async fn what_is_published_is_on_the_account_and_recent_shows_it<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let first = destination.publish(&draft("El puente abre")).await.unwrap();
+    let second = draft("Café & bar <b>\"1 > 0\"</b> 🎉 https://example.com/a");
+    let id = destination.publish(&second).await.unwrap();
+    let messages = bench.messages().await;
+    assert_eq!(messages.iter().map(|message| &message.id).collect::<Vec<_>>(), [&first, &id]);
+    assert_eq!(messages[1].text, second.text);
+
+    let shown = recent(&*destination, Since::Message(first.clone())).await;
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert_eq!(shown[0].id, id);
+    assert!(destination.is_same(&second, &shown[0]), "{shown:?}");
+    assert!(!destination.is_same(&draft("El puente abre"), &shown[0]), "{shown:?}");
+}
+
+pub(crate) async fn recent_messages_come_newest_first_from_some_message_or_moment_on<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let mut ids = Vec::new();
+    for text in ["Uno", "Dos", "Tres"] {
+        ids.push(destination.publish(&draft(text)).await.unwrap());
+    }
+    let newest_first =
+        |messages: Vec<Recent>| messages.into_iter().map(|message| message.id).collect::<Vec<_>>();
+    let all = recent(&*destination, Since::Moment("2020-01-01T00:00:00Z".parse().unwrap())).await;
+    assert_eq!(newest_first(all), [ids[2].clone(), ids[1].clone(), ids[0].clone()]);
+    let after = recent(&*destination, Since::Message(ids[0].clone())).await;
+    assert_eq!(newest_first(after), [ids[2].clone(), ids[1].clone()]);
+    assert!(recent(&*destination, Since::Message(ids[2].clone())).await.is_empty());
+}
+
+pub(crate) async fn a_reply_hangs_on_the_message_that_it_answers<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let mut reply: Option<Reply> = None;
+    for text in ["Primero", "Segundo", "Tercero"] {
+        let id = destination.publish(&Draft { reply: reply.clone(), ..draft(text) }).await.unwrap();
+        let parent = reply.as_ref().map(|reply| reply.parent.clone());
+        assert_eq!(bench.messages().await.last().unwrap().reply_to, parent);
+        reply = Some(Reply::behind(id, reply.as_ref()));
+    }
+}
+
+pub(crate) async fn a_reply_to_what_is_gone_is_refused_as_a_reply<B: Bench>() {
+    let bench = B::new().await;
+    let reply = Some(Reply::behind(bench.unknown_id(), None));
+    let answer = bench.destination().publish(&Draft { reply, ..draft("Segundo") }).await;
+    assert!(matches!(answer, Err(PublishError::ReplyRefused(_))), "{answer:?}");
+    assert!(bench.messages().await.is_empty());
+}
+
+pub(crate) async fn a_text_that_the_network_refuses_is_not_on_the_account<B: Bench>() {
+    let bench = B::new().await;
+    let answer = bench.destination().publish(&draft(&bench.refused_text())).await;
+    assert!(matches!(answer, Err(PublishError::Refused(ref why)) if !why.is_empty()), "{answer:?}");
+    assert!(bench.messages().await.is_empty());
+}
+
+pub(crate) async fn a_draft_that_is_published_again_is_on_the_account_once_or_known_as_a_repeat<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let draft = draft("Gol");
+    let first = destination.publish(&draft).await.unwrap();
+    match (bench.repeat(), destination.publish(&draft).await) {
+        (Repeat::Safe, again) => {
+            assert_eq!(again.unwrap(), first);
+            assert_eq!(bench.messages().await.len(), 1);
+        }
+        // It may be a second message, or a refusal that says why: never one that blames the text.
+        (Repeat::LookUpFirst, again) => {
+            assert!(matches!(again, Ok(_) | Err(PublishError::Duplicate(_))), "{again:?}");
+        }
+    }
+}
+
+pub(crate) async fn a_text_that_was_published_before_under_another_key_is_another_message<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let first = destination.publish(&draft("Gol")).await.unwrap();
+    match destination.publish(&draft("Gol")).await {
+        Ok(second) => assert_ne!(second, first),
+        Err(error) => assert!(matches!(error, PublishError::Duplicate(_)), "{error:?}"),
+    }
+}
+
+pub(crate) async fn an_answer_that_is_lost_leaves_the_outcome_open_and_recent_finds_it<B: Bench>() {
+    for trouble in [Trouble::AnswerLost, Trouble::Garbage] {
+        let bench = B::new().await;
+        let destination = bench.destination();
+        let first = destination.publish(&draft("Uno")).await.unwrap();
+        // What is only looked up once is looked up.
+        recent(&*destination, Since::Message(first.clone())).await;
+        if !bench.order(trouble).await {
+            continue;
+        }
+        let lost = draft("Dos");
+        let answer = destination.publish(&lost).await;
+        assert!(matches!(answer, Err(PublishError::OutcomeUnknown(_))), "{trouble:?}: {answer:?}");
+        bench.order(Trouble::None).await;
+        let shown = recent(&*destination, Since::Message(first)).await;
+        assert_eq!(shown.len(), bench.messages().await.len() - 1);
+        assert!(shown.iter().all(|message| destination.is_same(&lost, message)), "{shown:?}");
+    }
+}
+
+pub(crate) async fn what_is_known_not_to_be_published_is_told_so<B: Bench>() {
+    for trouble in [Trouble::Unreachable, Trouble::CredentialsRefused, Trouble::RateLimited, Trouble::Locked]
+    {
+        let bench = B::new().await;
+        if !bench.order(trouble).await {
+            continue;
+        }
+        let answer = bench.destination().publish(&draft("Uno")).await;
+        let fits = match &answer {
+            Err(PublishError::Unavailable(_)) => trouble == Trouble::Unreachable,
+            Err(PublishError::Denied(Denied::Unauthorized(_))) => trouble == Trouble::CredentialsRefused,
+            Err(PublishError::Denied(Denied::RateLimited { .. })) => trouble == Trouble::RateLimited,
+            Err(PublishError::Denied(Denied::Blocked(_))) => trouble == Trouble::Locked,
+            _ => false,
+        };
+        assert!(fits, "{trouble:?}: {answer:?}");
+        assert!(bench.messages().await.is_empty());
+    }
+}
+
+pub(crate) async fn a_lookup_that_fails_never_says_that_nothing_is_there<B: Bench>() {
+    for trouble in [
+        Trouble::AnswerLost,
+        Trouble::Down,
+        Trouble::Garbage,
+        Trouble::Unreachable,
+        Trouble::CredentialsRefused,
+        Trouble::RateLimited,
+    ] {
+        let bench = B::new().await;
+        let destination = bench.destination();
+        let first = destination.publish(&draft("Uno")).await.unwrap();
+        destination.publish(&draft("Dos")).await.unwrap();
+        recent(&*destination, Since::Message(first.clone())).await;
+        if !bench.order(trouble).await {
+            continue;
+        }
+        match destination.recent(&Since::Message(first)).await {
+            Ok(shown) => assert!(shown.gap.is_some() || shown.messages.len() == 1, "{trouble:?}: {shown:?}"),
+            Err(error) => assert!(!error.to_string().is_empty(), "{trouble:?}"),
+        }
+    }
+}
+
+pub(crate) async fn media_are_published_in_order_with_their_alt_texts<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let count = bench.media_count();
+    let mut media: Vec<MediaId> = Vec::new();
+    let alts: Vec<String> = (0..count).map(|number| format!("Un perro {number}")).collect();
+    for alt in &alts {
+        let uploaded = destination.upload(picture(), alt).await.unwrap();
+        assert_eq!(uploaded.undescribed, None);
+        media.push(uploaded.id);
+    }
+    assert!(bench.messages().await.is_empty(), "an upload publishes nothing");
+    destination.publish(&Draft { media, ..draft("Con fotos") }).await.unwrap();
+    assert_eq!(bench.messages().await[0].alts, alts);
+}
+
+pub(crate) async fn a_medium_that_the_network_does_not_accept_is_refused<B: Bench>() {
+    let bench = B::new().await;
+    let destination = bench.destination();
+    let limits = destination.media_limits();
+    for (mime, size) in [
+        ("application/pdf", 100),
+        ("image/svg+xml", 100),
+        ("video/x-flv", 100),
+        ("image/png", limits.picture.saturating_add(1)),
+        ("video/mp4", limits.video.saturating_add(1)),
+    ] {
+        let medium = FetchedMedium { mime, size, content: Content::Whole(PNG.to_vec()) };
+        let answer = destination.upload(medium, "").await;
+        assert!(matches!(answer, Err(UploadError::Refused(_))), "{mime} {size}: {answer:?}");
+    }
+}
+
+pub(crate) async fn an_upload_that_fails_says_whether_waiting_helps<B: Bench>() {
+    for trouble in [Trouble::Down, Trouble::AnswerLost, Trouble::CredentialsRefused, Trouble::RateLimited] {
+        let bench = B::new().await;
+        let destination = bench.destination();
+        if bench.media_count() == 0 || !bench.order(trouble).await {
+            continue;
+        }
+        let answer = destination.upload(picture(), "").await;
+        let fits = match &answer {
+            Err(UploadError::Unavailable(_)) => matches!(trouble, Trouble::Down | Trouble::AnswerLost),
+            Err(UploadError::Denied(Denied::Unauthorized(_))) => trouble == Trouble::CredentialsRefused,
+            Err(UploadError::Denied(Denied::RateLimited { .. })) => trouble == Trouble::RateLimited,
+            _ => false,
+        };
+        assert!(fits, "{trouble:?}: {answer:?}");
+    }
+}
+
+/// Runs the whole suite on one network.
+#[macro_export]
+macro_rules! destination_contract {
+    ($bench:ty) => {
+        $crate::destination_contract!($bench:
+            the_accounts_own_credentials_are_verified
+            credentials_of_another_account_are_refused_before_anything_is_published
+            what_is_published_is_on_the_account_and_recent_shows_it
+            recent_messages_come_newest_first_from_some_message_or_moment_on
+            a_reply_hangs_on_the_message_that_it_answers
+            a_reply_to_what_is_gone_is_refused_as_a_reply
+            a_text_that_the_network_refuses_is_not_on_the_account
+            a_draft_that_is_published_again_is_on_the_account_once_or_known_as_a_repeat
+            a_text_that_was_published_before_under_another_key_is_another_message
+            an_answer_that_is_lost_leaves_the_outcome_open_and_recent_finds_it
+            what_is_known_not_to_be_published_is_told_so
+            a_lookup_that_fails_never_says_that_nothing_is_there
+            media_are_published_in_order_with_their_alt_texts
+            a_medium_that_the_network_does_not_accept_is_refused
+            an_upload_that_fails_says_whether_waiting_helps
+        );
+    };
+    ($bench:ty: $($behavior:ident)*) => {$(
+        #[actix_rt::test]
+        async fn $behavior() {
+            contract::destination::$behavior::<$bench>().await;
+        }
+    )*};
+}

@@ -1,0 +1,16 @@
+//! What adapters remember.
+
+use super::{Bench, TestClock};
+
+pub(crate) async fn a_fact_outlives_the_process_and_takes_the_place_of_the_one_before<B: Bench>() {
+    let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
+    let ledger = bench.open();
+    assert_eq!(ledger.fact("x:user_id:town").await.unwrap(), None);
+    ledger.remember("x:user_id:town", "7").await.unwrap();
+    ledger.remember("x:user_id:city", "8").await.unwrap();
+    ledger.remember("x:user_id:town", "9").await.unwrap();
+    drop(ledger);
+    let ledger = bench.open();
+    assert_eq!(ledger.fact("x:user_id:town").await.unwrap().as_deref(), Some("9"));
+    assert_eq!(ledger.fact("x:user_id:city").await.unwrap().as_deref(), Some("8"));
+}

@@ -1,0 +1,254 @@
+//! What every ledger must do, by area. An adapter runs it by `ledger_contract!(Bench)` with a way to make and reopen one.
+
+pub(crate) mod changes;
+pub(crate) mod facts;
+pub(crate) mod lines;
+pub(crate) mod listing;
+pub(crate) mod pages;
+pub(crate) mod publications;
+pub(crate) mod recovery;
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use mynah_domain::{
+    AccountId, Job, JobEvent, Post, PostId, PostKind, PublicationKey, TargetId, Translation,
+    ports::{
+        Clock, Ledger,
+        ledger::{
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, Mark, Raw, RecordPage, RecordPost,
+        },
+    },
+};
+
+/// A place where a ledger is stored.
+pub(crate) trait Bench {
+    fn new(clock: Arc<TestClock>) -> Self;
+    /// Opens it, or opens it again after the one before was dropped.
+    fn open(&self) -> Box<dyn Ledger>;
+}
+
+/// A clock that stands where it is put.
+pub(crate) struct TestClock(Mutex<Timestamp>);
+
+impl TestClock {
+    pub(crate) fn at(moment: &str) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(moment.parse().unwrap())))
+    }
+
+    pub(crate) fn set(&self, moment: &str) {
+        *self.0.lock().unwrap() = moment.parse().unwrap();
+    }
+
+    /// A second passes.
+    pub(crate) fn pass(&self) {
+        *self.0.lock().unwrap() += SignedDuration::from_secs(1);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+pub(crate) const SOURCE: &str = "x:town";
+
+pub(crate) fn target(name: &str) -> TargetId {
+    TargetId::new("x", name)
+}
+
+pub(crate) fn account(name: &str) -> AccountId {
+    AccountId::new("x", name)
+}
+
+pub(crate) fn post(position: u64) -> Arc<Post> {
+    Arc::new(Post {
+        id: PostId(position.to_string()),
+        position,
+        text: format!("Post {position}"),
+        entities: None,
+        language: Some("en".into()),
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+        versions: vec![],
+    })
+}
+
+pub(crate) fn mark(position: u64) -> Mark {
+    Mark { id: PostId(position.to_string()), position }
+}
+
+/// A whole poll that found these posts, for these targets.
+pub(crate) fn page(positions: impl IntoIterator<Item = u64>, targets: &[&str]) -> RecordPage {
+    page_of(SOURCE, positions, targets)
+}
+
+/// The same of another source.
+pub(crate) fn page_of(
+    source: &str,
+    positions: impl IntoIterator<Item = u64>,
+    targets: &[&str],
+) -> RecordPage {
+    let posts: Vec<RecordPost> = positions
+        .into_iter()
+        .map(|at| RecordPost {
+            post: post(at),
+            jobs: targets.iter().map(|name| (target(name), None)).collect(),
+            unreadable: None,
+        })
+        .collect();
+    let newest = posts.iter().map(|record| record.post.position).max();
+    RecordPage {
+        source: source.into(),
+        posts,
+        checkpoint: Checkpoint { watermark: newest.map(mark), ..Checkpoint::default() },
+    }
+}
+
+pub(crate) async fn line(ledger: &dyn Ledger, name: &str) -> Vec<Job> {
+    ledger.open_jobs(&target(name), None, 1000).await.unwrap()
+}
+
+pub(crate) async fn change(
+    ledger: &dyn Ledger,
+    job: &Job,
+    token: i64,
+    events: Vec<JobEvent>,
+) -> Result<Advanced, ChangeError> {
+    ledger.advance([Change::new(job.id, token, events)].into()).await.unwrap().pop().unwrap()
+}
+
+pub(crate) fn translated() -> JobEvent {
+    JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] })
+}
+
+pub(crate) fn begun(part: u32) -> JobEvent {
+    begun_on("es", part)
+}
+
+pub(crate) fn begun_on(name: &str, part: u32) -> JobEvent {
+    let key = PublicationKey::new(Timestamp::UNIX_EPOCH);
+    JobEvent::PartBegun { part, account: account(name), text: "Hola".into(), key, reply: None }
+}
+
+pub(crate) fn sent(part: u32, id: &str) -> JobEvent {
+    JobEvent::PartSent { part, remote_id: PostId(id.into()) }
+}
+
+/// Takes a fresh job to where its publisher has it; answers its token.
+pub(crate) async fn to_publishing(ledger: &dyn Ledger, job: &Job) -> i64 {
+    let leased = change(ledger, job, job.token, vec![JobEvent::LeasedForTranslation]).await.unwrap();
+    change(ledger, job, leased.token, vec![translated()]).await.unwrap();
+    change(ledger, job, leased.token, vec![JobEvent::LeasedForPublication]).await.unwrap().token
+}
+
+/// A page of posts and the versions that each of them names.
+pub(crate) fn edited_page(posts: &[(u64, &[u64])], targets: &[&str]) -> RecordPage {
+    let mut edited = page(posts.iter().map(|(position, _)| *position), targets);
+    for (record, (_, versions)) in edited.posts.iter_mut().zip(posts) {
+        let versions = versions.iter().map(|id| PostId(id.to_string())).collect();
+        record.post = Arc::new(Post { versions, ..(*record.post).clone() });
+    }
+    edited
+}
+
+/// A page of one post that could not be read.
+pub(crate) fn raw_page(position: u64, targets: &[&str]) -> RecordPage {
+    let mut raw = page([position], targets);
+    let reason = format!("post {position} could not be read");
+    raw.posts[0].unreadable = Some(Raw { json: "{\"id\":7}".into(), reason });
+    raw
+}
+
+pub(crate) fn positions(jobs: &[Job]) -> Vec<u64> {
+    jobs.iter().map(|job| job.post.position).collect()
+}
+
+pub(crate) async fn all_jobs(ledger: &dyn Ledger) -> Vec<JobLine> {
+    ledger.jobs(&JobFilter::default(), None, 100).await.unwrap()
+}
+
+pub(crate) async fn retry(ledger: &dyn Ledger, job: &JobLine) {
+    let events = vec![JobEvent::Released { translated: false }];
+    let released = ledger.advance([Change::new(job.id, job.token, events)].into()).await.unwrap();
+    assert!(released[0].is_ok(), "{released:?}");
+}
+
+/// Runs the whole suite on one adapter.
+#[macro_export]
+macro_rules! ledger_contract {
+    ($bench:ty) => {
+        $crate::ledger_contract!($bench, pages:
+            a_page_is_recorded_once_however_often_it_comes
+            what_is_recorded_outlives_the_process
+            a_skipped_job_is_on_record_and_in_no_line
+            an_edited_post_has_one_publication_whatever_version_comes_first
+            posts_that_are_no_versions_of_each_other_are_all_published
+            an_unreadable_post_is_held_with_its_raw_form_and_never_handed_out
+            a_post_that_can_be_read_at_last_continues_in_its_place
+            a_readable_version_takes_over_from_one_that_cannot_be_read
+        );
+        $crate::ledger_contract!($bench, lines:
+            a_line_is_read_in_bounded_pieces
+            equal_positions_at_the_edge_of_a_piece_are_not_lost
+            jobs_of_an_unfinished_backfill_wait_until_it_is_whole
+            a_backfill_that_nobody_finishes_holds_back_no_other_source
+            a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leaves_it
+            lines_of_two_sources_have_nothing_to_do_with_each_other
+            a_job_says_from_which_source_its_post_came
+        );
+        $crate::ledger_contract!($bench, changes:
+            a_job_goes_the_whole_way
+            who_comes_back_from_the_dead_changes_nothing
+            a_wrong_step_changes_nothing_and_spoils_no_other
+            what_contradicts_the_record_is_refused_and_spoils_no_other
+            a_part_begun_is_not_begun_again_before_its_outcome_is_known
+            a_job_is_not_published_before_every_part_of_its_translation_is
+            what_may_be_on_the_account_is_not_skipped
+            only_a_job_skipped_by_a_guess_is_released
+            a_change_whose_answer_was_lost_is_made_once
+            a_change_is_recognized_by_the_next_process_too
+            of_two_callers_that_know_the_same_token_one_gets_the_lease
+            a_repeat_that_comes_after_other_changes_changes_nothing
+        );
+        $crate::ledger_contract!($bench, recovery:
+            what_was_in_hand_is_taken_up_after_a_crash
+            what_a_limit_held_is_looked_at_again_after_a_start
+            what_waited_for_another_try_is_tried_at_once_after_a_start
+            only_the_jobs_of_the_named_targets_are_taken_back
+        );
+        $crate::ledger_contract!($bench, publications:
+            parts_are_handed_out_wherever_their_job_went_since
+            only_what_was_begun_counts_against_the_caps
+            messages_on_record_are_told_from_others
+            an_intent_remembers_the_newest_message_of_its_account
+            the_state_of_a_post_on_a_target_is_known
+            a_thread_finds_what_any_version_of_its_parent_became
+            a_publication_is_stored_with_its_key_its_account_and_what_it_answers
+            what_continues_a_thread_names_its_root_and_its_last_message
+            targets_that_share_an_account_share_its_caps_and_its_messages
+        );
+        $crate::ledger_contract!($bench, listing:
+            jobs_are_listed_by_what_is_asked_for
+            what_was_published_last_is_listed_first
+            what_is_published_is_listed_with_its_post_the_newest_first
+        );
+        $crate::ledger_contract!($bench, facts:
+            a_fact_outlives_the_process_and_takes_the_place_of_the_one_before
+        );
+    };
+    ($bench:ty, $area:ident: $($behaviour:ident)*) => {
+        mod $area {
+            use super::*;
+
+            $(
+                #[actix_rt::test]
+                async fn $behaviour() {
+                    contract::ledger::$area::$behaviour::<$bench>().await;
+                }
+            )*
+        }
+    };
+}
