@@ -5,9 +5,10 @@
 //! - [`poller`] asks the source for posts and hands pages to the router.
 //! - [`router`] writes them to the ledger, owns the one bounded queue and every lease.
 //! - [`translator`]: a pool that pulls jobs, asks the [`cache`], else an engine, and runs the gate.
+//! - [`warm_up`] fills the cache before it is asked.
 //! - [`publisher`], one per target: pulls what is ready, in order, and publishes it within its limits.
 //! - [`retrying`] repeats calls of the ledger where that may help.
-//! - [`upstreams`] knows which services are down and how much each is asked at once, for all who call them.
+//! - [`upstreams`] knows which services are down and how much each is asked at once, for all callers.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
 //! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all of them.
 //! - [`pipeline`] puts them together on their arbiters.
@@ -30,3 +31,4 @@ pub mod supervision;
 mod testing;
 pub mod translator;
 pub mod upstreams;
+pub mod warm_up;

@@ -251,7 +251,8 @@ async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
 }
 
 #[actix_rt::test]
-async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more() {
+async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more()
+ {
     let bench = Bench::new(Start::Beginning);
     let many = |_: &PageRequest, _| {
         Ok(Page { unreadable: (10..30).rev().map(unreadable).collect(), ..page([9], None) })
@@ -638,11 +639,11 @@ async fn nothing_is_asked_while_the_circuit_breaker_is_open() {
     let bench = Bench::new(Start::Beginning);
     let source = Rc::new(Fake::new(|_, _| Ok(page([5], None))));
     let until = Instant::now() + Duration::from_hours(1);
-    bench.parts.upstreams.hear("net", Heard::NotBefore(until));
+    bench.parts.upstreams.record("net", CallOutcome::NotBefore(until));
     let (mut poller, stop) = (bench.poller(source.clone()), Stop::default());
     let asked = futures_util::FutureExt::now_or_never(poller.step(&stop));
     assert_eq!((asked, source.reads()), (None, 0));
-    bench.parts.upstreams.hear("net", Heard::Answer);
+    bench.parts.upstreams.record("net", CallOutcome::Answered);
     bench.poll(&source).await;
     assert_eq!(source.reads(), 1);
 }
