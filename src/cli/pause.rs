@@ -86,10 +86,10 @@ async fn on_ledger(
     }
     let all = app::pausable(&targets);
     let paused = pauses::recall(ledger, all.clone()).await.map_err(|error| failed(&error))?;
-    let pauses = all.into_iter().map(|what| Pause {
+    let listed = all.into_iter().map(|what| Pause {
         paused: paused.contains(&what),
         what: what.to_string(),
         blocked: None,
     });
-    Ok(Pauses { pauses: pauses.collect() })
+    Ok(Pauses { pauses: listed.collect() })
 }
