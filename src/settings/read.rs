@@ -210,11 +210,11 @@ fn source(
         poll_interval,
         start,
         reposts,
-        page_size,
         replies,
         quotes,
         opt_out,
         filters,
+        page_size,
     }))
 }
 

@@ -251,6 +251,30 @@ async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
 }
 
 #[actix_rt::test]
+async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more()
+ {
+    let bench = Bench::new(Start::Beginning);
+    let many = |_: &PageRequest, _| {
+        Ok(Page { unreadable: (10..30).rev().map(unreadable).collect(), ..page([9], None) })
+    };
+    let answers: Rc<RefCell<Vec<PostId>>> = Rc::default();
+    let answered = answers.clone();
+    let source = Fake::new(many).looking_up(move |id, call| {
+        if call % 3 == 0 {
+            return Err(unavailable());
+        }
+        answered.borrow_mut().push(id.clone());
+        Ok(Lookup::Post(Box::new(post(id.0.parse().unwrap()))))
+    });
+    bench.poll(&source).await;
+    assert_eq!(bench.ledger.numbers(), (9..30).collect());
+    let held: Vec<u64> = (10..30).filter(|id| bench.ledger.raw(&id.to_string()).is_some()).collect();
+    assert!(held.is_empty(), "{held:?}");
+    let asked_twice = answers.borrow().len() - answers.borrow().iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(asked_twice, 0, "each answer is paid for");
+}
+
+#[actix_rt::test]
 async fn a_post_that_the_source_never_answers_for_delays_the_others_by_a_few_polls_only() {
     let bench = Bench::new(Start::Beginning);
     let source = with_an_odd_one(|_, _| Err(unavailable()));

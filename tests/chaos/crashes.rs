@@ -1,12 +1,12 @@
-//! The process ends on the spot, as by `kill -9`, exactly before and exactly after every commit of the ledger and every
-//! call to the world.
+//! Ends the process at once, like `kill -9`, right before or right after each commit of the ledger and each call to an
+//! upstream.
 
 use crate::{
     oracle::{LANGUAGES, Oracle, finish, plan, post, town},
     seed, size,
 };
 
-const PLACES: [&str; 10] = [
+const FAILPOINTS: [&str; 10] = [
     "ledger.commit.before",
     "ledger.commit.after",
     "source.read.before",
@@ -20,37 +20,40 @@ const PLACES: [&str; 10] = [
 ];
 
 #[actix_rt::test]
-async fn a_crash_before_or_after_any_commit_or_call_loses_nothing_and_says_nothing_twice() {
+async fn a_crash_before_or_after_any_commit_or_call_loses_nothing_and_publishes_nothing_twice() {
     let (posts, rounds, seed) = (size("CHAOS_POSTS", 20), size("CHAOS_CRASHES", 2), seed());
     let mut random = fastrand::Rng::with_seed(seed);
     let plan = plan(seed);
     let mut town = town(posts, &plan).await;
-    let how = format!("CHAOS_POSTS={posts} CHAOS_CRASHES={rounds} CHAOS_SEED={seed}");
-    let mut oracle = Oracle::new(plan, how.clone());
+    let rerun = format!("CHAOS_POSTS={posts} CHAOS_CRASHES={rounds} CHAOS_SEED={seed}");
+    let mut oracle = Oracle::new(plan, rerun.clone());
     let mut crashes = 0;
     let mut posts = posts;
     for _ in 0..rounds {
-        for place in PLACES {
-            // There is something to do in each run.
+        for failpoint in FAILPOINTS {
+            // Each run needs something to do.
             for _ in 0..2 {
                 posts += 1;
                 town.sandbox.add_post(post(posts));
             }
-            // The first pass, or one soon after.
+            // Crash at the first pass or soon after.
             let passes = random.usize(0..3);
-            let order = format!("{place}={passes}*off->1*return");
-            town.environment = vec![("FAILPOINTS".to_owned(), order)];
-            // No exit code: a signal ended it.
+            let action = format!("{failpoint}={passes}*off->1*return");
+            town.environment = vec![("FAILPOINTS".to_owned(), action)];
+            // No exit code means that a signal ended the process.
             crashes += usize::from(town.start(&["once"]).wait().is_none());
         }
     }
     town.environment.clear();
-    finish(&town, &how);
+    finish(&town, &rerun);
     oracle.check(&town, posts);
     oracle.fresh_posts_flow(&town, posts);
-    assert!(crashes >= rounds * PLACES.len() / 2, "only {crashes} crashes: the work ran out; {how}");
+    assert!(
+        crashes >= rounds * FAILPOINTS.len() / 2,
+        "only {crashes} crashes, because the work ran out; {rerun}"
+    );
     println!(
-        "places: {posts} posts x {} targets, {crashes} crashes: 0 lost, 0 twice; {how}",
+        "crashes: {posts} posts x {} targets, {crashes} crashes: 0 lost, 0 twice; {rerun}",
         LANGUAGES.len()
     );
 }

@@ -1,4 +1,4 @@
-//! What each profile sends, and that it breaks X's specification in no other way than the one it is for.
+//! Checks what each profile sends, and that it breaks X's specification only in the way that it is meant to.
 
 mod support;
 
@@ -10,14 +10,16 @@ use mynah_sandbox::{
     SandboxConfig, TimelineMedia, TimelinePost, XFault, credentials,
 };
 use serde_json::{Value, json};
-use support::{Answer, As, DEADLINE, ES, app, call, get, plan, post, sandbox, say, schema, user, user_id};
+use support::{
+    Answer, As, DEADLINE, ES, app, call, get, plan, post, publish, sandbox, schema, user, user_id,
+};
 
 const EVERYTHING: &str = "tweet.fields=attachments,author_id,conversation_id,created_at,entities,in_reply_to_user_id,\
     lang,note_tweet,referenced_tweets,withheld&media.fields=alt_text,type,url,variants,preview_image_url,width,height\
     &expansions=attachments.media_keys,referenced_tweets.id";
 const GENERATE: &str = "/v1beta/models/gemini-3.5-flash-lite:generateContent";
 
-/// Posts of all kinds: short and long ones, threads, links, pictures, reposts, quotes.
+/// Posts of all kinds: short and long posts, threads, links, pictures, quotes.
 fn posts(count: usize) -> Vec<TimelinePost> {
     let post = |number: usize| match number % 8 {
         0 => TimelinePost::new(format!("Live now {number}!")),
@@ -38,7 +40,7 @@ fn posts(count: usize) -> Vec<TimelinePost> {
     (1..=count).map(post).collect()
 }
 
-async fn impolite(count: usize, profiles: &[Profile]) -> Sandbox {
+async fn misbehaving(count: usize, profiles: &[Profile]) -> Sandbox {
     let faults = FaultPlan::of_profiles(3, profiles.iter().copied());
     sandbox(SandboxConfig { timeline: posts(count), faults, ..SandboxConfig::default() }).await
 }
@@ -48,7 +50,7 @@ async fn page(sandbox: &Sandbox, id: &str, rest: &str) -> Answer {
     get(sandbox, app(), &format!("/2/users/{id}/tweets?max_results=100&{EVERYTHING}{rest}")).await
 }
 
-/// The id without a call that a profile may answer.
+/// The followed account's id, without a call that a profile could affect.
 fn followed(sandbox: &Sandbox) -> String {
     sandbox.snapshot().account.id
 }
@@ -57,17 +59,17 @@ fn members<'a>(value: &'a Value, path: &str) -> Vec<&'a Value> {
     value.pointer(path).and_then(Value::as_array).into_iter().flatten().collect()
 }
 
-/// The value without what is null, or holds nothing but nulls.
+/// The value without nulls and without objects of nulls.
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(object) => {
-            let hollow = |value: &Value| {
+            let is_null = |value: &Value| {
                 value.is_null()
                     || value
                         .as_object()
                         .is_some_and(|inner| !inner.is_empty() && inner.values().all(Value::is_null))
             };
-            let rest = object.iter().filter(|(_, value)| !hollow(value));
+            let rest = object.iter().filter(|(_, value)| !is_null(value));
             rest.map(|(key, value)| (key.clone(), without_nulls(value)))
                 .collect::<serde_json::Map<_, _>>()
                 .into()
@@ -77,7 +79,7 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// How often each key is null, or is an object of nulls.
+/// Counts how often each key is null.
 fn count_nulls(value: &Value, counts: &mut BTreeMap<String, usize>) {
     match value {
         Value::Object(object) => {
@@ -94,34 +96,34 @@ fn count_nulls(value: &Value, counts: &mut BTreeMap<String, usize>) {
 }
 
 fn assert_conforms(name: &str, value: &Value) {
-    let faults = schema::faults(name, value);
-    assert!(faults.is_empty(), "{name}: {faults:#?}");
+    let violations = schema::violations(name, value);
+    assert!(violations.is_empty(), "{name}: {violations:#?}");
 }
 
 #[actix_rt::test]
-async fn a_polite_page_keeps_to_the_specification() {
-    let sandbox = impolite(80, &[]).await;
+async fn a_page_without_profiles_conforms_to_the_specification() {
+    let sandbox = misbehaving(80, &[]).await;
     let id = user_id(&sandbox, "mynah_source").await;
     assert_conforms("GetUsersPostsResponse", &page(&sandbox, &id, "").await.json());
-    assert_conforms("CreatePostsResponse", &say(&sandbox, "hola").await.json());
+    assert_conforms("CreatePostsResponse", &publish(&sandbox, "hola").await.json());
 }
 
 #[actix_rt::test]
-async fn nulls_stand_where_fields_were_absent_and_change_nothing_else() {
-    let sandbox = impolite(200, &[]).await;
+async fn nulls_replace_absent_fields_and_change_nothing_else() {
+    let sandbox = misbehaving(200, &[]).await;
     let id = user_id(&sandbox, "mynah_source").await;
     let mut nulls = BTreeMap::new();
     let mut until = String::new();
     for _ in 0..3 {
         sandbox.set_faults(FaultPlan::default());
-        let polite = page(&sandbox, &id, &until).await.json();
+        let normal = page(&sandbox, &id, &until).await.json();
         sandbox.set_faults(FaultPlan::of_profiles(5, [Profile::Nulls]));
-        let impolite = page(&sandbox, &id, &until).await.json();
-        assert_conforms("GetUsersPostsResponse", &impolite);
-        count_nulls(&impolite, &mut nulls);
-        let mut expected = polite.clone();
-        let mut found = without_nulls(&impolite);
-        // Tokens differ each time, and a post may lose its language and time.
+        let with_nulls = page(&sandbox, &id, &until).await.json();
+        assert_conforms("GetUsersPostsResponse", &with_nulls);
+        count_nulls(&with_nulls, &mut nulls);
+        let mut expected = normal.clone();
+        let mut found = without_nulls(&with_nulls);
+        // Tokens differ each time, and a post may lose its language and creation time.
         for body in [&mut expected, &mut found] {
             for key in ["next_token", "previous_token"] {
                 body["meta"].as_object_mut().unwrap().remove(key);
@@ -133,7 +135,7 @@ async fn nulls_stand_where_fields_were_absent_and_change_nothing_else() {
             }
         }
         assert_eq!(found, expected);
-        let oldest = polite["meta"]["oldest_id"].as_str().unwrap_or("0").to_owned();
+        let oldest = normal["meta"]["oldest_id"].as_str().unwrap_or("0").to_owned();
         until = format!("&until_id={oldest}");
     }
     for field in [
@@ -158,14 +160,14 @@ async fn nulls_stand_where_fields_were_absent_and_change_nothing_else() {
 }
 
 #[actix_rt::test]
-async fn nulls_are_in_the_answers_to_writes_and_in_errors_too() {
-    let sandbox = impolite(0, &[Profile::Nulls]).await;
+async fn nulls_are_also_in_answers_to_writes_and_in_errors() {
+    let sandbox = misbehaving(0, &[Profile::Nulls]).await;
     let mut nulls = BTreeMap::new();
     for number in 0..20 {
-        let made = say(&sandbox, &format!("hola {number}")).await;
-        assert_eq!(made.status, 201);
-        assert_conforms("CreatePostsResponse", &made.json());
-        count_nulls(&made.json(), &mut nulls);
+        let created = publish(&sandbox, &format!("hola {number}")).await;
+        assert_eq!(created.status, 201);
+        assert_conforms("CreatePostsResponse", &created.json());
+        count_nulls(&created.json(), &mut nulls);
         let me = get(&sandbox, user(ES), "/2/users/me").await.json();
         assert_conforms("GetUsersByUsernameResponse", &me);
         count_nulls(&me, &mut nulls);
@@ -173,10 +175,10 @@ async fn nulls_are_in_the_answers_to_writes_and_in_errors_too() {
         let uploaded = post(&sandbox, user(ES), "/2/media/upload", body).await.json();
         assert_conforms("MediaUploadResponse", &uploaded);
         count_nulls(&uploaded, &mut nulls);
-        let twice = say(&sandbox, &format!("hola {number}")).await;
-        assert_eq!(twice.status, 403);
-        assert!(twice.json()["detail"].as_str().unwrap().contains("duplicate content"));
-        count_nulls(&twice.json(), &mut nulls);
+        let duplicate = publish(&sandbox, &format!("hola {number}")).await;
+        assert_eq!(duplicate.status, 403);
+        assert!(duplicate.json()["detail"].as_str().unwrap().contains("duplicate content"));
+        count_nulls(&duplicate.json(), &mut nulls);
         let missing = get(&sandbox, user(ES), "/2/tweets?ids=1").await.json();
         count_nulls(&missing, &mut nulls);
     }
@@ -188,22 +190,22 @@ async fn nulls_are_in_the_answers_to_writes_and_in_errors_too() {
 }
 
 #[actix_rt::test]
-async fn odd_posts_are_odd_in_every_way_and_readable_by_id_unless_their_fate_is_otherwise() {
-    let sandbox = impolite(300, &[Profile::Odd]).await;
+async fn odd_posts_show_every_oddity_and_are_as_readable_as_their_fate_says() {
+    let sandbox = misbehaving(300, &[Profile::Odd]).await;
     let id = followed(&sandbox);
     let faults = FaultPlan::of_profiles(3, [Profile::Odd]);
-    let said = sandbox.posts();
+    let posts = sandbox.posts();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut saw = |what, is_so: bool| *seen.entry(what).or_default() += usize::from(is_so);
+    let mut saw = |what, holds: bool| *seen.entry(what).or_default() += usize::from(holds);
     let mut until = String::new();
     for _ in 0..3 {
         let body = page(&sandbox, &id, &until).await.json();
-        let kept: Vec<&Value> =
+        let included: Vec<&Value> =
             members(&body, "/includes/media").into_iter().map(|medium| &medium["media_key"]).collect();
         for post in members(&body, "/data") {
-            // An id that is a number is written as it is.
+            // The id may be a number.
             let id = post["id"].as_str().map_or_else(|| post["id"].to_string(), str::to_owned);
-            let stored = said.iter().find(|stored| stored.id.to_string() == id).unwrap();
+            let stored = posts.iter().find(|stored| stored.id.to_string() == id).unwrap();
             let fate = faults.fate(stored.number);
             saw("numeric ids", post["id"].is_u64());
             saw(
@@ -225,7 +227,7 @@ async fn odd_posts_are_odd_in_every_way_and_readable_by_id_unless_their_fate_is_
             );
             saw(
                 "missing media",
-                members(post, "/attachments/media_keys").iter().any(|key| !kept.contains(key)),
+                members(post, "/attachments/media_keys").iter().any(|key| !included.contains(key)),
             );
             let linked = members(post, "/entities/urls")
                 .iter()
@@ -249,14 +251,14 @@ async fn odd_posts_are_odd_in_every_way_and_readable_by_id_unless_their_fate_is_
         until = format!("&until_id={oldest}");
     }
     for (what, count) in &seen {
-        assert!(*count > 0, "{what} never shows: {seen:?}");
+        assert!(*count > 0, "{what} never appears: {seen:?}");
     }
     assert_eq!(seen.len(), 12, "{seen:?}");
 }
 
 #[actix_rt::test]
-async fn writes_are_held_to_the_letter_of_the_specification() {
-    let sandbox = impolite(0, &[]).await;
+async fn writes_are_validated_strictly_against_the_specification() {
+    let sandbox = misbehaving(0, &[]).await;
     let picture = "iVBORw0KGgo=";
     let upload = json!({"media": picture, "media_category": "tweet_image"});
     let with = |key: &str, value: Value| {
@@ -292,17 +294,17 @@ async fn writes_are_held_to_the_letter_of_the_specification() {
         ("CreatePostsRequest", "/2/tweets", json!({"text": "hola cuatro", "reply": {"id": "1"}})),
     ];
     for (name, path, body) in cases {
-        let legal = schema::faults(name, &body).is_empty();
+        let valid = schema::violations(name, &body).is_empty();
         let status = post(&sandbox, As::OAuth1(ES), path, body.clone()).await.status;
-        assert_eq!(status < 300, legal, "{status} for {path} {body}");
-        assert!(legal || status == 400, "{status} for {path} {body}");
+        assert_eq!(status < 300, valid, "{status} for {path} {body}");
+        assert!(valid || status == 400, "{status} for {path} {body}");
     }
 }
 
 #[actix_rt::test]
 async fn edited_posts_have_a_new_id_and_one_history() {
-    // One page shows them all, with both versions of some.
-    let sandbox = impolite(85, &[]).await;
+    // One page shows all posts, including both versions of some.
+    let sandbox = misbehaving(85, &[]).await;
     let id = followed(&sandbox);
     let faults = FaultPlan::of_profiles(4, [Profile::Edited]);
     sandbox.set_faults(faults.clone());
@@ -326,7 +328,7 @@ async fn edited_posts_have_a_new_id_and_one_history() {
                 assert_eq!(
                     by_id["data"][0]["edit_history_tweet_ids"],
                     json!(history),
-                    "each version names all"
+                    "each version lists all versions"
                 );
             }
         }
@@ -338,7 +340,7 @@ async fn edited_posts_have_a_new_id_and_one_history() {
             whole.as_str().unwrap().starts_with(&text)
         })
     };
-    // A link in the text would be another one on the wire.
+    // Skip texts with links, which differ on the wire.
     for (stored, number) in posts(85).iter().zip(1..).filter(|(stored, _)| !stored.text.contains("://")) {
         let text = stored.text.trim().replace('&', "&amp;");
         let found = (edited(&first, &text), edited(&second, &text));
@@ -349,37 +351,37 @@ async fn edited_posts_have_a_new_id_and_one_history() {
             }
             Edited::Seen => {
                 seen += 1;
-                assert_eq!(found, (false, true), "it is edited after it was shown: {text}");
+                assert_eq!(found, (false, true), "edited after it was shown: {text}");
             }
             Edited::Never => assert_eq!(found, (false, false), "{text}"),
         }
     }
     assert!(unseen > 0 && seen > 0 && both > 0, "{unseen} unseen, {seen} seen, {both} both");
     let newest = second["data"][0]["id"].as_str().unwrap();
-    assert!(first["data"][0]["id"].as_str().unwrap() < newest, "an edit comes up as the newest post");
+    assert!(first["data"][0]["id"].as_str().unwrap() < newest, "the edit appears as the newest post");
 }
 
 #[actix_rt::test]
-async fn late_publications_show_within_their_time_and_answers_deny_what_was_done() {
-    let sandbox = impolite(0, &[Profile::Late]).await;
+async fn late_publications_appear_in_time_and_some_successes_are_reported_as_errors() {
+    let sandbox = misbehaving(0, &[Profile::Late]).await;
     let mut denied = 0;
     for number in 0..40 {
         let body = json!({"text": format!("hola {number}")});
         let before = sandbox.publications(ES).len();
         let answer = call(&sandbox, As::OAuth1(ES), Method::POST, "/2/tweets", Some(body));
-        // One that hangs is given up.
+        // Give up hanging calls.
         let answer = tokio::time::timeout(Duration::from_millis(500), answer).await;
-        let made = answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status == 201));
-        assert_eq!(sandbox.publications(ES).len(), before + 1, "it acts, whatever it answers");
-        denied += usize::from(!made);
+        let reported = answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status == 201));
+        assert_eq!(sandbox.publications(ES).len(), before + 1, "the sandbox acts, whatever it answers");
+        denied += usize::from(!reported);
     }
-    assert!(denied > 0, "no answer denies anything");
+    assert!(denied > 0, "every answer reported the success");
     let id = sandbox.snapshot().targets[0].id.clone();
     let path = format!("/2/users/{id}/tweets?max_results=100");
     let (mut without_data, mut complete) = (0, 0);
     for number in 0..40 {
         sandbox.set_faults(FaultPlan::default());
-        say(&sandbox, &format!("otra vez {number}")).await;
+        publish(&sandbox, &format!("otra vez {number}")).await;
         sandbox.set_faults(FaultPlan::of_profiles(number, [Profile::Late]));
         let body = get(&sandbox, As::OAuth1(ES), &path).await.json();
         let newest = sandbox.publications(ES).last().unwrap().id.to_string();
@@ -400,13 +402,13 @@ async fn late_publications_show_within_their_time_and_answers_deny_what_was_done
     };
     let begun = std::time::Instant::now();
     while !shown().await {
-        assert!(begun.elapsed() < DEADLINE, "what was published shows in the end");
+        assert!(begun.elapsed() < DEADLINE, "a publication never appeared");
     }
 }
 
 #[actix_rt::test]
-async fn late_pages_repeat_are_empty_and_expire_and_lead_through_every_post_all_the_same() {
-    let sandbox = impolite(160, &[Profile::Late]).await;
+async fn late_pages_repeat_are_empty_and_expire_but_still_lead_through_every_post() {
+    let sandbox = misbehaving(160, &[Profile::Late]).await;
     let id = followed(&sandbox);
     let (mut repeated, mut empty, mut expired) = (0, 0, 0);
     for _ in 0..8 {
@@ -442,12 +444,12 @@ async fn late_pages_repeat_are_empty_and_expire_and_lead_through_every_post_all_
 }
 
 #[actix_rt::test]
-async fn errors_echo_the_tokens_of_the_request_at_length() {
-    let sandbox = impolite(0, &[Profile::Echo]).await;
+async fn errors_echo_the_tokens_of_the_request_in_long_answers() {
+    let sandbox = misbehaving(0, &[Profile::Echo]).await;
     let secret = credentials(ES).user_bearer_token;
     let (mut echoed, mut plain) = (0, 0);
     for number in 0..30 {
-        // Each kind of error that X answers: a wrong body, an unknown call, a refused text.
+        // Several kinds of errors: an invalid body, an invalid query, a wrong token.
         let answers = [
             post(&sandbox, user(ES), "/2/tweets", json!({"nonsense": number})).await,
             get(&sandbox, user(ES), "/2/tweets?ids=abc").await,
@@ -482,8 +484,8 @@ async fn errors_echo_the_tokens_of_the_request_at_length() {
 }
 
 #[actix_rt::test]
-async fn a_rate_limit_names_the_reset_that_was_ordered() {
-    let sandbox = impolite(0, &[]).await;
+async fn a_rate_limit_has_the_ordered_reset() {
+    let sandbox = misbehaving(0, &[]).await;
     let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     for (fault, remaining, from_now) in [
         (XFault::ResetPast, "0", -3600..=-3590_i64),
@@ -502,8 +504,8 @@ async fn a_rate_limit_names_the_reset_that_was_ordered() {
 }
 
 #[actix_rt::test]
-async fn a_refusal_has_the_code_and_the_words_of_its_kind() {
-    let sandbox = impolite(0, &[]).await;
+async fn a_refusal_has_the_right_code_and_message() {
+    let sandbox = misbehaving(0, &[]).await;
     for (fault, code, words) in [
         (XFault::DailyUpdates, 185, "daily status update limit"),
         (XFault::DailyLimit, 344, "daily limit"),
@@ -512,7 +514,7 @@ async fn a_refusal_has_the_code_and_the_words_of_its_kind() {
         (XFault::Suspended, 64, "is suspended"),
     ] {
         sandbox.set_faults(plan([FaultRule::new(Endpoint::Post, Fault::X(fault))]));
-        let answer = say(&sandbox, "hola").await;
+        let answer = publish(&sandbox, "hola").await;
         assert_eq!(answer.status, 403, "{fault:?}");
         let error = answer.json();
         assert_eq!(error["errors"][0]["code"], code, "{fault:?}");
@@ -523,7 +525,7 @@ async fn a_refusal_has_the_code_and_the_words_of_its_kind() {
 
 #[actix_rt::test]
 async fn an_answer_without_data_is_a_200() {
-    let sandbox = impolite(1, &[]).await;
+    let sandbox = misbehaving(1, &[]).await;
     let id = user_id(&sandbox, ES).await;
     let path = format!("/2/users/{id}/tweets");
     for (fault, errors, meta) in [
@@ -540,9 +542,9 @@ async fn an_answer_without_data_is_a_200() {
 }
 
 #[actix_rt::test]
-async fn a_model_answers_beside_the_point_as_ordered() {
+async fn a_model_gives_the_ordered_wrong_answer() {
     type Check = fn(&Value, Option<&str>) -> bool;
-    let sandbox = impolite(0, &[]).await;
+    let sandbox = misbehaving(0, &[]).await;
     let items =
         json!([{"id": "1", "target": "es", "text": "Hello ⟦0⟧"}, {"id": "2", "target": "es", "text": "Bye"}]);
     let request = json!({
@@ -578,16 +580,16 @@ async fn a_model_answers_beside_the_point_as_ordered() {
             text.is_some() && body["usageMetadata"]["totalTokenCount"].is_string()
         }),
     ];
-    for (fault, is_so) in cases {
+    for (fault, check) in cases {
         sandbox.set_faults(plan([FaultRule::new(Endpoint::Generate, Fault::Gemini(fault))]));
         let body = post(&sandbox, As::Key("sandbox-gemini-key"), GENERATE, request.clone()).await.json();
-        assert!(is_so(&body, text(&body).as_deref()), "{fault:?}: {body}");
+        assert!(check(&body, text(&body).as_deref()), "{fault:?}: {body}");
     }
 }
 
 #[actix_rt::test]
-async fn a_hostile_timeline_keeps_one_token_for_ever_on_some_walks() {
-    let sandbox = impolite(20, &[Profile::Hostile]).await;
+async fn a_hostile_timeline_repeats_one_token_forever_in_some_backfills() {
+    let sandbox = misbehaving(20, &[Profile::Hostile]).await;
     let path = format!("/2/users/{}/tweets?max_results=5", followed(&sandbox));
     let (mut stuck, mut limited, mut guarded) = (0, 0, 0);
     for _ in 0..100 {
@@ -605,7 +607,7 @@ async fn a_hostile_timeline_keeps_one_token_for_ever_on_some_walks() {
                     }
                 };
                 let same = next().await;
-                assert_eq!(same, next().await, "once stuck, it stays so");
+                assert_eq!(same, next().await, "once stuck, it stays stuck");
                 stuck += usize::from(same);
             }
         }
@@ -617,28 +619,28 @@ async fn a_hostile_timeline_keeps_one_token_for_ever_on_some_walks() {
 }
 
 #[actix_rt::test]
-async fn profiles_are_ordered_while_it_runs_and_the_same_seed_does_the_same() {
-    let sandbox = impolite(50, &[]).await;
+async fn profiles_can_change_at_run_time_and_the_same_seed_has_the_same_effect() {
+    let sandbox = misbehaving(50, &[]).await;
     let id = followed(&sandbox);
-    let order = async |plan: Value| {
+    let set_plan = async |plan: Value| {
         call(&sandbox, As::Nobody, Method::PUT, "/_sandbox/faults", Some(plan)).await.unwrap()
     };
     let all = json!({"seed": 9, "profiles": ["nulls", "odd"], "echo_bytes": 10});
-    assert_eq!(order(all.clone()).await.json(), json!({"rules": 0, "profiles": ["nulls", "odd"]}));
+    assert_eq!(set_plan(all.clone()).await.json(), json!({"rules": 0, "profiles": ["nulls", "odd"]}));
     let first = page(&sandbox, &id, "").await.text;
-    order(all).await;
+    set_plan(all).await;
     assert_eq!(first, page(&sandbox, &id, "").await.text);
-    order(json!({"seed": 10, "profiles": ["nulls", "odd"]})).await;
+    set_plan(json!({"seed": 10, "profiles": ["nulls", "odd"]})).await;
     assert_ne!(first, page(&sandbox, &id, "").await.text);
-    let ordered = get(&sandbox, As::Nobody, "/_sandbox/faults").await.json();
-    assert_eq!(ordered["profiles"], json!(["nulls", "odd"]));
-    let wrong = order(json!({"profiles": ["rude"]})).await;
+    let current = get(&sandbox, As::Nobody, "/_sandbox/faults").await.json();
+    assert_eq!(current["profiles"], json!(["nulls", "odd"]));
+    let wrong = set_plan(json!({"profiles": ["rude"]})).await;
     assert_eq!(wrong.status, 400);
     assert!(wrong.text.contains("unknown variant `rude`"), "{}", wrong.text);
-    order(json!({})).await;
-    let polite = page(&sandbox, &id, "").await.json();
-    assert_conforms("GetUsersPostsResponse", &polite);
+    set_plan(json!({})).await;
+    let normal = page(&sandbox, &id, "").await.json();
+    assert_conforms("GetUsersPostsResponse", &normal);
     let mut nulls = BTreeMap::new();
-    count_nulls(&polite, &mut nulls);
+    count_nulls(&normal, &mut nulls);
     assert!(nulls.is_empty(), "{nulls:?}");
 }

@@ -1,43 +1,43 @@
-//! `odd`: forms that a reader written from the examples does not expect. The vocabulary changes within an answer, ids are
-//! numbers, values are new, something that should be there is missing, and now and then a post cannot be read at all.
+//! `odd`: forms that a reader written from X's examples does not expect. The vocabulary changes within an answer, ids
+//! are numbers, values are unknown, something that should be there is missing, and now and then a post is unreadable.
 
 use actix_web::HttpRequest;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::{Fate, Habit, Manners, Profile, Readability};
+use super::{ActiveProfiles, Fate, Habit, Profile, Readability};
 use crate::{
     endpoint::Endpoint,
     hash,
     world::{FOLLOWED, StoredPost, World},
 };
 
-/// Posts that no page shows in a readable form, and that their id does.
+/// Posts that are unreadable on pages but readable by id.
 const BY_ID: Habit = Habit::new(Profile::Odd, "by_id", 25);
-/// Posts that cannot be read anywhere, for ever.
+/// Posts that are never readable.
 const NOWHERE: Habit = Habit::new(Profile::Odd, "nowhere", 60);
-/// Posts in whose place X shows a notice.
+/// Posts that X replaces by a notice.
 const WITHHELD: Habit = Habit::new(Profile::Odd, "withheld", 50);
-/// Posts that are withheld in one country, and can be read here.
+/// Posts that are withheld in one country only, so they are readable here.
 const PARTLY: Habit = Habit::new(Profile::Odd, "partly_withheld", 40);
 /// Posts and objects in both vocabularies.
 const BOTH: Habit = Habit::new(Profile::Odd, "both", 6);
-/// Posts and objects in the new vocabulary alone.
+/// Posts and objects in the new vocabulary only.
 const NEW: Habit = Habit::new(Profile::Odd, "new", 6);
 /// Objects whose ids are numbers.
 const NUMERIC: Habit = Habit::new(Profile::Odd, "numeric", 8);
-/// Objects with values and fields that no specification has.
+/// Objects with values and fields that are not in any specification.
 const UNKNOWN: Habit = Habit::new(Profile::Odd, "unknown", 8);
-/// Posts with media whose media are not in `includes`.
+/// Posts with media that `includes` lacks.
 const NO_MEDIA: Habit = Habit::new(Profile::Odd, "no_media", 5);
-/// Short posts whose language is wrong.
+/// Short posts with a wrong language.
 const LANGUAGE: Habit = Habit::new(Profile::Odd, "language", 2);
 /// Posts that end with a link to another account's photo.
 const PHOTO: Habit = Habit::new(Profile::Odd, "photo", 20);
 
-/// The photo of another account that posts link.
+/// The other account's photo that posts link to.
 pub(crate) const OTHERS_PHOTO: &str = "https://x.com/somebody_else/status/1/photo/1";
-/// A text of at most so many words is short: X guesses its language.
+/// The most words in a short text, whose language X only guesses.
 const SHORT: usize = 3;
 
 /// Legacy key, new key.
@@ -46,64 +46,64 @@ const RENAMED: [(&str, &str); 3] = [
     ("note_tweet", "note_post"),
     ("referenced_tweets", "referenced_posts"),
 ];
-/// Fields that the new vocabulary has only where the expansion of that name is asked for.
+/// Fields that the new vocabulary has only if the request expands them.
 const ONLY_EXPANSIONS: [&str; 2] = ["author_id", "in_reply_to_user_id"];
 
-pub(super) fn readability(manners: Manners, number: u64) -> Readability {
-    if manners.hits(NOWHERE, number) {
+pub(super) fn readability(profiles: ActiveProfiles, number: u64) -> Readability {
+    if profiles.hits(NOWHERE, number) {
         Readability::Nowhere
-    } else if manners.hits(BY_ID, number) {
+    } else if profiles.hits(BY_ID, number) {
         Readability::ById
     } else {
         Readability::Everywhere
     }
 }
 
-pub(super) fn is_withheld(manners: Manners, number: u64) -> bool {
-    manners.hits(WITHHELD, number)
+pub(super) fn is_withheld(profiles: ActiveProfiles, number: u64) -> bool {
+    profiles.hits(WITHHELD, number)
 }
 
-pub(super) fn loses_media(manners: Manners, number: u64) -> bool {
-    manners.hits(NO_MEDIA, number)
+pub(super) fn loses_media(profiles: ActiveProfiles, number: u64) -> bool {
+    profiles.hits(NO_MEDIA, number)
 }
 
-pub(super) fn links_photo(manners: Manners, number: u64) -> bool {
-    manners.hits(PHOTO, number)
+pub(super) fn links_photo(profiles: ActiveProfiles, number: u64) -> bool {
+    profiles.hits(PHOTO, number)
 }
 
 /// Makes an answer odd.
 pub(super) fn reshape(
-    manners: Manners,
+    profiles: ActiveProfiles,
     endpoint: Endpoint,
     request: &HttpRequest,
     world: &World,
     body: &mut Value,
 ) {
-    if !manners.has(Profile::Odd) {
+    if !profiles.has(Profile::Odd) {
         return;
     }
-    let asked = Asked::of(request);
-    let reshaping = Reshaping { manners, endpoint, asked, world };
+    let requested = RequestedParts::of(request);
+    let reshaping = Reshaping { profiles, endpoint, requested, world };
     match endpoint {
         Endpoint::Timeline | Endpoint::Lookup | Endpoint::LookupOne => reshaping.posts(body),
         Endpoint::User | Endpoint::Me => {
             if let Some(user) = body.get_mut("data") {
-                reshaping.number_ids(manners.turn, user);
+                reshaping.number_ids(profiles.turn, user);
             }
         }
-        Endpoint::Post => reshaping.made(body),
+        Endpoint::Post => reshaping.created(body),
         _ => {}
     }
 }
 
-/// What the request asked for, as far as it decides what an odd answer may hold.
+/// The parts of the request that decide what an odd answer may contain.
 #[derive(Debug)]
-struct Asked {
+struct RequestedParts {
     fields: Vec<String>,
     expansions: Vec<String>,
 }
 
-impl Asked {
+impl RequestedParts {
     fn of(request: &HttpRequest) -> Self {
         let list = |names: &[&str]| {
             let pairs = form_urlencoded::parse(request.query_string().as_bytes());
@@ -115,9 +115,9 @@ impl Asked {
 }
 
 struct Reshaping<'a> {
-    manners: Manners,
+    profiles: ActiveProfiles,
     endpoint: Endpoint,
-    asked: Asked,
+    requested: RequestedParts,
     world: &'a World,
 }
 
@@ -132,20 +132,20 @@ impl Reshaping<'_> {
         let Some(includes) = body.get_mut("includes").and_then(Value::as_object_mut) else { return };
         if let Some(media) = includes.get_mut("media").and_then(Value::as_array_mut) {
             media.retain(|medium| !missing.contains(&medium["media_key"]));
-            if self.manners.hits_call(UNKNOWN) {
+            if self.profiles.hits_call(UNKNOWN) {
                 media.push(json!({"media_key": "99_1", "type": "hologram", "depth": 3}));
             }
         }
         if let Some(posts) = includes.get_mut("tweets").and_then(Value::as_array_mut) {
             for post in posts {
-                self.words(self.manners.turn, post);
+                self.change_vocabulary(self.profiles.turn, post);
             }
         }
-        if self.manners.hits_call(NEW)
+        if self.profiles.hits_call(NEW)
             && let Some(posts) = includes.remove("tweets")
         {
             includes.insert("posts".into(), posts);
-        } else if self.manners.hits_call(BOTH)
+        } else if self.profiles.hits_call(BOTH)
             && let Some(posts) = includes.get("tweets").cloned()
         {
             includes.insert("posts".into(), posts);
@@ -156,24 +156,24 @@ impl Reshaping<'_> {
         let stored = value["id"].as_str().and_then(|id| self.world.post(id.parse().ok()?));
         let Some(stored) = stored.cloned() else { return };
         let key = hash::stable(&[&stored.number.to_le_bytes(), stored.author.as_bytes()]);
-        // Only the followed account's posts lose what they say: its client must not find its own messages unreadable.
+        // Only for the followed account: Mynah must be able to read its own publications.
         if stored.author_id == self.world.account(FOLLOWED).id {
-            let fate = Fate::of(self.manners, stored.number);
+            let fate = Fate::of(self.profiles, stored.number);
             if fate.media_missing {
                 let keys = value.pointer("/attachments/media_keys").and_then(Value::as_array);
                 missing.extend(keys.into_iter().flatten().cloned());
             }
             self.content(&stored, fate, value);
             if self.is_unreadable(fate) {
-                return self.spoil(stored.number, value);
+                return self.make_unreadable(stored.number, value);
             }
         }
-        self.words(key, value);
+        self.change_vocabulary(key, value);
     }
 
-    /// Changes what a post says: a notice in its place, another language, a link behind it.
+    /// Changes the content of a post: replaces it by a notice, changes its language, or appends a link.
     fn content(&self, stored: &StoredPost, fate: Fate, value: &mut Value) {
-        let asked = |field: &str| self.asked.fields.iter().any(|name| name == field);
+        let is_requested = |field: &str| self.requested.fields.iter().any(|name| name == field);
         let Some(post) = value.as_object_mut() else { return };
         if fate.withheld {
             let notice = format!(
@@ -184,25 +184,25 @@ impl Reshaping<'_> {
             for field in ["attachments", "entities", "note_tweet"] {
                 post.remove(field);
             }
-            if asked("withheld") {
+            if is_requested("withheld") {
                 let withheld = json!({"copyright": false, "country_codes": ["XX"], "scope": "post"});
                 post.insert("withheld".into(), withheld);
             }
             return;
         }
-        if asked("withheld") && self.manners.hits(PARTLY, stored.number) {
+        if is_requested("withheld") && self.profiles.hits(PARTLY, stored.number) {
             let withheld = json!({"copyright": false, "country_codes": ["DE"], "scope": null});
             post.insert("withheld".into(), withheld);
         }
         let words = post.get("text").and_then(Value::as_str).unwrap_or_default().split_whitespace().count();
-        if words <= SHORT && post.contains_key("lang") && self.manners.hits(LANGUAGE, stored.number) {
+        if words <= SHORT && post.contains_key("lang") && self.profiles.hits(LANGUAGE, stored.number) {
             let wrong = ["es", "in", "tl", "ht", "und", "qst"];
-            post.insert("lang".into(), json!(self.manners.choose(LANGUAGE, stored.number, wrong)));
+            post.insert("lang".into(), json!(self.profiles.choose(LANGUAGE, stored.number, wrong)));
         }
         if fate.links_photo
             && stored.media.is_empty()
             && !post.contains_key("note_tweet")
-            && asked("entities")
+            && is_requested("entities")
         {
             link_photo(post);
         }
@@ -216,9 +216,9 @@ impl Reshaping<'_> {
         }
     }
 
-    /// Leaves of a post only what nobody can read.
-    fn spoil(&self, number: u64, value: &mut Value) {
-        let text = match self.manners.choose(BY_ID, number, [0, 1, 2]) {
+    /// Replaces a post by an unreadable one with the same id.
+    fn make_unreadable(&self, number: u64, value: &mut Value) {
+        let text = match self.profiles.choose(BY_ID, number, [0, 1, 2]) {
             0 => json!({"html": "<p>"}),
             1 => json!(["text", "in", "pieces"]),
             _ => json!(true),
@@ -227,29 +227,29 @@ impl Reshaping<'_> {
         *value = json!({"id": id, "text": text, "note_tweet": {"text": {}}});
     }
 
-    /// Changes the words that a post is written in, and the form of its ids.
-    fn words(&self, key: u64, value: &mut Value) {
+    /// Changes the vocabulary of a post and the form of its ids.
+    fn change_vocabulary(&self, key: u64, value: &mut Value) {
         let Some(post) = value.as_object_mut() else { return };
-        let manners = self.manners;
-        if manners.hits(UNKNOWN, key) {
+        let profiles = self.profiles;
+        if profiles.hits(UNKNOWN, key) {
             post.insert("x_experiments".into(), json!({"bucket": [1, null, {"on": true}]}));
             post.insert("reply_settings".into(), json!("friendsOfFriends"));
             if let Some(list) = post.get_mut("referenced_tweets").and_then(Value::as_array_mut) {
                 list.insert(0, json!({"type": "continued_from", "id": "1", "weight": 0.5}));
             }
         }
-        if manners.hits(NEW, key) {
+        if profiles.hits(NEW, key) {
             for (old, new) in RENAMED {
                 if let Some(value) = post.remove(old) {
                     post.insert(new.into(), value);
                 }
             }
             for field in ONLY_EXPANSIONS {
-                if !self.asked.expansions.iter().any(|name| name == field) {
+                if !self.requested.expansions.iter().any(|name| name == field) {
                     post.remove(field);
                 }
             }
-        } else if manners.hits(BOTH, key) {
+        } else if profiles.hits(BOTH, key) {
             for (old, new) in RENAMED {
                 if let Some(value) = post.get(old).cloned() {
                     post.insert(new.into(), value);
@@ -259,9 +259,9 @@ impl Reshaping<'_> {
         self.number_ids(key, value);
     }
 
-    /// Writes the ids of an object as numbers.
+    /// Turns the ids of an object into numbers.
     fn number_ids(&self, key: u64, value: &mut Value) {
-        if !self.manners.hits(NUMERIC, key) {
+        if !self.profiles.hits(NUMERIC, key) {
             return;
         }
         for (field, value) in value.as_object_mut().into_iter().flatten() {
@@ -290,22 +290,22 @@ impl Reshaping<'_> {
         }
     }
 
-    /// A post that was made, whose history X was seen to answer as one empty id.
-    fn made(&self, body: &mut Value) {
+    /// Changes the answer to a created post. X has been seen to answer its history as one empty id.
+    fn created(&self, body: &mut Value) {
         let Some(data) = body.get_mut("data") else { return };
-        if self.manners.hits_call(UNKNOWN) {
+        if self.profiles.hits_call(UNKNOWN) {
             data["edit_history_tweet_ids"] = json!([""]);
         }
-        self.words(self.manners.turn, data);
+        self.change_vocabulary(self.profiles.turn, data);
     }
 }
 
-/// Puts a link to another account's photo behind a text, shortened as X shortens it.
+/// Appends a link to another account's photo to a text, shortened as X does.
 fn link_photo(post: &mut Map<String, Value>) {
     let Some(text) = post.get("text").and_then(Value::as_str) else { return };
     let start = text.chars().count() + 1;
     let url = "https://t.co/othersphoto";
-    let said = format!("{text} {url}");
+    let text = format!("{text} {url}");
     let link = json!({
         "start": start,
         "end": start + url.len(),
@@ -313,7 +313,7 @@ fn link_photo(post: &mut Map<String, Value>) {
         "expanded_url": OTHERS_PHOTO,
         "display_url": "pic.x.com/othersphoto",
     });
-    post.insert("text".into(), json!(said));
+    post.insert("text".into(), json!(text));
     let entities = post.entry("entities").or_insert_with(|| json!({}));
     match entities["urls"].as_array_mut() {
         Some(urls) => urls.push(link),

@@ -1,13 +1,13 @@
-//! Impoliteness to order. A specification describes a polite X and a polite Gemini; public bug reports describe the real
-//! ones. Each profile here is one kind of impoliteness that was really seen, so that a client can meet it before its users
-//! do.
+//! Misbehavior on demand. Specifications describe how X and Gemini should behave; public bug reports describe how they
+//! do. Each profile is one kind of misbehavior that they have shown in practice, so that a client can meet it in a
+//! test first.
 //!
 //! # Layout
 //!
-//! - [`Profile`] and [`Manners`]: which profiles are on, and the draws that decide where they show.
-//! - [`fault`] picks a fault for a whole call; [`reshape`] changes an answer that a polite handler wrote.
-//! - `nulls`, `odd`, `edited`, `late`, `echo`, `hostile`: one file a profile. Each begins with its habits and their rates.
-//! - [`Fate`]: what the profiles do to one post, for a test that must know what to expect.
+//! - [`Profile`] and [`ActiveProfiles`]: which profiles are on, and the draws that decide what they affect.
+//! - [`fault`] picks a fault for a whole call; [`reshape`] changes a handler's correct answer.
+//! - `nulls`, `odd`, `edited`, `late`, `echo`, `hostile`: one file per profile. Each begins with its habits and rates.
+//! - [`Fate`]: what the profiles do to one post, for tests that must know what to expect.
 
 mod echo;
 pub(crate) mod edited;
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::fate::{Edited, Fate, Readability};
-pub(crate) use self::hostile::keeps_its_token;
+pub(crate) use self::hostile::has_stuck_token;
 use crate::{
     endpoint::Endpoint,
     faults::Fault,
@@ -33,10 +33,10 @@ use crate::{
     world::{FOLLOWED, StoredPost},
 };
 
-/// How many bytes an error answer of `echo` has at least, unless a plan orders more or less.
+/// The minimum size of an error answer of `echo`, unless a plan sets another.
 pub(crate) const ECHO_BYTES: usize = 256 * 1024;
 
-/// One kind of impoliteness. Profiles can be combined.
+/// One kind of misbehavior. Profiles can be combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
@@ -44,13 +44,13 @@ pub enum Profile {
     Nulls,
     /// Both vocabularies, numeric ids, unknown values, missing media, wrong languages, unreadable and withheld posts.
     Odd,
-    /// Posts are edited, before or after they are shown.
+    /// Posts are edited, before or after a page shows them.
     Edited,
-    /// Publications show late, answers deny what was done, pages repeat or are empty.
+    /// Publications appear late, errors hide successes, pages repeat or are empty.
     Late,
-    /// Error answers repeat the request's headers, at length.
+    /// Long error answers repeat the request's headers.
     Echo,
-    /// Rate limits with absurd resets, bot guards, passing refusals, a model that answers beside the point.
+    /// Rate limits with absurd resets, bot guards, temporary refusals, wrong answers from the model.
     Hostile,
 }
 
@@ -95,7 +95,7 @@ impl FromStr for Profile {
     }
 }
 
-/// One habit of a profile: it shows once in `one_in` draws.
+/// One habit of a profile. It affects one in `one_in` posts, calls or objects.
 #[derive(Debug, Clone, Copy)]
 struct Habit {
     profile: Profile,
@@ -109,29 +109,29 @@ impl Habit {
     }
 }
 
-/// The profiles that are on for one call. Every draw depends on the seed and on what is drawn for, and on nothing else, so
-/// the same plan treats the same post in the same way in every run.
+/// The profiles that are on for one call. Every draw depends only on the seed and on what it is for, so the same plan
+/// treats the same post the same way in every run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Manners {
+pub(crate) struct ActiveProfiles {
     seed: u64,
     active: u8,
     echo_bytes: usize,
-    /// Names this call: its endpoint, and how many calls of it there were since the plan was set.
+    /// Identifies this call: its endpoint, and how many calls of it there were since the plan was set.
     turn: u64,
 }
 
-impl Manners {
+impl ActiveProfiles {
     pub(crate) fn new(seed: u64, profiles: &[Profile], echo_bytes: usize) -> Self {
         let active = profiles.iter().fold(0, |active, profile| active | profile.bit());
         Self { seed, active, echo_bytes, turn: 0 }
     }
 
-    /// The same for the `count`-th call of an endpoint.
+    /// The same profiles for the `count`-th call of an endpoint.
     pub(crate) fn for_call(self, endpoint: Endpoint, count: u64) -> Self {
         Self { turn: hash::stable(&[endpoint.name().as_bytes(), &count.to_le_bytes()]), ..self }
     }
 
-    /// The manners that the interceptor chose for this request.
+    /// The profiles that the interceptor set for this request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         request.extensions().get::<Self>().copied().unwrap_or_default()
     }
@@ -149,38 +149,38 @@ impl Manners {
         ])
     }
 
-    /// Whether the habit shows for this post, call or object.
+    /// Whether the habit affects this post, call or object.
     fn hits(self, habit: Habit, key: u64) -> bool {
         self.has(habit.profile) && self.draw(habit, key).is_multiple_of(habit.one_in)
     }
 
-    /// Whether the habit shows in this call.
+    /// Whether the habit affects this call.
     fn hits_call(self, habit: Habit) -> bool {
         self.hits(habit, self.turn)
     }
 
-    /// One of several ways in which the habit may show.
+    /// Chooses one of several forms of a habit.
     fn choose<T: Copy, const N: usize>(self, habit: Habit, key: u64, from: [T; N]) -> T {
-        // The remainder is below `N`. Dividing first keeps the choice apart from whether the habit shows.
+        // The remainder is below `N`. Dividing first makes the choice independent of whether the habit applies.
         let at = usize::try_from(self.draw(habit, key) / habit.one_in % N as u64).unwrap_or_default();
         from[at]
     }
 }
 
-/// The fault that a profile has for this call, if any.
+/// The fault that a profile causes in this call, if any.
 pub(crate) fn fault(
-    manners: Manners,
+    profiles: ActiveProfiles,
     endpoint: Endpoint,
     request: &HttpRequest,
     state: &State,
 ) -> Option<Fault> {
-    if manners.active == 0 {
+    if profiles.active == 0 {
         return None;
     }
-    hostile::fault(manners, endpoint)
-        .or_else(|| late::fault(manners, endpoint, request, state))
-        .or_else(|| nulls::fault(manners, endpoint))
-        .or_else(|| echo::fault(manners))
+    hostile::fault(profiles, endpoint)
+        .or_else(|| late::fault(profiles, endpoint, request, state))
+        .or_else(|| nulls::fault(profiles, endpoint))
+        .or_else(|| echo::fault(profiles))
 }
 
 /// Whether a call is for the timeline of the followed account.
@@ -189,36 +189,36 @@ fn is_for_followed(request: &HttpRequest, state: &State) -> bool {
     request.path().split('/').any(|segment| segment == id)
 }
 
-/// Changes an answer as the profiles have it; none where they leave it alone.
+/// Changes an answer as the profiles say. None if they leave it alone.
 pub(crate) fn reshape(
-    manners: Manners,
+    profiles: ActiveProfiles,
     endpoint: Endpoint,
     request: &HttpRequest,
     state: &State,
     status: StatusCode,
     body: &[u8],
 ) -> Option<Vec<u8>> {
-    if manners.active == 0 {
+    if profiles.active == 0 {
         return None;
     }
-    // A bot guard's page is no JSON, and stays as it is.
+    // A bot guard's page is not JSON and stays as it is.
     let mut value: Value = serde_json::from_slice(body).ok()?;
     if !status.is_success() {
-        nulls::reshape_error(manners, endpoint, &mut value);
-        echo::reshape(manners, request, &mut value);
+        nulls::reshape_error(profiles, endpoint, &mut value);
+        echo::reshape(profiles, request, &mut value);
     } else if !endpoint.is_gemini() {
         if endpoint == Endpoint::Timeline && is_for_followed(request, state) {
-            edited::mark_shown(manners, &mut state.world(), &value);
+            edited::mark_shown(profiles, &mut state.world(), &value);
         }
-        odd::reshape(manners, endpoint, request, &state.world(), &mut value);
-        nulls::reshape(manners, endpoint, &mut value);
+        odd::reshape(profiles, endpoint, request, &state.world(), &mut value);
+        nulls::reshape(profiles, endpoint, &mut value);
     }
     serde_json::to_vec(&value).ok()
 }
 
-/// Whether a timeline shows this publication already.
-pub(crate) fn shows(manners: Manners, post: &StoredPost) -> bool {
-    !late::hides(manners, post)
+/// Whether a timeline already shows this publication.
+pub(crate) fn shows(profiles: ActiveProfiles, post: &StoredPost) -> bool {
+    !late::hides(profiles, post)
 }
 
 #[cfg(test)]
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn profiles_are_found_by_the_names_that_plans_use() {
+    fn profiles_parse_from_the_names_that_plans_use() {
         for profile in Profile::ALL {
             assert_eq!(profile.name().parse(), Ok(profile));
             assert_eq!(serde_json::to_value(profile).unwrap(), profile.name());
@@ -236,16 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn a_habit_shows_at_its_rate_and_the_same_way_every_time() {
+    fn a_habit_applies_at_its_rate_and_the_same_way_every_time() {
         const HABIT: Habit = Habit::new(Profile::Odd, "test", 10);
         let shown = |seed| {
-            let manners = Manners::new(seed, &[Profile::Odd], 0);
-            (0..10_000).filter(|key| manners.hits(HABIT, *key)).collect::<Vec<u64>>()
+            let profiles = ActiveProfiles::new(seed, &[Profile::Odd], 0);
+            (0..10_000).filter(|key| profiles.hits(HABIT, *key)).collect::<Vec<u64>>()
         };
         assert!((900..1_100).contains(&shown(1).len()), "{} of 10000 at 1 in 10", shown(1).len());
         assert_eq!(shown(1), shown(1));
         assert_ne!(shown(1), shown(2));
-        let off = Manners::new(1, &[Profile::Nulls], 0);
+        let off = ActiveProfiles::new(1, &[Profile::Nulls], 0);
         assert!((0..100).all(|key| !off.hits(HABIT, key)), "another profile's habit");
     }
 }

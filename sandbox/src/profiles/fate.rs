@@ -1,16 +1,16 @@
-//! What the profiles do to one post of the followed account. It follows from the plan and the post's number alone, so a
-//! test can ask beforehand what it must find afterwards.
+//! What the profiles do to one post of the followed account. It depends only on the plan and the post's number, so a
+//! test can know in advance what to expect.
 
-use super::{Manners, edited, odd};
+use super::{ActiveProfiles, edited, odd};
 
-/// What becomes of a post.
+/// What happens to a post.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fate {
-    /// Whether it can be read.
+    /// Where it can be read.
     pub readability: Readability,
     /// Whether X shows a notice in its place.
     pub withheld: bool,
-    /// Whether, and when, a second version takes its place.
+    /// Whether and when a second version replaces it.
     pub edited: Edited,
     /// Whether its media are missing from `includes`.
     pub media_missing: bool,
@@ -18,15 +18,15 @@ pub struct Fate {
     pub links_photo: bool,
 }
 
-/// Whether a post can be read.
+/// Where a post can be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Readability {
-    /// Everywhere.
+    /// On pages and by its id.
     #[default]
     Everywhere,
-    /// By its id, and not on a page.
+    /// Only by its id, not on pages.
     ById,
-    /// Nowhere, for ever.
+    /// Never.
     Nowhere,
 }
 
@@ -44,16 +44,16 @@ pub enum Edited {
 
 impl Fate {
     /// The fate of the followed account's post with this number.
-    pub(crate) fn of(manners: Manners, number: u64) -> Self {
-        let readability = odd::readability(manners, number);
-        let withheld = readability == Readability::Everywhere && odd::is_withheld(manners, number);
+    pub(crate) fn of(profiles: ActiveProfiles, number: u64) -> Self {
+        let readability = odd::readability(profiles, number);
+        let withheld = readability == Readability::Everywhere && odd::is_withheld(profiles, number);
         let plain = readability == Readability::Everywhere && !withheld;
         Self {
             readability,
             withheld,
-            edited: if plain { edited::when(manners, number) } else { Edited::Never },
-            media_missing: odd::loses_media(manners, number),
-            links_photo: plain && odd::links_photo(manners, number),
+            edited: if plain { edited::when(profiles, number) } else { Edited::Never },
+            media_missing: odd::loses_media(profiles, number),
+            links_photo: plain && odd::links_photo(profiles, number),
         }
     }
 }

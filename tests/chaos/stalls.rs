@@ -1,5 +1,5 @@
-//! Notices a standstill. Work that waits for a limit, a pause or an upstream is no standstill where the service says so;
-//! work that waits and says nothing is one, however healthy the service looks.
+//! Detects stalls. Work may wait for a limit, a pause or an upstream if the service reports that; work that waits
+//! without a reported reason is stalled, however healthy the service looks.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,16 +14,16 @@ use crate::{
     support::{PATIENCE, Town},
 };
 
-/// The longest that nothing may move without a reason given.
-const STILL_MOST: Duration = Duration::from_mins(1);
-/// How often the ledger is asked where the accounts show nothing new.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The longest that nothing may move at all. No limit that the sandbox orders lasts so long.
-const EXPLAINED_MOST: Duration = Duration::from_mins(10);
-/// A reason that was given so long before the last progress still explains what comes after it.
+/// The longest time without progress and without a reported reason.
+const MAX_UNEXPLAINED: Duration = Duration::from_mins(1);
+/// How often to check the ledger while the accounts show nothing new.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+/// The longest time without progress for any reason. No limit of the sandbox lasts this long.
+const MAX_EXPLAINED: Duration = Duration::from_mins(10);
+/// A reason logged at most this long before the last progress still explains the time after it.
 const REASON_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Events that explain why nothing moves.
+/// Events that explain why there is no progress.
 const REASONS: [&str; 12] = [
     "poll failed and will be tried again",
     "poll refused",
@@ -43,9 +43,9 @@ const REASONS: [&str; 12] = [
 pub(crate) struct Watch {
     published: usize,
     ledger: String,
-    moved: Instant,
-    moved_at: Timestamp,
-    looked: Instant,
+    progress: Instant,
+    progress_at: Timestamp,
+    checked: Instant,
 }
 
 impl Watch {
@@ -54,51 +54,51 @@ impl Watch {
         Self {
             published: published(town),
             ledger: String::new(),
-            moved: now,
-            moved_at: Timestamp::now(),
-            looked: now,
+            progress: now,
+            progress_at: Timestamp::now(),
+            checked: now,
         }
     }
 
-    /// Looks whether anything has moved; fails where nothing moves and nobody says why.
-    pub(crate) fn look(&mut self, town: &Town, how: &str) {
+    /// Fails if nothing has progressed for too long without a reported reason.
+    pub(crate) fn check(&mut self, town: &Town, rerun: &str) {
         let published = published(town);
         if published > self.published {
             self.published = published;
-            return self.moves();
+            return self.record_progress();
         }
-        if self.looked.elapsed() < LOOK_EVERY {
+        if self.checked.elapsed() < CHECK_EVERY {
             return;
         }
-        self.looked = Instant::now();
+        self.checked = Instant::now();
         let ledger = states(town);
         if ledger != self.ledger {
             self.ledger = ledger;
-            return self.moves();
+            return self.record_progress();
         }
-        let still = self.moved.elapsed();
-        if still < STILL_MOST {
+        let idle = self.progress.elapsed();
+        if idle < MAX_UNEXPLAINED {
             return;
         }
         let reason = self.reason(town);
-        let state = format!("{} for {still:.0?}: {how}\n{}", self.ledger, town.log_tail());
-        assert!(reason.is_some(), "nothing moves and nothing says why, {state}");
-        assert!(still < EXPLAINED_MOST, "nothing moves, because of {reason:?}, {state}");
+        let state = format!("{} for {idle:.0?}: {rerun}\n{}", self.ledger, town.log_tail());
+        assert!(reason.is_some(), "no progress and no reported reason, {state}");
+        assert!(idle < MAX_EXPLAINED, "no progress, because of {reason:?}, {state}");
     }
 
-    fn moves(&mut self) {
-        self.moved = Instant::now();
-        self.moved_at = Timestamp::now();
+    fn record_progress(&mut self) {
+        self.progress = Instant::now();
+        self.progress_at = Timestamp::now();
     }
 
-    /// Why nothing moves, as the service has it.
+    /// Why there is no progress, according to the service.
     fn reason(&self, town: &Town) -> Option<String> {
         let log = town.log();
-        explanation(&log, self.moved_at - REASON_BEFORE).map(str::to_owned).or_else(|| unhealthy(&log))
+        explanation(&log, self.progress_at - REASON_BEFORE).map(str::to_owned).or_else(|| unhealthy(&log))
     }
 }
 
-/// The last line of a log from `since` on that explains why nothing moves.
+/// The last line of the log since `since` that explains why there is no progress.
 fn explanation(log: &str, since: Timestamp) -> Option<&str> {
     let moment = |line: &str| line.split_whitespace().next().and_then(|word| word.parse::<Timestamp>().ok());
     log.lines()
@@ -112,7 +112,7 @@ fn states(town: &Town) -> String {
     let mut counts = std::collections::BTreeMap::<String, usize>::new();
     let states = "queued,translating,ready,publishing,unknown,published,skipped,held,failed";
     let listed = town.command(&["jobs", "--json", "--limit", "1000000", "--state", states]).output().unwrap();
-    // The ledger may be taken at this moment: then nothing is known to have moved.
+    // The ledger may be locked at this moment, which counts as no progress.
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
     for job in listed["jobs"].as_array().into_iter().flatten() {
         *counts.entry(job["state"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
@@ -120,7 +120,7 @@ fn states(town: &Town) -> String {
     format!("{counts:?}")
 }
 
-/// What `/health` says, where it does not say that all is well.
+/// The answer of `/health`, unless it is 200.
 fn unhealthy(log: &str) -> Option<String> {
     let address = log.lines().rev().find_map(|line| {
         let rest = line.split_once("the admin API listens")?.1;
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_reason_that_was_given_lately_explains_a_standstill() {
+    fn only_a_recent_reason_explains_a_stall() {
         let since = "2026-11-26T12:00:00Z".parse().unwrap();
         for (log, explained) in [
             ("2026-11-26T12:00:01Z WARN  publisher to be tried again post=1 reason=503", true),

@@ -1,52 +1,52 @@
-//! `nulls`: what is optional is null rather than absent. X's specification marks many fields nullable, and Google's JSON
-//! may have null for any field that is not set.
+//! `nulls`: optional fields are null instead of absent. X's specification marks many fields nullable, and Google's JSON
+//! may have null for any unset field.
 
 use serde_json::{Map, Value, json};
 
-use super::{Habit, Manners, Profile};
+use super::{ActiveProfiles, Habit, Profile};
 use crate::{
     endpoint::Endpoint,
     faults::{Fault, GeminiFault},
     hash,
 };
 
-/// Absent fields that are null.
+/// Absent fields that become null.
 const NULL: Habit = Habit::new(Profile::Nulls, "null", 2);
-/// Null objects that are objects full of nulls instead.
+/// Null objects that become objects full of nulls.
 const HOLLOW: Habit = Habit::new(Profile::Nulls, "hollow", 2);
-/// Posts whose language and time X does not know.
+/// Posts whose language or creation time is null.
 const UNKNOWN: Habit = Habit::new(Profile::Nulls, "unknown", 10);
 /// Answers of Gemini whose counts are null or quoted.
 const COUNTS: Habit = Habit::new(Profile::Nulls, "counts", 3);
-/// Answers of Gemini that hold nothing.
+/// Answers of Gemini without content.
 const NOTHING: Habit = Habit::new(Profile::Nulls, "nothing", 25);
 
-pub(super) fn fault(manners: Manners, endpoint: Endpoint) -> Option<Fault> {
+pub(super) fn fault(profiles: ActiveProfiles, endpoint: Endpoint) -> Option<Fault> {
     if !endpoint.is_gemini() {
         return None;
     }
-    let turn = manners.turn;
-    if manners.hits_call(NOTHING) {
+    let turn = profiles.turn;
+    if profiles.hits_call(NOTHING) {
         let answers = [
             GeminiFault::NullParts,
             GeminiFault::NullCandidates,
             GeminiFault::NullContent,
             GeminiFault::NullText,
         ];
-        return Some(Fault::Gemini(manners.choose(NOTHING, turn, answers)));
+        return Some(Fault::Gemini(profiles.choose(NOTHING, turn, answers)));
     }
-    manners.hits_call(COUNTS).then(|| {
+    profiles.hits_call(COUNTS).then(|| {
         let answers = [GeminiFault::NullCounts, GeminiFault::QuotedCounts, GeminiFault::NullUsage];
-        Fault::Gemini(manners.choose(COUNTS, turn, answers))
+        Fault::Gemini(profiles.choose(COUNTS, turn, answers))
     })
 }
 
-/// What X's objects are, as far as their optional fields matter.
+/// The kinds of X's objects that have optional fields.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Page,
     One,
-    Made,
+    Created,
     Includes,
     Post,
     Entities,
@@ -63,12 +63,12 @@ enum Kind {
 }
 
 impl Kind {
-    /// Fields that may be absent, or null.
+    /// Fields that may be absent or null.
     fn optional(self) -> &'static [&'static str] {
         match self {
             Self::Page => &["data", "includes", "errors", "meta"],
             Self::One => &["data", "includes", "errors"],
-            Self::Made => &["edit_history_tweet_ids", "edit_history_post_ids"],
+            Self::Created => &["edit_history_tweet_ids", "edit_history_post_ids"],
             Self::Includes => &["tweets", "posts", "users", "media", "polls", "places", "topics"],
             Self::Post => &[
                 "attachments",
@@ -126,7 +126,7 @@ impl Kind {
         }
     }
 
-    /// Where other objects, or lists of them, stand in it.
+    /// Fields that hold other objects or lists of them.
     fn inner(self) -> &'static [(&'static str, Self)] {
         match self {
             Self::Page => &[
@@ -156,15 +156,15 @@ impl Kind {
 }
 
 /// Puts nulls into an answer.
-pub(super) fn reshape(manners: Manners, endpoint: Endpoint, body: &mut Value) {
-    if !manners.has(Profile::Nulls) {
+pub(super) fn reshape(profiles: ActiveProfiles, endpoint: Endpoint, body: &mut Value) {
+    if !profiles.has(Profile::Nulls) {
         return;
     }
-    let mut walk = Walk { manners, objects: 0 };
+    let mut walk = Walk { profiles, objects: 0 };
     match endpoint {
         Endpoint::Timeline | Endpoint::Lookup | Endpoint::LookupOne => walk.object(Kind::Page, body),
         Endpoint::User | Endpoint::Me => walk.answer(Kind::User, body),
-        Endpoint::Post => walk.answer(Kind::Made, body),
+        Endpoint::Post => walk.answer(Kind::Created, body),
         Endpoint::MediaUpload | Endpoint::MediaChunk | Endpoint::MediaStatus | Endpoint::MediaMetadata => {
             walk.answer(Kind::Upload, body);
         }
@@ -173,20 +173,20 @@ pub(super) fn reshape(manners: Manners, endpoint: Endpoint, body: &mut Value) {
 }
 
 /// Puts nulls into an error of X.
-pub(super) fn reshape_error(manners: Manners, endpoint: Endpoint, error: &mut Value) {
-    if manners.has(Profile::Nulls) && !endpoint.is_gemini() {
-        Walk { manners, objects: 0 }.object(Kind::Problem, error);
+pub(super) fn reshape_error(profiles: ActiveProfiles, endpoint: Endpoint, error: &mut Value) {
+    if profiles.has(Profile::Nulls) && !endpoint.is_gemini() {
+        Walk { profiles, objects: 0 }.object(Kind::Problem, error);
     }
 }
 
-/// A walk over an answer. Objects are counted, so that each draws for itself.
+/// Walks over an answer. Counts the objects, so that each has its own draw.
 struct Walk {
-    manners: Manners,
+    profiles: ActiveProfiles,
     objects: u64,
 }
 
 impl Walk {
-    /// An answer whose `data` is one object.
+    /// Visits an answer whose `data` is one object.
     fn answer(&mut self, data: Kind, body: &mut Value) {
         if let Some(inside) = body.get_mut("data") {
             self.object(data, inside);
@@ -208,17 +208,17 @@ impl Walk {
         }
         for field in kind.optional() {
             if !object.contains_key(*field) && self.hits(NULL, field) {
-                let hollow = self.hits(HOLLOW, field).then(|| hollow(field)).flatten();
+                let hollow = self.hits(HOLLOW, field).then(|| object_of_nulls(field)).flatten();
                 object.insert((*field).to_owned(), hollow.unwrap_or(Value::Null));
             }
         }
         if matches!(kind, Kind::Post) {
-            self.forget(object);
+            self.remove_dispensable(object);
         }
     }
 
-    /// Takes away what a reader can do without: an empty text, the language, the time that the id has, too.
-    fn forget(&self, post: &mut Map<String, Value>) {
+    /// Removes fields that a reader can do without: an empty text, the language, and the time, which the id also has.
+    fn remove_dispensable(&self, post: &mut Map<String, Value>) {
         if post.get("text").is_some_and(|text| text == "") {
             post.insert("text".into(), Value::Null);
         }
@@ -230,14 +230,14 @@ impl Walk {
     }
 
     fn hits(&self, habit: Habit, field: &str) -> bool {
-        let Self { manners, objects } = self;
-        let key = hash::stable(&[&manners.turn.to_le_bytes(), &objects.to_le_bytes(), field.as_bytes()]);
-        manners.hits(habit, key)
+        let Self { profiles, objects } = self;
+        let key = hash::stable(&[&profiles.turn.to_le_bytes(), &objects.to_le_bytes(), field.as_bytes()]);
+        profiles.hits(habit, key)
     }
 }
 
-/// An object that says no more than null does.
-fn hollow(field: &str) -> Option<Value> {
+/// An object of nulls for a field, which means the same as null.
+fn object_of_nulls(field: &str) -> Option<Value> {
     Some(match field {
         "attachments" => json!({"media_keys": null, "media_source_tweet_id": null, "poll_ids": null}),
         "entities" => json!({"cashtags": null, "hashtags": null, "mentions": null, "urls": null}),
