@@ -207,6 +207,10 @@ async fn held_jobs_can_be_listed_retried_and_skipped_one_by_one_and_in_bulk() {
     let first = first["id"].as_i64().unwrap();
     assert_eq!(of_post, [(first, "held".to_owned())]);
     assert!(jobs(&town, &["--state", "failed,ready"]).is_empty());
+    assert_eq!(ids(&jobs(&town, &["--words", &message(1)]))[0], first);
+    assert!(jobs(&town, &["--words", "nobody wrote this"]).is_empty());
+    let newest = ids(&jobs(&town, &["--newest"]));
+    assert!(newest.len() > 1 && newest.is_sorted_by(|newer, older| newer > older), "{newest:?}");
 
     run(&town, &["jobs", "retry", &first.to_string()]).assert_success();
     town.until_published("es", 1).await;

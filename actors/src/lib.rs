@@ -26,5 +26,7 @@ pub mod retrying;
 pub mod router;
 pub mod stats;
 pub mod supervision;
+#[cfg(test)]
+mod testing;
 pub mod translator;
 pub mod upstreams;

@@ -3,10 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mynah_actors::{
-    publisher::Threads,
-    supervision::{RestartPolicies, RestartPolicy},
-};
+use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
 use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 use secrecy::ExposeSecret as _;
 
