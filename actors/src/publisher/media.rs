@@ -34,7 +34,7 @@ impl Publisher {
                 Ok(Uploaded { id, undescribed }) => {
                     if let Some(why) = undescribed {
                         let reason = format!("{name} has no alt text: {why}");
-                        warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without an alt text");
+                        warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without alt text");
                     }
                     copied.push(id);
                     continue;
@@ -53,7 +53,7 @@ impl Publisher {
                 );
                 return Err(Halt::Event(held(HoldKind::Media, reason, None)));
             }
-            warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "said without a medium");
+            warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without media");
         }
         Ok(copied)
     }

@@ -206,7 +206,7 @@ impl Children {
     pub(super) fn remove(&mut self, name: &str) {
         self.by_name.remove(name);
         self.health.forget(name);
-        info!(actor = name; "actor let go");
+        info!(actor = name; "actor removed");
     }
 
     /// Ends an actor in the middle of what it does; its successor is built after it.
