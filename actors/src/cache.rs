@@ -8,7 +8,6 @@
 
 pub mod kept;
 mod snapshot;
-pub mod warm_up;
 
 use std::{
     collections::HashMap,

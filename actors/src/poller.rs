@@ -25,7 +25,7 @@ use log::{error, info, warn};
 use mynah_domain::{
     Post, PostId, Skip, Target, TargetId,
     backoff::Backoff,
-    breaker::Heard,
+    breaker::CallOutcome,
     eligibility::Eligibility,
     ports::{
         Clock, Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable,
@@ -392,7 +392,9 @@ impl Poller {
     fn heard<T>(&self, operation: &'static str, started: Instant, answer: &Result<T, SourceError>) {
         let network = self.source.network();
         let silent = matches!(answer, Err(SourceError::Unavailable(_)));
-        self.parts.upstreams.hear(network, if silent { Heard::Silence } else { Heard::Answer });
+        self.parts
+            .upstreams
+            .record(network, if silent { CallOutcome::Silent } else { CallOutcome::Answered });
         self.parts.meter.called(network, operation, started.elapsed(), answer.as_ref().err().map(kind_of));
     }
 

@@ -1,6 +1,8 @@
 //! How fast and how well everything goes, gathered in one place: latencies and counts of every call to the world, and
 //! samples of memory and CPU. Actors report to it as they work; a lost measurement does no harm, so nobody waits for it.
 
+mod label;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -10,6 +12,7 @@ use std::{
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult};
 use hdrhistogram::Histogram;
+pub use label::Label;
 use log::kv::Value;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -49,10 +52,10 @@ pub struct Stats {
 }
 
 /// A service and what it was asked to do: `x.read`, `gemini.translate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name {
     /// Who was called.
-    pub service: &'static str,
+    pub service: Label,
     /// For what.
     pub operation: &'static str,
 }
@@ -167,7 +170,7 @@ impl Actor for Stats {
 }
 
 /// What was measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Measurement {
     /// One call to a service.
     Called { operation: Name, took: Duration, error: Option<&'static str> },
@@ -288,7 +291,7 @@ impl Handler<Report> for Stats {
                 p99: at(0.99),
                 max: Duration::from_micros(operation.latency.max()),
             };
-            (*name, report)
+            (name.clone(), report)
         });
         MessageResult(StatsReport {
             uptime: self.since.elapsed(),
@@ -382,12 +385,13 @@ impl Meter {
     /// A call to a service that succeeded, or ended with an error of that kind.
     pub fn called(
         &self,
-        service: &'static str,
+        service: impl Into<Label>,
         operation: &'static str,
         took: Duration,
         error: Option<&'static str>,
     ) {
-        self.record(Measurement::Called { operation: Name { service, operation }, took, error });
+        let operation = Name { service: service.into(), operation };
+        self.record(Measurement::Called { operation, took, error });
     }
 
     /// Something happened.

@@ -1,12 +1,12 @@
-//! The services that this one depends on, which of them are taken to be down, and how much they are asked at once: one
-//! circuit breaker each, and [`places`] for its calls, shared by every actor that calls it.
+//! The services that this one depends on: which of them are considered down, and how much each is asked at once. Each has one
+//! circuit breaker, and each engine one [`limiter`], shared by every actor that calls it.
 //!
-//! Only engines have places. A target's publications go out one after the other, so there is one call to X for each account
-//! and no more, however fast X answers; what X refuses is waited for by the account's own limits and the breaker. To let
-//! fewer accounts publish at once would make the others late without a word of X that it wants that: its limits are each
+//! Only engines have a limiter. A target's publications go out one after the other, so there is one call to the network for each
+//! account and no more, however fast the network answers; the account's own limits and the breaker wait for what it refuses. To
+//! let fewer accounts publish at once would delay the others without the network having asked for that: its limits are each
 //! account's own.
 
-pub mod places;
+pub mod limiter;
 
 use std::{
     sync::{
@@ -17,95 +17,100 @@ use std::{
 };
 
 use dashmap::DashMap;
+use limiter::{ConcurrencyLimiter, LimiterStats};
 use log::{info, warn};
 use mynah_domain::{
-    breaker::{Breaker, BreakerPolicy, Heard},
+    breaker::{Breaker, BreakerPolicy, CallOutcome},
     ports::Engine,
 };
-use places::{Pace, Places};
 
-/// Every upstream's breaker and places. Clones share them.
+/// Every upstream's breaker and limiter, by name. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Upstreams {
     policy: BreakerPolicy,
-    breakers: Arc<DashMap<&'static str, Arc<Mutex<Breaker>>>>,
-    /// The most calls at once to any engine.
-    most: Arc<AtomicUsize>,
-    places: Arc<DashMap<&'static str, Arc<Places>>>,
+    breakers: Arc<DashMap<Arc<str>, Arc<Mutex<Breaker>>>>,
+    /// The most calls to any engine at once.
+    max_calls: Arc<AtomicUsize>,
+    limiters: Arc<DashMap<Arc<str>, Arc<ConcurrencyLimiter>>>,
 }
 
 impl Upstreams {
-    /// Upstreams of which nothing bad is known; no engine is ever asked for more than `most` things at once.
-    pub fn new(policy: BreakerPolicy, most: usize) -> Self {
+    /// Upstreams about which nothing bad is known; no engine ever gets more than `max_calls` calls at once.
+    pub fn new(policy: BreakerPolicy, max_calls: usize) -> Self {
         Self {
             policy,
             breakers: Arc::default(),
-            most: Arc::new(AtomicUsize::new(most)),
-            places: Arc::default(),
+            max_calls: Arc::new(AtomicUsize::new(max_calls)),
+            limiters: Arc::default(),
         }
     }
 
-    /// Has no engine be asked for more than `most` things at once, at least one, from now on.
-    pub fn allow(&self, most: usize) {
-        self.most.store(most, Ordering::Relaxed);
-        for places in self.places.iter() {
-            places.allow(most);
+    /// From now on no engine gets more calls at once than this; at least one.
+    pub fn set_max_calls(&self, max: usize) {
+        self.max_calls.store(max, Ordering::Relaxed);
+        for limiter in self.limiters.iter() {
+            limiter.set_max_calls(max);
         }
     }
 
-    /// The places of an engine.
-    pub fn places(&self, engine: &dyn Engine) -> Arc<Places> {
-        let (name, batch) = (engine.name(), engine.max_batch().max(1));
-        let new = || Arc::new(Places::new(name, self.most.load(Ordering::Relaxed), batch));
-        let places = self.places.entry(name).or_insert_with(new).clone();
-        // It is built anew with other settings while its places last.
-        places.allow_batch(batch);
-        places
+    /// The limiter of an engine.
+    pub fn limiter(&self, engine: &dyn Engine) -> Arc<ConcurrencyLimiter> {
+        let (name, max_batch) = (engine.name(), engine.composition().max_items());
+        let known = self.limiters.get(name).map(|limiter| limiter.clone());
+        let limiter = known.unwrap_or_else(|| {
+            let name: Arc<str> = name.into();
+            let max_calls = self.max_calls.load(Ordering::Relaxed);
+            let new = || Arc::new(ConcurrencyLimiter::new(name.clone(), max_calls, max_batch));
+            self.limiters.entry(name.clone()).or_insert_with(new).clone()
+        });
+        // An engine is rebuilt with other settings while its limiter stays.
+        limiter.set_max_batch(max_batch);
+        limiter
     }
 
-    /// How much every engine that was asked so far is asked at once, by name.
-    pub fn paces(&self) -> Vec<(&'static str, Pace)> {
-        let paces = self.places.iter().map(|places| (*places.key(), places.pace()));
-        let mut paces: Vec<_> = paces.collect();
-        paces.sort_by_key(|(name, _)| *name);
-        paces
+    /// What can be seen of the limiter of every engine that was asked so far, by name.
+    pub fn limiters(&self) -> Vec<(Arc<str>, LimiterStats)> {
+        let stats = self.limiters.iter().map(|limiter| (limiter.key().clone(), limiter.stats()));
+        let mut stats: Vec<_> = stats.collect();
+        stats.sort_by(|(one, _), (other, _)| one.cmp(other));
+        stats
     }
 
-    /// Whether an upstream may be called now; whoever may must [`Upstreams::hear`] of it.
+    /// Whether an upstream may be called now; whoever may must [`Upstreams::record`] how it ended.
     ///
     /// # Errors
     /// The moment from which on to ask again.
-    pub fn permit(&self, upstream: &'static str) -> Result<(), Instant> {
+    pub fn permit(&self, upstream: &str) -> Result<(), Instant> {
         self.with(upstream, |breaker| breaker.permit(Instant::now()))
     }
 
-    /// What became of a call.
-    pub fn hear(&self, upstream: &'static str, heard: Heard) {
+    /// Records how a call ended.
+    pub fn record(&self, upstream: &str, outcome: CallOutcome) {
         let (before, after) = self.with(upstream, |breaker| {
             let before = breaker.is_open();
-            breaker.hear(heard, Instant::now(), fastrand::f64());
+            breaker.record(outcome, Instant::now(), fastrand::f64());
             (before, breaker.is_open())
         });
         if after && !before {
-            warn!(upstream = upstream; "upstream taken to be down; it is left in peace and tried again soon");
+            warn!(upstream = upstream; "upstream considered down; it will be retried soon");
         }
         if before && !after {
             info!(upstream = upstream; "upstream answers again");
         }
     }
 
-    /// Whether an upstream is taken to be down.
+    /// Whether an upstream is considered down.
     pub fn is_down(&self, upstream: &str) -> bool {
         let breaker = self.breakers.get(upstream).map(|breaker| breaker.clone());
         breaker.is_some_and(|breaker| breaker.lock().unwrap_or_else(PoisonError::into_inner).is_open())
     }
 
-    fn with<T>(&self, upstream: &'static str, act: impl FnOnce(&mut Breaker) -> T) -> T {
-        let breaker = self
-            .breakers
-            .entry(upstream)
-            .or_insert_with(|| Arc::new(Mutex::new(Breaker::new(self.policy))))
-            .clone();
+    fn with<T>(&self, upstream: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
+        let known = self.breakers.get(upstream).map(|breaker| breaker.clone());
+        let breaker = known.unwrap_or_else(|| {
+            let new = || Arc::new(Mutex::new(Breaker::new(self.policy)));
+            self.breakers.entry(upstream.into()).or_insert_with(new).clone()
+        });
         // Nothing that is done under the lock leaves a breaker half changed.
         act(&mut breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }

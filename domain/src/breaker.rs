@@ -1,9 +1,9 @@
-//! When to leave a service in peace. One that has not answered for several calls in a row is most likely down: every
-//! further call would only wait for its timeout, and keep a worker from what it could do elsewhere. The breaker opens,
-//! lets one call through after a pause, and closes when that one is answered. The pattern is M. Nygard's, *Release It!*
-//! (2007), chapter 5.
+//! When to stop calling a service for a while. A service that has not answered several calls in a row is most likely down: every
+//! further call would only wait for its timeout, and keep a worker from what it could do elsewhere. The circuit breaker opens,
+//! permits one call after a pause, and closes when that call is answered. The pattern is M. Nygard's, *Release It!* (2007),
+//! chapter 5.
 //!
-//! A refusal is an answer: only silence, and what says "not now", opens a breaker.
+//! A refusal is an answer: only silence, and an answer of "not now", open a breaker.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct BreakerPolicy {
     pub failures: u32,
     /// The pauses before the first trial, the second, and so on.
     pub pause: Backoff,
-    /// A trial that nobody reports on is taken for lost after this long.
+    /// A trial whose outcome nobody records counts as lost after this long.
     pub trial: Duration,
 }
 
@@ -42,14 +42,14 @@ enum State {
     Trial { since: Instant, times: u32 },
 }
 
-/// What became of a call, as far as a breaker cares.
+/// How a call ended, as far as a breaker cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
-    /// An answer, whatever it said.
-    Answer,
-    /// Nothing that can be used.
-    Silence,
-    /// "Not before this moment."
+pub enum CallOutcome {
+    /// It was answered, whatever the answer was.
+    Answered,
+    /// Nothing came that can be used.
+    Silent,
+    /// The answer was "not before this moment".
     NotBefore(Instant),
 }
 
@@ -59,7 +59,7 @@ impl Breaker {
         Self { policy, state: State::Closed { failures: 0 } }
     }
 
-    /// Whether a call may be made now; whoever may must [`Breaker::hear`] of it.
+    /// Whether a call may be made now; whoever may must [`Breaker::record`] how it ended.
     ///
     /// # Errors
     /// The moment from which on to ask again.
@@ -67,7 +67,7 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => Ok(()),
             State::Open { until, .. } if now < until => Err(until),
-            // A trial is over long before it is taken for lost: whoever waited for that would wait for nothing.
+            // A trial is over long before it counts as lost: whoever waited for that would wait for nothing.
             State::Trial { since, times } if now < since + self.policy.trial => {
                 Err((now + self.policy.pause.ceiling(times)).min(since + self.policy.trial))
             }
@@ -78,29 +78,31 @@ impl Breaker {
         }
     }
 
-    /// What became of a call. `random` is uniform in 0..1.
-    pub fn hear(&mut self, heard: Heard, now: Instant, random: f64) {
-        self.state = match (self.state, heard) {
-            (_, Heard::Answer) => State::Closed { failures: 0 },
-            (State::Closed { .. }, Heard::NotBefore(until)) => self.open_until(until, 1, now, random),
-            (State::Trial { times, .. }, Heard::NotBefore(until)) => {
+    /// Records how a call ended. `random` is uniform in 0..1.
+    pub fn record(&mut self, outcome: CallOutcome, now: Instant, random: f64) {
+        self.state = match (self.state, outcome) {
+            (_, CallOutcome::Answered) => State::Closed { failures: 0 },
+            (State::Closed { .. }, CallOutcome::NotBefore(until)) => self.open_until(until, 1, now, random),
+            (State::Trial { times, .. }, CallOutcome::NotBefore(until)) => {
                 self.open_until(until, times.saturating_add(1), now, random)
             }
             // A call from before it opened.
-            (State::Open { until, times }, Heard::NotBefore(moment)) => {
+            (State::Open { until, times }, CallOutcome::NotBefore(moment)) => {
                 State::Open { until: until.max(moment), times }
             }
-            (State::Closed { failures }, Heard::Silence) if failures + 1 < self.policy.failures => {
+            (State::Closed { failures }, CallOutcome::Silent) if failures + 1 < self.policy.failures => {
                 State::Closed { failures: failures + 1 }
             }
-            (State::Closed { .. }, Heard::Silence) => self.open(1, now, random),
-            (State::Trial { times, .. }, Heard::Silence) => self.open(times.saturating_add(1), now, random),
+            (State::Closed { .. }, CallOutcome::Silent) => self.open(1, now, random),
+            (State::Trial { times, .. }, CallOutcome::Silent) => {
+                self.open(times.saturating_add(1), now, random)
+            }
             // A call from before it opened.
-            (open @ State::Open { .. }, Heard::Silence) => open,
+            (open @ State::Open { .. }, CallOutcome::Silent) => open,
         };
     }
 
-    /// Whether the service is taken to be down.
+    /// Whether the service is considered down.
     pub fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
     }
@@ -129,7 +131,7 @@ mod tests {
 
     fn silence(breaker: &mut Breaker, times: u32, now: Instant) {
         for _ in 0..times {
-            breaker.hear(Heard::Silence, now, 1.0);
+            breaker.record(CallOutcome::Silent, now, 1.0);
         }
     }
 
@@ -145,8 +147,8 @@ mod tests {
         assert_eq!(breaker.permit(later), Ok(()), "the trial");
         assert_eq!(breaker.permit(later), Err(later + 2 * SECOND), "only one");
         let late = later + 59 * SECOND;
-        assert_eq!(breaker.permit(late), Err(later + 60 * SECOND), "until it is taken for lost");
-        breaker.hear(Heard::Answer, later, 1.0);
+        assert_eq!(breaker.permit(late), Err(later + 60 * SECOND), "until it counts as lost");
+        breaker.record(CallOutcome::Answered, later, 1.0);
         assert!(!breaker.is_open());
         assert_eq!(breaker.permit(later), Ok(()));
     }
@@ -159,22 +161,22 @@ mod tests {
             assert_eq!(breaker.permit(now), Err(now + pause * SECOND));
             now += pause * SECOND;
             assert_eq!(breaker.permit(now), Ok(()));
-            breaker.hear(Heard::Silence, now, 1.0);
+            breaker.record(CallOutcome::Silent, now, 1.0);
         }
     }
 
     #[test]
-    fn an_answer_in_between_counts_anew() {
+    fn an_answer_in_between_restarts_the_count() {
         let (mut breaker, now) = breaker();
         for _ in 0..10 {
             silence(&mut breaker, 2, now);
-            breaker.hear(Heard::Answer, now, 1.0);
+            breaker.record(CallOutcome::Answered, now, 1.0);
         }
         assert!(!breaker.is_open());
     }
 
     #[test]
-    fn a_trial_that_nobody_reports_on_is_followed_by_another() {
+    fn a_trial_without_an_outcome_is_followed_by_another() {
         let (mut breaker, now) = breaker();
         silence(&mut breaker, 3, now);
         let later = now + 2 * SECOND;
@@ -183,26 +185,26 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_is_over_or_close_makes_no_pause_shorter_than_the_growing_one() {
+    fn a_moment_that_is_past_or_close_makes_no_pause_shorter_than_the_growing_one() {
         let (mut breaker, mut now) = breaker();
         for pause in [2, 4, 8, 8] {
-            breaker.hear(Heard::NotBefore(now), now, 1.0);
+            breaker.record(CallOutcome::NotBefore(now), now, 1.0);
             assert_eq!(breaker.permit(now), Err(now + pause * SECOND));
             // Another call from before, which knows a later moment and then an earlier one.
-            breaker.hear(Heard::NotBefore(now + pause * SECOND), now, 1.0);
-            breaker.hear(Heard::NotBefore(now), now, 1.0);
+            breaker.record(CallOutcome::NotBefore(now + pause * SECOND), now, 1.0);
+            breaker.record(CallOutcome::NotBefore(now), now, 1.0);
             now += pause * SECOND;
             assert_eq!(breaker.permit(now), Ok(()));
         }
-        breaker.hear(Heard::Answer, now, 1.0);
-        breaker.hear(Heard::NotBefore(now), now, 1.0);
+        breaker.record(CallOutcome::Answered, now, 1.0);
+        breaker.record(CallOutcome::NotBefore(now), now, 1.0);
         assert_eq!(breaker.permit(now), Err(now + 2 * SECOND), "an answer ends the growth");
     }
 
     #[test]
-    fn who_says_when_is_asked_then() {
+    fn a_service_that_names_a_moment_is_called_then() {
         let (mut breaker, now) = breaker();
-        breaker.hear(Heard::NotBefore(now + 30 * SECOND), now, 1.0);
+        breaker.record(CallOutcome::NotBefore(now + 30 * SECOND), now, 1.0);
         assert_eq!(breaker.permit(now), Err(now + 30 * SECOND));
         assert_eq!(breaker.permit(now + 30 * SECOND), Ok(()));
     }

@@ -11,15 +11,15 @@
 //! - [`text`]: masking what must not change, splitting what is too long.
 //! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of quotas, of retries, and of leaving in peace what is down.
-//! - [`concurrency`], [`batch`]: the arithmetic of how much a service is asked at once.
+//! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and of how much is in each.
 //! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`), `Clock`.
 
 pub mod account;
+pub mod adaptive_limit;
 pub mod backoff;
-pub mod batch;
+pub mod batch_sizer;
 pub mod breaker;
 pub mod caps;
-pub mod concurrency;
 pub mod eligibility;
 pub mod filters;
 #[cfg(any(test, feature = "fixtures"))]

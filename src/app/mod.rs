@@ -11,7 +11,7 @@ use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
 use mynah_actors::{
     pauses::Paused,
     pipeline::{ActorRefs, Factory},
-    translator::asking::Asking,
+    translator::cascade::EngineCascade,
     upstreams::Upstreams,
 };
 use mynah_domain::{
@@ -24,14 +24,11 @@ use mynah_domain::{
 };
 
 use crate::{
-    engines::{
-        apertium::{Apertium, ApertiumSettings},
-        gemini::{Gemini, GeminiSettings},
-    },
+    engines::EngineFactory,
     glossary::{self, LoadError},
     ledger::{self, OpenError},
     networks::Wanted,
-    settings::{EngineChoice, Settings, TargetSettings},
+    settings::{EngineSettings, Settings, TargetSettings},
 };
 
 /// The waits between tries of anything that fails in passing.
@@ -65,9 +62,9 @@ pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
     std::iter::once(Paused::Polling).chain(targets.iter().cloned().map(Paused::Target)).collect()
 }
 
-/// How engines are asked without a pipeline around it: with no cache, and nobody who hears of it.
-pub fn asking(settings: &Settings) -> Asking {
-    Asking {
+/// How tasks are translated without a pipeline: with no cache, and no measurements.
+pub fn cascade(settings: &Settings) -> EngineCascade {
+    EngineCascade {
         cache: None,
         upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
@@ -140,10 +137,11 @@ fn wanted(settings: &Settings) -> Wanted {
 /// # Errors
 /// Where one cannot be used at all, or no engine can do what a target needs.
 pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, String> {
-    let recipes: Vec<Recipe> =
-        settings.engine.order.iter().map(|choice| recipe(choice, settings)).collect::<Result<_, _>>()?;
+    let EngineSettings { order, unused } = &settings.engine;
+    let factories: Vec<EngineFactory> =
+        order.iter().map(|engine| engine.factory(settings.transport)).collect::<Result<_, _>>()?;
     let factory: Factory<Vec<Rc<dyn Engine>>> =
-        Arc::new(move || recipes.iter().map(|recipe| recipe()).collect());
+        Arc::new(move || factories.iter().map(|factory| factory()).collect());
     let from = settings.source.language;
     let made = factory();
     let unable: Vec<String> = settings
@@ -155,35 +153,11 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
     if unable.is_empty() {
         return Ok(factory);
     }
-    Err(format!(
-        "no engine of engine.order translates {}; install Apertium's packages for it (apt install apertium-…), \
-         or add \"gemini\" with its key",
-        unable.join(", ")
-    ))
-}
-
-/// Makes an engine on the thread where it is used.
-type Recipe = Box<dyn Fn() -> Rc<dyn Engine> + Send + Sync>;
-
-fn recipe(choice: &EngineChoice, settings: &Settings) -> Result<Recipe, String> {
-    Ok(match choice {
-        EngineChoice::Apertium(how) => {
-            // One for all threads: its processes are shared.
-            let how = ApertiumSettings { modes_dir: how.modes_dir.clone(), timeout: how.timeout };
-            let apertium = Apertium::new(&how).map_err(|error| error.to_string())?;
-            Box::new(move || Rc::new(apertium.clone()))
-        }
-        EngineChoice::Gemini(how) => {
-            let gemini = GeminiSettings {
-                base_url: how.base_url.clone(),
-                model: how.model.clone(),
-                key: how.api_key.clone(),
-                timeout: settings.engine.timeout,
-                connections: how.connections,
-                transport: settings.transport,
-                max_batch: how.batch,
-            };
-            Box::new(move || Rc::new(Gemini::new(gemini.clone())))
-        }
-    })
+    let more = order.iter().filter_map(|engine| engine.more_languages().map(str::to_owned));
+    let others = unused.iter().map(|kind| {
+        format!("add {:?}{}", kind.name(), if kind.secrets().is_empty() { "" } else { " with its key" })
+    });
+    let fixes: Vec<String> = more.chain(others).collect();
+    let fixes = if fixes.is_empty() { String::new() } else { format!("; {}", fixes.join(", or ")) };
+    Err(format!("no engine of engine.order translates {}{fixes}", unable.join(", ")))
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use log::{info, warn};
 use mynah_actors::{
-    cache::{CacheSettings, warm_up::WarmUp},
+    cache::CacheSettings,
     events::Feed,
     pauses::{self, Pauses},
     pipeline::{ActorRefs, Parts, Pipeline, PublisherSpec, by_name},
@@ -14,8 +14,9 @@ use mynah_actors::{
     router::{Route, RouterParts, RouterSettings},
     stats::Meter,
     supervision::supervisor::SupervisorSettings,
-    translator::{TranslatorParts, asking::Asking},
+    translator::{TranslatorParts, cascade::EngineCascade},
     upstreams::Upstreams,
+    warm_up::WarmUp,
 };
 use mynah_domain::{
     AccountId, Target, TargetId,
@@ -240,12 +241,12 @@ impl Lasting {
             router: self.actors.router.clone(),
             targets: targets.clone(),
             ledger: self.ledger.clone(),
-            asking: Asking {
+            cascade: EngineCascade {
                 cache: Some(self.actors.cache.clone()),
                 upstreams: self.upstreams.clone(),
                 clock: self.clock.clone(),
                 meter: meter.clone(),
-                ..super::asking(settings)
+                ..super::cascade(settings)
             },
         };
         let mut publishers = Vec::new();
@@ -292,7 +293,7 @@ impl Lasting {
                     queue: settings.router.queue,
                     routes: order.into_iter().map(Route::alone).collect(),
                     order_patience: settings.publisher.order_patience,
-                    engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
+                    engines: settings.engine.names(),
                     patience: PATIENCE,
                 },
                 upstreams: self.upstreams.clone(),
@@ -327,7 +328,7 @@ impl Lasting {
         let (translator, engines) = &parts.translators;
         Ok(WarmUp {
             cache: self.actors.cache.clone(),
-            asking: Asking { meter: Meter::default(), ..translator.asking.clone() },
+            cascade: EngineCascade { meter: Meter::default(), ..translator.cascade.clone() },
             engines: engines(),
             targets,
             ledger: self.ledger.clone(),

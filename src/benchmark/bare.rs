@@ -8,7 +8,7 @@ use awc::{Client, Connector};
 use serde_json::json;
 
 use super::{BenchmarkError, Plan, town::Town};
-use crate::settings::{EngineChoice, Settings};
+use crate::{engines::gemini::GeminiSettings, settings::Settings};
 
 /// Concurrent calls of each thread.
 const CONCURRENCY: usize = 32;
@@ -57,7 +57,8 @@ struct Calls {
 impl Calls {
     fn of(settings: &Settings) -> Result<Self, BenchmarkError> {
         use secrecy::ExposeSecret as _;
-        let Some(EngineChoice::Gemini(gemini)) = settings.engine.order.first() else {
+        let first = settings.engine.order.first();
+        let Some(gemini) = first.and_then(|engine| engine.as_any().downcast_ref::<GeminiSettings>()) else {
             return Err(BenchmarkError(
                 "the bare calls need gemini as the first engine in engine.order".into(),
             ));
@@ -66,7 +67,7 @@ impl Calls {
         let base = gemini.base_url.as_str().trim_end_matches('/').to_owned();
         Ok(Self {
             engine: format!("{base}/v1beta/models/{}:generateContent", gemini.model),
-            key: gemini.api_key.expose_secret().to_owned(),
+            key: gemini.key.expose_secret().to_owned(),
             x: format!("{base}/2/tweets"),
             // The sandbox also accepts the account's OAuth 2.0 token, which needs no signature.
             token: mynah_sandbox::credentials(&handle).user_bearer_token,

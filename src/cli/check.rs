@@ -1,12 +1,9 @@
 //! `mynah check`: are the settings, the keys and the services right? Everything that is wrong is told at once, and then
 //! what is in force and where it came from.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
-use mynah_domain::{
-    ports::{Engine, Item, Ledger},
-    text::{MaskedText, Segment},
-};
+use mynah_domain::ports::Ledger;
 
 use super::{CheckArgs, Failure, print_line as say, scratch::Scratch};
 use crate::{
@@ -34,9 +31,11 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
     match app::engines(settings) {
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {
-            for engine in engines() {
+            let pairs = settings.targets.iter().map(|target| (settings.source.language, target.language));
+            let pairs: Vec<_> = pairs.collect();
+            for (configured, engine) in settings.engine.order.iter().zip(engines()) {
                 let outcome =
-                    if offline { Ok("not called".into()) } else { try_engine(&engine, settings).await };
+                    if offline { Ok("not called".into()) } else { configured.check(&*engine, &pairs).await };
                 findings.add(engine.name(), outcome);
             }
         }
@@ -67,28 +66,6 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
         say(format_args!("  {key:<30} {:<44} {origin}", printable(value)));
     }
     findings.finish()
-}
-
-/// A word is translated: nothing else shows that key, model and pair are right. On Gemini it costs next to nothing.
-async fn try_engine(engine: &Rc<dyn Engine>, settings: &Settings) -> Result<String, String> {
-    let from = settings.source.language;
-    let Some(target) = settings.targets.iter().find(|target| engine.supports(from, target.language)) else {
-        return Err(
-            "it translates for no target; take it out of engine.order, or install its packages".into()
-        );
-    };
-    let hello = MaskedText(vec![Segment::Words("Hello".into())]);
-    let item = Item::new(hello, from, target.language);
-    match engine.translate(&[item]).await {
-        Err(error) => Err(error.to_string()),
-        Ok(results) => match results.into_iter().next() {
-            Some(Ok(text)) => {
-                Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), target.language.name()))
-            }
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("it answered nothing".into()),
-        },
-    }
 }
 
 async fn check_accounts(settings: &Settings, ledger: Arc<dyn Ledger>, findings: &mut Findings) {

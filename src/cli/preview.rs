@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use jiff::Timestamp;
-use mynah_actors::translator::{asking::Around, task::Task};
+use mynah_actors::translator::{cascade::CallContext, task::Task};
 use mynah_domain::{JobEvent, Post, PostId, PostKind, Skip, SourceProfile, Target, ports::Engine};
 use serde::Serialize;
 use serde_json::json;
@@ -209,7 +209,7 @@ async fn said(
         .filter(|(_, _, skip)| skip.is_none())
         .map(|(post, target, _)| Task::new(post, Vec::new(), (*target).clone()))
         .collect();
-    app::asking(settings).see_to(&mut tasks, |_| 1, engines, Around::default()).await;
+    app::cascade(settings).translate(&mut tasks, |_| 1, engines, CallContext::default()).await;
     let mut tasks = tasks.into_iter();
     (wanted.into_iter())
         .filter_map(|(_, target, skip)| match skip {

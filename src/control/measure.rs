@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use mynah_actors::{
     stats::{OperationReport, StatsReport},
     supervision::HealthRegistry,
-    upstreams::{Upstreams, places},
+    upstreams::{Upstreams, limiter::LimiterStats},
 };
 use mynah_domain::{JobState, TargetId};
 
@@ -36,7 +36,11 @@ pub fn stats(
         counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
         jobs: by_target,
         restarts: health.all().into_iter().map(|(name, actor)| (name, actor.restarts)).collect(),
-        upstreams: upstreams.paces().into_iter().map(|(name, seen)| (name.to_owned(), pace(seen))).collect(),
+        upstreams: upstreams
+            .limiters()
+            .into_iter()
+            .map(|(name, seen)| (name.to_string(), pace(seen)))
+            .collect(),
         resources: ResourceUse {
             rss_bytes: resources.rss,
             rss_max_bytes: resources.rss_max,
@@ -47,9 +51,9 @@ pub fn stats(
     }
 }
 
-fn pace(seen: places::Pace) -> Pace {
-    let places::Pace { limit, limit_most, under_way, waiting, batch, batch_most } = seen;
-    Pace { limit, limit_most, under_way, waiting, batch, batch_most }
+fn pace(seen: LimiterStats) -> Pace {
+    let LimiterStats { limit, limit_max, in_flight, waiting, batch, batch_max } = seen;
+    Pace { limit, limit_most: limit_max, under_way: in_flight, waiting, batch, batch_most: batch_max }
 }
 
 fn operation(made: &OperationReport) -> Operation {

@@ -1,4 +1,68 @@
-//! What translates: adapters of the [`Engine`](mynah_domain::ports::engine::Engine) port, one folder each.
+//! The engines that translate, one folder each: adapters of the [`Engine`](mynah_domain::ports::engine::Engine) port. An engine
+//! registers itself with one line in [`KINDS`]; `docs/adding-an-engine.md` shows how one is written.
+//!
+//! - [`kind`]: what the service asks of every engine.
+//! - `llm`: what the language models among them share.
 
 pub mod apertium;
 pub mod gemini;
+pub mod kind;
+mod llm;
+
+pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection};
+
+/// Every kind of engine there is.
+const KINDS: [&dyn EngineKind; 2] = [&gemini::GeminiKind, &apertium::ApertiumKind];
+
+/// The kinds of engines that settings may name.
+#[derive(Debug, Clone)]
+pub struct Engines(Vec<&'static dyn EngineKind>);
+
+impl Default for Engines {
+    fn default() -> Self {
+        Self(KINDS.to_vec())
+    }
+}
+
+impl Engines {
+    /// These, and another one.
+    #[must_use]
+    pub fn with(mut self, kind: &'static dyn EngineKind) -> Self {
+        self.0.push(kind);
+        self
+    }
+
+    /// Each of them, in the order in which they were registered.
+    pub fn iter(&self) -> impl Iterator<Item = &'static dyn EngineKind> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The variable in which a secret belongs that somebody wrote into the settings under this key; `None` where the key is
+    /// none of an engine.
+    pub fn variable_of(&self, key: &str) -> Option<&'static str> {
+        // A variable begins with the name of whoever gives out the key: `GOOGLE_API_KEY`.
+        let is_named = |variable: &&str| {
+            variable.split('_').next().is_some_and(|giver| key.contains(&giver.to_lowercase()))
+        };
+        let named = self.iter().find(|kind| kind.secrets().iter().any(is_named));
+        let any = || self.iter().find(|kind| !kind.secrets().is_empty());
+        let kind = named.or_else(|| if key.starts_with("engine") { any() } else { None });
+        kind.and_then(|kind| kind.secrets().first().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_who_gives_it_out() {
+        let engines = Engines::default();
+        for key in ["engine.gemini.api_key", "google.api_key", "engine.api_key", "engines.token"] {
+            assert_eq!(engines.variable_of(key), Some("GEMINI_API_KEY"), "{key}");
+        }
+        for key in ["x.api_key", "targets[0].token", "admin.token"] {
+            assert_eq!(engines.variable_of(key), None, "{key}");
+        }
+    }
+}

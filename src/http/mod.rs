@@ -118,7 +118,7 @@ pub struct ApiSettings {
     /// The targets.
     pub targets: Vec<TargetId>,
     /// The engines.
-    pub engines: Vec<&'static str>,
+    pub engines: Vec<Arc<str>>,
 }
 
 impl ApiSettings {
@@ -126,7 +126,7 @@ impl ApiSettings {
     pub fn of(settings: &Settings) -> Self {
         Self {
             targets: settings.targets.iter().map(TargetSettings::id).collect(),
-            engines: settings.engine.order.iter().map(|engine| engine.name().as_str()).collect(),
+            engines: settings.engine.names(),
         }
     }
 }

@@ -12,7 +12,7 @@ use mynah_domain::{
 };
 use url::{Host, Url};
 
-use super::{EngineName, Preset, Start, former::PRESETS, nearest::nearest};
+use super::{Preset, Start, former::PRESETS, nearest::nearest};
 use crate::networks::Network;
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
 
@@ -212,7 +212,10 @@ pub(super) fn brief(duration: Duration) -> String {
 }
 
 /// A language that Mynah knows.
-pub(super) fn language(value: &ValueKind) -> Read<Language> {
+///
+/// # Errors
+/// Names one that may have been meant.
+pub fn language(value: &ValueKind) -> Read<Language> {
     let text = text_of(value)?;
     text.parse().or_else(|_| {
         // People write the name, mistype it, or mistype the code. A code is so short that one wrong letter of two is
@@ -231,19 +234,6 @@ pub(super) fn language(value: &ValueKind) -> Read<Language> {
             },
         )
     })
-}
-
-/// A model's name. It becomes part of an address, so nothing in it may change where that leads.
-pub(super) fn model(value: &ValueKind) -> Read<String> {
-    let text = text_of(value)?;
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if !text.is_empty() && text.bytes().all(fits) && text.bytes().any(|byte| byte != b'.') {
-        return Ok(text.to_owned());
-    }
-    refuse(
-        format!("{} is no name of a model", quoted(value)),
-        "write it as Google lists it, without \"models/\", such as \"gemini-3.5-flash-lite\"",
-    )
 }
 
 /// A folder.
@@ -368,33 +358,38 @@ pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start>
     }
 }
 
-/// Engines by name, in the order in which they are tried; in the environment with commas.
-pub(super) fn engines(value: &ValueKind) -> Read<Vec<EngineName>> {
-    let written: Vec<String> = match value {
-        ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
-        ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
-        other => {
+/// Engines by name, in the order in which they are tried; in the environment with commas. Only these are known.
+pub(super) fn engines(known: &[&'static str]) -> impl Fn(&ValueKind) -> Read<Vec<&'static str>> {
+    move |value| {
+        let written: Vec<String> = match value {
+            ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
+            ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+            other => {
+                return refuse(
+                    format!("{} is no list of engines", quoted(other)),
+                    format!("write {known:?}"),
+                );
+            }
+        };
+        let written: Vec<&str> = written.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let find = |name: &str| known.iter().copied().find(|engine| *engine == name);
+        let names = known.iter().copied();
+        let unknown: Vec<&str> = written.iter().copied().filter(|name| find(name).is_none()).collect();
+        if let [first, ..] = unknown[..] {
+            let list: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
             return refuse(
-                format!("{} is no list of engines", quoted(other)),
-                "write [\"gemini\", \"apertium\"]",
+                format!("there is no engine {}", list.join(" and no ")),
+                did_you_mean(first, names),
             );
         }
-    };
-    let written: Vec<&str> = written.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-    let find = |name: &str| EngineName::ALL.into_iter().find(|engine| engine.as_str() == name);
-    let names = EngineName::ALL.into_iter().map(EngineName::as_str);
-    let unknown: Vec<&str> = written.iter().copied().filter(|name| find(name).is_none()).collect();
-    if let [first, ..] = unknown[..] {
-        let list: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
-        return refuse(format!("there is no engine {}", list.join(" and no ")), did_you_mean(first, names));
-    }
-    let order: Vec<EngineName> = written.iter().copied().filter_map(find).collect();
-    if order.is_empty() {
-        return refuse("no engine is named, so nothing could be translated", did_you_mean("", names));
-    }
-    match order.iter().enumerate().find(|(index, engine)| order[..*index].contains(engine)) {
-        Some((_, twice)) => refuse(format!("{:?} is named twice", twice.as_str()), "name each engine once"),
-        None => Ok(order),
+        let order: Vec<&'static str> = written.iter().copied().filter_map(find).collect();
+        if order.is_empty() {
+            return refuse("no engine is named, so nothing could be translated", did_you_mean("", names));
+        }
+        match order.iter().enumerate().find(|(index, engine)| order[..*index].contains(engine)) {
+            Some((_, twice)) => refuse(format!("{twice:?} is named twice"), "name each engine once"),
+            None => Ok(order),
+        }
     }
 }
 
@@ -596,9 +591,9 @@ mod tests {
 
     #[test]
     fn the_order_of_engines_is_kept() {
-        use EngineName::{Apertium, Gemini};
-        assert_eq!(engines(&text("apertium, gemini")).unwrap(), [Apertium, Gemini]);
-        assert_eq!(engines(&ValueKind::from(vec!["gemini"])).unwrap(), [Gemini]);
+        let engines = engines(&["gemini", "apertium"]);
+        assert_eq!(engines(&text("apertium, gemini")).unwrap(), ["apertium", "gemini"]);
+        assert_eq!(engines(&ValueKind::from(vec!["gemini"])).unwrap(), ["gemini"]);
         refused(
             engines(&ValueKind::from(vec!["gemni", "deepl"])),
             "\"gemni\" and no \"deepl\"",
@@ -607,14 +602,6 @@ mod tests {
         refused(engines(&ValueKind::from(Vec::<&str>::new())), "no engine is named", "\"apertium\"");
         refused(engines(&text("gemini,gemini")), "twice", "once");
         refused(engines(&ValueKind::Boolean(true)), "no list", "[\"gemini\"");
-    }
-
-    #[test]
-    fn a_model_cannot_lead_elsewhere() {
-        assert_eq!(model(&text("gemini-3.5-flash-lite")).unwrap(), "gemini-3.5-flash-lite");
-        for wrong in ["", "models/gemini", "..", "a?b", "a b"] {
-            refused(model(&text(wrong)), "no name of a model", "models/");
-        }
     }
 
     #[test]

@@ -36,15 +36,15 @@ use std::{collections::HashMap, fmt, path::PathBuf};
 pub use change::Change;
 pub use former::Former;
 pub use model::{
-    AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings, GeminiSettings,
-    InForce, LogSettings, Preset, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
-    SourceSettings, Start, StatsSettings, SupervisorSettings, TargetSettings, TranslatorSettings,
+    AdminSettings, CacheSettings, EngineSettings, InForce, LogSettings, Preset, PublisherSettings,
+    RouterSettings, Settings, ShutdownSettings, SourceSettings, Start, StatsSettings, SupervisorSettings,
+    TargetSettings, TranslatorSettings,
 };
 pub use problem::{Origin, Problem, SettingsError};
 pub use reader::{Complained, Outcome, Reader};
 pub use secrets::{Found, Reported, Vault};
 
-use crate::networks::Networks;
+use crate::{engines::Engines, networks::Networks};
 use layers::Layers;
 
 /// Where settings come from.
@@ -60,6 +60,8 @@ pub struct SettingsSources {
     pub needed: Needed,
     /// Which networks may be named.
     pub networks: Networks,
+    /// Which engines may be named.
+    pub engines: Engines,
 }
 
 /// Which keys and tokens a command needs. Those that it does not need are empty where nobody set them.
@@ -96,10 +98,11 @@ pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
     };
     let mut reader = Reader::new(&layers, problems);
     let mut vault = Vault::new(&sources.env, sources.needed);
-    let settings = read::settings(&mut reader, &mut vault, &sources.networks);
+    let registries = Registries { networks: &sources.networks, engines: &sources.engines };
+    let settings = read::settings(&mut reader, &mut vault, registries);
     let Reader { mut problems, mut in_force, .. } = reader;
     problems.append(&mut vault.problems);
-    problems.extend(unknown::problems(&layers, &sources.networks, &sources.env));
+    problems.extend(unknown::problems(&layers, registries, &sources.env));
     match settings {
         Some(settings) if problems.is_empty() => {
             in_force.append(&mut vault.in_force);
@@ -122,17 +125,24 @@ pub struct KnownKey {
 
 /// Every key there is, with its defaults under a preset, in the order in which they are read.
 pub fn known_keys(preset: Preset) -> Vec<KnownKey> {
-    known_keys_with(preset, &Networks::default())
+    known_keys_with(preset, Registries { networks: &Networks::default(), engines: &Engines::default() })
 }
 
-/// The same, where there are these networks.
-fn known_keys_with(preset: Preset, networks: &Networks) -> Vec<KnownKey> {
+/// What settings may name.
+#[derive(Clone, Copy)]
+struct Registries<'a> {
+    networks: &'a Networks,
+    engines: &'a Engines,
+}
+
+/// The same, where these may be named.
+fn known_keys_with(preset: Preset, registries: Registries<'_>) -> Vec<KnownKey> {
     let sources =
         SettingsSources { overrides: vec![format!("preset={preset}")], ..SettingsSources::default() };
     // Keys are known by being asked for, and those of a target are asked for where there is one.
     let layers = Layers::over(PathBuf::new(), "[[targets]]", &sources, &mut vec![]);
     let Ok(layers) = layers else { return vec![] };
     let mut reader = Reader::new(&layers, vec![]);
-    read::settings(&mut reader, &mut Vault::new(&sources.env, sources.needed), networks);
+    read::settings(&mut reader, &mut Vault::new(&sources.env, sources.needed), registries);
     reader.asked
 }

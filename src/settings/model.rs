@@ -12,10 +12,10 @@ use mynah_domain::{
     text::{Hashtags, Mentions},
 };
 use secrecy::SecretString;
-use url::Url;
 
 use super::{Former, Origin};
 use crate::{
+    engines::{ConfiguredEngine, EngineKind},
     http_client::Transport,
     networks::{Followed, Network, Published},
     telemetry::logging::{LogFormat, ModuleLevel},
@@ -206,92 +206,22 @@ impl TargetSettings {
 /// What translates.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// At least one, none twice; the next is tried when one cannot.
-    pub order: Vec<EngineChoice>,
-    /// How long an engine may take for an answer, where it has no time of its own.
-    pub timeout: Duration,
+    /// At least one, each name once; the next is tried where one cannot.
+    pub order: Vec<Arc<dyn ConfiguredEngine>>,
+    /// The kinds of engines that could be added.
+    pub unused: Vec<&'static dyn EngineKind>,
 }
 
 impl EngineSettings {
     /// The longest that one call to any of them may take.
     pub fn longest_call(&self) -> Duration {
-        let calls = self.order.iter().map(|engine| match engine {
-            EngineChoice::Gemini(_) => self.timeout,
-            EngineChoice::Apertium(apertium) => apertium.timeout,
-        });
-        calls.max().unwrap_or_default()
+        self.order.iter().map(|engine| engine.longest_call()).max().unwrap_or_default()
     }
-}
 
-/// An engine, with all that it needs.
-#[derive(Debug, Clone)]
-pub enum EngineChoice {
-    /// Google's Gemini.
-    Gemini(GeminiSettings),
-    /// Apertium, on this machine.
-    Apertium(ApertiumSettings),
-}
-
-impl EngineChoice {
-    /// Its name.
-    pub fn name(&self) -> EngineName {
-        match self {
-            Self::Gemini(_) => EngineName::Gemini,
-            Self::Apertium(_) => EngineName::Apertium,
-        }
+    /// Their names, in the order in which they are tried.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.order.iter().map(|engine| engine.name().into()).collect()
     }
-}
-
-/// An engine's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EngineName {
-    /// Google's Gemini.
-    Gemini,
-    /// Apertium, on this machine.
-    Apertium,
-}
-
-impl EngineName {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Gemini, Self::Apertium];
-
-    /// As settings name it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gemini => "gemini",
-            Self::Apertium => "apertium",
-        }
-    }
-}
-
-impl fmt::Display for EngineName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// How Gemini is called.
-#[derive(Debug, Clone)]
-pub struct GeminiSettings {
-    /// Who pays.
-    pub api_key: SecretString,
-    /// The model's name.
-    pub model: String,
-    /// Where Gemini is.
-    pub base_url: Url,
-    /// The most texts in one request.
-    pub batch: usize,
-    /// The most connections of one arbiter.
-    pub connections: usize,
-}
-
-/// How Apertium is run.
-#[derive(Debug, Clone)]
-pub struct ApertiumSettings {
-    /// Where its packages put their modes.
-    pub modes_dir: PathBuf,
-    /// How long one text may take.
-    pub timeout: Duration,
 }
 
 /// The queue.

@@ -8,20 +8,21 @@ use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 use secrecy::ExposeSecret as _;
 
 use super::{
+    Registries,
     kinds::{
-        CONNECTIONS, LEVELS, TICK, base_url, brief, call, cap, choice, count, duration, engines, file,
-        filters, flag, folder, language, listen, mark, model, module_levels, preset, start,
+        LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
+        language, listen, mark, module_levels, preset, start,
     },
     model::{
-        ACTORS, AdminSettings, ApertiumSettings, CacheSettings, EngineChoice, EngineName, EngineSettings,
-        GeminiSettings, LogSettings, PublisherSettings, RouterSettings, Settings, ShutdownSettings,
-        SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+        ACTORS, AdminSettings, CacheSettings, EngineSettings, LogSettings, PublisherSettings, RouterSettings,
+        Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
     targets::{self, Common},
 };
 use crate::{
+    engines::{EngineKind, EngineSection, Engines},
     http_client::Transport,
     networks::{Accounts, Followed, Network, Networks, Published},
     telemetry::logging::LogFormat,
@@ -41,7 +42,7 @@ const DAY: Duration = Duration::from_hours(24);
 pub(super) fn settings(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
-    networks: &Networks,
+    Registries { networks, engines }: Registries<'_>,
 ) -> Option<Settings> {
     let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
@@ -54,7 +55,7 @@ pub(super) fn settings(
     let caps = daily.zip(monthly).map(|(daily, monthly)| Caps { daily, monthly });
     let accounts = targets::accounts(reader, networks, &followed);
     let targets = targets::read(reader, &accounts, &Common { language: spoken, caps });
-    let engine = engine(reader, vault);
+    let engine = engine(reader, vault, engines);
     let transport = transport(reader);
     let connected = connect(reader, vault, networks, &followed, &accounts, transport);
     let router = router(reader);
@@ -218,35 +219,26 @@ fn source(
     }))
 }
 
-fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<EngineSettings> {
-    let order = reader.or("engine.order", "gemini, apertium", engines);
+fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Option<EngineSettings> {
+    let names: Vec<&'static str> = known.iter().map(EngineKind::name).collect();
+    let order = reader.or("engine.order", "gemini, apertium", engines(&names));
     let timeout = reader.or("engine.timeout", "30s", call);
-    // Read whether they are in the order or not: what is written is checked.
-    let model = reader.or("engine.gemini.model", "gemini-3.5-flash-lite", model);
-    let gemini_url =
-        reader.or("engine.gemini.base_url", "https://generativelanguage.googleapis.com", base_url);
-    let batch = reader.by_preset("engine.gemini.batch", ["20", "40", "10"], count(1..=100));
-    let connections = reader.by_preset("engine.gemini.connections", ["8", "32", "2"], count(CONNECTIONS));
-    let modes_dir = reader.or("engine.apertium.modes_dir", "/usr/share/apertium/modes", folder);
-    let apertium_timeout = reader.or("engine.apertium.timeout", "10s", call);
-
-    let order = order?;
-    let api_key = if order.contains(&EngineName::Gemini) { vault.gemini() } else { None };
-    let gemini = || {
-        Some(GeminiSettings {
-            api_key: api_key.clone()?,
-            model: model.clone()?,
-            base_url: gemini_url.clone()?,
-            batch: batch?,
-            connections: connections?,
-        })
-    };
-    let apertium = ApertiumSettings { modes_dir: modes_dir?, timeout: apertium_timeout? };
-    let order = order.into_iter().map(|name| match name {
-        EngineName::Gemini => gemini().map(EngineChoice::Gemini),
-        EngineName::Apertium => Some(EngineChoice::Apertium(apertium.clone())),
-    });
-    Some(EngineSettings { order: order.collect::<Option<_>>()?, timeout: timeout? })
+    // All are read, whether they are in the order or not: what is written is checked.
+    let mut configured = Vec::new();
+    let mut unused = Vec::new();
+    for kind in known.iter() {
+        let place = order.as_ref().and_then(|order| order.iter().position(|name| *name == kind.name()));
+        let section = EngineSection { name: kind.name(), timeout, is_used: place.is_some() };
+        let engine = kind.read(&section, reader, vault);
+        match place {
+            Some(place) => configured.push((place, engine)),
+            None => unused.push(kind),
+        }
+    }
+    configured.sort_by_key(|(place, _)| *place);
+    let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
+    order?;
+    Some(EngineSettings { order: configured?, unused })
 }
 
 fn transport(reader: &mut Reader<'_>) -> Option<Transport> {

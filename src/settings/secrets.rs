@@ -8,9 +8,7 @@ use secrecy::SecretString;
 use super::{InForce, Needed, Origin, Problem};
 use crate::redaction;
 
-pub(super) const GEMINI_API_KEY: &str = "GEMINI_API_KEY";
 pub(super) const ADMIN_TOKEN: &str = "MYNAH_ADMIN_TOKEN";
-const GOOGLE_API_KEY: &str = "GOOGLE_API_KEY";
 
 /// What the environment has under a name. The error is a problem that is recorded already.
 pub type Found = Result<Option<SecretString>, Reported>;
@@ -33,22 +31,6 @@ impl<'a> Vault<'a> {
     /// A vault over an environment.
     pub fn new(env: &'a HashMap<String, String>, needed: Needed) -> Self {
         Self { env, needed, problems: vec![], in_force: vec![], files: vec![] }
-    }
-
-    pub(super) fn gemini(&mut self) -> Option<SecretString> {
-        let key = match self.find(GEMINI_API_KEY) {
-            Ok(None) => self.find(GOOGLE_API_KEY),
-            found => found,
-        };
-        self.need(Needed::Engines, GEMINI_API_KEY, key, || {
-            (
-                "gemini is in engine.order and has no key".into(),
-                format!(
-                    "set {GEMINI_API_KEY}, or {GEMINI_API_KEY}_FILE to a file with it (a key is free at \
-                     https://aistudio.google.com/apikey), or take \"gemini\" out of engine.order"
-                ),
-            )
-        })
     }
 
     /// What the command cannot do without.

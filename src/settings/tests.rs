@@ -7,11 +7,12 @@ use mynah_domain::{
     network::{NetworkRules, PlainText},
     ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
 };
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    engines::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, gemini::GeminiSettings},
     http_client::Transport,
     networks::{Accounts, Connections, Followed, Network, Published, Wanted},
 };
@@ -107,6 +108,11 @@ impl Bench {
     }
 }
 
+/// The first engine, which is Gemini.
+fn gemini(settings: &Settings) -> &GeminiSettings {
+    settings.engine.order[0].as_any().downcast_ref().unwrap()
+}
+
 /// [`LEAST`] with more lines at its end, which is line 8.
 fn with(more: &str) -> Bench {
     Bench::new(&format!("{LEAST}{more}"))
@@ -124,11 +130,10 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
     assert_eq!(target.id().as_str(), "x:example_es");
     assert_eq!((target.tone, target.too_long), (Tone::Neutral, TooLong::Thread));
     assert_eq!((target.caps.daily, target.caps.monthly), (Some(50), Some(1000)));
-    let names: Vec<EngineName> = settings.engine.order.iter().map(EngineChoice::name).collect();
-    assert_eq!(names, [EngineName::Gemini, EngineName::Apertium]);
-    let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
-    assert_eq!((gemini.batch, gemini.model.as_str()), (20, "gemini-3.5-flash-lite"));
-    assert_eq!(gemini.api_key.expose_secret(), "hush-gemini");
+    assert_eq!(settings.engine.names(), ["gemini".into(), "apertium".into()]);
+    let gemini = gemini(&settings);
+    assert_eq!((gemini.max_batch, gemini.model.as_str()), (20, "gemini-3.5-flash-lite"));
+    assert_eq!(gemini.key.expose_secret(), "hush-gemini");
     assert_eq!(settings.value_of("x.base_url"), Some("https://api.x.com"));
     assert_eq!(
         (settings.router.queue, settings.translator.pool_size, settings.cache.max_entries),
@@ -410,6 +415,100 @@ fn an_engine_must_be_there_and_known() {
     );
 }
 
+/// An engine that only this test knows.
+#[derive(Debug)]
+struct Parrot;
+
+#[derive(Debug)]
+struct ConfiguredParrot {
+    volume: u64,
+    key: SecretString,
+}
+
+impl EngineKind for Parrot {
+    fn name(&self) -> &'static str {
+        "parrot"
+    }
+
+    fn secrets(&self) -> &'static [&'static str] {
+        &["PARROT_KEY"]
+    }
+
+    fn read(
+        &self,
+        section: &EngineSection<'_>,
+        reader: &mut Reader<'_>,
+        vault: &mut Vault<'_>,
+    ) -> Option<Arc<dyn ConfiguredEngine>> {
+        let volume = reader.or(&section.key("volume"), "3", kinds::count(1..=11));
+        let key = section.secret(vault, self.secrets(), || ("no key".into(), "find one".into()));
+        Some(Arc::new(ConfiguredParrot { volume: volume?, key: key? }))
+    }
+}
+
+impl ConfiguredEngine for ConfiguredParrot {
+    fn name(&self) -> &'static str {
+        "parrot"
+    }
+
+    fn longest_call(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn factory(&self, _: crate::http_client::Transport) -> Result<EngineFactory, String> {
+        Err("it only repeats".into())
+    }
+}
+
+#[test]
+fn an_engine_that_registers_itself_has_a_section_and_a_key_like_any_other() {
+    let parrot = |more: &str| {
+        let mut bench = with(more).without(&["GEMINI_API_KEY"]).env("PARROT_KEY", "hush-parrot");
+        bench.sources.engines = Engines::default().with(&Parrot);
+        bench
+    };
+    let settings =
+        parrot("[engine]\norder = [\"parrot\", \"apertium\"]\n[engine.parrot]\nvolume = 11\n").good();
+    assert_eq!(settings.engine.names(), ["parrot".into(), "apertium".into()]);
+    let first: &ConfiguredParrot = settings.engine.order[0].as_any().downcast_ref().unwrap();
+    assert_eq!((first.volume, first.key.expose_secret()), (11, "hush-parrot"));
+    let unused: Vec<&str> = settings.engine.unused.iter().map(|kind| kind.name()).collect();
+    assert_eq!(unused, ["gemini"]);
+
+    let order = "[engine]\norder = [\"parrot\"]\n";
+    parrot("[engine]\norder = [\"parot\"]\n").told(
+        "config.toml:9",
+        "engine.order",
+        "no engine \"parot\"",
+        "did you mean \"parrot\"? It can be \"gemini\", \"apertium\", \"parrot\"",
+    );
+    parrot(&format!("{order}[engine.parrot]\nvolume = 12\n")).told(
+        "config.toml:11",
+        "engine.parrot.volume",
+        "not within 1 to 11",
+        "1 to 11",
+    );
+    parrot(&format!("{order}[engine.parrot]\nvolum = 1\n")).told(
+        "config.toml:11",
+        "engine.parrot.volum",
+        "no such",
+        "did you mean engine.parrot.volume?",
+    );
+    parrot(&format!("{order}[engine.parrot]\napi_key = \"hush\"\n")).told(
+        "config.toml:11",
+        "engine.parrot.api_key",
+        "secrets do not belong",
+        "variable PARROT_KEY, or PARROT_KEY_FILE",
+    );
+    parrot(order).without(&["PARROT_KEY"]).told(
+        "environment variable PARROT_KEY",
+        "PARROT_KEY",
+        "no key",
+        "find one",
+    );
+    with("[engine.parrot]\nvolume = 3\n").told("config.toml:8", "engine.parrot", "no such", "[engine");
+}
+
 #[test]
 fn the_file_may_be_written_in_any_way_of_toml() {
     let settings = Bench::new(
@@ -423,9 +522,8 @@ fn the_file_may_be_written_in_any_way_of_toml() {
     let target = &settings.targets[0];
     assert_eq!((target.account.as_str(), target.tone), ("Example_ES", Tone::Informal));
     assert_eq!((target.caps.daily, target.caps.monthly), (None, Some(1000)));
-    assert!(
-        matches!(&settings.engine.order[..], [EngineChoice::Apertium(one)] if one.timeout.as_secs() == 3)
-    );
+    assert_eq!(settings.engine.names(), ["apertium".into()]);
+    assert_eq!(settings.engine.longest_call(), Duration::from_secs(3));
 }
 
 #[test]
@@ -631,16 +729,14 @@ fn a_token_that_can_be_guessed_protects_no_port_that_others_reach() {
 #[test]
 fn google_s_own_name_for_the_key_is_understood() {
     let bench = Bench::least().without(&["GEMINI_API_KEY"]).env("GOOGLE_API_KEY", "hush-google");
-    let EngineChoice::Gemini(gemini) = &bench.good().engine.order[0] else { panic!() };
-    assert_eq!(gemini.api_key.expose_secret(), "hush-google");
+    assert_eq!(gemini(&bench.good()).key.expose_secret(), "hush-google");
 }
 
 #[test]
 fn a_secret_may_be_in_a_file() {
     let bench = Bench::least().without(&["GEMINI_API_KEY"]).secret_file("GEMINI_API_KEY", b"hush-file\r\n");
     let settings = bench.good();
-    let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
-    assert_eq!(gemini.api_key.expose_secret(), "hush-file");
+    assert_eq!(gemini(&settings).key.expose_secret(), "hush-file");
     let origin =
         settings.in_force().iter().find(|one| one.key == "GEMINI_API_KEY").map(|one| one.origin.to_string());
     assert_eq!(origin.unwrap(), "environment variable GEMINI_API_KEY_FILE");
@@ -742,7 +838,7 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
         (Preset::Memory, 7, Some("20"))
     );
     assert_eq!(settings.source.poll_interval.as_secs(), 300);
-    let EngineChoice::Gemini(gemini) = &settings.engine.order[0] else { panic!() };
+    let gemini = gemini(&settings);
     assert_eq!((gemini.model.as_str(), gemini.connections), ("gemini-x", 20));
     let told: Vec<String> =
         settings.former().iter().map(|former| format!("{} → {}", former.was, former.is)).collect();

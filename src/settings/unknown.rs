@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    KnownKey, Preset, known_keys_with,
+    Preset, Registries, known_keys_with,
     layers::{Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
@@ -12,7 +12,6 @@ use super::{
     secrets,
     variables::variable_of_key,
 };
-use crate::networks::Networks;
 
 /// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
 /// `supervisor.<actor>.window` for `supervisor.poller.window`.
@@ -31,8 +30,12 @@ pub(super) fn general(key: &str) -> String {
 }
 
 /// The problems with what was written and never asked for.
-pub(super) fn problems(layers: &Layers, networks: &Networks, env: &HashMap<String, String>) -> Vec<Problem> {
-    let known: Vec<KnownKey> = known_keys_with(Preset::default(), networks);
+pub(super) fn problems(
+    layers: &Layers,
+    registries: Registries<'_>,
+    env: &HashMap<String, String>,
+) -> Vec<Problem> {
+    let known = known_keys_with(Preset::default(), registries);
     let known: Vec<&str> = known.iter().map(|known| known.key.as_str()).collect();
     let mut found = misnamed_variables(&known, env);
     let mut strange: Vec<&str> = vec![];
@@ -40,10 +43,10 @@ pub(super) fn problems(layers: &Layers, networks: &Networks, env: &HashMap<Strin
         // A strange section is told once, and not for all that is in it.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
-        let Some((what, fix)) = fault(key, written, &known, layers, networks) else {
+        let Some((what, fix)) = fault(key, written, &known, layers, registries) else {
             continue;
         };
-        if strange.iter().any(within) && secret_variable(key, layers, networks).is_none() {
+        if strange.iter().any(within) && secret_variable(key, layers, registries).is_none() {
             continue;
         }
         strange.push(key);
@@ -57,7 +60,7 @@ fn fault(
     written: &Written,
     known: &[&str],
     layers: &Layers,
-    networks: &Networks,
+    registries: Registries<'_>,
 ) -> Option<(String, String)> {
     let general = general(key);
     if known.contains(&general.as_str()) || key == "targets" {
@@ -75,7 +78,7 @@ fn fault(
             ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
         });
     }
-    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, networks)) {
+    if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, registries)) {
         return Some((
             "secrets do not belong in the settings, where they are shown and copied".into(),
             format!(
@@ -141,17 +144,18 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
 }
 
 /// The variable in which a secret belongs, for a key that looks like one.
-fn secret_variable(key: &str, layers: &Layers, networks: &Networks) -> Option<String> {
+fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Option<String> {
     const TELLING: [&str; 8] =
         ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
     let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
     TELLING.iter().any(|telling| name.contains(telling)).then_some(())?;
+    let Registries { networks, engines } = registries;
     let whole = key.to_lowercase();
     if whole.starts_with("admin") {
         return Some(secrets::ADMIN_TOKEN.into());
     }
-    if whole.contains("gemini") || whole.contains("google") || whole.starts_with("engine") {
-        return Some(secrets::GEMINI_API_KEY.into());
+    if let Some(variable) = engines.variable_of(&whole) {
+        return Some(variable.into());
     }
     // A target's section says on which network the account is; a network's own section has its name.
     let value = |key: &str| layers.value(key).map(|value| value.to_string());

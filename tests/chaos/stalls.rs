@@ -29,7 +29,7 @@ const REASONS: [&str; 12] = [
     "poll refused",
     "lookup failed and will be tried again",
     "to be tried again",
-    "upstream taken to be down",
+    "upstream considered down",
     "upstream refuses calls",
     "publishing stops until",
     "publishing waits",
@@ -144,7 +144,7 @@ mod tests {
         for (log, explained) in [
             ("2026-11-26T12:00:01Z WARN  publisher to be tried again post=1 reason=503", true),
             ("2026-11-26T12:00:01Z WARN  poller poll failed and will be tried again wait=30s", true),
-            ("2026-11-26T12:00:01Z WARN  upstreams upstream taken to be down; it is left in peace", true),
+            ("2026-11-26T12:00:01Z WARN  upstreams upstream considered down; it will be retried soon", true),
             ("2026-11-26T12:00:01Z ERROR publisher publishing stops until a person mends the account", true),
             ("2026-11-26T12:00:01Z WARN  a\n2026-11-26T12:00:02Z INFO  pauses paused what=x", true),
             ("2026-11-26T12:00:01Z WARN  poller poll failed and will be tried again\nmynah: a verdict", true),

@@ -46,7 +46,7 @@ impl PipelineHandle {
         let retire = (size + 1..=before).map(names::translator).collect();
         self.change(ChangeChildren { start, retire }).await?;
         parts.pool_size = size;
-        parts.allow_calls();
+        parts.limit_calls();
         info!(before = before, size = size; "translators resized");
         Ok(before)
     }
@@ -68,7 +68,7 @@ impl PipelineHandle {
         let retire = current.worker_names().into_iter().filter(|name| !stay.contains(name)).collect();
         self.change(ChangeChildren { start, retire }).await?;
         *current = parts;
-        current.allow_calls();
+        current.limit_calls();
         Ok(())
     }
 

@@ -70,7 +70,7 @@ impl Pipeline {
             publishing: arbiter(),
             pool: (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect(),
         };
-        parts.allow_calls();
+        parts.limit_calls();
         let specs = parts.specs(&threads);
         let health = HealthRegistry::default();
         let actors = parts.actors.clone();

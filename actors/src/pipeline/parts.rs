@@ -118,9 +118,9 @@ impl PublisherSpec {
 }
 
 impl Parts {
-    /// Lets an engine receive as many calls at once as there are translators, at the very most.
-    pub(super) fn allow_calls(&self) {
-        self.translators.0.asking.upstreams.allow(self.pool_size);
+    /// No engine gets more calls at once than there are translators.
+    pub(super) fn limit_calls(&self) {
+        self.translators.0.cascade.upstreams.set_max_calls(self.pool_size);
     }
 
     /// The names of those actors of which there may be more or fewer with other settings.

@@ -639,11 +639,11 @@ async fn nothing_is_asked_while_the_circuit_breaker_is_open() {
     let bench = Bench::new(Start::Beginning);
     let source = Rc::new(Fake::new(|_, _| Ok(page([5], None))));
     let until = Instant::now() + Duration::from_hours(1);
-    bench.parts.upstreams.hear("net", Heard::NotBefore(until));
+    bench.parts.upstreams.record("net", CallOutcome::NotBefore(until));
     let (mut poller, stop) = (bench.poller(source.clone()), Stop::default());
     let asked = futures_util::FutureExt::now_or_never(poller.step(&stop));
     assert_eq!((asked, source.reads()), (None, 0));
-    bench.parts.upstreams.hear("net", Heard::Answer);
+    bench.parts.upstreams.record("net", CallOutcome::Answered);
     bench.poll(&source).await;
     assert_eq!(source.reads(), 1);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, Job, JobEvent,
-    breaker::Heard,
+    breaker::CallOutcome,
     job::HoldKind,
     ports::{Denied, LedgerError, PublishError},
 };
@@ -74,7 +74,9 @@ impl Publisher {
     ) {
         let network = self.destination.network();
         let silent = matches!(error, Some(PublishError::Unavailable(_) | PublishError::OutcomeUnknown(_)));
-        self.parts.upstreams.hear(network, if silent { Heard::Silence } else { Heard::Answer });
+        self.parts
+            .upstreams
+            .record(network, if silent { CallOutcome::Silent } else { CallOutcome::Answered });
         if !silent && !matches!(error, Some(PublishError::Denied(Denied::Unauthorized(_)))) {
             self.refusals.set(0);
         }

@@ -231,7 +231,7 @@ impl Town {
                     .map(|target| Route { target: target.clone(), account: AccountId::from(&es()) })
                     .collect(),
                 order_patience: Duration::from_hours(1000),
-                engines: vec!["test"],
+                engines: vec!["test".into()],
                 patience: 3,
             },
             ledger: ledger.clone(),

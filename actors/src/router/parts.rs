@@ -35,7 +35,7 @@ pub struct RouterSettings {
     /// How long a job that fails again and again may block the jobs behind it.
     pub order_patience: Duration,
     /// The engines that translate, by name.
-    pub engines: Vec<&'static str>,
+    pub engines: Vec<Arc<str>>,
     /// A job tried this often without success does not keep a run from ending.
     pub patience: u32,
 }

@@ -7,7 +7,7 @@ use actix_rt::task::JoinHandle;
 use mynah_domain::{
     AccountId, Job, JobEvent, JobId, JobState, PostId,
     backoff::Backoff,
-    breaker::{BreakerPolicy, Heard},
+    breaker::{BreakerPolicy, CallOutcome},
     ports::LedgerError,
 };
 use tokio::sync::mpsc;
@@ -54,7 +54,7 @@ impl Town {
                 queue: 10,
                 routes: vec![Route::alone(es())],
                 order_patience: Duration::from_hours(1),
-                engines: vec!["test"],
+                engines: vec!["test".into()],
                 patience: 3,
             },
             ledger: ledger.clone(),
@@ -321,10 +321,10 @@ async fn a_stage_has_work_while_a_job_could_move_and_none_where_something_explai
     let leased = town.router.send(pull).await.unwrap().unwrap();
     assert_eq!(town.activity().await, stage("translation", "translator-1#1"));
     for _ in 0..3 {
-        town.upstreams.hear("test", Heard::Silence);
+        town.upstreams.record("test", CallOutcome::Silent);
     }
     assert_eq!(town.activity().await, [], "no engine answers");
-    town.upstreams.hear("test", Heard::Answer);
+    town.upstreams.record("test", CallOutcome::Answered);
 
     let translation = testing::translation(&["Hola"]);
     let report = JobReport::new(&leased[0], vec![JobEvent::Translated(translation)]);

@@ -3,15 +3,15 @@
 //! a batch to fill.
 //!
 //! - [`task`]: one post for one target, and what an answer is worth.
-//! - [`asking`]: the cache and the engines, in order.
+//! - [`cascade`]: the cache and the engines, in order.
 
-pub mod asking;
+pub mod cascade;
 pub mod task;
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
-use asking::{Around, Asking};
 use async_trait::async_trait;
+use cascade::{CallContext, EngineCascade};
 use mynah_domain::{
     Job, JobEvent, MediaPolicy, Post, PostKind, Target, TargetId,
     network::NetworkRules,
@@ -38,8 +38,8 @@ pub struct TranslatorParts {
     pub targets: Arc<HashMap<TargetId, Target>>,
     /// Where the posts before one are found.
     pub ledger: Arc<dyn Ledger>,
-    /// How engines are asked.
-    pub asking: Asking,
+    /// How tasks are translated.
+    pub cascade: EngineCascade,
 }
 
 /// Whether there are words to translate in an alt text of the source's network.
@@ -107,8 +107,8 @@ impl Translator {
 #[async_trait(?Send)]
 impl Worker for Translator {
     async fn step(&mut self, stop: &Stop) -> Step {
-        let upstreams = &self.parts.asking.upstreams;
-        let max = self.engines.first().map_or(1, |engine| upstreams.places(&**engine).batch());
+        let upstreams = &self.parts.cascade.upstreams;
+        let max = self.engines.first().map_or(1, |engine| upstreams.limiter(&**engine).batch_size());
         let pull = PullTranslations { worker: self.context.worker_ref(), max };
         let jobs = match stop.or(self.parts.router.ask_until_answered(pull)).await {
             None => return Step::Idle,
@@ -118,9 +118,9 @@ impl Worker for Translator {
         };
         let work = self.context.at_work();
         failpoint::reach("translator.step");
-        // Who got less than it asked for took the last.
-        let more_waits = jobs.len() >= max;
-        let reports = match self.translate(jobs, more_waits).await {
+        // A worker that receives fewer jobs than it asked for has drained the queue.
+        let more_waiting = jobs.len() >= max;
+        let reports = match self.translate(jobs, more_waiting).await {
             Ok(reports) => reports,
             Err(error) => return Step::Fatal(error.to_string()),
         };
@@ -133,7 +133,7 @@ impl Worker for Translator {
 }
 
 impl Translator {
-    async fn translate(&self, jobs: Vec<Job>, more_waits: bool) -> Result<Vec<JobReport>, LedgerError> {
+    async fn translate(&self, jobs: Vec<Job>, more_waiting: bool) -> Result<Vec<JobReport>, LedgerError> {
         let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
         let mut at_hand: Vec<Job> = Vec::with_capacity(jobs.len());
         let mut reports = Vec::new();
@@ -157,8 +157,8 @@ impl Translator {
             let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
             at_hand[owner].attempt
         };
-        let around = Around { heartbeat: Some(self.context.heartbeat()), more_waits };
-        self.parts.asking.see_to(&mut tasks, attempt, &self.engines, around).await;
+        let context = CallContext { heartbeat: Some(self.context.heartbeat()), more_waiting };
+        self.parts.cascade.translate(&mut tasks, attempt, &self.engines, context).await;
         let alts = tasks.split_off(at_hand.len());
         for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut texts =

@@ -327,10 +327,10 @@ impl Task {
         }
     }
 
-    /// The engine is taken to be down or out of quota, and was not asked.
-    pub fn left_in_peace(&mut self, engine: &str, until: Timestamp) {
+    /// The engine is considered down or out of quota, and was not asked.
+    pub fn not_asked(&mut self, engine: &str, until: Timestamp) {
         self.troubles
-            .push(format!("{engine}: it is down or out of quota, and left in peace until {until:.0}"));
+            .push(format!("{engine}: it is down or out of quota, and will not be asked before {until:.0}"));
         self.passing = true;
         self.not_before(until);
     }

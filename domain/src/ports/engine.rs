@@ -1,5 +1,7 @@
-//! What translates. An engine takes several texts, each for a language of its own, and answers for each one alone, so
-//! that one bad item does not spoil its neighbours.
+//! An engine translates. It takes several texts, each for a language of its own, and answers each one separately, so that one
+//! bad item does not spoil its neighbors.
+
+use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,42 +11,139 @@ use crate::{Language, Style, text::MaskedText};
 /// Something that translates.
 #[async_trait(?Send)]
 pub trait Engine {
-    /// Its name in settings and logs: `gemini`, `apertium`.
-    fn name(&self) -> &'static str;
+    /// Its name in settings, logs and measurements, `gemini`. It is configured, so that several engines of one kind may stand
+    /// side by side, and it never changes while the engine lives.
+    fn name(&self) -> &str;
 
-    /// Its name with whatever changes its translations (a model): part of the cache's key and of each job's record.
+    /// Its kind with whatever else changes its translations, such as a model: part of the cache's key and of each job's record.
+    /// The same for as long as the engine lives.
     fn revision(&self) -> String;
 
     /// Whether it can translate from one language to the other.
     fn supports(&self, from: Language, to: Language) -> bool;
 
-    /// The most items worth giving it in one call; at least 1.
-    fn max_batch(&self) -> usize;
+    /// What may go into one call.
+    fn composition(&self) -> CallShape;
 
     /// Whether asking again with advice may bring another answer.
     fn takes_advice(&self) -> bool {
         false
     }
 
-    /// How many of its answers so far were spoiled as a whole or cut off, so that it asked again for less at once.
-    fn spoiled(&self) -> u64 {
-        0
-    }
-
-    /// Translates `items`; the answer has one entry for each, in the same order. Placeholders come back as the engine
-    /// left them; whoever restores the text checks them.
+    /// Translates `items`, which are composed as [`Engine::composition`] says. Placeholders come back as the engine left them;
+    /// whoever restores the text checks them.
     ///
     /// # Errors
     /// An [`EngineError`] where the call as a whole failed and nothing is known of any item.
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError>;
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError>;
 }
 
-/// One text for one language. What an engine has no use for it may leave out of account.
+/// What may go into one call of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallShape {
+    /// The most items worth sending in one call.
+    max_items: NonZeroUsize,
+    /// The most characters of text in one call, of all items together; an item that has more goes alone.
+    max_chars: Option<usize>,
+    /// Whether the items of one call may be in, or for, different languages.
+    languages: Languages,
+}
+
+/// How many pairs of languages may be mixed in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Languages {
+    /// All items have the same source language and the same target language.
+    One,
+    /// Each item has its own.
+    Many,
+}
+
+impl CallShape {
+    /// Calls of at most `max_items` items, at least 1.
+    pub const fn new(max_items: usize, languages: Languages) -> Self {
+        let max_items = match NonZeroUsize::new(max_items) {
+            Some(max_items) => max_items,
+            None => NonZeroUsize::MIN,
+        };
+        Self { max_items, max_chars: None, languages }
+    }
+
+    /// The same, with at most this many characters of text in a call.
+    #[must_use]
+    pub const fn with_max_chars(self, max_chars: usize) -> Self {
+        Self { max_chars: Some(max_chars), ..self }
+    }
+
+    /// The most items worth sending in one call; at least 1.
+    pub fn max_items(&self) -> usize {
+        self.max_items.get()
+    }
+
+    /// The most characters of text in one call, of all items together; an item that has more goes alone.
+    pub fn max_chars(&self) -> Option<usize> {
+        self.max_chars
+    }
+
+    /// Whether items of these two pairs of languages, each `(from, to)`, may go into one call.
+    pub fn may_mix(&self, one: (Language, Language), other: (Language, Language)) -> bool {
+        self.languages == Languages::Many || one == other
+    }
+}
+
+/// What a call to an engine brought. Everything about the call is in here and not in the engine, which may have other calls
+/// in progress at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// One entry for each item, in the same order.
+    pub items: Vec<Result<MaskedText, ItemError>>,
+    /// How many requests it took; 0 where there was nothing to ask, because no item has words.
+    pub calls: u32,
+    /// How many of the answers were spoiled as a whole or cut off, so that their items were asked for again in smaller
+    /// requests. Any at all says that the call was too large.
+    pub spoiled: u32,
+    /// What the service counted, for all requests together.
+    pub usage: Usage,
+}
+
+impl Reply {
+    /// Adds what came for the items after these.
+    pub fn append(&mut self, next: Self) {
+        let Self { items, calls, spoiled, usage } = next;
+        self.items.extend(items);
+        self.calls = self.calls.saturating_add(calls);
+        self.spoiled = self.spoiled.saturating_add(spoiled);
+        self.usage.add(usage);
+    }
+}
+
+/// What a service counted for a call, and what it will bill by; `None` where it counts no such thing or did not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens of what was asked, instructions included.
+    pub input_tokens: Option<u64>,
+    /// Tokens of what was answered, including what a model thought before it answered.
+    pub output_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// Adds what another request used.
+    pub fn add(&mut self, other: Self) {
+        self.input_tokens = sum([self.input_tokens, other.input_tokens]);
+        self.output_tokens = sum([self.output_tokens, other.output_tokens]);
+    }
+}
+
+/// The sum of the counts that are known; `None` where none is.
+pub fn sum<const N: usize>(counts: [Option<u64>; N]) -> Option<u64> {
+    counts.into_iter().flatten().reduce(u64::saturating_add)
+}
+
+/// One text for one language. An engine may disregard what it has no use for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// The text, what must not change taken out.
+    /// The text, with placeholders for what must not change.
     pub text: MaskedText,
-    /// What some of the placeholders stand for, by number: a number or a name decides about the words around it.
+    /// What some of the placeholders stand for, by number: the words around a number or a name depend on it.
     pub stands_for: Vec<(usize, String)>,
     /// The language it is in.
     pub from: Language,
@@ -52,16 +151,16 @@ pub struct Item {
     pub to: Language,
     /// How it should sound.
     pub style: Style,
-    /// What the author said before it in the same thread, oldest first: not to be translated, only to be understood by.
+    /// The author's earlier posts in the same thread, oldest first: not to be translated, only for context.
     pub context: Vec<String>,
-    /// What was wrong with the answers before.
+    /// What was wrong with the previous answers.
     pub advice: Vec<String>,
-    /// The most that the translation may weigh, where an answer before weighed more.
+    /// The most that the translation may weigh, where a previous answer weighed more.
     pub max_weighted_length: Option<usize>,
 }
 
 impl Item {
-    /// A text to be asked for the first time, with nothing else known.
+    /// A text that is asked for the first time, with nothing else known.
     pub fn new(text: MaskedText, from: Language, to: Language) -> Self {
         Self {
             text,
@@ -110,4 +209,26 @@ pub enum EngineError {
     /// The request itself was refused as wrong: a model that is no longer there, a pair that is not installed.
     #[error("{0}")]
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_call_add_up() {
+        let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens };
+        let item = |text: &str| Ok(MaskedText(vec![crate::text::Segment::Words(text.into())]));
+        let mut reply = Reply { items: vec![item("a")], calls: 1, spoiled: 1, usage: usage(Some(5), None) };
+        reply.append(Reply { items: vec![item("b")], calls: 2, spoiled: 0, usage: usage(Some(7), Some(1)) });
+        let whole = Reply {
+            items: vec![item("a"), item("b")],
+            calls: 3,
+            spoiled: 1,
+            usage: usage(Some(12), Some(1)),
+        };
+        assert_eq!(reply, whole);
+        reply.append(Reply { calls: u32::MAX, usage: usage(Some(u64::MAX), None), ..Reply::default() });
+        assert_eq!((reply.calls, reply.usage), (u32::MAX, usage(Some(u64::MAX), Some(1))));
+    }
 }

@@ -12,6 +12,7 @@
 mod chain;
 mod mode;
 mod pairs;
+mod settings;
 mod stream;
 mod workers;
 
@@ -22,14 +23,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use mynah_domain::{
     Language,
-    ports::engine::{Engine, EngineError, Item, ItemError},
+    ports::engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Reply},
     text::{MaskedText, Segment},
 };
 
@@ -38,20 +38,7 @@ use pairs::Direction;
 use stream::{Garbled, Line};
 use workers::Workers;
 
-/// How Apertium is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApertiumSettings {
-    /// Where its packages put their modes: `/usr/share/apertium/modes`.
-    pub modes_dir: PathBuf,
-    /// How long one text may take before its pipeline is taken for dead.
-    pub timeout: Duration,
-}
-
-impl Default for ApertiumSettings {
-    fn default() -> Self {
-        Self { modes_dir: "/usr/share/apertium/modes".into(), timeout: Duration::from_secs(10) }
-    }
-}
+pub use settings::{ApertiumKind, ApertiumSettings};
 
 /// Apertium cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +62,7 @@ pub enum ApertiumError {
 /// The engine. A clone is a handle to the same pipelines and may go to another thread; they end with the last one.
 #[derive(Debug, Clone)]
 pub struct Apertium {
+    name: Arc<str>,
     workers: Workers,
     piecewise: Arc<AtomicU64>,
 }
@@ -97,6 +85,7 @@ impl Apertium {
         let pairs = pairs::discover(&settings.modes_dir)
             .map_err(|source| ApertiumError::Modes { path: settings.modes_dir.clone(), source })?;
         Ok(Self {
+            name: settings.name.clone(),
             workers: Workers::start(pairs, settings.timeout).map_err(ApertiumError::Thread)?,
             piecewise: Arc::default(),
         })
@@ -186,8 +175,8 @@ impl Apertium {
 
 #[async_trait(?Send)]
 impl Engine for Apertium {
-    fn name(&self) -> &'static str {
-        "apertium"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn revision(&self) -> String {
@@ -198,12 +187,15 @@ impl Engine for Apertium {
         self.workers.route(from, to).is_some()
     }
 
-    fn max_batch(&self) -> usize {
-        16
+    fn composition(&self) -> CallShape {
+        // Every line goes to the pipeline of its languages by itself.
+        CallShape::new(16, Languages::Many)
     }
 
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
-        join_all(items.iter().map(|item| self.translate_item(item))).await.into_iter().collect()
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
+        let answers = join_all(items.iter().map(|item| self.translate_item(item))).await;
+        let calls = u32::from(items.iter().any(|item| item.text.has_words()));
+        Ok(Reply { items: answers.into_iter().collect::<Result<_, _>>()?, calls, ..Reply::default() })
     }
 }
 
@@ -279,7 +271,11 @@ fn margins(text: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path, time::Instant};
+    use std::{
+        fs,
+        path::Path,
+        time::{Duration, Instant},
+    };
 
     use mynah_domain::{
         fixtures::mask,
@@ -318,7 +314,7 @@ mod tests {
 
     async fn translate(apertium: &Apertium, text: &str, to: &str) -> String {
         let mask = mask(text);
-        let mut answers = apertium.translate(&[item(&mask, to)]).await.unwrap();
+        let mut answers = apertium.translate(&[item(&mask, to)]).await.unwrap().items;
         mask.restore(&answers.remove(0).unwrap()).unwrap()
     }
 
@@ -335,7 +331,9 @@ mod tests {
             let _ = std::os::unix::fs::symlink(real, dir.join(program));
         }
         fs::write(dir.join("eng-spa.mode"), mode.join(" | ")).unwrap();
-        Apertium::new(&ApertiumSettings { modes_dir: dir.into(), timeout: Duration::from_secs(2) }).unwrap()
+        let timeout = Duration::from_secs(2);
+        Apertium::new(&ApertiumSettings { modes_dir: dir.into(), timeout, ..ApertiumSettings::default() })
+            .unwrap()
     }
 
     /// The running processes whose program lies in `dir`, by name.
@@ -411,7 +409,7 @@ mod tests {
     async fn translate_all(apertium: &Apertium, posts: &[&str], to: &str) -> Vec<String> {
         let masks: Vec<Mask> = posts.iter().map(|post| mask(post)).collect();
         let items: Vec<Item> = masks.iter().map(|mask| item(mask, to)).collect();
-        let answers = apertium.translate(&items).await.unwrap();
+        let answers = apertium.translate(&items).await.unwrap().items;
         let answers = masks.iter().zip(answers);
         answers.map(|(mask, answer)| assert_publishable(mask, &answer.unwrap(), to)).collect()
     }
@@ -525,7 +523,7 @@ mod tests {
     async fn no_pair_is_an_error_of_the_item() {
         let apertium = apertium();
         let mask = mask("hello");
-        let answers = apertium.translate(&[item(&mask, "ja"), item(&mask, "es")]).await.unwrap();
+        let answers = apertium.translate(&[item(&mask, "ja"), item(&mask, "es")]).await.unwrap().items;
         assert!(matches!(&answers[0], Err(ItemError::Refused(why)) if why.contains("English to Japanese")));
         assert!(answers[1].is_ok());
         assert!(!apertium.supports(language("en"), language("ja")));
@@ -562,7 +560,7 @@ mod tests {
     async fn a_post_that_ends_every_pipeline_is_an_error_of_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let apertium = modes(dir.path(), &[("apertium-pretransfer", "/bin/false")]);
-        let answers = apertium.translate(&[item(&mask("hi @bob"), "es")]).await.unwrap();
+        let answers = apertium.translate(&[item(&mask("hi @bob"), "es")]).await.unwrap().items;
         assert!(matches!(answers[0], Err(ItemError::Unusable(_))), "{answers:?}");
     }
 

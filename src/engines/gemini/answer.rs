@@ -3,34 +3,35 @@
 
 use std::slice;
 
-use mynah_domain::ports::engine::ItemError;
+use mynah_domain::ports::engine::{self, ItemError};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::list;
-use crate::telemetry::outside::brief;
-
-/// What one call brought.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// For each item asked for, in order.
-    Items(Vec<Result<String, ItemError>>),
-    /// Nothing for any item, for a reason that may lie with one of them: each is worth asking for alone.
-    Spoiled(ItemError),
-}
+use super::NAME;
+use crate::{
+    engines::llm::{Outcome, list},
+    telemetry::outside::brief,
+};
 
 /// An answer of which nothing can be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Gemini's answer is not the JSON that its API promises: {0}")]
 pub(super) struct Unreadable(String);
 
-/// What the call cost, in tokens. Thoughts are paid for as answers are.
+/// What the call cost, in tokens, as far as Gemini says so. Prompts include what is cached; thoughts are paid for as answers
+/// are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    pub(super) prompt: u64,
-    pub(super) cached: u64,
-    pub(super) answer: u64,
-    pub(super) thoughts: u64,
+    pub(super) prompt: Option<u64>,
+    pub(super) cached: Option<u64>,
+    pub(super) answer: Option<u64>,
+    pub(super) thoughts: Option<u64>,
+}
+
+impl From<Usage> for engine::Usage {
+    fn from(usage: Usage) -> Self {
+        Self { input_tokens: usage.prompt, output_tokens: engine::sum([usage.answer, usage.thoughts]) }
+    }
 }
 
 /// Reads the body of a 200 to a request for `count` items. Any JSON is an answer: a field that has an odd form must not
@@ -91,7 +92,7 @@ fn of_candidate(candidate: &Value, count: usize) -> Result<Vec<Result<String, It
         .filter(|part| matches!(part["thought"], Value::Null | Value::Bool(false)))
         .filter_map(|part| part["text"].as_str())
         .collect();
-    list::read(&text, count).ok_or_else(|| {
+    list::read(NAME, &text, count).ok_or_else(|| {
         ItemError::Unusable("Gemini's answer is not the list of translations that was asked for".into())
     })
 }
@@ -102,13 +103,12 @@ fn objects(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn usage(response: &Value) -> Usage {
-    // A count that cannot be read is worth a zero in the log, and no translation.
+    // A count that cannot be read costs no translation.
     let count = |name: &str| match &response["usageMetadata"][name] {
         Value::Number(count) => count.as_u64(),
         Value::String(count) => count.trim().parse().ok(),
         _ => None,
     };
-    let count = |name| count(name).unwrap_or_default();
     Usage {
         prompt: count("promptTokenCount"),
         cached: count("cachedContentTokenCount"),
@@ -286,14 +286,22 @@ mod tests {
         };
         assert_eq!(
             usage(json!({"promptTokenCount": 12, "candidatesTokenCount": 8, "thoughtsTokenCount": 30})),
-            Usage { prompt: 12, cached: 0, answer: 8, thoughts: 30 }
+            Usage { prompt: Some(12), cached: None, answer: Some(8), thoughts: Some(30) }
         );
         assert_eq!(
             usage(
                 json!({"promptTokenCount": "12", "candidatesTokenCount": " 8 ", "thoughtsTokenCount": u64::MAX})
             ),
-            Usage { prompt: 12, cached: 0, answer: 8, thoughts: u64::MAX }
+            Usage { prompt: Some(12), cached: None, answer: Some(8), thoughts: Some(u64::MAX) }
         );
+        let sums = |prompt, answer, thoughts| {
+            engine::Usage::from(Usage { prompt, cached: Some(5), answer, thoughts })
+        };
+        let all = engine::Usage { input_tokens: Some(12), output_tokens: Some(38) };
+        assert_eq!(sums(Some(12), Some(8), Some(30)), all);
+        assert_eq!(sums(None, Some(38), None), engine::Usage { input_tokens: None, ..all });
+        assert_eq!(sums(None, None, None), engine::Usage::default());
+        assert_eq!(sums(None, Some(8), Some(u64::MAX)).output_tokens, Some(u64::MAX));
         for odd in [json!(null), json!(-1), json!("-1"), json!("many"), json!(1e300), json!([12]), json!({})]
         {
             assert_eq!(usage(json!({"promptTokenCount": odd})), Usage::default(), "{odd}");

@@ -17,10 +17,8 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    answer::{self, Outcome},
-    failure,
-};
+use super::{answer, failure};
+use crate::engines::llm::Outcome;
 
 /// Words that no item may come back with.
 const DECOY: &str = "decoy";

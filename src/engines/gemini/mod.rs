@@ -1,65 +1,38 @@
-//! Gemini: a language model of Google's, asked for several posts at once.
+//! Gemini: a language model of Google's, asked for several posts at once. It translates best of all; what it shares with other
+//! models is in [`llm`](super::llm).
 //!
-//! It translates best of all, and is the least certain: it costs money, it is at times overloaded, it refuses some posts,
-//! and what it answers is written by a model, not by a program.
-//!
-//! - `request` writes what is asked, `placeholders` the form in which what must not change is shown to the model.
-//! - `answer` reads what it said for each post, `list` finds the translations in the model's own text, `failure` reads
-//!   what its refusals mean.
-//!
-//! An answer that is spoiled as a whole (refused, cut off, no list) is often the fault of one post in it, so the posts are
-//! asked for again in halves, until the one is alone.
+//! - `request` writes the body of a call, `answer` reads what came back for each post, `failure` what its refusals mean.
 
 mod answer;
 mod failure;
 #[cfg(test)]
 mod generated;
-mod list;
-mod placeholders;
 mod request;
+mod settings;
 
-use std::{cell::Cell, fmt, time::Duration};
+use std::fmt;
 
 use async_trait::async_trait;
-use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use jiff::Timestamp;
 use mynah_domain::{
     Language,
-    ports::engine::{Engine, EngineError, Item, ItemError},
-    text::MaskedText,
+    ports::engine::{CallShape, Engine, EngineError, Item, Languages, Reply, Usage},
 };
-use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
+use secrecy::ExposeSecret as _;
 
+use super::llm::{self, Model, Outcome, prompt::Prompt};
 use crate::http_client::{HttpClient, HttpError, Limits, Request, Transport};
-use answer::Outcome;
-use placeholders::Brackets;
 
-/// How Gemini is reached.
-#[derive(Debug, Clone)]
-pub struct GeminiSettings {
-    /// Where it listens: `https://generativelanguage.googleapis.com`.
-    pub base_url: Url,
-    /// The model, `gemini-3.5-flash-lite`.
-    pub model: String,
-    /// The API key. It goes into a header, never into a URL.
-    pub key: SecretString,
-    /// How long a call may take.
-    pub timeout: Duration,
-    /// The most calls at once, from one arbiter.
-    pub connections: usize,
-    /// How connections are made and kept.
-    pub transport: Transport,
-    /// The most posts in one call.
-    pub max_batch: usize,
-}
+pub use settings::{GeminiKind, GeminiSettings};
+
+/// What errors call it.
+const NAME: &str = "Gemini";
 
 /// The engine. It cannot leave its thread: the settings can.
 pub struct Gemini {
     settings: GeminiSettings,
     endpoint: String,
     client: HttpClient,
-    spoiled: Cell<u64>,
 }
 
 impl fmt::Debug for Gemini {
@@ -68,17 +41,15 @@ impl fmt::Debug for Gemini {
     }
 }
 
-type Translations = Vec<Result<MaskedText, ItemError>>;
-
 impl Gemini {
     /// An engine that shares the connections of its arbiter's others.
-    pub fn new(settings: GeminiSettings) -> Self {
+    pub fn new(settings: GeminiSettings, transport: Transport) -> Self {
         let client = HttpClient::shared(
-            "gemini",
+            &settings.name,
             Limits {
                 connections: settings.connections,
                 timeout: settings.timeout,
-                transport: settings.transport,
+                transport,
                 ..Limits::default()
             },
         );
@@ -87,40 +58,20 @@ impl Gemini {
             endpoint: format!("{base}/v1beta/models/{}:generateContent", settings.model),
             client,
             settings,
-            spoiled: Cell::default(),
         }
     }
+}
 
-    /// Asks for `items`; where the answer is spoiled, for each half of them. An engine's error ends it all: what came
-    /// before is asked for again with the rest.
-    fn ask<'a>(
-        &'a self,
-        items: &'a [&'a Item],
-        brackets: Brackets,
-    ) -> LocalBoxFuture<'a, Result<Translations, EngineError>> {
-        async move {
-            match self.call(items, brackets).await? {
-                Outcome::Items(answers) => {
-                    Ok(answers.into_iter().map(|answer| answer.map(|text| brackets.read(&text))).collect())
-                }
-                Outcome::Spoiled(error) if items.len() <= 1 => Ok(vec![Err(error)]),
-                Outcome::Spoiled(error) => {
-                    log::debug!(items = items.len(), reason:% = error; "Gemini asked again in halves");
-                    self.spoiled.set(self.spoiled.get() + 1);
-                    let (first, second) = items.split_at(items.len() / 2);
-                    let mut answers = self.ask(first, brackets).await?;
-                    answers.extend(self.ask(second, brackets).await?);
-                    Ok(answers)
-                }
-            }
-        }
-        .boxed_local()
+impl Model for Gemini {
+    fn name(&self) -> &str {
+        NAME
     }
 
-    async fn call(&self, items: &[&Item], brackets: Brackets) -> Result<Outcome, EngineError> {
+    async fn ask(&self, prompt: Prompt<'_>) -> Result<(Outcome, Usage), EngineError> {
+        let items = prompt.items.len();
         let request = Request::post(self.endpoint.as_str())
             .header("x-goog-api-key", self.settings.key.expose_secret())
-            .json(&request::body(items, brackets))
+            .json(&request::body(prompt))
             .map_err(|error| {
                 EngineError::Refused(format!("the request to Gemini cannot be written: {error}"))
             })?;
@@ -135,25 +86,25 @@ impl Gemini {
         if answer.status != 200 {
             return Err(failure::read(answer.status, &answer.body, &self.settings.model, Timestamp::now()));
         }
-        let (outcome, usage) = answer::read(&answer.body, items.len())
-            .map_err(|error| EngineError::Unavailable(error.to_string()))?;
+        let (outcome, usage) =
+            answer::read(&answer.body, items).map_err(|error| EngineError::Unavailable(error.to_string()))?;
         log::debug!(
             model = self.settings.model.as_str(),
-            items = items.len(),
-            prompt_tokens = usage.prompt,
-            cached_tokens = usage.cached,
-            answer_tokens = usage.answer,
-            thought_tokens = usage.thoughts;
+            items = items,
+            prompt_tokens = usage.prompt.unwrap_or_default(),
+            cached_tokens = usage.cached.unwrap_or_default(),
+            answer_tokens = usage.answer.unwrap_or_default(),
+            thought_tokens = usage.thoughts.unwrap_or_default();
             "Gemini translated"
         );
-        Ok(outcome)
+        Ok((outcome, usage.into()))
     }
 }
 
 #[async_trait(?Send)]
 impl Engine for Gemini {
-    fn name(&self) -> &'static str {
-        "gemini"
+    fn name(&self) -> &str {
+        &self.settings.name
     }
 
     fn revision(&self) -> String {
@@ -169,48 +120,26 @@ impl Engine for Gemini {
         true
     }
 
-    fn max_batch(&self) -> usize {
-        self.settings.max_batch.max(1)
+    fn composition(&self) -> CallShape {
+        CallShape::new(self.settings.max_batch, Languages::Many)
     }
 
-    fn spoiled(&self) -> u64 {
-        self.spoiled.get()
-    }
-
-    async fn translate(&self, items: &[Item]) -> Result<Translations, EngineError> {
-        // What has no words costs nothing.
-        let (asked, silent): (Vec<_>, Vec<_>) =
-            items.iter().enumerate().partition(|(_, item)| item.text.has_words());
-        let mut translations: Translations = vec![Ok(MaskedText::default()); items.len()];
-        for (place, item) in silent {
-            translations[place] = Ok(item.text.clone());
-        }
-        for batch in asked.chunks(self.max_batch()) {
-            let texts: Vec<&Item> = batch.iter().map(|(_, item)| *item).collect();
-            let answers = match Brackets::absent_from(&texts.iter().map(|item| &item.text)) {
-                Some(brackets) => self.ask(&texts, brackets).await?,
-                None => vec![
-                    Err(ItemError::Unusable(
-                        "the post holds every kind of bracket that could mark a placeholder".into()
-                    ));
-                    texts.len()
-                ],
-            };
-            for ((place, _), answer) in batch.iter().zip(answers) {
-                translations[*place] = answer;
-            }
-        }
-        Ok(translations)
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
+        llm::translate(self, items, self.composition().max_items()).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
 
     use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
-    use mynah_domain::fixtures::mask;
+    use mynah_domain::{fixtures::mask, ports::engine::ItemError, text::MaskedText};
     use serde_json::{Value, json};
+    use url::Url;
 
     use super::*;
 
@@ -284,15 +213,16 @@ mod tests {
 
     impl Fake {
         fn gemini(&self) -> Gemini {
-            Gemini::new(GeminiSettings {
+            let settings = GeminiSettings {
+                name: "gemini".into(),
                 base_url: self.url.clone(),
                 model: "gemini-x".into(),
                 key: KEY.into(),
                 timeout: Duration::from_secs(5),
-                transport: Transport::default(),
                 connections: 2,
                 max_batch: 4,
-            })
+            };
+            Gemini::new(settings, Transport::default())
         }
 
         fn requests(&self) -> Vec<Seen> {
@@ -331,7 +261,7 @@ mod tests {
     async fn a_batch_comes_back_in_order_with_its_placeholders() {
         let fake = fake(|seen| (200, shouted(seen)));
         let answers =
-            fake.gemini().translate(&[item("hi @bob, bye"), item("#goal"), item("two")]).await.unwrap();
+            fake.gemini().translate(&[item("hi @bob, bye"), item("#goal"), item("two")]).await.unwrap().items;
         assert_eq!(mask("hi @bob, bye").restore(answers[0].as_ref().unwrap()).unwrap(), "HI @bob, BYE");
         assert_eq!(mask("#goal").restore(answers[1].as_ref().unwrap()).unwrap(), "#goal");
         assert_eq!(words(&answers[2..]), ["TWO"]);
@@ -361,7 +291,7 @@ mod tests {
     async fn more_than_a_batch_is_several_calls() {
         let fake = fake(|seen| (200, shouted(seen)));
         let items: Vec<Item> = (0..9).map(|n| item(&"post ".repeat(n + 1))).collect();
-        let answers = fake.gemini().translate(&items).await.unwrap();
+        let answers = fake.gemini().translate(&items).await.unwrap().items;
         let expected: Vec<String> = (0..9).map(|n| "POST ".repeat(n + 1)).collect();
         assert_eq!(words(&answers), expected);
         let sizes: Vec<usize> = fake.requests().iter().map(|seen| seen.texts().len()).collect();
@@ -375,10 +305,28 @@ mod tests {
             let refusal = json!({"promptFeedback": {"blockReason": "SAFETY"}});
             (200, if blocked { refusal } else { shouted(seen) })
         });
-        let answers = fake.gemini().translate(&["a", "b", "bad", "c"].map(item)).await.unwrap();
+        let reply = fake.gemini().translate(&["a", "b", "bad", "c"].map(item)).await.unwrap();
+        let answers = &reply.items;
         assert!(matches!(answers[2], Err(ItemError::Refused(_))));
         assert_eq!([&words(&answers[..2])[..], &words(&answers[3..])].concat(), ["A", "B", "C"]);
         assert_eq!(fake.requests().len(), 5, "4, 2, 2, 1 and 1 posts");
+        assert_eq!((reply.calls, reply.spoiled), (5, 2));
+    }
+
+    #[actix_rt::test]
+    async fn a_reply_has_the_tokens_of_all_its_requests() {
+        let fake = fake(|seen| {
+            let mut body = shouted(seen);
+            body["usageMetadata"] =
+                json!({"promptTokenCount": 100, "candidatesTokenCount": 7, "thoughtsTokenCount": 3});
+            (200, body)
+        });
+        let five = ["a", "b", "c", "d", "e"].map(item);
+        let reply = fake.gemini().translate(&five).await.unwrap();
+        let usage = Usage { input_tokens: Some(200), output_tokens: Some(20) };
+        assert_eq!((reply.calls, reply.spoiled, reply.usage), (2, 0, usage));
+        let silent = fake.gemini().translate(&[item("#goal")]).await.unwrap();
+        assert_eq!((silent.calls, silent.usage), (0, Usage::default()));
     }
 
     #[actix_rt::test]
@@ -387,7 +335,7 @@ mod tests {
             let cut = json!({"candidates": [{"finishReason": "MAX_TOKENS"}]});
             (200, if seen.texts().len() > 1 || seen.texts() == ["long"] { cut } else { shouted(seen) })
         });
-        let answers = fake.gemini().translate(&["a", "long"].map(item)).await.unwrap();
+        let answers = fake.gemini().translate(&["a", "long"].map(item)).await.unwrap().items;
         assert_eq!(words(&answers[..1]), ["A"]);
         assert!(matches!(&answers[1], Err(ItemError::Unusable(why)) if why.contains("MAX_TOKENS")));
         assert_eq!(fake.requests().len(), 3);
@@ -396,7 +344,7 @@ mod tests {
     #[actix_rt::test]
     async fn an_item_left_out_is_an_error_of_its_own() {
         let fake = fake(|_| (200, saying(&json!([{"id": "2", "text": "dos"}]))));
-        let answers = fake.gemini().translate(&["one", "two"].map(item)).await.unwrap();
+        let answers = fake.gemini().translate(&["one", "two"].map(item)).await.unwrap().items;
         assert!(matches!(answers[0], Err(ItemError::Unusable(_))));
         assert_eq!(words(&answers[1..]), ["dos"]);
     }
@@ -420,7 +368,7 @@ mod tests {
         let fake = fake(|seen| (200, shouted(seen)));
         let settings =
             GeminiSettings { base_url, timeout: Duration::from_millis(50), ..fake.gemini().settings };
-        let error = Gemini::new(settings).translate(&[item("hi")]).await.unwrap_err();
+        let error = Gemini::new(settings, Transport::default()).translate(&[item("hi")]).await.unwrap_err();
         assert!(matches!(error, EngineError::Unanswered(_)), "{error:?}");
     }
 

@@ -12,12 +12,12 @@ use serde::{
 use serde_json::{Map, Value};
 
 /// For each of `count` items, in order, its translation; `None` where `text` holds no list of translations, or more
-/// than one.
-pub(super) fn read(text: &str, count: usize) -> Option<Vec<Result<String, ItemError>>> {
+/// than one. `model` is what errors call the model.
+pub(crate) fn read(model: &str, text: &str, count: usize) -> Option<Vec<Result<String, ItemError>>> {
     if text.trim() == "[]" {
-        return Some(by_id(Vec::new(), count));
+        return Some(by_id(model, Vec::new(), count));
     }
-    answers(only_value(text)?, count).map(|answers| by_id(answers, count))
+    answers(only_value(text)?, count).map(|answers| by_id(model, answers, count))
 }
 
 /// The only JSON list or object of objects in `text`. There is none where two of them are: one may be a draft, or a
@@ -53,7 +53,7 @@ fn answers(value: Value, count: usize) -> Option<Vec<Value>> {
 }
 
 /// The answers in the order of the items. Ids that were never given are left out: nobody asked.
-fn by_id(answers: Vec<Value>, count: usize) -> Vec<Result<String, ItemError>> {
+fn by_id(model: &str, answers: Vec<Value>, count: usize) -> Vec<Result<String, ItemError>> {
     // One answer to one question needs no number.
     let lone = count == 1 && answers.len() == 1;
     let mut texts: HashMap<usize, Vec<Value>> = HashMap::new();
@@ -69,7 +69,7 @@ fn by_id(answers: Vec<Value>, count: usize) -> Vec<Result<String, ItemError>> {
             texts.entry(id).or_default().push(answer.get_mut("text").map(Value::take).unwrap_or_default());
         }
     }
-    let unusable = |what: &str| Err(ItemError::Unusable(format!("Gemini's answer {what}")));
+    let unusable = |what: &str| Err(ItemError::Unusable(format!("{model}'s answer {what}")));
     (1..=count)
         .map(|id| match texts.remove(&id).as_deref_mut() {
             None | Some([]) => unusable("leaves this post out"),
@@ -150,7 +150,7 @@ mod tests {
 
     /// What is read for each item; `None` for an item without a translation.
     fn texts(text: &str, count: usize) -> Option<Vec<Option<String>>> {
-        read(text, count).map(|items| items.into_iter().map(Result::ok).collect())
+        read("The model", text, count).map(|items| items.into_iter().map(Result::ok).collect())
     }
 
     /// The texts as [`texts`] has them; an empty one is none.

@@ -1,4 +1,4 @@
-//! How much an engine is asked at once, with one that can do so much and no more.
+//! How much an engine is asked at once, with an engine of a known capacity.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,7 +7,13 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
-use mynah_domain::{Language, breaker::BreakerPolicy, fixtures, ports::SystemClock, text::Segment};
+use mynah_domain::{
+    Language,
+    breaker::BreakerPolicy,
+    fixtures,
+    ports::{CallShape, EngineError, Item, Languages, Reply, SystemClock},
+    text::Segment,
+};
 
 use super::*;
 use crate::supervision::{ExitGuard, HealthRegistry};
@@ -18,21 +24,23 @@ const MOST: usize = 64;
 /// What the engine does with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
-    /// Answers; whoever finds it busy waits in its queue.
+    /// Answers; callers wait in its queue while it is busy.
     Answer,
+    /// Answers; the answer to a single item is spoiled and asked for again.
+    SpoilSingleItems,
     /// Says "not now" at once.
     Refuse,
     /// Panics in the middle.
     Panic,
 }
 
-/// An engine that works on so many calls at once, a second for each.
+/// An engine that works on this many calls at once, a second for each.
 struct Fake {
     servers: tokio::sync::Semaphore,
     does: Cell<Does>,
-    /// Until when it refuses, by its own word.
+    /// Until when it says that it refuses.
     until: Cell<Option<Timestamp>>,
-    under_way: Cell<usize>,
+    in_flight: Cell<usize>,
     peak: Cell<usize>,
     batches: RefCell<Vec<usize>>,
 }
@@ -43,7 +51,7 @@ impl Fake {
             servers: tokio::sync::Semaphore::new(capacity),
             does: Cell::new(Does::Answer),
             until: Cell::default(),
-            under_way: Cell::default(),
+            in_flight: Cell::default(),
             peak: Cell::default(),
             batches: RefCell::default(),
         })
@@ -64,40 +72,43 @@ impl Engine for Fake {
         true
     }
 
-    fn max_batch(&self) -> usize {
-        40
+    fn composition(&self) -> CallShape {
+        CallShape::new(40, Languages::Many)
     }
 
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         self.batches.borrow_mut().push(items.len());
-        self.under_way.set(self.under_way.get() + 1);
-        self.peak.set(self.peak.get().max(self.under_way.get()));
-        if self.does.get() == Does::Answer {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.peak.set(self.peak.get().max(self.in_flight.get()));
+        let spoils = items.len() == 1 && self.does.get() == Does::SpoilSingleItems;
+        if matches!(self.does.get(), Does::Answer | Does::SpoilSingleItems) {
             let _server = self.servers.acquire().await.unwrap();
-            tokio::time::sleep(SECOND).await;
+            // So that one that is spoiled ends while a full one lasts.
+            tokio::time::sleep(if spoils { SECOND / 2 } else { SECOND }).await;
         }
-        self.under_way.set(self.under_way.get() - 1);
+        self.in_flight.set(self.in_flight.get() - 1);
         match self.does.get() {
-            Does::Answer => {}
+            Does::Answer | Does::SpoilSingleItems => {}
             Does::Refuse => {
                 return Err(EngineError::RateLimited { reason: "not now".into(), until: self.until.get() });
             }
             Does::Panic => panic!("as ordered"),
         }
         let said = Segment::Words("Hola".into());
-        Ok(items.iter().map(|_| Ok(MaskedText(vec![said.clone()]))).collect())
+        let items = items.iter().map(|_| Ok(MaskedText(vec![said.clone()]))).collect();
+        Ok(Reply { items, calls: 1, spoiled: u32::from(spoils), ..Reply::default() })
     }
 }
 
-fn asking() -> Asking {
-    asking_behind_a_breaker_of(5)
+fn cascade() -> EngineCascade {
+    cascade_with_breaker(5)
 }
 
-/// How engines are asked where so many failures in a row open their circuit breaker.
-fn asking_behind_a_breaker_of(failures: u32) -> Asking {
+/// A cascade where this many failures in a row open the circuit breaker.
+fn cascade_with_breaker(failures: u32) -> EngineCascade {
     let pause = Backoff { base: SECOND, max: SECOND };
     let policy = BreakerPolicy { failures, pause, trial: SECOND };
-    Asking {
+    EngineCascade {
         cache: None,
         upstreams: Upstreams::new(policy, MOST),
         backoff: pause,
@@ -114,21 +125,26 @@ fn tasks(count: usize) -> Vec<Task> {
     std::iter::repeat_with(task).take(count).collect()
 }
 
-/// Sees to so many tasks; answers how many were translated.
-async fn see_to(asking: &Asking, engine: &Rc<Fake>, count: usize, around: Around<'_>) -> usize {
+/// Translates this many tasks; returns how many were translated.
+async fn translate(
+    cascade: &EngineCascade,
+    engine: &Rc<Fake>,
+    count: usize,
+    context: CallContext<'_>,
+) -> usize {
     let mut tasks = tasks(count);
     let engines: [Rc<dyn Engine>; 1] = [engine.clone()];
-    asking.see_to(&mut tasks, |_| 1, &engines, around).await;
+    cascade.translate(&mut tasks, |_| 1, &engines, context).await;
     tasks.iter().filter(|task| matches!(task.outcome, Some(JobEvent::Translated(_)))).count()
 }
 
-/// As many translators as there may be, each with more to do, for so long.
-async fn work(asking: &Asking, engine: &Rc<Fake>, time: Duration) {
+/// As many translators as there may be, each with more to do, for this long.
+async fn work(cascade: &EngineCascade, engine: &Rc<Fake>, time: Duration) {
     let end = tokio::time::Instant::now() + time;
-    let around = Around { heartbeat: None, more_waits: true };
+    let context = CallContext { heartbeat: None, more_waiting: true };
     let workers = (0..MOST).map(|_| async {
         while tokio::time::Instant::now() < end {
-            see_to(asking, engine, 1, around).await;
+            translate(cascade, engine, 1, context).await;
             // A refusal takes no time of the engine's.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -136,40 +152,40 @@ async fn work(asking: &Asking, engine: &Rc<Fake>, time: Duration) {
     join_all(workers).await;
 }
 
-fn limit(asking: &Asking) -> usize {
-    asking.upstreams.paces()[0].1.limit
+fn limit(cascade: &EngineCascade) -> usize {
+    cascade.upstreams.limiters()[0].1.limit
 }
 
-fn under_way(asking: &Asking) -> (usize, usize) {
-    let pace = asking.upstreams.paces()[0].1;
-    (pace.under_way, pace.waiting)
+fn in_flight(cascade: &EngineCascade) -> (usize, usize) {
+    let stats = cascade.upstreams.limiters()[0].1;
+    (stats.in_flight, stats.waiting)
 }
 
 #[actix_rt::test]
-async fn an_engine_that_holds_its_pace_gets_all_calls_there_may_be_within_seconds() {
+async fn an_engine_that_keeps_pace_gets_the_maximum_of_calls_within_seconds() {
     tokio::time::pause();
-    let (asking, engine) = (asking(), Fake::new(1000));
-    work(&asking, &engine, SECOND * 4).await;
-    assert_eq!((limit(&asking), engine.peak.get()), (MOST, MOST));
-    assert_eq!(under_way(&asking), (0, 0));
+    let (cascade, engine) = (cascade(), Fake::new(1000));
+    work(&cascade, &engine, SECOND * 4).await;
+    assert_eq!((limit(&cascade), engine.peak.get()), (MOST, MOST));
+    assert_eq!(in_flight(&cascade), (0, 0));
 }
 
 #[actix_rt::test]
-async fn calls_settle_near_what_the_engine_can_do_at_once() {
+async fn calls_settle_near_the_capacity_of_the_engine() {
     for capacity in [4, 8, 24] {
         tokio::time::pause();
-        let (asking, engine) = (asking(), Fake::new(capacity));
+        let (cascade, engine) = (cascade(), Fake::new(capacity));
         let looks = async {
             tokio::time::sleep(SECOND * 200).await;
             let (mut seen, calls) = (Vec::new(), engine.batches.borrow().len());
             for _ in 0..100 {
                 tokio::time::sleep(SECOND).await;
-                seen.push(limit(&asking));
+                seen.push(limit(&cascade));
             }
             (seen, engine.batches.borrow().len() - calls)
         };
         let ((), (seen, calls)) =
-            futures_util::future::join(work(&asking, &engine, SECOND * 310), looks).await;
+            futures_util::future::join(work(&cascade, &engine, SECOND * 310), looks).await;
         let mean = seen.iter().sum::<usize>() / seen.len();
         let most = capacity * 3 / 2 + 2 * capacity.isqrt();
         assert!((capacity..=most).contains(&mean), "{capacity}: {mean} in {seen:?}");
@@ -181,90 +197,91 @@ async fn calls_settle_near_what_the_engine_can_do_at_once() {
 #[actix_rt::test]
 async fn refusals_make_calls_fewer_and_answers_make_them_more_again() {
     tokio::time::pause();
-    // The breaker counts by the machine's clock, which goes on.
-    let (asking, engine) = (asking_behind_a_breaker_of(u32::MAX), Fake::new(1000));
-    work(&asking, &engine, SECOND * 4).await;
+    // The breaker goes by the machine's clock, which is not paused.
+    let (cascade, engine) = (cascade_with_breaker(u32::MAX), Fake::new(1000));
+    work(&cascade, &engine, SECOND * 4).await;
     engine.does.set(Does::Refuse);
-    work(&asking, &engine, SECOND).await;
-    assert_eq!(limit(&asking), 1);
+    work(&cascade, &engine, SECOND).await;
+    assert_eq!(limit(&cascade), 1);
     engine.does.set(Does::Answer);
     engine.peak.set(0);
-    see_to(&asking, &engine, 1, Around::default()).await;
+    translate(&cascade, &engine, 1, CallContext::default()).await;
     assert_eq!(engine.peak.get(), 1);
-    work(&asking, &engine, SECOND * 30).await;
-    assert_eq!((limit(&asking), under_way(&asking)), (MOST, (0, 0)));
+    work(&cascade, &engine, SECOND * 30).await;
+    assert_eq!((limit(&cascade), in_flight(&cascade)), (MOST, (0, 0)));
 }
 
 #[actix_rt::test]
-async fn a_panic_in_the_engine_takes_no_place_with_it() {
+async fn a_panic_in_the_engine_loses_no_permit() {
     tokio::time::pause();
-    let (asking, engine) = (asking(), Fake::new(1000));
+    let (cascade, engine) = (cascade(), Fake::new(1000));
     engine.does.set(Does::Panic);
     for _ in 0..3 * MOST {
-        let died = AssertUnwindSafe(see_to(&asking, &engine, 3, Around::default())).catch_unwind().await;
+        let died =
+            AssertUnwindSafe(translate(&cascade, &engine, 3, CallContext::default())).catch_unwind().await;
         assert!(died.is_err());
     }
-    assert_eq!(under_way(&asking), (0, 0));
+    assert_eq!(in_flight(&cascade), (0, 0));
     engine.does.set(Does::Answer);
-    work(&asking, &engine, SECOND * 4).await;
-    assert_eq!((limit(&asking), engine.peak.get()), (MOST, MOST));
+    work(&cascade, &engine, SECOND * 4).await;
+    assert_eq!((limit(&cascade), engine.peak.get()), (MOST, MOST));
 }
 
 #[actix_rt::test]
-async fn a_wait_for_a_place_is_work_that_shows_progress_while_calls_end_and_none_while_nothing_moves() {
+async fn a_wait_for_a_permit_is_work_that_shows_progress_while_calls_end_and_none_while_nothing_moves() {
     tokio::time::pause();
-    let (asking, engine) = (asking(), Fake::new(1000));
-    asking.upstreams.allow(1);
+    let (cascade, engine) = (cascade(), Fake::new(1000));
+    cascade.upstreams.set_max_calls(1);
     let health = HealthRegistry::default();
     let (exits, _) = tokio::sync::mpsc::unbounded_channel();
     let exit_guard = ExitGuard::new("translator-1", 1, health.clone(), exits);
     let heartbeat = exit_guard.heartbeat();
     let standing = || health.actor("translator-1").unwrap();
-    let places = asking.upstreams.places(&*engine);
-    let taken = places.try_take().unwrap();
+    let limiter = cascade.upstreams.limiter(&*engine);
+    let held = limiter.try_acquire().unwrap();
     let work = heartbeat.at_work();
-    let around = Around { heartbeat: Some(&heartbeat), more_waits: true };
-    let mut waits = Box::pin(see_to(&asking, &engine, 1, around));
-    let mut gives_up = Box::pin(see_to(&asking, &engine, 1, Around::default()));
-    // The other one is the next in line.
+    let context = CallContext { heartbeat: Some(&heartbeat), more_waiting: true };
+    let mut waits = Box::pin(translate(&cascade, &engine, 1, context));
+    let mut gives_up = Box::pin(translate(&cascade, &engine, 1, CallContext::default()));
+    // The other one is next in line.
     assert!((&mut gives_up).now_or_never().is_none());
     assert!(tokio::time::timeout(SECOND * 100, &mut waits).await.is_err());
-    assert_eq!((standing().at_work, standing().progressed, under_way(&asking)), (1, false, (1, 2)));
-    drop(taken);
+    assert_eq!((standing().at_work, standing().progressed, in_flight(&cascade)), (1, false, (1, 2)));
+    drop(held);
     // The other one's call ends.
-    let one_call = SECOND + SIGN_OF_LIFE;
+    let one_call = SECOND + calls::PROGRESS_CHECK;
     assert!(tokio::time::timeout(one_call, futures_util::future::join(&mut waits, gives_up)).await.is_err());
     assert!(standing().progressed);
     assert_eq!(waits.await, 1);
     drop(work);
-    assert_eq!((standing().at_work, under_way(&asking)), (0, (0, 0)));
+    assert_eq!((standing().at_work, in_flight(&cascade)), (0, (0, 0)));
 }
 
 #[actix_rt::test]
-async fn a_worker_that_gives_up_waiting_takes_no_place() {
+async fn a_worker_that_gives_up_waiting_holds_no_permit() {
     tokio::time::pause();
-    let (asking, engine) = (asking(), Fake::new(1000));
-    asking.upstreams.allow(1);
-    let taken = asking.upstreams.places(&*engine).try_take().unwrap();
-    let mut gives_up = Box::pin(see_to(&asking, &engine, 1, Around::default()));
+    let (cascade, engine) = (cascade(), Fake::new(1000));
+    cascade.upstreams.set_max_calls(1);
+    let held = cascade.upstreams.limiter(&*engine).try_acquire().unwrap();
+    let mut gives_up = Box::pin(translate(&cascade, &engine, 1, CallContext::default()));
     assert!((&mut gives_up).now_or_never().is_none());
-    assert_eq!(under_way(&asking), (1, 1));
+    assert_eq!(in_flight(&cascade), (1, 1));
     drop(gives_up);
-    drop(taken);
-    assert_eq!(under_way(&asking), (0, 0));
+    drop(held);
+    assert_eq!(in_flight(&cascade), (0, 0));
 }
 
 #[actix_rt::test]
-async fn where_nothing_else_waits_tasks_are_spread_over_free_places() {
+async fn where_nothing_else_is_waiting_tasks_are_spread_over_free_permits() {
     tokio::time::pause();
-    let (asking, engine) = (asking(), Fake::new(1000));
-    work(&asking, &engine, SECOND * 4).await;
-    let calls = |more_waits| {
+    let (cascade, engine) = (cascade(), Fake::new(1000));
+    work(&cascade, &engine, SECOND * 4).await;
+    let calls = |more_waiting| {
         engine.batches.borrow_mut().clear();
-        let (asking, engine) = (&asking, &engine);
+        let (cascade, engine) = (&cascade, &engine);
         async move {
-            let around = Around { heartbeat: None, more_waits };
-            assert_eq!(see_to(asking, engine, 30, around).await, 30);
+            let context = CallContext { heartbeat: None, more_waiting };
+            assert_eq!(translate(cascade, engine, 30, context).await, 30);
             engine.batches.borrow().clone()
         }
     };
@@ -273,12 +290,12 @@ async fn where_nothing_else_waits_tasks_are_spread_over_free_places() {
 }
 
 #[actix_rt::test]
-async fn without_places_no_more_is_asked_for_than_there_may_be_and_all_is_done() {
+async fn no_more_calls_are_made_at_once_than_there_are_permits_and_all_is_done() {
     tokio::time::pause();
-    let (asking, engine) = (asking(), Fake::new(1000));
-    asking.upstreams.allow(2);
-    let around = Around { heartbeat: None, more_waits: false };
-    let done = join_all((0..10).map(|_| see_to(&asking, &engine, 100, around))).await;
+    let (cascade, engine) = (cascade(), Fake::new(1000));
+    cascade.upstreams.set_max_calls(2);
+    let context = CallContext { heartbeat: None, more_waiting: false };
+    let done = join_all((0..10).map(|_| translate(&cascade, &engine, 100, context))).await;
     assert_eq!(done, [100; 10]);
     assert_eq!(engine.peak.get(), 2);
     assert!(engine.batches.borrow().iter().all(|items| *items <= 40));
@@ -288,11 +305,11 @@ async fn without_places_no_more_is_asked_for_than_there_may_be_and_all_is_done()
 async fn an_engine_that_refuses_without_a_time_is_not_asked_for_every_job() {
     tokio::time::pause();
     for until in [None, Some(Timestamp::UNIX_EPOCH), Some(Timestamp::now())] {
-        let (asking, engine) = (asking(), Fake::new(1000));
+        let (cascade, engine) = (cascade(), Fake::new(1000));
         engine.does.set(Does::Refuse);
         engine.until.set(until);
         for _ in 0..200 {
-            assert_eq!(see_to(&asking, &engine, 1, Around::default()).await, 0);
+            assert_eq!(translate(&cascade, &engine, 1, CallContext::default()).await, 0);
         }
         let calls = engine.batches.borrow().len();
         assert!(calls <= 10, "{until:?}: {calls} calls for 200 jobs");
@@ -301,12 +318,12 @@ async fn an_engine_that_refuses_without_a_time_is_not_asked_for_every_job() {
 
 #[test]
 fn a_job_that_no_engine_could_do_waits_for_the_growing_backoff_and_never_longer_than_a_day() {
-    let asking = Asking { backoff: Backoff { base: SECOND * 2, max: SECOND * 60 }, ..asking() };
+    let cascade = EngineCascade { backoff: Backoff { base: SECOND * 2, max: SECOND * 60 }, ..cascade() };
     let now = Timestamp::now();
     let wait = |attempt: u32, until: Option<Timestamp>| {
         let mut task = task();
         task.failed("fake", &EngineError::RateLimited { reason: "429".into(), until });
-        let moment = match asking.give_back(&task, attempt) {
+        let moment = match cascade.hand_back(&task, attempt) {
             JobEvent::HandedBack { not_before, .. } => not_before,
             JobEvent::Held(hold) => hold.until,
             other => panic!("{other:?}"),
@@ -329,4 +346,16 @@ fn a_job_that_no_engine_could_do_waits_for_the_growing_backoff_and_never_longer_
         let most = (SECOND * least * 2).clamp(SECOND * 3, SECOND * (24 * 3600 + 5));
         assert!((SECOND * least..=most).contains(&waited), "{attempt} {until:?}: {waited:?}");
     }
+}
+
+#[actix_rt::test]
+async fn the_spoiled_answer_of_one_call_does_not_shrink_the_batch_of_another() {
+    tokio::time::pause();
+    let (cascade, engine) = (cascade(), Fake::new(1000));
+    engine.does.set(Does::SpoilSingleItems);
+    let context = CallContext { heartbeat: None, more_waiting: true };
+    let (full, single) =
+        (translate(&cascade, &engine, 40, context), translate(&cascade, &engine, 1, context));
+    assert_eq!(futures_util::future::join(full, single).await, (40, 1));
+    assert_eq!(cascade.upstreams.limiters()[0].1.batch, 40);
 }

@@ -1,9 +1,15 @@
-//! What the cache answers is taken only where it fits the post at hand.
+//! A cached translation is taken only where it fits the post at hand.
 
 use std::cell::Cell;
 
 use async_trait::async_trait;
-use mynah_domain::{Language, breaker::BreakerPolicy, fixtures, ports::SystemClock, text::Segment};
+use mynah_domain::{
+    Language,
+    breaker::BreakerPolicy,
+    fixtures,
+    ports::{CallShape, EngineError, Item, Languages, Reply, SystemClock},
+    text::Segment,
+};
 
 use super::*;
 use crate::cache::{CacheSettings, Fill, kept::Entry};
@@ -25,15 +31,15 @@ impl Engine for Model {
         true
     }
 
-    fn max_batch(&self) -> usize {
-        10
+    fn composition(&self) -> CallShape {
+        CallShape::new(10, Languages::Many)
     }
 
     fn takes_advice(&self) -> bool {
         true
     }
 
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         self.0.set(self.0.get() + items.len());
         let say = |item: &Item| {
             let things = item.text.placeholders().map(Segment::Placeholder);
@@ -41,7 +47,7 @@ impl Engine for Model {
                 [Segment::Words("Plantamos árboles: ".into())].into_iter().chain(things),
             ))
         };
-        Ok(items.iter().map(say).collect())
+        Ok(Reply { items: items.iter().map(say).collect(), calls: 1, ..Reply::default() })
     }
 }
 
@@ -50,7 +56,7 @@ fn task(text: &str) -> Task {
 }
 
 #[actix_rt::test]
-async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against_nobody() {
+async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_against_no_engine() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::unattended(CacheSettings {
         max_entries: 10,
@@ -63,7 +69,7 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
         pause: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
         trial: Duration::from_secs(1),
     };
-    let asking = Asking {
+    let cascade = EngineCascade {
         cache: Some(cache.clone()),
         upstreams: Upstreams::new(policy, 4),
         backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
@@ -84,7 +90,7 @@ async fn what_the_cache_has_and_does_not_pass_here_is_asked_for_and_held_against
     let model = Rc::new(Model(Cell::new(0)));
     let engines: [Rc<dyn Engine>; 1] = [model.clone()];
     let mut tasks = [good, bad];
-    asking.see_to(&mut tasks, |_| 1, &engines, Around::default()).await;
+    cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
     assert_eq!(tasks[0].translated_text().as_deref(), Some("Plantamos árboles, a saber 350"));
     assert_eq!(tasks[1].translated_text().as_deref(), Some("Plantamos árboles: 350"));
     assert_eq!(model.0.get(), 1, "only what did not pass was asked for");

@@ -1,5 +1,5 @@
-//! Placeholders in a form that a language model keeps: white brackets, `⟦1⟧`. It has seen them around numbers, they mean
-//! nothing in markup or code, and hardly anybody writes them. For a text whose author did, another pair is taken.
+//! Placeholders in a form that a language model leaves alone: white brackets, `⟦1⟧`. It has seen them around numbers, they mean
+//! nothing in markup or code, and hardly anybody writes them. Where an author did, another pair is used.
 
 use mynah_domain::text::{MaskedText, Segment};
 
@@ -9,22 +9,22 @@ const PAIRS: [Brackets; 4] =
 
 /// What stands around a placeholder's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Brackets(pub(super) char, pub(super) char);
+pub(crate) struct Brackets(pub(crate) char, pub(crate) char);
 
 impl Brackets {
     /// The first pair that none of `texts` holds; `None` where they hold all, which no honest post does.
-    pub(super) fn absent_from<'a>(texts: &(impl Iterator<Item = &'a MaskedText> + Clone)) -> Option<Self> {
+    pub(crate) fn absent_from<'a>(texts: &(impl Iterator<Item = &'a MaskedText> + Clone)) -> Option<Self> {
         PAIRS.into_iter().find(|Self(open, close)| {
             texts.clone().flat_map(MaskedText::words).all(|words| !words.contains([*open, *close]))
         })
     }
 
     /// One placeholder, as the model sees it.
-    pub(super) fn around(self, number: usize) -> String {
+    pub(crate) fn around(self, number: usize) -> String {
         format!("{}{number}{}", self.0, self.1)
     }
 
-    pub(super) fn write(self, text: &MaskedText) -> String {
+    pub(crate) fn write(self, text: &MaskedText) -> String {
         text.0
             .iter()
             .map(|segment| match segment {
@@ -35,7 +35,7 @@ impl Brackets {
     }
 
     /// Reads an answer back. What is no placeholder stays as it is: whoever restores the text finds what is missing.
-    pub(super) fn read(self, answer: &str) -> MaskedText {
+    pub(crate) fn read(self, answer: &str) -> MaskedText {
         let mut segments = Vec::new();
         let mut rest = answer;
         while let Some((before, after)) = rest.split_once(self.0) {

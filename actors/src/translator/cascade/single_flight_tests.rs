@@ -11,7 +11,13 @@ use std::{
 use actix::Actor as _;
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
-use mynah_domain::{Language, breaker::BreakerPolicy, fixtures, ports::SystemClock, text::Segment};
+use mynah_domain::{
+    Language,
+    breaker::BreakerPolicy,
+    fixtures,
+    ports::{CallShape, EngineError, Item, ItemError, Languages, Reply, SystemClock},
+    text::Segment,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -87,15 +93,15 @@ impl Engine for Scripted {
         true
     }
 
-    fn max_batch(&self) -> usize {
-        40
+    fn composition(&self) -> CallShape {
+        CallShape::new(40, Languages::Many)
     }
 
     fn takes_advice(&self) -> bool {
         self.takes_advice
     }
 
-    async fn translate(&self, items: &[Item]) -> Result<Vec<Result<MaskedText, ItemError>>, EngineError> {
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         self.calls.set(self.calls.get() + 1);
         let mut has_new = false;
         for item in items {
@@ -107,9 +113,10 @@ impl Engine for Scripted {
         let by_default = if has_new { self.first } else { Does::Translate };
         let does = self.script.borrow_mut().next().unwrap_or(by_default);
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let all = |answer: Result<MaskedText, ItemError>| Ok(vec![answer; items.len()]);
+        let reply = |items| Ok(Reply { items, calls: 1, ..Reply::default() });
+        let all = |answer: Result<MaskedText, ItemError>| reply(vec![answer; items.len()]);
         match does {
-            Does::Translate => Ok(items.iter().map(|item| Ok(translated(&item.text))).collect()),
+            Does::Translate => reply(items.iter().map(|item| Ok(translated(&item.text))).collect()),
             Does::Unavailable => Err(EngineError::Unavailable("503".into())),
             Does::Unanswered => Err(EngineError::Unanswered("timeout".into())),
             Does::Unauthorized => Err(EngineError::Unauthorized("bad key".into())),
@@ -187,7 +194,7 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::unattended(settings(directory.path()));
     let pause = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
-    let asking = Asking {
+    let cascade = EngineCascade {
         cache: Some(cache.clone()),
         upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: pause.max }, 64),
         backoff: pause,
@@ -199,7 +206,7 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
         let first = worker * 10_000 + number * 100;
         let mut tasks: Vec<Task> =
             texts.iter().enumerate().map(|(place, text)| task(first + place, *text)).collect();
-        asking.see_to(&mut tasks, |_| 1, &engines, Around::default()).await;
+        cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
         assert!(tasks.iter().all(|task| task.outcome.is_some()));
     };
     let workers = case.workers.iter().enumerate().map(|(worker, batches)| {

@@ -1,6 +1,8 @@
-//! Filling the cache before it is asked, behind everybody's back: with what the ledger has on record, where the cache itself
-//! was lost, and with phrases that an owner knows will be said. Work goes first: the ledger is read where people look, and
-//! engines are asked for one batch at a time with a pause as long as the answer took.
+//! Fills the cache before it is asked, in the background: from the ledger, where the cache itself was lost, and with phrases that
+//! an owner expects to publish. Work goes first: the ledger is read where people look, and engines get one batch at a time, with
+//! a pause as long as the answer took.
+//!
+//! This stands above both the cache, which knows of no translator, and the translator, which asks the cache.
 
 use std::{
     collections::HashMap,
@@ -18,79 +20,82 @@ use mynah_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{AskBare, Cache, Fill, Key, kept::Entry};
 use crate::{
+    cache::{AskBare, Cache, Fill, Key, kept::Entry},
     supervision::ActorRef,
     translator::{
-        asking::{Around, Asking},
+        cascade::{CallContext, EngineCascade},
         task::{Judged, Task},
     },
 };
 
+/// What the events of this module are logged as: it is about the cache.
+const LOG: &str = "mynah_actors::cache::warm_up";
+
 /// How many jobs are read from the ledger at once.
 const PAGE: usize = 200;
 
-/// How many of them are judged before others have their turn on this thread: a millisecond's worth.
+/// How many of them are judged before other work gets its turn on this thread: about a millisecond's worth.
 const TURN: usize = 16;
 
-/// What warming up needs.
+/// Fills the cache.
 pub struct WarmUp {
-    /// What is filled.
+    /// The cache that is filled.
     pub cache: ActorRef<Cache>,
-    /// How engines are asked.
-    pub asking: Asking,
-    /// Who is asked, in that order.
+    /// How phrases are translated.
+    pub cascade: EngineCascade,
+    /// The engines, in the order in which they are asked.
     pub engines: Vec<Rc<dyn Engine>>,
-    /// Whom it is for.
+    /// The targets that it is for.
     pub targets: Vec<Target>,
-    /// Where what was said is on record.
+    /// Where earlier translations are on record.
     pub ledger: Arc<dyn Ledger>,
-    /// The most that is filled in.
+    /// The most entries that are filled in.
     pub max_entries: usize,
-    /// How long a translation is kept.
+    /// How long a translation stays in the cache.
     pub ttl: Duration,
-    /// What the owner knows will be said.
+    /// Phrases that the owner expects to publish.
     pub phrases: Vec<String>,
 }
 
-/// How far filling the cache from the ledger went.
+/// What came of filling the cache from the ledger.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Filled {
     /// How many published jobs were read.
     pub read: usize,
-    /// How many of them were of use to it.
+    /// How many of them were of use.
     pub filled: usize,
 }
 
 impl WarmUp {
-    /// Does all of it.
+    /// Fills it from the ledger, then with the phrases.
     pub async fn run(self) {
         match self.from_history().await {
             Ok(Filled { filled: 0, .. }) => {}
             Ok(Filled { filled, read }) => {
-                info!(filled = filled, read = read; "the cache was filled from the ledger");
+                info!(target: LOG, filled = filled, read = read; "the cache was filled from the ledger");
             }
-            Err(error) => warn!(reason:% = error; "the cache is not filled from the ledger"),
+            Err(error) => warn!(target: LOG, reason:% = error; "the cache is not filled from the ledger"),
         }
         if !self.phrases.is_empty() {
             self.from_phrases().await;
         }
     }
 
-    /// Where nothing was kept from before, fills in what was published last and would still be kept.
+    /// If the cache started empty, fills in what was published last and would not have expired yet.
     ///
     /// # Errors
     /// Where the ledger cannot be read.
     pub async fn from_history(&self) -> Result<Filled, LedgerError> {
-        // Who was styled otherwise then is to be heard in the style of today.
+        // Targets whose style changed since are translated again.
         let since = self.styled_since().await?;
         if !matches!(self.cache.ask(AskBare).await, Ok(true)) {
             return Ok(Filled::default());
         }
-        let kept = self.asking.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);
-        let oldest = since.values().min().map_or(Timestamp::MAX, |since| kept.max(*since));
+        let not_expired = self.cascade.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);
+        let oldest = since.values().min().map_or(Timestamp::MAX, |since| not_expired.max(*since));
         let (mut before, mut done) = (None, Filled::default());
-        // What is read is bounded as what is kept is: of a ledger of years, most may be of no use.
+        // What is read is bounded by what the cache can hold: most of a ledger of years may be of no use.
         while done.read < self.max_entries {
             let began = Instant::now();
             let page = self.ledger.published(before, PAGE.min(self.max_entries - done.read)).await?;
@@ -120,12 +125,12 @@ impl WarmUp {
         Ok(done)
     }
 
-    /// What a published job says about its key, where that is certain.
+    /// The cache entry of a published job, if its key is certain.
     fn entry(&self, published: &PublishedJob) -> Option<(Key, Entry)> {
         let engine = self.engines.iter().find(|engine| engine.revision() == published.translation.engine)?;
         let [text] = &published.translation.parts[..] else { return None };
         let takes_advice = engine.takes_advice();
-        // What was before it in its thread had a part in it.
+        // The posts before it in its thread had a part in its translation.
         if takes_advice && matches!(published.post.kind, PostKind::Thread { .. }) {
             return None;
         }
@@ -133,7 +138,7 @@ impl WarmUp {
         let mut task = Task::new(&published.post, Vec::new(), target.clone());
         let key = task.key(&published.translation.engine, takes_advice);
         let masked = task.mask.remask(text)?;
-        // The rules may be others than in its day.
+        // The rules of the gate may have changed.
         let Judged::Taken(masked) = task.judge(masked, &published.translation.engine, false) else {
             return None;
         };
@@ -141,8 +146,8 @@ impl WarmUp {
         Some((key, Entry { text: Arc::new(masked), expires }))
     }
 
-    /// Since when each target is styled as it is now. The ledger does not know in what style a translation was asked for, so
-    /// this is kept beside it.
+    /// Since when each target has the style that it has now. The ledger does not know in what style a translation was asked
+    /// for, so this is stored beside it.
     async fn styled_since(&self) -> Result<HashMap<TargetId, Timestamp>, LedgerError> {
         let mut since = HashMap::new();
         for target in &self.targets {
@@ -153,7 +158,7 @@ impl WarmUp {
             let moment = if let Some((_, moment)) = known.filter(|(known, _)| *known == style) {
                 moment.parse().unwrap_or(Timestamp::MAX)
             } else {
-                let now = self.asking.clock.now();
+                let now = self.cascade.clock.now();
                 self.ledger.remember(&fact, &format!("{style} {now}")).await?;
                 now
             };
@@ -162,7 +167,7 @@ impl WarmUp {
         Ok(since)
     }
 
-    /// Has every phrase translated for every target, as far as the cache does not know it.
+    /// Has every phrase translated for every target, unless the cache knows it.
     pub async fn from_phrases(&self) {
         let mut tasks = Vec::new();
         for (number, phrase) in self.phrases.iter().enumerate() {
@@ -181,16 +186,16 @@ impl WarmUp {
             tasks.extend(self.targets.iter().map(of));
         }
         if tasks.len() > self.max_entries {
-            warn!(phrases = tasks.len(), max_entries = self.max_entries; "the cache has no room for all phrases");
+            warn!(target: LOG, phrases = tasks.len(), max_entries = self.max_entries; "the cache has no room for all phrases");
             tasks.truncate(self.max_entries);
         }
-        let one_call = Around { more_waits: true, ..Around::default() };
-        let at_once = self.engines.first().map_or(1, |engine| engine.max_batch().max(1));
+        // One call at a time: posts go first.
+        let one_call = CallContext { more_waiting: true, ..CallContext::default() };
+        let at_once = self.engines.first().map_or(1, |engine| engine.composition().max_items());
         let (all, mut known) = (tasks.len(), 0);
         for tasks in tasks.chunks_mut(at_once) {
             let began = Instant::now();
-            // What is said now goes first: one call at a time.
-            self.asking.see_to(tasks, |_| 1, &self.engines, one_call).await;
+            self.cascade.translate(tasks, |_| 1, &self.engines, one_call).await;
             let mut is_down = true;
             for task in &*tasks {
                 match &task.outcome {
@@ -203,22 +208,22 @@ impl WarmUp {
                     _ => {
                         is_down = false;
                         let reason = task.troubles.join("; ");
-                        warn!(phrase:% = task.mask.untranslated(), target:% = task.target.id, reason:% = reason; "a phrase was not translated");
+                        warn!(target: LOG, phrase:% = task.mask.untranslated(), target:% = task.target.id, reason:% = reason; "a phrase was not translated");
                     }
                 }
             }
             if is_down {
                 let reason = tasks.first().map(|task| task.troubles.join("; ")).unwrap_or_default();
-                warn!(phrases = all, known = known, reason:% = reason; "phrases are left for the next start");
+                warn!(target: LOG, phrases = all, known = known, reason:% = reason; "phrases are left for the next start");
                 return;
             }
             actix_rt::time::sleep(began.elapsed()).await;
         }
-        info!(phrases = all, known = known; "the cache knows the phrases of cache.warm_up");
+        info!(target: LOG, phrases = all, known = known; "the cache knows the phrases of cache.warm_up");
     }
 }
 
-/// All that a target's translations depend on beside the text, in short.
+/// A digest of everything that a target's translations depend on, apart from the text.
 fn style_of(target: &Target) -> String {
     let masking = &target.masking;
     let all = format!(

@@ -1,0 +1,269 @@
+//! Has tasks translated: by the cache, else by the engines in the order of the settings. The next engine gets whatever the one
+//! before could not do: it was unreachable or out of quota, it refused, or its answer did not pass the gate, even after it
+//! was given advice.
+//!
+//! - [`calls`]: the calls to one engine, within what the limiter and the breaker permit.
+//! - [`batch`]: what goes into one call.
+//!
+//! Translators find out together how many calls an engine gets at once, and how much in each
+//! ([`crate::upstreams::limiter`]). A worker waits for a permit with no call in flight and holds it for one call only. It may
+//! lead keys of the cache meanwhile, because a worker with a permit waits for nothing but the engine.
+
+mod batch;
+#[cfg(test)]
+mod cache_hit_tests;
+mod calls;
+#[cfg(test)]
+mod limiter_tests;
+#[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
+mod single_flight_tests;
+
+use std::{
+    collections::HashSet,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use mynah_domain::{
+    Hold, JobEvent,
+    backoff::Backoff,
+    job::HoldKind,
+    ports::{Clock, Engine},
+    text::MaskedText,
+};
+
+use super::task::{Judged, Task};
+use crate::{
+    cache::{Answer, Cache, Key, Look},
+    stats::Meter,
+    supervision::{ActorRef, Heartbeat},
+    upstreams::Upstreams,
+};
+use batch::Wanted;
+use calls::{Calls, Outage, wait_alongside};
+
+/// A quota that is used up for longer than this is a hold that people see, and not just another try.
+const BRIEF_QUOTA_PAUSE: Duration = Duration::from_mins(1);
+
+/// How tasks are translated by engines in order, and what that needs.
+#[derive(Clone)]
+pub struct EngineCascade {
+    /// Earlier translations; without a cache every task goes to an engine.
+    pub cache: Option<ActorRef<Cache>>,
+    /// Which services are down, and how much each is asked at once.
+    pub upstreams: Upstreams,
+    /// How long to wait before another try.
+    pub backoff: Backoff,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where latencies and counts go.
+    pub meter: Meter,
+}
+
+/// The circumstances in which tasks are translated.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CallContext<'a> {
+    /// Gets a beat for every answer, and during waits; none where nobody watches.
+    pub heartbeat: Option<&'a Heartbeat>,
+    /// Whether other tasks may be waiting for free permits. Where none are, these are spread over as many calls at once as
+    /// are of use.
+    pub more_waiting: bool,
+}
+
+/// A task that the cache is asked about, by number, and its key.
+type Open = (Key, usize);
+
+impl EngineCascade {
+    /// Brings every task to an outcome. Where a target wants its hashtags translated, these come first.
+    pub async fn translate(
+        &self,
+        tasks: &mut [Task],
+        attempt: impl Fn(usize) -> u32,
+        engines: &[Rc<dyn Engine>],
+        context: CallContext<'_>,
+    ) {
+        let tags = tasks.iter().enumerate();
+        let tags = tags.flat_map(|(owner, task)| {
+            task.tags().into_iter().map(move |(number, words)| ((owner, number), words))
+        });
+        let (owners, mut tags): (Vec<_>, Vec<Task>) = tags.unzip();
+        if !tags.is_empty() {
+            self.translate_all(&mut tags, |_| 1, engines, context).await;
+        }
+        for ((owner, number), tag) in owners.into_iter().zip(&tags) {
+            // A hashtag that could not be translated stays as it is.
+            if let Some(text) = tag.translated_text() {
+                tasks[owner].set_tag(number, &text);
+            }
+        }
+        self.translate_all(tasks, attempt, engines, context).await;
+    }
+
+    async fn translate_all(
+        &self,
+        tasks: &mut [Task],
+        attempt: impl Fn(usize) -> u32,
+        engines: &[Rc<dyn Engine>],
+        context: CallContext<'_>,
+    ) {
+        for engine in engines {
+            for task in &mut *tasks {
+                task.begin();
+            }
+            self.try_engine(&**engine, tasks, context).await;
+        }
+        for (number, task) in tasks.iter_mut().enumerate() {
+            if task.outcome.is_none() {
+                task.outcome = Some(self.hand_back(task, attempt(number)));
+            }
+        }
+    }
+
+    /// Has an engine do the tasks without an outcome that it supports, except for those that the cache can answer.
+    ///
+    /// This goes in rounds: look keys up, call the engine for those that this worker leads, then wait for those that others
+    /// lead. A worker asks for each key once per round, so it never waits for itself, and it waits only while it leads
+    /// nothing, so no two workers wait for each other. If the leader of a key gives up, the next round asks again.
+    async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], context: CallContext<'_>) {
+        let calls = Calls::new(self, engine, context);
+        let open = tasks.iter().enumerate().filter(|(_, Task { outcome, target, .. })| {
+            outcome.is_none() && engine.supports(target.source.language, target.language)
+        });
+        let open = open.map(|(number, task)| (task.key(&calls.revision, engine.takes_advice()), number));
+        let mut open: Vec<Open> = open.collect();
+        // Tasks to call for without a lead on their key.
+        let mut without_lead: Vec<Wanted> = Vec::new();
+        let mut hits = 0;
+        // What stopped one call stops the next one, too.
+        let mut outage: Option<Outage> = None;
+        let mut is_first_round = true;
+        while !open.is_empty() || !without_lead.is_empty() {
+            let (asked, mut same) = first_of_each_key(open);
+            let answers = self.look_up(&asked).await;
+            let mut waits = Vec::new();
+            let mut wanted = std::mem::take(&mut without_lead);
+            for ((key, number), answer) in asked.into_iter().zip(answers) {
+                match answer {
+                    Some(Answer::Hit(text)) if accept_cached(tasks, number, &text, &calls) => hits += 1,
+                    Some(Answer::Hit(_)) => wanted.push(Wanted::without_lead(number)),
+                    Some(Answer::Wait(wait)) => waits.push((key, number, wait)),
+                    Some(Answer::Lead(lead)) => {
+                        wanted.push(Wanted { task: number, lead: Some(lead) });
+                        if !is_first_round {
+                            // The first try for this key failed: the others go along, rather than in a call each.
+                            let others = same.extract_if(.., |(other, _)| *other == key);
+                            wanted.extend(others.map(|(_, number)| Wanted::without_lead(number)));
+                        }
+                    }
+                    // Without a cache every task is asked for.
+                    None => {
+                        let others = same.drain(..).map(|(_, number)| number);
+                        wanted.extend(std::iter::once(number).chain(others).map(Wanted::without_lead));
+                    }
+                }
+            }
+            match &outage {
+                None => outage = calls.make(tasks, wanted).await,
+                Some(outage) => calls.settle_outage(outage, tasks, wanted),
+            }
+            open = same;
+            for (key, number, wait) in waits {
+                match wait_alongside(&calls.limiter, context, wait.answer()).await {
+                    Some(text) if accept_cached(tasks, number, &text, &calls) => hits += 1,
+                    Some(_) => without_lead.push(Wanted::without_lead(number)),
+                    None => open.push((key, number)),
+                }
+            }
+            is_first_round = false;
+        }
+        self.meter.count("cache.hits", hits);
+    }
+
+    /// The cache's answer for each key; `None` for each where there is no cache.
+    async fn look_up(&self, asked: &[Open]) -> Vec<Option<Answer>> {
+        let keys = asked.iter().map(|(key, _)| *key).collect();
+        let started = Instant::now();
+        let known = match &self.cache {
+            Some(cache) => cache.ask(Look(keys)).await.ok(),
+            None => None,
+        };
+        self.meter.called("cache", "get", started.elapsed(), None);
+        match known {
+            Some(answers) => answers.into_iter().map(Some).collect(),
+            None => asked.iter().map(|_| None).collect(),
+        }
+    }
+
+    /// How long it is until a time of day; nothing where that is past.
+    fn until(&self, moment: Timestamp) -> Duration {
+        Duration::try_from(moment.duration_since(self.clock.now())).unwrap_or_default()
+    }
+
+    /// The time of day of a moment to come.
+    fn time_of(&self, moment: Instant) -> Timestamp {
+        let wait = moment.saturating_duration_since(Instant::now());
+        self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// What becomes of a job that no engine could do, at that attempt.
+    fn hand_back(&self, task: &Task, attempt: u32) -> JobEvent {
+        if task.troubles.is_empty() {
+            return JobEvent::Failed {
+                reason: format!(
+                    "no engine translates {} to {}; add one that does to engine.order and retry it",
+                    task.target.source.language.name(),
+                    task.target.language.name()
+                ),
+            };
+        }
+        let reason = task.troubles.join("; ");
+        if !task.passing {
+            return JobEvent::Held(Hold { kind: HoldKind::Gate, reason, until: None });
+        }
+        let asked = task.until.map(|until| self.until(until));
+        let pause = self.backoff.pause(attempt.max(1), fastrand::f64(), asked);
+        let not_before = self.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+        // Every engine that could translate it is out of quota for a while: people should see that.
+        if task.out_of_quota && asked.is_some_and(|asked| asked > BRIEF_QUOTA_PAUSE) {
+            return JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(not_before) });
+        }
+        JobEvent::HandedBack { not_before: Some(not_before), reason }
+    }
+}
+
+/// The first task of each key, and the others, whose answer is the same.
+fn first_of_each_key(open: Vec<Open>) -> (Vec<Open>, Vec<Open>) {
+    let mut keys = HashSet::with_capacity(open.len());
+    open.into_iter().partition(|(key, _)| keys.insert(*key))
+}
+
+/// Judges an answer. A translation that is taken is known to the post's other tasks from then on.
+fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
+    let judged = tasks[number].judge(text, revision, takes_advice);
+    if let Some(text) = tasks[number].translated_text() {
+        let (post, language) = (tasks[number].post.clone(), tasks[number].target.language);
+        for other in tasks.iter_mut().filter(|task| task.post == post && task.target.language != language) {
+            other.others.push(text.clone());
+        }
+    }
+    judged
+}
+
+/// Takes what the cache had if it passes with this task's links and numbers, too: it was made for a text with others. If it
+/// does not, an engine that may answer differently is to be asked, and nothing is held against it yet.
+fn accept_cached(tasks: &mut [Task], number: usize, text: &MaskedText, calls: &Calls<'_>) -> bool {
+    let task = &tasks[number];
+    let before = (task.troubles.len(), task.out_of_quota, task.rejected.clone());
+    let judged = judge(tasks, number, text.clone(), &calls.revision, false);
+    let is_to_be_asked = judged == Judged::GivenUp && calls.engine.takes_advice();
+    if is_to_be_asked {
+        let task = &mut tasks[number];
+        task.troubles.truncate(before.0);
+        (task.out_of_quota, task.rejected) = (before.1, before.2);
+    }
+    !is_to_be_asked
+}

@@ -1,0 +1,255 @@
+//! The calls to one engine for a number of tasks: each within what the limiter and the circuit breaker permit, and each recorded
+//! with them, so that all workers learn from it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use jiff::Timestamp;
+use mynah_domain::{
+    breaker::CallOutcome,
+    ports::{
+        Engine,
+        engine::{EngineError, Item, ItemError, Reply},
+    },
+};
+
+use super::{
+    super::task::{Judged, Task},
+    CallContext, EngineCascade,
+    batch::{Wanted, count_groups, take_batch},
+    judge,
+};
+use crate::{
+    cache::Lead,
+    failpoint,
+    upstreams::limiter::{Completion, ConcurrencyLimiter, Permit},
+};
+
+/// The longest that an engine out of quota is not asked: quotas are raised, too.
+const MAX_QUOTA_PAUSE: Duration = Duration::from_hours(1);
+
+/// How often a worker that waits for another checks whether the engine still answers anybody.
+pub(super) const PROGRESS_CHECK: Duration = Duration::from_millis(200);
+
+/// What stops not one item but every call to an engine.
+pub(super) enum Outage {
+    /// A call failed as a whole.
+    CallFailed(EngineError),
+    /// The circuit breaker is open until then.
+    BreakerOpen(Timestamp),
+}
+
+/// Calls one engine.
+pub(super) struct Calls<'a> {
+    cascade: &'a EngineCascade,
+    pub(super) engine: &'a dyn Engine,
+    pub(super) revision: String,
+    pub(super) limiter: Arc<ConcurrencyLimiter>,
+    context: CallContext<'a>,
+}
+
+impl<'a> Calls<'a> {
+    pub(super) fn new(cascade: &'a EngineCascade, engine: &'a dyn Engine, context: CallContext<'a>) -> Self {
+        let limiter = cascade.upstreams.limiter(engine);
+        Self { cascade, engine, revision: engine.revision(), limiter, context }
+    }
+
+    /// Calls the engine for what is wanted, again for what it is to do better, and gives the cache what is taken. Returns what
+    /// stopped it, if anything did.
+    pub(super) async fn make(&self, tasks: &mut [Task], mut wanted: Vec<Wanted>) -> Option<Outage> {
+        let meter = &self.cascade.meter;
+        meter.count("cache.misses", wanted.len() as u64);
+        let mut outage = None;
+        while !wanted.is_empty() {
+            let permit = match self.limiter.try_acquire() {
+                Some(permit) => permit,
+                None => wait_alongside(&self.limiter, self.context, self.limiter.acquire()).await,
+            };
+            let mut in_flight = FuturesUnordered::new();
+            for (permit, batch) in self.compose(permit, &mut wanted, tasks) {
+                let items: Vec<Item> = batch.iter().map(|one| tasks[one.task].item()).collect();
+                in_flight.push(async move { (batch, self.call(&items, permit).await) });
+            }
+            let mut again = Vec::new();
+            while let Some((batch, answer)) = in_flight.next().await {
+                match answer {
+                    Ok(reply) => self.take(tasks, batch, reply, &mut again),
+                    Err(error) => {
+                        let rest = batch.into_iter().chain(std::mem::take(&mut wanted));
+                        self.settle_outage(&error, tasks, rest);
+                        outage = Some(error);
+                    }
+                }
+            }
+            meter.count("items.asked_again", again.len() as u64);
+            again.append(&mut wanted);
+            wanted = again;
+        }
+        outage
+    }
+
+    /// Takes from what is wanted what goes out now: one call's worth, or more in several calls where nothing else is waiting
+    /// and permits are free. What may not share a call is no reason to wait, either.
+    fn compose(
+        &self,
+        permit: Permit,
+        wanted: &mut Vec<Wanted>,
+        tasks: &[Task],
+    ) -> Vec<(Permit, Vec<Wanted>)> {
+        let (shape, mut size) = (self.engine.composition(), self.limiter.batch_size());
+        let mut calls = 1;
+        // One call is enough to see whether a service that was down is back.
+        if !self.context.more_waiting && !self.cascade.upstreams.is_down(self.engine.name()) {
+            let (spread, groups) = (self.limiter.spread(wanted.len()), count_groups(wanted, shape, tasks));
+            if spread > groups {
+                size = size.min(wanted.len().div_ceil(spread));
+            }
+            calls = spread.max(groups);
+        }
+        let more = std::iter::from_fn(|| self.limiter.try_acquire()).take(calls - 1);
+        let mut batches = Vec::with_capacity(calls);
+        for permit in std::iter::once(permit).chain(more) {
+            batches.push((permit, take_batch(wanted, size, shape, tasks)));
+            if wanted.is_empty() {
+                break;
+            }
+        }
+        batches
+    }
+
+    /// Judges the items of a reply; those that are to be asked for once more go to `again`.
+    fn take(&self, tasks: &mut [Task], batch: Vec<Wanted>, reply: Reply, again: &mut Vec<Wanted>) {
+        let takes_advice = self.engine.takes_advice();
+        let mut landings = Vec::with_capacity(reply.items.len());
+        for (Wanted { task, lead }, answer) in batch.into_iter().zip(reply.items) {
+            match answer {
+                Ok(text) => match judge(tasks, task, text, &self.revision, takes_advice) {
+                    Judged::Taken(text) => landings.extend(lead.map(|lead| (lead, text))),
+                    Judged::Again => again.push(Wanted { task, lead }),
+                    Judged::GivenUp => {}
+                },
+                // Models slip; what they refuse they will refuse again.
+                Err(ItemError::Unusable(_)) if takes_advice && tasks[task].may_slip() => {
+                    again.push(Wanted { task, lead });
+                }
+                Err(error) => self.settle(&mut tasks[task], lead, |task, engine| {
+                    task.spoiled(engine, &error);
+                }),
+            }
+        }
+        Lead::land_all(landings);
+    }
+
+    /// Makes one call.
+    async fn call(&self, items: &[Item], permit: Permit) -> Result<Reply, Outage> {
+        let Self { cascade, engine, .. } = self;
+        if let Err(until) = cascade.upstreams.permit(engine.name()) {
+            return Err(Outage::BreakerOpen(cascade.time_of(until)));
+        }
+        failpoint::reach("engine.translate.before");
+        let started = tokio::time::Instant::now();
+        let answer = engine.translate(items).await;
+        failpoint::reach("engine.translate.after");
+        let took = started.elapsed();
+        if let Some(heartbeat) = self.context.heartbeat {
+            heartbeat.progress();
+        }
+        let error = answer.as_ref().err();
+        cascade.upstreams.record(engine.name(), self.outcome_for_breaker(error));
+        cascade.meter.called(self.limiter.upstream(), "translate", took, error.map(kind_of));
+        match &answer {
+            Ok(reply) if reply.calls > 0 => {
+                permit.complete(items.len(), Completion::Answered { took, spoiled: reply.spoiled > 0 });
+            }
+            Err(EngineError::RateLimited { .. } | EngineError::Unavailable(_)) => {
+                permit.complete(items.len(), Completion::Rejected);
+            }
+            Err(EngineError::Unanswered(_)) => permit.complete(items.len(), Completion::Unanswered),
+            // A call that asked nothing says nothing about how many calls there may be, and neither does a wrong key.
+            Ok(_) | Err(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
+        }
+        let mut reply = answer.map_err(Outage::CallFailed)?;
+        cascade.meter.count("items.translated", reply.items.len() as u64);
+        if reply.items.len() != items.len() {
+            // It is not known which answer is whose, and a wrong guess would publish one post's words under another.
+            let why = format!("the engine answered {} items of {}", reply.items.len(), items.len());
+            reply.items = vec![Err(ItemError::Unusable(why)); items.len()];
+        }
+        Ok(reply)
+    }
+
+    /// What the end of a call means for all who would call the engine.
+    fn outcome_for_breaker(&self, error: Option<&EngineError>) -> CallOutcome {
+        match error {
+            // Out of quota: so is everybody, until then.
+            Some(EngineError::RateLimited { until: Some(until), .. }) => {
+                CallOutcome::NotBefore(Instant::now() + self.cascade.until(*until).min(MAX_QUOTA_PAUSE))
+            }
+            // If it refuses call after call and names no time, only growing pauses keep it from being asked for every job.
+            Some(
+                EngineError::Unavailable(_)
+                | EngineError::Unanswered(_)
+                | EngineError::RateLimited { until: None, .. },
+            ) => CallOutcome::Silent,
+            None | Some(EngineError::Unauthorized(_) | EngineError::Refused(_)) => CallOutcome::Answered,
+        }
+    }
+
+    /// Notes with each of these tasks what stops the engine.
+    pub(super) fn settle_outage(
+        &self,
+        outage: &Outage,
+        tasks: &mut [Task],
+        wanted: impl IntoIterator<Item = Wanted>,
+    ) {
+        for Wanted { task, lead } in wanted {
+            self.settle(&mut tasks[task], lead, |task, engine| match outage {
+                Outage::CallFailed(error) => task.failed(engine, error),
+                Outage::BreakerOpen(until) => task.not_asked(engine, *until),
+            });
+        }
+    }
+
+    /// Takes an earlier answer of the engine that only was too long, where there is one; else notes the trouble.
+    fn settle(&self, task: &mut Task, lead: Option<Lead>, trouble: impl FnOnce(&mut Task, &str)) {
+        match (task.unanswered(&self.revision), lead) {
+            (Some(text), Some(lead)) => lead.land(text),
+            (Some(_), None) => {}
+            (None, _) => trouble(task, self.engine.name()),
+        }
+    }
+}
+
+/// Waits for another worker: for its permit, or for its answer. Such a wait is work, so that the watchdog ends it where nothing
+/// moves any more; it shows progress for as long as calls to the engine end.
+pub(super) async fn wait_alongside<T>(
+    limiter: &ConcurrencyLimiter,
+    context: CallContext<'_>,
+    wait: impl Future<Output = T>,
+) -> T {
+    let Some(heartbeat) = context.heartbeat else { return wait.await };
+    let mut wait = std::pin::pin!(wait);
+    let mut seen = limiter.completed_calls();
+    loop {
+        if let Ok(done) = tokio::time::timeout(PROGRESS_CHECK, &mut wait).await {
+            return done;
+        }
+        let completed = limiter.completed_calls();
+        if completed != std::mem::replace(&mut seen, completed) {
+            heartbeat.progress();
+        }
+    }
+}
+
+fn kind_of(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::Unauthorized(_) => "unauthorized",
+        EngineError::RateLimited { .. } => "rate_limited",
+        EngineError::Unavailable(_) => "unavailable",
+        EngineError::Unanswered(_) => "unanswered",
+        EngineError::Refused(_) => "refused",
+    }
+}

@@ -1,0 +1,138 @@
+//! What an engine is to the service: a folder whose [`EngineKind`] stands in the registry ([`Engines`](super::Engines)). Settings,
+//! commands and wiring ask it and know no engine by name.
+//!
+//! An engine is asked in two steps. [`EngineKind`] reads its section of the settings and its secrets. What comes of that is a
+//! [`ConfiguredEngine`], which makes the adapters of the domain's port on the threads where they are used.
+
+use std::{any::Any, fmt, rc::Rc, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use mynah_actors::pipeline::Factory;
+use mynah_domain::{
+    Language,
+    ports::{Engine, Item},
+    text::{MaskedText, Segment},
+};
+use secrecy::SecretString;
+
+use crate::{
+    http_client::Transport,
+    settings::{Needed, Reader, Vault},
+    telemetry::outside::printable,
+};
+
+/// Makes an engine on the thread where it is used. An engine may be unable to leave its thread; a factory can.
+pub type EngineFactory = Factory<Rc<dyn Engine>>;
+
+/// A kind of engine.
+pub trait EngineKind: fmt::Debug + Sync {
+    /// Its name in `engine.order`, which is that of its settings section too: `[engine.gemini]`.
+    fn name(&self) -> &'static str;
+
+    /// The environment variables that may hold its secret; the first is the one to set. None where it needs no secret.
+    fn secrets(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Reads its section, and its secrets where it is used. The section is read in any case, so that what is written in it is
+    /// checked.
+    ///
+    /// `None` where there was a problem, which the reader or the vault has; or where it is not used.
+    fn read(
+        &self,
+        section: &EngineSection<'_>,
+        reader: &mut Reader<'_>,
+        vault: &mut Vault<'_>,
+    ) -> Option<Arc<dyn ConfiguredEngine>>;
+}
+
+/// The section of one engine, and what the settings of all engines say.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineSection<'a> {
+    /// What the engine is called.
+    pub name: &'a str,
+    /// `engine.timeout`, for one that has no timeout of its own; `None` where there is a problem with it.
+    pub timeout: Option<Duration>,
+    /// Whether `engine.order` names it. Only then must its secrets be there.
+    pub is_used: bool,
+}
+
+impl EngineSection<'_> {
+    /// The whole key of a setting in it: `engine.gemini.model`.
+    pub fn key(&self, setting: &str) -> String {
+        format!("engine.{}.{setting}", self.name)
+    }
+
+    /// Its secret, from the first of these variables that is set; `None` where the engine is not used, or where there is a
+    /// problem, which the vault has. `missing` says what is wrong without the secret, and what to do.
+    pub fn secret(
+        &self,
+        vault: &mut Vault<'_>,
+        variables: &[&str],
+        missing: impl FnOnce() -> (String, String),
+    ) -> Option<SecretString> {
+        let first = variables.first().filter(|_| self.is_used)?;
+        let mut found = Ok(None);
+        for variable in variables {
+            found = vault.find(variable);
+            if !matches!(found, Ok(None)) {
+                break;
+            }
+        }
+        vault.need(Needed::Engines, first, found, missing)
+    }
+}
+
+/// An engine with all that is needed to call it.
+#[async_trait(?Send)]
+pub trait ConfiguredEngine: Any + fmt::Debug + Send + Sync {
+    /// What the settings call it.
+    fn name(&self) -> &str;
+
+    /// The longest that one call may take.
+    fn longest_call(&self) -> Duration;
+
+    /// Makes the factory of its adapters.
+    ///
+    /// # Errors
+    /// A sentence that says why the engine cannot be used at all, and what to do.
+    fn factory(&self, transport: Transport) -> Result<EngineFactory, String>;
+
+    /// What to do so that it translates between more languages, as part of a sentence; `None` where that cannot be done.
+    fn more_languages(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Finds out whether it can be used for any of these pairs of languages, each `(from, to)`, for `mynah check`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to do.
+    async fn check(&self, engine: &dyn Engine, pairs: &[(Language, Language)]) -> Result<String, String> {
+        translate_a_word(engine, pairs).await
+    }
+}
+
+impl dyn ConfiguredEngine {
+    /// Itself, for somebody who knows a kind of engine and asks whether it is one.
+    pub fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Translates a word: nothing else shows that key, model and languages are right. On a paid service it costs next to nothing.
+async fn translate_a_word(engine: &dyn Engine, pairs: &[(Language, Language)]) -> Result<String, String> {
+    let Some((from, to)) = pairs.iter().copied().find(|(from, to)| engine.supports(*from, *to)) else {
+        return Err(
+            "it translates for no target; take it out of engine.order, or install its packages".into()
+        );
+    };
+    let hello = MaskedText(vec![Segment::Words("Hello".into())]);
+    match engine.translate(&[Item::new(hello, from, to)]).await {
+        Err(error) => Err(error.to_string()),
+        Ok(reply) => match reply.items.into_iter().next() {
+            Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), to.name())),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("it answered nothing".into()),
+        },
+    }
+}

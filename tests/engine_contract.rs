@@ -1,0 +1,166 @@
+//! The contract of engines on every engine there is, and on the toy that is the example of how one is added.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "behaviours are named by their tests, which fail where they cannot go on"
+)]
+
+mod contract {
+    pub(crate) mod engine;
+}
+mod toy_engine;
+
+use std::{fs, rc::Rc, time::Duration};
+
+use contract::engine::Bench;
+use mynah::{
+    app,
+    engines::{
+        ConfiguredEngine, Engines,
+        apertium::ApertiumSettings,
+        gemini::{Gemini, GeminiSettings},
+    },
+    http_client::Transport,
+    settings::{self, SettingsSources},
+};
+use mynah_actors::translator::{cascade::CallContext, task::Task};
+use mynah_domain::{JobEvent, Language, fixtures, ports::Engine};
+use mynah_sandbox::{FaultPlan, Sandbox, SandboxConfig};
+use toy_engine::{DictionaryKind, DictionarySettings};
+
+/// Gemini, against the sandbox.
+struct OnSandbox(Sandbox);
+
+fn gemini(name: &str, base_url: &str) -> Rc<dyn Engine> {
+    let settings = GeminiSettings {
+        name: name.into(),
+        base_url: base_url.parse().unwrap(),
+        model: "gemini-3.5-flash-lite".into(),
+        key: mynah_sandbox::credentials("town_es").gemini_api_key.into(),
+        timeout: Duration::from_secs(20),
+        connections: 8,
+        max_batch: 20,
+    };
+    Rc::new(Gemini::new(settings, Transport::default()))
+}
+
+impl Bench for OnSandbox {
+    async fn new() -> Self {
+        let config = SandboxConfig::default().target("town_es", "es");
+        Self(mynah_sandbox::start(config).await.unwrap())
+    }
+
+    fn engine(&self, name: &str) -> Rc<dyn Engine> {
+        gemini(name, &self.0.url())
+    }
+
+    fn unreachable(&self) -> Rc<dyn Engine> {
+        // Nobody listens there once this is dropped.
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        gemini("gemini", &format!("http://{gone}"))
+    }
+
+    fn unsupported(&self) -> Option<(Language, Language)> {
+        None
+    }
+
+    fn leave_out_one_item(&self) -> bool {
+        let plan =
+            r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "missing_item"}, "nth": 1}]}"#;
+        self.0.set_faults(serde_json::from_str::<FaultPlan>(plan).unwrap());
+        true
+    }
+}
+
+/// The real Apertium. `make test` installs it.
+struct Installed;
+
+fn apertium(settings: &ApertiumSettings) -> Rc<dyn Engine> {
+    settings.factory(Transport::default()).unwrap()()
+}
+
+impl Bench for Installed {
+    async fn new() -> Self {
+        Self
+    }
+
+    fn engine(&self, name: &str) -> Rc<dyn Engine> {
+        apertium(&ApertiumSettings { name: name.into(), ..ApertiumSettings::default() })
+    }
+
+    fn unreachable(&self) -> Rc<dyn Engine> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("eng-spa.mode"), "/nowhere/lt-proc x").unwrap();
+        apertium(&ApertiumSettings { modes_dir: folder.path().into(), ..ApertiumSettings::default() })
+    }
+
+    fn unsupported(&self) -> Option<(Language, Language)> {
+        Some(("en".parse().unwrap(), "ja".parse().unwrap()))
+    }
+}
+
+/// The toy.
+struct Toy(tempfile::TempDir);
+
+impl Toy {
+    fn dictionary(&self, name: &str, file: &str) -> Rc<dyn Engine> {
+        let (file, to) = (self.0.path().join(file), "es".parse().unwrap());
+        DictionarySettings { name: name.into(), file, to }.factory(Transport::default()).unwrap()()
+    }
+}
+
+impl Bench for Toy {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("dictionary.csv"), "the,la\nhouse,casa\nis,es\nred,roja\n").unwrap();
+        Self(folder)
+    }
+
+    fn engine(&self, name: &str) -> Rc<dyn Engine> {
+        self.dictionary(name, "dictionary.csv")
+    }
+
+    fn unreachable(&self) -> Rc<dyn Engine> {
+        self.dictionary("dictionary", "gone.csv")
+    }
+
+    fn unsupported(&self) -> Option<(Language, Language)> {
+        Some(("en".parse().unwrap(), "fr".parse().unwrap()))
+    }
+}
+
+engine_contract!(gemini: OnSandbox);
+engine_contract!(apertium: Installed);
+engine_contract!(toy: Toy);
+
+#[actix_rt::test]
+async fn the_toy_is_registered_configured_and_asked_like_any_other_engine() {
+    let Toy(folder) = Toy::new().await;
+    let config = format!(
+        "[source]\naccount = \"town\"\nlanguage = \"en\"\n\
+         [[targets]]\nlanguage = \"es\"\naccount = \"town_es\"\n\
+         [engine]\norder = [\"dictionary\"]\n[engine.dictionary]\nfile = \"{}\"\n",
+        folder.path().join("dictionary.csv").display()
+    );
+    let file = folder.path().join("config.toml");
+    fs::write(&file, config).unwrap();
+    let settings = settings::load(&SettingsSources {
+        file: Some(file),
+        needed: settings::Needed::Nothing,
+        engines: Engines::default().with(&DictionaryKind),
+        ..SettingsSources::default()
+    })
+    .unwrap();
+    let engines = app::engines(&settings).unwrap()();
+    let post = fixtures::post(1, "The house is red, @bob");
+    let target = app::targets(&settings).unwrap().remove(0);
+    let mut tasks = [Task::new(&post, Vec::new(), target)];
+    app::cascade(&settings).translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
+    let Some(JobEvent::Translated(translation)) = &tasks[0].outcome else {
+        panic!("{:?}", tasks[0].troubles)
+    };
+    assert_eq!(
+        (translation.parts.join(""), translation.engine.as_str()),
+        ("la casa es roja, @bob".into(), "dictionary")
+    );
+}
