@@ -47,7 +47,7 @@ pub struct Stats {
     operations: BTreeMap<Name, Operation>,
     counts: BTreeMap<CountName, u64>,
     resources: Resources,
-    /// `None` where the platform tells nothing.
+    /// `None` where the platform reports nothing.
     system: Option<System>,
 }
 

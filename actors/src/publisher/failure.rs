@@ -30,7 +30,7 @@ pub(super) enum Halt {
     Blocked(JobEvent, String),
     /// It may not answer the message that it was to answer, and was not published.
     ReplyRefused(String),
-    /// The record cannot be kept.
+    /// The ledger cannot be used.
     Ledger(LedgerError),
 }
 

@@ -85,7 +85,7 @@ impl Window {
             }
             // What is translated waits for the person who paused it.
             if line.jobs.values().next().is_some_and(|head| head.phase == Phase::Ready) && is_paused(target) {
-                let reason = format!("paused; run `mynah resume {target}` to resume it");
+                let reason = format!("paused; `mynah resume {target}` resumes it");
                 drained.blocked.insert(target.clone(), reason);
                 continue;
             }
