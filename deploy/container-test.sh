@@ -42,7 +42,7 @@ run() {
         -v "$work/config.toml:/etc/mynah/config.toml:ro" --health-interval 2s --health-retries 1 \
         --health-start-period 1s "$@" "$image" > /dev/null
 }
-published() { docker logs "$name" 2>/dev/null | grep -c ' router job published ' || true; }
+published() { docker logs "$name" 2>/dev/null | grep -c ' job published ' || true; }
 at_least() { [ "$(published)" -ge "$1" ]; }
 health() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$name")" = "$1" ]; }
 

@@ -405,7 +405,7 @@ async fn the_admin_api_requires_its_token_and_other_machines_require_that_one_is
     assert!(wrong.err.contains("MYNAH_ADMIN_TOKEN") && !wrong.err.contains("hush"), "{}", wrong.err);
     assert_eq!(running.terminate(), Some(0));
     let log = std::fs::read_to_string(town.folder.path().join("log")).unwrap();
-    assert!(log.contains("admin API listens") && !log.contains("hush"), "{log}");
+    assert!(log.contains("admin API listening") && !log.contains("hush"), "{log}");
 }
 
 #[actix_rt::test]

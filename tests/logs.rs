@@ -17,7 +17,7 @@ async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
     let running = town.start(&["run"]);
     until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;
     town.until_published("es", 1).await;
-    until("the publication is logged", || town.log().contains(" router job published ")).await;
+    until("the publication is logged", || town.log().contains(" job published ")).await;
 
     let output = Output::from(town.command(&["logs"]).output().unwrap());
     output.assert_success();

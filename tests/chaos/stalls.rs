@@ -144,12 +144,12 @@ mod tests {
         for (log, explained) in [
             ("2026-11-26T12:00:01Z WARN  publisher retry scheduled post=1 reason=503", true),
             ("2026-11-26T12:00:01Z WARN  poller poll failed wait=30s", true),
-            ("2026-11-26T12:00:01Z WARN  upstreams upstream considered down; it will be retried soon", true),
+            ("2026-11-26T12:00:01Z WARN  upstreams circuit breaker opened", true),
             ("2026-11-26T12:00:01Z ERROR publisher publishing blocked", true),
-            ("2026-11-26T12:00:01Z WARN  a\n2026-11-26T12:00:02Z INFO  pauses paused what=x", true),
+            ("2026-11-26T12:00:01Z WARN  a\n2026-11-26T12:00:02Z INFO  pauses paused by operator what=x", true),
             ("2026-11-26T12:00:01Z WARN  poller poll failed\nmynah: a verdict", true),
             ("2026-11-26T11:59:59Z WARN  publisher retry scheduled post=1 reason=503", false),
-            ("2026-11-26T12:00:01Z INFO  router job published post=1", false),
+            ("2026-11-26T12:00:01Z INFO  router::report job published post=1", false),
             ("2026-11-26T12:00:01Z INFO  stats stats jobs=3", false),
             ("", false),
         ] {
