@@ -1,12 +1,12 @@
-//! Nothing is published with keys before it is known whose they are.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Nothing is published with an account's keys before Mynah has checked which account they belong to.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
 use mynah_sandbox::Endpoint;
 use support::{Town, account, message, numbered, numbers};
 
-/// A town whose keys of one account stand in the place of another's.
+/// Gives the account for `language` the keys of the account for `owner`.
 fn with_keys_of(town: &mut Town, language: &str, owner: &str) {
     let keys = mynah_sandbox::credentials(&account(owner));
     let name = account(language).to_uppercase();
@@ -15,7 +15,7 @@ fn with_keys_of(town: &mut Town, language: &str, owner: &str) {
 }
 
 #[actix_rt::test]
-async fn swapped_keys_publish_nothing_on_either_account_and_the_others_go_on() {
+async fn swapped_keys_publish_nothing_on_either_account_and_other_accounts_continue() {
     let mut town = Town::new(numbered(3), &["es", "ca", "fr"], "gemini").await;
     with_keys_of(&mut town, "es", "ca");
     with_keys_of(&mut town, "ca", "es");
@@ -27,23 +27,23 @@ async fn swapped_keys_publish_nothing_on_either_account_and_the_others_go_on() {
         assert!(run.err.contains(&why), "{}", run.err);
     }
     assert_eq!(numbers(&town.publications("fr")), [1, 2, 3]);
-    assert_eq!(town.sandbox.count(Endpoint::Me).requests, 3, "each is asked for once");
+    assert_eq!(town.sandbox.count(Endpoint::Me).requests, 3, "each account is checked once");
 
     town.environment.clear();
-    town.once().is_done();
+    town.once().assert_success();
     for language in ["es", "ca", "fr"] {
         assert_eq!(numbers(&town.publications(language)), [1, 2, 3]);
     }
-    assert_eq!(town.sandbox.count(Endpoint::Me).requests, 5, "only what changed is asked for again");
+    assert_eq!(town.sandbox.count(Endpoint::Me).requests, 5, "only changed keys are checked again");
 
-    town.say(&message(4));
-    town.once().is_done();
+    town.post(&message(4));
+    town.once().assert_success();
     assert_eq!(numbers(&town.publications("es")), [1, 2, 3, 4]);
-    assert_eq!(town.sandbox.count(Endpoint::Me).requests, 5, "a restart asks for nothing");
+    assert_eq!(town.sandbox.count(Endpoint::Me).requests, 5, "a restart checks nothing");
 }
 
 #[actix_rt::test]
-async fn while_x_does_not_say_whose_the_keys_are_nothing_is_published() {
+async fn nothing_is_published_until_x_confirms_which_account_the_keys_belong_to() {
     let town = Town::new(numbered(2), &["es"], "gemini").await;
     let failing = |fault: &str| format!(r#"{{"endpoint": "x.me", "fault": {fault}, "count": 1}}"#);
     let rules = [r#"{"status": 503}"#, r#"{"status": 429}"#, r#""garbage""#].map(failing).join(",");

@@ -1,6 +1,6 @@
-//! Clients that hold the admin port without asking anything of it: `/health` and `/ready` answer all the same, and the log
-//! stays short. Each test is bounded in clients and in time, and talks to loopback only.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Clients that hold connections to the admin port without a request must not lock out monitors: `/health` and `/ready`
+//! still answer, and the log stays short. Each test bounds its clients and its time, and uses loopback only.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -12,7 +12,7 @@ use std::{
 
 use support::{PATIENCE, Running, Town, numbered, until};
 
-/// A monitor gives up after this. It is shorter than the time limit of any slow client, so waiting for those fails.
+/// A monitor's timeout. It is shorter than the time limit for slow clients, so a server that waits for them fails.
 const MONITOR: Duration = Duration::from_secs(4);
 
 async fn service() -> (Town, Running, SocketAddr) {
@@ -29,7 +29,7 @@ fn is(answer: &str, status: u16) -> bool {
     answer.starts_with(&format!("HTTP/1.1 {status} "))
 }
 
-/// Asks as a monitor does.
+/// Sends a request as a monitor does.
 fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, MONITOR)?;
     stream.set_read_timeout(Some(MONITOR))?;
@@ -39,22 +39,24 @@ fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// A client that sends `bytes`, as far as it is let, and neither reads nor leaves.
+/// A client that sends as many of `bytes` as the server accepts, then neither reads nor disconnects.
 fn client(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    // It may be refused in the middle.
+    // The server may refuse it before all bytes are sent.
     let _ = stream.write_all(bytes);
     stream
 }
 
-/// What the server sent until it closed the connection.
-fn to_the_end(mut stream: TcpStream) -> Vec<u8> {
+/// Everything that the server sent before it closed the connection.
+fn read_until_closed(mut stream: TcpStream) -> Vec<u8> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the server keeps it open"),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the server keeps the connection open")
+        }
     }
     answer
 }
@@ -69,18 +71,14 @@ fn client_hello() -> Vec<u8> {
     hello
 }
 
-/// What clients send that hold a connection.
+/// What clients that hold a connection send.
 fn holders() -> Vec<(&'static str, usize, Vec<u8>)> {
     let bytes = |text: &str| text.as_bytes().to_vec();
     vec![
         ("nothing", 500, vec![]),
         ("half a request line", 300, bytes("GET /hea")),
         ("half a head", 300, bytes(&format!("{HEALTH}X-Slow: "))),
-        (
-            "a body that was announced and never comes",
-            300,
-            bytes(&format!("{POST}Content-Length: 10\r\n\r\n")),
-        ),
+        ("an announced body that never comes", 300, bytes(&format!("{POST}Content-Length: 10\r\n\r\n"))),
         ("half a body", 300, bytes(&format!("{POST}Content-Length: 10\r\n\r\n{{\"wh"))),
         (
             "a chunked body without an end",
@@ -89,21 +87,21 @@ fn holders() -> Vec<(&'static str, usize, Vec<u8>)> {
         ),
         ("a body for a GET", 300, bytes(&format!("{HEALTH}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"))),
         ("a huge body", 300, bytes(&format!("{POST}Content-Length: 18446744073709551615\r\n\r\nx"))),
-        ("a body length that is no number", 300, bytes(&format!("{POST}Content-Length: 1e9\r\n\r\nx"))),
+        ("a body length that is not a number", 300, bytes(&format!("{POST}Content-Length: 1e9\r\n\r\nx"))),
         ("a head without an end", 100, bytes(&format!("{HEALTH}X-Bomb: {}", "x".repeat(60_000)))),
         ("too many headers", 100, bytes(&format!("{HEALTH}{}\r\n", "X-Bomb: x\r\n".repeat(500)))),
         ("HTTP/0.9", 300, bytes("GET /health\r\n\r\n")),
         ("a request to switch to HTTP/2", 300, bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
         ("a TLS handshake", 300, client_hello()),
-        ("a request for health, and it stays", 300, bytes(&format!("{HEALTH}\r\n"))),
+        ("a health request, without disconnecting", 300, bytes(&format!("{HEALTH}\r\n"))),
         ("many requests in a row", 100, bytes(&format!("{HEALTH}\r\n").repeat(50))),
         (
-            "a request for a page that it does not read",
+            "a request for a page that the client does not read",
             200,
             bytes("GET /dashboard.js HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         ),
         (
-            "a request for the log that it does not read",
+            "a request for the log that the client does not read",
             200,
             bytes("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         ),
@@ -111,7 +109,7 @@ fn holders() -> Vec<(&'static str, usize, Vec<u8>)> {
 }
 
 #[actix_rt::test]
-async fn health_and_readiness_are_answered_whatever_holds_the_port() {
+async fn health_and_readiness_answer_whatever_clients_hold_the_port() {
     let (town, running, address) = service().await;
     for (what, count, bytes) in holders() {
         let mut clients: Vec<TcpStream> = (0..count).map(|_| client(address, &bytes)).collect();
@@ -124,7 +122,7 @@ async fn health_and_readiness_are_answered_whatever_holds_the_port() {
                 );
             }
             for client in &mut clients {
-                // A byte now and then keeps no connection.
+                // Sending a byte now and then must not keep a connection open.
                 let _ = client.write_all(b"x");
             }
         }
@@ -135,7 +133,7 @@ async fn health_and_readiness_are_answered_whatever_holds_the_port() {
 }
 
 #[actix_rt::test]
-async fn ten_thousand_requests_that_cannot_be_parsed_are_one_line_in_the_log() {
+async fn ten_thousand_unparsable_requests_are_one_line_in_the_log() {
     let (town, running, address) = service().await;
     let hello = client_hello();
     let garbage = [
@@ -157,7 +155,7 @@ async fn ten_thousand_requests_that_cannot_be_parsed_are_one_line_in_the_log() {
 }
 
 #[actix_rt::test]
-async fn the_server_ends_every_connection_without_progress() {
+async fn the_server_closes_every_connection_without_progress() {
     let (_town, running, address) = service().await;
     let held: Vec<_> = holders()
         .into_iter()
@@ -165,7 +163,7 @@ async fn the_server_ends_every_connection_without_progress() {
         .map(|(what, _, bytes)| (what, client(address, &bytes)))
         .collect();
     for (what, held) in held {
-        let answer = to_the_end(held);
+        let answer = read_until_closed(held);
         if what.contains("never comes") {
             assert!(is(&String::from_utf8_lossy(&answer), 408), "{what}");
         }
@@ -174,7 +172,7 @@ async fn the_server_ends_every_connection_without_progress() {
 }
 
 #[actix_rt::test]
-async fn only_so_many_clients_follow_the_log_and_one_that_leaves_makes_room() {
+async fn only_sixteen_clients_can_follow_the_log_and_one_that_leaves_makes_room() {
     let (_town, running, address) = service().await;
     let follow = || {
         let mut stream = client(address, b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");

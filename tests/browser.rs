@@ -1,6 +1,6 @@
-//! The dashboard in a real Chromium, as somebody at a desk sees and presses it. With `SCREENSHOTS` set to a folder, pictures of
-//! it are left there.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Uses the dashboard in a real Chromium, as an operator would. If `SCREENSHOTS` names a folder, the tests leave
+//! screenshots there.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -14,11 +14,11 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{PATIENCE, Running, Said, Town, numbered, numbers, until};
+use support::{Output, PATIENCE, Running, Town, numbered, numbers, until};
 
 const TOKEN: &str = "a-token-for-the-test-0123456789";
 
-/// A driver, the browser that it started, and a page in it. Both end with this.
+/// A driver, the browser that it started, and a page in it. Dropping this ends both.
 struct Browser {
     driver: Child,
     page: Client,
@@ -35,8 +35,8 @@ impl Browser {
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port: u16 = lines
             .find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok())
-            .expect("the driver says its port");
-        // Its further words are nobody's business, and must find a reader.
+            .expect("chromedriver did not print its port");
+        // Drain the rest of its output, or the full pipe would block it.
         std::thread::spawn(move || lines.count());
         let options = json!({"goog:chromeOptions": {"args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
@@ -58,15 +58,11 @@ impl Browser {
         self.driver.wait().unwrap();
     }
 
-    /// Waits until a script of the page says so.
+    /// Waits until a script returns `true` on the page.
     async fn until(&self, what: &str, script: &str) {
         let begun = Instant::now();
         while self.js(script).await != json!(true) {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "the page never showed it: {what}\n{}",
-                self.text("body").await
-            );
+            assert!(begun.elapsed() < PATIENCE, "the page never showed: {what}\n{}", self.text("body").await);
             actix_rt::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -79,8 +75,8 @@ impl Browser {
         self.page.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    /// Presses what has that name. The page is drawn anew all the time, so what was found may be gone.
-    async fn press(&self, name: &str) {
+    /// Clicks the button with this name. The page redraws all the time, so a button that was found may be gone.
+    async fn click(&self, name: &str) {
         let selector = format!("button[aria-label=\"{name}\"]");
         let begun = Instant::now();
         loop {
@@ -89,28 +85,28 @@ impl Browser {
             {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "there is no {name} to press");
+            assert!(begun.elapsed() < PATIENCE, "there is no button {name}");
             actix_rt::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    async fn picture(&self, name: &str) {
+    async fn screenshot(&self, name: &str) {
         if let Some(folder) = std::env::var_os("SCREENSHOTS") {
-            let picture = self.page.screenshot().await.unwrap();
-            std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
+            let image = self.page.screenshot().await.unwrap();
+            std::fs::write(std::path::Path::new(&folder).join(name), image).unwrap();
         }
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Where a test failed, the driver takes the browser with it.
+        // If a test fails, killing the driver ends the browser too.
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
 
-/// A service under load, that asks for a token.
+/// A service under load that requires a token.
 async fn service(posts: usize, hostile: Option<&str>) -> (Town, Running, String) {
     let texts = hostile.map(str::to_owned).into_iter().chain(numbered(posts));
     let config = SandboxConfig {
@@ -132,18 +128,23 @@ async fn service(posts: usize, hostile: Option<&str>) -> (Town, Running, String)
     (town, running, format!("http://{}/", address.trim()))
 }
 
-async fn give_token(browser: &Browser) {
-    browser.until("the token is asked for", "return !document.getElementById('token-form').hidden").await;
+async fn enter_token(browser: &Browser) {
+    browser
+        .until("the page asks for the token", "return !document.getElementById('token-form').hidden")
+        .await;
     let form = browser.page.find(Locator::Id("token")).await.unwrap();
     form.send_keys(TOKEN).await.unwrap();
     browser.page.find(Locator::Css("#token-form button")).await.unwrap().click().await.unwrap();
     browser
-        .until("it is well", "return document.getElementById('state').textContent.startsWith('ready')")
+        .until(
+            "the service is ready",
+            "return document.getElementById('state').textContent.startsWith('ready')",
+        )
         .await;
 }
 
-/// How many translators the page shows.
-fn so_many(count: usize) -> String {
+/// A script that checks how many translators the page shows.
+fn translator_count_is(count: usize) -> String {
     format!(
         "return [...document.querySelectorAll('#actors tr')].filter(row => \
          row.textContent.startsWith('translator')).length === {count}"
@@ -151,12 +152,12 @@ fn so_many(count: usize) -> String {
 }
 
 #[actix_rt::test]
-async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing() {
+async fn the_dashboard_restarts_and_resizes_a_service_under_load_and_nothing_is_lost() {
     let (town, running, address) = service(300, None).await;
     let browser = Browser::open().await;
     browser.page.goto(&address).await.unwrap();
-    give_token(&browser).await;
-    browser.until("four translators", &so_many(4)).await;
+    enter_token(&browser).await;
+    browser.until("four translators", &translator_count_is(4)).await;
     town.until_published("es", 20).await;
     for size in [12, 2] {
         browser
@@ -172,44 +173,46 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
             .click()
             .await
             .unwrap();
-        browser.until("so many translators", &so_many(size)).await;
+        browser.until("the new number of translators", &translator_count_is(size)).await;
         assert!(browser.text("#notice").await.contains("done"));
         let more = town.publications("es").len() + 20;
         town.until_published("es", more).await;
         if size == 12 {
-            browser.picture("dashboard-light.png").await;
+            browser.screenshot("dashboard-light.png").await;
         }
     }
-    browser.press("restart translator-1").await;
-    browser.press("restart router").await;
+    browser.click("restart translator-1").await;
+    browser.click("restart router").await;
     let restarted = "return [...document.querySelectorAll('#actors tr')].some(row => \
                      row.textContent.startsWith('routerrunning1'))";
-    browser.until("the router was built anew", restarted).await;
+    browser.until("the router restarted", restarted).await;
     browser.page.find(Locator::Id("reload")).await.unwrap().click().await.unwrap();
     let reloaded = "return document.getElementById('notice').textContent === 'reload settings: done'";
-    browser.until("the settings are read anew", reloaded).await;
-    browser.until("as many translators as before", &so_many(2)).await;
+    browser.until("the settings are reloaded", reloaded).await;
+    browser.until("the pool keeps its size", &translator_count_is(2)).await;
     let points =
         "return Number(document.querySelector('#charts polyline').getAttribute('points').split(' ').length)";
     let before = browser.js(points).await;
     browser.until("the charts move", &format!("{} > {before}", points.trim_end_matches(';'))).await;
     let published = "return Number(document.querySelector('#pipeline li:last-child').textContent.match(/(\\d+) jobs/)[1]) > 100";
-    browser.until("what is published is counted", published).await;
-    browser.until("the log is followed", "return document.getElementById('log').childElementCount > 5").await;
+    browser.until("publications are counted", published).await;
+    browser
+        .until("the page follows the log", "return document.getElementById('log').childElementCount > 5")
+        .await;
     browser
         .until(
-            "what was said last",
+            "the latest publications",
             "return document.querySelectorAll('#recently-published tr').length === 10",
         )
         .await;
     for language in ["es", "fr"] {
         town.until_published(language, 300).await;
     }
-    // The page says what the network counted.
+    // The page agrees with the network's count.
     let all = "return document.querySelector('#pipeline li:last-child').textContent.includes('600 jobs')";
     browser.until("600 jobs are published", all).await;
     browser.page.set_window_size(390, 2600).await.unwrap();
-    browser.picture("dashboard-phone.png").await;
+    browser.screenshot("dashboard-phone.png").await;
     browser.close().await;
     assert_eq!(running.terminate(), Some(0));
     for language in ["es", "fr"] {
@@ -217,17 +220,19 @@ async fn it_restarts_resizes_and_shows_a_service_under_load_that_loses_nothing()
     }
 }
 
-/// What somebody writes who means harm: to pages, and with an escape code that colours terminals.
+/// A post that attacks web pages with markup, and terminals with escape codes.
 const HOSTILE: &str = "Hello <script>window.harmed = 1</script><img src=x onerror=\"window.harmed = 1\"> \
                        \u{1b}[31mred\u{1b}]0;harmed\u{7} \u{202E}gnihtyna";
 
 #[actix_rt::test]
-async fn nothing_is_decided_without_the_token_and_a_hostile_post_harms_neither_page_nor_terminal() {
+async fn the_dashboard_requires_the_token_and_a_hostile_post_harms_neither_page_nor_terminal() {
     let (town, running, address) = service(3, Some(HOSTILE)).await;
     town.until_published("es", 3).await;
     let browser = Browser::open().await;
     browser.page.goto(&address).await.unwrap();
-    browser.until("the token is asked for", "return !document.getElementById('token-form').hidden").await;
+    browser
+        .until("the page asks for the token", "return !document.getElementById('token-form').hidden")
+        .await;
     assert_eq!(browser.js("return document.querySelectorAll('#jobs tr, #actors tr').length").await, json!(0));
     let answers = browser
         .page
@@ -243,28 +248,28 @@ async fn nothing_is_decided_without_the_token_and_a_hostile_post_harms_neither_p
         .unwrap();
     assert_eq!(answers, json!([401, 401, 401, 401, 401, 401]));
 
-    give_token(&browser).await;
+    enter_token(&browser).await;
     let shown = "return document.getElementById('jobs').textContent.includes('<script>window.harmed')";
-    browser.until("the held post is shown as it is", shown).await;
+    browser.until("the held post is shown verbatim", shown).await;
     let harmed = "return [window.harmed === undefined, document.title === 'Mynah', \
                   document.querySelectorAll('main script, main img').length === 0].join()";
     assert_eq!(browser.js(harmed).await, json!("true,true,true"));
     let skip = "return document.querySelector('#jobs button[aria-label^=skip]').getAttribute('aria-label')";
     let skip = browser.js(skip).await.as_str().unwrap().to_owned();
-    browser.press(&skip).await;
+    browser.click(&skip).await;
     let done = format!("return document.getElementById('notice').textContent === '{skip}: done'");
-    browser.until("it is done", &done).await;
+    browser.until("the job is skipped", &done).await;
     browser.page.find(Locator::Id("job-search")).await.unwrap().send_keys("gnihtyna").await.unwrap();
     let found = "return document.querySelectorAll('#jobs tr').length === 1";
-    browser.until("the other is found by its words", found).await;
-    browser.picture("dashboard-hostile.png").await;
+    browser.until("the search finds the other job", found).await;
+    browser.screenshot("dashboard-hostile.png").await;
     browser.close().await;
 
     for args in [&["jobs", "--state", "held,skipped"][..], &["logs"], &["performance"], &["pause"]] {
-        let said = Said::from(town.command(args).output().unwrap());
-        said.is_done();
-        let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{202A}'..='\u{202E}').contains(&c);
-        assert!(!said.out.contains(obeyed), "{args:?}: {:?}", said.out);
+        let output = Output::from(town.command(args).output().unwrap());
+        output.assert_success();
+        let control = |c: char| (c.is_control() && c != '\n') || ('\u{202A}'..='\u{202E}').contains(&c);
+        assert!(!output.out.contains(control), "{args:?}: {:?}", output.out);
     }
     assert!(!town.log().contains(['\u{1b}', '\u{202E}']), "{:?}", town.log());
     assert_eq!(running.terminate(), Some(0));

@@ -1,6 +1,6 @@
-//! Seeing and steering a service while it runs, and its ledger while it does not: by the commands a person types, and by
-//! the admin API below them.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Controls a running service, and the ledger without one: with the commands that a person types, and with the admin
+//! API below them.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -12,35 +12,35 @@ use std::{
 
 use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{PATIENCE, Running, Said, Town, message, numbered, numbers, until};
+use support::{Output, PATIENCE, Running, Town, message, numbered, numbers, until};
 
-/// Runs a command to its end.
-fn said(town: &Town, args: &[&str]) -> Said {
-    Said::from(town.command(args).output().unwrap())
+/// Runs a command to completion.
+fn run(town: &Town, args: &[&str]) -> Output {
+    Output::from(town.command(args).output().unwrap())
 }
 
-/// What a command prints as JSON.
+/// The JSON that a command prints.
 #[track_caller]
-fn shown(town: &Town, args: &[&str]) -> Value {
-    let said = said(town, &[args, &["--json"]].concat());
-    said.is_done();
-    serde_json::from_str(&said.out).unwrap()
+fn run_json(town: &Town, args: &[&str]) -> Value {
+    let output = run(town, &[args, &["--json"]].concat());
+    output.assert_success();
+    serde_json::from_str(&output.out).unwrap()
 }
 
 fn address(town: &Town) -> Option<SocketAddr> {
     std::fs::read_to_string(town.folder.path().join("data/admin")).ok()?.trim().parse().ok()
 }
 
-/// Starts the service, and waits until its admin API can be asked.
+/// Starts the service and waits until its admin API listens.
 async fn service(town: &Town) -> Running {
     let running = town.start(&["run"]);
     until("the admin API listens", || address(town).is_some()).await;
     running
 }
 
-/// The jobs of a list as (number, state), by number.
+/// The jobs that `mynah jobs` lists, as (id, state).
 fn jobs(town: &Town, args: &[&str]) -> Vec<(i64, String)> {
-    let list = shown(town, &[&["jobs"], args].concat());
+    let list = run_json(town, &[&["jobs"], args].concat());
     let jobs = list["jobs"].as_array().unwrap().iter();
     jobs.map(|job| (job["id"].as_i64().unwrap(), job["state"].as_str().unwrap().to_owned())).collect()
 }
@@ -49,7 +49,7 @@ fn ids(jobs: &[(i64, String)]) -> Vec<i64> {
     jobs.iter().map(|(id, _)| *id).collect()
 }
 
-/// The next so many posts are refused for what they say.
+/// Makes X refuse the next `count` posts because of their content.
 fn refuse(town: &Town, count: usize) {
     town.order_faults(&format!(
         r#"{{"rules": [{{"endpoint": "x.post", "fault": {{"x": "not_permitted"}}, "count": {count}}}]}}"#
@@ -57,7 +57,7 @@ fn refuse(town: &Town, count: usize) {
 }
 
 #[actix_rt::test]
-async fn actors_are_restarted_under_load_and_nothing_is_lost_or_said_twice() {
+async fn actors_restart_under_load_and_nothing_is_lost_or_published_twice() {
     let config = SandboxConfig {
         account: support::SOURCE.into(),
         timeline: numbered(300).map(TimelinePost::new).collect(),
@@ -72,11 +72,11 @@ async fn actors_are_restarted_under_load_and_nothing_is_lost_or_said_twice() {
     let names = ["translator-1", "poller", "publisher-town_es", "router", "cache"];
     for (round, name) in names.iter().enumerate() {
         town.until_published("es", 20 + round * 30).await;
-        let said = said(&town, &["actors", "restart", name]);
-        said.is_done();
-        assert!(said.out.contains(name), "{}", said.out);
+        let output = run(&town, &["actors", "restart", name]);
+        output.assert_success();
+        assert!(output.out.contains(name), "{}", output.out);
     }
-    let unknown = said(&town, &["actors", "restart", "nobody"]);
+    let unknown = run(&town, &["actors", "restart", "nobody"]);
     assert_eq!(unknown.code, Some(1));
     for name in names {
         assert!(unknown.err.contains(name), "{}", unknown.err);
@@ -84,13 +84,13 @@ async fn actors_are_restarted_under_load_and_nothing_is_lost_or_said_twice() {
     for language in ["es", "fr"] {
         town.until_published(language, 300).await;
     }
-    let actors = shown(&town, &["actors"]);
+    let actors = run_json(&town, &["actors"]);
     for name in names {
         let actor = actors["actors"].as_array().unwrap().iter().find(|actor| actor["name"] == name).unwrap();
         assert_eq!((&actor["state"], &actor["restarts"]), (&json!("running"), &json!(1)), "{name}");
     }
-    let table = said(&town, &["actors"]);
-    table.is_done();
+    let table = run(&town, &["actors"]);
+    table.assert_success();
     assert!(table.out.starts_with("ACTOR") && table.out.contains("publisher-town_fr"), "{}", table.out);
     assert_eq!(running.terminate(), Some(0));
     for language in ["es", "fr"] {
@@ -99,84 +99,88 @@ async fn actors_are_restarted_under_load_and_nothing_is_lost_or_said_twice() {
 }
 
 #[actix_rt::test]
-async fn a_paused_account_is_silent_over_a_restart_and_then_says_all_in_order() {
+async fn a_paused_account_publishes_nothing_even_after_a_restart_and_then_everything_in_order() {
     let town = Town::new(numbered(3), &["es", "fr"], "gemini").await;
     let running = service(&town).await;
     town.until_published("es", 3).await;
-    // Its publisher waits for work by now, and must not take up what comes.
-    let paused = shown(&town, &["pause", "town_es"]);
+    // Its publisher is waiting for work now, and must not take new jobs.
+    let paused = run_json(&town, &["pause", "town_es"]);
     assert_eq!(paused["pauses"][1], json!({"what": "x:town_es", "paused": true, "blocked": null}));
-    town.say("Message 4 from the town hall");
-    town.say("Message 5 from the town hall");
+    town.post("Message 4 from the town hall");
+    town.post("Message 5 from the town hall");
     town.until_published("fr", 5).await;
     assert_eq!(town.publications("es").len(), 3);
     assert_eq!(running.terminate(), Some(0));
 
     let running = service(&town).await;
-    town.say("Message 6 from the town hall");
+    town.post("Message 6 from the town hall");
     town.until_published("fr", 6).await;
     assert_eq!(town.publications("es").len(), 3, "a pause outlives the process");
-    assert!(said(&town, &["pause"]).out.contains("x:town_es  paused"));
-    said(&town, &["resume", "x:town_es"]).is_done();
+    assert!(run(&town, &["pause"]).out.contains("x:town_es  paused"));
+    run(&town, &["resume", "x:town_es"]).assert_success();
     town.until_published("es", 6).await;
     assert_eq!(running.terminate(), Some(0));
     assert_eq!(numbers(&town.publications("es")), [1, 2, 3, 4, 5, 6]);
 }
 
 #[actix_rt::test]
-async fn a_paused_poller_asks_for_nothing_until_it_is_resumed() {
+async fn a_paused_poller_reads_nothing_until_it_is_resumed() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     town.settings.push("source.poll_interval=100ms".into());
     let running = service(&town).await;
     town.until_published("es", 1).await;
-    said(&town, &["pause", "poller"]).is_done();
+    run(&town, &["pause", "poller"]).assert_success();
     let polls = || town.sandbox.count(Endpoint::Timeline).requests;
-    // One may be under way.
+    // One poll may be in progress.
     let after = polls() + 1;
-    town.say("Message 2 from the town hall");
-    let came = town.sandbox.until(Duration::from_secs(1), |_| polls() > after).await;
-    assert!(!came, "it polls all the same");
-    said(&town, &["resume", "poller"]).is_done();
+    town.post("Message 2 from the town hall");
+    let polled = town.sandbox.until(Duration::from_secs(1), |_| polls() > after).await;
+    assert!(!polled, "the paused poller polls");
+    run(&town, &["resume", "poller"]).assert_success();
     town.until_published("es", 2).await;
     assert_eq!(running.terminate(), Some(0));
 }
 
 #[actix_rt::test]
-async fn a_run_ends_though_everything_is_paused_and_says_so() {
+async fn once_exits_and_reports_what_is_paused() {
     let town = Town::new(numbered(2), &["es", "fr"], "gemini").await;
-    said(&town, &["pause", "town_es"]).is_done();
+    run(&town, &["pause", "town_es"]).assert_success();
     let first = town.once();
     assert_eq!(first.code, Some(1));
-    assert!(first.verdict().contains("x:town_es: paused; `mynah resume x:town_es`"), "{}", first.verdict());
+    assert!(
+        first.final_message().contains("x:town_es: paused; `mynah resume x:town_es`"),
+        "{}",
+        first.final_message()
+    );
     assert_eq!((town.publications("es").len(), town.publications("fr").len()), (0, 2));
 
-    said(&town, &["pause", "all"]).is_done();
-    said(&town, &["resume", "town_es"]).is_done();
-    town.say("Message 3 from the town hall");
+    run(&town, &["pause", "all"]).assert_success();
+    run(&town, &["resume", "town_es"]).assert_success();
+    town.post("Message 3 from the town hall");
     let second = town.once();
     assert_eq!(second.code, Some(1));
-    assert!(second.verdict().contains("poller: paused"), "{}", second.verdict());
-    assert_eq!(numbers(&town.publications("es")), [1, 2], "what is on record is said");
+    assert!(second.final_message().contains("poller: paused"), "{}", second.final_message());
+    assert_eq!(numbers(&town.publications("es")), [1, 2], "recorded posts are published");
 
-    let unknown = said(&town, &["pause", "town_de"]);
+    let unknown = run(&town, &["pause", "town_de"]);
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.err.contains("poller, x:town_es, x:town_fr, all"), "{}", unknown.err);
-    said(&town, &["resume", "all"]).is_done();
-    town.once().is_done();
+    run(&town, &["resume", "all"]).assert_success();
+    town.once().assert_success();
     assert_eq!(numbers(&town.publications("fr")), [1, 2, 3]);
 }
 
 #[actix_rt::test]
-async fn a_blocked_target_is_shown_and_goes_on_when_its_account_is_mended() {
+async fn a_blocked_target_is_shown_and_continues_after_its_account_is_fixed() {
     let town = Town::new(numbered(3), &["es"], "gemini").await;
     town.sandbox.revoke_token("town_es");
     let running = service(&town).await;
-    let blocked = || shown(&town, &["pause"])["pauses"][1]["blocked"].as_str().map(str::to_owned);
+    let blocked = || run_json(&town, &["pause"])["pauses"][1]["blocked"].as_str().map(str::to_owned);
     until("the target is blocked", || blocked().is_some()).await;
     let reason = blocked().unwrap();
     assert!(reason.contains("X_TOWN_ES_ACCESS_TOKEN"), "{reason}");
     town.sandbox.restore_token("town_es");
-    said(&town, &["resume", "town_es"]).is_done();
+    run(&town, &["resume", "town_es"]).assert_success();
     town.until_published("es", 3).await;
     assert_eq!(blocked(), None);
     assert_eq!(running.terminate(), Some(0));
@@ -184,17 +188,17 @@ async fn a_blocked_target_is_shown_and_goes_on_when_its_account_is_mended() {
 }
 
 #[actix_rt::test]
-async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
+async fn held_jobs_can_be_listed_retried_and_skipped_one_by_one_and_in_bulk() {
     let town = Town::new(numbered(40), &["es"], "gemini").await;
     refuse(&town, 40);
     let running = service(&town).await;
-    until("all are held", || jobs(&town, &["--state", "held"]).len() == 40).await;
+    until("all jobs are held", || jobs(&town, &["--state", "held"]).len() == 40).await;
 
-    let table = said(&town, &["jobs", "--limit", "3"]);
-    table.is_done();
+    let table = run(&town, &["jobs", "--limit", "3"]);
+    table.assert_success();
     assert!(table.out.starts_with("JOB") && table.out.contains("held (refused)"), "{}", table.out);
     assert!(table.out.contains("not permitted") && table.out.contains("There are more"), "{}", table.out);
-    let all = shown(&town, &["jobs"]);
+    let all = run_json(&town, &["jobs"]);
     let first = all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == message(1).as_str());
     let first = first.unwrap().clone();
     assert!(first["translation"][0].as_str().unwrap().contains(" 1 "), "{first}");
@@ -203,13 +207,19 @@ async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
     let first = first["id"].as_i64().unwrap();
     assert_eq!(of_post, [(first, "held".to_owned())]);
     assert!(jobs(&town, &["--state", "failed,ready"]).is_empty());
+    assert_eq!(ids(&jobs(&town, &["--words", &message(1)]))[0], first);
+    assert!(jobs(&town, &["--words", "nobody wrote this"]).is_empty());
+    let newest = ids(&jobs(&town, &["--newest"]));
+    assert!(newest.len() > 1 && newest.is_sorted_by(|newer, older| newer > older), "{newest:?}");
 
-    said(&town, &["jobs", "retry", &first.to_string()]).is_done();
+    run(&town, &["jobs", "retry", &first.to_string()]).assert_success();
     town.until_published("es", 1).await;
-    until("it is published", || jobs(&town, &["--state", "published"]) == [(first, "published".to_owned())])
-        .await;
-    for word in ["retry", "skip"] {
-        let refused = said(&town, &["jobs", word, &first.to_string(), "9999"]);
+    until("the job is published", || {
+        jobs(&town, &["--state", "published"]) == [(first, "published".to_owned())]
+    })
+    .await;
+    for action in ["retry", "skip"] {
+        let refused = run(&town, &["jobs", action, &first.to_string(), "9999"]);
         assert_eq!(refused.code, Some(1));
         assert!(refused.err.contains(&format!("{first}: it is published")), "{}", refused.err);
         assert!(refused.err.contains("9999: there is no such job"), "{}", refused.err);
@@ -217,10 +227,10 @@ async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
 
     let held = ids(&jobs(&town, &["--state", "held"]));
     assert_eq!(held.len(), 39);
-    said(&town, &["jobs", "skip", &held[0].to_string(), &held[1].to_string()]).is_done();
+    run(&town, &["jobs", "skip", &held[0].to_string(), &held[1].to_string()]).assert_success();
     assert_eq!(ids(&jobs(&town, &["--state", "skipped"])), held[..2]);
-    let retried = said(&town, &["jobs", "retry", "--kind", "refused", "--target", "town_es"]);
-    retried.is_done();
+    let retried = run(&town, &["jobs", "retry", "--kind", "refused", "--target", "town_es"]);
+    retried.assert_success();
     assert!(retried.out.contains("37 jobs will be retried"), "{}", retried.out);
     town.until_published("es", 38).await;
     assert_eq!(running.terminate(), Some(0));
@@ -229,62 +239,62 @@ async fn held_jobs_are_listed_retried_and_skipped_one_by_one_and_in_bulk() {
 }
 
 #[actix_rt::test]
-async fn what_is_ready_on_a_paused_account_can_be_skipped_before_it_is_said() {
+async fn a_ready_job_of_a_paused_account_can_be_skipped() {
     let town = Town::new(numbered(3), &["es"], "gemini").await;
-    said(&town, &["pause", "town_es"]).is_done();
+    run(&town, &["pause", "town_es"]).assert_success();
     let running = service(&town).await;
-    until("all are ready", || jobs(&town, &["--state", "ready"]).len() == 3).await;
-    let all = shown(&town, &["jobs"]);
+    until("all jobs are ready", || jobs(&town, &["--state", "ready"]).len() == 3).await;
+    let all = run_json(&town, &["jobs"]);
     let second = all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == message(2).as_str());
-    said(&town, &["jobs", "skip", &second.unwrap()["id"].to_string()]).is_done();
-    said(&town, &["resume", "town_es"]).is_done();
+    run(&town, &["jobs", "skip", &second.unwrap()["id"].to_string()]).assert_success();
+    run(&town, &["resume", "town_es"]).assert_success();
     town.until_published("es", 2).await;
-    until("nothing is left", || jobs(&town, &[]).is_empty()).await;
+    until("no job is left", || jobs(&town, &[]).is_empty()).await;
     assert_eq!(running.terminate(), Some(0));
     assert_eq!(numbers(&town.publications("es")), [1, 3]);
 }
 
 #[actix_rt::test]
-async fn what_did_not_pass_the_gate_is_translated_anew() {
+async fn a_job_that_did_not_pass_the_gate_is_translated_again() {
     let town = Town::new(["See https://example.com/fair today"], &["es"], "gemini").await;
     town.order_faults(
         r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "missing_placeholder"}}]}"#,
     );
     let running = service(&town).await;
-    until("it is held", || !jobs(&town, &["--state", "held"]).is_empty()).await;
-    let held = shown(&town, &["jobs"])["jobs"][0].clone();
+    until("the job is held", || !jobs(&town, &["--state", "held"]).is_empty()).await;
+    let held = run_json(&town, &["jobs"])["jobs"][0].clone();
     assert_eq!((&held["kind"], &held["translation"]), (&json!("gate"), &Value::Null));
     town.order_faults(r#"{"rules": []}"#);
-    said(&town, &["jobs", "retry", "--state", "held"]).is_done();
+    run(&town, &["jobs", "retry", "--state", "held"]).assert_success();
     town.until_published("es", 1).await;
     assert_eq!(running.terminate(), Some(0));
 }
 
 #[actix_rt::test]
-async fn jobs_are_decided_about_while_no_service_runs() {
+async fn jobs_can_be_retried_and_skipped_while_no_service_runs() {
     let town = Town::new(numbered(4), &["es"], "gemini").await;
-    let nothing = said(&town, &["jobs"]);
+    let nothing = run(&town, &["jobs"]);
     assert_eq!(nothing.code, Some(1));
     assert!(nothing.err.contains("nothing is on record"), "{}", nothing.err);
     refuse(&town, 3);
-    town.once().is_done();
+    town.once().assert_success();
     let held = ids(&jobs(&town, &[]));
     assert_eq!(held.len(), 3);
-    let skipped = said(&town, &["jobs", "skip", &held[0].to_string(), "77"]);
-    assert_eq!(skipped.code, Some(1), "one of them there is not");
+    let skipped = run(&town, &["jobs", "skip", &held[0].to_string(), "77"]);
+    assert_eq!(skipped.code, Some(1), "one of the jobs does not exist");
     assert!(skipped.out.contains("1 job skipped"), "{}", skipped.out);
-    said(&town, &["jobs", "retry", "--state", "held"]).is_done();
-    town.once().is_done();
+    run(&town, &["jobs", "retry", "--state", "held"]).assert_success();
+    town.once().assert_success();
     assert_eq!(town.publications("es").len(), 3);
     assert_eq!(jobs(&town, &[]), []);
 
-    let none = said(&town, &["actors"]);
+    let none = run(&town, &["actors"]);
     assert_eq!(none.code, Some(1));
     assert!(none.err.contains("no service runs"), "{}", none.err);
 }
 
 #[actix_rt::test]
-async fn a_slip_in_a_decision_is_wrong_usage() {
+async fn a_mistake_on_the_command_line_is_wrong_usage() {
     let town = Town::new(numbered(1), &["es"], "gemini").await;
     for args in [
         &["jobs", "retry"] as &[&str],
@@ -296,19 +306,19 @@ async fn a_slip_in_a_decision_is_wrong_usage() {
         &["jobs", "--state", "hold"],
         &["actors", "restart"],
     ] {
-        let said = said(&town, args);
-        assert_eq!(said.code, Some(2), "{args:?}: {}", said.err);
+        let output = run(&town, args);
+        assert_eq!(output.code, Some(2), "{args:?}: {}", output.err);
     }
 }
 
-/// Sends a request as it is written, and answers status and body.
+/// Sends a raw request and returns the answer's status and text.
 fn ask(address: SocketAddr, head: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = format!("{head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
-    // A body that is too large is not read to its end.
+    // The server does not read all of a body that is too large.
     let _ = stream.read_to_string(&mut answer);
     let status = answer.split(' ').nth(1).unwrap_or_else(|| panic!("no answer to {head}")).parse().unwrap();
     (status, answer)
@@ -317,7 +327,7 @@ fn ask(address: SocketAddr, head: &str, body: &str) -> (u16, String) {
 const JSON: &str = "Content-Type: application/json";
 
 #[actix_rt::test]
-async fn nobody_but_its_people_can_steer_it() {
+async fn the_admin_api_refuses_forged_and_malformed_requests() {
     let mut town = Town::new(numbered(2), &["es"], "gemini").await;
     town.settings.push("source.poll_interval=100ms".into());
     let running = service(&town).await;
@@ -341,8 +351,8 @@ async fn nobody_but_its_people_can_steer_it() {
     assert_eq!(status(&retry, "{\"filter\": {}}"), 400);
     assert_eq!(status(&format!("GET /api/jobs?state=hold HTTP/1.1\r\nHost: {address}"), ""), 400);
     assert_eq!(status(&format!("GET /nothing HTTP/1.1\r\nHost: {address}"), ""), 404);
-    let paused = shown(&town, &["pause"]);
-    assert_eq!(paused["pauses"][0]["paused"], json!(false), "none of it did anything");
+    let paused = run_json(&town, &["pause"]);
+    assert_eq!(paused["pauses"][0]["paused"], json!(false), "none of the requests had an effect");
 
     assert_eq!(status(&format!("{pause}\r\n{JSON}\r\nOrigin: http://{address}"), "{}"), 200);
     let chunked = format!("{retry}\r\nTransfer-Encoding: chunked");
@@ -362,14 +372,14 @@ async fn nobody_but_its_people_can_steer_it() {
 }
 
 #[actix_rt::test]
-async fn a_token_is_asked_for_where_there_is_one_and_demanded_where_others_can_come() {
+async fn the_admin_api_requires_its_token_and_other_machines_require_that_one_is_set() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     town.settings.push("admin.listen=0.0.0.0:0".into());
-    let open = said(&town, &["check", "--offline"]);
+    let open = run(&town, &["check", "--offline"]);
     assert_eq!(open.code, Some(2));
     assert!(open.err.contains("MYNAH_ADMIN_TOKEN") && open.err.contains("127.0.0.1:0"), "{}", open.err);
     for command in [&["check", "--offline"] as &[&str], &["run"]] {
-        let short = Said::from(town.command(command).env("MYNAH_ADMIN_TOKEN", "x").output().unwrap());
+        let short = Output::from(town.command(command).env("MYNAH_ADMIN_TOKEN", "x").output().unwrap());
         assert_eq!(short.code, Some(2));
         assert!(short.err.contains("fewer than 16 characters"), "{}", short.err);
     }
@@ -387,9 +397,10 @@ async fn a_token_is_asked_for_where_there_is_one_and_demanded_where_others_can_c
     assert!(status == 401 && answer.to_ascii_lowercase().contains("www-authenticate: bearer"), "{answer}");
     assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admin-tokem").0, 401);
     assert_eq!(get("/api/actors", "\r\nAuthorization: Bearer hush-admin-token").0, 200);
-    said(&town, &["actors"]).is_done();
-    let wrong =
-        Said::from(town.command(&["actors"]).env("MYNAH_ADMIN_TOKEN", "hush-other-token").output().unwrap());
+    run(&town, &["actors"]).assert_success();
+    let wrong = Output::from(
+        town.command(&["actors"]).env("MYNAH_ADMIN_TOKEN", "hush-other-token").output().unwrap(),
+    );
     assert_eq!(wrong.code, Some(1));
     assert!(wrong.err.contains("MYNAH_ADMIN_TOKEN") && !wrong.err.contains("hush"), "{}", wrong.err);
     assert_eq!(running.terminate(), Some(0));
@@ -398,7 +409,7 @@ async fn a_token_is_asked_for_where_there_is_one_and_demanded_where_others_can_c
 }
 
 #[actix_rt::test]
-async fn it_answers_while_the_service_stops() {
+async fn the_admin_api_answers_while_the_service_stops() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     town.settings.push("x.timeout=3s".into());
     town.order_faults(r#"{"rules": [{"endpoint": "x.post", "fault": "hang", "count": 1}]}"#);
@@ -406,66 +417,70 @@ async fn it_answers_while_the_service_stops() {
     let address = address(&town).unwrap();
     let begun = |sandbox: &mynah_sandbox::Sandbox| sandbox.count(Endpoint::Post).requests > 0;
     assert!(town.sandbox.until(PATIENCE, begun).await);
-    let actors = shown(&town, &["actors"]);
+    let actors = run_json(&town, &["actors"]);
     let publisher =
         actors["actors"].as_array().unwrap().iter().find(|actor| actor["name"] == "publisher-town_es");
     assert_eq!(publisher.unwrap()["in_hand"], json!(1));
-    // It ends only when the call that hangs has timed out.
+    // The service stops only after the hanging call has timed out.
     let stopped = std::thread::spawn(move || running.terminate());
     let ready = || ask(address, &format!("GET /ready HTTP/1.1\r\nHost: {address}"), "");
-    until("it is not ready any more", || ready().0 == 503).await;
+    until("the service is not ready anymore", || ready().0 == 503).await;
     let (_, answer) = ready();
     assert!(answer.contains("poller has stopped"), "{answer}");
     assert_eq!(ask(address, &format!("GET /health HTTP/1.1\r\nHost: {address}"), "").0, 200);
     assert_eq!(stopped.join().unwrap(), Some(0));
-    town.once().is_done();
+    town.once().assert_success();
     assert_eq!(numbers(&town.publications("es")), [1]);
 }
 
 #[actix_rt::test]
-async fn the_address_of_a_service_is_known_as_long_as_it_runs_and_no_longer() {
+async fn the_admin_address_is_on_disk_exactly_while_the_service_runs() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     let running = service(&town).await;
-    let second = said(&town, &["run"]);
+    let second = run(&town, &["run"]);
     assert_eq!(second.code, Some(1));
     assert!(second.err.contains("in use by another mynah"), "{}", second.err);
-    assert!(address(&town).is_some(), "it is the first one's");
+    assert!(address(&town).is_some(), "it is the address of the first service");
     assert_eq!(running.terminate(), Some(0));
     assert_eq!(address(&town), None);
 
     let mut killed = service(&town).await;
     killed.kill();
     assert!(address(&town).is_some());
-    assert!(said(&town, &["actors"]).err.contains("no service runs"));
-    said(&town, &["pause", "poller"]).is_done();
-    said(&town, &["resume", "poller"]).is_done();
+    assert!(run(&town, &["actors"]).err.contains("no service runs"));
+    run(&town, &["pause", "poller"]).assert_success();
+    run(&town, &["resume", "poller"]).assert_success();
 
     town.settings.push("admin.listen=off".into());
     let running = town.start(&["run"]);
-    until("the address is forgotten", || address(&town).is_none()).await;
+    until("the address is removed", || address(&town).is_none()).await;
     town.until_published("es", 1).await;
     for args in [&["actors"] as &[&str], &["jobs"], &["pause", "all"]] {
-        let said = said(&town, args);
-        assert_eq!(said.code, Some(1));
-        assert!(said.err.contains("admin.listen = \"off\""), "{}", said.err);
+        let output = run(&town, args);
+        assert_eq!(output.code, Some(1));
+        assert!(output.err.contains("admin.listen = \"off\""), "{}", output.err);
     }
-    // Somebody else's address, in the file of a service that lives.
+    // An address where nobody listens, in the file of a running service.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     std::fs::write(town.folder.path().join("data/admin"), format!("{nobody}\n")).unwrap();
-    let mute = said(&town, &["jobs"]);
-    assert_eq!(mute.code, Some(1));
-    assert!(mute.err.contains("does not answer at") && mute.err.contains("see its log"), "{}", mute.err);
+    let unanswered = run(&town, &["jobs"]);
+    assert_eq!(unanswered.code, Some(1));
+    assert!(
+        unanswered.err.contains("does not answer at") && unanswered.err.contains("see its log"),
+        "{}",
+        unanswered.err
+    );
     assert_eq!(running.terminate(), Some(0));
 }
 
 #[actix_rt::test]
-async fn a_port_that_is_taken_is_told_with_its_setting() {
+async fn a_taken_port_is_reported_with_its_setting() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     town.settings.push(format!("admin.listen={}", taken.local_addr().unwrap()));
-    let said = said(&town, &["run"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.verdict().contains("admin.listen: 127.0.0.1:"), "{}", said.verdict());
-    assert!(said.verdict().contains("port 0"), "{}", said.verdict());
+    let output = run(&town, &["run"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.final_message().contains("admin.listen: 127.0.0.1:"), "{}", output.final_message());
+    assert!(output.final_message().contains("port 0"), "{}", output.final_message());
     assert!(town.publications("es").is_empty());
 }

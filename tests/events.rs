@@ -1,5 +1,6 @@
-//! Every event of the log stream is in docs/events.md, as it is in the code: monitors and people search for its name.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Monitors and people search the log for event names, so docs/events.md must list every event exactly as the code
+//! logs it.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,7 @@ use std::{
 
 use regex::Regex;
 
-/// Level and names of the fields.
+/// An event's level and the names of its fields.
 type Form = (String, BTreeSet<String>);
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
@@ -23,7 +24,7 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Every call of a log macro in the service.
+/// The events of all calls of log macros in the service.
 fn in_the_code() -> BTreeMap<String, Form> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
@@ -38,17 +39,20 @@ fn in_the_code() -> BTreeMap<String, Form> {
     let mut events: BTreeMap<String, Form> = BTreeMap::new();
     for call in texts.iter().flat_map(|text| call.captures_iter(text)) {
         let name = call.get(2).or(call.get(4)).unwrap().as_str().to_owned();
-        assert!(!name.contains('{'), "an event has one name, and what differs is in its fields: {name}");
+        assert!(
+            !name.contains('{'),
+            "an event name must be constant; put variable parts into fields: {name}"
+        );
         let fields = call.get(3).map_or("", |fields| fields.as_str());
         let fields = field.captures_iter(fields).map(|field| field[1].to_owned()).collect();
         let form = (call[1].to_owned(), fields);
         let known = events.entry(name.clone()).or_insert_with(|| form.clone());
-        assert_eq!(*known, form, "one event, one form: {name}");
+        assert_eq!(*known, form, "all calls that log an event must have the same level and fields: {name}");
     }
     events
 }
 
-/// Every row of the tables.
+/// The events in the tables of docs/events.md.
 fn in_the_docs() -> BTreeMap<String, Form> {
     let docs = include_str!("../docs/events.md");
     let row = Regex::new(r"(?m)^\| `([^|]+)` \| (\w+) \|([^|]*)\|").unwrap();
@@ -61,15 +65,15 @@ fn in_the_docs() -> BTreeMap<String, Form> {
 }
 
 #[test]
-fn every_event_is_documented_as_it_is_logged_and_no_other_is() {
+fn the_docs_list_exactly_the_events_that_the_code_logs() {
     let (code, mut docs) = (in_the_code(), in_the_docs());
-    // Its fields are what was measured, by name.
+    // The fields of `stats` are the measurements.
     assert_eq!(docs.remove("stats").map(|(level, _)| level).as_deref(), Some("info"));
     let missing: Vec<_> = code.iter().filter(|(name, form)| docs.get(*name) != Some(form)).collect();
     let gone: Vec<_> = docs.keys().filter(|name| !code.contains_key(*name)).collect();
     assert!(
         missing.is_empty() && gone.is_empty(),
-        "not so in docs/events.md: {missing:#?}\nnot in the code: {gone:#?}"
+        "missing or different in docs/events.md: {missing:#?}\nnot in the code: {gone:#?}"
     );
-    assert!(code.len() > 40, "the calls are no longer found: {}", code.len());
+    assert!(code.len() > 40, "the regular expression no longer finds the calls: {}", code.len());
 }

@@ -1,5 +1,6 @@
-//! What hangs, refuses or is told to stop, and what goes on meanwhile. What dies is in `chaos/`.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! An upstream that hangs or refuses, or a signal to stop, must not lose posts or block the rest. Crashes are in
+//! `chaos/`.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use mynah_sandbox::{Endpoint, RateLimits, Sandbox, SandboxConfig, TimelinePost};
 use support::{PATIENCE, Running, SOURCE, Signal, Town, message, numbered, numbers, signal, until};
 
-/// A service on a town that has said so much, with polls close together.
+/// A service that follows a town with `texts` posts and polls often.
 async fn service(texts: usize, languages: &[&str], engines: &str, settings: &[&str]) -> (Town, Running) {
     let mut town = Town::new(numbered(texts), languages, "gemini").await;
     town.settings = vec![format!("engine.order={engines}"), "source.poll_interval=200ms".into()];
@@ -17,24 +18,24 @@ async fn service(texts: usize, languages: &[&str], engines: &str, settings: &[&s
     (town, running)
 }
 
-fn all_said(town: &Town, language: &str, count: usize) {
-    let said = numbers(&town.publications(language));
-    assert_eq!(said, (1..=count).collect::<Vec<_>>(), "{language}");
+fn assert_all_published(town: &Town, language: &str, count: usize) {
+    let published = numbers(&town.publications(language));
+    assert_eq!(published, (1..=count).collect::<Vec<_>>(), "{language}");
 }
 
-fn say_more(town: &Town, from: usize, to: usize) {
+fn post_more(town: &Town, from: usize, to: usize) {
     numbered(to).skip(from).for_each(|text| {
-        town.say(&text);
+        town.post(&text);
     });
 }
 
-/// Everything fails so at one endpoint.
+/// Makes every call of an endpoint fail with this fault.
 fn always(endpoint: &str, fault: &str) -> String {
     format!(r#"{{"rules": [{{"endpoint": "{endpoint}", "fault": {fault}}}]}}"#)
 }
 
 #[actix_rt::test]
-async fn a_stopped_apertium_is_ended_and_replaced() {
+async fn a_hung_apertium_is_killed_and_replaced() {
     let (town, running) = service(10, &["es"], "apertium", &["engine.apertium.timeout=1s"]).await;
     town.until_published("es", 10).await;
     let programs = running.descendants();
@@ -42,9 +43,9 @@ async fn a_stopped_apertium_is_ended_and_replaced() {
     for program in &programs {
         signal(*program, Signal::STOP);
     }
-    // Each in other words: what differs in its number alone is known to the cache.
+    // Each with different words: the cache knows texts that differ only in a number.
     for number in 11..=40 {
-        town.say(&format!("Message {number} from the {}town hall", "old ".repeat(number - 10)));
+        town.post(&format!("Message {number} from the {}town hall", "old ".repeat(number - 10)));
     }
     town.until_published("es", 40).await;
     let log = town.log();
@@ -52,27 +53,27 @@ async fn a_stopped_apertium_is_ended_and_replaced() {
     let now = running.descendants();
     assert!(
         programs.iter().all(|program| !now.contains(program)),
-        "what hung is ended: {programs:?} {now:?}"
+        "the hung programs still run: {programs:?} {now:?}"
     );
     assert_eq!(running.terminate(), Some(0));
-    all_said(&town, "es", 40);
+    assert_all_published(&town, "es", 40);
 }
 
 #[actix_rt::test]
-async fn where_gemini_hangs_the_next_engine_translates_and_gemini_is_asked_less_and_less() {
+async fn if_gemini_hangs_the_next_engine_translates_and_gemini_is_called_less_and_less() {
     let (town, running) =
         service(0, &["es", "ca"], "gemini,apertium", &["engine.timeout=300ms", "engine.gemini.batch=1"])
             .await;
     town.order_faults(&always("gemini.generate", r#""hang""#));
-    say_more(&town, 0, 40);
+    post_more(&town, 0, 40);
     for language in ["es", "ca"] {
         town.until_published(language, 40).await;
     }
     let asked = town.sandbox.count(Endpoint::Generate).requests;
-    assert!((1..40).contains(&asked), "80 texts, and {asked} waits in vain");
+    assert!((1..40).contains(&asked), "{asked} hung calls for 80 texts");
     assert_eq!(running.terminate(), Some(0));
-    all_said(&town, "es", 40);
-    all_said(&town, "ca", 40);
+    assert_all_published(&town, "es", 40);
+    assert_all_published(&town, "ca", 40);
 }
 
 #[actix_rt::test]
@@ -90,7 +91,7 @@ async fn posts_that_share_a_text_are_all_published_after_the_first_engine_call_f
         r#""hang""#,
     ];
     for fault in faults {
-        // One text but for its link: masked, they are the same.
+        // The texts differ only in their links, so they are the same once masked.
         let posts =
             (1..=7).map(|number| format!("The harbor opens again today https://example.com/{number}"));
         let mut town = Town::new(posts, &["es"], "gemini").await;
@@ -106,43 +107,46 @@ async fn posts_that_share_a_text_are_all_published_after_the_first_engine_call_f
 }
 
 #[actix_rt::test]
-async fn where_no_engine_answers_the_posts_wait_and_are_said_later() {
+async fn if_no_engine_answers_posts_wait_and_are_published_later() {
     let (town, running) = service(0, &["es"], "gemini", &["engine.timeout=300ms"]).await;
     town.order_faults(&always("gemini.generate", r#""hang""#));
-    say_more(&town, 0, 30);
+    post_more(&town, 0, 30);
     assert!(town.sandbox.until(PATIENCE, |sandbox| sandbox.count(Endpoint::Generate).requests >= 4).await);
     assert!(town.publications("es").is_empty());
     town.order_faults(r#"{"rules": []}"#);
     town.until_published("es", 30).await;
     assert_eq!(running.terminate(), Some(0));
-    all_said(&town, "es", 30);
+    assert_all_published(&town, "es", 30);
 }
 
 #[actix_rt::test]
-async fn where_x_hangs_translating_goes_on_and_all_is_said_later_and_once() {
+async fn if_x_hangs_translation_continues_and_everything_is_published_once_later() {
     let settings = ["x.timeout=300ms", "publisher.settle=200ms", "router.queue=100"];
     let (town, running) = service(0, &["es", "fr"], "gemini", &settings).await;
     town.order_faults(&always("x.post", r#""hang_after_act""#));
-    say_more(&town, 0, 60);
-    assert!(town.sandbox.until(PATIENCE, |sandbox| sandbox.gemini().items >= 120).await, "all is translated");
+    post_more(&town, 0, 60);
+    assert!(
+        town.sandbox.until(PATIENCE, |sandbox| sandbox.gemini().items >= 120).await,
+        "everything is translated"
+    );
     assert!(town.sandbox.until(PATIENCE, |sandbox| sandbox.count(Endpoint::Post).requests >= 4).await);
     town.order_faults(r#"{"rules": []}"#);
     for language in ["es", "fr"] {
         town.until_published(language, 60).await;
     }
     assert_eq!(running.terminate(), Some(0));
-    all_said(&town, "es", 60);
-    all_said(&town, "fr", 60);
+    assert_all_published(&town, "es", 60);
+    assert_all_published(&town, "fr", 60);
 }
 
 #[actix_rt::test]
-async fn where_reading_hangs_what_was_read_is_said_and_reading_goes_on_later() {
+async fn if_reading_hangs_known_posts_are_published_and_reading_resumes_later() {
     let (town, running) =
         service(20, &["es"], "gemini", &["x.timeout=300ms", "publisher.min_interval=20ms"]).await;
     town.until_published("es", 1).await;
     let read = town.sandbox.count(Endpoint::Timeline).requests;
     town.order_faults(&always("x.timeline", r#""hang""#));
-    say_more(&town, 20, 30);
+    post_more(&town, 20, 30);
     town.until_published("es", 20).await;
     assert!(
         town.sandbox.until(PATIENCE, |sandbox| sandbox.count(Endpoint::Timeline).requests >= read + 2).await
@@ -150,43 +154,43 @@ async fn where_reading_hangs_what_was_read_is_said_and_reading_goes_on_later() {
     town.order_faults(r#"{"rules": []}"#);
     town.until_published("es", 30).await;
     assert_eq!(running.terminate(), Some(0));
-    all_said(&town, "es", 30);
+    assert_all_published(&town, "es", 30);
 }
 
 #[actix_rt::test]
-async fn a_dead_token_stops_its_own_target_alone_and_a_passing_refusal_stops_none() {
+async fn a_revoked_token_stops_only_its_target_and_a_temporary_refusal_stops_none() {
     let (town, running) = service(5, &["es", "fr"], "gemini", &[]).await;
     for language in ["es", "fr"] {
         town.until_published(language, 5).await;
     }
-    let passing = |fault: &str| format!(r#"{{"endpoint": "x.post", "fault": {fault}, "count": 1}}"#);
-    let rules = [r#"{"status": 401}"#, r#""html_page""#, r#"{"status": 503}"#].map(passing).join(",");
+    let temporary = |fault: &str| format!(r#"{{"endpoint": "x.post", "fault": {fault}, "count": 1}}"#);
+    let rules = [r#"{"status": 401}"#, r#""html_page""#, r#"{"status": 503}"#].map(temporary).join(",");
     town.order_faults(&format!(r#"{{"rules": [{rules}]}}"#));
-    say_more(&town, 5, 20);
+    post_more(&town, 5, 20);
     for language in ["es", "fr"] {
         town.until_published(language, 20).await;
     }
     town.sandbox.revoke_token("town_es");
-    say_more(&town, 20, 30);
+    post_more(&town, 20, 30);
     town.until_published("fr", 30).await;
     assert_eq!(running.terminate(), Some(0));
-    all_said(&town, "es", 20);
-    all_said(&town, "fr", 30);
-    // Whoever mends the keys starts it again.
+    assert_all_published(&town, "es", 20);
+    assert_all_published(&town, "fr", 30);
+    // After the keys are fixed, the next run publishes the rest.
     town.sandbox.restore_token("town_es");
-    town.once().is_done();
-    all_said(&town, "es", 30);
+    town.once().assert_success();
+    assert_all_published(&town, "es", 30);
 }
 
 #[actix_rt::test]
-async fn one_that_does_not_go_on_is_set_aside_and_the_rest_of_its_account_is_said() {
-    // Its answer is lost, and looking whether it is there fails, too: nobody can know.
+async fn a_stuck_job_is_set_aside_and_the_rest_of_its_account_is_published() {
+    // The answer is lost and the lookup fails too, so nobody can know whether the post is there.
     let settings = ["x.timeout=300ms", "publisher.settle=1s", "publisher.order_patience=1s"];
     let (town, running) = service(0, &["es"], "gemini", &settings).await;
     let lost = r#"{"endpoint": "x.post", "fault": "hang_after_act", "nth": 1}"#;
-    let blind = r#"{"endpoint": "x.timeline", "fault": {"status": 503}, "after": 1}"#;
-    say_more(&town, 0, 5);
-    town.order_faults(&format!(r#"{{"rules": [{lost}, {blind}]}}"#));
+    let no_lookup = r#"{"endpoint": "x.timeline", "fault": {"status": 503}, "after": 1}"#;
+    post_more(&town, 0, 5);
+    town.order_faults(&format!(r#"{{"rules": [{lost}, {no_lookup}]}}"#));
     town.until_published("es", 5).await;
     let held = town.command(&["jobs", "--state", "held"]).output().unwrap();
     let held = String::from_utf8(held.stdout).unwrap();
@@ -194,14 +198,14 @@ async fn one_that_does_not_go_on_is_set_aside_and_the_rest_of_its_account_is_sai
     town.order_faults(r#"{"rules": []}"#);
     let retried = town.command(&["jobs", "retry", "--kind", "stalled"]).output().unwrap();
     assert!(retried.status.success(), "{}", String::from_utf8_lossy(&retried.stderr));
-    until("it is found", || town.log().contains("found on the account")).await;
+    until("the publication is found", || town.log().contains("found on the account")).await;
     assert_eq!(running.terminate(), Some(0));
-    town.once().is_done();
-    all_said(&town, "es", 5);
+    town.once().assert_success();
+    assert_all_published(&town, "es", 5);
 }
 
-/// Two threads of three; X refuses the second answer.
-async fn refused_answer(threads: &str) -> Town {
+/// Two threads with five posts in all. X refuses the first reply.
+async fn refused_reply(threads: &str) -> Town {
     let post = |number: usize, thread: &str| TimelinePost::new(message(number)).in_thread(thread);
     let timeline = vec![post(1, "a"), post(2, "a"), post(3, "a"), post(4, "b"), post(5, "b")];
     let mut town = Town::with_timeline(timeline, &["es"], "gemini").await;
@@ -213,33 +217,33 @@ async fn refused_answer(threads: &str) -> Town {
 }
 
 #[actix_rt::test]
-async fn in_a_chain_a_part_whose_answer_is_refused_is_held_and_so_is_what_answers_it() {
-    let town = refused_answer("chain").await;
+async fn with_threads_chain_a_refused_reply_is_held_and_so_are_the_parts_after_it() {
+    let town = refused_reply("chain").await;
     let once = town.once();
-    once.is_done();
+    once.assert_success();
     assert!(once.out.contains("held"), "{}", once.out);
     assert_eq!(numbers(&town.publications("es")), [1, 4, 5]);
-    // A person tries again.
+    // A person retries it.
     let retried = town.command(&["jobs", "retry", "--kind", "thread"]).output().unwrap();
     assert!(retried.status.success(), "{}", String::from_utf8_lossy(&retried.stderr));
-    town.once().is_done();
-    let said = town.publications("es");
-    assert_eq!(numbers(&said), [1, 4, 5, 2, 3]);
-    assert_eq!(said[3].reply_to, Some(said[0].id));
-    assert_eq!(said[4].reply_to, Some(said[3].id));
+    town.once().assert_success();
+    let published = town.publications("es");
+    assert_eq!(numbers(&published), [1, 4, 5, 2, 3]);
+    assert_eq!(published[3].reply_to, Some(published[0].id));
+    assert_eq!(published[4].reply_to, Some(published[3].id));
 }
 
 #[actix_rt::test]
-async fn standing_alone_a_part_whose_answer_is_refused_is_said_on_its_own() {
-    let town = refused_answer("standalone").await;
-    town.once().is_done();
-    let said = town.publications("es");
-    assert_eq!(numbers(&said), [1, 2, 3, 4, 5]);
-    let parents: Vec<_> = said.iter().map(|post| post.reply_to).collect();
-    assert_eq!(parents, [None, None, Some(said[1].id), None, Some(said[3].id)]);
+async fn with_threads_standalone_a_refused_reply_is_published_on_its_own() {
+    let town = refused_reply("standalone").await;
+    town.once().assert_success();
+    let published = town.publications("es");
+    assert_eq!(numbers(&published), [1, 2, 3, 4, 5]);
+    let parents: Vec<_> = published.iter().map(|post| post.reply_to).collect();
+    assert_eq!(parents, [None, None, Some(published[1].id), None, Some(published[3].id)]);
 }
 
-/// A service that is in the middle of much work.
+/// A service under load, with most posts still waiting.
 async fn busy(grace: &str) -> (Town, Running) {
     let config = SandboxConfig {
         account: SOURCE.into(),
@@ -257,26 +261,26 @@ async fn busy(grace: &str) -> (Town, Running) {
     (town, running)
 }
 
-fn goes_on(town: &Town) {
-    let said = town.publications("es").len();
-    assert!(said < 300, "it was to be stopped in the middle");
-    town.once().is_done();
-    all_said(town, "es", 300);
-    all_said(town, "fr", 300);
+fn assert_resumes(town: &Town) {
+    let published = town.publications("es").len();
+    assert!(published < 300, "the service stopped too late to leave work");
+    town.once().assert_success();
+    assert_all_published(town, "es", 300);
+    assert_all_published(town, "fr", 300);
 }
 
 #[actix_rt::test]
-async fn a_stop_under_load_ends_well_within_its_grace_and_the_next_start_goes_on() {
+async fn a_stop_under_load_ends_within_its_grace_and_the_next_start_resumes() {
     let (town, running) = busy("10s").await;
-    let asked = Instant::now();
+    let stopping = Instant::now();
     assert_eq!(running.terminate(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(stopping.elapsed() < Duration::from_secs(10), "{:?}", stopping.elapsed());
     assert!(town.log().contains("mynah has stopped"), "{}", town.log());
-    goes_on(&town);
+    assert_resumes(&town);
 }
 
 #[actix_rt::test]
-async fn what_hangs_is_left_behind_when_the_grace_is_over_and_is_not_lost() {
+async fn a_call_that_outlasts_the_grace_is_abandoned_and_its_post_is_not_lost() {
     let (town, running) = busy("1s").await;
     town.order_faults(&always("x.post", r#""hang_after_act""#));
     let hung = |sandbox: &Sandbox| sandbox.requests().iter().any(|request| request.fault.is_some());
@@ -284,20 +288,20 @@ async fn what_hangs_is_left_behind_when_the_grace_is_over_and_is_not_lost() {
     assert_eq!(running.terminate(), Some(0));
     assert!(town.log().contains("taken up again by the next start"), "{}", town.log());
     town.order_faults(r#"{"rules": []}"#);
-    goes_on(&town);
+    assert_resumes(&town);
 }
 
 #[actix_rt::test]
-async fn a_second_signal_ends_it_at_once_and_nothing_is_lost() {
+async fn a_second_signal_ends_the_service_at_once_and_nothing_is_lost() {
     let (town, mut running) = busy("5m").await;
     town.order_faults(&always("x.post", r#""hang_after_act""#));
     let hung = |sandbox: &Sandbox| sandbox.requests().iter().any(|request| request.fault.is_some());
     assert!(town.sandbox.until(PATIENCE, hung).await);
     running.send_term();
-    until("it is stopping", || town.log().contains("stopping: ")).await;
+    until("the service is stopping", || town.log().contains("stopping: ")).await;
     running.send_term();
     assert!(running.ends_within(Duration::from_secs(10)), "{}", town.log());
     assert_eq!(running.wait(), Some(0));
     town.order_faults(r#"{"rules": []}"#);
-    goes_on(&town);
+    assert_resumes(&town);
 }

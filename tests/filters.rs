@@ -1,5 +1,5 @@
-//! Which posts are said again, and that what is not has its reason in the ledger.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Filters decide which posts are republished. The ledger holds a reason for each post that is not.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 
 use mynah_sandbox::{PostKind, ReplyTo, TimelinePost};
 use serde_json::Value;
-use support::{Said, Town};
+use support::{Output, Town};
 
-/// The reasons of what is skipped, by post text.
+/// Why posts were skipped, by post text.
 fn skipped(town: &Town) -> BTreeMap<String, String> {
-    let said = Said::from(town.command(&["jobs", "--state", "skipped", "--json"]).output().unwrap());
-    said.is_done();
-    let jobs: Value = serde_json::from_str(&said.out).unwrap();
+    let output = Output::from(town.command(&["jobs", "--state", "skipped", "--json"]).output().unwrap());
+    output.assert_success();
+    let jobs: Value = serde_json::from_str(&output.out).unwrap();
     let text = |job: &Value, key: &str| job[key].as_str().unwrap_or_default().to_owned();
     jobs["jobs"].as_array().unwrap().iter().map(|job| (text(job, "text"), text(job, "kind"))).collect()
 }
 
 #[actix_rt::test]
-async fn what_is_left_out_has_its_reason_in_the_ledger() {
+async fn each_skipped_post_has_its_reason_in_the_ledger() {
     let reply = {
         let mut post = TimelinePost::new("@somebody You are right");
         post.kind = Some(PostKind::Reply);
@@ -36,7 +36,7 @@ async fn what_is_left_out_has_its_reason_in_the_ledger() {
     ];
     let mut town = Town::with_timeline(timeline, &["es"], "apertium").await;
     town.settings.extend(["source.include=#match", "source.exclude=giveaway"].map(Into::into));
-    town.once().is_done();
+    town.once().assert_success();
     assert_eq!(town.publications("es").len(), 1);
     let reasons = skipped(&town);
     for (text, reason) in [
@@ -51,15 +51,15 @@ async fn what_is_left_out_has_its_reason_in_the_ledger() {
 }
 
 #[actix_rt::test]
-async fn a_thread_goes_on_over_a_part_that_is_left_out() {
+async fn a_thread_continues_after_a_skipped_part() {
     let timeline = vec![
         TimelinePost::new("The first part of the story").in_thread("story"),
         TimelinePost::new("An aside #notranslate").in_thread("story"),
         TimelinePost::new("The last part of the story").in_thread("story"),
     ];
     let town = Town::with_timeline(timeline, &["es"], "apertium").await;
-    town.once().is_done();
-    let said = town.publications("es");
-    assert_eq!(said.len(), 2);
-    assert_eq!(said[1].reply_to, Some(said[0].id));
+    town.once().assert_success();
+    let published = town.publications("es");
+    assert_eq!(published.len(), 2);
+    assert_eq!(published[1].reply_to, Some(published[0].id));
 }

@@ -1,5 +1,5 @@
-//! Looking into the log stream of a running service from beside it.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Reads the log stream of a running service with `mynah logs`.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -8,37 +8,37 @@ use std::{
     process::Stdio,
 };
 
-use support::{Said, Town, until};
+use support::{Output, Town, until};
 
 #[actix_rt::test]
-async fn what_was_said_is_shown_and_what_comes_is_followed_until_the_service_ends() {
+async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
     let mut town = Town::new(["Good morning town"], &["es"], "gemini").await;
     town.settings.push("log.modules=router=debug".into());
     let running = town.start(&["run"]);
     until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;
     town.until_published("es", 1).await;
-    until("it is logged", || town.log().contains(" router published ")).await;
+    until("the publication is logged", || town.log().contains(" router published ")).await;
 
-    let said = Said::from(town.command(&["logs"]).output().unwrap());
-    said.is_done();
-    assert!(said.out.contains(" INFO  cli::run mynah starts version="), "{}", said.out);
-    assert!(said.out.contains(" DEBUG router translated "), "{}", said.out);
-    assert!(!said.out.contains('\u{1b}'), "{}", said.out);
-    let said = Said::from(town.command(&["logs", "--json", "-n", "1"]).output().unwrap());
-    assert_eq!(said.out.lines().count(), 1, "{}", said.out);
-    let event: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let output = Output::from(town.command(&["logs"]).output().unwrap());
+    output.assert_success();
+    assert!(output.out.contains(" INFO  cli::run mynah starts version="), "{}", output.out);
+    assert!(output.out.contains(" DEBUG router translated "), "{}", output.out);
+    assert!(!output.out.contains('\u{1b}'), "{}", output.out);
+    let output = Output::from(town.command(&["logs", "--json", "-n", "1"]).output().unwrap());
+    assert_eq!(output.out.lines().count(), 1, "{}", output.out);
+    let event: serde_json::Value = serde_json::from_str(&output.out).unwrap();
     assert!(event["message"].is_string() && event["time"].is_string(), "{event}");
 
     let mut follower = town.command(&["logs", "--follow", "-n", "0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
-    // Whoever pauses twice is heard by then, wherever the follower stood the first time.
+    // The first pause may come before the follower listens; it cannot miss the second.
     let reader = std::thread::spawn(move || {
         let found = lines.by_ref().map_while(Result::ok).find(|line| line.contains("paused what=x:town_es"));
         (found, lines.map_while(Result::ok).count())
     });
-    until("the follower heard of it", || {
+    until("the follower has seen a pause", || {
         for what in ["pause", "resume"] {
-            Said::from(town.command(&[what, "town_es"]).output().unwrap()).is_done();
+            Output::from(town.command(&[what, "town_es"]).output().unwrap()).assert_success();
         }
         reader.is_finished() || town.log().matches(" paused ").count() > 3
     })
@@ -46,5 +46,5 @@ async fn what_was_said_is_shown_and_what_comes_is_followed_until_the_service_end
     assert_eq!(running.terminate(), Some(0));
     let (found, _) = reader.join().unwrap();
     assert!(found.is_some());
-    assert!(follower.wait().unwrap().success(), "it ends with the service");
+    assert!(follower.wait().unwrap().success(), "the follower ends with the service");
 }

@@ -1,6 +1,6 @@
-//! Pictures and films go with the translated post, with what they show said in its language; none ever keeps the words
-//! waiting.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Pictures and videos are copied with the translated post, and their alt texts are translated. Media never block the
+//! text.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mynah_sandbox::{Endpoint, MediaKind, Sandbox, StoredPost, TimelineMedia, TimelinePost};
 use serde_json::Value;
-use support::{PATIENCE, Said, Town};
+use support::{Output, PATIENCE, Town};
 
 fn medium(kind: MediaKind, alt: Option<&str>, url: Option<&str>) -> TimelineMedia {
     TimelineMedia { kind, alt: alt.map(Into::into), url: url.map(Into::into) }
@@ -26,7 +26,7 @@ fn alts(post: &StoredPost) -> Vec<&str> {
     post.media.iter().map(|medium| medium.alt.as_deref().unwrap_or_default()).collect()
 }
 
-/// A town whose target has these keys, too.
+/// A town whose target has these settings as well.
 async fn town(timeline: Vec<TimelinePost>, keys: &str) -> Town {
     let town = Town::with_timeline(timeline, &["es"], "apertium").await;
     let config = std::fs::read_to_string(town.config()).unwrap();
@@ -36,39 +36,39 @@ async fn town(timeline: Vec<TimelinePost>, keys: &str) -> Town {
 }
 
 #[actix_rt::test]
-async fn a_thread_with_pictures_is_chained_in_order_with_its_alt_texts_translated() {
+async fn a_thread_with_pictures_keeps_its_order_and_its_alt_texts_are_translated() {
     let timeline = vec![
         with("We planted trees", vec![photo("A white dog under a tree"), photo("The old bridge")])
             .in_thread("trees"),
         with("Next year we plant more", vec![photo("A red house")]).in_thread("trees"),
     ];
     let town = town(timeline, "").await;
-    town.once().is_done();
-    let said = town.publications("es");
-    assert_eq!(said.len(), 2);
-    assert_eq!(said[1].reply_to, Some(said[0].id));
-    assert_eq!(alts(&said[0]), ["Un perro blanco bajo un árbol", "El puente viejo"]);
-    assert_eq!(alts(&said[1]), ["Una casa roja"]);
+    town.once().assert_success();
+    let published = town.publications("es");
+    assert_eq!(published.len(), 2);
+    assert_eq!(published[1].reply_to, Some(published[0].id));
+    assert_eq!(alts(&published[0]), ["Un perro blanco bajo un árbol", "El puente viejo"]);
+    assert_eq!(alts(&published[1]), ["Una casa roja"]);
     let mut page = awc::Client::default().get(format!("{}/", town.sandbox.url())).send().await.unwrap();
     let page = String::from_utf8(page.body().await.unwrap().to_vec()).unwrap();
     assert!(page.contains("photo · Un perro blanco bajo un árbol"), "{page}");
 }
 
 #[actix_rt::test]
-async fn a_film_and_a_gif_which_is_one_are_copied_piece_by_piece() {
+async fn videos_and_gifs_are_copied_in_chunks() {
     for kind in [MediaKind::Video, MediaKind::AnimatedGif] {
         let town =
             town(vec![with("The goal of the match", vec![medium(kind, Some("A goal"), None)])], "").await;
-        town.once().is_done();
-        let said = town.publications("es");
-        assert_eq!((said[0].media.len(), said[0].media[0].kind), (1, MediaKind::Video));
-        // Begun, two pieces, ended.
+        town.once().assert_success();
+        let published = town.publications("es");
+        assert_eq!((published[0].media.len(), published[0].media[0].kind), (1, MediaKind::Video));
+        // Initialize, two chunks, finalize.
         assert_eq!(town.sandbox.count(Endpoint::MediaChunk).requests, 4);
     }
 }
 
 #[actix_rt::test]
-async fn what_cannot_be_copied_is_left_out_and_told() {
+async fn media_that_cannot_be_copied_are_left_out_and_reported() {
     for (url, why) in [
         ("/media/gone.png", "404"),
         ("/media/large.png", "the most that X takes"),
@@ -79,32 +79,32 @@ async fn what_cannot_be_copied_is_left_out_and_told() {
         let media = vec![medium(MediaKind::Photo, None, Some(url)), photo("The old bridge")];
         let town = town(vec![with("The bridge is closed", media)], "").await;
         let run = town.once();
-        run.is_done();
-        let told = format!("{}{}", run.out, run.err);
-        assert!(told.contains("said without") && told.contains(why), "{url}: {told}");
+        run.assert_success();
+        let output = format!("{}{}", run.out, run.err);
+        assert!(output.contains("said without") && output.contains(why), "{url}: {output}");
         assert_eq!(alts(&town.publications("es")[0]), ["El puente viejo"], "{url}");
     }
 }
 
 #[actix_rt::test]
-async fn a_target_can_hold_what_would_lack_a_picture_and_have_none_at_all() {
+async fn a_target_can_hold_posts_with_missing_media_or_publish_without_media() {
     let timeline =
         || vec![with("The bridge is closed", vec![medium(MediaKind::Photo, None, Some("/media/gone.png"))])];
     let held = town(timeline(), "media_missing = \"hold\"").await;
     held.once();
     assert!(held.publications("es").is_empty());
-    let jobs = Said::from(held.command(&["jobs", "--json"]).output().unwrap());
+    let jobs = Output::from(held.command(&["jobs", "--json"]).output().unwrap());
     let jobs: Value = serde_json::from_str(&jobs.out).unwrap();
     assert_eq!(jobs["jobs"][0]["kind"], "media");
 
-    let bare = town(timeline(), "media = \"none\"").await;
-    bare.once().is_done();
-    assert!(bare.publications("es")[0].media.is_empty());
-    assert_eq!(bare.sandbox.count(Endpoint::MediaUpload).requests, 0);
+    let without_media = town(timeline(), "media = \"none\"").await;
+    without_media.once().assert_success();
+    assert!(without_media.publications("es")[0].media.is_empty());
+    assert_eq!(without_media.sandbox.count(Endpoint::MediaUpload).requests, 0);
 }
 
 #[actix_rt::test]
-async fn an_upload_that_fails_in_passing_is_tried_again_and_never_blocks_the_words() {
+async fn a_failed_upload_is_retried_and_never_blocks_the_text() {
     for (count, media) in [(1, 1), (20, 0)] {
         let town = town(vec![with("The bridge is closed", vec![photo("The old bridge")])], "").await;
         town.order_faults(&format!(
@@ -118,9 +118,9 @@ async fn an_upload_that_fails_in_passing_is_tried_again_and_never_blocks_the_wor
 }
 
 #[actix_rt::test]
-async fn stopping_does_not_wait_for_a_film_and_it_is_published_after_the_next_start() {
-    let film = vec![with("The goal of the match", vec![medium(MediaKind::Video, None, None)])];
-    let mut town = town(film, "").await;
+async fn a_stop_does_not_wait_for_a_video_which_is_published_after_the_next_start() {
+    let video = vec![with("The goal of the match", vec![medium(MediaKind::Video, None, None)])];
+    let mut town = town(video, "").await;
     town.settings = vec!["x.timeout=2m".into(), "shutdown.grace=4m".into()];
     town.order_faults(r#"{"rules": [{"endpoint": "x.media_chunk", "fault": "hang", "nth": 2}]}"#);
     let mut running = town.start(&["run"]);
@@ -131,6 +131,6 @@ async fn stopping_does_not_wait_for_a_film_and_it_is_published_after_the_next_st
     assert_eq!(running.wait(), Some(0));
     assert!(town.publications("es").is_empty());
     town.order_faults(r#"{"rules": []}"#);
-    town.once().is_done();
+    town.once().assert_success();
     assert_eq!(town.publications("es")[0].media.len(), 1);
 }

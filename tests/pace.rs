@@ -1,6 +1,6 @@
-//! How much an engine is asked at once is found out by trying: it grows while the engine holds its pace and shrinks when it
-//! refuses, and a person sees it.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Mynah adapts the number of concurrent calls to an engine: more while the engine keeps up, fewer when it refuses
+//! calls. The stats show the limit.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use mynah_sandbox::{RateLimits, SandboxConfig};
 use serde_json::Value;
-use support::{Running, SOURCE, Said, Town, numbered, numbers, until};
+use support::{Output, Running, SOURCE, Town, numbered, numbers, until};
 
 const POOL: u64 = 32;
 
-/// A service with many translators that are asked two texts at a time, on a town that has said nothing.
+/// A service with many translators, two texts per call, that follows a town without posts.
 async fn service() -> (Town, Running) {
     let config = SandboxConfig {
         account: SOURCE.into(),
@@ -29,16 +29,16 @@ async fn service() -> (Town, Running) {
     (town, running)
 }
 
-fn say(town: &Town, from: usize, to: usize) {
+fn post(town: &Town, from: usize, to: usize) {
     for text in numbered(to).skip(from) {
-        town.say(&text);
+        town.post(&text);
     }
 }
 
-/// What is seen of the engine's pace; nothing where it was not asked yet.
+/// The engine's stats, or none if it was not called yet.
 fn pace(town: &Town) -> Option<Value> {
-    let said = Said::from(town.command(&["performance", "--json"]).output().unwrap());
-    let stats: Value = serde_json::from_str(&said.out).ok()?;
+    let output = Output::from(town.command(&["performance", "--json"]).output().unwrap());
+    let stats: Value = serde_json::from_str(&output.out).ok()?;
     stats["upstreams"].get("gemini").cloned()
 }
 
@@ -46,20 +46,20 @@ fn limit(town: &Town) -> Option<u64> {
     pace(town)?["limit"].as_u64()
 }
 
-async fn shrinks_and_grows_again(fault: &str, to: u64) {
+async fn assert_limit_shrinks_and_recovers(fault: &str, to: u64) {
     let (town, running) = service().await;
-    say(&town, 0, 300);
-    until("it gets all calls there may be", || limit(&town) == Some(POOL)).await;
+    post(&town, 0, 300);
+    until("the limit reaches the pool size", || limit(&town) == Some(POOL)).await;
 
     town.order_faults(&format!(r#"{{"rules": [{{"endpoint": "gemini.generate", "fault": {fault}}}]}}"#));
-    say(&town, 300, 600);
-    until("it gets fewer", || limit(&town).is_some_and(|limit| limit <= to)).await;
+    post(&town, 300, 600);
+    until("the limit shrinks", || limit(&town).is_some_and(|limit| limit <= to)).await;
     let cut = r#""message":"upstream refuses calls; fewer are made at once""#;
     assert!(town.log().lines().any(|line| line.contains(cut)), "{}", town.log());
 
     town.order_faults(r#"{"rules": []}"#);
-    say(&town, 600, 1200);
-    until("it gets all again", || limit(&town) == Some(POOL)).await;
+    post(&town, 600, 1200);
+    until("the limit recovers", || limit(&town) == Some(POOL)).await;
     for language in ["es", "fr"] {
         town.until_published(language, 1200).await;
         assert_eq!(numbers(&town.publications(language)), (1..=1200).collect::<Vec<_>>());
@@ -67,31 +67,31 @@ async fn shrinks_and_grows_again(fault: &str, to: u64) {
 
     let seen = pace(&town).unwrap();
     assert_eq!((&seen["limit_most"], &seen["batch_most"]), (&POOL.into(), &2.into()));
-    until("nothing is under way", || pace(&town).is_some_and(|pace| pace["under_way"] == 0)).await;
+    until("no call is in progress", || pace(&town).is_some_and(|pace| pace["under_way"] == 0)).await;
     let address = std::fs::read_to_string(town.folder.path().join("data/admin")).unwrap();
     let metrics = format!("http://{}/metrics", address.trim());
     let mut metrics = awc::Client::default().get(metrics).send().await.unwrap();
     let metrics = String::from_utf8(metrics.body().await.unwrap().to_vec()).unwrap();
     let line = format!("mynah_upstream_concurrency_limit_max{{upstream=\"gemini\"}} {POOL}");
-    assert!(metrics.lines().any(|said| said == line), "{metrics}");
-    let shown = Said::from(town.command(&["performance"]).output().unwrap());
+    assert!(metrics.lines().any(|metric| metric == line), "{metrics}");
+    let shown = Output::from(town.command(&["performance"]).output().unwrap());
     assert!(shown.out.contains("CONCURRENCY") && shown.out.contains(" of 32"), "{}", shown.out);
     assert_eq!(running.terminate(), Some(0));
 }
 
 #[actix_rt::test]
-async fn refusals_for_a_quota_make_calls_fewer_and_answers_make_them_more_again() {
-    shrinks_and_grows_again(r#"{"status": 429}"#, 4).await;
+async fn quota_errors_lower_the_limit_and_answers_raise_it_again() {
+    assert_limit_shrinks_and_recovers(r#"{"status": 429}"#, 4).await;
 }
 
 #[actix_rt::test]
-async fn an_overloaded_engine_gets_fewer_calls_and_more_again_when_it_answers() {
-    // After the first of them it is left in peace, and a trial halves them once more.
-    shrinks_and_grows_again(r#"{"status": 503}"#, POOL / 2).await;
+async fn an_overloaded_engine_gets_fewer_calls_until_it_answers_again() {
+    // After the first error the circuit breaker opens, and a trial call halves the limit once more.
+    assert_limit_shrinks_and_recovers(r#"{"status": 503}"#, POOL / 2).await;
 }
 
 #[actix_rt::test]
-async fn answers_that_are_cut_off_make_calls_smaller() {
+async fn truncated_answers_make_batches_smaller() {
     let town = Town::new(numbered(40), &["es", "fr"], "gemini").await;
     town.order_faults(
         r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "max_tokens"}, "count": 1}]}"#,

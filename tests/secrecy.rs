@@ -1,6 +1,6 @@
-//! Keys, and posts before they are published, stay with the operator: no upstream can have them logged, stored or shown by
-//! repeating them, no terminal obeys what an upstream writes, and no other user of the machine can read the files.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Keys and unpublished posts stay with the operator: an upstream that repeats them cannot get them logged, stored or
+//! shown, control characters from an upstream reach no terminal, and no other user of the machine can read the files.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -19,9 +19,9 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
-use support::{Said, Town, account, numbered};
+use support::{Output, Town, account, numbered};
 
-/// Every key of the town.
+/// All keys of the town.
 fn secrets() -> Vec<String> {
     let keys = mynah_sandbox::credentials(&account("es"));
     vec![
@@ -34,11 +34,11 @@ fn secrets() -> Vec<String> {
     ]
 }
 
-/// What X answers on loopback: a call's method and path, and its `Authorization` header, to a status and a body.
+/// How a fake X answers: from a call's method and path and its `Authorization` header to a status and a body.
 type Answers = fn(&str, &str) -> (u16, String);
 
-/// An X whose timeline has one post; every other call, and the calls that `answers` takes, it answers.
-fn x(answers: Answers) -> String {
+/// Starts a fake X on loopback that answers with `answers`, and returns its address.
+fn fake_x(answers: Answers) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -81,7 +81,7 @@ fn x(answers: Answers) -> String {
     format!("http://{address}")
 }
 
-/// A timeline that works, so that the call to publish is reached.
+/// Answers the reading calls with a timeline of one post, so that Mynah gets as far as publishing.
 fn readable(call: &str) -> Option<(u16, String)> {
     let body = if call.contains("/by/username/") {
         json!({"data": {"id": "42", "username": "town"}})
@@ -100,7 +100,7 @@ fn readable(call: &str) -> Option<(u16, String)> {
 
 async fn town(answers: Answers) -> Town {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
-    town.settings = vec![format!("x.base_url={}", x(answers))];
+    town.settings = vec![format!("x.base_url={}", fake_x(answers))];
     town
 }
 
@@ -112,18 +112,18 @@ fn hex(digit: u8) -> char {
     char::from_digit(digit.into(), 16).unwrap()
 }
 
-/// Everything that the service left in its data folder.
+/// The contents of the data folder.
 fn stored(folder: &Path) -> String {
     let files = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
     files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }
 
-/// What the town shows and stores after a run: the log, the last word, the jobs in both forms, the data folder.
+/// Everything that the commands print, plus the contents of the data folder.
 fn shown(town: &Town, commands: &[&[&str]]) -> String {
     let mut shown = String::new();
     for args in commands {
-        let said = Said::from(town.command(args).output().unwrap());
-        shown.extend([said.out, said.err]);
+        let output = Output::from(town.command(args).output().unwrap());
+        shown.extend([output.out, output.err]);
     }
     shown + &stored(&town.folder.path().join("data"))
 }
@@ -180,7 +180,7 @@ async fn no_key_that_x_repeats_is_logged_stored_or_shown() {
 }
 
 #[actix_rt::test]
-async fn nobody_can_fill_the_log_or_the_ledger_with_one_answer() {
+async fn one_answer_cannot_fill_the_log_or_the_ledger() {
     let floods: [Answers; 5] = [
         |_, _| (401, json!({"detail": "x".repeat(3_900_000)}).to_string()),
         |call, _| {
@@ -198,8 +198,8 @@ async fn nobody_can_fill_the_log_or_the_ledger_with_one_answer() {
     for (number, answers) in floods.into_iter().enumerate() {
         let town = town(answers).await;
         for args in COMMANDS {
-            let said = Said::from(town.command(args).output().unwrap());
-            for line in said.out.lines().chain(said.err.lines()) {
+            let output = Output::from(town.command(args).output().unwrap());
+            for line in output.out.lines().chain(output.err.lines()) {
                 assert!(line.len() < 5000, "{number} {args:?}: {} bytes: {line:.300}", line.len());
             }
         }
@@ -209,17 +209,17 @@ async fn nobody_can_fill_the_log_or_the_ledger_with_one_answer() {
 }
 
 #[actix_rt::test]
-async fn no_terminal_obeys_what_x_answers() {
-    const OBEYED: &str =
+async fn no_control_character_from_x_reaches_a_terminal() {
+    const CONTROLS: &str =
         "\u{1b}[2J \u{9b}31m \u{85} \u{7f} \u{202e}a\u{2066}b\u{200f}c\u{61c}d\u{2028}e\u{2029}f\u{8}";
     let answers: [Answers; 3] = [
-        |_, _| (401, json!({"detail": format!("no {OBEYED}")}).to_string()),
+        |_, _| (401, json!({"detail": format!("no {CONTROLS}")}).to_string()),
         |call, _| {
-            readable(call).unwrap_or_else(|| (403, json!({"detail": format!("no {OBEYED}")}).to_string()))
+            readable(call).unwrap_or_else(|| (403, json!({"detail": format!("no {CONTROLS}")}).to_string()))
         },
         |call, _| {
-            let problem = json!({"errors": [{"detail": format!("suspended {OBEYED}")}]});
-            let user = json!({"data": {"id": "44", "username": format!("else {OBEYED}")}});
+            let problem = json!({"errors": [{"detail": format!("suspended {CONTROLS}")}]});
+            let user = json!({"data": {"id": "44", "username": format!("else {CONTROLS}")}});
             let answer = if call.contains("/by/username/") { problem } else { user };
             (200, answer.to_string())
         },
@@ -227,18 +227,18 @@ async fn no_terminal_obeys_what_x_answers() {
     for answers in answers {
         let town = town(answers).await;
         for args in COMMANDS {
-            let said = Said::from(town.command(args).output().unwrap());
-            let obeyed: Vec<char> = format!("{}{}", said.out, said.err)
+            let output = Output::from(town.command(args).output().unwrap());
+            let reached: Vec<char> = format!("{}{}", output.out, output.err)
                 .chars()
-                .filter(|c| *c != '\n' && (c.is_control() || OBEYED.contains(*c) && !c.is_ascii()))
+                .filter(|c| *c != '\n' && (c.is_control() || CONTROLS.contains(*c) && !c.is_ascii()))
                 .collect();
-            assert!(obeyed.is_empty(), "{obeyed:?} {args:?}: {}\n{}", said.out, said.err);
+            assert!(reached.is_empty(), "{reached:?} {args:?}: {}\n{}", output.out, output.err);
         }
     }
 }
 
 #[actix_rt::test]
-async fn json_and_terminal_show_a_post_without_what_a_terminal_would_obey() {
+async fn json_and_tables_show_a_post_without_control_characters() {
     let text = "Open \u{9b}2J at\u{2028}nine \u{202e}and\u{61c} ten\u{200e} \u{1b}[31m";
     let town = Town::new([text], &["es"], "gemini").await;
     town.once();
@@ -246,10 +246,11 @@ async fn json_and_terminal_show_a_post_without_what_a_terminal_would_obey() {
     previewed.stdin(std::process::Stdio::piped());
     let mut child = previewed.spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let previewed = Said::from(child.wait_with_output().unwrap()).out;
-    let all = ["--state", "published,held,failed"];
-    let jobs = Said::from(town.command(&["jobs", all[0], all[1], "--json"]).output().unwrap()).out;
-    let table = Said::from(town.command(&["jobs", all[0], all[1]]).output().unwrap()).out;
+    let previewed = Output::from(child.wait_with_output().unwrap()).out;
+    let by_state = ["--state", "published,held,failed"];
+    let jobs =
+        Output::from(town.command(&["jobs", by_state[0], by_state[1], "--json"]).output().unwrap()).out;
+    let table = Output::from(town.command(&["jobs", by_state[0], by_state[1]]).output().unwrap()).out;
     assert!(previewed.contains("Open") && jobs.contains("Open") && table.contains("U+009B"), "{table}");
     for shown in [&previewed, &jobs, &table] {
         assert!(!shown.contains(|c: char| c != '\n' && c.is_control()), "{shown:?}");
@@ -267,7 +268,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A command under a umask that hides nothing.
+/// Runs a command with umask 000, so that its own file modes decide.
 fn without_umask(command: &Command) -> Command {
     let mut open = Command::new("sh");
     open.args(["-c", "umask 000; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
@@ -278,7 +279,7 @@ fn without_umask(command: &Command) -> Command {
 }
 
 #[track_caller]
-fn is_private(data: &Path) {
+fn assert_private(data: &Path) {
     assert_eq!(mode(data), 0o700);
     let files: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(files.iter().any(|file| file.ends_with("cache.jsonl")) && files.len() >= 3, "{files:?}");
@@ -288,14 +289,14 @@ fn is_private(data: &Path) {
 }
 
 #[actix_rt::test]
-async fn the_data_folder_is_for_its_user_alone_whatever_the_umask() {
+async fn the_data_folder_is_private_whatever_the_umask() {
     let town = Town::new(numbered(2), &["es"], "gemini").await;
-    Said::from(without_umask(&town.command(&["once"])).output().unwrap()).is_done();
-    is_private(&town.folder.path().join("data"));
+    Output::from(without_umask(&town.command(&["once"])).output().unwrap()).assert_success();
+    assert_private(&town.folder.path().join("data"));
 }
 
 #[actix_rt::test]
-async fn a_running_service_makes_every_file_for_its_user_alone() {
+async fn a_running_service_creates_only_private_files() {
     let town = Town::new(numbered(2), &["es"], "gemini").await;
     let mut command = without_umask(&town.command(&["run", "--set", "stats.interval=1s"]));
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
@@ -316,45 +317,45 @@ async fn a_running_service_makes_every_file_for_its_user_alone() {
     assert_eq!(mode(&data), 0o700);
     support::signal(child.id(), support::Signal::TERM);
     child.wait().unwrap();
-    is_private(&data);
+    assert_private(&data);
 }
 
 #[actix_rt::test]
-async fn a_data_folder_that_was_left_open_is_closed() {
+async fn an_open_data_folder_is_made_private() {
     let town = Town::new(numbered(2), &["es"], "gemini").await;
     let data = town.folder.path().join("data");
-    town.once().is_done();
+    town.once().assert_success();
     for file in fs::read_dir(&data).unwrap() {
         set_mode(&file.unwrap().path(), 0o644);
     }
     set_mode(&data, 0o755);
-    let checked = Said::from(town.command(&["check"]).output().unwrap());
-    checked.is_done();
+    let checked = Output::from(town.command(&["check"]).output().unwrap());
+    checked.assert_success();
     assert!(
         checked.out.contains("it was open to other users (mode 0755); Mynah changed it to 0700"),
         "{}",
         checked.out
     );
-    is_private(&data);
-    let checked = Said::from(town.command(&["check"]).output().unwrap());
+    assert_private(&data);
+    let checked = Output::from(town.command(&["check"]).output().unwrap());
     assert!(!checked.out.contains("warn"), "{}", checked.out);
 }
 
 #[actix_rt::test]
-async fn a_data_folder_behind_a_link_is_closed() {
+async fn a_data_folder_behind_a_symlink_is_made_private() {
     let town = Town::new(numbered(2), &["es"], "gemini").await;
     let volume = town.folder.path().join("volume");
     fs::create_dir(&volume).unwrap();
     set_mode(&volume, 0o777);
     symlink(&volume, town.folder.path().join("data")).unwrap();
-    town.once().is_done();
-    is_private(&volume);
+    town.once().assert_success();
+    assert_private(&volume);
 }
 
 #[actix_rt::test]
 async fn a_data_folder_of_another_user_works_with_a_warning() {
     if !rustix::process::geteuid().is_root() {
-        return; // Only root can act as somebody else.
+        return; // Only root can act as another user.
     }
     let town = Town::new(numbered(2), &["es"], "gemini").await;
     let data = town.folder.path().join("data");
@@ -362,14 +363,14 @@ async fn a_data_folder_of_another_user_works_with_a_warning() {
     set_mode(&town.config(), 0o644);
     fs::create_dir(&data).unwrap();
     set_mode(&data, 0o777);
-    let nobody = |args: &[&str]| Said::from(town.command(args).uid(65534).gid(65534).output().unwrap());
-    let said = nobody(&["once"]);
-    said.is_done();
-    assert!(said.err.contains("file is open to other users"), "{}", said.err);
+    let nobody = |args: &[&str]| Output::from(town.command(args).uid(65534).gid(65534).output().unwrap());
+    let output = nobody(&["once"]);
+    output.assert_success();
+    assert!(output.err.contains("file is open to other users"), "{}", output.err);
     assert_eq!(town.publications("es").len(), 2);
     assert_eq!((mode(&data), mode(&data.join("ledger.sqlite"))), (0o777, 0o600));
     let checked = nobody(&["check"]);
-    checked.is_done();
+    checked.assert_success();
     assert!(
         checked.out.contains("it belongs to user 0") && checked.out.contains("chmod 700"),
         "{}",
@@ -378,7 +379,7 @@ async fn a_data_folder_of_another_user_works_with_a_warning() {
 }
 
 #[actix_rt::test]
-async fn check_warns_of_secrets_that_other_users_can_read() {
+async fn check_warns_about_secrets_that_other_users_can_read() {
     let town = Town::new(numbered(1), &["es"], "gemini").await;
     let folder = town.folder.path();
     let (env_file, key_file) = (folder.join("secrets.env"), folder.join("gemini-key"));
@@ -397,8 +398,8 @@ async fn check_warns_of_secrets_that_other_users_can_read() {
         set_mode(&key_file, of_key);
         let mut command = town.command(&["check", "--env-file", &env_file_option]);
         command.env_remove("GEMINI_API_KEY").env("GEMINI_API_KEY_FILE", &key_file);
-        let checked = Said::from(command.output().unwrap());
-        checked.is_done();
+        let checked = Output::from(command.output().unwrap());
+        checked.assert_success();
         let warnings: Vec<&str> = checked.out.lines().filter(|line| line.starts_with("warn ")).collect();
         assert_eq!(warnings.len(), warned.len(), "{}", checked.out);
         for (warning, name) in warnings.iter().zip(warned) {

@@ -1,32 +1,32 @@
-//! The log stream, `mynah performance`, the admin API and `/metrics` tell the same, and what the network itself counted.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! The log stream, `mynah performance`, the admin API and `/metrics` report the same numbers as the sandbox counted.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
 use mynah_sandbox::Endpoint;
 use serde_json::Value;
-use support::{Said, Town, numbered, until};
+use support::{Output, Town, numbered, until};
 
 const POSTS: usize = 15;
 
-fn performance(town: &Town, args: &[&str]) -> Said {
-    Said::from(town.command(&[&["performance"], args].concat()).output().unwrap())
+fn performance(town: &Town, args: &[&str]) -> Output {
+    Output::from(town.command(&[&["performance"], args].concat()).output().unwrap())
 }
 
 fn measured(town: &Town) -> Value {
-    let said = performance(town, &["--json"]);
-    said.is_done();
-    serde_json::from_str(&said.out).unwrap()
+    let output = performance(town, &["--json"]);
+    output.assert_success();
+    serde_json::from_str(&output.out).unwrap()
 }
 
-/// The stats lines of the log stream, which is JSON.
+/// The stats events of the log stream, which is JSON.
 fn stats_lines(town: &Town) -> Vec<Value> {
     let lines: Vec<Value> = town.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     lines.into_iter().filter(|line| line["message"] == "stats").collect()
 }
 
 #[actix_rt::test]
-async fn everything_that_is_told_agrees_with_what_the_network_counted() {
+async fn all_reported_numbers_agree_with_the_networks_count() {
     let mut town = Town::new(numbered(POSTS), &["es", "ca"], "gemini").await;
     town.settings.extend(["log.format=json", "stats.interval=200ms"].map(Into::into));
     let running = town.start(&["run"]);
@@ -49,10 +49,10 @@ async fn everything_that_is_told_agrees_with_what_the_network_counted() {
         format!("mynah_call_duration_seconds_count{{operation=\"x.post\"}} {all}"),
         format!("mynah_jobs{{target=\"x:town_ca\",state=\"published\"}} {POSTS}"),
     ] {
-        assert!(metrics.lines().any(|said| said == line), "{line}\n{metrics}");
+        assert!(metrics.lines().any(|metric| metric == line), "{line}\n{metrics}");
     }
 
-    until("a stats line tells it", || {
+    until("a stats event reports it", || {
         stats_lines(&town).iter().any(|line| line["jobs.published"] == all && line["x.post.calls"] == all)
     })
     .await;
@@ -60,21 +60,21 @@ async fn everything_that_is_told_agrees_with_what_the_network_counted() {
     assert!(shown.out.contains("OVERALL, now") && shown.out.contains("x.post"), "{}", shown.out);
     assert_eq!(running.terminate(), Some(0));
 
-    let kept = measured(&town);
-    assert_eq!(kept["counts"]["jobs.published"], all);
+    let stored = measured(&town);
+    assert_eq!(stored["counts"]["jobs.published"], all);
     assert!(performance(&town, &[]).out.contains("last measured"));
 }
 
 #[actix_rt::test]
-async fn where_nothing_was_measured_yet_that_is_said() {
+async fn performance_reports_that_nothing_was_measured_yet() {
     let town = Town::new(numbered(1), &["es"], "gemini").await;
-    let said = performance(&town, &[]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("`mynah run` starts one"), "{}", said.err);
+    let output = performance(&town, &[]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.err.contains("`mynah run` starts one"), "{}", output.err);
 }
 
 #[actix_rt::test]
-async fn the_dashboard_holds_nothing_of_others_and_the_data_behind_it_needs_the_token() {
+async fn the_dashboard_loads_nothing_from_elsewhere_and_its_data_requires_the_token() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     town.environment.push(("MYNAH_ADMIN_TOKEN".into(), "a-token-of-at-least-16".into()));
     let running = town.start(&["run"]);
@@ -91,7 +91,7 @@ async fn the_dashboard_holds_nothing_of_others_and_the_data_behind_it_needs_the_
     let policy = page.headers().get("content-security-policy").unwrap().to_str().unwrap().to_owned();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     let page = String::from_utf8(page.body().await.unwrap().to_vec()).unwrap();
-    // What the policy would not let happen stands nowhere.
+    // The page has nothing that its policy would block.
     assert!(!page.contains("http") && !page.contains("style=") && !page.contains("onclick"), "{page}");
     for path in ["/api/stats", "/api/jobs", "/metrics"] {
         assert_eq!(get(path, None).await.status(), 401, "{path}");

@@ -1,5 +1,5 @@
-//! Changing a service while it works: its number of translators, and its settings.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Changes the number of translators and the settings of a running service.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -7,30 +7,30 @@ use std::time::Duration;
 
 use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{Said, Signal, Town, numbered, numbers, until};
+use support::{Output, Signal, Town, numbered, numbers, until};
 
-fn said(town: &Town, args: &[&str]) -> Said {
-    Said::from(town.command(args).output().unwrap())
+fn run(town: &Town, args: &[&str]) -> Output {
+    Output::from(town.command(args).output().unwrap())
 }
 
-fn shown(town: &Town, args: &[&str]) -> Value {
-    let said = said(town, &[args, &["--json"]].concat());
-    said.is_done();
-    serde_json::from_str(&said.out).unwrap()
+fn run_json(town: &Town, args: &[&str]) -> Value {
+    let output = run(town, &[args, &["--json"]].concat());
+    output.assert_success();
+    serde_json::from_str(&output.out).unwrap()
 }
 
-async fn listens(town: &Town) {
+async fn until_admin_listens(town: &Town) {
     until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;
 }
 
-/// How many translators there are, those on their way out among them.
+/// The number of translators, including those that are stopping.
 fn translators(town: &Town) -> usize {
-    let actors = shown(town, &["actors"]);
+    let actors = run_json(town, &["actors"]);
     let names = actors["actors"].as_array().unwrap().iter().map(|actor| actor["name"].as_str().unwrap());
     names.filter(|name| name.starts_with("translator")).count()
 }
 
-/// Changes the settings file.
+/// Replaces a text in the settings file.
 fn edit(town: &Town, from: &str, to: &str) {
     let settings = std::fs::read_to_string(town.config()).unwrap();
     assert!(settings.contains(from), "{settings}");
@@ -38,7 +38,7 @@ fn edit(town: &Town, from: &str, to: &str) {
 }
 
 #[actix_rt::test]
-async fn translators_come_and_go_under_load_and_nothing_is_lost_or_said_twice() {
+async fn the_pool_resizes_under_load_and_nothing_is_lost_or_published_twice() {
     let config = SandboxConfig {
         account: support::SOURCE.into(),
         timeline: numbered(400).map(TimelinePost::new).collect(),
@@ -50,20 +50,20 @@ async fn translators_come_and_go_under_load_and_nothing_is_lost_or_said_twice() 
     let config = config.target("town_es", "es").target("town_fr", "fr");
     let town = Town::on(mynah_sandbox::start(config).await.unwrap(), &["es", "fr"], "gemini");
     let running = town.start(&["run"]);
-    listens(&town).await;
+    until_admin_listens(&town).await;
     for (round, size) in [12, 2, 7].into_iter().enumerate() {
         town.until_published("es", 40 + round * 80).await;
-        let resized = said(&town, &["actors", "resize", "translator", &size.to_string()]);
-        resized.is_done();
+        let resized = run(&town, &["actors", "resize", "translator", &size.to_string()]);
+        resized.assert_success();
         assert!(resized.out.starts_with(&format!("{size} translators")), "{}", resized.out);
-        until("so many translators work", || translators(&town) == size).await;
+        until("the pool has its new size", || translators(&town) == size).await;
     }
-    // Back and forth, so that some end just when they are given work.
+    // Back and forth, so that some translators stop just when they receive work.
     for size in [16, 1].into_iter().cycle().take(24) {
-        said(&town, &["actors", "resize", "translator", &size.to_string()]).is_done();
+        run(&town, &["actors", "resize", "translator", &size.to_string()]).assert_success();
     }
-    said(&town, &["actors", "resize", "translator", "7"]).is_done();
-    assert_eq!(said(&town, &["actors", "resize", "translator", "0"]).code, Some(2));
+    run(&town, &["actors", "resize", "translator", "7"]).assert_success();
+    assert_eq!(run(&town, &["actors", "resize", "translator", "0"]).code, Some(2));
     for language in ["es", "fr"] {
         town.until_published(language, 400).await;
     }
@@ -75,18 +75,18 @@ async fn translators_come_and_go_under_load_and_nothing_is_lost_or_said_twice() 
 }
 
 #[actix_rt::test]
-async fn changed_settings_are_taken_up_without_a_stop_and_what_must_wait_is_named() {
+async fn a_reload_applies_changed_settings_and_names_those_that_need_a_restart() {
     let mut town = Town::new(numbered(2), &["es", "fr"], "gemini").await;
     town.settings.push("translator.pool_size=3".into());
-    // The second account is to come while it runs; its keys are there.
+    // The second target is added while the service runs. Its keys are set already.
     let second = "[[targets]]\nlanguage = \"fr\"\naccount = \"town_fr\"\n\n";
     edit(&town, second, "");
     let running = town.start(&["run"]);
-    listens(&town).await;
+    until_admin_listens(&town).await;
     town.until_published("es", 2).await;
     edit(&town, "[engine]\n", &format!("{second}[stats]\ninterval = \"7s\"\n[engine]\n"));
     edit(&town, "account = \"town_es\"\n", "account = \"town_es\"\nexclude = [\"secret\"]\n");
-    let reloaded = shown(&town, &["reload"]);
+    let reloaded = run_json(&town, &["reload"]);
     let keys = |which: &str| -> Vec<String> {
         let changes = reloaded[which].as_array().unwrap().iter();
         changes.map(|change| change["key"].as_str().unwrap().to_owned()).collect()
@@ -99,20 +99,24 @@ async fn changed_settings_are_taken_up_without_a_stop_and_what_must_wait_is_name
         json!({"key": "stats.interval", "before": "30s", "after": "7s"})
     );
     assert_eq!(translators(&town), 3);
-    town.say("Message 3 from the town hall");
-    town.say("Message 4 is secret");
-    town.say("Message 5 from the town hall");
+    town.post("Message 3 from the town hall");
+    town.post("Message 4 is secret");
+    town.post("Message 5 from the town hall");
     town.until_published("fr", 3).await;
     town.until_published("es", 4).await;
-    assert_eq!(numbers(&town.publications("fr")), [3, 4, 5], "it begins when it is there");
+    assert_eq!(
+        numbers(&town.publications("fr")),
+        [3, 4, 5],
+        "the new target starts with the posts after its addition"
+    );
     assert_eq!(numbers(&town.publications("es")), [1, 2, 3, 5]);
-    assert!(said(&town, &["pause"]).out.contains("x:town_fr"));
+    assert!(run(&town, &["pause"]).out.contains("x:town_fr"));
 
-    // And goes again, at a signal.
+    // SIGHUP removes it again.
     edit(&town, second, "");
     running.signal(Signal::HUP);
-    until("its publisher is gone", || !said(&town, &["actors"]).out.contains("publisher-town_fr")).await;
-    town.say("Message 6 from the town hall");
+    until("its publisher is removed", || !run(&town, &["actors"]).out.contains("publisher-town_fr")).await;
+    town.post("Message 6 from the town hall");
     town.until_published("es", 5).await;
     assert_eq!(town.publications("fr").len(), 3);
     assert_eq!(running.terminate(), Some(0));
@@ -122,18 +126,18 @@ async fn changed_settings_are_taken_up_without_a_stop_and_what_must_wait_is_name
 }
 
 #[actix_rt::test]
-async fn settings_with_a_mistake_change_nothing_and_the_mistake_is_told() {
+async fn settings_with_a_mistake_change_nothing_and_the_mistake_is_reported() {
     let town = Town::new(numbered(1), &["es"], "gemini").await;
     let running = town.start(&["run"]);
-    listens(&town).await;
+    until_admin_listens(&town).await;
     town.until_published("es", 1).await;
     edit(&town, "min_interval = \"0s\"", "min_interval = \"5 sheep\"");
-    // The command reads the same file, and finds the mistake first; the service is asked by its signal.
-    assert_eq!(said(&town, &["reload"]).code, Some(2));
+    // The command would find the mistake first, so a signal asks the service to reload.
+    assert_eq!(run(&town, &["reload"]).code, Some(2));
     running.signal(Signal::HUP);
-    until("it is told", || town.log().contains("settings not reloaded")).await;
+    until("the mistake is reported", || town.log().contains("settings not reloaded")).await;
     assert!(town.log().contains("publisher.min_interval"), "{}", town.log());
-    town.say("Message 2 from the town hall");
+    town.post("Message 2 from the town hall");
     town.until_published("es", 2).await;
     assert_eq!(running.terminate(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! A post that could not be read waits for a person, who sees its raw form and may have it read again.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! An unreadable post waits for a person, who sees its raw form and can retry it.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
@@ -12,9 +12,9 @@ use mynah_domain::{
     ports::ledger::{Checkpoint, Mark, Raw, RecordPage, RecordPost},
 };
 use serde_json::Value;
-use support::{Said, Town, until};
+use support::{Output, Town, until};
 
-/// Puts a post on record as a poll does that could not read it.
+/// Records a post as a poll that could not read it would.
 async fn record_raw(town: &Town, id: u64) {
     let data = town.folder.path().join("data");
     let mark = Mark { id: PostId(id.to_string()), position: id };
@@ -42,21 +42,21 @@ async fn record_raw(town: &Town, id: u64) {
     until("the ledger is closed", || !ledger::is_in_use(&data.join("ledger.sqlite")).unwrap()).await;
 }
 
-fn run(town: &Town, args: &[&str]) -> Said {
-    let said = Said::from(town.command(args).output().unwrap());
-    said.is_done();
-    said
+fn run(town: &Town, args: &[&str]) -> Output {
+    let output = Output::from(town.command(args).output().unwrap());
+    output.assert_success();
+    output
 }
 
 #[actix_rt::test]
-async fn a_post_that_could_not_be_read_is_shown_raw_and_read_again_when_a_person_retries_it() {
+async fn an_unreadable_post_is_shown_raw_and_read_again_on_a_retry() {
     let town = Town::new(Vec::<String>::new(), &["es"], "gemini").await;
-    let odd = town.say("The bridge is closed");
+    let odd = town.post("The bridge is closed");
     record_raw(&town, odd.0).await;
-    town.say("The ferry runs");
-    town.once().is_done();
+    town.post("The ferry runs");
+    town.once().assert_success();
     let published = town.publications("es");
-    assert_eq!(published.len(), 1, "the post behind it does not wait: {published:?}");
+    assert_eq!(published.len(), 1, "the next post does not wait: {published:?}");
 
     let held = run(&town, &["jobs", "--state", "held", "--json"]).out;
     let held: Value = serde_json::from_str(&held).unwrap();
@@ -65,7 +65,7 @@ async fn a_post_that_could_not_be_read_is_shown_raw_and_read_again_when_a_person
     assert!(job["raw"].as_str().unwrap().contains("\"text\":null"), "{job}");
 
     run(&town, &["jobs", "retry", "--kind", "unreadable"]);
-    town.once().is_done();
+    town.once().assert_success();
     let published: Vec<_> = town.publications("es").into_iter().map(|post| post.text).collect();
     assert_eq!(published.len(), 2, "{published:?}");
     assert!(!published.iter().any(|text| text.contains("null")), "{published:?}");
@@ -74,10 +74,10 @@ async fn a_post_that_could_not_be_read_is_shown_raw_and_read_again_when_a_person
 #[actix_rt::test]
 async fn a_post_that_still_cannot_be_read_is_held_again() {
     let town = Town::new(["The ferry runs"], &["es"], "gemini").await;
-    // There is no such post.
+    // X has no post with this id.
     record_raw(&town, 1_500_000_000_000_000_001).await;
     run(&town, &["jobs", "retry", "--kind", "unreadable"]);
-    town.once().is_done();
+    town.once().assert_success();
     let held = run(&town, &["jobs", "--state", "held"]).out;
     assert!(held.contains("unreadable") && held.contains("1500000000000000001"), "{held}");
     assert_eq!(town.publications("es").len(), 1);

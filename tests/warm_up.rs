@@ -1,37 +1,37 @@
-//! What the cache knows before it is asked, by the built binary: engines are asked for nothing that is known.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! The built binary fills the cache before the first post, so engines never translate what is known already.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 mod support;
 
 use support::{Town, until};
 
 #[actix_rt::test]
-async fn a_cache_that_was_lost_is_filled_from_what_was_published() {
-    let said = ["We are live: https://example.com/1", "Full time: 6-4 #town", "Doors open at 9:30, @bob"];
-    let town = Town::new(said, &["es", "fr"], "gemini").await;
-    town.once().is_done();
+async fn a_lost_cache_is_filled_from_what_was_published() {
+    let posts = ["We are live: https://example.com/1", "Full time: 6-4 #town", "Doors open at 9:30, @bob"];
+    let town = Town::new(posts, &["es", "fr"], "gemini").await;
+    town.once().assert_success();
     assert_eq!(town.sandbox.gemini().items, 6);
     std::fs::remove_file(town.folder.path().join("data/cache.jsonl")).unwrap();
     let running = town.start(&["run"]);
     until("the cache is filled", || town.log().contains("the cache was filled from the ledger")).await;
-    town.say("We are live: https://example.com/2");
-    town.say("Full time: 5-4 #village");
-    town.say("Doors open at 7:45, @eve");
+    town.post("We are live: https://example.com/2");
+    town.post("Full time: 5-4 #village");
+    town.post("Doors open at 7:45, @eve");
     town.until_published("es", 6).await;
     town.until_published("fr", 6).await;
     assert_eq!(running.terminate(), Some(0));
-    assert_eq!(town.sandbox.gemini().items, 6, "nothing was asked for again");
+    assert_eq!(town.sandbox.gemini().items, 6, "nothing was translated again");
     for (language, thing) in [("es", "https://example.com/2"), ("fr", "5-4"), ("es", "7:45, @eve")] {
         let publications = town.publications(language);
-        assert!(publications.iter().any(|said| said.text.contains(thing)), "{thing}: {publications:#?}");
+        assert!(publications.iter().any(|post| post.text.contains(thing)), "{thing}: {publications:#?}");
     }
 }
 
 #[actix_rt::test]
-async fn of_a_long_history_no_more_is_read_than_the_cache_can_hold() {
-    let said = ["We are live", "Full time", "Doors are open", "See you tomorrow"];
-    let mut town = Town::new(said, &["es"], "gemini").await;
-    town.once().is_done();
+async fn no_more_history_is_read_than_the_cache_can_hold() {
+    let posts = ["We are live", "Full time", "Doors are open", "See you tomorrow"];
+    let mut town = Town::new(posts, &["es"], "gemini").await;
+    town.once().assert_success();
     std::fs::remove_file(town.folder.path().join("data/cache.jsonl")).unwrap();
     town.settings.push("cache.max_entries=3".into());
     let running = town.start(&["run"]);
@@ -41,24 +41,24 @@ async fn of_a_long_history_no_more_is_read_than_the_cache_can_hold() {
 }
 
 #[actix_rt::test]
-async fn an_account_that_is_to_sound_otherwise_is_not_filled_with_what_it_said_before() {
+async fn translations_for_an_account_whose_tone_changed_are_not_reused() {
     let town = Town::new(["We are live: https://example.com/1"], &["es", "fr"], "gemini").await;
-    town.once().is_done();
+    town.once().assert_success();
     std::fs::remove_file(town.folder.path().join("data/cache.jsonl")).unwrap();
     let config = std::fs::read_to_string(town.config()).unwrap();
     let formal = config.replace("account = \"town_fr\"\n", "account = \"town_fr\"\ntone = \"formal\"\n");
     std::fs::write(town.config(), formal).unwrap();
     let running = town.start(&["run"]);
     until("the cache is filled", || town.log().contains("the cache was filled from the ledger")).await;
-    town.say("We are live: https://example.com/2");
+    town.post("We are live: https://example.com/2");
     town.until_published("es", 2).await;
     town.until_published("fr", 2).await;
     assert_eq!(running.terminate(), Some(0));
-    assert_eq!(town.sandbox.gemini().items, 3, "only the formal one was asked for");
+    assert_eq!(town.sandbox.gemini().items, 3, "only the formal translation was requested");
 }
 
 #[actix_rt::test]
-async fn phrases_are_known_before_they_are_said_and_asked_for_once() {
+async fn configured_phrases_are_translated_once_in_advance() {
     let mut town = Town::new(["Good morning, town"], &["es", "fr"], "gemini").await;
     let file = town.folder.path().join("phrases.txt");
     std::fs::write(&file, "We are live: https://example.com\n\nFull time: 6-4\n").unwrap();
@@ -67,8 +67,8 @@ async fn phrases_are_known_before_they_are_said_and_asked_for_once() {
     let running = town.start(&["run"]);
     until("the phrases are known", || known() == 1).await;
     town.until_published("fr", 1).await;
-    town.say("We are live: https://example.com/7");
-    town.say("Full time: 9-5");
+    town.post("We are live: https://example.com/7");
+    town.post("Full time: 9-5");
     town.until_published("es", 3).await;
     town.until_published("fr", 3).await;
     assert_eq!(running.terminate(), Some(0));
@@ -80,10 +80,10 @@ async fn phrases_are_known_before_they_are_said_and_asked_for_once() {
 }
 
 #[actix_rt::test]
-async fn a_file_of_phrases_that_is_not_there_is_told_at_once() {
+async fn a_missing_file_of_phrases_is_reported_at_once() {
     let mut town = Town::new(["Good morning, town"], &["es"], "gemini").await;
     town.settings.push("cache.warm_up=nowhere.txt".into());
-    let said = town.once();
-    assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("nowhere.txt") && said.err.contains("a phrase a line"), "{}", said.err);
+    let output = town.once();
+    assert_eq!(output.code, Some(1), "{}", output.err);
+    assert!(output.err.contains("nowhere.txt") && output.err.contains("a phrase a line"), "{}", output.err);
 }

@@ -1,9 +1,9 @@
-//! Pages of posts from the schemas of X's own specification (2.167, and the names of 2.166): every optional field present,
-//! absent or null, both vocabularies, ids as strings and as numbers, values and types that no specification has. Whatever
-//! comes, nothing panics and no post is lost.
+//! Whatever page X sends, nothing panics and no post is lost. The pages are generated from the schemas of X's own
+//! specification (2.167, and the names of 2.166): every optional field present, absent or null, both vocabularies, ids
+//! as strings and as numbers, values and types that no specification has.
 //!
 //! `X_PAGES=100000 cargo test --test x_pages` reads more pages than the usual 10,000.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
 use std::{cell::Cell, collections::BTreeMap, sync::LazyLock};
 
@@ -16,44 +16,44 @@ use serde_json::{Map, Value, json};
 static SPECIFICATION: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("fixtures/x/posts.json")).unwrap());
 
-/// A page, and the text of each of its posts, if the post is a plain one that must be read.
+/// A page with the ids of its posts, and the text of each post that is well-formed and must be read.
 struct Page {
     body: Value,
     texts: BTreeMap<String, Option<String>>,
 }
 
-/// Makes JSON by a schema.
-struct Maker {
+/// Generates JSON from a schema.
+struct Generator {
     rng: Rng,
-    /// Whether there may be types and values that the schema does not have.
+    /// Whether to generate types and values that the schema does not have.
     odd: bool,
 }
 
-impl Maker {
-    fn coin(&mut self, of: u32) -> bool {
+impl Generator {
+    fn one_in(&mut self, of: u32) -> bool {
         self.rng.u32(0..of) == 0
     }
 
-    fn of(&mut self, schema: &Value) -> Value {
+    fn value(&mut self, schema: &Value) -> Value {
         if let Some(name) = schema["$ref"].as_str() {
             let name = name.rsplit('/').next().unwrap();
-            return self.of(&SPECIFICATION["schemas"][name]);
+            return self.value(&SPECIFICATION["schemas"][name]);
         }
         if let Some(alternatives) = schema["oneOf"].as_array() {
             let index = self.rng.usize(..alternatives.len());
-            return self.of(&alternatives[index]);
+            return self.value(&alternatives[index]);
         }
-        if schema["nullable"] == true && self.coin(3) {
+        if schema["nullable"] == true && self.one_in(3) {
             return Value::Null;
         }
-        if self.odd && self.coin(60) {
+        if self.odd && self.one_in(60) {
             return self.anything();
         }
         match schema["type"].as_str() {
             Some("object") => self.object(schema),
             Some("array") => {
                 let length = [0, 0, 1, 2][self.rng.usize(0..4)];
-                (0..length).map(|_| self.of(&schema["items"])).collect()
+                (0..length).map(|_| self.value(&schema["items"])).collect()
             }
             Some("integer") => json!(self.rng.i64(-1..500)),
             Some("boolean") => json!(self.rng.bool()),
@@ -68,20 +68,20 @@ impl Maker {
             let value = match self.rng.u32(0..4) {
                 0 if !required => continue,
                 1 if !required => Value::Null,
-                _ => self.of(property),
+                _ => self.value(property),
             };
-            self.named(&mut object, name, value, property);
+            self.insert(&mut object, name, value, property);
         }
         object.into()
     }
 
-    /// Puts a field under its new name, its former one, or both.
-    fn named(&mut self, object: &mut Map<String, Value>, name: &str, value: Value, schema: &Value) {
+    /// Inserts a field under its new name, its old name, or both.
+    fn insert(&mut self, object: &mut Map<String, Value>, name: &str, value: Value, schema: &Value) {
         if let Some(legacy) = SPECIFICATION["legacy"][name].as_str() {
             let other = match self.rng.u32(0..4) {
                 0 => Some(value.clone()),
                 1 => Some(Value::Null),
-                2 => Some(self.of(schema)),
+                2 => Some(self.value(schema)),
                 _ => None,
             };
             let (legacy_value, new_value) =
@@ -105,7 +105,7 @@ impl Maker {
             "en",
         ];
         match schema["enum"].as_array() {
-            Some(_) if self.odd && self.coin(5) => json!("a value of tomorrow"),
+            Some(_) if self.odd && self.one_in(5) => json!("a value of tomorrow"),
             Some(values) => values[self.rng.usize(..values.len())].clone(),
             None if self.rng.bool() => self.id(),
             None => json!(TEXTS[self.rng.usize(..TEXTS.len())]),
@@ -130,10 +130,10 @@ impl Maker {
         values[self.rng.usize(..values.len())].clone()
     }
 
-    /// A post with a text that is known, whatever stands in the fields that have nothing to do with it.
-    fn plain(&mut self, id: u64) -> (Map<String, Value>, String) {
+    /// A well-formed post with a known text and random values in unrelated fields.
+    fn well_formed(&mut self, id: u64) -> (Map<String, Value>, String) {
         let number = self.rng.u32(..);
-        let mut post = match self.of(&json!({"$ref": "Post"})) {
+        let mut post = match self.value(&json!({"$ref": "Post"})) {
             Value::Object(post) => post,
             _ => Map::new(),
         };
@@ -186,10 +186,10 @@ impl Maker {
         for _ in 0..self.rng.usize(1..3) {
             let id = self.rng.u64(1_000..9_000_000_000_000_000_000);
             let (post, text) = if self.rng.bool() {
-                let (post, text) = self.plain(id);
+                let (post, text) = self.well_formed(id);
                 (post, Some(text))
             } else {
-                match self.of(&json!({"$ref": "Post"})) {
+                match self.value(&json!({"$ref": "Post"})) {
                     Value::Object(post) => (post, None),
                     _ => continue,
                 }
@@ -200,12 +200,12 @@ impl Maker {
             texts.insert(id.to_string(), text);
             data.push(Value::Object(post));
         }
-        let mut body = match self.of(&json!({"$ref": "GetUsersPostsResponse"})) {
+        let mut body = match self.value(&json!({"$ref": "GetUsersPostsResponse"})) {
             Value::Object(body) => body,
             _ => Map::new(),
         };
         body.insert("data".into(), data.into());
-        // Without it, nobody knows whether more follow, and the page is asked for again.
+        // A page with malformed `meta` is requested again, because nobody can know whether more pages follow.
         if body.get("meta").is_some_and(|meta| !meta.is_object()) {
             body.insert("meta".into(), Value::Null);
         }
@@ -229,22 +229,22 @@ fn check(page: &Page) -> Result<(), TestCaseError> {
     for post in &unreadable {
         match &post.mark {
             Some((id, position)) if id.0 == position.to_string() => seen.push(id.0.clone()),
-            mark => return fail(format!("an unreadable post is marked {mark:?}")),
+            mark => return fail(format!("an unreadable post has the mark {mark:?}")),
         }
     }
     seen.sort();
     if !seen.iter().eq(page.texts.keys()) {
-        return fail(format!("posts came out as {seen:?}"));
+        return fail(format!("the reader found these posts: {seen:?}"));
     }
     for post in &posts {
         if let Some(Some(text)) = page.texts.get(&post.id.0)
             && *text != post.text
         {
-            return fail(format!("post {} says {:?}", post.id, post.text));
+            return fail(format!("post {} has the text {:?}", post.id, post.text));
         }
         if let Some(odd) = ids(post).find(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()))
         {
-            return fail(format!("post {} names {odd:?}", post.id));
+            return fail(format!("post {} refers to {odd:?}", post.id));
         }
     }
     let read = |id: &String| posts.iter().any(|post| post.id.0 == *id);
@@ -254,7 +254,7 @@ fn check(page: &Page) -> Result<(), TestCaseError> {
     }
 }
 
-/// The ids that a post names.
+/// The ids that a post refers to.
 fn ids(post: &Post) -> impl Iterator<Item = &str> {
     let other = match &post.kind {
         PostKind::Thread { parent: id }
@@ -268,18 +268,18 @@ fn ids(post: &Post) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn whatever_a_page_holds_no_post_of_it_is_lost() {
+fn no_post_is_lost_whatever_a_page_contains() {
     let cases = std::env::var("X_PAGES").map_or(10_000, |pages| pages.parse().unwrap());
     let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let (pages, plain) = (Cell::new(0_u32), Cell::new(0_usize));
+    let (pages, well_formed) = (Cell::new(0_u32), Cell::new(0_usize));
     TestRunner::new(config)
         .run(&proptest::num::u64::ANY, |seed| {
-            let mut maker = Maker { rng: Rng::with_seed(seed), odd: seed.is_multiple_of(2) };
-            let page = maker.page();
+            let mut generator = Generator { rng: Rng::with_seed(seed), odd: seed.is_multiple_of(2) };
+            let page = generator.page();
             pages.set(pages.get() + 1);
-            plain.set(plain.get() + page.texts.values().flatten().count());
+            well_formed.set(well_formed.get() + page.texts.values().flatten().count());
             check(&page)
         })
         .unwrap();
-    assert!(pages.get() >= cases && plain.get() > 0);
+    assert!(pages.get() >= cases && well_formed.get() > 0);
 }

@@ -348,7 +348,7 @@ impl Handler<StopAsked> for Cache {
         let write = self.write();
         ctx.spawn(write.into_actor(self).map(|(), cache, ctx| {
             if let Some(exit_guard) = cache.exit_guard.take() {
-                exit_guard.exit(asked.end());
+                exit_guard.exit(asked.exit_reason());
             }
             ctx.stop();
         }));

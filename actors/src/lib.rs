@@ -27,6 +27,8 @@ pub mod retrying;
 pub mod router;
 pub mod stats;
 pub mod supervision;
+#[cfg(test)]
+mod testing;
 pub mod translator;
 pub mod upstreams;
 pub mod warm_up;

@@ -62,6 +62,13 @@ impl Pauses {
         let _ = self.0.subscribe().wait_for(|paused| !paused.contains(what)).await;
     }
 
+    /// Waits until one of these is not paused.
+    pub async fn until_any_resumed(&self, any: &[Paused]) {
+        // The sender lives as long as this does, so the wait can only end in success.
+        let is_resumed = |paused: &BTreeSet<Paused>| any.iter().any(|what| !paused.contains(what));
+        let _ = self.0.subscribe().wait_for(is_resumed).await;
+    }
+
     /// Pauses it; whether it was not paused before.
     pub fn pause(&self, what: Paused) -> bool {
         self.0.send_if_modified(|paused| paused.insert(what))

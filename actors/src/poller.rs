@@ -12,7 +12,7 @@ mod tests;
 mod trail;
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
     sync::Arc,
@@ -48,8 +48,8 @@ use crate::{
 /// One poll that failed is an incident; so many in a row are a trouble that people see.
 const TROUBLE: u32 = 3;
 
-/// How many polls in a row may fail because the source does not answer for an unreadable post. After that the post is
-/// held as it came, so that it does not delay the others any longer.
+/// How many polls in a row may fail because the source answers for none of a page's unreadable posts. After that they are
+/// held as they came, so that they do not delay the other posts any longer.
 const LOOKUP_TRIES: u32 = 3;
 
 /// The most unreadable posts that one poll asks for by their ids: a source whose every post is unreadable has changed
@@ -141,8 +141,11 @@ pub struct Poller {
     source: Rc<dyn Source>,
     next: Option<Instant>,
     failures: u32,
-    /// How many polls failed at an unreadable post since the last that went well.
-    lookup_failures: u32,
+    /// How many polls in a row failed at unreadable posts without a single answer about one.
+    lookup_failures: Cell<u32>,
+    /// What the source answered about unreadable posts of a page that is not on record yet. A page is read again where the
+    /// source did not answer for one of them, and each answer is paid for once.
+    answers: RefCell<HashMap<PostId, Result<Post, Unread>>>,
     /// The source offered more pages at the end of the last backfill, though they brought nothing new.
     cut_short: Cell<bool>,
     went_well: bool,
@@ -179,7 +182,8 @@ impl Poller {
             source,
             next: None,
             failures: 0,
-            lookup_failures: 0,
+            lookup_failures: Cell::new(0),
+            answers: RefCell::default(),
             cut_short: Cell::new(false),
             went_well: false,
         }
@@ -210,7 +214,7 @@ impl Worker for Poller {
             (Err(Trouble::Stopped), _) => Step::Idle,
             (Ok(polled), schedule) => {
                 self.failures = 0;
-                self.lookup_failures = 0;
+                self.lookup_failures.set(0);
                 self.went_well = true;
                 self.context.heartbeat().untroubled();
                 self.tell(polled);
@@ -227,7 +231,7 @@ impl Worker for Poller {
                 self.after_failure(trouble, schedule, wait)
             }
             (Err(Trouble::Lookup(id, trouble)), schedule) => {
-                self.lookup_failures += 1;
+                self.lookup_failures.set(self.lookup_failures.get() + 1);
                 let trouble = about(&id, trouble);
                 // Other posts wait behind this one, so its wait is never a day.
                 let wait = self.pause_after(&trouble, schedule).min(self.parts.backoff.max);
@@ -428,28 +432,50 @@ impl Poller {
         stop: &Stop,
     ) -> Result<Vec<Arrival>, Trouble> {
         let newest = page.marks().iter().map(|mark| mark.position).max();
-        let mut arrivals: Vec<Arrival> = page.posts.into_iter().map(Arrival::read).collect();
+        let mut unreadable = Vec::with_capacity(page.unreadable.len());
+        let mut unanswered = None;
         for post in &page.unreadable {
             let (id, position) = place(post, newest, checkpoint);
             let known = self.parts.ledger.post(&self.parts.source, &id).await?;
             if known.as_ref().is_some_and(|known| known.id == id) {
                 continue;
             }
-            // Of another version that is on record, nothing is published whatever it says.
-            let asked = if post.mark.is_none() || known.is_some() || *lookups == 0 {
+            let answer = self.answers.borrow().get(&id).cloned();
+            let answer = if let Some(answer) = answer {
+                answer
+            } else if post.mark.is_none() || known.is_some() || *lookups == 0 {
+                // Of another version that is on record, nothing is published whatever it says.
                 Err(Unread::Odd(post.reason.clone()))
-            } else if self.lookup_failures >= LOOKUP_TRIES {
+            } else if self.lookup_failures.get() >= LOOKUP_TRIES {
                 let reason =
                     format!("{}; the source does not answer when asked for it by its id", post.reason);
                 Err(Unread::Odd(reason))
             } else {
                 *lookups -= 1;
                 match self.by_id(&id, stop).await? {
+                    // One call may fail and the next succeed. A rate limit or a second failure concerns all of them.
+                    Err(error @ SourceError::Unavailable(_)) if unanswered.is_none() => {
+                        unanswered = Some((id, error));
+                        continue;
+                    }
                     Err(error) if error.is_passing() => return Err(Trouble::Lookup(id, error)),
-                    answer => read(&id, answer),
+                    answer => {
+                        self.lookup_failures.set(0);
+                        let answer = read(&id, answer);
+                        self.answers.borrow_mut().insert(id.clone(), answer.clone());
+                        answer
+                    }
                 }
             };
-            arrivals.extend(self.settled(id, position, &post.raw, asked));
+            unreadable.push((id, position, &post.raw, answer));
+        }
+        if let Some((id, error)) = unanswered {
+            return Err(Trouble::Lookup(id, error));
+        }
+        self.answers.borrow_mut().clear();
+        let mut arrivals: Vec<Arrival> = page.posts.into_iter().map(Arrival::read).collect();
+        for (id, position, raw, answer) in unreadable {
+            arrivals.extend(self.settled(id, position, raw, answer));
         }
         // The recorded version of an edited post is the first in a page, and that shall be the newest.
         arrivals.sort_by_key(|arrival| std::cmp::Reverse(arrival.post.position));
@@ -606,6 +632,7 @@ fn oldest(checkpoint: &Checkpoint) -> Option<&PostId> {
 }
 
 /// Why a post is not there to be read.
+#[derive(Debug, Clone)]
 enum Unread {
     /// It was deleted or may not be seen any more.
     Gone(String),

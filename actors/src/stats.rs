@@ -307,7 +307,7 @@ impl Handler<StopAsked> for Stats {
 
     fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
         if let Some(exit_guard) = self.exit_guard.take() {
-            exit_guard.exit(asked.end());
+            exit_guard.exit(asked.exit_reason());
         }
         ctx.stop();
     }

@@ -1,5 +1,5 @@
-//! What the calls would have cost on the real X, so that a careless poller or a link in every post shows up
-//! before the invoice does. Prices of the pay-per-use table of August 2026, in thousandths of a dollar.
+//! Counts what the calls would have cost on the real X, so that a careless poller or a link in every post shows up
+//! before the invoice does. Prices are from the pay-per-use table of August 2026, in thousandths of a dollar.
 
 use std::collections::HashSet;
 
@@ -17,11 +17,11 @@ const MEDIA_METADATA: u64 = 5;
 /// What was billed so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Bill {
-    /// Posts of others read, each once per UTC day; $0.005.
+    /// Posts of other accounts read, each billed once per UTC day; $0.005.
     pub post_reads: u64,
-    /// Accounts read, each once per UTC day; $0.010.
+    /// Accounts read, each billed once per UTC day; $0.010.
     pub user_reads: u64,
-    /// An account's own posts and profile, read with its own token, each once per UTC day; $0.001.
+    /// An account's own posts and profile, read with its own token, each billed once per UTC day; $0.001.
     pub owned_reads: u64,
     /// Posts created without a link; $0.015.
     pub posts: u64,
@@ -34,7 +34,7 @@ pub struct Bill {
 }
 
 impl Bill {
-    /// All of it, in thousandths of a dollar.
+    /// The total in thousandths of a dollar.
     pub fn total_mills(&self) -> u64 {
         self.post_reads * POST_READ
             + self.user_reads * USER_READ
@@ -45,14 +45,14 @@ impl Bill {
             + self.media_metadata * MEDIA_METADATA
     }
 
-    /// All of it, as people write it: `$1.234`.
+    /// The total for people, such as `$1.234`.
     pub fn total(&self) -> String {
         let mills = self.total_mills();
         format!("${}.{:03}", mills / 1000, mills % 1000)
     }
 }
 
-/// What can be read.
+/// A billed read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Read {
     Post(u64),
@@ -60,7 +60,7 @@ pub(crate) enum Read {
     Owned(u64),
 }
 
-/// Writes the bill. X bills the same thing once a day, so the day's reads are remembered.
+/// Keeps the bill. X bills repeated reads of the same thing once a day, so this remembers the day's reads.
 #[derive(Debug, Default)]
 pub(crate) struct Biller {
     bill: Bill,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_makes_a_post_dear() {
+    fn a_post_with_a_link_costs_more() {
         let mut biller = Biller::default();
         biller.post(false);
         biller.post(true);

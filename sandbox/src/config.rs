@@ -1,36 +1,35 @@
-//! How a sandbox is set up. The default is one a test wants: a port of the system's choice, nothing wrong, no
-//! waiting.
+//! Settings of a sandbox. The defaults suit tests: a port that the system chooses, no faults, no latency.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::{faults::FaultPlan, limits::RateLimits, timeline::TimelinePost};
 
-/// Everything a sandbox can be told before it starts.
+/// Settings of a sandbox.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
-    /// Where to listen; loopback only.
+    /// The address to listen on; loopback only.
     pub listen: SocketAddr,
     /// Handle of the followed account.
     pub account: String,
-    /// Accounts that have given the app a token, and may so be posted to.
+    /// Accounts that gave the app a token, so that it can post to them.
     pub targets: Vec<TargetAccount>,
-    /// What the followed account said before, oldest first.
+    /// The followed account's posts from before the start, oldest first.
     pub timeline: Vec<TimelinePost>,
     /// A timeline file to follow: lines appended to it become posts. The lines it has at the start become
-    /// posts too, unless `timeline` has any, which are then taken to be these.
+    /// posts too, unless `timeline` is set: it is then assumed to contain them.
     pub timeline_file: Option<PathBuf>,
-    /// What goes wrong from the start.
+    /// The faults from the start.
     pub faults: FaultPlan,
-    /// How long every answer of Gemini takes at least.
+    /// The minimum latency of Gemini's answers.
     pub gemini_latency: Duration,
-    /// How long every answer of X takes at least.
+    /// The minimum latency of X's answers.
     pub x_latency: Duration,
     /// X's rate limits.
     pub rate_limits: RateLimits,
     /// Whether timelines end after the newest 3,200 posts (800 without replies), as X's do.
     pub enforce_history_limit: bool,
-    /// Whether a reply or quote of another's post is refused unless its author mentions the account, as X
-    /// does to self-serve apps since February 2026.
+    /// Whether to refuse a reply to or quote of another account's post unless that post mentions the account. X does so
+    /// for self-serve apps since February 2026.
     pub enforce_engagement: bool,
 }
 

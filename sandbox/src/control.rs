@@ -1,5 +1,5 @@
-//! `/_sandbox`: the sandbox's own surface, for tests that drive a built binary in another process and for
-//! people with `curl`. It needs no key, as the sandbox listens on loopback and keeps no secrets.
+//! `/_sandbox`: the sandbox's own API, for tests that drive a built binary in another process and for people with
+//! `curl`. It needs no key, because the sandbox listens on loopback and has no secrets.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::{
     world::{Account, FOLLOWED, Role, StoredPost, UserState},
 };
 
-/// How many of the followed account's posts the state tells; the page, too, shows no more.
-pub(crate) const SHOWN: usize = 100;
+/// The most posts of the followed account in the state, and of any account on the page.
+pub(crate) const MAX_SHOWN: usize = 100;
 
-/// The paths of the control surface.
+/// The routes of the control API.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/_sandbox")
@@ -36,26 +36,26 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
-/// What `GET /_sandbox/state` tells, and [`crate::Sandbox::snapshot`] with it.
+/// The answer of `GET /_sandbox/state` and of [`crate::Sandbox::snapshot`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
-    /// Rises with every change.
+    /// Increases with every change.
     pub version: u64,
-    /// That the sandbox's Gemini does not translate.
+    /// States that the sandbox's Gemini does not translate.
     pub notice: &'static str,
-    /// The followed account; `posts` has its newest hundred only, `post_count` says how many there are.
+    /// The followed account; `posts` has only its newest hundred, `post_count` counts all.
     pub account: AccountSnapshot,
     /// The accounts to post to.
     pub targets: Vec<AccountSnapshot>,
     /// Calls per endpoint.
     pub endpoints: BTreeMap<Endpoint, EndpointCount>,
-    /// What Gemini was asked.
+    /// Counts of Gemini's requests.
     pub gemini: GeminiCounters,
     /// What X would have charged.
     pub bill: BillSnapshot,
 }
 
-/// An account and what it said.
+/// An account and its posts.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountSnapshot {
     /// Its name.
@@ -69,35 +69,35 @@ pub struct AccountSnapshot {
     pub state: UserState,
     /// Whether its tokens were revoked.
     pub revoked: bool,
-    /// How much it said.
+    /// How many posts it has.
     pub post_count: usize,
-    /// What it said, oldest first.
+    /// Its posts, oldest first.
     pub posts: Vec<PostSnapshot>,
 }
 
-/// A post with its time written out.
+/// A post with its creation time.
 #[derive(Debug, Clone, Serialize)]
 pub struct PostSnapshot {
     /// The post.
     #[serde(flatten)]
     pub post: StoredPost,
-    /// When it was said.
+    /// When it was created.
     pub created_at: String,
 }
 
 /// The bill and its sum.
 #[derive(Debug, Clone, Serialize)]
 pub struct BillSnapshot {
-    /// Its items.
+    /// The items.
     #[serde(flatten)]
     pub items: Bill,
-    /// Their sum, such as `$1.234`.
+    /// The total, such as `$1.234`.
     pub total: String,
 }
 
 impl AccountSnapshot {
-    fn of(account: &Account, most: usize) -> Self {
-        let newest = &account.posts[account.posts.len().saturating_sub(most)..];
+    fn of(account: &Account, max: usize) -> Self {
+        let newest = &account.posts[account.posts.len().saturating_sub(max)..];
         Self {
             handle: account.handle.clone(),
             id: account.id.to_string(),
@@ -116,17 +116,17 @@ impl AccountSnapshot {
     }
 }
 
-/// The state as it is now, target accounts with at most so many posts each.
-pub(crate) fn snapshot(state: &State, most_per_target: usize) -> Snapshot {
+/// The current state, with at most `max_per_target` posts of each target account.
+pub(crate) fn snapshot(state: &State, max_per_target: usize) -> Snapshot {
     let (account, targets) = {
         let world = state.world();
         let targets = world
             .accounts()
             .iter()
             .filter(|account| matches!(account.role, Role::Target { .. }))
-            .map(|account| AccountSnapshot::of(account, most_per_target))
+            .map(|account| AccountSnapshot::of(account, max_per_target))
             .collect();
-        (AccountSnapshot::of(world.account(FOLLOWED), SHOWN), targets)
+        (AccountSnapshot::of(world.account(FOLLOWED), MAX_SHOWN), targets)
     };
     let (endpoints, gemini_counters) = {
         let requests = state.requests();
@@ -166,7 +166,7 @@ enum OneOrMany {
 }
 
 async fn add_posts(state: web::Data<State>, body: web::Bytes) -> Result<HttpResponse, Refused> {
-    // By way of values: an untagged enum of posts would not say which key is wrong.
+    // Parse values first: the error of an untagged enum of posts would not name the wrong key.
     let values = match serde_json::from_slice(&body)? {
         OneOrMany::Many(values) => values,
         OneOrMany::One(value) => vec![value],
@@ -187,7 +187,7 @@ async fn set_faults(state: web::Data<State>, body: web::Bytes) -> Result<HttpRes
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// What can be changed about an account; what is not given stays.
+/// Changes to an account. Missing fields stay as they are.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
@@ -212,7 +212,7 @@ async fn set_account(
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// A body that is not what the path takes.
+/// A request body that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(#[from] serde_json::Error);

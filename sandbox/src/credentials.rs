@@ -1,17 +1,17 @@
-//! Keys for the sandbox: the same in every run, so that a config file or a test can state them, and so
-//! plainly fake that nobody takes them for secrets.
+//! Keys for the sandbox. They are the same in every run, so that a config file or a test can contain them, and
+//! obviously fake, so that nobody takes them for secrets.
 
-/// App-only bearer token, one for all.
+/// The app-only bearer token, shared by all.
 pub(crate) const APP_BEARER_TOKEN: &str = "sandbox-app-bearer";
-/// Key for Gemini, one for all.
+/// The key for Gemini, shared by all.
 pub(crate) const GEMINI_API_KEY: &str = "sandbox-gemini-key";
 
-/// What one target account needs to act on the sandbox's X, and the keys that all share.
+/// The keys of one target account on the sandbox's X, and the keys that all share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// OAuth 1.0a consumer key, one for the app.
+    /// OAuth 1.0a consumer key of the app.
     pub consumer_key: String,
-    /// OAuth 1.0a consumer secret.
+    /// OAuth 1.0a consumer secret of the app.
     pub consumer_secret: String,
     /// OAuth 1.0a access token of this account.
     pub access_token: String,
@@ -19,13 +19,13 @@ pub struct Credentials {
     pub access_token_secret: String,
     /// OAuth 2.0 user bearer token of this account.
     pub user_bearer_token: String,
-    /// App-only bearer token: reads, never posts.
+    /// App-only bearer token, which can read but not post.
     pub app_bearer_token: String,
     /// Key for the sandbox's Gemini.
     pub gemini_api_key: String,
 }
 
-/// The credentials of the account `handle`, whether or not the sandbox knows it.
+/// The credentials of the account `handle`, whether or not the sandbox has such an account.
 pub fn credentials(handle: &str) -> Credentials {
     let handle = handle.to_ascii_lowercase();
     Credentials {

@@ -1,5 +1,4 @@
-//! Names for what can be called: fault rules, rate limits, counters and the request log all speak of the same
-//! things.
+//! Names of the endpoints, shared by fault rules, rate limits, counters and the request log.
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};
@@ -80,14 +79,14 @@ impl Endpoint {
         }
     }
 
-    /// Whether Google answers here rather than X.
+    /// Whether the endpoint is Gemini's rather than X's.
     pub fn is_gemini(self) -> bool {
         self == Self::Generate
     }
 
-    /// Which endpoint a request is for; none for the page, the control surface and what does not exist.
+    /// The endpoint of a request, or none for the page, the control API and unknown paths.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
-        // None has more than five segments; one more tells those that have.
+        // Endpoints have at most five segments; a sixth detects longer paths.
         let mut segments = [""; 6];
         let mut count = 0;
         for (segment, place) in path.trim_matches('/').split('/').zip(&mut segments) {

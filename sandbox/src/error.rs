@@ -1,32 +1,31 @@
-//! Why a sandbox will not start, and what to do about it.
+//! Why a sandbox cannot start, and what to do about it.
 
 use std::{io, net::SocketAddr};
 
 use crate::timeline::TimelineError;
 
-/// Why a sandbox will not start.
+/// Why a sandbox cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// Somebody else listens there.
+    /// Another process listens on the address.
     #[error(
-        "{0} is taken: another sandbox may still be running; stop it, or choose another port (0 takes any)"
+        "{0} is in use: another sandbox may still be running. Stop it, or choose another port (0 for any free port)"
     )]
     PortTaken(SocketAddr),
-    /// The address is not of this machine alone.
+    /// The address can be reached from other machines.
     #[error(
-        "the sandbox takes anybody's word for who they are, so it listens on loopback only, not on {0}; use \
-        127.0.0.1"
+        "the sandbox cannot listen on {0}: its keys are public, so it listens on loopback only. Use 127.0.0.1"
     )]
     NotLoopback(SocketAddr),
-    /// The system will not listen there.
+    /// The system refuses to listen on the address.
     #[error("cannot listen on {addr}: {source}")]
     Listen {
-        /// Where.
+        /// The address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The server did not come up.
+    /// The server did not start.
     #[error("the sandbox's server did not start: {0}")]
     Start(String),
     /// The timeline cannot be used.

@@ -1,8 +1,8 @@
-//! What goes wrong, and when: a plan that is data, so that a test, a flag or a request can order it, and that
-//! draws from a seed, so that the same run fails the same way again.
+//! Decides which calls fail and how. The plan is data, so that a test, a flag or a request can set it, and its draws
+//! depend on a seed, so that the same run fails in the same way again.
 //!
-//! A plan is a list of rules. For each request to a known endpoint every matching rule counts it; delays add
-//! up, and the first other rule that fires decides.
+//! A plan is a list of rules. Every matching rule counts each request to a known endpoint; delays add up, and the first
+//! other rule that fires decides.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     endpoint::Endpoint,
     hash,
-    impolite::{ECHO_BYTES, Fate, Manners, Profile},
+    profiles::{ActiveProfiles, ECHO_BYTES, Fate, Profile},
 };
 
-/// Faults to order.
+/// The faults to produce.
 ///
 /// ```
 /// let plan: mynah_sandbox::FaultPlan = serde_json::from_str(
@@ -30,57 +30,61 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultPlan {
-    /// Decides every draw of a probability.
+    /// Seeds every random draw.
     #[serde(default)]
     pub seed: u64,
-    /// Asked in order.
+    /// The rules, in order of precedence.
     #[serde(default)]
     pub rules: Vec<FaultRule>,
-    /// Kinds of impoliteness, each at its own rate. They show in calls that no rule decides.
+    /// Kinds of misbehavior, each at its own rate. They apply to calls that no rule decides.
     #[serde(default)]
     pub profiles: Vec<Profile>,
-    /// How many bytes an error answer of the profile `echo` has at least; 256 KiB unless set.
+    /// The minimum size of an error answer of the profile `echo` in bytes; default 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub echo_bytes: Option<usize>,
 }
 
 impl FaultPlan {
-    /// A plan of nothing but profiles.
+    /// A plan with profiles and no rules.
     pub fn of_profiles(seed: u64, profiles: impl IntoIterator<Item = Profile>) -> Self {
         Self { seed, profiles: profiles.into_iter().collect(), ..Self::default() }
     }
 
     /// What the profiles do to the followed account's post with this [number](crate::StoredPost::number).
     pub fn fate(&self, number: u64) -> Fate {
-        Fate::of(self.manners(), number)
+        Fate::of(self.active_profiles(), number)
     }
 
-    fn manners(&self) -> Manners {
-        Manners::new(self.seed, &self.profiles, self.echo_bytes.unwrap_or(ECHO_BYTES).min(ECHO_MOST))
+    fn active_profiles(&self) -> ActiveProfiles {
+        ActiveProfiles::new(
+            self.seed,
+            &self.profiles,
+            self.echo_bytes.unwrap_or(ECHO_BYTES).min(MAX_ECHO_BYTES),
+        )
     }
 }
 
-/// The longest error answer that can be ordered.
-const ECHO_MOST: usize = 16 * 1024 * 1024;
+/// The largest possible `echo_bytes`.
+const MAX_ECHO_BYTES: usize = 16 * 1024 * 1024;
 
-/// One way to fail, and for which requests.
+/// A fault and the requests that it applies to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
-    /// Which calls it is for.
+    /// The calls that it applies to.
     pub endpoint: EndpointPattern,
-    /// What happens to them.
+    /// What happens to these calls.
     pub fault: Fault,
-    /// How often it happens to a request that the other keys let through; always, unless told.
+    /// The probability for a request that meets all other conditions; default 1.
     #[serde(default = "always")]
     pub probability: f64,
-    /// Only to the n-th matching request, counted from 1 since the plan was set.
+    /// Only the n-th matching request since the plan was set, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nth: Option<u64>,
-    /// Not to the first so many matching requests.
+    /// Not the first this many matching requests.
     #[serde(default)]
     pub after: u64,
-    /// At most so many times in all.
+    /// At most this many times in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
@@ -90,26 +94,26 @@ fn always() -> f64 {
 }
 
 impl FaultRule {
-    /// A rule that always fires; narrow it with the public fields.
+    /// A rule that always fires; restrict it with the public fields.
     pub fn new(endpoint: impl Into<EndpointPattern>, fault: Fault) -> Self {
         Self { endpoint: endpoint.into(), fault, probability: always(), nth: None, after: 0, count: None }
     }
 
-    /// Only the n-th matching request, from 1.
+    /// Restricts the rule to the n-th matching request, counted from 1.
     #[must_use]
     pub fn nth(mut self, nth: u64) -> Self {
         self.nth = Some(nth);
         self
     }
 
-    /// At most so many times.
+    /// Restricts the rule to this many times.
     #[must_use]
     pub fn count(mut self, count: u64) -> Self {
         self.count = Some(count);
         self
     }
 
-    /// With this probability.
+    /// Restricts the rule to this probability.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         self.probability = probability;
@@ -117,7 +121,7 @@ impl FaultRule {
     }
 }
 
-/// An endpoint by name, or `*` for all.
+/// One endpoint, or `*` for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum EndpointPattern {
@@ -161,29 +165,29 @@ pub enum Fault {
     Status(u16),
     /// Does nothing and answers one of X's named problems. On Gemini: 500.
     X(XFault),
-    /// Answers as Gemini sometimes does. On X: nothing happens.
+    /// Answers as a misbehaving Gemini does. On X: no effect.
     Gemini(GeminiFault),
-    /// Waits so many milliseconds, then goes on as if nothing had been.
+    /// Waits this many milliseconds, then continues normally.
     DelayMs(u64),
-    /// Does nothing and never answers; the connection stays open until the client or the sandbox ends it.
+    /// Does nothing and never answers; the connection stays open until the client or the sandbox closes it.
     Hang,
-    /// Acts, and then never answers.
+    /// Acts, then never answers.
     HangAfterAct,
-    /// Does nothing and closes the connection: the client sees it end without a status line.
+    /// Does nothing and closes the connection without a status line.
     DropConnection,
-    /// Acts, and then closes the connection without a status line.
+    /// Acts, then closes the connection without a status line.
     DropAfterAct,
-    /// Acts, and then answers this status as if it had not.
+    /// Acts, then answers this status as if it had not acted.
     StatusAfterAct(u16),
     /// Acts, sends the head and half of the answer, and closes the connection.
     HalfBody,
-    /// Acts, and then answers with the right status and a body that is no JSON.
+    /// Acts, then answers the right status with a body that is not JSON.
     Garbage,
     /// Does nothing and answers 403 with the HTML page of a bot guard.
     HtmlPage,
 }
 
-/// Problems of X that the sandbox would otherwise have no reason to report.
+/// Problems of X that the sandbox reports only on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum XFault {
@@ -195,7 +199,7 @@ pub enum XFault {
     UsageCapped,
     /// 403 "You are not permitted to perform this action."
     NotPermitted,
-    /// 403 for a reply where the account was not mentioned.
+    /// 403 for a reply to a post that did not mention the account.
     ReplyNotAllowed,
     /// 403 duplicate content, whatever the text.
     Duplicate,
@@ -209,7 +213,7 @@ pub enum XFault {
     ResetNow,
     /// 429 with a reset in the year 2100.
     ResetFar,
-    /// 429 with a reset in the year 2100, of a limit that is not used up.
+    /// 429 with a reset in the year 2100, for a limit that is not used up.
     ResetUnused,
     /// 403 code 185: the account is over its daily limit of updates.
     DailyUpdates,
@@ -235,35 +239,35 @@ pub enum XFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GeminiFault {
-    /// The answer's text is JSON that breaks off.
+    /// The answer's text is truncated JSON.
     GarbageJson,
     /// `promptFeedback.blockReason`, no candidates.
     Refusal,
-    /// `finishReason: MAX_TOKENS` and no parts: thinking spent the budget.
+    /// `finishReason: MAX_TOKENS` and no parts: thinking used up the budget.
     MaxTokens,
     /// `finishReason: SAFETY` and no parts.
     Safety,
-    /// "Sure! Here is …" before the JSON, and a fence around it.
+    /// "Sure! Here is …" before the JSON, and a code fence around it.
     Preamble,
     /// The source text, unchanged.
     SourceText,
-    /// The first protected part of each text is gone.
+    /// The first protected part of each text is missing.
     MissingPlaceholder,
-    /// The first protected part of each text stands twice.
+    /// The first protected part of each text appears twice.
     DoubledPlaceholder,
-    /// A sentence in a language nobody asked for.
+    /// A sentence in a language other than the target's.
     WrongLanguage,
-    /// Far longer than the text or its limit.
+    /// Much longer than the text or its limit.
     OverLong,
-    /// The last item is not in the answer.
+    /// The last item is missing.
     MissingItem,
-    /// The first id comes twice.
+    /// The first id appears twice.
     DuplicatedId,
-    /// An id that nobody sent.
+    /// An id that was not in the request.
     UnknownId,
     /// Empty texts.
     EmptyText,
-    /// A part with `thought: true` before the answer: well-behaved, and a trap all the same.
+    /// A part with `thought: true` before the answer: legal, but a trap.
     ThoughtPart,
     /// 429 with `RetryInfo` and a `PerMinute` quota.
     QuotaPerMinute,
@@ -273,19 +277,19 @@ pub enum GeminiFault {
     Overloaded,
     /// 500 INTERNAL.
     Internal,
-    /// A fence around the JSON, and nothing else.
+    /// A code fence around the JSON.
     Fenced,
-    /// `{"items": [...]}` in place of the list.
+    /// `{"items": [...]}` instead of the list.
     ItemsObject,
     /// `candidates: []`.
     EmptyCandidates,
-    /// No id is one of those sent.
+    /// No id was in the request.
     WrongIds,
     /// Control characters in the texts.
     ControlCharacters,
-    /// Characters in the texts that turn the direction of writing.
+    /// Characters in the texts that change the writing direction.
     DirectionMarks,
-    /// Counts below zero in `usageMetadata`.
+    /// Negative counts in `usageMetadata`.
     NegativeCounts,
     /// 429 with a `RetryInfo` of zero seconds.
     RetryNow,
@@ -297,31 +301,31 @@ pub enum GeminiFault {
     NullContent,
     /// A part with `text: null`.
     NullText,
-    /// Counts that are null in `usageMetadata`.
+    /// Null counts in `usageMetadata`.
     NullCounts,
-    /// Counts that are strings in `usageMetadata`, as Google's JSON may write them.
+    /// Counts as strings in `usageMetadata`, which Google's JSON format allows.
     QuotedCounts,
-    /// `usageMetadata: null`, and null for all that is not set.
+    /// `usageMetadata: null`, and null for all unset fields.
     NullUsage,
 }
 
-/// What the plan decided for one request.
+/// The plan's decision for one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// All delays together.
+    /// The sum of all delays.
     pub(crate) delay: Duration,
     /// The fault, if one fired.
     pub(crate) fault: Option<Fault>,
-    /// How impolite the answer is.
-    pub(crate) manners: Manners,
+    /// The profiles that shape the answer.
+    pub(crate) profiles: ActiveProfiles,
 }
 
-/// A plan and how often its rules have been asked.
+/// A plan and how often its rules matched and fired.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     plan: FaultPlan,
     tallies: Vec<Tally>,
-    manners: Manners,
+    profiles: ActiveProfiles,
     calls: HashMap<Endpoint, u64>,
 }
 
@@ -334,19 +338,19 @@ struct Tally {
 impl Faults {
     pub(crate) fn new(plan: FaultPlan) -> Self {
         let tallies = vec![Tally::default(); plan.rules.len()];
-        let manners = plan.manners();
-        Self { plan, tallies, manners, calls: HashMap::new() }
+        let profiles = plan.active_profiles();
+        Self { plan, tallies, profiles, calls: HashMap::new() }
     }
 
     pub(crate) fn plan(&self) -> &FaultPlan {
         &self.plan
     }
 
-    /// Draws for one request.
+    /// Decides about one request.
     pub(crate) fn draw(&mut self, endpoint: Endpoint) -> Verdict {
         let call = self.calls.entry(endpoint).or_default();
         *call += 1;
-        let mut verdict = Verdict { manners: self.manners.for_call(endpoint, *call), ..Verdict::default() };
+        let mut verdict = Verdict { profiles: self.profiles.for_call(endpoint, *call), ..Verdict::default() };
         for (index, (rule, tally)) in self.plan.rules.iter().zip(&mut self.tallies).enumerate() {
             if !rule.endpoint.matches(endpoint) {
                 continue;
@@ -362,7 +366,7 @@ impl Faults {
             match rule.fault {
                 Fault::DelayMs(ms) => verdict.delay += Duration::from_millis(ms),
                 fault if verdict.fault.is_none() => verdict.fault = Some(fault),
-                // An earlier rule decided: this one keeps its turn.
+                // An earlier rule decided, so this one does not count as fired.
                 _ => continue,
             }
             tally.fired += 1;
@@ -371,7 +375,7 @@ impl Faults {
     }
 }
 
-/// A number in `0..1` that depends on nothing but the seed, the rule and the number of the request.
+/// A number in `0..1` that depends only on the seed, the rule and the number of the request.
 fn chance(seed: u64, rule: usize, matched: u64) -> f64 {
     let bits = hash::stable(&[&seed.to_le_bytes(), &rule.to_le_bytes(), &matched.to_le_bytes()]);
     // 32 bits are exact in an f64 and fine enough for a probability.
@@ -384,7 +388,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nth_request_alone_fails() {
+    fn only_the_nth_request_fails() {
         let rule = FaultRule::new(Endpoint::Post, Fault::Status(503)).nth(2);
         let mut faults = Faults::new(FaultPlan { rules: vec![rule], ..FaultPlan::default() });
         let fired: Vec<bool> = (0..3).map(|_| faults.draw(Endpoint::Post).fault.is_some()).collect();
@@ -410,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_add_up_and_leave_the_fault_to_others() {
+    fn delays_add_up_and_do_not_hide_other_faults() {
         let mut faults = Faults::new(FaultPlan {
             rules: vec![
                 FaultRule::new(EndpointPattern::ALL, Fault::DelayMs(10)),
@@ -426,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_reads_as_documented() {
+    fn a_plan_parses_as_documented() {
         let plan: FaultPlan = serde_json::from_str(
             r#"{"rules":[{"endpoint":"*","fault":{"status":503}},{"endpoint":"x.post","fault":"hang"}]}"#,
         )

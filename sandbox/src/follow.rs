@@ -1,5 +1,5 @@
-//! Follows a timeline file: what is appended to it is said by the followed account at once. The length is
-//! asked for a few times a second, which works on every file system and needs no watcher.
+//! Follows a timeline file: the followed account posts appended lines at once. This polls the file's length a few
+//! times a second, which works on every file system and needs no watcher.
 
 use std::{
     fs::File,
@@ -13,17 +13,17 @@ use crate::{state::State, timeline::parse_lines};
 
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// A place in a file that grows.
+/// A position in a growing file.
 #[derive(Debug)]
 pub(crate) struct Follower {
     path: PathBuf,
     offset: u64,
-    /// Lines before the offset.
+    /// The number of lines before the offset.
     lines: usize,
 }
 
 impl Follower {
-    /// Follows from the end of `seen`, what has been read of the file.
+    /// Follows the file from the end of `seen`, the part that was read already.
     pub(crate) fn after(path: PathBuf, seen: &str) -> Self {
         Self {
             path,
@@ -32,7 +32,7 @@ impl Follower {
         }
     }
 
-    /// Says what is appended, for ever.
+    /// Posts appended lines, forever.
     pub(crate) async fn run(mut self, state: Arc<State>) {
         loop {
             actix_rt::time::sleep(INTERVAL).await;
@@ -45,19 +45,19 @@ impl Follower {
     fn step(&mut self, state: &State) -> io::Result<()> {
         let length = std::fs::metadata(&self.path)?.len();
         if length < self.offset {
-            log::warn!("{} became shorter; only what is appended from now on is said", self.path.display());
+            log::warn!("{} became shorter; only lines appended from now on are posted", self.path.display());
             self.offset = length;
         }
         if length == self.offset {
             return Ok(());
         }
         let appended = read_from(&self.path, self.offset)?;
-        // A line without its end is still being written.
+        // A line without a line break is still being written.
         let Some(end) = appended.iter().rposition(|byte| *byte == b'\n') else {
             return Ok(());
         };
-        let whole = &appended[..=end];
-        for line in String::from_utf8_lossy(whole).lines() {
+        let complete = &appended[..=end];
+        for line in String::from_utf8_lossy(complete).lines() {
             self.lines += 1;
             match parse_lines(&self.path, line, self.lines) {
                 Ok(posts) => {
@@ -68,7 +68,7 @@ impl Follower {
                 Err(error) => log::warn!("{error}"),
             }
         }
-        self.offset += u64::try_from(whole.len()).unwrap_or(0);
+        self.offset += u64::try_from(complete.len()).unwrap_or(0);
         Ok(())
     }
 }

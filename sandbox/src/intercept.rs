@@ -1,5 +1,5 @@
-//! What happens around every call of X and Gemini: it takes its time, meets its fault, gets its headers, and
-//! is written down. The handlers inside know nothing of any of it.
+//! Wraps every call of X and Gemini: adds latency, faults and headers, and logs the call. The handlers inside know
+//! nothing of this.
 
 use std::{
     fmt::Write as _,
@@ -21,14 +21,14 @@ use crate::{
     endpoint::Endpoint,
     faults::{Fault, XFault},
     gemini::GeminiProblem,
-    impolite::{self, Manners},
-    limits::{Reading, Readings},
+    limits::{LimitStatus, LimitStatuses},
+    profiles::{self, ActiveProfiles},
     requests::{RequestRecord, without_keys},
     state::State,
-    x::{self, Seen, now_ms, problems::Problem},
+    x::{self, LoggedCaller, now_ms, problems::Problem},
 };
 
-/// What a bot guard sends instead of an API's answer.
+/// The page that a bot guard sends instead of an API's answer.
 const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a \
 moment...</title></head><body>\
     <h1>Checking if the site connection is secure</h1></body></html>";
@@ -48,44 +48,44 @@ pub(crate) async fn intercept(
     };
     let mut call = Call::begin(&request, endpoint, state);
     let verdict = call.state.faults().draw(endpoint);
-    let manners = verdict.manners;
-    call.manners = manners;
-    request.extensions_mut().insert(manners);
+    let profiles = verdict.profiles;
+    call.profiles = profiles;
+    request.extensions_mut().insert(profiles);
     let latency = if endpoint.is_gemini() { call.state.gemini_latency } else { call.state.x_latency };
     let wait = latency + verdict.delay;
     if wait > Duration::ZERO {
         actix_rt::time::sleep(wait).await;
     }
-    let fault = verdict.fault.or_else(|| impolite::fault(manners, endpoint, request.request(), &call.state));
+    let fault = verdict.fault.or_else(|| profiles::fault(profiles, endpoint, request.request(), &call.state));
     let Some(fault) = fault else {
         let response = next.call(request).await?;
         return Ok(call.answer(response, None));
     };
-    // Faults that come before the act.
+    // Faults before the handler acts.
     let instead = match fault {
         Fault::Status(code) => Some(problem(endpoint, code)),
         Fault::X(_) if endpoint.is_gemini() => Some(problem(endpoint, 500)),
-        Fault::X(problem) => Some(ordered(problem)),
+        Fault::X(problem) => Some(named_problem(problem)),
         Fault::HtmlPage => Some(bot_guard()),
         Fault::Hang => return call.hang(request.request(), fault).await,
         Fault::DropConnection => {
             let (request, _) = request.into_parts();
             return Ok(call.drop_connection(request, fault));
         }
-        Fault::Gemini(misbehaviour) => {
-            request.extensions_mut().insert(misbehaviour);
+        Fault::Gemini(misbehavior) => {
+            request.extensions_mut().insert(misbehavior);
             None
         }
         _ => None,
     };
     if let Some(response) = instead {
-        if let Some(readings) = call.readings_of(fault) {
-            request.extensions_mut().insert(readings);
+        if let Some(statuses) = call.limit_statuses_for(fault) {
+            request.extensions_mut().insert(statuses);
         }
         return Ok(call.answer(request.into_response(response), Some(fault)));
     }
     let response = next.call(request).await?;
-    // Faults that come after it.
+    // Faults after the handler has acted.
     match fault {
         Fault::HangAfterAct => call.hang(response.request(), fault).await,
         Fault::DropAfterAct => {
@@ -113,8 +113,8 @@ fn problem(endpoint: Endpoint, code: u16) -> HttpResponse {
     }
 }
 
-fn ordered(fault: XFault) -> HttpResponse {
-    let mut response = Problem::ordered(fault).error_response();
+fn named_problem(fault: XFault) -> HttpResponse {
+    let mut response = Problem::of_fault(fault).error_response();
     if fault == XFault::ResetNow {
         response.headers_mut().insert(RETRY_AFTER, 0.into());
     }
@@ -133,8 +133,8 @@ struct Call {
     state: web::Data<State>,
     endpoint: Endpoint,
     started: Instant,
-    manners: Manners,
-    /// None once it is in the log.
+    profiles: ActiveProfiles,
+    /// None once the call is logged.
     record: Option<RequestRecord>,
 }
 
@@ -158,38 +158,44 @@ impl Call {
             fault: None,
             took_ms: 0,
         };
-        Self { state, endpoint, started: Instant::now(), manners: Manners::default(), record: Some(record) }
+        Self {
+            state,
+            endpoint,
+            started: Instant::now(),
+            profiles: ActiveProfiles::default(),
+            record: Some(record),
+        }
     }
 
     fn took_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Writes the call down; there is nothing to write of it after that.
-    fn write_down(&mut self, request: &HttpRequest, status: Option<u16>, fault: Option<Fault>) {
+    /// Logs the call, once.
+    fn record_call(&mut self, request: &HttpRequest, status: Option<u16>, fault: Option<Fault>) {
         let took_ms = self.took_ms();
         let Some(record) = self.record.take() else {
             return;
         };
-        let seen = request.extensions_mut().remove::<Seen>();
-        let (auth, account) = seen.map_or((None, None), |seen| (Some(seen.auth), seen.account));
+        let caller = request.extensions_mut().remove::<LoggedCaller>();
+        let (auth, account) = caller.map_or((None, None), |caller| (Some(caller.auth), caller.account));
         self.state.requests().record(RequestRecord { status, auth, account, fault, took_ms, ..record });
         self.state.touch();
     }
 
-    /// The readings of a 429 that was ordered: a window that is over for now, or one with an absurd end.
-    fn readings_of(&self, fault: Fault) -> Option<Readings> {
+    /// The limits in the headers of a 429 on demand: a window that is used up, or one with an absurd reset.
+    fn limit_statuses_for(&self, fault: Fault) -> Option<LimitStatuses> {
         let now = now_ms();
-        let untouched = self.state.limiter().untouched(self.endpoint, now);
+        let unused = self.state.limiter().unused(self.endpoint, now);
         let (remaining, reset) = match fault {
-            Fault::Status(429) => (0, untouched.window.reset),
+            Fault::Status(429) => (0, unused.window.reset),
             Fault::X(XFault::ResetPast) => (0, now / 1000 - 3600),
             Fault::X(XFault::ResetNow) => (0, now / 1000),
             Fault::X(XFault::ResetFar) => (0, YEAR_2100),
-            Fault::X(XFault::ResetUnused) => (untouched.window.remaining, YEAR_2100),
+            Fault::X(XFault::ResetUnused) => (unused.window.remaining, YEAR_2100),
             _ => return None,
         };
-        Some(Readings { window: Reading { remaining, reset, ..untouched.window }, ..untouched })
+        Some(LimitStatuses { window: LimitStatus { remaining, reset, ..unused.window }, ..unused })
     }
 
     fn answer(
@@ -199,48 +205,48 @@ impl Call {
     ) -> ServiceResponse<BoxBody> {
         let mut response = self.reshape(response);
         if !self.endpoint.is_gemini() {
-            let readings = response.request().extensions().get::<Readings>().copied();
+            let statuses = response.request().extensions().get::<LimitStatuses>().copied();
             let limiter = self.state.limiter();
-            let readings = readings.unwrap_or_else(|| limiter.untouched(self.endpoint, now_ms()));
+            let statuses = statuses.unwrap_or_else(|| limiter.unused(self.endpoint, now_ms()));
             let day_headers = limiter.day_headers();
             drop(limiter);
-            x::put_headers(response.headers_mut(), &readings, day_headers, self.took_ms());
+            x::put_headers(response.headers_mut(), &statuses, day_headers, self.took_ms());
         }
         if !response.headers().contains_key(CONTENT_TYPE) {
             let json = HeaderValue::from_static("application/json; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, json);
         }
-        self.write_down(response.request(), Some(response.status().as_u16()), fault);
+        self.record_call(response.request(), Some(response.status().as_u16()), fault);
         response
     }
 
-    /// The answer as the profiles have it.
+    /// Lets the profiles change the answer.
     fn reshape(&self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         let (request, response) = response.into_parts();
         let status = response.status();
         let response = response.map_body(|_, body| match body.try_into_bytes() {
             Ok(bytes) => {
                 let reshaped =
-                    impolite::reshape(self.manners, self.endpoint, &request, &self.state, status, &bytes);
+                    profiles::reshape(self.profiles, self.endpoint, &request, &self.state, status, &bytes);
                 reshaped.map_or_else(|| BoxBody::new(bytes), BoxBody::new)
             }
-            // A body that is not whole yet is none of the sandbox's own.
+            // The sandbox's own bodies are never streamed; leave any other body alone.
             Err(body) => body,
         });
         ServiceResponse::new(request, response)
     }
 
     async fn hang(mut self, request: &HttpRequest, fault: Fault) -> Result<ServiceResponse<BoxBody>, Error> {
-        self.write_down(request, None, Some(fault));
+        self.record_call(request, None, Some(fault));
         std::future::pending().await
     }
 
     fn drop_connection(mut self, request: HttpRequest, fault: Fault) -> ServiceResponse<BoxBody> {
-        self.write_down(&request, None, Some(fault));
+        self.record_call(&request, None, Some(fault));
         if let Some(connection) = request.conn_data::<Connection>() {
             connection.close();
         }
-        // Nobody gets this: the socket is shut.
+        // The client does not receive this, because the socket is closed.
         ServiceResponse::new(request, HttpResponse::ServiceUnavailable().finish())
     }
 
@@ -256,7 +262,7 @@ impl Call {
         let body = to_bytes(body).await.unwrap_or_default();
         let mut raw = format!("HTTP/1.1 {}\r\n", head.status());
         for (name, value) in head.headers() {
-            // A header of the sandbox's own making is ASCII.
+            // The sandbox's own headers are ASCII.
             let _ = write!(raw, "{name}: {}\r\n", value.to_str().unwrap_or_default());
         }
         let _ = write!(raw, "{CONTENT_LENGTH}: {}\r\n\r\n", body.len());
@@ -272,8 +278,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // Here rather than at the end of a happy path, so that a call whose client went away is counted out,
-        // too.
+        // In `drop`, so that calls whose client disconnected are counted too.
         if self.endpoint.is_gemini() {
             let mut requests = self.state.requests();
             requests.generating = requests.generating.saturating_sub(1);

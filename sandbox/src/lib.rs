@@ -1,20 +1,19 @@
-//! X and Gemini on loopback, true to the wire, with faults to order.
+//! X and Gemini on loopback, true to the wire, with faults on demand.
 //!
-//! Mynah's promises are about what happens when a network fails at the worst moment. The real networks fail
-//! rarely and charge for every try; this crate fails on command, says what it did, and keeps count of what it
-//! would have cost. **Its Gemini does not translate**, and says so.
+//! Mynah's promises are about networks that fail at the worst moment. The real networks fail rarely and charge for
+//! every try; this crate fails on demand, reports what it did, and counts what it would have cost. **Its Gemini does
+//! not translate**, and states that.
 //!
 //! # Layout
 //!
-//! - [`start`] and [`Sandbox`] here; `server` runs it, `intercept` is what happens around every call.
+//! - [`start`] and [`Sandbox`] here; `server` runs the sandbox, `intercept` wraps every call.
 //! - `world`: accounts, posts and media, without HTTP. `timeline`: files and lines that become posts;
 //!   `follow` watches such a file.
-//! - `x`: the paths of X, from who calls (`auth`, `oauth1`) to what they are told (`render`, `vocabulary`,
-//!   `text`).
-//! - `gemini`: the paths of Gemini, and a model that misbehaves on command.
-//! - `impolite`: profiles of what X and Gemini really send, beside what they document.
-//! - `faults`: what goes wrong and when. `connection`: how to break off without a word.
-//! - `limits`, `bill`, `requests`: what was rationed, charged, asked.
+//! - `x`: the routes of X, from authentication (`auth`, `oauth1`) to the answers (`render`, `vocabulary`, `text`).
+//! - `gemini`: the routes of Gemini, and a model that misbehaves on demand.
+//! - `profiles`: misbehavior that X and Gemini have shown in practice, in addition to what they document.
+//! - `faults`: which calls fail and how. `connection`: breaks connections.
+//! - `limits`, `bill`, `requests`: rate limits, costs, and the request log.
 //! - `control`: `/_sandbox`, for other processes. `page`: `/`, for people.
 //!
 //! # Examples
@@ -45,11 +44,11 @@ mod faults;
 mod follow;
 mod gemini;
 mod hash;
-mod impolite;
 mod intercept;
 mod limits;
 mod media;
 mod page;
+mod profiles;
 mod requests;
 mod server;
 mod snowflake;
@@ -68,8 +67,8 @@ pub use self::{
     endpoint::Endpoint,
     error::SandboxError,
     faults::{EndpointPattern, Fault, FaultPlan, FaultRule, GeminiFault, Star, XFault},
-    impolite::{Edited, Fate, Profile, Readability, UnknownProfile},
     limits::{Limit, RateLimits},
+    profiles::{Edited, Fate, Profile, Readability, UnknownProfile},
     requests::{EndpointCount, GeminiCounters, RequestRecord},
     timeline::{
         MediaKind, OtherPost, PostKind, ReplyTo, TimelineError, TimelineMedia, TimelinePost, load_timeline,
@@ -106,33 +105,33 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// The base address of X and Gemini both: `http://127.0.0.1:…`, no slash at the end.
+    /// The base address of both X and Gemini: `http://127.0.0.1:…`, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.running.addr)
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.running.addr
     }
 
-    /// The followed account says something now.
+    /// Posts on the followed account, now.
     pub fn add_post(&self, post: TimelinePost) -> PostId {
         self.state.add_post(post)
     }
 
-    /// What the followed account said, oldest first.
+    /// The followed account's posts, oldest first.
     pub fn posts(&self) -> Vec<StoredPost> {
         let world = self.state.world();
         world.account(FOLLOWED).posts.iter().map(|post| (**post).clone()).collect()
     }
 
-    /// All versions of a post, oldest first: more than one where it was edited.
+    /// All versions of a post, oldest first: more than one if it was edited.
     pub fn versions(&self, id: PostId) -> Vec<PostId> {
         self.state.world().versions(id.0).to_vec()
     }
 
-    /// What was published on an account, oldest first; nothing if there is no such account.
+    /// An account's publications, oldest first; empty if there is no such account.
     pub fn publications(&self, handle: &str) -> Vec<StoredPost> {
         let world = self.state.world();
         let account = world.find(handle).map(|index| world.account(index));
@@ -140,18 +139,18 @@ impl Sandbox {
         posts.unwrap_or_default()
     }
 
-    /// The latest requests, oldest first; ten thousand are kept.
+    /// The latest 10,000 requests, oldest first.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.state.requests().log().cloned().collect()
     }
 
-    /// How many requests an endpoint ever had, and what it answered.
+    /// How many requests an endpoint has had, and their statuses.
     pub fn count(&self, endpoint: Endpoint) -> EndpointCount {
         let requests = self.state.requests();
         requests.counts.get(&endpoint).cloned().unwrap_or_default()
     }
 
-    /// What Gemini was asked.
+    /// Counts of Gemini's requests.
     pub fn gemini(&self) -> GeminiCounters {
         self.state.requests().gemini.clone()
     }
@@ -161,46 +160,46 @@ impl Sandbox {
         self.state.biller().bill()
     }
 
-    /// All that `GET /_sandbox/state` tells.
+    /// The same data as `GET /_sandbox/state`.
     pub fn snapshot(&self) -> Snapshot {
         control::snapshot(&self.state, usize::MAX)
     }
 
-    /// Sets what goes wrong from now on; the counts of rules begin anew.
+    /// Replaces the fault plan; the counts of rules start again.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.state.set_faults(plan);
     }
 
-    /// Sets how X treats an account. One that the sandbox does not know comes to be.
+    /// Sets how X treats an account. Creates the account if it does not exist.
     pub fn set_user_state(&self, handle: &str, state: UserState) {
         self.state.world().account_mut(handle).state = state;
         self.state.touch();
     }
 
-    /// Makes all tokens of an account invalid.
+    /// Revokes all tokens of an account.
     pub fn revoke_token(&self, handle: &str) {
         self.state.world().account_mut(handle).revoked = true;
         self.state.touch();
     }
 
-    /// Makes them valid again.
+    /// Makes the tokens of an account valid again.
     pub fn restore_token(&self, handle: &str) {
         self.state.world().account_mut(handle).revoked = false;
         self.state.touch();
     }
 
-    /// Waits until `test` holds, asking after every change, at most as long as told; whether it came to hold.
-    /// Needs a Tokio runtime, as actix has.
+    /// Waits until `test` returns true, and tests again after every change. Returns false after `at_most`.
+    /// Needs a Tokio runtime, such as actix's.
     pub async fn until(&self, at_most: Duration, mut test: impl FnMut(&Self) -> bool) -> bool {
         let mut changes = self.state.changes();
         let wait = async {
-            // The sender lives as long as this sandbox, so the wait can only end in success.
+            // The sender lives as long as this sandbox, so the loop ends only when the test succeeds.
             while !test(self) && changes.changed().await.is_ok() {}
         };
         tokio::time::timeout(at_most, wait).await.is_ok()
     }
 
-    /// Stops it. When this returns its port is free.
+    /// Stops the sandbox. When this returns, the port is free.
     pub async fn stop(&self) {
         self.running.stop().await;
     }
@@ -208,6 +207,6 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.running.ask_to_stop();
+        self.running.request_stop();
     }
 }

@@ -1,5 +1,5 @@
-//! X's rate limits: how many calls of each endpoint a window allows, per app and per user, and what the
-//! headers say of it. A window begins with the first call in it, as X's do.
+//! X's rate limits: how many calls of each endpoint a window allows, per app and per user, and the headers that report
+//! them. A window begins with its first call, as on X.
 
 use std::{collections::BTreeMap, collections::HashMap, time::Duration};
 
@@ -12,23 +12,23 @@ pub struct RateLimits {
     pub window: Duration,
     /// Length of the long window; X's is 24 hours.
     pub day: Duration,
-    /// Whether daily limits are told in `x-app-limit-24hour-*` and `x-user-limit-24hour-*`. X did on its
-    /// older tiers; under pay-per-use it was seen not to.
+    /// Whether the headers `x-app-limit-24hour-*` and `x-user-limit-24hour-*` report daily limits. X sent them on its
+    /// older tiers, but has been seen not to under pay-per-use.
     pub day_headers: bool,
-    /// The limits; an endpoint that is not here has none.
+    /// The limits. An endpoint that is missing here has none.
     pub table: BTreeMap<Endpoint, Limit>,
 }
 
-/// How often one endpoint may be called. `None` is: as often as you like.
+/// How often one endpoint may be called. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limit {
-    /// With app-only authentication, a window.
+    /// Calls per window with app-only authentication.
     pub app: Option<u32>,
-    /// By one user, a window.
+    /// Calls per window by one user.
     pub user: Option<u32>,
-    /// By the whole app, a day.
+    /// Calls per day by the whole app.
     pub app_day: Option<u32>,
-    /// By one user, a day.
+    /// Calls per day by one user.
     pub user_day: Option<u32>,
 }
 
@@ -63,12 +63,12 @@ impl Default for RateLimits {
 }
 
 impl RateLimits {
-    /// No limits to speak of, for benchmarks; the headers are still sent.
+    /// No effective limits, for benchmarks; the headers are still sent.
     pub fn unlimited() -> Self {
         Self { table: BTreeMap::new(), ..Self::default() }
     }
 
-    /// The same, but for one endpoint.
+    /// Replaces the limit of one endpoint.
     #[must_use]
     pub fn with(mut self, endpoint: Endpoint, limit: Limit) -> Self {
         self.table.insert(endpoint, limit);
@@ -76,24 +76,24 @@ impl RateLimits {
     }
 }
 
-/// One bucket, as headers tell it.
+/// The state of one limit, as the headers report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct LimitStatus {
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
     /// Unix seconds.
     pub(crate) reset: u64,
 }
 
-/// All that the headers of one answer tell.
+/// All limits that the headers of one answer report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Readings {
-    pub(crate) window: Reading,
-    pub(crate) app_day: Option<Reading>,
-    pub(crate) user_day: Option<Reading>,
+pub(crate) struct LimitStatuses {
+    pub(crate) window: LimitStatus,
+    pub(crate) app_day: Option<LimitStatus>,
+    pub(crate) user_day: Option<LimitStatus>,
 }
 
-/// Who calls: `None` is the app itself.
+/// The id of the calling user, or `None` for the app itself.
 pub(crate) type Caller = Option<u64>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,7 +116,7 @@ pub(crate) struct Limiter {
     buckets: HashMap<(Endpoint, Span), Bucket>,
 }
 
-/// What is told where nothing is limited.
+/// The limit that headers report for an unlimited endpoint.
 const NO_LIMIT: u32 = 1_000_000;
 
 impl Limiter {
@@ -128,25 +128,25 @@ impl Limiter {
         self.limits.day_headers
     }
 
-    /// What an answer says that nobody's call was counted for.
-    pub(crate) fn untouched(&self, endpoint: Endpoint, now_ms: u64) -> Readings {
+    /// The limits in an answer whose call was not counted.
+    pub(crate) fn unused(&self, endpoint: Endpoint, now_ms: u64) -> LimitStatuses {
         let limit = self.limits.table.get(&endpoint).copied().unwrap_or_default();
-        let most = limit.user.or(limit.app).unwrap_or(NO_LIMIT);
+        let max = limit.user.or(limit.app).unwrap_or(NO_LIMIT);
         let reset = end_of(now_ms, self.limits.window);
-        Readings {
-            window: Reading { limit: most, remaining: most, reset: to_seconds(reset) },
+        LimitStatuses {
+            window: LimitStatus { limit: max, remaining: max, reset: to_seconds(reset) },
             app_day: None,
             user_day: None,
         }
     }
 
-    /// Counts a call. `Err` has the same readings, and means that one of its limits was spent already.
+    /// Counts a call. `Err` has the same data, and means that a limit was used up already.
     pub(crate) fn count(
         &mut self,
         endpoint: Endpoint,
         caller: Caller,
         now_ms: u64,
-    ) -> Result<Readings, Readings> {
+    ) -> Result<LimitStatuses, LimitStatuses> {
         let limit = self.limits.table.get(&endpoint).copied().unwrap_or_default();
         let short = if caller.is_some() { limit.user } else { limit.app };
         let day = self.limits.day;
@@ -155,32 +155,32 @@ impl Limiter {
             (Span::AppDay, limit.app_day, day),
             (Span::UserDay(caller), limit.user_day, day),
         ];
-        // A call that is refused by one bucket spends none.
-        let spent = spans
+        // A call that one limit refuses counts toward none.
+        let exceeded = spans
             .iter()
-            .any(|(span, most, _)| most.is_some_and(|most| self.used(endpoint, *span, now_ms) >= most));
-        let mut readings = spans.map(|(span, most, length)| {
-            let most = most?;
+            .any(|(span, max, _)| max.is_some_and(|max| self.used(endpoint, *span, now_ms) >= max));
+        let mut statuses = spans.map(|(span, max, length)| {
+            let max = max?;
             let bucket = self.buckets.entry((endpoint, span)).or_insert(Bucket { used: 0, ends: 0 });
             if bucket.ends <= now_ms {
                 *bucket = Bucket { used: 0, ends: end_of(now_ms, length) };
             }
-            if !spent {
+            if !exceeded {
                 bucket.used += 1;
             }
-            Some(Reading {
-                limit: most,
-                remaining: most.saturating_sub(bucket.used),
+            Some(LimitStatus {
+                limit: max,
+                remaining: max.saturating_sub(bucket.used),
                 reset: to_seconds(bucket.ends),
             })
         });
-        let window = readings[0].take().unwrap_or(Reading {
+        let window = statuses[0].take().unwrap_or(LimitStatus {
             limit: NO_LIMIT,
             remaining: NO_LIMIT,
             reset: to_seconds(now_ms),
         });
-        let readings = Readings { window, app_day: readings[1], user_day: readings[2] };
-        if spent { Err(readings) } else { Ok(readings) }
+        let statuses = LimitStatuses { window, app_day: statuses[1], user_day: statuses[2] };
+        if exceeded { Err(statuses) } else { Ok(statuses) }
     }
 
     fn used(&self, endpoint: Endpoint, span: Span, now_ms: u64) -> u32 {
@@ -195,7 +195,7 @@ fn end_of(now_ms: u64, length: Duration) -> u64 {
     now_ms + u64::try_from(length.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
-/// Rounded up: a client that waits until the second it was told must find the window over.
+/// Rounds up, so that the window is over for a client that waits until the reported second.
 fn to_seconds(ms: u64) -> u64 {
     ms.div_ceil(1000)
 }
@@ -212,9 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_spent_and_comes_back() {
+    fn a_used_up_window_resets() {
         let mut limiter = limiter(Limit { user: Some(2), ..Limit::default() });
-        let remaining = |result: Result<Readings, Readings>| result.map(|r| r.window.remaining);
+        let remaining = |result: Result<LimitStatuses, LimitStatuses>| result.map(|r| r.window.remaining);
         assert_eq!(remaining(limiter.count(Endpoint::Post, Some(1), 0)), Ok(1));
         assert_eq!(remaining(limiter.count(Endpoint::Post, Some(1), 1)), Ok(0));
         let refused = limiter.count(Endpoint::Post, Some(1), 2).unwrap_err();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_day_leaves_the_window_full() {
+    fn a_used_up_daily_limit_does_not_use_up_the_window() {
         let mut limiter = limiter(Limit { user: Some(100), app_day: Some(1), ..Limit::default() });
         assert!(limiter.count(Endpoint::Post, Some(1), 0).is_ok());
         let refused = limiter.count(Endpoint::Post, Some(2), 1).unwrap_err();

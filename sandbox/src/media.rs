@@ -1,5 +1,5 @@
-//! The pictures and films of the source's posts, as a network's own host would serve them: small, whole or in ranges,
-//! gone, or larger than X takes.
+//! Serves the pictures and videos of the source's posts as a network's media host would: small, whole or in ranges,
+//! missing, or larger than X accepts.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,14 +10,14 @@ use actix_web::{
 /// A picture of one pixel.
 const PNG: &[u8] = b"\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\x0d\x49\x44\x41\x54\x78\x9c\x63\x30\x4e\x9b\xf9\x1f\x00\x04\x34\x02\x32\x5b\x2d\x0a\xe0\x00\x00\x00\x00\x49\x45\x4e\x44\xae\x42\x60\x82";
 
-/// More than X takes for a picture.
+/// More than X accepts for a picture.
 const LARGE: usize = 6 * 1024 * 1024;
 
-/// A film that does not fit into one piece.
-const FILM: usize = 5 * 1024 * 1024 + 17;
+/// A video that does not fit into one chunk.
+const VIDEO: usize = 5 * 1024 * 1024 + 17;
 
-/// What a film begins with.
-const FILM_HEAD: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+/// The first bytes of a video.
+const VIDEO_HEAD: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.route("/media/{name}", web::get().to(serve));
@@ -27,13 +27,13 @@ async fn serve(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
     if name.starts_with("gone") {
         return HttpResponse::NotFound().finish();
     }
-    let film = name.ends_with(".mp4");
-    let bytes = match (name.starts_with("large"), film) {
+    let video = name.ends_with(".mp4");
+    let bytes = match (name.starts_with("large"), video) {
         (true, _) => vec![0; LARGE],
-        (_, true) => [FILM_HEAD, &vec![7; FILM - FILM_HEAD.len()]].concat(),
+        (_, true) => [VIDEO_HEAD, &vec![7; VIDEO - VIDEO_HEAD.len()]].concat(),
         _ => PNG.to_vec(),
     };
-    let content_type = if film { "video/mp4" } else { "image/png" };
+    let content_type = if video { "video/mp4" } else { "image/png" };
     let total = bytes.len();
     let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok()).and_then(range_of);
     match range {
@@ -51,7 +51,7 @@ async fn serve(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
     }
 }
 
-/// `bytes=0-99`, the one form that is asked for.
+/// Parses `bytes=0-99`, the only form that clients send.
 fn range_of(range: &str) -> Option<(usize, usize)> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);

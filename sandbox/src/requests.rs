@@ -1,5 +1,5 @@
-//! What was asked of the sandbox: counters that never forget, and a log of the latest requests. Neither holds
-//! a header or a key, so both may be shown to anybody.
+//! Counts all requests and logs the latest ones. Neither the counters nor the log contain a header or a key, so they
+//! may be shown to anybody.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,56 +7,56 @@ use serde::Serialize;
 
 use crate::{endpoint::Endpoint, faults::Fault};
 
-/// How many requests the log keeps.
-const KEPT: usize = 10_000;
+/// How many requests the log holds.
+const MAX_RECORDS: usize = 10_000;
 
-/// One request and what came of it.
+/// One request and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RequestRecord {
     /// Counted from 1.
     pub number: u64,
     /// When it arrived, in Unix milliseconds.
     pub at_ms: i64,
-    /// What it called.
+    /// The endpoint that it called.
     pub endpoint: Endpoint,
     /// `GET`, `POST`, …
     pub method: String,
     /// The path.
     pub path: String,
-    /// The query, a `key` in it blotted out.
+    /// The query, with any `key` redacted.
     pub query: String,
     /// The status of the answer; none if the connection was closed without one.
     pub status: Option<u16>,
-    /// `app`, `oauth1`, `oauth2` or `key`; none if the caller was not known.
+    /// `app`, `oauth1`, `oauth2` or `key`; none if the caller was not authenticated.
     pub auth: Option<&'static str>,
-    /// The account that called, if one did.
+    /// The account that called, if any.
     pub account: Option<String>,
-    /// The fault that befell it.
+    /// The fault that it met, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
     /// How long the answer took.
     pub took_ms: u64,
 }
 
-/// How often one endpoint was called and what it answered.
+/// How often one endpoint was called, and its answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EndpointCount {
     /// Requests that arrived.
     pub requests: u64,
-    /// Answers by status; `0` is none.
+    /// Answers by status; `0` counts calls without an answer.
     pub statuses: BTreeMap<u16, u64>,
 }
 
-/// What the sandbox's Gemini was asked.
+/// Counts of the requests to the sandbox's Gemini.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct GeminiCounters {
-    /// Requests understood.
+    /// Valid requests.
     pub requests: u64,
     /// Items in them.
     pub items: u64,
-    /// How many requests had how many items.
+    /// The number of requests by their number of items.
     pub items_per_request: BTreeMap<usize, u64>,
-    /// The most requests that were in work at one time.
+    /// The most requests in progress at one time.
     pub max_concurrent: u64,
 }
 
@@ -65,7 +65,7 @@ pub struct GeminiCounters {
 pub(crate) struct Requests {
     pub(crate) counts: BTreeMap<Endpoint, EndpointCount>,
     pub(crate) gemini: GeminiCounters,
-    /// Gemini requests in work now.
+    /// Gemini requests in progress.
     pub(crate) generating: u64,
     log: VecDeque<RequestRecord>,
     last: u64,
@@ -78,7 +78,7 @@ impl Requests {
         let count = self.counts.entry(record.endpoint).or_default();
         count.requests += 1;
         *count.statuses.entry(record.status.unwrap_or(0)).or_default() += 1;
-        if self.log.len() == KEPT {
+        if self.log.len() == MAX_RECORDS {
             self.log.pop_front();
         }
         self.log.push_back(record);
@@ -89,7 +89,7 @@ impl Requests {
     }
 }
 
-/// A query without the keys in it.
+/// A query with its keys redacted.
 pub(crate) fn without_keys(query: &str) -> String {
     query
         .split('&')
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_never_reaches_the_log() {
+    fn keys_are_redacted() {
         assert_eq!(without_keys("alt=json&key=secret"), "alt=json&key=…");
         assert_eq!(without_keys(""), "");
     }

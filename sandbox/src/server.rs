@@ -1,4 +1,4 @@
-//! The server: one thread with a runtime of its own, so that whoever starts a sandbox may use any runtime, or
+//! Runs the server on its own thread with its own runtime, so that a sandbox can be started from any runtime or from
 //! none.
 
 use std::{
@@ -21,10 +21,10 @@ use crate::{
     state::State, x,
 };
 
-/// The largest body that is read: a picture in base64, with room to spare.
-const BODY_MOST: usize = 32 * 1024 * 1024;
+/// The largest accepted body: a picture in base64, with room to spare.
+const MAX_BODY: usize = 32 * 1024 * 1024;
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
@@ -33,24 +33,24 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Ends the server; with the answer its socket is closed.
+    /// Stops the server. When this returns, its socket is closed.
     pub(crate) async fn stop(&self) {
         self.handle.stop(false).await;
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ended) = ended {
-            // An error means that the thread is gone, which is what was asked for.
+            // An error means that the thread has ended already.
             let _ = ended.await;
         }
     }
 
-    /// Asks the server to end, and does not wait.
-    pub(crate) fn ask_to_stop(&self) {
-        // The command is sent before the future is polled.
+    /// Asks the server to stop, without waiting.
+    pub(crate) fn request_stop(&self) {
+        // `stop` sends its command even if its future is never polled.
         drop(self.handle.stop(false));
     }
 }
 
-/// Binds `listen`, or says what to do about it.
+/// Binds the address, or returns an error with the fix.
 pub(crate) fn bind(listen: SocketAddr) -> Result<TcpListener, SandboxError> {
     if !listen.ip().is_loopback() {
         return Err(SandboxError::NotLoopback(listen));
@@ -61,7 +61,7 @@ pub(crate) fn bind(listen: SocketAddr) -> Result<TcpListener, SandboxError> {
     })
 }
 
-/// Starts the server on a thread of its own.
+/// Starts the server on its own thread.
 pub(crate) async fn run(
     listener: TcpListener,
     state: Arc<State>,
@@ -80,7 +80,7 @@ pub(crate) async fn run(
                         if let Some(follower) = follower {
                             actix_rt::spawn(follower.run(state));
                         }
-                        // Whoever asked may have gone; the server then ends with its handle.
+                        // The caller may be gone. Then the server stops when its handle is dropped.
                         let _ = started_tx.send(Ok(server.handle()));
                         if let Err(error) = server.await {
                             log::error!("the sandbox's server ended: {error}");
@@ -104,7 +104,7 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
-            .app_data(web::PayloadConfig::new(BODY_MOST))
+            .app_data(web::PayloadConfig::new(MAX_BODY))
             .wrap(from_fn(intercept::intercept))
             .configure(x::routes)
             .configure(gemini::routes)
@@ -112,8 +112,8 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
             .configure(media::routes)
             .configure(control::routes)
     })
-    .on_connect(keep_connection)
-    // One worker: requests here wait more than they work, and one order of events is easier to reason about.
+    .on_connect(store_connection)
+    // One worker: requests wait more than they compute, and a single order of events is easier to reason about.
     .workers(1)
     .disable_signals()
     .shutdown_timeout(0)
@@ -122,7 +122,7 @@ fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<actix_web:
     Ok(server)
 }
 
-fn keep_connection(stream: &dyn Any, extensions: &mut Extensions) {
+fn store_connection(stream: &dyn Any, extensions: &mut Extensions) {
     let Some(stream) = stream.downcast_ref::<actix_rt::net::TcpStream>() else {
         return;
     };

@@ -1,5 +1,5 @@
-//! All that the requests share. Each part has a lock of its own and no function holds two, so none can wait
-//! for another in a circle; a lock is never held across an `await`.
+//! The state that requests share. Each part has its own lock and no function holds two, so there are no deadlocks. No
+//! lock is held across an `await`.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -75,7 +75,7 @@ impl State {
         lock(&self.nonces)
     }
 
-    /// The followed account says something now.
+    /// Posts on the followed account, now.
     pub(crate) fn add_post(&self, post: TimelinePost) -> PostId {
         let id = self.world().add(post);
         self.touch();
@@ -87,7 +87,7 @@ impl State {
         self.touch();
     }
 
-    /// Wakes who waits for a change.
+    /// Wakes everyone that waits for a change.
     pub(crate) fn touch(&self) {
         self.changed.send_modify(|version| *version += 1);
     }
@@ -101,7 +101,7 @@ impl State {
     }
 }
 
-/// A panic in one request must not end the sandbox for all others; what the lock guards is whole between
+/// Ignores poisoning: a panic in one request must not break the others, and the guarded data is consistent between
 /// statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

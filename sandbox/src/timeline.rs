@@ -1,8 +1,7 @@
-//! What the followed account says, as a file: one post a line, plain or JSON.
+//! Reads the followed account's posts from a file: one post per line, plain text or JSON.
 //!
-//! **Escaping, once and for all:** a text, in whatever form it reaches the sandbox, may be written as a
-//! person reads it or as X sends it. `&amp;`, `&lt;` and `&gt;` are undone once when the post is taken in,
-//! and X's escaping is put on once on the wire. Who wants readers to see `&amp;` writes `&amp;amp;`.
+//! **Escaping:** a text may be written as a person reads it or as X sends it. The sandbox undoes `&amp;`, `&lt;` and
+//! `&gt;` once when it loads the post, and escapes once on the wire. To show readers `&amp;`, write `&amp;amp;`.
 
 use std::{
     io,
@@ -12,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A post to be, as a line of a `.jsonl` timeline states it. Only `text` is needed.
+/// A post as a line of a `.jsonl` timeline. Only `text` is required.
 ///
 /// ```
 /// let post: mynah_sandbox::TimelinePost =
@@ -22,36 +21,35 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimelinePost {
-    /// What it says.
+    /// Its text.
     pub text: String,
-    /// X's idea of its language; `en` unless told.
+    /// The language that X assigns to it; default `en`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
-    /// What it is. It follows from `reply_to`, `thread`, `quoted` and `reposted`; told without them, it
-    /// refers to somebody whom the sandbox makes up.
+    /// Its kind. By default it follows from `reply_to`, `thread`, `quoted` and `reposted`. A kind without them refers
+    /// to a post that the sandbox makes up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<PostKind>,
-    /// What it answers.
+    /// The post that it replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,
-    /// Posts of one name are a thread: each answers the one of that name before it.
+    /// Posts with the same name form a thread: each replies to the previous post with that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// `true` sends it as a long post (`note_tweet`) whatever its length, `false` never; otherwise its weight
-    /// decides.
+    /// `true` always sends it as a long post (`note_tweet`), `false` never; by default its weighted length decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long: Option<bool>,
-    /// What is attached.
+    /// Its media.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<TimelineMedia>,
-    /// When it was said. Loaded posts stand a minute apart and end now; later ones are of the moment they
-    /// arrive.
+    /// When it was created. By default, loaded posts are a minute apart and end now, and later posts have the time at
+    /// which they arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// The post of another that it quotes.
+    /// The other account's post that it quotes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted: Option<OtherPost>,
-    /// The post of another that it repeats.
+    /// The other account's post that it reposts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reposted: Option<OtherPost>,
 }
@@ -70,27 +68,27 @@ impl TimelinePost {
     }
 }
 
-/// What a post is.
+/// The kind of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PostKind {
-    /// Something said.
+    /// A post of its own.
     Post,
-    /// An answer, to oneself or another.
+    /// A reply, to its own account or another.
     Reply,
-    /// Another's post, repeated.
+    /// A repost of another account's post.
     Repost,
-    /// Another's post, with a word to it.
+    /// A quote of another account's post.
     Quote,
 }
 
-/// What a reply answers.
+/// The post that a reply refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ReplyTo {
-    /// A number: that post of the timeline, counted from 1.
+    /// A number: the post at that place in the timeline, counted from 1.
     Number(u64),
-    /// A string: the post with this id; one that the sandbox does not know is a stranger's.
+    /// A string: the post with this id. An id that the sandbox does not know belongs to another account.
     Id(String),
 }
 
@@ -98,26 +96,26 @@ pub enum ReplyTo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineMedia {
-    /// `photo` unless told.
+    /// Its kind; default `photo`.
     #[serde(default, rename = "type")]
     pub kind: MediaKind,
     /// Its alt text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt: Option<String>,
-    /// Where it is, a path of the sandbox's own or any address; made up unless told. Of its own it shows `/media/*` but
-    /// for names that begin with `gone`, which are not there, and `large`, which are larger than X takes.
+    /// Its URL: a path on the sandbox or any address; made up by default. The sandbox serves `/media/*`, except names
+    /// that begin with `gone`, which do not exist. Names that begin with `large` are larger than X accepts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
-/// What X calls a medium.
+/// The kinds of media on X.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// A still picture.
     #[default]
     Photo,
-    /// A film.
+    /// A video.
     Video,
     /// A moving picture without sound.
     AnimatedGif,
@@ -133,15 +131,15 @@ impl MediaKind {
         }
     }
 
-    /// What the names of its files end in.
-    pub(crate) fn ending(self) -> &'static str {
+    /// The extension of its files.
+    pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Photo => "png",
             Self::Video | Self::AnimatedGif => "mp4",
         }
     }
 
-    /// What its media keys begin with.
+    /// The prefix of its media keys.
     pub(crate) fn key_prefix(self) -> u8 {
         match self {
             Self::Photo => 3,
@@ -151,39 +149,39 @@ impl MediaKind {
     }
 }
 
-/// A post by somebody else.
+/// A post by another account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OtherPost {
-    /// Their handle.
+    /// The account's handle.
     pub author: String,
-    /// Their words.
+    /// The post's text.
     pub text: String,
 }
 
 /// Why a timeline file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TimelineError {
-    /// It cannot be read.
-    #[error("cannot read the timeline {path}: {source}; name a file that exists and is UTF-8 text")]
+    /// The file cannot be read.
+    #[error("cannot read the timeline {path}: {source}. Name an existing file of UTF-8 text")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line of it is not a post.
-    #[error("{path}, line {line}: {source}; each line must be a JSON object such as {{\"text\": \"hello\"}}")]
+    /// A line is not a post.
+    #[error("{path}, line {line}: {source}. Each line must be a JSON object such as {{\"text\": \"hello\"}}")]
     Line {
         /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// What the parser said.
+        /// The parser's error.
         source: serde_json::Error,
     },
-    /// A line of it has nothing to say.
-    #[error("{path}, line {line}: the post has neither text nor media nor a repost; give it a \"text\"")]
+    /// A line has no content.
+    #[error("{path}, line {line}: the post has no text, media or repost. Give it a \"text\"")]
     Empty {
         /// The file.
         path: PathBuf,
@@ -192,7 +190,8 @@ pub enum TimelineError {
     },
 }
 
-/// Reads a timeline: `.jsonl` is JSON a line, anything else a text a line. Empty lines are skipped.
+/// Reads a timeline. A `.jsonl` file has a JSON object per line, any other file a text per line. Empty lines are
+/// skipped.
 pub fn load_timeline(path: impl AsRef<Path>) -> Result<Vec<TimelinePost>, TimelineError> {
     let path = path.as_ref();
     let text = std::fs::read_to_string(path)
@@ -200,7 +199,7 @@ pub fn load_timeline(path: impl AsRef<Path>) -> Result<Vec<TimelinePost>, Timeli
     parse_lines(path, &text, 1)
 }
 
-/// The posts in a piece of a timeline file that begins at line `first`.
+/// Parses a piece of a timeline file that begins at line `first`.
 pub(crate) fn parse_lines(path: &Path, text: &str, first: usize) -> Result<Vec<TimelinePost>, TimelineError> {
     let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
     let mut posts = Vec::new();
@@ -232,17 +231,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_file_is_a_post_a_line() {
+    fn a_plain_file_has_a_post_per_line() {
         let posts = parse_lines(Path::new("t.txt"), "one\n\n  two & three \n", 1).unwrap();
         assert_eq!(posts, [TimelinePost::new("one"), TimelinePost::new("two & three")]);
     }
 
     #[test]
-    fn a_wrong_line_is_named_with_its_mend() {
+    fn an_invalid_line_is_reported_with_its_number_and_the_fix() {
         let error = parse_lines(Path::new("t.jsonl"), "{\"text\":\"a\"}\n{\"txet\":\"b\"}\n", 1).unwrap_err();
-        let said = error.to_string();
-        assert!(said.starts_with("t.jsonl, line 2: unknown field `txet`"), "{said}");
-        assert!(said.ends_with("{\"text\": \"hello\"}"), "{said}");
+        let message = error.to_string();
+        assert!(message.starts_with("t.jsonl, line 2: unknown field `txet`"), "{message}");
+        assert!(message.ends_with("{\"text\": \"hello\"}"), "{message}");
         let error = parse_lines(Path::new("t.jsonl"), "{\"text\":\" \"}", 1).unwrap_err();
         assert!(error.to_string().contains("line 1"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Faults on the wire: what a client sees, and what has happened nevertheless.
+//! Faults on the wire: what a client sees, and what the sandbox did.
 
 mod support;
 
@@ -9,9 +9,9 @@ use mynah_sandbox::{
     Endpoint, Fault, FaultPlan, FaultRule, SandboxConfig, SandboxError, UserState, XFault, credentials,
 };
 use serde_json::{Value, json};
-use support::{As, ES, app, call, get, plan, post, raw, sandbox, say};
+use support::{As, ES, app, call, get, plan, post, publish, raw, sandbox};
 
-/// The head of a post over a bare socket.
+/// The head of a request to post over a bare socket.
 fn head() -> String {
     let token = credentials(ES).user_bearer_token;
     format!("POST /2/tweets HTTP/1.1\r\nauthorization: Bearer {token}\r\ncontent-type: application/json")
@@ -29,12 +29,12 @@ async fn a_dropped_connection_ends_without_a_status_line() {
     assert_eq!(raw(&sandbox, &head(), r#"{"text":"after"}"#), b"");
     assert_eq!(sandbox.publications(ES)[0].text, "after", "it had acted");
     assert!(sandbox.requests().iter().all(|request| request.status.is_none()));
-    // The same once more finds the duplicate, the one hint that X gives.
-    assert_eq!(say(&sandbox, "after").await.status, 403);
+    // A repeat finds the duplicate, the only hint that X gives.
+    assert_eq!(publish(&sandbox, "after").await.status, 403);
 }
 
 #[actix_rt::test]
-async fn half_an_answer_is_half_an_answer() {
+async fn half_body_sends_half_of_the_answer() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     sandbox.set_faults(plan([FaultRule::new(Endpoint::Post, Fault::HalfBody)]));
     let seen = String::from_utf8(raw(&sandbox, &head(), r#"{"text":"hola"}"#)).unwrap();
@@ -43,8 +43,7 @@ async fn half_an_answer_is_half_an_answer() {
     let announced = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     assert_eq!(body.len(), announced.parse::<usize>().unwrap() / 2);
     assert_eq!(sandbox.publications(ES).len(), 1);
-    // awc 3 takes the end of the connection for the end of the body: a client learns of it from the JSON
-    // alone.
+    // awc 3 takes the end of the connection for the end of the body, so only the JSON reveals the truncation.
     let answer = call(&sandbox, As::OAuth1(ES), Method::POST, "/2/tweets", Some(json!({"text": "b"}))).await;
     assert!(
         answer.is_err() || answer.is_ok_and(|answer| serde_json::from_str::<Value>(&answer.text).is_err())
@@ -52,39 +51,42 @@ async fn half_an_answer_is_half_an_answer() {
 }
 
 #[actix_rt::test]
-async fn statuses_come_with_their_bodies() {
+async fn each_status_has_the_right_body() {
     let sandbox = sandbox(SandboxConfig::default()).await;
-    let order = async |fault| {
+    let publish_with = async |fault| {
         sandbox.set_faults(plan([FaultRule::new(Endpoint::Post, fault)]));
-        say(&sandbox, "hola").await
+        publish(&sandbox, "hola").await
     };
-    let unavailable = order(Fault::Status(503)).await;
+    let unavailable = publish_with(Fault::Status(503)).await;
     assert_eq!((unavailable.status, &unavailable.json()["title"]), (503, &json!("Service Unavailable")));
-    let limited = order(Fault::Status(429)).await;
+    let limited = publish_with(Fault::Status(429)).await;
     assert_eq!((limited.status, limited.header("x-rate-limit-remaining")), (429, "0"));
-    let poor = order(Fault::X(XFault::CreditsDepleted)).await;
-    assert_eq!((poor.status, &poor.json()["detail"]), (402, &json!("credits depleted")));
-    let guarded = order(Fault::HtmlPage).await;
+    let without_credits = publish_with(Fault::X(XFault::CreditsDepleted)).await;
+    assert_eq!(
+        (without_credits.status, &without_credits.json()["detail"]),
+        (402, &json!("credits depleted"))
+    );
+    let guarded = publish_with(Fault::HtmlPage).await;
     assert_eq!(guarded.status, 403);
     assert!(guarded.text.starts_with("<!DOCTYPE html>") && guarded.content_type().starts_with("text/html"));
-    let lied = order(Fault::StatusAfterAct(500)).await;
-    assert_eq!((lied.status, sandbox.publications(ES).len()), (500, 1));
+    let misreported = publish_with(Fault::StatusAfterAct(500)).await;
+    assert_eq!((misreported.status, sandbox.publications(ES).len()), (500, 1));
 }
 
 #[actix_rt::test]
-async fn garbage_has_the_right_status_and_no_sense() {
+async fn garbage_has_the_right_status_and_invalid_json() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     sandbox.set_faults(plan([FaultRule::new(Endpoint::Post, Fault::Garbage)]));
-    let answer = say(&sandbox, "hola").await;
+    let answer = publish(&sandbox, "hola").await;
     assert_eq!(answer.status, 201);
     assert!(serde_json::from_str::<Value>(&answer.text).is_err());
     assert_eq!(sandbox.publications(ES).len(), 1);
 }
 
 #[actix_rt::test]
-async fn a_call_that_hangs_has_acted_or_not_as_ordered_and_does_not_keep_the_sandbox_from_stopping() {
+async fn a_hanging_call_acts_or_not_as_ordered_and_does_not_prevent_a_stop() {
     let sandbox = sandbox(SandboxConfig::default()).await;
-    for (fault, said) in [(Fault::Hang, 0), (Fault::HangAfterAct, 1)] {
+    for (fault, published) in [(Fault::Hang, 0), (Fault::HangAfterAct, 1)] {
         sandbox.set_faults(plan([FaultRule::new(Endpoint::Post, fault)]));
         let calling =
             call(&sandbox, As::OAuth1(ES), Method::POST, "/2/tweets", Some(json!({"text": "hola"})));
@@ -96,14 +98,14 @@ async fn a_call_that_hangs_has_acted_or_not_as_ordered_and_does_not_keep_the_san
             futures_util::future::Either::Left(_) => panic!("it answered"),
             futures_util::future::Either::Right((hung, _)) => assert!(hung),
         }
-        assert_eq!(sandbox.publications(ES).len(), said);
+        assert_eq!(sandbox.publications(ES).len(), published);
     }
     sandbox.stop().await;
     assert!(std::net::TcpStream::connect(sandbox.addr()).is_err(), "its port is free");
 }
 
 #[actix_rt::test]
-async fn delays_delay() {
+async fn a_delay_makes_the_answer_late() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     sandbox.set_faults(plan([FaultRule::new(Endpoint::User, Fault::DelayMs(50))]));
     get(&sandbox, app(), "/2/users/by/username/mynah_source").await;
@@ -111,7 +113,7 @@ async fn delays_delay() {
 }
 
 #[actix_rt::test]
-async fn another_process_can_steer_it() {
+async fn another_process_can_control_the_sandbox() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let added =
         post(&sandbox, As::Nobody, "/_sandbox/posts", json!([{"text": "a"}, {"text": "b", "lang": "de"}]))
@@ -124,8 +126,8 @@ async fn another_process_can_steer_it() {
     let rules = json!({"rules": [{"endpoint": "x.post", "fault": {"status": 503}, "count": 1}]});
     let set = call(&sandbox, As::Nobody, Method::PUT, "/_sandbox/faults", Some(rules)).await.unwrap();
     assert_eq!(set.json(), json!({"rules": 1, "profiles": []}));
-    assert_eq!(say(&sandbox, "hola").await.status, 503);
-    assert_eq!(say(&sandbox, "hola").await.status, 201);
+    assert_eq!(publish(&sandbox, "hola").await.status, 503);
+    assert_eq!(publish(&sandbox, "hola").await.status, 201);
     let state = get(&sandbox, As::Nobody, "/_sandbox/state").await.json();
     assert_eq!(state["account"]["posts"][1]["lang"], "de");
     assert_eq!(state["targets"][0]["posts"][0]["text"], "hola");
@@ -135,7 +137,7 @@ async fn another_process_can_steer_it() {
     let path = format!("/_sandbox/accounts/{ES}");
     let changed = post(&sandbox, As::Nobody, &path, json!({"revoked": true, "state": "suspended"})).await;
     assert_eq!(changed.json(), json!({"handle": ES, "state": "suspended", "revoked": true}));
-    assert_eq!(say(&sandbox, "adiós").await.status, 401);
+    assert_eq!(publish(&sandbox, "adiós").await.status, 401);
     let log = get(&sandbox, As::Nobody, "/_sandbox/requests").await.json();
     assert_eq!(log["requests"][1]["account"], ES);
     assert_eq!(log["requests"][0]["fault"], json!({"status": 503}));
@@ -143,15 +145,15 @@ async fn another_process_can_steer_it() {
 }
 
 #[actix_rt::test]
-async fn the_page_shows_posts_and_runs_none() {
+async fn the_page_shows_posts_without_running_their_markup() {
     let sandbox = sandbox(SandboxConfig::default().posts(["<script>alert('x')</script> & so on"])).await;
-    say(&sandbox, "\"><img src=x onerror=alert(1)>").await;
+    publish(&sandbox, "\"><img src=x onerror=alert(1)>").await;
     sandbox.set_user_state(ES, UserState::Suspended);
     let page = get(&sandbox, As::Nobody, "/").await;
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
     assert!(page.text.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; so on"));
     assert!(!page.text.contains("<img"));
-    assert_eq!(page.text.matches("<script").count(), 1, "its own");
+    assert_eq!(page.text.matches("<script").count(), 1, "only its own script");
     assert!(page.text.contains("suspended") && page.text.contains("$0.015"));
     for asset in ["/_sandbox/page.css", "/_sandbox/page.js"] {
         assert_eq!(get(&sandbox, As::Nobody, asset).await.status, 200);
@@ -159,7 +161,7 @@ async fn the_page_shows_posts_and_runs_none() {
 }
 
 #[actix_rt::test]
-async fn a_port_that_is_taken_is_named() {
+async fn a_port_in_use_is_named() {
     let first = sandbox(SandboxConfig::default()).await;
     let taken = SandboxConfig { listen: first.addr(), ..SandboxConfig::default() };
     let error = mynah_sandbox::start(taken).await.unwrap_err();
@@ -169,7 +171,7 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[actix_rt::test]
-async fn many_at_once_are_all_answered_and_counted() {
+async fn many_concurrent_calls_are_all_answered_and_counted() {
     let sandbox = sandbox(SandboxConfig {
         gemini_latency: Duration::from_millis(30),
         faults: FaultPlan::default(),

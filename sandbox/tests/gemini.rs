@@ -1,4 +1,4 @@
-//! Gemini: several texts in one request, keys, errors as Google words them.
+//! Gemini: several texts in one request, keys, and errors with Google's wording.
 
 mod support;
 
@@ -27,7 +27,7 @@ fn texts(answer: &Answer) -> Value {
 }
 
 #[actix_rt::test]
-async fn several_texts_come_back_marked_and_counted() {
+async fn all_texts_of_a_request_are_answered_marked_and_counted() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let items = json!([
         {"id": "1", "target": "es", "text": "Hello ⟦0⟧"},
@@ -52,7 +52,7 @@ async fn several_texts_come_back_marked_and_counted() {
 }
 
 #[actix_rt::test]
-async fn keys_and_models_are_checked_in_googles_words() {
+async fn wrong_keys_and_models_get_googles_errors() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let body = || request(&json!([{"id": "1", "target": "es", "text": "a"}]));
     let wrong = post(&sandbox, As::Key("wrong"), PATH, body()).await;
@@ -66,15 +66,15 @@ async fn keys_and_models_are_checked_in_googles_words() {
     assert_eq!(sandbox.requests().last().unwrap().query, "key=…");
     let model = post(&sandbox, key(), "/v1beta/models/gemini-1:generateContent", body()).await;
     assert_eq!((model.status, &model.json()["error"]["status"]), (404, &json!("NOT_FOUND")));
-    let mut mistyped = body();
-    mistyped["generationConfig"]["x"] = json!(1);
-    let refused = post(&sandbox, key(), PATH, mistyped).await;
+    let mut misspelled = body();
+    misspelled["generationConfig"]["x"] = json!(1);
+    let refused = post(&sandbox, key(), PATH, misspelled).await;
     assert_eq!(refused.status, 400);
     assert!(refused.text.contains("Unknown name \\\"x\\\" at 'generation_config': Cannot find field."));
 }
 
 #[actix_rt::test]
-async fn quotas_say_whether_to_wait_a_minute_or_a_day() {
+async fn a_quota_error_tells_whether_it_is_per_minute_or_per_day() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     for (fault, span) in [(GeminiFault::QuotaPerMinute, "PerMinute"), (GeminiFault::QuotaPerDay, "PerDay")] {
         sandbox.set_faults(plan([FaultRule::new(Endpoint::Generate, Fault::Gemini(fault)).count(1)]));
@@ -84,12 +84,12 @@ async fn quotas_say_whether_to_wait_a_minute_or_a_day() {
         let details = answer.json()["error"]["details"].clone();
         assert!(details[1]["violations"][0]["quotaId"].as_str().unwrap().contains(span));
         assert!(details[2]["retryDelay"].as_str().unwrap().ends_with('s'));
-        assert_eq!(post(&sandbox, key(), PATH, body).await.status, 200, "once only");
+        assert_eq!(post(&sandbox, key(), PATH, body).await.status, 200, "the fault fires only once");
     }
 }
 
 #[actix_rt::test]
-async fn nobody_can_take_it_for_a_translator() {
+async fn the_page_and_the_state_say_that_gemini_does_not_translate() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let page = get(&sandbox, As::Nobody, "/").await.text;
     assert!(page.contains("does not translate"));

@@ -1,5 +1,4 @@
-//! Reading X: pages without loss, both vocabularies, entities that point where they say, accounts that are
-//! not there.
+//! Reading X: pages without loss, both vocabularies, entities with correct offsets, missing accounts.
 
 mod support;
 
@@ -17,7 +16,7 @@ fn texts(body: &Value) -> Vec<String> {
 }
 
 #[actix_rt::test]
-async fn pages_lead_back_through_every_post_after_a_cursor() {
+async fn pages_lead_back_through_every_post_after_since_id() {
     let config = SandboxConfig::default().posts((0..350).map(|n| format!("post {n}")));
     let sandbox = sandbox(config).await;
     let id = user_id(&sandbox, "mynah_source").await;
@@ -44,7 +43,7 @@ async fn pages_lead_back_through_every_post_after_a_cursor() {
 }
 
 #[actix_rt::test]
-async fn a_page_leads_forward_again() {
+async fn previous_token_leads_forward_again() {
     let sandbox = sandbox(SandboxConfig::default().posts((0..30).map(|n| n.to_string()))).await;
     let id = user_id(&sandbox, "mynah_source").await;
     let page = async |token: &Value| {
@@ -58,7 +57,7 @@ async fn a_page_leads_forward_again() {
 }
 
 #[actix_rt::test]
-async fn fifty_thousand_posts_are_no_burden_and_x_shows_the_newest_of_them() {
+async fn of_fifty_thousand_posts_x_shows_the_newest_3200() {
     let config = SandboxConfig::default().posts((0..50_000).map(|n| format!("post {n}")));
     let sandbox = sandbox(config).await;
     let id = user_id(&sandbox, "mynah_source").await;
@@ -76,7 +75,7 @@ async fn fifty_thousand_posts_are_no_burden_and_x_shows_the_newest_of_them() {
 }
 
 #[actix_rt::test]
-async fn replies_and_reposts_can_be_left_out() {
+async fn replies_and_reposts_can_be_excluded() {
     let other = |text: &str| Some(OtherPost { author: "jack".into(), text: text.into() });
     let config = SandboxConfig {
         timeline: vec![
@@ -115,7 +114,7 @@ async fn replies_and_reposts_can_be_left_out() {
 }
 
 #[actix_rt::test]
-async fn only_what_was_asked_for_comes_and_in_its_own_words() {
+async fn an_answer_has_only_the_requested_fields_in_the_requested_vocabulary() {
     let long = TimelinePost::new("a long word ".repeat(40));
     let sandbox = sandbox(SandboxConfig { timeline: vec![long.clone()], ..SandboxConfig::default() }).await;
     let id = user_id(&sandbox, "mynah_source").await;
@@ -124,19 +123,19 @@ async fn only_what_was_asked_for_comes_and_in_its_own_words() {
         body["data"][0].clone()
     };
     let keys = |post: &Value| post.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-    let few = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(keys(&read("").await), few(&["id", "text", "edit_history_tweet_ids"]));
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(keys(&read("").await), set(&["id", "text", "edit_history_tweet_ids"]));
     let old = read("tweet.fields=note_tweet,lang,no_such_field").await;
-    assert_eq!(keys(&old), few(&["id", "text", "edit_history_tweet_ids", "lang", "note_tweet"]));
+    assert_eq!(keys(&old), set(&["id", "text", "edit_history_tweet_ids", "lang", "note_tweet"]));
     assert_eq!(old["note_tweet"]["text"], json!(long.text));
     assert!(old["text"].as_str().unwrap().contains("… https://t.co/"));
     let new = read("post.fields=note_post,public_metrics,author_id").await;
-    assert_eq!(keys(&new), few(&["id", "text", "edit_history_post_ids", "note_post", "public_metrics"]));
+    assert_eq!(keys(&new), set(&["id", "text", "edit_history_post_ids", "note_post", "public_metrics"]));
     assert!(new["public_metrics"].get("repost_count").is_some());
 }
 
 #[actix_rt::test]
-async fn entities_point_at_what_they_name_in_the_escaped_text() {
+async fn entity_offsets_refer_to_the_escaped_text() {
     let post = TimelinePost {
         media: vec![TimelineMedia { kind: MediaKind::Photo, alt: Some("a <cat>".into()), url: None }],
         ..TimelinePost::new("🔥 Tom &amp; Jerry < all: https://example.com/a?b&c @jack #Rust")
@@ -167,7 +166,7 @@ async fn entities_point_at_what_they_name_in_the_escaped_text() {
 }
 
 #[actix_rt::test]
-async fn accounts_that_are_not_there_are_errors_in_a_200() {
+async fn missing_accounts_are_errors_in_a_200() {
     let sandbox = sandbox(SandboxConfig::default().posts(["hello"])).await;
     let by_name = async |name: &str| get(&sandbox, app(), &format!("/2/users/by/username/{name}")).await;
     let missing = by_name("nonexist").await;
@@ -196,7 +195,7 @@ async fn accounts_that_are_not_there_are_errors_in_a_200() {
 }
 
 #[actix_rt::test]
-async fn wrong_parameters_are_named() {
+async fn invalid_parameters_are_named() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let id = user_id(&sandbox, "mynah_source").await;
     let answer = get(&sandbox, app(), &format!("/2/users/{id}/tweets?max_results=3")).await;
@@ -218,7 +217,7 @@ async fn wrong_parameters_are_named() {
 }
 
 #[actix_rt::test]
-async fn a_spent_window_is_a_429_that_says_when() {
+async fn a_used_up_window_is_a_429_with_the_reset() {
     let limit = Limit { app: Some(2), ..Limit::default() };
     let sandbox = sandbox(SandboxConfig {
         rate_limits: RateLimits::default().with(Endpoint::User, limit),

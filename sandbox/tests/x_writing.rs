@@ -1,25 +1,25 @@
-//! Writing to X: who may, what is refused and in which words, and what stands on the account afterwards.
+//! Writing to X: who may write, what is refused with which message, and what the account shows afterwards.
 
 mod support;
 
 use actix_web::http::Method;
 use mynah_sandbox::{AuthKind, Endpoint, SandboxConfig};
 use serde_json::json;
-use support::{As, ES, app, call, get, post, sandbox, say, sign, user, user_id};
+use support::{As, ES, app, call, get, post, publish, sandbox, sign, user, user_id};
 
 #[actix_rt::test]
 async fn a_signed_post_is_published_with_its_links_wrapped() {
     let sandbox = sandbox(SandboxConfig::default()).await;
-    let answer = say(&sandbox, "Hola & https://example.com").await;
+    let answer = publish(&sandbox, "Hola & https://example.com").await;
     assert_eq!((answer.status, answer.content_type()), (201, "application/json; charset=utf-8"));
     let body = answer.json();
     assert!(body["data"]["text"].as_str().unwrap().starts_with("Hola &amp; https://t.co/"));
     assert_eq!(body["data"]["edit_history_tweet_ids"], json!([body["data"]["id"]]));
-    let said = sandbox.publications(ES);
-    assert_eq!(said[0].text, "Hola & https://example.com");
-    assert_eq!(said[0].auth, Some(AuthKind::OAuth1));
+    let published = sandbox.publications(ES);
+    assert_eq!(published[0].text, "Hola & https://example.com");
+    assert_eq!(published[0].auth, Some(AuthKind::OAuth1));
     assert_eq!(sandbox.bill().posts_with_link, 1);
-    // What it said can be read back, which is how an outcome that was lost is found out.
+    // The account can read its publication back. That is how Mynah resolves a lost answer.
     let id = user_id(&sandbox, ES).await;
     let own = get(&sandbox, As::OAuth1(ES), &format!("/2/users/{id}/tweets")).await.json();
     assert_eq!(own["data"][0]["id"], body["data"]["id"]);
@@ -27,7 +27,7 @@ async fn a_signed_post_is_published_with_its_links_wrapped() {
 }
 
 #[actix_rt::test]
-async fn only_a_right_signature_made_now_and_once_is_taken() {
+async fn only_a_valid_recent_and_unused_signature_is_accepted() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let url = format!("{}/2/tweets", sandbox.url());
     let unauthorized =
@@ -35,8 +35,8 @@ async fn only_a_right_signature_made_now_and_once_is_taken() {
     let header = sign(ES, "POST", &url);
     let tampered = header.replacen("oauth_nonce=\"", "oauth_nonce=\"x", 1);
     let for_another_method = sign(ES, "PUT", &url);
-    let for_a_stranger = sign("nobody", "POST", &url);
-    for wrong in [&tampered, &for_another_method, &for_a_stranger, "Bearer nonsense", "nonsense"] {
+    let for_another_account = sign("nobody", "POST", &url);
+    for wrong in [&tampered, &for_another_method, &for_another_account, "Bearer nonsense", "nonsense"] {
         let answer = post(&sandbox, As::Raw(wrong.into()), "/2/tweets", json!({"text": "a"})).await;
         assert_eq!((answer.status, answer.json()), (401, unauthorized.clone()), "{wrong}");
         assert_eq!(answer.content_type(), "application/problem+json");
@@ -50,7 +50,7 @@ async fn only_a_right_signature_made_now_and_once_is_taken() {
 }
 
 #[actix_rt::test]
-async fn bearer_tokens_do_what_they_are_for() {
+async fn an_app_token_only_reads_and_a_user_token_also_posts() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let refused = post(&sandbox, app(), "/2/tweets", json!({"text": "a"})).await;
     assert_eq!(refused.status, 403);
@@ -59,15 +59,15 @@ async fn bearer_tokens_do_what_they_are_for() {
     assert_eq!(sandbox.publications(ES)[0].auth, Some(AuthKind::OAuth2));
     assert_eq!(get(&sandbox, user(ES), "/2/users/me").await.json()["data"]["username"], ES);
     sandbox.revoke_token(ES);
-    assert_eq!(say(&sandbox, "b").await.status, 401);
+    assert_eq!(publish(&sandbox, "b").await.status, 401);
     assert_eq!(get(&sandbox, user(ES), "/2/users/me").await.status, 401);
 }
 
 #[actix_rt::test]
-async fn what_x_refuses_is_refused_in_its_words() {
+async fn refusals_have_xs_messages() {
     let sandbox = sandbox(SandboxConfig::default().posts(["from another"])).await;
-    assert_eq!(say(&sandbox, "hola").await.status, 201);
-    let again = say(&sandbox, "hola").await;
+    assert_eq!(publish(&sandbox, "hola").await.status, 201);
+    let again = publish(&sandbox, "hola").await;
     assert_eq!(
         (again.status, again.json()),
         (
@@ -76,16 +76,16 @@ async fn what_x_refuses_is_refused_in_its_words() {
                 "type": "about:blank", "title": "Forbidden", "status": 403})
         )
     );
-    let long = say(&sandbox, &"ñ".repeat(281)).await;
+    let long = publish(&sandbox, &"ñ".repeat(281)).await;
     assert_eq!(long.status, 400);
     assert!(
         long.json()["errors"][0]["message"].as_str().unwrap().starts_with("Your Tweet text is too long.")
     );
-    // A link weighs 23 whatever it is, and an emoji two.
+    // Any link weighs 23, and an emoji two.
     let fits = format!("{} https://example.com/{} 🔥", "a".repeat(253), "b".repeat(200));
-    assert_eq!(say(&sandbox, &fits).await.status, 201);
+    assert_eq!(publish(&sandbox, &fits).await.status, 201);
     let other = sandbox.posts()[0].id.to_string();
-    for (body, status, words) in [
+    for (body, status, message) in [
         (json!({"text": " "}), 400, "must be at least"),
         (json!({"txet": "a"}), 400, "$.txet: is not defined in the schema"),
         (json!({"text": "a", "media": {"media_ids": []}}), 400, "between 1 and 4"),
@@ -96,21 +96,21 @@ async fn what_x_refuses_is_refused_in_its_words() {
     ] {
         let answer = post(&sandbox, As::OAuth1(ES), "/2/tweets", body.clone()).await;
         assert_eq!(answer.status, status, "{body}");
-        assert!(answer.text.contains(words), "{body}: {}", answer.text);
+        assert!(answer.text.contains(message), "{body}: {}", answer.text);
     }
 }
 
 #[actix_rt::test]
-async fn a_thread_stands_as_a_thread_and_can_be_taken_down() {
+async fn a_thread_can_be_published_and_deleted() {
     let sandbox = sandbox(SandboxConfig::default()).await;
-    let first = say(&sandbox, "uno").await.json()["data"]["id"].clone();
+    let first = publish(&sandbox, "uno").await.json()["data"]["id"].clone();
     let reply = json!({"text": "dos", "reply": {"in_reply_to_tweet_id": first}});
     let second = post(&sandbox, As::OAuth1(ES), "/2/tweets", reply).await;
     assert_eq!(second.status, 201);
-    let said = sandbox.publications(ES);
-    assert_eq!(said[1].reply_to, Some(said[0].id));
-    assert_eq!(said[1].conversation_id, said[0].id);
-    let path = format!("/2/tweets/{}", said[1].id);
+    let published = sandbox.publications(ES);
+    assert_eq!(published[1].reply_to, Some(published[0].id));
+    assert_eq!(published[1].conversation_id, published[0].id);
+    let path = format!("/2/tweets/{}", published[1].id);
     let deleted = call(&sandbox, As::OAuth1(ES), Method::DELETE, &path, None).await.unwrap();
     assert_eq!(deleted.json(), json!({"data": {"deleted": true}}));
     assert_eq!(sandbox.publications(ES).len(), 1);
@@ -118,34 +118,34 @@ async fn a_thread_stands_as_a_thread_and_can_be_taken_down() {
 }
 
 #[actix_rt::test]
-async fn a_picture_goes_up_gets_its_words_and_stands_on_the_post() {
+async fn a_picture_is_uploaded_gets_its_alt_text_and_is_attached_to_a_post() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let upload = json!({"media": "iVBORw0KGgo=", "media_category": "tweet_image"});
-    let up = post(&sandbox, As::OAuth1(ES), "/2/media/upload", upload).await.json();
-    assert_eq!(up["data"]["image"]["image_type"], "image/png");
-    assert_eq!(up["data"]["size"], 8);
-    let id = up["data"]["id"].as_str().unwrap();
-    let words = json!({"id": id, "metadata": {"alt_text": {"text": "un gato"}}});
-    let told = post(&sandbox, As::OAuth1(ES), "/2/media/metadata", words).await;
-    assert_eq!(told.json()["data"]["associated_metadata"]["alt_text"]["text"], "un gato");
+    let uploaded = post(&sandbox, As::OAuth1(ES), "/2/media/upload", upload).await.json();
+    assert_eq!(uploaded["data"]["image"]["image_type"], "image/png");
+    assert_eq!(uploaded["data"]["size"], 8);
+    let id = uploaded["data"]["id"].as_str().unwrap();
+    let metadata = json!({"id": id, "metadata": {"alt_text": {"text": "un gato"}}});
+    let described = post(&sandbox, As::OAuth1(ES), "/2/media/metadata", metadata).await;
+    assert_eq!(described.json()["data"]["associated_metadata"]["alt_text"]["text"], "un gato");
     let body = json!({"text": "mira", "media": {"media_ids": [id]}});
-    let said = post(&sandbox, As::OAuth1(ES), "/2/tweets", body).await.json();
-    assert!(said["data"]["text"].as_str().unwrap().starts_with("mira https://t.co/"));
+    let created = post(&sandbox, As::OAuth1(ES), "/2/tweets", body).await.json();
+    assert!(created["data"]["text"].as_str().unwrap().starts_with("mira https://t.co/"));
     assert_eq!(sandbox.publications(ES)[0].media[0].alt.as_deref(), Some("un gato"));
     assert_eq!((sandbox.bill().posts, sandbox.bill().posts_with_link), (1, 0));
 }
 
 #[actix_rt::test]
-async fn a_film_goes_up_in_pieces() {
+async fn a_video_is_uploaded_in_chunks() {
     let sandbox = sandbox(SandboxConfig::default()).await;
     let who = || As::OAuth1(ES);
     let begin = json!({"media_type": "video/mp4", "media_category": "tweet_video", "total_bytes": 6});
     let begun = post(&sandbox, who(), "/2/media/upload/initialize", begin).await.json();
     let id = begun["data"]["id"].as_str().unwrap().to_owned();
     for segment in [0, 1, 1] {
-        let piece = json!({"segment_index": segment, "media": "YWJj"});
+        let chunk = json!({"segment_index": segment, "media": "YWJj"});
         let path = format!("/2/media/upload/{id}/append");
-        assert_eq!(post(&sandbox, who(), &path, piece).await.status, 200);
+        assert_eq!(post(&sandbox, who(), &path, chunk).await.status, 200);
     }
     let done = post(&sandbox, who(), &format!("/2/media/upload/{id}/finalize"), json!({})).await.json();
     assert_eq!(done["data"]["processing_info"]["state"], "pending");

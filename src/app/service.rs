@@ -8,10 +8,10 @@ use mynah_actors::{
     cache::CacheSettings,
     events::Feed,
     pauses::{self, Pauses},
-    pipeline::{ActorRefs, Parts, Pipeline, by_name},
+    pipeline::{ActorRefs, Parts, Pipeline, PublisherSpec, by_name},
     poller::{Polled, PollerParts, Schedule},
     publisher::{Bucket, Limits, PublisherParts},
-    router::{RouterParts, RouterSettings},
+    router::{Route, RouterParts, RouterSettings},
     stats::Meter,
     supervision::supervisor::SupervisorSettings,
     translator::{TranslatorParts, cascade::EngineCascade},
@@ -19,7 +19,7 @@ use mynah_actors::{
     warm_up::WarmUp,
 };
 use mynah_domain::{
-    Target, TargetId,
+    AccountId, Target, TargetId,
     ports::{Clock, Ledger, SystemClock},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -71,7 +71,7 @@ struct Lasting {
     pauses: Pauses,
     watch: Watch,
     /// What each account has left of its burst, under the limits that it was filled by.
-    buckets: HashMap<TargetId, (Limits, Bucket)>,
+    buckets: HashMap<AccountId, (Limits, Bucket)>,
 }
 
 /// What came of a change of the settings.
@@ -168,7 +168,7 @@ impl Service {
         let schedule = Schedule::Every(new.source.poll_interval);
         let parts = self.lasting.parts(&new, schedule, &targets, pool_size)?;
         let warm_up = self.lasting.warm_up(&new, &parts, targets.clone())?;
-        self.pipeline.handle.exchange(parts).await.map_err(|stopping| stopping.to_string())?;
+        self.pipeline.handle.reconfigure(parts).await.map_err(|stopping| stopping.to_string())?;
         if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
             glossaries.abort();
         }
@@ -257,10 +257,13 @@ impl Lasting {
                 burst: settings.publisher.burst,
                 caps: settings_of.caps,
             };
+            // The settings give each target an account to itself.
+            let account = AccountId::from(&target.id);
             let parts = PublisherParts {
-                target: target.clone(),
+                targets: [target.clone()].into(),
                 limits,
-                bucket: self.bucket(&target.id, limits),
+                bucket: self.bucket(&account, limits),
+                account,
                 threads: settings.publisher.threads,
                 settle: settings.publisher.settle,
                 upstreams: self.upstreams.clone(),
@@ -271,8 +274,11 @@ impl Lasting {
                 clock: self.clock.clone(),
                 meter: meter.clone(),
             };
-            let destination = settings_of.connection.destination(self.ledger.clone());
-            publishers.push((parts, destination, settings.source.connection.media()));
+            publishers.push(PublisherSpec {
+                parts,
+                destination: settings_of.connection.destination(self.ledger.clone()),
+                media: vec![(settings.source.name(), settings.source.connection.media())],
+            });
         }
         Ok(Parts {
             supervisor: SupervisorSettings {
@@ -285,7 +291,7 @@ impl Lasting {
             router: RouterParts {
                 settings: RouterSettings {
                     queue: settings.router.queue,
-                    targets: order,
+                    routes: order.into_iter().map(Route::alone).collect(),
                     order_patience: settings.publisher.order_patience,
                     engines: settings.engine.names(),
                     patience: PATIENCE,
@@ -303,7 +309,10 @@ impl Lasting {
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
-            poller: (poller, settings.source.connection.source(super::wanted(settings), self.ledger.clone())),
+            pollers: vec![(
+                poller,
+                settings.source.connection.source(super::wanted(settings), self.ledger.clone()),
+            )],
             translators: (translator, engines),
             pool_size,
             translator_arbiters: settings.translator.arbiters,
@@ -330,12 +339,12 @@ impl Lasting {
     }
 
     /// The bucket of an account: what it has spent is spent under new settings, too, unless these change the limits.
-    fn bucket(&mut self, target: &TargetId, limits: Limits) -> Bucket {
-        match self.buckets.get(target) {
+    fn bucket(&mut self, account: &AccountId, limits: Limits) -> Bucket {
+        match self.buckets.get(account) {
             Some((of, bucket)) if *of == limits => bucket.clone(),
             _ => {
                 let bucket = limits.bucket();
-                self.buckets.insert(target.clone(), (limits, bucket.clone()));
+                self.buckets.insert(account.clone(), (limits, bucket.clone()));
                 bucket
             }
         }

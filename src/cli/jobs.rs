@@ -7,7 +7,7 @@ use mynah_domain::{
     JobId, JobState,
     ports::{Ledger, LedgerError},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Failure, SettingsArgs, print_json, print_line,
@@ -156,17 +156,7 @@ async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs,
     match reach {
         Reach::Service(service) => {
             let mut url = service.url(&["api", "jobs"]);
-            let (limit, after) =
-                (query.limit.map(|limit| limit.to_string()), query.after.map(|after| after.to_string()));
-            let pairs = [
-                ("state", &query.state),
-                ("target", &query.target),
-                ("post", &query.post),
-                ("limit", &limit),
-                ("after", &after),
-            ];
-            let set = pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-            url.query_pairs_mut().extend_pairs(set);
+            url.query_pairs_mut().extend_pairs(pairs_of(query));
             service.get(url).await
         }
         Reach::Ledger(ledger) => {
@@ -178,6 +168,14 @@ async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs,
                 .map_err(|error| failed(&error))
         }
     }
+}
+
+/// The query as the API reads it, whatever fields it has.
+fn pairs_of(query: &Query) -> Vec<(String, String)> {
+    // A struct of strings, numbers and flags always serializes to an object.
+    let Value::Object(fields) = json!(query) else { return Vec::new() };
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    fields.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 fn row(job: Job) -> [String; 6] {

@@ -344,9 +344,8 @@ pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start>
         if let Some(mark) = network.mark(text) {
             return Ok(Start::After(mark));
         }
-        let moment = match text.parse::<Timestamp>() {
-            Ok(moment) => moment,
-            Err(_) => return refuse(format!("{} is no place to begin at", quoted(value)), fix),
+        let Ok(moment) = text.parse::<Timestamp>() else {
+            return refuse(format!("{} is no place to begin at", quoted(value)), fix);
         };
         match network.beginning() {
             Some(beginning) if moment < beginning => {

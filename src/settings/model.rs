@@ -4,10 +4,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use log::LevelFilter;
 pub use mynah_actors::poller::Start;
-use mynah_actors::{
-    publisher::Threads,
-    supervision::{RestartPolicies, RestartPolicy},
-};
+use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
 use mynah_domain::{
     Language, MediaPolicy, TargetId, Tone, TooLong,
     caps::Caps,

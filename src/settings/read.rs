@@ -3,10 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mynah_actors::{
-    publisher::Threads,
-    supervision::{RestartPolicies, RestartPolicy},
-};
+use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
 use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
 use secrecy::ExposeSecret as _;
 
@@ -214,11 +211,11 @@ fn source(
         poll_interval,
         start,
         reposts,
-        page_size,
         replies,
         quotes,
         opt_out,
         filters,
+        page_size,
     }))
 }
 

@@ -916,15 +916,15 @@ impl Network for Toy {
         _: Option<Transport>,
     ) -> Option<Connections> {
         let speed = reader.or("toy.speed", "60", kinds::count(1..=100_usize));
-        let mut toy = |handle: &Option<&str>| {
-            let name = key_of((*handle)?);
+        let mut toy = |handle: Option<&str>| {
+            let name = key_of(handle?);
             let found = vault.find(&name);
             let missing = || ("there is no key".to_owned(), format!("set {name}"));
             let key = vault.need(Needed::All, &name, found, missing)?;
             Some(Arc::new(ToyAccount { speed: speed?, key }))
         };
-        let followed = accounts.followed.iter().map(&mut toy).collect::<Option<Vec<_>>>();
-        let published = accounts.published.iter().map(toy).collect::<Option<Vec<_>>>();
+        let followed = accounts.followed.iter().copied().map(&mut toy).collect::<Option<Vec<_>>>();
+        let published = accounts.published.iter().copied().map(toy).collect::<Option<Vec<_>>>();
         speed?;
         Some(Connections {
             followed: followed?.into_iter().map(|toy| toy as Arc<dyn Followed>).collect(),

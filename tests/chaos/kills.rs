@@ -1,11 +1,11 @@
-//! `kill -9` at random moments.
+//! Kills the service with `kill -9` at random moments.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     oracle::{LANGUAGES, Oracle, finish, plan, published, town},
     seed, size,
-    stillness::Watch,
+    stalls::Watch,
 };
 
 #[actix_rt::test]
@@ -13,29 +13,29 @@ async fn nothing_is_lost_nothing_is_published_twice_and_order_and_threads_hold()
     let (posts, kills, seed) = (size("CHAOS_POSTS", 40), size("CHAOS_KILLS", 8), seed());
     let mut random = fastrand::Rng::with_seed(seed);
     let plan = plan(seed);
-    let how = format!("CHAOS_POSTS={posts} CHAOS_KILLS={kills} CHAOS_SEED={seed}");
-    let mut oracle = Oracle::new(plan.clone(), how.clone());
+    let rerun = format!("CHAOS_POSTS={posts} CHAOS_KILLS={kills} CHAOS_SEED={seed}");
+    let mut oracle = Oracle::new(plan.clone(), rerun.clone());
     let town = town(posts, &plan).await;
 
     let begun = Instant::now();
-    let all = oracle.least(posts);
+    let all = oracle.min_publications(posts);
     let mut killed = 0;
     let mut watch = Watch::new(&town);
     while killed < kills && published(&town) < all {
-        // At a random moment of the work: after some more publications, or after some time, whichever comes first.
+        // Kill at a random moment: after some more publications or after some time, whichever comes first.
         let mut running = town.start(&["once"]);
         let goal = published(&town) + random.usize(0..=all / kills.max(1));
         let moment = Duration::from_millis(random.u64(20..4000));
         town.sandbox.until(moment, |_| published(&town) >= goal).await;
         running.kill();
         killed += 1;
-        watch.look(&town, &how);
+        watch.check(&town, &rerun);
     }
-    let runs = finish(&town, &how);
+    let runs = finish(&town, &rerun);
     oracle.check(&town, posts);
     oracle.fresh_posts_flow(&town, posts);
     println!(
-        "kills: {posts} posts x {} targets, {killed} kills, {runs} runs after: 0 lost, 0 twice, {:.0} s; {how}",
+        "kills: {posts} posts x {} targets, {killed} kills, {runs} more runs: 0 lost, 0 twice, {:.0} s; {rerun}",
         LANGUAGES.len(),
         begun.elapsed().as_secs_f64()
     );

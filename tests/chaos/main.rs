@@ -1,23 +1,23 @@
-//! Whatever dies and whenever: nothing is lost and nothing is said twice. Each module makes the service die in its own
-//! way while the network drops, delays, refuses, answers nothing after having acted, and is impolite in every way that the
-//! sandbox knows (docs/sandbox.md); the oracle then looks at what the accounts show. `CHAOS_PROFILES=nulls,late` leaves the
-//! other profiles out.
+//! Whatever crashes and whenever, nothing is lost and nothing is published twice. Each module makes the service crash
+//! in its own way while the network drops, delays and refuses calls, acts without answering, and misbehaves in every
+//! way that the sandbox knows (docs/sandbox.md). The oracle then checks what the accounts show.
+//! `CHAOS_PROFILES=nulls,late` turns the other profiles off.
 //!
-//! The short forms run with the other tests; `make chaos` runs the long ones, and those that need places to fail in the
-//! binary (the feature `failpoints`). The seed is printed on failure, and `CHAOS_SEED` runs it again.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! The short forms run with the other tests. `make chaos` runs the long forms, and the tests that need failpoints in
+//! the binary (the feature `failpoints`). A failure prints its seed; `CHAOS_SEED` repeats it.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
 
+#[cfg(feature = "failpoints")]
+mod crashes;
 mod kills;
 mod oracle;
 #[cfg(feature = "failpoints")]
 mod panics;
-#[cfg(feature = "failpoints")]
-mod places;
-mod stillness;
+mod stalls;
 #[path = "../support/mod.rs"]
 mod support;
 
-/// A number from the environment: the long forms are the short ones with larger numbers.
+/// A number from the environment. The long forms are the short ones with larger numbers.
 fn size(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
 }

@@ -1,6 +1,7 @@
-//! What must hold afterwards, however the service died and whatever the network answered: every post that the source
-//! showed is on every account exactly once, in the source's order, and threads are whole. Versions of an edited post count
-//! as one post. What nobody can read is held for a person, and what X withholds is published nowhere. And fresh posts flow.
+//! Checks what must hold however the service crashed and whatever the network answered: every post that the source
+//! showed is on every account exactly once, in the source's order, and threads are whole. Versions of an edited post
+//! count as one post. Unreadable posts are held for a person, posts that X withholds are not published, and new posts
+//! still flow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,30 +11,31 @@ use mynah_sandbox::{
 use serde_json::Value;
 
 use crate::{
-    stillness::Watch,
+    stalls::Watch,
     support::{Town, account, message, numbers},
 };
 
 pub(crate) const LANGUAGES: [&str; 3] = ["es", "ca", "fr"];
 
-/// The photo that posts of the profile `odd` link to.
+/// The photo that the profile `odd` links posts to.
 const OTHERS_PHOTO: &str = "https://x.com/somebody_else/status/1/photo/1";
 
-/// The longest line that the log may have: far below what an error answer of the profile `echo` holds.
-const LINE_MOST: usize = 16 * 1024;
-/// How many runs it may take until everything is published.
-const RUNS_MOST: usize = 50;
+/// The longest allowed line of the log, far shorter than an error answer of the profile `echo`.
+const MAX_LINE: usize = 16 * 1024;
+/// The most runs until everything is published.
+const MAX_RUNS: usize = 50;
 
-/// A town that has published so many posts, on a network that fails as `plan` has it.
+/// A town with `posts` posts, on a network that fails according to `plan`.
 pub(crate) async fn town(posts: usize, plan: &FaultPlan) -> Town {
     let mut town = Town::with_timeline((1..=posts).map(post).collect(), &LANGUAGES, "gemini").await;
-    // A hung call is noticed soon. A message shows within 600 ms in the sandbox, or the test would only wait.
+    // Detect hung calls soon. The sandbox shows a publication within 600 ms, so a longer `settle` would only waste
+    // time.
     town.settings.extend(["x.timeout=500ms", "publisher.settle=700ms"].map(String::from));
     town.sandbox.set_faults(plan.clone());
     town
 }
 
-/// Every tenth post begins a thread of three. Others are very short, have a link or a picture.
+/// Every tenth post begins a thread of three. Some others are very short, or have a link or a picture.
 pub(crate) fn post(number: usize) -> TimelinePost {
     match number % 10 {
         0..=2 => TimelinePost::new(message(number)).in_thread(format!("thread-{}", number / 10)),
@@ -47,12 +49,12 @@ pub(crate) fn post(number: usize) -> TimelinePost {
     }
 }
 
-/// The post that this one answers.
+/// The number of the post that this one replies to.
 fn parent(number: usize) -> Option<usize> {
     ((1..=2).contains(&(number % 10)) && number > 1).then(|| number - 1)
 }
 
-/// 5 % stored but unanswered, 10 % each of 429, 503 and hung calls, and all profiles of impoliteness, or those that
+/// 5 % of posts stored but unanswered, 10 % each of 429, 503 and hung calls, and all profiles, or those that
 /// `CHAOS_PROFILES` names.
 pub(crate) fn plan(seed: u64) -> FaultPlan {
     let rule = |fault: &str, probability: f64| {
@@ -76,43 +78,46 @@ pub(crate) fn plan(seed: u64) -> FaultPlan {
         .unwrap()
 }
 
-/// How many publications there are on all accounts together.
+/// The number of publications on all accounts together.
 pub(crate) fn published(town: &Town) -> usize {
     LANGUAGES.iter().map(|language| town.publications(language).len()).sum()
 }
 
 /// Runs `mynah once` until everything is published.
-pub(crate) fn finish(town: &Town, how: &str) -> usize {
+pub(crate) fn finish(town: &Town, rerun: &str) -> usize {
     let mut watch = Watch::new(town);
-    let ended = (1..=RUNS_MOST).find(|_| {
+    let ended = (1..=MAX_RUNS).find(|_| {
         let mut running = town.start(&["once"]);
         while !running.ends_within(std::time::Duration::from_secs(2)) {
-            watch.look(town, how);
+            watch.check(town, rerun);
         }
         running.wait() == Some(0)
     });
-    ended.unwrap_or_else(|| panic!("it comes to no end: {how}\n{}", town.log_tail()))
+    ended.unwrap_or_else(|| {
+        panic!("everything is still not published after {MAX_RUNS} runs: {rerun}\n{}", town.log_tail())
+    })
 }
 
-/// What becomes of a post on each account.
+/// What should happen to a post on each account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
-    /// It is published, once.
+    /// It is published once.
     Once,
     /// X shows a notice in its place.
     Never,
-    /// It cannot be read: a person decides.
+    /// It is unreadable and held for a person.
     Held,
-    /// It continues a thread that waits for a person, and may wait with it.
+    /// It continues a thread that may be held, so it may be held too.
     Perhaps,
 }
 
 /// Knows what the accounts must show.
 pub(crate) struct Oracle {
     plan: FaultPlan,
-    /// Posts up to this number were shown as the plan has it, and later ones politely.
-    impolite: usize,
-    how: String,
+    /// The profiles of the plan affected posts up to this number, and no later ones.
+    last_affected: usize,
+    /// The settings that repeat the test.
+    rerun: String,
 }
 
 /// A job of the ledger, as `mynah jobs --json` prints it.
@@ -126,14 +131,14 @@ struct LedgerJob {
 }
 
 impl Oracle {
-    /// For posts up to any number that were shown as `plan` has it; `how` tells how to run the test again.
-    pub(crate) fn new(plan: FaultPlan, how: String) -> Self {
-        Self { plan, impolite: usize::MAX, how }
+    /// An oracle for posts that `plan` affects. `rerun` names the settings that repeat the test.
+    pub(crate) fn new(plan: FaultPlan, rerun: String) -> Self {
+        Self { plan, last_affected: usize::MAX, rerun }
     }
 
     fn fate(&self, number: usize) -> Fate {
-        // A number of a post fits.
-        if number <= self.impolite { self.plan.fate(number as u64) } else { Fate::default() }
+        // A post's number fits into 64 bits.
+        if number <= self.last_affected { self.plan.fate(number as u64) } else { Fate::default() }
     }
 
     fn expected(&self, number: usize) -> Expected {
@@ -146,7 +151,7 @@ impl Oracle {
         }
         match parent(number).map(|parent| self.expected(parent)) {
             Some(Expected::Held | Expected::Perhaps) => Expected::Perhaps,
-            // A post that is withheld is passed over, with what it answers taken in its place.
+            // A thread continues over a withheld post, from that post's own parent.
             Some(Expected::Never) => match parent(number - 1).map(|parent| self.expected(parent)) {
                 Some(Expected::Held | Expected::Perhaps) => Expected::Perhaps,
                 _ => Expected::Once,
@@ -155,20 +160,20 @@ impl Oracle {
         }
     }
 
-    /// How many publications there must be at least.
-    pub(crate) fn least(&self, posts: usize) -> usize {
+    /// The fewest publications that there must be.
+    pub(crate) fn min_publications(&self, posts: usize) -> usize {
         (1..=posts).filter(|number| self.expected(*number) == Expected::Once).count() * LANGUAGES.len()
     }
 
-    /// Looks at all accounts and the ledger.
+    /// Checks all accounts and the ledger.
     pub(crate) fn check(&self, town: &Town, posts: usize) {
-        self.check_but(town, posts, &BTreeSet::new());
+        self.check_with_retried(town, posts, &BTreeSet::new());
     }
 
-    /// Looks at all accounts and the ledger. What is in `late`, by account and number, a person had tried again: it may
-    /// stand anywhere.
-    pub(crate) fn check_but(&self, town: &Town, posts: usize, late: &BTreeSet<(String, usize)>) {
-        let how = &self.how;
+    /// Checks all accounts and the ledger. The posts in `retried`, by account and number, were retried by hand, so
+    /// they may be anywhere in the order.
+    pub(crate) fn check_with_retried(&self, town: &Town, posts: usize, retried: &BTreeSet<(String, usize)>) {
+        let rerun = &self.rerun;
         self.check_secrets(town);
         let jobs = self.check_ledger(town);
         for language in LANGUAGES {
@@ -178,20 +183,20 @@ impl Oracle {
             let of_target: BTreeMap<&str, &LedgerJob> =
                 jobs.iter().filter(|job| job.target == target).map(|job| (&*job.post, job)).collect();
             self.check_numbers(town, posts, &account, &shown, &of_target);
-            // An edited post may come up again as the newest.
+            // An edited post may reappear as the newest.
             let in_order: Vec<usize> = numbers(&shown)
                 .into_iter()
-                .filter(|number| !late.contains(&(account.clone(), *number)))
+                .filter(|number| !retried.contains(&(account.clone(), *number)))
                 .filter(|number| self.fate(*number).edited == Edited::Never)
                 .collect();
-            assert!(in_order.is_sorted(), "the order on @{account}, {in_order:?}: {how}");
+            assert!(in_order.is_sorted(), "the order on @{account}, {in_order:?}: {rerun}");
             self.check_threads(&account, &shown);
             self.check_texts(&account, &shown);
         }
         self.check_publications(town, &jobs);
     }
 
-    /// Each post is on the account as often as it must be.
+    /// Checks that each post is on the account as often as expected.
     fn check_numbers(
         &self,
         town: &Town,
@@ -211,7 +216,7 @@ impl Oracle {
             let versions: Vec<&LedgerJob> =
                 ids_of(town, number).iter().filter_map(|id| jobs.get(&**id).copied()).collect();
             let is_held = versions.iter().any(|job| matches!(&*job.state, "held" | "failed"));
-            // The engine answered wrongly twice in a row, and the gate let nothing of it through.
+            // The engine gave two wrong answers in a row, and the gate rejected both.
             let is_rejected =
                 versions.iter().any(|job| job.state == "held" && job.reason.starts_with("gemini/"));
             let is_right = match expected {
@@ -227,16 +232,19 @@ impl Oracle {
                     .map(|job| format!("{} {}: {}", job.post, job.state, job.reason))
                     .collect();
                 wrong.push(format!(
-                    "post {number} is there {count} times, not {expected:?}: {states:?}, {fate:?}"
+                    "post {number} is published {count} times, expected {expected:?}: {states:?}, {fate:?}"
                 ));
             }
         }
-        let how = &self.how;
-        assert!(wrong.is_empty(), "@{account}: {how}\n{}", wrong.join("\n"));
-        assert!(counts.is_empty(), "@{account} shows what nobody wrote, {counts:?}: {how}");
+        let rerun = &self.rerun;
+        assert!(wrong.is_empty(), "@{account}: {rerun}\n{}", wrong.join("\n"));
+        assert!(
+            counts.is_empty(),
+            "@{account} shows posts that the source never posted, {counts:?}: {rerun}"
+        );
     }
 
-    /// A part of a thread answers what the part before it became.
+    /// Checks that each part of a thread replies to the publication of the part before it.
     fn check_threads(&self, account: &str, shown: &[StoredPost]) {
         let by_number: BTreeMap<usize, &StoredPost> = numbers(shown).into_iter().zip(shown).collect();
         for (number, post) in &by_number {
@@ -244,10 +252,10 @@ impl Oracle {
             while let Some(skipped) = before.filter(|before| self.expected(*before) == Expected::Never) {
                 before = parent(skipped);
             }
-            let answered = before.and_then(|before| Some((before, by_number.get(&before)?)));
-            let is_right = match answered {
+            let expected = before.and_then(|before| Some((before, by_number.get(&before)?)));
+            let is_right = match expected {
                 None => post.reply_to.is_none(),
-                // The edited version came up after what answers the first one.
+                // The edited version appeared after the reply to the first version.
                 Some((before, parent)) if parent.id > post.id => {
                     self.fate(before).edited != Edited::Never && post.reply_to.is_none()
                 }
@@ -255,13 +263,13 @@ impl Oracle {
             };
             assert!(
                 is_right,
-                "@{account}, “{}” answers {:?}, not {answered:?}: {}",
-                post.text, post.reply_to, self.how
+                "@{account}, “{}” replies to {:?}, not {expected:?}: {}",
+                post.text, post.reply_to, self.rerun
             );
         }
     }
 
-    /// Nothing that an engine or the source did to a text reaches an account, and nothing of the text is lost.
+    /// Checks that no unwanted character from an engine or the source reaches an account, and that no link is lost.
     fn check_texts(&self, account: &str, shown: &[StoredPost]) {
         for (number, post) in numbers(shown).into_iter().zip(shown) {
             let text = &post.text;
@@ -269,22 +277,26 @@ impl Oracle {
                 (c.is_control() && c != '\n')
                     || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
             };
-            assert!(!text.contains(unwanted), "@{account}: {text:?}: {}", self.how);
+            assert!(!text.contains(unwanted), "@{account}: {text:?}: {}", self.rerun);
             if self.fate(number).links_photo && number % 20 != 8 {
-                assert!(text.contains(OTHERS_PHOTO), "@{account}: {text:?} has lost its link: {}", self.how);
+                assert!(
+                    text.contains(OTHERS_PHOTO),
+                    "@{account}: {text:?} has lost its link: {}",
+                    self.rerun
+                );
             }
         }
     }
 
-    /// No token that an error answer repeated is kept, and no line of the log is as long as such an answer.
+    /// Checks that no token that an error answer echoed is stored, and that no such answer fills a line of the log.
     fn check_secrets(&self, town: &Town) {
-        let how = &self.how;
+        let rerun = &self.rerun;
         let log = town.log();
         let longest = log.lines().map(str::len).max().unwrap_or_default();
-        assert!(longest <= LINE_MOST, "a line of the log has {longest} bytes: {how}");
+        assert!(longest <= MAX_LINE, "a line of the log has {longest} bytes: {rerun}");
         let read =
             |path: &std::path::Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
-        let kept: Vec<(String, String)> = std::fs::read_dir(town.folder.path().join("data"))
+        let stored: Vec<(String, String)> = std::fs::read_dir(town.folder.path().join("data"))
             .unwrap()
             .map(|file| file.unwrap().path())
             .filter(|path| path.is_file())
@@ -292,13 +304,13 @@ impl Oracle {
             .chain([("the log".to_owned(), log)])
             .collect();
         for secret in LANGUAGES.iter().flat_map(|language| secrets(&account(language))) {
-            for (place, content) in &kept {
-                assert!(!content.contains(&secret), "{secret} is in {place}: {how}");
+            for (place, content) in &stored {
+                assert!(!content.contains(&secret), "{secret} is in {place}: {rerun}");
             }
         }
     }
 
-    /// The ledger knows nothing that the source did not show.
+    /// Checks that the ledger has no post that the source did not show.
     fn check_ledger(&self, town: &Town) -> Vec<LedgerJob> {
         let jobs = jobs(town);
         let posts = town.sandbox.posts();
@@ -310,34 +322,38 @@ impl Oracle {
         for job in &jobs {
             assert!(
                 ids.contains(&job.post),
-                "the ledger has a post that nobody wrote, {job:?}: {}",
-                self.how
+                "the ledger has a post that the source never posted, {job:?}: {}",
+                self.rerun
             );
         }
         jobs
     }
 
-    /// The ledger knows everything that was published.
+    /// Checks that the ledger has every publication.
     fn check_publications(&self, town: &Town, jobs: &[LedgerJob]) {
         for language in LANGUAGES {
             let target = format!("x:{}", account(language));
             let done = jobs.iter().filter(|job| job.target == target && job.state == "published").count();
             let shown = town.publications(language).len();
-            assert!(done >= shown, "{shown} publications, of which the ledger has {done}: {}", self.how);
+            assert!(
+                done >= shown,
+                "{target} shows {shown} publications, but the ledger has only {done}: {}",
+                self.rerun
+            );
         }
     }
 
-    /// After the faults are over, what is published next is published everywhere.
+    /// Checks that new posts are published everywhere once the faults are over.
     pub(crate) fn fresh_posts_flow(&mut self, town: &Town, posts: usize) {
         town.order_faults(r#"{"rules": []}"#);
-        self.impolite = posts;
+        self.last_affected = posts;
         town.sandbox.add_post(post(posts + 1));
-        finish(town, &self.how);
+        finish(town, &self.rerun);
         self.check(town, posts + 1);
     }
 }
 
-/// What may not be kept of an account's credentials.
+/// The credentials of an account that may not be stored.
 fn secrets(account: &str) -> [String; 6] {
     let keys = mynah_sandbox::credentials(account);
     [

@@ -1,5 +1,6 @@
 //! Panics in every actor and in every kind of future: message handlers, `started`, spawned futures, intervals, timers,
-//! factories, turns, and around calls. The service goes on; and where one actor does nothing but die, it says so and ends.
+//! factories, steps, and around calls. The service must survive them. If one actor keeps dying, it must report that
+//! and exit.
 
 use std::{
     collections::BTreeSet,
@@ -14,9 +15,9 @@ use crate::{
     support::{PATIENCE, Town, numbered},
 };
 
-/// Where to panic, what share of all panics falls there, and how many passes lie between two of them at most. Where a
-/// job is in hand they are far apart: three deaths make a job one that kills.
-const PLACES: [(&str, usize, usize); 26] = [
+/// Failpoints that panic: name, share of all panics, and the most passes between two panics. Where a job is in
+/// progress, panics are far apart, because a job that was in progress during three deaths counts as their cause.
+const FAILPOINTS: [(&str, usize, usize); 26] = [
     ("router.handler", 15, 60),
     ("router.spawned", 15, 60),
     ("router.started", 4, 3),
@@ -46,22 +47,22 @@ const PLACES: [(&str, usize, usize); 26] = [
 ];
 
 /// `3*off->1*panic->7*off->1*panic`, drawn from the seed.
-fn orders(panics: usize, random: &mut fastrand::Rng) -> String {
-    let shares: usize = PLACES.iter().map(|(_, share, _)| share).sum();
-    let order = |(place, share, gap): (&str, usize, usize)| {
+fn actions(panics: usize, random: &mut fastrand::Rng) -> String {
+    let shares: usize = FAILPOINTS.iter().map(|(_, share, _)| share).sum();
+    let action = |(failpoint, share, gap): (&str, usize, usize)| {
         let times = (panics * share).div_ceil(shares);
-        // The first pass is let through: the service is to start.
+        // The first pass never panics, so that the service can start.
         let steps: Vec<String> =
             (0..times).map(|_| format!("{}*off->1*panic", random.usize(1..=gap))).collect();
-        format!("{place}={}", steps.join("->"))
+        format!("{failpoint}={}", steps.join("->"))
     };
-    PLACES.map(order).join(";")
+    FAILPOINTS.map(action).join(";")
 }
 
-/// Whoever is at work says something within this time.
+/// How long to wait for publications before jobs that were given up are retried.
 const SHORT: Duration = Duration::from_secs(5);
 
-fn eager(town: &mut Town) {
+fn shorten_intervals(town: &mut Town) {
     let settings = [
         "source.poll_interval=100ms",
         "stats.interval=100ms",
@@ -78,35 +79,35 @@ fn panics(town: &Town) -> usize {
 }
 
 #[actix_rt::test]
-async fn panics_anywhere_lose_nothing_and_end_nothing() {
+async fn panics_anywhere_lose_nothing_and_do_not_end_the_service() {
     let (wanted, seed) = (size("CHAOS_PANICS", 100), seed());
     let mut random = fastrand::Rng::with_seed(seed);
     let mut posts = wanted / 2;
-    // What the network does has its own suite; here a few faults keep lookups busy.
+    // Network faults have their own suite. The few faults here keep lookups busy.
     let dropped = FaultRule::new(Endpoint::Post, Fault::DropAfterAct).probability(0.05);
     let plan = FaultPlan { rules: vec![dropped], ..FaultPlan::default() };
     let mut town = town(posts, &plan).await;
-    eager(&mut town);
-    // More is ordered than wanted: some places are passed seldom.
-    town.environment = vec![("FAILPOINTS".to_owned(), orders(wanted * 5 / 4, &mut random))];
-    let how = format!("CHAOS_PANICS={wanted} CHAOS_SEED={seed}");
-    let oracle = Oracle::new(plan, how.clone());
+    shorten_intervals(&mut town);
+    // Order more panics than wanted: some failpoints are rarely reached.
+    town.environment = vec![("FAILPOINTS".to_owned(), actions(wanted * 5 / 4, &mut random))];
+    let rerun = format!("CHAOS_PANICS={wanted} CHAOS_SEED={seed}");
+    let oracle = Oracle::new(plan, rerun.clone());
     let begun = Instant::now();
     let mut running = town.start(&["run"]);
-    let mut late = BTreeSet::new();
+    let mut retried = BTreeSet::new();
     loop {
         let all = posts * LANGUAGES.len();
-        let asked = Instant::now();
+        let waiting = Instant::now();
         while !town.sandbox.until(SHORT, |_| published(&town) >= all || running.has_ended()).await {
-            late.extend(retry_what_was_given_up(&town));
+            retried.extend(retry_failed_jobs(&town));
             assert!(
-                asked.elapsed() < PATIENCE * 2,
-                "{} of {all}: {how}\n{}",
+                waiting.elapsed() < PATIENCE * 2,
+                "{} of {all}: {rerun}\n{}",
                 published(&town),
                 town.log_tail()
             );
         }
-        assert!(!running.has_ended(), "it ended: {how}\n{}", town.log_tail());
+        assert!(!running.has_ended(), "the service exited: {rerun}\n{}", town.log_tail());
         if panics(&town) >= wanted || begun.elapsed() > Duration::from_mins(20) {
             break;
         }
@@ -116,35 +117,35 @@ async fn panics_anywhere_lose_nothing_and_end_nothing() {
         }
     }
     let seen = panics(&town);
-    assert_eq!(running.terminate(), Some(0), "{how}\n{}", town.log_tail());
-    oracle.check_but(&town, posts, &late);
+    assert_eq!(running.terminate(), Some(0), "{rerun}\n{}", town.log_tail());
+    oracle.check_with_retried(&town, posts, &retried);
     let log = town.log();
-    let missed: Vec<&str> = PLACES
-        .map(|(place, ..)| place)
+    let missed: Vec<&str> = FAILPOINTS
+        .map(|(failpoint, ..)| failpoint)
         .into_iter()
-        .filter(|place| !log.contains(&format!(r#"panic reason="failpoint {place} panic"#)))
+        .filter(|failpoint| !log.contains(&format!(r#"panic reason="failpoint {failpoint} panic"#)))
         .collect();
     town.environment.clear();
     town.order_faults(r#"{"rules": []}"#);
     town.sandbox.add_post(post(posts + 1));
-    finish(&town, &how);
-    oracle.check_but(&town, posts + 1, &late);
+    finish(&town, &rerun);
+    oracle.check_with_retried(&town, posts + 1, &retried);
     println!(
-        "panics: {posts} posts x {} targets, {seen} panics, none at {missed:?}, {} jobs taken for killers and tried again \
-         by hand: 0 lost, 0 twice, {:.0} s; {how}",
+        "panics: {posts} posts x {} targets, {seen} panics, none at {missed:?}, {} jobs given up and retried \
+         by hand: 0 lost, 0 twice, {:.0} s; {rerun}",
         LANGUAGES.len(),
-        late.len(),
+        retried.len(),
         begun.elapsed().as_secs_f64()
     );
-    assert!(seen >= wanted, "only {seen} panics: {how}");
-    assert!(late.len() <= wanted / 100, "so many are no coincidence: {late:?}; {how}");
+    assert!(seen >= wanted, "only {seen} panics: {rerun}");
+    assert!(retried.len() <= wanted / 100, "too many jobs given up to be chance: {retried:?}; {rerun}");
 }
 
-/// Three panics may hit the same job by chance. It is given up then, as it should be, with all that answers it; a person
-/// has them tried again.
-fn retry_what_was_given_up(town: &Town) -> Vec<(String, usize)> {
+/// Retries jobs that were given up, as a person would. By chance three panics may hit the same job; then it is given
+/// up, together with all replies to it.
+fn retry_failed_jobs(town: &Town) -> Vec<(String, usize)> {
     let listed = town.command(&["jobs", "--state", "failed,held", "--json"]).output().unwrap();
-    // It may be asked at a moment when the router dies.
+    // The command may fail because the router is dead at this moment.
     let Ok(listed) = serde_json::from_slice::<serde_json::Value>(&listed.stdout) else { return Vec::new() };
     let jobs = listed["jobs"].as_array().unwrap();
     let ids: Vec<String> = jobs.iter().map(|job| job["id"].to_string()).collect();
@@ -161,34 +162,35 @@ fn retry_what_was_given_up(town: &Town) -> Vec<(String, usize)> {
 }
 
 #[actix_rt::test]
-async fn an_actor_that_does_nothing_but_die_ends_the_service_which_says_so() {
-    let places = [
+async fn an_actor_that_keeps_dying_ends_the_service_with_its_name() {
+    let cases = [
         ("poller.build", "", "poller"),
         ("router.started", "", "router"),
         ("cache.started", "", "cache"),
         ("stats.started", "", "stats"),
         ("translator.step", "", "translator-"),
         ("publisher.step", "", "publisher-town_es"),
-        // It hears of nothing until somebody dies.
-        ("supervisor.handler", ";poller.turn=1*panic", "the supervisor"),
+        // The supervisor receives no message until an actor dies.
+        ("supervisor.handler", ";poller.step=1*panic", "the supervisor"),
     ];
-    for (place, with, actor) in places {
+    for (failpoint, others, actor) in cases {
         let mut town = Town::new(numbered(5), &["es"], "gemini").await;
-        eager(&mut town);
+        shorten_intervals(&mut town);
         town.settings.push("supervisor.max_restarts=3".into());
-        town.environment = vec![("FAILPOINTS".to_owned(), format!("{place}=panic{with}"))];
+        town.environment = vec![("FAILPOINTS".to_owned(), format!("{failpoint}=panic{others}"))];
         let mut running = town.start(&["run"]);
-        assert!(running.ends_within(PATIENCE), "{place}\n{}", town.log_tail());
-        assert_eq!(running.wait(), Some(1), "{place}\n{}", town.log_tail());
+        assert!(running.ends_within(PATIENCE), "{failpoint}\n{}", town.log_tail());
+        assert_eq!(running.wait(), Some(1), "{failpoint}\n{}", town.log_tail());
         let log = town.log();
         let last = log.lines().last().unwrap_or_default();
-        assert!(last.starts_with(&format!("mynah: {actor}")), "{place}: {last}\n{}", town.log_tail());
-        // What was not said is still there.
+        assert!(last.starts_with(&format!("mynah: {actor}")), "{failpoint}: {last}\n{}", town.log_tail());
+        // What was not published is still in the ledger.
         town.environment.clear();
         town.settings.push("supervisor.max_restarts=5".into());
-        town.once().is_done();
-        let (said, failed) = (town.publications("es").len(), town.log().matches(" router failed ").count());
-        assert_eq!(said + failed, 5, "{place}");
-        assert!(failed <= 1, "{place}: where everything dies, it is not the jobs");
+        town.once().assert_success();
+        let (published, failed) =
+            (town.publications("es").len(), town.log().matches(" router failed ").count());
+        assert_eq!(published + failed, 5, "{failpoint}");
+        assert!(failed <= 1, "{failpoint}: jobs are not the cause of these deaths");
     }
 }

@@ -56,15 +56,14 @@ const TEXTS: [&str; 12] = [
 ];
 
 /// All pages of a request, to the last one.
-async fn walk(source: &dyn Source, request: PageRequest) -> Vec<Page> {
+async fn walk(source: &dyn Source, mut request: PageRequest) -> Vec<Page> {
     let mut pages = Vec::new();
-    let mut continuation = None;
     loop {
-        let page = source.page(&PageRequest { continuation, ..request.clone() }).await.unwrap();
-        continuation = page.continuation.clone();
+        let page = source.page(&request).await.unwrap();
+        request.continuation.clone_from(&page.continuation);
         pages.push(page);
         assert!(pages.len() <= 100, "a walk ends");
-        if continuation.is_none() {
+        if request.continuation.is_none() {
             return pages;
         }
     }
@@ -274,8 +273,8 @@ pub(crate) async fn media_are_fetched_from_nowhere_else<B: Bench>() {
         "no address",
     ] {
         let elsewhere = Media { url: Some(url.into()), ..medium.clone() };
-        let fetched = fetcher.fetch(&elsewhere, &LIMITS).await;
-        assert!(matches!(fetched, Err(FetchError::Missing(_))), "{url}: {fetched:?}");
+        let found = fetcher.fetch(&elsewhere, &LIMITS).await;
+        assert!(matches!(found, Err(FetchError::Missing(_))), "{url}: {found:?}");
     }
     let nowhere = fetcher.fetch(&Media { url: None, ..medium }, &LIMITS).await;
     assert!(matches!(nowhere, Err(FetchError::Missing(_))), "{nowhere:?}");

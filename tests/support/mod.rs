@@ -1,13 +1,13 @@
-//! The built binary against a sandbox, as a person would run it.
+//! Runs the built binary against a sandbox, as a person would.
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    reason = "each test binary uses its part; a test that cannot go on fails"
+    reason = "each test binary uses a part of it; a test that cannot continue fails"
 )]
 
 use std::{
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -17,10 +17,10 @@ use rustix::process::{Pid, kill_process};
 
 pub(crate) const SOURCE: &str = "town";
 
-/// No test waits longer than this for anything.
+/// The longest that a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The account that a language is said on.
+/// The account that publishes in this language.
 pub(crate) fn account(language: &str) -> String {
     format!("town_{language}")
 }
@@ -30,14 +30,14 @@ pub(crate) struct Town {
     pub(crate) sandbox: Sandbox,
     pub(crate) folder: tempfile::TempDir,
     languages: Vec<String>,
-    /// Added to every command line.
+    /// Settings added to every command line.
     pub(crate) settings: Vec<String>,
-    /// Added to the environment of every command.
+    /// Variables added to the environment of every command.
     pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Town {
-    /// A town that has said `texts`, to be said again in `languages` by `engine`.
+    /// A town that has posted `texts`, which `engine` translates into `languages`.
     pub(crate) async fn new<T: Into<String>>(
         texts: impl IntoIterator<Item = T>,
         languages: &[&str],
@@ -51,7 +51,7 @@ impl Town {
         let config = SandboxConfig {
             account: SOURCE.into(),
             timeline,
-            // What is ordered to be refused is allowed again a second later.
+            // A call refused by a fault is allowed again after one second.
             rate_limits: RateLimits { window: Duration::from_secs(1), ..RateLimits::unlimited() },
             ..SandboxConfig::default()
         };
@@ -84,7 +84,7 @@ impl Town {
         self.folder.path().join("config.toml")
     }
 
-    /// The command, with the sandbox's keys and nothing else in its environment.
+    /// A command with the sandbox's keys and nothing else in its environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -108,15 +108,15 @@ impl Town {
         command
     }
 
-    /// Runs `mynah once` to its end.
-    pub(crate) fn once(&self) -> Said {
-        Said::from(self.command(&["once"]).output().unwrap())
+    /// Runs `mynah once` to completion.
+    pub(crate) fn once(&self) -> Output {
+        Output::from(self.command(&["once"]).output().unwrap())
     }
 
-    /// Starts a command and lets it run.
+    /// Starts a command and does not wait for it.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         let mut command = self.command(args);
-        // Into a file: a full pipe that nobody reads would stop the command.
+        // Log to a file: a full pipe that nobody reads would block the command.
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -126,13 +126,13 @@ impl Town {
         Running(command.spawn().unwrap())
     }
 
-    /// What commands that were started said so far.
+    /// What the started commands have written so far.
     pub(crate) fn log(&self) -> String {
         let log = std::fs::read(self.folder.path().join("log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// The last lines of it, without measurements.
+    /// The last lines of the log, without stats.
     pub(crate) fn log_tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" stats stats ")).collect();
@@ -143,7 +143,8 @@ impl Town {
         self.sandbox.publications(&account(language))
     }
 
-    pub(crate) fn say(&self, text: &str) -> PostId {
+    /// Posts a text on the followed account.
+    pub(crate) fn post(&self, text: &str) -> PostId {
         self.sandbox.add_post(TimelinePost::new(text))
     }
 
@@ -151,34 +152,34 @@ impl Town {
         self.sandbox.set_faults(serde_json::from_str::<FaultPlan>(json).unwrap());
     }
 
-    /// Waits until an account shows so many publications.
+    /// Waits until an account shows at least `count` publications.
     pub(crate) async fn until_published(&self, language: &str, count: usize) {
         let account = account(language);
-        let came =
+        let reached =
             self.sandbox.until(PATIENCE, |sandbox| sandbox.publications(&account).len() >= count).await;
-        assert!(came, "{} of {count} on @{account}:\n{}", self.publications(language).len(), self.log());
+        assert!(reached, "{} of {count} on @{account}:\n{}", self.publications(language).len(), self.log());
     }
 }
 
-/// Asks until it is so: for what only the service itself can tell, and the sandbox does not notice.
-pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Polls a condition that the sandbox cannot signal, until it holds.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = std::time::Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "it never came to be: {what}");
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "timed out waiting for: {what}");
         actix_rt::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// What a command said when it ended.
+/// The exit code and output of a finished command.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct Output {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -187,15 +188,15 @@ impl From<Output> for Said {
     }
 }
 
-impl Said {
+impl Output {
     #[track_caller]
-    pub(crate) fn is_done(&self) {
+    pub(crate) fn assert_success(&self) {
         assert_eq!(self.code, Some(0), "{}\n{}", self.out, self.err);
     }
 
-    /// The last word of the command, without the log before it.
-    pub(crate) fn verdict(&self) -> String {
-        let at = self.err.rfind("mynah: ").unwrap_or_else(|| panic!("no last word: {}", self.err));
+    /// The command's final message, without the log before it.
+    pub(crate) fn final_message(&self) -> String {
+        let at = self.err.rfind("mynah: ").unwrap_or_else(|| panic!("no final message: {}", self.err));
         self.err[at..].to_owned()
     }
 }
@@ -203,11 +204,11 @@ impl Said {
 /// Sends a signal to a process that a test started.
 pub(crate) fn signal(process: u32, signal: Signal) {
     let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
-    // It may have ended.
+    // The process may have exited already.
     let _ = kill_process(process, signal);
 }
 
-/// A command that runs; it is killed where a test forgets it.
+/// A running command. It is killed on drop.
 pub(crate) struct Running(Child);
 
 impl Running {
@@ -217,7 +218,7 @@ impl Running {
         self.0.wait().unwrap();
     }
 
-    /// `kill -TERM`, and the exit code.
+    /// Sends `kill -TERM` and returns the exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         self.send_term();
         self.wait()
@@ -233,12 +234,12 @@ impl Running {
         signal(self.0.id(), which);
     }
 
-    /// The processes that it started, and those that these started.
+    /// The process's children, their children, and so on.
     pub(crate) fn descendants(&self) -> Vec<u32> {
         let mut all = vec![self.0.id()];
         let mut next = 0;
         while let Some(parent) = all.get(next) {
-            // One that ended meanwhile has none.
+            // A process that has exited meanwhile has none.
             let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
             let children =
                 threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
@@ -251,11 +252,8 @@ impl Running {
         all.split_off(1)
     }
 
-    /// Whether it ends by itself in time.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the system tells of an end only to those who wait for ever"
-    )]
+    /// Whether the process exits by itself within `time`.
+    #[allow(clippy::disallowed_methods, reason = "the system reports an exit only to a blocking wait")]
     pub(crate) fn ends_within(&mut self, time: Duration) -> bool {
         let begun = std::time::Instant::now();
         while begun.elapsed() < time {
@@ -267,7 +265,7 @@ impl Running {
         false
     }
 
-    /// Whether it ended by itself.
+    /// Whether the process has exited by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
@@ -279,23 +277,23 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended needs no killing.
+        // Killing an exited process fails, which is fine.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Texts that differ, with a number to know them by.
+/// Distinct texts, each with a number that identifies it.
 pub(crate) fn numbered(count: usize) -> impl Iterator<Item = String> {
     (1..=count).map(message)
 }
 
-/// One of them. Each has a word of its own, or the cache would take them for the same with another number.
+/// One of these texts. Each has a unique word: the cache treats texts that differ only in a number as the same.
 pub(crate) fn message(number: usize) -> String {
     format!("Message {number} from the town hall about {}", in_letters(number))
 }
 
-/// A word of its own for each number.
+/// A unique word for each number.
 fn in_letters(mut number: usize) -> String {
     let mut word = String::new();
     while number > 0 {
@@ -305,7 +303,7 @@ fn in_letters(mut number: usize) -> String {
     format!("Street{word}")
 }
 
-/// The numbers in what an account shows, in its order.
+/// The numbers of an account's publications, in the account's order.
 pub(crate) fn numbers(publications: &[StoredPost]) -> Vec<usize> {
     let number = |post: &StoredPost| {
         post.text

@@ -1,7 +1,13 @@
 //! A network that is a folder of files, as short as a network can be: `docs/adding-a-network.md` walks through it. An account
 //! is a folder in `toy.folder`, and each of its messages a JSON file, whose name sorts by time.
 
-use std::{fs, io, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use config::ValueKind;
@@ -79,9 +85,9 @@ impl Network for Toy {
         _: Option<Transport>,
     ) -> Option<Connections> {
         let root = reader.or("toy.folder", "toy", folder)?;
-        let account = |handle: &Option<&str>| Some(Arc::new(Account { folder: root.join((*handle)?) }));
-        let followed: Option<Vec<_>> = accounts.followed.iter().map(account).collect();
-        let published: Option<Vec<_>> = accounts.published.iter().map(account).collect();
+        let account = |handle: Option<&str>| Some(Arc::new(Account { folder: root.join(handle?) }));
+        let followed: Option<Vec<_>> = accounts.followed.iter().copied().map(account).collect();
+        let published: Option<Vec<_>> = accounts.published.iter().copied().map(account).collect();
         Some(Connections {
             followed: followed?.into_iter().map(|account| account as Arc<dyn Followed>).collect(),
             published: published?.into_iter().map(|account| account as Arc<dyn Published>).collect(),
@@ -178,16 +184,16 @@ impl Account {
 
     /// Whether the account is missing, and not the whole network.
     fn is_missing(&self) -> bool {
-        !self.folder.exists() && self.folder.parent().is_some_and(|root| root.exists())
+        !self.folder.exists() && self.folder.parent().is_some_and(Path::exists)
     }
 }
 
 #[async_trait(?Send)]
 impl Source for Account {
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError> {
-        let ids = self.ids().map_err(|error| match self.is_missing() {
-            true => SourceError::Account(self.unavailable(&error)),
-            false => SourceError::Unavailable(self.unavailable(&error)),
+        let ids = self.ids().map_err(|error| {
+            let why = self.unavailable(&error);
+            if self.is_missing() { SourceError::Account(why) } else { SourceError::Unavailable(why) }
         })?;
         let after = request.after.as_ref().map_or("", |PostId(id)| id);
         let before = [request.before.as_ref().map(|PostId(id)| id), request.continuation.as_ref()];

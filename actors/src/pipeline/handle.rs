@@ -1,5 +1,5 @@
-//! Changing who works while the pipeline runs: more or fewer translators, or all of them built anew from other settings.
-//! Nobody is cut off: whoever goes finishes what is in hand, and what it never took up is still the router's.
+//! Changes to a running pipeline: more or fewer translators, or every actor built from other settings. No work is cut off:
+//! an actor that is replaced finishes what it has in hand first, and what it had not taken up is still the router's.
 
 use std::sync::Arc;
 
@@ -7,22 +7,19 @@ use actix::Addr;
 use log::info;
 use tokio::sync::Mutex;
 
-use super::{Parts, Threads, translator_name};
-use crate::{
-    publisher::PublisherParts,
-    supervision::{Supervisor, supervisor::ChangeChildren},
-};
+use super::{Parts, Threads, names};
+use crate::supervision::{Supervisor, supervisor::ChangeChildren};
 
-/// Who works. Clones share it, on any thread.
+/// Changes which actors there are. Clones share the pipeline, on any thread.
 #[derive(Clone)]
 pub struct PipelineHandle {
     supervisor: Addr<Supervisor>,
     threads: Threads,
-    /// What everybody is built from now. Whoever changes it holds it until the supervisor knows, so that no two changes mix.
+    /// What the actors are built from now. It stays locked until the supervisor has a change, so that no two changes mix.
     parts: Arc<Mutex<Parts>>,
 }
 
-/// There is no supervisor any more.
+/// The supervisor has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the service stops")]
 pub struct Stopping;
@@ -37,44 +34,45 @@ impl PipelineHandle {
         self.parts.lock().await.pool_size
     }
 
-    /// Has so many translators work, at least one, and answers how many there were. It holds until the process ends.
+    /// Changes how many translators there are, at least one, and answers how many there were. It holds until the process
+    /// ends.
     ///
     /// # Errors
     /// Where the service stops.
     pub async fn resize(&self, size: usize) -> Result<usize, Stopping> {
         let mut parts = self.parts.lock().await;
         let (before, size) = (parts.pool_size, size.max(1));
-        let hire = (before + 1..=size).map(|number| parts.translator(number, &self.threads)).collect();
-        let retire = (size + 1..=before).map(translator_name).collect();
-        self.supervisor.send(ChangeChildren { hire, retire }).await.map_err(|_| Stopping)?;
+        let start = (before + 1..=size).map(|number| parts.translator(number, &self.threads)).collect();
+        let retire = (size + 1..=before).map(names::translator).collect();
+        self.change(ChangeChildren { start, retire }).await?;
         parts.pool_size = size;
         parts.limit_calls();
         info!(before = before, size = size; "translators resized");
         Ok(before)
     }
 
-    /// Builds everybody anew from these parts, but for those whose memory is worth keeping: the stats actor, and the cache
-    /// where its settings are the same. The threads stay as they are, and so does what the supervisor was told itself.
+    /// Replaces every actor by one of these parts, but for those whose memory is worth keeping: the stats actor, and the
+    /// cache where its settings are the same. The threads and the supervisor's own settings stay as they are.
     ///
     /// # Errors
     /// Where the service stops.
-    pub async fn exchange(&self, parts: Parts) -> Result<(), Stopping> {
-        let mut now = self.parts.lock().await;
-        let mut hire = parts.specs(&self.threads);
-        hire.retain(|spec| match spec.name.as_str() {
-            "stats" => false,
-            "cache" => parts.cache != now.cache,
+    pub async fn reconfigure(&self, parts: Parts) -> Result<(), Stopping> {
+        let mut current = self.parts.lock().await;
+        let mut start = parts.specs(&self.threads);
+        start.retain(|spec| match spec.name.as_str() {
+            names::STATS => false,
+            names::CACHE => parts.cache != current.cache,
             _ => true,
         });
-        let names = |parts: &Parts| -> Vec<String> {
-            let publishers = parts.publishers.iter().map(|(publisher, ..)| PublisherParts::name(publisher));
-            publishers.chain((1..=parts.pool_size.max(1)).map(translator_name)).collect()
-        };
-        let stay = names(&parts);
-        let retire = names(&now).into_iter().filter(|name| !stay.contains(name)).collect();
-        self.supervisor.send(ChangeChildren { hire, retire }).await.map_err(|_| Stopping)?;
-        *now = parts;
-        now.limit_calls();
+        let stay = parts.worker_names();
+        let retire = current.worker_names().into_iter().filter(|name| !stay.contains(name)).collect();
+        self.change(ChangeChildren { start, retire }).await?;
+        *current = parts;
+        current.limit_calls();
         Ok(())
+    }
+
+    async fn change(&self, change: ChangeChildren) -> Result<(), Stopping> {
+        self.supervisor.send(change).await.map_err(|_| Stopping)
     }
 }

@@ -1,166 +1,19 @@
 //! The poller between a source that answers as it is told to and a ledger in memory.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
-};
+use std::{cell::RefCell, collections::BTreeSet};
 
 use actix::Actor as _;
-use mynah_domain::{
-    AccountId, Job, JobId, JobState, PostKind, Reply,
-    breaker::BreakerPolicy,
-    caps::Spent,
-    job::Publication,
-    ports::{
-        Facts, Listing, Work,
-        ledger::{Advanced, Change, ChangeError, JobFilter, JobLine, LinePosition, PublishedJob, Recorded},
-    },
-};
+use mynah_domain::{PostKind, breaker::BreakerPolicy};
 
 use super::*;
 use crate::{
     events::Feed,
     pipeline::by_name,
-    router::{RouterParts, RouterSettings},
-    supervision::{ExitGuard, HealthRegistry},
+    router::{Route, RouterParts, RouterSettings},
+    testing::{MemoryLedger, exit_guard},
 };
 
 const QUICK: Backoff = Backoff { base: Duration::from_micros(100), max: Duration::from_micros(200) };
-
-/// A ledger that keeps posts in the order in which they came.
-#[derive(Default)]
-struct Shelf(Mutex<Stored>);
-
-#[derive(Default)]
-struct Stored {
-    posts: Vec<RecordPost>,
-    checkpoint: Option<Checkpoint>,
-    retried: Vec<PostId>,
-}
-
-impl Shelf {
-    fn ids(&self) -> BTreeSet<PostId> {
-        self.0.lock().unwrap().posts.iter().map(|record| record.post.id.clone()).collect()
-    }
-
-    fn numbers(&self) -> BTreeSet<u64> {
-        self.ids().iter().filter_map(|id| id.0.parse().ok()).collect()
-    }
-
-    fn checkpoint(&self) -> Checkpoint {
-        self.0.lock().unwrap().checkpoint.clone().unwrap_or_default()
-    }
-
-    fn watermark(&self) -> Option<u64> {
-        self.checkpoint().watermark.map(|watermark| watermark.position)
-    }
-
-    fn stored(&self, id: &str) -> Option<RecordPost> {
-        self.0.lock().unwrap().posts.iter().find(|record| record.post.id.0 == id).cloned()
-    }
-
-    fn raw(&self, id: &str) -> Option<String> {
-        self.stored(id)?.unreadable.map(|raw| raw.json)
-    }
-}
-
-fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError::Fatal("nobody asks this here".into()))
-}
-
-#[async_trait(?Send)]
-impl Work for Shelf {
-    async fn checkpoint(&self, _: &str) -> Result<Option<Checkpoint>, LedgerError> {
-        Ok(self.0.lock().unwrap().checkpoint.clone())
-    }
-
-    async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
-        let mut stored = self.0.lock().unwrap();
-        let mut recorded = Recorded::default();
-        for record in page.posts {
-            match stored.posts.iter_mut().find(|known| known.post.id == record.post.id) {
-                Some(known) if known.unreadable.is_some() && record.unreadable.is_none() => {
-                    *known = record;
-                    recorded.reread += 1;
-                }
-                Some(_) => {}
-                None => {
-                    stored.posts.push(record);
-                    recorded.posts += 1;
-                }
-            }
-        }
-        stored.checkpoint = Some(page.checkpoint);
-        Ok(recorded)
-    }
-
-    async fn to_reread(&self, _: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
-        Ok(self.0.lock().unwrap().retried.iter().take(limit).cloned().collect())
-    }
-
-    async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
-        Ok(self.stored(&id.0).map(|record| (*record.post).clone()))
-    }
-
-    async fn open_jobs(
-        &self,
-        _: &TargetId,
-        _: Option<LinePosition>,
-        _: usize,
-    ) -> Result<Vec<Job>, LedgerError> {
-        Ok(Vec::new())
-    }
-
-    async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
-        Ok(0)
-    }
-
-    async fn advance(&self, _: Arc<[Change]>) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
-        not_asked()
-    }
-    async fn spent(&self, _: &AccountId, _: Timestamp) -> Result<Spent, LedgerError> {
-        not_asked()
-    }
-    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<Reply>, LedgerError> {
-        not_asked()
-    }
-    async fn state_of(&self, _: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
-        not_asked()
-    }
-    async fn publications(&self, _: JobId) -> Result<Vec<Publication>, LedgerError> {
-        not_asked()
-    }
-    async fn recorded(&self, _: &AccountId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
-        not_asked()
-    }
-}
-
-#[async_trait(?Send)]
-impl Listing for Shelf {
-    async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
-        not_asked()
-    }
-    async fn last_published(&self, _: &[AccountId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
-        not_asked()
-    }
-    async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
-        not_asked()
-    }
-    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
-        not_asked()
-    }
-}
-
-#[async_trait(?Send)]
-impl Facts for Shelf {
-    async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
-        not_asked()
-    }
-    async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
-        not_asked()
-    }
-}
 
 type Pages = Box<dyn Fn(&PageRequest, usize) -> Result<Page, SourceError>>;
 type Lookups = Box<dyn Fn(&PostId, usize) -> Result<Lookup, SourceError>>;
@@ -272,13 +125,13 @@ fn target() -> Target {
 
 /// A poller with its ledger.
 struct Bench {
-    ledger: Arc<Shelf>,
+    ledger: Arc<MemoryLedger>,
     parts: PollerParts,
 }
 
 impl Bench {
     fn new(start: Start) -> Self {
-        let ledger = Arc::new(Shelf::default());
+        let ledger = Arc::new(MemoryLedger::empty());
         let policy = BreakerPolicy { failures: 1000, pause: QUICK, trial: Duration::from_mins(1) };
         let upstreams = Upstreams::new(policy, 1);
         let router = ActorRef::new();
@@ -303,7 +156,7 @@ impl Bench {
         let router_parts = RouterParts {
             settings: RouterSettings {
                 queue: 10,
-                targets: vec![es()],
+                routes: vec![Route::alone(es())],
                 order_patience: Duration::from_hours(1),
                 engines: vec![],
                 patience: 3,
@@ -337,11 +190,6 @@ impl Bench {
     }
 }
 
-fn exit_guard(name: &str) -> ExitGuard {
-    let (exits, _) = mpsc::unbounded_channel();
-    ExitGuard::new(name, 1, HealthRegistry::default(), exits)
-}
-
 /// One page with 9 and 7 readable and 8 in an odd form.
 fn with_an_odd_one(lookups: impl Fn(&PostId, usize) -> Result<Lookup, SourceError> + 'static) -> Rc<Fake> {
     let odd = |_: &PageRequest, _| Ok(Page { unreadable: vec![unreadable(8)], ..page([9, 7], None) });
@@ -372,7 +220,7 @@ async fn what_still_cannot_be_read_ends_as_a_held_job_with_its_raw_form() {
         let bench = Bench::new(Start::Beginning);
         let source = with_an_odd_one(move |_, _| answer.clone());
         assert_eq!(bench.poll(&source).await, 1, "{why}: no other post waits for it");
-        let held = bench.ledger.stored("8").unwrap_or_else(|| panic!("{why}: it is lost"));
+        let held = bench.ledger.record_of("8").unwrap_or_else(|| panic!("{why}: it is lost"));
         assert_eq!(held.jobs, [(es(), None)]);
         let raw = held.unreadable.unwrap();
         assert_eq!(raw.json, r#"{"id":"8"}"#);
@@ -400,6 +248,29 @@ async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
         assert_eq!(poller.step(&Stop::default()).await, Step::Finished, "{error:?}");
         assert_eq!((bench.ledger.numbers(), bench.ledger.raw("8")), ([7, 8, 9].into(), None), "{error:?}");
     }
+}
+
+#[actix_rt::test]
+async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more() {
+    let bench = Bench::new(Start::Beginning);
+    let many = |_: &PageRequest, _| {
+        Ok(Page { unreadable: (10..30).rev().map(unreadable).collect(), ..page([9], None) })
+    };
+    let answers: Rc<RefCell<Vec<PostId>>> = Rc::default();
+    let answered = answers.clone();
+    let source = Fake::new(many).looking_up(move |id, call| {
+        if call % 3 == 0 {
+            return Err(unavailable());
+        }
+        answered.borrow_mut().push(id.clone());
+        Ok(Lookup::Post(Box::new(post(id.0.parse().unwrap()))))
+    });
+    bench.poll(&source).await;
+    assert_eq!(bench.ledger.numbers(), (9..30).collect());
+    let held: Vec<u64> = (10..30).filter(|id| bench.ledger.raw(&id.to_string()).is_some()).collect();
+    assert!(held.is_empty(), "{held:?}");
+    let asked_twice = answers.borrow().len() - answers.borrow().iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(asked_twice, 0, "each answer is paid for");
 }
 
 #[actix_rt::test]
@@ -449,9 +320,8 @@ async fn a_post_without_an_id_is_held_once_however_often_it_is_shown() {
     let source = Rc::new(source);
     bench.poll(&source).await;
     bench.poll(&source).await;
-    let stored: BTreeSet<String> =
-        bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
-    assert_eq!(stored, raws.map(String::from).into());
+    let kept: BTreeSet<String> = bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
+    assert_eq!(kept, raws.map(String::from).into());
     assert_eq!(bench.ledger.ids().len(), raws.len() + 1);
 }
 
@@ -487,7 +357,7 @@ async fn what_a_person_retries_is_read_again_with_the_next_poll() {
             _ => answer.clone(),
         });
         bench.poll(&source).await;
-        bench.ledger.0.lock().unwrap().retried = vec![PostId("8".into())];
+        bench.ledger.retry_unreadable(&["8"]);
         bench.poll(&source).await;
         assert_eq!(source.looked_up.get(), 2);
         assert_eq!(bench.ledger.raw("8").is_none(), is_read);
@@ -500,7 +370,7 @@ async fn the_newest_version_on_a_page_is_recorded_first_whatever_the_order() {
     for order in [[2, 1, 3], [1, 2, 3], [3, 2, 1], [3, 1, 2], [2, 3, 1]] {
         let bench = Bench::new(Start::Beginning);
         bench.poll(&Rc::new(Fake::new(move |_, _| Ok(page(order, None))))).await;
-        let first = bench.ledger.0.lock().unwrap().posts[0].post.position;
+        let first = bench.ledger.first_post().unwrap().position;
         assert_eq!(first, 3, "{order:?}");
     }
 }
@@ -520,12 +390,12 @@ async fn an_edit_of_a_post_from_before_the_start_is_not_published() {
         let bench = Bench::new(start.clone());
         if start == Start::Now {
             bench.poll(&Rc::new(Fake::new(|_, _| Ok(page([10, 9], None))))).await;
-            assert_eq!(bench.ledger.checkpoint().start, Some(mark(10)));
+            assert_eq!(bench.ledger.last_checkpoint().unwrap_or_default().start, Some(mark(10)));
         }
         let edited = Post { versions: ids(versions), ..post(12) };
         let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
         bench.poll(&Rc::new(Fake::new(pages))).await;
-        assert_eq!(bench.ledger.stored("12").unwrap().jobs, [(es(), skip)], "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.record_of("12").unwrap().jobs, [(es(), skip)], "{start:?} {versions:?}");
     }
 }
 
@@ -549,7 +419,7 @@ async fn an_edited_post_stands_in_line_where_its_first_version_stood() {
         let edited = Post { versions: ids(versions), ..post(14) };
         let pages = move |_: &PageRequest, _| Ok(Page { posts: vec![edited.clone()], ..Page::default() });
         bench.poll(&Rc::new(Fake::new(pages))).await;
-        assert_eq!(bench.ledger.stored("14").unwrap().post.position, position, "{start:?} {versions:?}");
+        assert_eq!(bench.ledger.record_of("14").unwrap().post.position, position, "{start:?} {versions:?}");
         assert_eq!(bench.ledger.watermark(), Some(14), "{start:?} {versions:?}");
     }
 }
@@ -644,7 +514,11 @@ async fn a_backfill_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_
         bench.poll(&source).await;
         assert!(source.reads() <= most, "{name}: {} reads", source.reads());
         assert_eq!(bench.ledger.numbers(), *shown.borrow(), "{name}");
-        assert_eq!(bench.ledger.checkpoint().backfill, None, "{name}: its jobs wait for ever");
+        assert_eq!(
+            bench.ledger.last_checkpoint().unwrap_or_default().backfill,
+            None,
+            "{name}: its jobs wait forever"
+        );
         assert_eq!(bench.ledger.watermark(), shown.borrow().last().copied(), "{name}");
         if whole && !shown.borrow().is_empty() {
             assert_eq!(bench.ledger.numbers(), ALL.into(), "{name}");
@@ -674,7 +548,10 @@ async fn a_page_that_is_refused_without_a_token_is_a_refusal() {
     let bench = Bench::new(Start::Beginning);
     let source = Rc::new(Fake::new(|_, _| Err(SourceError::Refused("400: max_results".into()))));
     bench.poll(&source).await;
-    assert_eq!((source.reads(), bench.ledger.checkpoint()), (1, Checkpoint::default()));
+    assert_eq!(
+        (source.reads(), bench.ledger.last_checkpoint().unwrap_or_default()),
+        (1, Checkpoint::default())
+    );
 }
 
 #[actix_rt::test]
@@ -708,7 +585,7 @@ async fn a_start_whose_newest_post_is_unknown_is_tried_again_and_does_not_begin_
         let source = Rc::new(Fake::new(pages));
         let mut poller = bench.poller(source.clone());
         assert_eq!(poller.step(&Stop::default()).await, Step::Idle);
-        assert!(bench.ledger.0.lock().unwrap().checkpoint.is_none());
+        assert!(bench.ledger.last_checkpoint().is_none());
         assert_eq!(source.reads(), most);
     }
 }

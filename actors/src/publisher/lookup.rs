@@ -3,29 +3,62 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use log::warn;
+use log::{info, warn};
 use mynah_domain::{
-    Job, PostId,
+    Job, JobEvent, JobId, PostId,
     job::Publication,
-    ports::{Draft, PublishError, Since},
+    ports::{PublishError, Since},
 };
 
-use super::{Halt, Publisher, failure::outcome_lost};
-use crate::failpoint;
+use super::{
+    Publisher,
+    failure::{Halt, outcome_lost},
+};
+use crate::{failpoint, router::Intent};
 
 /// How far before the intent a lookup begins where the account had no message yet to begin from: more than this machine's
 /// clock may have been ahead when the intent was written.
 const SLACK: Duration = Duration::from_hours(24);
 
+/// What this publisher knows of a message whose outcome is not known. It counts for itself: the attempts on record may be
+/// crashes, between which no time passed in which the message could show.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Suspense {
+    message: Option<(JobId, u32)>,
+    /// When it was first looked up.
+    first_lookup: Option<tokio::time::Instant>,
+    /// How often the network called it a repetition.
+    pub(super) repetitions: u32,
+}
+
 impl Publisher {
+    /// What is known of a message whose outcome is not; changed by `change` first.
+    pub(super) fn suspense(&self, job: &Job, part: u32, change: impl FnOnce(&mut Suspense)) -> Suspense {
+        let message = Some((job.id, part));
+        let mut suspense = self.suspense.get();
+        if suspense.message != message {
+            suspense = Suspense { message, ..Suspense::default() };
+        }
+        change(&mut suspense);
+        self.suspense.set(suspense);
+        suspense
+    }
+
+    /// Finds out what became of a part that was begun before: its id, or `None` where it is certainly not on the account.
+    /// The intent is then taken back.
+    pub(super) async fn find_out(&self, job: &Job, begun: &Publication) -> Result<Option<PostId>, Halt> {
+        let found = self.look_up(job, begun).await?;
+        if found.is_some() {
+            info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0; "found on the account, not sent again");
+        } else {
+            self.write(job, JobEvent::PartAbsent { part: begun.part }).await?;
+        }
+        Ok(found)
+    }
+
     /// Looks whether a message that was begun is on the account: the same text, since the intent, and not on record as
     /// another publication.
-    pub(super) async fn look_up(
-        &self,
-        job: &Job,
-        draft: &Draft,
-        begun: &Publication,
-    ) -> Result<Option<PostId>, Halt> {
+    pub(super) async fn look_up(&self, job: &Job, begun: &Publication) -> Result<Option<PostId>, Halt> {
         self.permit(outcome_lost)?;
         let since = match &begun.after {
             Some(message) => Since::Message(message.clone()),
@@ -35,19 +68,24 @@ impl Publisher {
         let started = Instant::now();
         let shown = self.destination.recent(&since).await;
         failpoint::reach("destination.lookup.after");
-        self.heard("lookup", started, shown.as_ref().err());
+        self.record_call("lookup", started, shown.as_ref().err());
         let shown = match shown {
             Ok(shown) => shown,
             Err(PublishError::Denied(denied)) => return Err(self.denied(job, &denied, outcome_lost)),
             Err(error) => return Err(self.not_known(job, error.to_string())),
         };
+        // A version that chose no key compared by the text, too.
+        let intent = Intent::recorded(begun).unwrap_or_else(|| {
+            Intent::new(begun.part, &begun.account, &begun.text, begun.reply.clone(), begun.intent_at)
+        });
+        let draft = intent.draft(Vec::new());
         let same: Vec<PostId> = shown
             .messages
             .into_iter()
-            .filter(|message| self.destination.is_same(draft, message))
+            .filter(|message| self.destination.is_same(&draft, message))
             .map(|message| message.id)
             .collect();
-        let on_record = self.parts.ledger.recorded(&self.parts.account(), &same).await?;
+        let on_record = self.parts.ledger.recorded(&self.parts.account, &same).await?;
         // The oldest: what came after it would be the double.
         let found = same.into_iter().rev().find(|id| !on_record.contains(id));
         if found.is_some() {
@@ -74,10 +112,10 @@ impl Publisher {
     fn is_fresh(&self, job: &Job, begun: &Publication) -> bool {
         let now = tokio::time::Instant::now();
         let suspense = self.suspense(job, begun.part, |suspense| {
-            suspense.first_look.get_or_insert(now);
+            suspense.first_lookup.get_or_insert(now);
         });
         let shows_by = begun.intent_at.saturating_add(self.parts.settle).unwrap_or(Timestamp::MAX);
-        let looked_for = suspense.first_look.map_or(Duration::ZERO, |first| now.duration_since(first));
+        let looked_for = suspense.first_lookup.map_or(Duration::ZERO, |first| now.duration_since(first));
         shows_by > self.parts.clock.now() && looked_for < self.parts.settle
     }
 }

@@ -11,26 +11,26 @@ use mynah_domain::{
 };
 
 use super::{
-    Halt, Publisher,
-    failure::{held, kind_of_denial, not_sent},
+    Publisher,
+    failure::{Halt, held, kind_of_denial, not_sent},
 };
 use crate::supervision::shell::Stop;
 
-/// How often a medium is tried to be copied where somebody does not answer, before the post is said without it.
+/// How often a medium is tried to be copied where a service does not answer, before the post is published without it.
 const COPIES: u32 = 3;
 
 impl Publisher {
     /// Copies the post's media to the network, as far as the target has them and they can be copied.
     pub(super) async fn media(&self, job: &Job, stop: &Stop) -> Result<Vec<MediaId>, Halt> {
-        let MediaPolicy::Copy { missing } = self.parts.target.media else { return Ok(Vec::new()) };
+        let Some(target) = self.parts.target(job) else { return Ok(Vec::new()) };
+        let MediaPolicy::Copy { missing } = target.media else { return Ok(Vec::new()) };
+        let most = target.network.limits().media;
         let alts = job.translation.as_ref().map_or(&[][..], |translation| &translation.alts);
         let mut copied = Vec::new();
-        for (number, medium) in
-            job.post.media.iter().take(self.parts.target.network.limits().media).enumerate()
-        {
+        for (number, medium) in job.post.media.iter().take(most).enumerate() {
             let alt = alts.get(number).map_or("", String::as_str);
             let name = format!("{} {}", medium.kind, medium.key);
-            let why = match self.copy(medium, alt, stop).await.ok_or(Halt::Event(JobEvent::Untouched))? {
+            let why = match self.copy(job, medium, alt, stop).await.ok_or(Halt::Event(JobEvent::Untouched))? {
                 Ok(Uploaded { id, undescribed }) => {
                     if let Some(why) = undescribed {
                         let reason = format!("{name} has no alt text: {why}");
@@ -41,7 +41,7 @@ impl Publisher {
                 }
                 Err(UploadError::Denied(denied)) => return Err(self.denied(job, &denied, not_sent)),
                 Err(UploadError::Unavailable(why)) if job.attempt < COPIES => {
-                    let not_before = Some(self.in_a(self.pause(job, None)));
+                    let not_before = Some(self.in_a(self.pause_for(job, None)));
                     return Err(Halt::Event(not_sent(format!("{name}: {why}"), not_before)));
                 }
                 Err(UploadError::Unavailable(why) | UploadError::Refused(why)) => why,
@@ -58,10 +58,16 @@ impl Publisher {
     }
 
     /// Copies one medium; `None` where a stop was asked for meanwhile. Nothing is published by a copy, so it may be given up.
-    async fn copy(&self, medium: &Media, alt: &str, stop: &Stop) -> Option<Result<Uploaded, UploadError>> {
+    async fn copy(
+        &self,
+        job: &Job,
+        medium: &Media,
+        alt: &str,
+        stop: &Stop,
+    ) -> Option<Result<Uploaded, UploadError>> {
         let started = Instant::now();
         // A video takes its time; each of its calls has a limit of its own.
-        let copy = stop.or(self.fetch_and_upload(medium, alt));
+        let copy = stop.or(self.fetch_and_upload(job, medium, alt));
         let answer = self.context.heartbeat().at_rest(copy).await?;
         self.context.heartbeat().progress();
         let kind = answer.as_ref().err().map(|error| match error {
@@ -73,8 +79,11 @@ impl Publisher {
         Some(answer)
     }
 
-    async fn fetch_and_upload(&self, medium: &Media, alt: &str) -> Result<Uploaded, UploadError> {
-        let fetched = self.fetcher.fetch(medium, &self.destination.media_limits()).await?;
-        Ok(self.destination.upload(fetched, alt).await?)
+    async fn fetch_and_upload(&self, job: &Job, medium: &Media, alt: &str) -> Result<Uploaded, UploadError> {
+        let Some(fetcher) = self.fetchers.get(&*job.source) else {
+            return Err(UploadError::Refused(format!("its source {} is not followed any more", job.source)));
+        };
+        let fetched = fetcher.fetch(medium, &self.destination.media_limits()).await?;
+        self.destination.upload(fetched, alt).await
     }
 }

@@ -1,198 +1,37 @@
 //! A publisher with its router, an account that answers as it is told to, and a clock that stands still while there is
 //! anything to do: an hour of waiting takes no time, and every call has its moment.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Mutex};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr};
-use jiff::Timestamp;
+use async_trait::async_trait;
 use mynah_domain::{
-    JobId, Media, MediaMissing, MediaPolicy, Post, PostKind, Style, TargetId, TooLong, Translation,
-    breaker::BreakerPolicy,
-    caps::Spent,
-    filters::Filters,
-    job::Publication,
+    AccountId, Job, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
+    Publication, Reply, Target, TargetId,
+    backoff::Backoff,
+    fixtures,
+    network::{PlainText, Repeat},
     ports::{
-        Content, Denied, Facts, FetchError, FetchedMedium, Listing, MediaId, MediaLimits, Recent, Shown,
-        Since, UploadError, Uploaded, Work,
-        ledger::{
-            Advanced, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob, RecordPage,
-            Recorded,
-        },
+        Content, Denied, Draft, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits, PublishError,
+        Recent, Shown, Since, UploadError, Uploaded,
     },
-    text::Masking,
 };
 use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::{
     events::Feed,
-    router::{Blocked, RouterParts, RouterSettings, Unblock},
+    pauses::{Paused, Pauses},
+    router::{Blocked, Route, Router, RouterParts, RouterSettings, Unblock},
+    stats::Meter,
     supervision::{
-        ExitGuard, HealthRegistry, Shell,
+        ActorRef, Shell,
         exit::{Exit, ExitReason},
         shell::StopAsked,
     },
+    testing::{self, MemoryLedger, RuntimeClock, es, exit_guard, exit_guard_of, never_broken, noon, ready},
+    upstreams::Upstreams,
 };
-
-/// A ledger of one target's jobs in memory.
-struct Book {
-    jobs: Mutex<BTreeMap<JobId, Job>>,
-    clock: Arc<Watch>,
-}
-
-impl Book {
-    fn job(&self, id: i64) -> Job {
-        self.jobs.lock().unwrap()[&JobId(id)].clone()
-    }
-
-    fn of_post(&self, id: &PostId) -> Option<Job> {
-        self.jobs.lock().unwrap().values().find(|job| job.post.id == *id).cloned()
-    }
-
-    fn states(&self) -> Vec<JobState> {
-        self.jobs.lock().unwrap().values().map(|job| job.state).collect()
-    }
-
-    fn take(&self, job: &mut Job, event: &JobEvent) {
-        match event {
-            JobEvent::LeasedForPublication | JobEvent::LeasedForTranslation => {
-                job.attempt += 1;
-            }
-            JobEvent::PartBegun { part, account, text, key, reply } => job.publications.push(Publication {
-                part: *part,
-                account: account.clone(),
-                text: text.clone(),
-                key: Some(*key),
-                reply: reply.as_deref().cloned(),
-                intent_at: self.clock.now(),
-                after: None,
-                remote_id: None,
-            }),
-            JobEvent::PartSent { part, remote_id } => {
-                job.attempt = 0;
-                for publication in job.publications.iter_mut().filter(|begun| begun.part == *part) {
-                    publication.remote_id = Some(remote_id.clone());
-                }
-            }
-            JobEvent::PartAbsent { part } => job.publications.retain(|begun| begun.part != *part),
-            JobEvent::Released { .. } => job.attempt = 0,
-            JobEvent::Untouched => job.attempt -= 1,
-            _ => {}
-        }
-    }
-}
-
-fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError::Fatal("nobody asks this here".into()))
-}
-
-#[async_trait(?Send)]
-impl Work for Book {
-    async fn advance(
-        &self,
-        changes: Arc<[Change]>,
-    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
-        let mut jobs = self.jobs.lock().unwrap();
-        let answers = changes.iter().map(|change| {
-            let job = jobs.get_mut(&change.job()).unwrap();
-            if job.token != change.token() {
-                return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token() });
-            }
-            for event in change.events() {
-                let Some(state) = job.state.after(event) else {
-                    let event = format!("{event:?}");
-                    return Err(ChangeError::Illegal { job: job.id, state: job.state, event });
-                };
-                job.state = state;
-                self.take(job, event);
-            }
-            job.token = change.new_token().unwrap_or(job.token);
-            Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
-        });
-        Ok(answers.collect())
-    }
-
-    async fn open_jobs(
-        &self,
-        _: &TargetId,
-        after: Option<LinePosition>,
-        _: usize,
-    ) -> Result<Vec<Job>, LedgerError> {
-        let jobs = self.jobs.lock().unwrap();
-        let open = jobs.values().filter(|job| !job.state.is_settled() && Some(LinePosition::of(job)) > after);
-        Ok(open.cloned().collect())
-    }
-
-    async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
-        Ok(0)
-    }
-    async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
-        Ok(self.job(job.0).publications)
-    }
-    async fn recorded(&self, _: &AccountId, _: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
-        Ok(Vec::new())
-    }
-    async fn checkpoint(&self, _: &str) -> Result<Option<Checkpoint>, LedgerError> {
-        not_asked()
-    }
-    async fn to_reread(&self, _: &str, _: usize) -> Result<Vec<PostId>, LedgerError> {
-        not_asked()
-    }
-    async fn record(&self, _: RecordPage) -> Result<Recorded, LedgerError> {
-        not_asked()
-    }
-    async fn spent(&self, _: &AccountId, _: Timestamp) -> Result<Spent, LedgerError> {
-        not_asked()
-    }
-    async fn publication_of(&self, _: &PostId, _: &TargetId) -> Result<Option<Reply>, LedgerError> {
-        Ok(None)
-    }
-    async fn state_of(&self, id: &PostId, _: &TargetId) -> Result<Option<JobState>, LedgerError> {
-        Ok(self.of_post(id).map(|job| job.state))
-    }
-    async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
-        Ok(self.of_post(id).map(|job| (*job.post).clone()))
-    }
-}
-
-#[async_trait(?Send)]
-impl Listing for Book {
-    async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
-        not_asked()
-    }
-    async fn last_published(&self, _: &[AccountId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
-        not_asked()
-    }
-    async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
-        not_asked()
-    }
-    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
-        not_asked()
-    }
-}
-
-#[async_trait(?Send)]
-impl Facts for Book {
-    async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
-        not_asked()
-    }
-    async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
-        not_asked()
-    }
-}
-
-/// A clock on the wall that goes by the runtime's, which a test may stop.
-struct Watch(tokio::time::Instant);
-
-impl Clock for Watch {
-    fn now(&self) -> Timestamp {
-        noon() + self.0.elapsed()
-    }
-}
-
-fn noon() -> Timestamp {
-    "2026-11-26T12:00:00Z".parse().unwrap()
-}
 
 /// Calls after this many are never answered: a test must not run for ever where nobody waits.
 const MOST_CALLS: usize = 500;
@@ -310,101 +149,92 @@ impl MediaFetcher for Pictures {
     }
 }
 
-fn es() -> TargetId {
-    TargetId::new("x", "es")
-}
-
 /// A job that is translated, of a post with so many photos.
 fn job(number: i64, photos: usize) -> Job {
     let medium = |photo: usize| Media {
         key: format!("3_{photo}"),
-        kind: mynah_domain::MediaKind::Photo,
+        kind: MediaKind::Photo,
         url: Some("https://example.com/a.jpg".into()),
         alt: None,
     };
-    let post = Post {
-        id: PostId(number.to_string()),
-        position: number.unsigned_abs(),
-        text: "Hello".into(),
-        entities: None,
-        language: None,
-        kind: PostKind::Original,
-        created_at: noon(),
-        media: (0..photos).map(medium).collect(),
-        versions: vec![],
-    };
-    let translation =
-        Translation { parts: vec![format!("Hola {number}")], engine: "test".into(), alts: vec![] };
-    Job {
-        id: JobId(number),
-        post: Arc::new(post),
-        target: es(),
-        source: "x:town".into(),
-        state: JobState::Ready,
-        token: 1,
-        attempt: 0,
-        not_before: None,
-        translation: Some(translation),
-        publications: vec![],
-    }
+    let post = Post { media: (0..photos).map(medium).collect(), ..testing::post(number) };
+    Job { post: Arc::new(post), ..ready(number) }
 }
 
 /// A job whose translation is two messages.
 fn in_two_parts(number: i64) -> Job {
-    let parts = vec!["Hola".into(), "otra vez".into()];
-    let translation = Translation { parts, engine: "test".into(), alts: vec![] };
-    Job { translation: Some(translation), ..job(number, 0) }
+    Job { translation: Some(testing::translation(&["Hola", "otra vez"])), ..ready(number) }
 }
 
-/// A job of which a part was begun before, and nobody knows what became of it.
+/// A job of which a part was begun an hour ago, and nobody knows what became of it.
 fn unknown(number: i64) -> Job {
-    let begun = Publication {
-        part: 0,
-        account: AccountId::from(&es()),
-        text: format!("Hola {number}"),
-        key: None,
-        reply: None,
-        intent_at: noon() - Duration::from_hours(1),
-        after: None,
-        remote_id: None,
-    };
-    Job { state: JobState::Unknown, publications: vec![begun], ..job(number, 0) }
+    testing::unknown(number, noon() - Duration::from_hours(1))
+}
+
+/// What the network is like, and who is published on it.
+struct Network {
+    settle: Duration,
+    repeat: Repeat,
+    targets: Vec<TargetId>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { settle: Duration::ZERO, repeat: Repeat::LookUpFirst, targets: vec![es()] }
+    }
+}
+
+fn target(id: TargetId, repeat: Repeat) -> Target {
+    Target {
+        id,
+        network: Arc::new(PlainText { repeat, ..PlainText::default() }),
+        media: MediaPolicy::Copy { missing: MediaMissing::Publish },
+        ..fixtures::target()
+    }
 }
 
 struct Town {
-    book: Arc<Book>,
+    ledger: Arc<MemoryLedger>,
     router: Addr<Router>,
     account: Rc<Account>,
+    pauses: Pauses,
     publisher: Addr<Shell<Publisher>>,
     exits: mpsc::UnboundedReceiver<Exit>,
 }
 
 impl Town {
     fn new(jobs: Vec<Job>, account: Account) -> Self {
-        Self::settling(Duration::ZERO, jobs, account)
+        Self::on(Network::default(), jobs, account)
     }
 
     /// One where a message takes so long at most to show.
     fn settling(settle: Duration, jobs: Vec<Job>, account: Account) -> Self {
-        let clock = Arc::new(Watch(account.begun));
-        let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
-        let book = Arc::new(Book { jobs: Mutex::new(jobs), clock: clock.clone() });
+        Self::on(Network { settle, ..Network::default() }, jobs, account)
+    }
+
+    /// One on a network that recognizes the key of a message that is sent again.
+    fn repeatable(jobs: Vec<Job>, account: Account) -> Self {
+        Self::on(Network { repeat: Repeat::Safe, ..Network::default() }, jobs, account)
+    }
+
+    fn on(Network { settle, repeat, targets }: Network, jobs: Vec<Job>, account: Account) -> Self {
+        let clock = Arc::new(RuntimeClock::since(account.begun));
+        let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
-        // The breaker has a clock of its own.
-        let policy = BreakerPolicy { failures: u32::MAX, pause: backoff, trial: Duration::from_mins(1) };
-        let upstreams = Upstreams::new(policy, 4);
+        let upstreams = Upstreams::new(never_broken(backoff), 4);
         let pauses = Pauses::new([]);
-        let (sender, exits) = mpsc::unbounded_channel();
-        let exit_guard = |name: &str| ExitGuard::new(name, 1, HealthRegistry::default(), sender.clone());
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 100,
-                targets: vec![es()],
+                routes: targets
+                    .iter()
+                    .map(|target| Route { target: target.clone(), account: AccountId::from(&es()) })
+                    .collect(),
                 order_patience: Duration::from_hours(1000),
                 engines: vec!["test".into()],
                 patience: 3,
             },
-            ledger: book.clone(),
+            ledger: ledger.clone(),
             upstreams: upstreams.clone(),
             pauses: pauses.clone(),
             clock: clock.clone(),
@@ -416,36 +246,29 @@ impl Town {
         link.point_at(router.clone());
         let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
         let parts = PublisherParts {
-            target: Target {
-                id: es(),
-                language: "es".parse().unwrap(),
-                account: "es".into(),
-                style: Style::default(),
-                masking: Masking::default(),
-                filters: Filters::default(),
-                media: MediaPolicy::Copy { missing: MediaMissing::Publish },
-                too_long: TooLong::Thread,
-                source: mynah_domain::fixtures::source(),
-                network: mynah_domain::fixtures::rules(),
-            },
+            account: AccountId::from(&es()),
+            targets: targets.into_iter().map(|id| target(id, repeat)).collect(),
             limits,
             bucket: None,
             threads: Threads::Chain,
             settle,
             upstreams,
-            pauses,
+            pauses: pauses.clone(),
             router: link,
-            ledger: book.clone(),
+            ledger: ledger.clone(),
             backoff,
             clock,
             meter: Meter::default(),
         };
         let account = Rc::new(account);
         let destination = account.clone();
-        let publisher = Shell::new(exit_guard("publisher-es"), move |exit_guard| {
-            Publisher::new(WorkerContext::new(exit_guard), parts, destination, Rc::new(Pictures))
+        let (guard, exits) = exit_guard_of("publisher-es");
+        let publisher = Shell::new(guard, move |exit_guard| {
+            let pictures: Rc<dyn MediaFetcher> = Rc::new(Pictures);
+            let fetchers = [("x:town".to_owned(), pictures)].into();
+            Publisher::new(WorkerContext::new(exit_guard), parts, destination, fetchers)
         });
-        Self { book, router, account, publisher: publisher.start(), exits }
+        Self { ledger, router, account, pauses, publisher: publisher.start(), exits }
     }
 
     /// Lets so much time pass.
@@ -602,9 +425,9 @@ async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
     for (what, jobs, account) in worlds {
         let town = Town::new(jobs, Account { begun: tokio::time::Instant::now(), ..account });
         town.pass(HOUR * 23).await;
-        assert_ne!(town.book.job(1).state, JobState::Published, "{what}");
+        assert_ne!(town.ledger.job(1).state, JobState::Published, "{what}");
         town.pass(HOUR * 2).await;
-        assert_eq!(town.book.job(1).state, JobState::Published, "{what}");
+        assert_eq!(town.ledger.job(1).state, JobState::Published, "{what}");
     }
 }
 
@@ -618,7 +441,7 @@ async fn nothing_is_published_before_it_is_known_whose_the_keys_are_and_it_is_as
     let names = town.account.names();
     assert_eq!(names[..4], ["verify"; 4]);
     assert_eq!(names[4..], ["publish"; 10]);
-    assert!(town.book.states().iter().all(|state| *state == JobState::Published));
+    assert!(town.ledger.states().iter().all(|state| *state == JobState::Published));
 }
 
 #[actix_rt::test]
@@ -640,10 +463,10 @@ async fn keys_of_another_account_block_it_and_are_verified_again_when_it_is_resu
         town.pass(HOUR).await;
         assert_eq!(town.account.names(), ["verify"]);
         assert_eq!(town.blocked().await.as_deref(), Some(anothers));
-        assert_eq!(town.book.job(1).state, state);
+        assert_eq!(town.ledger.job(1).state, state);
         town.resume().await;
         assert_eq!(town.blocked().await, None);
-        assert!(town.book.states().iter().all(|state| *state == JobState::Published));
+        assert!(town.ledger.states().iter().all(|state| *state == JobState::Published));
         assert_eq!(town.account.count("verify"), 2);
     }
 }
@@ -677,7 +500,7 @@ async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
         town.pass(HOUR).await;
         assert_eq!(town.account.names(), ["verify", call]);
         assert_eq!(town.blocked().await.as_deref(), Some("this account is locked"));
-        assert_eq!(town.book.states(), [state, JobState::Ready], "{call}");
+        assert_eq!(town.ledger.states(), [state, JobState::Ready], "{call}");
     }
 }
 
@@ -693,7 +516,7 @@ async fn a_token_is_believed_to_be_dead_after_three_refusals_and_not_before() {
         town.pass(HOUR).await;
         assert_eq!(town.blocked().await.is_some(), is_blocked);
         let state = if is_blocked { JobState::Ready } else { JobState::Published };
-        assert_eq!(town.book.job(1).state, state);
+        assert_eq!(town.ledger.job(1).state, state);
     }
 }
 
@@ -706,7 +529,7 @@ async fn a_message_that_is_found_is_not_sent_again_although_the_list_has_a_gap()
     let town = Town::new(vec![unknown(1)], account);
     town.pass(HOUR).await;
     assert_eq!(town.account.names(), ["verify", "recent"]);
-    assert_eq!(town.book.job(1).publications[0].remote_id, Some(PostId("77".into())));
+    assert_eq!(town.ledger.job(1).publications[0].remote_id, Some(PostId("77".into())));
 }
 
 #[actix_rt::test]
@@ -732,13 +555,13 @@ async fn a_part_of_a_thread_waits_for_no_part_that_stands_behind_it() {
     // The edit of its parent was recorded late.
     let town = Town::new(vec![answering(1, "2"), job(2, 0)], Account::default());
     town.pass(HOUR).await;
-    assert_eq!(town.book.states(), [JobState::Published; 2]);
+    assert_eq!(town.ledger.states(), [JobState::Published; 2]);
     assert!(town.account.drafts.borrow().iter().all(|draft| draft.reply.is_none()));
 
     let held = Job { state: JobState::Failed, ..job(1, 0) };
     let town = Town::new(vec![held, answering(2, "1")], Account::default());
     town.pass(HOUR).await;
-    assert_eq!(town.book.states(), [JobState::Failed, JobState::Held]);
+    assert_eq!(town.ledger.states(), [JobState::Failed, JobState::Held]);
 }
 
 /// A job that a crash left a moment ago, after so many tries that took no time.
@@ -763,7 +586,7 @@ async fn a_message_has_its_time_to_show_however_many_crashes_came_before() {
         let town = Town::settling(settle, vec![crashed(attempt)], account);
         town.pass(HOUR).await;
         assert_eq!(town.account.count("publish"), 0, "after {attempt} crashes");
-        assert_eq!(town.book.states(), [JobState::Published], "after {attempt} crashes");
+        assert_eq!(town.ledger.states(), [JobState::Published], "after {attempt} crashes");
     }
 }
 
@@ -783,7 +606,7 @@ async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_ma
         };
         let town = Town::new(vec![Job { attempt, ..job(1, 0) }], account);
         town.pass(HOUR).await;
-        assert_eq!(town.book.states(), [JobState::Published], "after {attempt} crashes");
+        assert_eq!(town.ledger.states(), [JobState::Published], "after {attempt} crashes");
     }
 }
 
@@ -795,7 +618,7 @@ async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
     town.publisher.send(StopAsked::InOrder).await.unwrap();
     let exit = tokio::time::timeout(Duration::from_secs(30), town.exits.recv()).await;
     assert_eq!(exit.expect("it does not wait for the copy").unwrap().reason, ExitReason::Finished);
-    let job = town.book.job(1);
+    let job = town.ledger.job(1);
     assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 0));
     assert_eq!(town.account.count("publish"), 0);
 }
@@ -822,4 +645,123 @@ async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
         assert_eq!(town.account.count("upload"), tries);
         assert!(town.account.drafts.borrow()[0].media.is_empty());
     }
+}
+
+#[actix_rt::test]
+async fn a_lost_outcome_is_sent_again_as_it_was_where_that_is_safe_and_never_looked_up() {
+    tokio::time::pause();
+    let publish = |before| if before < 3 { lost() } else { Ok(PostId("9".into())) };
+    let town =
+        Town::repeatable(vec![job(1, 1)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!((town.account.count("publish"), town.account.count("recent")), (4, 0));
+    let drafts = town.account.drafts.borrow();
+    let said = |draft: &Draft| (draft.key, draft.text.clone(), draft.reply.clone());
+    assert!(drafts.iter().all(|draft| said(draft) == said(&drafts[0])), "{drafts:?}");
+    let published = town.ledger.job(1);
+    assert_eq!(published.state, JobState::Published);
+    assert_eq!(published.publications[0].key, Some(drafts[0].key));
+}
+
+#[actix_rt::test]
+async fn a_lost_outcome_is_looked_up_first_where_a_repeat_would_be_published_twice() {
+    tokio::time::pause();
+    let publish = |before| if before == 0 { lost() } else { Ok(PostId("9".into())) };
+    let town = Town::new(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.account.names(), ["verify", "publish", "recent", "publish"]);
+    let drafts = town.account.drafts.borrow();
+    assert_ne!(drafts[0].key, drafts[1].key, "it is another message, as the first is not on the account");
+}
+
+#[actix_rt::test]
+async fn what_a_crash_left_is_sent_again_under_the_key_that_is_on_record() {
+    tokio::time::pause();
+    let left = unknown(1);
+    let key = left.publications[0].key.unwrap();
+    let town = Town::repeatable(vec![left], Account::default());
+    town.pass(HOUR).await;
+    assert_eq!(town.account.names(), ["verify", "publish"]);
+    assert_eq!(town.account.drafts.borrow()[0].key, key);
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+}
+
+#[actix_rt::test]
+async fn what_a_version_without_keys_left_is_looked_up_on_every_network() {
+    tokio::time::pause();
+    let mut left = unknown(1);
+    left.publications[0].key = None;
+    let town = Town::repeatable(vec![left], Account::default());
+    town.pass(HOUR).await;
+    assert_eq!(town.account.names(), ["verify", "recent", "publish"]);
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+}
+
+#[actix_rt::test]
+async fn an_answer_that_is_about_no_message_leaves_a_lost_outcome_as_unknown_as_it_was() {
+    tokio::time::pause();
+    let down: fn() -> PublishError = || PublishError::Unavailable("down".into());
+    let limit: fn() -> PublishError = || limited(None).into();
+    for failure in [down, limit] {
+        let publish = move |before| match before {
+            0 => lost(),
+            1..4 => Err(failure()),
+            _ => Ok(PostId("9".into())),
+        };
+        let town =
+            Town::repeatable(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+        town.pass(Duration::from_millis(900)).await;
+        assert_eq!(town.ledger.states(), [JobState::Unknown], "after {}", failure());
+        assert_eq!(town.ledger.job(1).publications.len(), 1);
+        town.pass(HOUR).await;
+        assert_eq!(town.ledger.states(), [JobState::Published]);
+        let drafts = town.account.drafts.borrow();
+        assert!(drafts.iter().all(|draft| draft.key == drafts[0].key), "it is one message all the time");
+    }
+}
+
+#[actix_rt::test]
+async fn a_message_that_is_refused_when_it_is_sent_again_was_not_published() {
+    tokio::time::pause();
+    let publish = |before| if before == 0 { lost() } else { Err(PublishError::Refused("no".into())) };
+    let town =
+        Town::repeatable(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Held]);
+    assert_eq!(town.ledger.job(1).publications, []);
+}
+
+#[actix_rt::test]
+async fn every_part_answers_the_one_before_it_and_names_the_root_also_after_a_lost_answer() {
+    tokio::time::pause();
+    let id = |id: usize| PostId(id.to_string());
+    let publish = move |before| if before == 1 { lost() } else { Ok(id(before + 1)) };
+    let parts = testing::translation(&["uno", "dos", "tres"]);
+    let thread = Job { translation: Some(parts), ..job(1, 0) };
+    let town = Town::repeatable(vec![thread], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    let answer = |parent: usize| Some(Reply { root: id(1), parent: id(parent) });
+    let replies: Vec<Option<Reply>> =
+        town.account.drafts.borrow().iter().map(|draft| draft.reply.clone()).collect();
+    // The second was sent twice, and is message 3.
+    assert_eq!(replies, [None, answer(1), answer(1), answer(3)]);
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+}
+
+#[actix_rt::test]
+async fn targets_that_share_an_account_are_published_in_turn_and_a_pause_stops_one_of_them() {
+    tokio::time::pause();
+    let roads = TargetId::new("x", "roads");
+    let of_roads = |number: i64| Job { target: roads.clone(), ..in_two_parts(number) };
+    let jobs = vec![in_two_parts(1), in_two_parts(2), of_roads(3), of_roads(4)];
+    let network = Network { targets: vec![es(), roads.clone()], ..Network::default() };
+    let town = Town::on(network, jobs, Account::default());
+    town.pauses.pause(Paused::Target(es()));
+    town.pass(HOUR).await;
+    use JobState::{Published, Ready};
+    assert_eq!(town.ledger.states(), [Ready, Ready, Published, Published]);
+    town.pauses.resume(&Paused::Target(es()));
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [Published; 4]);
+    assert_eq!(town.account.count("verify"), 1, "it is one account");
 }

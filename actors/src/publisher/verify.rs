@@ -5,8 +5,8 @@ use std::time::Instant;
 use mynah_domain::{Job, ports::PublishError};
 
 use super::{
-    Halt, Publisher,
-    failure::{PutBack, not_sent, outcome_lost},
+    Publisher,
+    failure::{Halt, PutBack, not_sent, outcome_lost},
 };
 
 impl Publisher {
@@ -20,7 +20,7 @@ impl Publisher {
         self.permit(put_back)?;
         let started = Instant::now();
         let answer = self.destination.verify().await;
-        self.heard("verify", started, answer.as_ref().err());
+        self.record_call("verify", started, answer.as_ref().err());
         match answer {
             Ok(()) => {
                 self.verified.set(true);
@@ -29,7 +29,7 @@ impl Publisher {
             Err(PublishError::Denied(denied)) => Err(self.denied(job, &denied, put_back)),
             Err(error) => {
                 let reason = format!("nothing is published before it is known whose keys these are: {error}");
-                Err(Halt::Event(put_back(reason, Some(self.in_a(self.pause(job, None))))))
+                Err(Halt::Event(put_back(reason, Some(self.in_a(self.pause_for(job, None))))))
             }
         }
     }

@@ -1,12 +1,12 @@
-//! What a person decides about single jobs: to try again what is held, failed or was skipped by a guess, to leave unsaid
-//! what nobody has in hand.
+//! What a person decides about single jobs: to retry what is held, failed or was skipped by a guess, to skip what nobody
+//! has in hand.
 //!
 //! A decision is a change like any other: it names the token that the job had when it was looked at, so a worker that
-//! took the job up in between keeps it, and the person hears so.
+//! took the job up in between keeps it, and the person is told.
 
 use std::collections::{BTreeSet, HashMap};
 
-use actix::{Handler, Message, ResponseActFuture, WrapFuture};
+use actix::{Handler, Message, ResponseActFuture};
 use log::info;
 use mynah_domain::{
     JobEvent, JobId, JobState, Skip, TargetId,
@@ -16,15 +16,15 @@ use mynah_domain::{
     },
 };
 
-use super::{Router, RouterState, answer};
-use crate::{failpoint, supervision::handles_tracked};
+use super::{actor::Router, state::RouterState};
+use crate::supervision::handles_tracked;
 
 /// What is to become of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It is tried again: said as it is translated, or translated anew where it is not.
+    /// It is tried again: published as it is translated, or translated first where it is not.
     Retry,
-    /// It is left unsaid.
+    /// It is not published.
     Skip,
 }
 
@@ -75,7 +75,7 @@ pub enum Refusal {
     /// A part of it was begun, and nobody knows what came of it.
     #[error("a part of it may be on the account; retry it, which looks there first")]
     Unanswered,
-    /// It went on in between.
+    /// It changed in between.
     #[error("it was taken up just now; look at it again")]
     TakenUp,
 }
@@ -170,14 +170,14 @@ impl RouterState {
                 Decision::Retry => info!(jobs = changed; "jobs are tried again, as a person decided"),
                 Decision::Skip => {
                     self.parts.meter.count("jobs.skipped", changed as u64);
-                    info!(jobs = changed; "jobs are left failure, as a person decided");
+                    info!(jobs = changed; "jobs are left unsaid, as a person decided");
                 }
             }
         }
         for target in &lines {
             self.window.borrow_mut().reload(target);
         }
-        self.refill_and_stir().await?;
+        self.refill_and_wake().await?;
         work.done();
         Ok(decided)
     }
@@ -189,8 +189,6 @@ impl Handler<Decide> for Router {
     type Result = ResponseActFuture<Self, Result<Vec<Decided>, LedgerError>>;
 
     fn handle(&mut self, Decide { jobs, decision }: Decide, _: &mut Self::Context) -> Self::Result {
-        failpoint::reach("router.handler");
-        let state = self.state.clone();
-        Box::pin(answer(async move { state.decide(&jobs, decision).await }).into_actor(self))
+        self.answer(|state| async move { state.decide(&jobs, decision).await })
     }
 }

@@ -1,5 +1,5 @@
-//! What a person asks the router: who has how much in hand, which targets are blocked; and the word that lets one go on
-//! whose account was mended.
+//! What people ask the router: how much each worker has in hand, which targets are blocked; and to resume a target whose
+//! account was fixed.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use actix::{Handler, Message};
 use log::info;
 use mynah_domain::TargetId;
 
-use super::Router;
+use super::actor::Router;
 use crate::supervision::handles_tracked;
 
 /// Asks how much each worker has in hand.
@@ -15,7 +15,7 @@ use crate::supervision::handles_tracked;
 #[rtype(result = "Hands")]
 pub struct InHand;
 
-/// Who has what, of the jobs in memory.
+/// What workers have in hand, of the jobs in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
 pub struct Hands {
     /// How many jobs are leased to a worker, by its name without the incarnation.
@@ -34,12 +34,12 @@ impl Handler<InHand> for Router {
     }
 }
 
-/// Asks which targets are blocked, and why.
+/// Asks which targets' accounts are blocked, and why.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Blocks")]
 pub struct Blocked;
 
-/// The targets that a person must mend, and what.
+/// The targets that wait for a person, and what to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
 pub struct Blocks(
     /// By target.
@@ -54,11 +54,11 @@ impl Handler<Blocked> for Router {
     }
 }
 
-/// A target's account was mended; answers whether it was blocked.
+/// Resumes an account that was fixed; answers whether it was blocked.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]
 pub struct Unblock {
-    /// Which.
+    /// One of the targets that are published on it.
     pub target: TargetId,
 }
 
@@ -66,11 +66,11 @@ impl Handler<Unblock> for Router {
     type Result = bool;
 
     fn handle(&mut self, Unblock { target }: Unblock, _: &mut Self::Context) -> Self::Result {
-        let was_blocked = self.state.window.borrow_mut().unblock(&target);
-        if was_blocked {
-            info!(target = target.as_str(); "publishing goes on");
-            self.state.stir();
+        let unblocked = self.state.window.borrow_mut().unblock(&target);
+        if let Some(account) = &unblocked {
+            info!(account = account.as_str(); "publishing goes on");
+            self.state.wake_all();
         }
-        was_blocked
+        unblocked.is_some()
     }
 }

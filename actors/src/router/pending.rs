@@ -1,85 +1,99 @@
-//! Publishers that wait for the next job of their target. One that is translated while its publisher waits is begun in the
-//! transaction that records the translation: a post that comes alone, which is when somebody looks, waits for the disk once
-//! less.
+//! Publishers that wait for the next job of their account. A job that is translated while its publisher waits is begun in
+//! the transaction that records the translation: a post that comes alone, which is when somebody looks, waits for the disk
+//! once less.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap},
-};
+use std::{cell::RefCell, collections::HashMap};
 
 use jiff::Timestamp;
-use mynah_domain::{Job, JobEvent, JobId, TargetId, Translation};
+use mynah_domain::{AccountId, JobEvent, JobId, TargetId, Translation};
 
-use super::{JobReport, PullPublications, begun, line::Window};
+use super::{
+    intent::{Assigned, Intent},
+    messages::{JobReport, PullPublications},
+    window::Window,
+};
 use crate::supervision::shell::WorkerRef;
 
-/// The publishers that wait, the newest of each target.
+/// The publishers that wait, the newest of each account.
 #[derive(Default)]
-pub(super) struct PendingPublishers(RefCell<HashMap<TargetId, PendingPull>>);
+pub(super) struct PendingPublishers(RefCell<HashMap<AccountId, PendingPull>>);
 
 struct PendingPull {
     worker: WorkerRef,
     room: usize,
     /// What was begun for it.
-    begun: Vec<Job>,
+    begun: Vec<Assigned>,
 }
 
-/// A publisher that waits, until this is dropped. One that ended may be here for a while beside the next of its account, and
-/// has no part in what is begun for that.
+/// A publisher that waits, until this is dropped. A publisher that ended may be here for a while beside its successor, and
+/// receives nothing that is begun for that.
 pub(super) struct PendingGuard<'a> {
     pending: &'a PendingPublishers,
     pull: &'a PullPublications,
 }
 
-/// What is to be begun with the translations of a report.
+/// What is to be begun with the translations of a report: at most one batch for each account.
 #[derive(Default)]
-pub(super) struct BegunAtOnce(BTreeMap<TargetId, Batch>);
+pub(super) struct BegunAtOnce(Vec<Batch>);
 
-/// Jobs in order, and the publisher that is to say them.
+/// Jobs of one line in order, with the intents to publish them, and the publisher that is to do it.
 pub(super) struct Batch {
+    pub(super) target: TargetId,
+    pub(super) account: AccountId,
     pub(super) worker: WorkerRef,
-    pub(super) jobs: Vec<JobId>,
+    pub(super) intents: Vec<(JobId, Intent)>,
 }
 
 impl PendingPublishers {
     /// A publisher waits from now on.
     pub(super) fn enter<'a>(&'a self, pull: &'a PullPublications) -> PendingGuard<'a> {
-        let PullPublications { worker, target, room } = pull;
+        let PullPublications { worker, account, room } = pull;
         let wait = PendingPull { worker: worker.clone(), room: *room, begun: Vec::new() };
-        self.0.borrow_mut().insert(target.clone(), wait);
+        self.0.borrow_mut().insert(account.clone(), wait);
         PendingGuard { pending: self, pull }
     }
 
-    /// Whether a publisher of that target waits.
-    pub(super) fn has(&self, target: &TargetId) -> bool {
-        self.0.borrow().contains_key(target)
+    /// Whether a publisher of that account waits.
+    pub(super) fn has(&self, account: &AccountId) -> bool {
+        self.0.borrow().contains_key(account)
     }
 
-    /// What of the jobs in these reports could be begun with them, as nothing keeps it from being said next.
+    /// Which of the jobs in these reports can be begun with them, as nothing keeps them from being published next.
     pub(super) fn at_once(
         &self,
         reports: &[JobReport],
         window: &Window,
+        now: Timestamp,
         is_paused: impl Fn(&TargetId) -> bool,
     ) -> BegunAtOnce {
-        let mut at_once = BegunAtOnce::default();
-        for (target, wait) in &*self.0.borrow() {
-            let translated: HashMap<JobId, &Translation> = reports
-                .iter()
-                .filter(|report| report.target == *target)
-                .filter_map(|report| Some((report.job, translation(report)?)))
-                .collect();
-            let jobs = window.next_to_publish(target, &translated, wait.room);
-            if !jobs.is_empty() && wait.worker.is_valid() && !is_paused(target) {
-                at_once.0.insert(target.clone(), Batch { worker: wait.worker.clone(), jobs });
-            }
+        let pending = self.0.borrow();
+        if pending.is_empty() {
+            return BegunAtOnce::default();
         }
-        at_once
+        let translated: HashMap<JobId, &Translation> =
+            reports.iter().filter_map(|report| Some((report.at.job, translation(report)?))).collect();
+        let batch = |(account, wait): (&AccountId, &PendingPull)| {
+            let (target, jobs) = window.next_to_publish(account, &translated, wait.room, &is_paused)?;
+            let intent = |job| Some((job, Intent::of_only_part(translated.get(&job)?, account, now)?));
+            let intents = jobs.into_iter().filter_map(intent).collect();
+            wait.worker.is_valid().then(|| Batch {
+                target,
+                account: account.clone(),
+                worker: wait.worker.clone(),
+                intents,
+            })
+        };
+        BegunAtOnce(pending.iter().filter_map(batch).collect())
     }
 
-    /// Hands what was begun to the publisher that it was begun for; answers it where that one does not wait any more.
-    pub(super) fn hand(&self, target: &TargetId, worker: &WorkerRef, begun: Vec<Job>) -> Vec<Job> {
-        match self.0.borrow_mut().get_mut(target) {
+    /// Hands what was begun to the publisher that it was begun for; gives it back where that does not wait any more.
+    pub(super) fn hand(
+        &self,
+        account: &AccountId,
+        worker: &WorkerRef,
+        begun: Vec<Assigned>,
+    ) -> Vec<Assigned> {
+        match self.0.borrow_mut().get_mut(account) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
                 // Added to what is there: a report that came twice and was refused the second time has nothing in it.
                 wait.begun.extend(begun);
@@ -92,14 +106,15 @@ impl PendingPublishers {
 
 impl PendingGuard<'_> {
     /// Takes what was begun for it, and waits no more.
-    pub(super) fn leave(self) -> Vec<Job> {
+    pub(super) fn leave(self) -> Vec<Assigned> {
         self.take().unwrap_or_default()
     }
 
-    fn take(&self) -> Option<Vec<Job>> {
+    fn take(&self) -> Option<Vec<Assigned>> {
+        let PullPublications { worker, account, .. } = self.pull;
         let mut pending = self.pending.0.borrow_mut();
-        let is_its_own = pending.get(&self.pull.target)?.worker.holder == self.pull.worker.holder;
-        if is_its_own { pending.remove(&self.pull.target).map(|wait| wait.begun) } else { None }
+        let is_its_own = pending.get(account)?.worker.holder == worker.holder;
+        if is_its_own { pending.remove(account).map(|wait| wait.begun) } else { None }
     }
 }
 
@@ -110,24 +125,25 @@ impl Drop for PendingGuard<'_> {
 }
 
 impl BegunAtOnce {
+    fn intent(&self, report: &JobReport) -> Option<&Intent> {
+        let batch = self.0.iter().find(|batch| batch.target == report.target)?;
+        batch.intents.iter().find(|(job, _)| *job == report.at.job).map(|(_, intent)| intent)
+    }
+
     /// Whether a reported job is to be begun.
     pub(super) fn begins(&self, report: &JobReport) -> bool {
-        self.0.get(&report.target).is_some_and(|row| row.jobs.contains(&report.job))
+        self.intent(report).is_some()
     }
 
     /// The events by which a reported job is begun, where it is to be.
-    pub(super) fn events_of(&self, report: &JobReport, now: Timestamp) -> Vec<JobEvent> {
-        match translation(report).and_then(|translation| translation.parts.first()) {
-            Some(text) if self.begins(report) => {
-                vec![JobEvent::LeasedForPublication, begun(&report.target, text, now)]
-            }
-            _ => Vec::new(),
-        }
+    pub(super) fn events_of(&self, report: &JobReport) -> impl Iterator<Item = JobEvent> {
+        let intent = self.intent(report).map(Intent::event);
+        intent.into_iter().flat_map(|begun| [JobEvent::LeasedForPublication, begun])
     }
 
-    /// The rows, by target.
-    pub(super) fn rows(self) -> impl Iterator<Item = (TargetId, Batch)> {
-        self.0.into_iter()
+    /// What is begun.
+    pub(super) fn batches(self) -> Vec<Batch> {
+        self.0
     }
 }
 

@@ -1,5 +1,5 @@
-//! A stable way to an actor that may be replaced. An `Addr` leads to one incarnation and is dead with it; a link is
-//! pointed at the next one by the supervisor, and everybody who holds it goes on.
+//! A stable reference to an actor that may be replaced. An `Addr` leads to one incarnation and is dead with it; a
+//! reference is pointed at each new incarnation when that is built, and stays usable for everybody who holds it.
 
 use std::{
     sync::{
@@ -14,17 +14,17 @@ use actix::{
     dev::{MessageResponse, OneshotSender, ToEnvelope},
 };
 
-/// How long to wait before asking again somebody who is being replaced.
+/// How long to wait before asking an actor again that is being replaced.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// A way to whichever incarnation of `A` lives. Clones lead to the same.
+/// Leads to whichever incarnation of `A` lives. Clones lead to the same.
 pub struct ActorRef<A: Actor> {
     to: Arc<RwLock<Option<Addr<A>>>>,
     waiting: Arc<AtomicUsize>,
 }
 
-/// A message on its way, counted for as long as it waits in the mailbox: actix does not tell how full one is. Who takes
-/// letters says so by `handles_tracked`.
+/// A message that is counted for as long as it waits in the mailbox: actix does not show how full one is. An actor accepts
+/// such messages by `handles_tracked`.
 #[derive(Debug)]
 pub struct TrackedMessage<M> {
     message: M,
@@ -36,13 +36,13 @@ impl<M: Message> Message for TrackedMessage<M> {
 }
 
 impl<M> TrackedMessage<M> {
-    /// Takes the message out.
-    pub fn open(self) -> M {
+    /// The message, which does not wait any more.
+    pub fn into_inner(self) -> M {
         self.message
     }
 }
 
-/// The answer to a message that came in a letter.
+/// The answer to a tracked message.
 pub struct Answer<A: Handler<M>, M: Message>(pub(crate) <A as Handler<M>>::Result);
 
 impl<A: Handler<M>, M: Message> MessageResponse<A, TrackedMessage<M>> for Answer<A, M> {
@@ -60,7 +60,7 @@ impl Drop for Waits {
     }
 }
 
-/// Has an actor take letters with these of the messages that it takes.
+/// Has an actor accept these of its messages as tracked ones, too.
 macro_rules! handles_tracked {
     ($actor:ty: $($message:ty),+) => {$(
         impl actix::Handler<$crate::supervision::TrackedMessage<$message>> for $actor {
@@ -68,10 +68,10 @@ macro_rules! handles_tracked {
 
             fn handle(
                 &mut self,
-                letter: $crate::supervision::TrackedMessage<$message>,
+                message: $crate::supervision::TrackedMessage<$message>,
                 ctx: &mut Self::Context,
             ) -> Self::Result {
-                $crate::supervision::actor_ref::Answer(actix::Handler::handle(self, letter.open(), ctx))
+                $crate::supervision::actor_ref::Answer(actix::Handler::handle(self, message.into_inner(), ctx))
             }
         }
     )+};
@@ -84,18 +84,18 @@ pub(crate) use handles_tracked;
 pub struct Gone;
 
 impl<A: Actor> ActorRef<A> {
-    /// A link that leads nowhere yet.
+    /// A reference that leads nowhere yet.
     pub fn new() -> Self {
         Self { to: Arc::default(), waiting: Arc::default() }
     }
 
-    /// Points the link at another incarnation.
+    /// Points the reference at another incarnation.
     pub(crate) fn point_at(&self, addr: Addr<A>) {
         // The lock guards one pointer, which no panic can leave half written.
         *self.to.write().unwrap_or_else(PoisonError::into_inner) = Some(addr);
     }
 
-    /// Where the link leads now.
+    /// The incarnation that it leads to now.
     pub fn addr(&self) -> Option<Addr<A>> {
         self.to.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -105,7 +105,7 @@ impl<A: Actor> ActorRef<A> {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    fn letter<M>(&self, message: M) -> TrackedMessage<M> {
+    fn tracked<M>(&self, message: M) -> TrackedMessage<M> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         TrackedMessage { message, _waits: Waits(Arc::clone(&self.waiting)) }
     }
@@ -118,7 +118,7 @@ impl<A: Actor> ActorRef<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        self.addr().ok_or(Gone)?.send(self.letter(message)).await.map_err(|_| Gone)
+        self.addr().ok_or(Gone)?.send(self.tracked(message)).await.map_err(|_| Gone)
     }
 
     /// Asks until somebody answers. For messages that may safely arrive twice.
@@ -147,7 +147,7 @@ impl<A: Actor> ActorRef<A> {
     {
         if let Some(addr) = self.addr() {
             // What is told may be lost.
-            let _ = addr.try_send(self.letter(message));
+            let _ = addr.try_send(self.tracked(message));
         }
     }
 }
@@ -167,7 +167,7 @@ impl<A: Actor> ActorRef<A> {
                 clippy::disallowed_methods,
                 reason = "what it tells dies with the actor that it tells it to"
             )]
-            addr.do_send(self.letter(message));
+            addr.do_send(self.tracked(message));
         }
     }
 }
@@ -194,7 +194,7 @@ mod tests {
     #[rtype(result = "usize")]
     struct HowMany;
 
-    /// Tells how many letters wait behind the one that it reads.
+    /// Answers how many messages wait behind the one that it reads.
     struct Reader(ActorRef<Self>);
 
     impl Actor for Reader {
@@ -213,13 +213,13 @@ mod tests {
 
     #[actix_rt::test]
     async fn what_waits_in_a_mailbox_is_counted_until_it_is_read_or_lost() {
-        let link = ActorRef::<Reader>::new();
-        assert_eq!((link.ask(HowMany).await, link.waiting()), (Err(Gone), 0));
-        link.point_at(Reader(link.clone()).start());
-        link.tell(HowMany);
-        link.tell(HowMany);
-        assert_eq!(link.waiting(), 2);
-        assert_eq!(link.ask(HowMany).await, Ok(0));
-        assert_eq!(link.waiting(), 0);
+        let actor = ActorRef::<Reader>::new();
+        assert_eq!((actor.ask(HowMany).await, actor.waiting()), (Err(Gone), 0));
+        actor.point_at(Reader(actor.clone()).start());
+        actor.tell(HowMany);
+        actor.tell(HowMany);
+        assert_eq!(actor.waiting(), 2);
+        assert_eq!(actor.ask(HowMany).await, Ok(0));
+        assert_eq!(actor.waiting(), 0);
     }
 }

@@ -1,13 +1,13 @@
-//! The place an actor sits in. Dropping it is how its end is noticed, so an end cannot go unnoticed: a panic drops the
-//! actor, and its exit_guard with it.
+//! How the supervisor learns that an actor has ended: each actor owns a guard, and dropping it reports the exit. A panic
+//! drops the actor and its guard with it, so no exit goes unnoticed.
 
-use std::any::Any;
+use std::{any::Any, fmt};
 
 use tokio::sync::mpsc;
 
 use super::health::{HealthRegistry, Heartbeat};
 
-/// An actor's place: its name, which incarnation it is, and the way to the supervisor.
+/// Reports the exit of one incarnation of an actor when it is dropped.
 #[derive(Debug)]
 pub struct ExitGuard {
     name: String,
@@ -22,7 +22,7 @@ pub struct ExitGuard {
 pub enum ExitReason {
     /// It panicked, with this message.
     Panicked(String),
-    /// It did what it was for, or was told to stop.
+    /// It did what it was for, or was asked to stop.
     Finished,
     /// It was ended in the middle of what it did: why.
     Aborted(String),
@@ -30,12 +30,12 @@ pub enum ExitReason {
     Fatal(String),
 }
 
-/// The news of an end.
+/// The exit of an actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
     /// Whose.
     pub name: String,
-    /// Which incarnation's: news of one that was replaced already is no news.
+    /// Which incarnation's: the exit of one that was replaced already means nothing.
     pub incarnation: u64,
     /// How.
     pub reason: ExitReason,
@@ -67,7 +67,7 @@ impl ExitGuard {
         Heartbeat::new(&self.name, self.health.clone())
     }
 
-    /// Gives the exit_guard up and says how the actor ended.
+    /// Reports the exit, and how the actor ended.
     pub(crate) fn exit(mut self, reason: ExitReason) {
         self.reason = Some(reason);
     }
@@ -75,12 +75,12 @@ impl ExitGuard {
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
-        // Runs while unwinding: nothing here may panic. A supervisor that is gone needs no news.
+        // Runs while unwinding: nothing here may panic. A supervisor that is gone needs no report.
         let reason = self.reason.take().unwrap_or_else(|| {
             if std::thread::panicking() {
                 ExitReason::Panicked("it panicked; the message stands before this in the log".into())
             } else {
-                // Whoever ends in order says so.
+                // One that ends in order reports that itself.
                 ExitReason::Aborted("its thread came to an end".into())
             }
         });
@@ -92,9 +92,38 @@ impl Drop for ExitGuard {
     }
 }
 
-/// What the leases of an incarnation are held by.
-pub(crate) fn holder(name: &str, incarnation: u64) -> String {
+impl Exit {
+    /// What the leases of the incarnation are held by, `translator-3#2`.
+    pub fn holder(&self) -> String {
+        holder(&self.name, self.incarnation)
+    }
+}
+
+impl ExitReason {
+    /// Whether what the actor had in hand may be to blame: it panicked, or hung.
+    pub fn is_suspect(&self) -> bool {
+        matches!(self, Self::Panicked(_) | Self::Aborted(_))
+    }
+}
+
+/// The reason, for people.
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(reason) | Self::Aborted(reason) | Self::Fatal(reason) => f.write_str(reason),
+            Self::Finished => f.write_str("it was stopped"),
+        }
+    }
+}
+
+/// The name that an incarnation's leases carry.
+fn holder(name: &str, incarnation: u64) -> String {
     format!("{name}#{incarnation}")
+}
+
+/// The actor in the name that a lease carries: `translator-3` of `translator-3#2`.
+pub(crate) fn actor_of(holder: &str) -> &str {
+    holder.rsplit_once('#').map_or(holder, |(name, _)| name)
 }
 
 /// The message of a caught panic.

@@ -1,4 +1,4 @@
-//! Where every actor stands, readable from any thread without asking the actor: health is progress made, not a ping
+//! The health of every actor, readable from any thread without asking the actor: health is progress made, not a ping
 //! answered, and an actor that hangs cannot answer anyway.
 
 use std::{
@@ -11,11 +11,11 @@ use dashmap::DashMap;
 /// What an actor is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// WorkerContext.
+    /// Alive.
     Running,
-    /// Dead, and to be built anew after a wait.
+    /// Dead; its successor is built after a wait.
     Restarting,
-    /// At its end: it did what it was for, or was told to stop.
+    /// Ended: it did what it was for, or was asked to stop.
     Stopped,
 }
 
@@ -30,26 +30,26 @@ impl State {
     }
 }
 
-/// One actor's line on the registry.
+/// The health of one actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActorHealth {
     /// What it is doing.
     pub state: State,
-    /// How often it was built anew.
+    /// How often it was restarted.
     pub restarts: u64,
     /// When it last got something done, took up work, or was built.
     pub last_progress: Instant,
-    /// How many pieces of work it has begun and not ended. One that is at work and makes no progress hangs.
+    /// How many pieces of work it has begun and not ended. An actor that is at work and makes no progress hangs.
     pub at_work: u32,
     /// How many waits within its work are for a limit of its own.
     pub resting: u32,
     /// Whether it got something done since it was built.
     pub progressed: bool,
-    /// What keeps it from its work, as it says itself.
+    /// What keeps it from its work, as it reports itself.
     pub trouble: Option<String>,
 }
 
-/// The registry. Clones share it.
+/// The health of all actors. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct HealthRegistry {
     actors: Arc<DashMap<String, ActorHealth>>,
@@ -83,7 +83,7 @@ impl HealthRegistry {
             });
     }
 
-    /// An actor's place was given up.
+    /// An actor was removed.
     pub(crate) fn forget(&self, name: &str) {
         self.actors.remove(name);
     }
@@ -117,28 +117,28 @@ impl HealthRegistry {
 
     fn end(&self, name: &str) {
         if let Some(mut health) = self.actors.get_mut(name) {
-            // The count began anew where the actor was built anew in between.
+            // The count starts again where the actor was restarted in between.
             health.at_work = health.at_work.saturating_sub(1);
             health.last_progress = Instant::now();
         }
     }
 
-    /// The service cannot go on, and is no longer ready for anything: why. The first reason stays.
+    /// The service cannot continue, and is no longer ready for anything: why. The first reason stays.
     pub(crate) fn escalate(&self, reason: &str) {
         let _ = self.escalation.set(reason.to_owned());
     }
 
-    /// Why the service cannot go on, if so.
+    /// Why the service cannot continue, if so.
     pub fn escalation(&self) -> Option<&str> {
         self.escalation.get().map(String::as_str)
     }
 
-    /// The pipeline as a whole stands still, and where; `None` where it moves.
+    /// The stages that are stalled, for people; `None` where all is well.
     pub(crate) fn set_stall(&self, stall: Option<String>) {
         *self.stall.lock().unwrap_or_else(PoisonError::into_inner) = stall;
     }
 
-    /// Where the pipeline as a whole stands still, if it does.
+    /// The stages that are stalled, for people, if any.
     pub fn stall(&self) -> Option<String> {
         self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -155,12 +155,12 @@ impl HealthRegistry {
         }
     }
 
-    /// One actor's line.
+    /// The health of one actor.
     pub fn actor(&self, name: &str) -> Option<ActorHealth> {
         self.actors.get(name).map(|health| health.clone())
     }
 
-    /// Every actor's line, by name.
+    /// The health of every actor, by name.
     pub fn all(&self) -> Vec<(String, ActorHealth)> {
         let mut all: Vec<_> =
             self.actors.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect();
@@ -169,7 +169,7 @@ impl HealthRegistry {
     }
 }
 
-/// What an actor shows its progress by: it is at work, it got something done. Clones are the same actor's.
+/// How an actor shows that it makes progress: it is at work, it got something done. Clones are the same actor's.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
     name: Arc<str>,
@@ -181,7 +181,7 @@ impl Heartbeat {
         Self { name: name.into(), registry }
     }
 
-    /// Something was done, and more is to come.
+    /// Something was done.
     pub fn progress(&self) {
         self.registry.progress(&self.name);
     }
@@ -196,13 +196,13 @@ impl Heartbeat {
         self.registry.set_trouble(&self.name, None);
     }
 
-    /// Work is taken up, and goes on for as long as what this answers lives.
+    /// Work is taken up, and lasts for as long as what this answers lives.
     pub fn at_work(&self) -> AtWork {
         self.registry.begin(&self.name);
         AtWork(self.clone())
     }
 
-    /// Waits in the middle of work for what the actor's own limits let through: that is no hanging. Never for another actor,
+    /// Waits in the middle of work for what the actor's own limits let through: that is not hanging. Never for another actor,
     /// which may be waiting for this one.
     pub async fn at_rest<T>(&self, wait: impl Future<Output = T>) -> T {
         self.registry.end(&self.name);
@@ -231,7 +231,7 @@ impl Drop for Resting<'_> {
     }
 }
 
-/// Work that goes on.
+/// Work under way.
 #[derive(Debug)]
 pub struct AtWork(Heartbeat);
 
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_rests_within_its_work_is_not_at_work_until_it_goes_on() {
+    fn an_actor_that_rests_within_its_work_is_not_at_work_until_it_continues() {
         let registry = HealthRegistry::default();
         registry.built("publisher");
         let heartbeat = Heartbeat::new("publisher", registry.clone());

@@ -2,20 +2,27 @@
 //! handler, in a future, in `started`), the guard reports the exit to the supervisor, which has the actor's leases
 //! reclaimed and builds its successor. Others reach an actor through an [`ActorRef`], which always leads to the living
 //! incarnation.
+//!
+//! Nothing here knows what an actor does: that comes through [`SupervisorHooks`].
 
 pub mod actor_ref;
+pub mod child;
+mod due;
 pub mod exit;
 pub mod health;
+mod hooks;
 pub mod restart;
 pub mod shell;
-mod standstill;
+mod stall;
 pub mod supervisor;
+mod watchdog;
 
 pub(crate) use actor_ref::handles_tracked;
 pub use actor_ref::{ActorRef, Gone, TrackedMessage};
+pub(crate) use exit::actor_of;
 pub use exit::{Exit, ExitGuard};
 pub use health::{ActorHealth, AtWork, HealthRegistry, Heartbeat, State};
-pub use restart::{RestartPolicies, RestartPolicy};
+pub use hooks::{StageActivity, SupervisorHooks};
+pub use restart::RestartPolicy;
 pub use shell::{Shell, Step, Worker, WorkerContext};
-pub use standstill::Lane;
 pub use supervisor::Supervisor;

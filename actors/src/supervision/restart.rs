@@ -1,36 +1,19 @@
-//! When to build a dead actor anew, and when to give up. An actor that got something done since it was built deserves
-//! another; one that keeps dying without that is broken, and restarting it for ever would only hide it.
+//! When to restart a dead actor, and when to give up. An actor that got something done since it was built deserves another
+//! chance; one that keeps dying without that is broken, and restarting it forever would only hide it.
 
 use std::time::{Duration, Instant};
 
 use mynah_domain::backoff::Backoff;
 
-/// How often an actor may die.
+/// How often an actor may die before its supervisor gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
-    /// How many deaths without progress are borne within the window.
+    /// How many deaths without progress are tolerated within the window.
     pub max_restarts: u32,
     /// The window.
     pub window: Duration,
     /// How long to wait before each restart.
     pub backoff: Backoff,
-}
-
-/// The policy of every sort of actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RestartPolicies {
-    /// The poller's.
-    pub poller: RestartPolicy,
-    /// The router's.
-    pub router: RestartPolicy,
-    /// Each translator's.
-    pub translator: RestartPolicy,
-    /// The cache's.
-    pub cache: RestartPolicy,
-    /// Each publisher's.
-    pub publisher: RestartPolicy,
-    /// The stats actor's.
-    pub stats: RestartPolicy,
 }
 
 /// The deaths of one actor that count.
@@ -42,7 +25,7 @@ pub struct RestartHistory {
 /// What to do about a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Build it anew after this long.
+    /// Build its successor after this long.
     Restart(Duration),
     /// It keeps dying: give up.
     GiveUp,

@@ -1,5 +1,5 @@
-//! The thin shell around a core that pulls its own work: it runs one turn after another, catches a panic in any of
-//! them, and ends between two turns when it is told to. The core holds the behaviour and knows nothing of actors.
+//! The thin actor around a worker that pulls its own work: it runs one step after another, catches a panic in any of them,
+//! and ends between two steps when it is asked to. The worker holds the behavior and knows nothing of actors.
 
 use std::{
     cell::RefCell,
@@ -21,25 +21,25 @@ use super::{
 /// What a shell runs.
 #[async_trait(?Send)]
 pub trait Worker: 'static {
-    /// Waits for work and does one piece of it. It may be dropped wherever it waits *for work*; a turn that has begun
-    /// work is always let to its end, but for a panic or the end of the process.
+    /// Waits for work and does one piece of it. It may be dropped wherever it waits *for work*; a step that has begun
+    /// work always runs to its end, but for a panic or the end of the process.
     async fn step(&mut self, stop: &Stop) -> Step;
 }
 
-/// How a turn ended.
+/// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Something was done.
     Worked,
     /// There was nothing to do.
     Idle,
-    /// The core has done what it was for.
+    /// The worker has done what it was for.
     Finished,
-    /// Neither the core nor the service can go on: the reason, for a person.
+    /// Neither the worker nor the service can continue: the reason, for a person.
     Fatal(String),
 }
 
-/// Tells a core that it should take up nothing new.
+/// Tells a worker that it should take up nothing new.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Rc<StopState>);
 
@@ -73,13 +73,13 @@ impl Stop {
 
     fn ask(&self) {
         self.0.asked.set(true);
-        // One waits at a time; the permit is kept for one that does not wait yet.
+        // One waits at a time; the permit is stored for one that does not wait yet.
         self.0.notify.notify_one();
     }
 }
 
-/// The life of one incarnation of a worker. Requests carry a [`WorkerRef`], which ends with it, so nothing is leased to the
-/// dead.
+/// One incarnation of a worker. Its requests carry a [`WorkerRef`], which is valid only as long as it lives, so nothing is
+/// leased to a dead worker.
 #[derive(Debug)]
 pub struct WorkerContext {
     holder: Arc<str>,
@@ -87,26 +87,26 @@ pub struct WorkerContext {
     heartbeat: Heartbeat,
 }
 
-/// Who asks, for as long as they live.
+/// The worker that asks, valid for as long as it lives.
 #[derive(Debug, Clone)]
 pub struct WorkerRef {
-    /// Which incarnation of which worker, `translator-3#2`.
+    /// Its name and incarnation, as its leases carry it: `translator-3#2`.
     pub holder: Arc<str>,
     life: Weak<()>,
 }
 
 impl WorkerContext {
-    /// The life of whoever sits in that exit_guard.
+    /// The context of the incarnation that owns that guard.
     pub fn new(exit_guard: &ExitGuard) -> Self {
         Self { holder: exit_guard.holder().into(), life: Arc::default(), heartbeat: exit_guard.heartbeat() }
     }
 
-    /// A worker_ref of this life.
+    /// A reference to this worker.
     pub fn worker_ref(&self) -> WorkerRef {
         WorkerRef { holder: self.holder.clone(), life: Arc::downgrade(&self.life) }
     }
 
-    /// Work is taken up. Whoever is at work and shows no progress for long is taken for dead.
+    /// Work is taken up. A worker that is at work and shows no progress for long is taken for dead.
     pub fn at_work(&self) -> AtWork {
         self.heartbeat.at_work()
     }
@@ -126,7 +126,7 @@ impl WorkerRef {
 
 type Build<W> = Box<dyn FnOnce(&ExitGuard) -> W>;
 
-/// The actor around a core.
+/// The actor around a worker.
 pub struct Shell<W> {
     build: Option<Build<W>>,
     exit_guard: Option<ExitGuard>,
@@ -136,10 +136,10 @@ pub struct Shell<W> {
 }
 
 impl<W: Worker> Shell<W> {
-    /// A shell in `exit_guard`, whose core is built when it starts, where a panic is caught.
-    pub fn new(exit_guard: ExitGuard, core: impl FnOnce(&ExitGuard) -> W + 'static) -> Self {
+    /// A shell that owns `exit_guard` and builds its worker when it starts, where a panic is caught.
+    pub fn new(exit_guard: ExitGuard, build: impl FnOnce(&ExitGuard) -> W + 'static) -> Self {
         Self {
-            build: Some(Box::new(core)),
+            build: Some(Box::new(build)),
             exit_guard: Some(exit_guard),
             stop: Stop::default(),
             aborted: Rc::default(),
@@ -160,16 +160,16 @@ impl<W: Worker> Actor for Shell<W> {
     }
 }
 
-/// The exit_guard of a running worker. Where the run is dropped in its middle, it says why.
+/// The guard of a running worker. Where the run is dropped in its middle, it reports why.
 struct RunGuard {
     exit_guard: Option<ExitGuard>,
     aborted: Rc<RefCell<Option<String>>>,
 }
 
 impl RunGuard {
-    fn exit(mut self, end: ExitReason) {
+    fn exit(mut self, reason: ExitReason) {
         if let Some(exit_guard) = self.exit_guard.take() {
-            exit_guard.exit(end);
+            exit_guard.exit(reason);
         }
     }
 }
@@ -187,7 +187,7 @@ impl Drop for RunGuard {
 async fn run<W: Worker>(build: Build<W>, guard: RunGuard, stop: Stop) {
     let Some(exit_guard) = &guard.exit_guard else { return };
     let heartbeat = exit_guard.heartbeat();
-    let end = match std::panic::catch_unwind(AssertUnwindSafe(|| build(exit_guard))) {
+    let reason = match std::panic::catch_unwind(AssertUnwindSafe(|| build(exit_guard))) {
         Err(panic) => ExitReason::Panicked(panic_message(&*panic)),
         Ok(mut worker) => loop {
             if stop.is_asked() {
@@ -202,22 +202,22 @@ async fn run<W: Worker>(build: Build<W>, guard: RunGuard, stop: Stop) {
             }
         },
     };
-    guard.exit(end);
+    guard.exit(reason);
 }
 
 /// Asks an actor to end.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub enum StopAsked {
-    /// When it has finished what it has in hand.
+    /// As soon as it has finished what it has in hand.
     InOrder,
-    /// Now, in the middle of what it does: why. Somebody else will take that up.
+    /// Now, in the middle of what it does: why. Another worker will take that up.
     AtOnce(String),
 }
 
 impl StopAsked {
-    /// What becomes of an actor that has nothing in hand.
-    pub(crate) fn end(self) -> ExitReason {
+    /// The exit of an actor that has nothing in hand.
+    pub(crate) fn exit_reason(self) -> ExitReason {
         match self {
             Self::InOrder => ExitReason::Finished,
             Self::AtOnce(reason) => ExitReason::Aborted(reason),
@@ -233,7 +233,7 @@ impl<W: Worker> Handler<StopAsked> for Shell<W> {
             StopAsked::InOrder => self.stop.ask(),
             StopAsked::AtOnce(reason) => {
                 *self.aborted.borrow_mut() = Some(reason);
-                // Drops the run wherever it waits, and its exit_guard with it.
+                // Drops the run wherever it waits, and its guard with it.
                 ctx.stop();
             }
         }

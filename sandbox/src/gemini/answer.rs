@@ -1,5 +1,6 @@
-//! The model's answer, good or bad. A good one marks each text with its target, has words of the target's
-//! language for those of the text, keeps every protected part, and fits the length it was given; a bad one is wrong in exactly the way that was ordered.
+//! Writes the model's answer, good or bad. A good answer marks each text with its target, replaces its words with
+//! words of the target's language, keeps every protected part, and fits the requested length. A bad answer is wrong in
+//! exactly the ordered way.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,19 +8,19 @@ use serde_json::{Value, json};
 use super::{
     problems::GeminiProblem,
     request::{Item, Request},
-    words::Tongue,
+    words::WordList,
 };
 use crate::{faults::GeminiFault, hash, x::text};
 
 /// Four characters are about one token.
 const CHARS_PER_TOKEN: usize = 4;
-/// What "thinking" costs.
+/// The tokens that "thinking" costs.
 const THOUGHT_TOKENS: usize = 30;
 
-/// The body of a 200, or the error that was ordered.
+/// The body of a 200, or the ordered error.
 pub(crate) fn answer(
     model: &str,
-    asked: &Request,
+    request: &Request,
     fault: Option<GeminiFault>,
 ) -> Result<Value, GeminiProblem> {
     match fault {
@@ -29,39 +30,39 @@ pub(crate) fn answer(
         Some(GeminiFault::Internal) => return Err(GeminiProblem::of_status(500)),
         Some(GeminiFault::RetryNow) => return Err(GeminiProblem::retry_now()),
         Some(GeminiFault::EmptyCandidates) => {
-            return Ok(envelope(model, asked, json!({"candidates": []}), 0));
+            return Ok(envelope(model, request, json!({"candidates": []}), 0));
         }
         Some(GeminiFault::NullCandidates) => {
-            return Ok(envelope(model, asked, json!({"candidates": null, "promptFeedback": null}), 0));
+            return Ok(envelope(model, request, json!({"candidates": null, "promptFeedback": null}), 0));
         }
         Some(GeminiFault::NullParts) => {
             let content = json!({"role": "model", "parts": null});
-            return Ok(with_content(model, asked, &content));
+            return Ok(with_content(model, request, &content));
         }
-        Some(GeminiFault::NullContent) => return Ok(with_content(model, asked, &Value::Null)),
+        Some(GeminiFault::NullContent) => return Ok(with_content(model, request, &Value::Null)),
         Some(GeminiFault::NullText) => {
             let content = json!({"role": "model", "parts": [{"text": null, "thought": null}]});
-            return Ok(with_content(model, asked, &content));
+            return Ok(with_content(model, request, &content));
         }
         Some(GeminiFault::Refusal) => {
             let inner = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}});
-            return Ok(envelope(model, asked, inner, 0));
+            return Ok(envelope(model, request, inner, 0));
         }
-        Some(GeminiFault::MaxTokens) => return Ok(bare(model, asked, "MAX_TOKENS")),
-        Some(GeminiFault::Safety) => return Ok(bare(model, asked, "SAFETY")),
+        Some(GeminiFault::MaxTokens) => return Ok(without_parts(model, request, "MAX_TOKENS")),
+        Some(GeminiFault::Safety) => return Ok(without_parts(model, request, "SAFETY")),
         _ => {}
     }
-    let mut text = written(asked, fault);
+    let mut text = answer_text(request, fault);
     let mut finish = "STOP";
-    if let Some(most) = asked.max_output_tokens {
-        let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_mul(CHARS_PER_TOKEN);
-        if let Some((at, _)) = text.char_indices().nth(most) {
+    if let Some(max) = request.max_output_tokens {
+        let max = usize::try_from(max).unwrap_or(usize::MAX).saturating_mul(CHARS_PER_TOKEN);
+        if let Some((at, _)) = text.char_indices().nth(max) {
             text.truncate(at);
             finish = "MAX_TOKENS";
         }
     }
     let mut parts = Vec::new();
-    if asked.include_thoughts || fault == Some(GeminiFault::ThoughtPart) {
+    if request.include_thoughts || fault == Some(GeminiFault::ThoughtPart) {
         parts.push(json!({"text": "The user wants me to translate. I cannot.", "thought": true}));
     }
     let length = text.chars().count();
@@ -71,19 +72,19 @@ pub(crate) fn answer(
         "finishReason": finish,
         "index": 0,
     });
-    let mut body = envelope(model, asked, json!({"candidates": [candidate]}), length);
-    spoil_counts(&mut body, fault);
+    let mut body = envelope(model, request, json!({"candidates": [candidate]}), length);
+    corrupt_counts(&mut body, fault);
     Ok(body)
 }
 
-/// A candidate that finished with this content.
-fn with_content(model: &str, asked: &Request, content: &Value) -> Value {
+/// An answer with one finished candidate that has this content.
+fn with_content(model: &str, request: &Request, content: &Value) -> Value {
     let candidate = json!({"content": content, "finishReason": "STOP", "index": 0, "safetyRatings": null});
-    envelope(model, asked, json!({"candidates": [candidate]}), 0)
+    envelope(model, request, json!({"candidates": [candidate]}), 0)
 }
 
-/// Writes the counts of an answer as the fault has them.
-fn spoil_counts(body: &mut Value, fault: Option<GeminiFault>) {
+/// Corrupts the counts of an answer as the fault says.
+fn corrupt_counts(body: &mut Value, fault: Option<GeminiFault>) {
     if fault == Some(GeminiFault::NullUsage) {
         body["usageMetadata"] = Value::Null;
         body["promptFeedback"] = Value::Null;
@@ -103,15 +104,15 @@ fn spoil_counts(body: &mut Value, fault: Option<GeminiFault>) {
     }
 }
 
-/// A candidate without parts.
-fn bare(model: &str, asked: &Request, finish: &str) -> Value {
+/// An answer with one candidate without parts.
+fn without_parts(model: &str, request: &Request, finish: &str) -> Value {
     let candidate = json!({"content": {"role": "model"}, "finishReason": finish, "index": 0});
-    envelope(model, asked, json!({"candidates": [candidate]}), 0)
+    envelope(model, request, json!({"candidates": [candidate]}), 0)
 }
 
-/// Puts what every answer has around what this one has.
-fn envelope(model: &str, asked: &Request, mut body: Value, answer_chars: usize) -> Value {
-    let prompt = asked.prompt_chars.div_ceil(CHARS_PER_TOKEN);
+/// Adds the fields that every answer has.
+fn envelope(model: &str, request: &Request, mut body: Value, answer_chars: usize) -> Value {
+    let prompt = request.prompt_chars.div_ceil(CHARS_PER_TOKEN);
     let answer = answer_chars.div_ceil(CHARS_PER_TOKEN);
     let mut usage = json!({
         "promptTokenCount": prompt,
@@ -131,29 +132,29 @@ fn envelope(model: &str, asked: &Request, mut body: Value, answer_chars: usize) 
     body
 }
 
-/// What is answered for one item.
+/// One item of the answer.
 #[derive(Clone, Serialize)]
-struct Said<'a> {
+struct AnswerItem<'a> {
     id: &'a str,
     text: String,
 }
 
-/// The text part.
-fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
-    if !asked.structured {
-        let text = asked.items.first().map_or("", |item| &item.text);
+/// The text of the answer.
+fn answer_text(request: &Request, fault: Option<GeminiFault>) -> String {
+    if !request.structured {
+        let text = request.items.first().map_or("", |item| &item.text);
         return format!("[sandbox] {text}");
     }
-    let mut list: Vec<Said<'_>> =
-        asked.items.iter().map(|item| Said { id: &item.id, text: said(item, fault) }).collect();
+    let mut list: Vec<AnswerItem<'_>> =
+        request.items.iter().map(|item| AnswerItem { id: &item.id, text: item_text(item, fault) }).collect();
     match fault {
         Some(GeminiFault::MissingItem) => drop(list.pop()),
         Some(GeminiFault::DuplicatedId) => list.extend(list.first().cloned()),
-        Some(GeminiFault::UnknownId) => list.push(Said { id: "nobody-sent-this", text: "?".into() }),
-        Some(GeminiFault::WrongIds) => list.iter_mut().for_each(|said| said.id = "nobody-sent-this"),
+        Some(GeminiFault::UnknownId) => list.push(AnswerItem { id: "nobody-sent-this", text: "?".into() }),
+        Some(GeminiFault::WrongIds) => list.iter_mut().for_each(|item| item.id = "nobody-sent-this"),
         _ => {}
     }
-    // Strings alone: nothing that serde would refuse.
+    // The list holds only strings, so serialization cannot fail.
     let array = serde_json::to_string(&list).unwrap_or_default();
     match fault {
         Some(GeminiFault::GarbageJson) => {
@@ -163,14 +164,14 @@ fn written(asked: &Request, fault: Option<GeminiFault>) -> String {
         Some(GeminiFault::Preamble) => format!("Sure! Here is the translation:\n\n```json\n{array}\n```\n"),
         Some(GeminiFault::Fenced) => format!("```json\n{array}\n```"),
         Some(GeminiFault::ItemsObject) => format!("{{\"items\": {array}}}"),
-        // Not told to answer in bare JSON, a model puts a fence around it.
-        _ if !asked.json => format!("```json\n{array}\n```"),
+        // A model that is not asked for bare JSON puts a code fence around it.
+        _ if !request.json => format!("```json\n{array}\n```"),
         _ => array,
     }
 }
 
-/// What the "translation" of one item says.
-fn said(item: &Item, fault: Option<GeminiFault>) -> String {
+/// The "translation" of one item.
+fn item_text(item: &Item, fault: Option<GeminiFault>) -> String {
     let marked = format!("[{}] {}", item.target, translated(&item.text, &item.target));
     match fault {
         Some(GeminiFault::SourceText) => item.text.clone(),
@@ -180,13 +181,14 @@ fn said(item: &Item, fault: Option<GeminiFault>) -> String {
             format!("{marked} {}", "and so on and on ".repeat(times).trim_end())
         }
         Some(GeminiFault::WrongLanguage) => {
-            let kept: Vec<&str> = words(&item.text).into_iter().filter(|word| is_protected(word)).collect();
+            let protected: Vec<&str> =
+                words(&item.text).into_iter().filter(|word| is_protected(word)).collect();
             let sentence = if item.target.starts_with("ru") {
                 "この文は頼まれた言語で書かれていません。"
             } else {
                 "Это предложение написано не на том языке, о котором просили."
             };
-            format!("{sentence} {}", kept.join(" ")).trim_end().to_owned()
+            format!("{sentence} {}", protected.join(" ")).trim_end().to_owned()
         }
         Some(GeminiFault::ControlCharacters) => format!("{marked}\u{7}\u{1b}[31m\u{9b}2J"),
         Some(GeminiFault::DirectionMarks) => format!("\u{202e}{marked}\u{2066}\u{61c}"),
@@ -198,33 +200,33 @@ fn said(item: &Item, fault: Option<GeminiFault>) -> String {
             }
         }
         _ => match item.max_weighted_length {
-            Some(most) => shorten(marked, most),
+            Some(max) => shorten(marked, max),
             None => marked,
         },
     }
 }
 
-/// The text with each word said in the language, but for what is protected.
+/// The text with each unprotected word replaced by one of the language.
 fn translated(text: &str, language: &str) -> String {
-    let tongue = Tongue::of(language);
-    let mut said = String::with_capacity(text.len() + text.len() / 2);
+    let vocabulary = WordList::of(language);
+    let mut out = String::with_capacity(text.len() + text.len() / 2);
     let mut done = 0;
     for word in words(text) {
-        // Each is a part of the text.
+        // Each word is a slice of the text.
         let at = word.as_ptr() as usize - text.as_ptr() as usize;
-        said.push_str(&text[done..at]);
+        out.push_str(&text[done..at]);
         if is_protected(word) {
-            said.push_str(word);
+            out.push_str(word);
         } else {
-            tongue.say(word, &mut said);
+            vocabulary.replace(word, &mut out);
         }
         done = at + word.len();
     }
-    said.push_str(&text[done..]);
-    said
+    out.push_str(&text[done..]);
+    out
 }
 
-/// The text with its first protected word replaced; unchanged if it has none.
+/// The text with its first protected word replaced, or unchanged if it has none.
 fn with_first_protected(text: &str, replacement: &str) -> String {
     match words(text).into_iter().find(|word| is_protected(word)) {
         Some(word) => text.replacen(word, replacement, 1),
@@ -232,29 +234,28 @@ fn with_first_protected(text: &str, replacement: &str) -> String {
     }
 }
 
-/// Leaves out words from the end until the text fits; never a protected one, so a text that is nothing else
-/// may stay too long.
-fn shorten(text: String, most: usize) -> String {
-    if text::fits(&text, most) {
+/// Removes unprotected words from the end until the text fits. A text that has only protected words may stay too long.
+fn shorten(text: String, max: usize) -> String {
+    if text::fits(&text, max) {
         return text;
     }
-    let mut kept = words(&text);
-    // The first word is the mark of the target: without it this could pass for a translation.
-    while let Some(last) = (1..kept.len()).rev().find(|index| !is_protected(kept[*index])) {
-        kept.remove(last);
-        let shorter = kept.join(" ");
-        if text::fits(&shorter, most) {
+    let mut rest = words(&text);
+    // The first word marks the target. Without it, the text could pass for a translation.
+    while let Some(last) = (1..rest.len()).rev().find(|index| !is_protected(rest[*index])) {
+        rest.remove(last);
+        let shorter = rest.join(" ");
+        if text::fits(&shorter, max) {
             return shorter;
         }
     }
-    kept.join(" ")
+    rest.join(" ")
 }
 
-/// Pairs that mark a placeholder, whatever an engine likes to write.
+/// Brackets that may mark a placeholder.
 const BRACKETS: [(char, char); 7] =
     [('⟦', '⟧'), ('⟪', '⟫'), ('⦃', '⦄'), ('\u{e000}', '\u{e001}'), ('⟨', '⟩'), ('{', '}'), ('<', '>')];
 
-/// Words, white space between them left out; white space inside brackets is no boundary.
+/// Splits a text into words at white space, but not inside brackets.
 fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut start = None;
@@ -282,7 +283,7 @@ fn words(text: &str) -> Vec<&str> {
     words
 }
 
-/// Whether a word is more than words: a placeholder, a link, a mention, a tag.
+/// Whether a word is a placeholder, a link, a mention or a tag.
 fn is_protected(word: &str) -> bool {
     if word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return false;
@@ -301,11 +302,11 @@ mod tests {
     use super::*;
     use crate::x::text::weight;
 
-    fn item(text: &str, most: Option<usize>) -> Item {
-        Item { id: "1".into(), target: "es".into(), text: text.into(), max_weighted_length: most }
+    fn item(text: &str, max: Option<usize>) -> Item {
+        Item { id: "1".into(), target: "es".into(), text: text.into(), max_weighted_length: max }
     }
 
-    fn asked(items: Vec<Item>) -> Request {
+    fn request(items: Vec<Item>) -> Request {
         Request { items, structured: true, json: true, ..Request::default() }
     }
 
@@ -314,9 +315,9 @@ mod tests {
     }
 
     #[test]
-    fn it_marks_and_keeps() {
-        let asked = asked(vec![item("Hello ⟦1⟧, see ⟦2⟧", None)]);
-        let body = answer("m", &asked, None).unwrap();
+    fn an_answer_marks_the_target_and_keeps_protected_parts() {
+        let request = request(vec![item("Hello ⟦1⟧, see ⟦2⟧", None)]);
+        let body = answer("m", &request, None).unwrap();
         let text = text_of(&body);
         assert!(text.starts_with(r#"[{"id":"1","text":"[es] "#) && text.ends_with("⟦2⟧\"}]"), "{text}");
         assert!(text.contains(" ⟦1⟧, ") && !text.contains("Hello"), "{text}");
@@ -324,8 +325,8 @@ mod tests {
     }
 
     #[test]
-    fn shortening_spares_what_is_protected() {
-        let short = said(&item("one two three <x id=\"1\"/> four five @jack", Some(30)), None);
+    fn shortening_keeps_protected_words() {
+        let short = item_text(&item("one two three <x id=\"1\"/> four five @jack", Some(30)), None);
         assert!(weight(&short) <= 30, "{short}");
         assert!(
             short.starts_with("[es] ") && short.contains("<x id=\"1\"/>") && short.contains("@jack"),
@@ -334,32 +335,32 @@ mod tests {
     }
 
     #[test]
-    fn each_misbehaviour_is_the_one_ordered() {
+    fn each_fault_has_its_effect() {
         let one = item("Hello ⟦1⟧ there", None);
-        let say = |fault| said(&one, Some(fault));
-        assert!(!say(GeminiFault::MissingPlaceholder).contains("⟦1⟧"));
-        assert_eq!(say(GeminiFault::DoubledPlaceholder).matches("⟦1⟧").count(), 2);
-        assert_eq!(say(GeminiFault::SourceText), one.text);
-        assert!(weight(&say(GeminiFault::OverLong)) > 280);
-        assert!(say(GeminiFault::WrongLanguage).ends_with("⟦1⟧"));
-        let asked = asked(vec![one.clone(), Item { id: "2".into(), ..one }]);
-        let text = |fault| text_of(&answer("m", &asked, Some(fault)).unwrap());
+        let text = |fault| item_text(&one, Some(fault));
+        assert!(!text(GeminiFault::MissingPlaceholder).contains("⟦1⟧"));
+        assert_eq!(text(GeminiFault::DoubledPlaceholder).matches("⟦1⟧").count(), 2);
+        assert_eq!(text(GeminiFault::SourceText), one.text);
+        assert!(weight(&text(GeminiFault::OverLong)) > 280);
+        assert!(text(GeminiFault::WrongLanguage).ends_with("⟦1⟧"));
+        let request = request(vec![one.clone(), Item { id: "2".into(), ..one }]);
+        let text = |fault| text_of(&answer("m", &request, Some(fault)).unwrap());
         let parsed = |fault| serde_json::from_str::<Vec<Value>>(&text(fault));
         assert!(parsed(GeminiFault::GarbageJson).is_err());
         assert!(text(GeminiFault::Preamble).starts_with("Sure!"));
         assert_eq!(parsed(GeminiFault::MissingItem).unwrap().len(), 1);
         assert_eq!(parsed(GeminiFault::DuplicatedId).unwrap().len(), 3);
-        let refused = answer("m", &asked, Some(GeminiFault::Refusal)).unwrap();
+        let refused = answer("m", &request, Some(GeminiFault::Refusal)).unwrap();
         assert!(refused.get("candidates").is_none());
-        let spent = answer("m", &asked, Some(GeminiFault::MaxTokens)).unwrap();
-        assert!(spent["candidates"][0]["content"].get("parts").is_none());
+        let truncated = answer("m", &request, Some(GeminiFault::MaxTokens)).unwrap();
+        assert!(truncated["candidates"][0]["content"].get("parts").is_none());
     }
 
     #[test]
-    fn a_small_budget_cuts_the_answer() {
-        let mut asked = asked(vec![item(&"word ".repeat(50), None)]);
-        asked.max_output_tokens = Some(5);
-        let body = answer("m", &asked, None).unwrap();
+    fn a_small_token_budget_truncates_the_answer() {
+        let mut request = request(vec![item(&"word ".repeat(50), None)]);
+        request.max_output_tokens = Some(5);
+        let body = answer("m", &request, None).unwrap();
         assert_eq!(body["candidates"][0]["finishReason"], "MAX_TOKENS");
         assert_eq!(text_of(&body).chars().count(), 20);
     }

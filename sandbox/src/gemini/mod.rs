@@ -1,6 +1,6 @@
-//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not
-//! translate**. Each text comes back with its target in brackets before it, so that nobody takes it for a
-//! translation, and with every protected part in place, so that everything after the model can be tried out.
+//! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not translate**.
+//! Each answer begins with its target in brackets, so that nobody takes it for a translation, and keeps every protected
+//! part, so that everything after the model can be tested.
 
 mod answer;
 mod problems;
@@ -13,11 +13,11 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::Value;
 
 pub(crate) use self::problems::GeminiProblem;
-use crate::{credentials::GEMINI_API_KEY, faults::GeminiFault, state::State, x::Seen};
+use crate::{credentials::GEMINI_API_KEY, faults::GeminiFault, state::State, x::LoggedCaller};
 
-/// What the page and the log say of it.
+/// The notice on the page and in the log.
 pub(crate) const NOTICE: &str =
-    "The sandbox's Gemini does not translate: it says some words of the target language.";
+    "The sandbox's Gemini does not translate: it answers with random words of the target language.";
 
 /// Models that were offered in November 2026.
 const MODELS: [&str; 9] = [
@@ -32,7 +32,7 @@ const MODELS: [&str; 9] = [
     "gemini-2.5-flash",
 ];
 
-/// The paths of Gemini.
+/// The routes of Gemini.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/v1beta")
@@ -48,16 +48,16 @@ async fn generate(
     bytes: web::Bytes,
 ) -> Result<HttpResponse, GeminiProblem> {
     check_key(&request)?;
-    request.extensions_mut().insert(Seen { auth: "key", account: None });
+    request.extensions_mut().insert(LoggedCaller { auth: "key", account: None });
     let model = match call.split_once(':') {
         Some((model, "generateContent")) if MODELS.contains(&model) => model,
         Some((model, _)) => return Err(GeminiProblem::unknown_model(model)),
         None => return Err(GeminiProblem::of_status(404)),
     };
-    let asked = request::Request::read(&bytes, model)?;
-    count(&state, asked.items.len());
+    let generate_request = request::Request::read(&bytes, model)?;
+    count(&state, generate_request.items.len());
     let fault = request.extensions().get::<GeminiFault>().copied();
-    let body = answer::answer(model, &asked, fault)?;
+    let body = answer::answer(model, &generate_request, fault)?;
     Ok(json(&body))
 }
 

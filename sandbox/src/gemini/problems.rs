@@ -1,12 +1,12 @@
-//! Google's error bodies: `{"error":{"code","message","status","details"}}`. Whether to wait a minute or a
-//! day stands only in the details, so these are complete.
+//! Google's error bodies: `{"error":{"code","message","status","details"}}`. Only the details tell whether to wait a
+//! minute or a day, so they are complete here.
 
 use std::fmt;
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde_json::{Value, json};
 
-/// An answer that is no success.
+/// An error answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GeminiProblem {
     code: StatusCode,
@@ -56,7 +56,7 @@ impl GeminiProblem {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
     }
 
-    /// A key in the body that the API does not have, at a path such as `generation_config`.
+    /// 400 for an unknown key in the body, at a path such as `generation_config`.
     pub(crate) fn unknown_name(name: &str, at: &str) -> Self {
         let place = if at.is_empty() { String::new() } else { format!(" at '{at}'") };
         let description =
@@ -101,7 +101,7 @@ impl GeminiProblem {
         ])
     }
 
-    /// 429 that asks to be called again at once.
+    /// 429 that asks for an immediate retry.
     pub(crate) fn retry_now() -> Self {
         Self::of_status(429)
             .with([json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0s"})])

@@ -1,5 +1,5 @@
-//! What a client asks of the model. Google's parser knows every field by its camel and its snake name and
-//! refuses any other, so a mistyped setting is found here rather than in production.
+//! Parses a request to the model. Google's parser accepts each field in camel case and in snake case, and refuses
+//! unknown fields; so does this one, so that a misspelled setting fails here rather than in production.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -43,10 +43,10 @@ const CONTENT: &[&str] = &["role", "parts"];
 const PART: &[&str] = &["text", "inlineData", "fileData", "thought", "thoughtSignature"];
 const SAFETY: &[&str] = &["category", "threshold", "method"];
 
-/// A request, as far as it changes the answer.
+/// The parts of a request that change the answer.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
-    /// What is to be translated; one without an id if the user part was no items.
+    /// The texts to translate. If the user part was not a list of items, one item without an id.
     pub(crate) items: Vec<Item>,
     /// Whether the user part was the JSON that Mynah sends.
     pub(crate) structured: bool,
@@ -54,11 +54,11 @@ pub(crate) struct Request {
     pub(crate) json: bool,
     pub(crate) include_thoughts: bool,
     pub(crate) max_output_tokens: Option<u64>,
-    /// Characters in all, for the count of tokens.
+    /// All characters of the prompt, to count tokens.
     pub(crate) prompt_chars: usize,
 }
 
-/// One text. Other keys are free, and ignored.
+/// One text. Other keys are allowed and ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Item {
     pub(crate) id: String,
@@ -146,7 +146,7 @@ impl Request {
     }
 }
 
-/// An object whose names are all known.
+/// An object in which all keys are known.
 struct Object<'a>(&'a Map<String, Value>);
 
 impl<'a> Object<'a> {
@@ -154,9 +154,9 @@ impl<'a> Object<'a> {
         let object = value.as_object().ok_or_else(|| {
             GeminiProblem::invalid(format!("Invalid value at '{at}': an object was expected."))
         })?;
-        let stranger =
+        let unknown =
             object.keys().find(|key| !known.iter().any(|name| *name == **key || snake(name) == **key));
-        match stranger {
+        match unknown {
             Some(key) => Err(GeminiProblem::unknown_name(key, at)),
             None => Ok(Self(object)),
         }
@@ -178,7 +178,7 @@ fn snake(camel: &str) -> String {
     out
 }
 
-/// The text of a content, its parts put together.
+/// The concatenated text of a content's parts.
 fn text_of(content: &Value, at: &str) -> Result<String, GeminiProblem> {
     let content = Object::of(content, at, CONTENT)?;
     let mut text = String::new();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_read_in_either_spelling() {
+    fn items_are_read_in_camel_case_and_in_snake_case() {
         let items = json!({"items": [{"id": "1", "target": "es", "text": "a", "context": "b"}]}).to_string();
         let request = read(&json!({
             "system_instruction": {"parts": [{"text": "Translate."}]},
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_setting_is_refused_in_googles_words() {
+    fn a_misspelled_setting_is_refused_with_googles_message() {
         let contents = json!([{"parts": [{"text": "a"}]}]);
         let error = read(&json!({"contents": contents, "generationConfig": {"x": 1}})).unwrap_err();
         assert!(error.to_string().ends_with(

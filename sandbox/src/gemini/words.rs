@@ -1,5 +1,5 @@
-//! What stands for a translation: words of the target's language, as many as the text has, each word always the same one.
-//! It means nothing, yet it looks to every check like a text in that language which is not the source.
+//! Fakes translations: replaces each word by a common word of the target's language, always the same one for the same
+//! word. The result means nothing, but every check takes it for a translation into that language.
 
 use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
@@ -65,12 +65,12 @@ const LANGUAGES: [(&str, &str); 14] = [
     ),
 ];
 
-/// A language to say words in.
+/// The words of a language, if it has any here.
 #[derive(Clone, Copy)]
-pub(super) struct Tongue(Option<&'static [&'static str]>);
+pub(super) struct WordList(Option<&'static [&'static str]>);
 
-impl Tongue {
-    /// The one of a code such as `pt-BR`.
+impl WordList {
+    /// The words for a language code such as `pt-BR`.
     pub(super) fn of(language: &str) -> Self {
         static WORDS: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
             LANGUAGES.iter().map(|(code, words)| (*code, words.split(' ').collect())).collect()
@@ -79,39 +79,39 @@ impl Tongue {
         Self(WORDS.get(base).map(Vec::as_slice))
     }
 
-    /// Adds a word with the punctuation on it, said in the language: its letters change, all else stays.
-    pub(super) fn say(self, word_and_marks: &str, said: &mut String) {
+    /// Appends a word in the language to `out`. Its letters change, its punctuation stays.
+    pub(super) fn replace(self, word_and_marks: &str, out: &mut String) {
         let mut rest = word_and_marks;
         while let Some(first) = rest.chars().next() {
             let letters = first.is_alphabetic();
             let (head, tail) =
                 rest.split_at(rest.find(|c: char| c.is_alphabetic() != letters).unwrap_or(rest.len()));
             if letters {
-                self.word(head, said);
+                self.word(head, out);
             } else {
-                said.push_str(head);
+                out.push_str(head);
             }
             rest = tail;
         }
     }
 
-    fn word(self, word: &str, said: &mut String) {
+    fn word(self, word: &str, out: &mut String) {
         let Some(words) = self.0 else {
-            // Of a language without words here: the letters the other way round are no source text, either.
-            said.extend(word.chars().rev());
+            // No words for this language: reversed letters differ from the source, too.
+            out.extend(word.chars().rev());
             return;
         };
         let plain = word.bytes().all(|byte| byte.is_ascii_lowercase());
         let lower = if plain { Cow::Borrowed(word) } else { Cow::Owned(word.to_lowercase()) };
-        // The remainder is below their number, which is small.
+        // The remainder is less than the number of words, so it fits.
         let which =
             usize::try_from(hash::stable(&[lower.as_bytes()]) % words.len() as u64).unwrap_or_default();
         let mut letters = words[which].chars();
         match letters.next() {
             Some(first) if word.starts_with(char::is_uppercase) => {
-                said.extend(first.to_uppercase().chain(letters));
+                out.extend(first.to_uppercase().chain(letters));
             }
-            _ => said.push_str(words[which]),
+            _ => out.push_str(words[which]),
         }
     }
 }
@@ -120,19 +120,19 @@ impl Tongue {
 mod tests {
     use super::*;
 
-    fn say(word: &str, language: &str) -> String {
-        let mut said = String::new();
-        Tongue::of(language).say(word, &mut said);
-        said
+    fn replaced(word: &str, language: &str) -> String {
+        let mut out = String::new();
+        WordList::of(language).replace(word, &mut out);
+        out
     }
 
     #[test]
     fn letters_change_and_the_rest_stays() {
-        let said = say("(Hello),", "es");
-        assert!(said.starts_with('(') && said.ends_with("),") && !said.contains("Hello"), "{said}");
-        assert!(said[1..].starts_with(char::is_uppercase));
-        assert_eq!(said, say("(Hello),", "es"), "the same word is always the same");
-        assert_eq!(say("12:30", "es"), "12:30");
-        assert_eq!(say("abc", "sw"), "cba");
+        let out = replaced("(Hello),", "es");
+        assert!(out.starts_with('(') && out.ends_with("),") && !out.contains("Hello"), "{out}");
+        assert!(out[1..].starts_with(char::is_uppercase));
+        assert_eq!(out, replaced("(Hello),", "es"), "the same word has the same replacement");
+        assert_eq!(replaced("12:30", "es"), "12:30");
+        assert_eq!(replaced("abc", "sw"), "cba");
     }
 }

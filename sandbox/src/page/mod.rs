@@ -1,6 +1,5 @@
-//! The page at `/`: the followed account and its targets side by side, what it all would cost, and that
-//! nothing was really translated. Written on the server with every text escaped; the script only fetches it
-//! again.
+//! The page at `/`: the followed account and its targets side by side, what the calls would cost, and the notice that
+//! nothing was really translated. The server renders it and escapes every text; the script only fetches it again.
 
 use std::fmt::Write as _;
 
@@ -15,11 +14,11 @@ use crate::{
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// Nothing from elsewhere, and nothing inline: a post that slipped through the escaping could still not run.
+/// Allows nothing from elsewhere and nothing inline, so that a post could not run even if the escaping missed it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The paths of the page.
+/// The routes of the page.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/", web::get().to(page))
@@ -42,7 +41,7 @@ async fn page(state: web::Data<State>) -> HttpResponse {
         .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("referrer-policy", "no-referrer"))
         .insert_header(("cache-control", "no-store"))
-        .body(render(&control::snapshot(&state, control::SHOWN)))
+        .body(render(&control::snapshot(&state, control::MAX_SHOWN)))
 }
 
 fn render(snapshot: &Snapshot) -> String {
@@ -70,12 +69,12 @@ fn render(snapshot: &Snapshot) -> String {
 
 fn header(out: &mut String, snapshot: &Snapshot) {
     let bill = &snapshot.bill;
-    let said: usize = snapshot.targets.iter().map(|target| target.post_count).sum();
+    let published: usize = snapshot.targets.iter().map(|target| target.post_count).sum();
     let gemini = &snapshot.gemini;
     let calls: u64 = snapshot.endpoints.values().map(|count| count.requests).sum();
     let numbers = [
         ("posts", snapshot.account.post_count.to_string()),
-        ("publications", said.to_string()),
+        ("publications", published.to_string()),
         ("calls", calls.to_string()),
         ("Gemini requests", gemini.requests.to_string()),
         ("texts in them", gemini.items.to_string()),
@@ -88,8 +87,8 @@ fn header(out: &mut String, snapshot: &Snapshot) {
     ];
     let _ = write!(
         out,
-        "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">X and Gemini on this machine alone. Nothing here \
-         reaches anybody.</p><p class=\"notice\">{}</p><dl>",
+        "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">X and Gemini on this machine. Nothing leaves \
+         it.</p><p class=\"notice\">{}</p><dl>",
         escape(snapshot.notice)
     );
     for (name, number) in numbers {
@@ -118,13 +117,17 @@ fn column(out: &mut String, account: &AccountSnapshot, what: &str) {
     }
     out.push_str("</h2>");
     if account.posts.is_empty() {
-        out.push_str("<p class=\"empty\">Nothing said yet.</p>");
+        out.push_str("<p class=\"empty\">No posts yet.</p>");
     }
     for shown in account.posts.iter().rev() {
         card(out, &shown.post, &shown.created_at);
     }
     if account.posts.len() < account.post_count {
-        let _ = write!(out, "<p class=\"empty\">and {} before</p>", account.post_count - account.posts.len());
+        let _ = write!(
+            out,
+            "<p class=\"empty\">and {} earlier posts</p>",
+            account.post_count - account.posts.len()
+        );
     }
     out.push_str("</section>");
 }
@@ -146,15 +149,15 @@ fn card(out: &mut String, post: &StoredPost, created_at: &str) {
     match (post.kind, post.reply_to) {
         (PostKind::Repost, _) => out.push_str(" · repost"),
         (PostKind::Quote, _) => out.push_str(" · quote"),
-        (_, Some(answered)) => {
-            let _ = write!(out, " · in reply to <a href=\"#p{answered}\">{answered}</a>");
+        (_, Some(parent)) => {
+            let _ = write!(out, " · in reply to <a href=\"#p{parent}\">{parent}</a>");
         }
         _ => {}
     }
     out.push_str("</footer></article>");
 }
 
-/// For text and for quoted attributes.
+/// Escapes text and quoted attributes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -168,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_cannot_become_markup() {
+    fn text_cannot_become_markup() {
         assert_eq!(
             escape("<script>alert(\"x\" + 'y')</script> &"),
             "&lt;script&gt;alert(&quot;x&quot; + &#39;y&#39;)&lt;/script&gt; &amp;"

@@ -1,8 +1,8 @@
-// Asks four times in three seconds whether anything changed, and if so takes the new page's contents. The server alone
-// writes HTML, so there is one place that must escape.
+// Checks four times in three seconds whether anything changed, and if so takes over the new page's contents. Only the
+// server writes HTML, so there is one place that must escape.
 "use strict";
 let version = document.body.dataset.version;
-async function look() {
+async function refresh() {
   try {
     const now = await (await fetch("/_sandbox/version")).json();
     if (String(now.version) !== version) {
@@ -14,9 +14,9 @@ async function look() {
       }
     }
   } catch {
-    // The sandbox has stopped; what it last showed stays.
+    // The sandbox has stopped. Keep showing its last state.
   }
-  setTimeout(look, 750);
+  setTimeout(refresh, 750);
 }
-if (!document.hidden) look();
-else document.addEventListener("visibilitychange", look, { once: true });
+if (!document.hidden) refresh();
+else document.addEventListener("visibilitychange", refresh, { once: true });

@@ -1,4 +1,4 @@
-//! An account of the sandbox's X: who it is, how X treats it, and what it said.
+//! An account of the sandbox's X: its identity, how X treats it, and its posts.
 
 use std::{
     borrow::Borrow,
@@ -19,25 +19,25 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserState {
-    /// As any other.
+    /// Normally.
     #[default]
     Active,
-    /// Looked up, X says that it has been suspended; its timeline is closed and it may not post.
+    /// As suspended: a lookup reports that, its timeline is closed, and it may not post.
     Suspended,
-    /// It can be looked up, but its timeline is only for its followers, of whom the sandbox has none.
+    /// As protected: it can be looked up, but only followers see its timeline, and the sandbox has no followers.
     Protected,
-    /// X has never heard of it.
+    /// As if it did not exist.
     Unknown,
 }
 
-/// What an account is for.
+/// The role of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Role {
     Followed,
     Target {
         language: String,
     },
-    /// Somebody quoted, reposted or named.
+    /// An account that is quoted, reposted or mentioned.
     Other,
 }
 
@@ -45,42 +45,42 @@ pub(crate) enum Role {
 pub(crate) struct Account {
     pub(crate) id: u64,
     pub(crate) handle: String,
-    /// What proves that somebody calls for it.
+    /// The credentials that authenticate its calls.
     pub(crate) credentials: Credentials,
     pub(crate) role: Role,
     pub(crate) state: UserState,
     pub(crate) revoked: bool,
-    /// By id, oldest first: pages are found by binary search.
+    /// Sorted by id, oldest first, so that pages can be found by binary search.
     pub(crate) posts: Vec<Arc<StoredPost>>,
     /// The latest publication with each text.
-    pub(super) said: HashSet<Said>,
+    pub(super) by_text: HashSet<ByText>,
     /// The latest post of each named thread.
     pub(super) threads: HashMap<String, u64>,
-    /// How many posts it ever made, edits not counted.
+    /// How many posts it has ever made, not counting edits.
     pub(super) made: u64,
 }
 
-/// A post that is known by its text alone, which so need not be kept twice.
+/// A post that a set finds by its text, without storing the text twice.
 #[derive(Debug)]
-pub(super) struct Said(pub(super) Arc<StoredPost>);
+pub(super) struct ByText(pub(super) Arc<StoredPost>);
 
-impl Borrow<str> for Said {
+impl Borrow<str> for ByText {
     fn borrow(&self) -> &str {
         &self.0.text
     }
 }
 
-impl PartialEq for Said {
+impl PartialEq for ByText {
     fn eq(&self, other: &Self) -> bool {
         self.0.text == other.0.text
     }
 }
 
-impl Eq for Said {}
+impl Eq for ByText {}
 
-impl Hash for Said {
+impl Hash for ByText {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As `str` does, by which it is found.
+        // Must match the hash of `str`, the lookup key.
         self.0.text.as_str().hash(state);
     }
 }
@@ -88,27 +88,27 @@ impl Hash for Said {
 impl Account {
     pub(super) fn new(handle: &str, role: Role) -> Self {
         Self {
-            id: made_up_id(handle),
+            id: fake_id(handle),
             handle: handle.to_owned(),
             credentials: credentials(handle),
             role,
             state: UserState::Active,
             revoked: false,
             posts: Vec::new(),
-            said: HashSet::new(),
+            by_text: HashSet::new(),
             threads: HashMap::new(),
             made: 0,
         }
     }
 
-    /// Whether anybody may act as this account. Strangers have given the app no token.
+    /// Whether the app has a valid token for this account. Other accounts never gave it one.
     pub(super) fn has_token(&self) -> bool {
         self.role != Role::Other && !self.revoked && self.state != UserState::Unknown
     }
 }
 
-/// The id that a handle has in every run; nineteen digits, as X's younger accounts have.
-pub(super) fn made_up_id(handle: &str) -> u64 {
+/// The id of a handle, the same in every run. It has nineteen digits, like the ids of X's newer accounts.
+pub(super) fn fake_id(handle: &str) -> u64 {
     1_000_000_000_000_000_000
         + hash::stable(&[handle.to_ascii_lowercase().as_bytes()]) % 900_000_000_000_000_000
 }

@@ -1,5 +1,4 @@
-//! Edited posts. An edit is a post of its own with a new id; what makes it an edit is that all versions name the same
-//! history.
+//! Edited posts. An edit is a separate post with a new id; all versions list the same history.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,7 +13,7 @@ use super::{PostId, StoredPost, World};
 pub(super) struct Edits {
     /// The history of every version of an edited post, oldest first.
     histories: HashMap<u64, Arc<[PostId]>>,
-    /// Posts that a page showed.
+    /// Posts that a page has shown.
     shown: HashSet<u64>,
 }
 
@@ -36,8 +35,8 @@ impl World {
         self.edits.shown.extend(ids);
     }
 
-    /// Edits a post of the account at `author`. The version before is no longer listed, unless `both` are; its id can be
-    /// looked up all the same.
+    /// Edits a post of the account at `author`. Unless `both`, the previous version leaves the timeline; its id can
+    /// still be looked up.
     pub(crate) fn edit(&mut self, author: usize, id: u64, at: Timestamp, both: bool) {
         let Some(before) = self.posts.get(&id).cloned() else { return };
         let mut new = self.flakes.next(at, id);
@@ -68,7 +67,7 @@ mod tests {
     };
 
     #[test]
-    fn an_edit_has_a_new_id_and_the_history_of_what_it_replaces() {
+    fn an_edit_has_a_new_id_and_shares_the_history_of_the_post() {
         for both in [false, true] {
             let posts = ["a", "b", "c"].map(|text| TimelinePost::new(text).in_thread("t"));
             let mut world = World::new("town", &[], posts.into());
@@ -79,13 +78,13 @@ mod tests {
             assert!(listed.is_sorted_by_key(|post| post.id));
             let history = world.versions(first.0);
             assert_eq!(history.len(), 2);
-            assert_eq!(history, world.versions(history[1].0), "each version names both");
+            assert_eq!(history, world.versions(history[1].0), "each version lists both");
             let edited = world.post(history[1].0).unwrap();
             assert_eq!((&*edited.text, edited.number), ("a (edited)", 1));
-            assert_eq!(listed.last().unwrap().text, "c", "an early edit stands among its neighbors");
+            assert_eq!(listed.last().unwrap().text, "c", "an early edit keeps its place");
             assert!(world.post(first.0).is_some(), "the first version can be looked up");
-            let answer = listed.iter().find(|post| post.text == "b").unwrap();
-            assert_eq!(answer.reply_to, Some(first), "what answers the first version goes on doing so");
+            let reply = listed.iter().find(|post| post.text == "b").unwrap();
+            assert_eq!(reply.reply_to, Some(first), "a reply to the first version stays one");
         }
     }
 

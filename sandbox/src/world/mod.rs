@@ -1,6 +1,5 @@
-//! The sandbox's little X: accounts, what they said, and what is attached. It knows nothing of HTTP, and
-//! every way in which a post can come to be passes through here, so ids rise and threads hold together
-//! whoever speaks.
+//! A small model of X: accounts, posts and media. It knows nothing about HTTP. All posts are created here, so ids
+//! always increase and threads stay consistent, whoever posts.
 
 mod account;
 mod edits;
@@ -10,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::{account::Said, edits::Edits};
+use self::{account::ByText, edits::Edits};
 pub use self::{
     account::UserState,
     post::{AuthKind, PostId, StoredMedia, StoredPost},
@@ -28,10 +27,10 @@ use crate::{
     x::text,
 };
 
-/// Two publications of one account with one text within this time are one too many.
+/// An account may not publish the same text twice within this time.
 const DUPLICATE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// The followed account is always the first.
+/// The index of the followed account.
 pub(crate) const FOLLOWED: usize = 0;
 
 #[derive(Debug)]
@@ -43,11 +42,11 @@ pub(crate) struct World {
     uploads: HashMap<u64, Upload>,
     edits: Edits,
     flakes: Snowflakes,
-    /// Where the sandbox is: `http://127.0.0.1:…`.
+    /// The sandbox's address: `http://127.0.0.1:…`.
     pub(crate) base: String,
 }
 
-/// What somebody wants published, checked already for form.
+/// A post to publish, already validated against the schema.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) text: String,
@@ -57,16 +56,16 @@ pub(crate) struct Draft {
     pub(crate) auth: AuthKind,
 }
 
-/// Why X would not publish a draft.
+/// Why X refuses a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("the account said the same within a day")]
+    #[error("the account published the same text within a day")]
     Duplicate,
-    #[error("the post it answers is not there")]
+    #[error("the post that it replies to does not exist")]
     ReplyToMissing,
-    #[error("the post it quotes is not there")]
+    #[error("the post that it quotes does not exist")]
     QuotedMissing,
-    #[error("medium {0} is not there, not ready or not this account's")]
+    #[error("medium {0} does not exist, is not ready or belongs to another account")]
     MediaMissing(u64),
     #[error("the account may not post")]
     NotPermitted,
@@ -93,13 +92,13 @@ impl World {
         world
     }
 
-    /// Takes in a whole timeline: posts without a time stand a minute apart and end now.
+    /// Loads a timeline. Posts without a time are a minute apart and end now.
     pub(crate) fn load(&mut self, timeline: Vec<TimelinePost>) {
         let now = Timestamp::now();
         let count = i64::try_from(timeline.len()).unwrap_or(i64::MAX);
         for (minutes, post) in (1..=count).rev().zip(timeline) {
             let at = now - SignedDuration::from_mins(minutes.min(1_000_000));
-            self.say(post, at);
+            self.add_at(post, at);
         }
     }
 
@@ -121,19 +120,18 @@ impl World {
         self.by_id.get(&id).copied()
     }
 
-    /// The account to steer from outside. A name that nobody uses becomes an account, so that it can be
-    /// suspended.
+    /// The account with this handle, for changes from outside. Creates it if needed, so that any name can be suspended.
     pub(crate) fn account_mut(&mut self, handle: &str) -> &mut Account {
-        let index = self.stranger(handle);
+        let index = self.find_or_open(handle);
         &mut self.accounts[index]
     }
 
-    /// The index of the account that these credentials are for, unless they were revoked.
-    pub(crate) fn holder(&self, holds: impl Fn(&Credentials) -> bool) -> Option<usize> {
-        self.accounts.iter().position(|account| account.has_token() && holds(&account.credentials))
+    /// The index of the account whose credentials match, unless they were revoked.
+    pub(crate) fn authenticate(&self, matches: impl Fn(&Credentials) -> bool) -> Option<usize> {
+        self.accounts.iter().position(|account| account.has_token() && matches(&account.credentials))
     }
 
-    fn stranger(&mut self, handle: &str) -> usize {
+    fn find_or_open(&mut self, handle: &str) -> usize {
         self.find(handle).unwrap_or_else(|| self.open_account(handle, Role::Other))
     }
 
@@ -155,46 +153,46 @@ impl World {
         self.posts.get(&id)
     }
 
-    /// The followed account says something now.
+    /// Posts on the followed account, now.
     pub(crate) fn add(&mut self, post: TimelinePost) -> PostId {
-        self.say(post, Timestamp::now())
+        self.add_at(post, Timestamp::now())
     }
 
-    fn say(&mut self, post: TimelinePost, at: Timestamp) -> PostId {
+    fn add_at(&mut self, post: TimelinePost, at: Timestamp) -> PostId {
         let at = post.created_at.unwrap_or(at);
-        // A date that runs backwards would break the order of the timeline: the order of the file wins.
+        // The order of the file wins over its dates, or a date out of order would break the timeline.
         let floor = self.accounts[FOLLOWED].posts.last().map_or(0, |last| last.id.0);
         let id = self.flakes.next(at, floor);
-        let stranger = |text: &str| OtherPost { author: "somebody".into(), text: text.into() };
-        // Who says only what kind a post is leaves it to the sandbox to whom it refers.
+        let made_up = |text: &str| OtherPost { author: "somebody".into(), text: text.into() };
+        // If a post has only a kind, the sandbox makes up the post that it refers to.
         let missing = |kind, given: bool| post.kind == Some(kind) && !given;
         let quoted = post
             .quoted
             .clone()
-            .or_else(|| missing(PostKind::Quote, post.quoted.is_some()).then(|| stranger("Who said that?")));
+            .or_else(|| missing(PostKind::Quote, post.quoted.is_some()).then(|| made_up("Who said that?")));
         let reposted = post
             .reposted
             .clone()
-            .or_else(|| missing(PostKind::Repost, post.reposted.is_some()).then(|| stranger(&post.text)));
+            .or_else(|| missing(PostKind::Repost, post.reposted.is_some()).then(|| made_up(&post.text)));
         let text = match &reposted {
             Some(other) => format!("RT @{}: {}", other.author, text::unescape(&other.text)),
             None => text::unescape(&post.text),
         };
-        let quoted = quoted.map(|other| self.said_by_other(&other, at));
-        let reposted = reposted.map(|other| self.said_by_other(&other, at));
+        let quoted = quoted.map(|other| self.add_by_other(&other, at));
+        let reposted = reposted.map(|other| self.add_by_other(&other, at));
         let in_thread =
             post.thread.as_ref().and_then(|name| self.accounts[FOLLOWED].threads.get(name).copied());
         let reply_to = match &post.reply_to {
             Some(ReplyTo::Number(number)) => number
                 .checked_sub(1)
                 .and_then(|index| self.accounts[FOLLOWED].posts.get(usize::try_from(index).ok()?))
-                .map(|answered| answered.id.0),
+                .map(|parent| parent.id.0),
             Some(ReplyTo::Id(id)) => id.parse().ok(),
             None => in_thread,
         };
         let reply_to = reply_to.or_else(|| {
-            let meant = post.kind == Some(PostKind::Reply) || post.reply_to.is_some();
-            meant.then(|| self.said_by_other(&stranger("What do you think?"), at))
+            let is_reply = post.kind == Some(PostKind::Reply) || post.reply_to.is_some();
+            is_reply.then(|| self.add_by_other(&made_up("What do you think?"), at))
         });
         if let Some(name) = post.thread {
             self.accounts[FOLLOWED].threads.insert(name, id);
@@ -218,8 +216,8 @@ impl World {
         self.store(stored).id
     }
 
-    fn said_by_other(&mut self, other: &OtherPost, before: Timestamp) -> u64 {
-        let author = self.stranger(&other.author);
+    fn add_by_other(&mut self, other: &OtherPost, before: Timestamp) -> u64 {
+        let author = self.find_or_open(&other.author);
         let floor = self.accounts[author].posts.last().map_or(0, |last| last.id.0);
         let id = self.flakes.next(before - SignedDuration::from_hours(1), floor);
         let stored =
@@ -232,7 +230,7 @@ impl World {
         let key = format!("{}_{id}", medium.kind.key_prefix());
         let url = medium.url.clone();
         StoredMedia {
-            url: url.unwrap_or_else(|| format!("/media/{key}.{}", medium.kind.ending())),
+            url: url.unwrap_or_else(|| format!("/media/{key}.{}", medium.kind.extension())),
             key,
             kind: medium.kind,
             alt: medium.alt.clone(),
@@ -241,9 +239,9 @@ impl World {
         }
     }
 
-    /// A post with nothing but what every post has.
+    /// A post with only the fields that every post has.
     fn blank(&self, author: usize, id: u64, text: String, reply_to: Option<u64>) -> StoredPost {
-        let answered = reply_to.and_then(|id| self.posts.get(&id));
+        let parent = reply_to.and_then(|id| self.posts.get(&id));
         StoredPost {
             id: PostId(id),
             author: self.accounts[author].handle.clone(),
@@ -252,11 +250,10 @@ impl World {
             kind: if reply_to.is_some() { PostKind::Reply } else { PostKind::Post },
             lang: "und".into(),
             reply_to: reply_to.map(PostId),
-            // A stranger's post, unknown here, was still written by somebody.
-            in_reply_to_user_id: reply_to.map(|id| {
-                answered.map_or_else(|| account::made_up_id(&id.to_string()), |post| post.author_id)
-            }),
-            conversation_id: PostId(match (reply_to, answered) {
+            // A post that the sandbox does not know still has an author.
+            in_reply_to_user_id: reply_to
+                .map(|id| parent.map_or_else(|| account::fake_id(&id.to_string()), |post| post.author_id)),
+            conversation_id: PostId(match (reply_to, parent) {
                 (_, Some(post)) => post.conversation_id.0,
                 (Some(root), None) => root,
                 (None, None) => id,
@@ -281,7 +278,7 @@ impl World {
         post
     }
 
-    /// Publishes a draft for the account at `author`, or says why X would not.
+    /// Publishes a draft for the account at `author`, unless X would refuse it.
     pub(crate) fn publish(&mut self, author: usize, draft: Draft) -> Result<Arc<StoredPost>, Refusal> {
         let now = Timestamp::now();
         let account = &self.accounts[author];
@@ -294,10 +291,10 @@ impl World {
         if draft.quoted.is_some_and(|id| !self.posts.contains_key(&id)) {
             return Err(Refusal::QuotedMissing);
         }
-        let same_words = account.said.get(&*draft.text);
+        let same_text = account.by_text.get(&*draft.text);
         if !draft.text.is_empty()
-            && same_words
-                .is_some_and(|Said(before)| now.duration_since(before.created_at()) < DUPLICATE_WINDOW)
+            && same_text
+                .is_some_and(|ByText(before)| now.duration_since(before.created_at()) < DUPLICATE_WINDOW)
         {
             return Err(Refusal::Duplicate);
         }
@@ -324,25 +321,25 @@ impl World {
             post.kind = PostKind::Quote;
         }
         let post = self.store(post);
-        self.accounts[author].said.replace(Said(Arc::clone(&post)));
+        self.accounts[author].by_text.replace(ByText(Arc::clone(&post)));
         Ok(post)
     }
 
-    /// Deletes a post of the account at `author`; false if it has none such.
+    /// Deletes a post of the account at `author`. Returns false if the account has no such post.
     pub(crate) fn delete(&mut self, author: usize, id: u64) -> bool {
         let account = &mut self.accounts[author];
         let Ok(at) = account.posts.binary_search_by_key(&id, |post| post.id.0) else {
             return false;
         };
         let post = account.posts.remove(at);
-        account.said.remove(&*post.text);
+        account.by_text.remove(&*post.text);
         self.posts.remove(&id);
         true
     }
 
     // Media
 
-    /// Begins an upload, and gives it an id.
+    /// Begins an upload and returns its id.
     pub(crate) fn begin_upload(&mut self, upload: impl FnOnce(u64) -> Upload) -> u64 {
         let id = self.flakes.next(Timestamp::now(), 0);
         self.uploads.insert(id, upload(id));
@@ -354,13 +351,13 @@ impl World {
     }
 }
 
-/// The id of a name that may be nobody's: X has one for every name it links.
+/// The id of a handle, even one without an account: X has an id for every handle that it links.
 pub(crate) fn user_id(handle: &str) -> u64 {
-    account::made_up_id(handle)
+    account::fake_id(handle)
 }
 
-/// A count that looks alive but never changes for the same post.
-pub(crate) fn made_up_count(id: u64, what: &str, most: u64) -> u64 {
+/// A count that looks real but never changes for the same post.
+pub(crate) fn fake_count(id: u64, what: &str, most: u64) -> u64 {
     hash::stable(&[&id.to_le_bytes(), what.as_bytes()]) % most
 }
 
@@ -378,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_answers_itself() {
+    fn each_post_of_a_thread_replies_to_the_one_before() {
         let world = world(vec![
             TimelinePost::new("1").in_thread("t"),
             TimelinePost::new("aside"),
@@ -395,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_that_run_backwards_do_not_break_the_order() {
+    fn dates_out_of_order_do_not_break_the_timeline() {
         let dated =
             |date: &str| TimelinePost { created_at: Some(date.parse().unwrap()), ..TimelinePost::new(date) };
         let world = world(vec![dated("2026-01-02T00:00:00Z"), dated("2026-01-01T00:00:00Z")]);
@@ -403,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_twice_are_refused_until_deleted() {
+    fn the_same_text_is_refused_until_the_first_is_deleted() {
         let mut world = world(Vec::new());
         let target = world.find("MYNAH_ES").unwrap();
         let first = world.publish(target, draft("hola")).unwrap();
@@ -413,10 +410,10 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_alone_is_enough() {
+    fn a_post_with_only_a_kind_refers_to_a_made_up_post() {
         let kinds = [PostKind::Post, PostKind::Reply, PostKind::Repost, PostKind::Quote];
-        let said = kinds.map(|kind| TimelinePost { kind: Some(kind), ..TimelinePost::new("words") });
-        let world = world(said.into());
+        let timeline = kinds.map(|kind| TimelinePost { kind: Some(kind), ..TimelinePost::new("words") });
+        let world = world(timeline.into());
         let posts = &world.account(FOLLOWED).posts;
         assert!(posts.iter().map(|post| post.kind).eq(kinds));
         assert!(posts[1].reply_to.is_some() && posts[2].reposted.is_some() && posts[3].quoted.is_some());
@@ -424,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_needs_something_to_answer() {
+    fn a_reply_to_a_missing_post_is_refused() {
         let mut world = world(Vec::new());
         let target = world.find("mynah_es").unwrap();
         let reply = Draft { reply_to: Some(1), ..draft("hola") };
@@ -432,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_unescaped_once_whatever_it_came_as() {
+    fn text_is_unescaped_once_in_either_form() {
         let world = world(vec![TimelinePost::new("a &amp; b"), TimelinePost::new("a & b")]);
         let posts = &world.account(FOLLOWED).posts;
         assert_eq!(posts[0].text, "a & b");

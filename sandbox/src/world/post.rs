@@ -1,5 +1,4 @@
-//! A post as the sandbox keeps it, and the media on it. The text here is the logical one: what a person
-//! reads.
+//! A post as the sandbox stores it, with its media. The text is the logical one that a person reads.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +10,7 @@ use crate::{
     timeline::{MediaKind, PostKind},
 };
 
-/// The id of a post. X writes ids as strings in JSON, for readers whose numbers end at 2⁵³; so does this.
+/// The id of a post. Like X, this serializes it as a string, for readers whose numbers end at 2⁵³.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PostId(pub u64);
 
@@ -55,47 +54,47 @@ impl AuthKind {
     }
 }
 
-/// A post that the sandbox holds.
+/// A post that the sandbox stores.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoredPost {
-    /// Its id; the time is in it.
+    /// Its id, which contains its time.
     pub id: PostId,
-    /// Handle of who said it.
+    /// Its author's handle.
     pub author: String,
-    /// Their id.
+    /// Its author's id.
     #[serde(serialize_with = "as_string")]
     pub author_id: u64,
-    /// What it says, neither escaped nor with links wrapped.
+    /// Its text, without escaping and with unwrapped links.
     pub text: String,
-    /// What it is.
+    /// Its kind.
     pub kind: PostKind,
-    /// X's idea of its language.
+    /// The language that X assigns to it.
     pub lang: String,
-    /// What it answers.
+    /// The post that it replies to.
     pub reply_to: Option<PostId>,
-    /// Who said what it answers.
+    /// The author of the post that it replies to.
     #[serde(serialize_with = "as_optional_string")]
     pub in_reply_to_user_id: Option<u64>,
-    /// The first post of its conversation; itself, if it began one.
+    /// The first post of its conversation, possibly itself.
     pub conversation_id: PostId,
-    /// What it quotes.
+    /// The post that it quotes.
     pub quoted: Option<PostId>,
-    /// What it repeats.
+    /// The post that it reposts.
     pub reposted: Option<PostId>,
-    /// What is attached.
+    /// Its media.
     pub media: Vec<StoredMedia>,
-    /// Whether it is to be sent as a long post regardless of its weight.
+    /// Whether to send it as a long post regardless of its weight.
     #[serde(skip)]
     pub long: Option<bool>,
-    /// How it was published; none for what the timeline brought.
+    /// How it was authenticated; none for posts of the timeline.
     pub auth: Option<AuthKind>,
-    /// Its place among its account's posts, counted from 1. The versions of an edited post share it.
+    /// Its place among its account's posts, counted from 1. All versions of an edited post share it.
     #[serde(skip)]
     pub number: u64,
 }
 
 impl StoredPost {
-    /// When it was said.
+    /// When it was created.
     pub fn created_at(&self) -> Timestamp {
         snowflake::time_of(self.id.0)
     }
@@ -106,29 +105,29 @@ impl StoredPost {
 pub struct StoredMedia {
     /// X's key, such as `3_123`.
     pub key: String,
-    /// What it is.
+    /// Its kind.
     #[serde(rename = "type")]
     pub kind: MediaKind,
-    /// Where it would be.
+    /// Its URL.
     pub url: String,
     /// Its alt text.
     pub alt: Option<String>,
-    /// Pixels.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels.
+    /// Height in pixels.
     pub height: u32,
 }
 
-/// A medium on its way in.
+/// A medium that is being uploaded.
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
     pub(crate) key: String,
     pub(crate) owner: usize,
     pub(crate) kind: MediaKind,
     pub(crate) media_type: String,
-    /// Bytes so far.
+    /// Bytes received so far.
     pub(crate) size: u64,
-    /// Bytes that were announced.
+    /// Bytes announced by the client.
     pub(crate) announced: Option<u64>,
     pub(crate) segments: Vec<u16>,
     pub(crate) state: UploadState,
@@ -138,13 +137,13 @@ pub(crate) struct Upload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UploadState {
     Receiving,
-    /// A video that X still works on; asked for its status, it is done.
+    /// A video that X still processes. The first status request finds it ready.
     Processing,
     Ready,
 }
 
 impl Upload {
-    /// The medium as it stands on a post; none while it is not ready.
+    /// The medium as attached to a post; none while it is not ready.
     pub(super) fn attach(&self) -> Option<StoredMedia> {
         (self.state == UploadState::Ready).then(|| StoredMedia {
             key: self.key.clone(),
@@ -157,12 +156,12 @@ impl Upload {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde requires this signature")]
 fn as_string<S: Serializer>(id: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
 
-#[expect(clippy::ref_option, reason = "serde calls it so")]
+#[expect(clippy::ref_option, reason = "serde requires this signature")]
 fn as_optional_string<S: Serializer>(id: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match id {
         Some(id) => serializer.collect_str(id),

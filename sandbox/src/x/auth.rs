@@ -1,5 +1,5 @@
-//! Who calls X, and whether they may: OAuth 1.0a signatures, OAuth 2.0 user tokens, and the app-only token
-//! that reads but never posts. Only who is known is counted against a rate limit.
+//! Authenticates and authorizes calls of X: OAuth 1.0a signatures, OAuth 2.0 user tokens, and the app-only token,
+//! which can read but not post. Only authenticated calls count against a rate limit.
 
 use actix_web::{HttpMessage, HttpRequest, http::header::AUTHORIZATION};
 use jiff::Timestamp;
@@ -10,19 +10,19 @@ use super::{
     problems::Problem,
 };
 use crate::{
-    credentials::APP_BEARER_TOKEN, endpoint::Endpoint, limits::Readings, state::State, world::AuthKind,
+    credentials::APP_BEARER_TOKEN, endpoint::Endpoint, limits::LimitStatuses, state::State, world::AuthKind,
 };
 
-/// Who calls.
+/// The caller of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// The app, for nobody in particular.
+    /// The app itself.
     App,
     /// The account at this index.
     User { index: usize, id: u64, kind: AuthKind },
 }
 
-/// An account that may act.
+/// An account that may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Actor {
     pub(crate) index: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Actor {
 }
 
 impl Caller {
-    /// The id of the user who calls, if one does.
+    /// The id of the calling user, if it is not the app.
     pub(crate) fn user_id(self) -> Option<u64> {
         match self {
             Self::App => None,
@@ -39,45 +39,45 @@ impl Caller {
     }
 }
 
-/// Who called, for the log.
+/// The caller, for the log.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct LoggedCaller {
     pub(crate) auth: &'static str,
     pub(crate) account: Option<String>,
 }
 
-/// Lets a call in that anybody with a token may make.
-pub(crate) fn enter(request: &HttpRequest, state: &State, endpoint: Endpoint) -> Result<Caller, Problem> {
+/// Admits a call that needs any valid token, and counts it against the rate limits.
+pub(crate) fn authorize(request: &HttpRequest, state: &State, endpoint: Endpoint) -> Result<Caller, Problem> {
     let caller = authenticate(request, state)?;
-    let seen = match caller {
-        Caller::App => Seen { auth: "app", account: None },
+    let logged = match caller {
+        Caller::App => LoggedCaller { auth: "app", account: None },
         Caller::User { index, kind, .. } => {
-            Seen { auth: kind.name(), account: Some(state.world().account(index).handle.clone()) }
+            LoggedCaller { auth: kind.name(), account: Some(state.world().account(index).handle.clone()) }
         }
     };
-    request.extensions_mut().insert(seen);
+    request.extensions_mut().insert(logged);
     if caller == Caller::App && needs_user(endpoint) {
         return Err(Problem::unsupported_authentication());
     }
     let counted = state.limiter().count(endpoint, caller.user_id(), now_ms());
-    let (readings, refused): (Readings, bool) = match counted {
-        Ok(readings) => (readings, false),
-        Err(readings) => (readings, true),
+    let (statuses, refused): (LimitStatuses, bool) = match counted {
+        Ok(statuses) => (statuses, false),
+        Err(statuses) => (statuses, true),
     };
-    request.extensions_mut().insert(readings);
+    request.extensions_mut().insert(statuses);
     if refused {
         return Err(Problem::too_many_requests());
     }
     Ok(caller)
 }
 
-/// Lets a call in that only a user may make.
-pub(crate) fn enter_as_user(
+/// Admits a call that needs a user's token.
+pub(crate) fn authorize_user(
     request: &HttpRequest,
     state: &State,
     endpoint: Endpoint,
 ) -> Result<Actor, Problem> {
-    match enter(request, state, endpoint)? {
+    match authorize(request, state, endpoint)? {
         Caller::User { index, kind, .. } => Ok(Actor { index, kind }),
         Caller::App => Err(Problem::unsupported_authentication()),
     }
@@ -105,7 +105,7 @@ fn by_bearer(token: &str, state: &State) -> Option<Caller> {
         return Some(Caller::App);
     }
     let world = state.world();
-    let index = world.holder(|held| held.user_bearer_token == token)?;
+    let index = world.authenticate(|keys| keys.user_bearer_token == token)?;
     Some(Caller::User { index, id: world.account(index).id, kind: AuthKind::OAuth2 })
 }
 
@@ -113,16 +113,16 @@ fn by_signature(header: &str, request: &HttpRequest, state: &State) -> Option<Ca
     let header = Header::parse(header)?;
     let parameters: Parameters =
         form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
-    // No call of X's second version takes a form, so the query is all there is to sign.
+    // No endpoint of X's API v2 takes a form, so the query has all parameters to sign.
     let host = request.connection_info().host().to_ascii_lowercase();
     let base = format!("http://{host}{}", request.uri().path());
     let (index, id) = {
         let world = state.world();
-        let index = world.holder(|held| held.access_token == header.token)?;
+        let index = world.authenticate(|keys| keys.access_token == header.token)?;
         let account = world.account(index);
-        let held = &account.credentials;
-        let secrets = Secrets { consumer: &held.consumer_secret, token: &held.access_token_secret };
-        let signed = header.consumer_key == held.consumer_key
+        let keys = &account.credentials;
+        let secrets = Secrets { consumer: &keys.consumer_secret, token: &keys.access_token_secret };
+        let signed = header.consumer_key == keys.consumer_key
             && header.is_signed(secrets, request.method().as_str(), &base, &parameters);
         signed.then_some((index, account.id))?
     };
@@ -130,7 +130,7 @@ fn by_signature(header: &str, request: &HttpRequest, state: &State) -> Option<Ca
     state.nonces().admit(&header, now).then_some(Caller::User { index, id, kind: AuthKind::OAuth1 })
 }
 
-/// Now, in Unix milliseconds.
+/// The current time in Unix milliseconds.
 pub(crate) fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }

@@ -1,5 +1,5 @@
-//! `POST /2/tweets` and `DELETE /2/tweets/{id}`. The body is checked against the specification before
-//! anything else: a key that X does not know is an error there, and so it is here.
+//! `POST /2/tweets` and `DELETE /2/tweets/{id}`. These validate the body strictly against the specification, so an
+//! unknown key is an error, as on X.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::{
     world::{Draft, PostId, Refusal, StoredPost, World},
 };
 
-/// What is told of a post that was made.
+/// The answer to a created post.
 #[derive(Serialize)]
 struct Answer<'a> {
     data: Created<'a>,
@@ -30,7 +30,7 @@ struct Created<'a> {
     text: &'a str,
 }
 
-/// The body, as the specification has it. Some of its keys change nothing here.
+/// The request body of the specification. Some of its keys have no effect here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Body {
@@ -118,20 +118,20 @@ enum ReplySettings {
 impl Body {
     fn read(bytes: &[u8]) -> Result<Self, Problem> {
         serde_json::from_slice(bytes).map_err(|error| {
-            let said = error.to_string();
-            // X's validator words it so; where serde's message names no key, its own words serve.
-            let message = match said.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+            let error = error.to_string();
+            // The wording of X's validator. For errors that name no key, use serde's message.
+            let message = match error.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
                 Some((key, _)) => format!(
                     "[$.{key}: is not defined in the schema and the schema does not allow additional \
                     properties]"
                 ),
-                None => format!("Requests with bodies must have a valid JSON body: {said}"),
+                None => format!("Requests with bodies must have a valid JSON body: {error}"),
             };
             Problem::body(message)
         })
     }
 
-    /// Checks what a schema can check, and takes out what the sandbox acts on.
+    /// Validates the body against the schema and extracts the parts that have an effect.
     fn draft(self, kind: crate::world::AuthKind) -> Result<Draft, Problem> {
         let exclusive = [
             self.media.is_some(),
@@ -201,7 +201,7 @@ pub(crate) async fn create(
     state: web::Data<State>,
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::Post)?;
+    let actor = auth::authorize_user(&request, &state, Endpoint::Post)?;
     let draft = Body::read(&bytes)?.draft(actor.kind)?;
     let post = {
         let mut world = state.world();
@@ -217,7 +217,7 @@ pub(crate) async fn create(
     Ok(json_response(StatusCode::CREATED, &Answer { data }))
 }
 
-/// Since February 2026 a self-serve app answers and quotes only who mentioned it, and itself.
+/// Since February 2026, a self-serve app may reply to and quote only posts that mention its account, and its own posts.
 fn check_engagement(world: &World, author: usize, draft: &Draft) -> Result<(), Problem> {
     let account = world.account(author);
     let engaged = |id: u64| {
@@ -257,20 +257,20 @@ pub(crate) async fn delete(
     state: web::Data<State>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::Delete)?;
+    let actor = auth::authorize_user(&request, &state, Endpoint::Delete)?;
     let id = path_id(&id)?;
-    let (deleted, anothers) = {
+    let (deleted, belongs_to_other) = {
         let mut world = state.world();
         (world.delete(actor.index, id), world.post(id).is_some())
     };
-    if anothers && !deleted {
+    if belongs_to_other && !deleted {
         return Err(Problem::forbidden("You are not authorized to delete this Tweet."));
     }
     if deleted {
         state.biller().delete();
         state.touch();
     }
-    // X says so, too, of a post that is gone already.
+    // X gives the same answer for a post that does not exist.
     Ok(HttpResponse::Ok()
         .content_type("application/json; charset=utf-8")
         .body(json!({"data": {"deleted": true}}).to_string()))

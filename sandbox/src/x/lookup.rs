@@ -1,5 +1,5 @@
-//! `GET /2/tweets?ids=` and `GET /2/tweets/{id}`: posts by id. One that is not there is an entry in `errors`,
-//! and the status is 200 all the same.
+//! `GET /2/tweets?ids=` and `GET /2/tweets/{id}`: posts by id. A missing post is an entry in `errors`, and the status
+//! is still 200.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
@@ -10,21 +10,21 @@ use super::{
     problems::{Problem, partial},
     query::{self, Query, path_id},
     render::Renderer,
-    vocabulary::Wanted,
+    vocabulary::RequestedFields,
 };
 use crate::{endpoint::Endpoint, state::State};
 
 /// The most ids in one request.
-const MOST: usize = 100;
+const MAX_IDS: usize = 100;
 
 pub(crate) async fn many(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let caller = auth::enter(&request, &state, Endpoint::Lookup)?;
+    let caller = auth::authorize(&request, &state, Endpoint::Lookup)?;
     let query = Query::parse(request.query_string(), &["ids"])?;
     let asked = query.get("ids").unwrap_or_default();
     let ids = query.list("ids").unwrap_or_default();
-    if ids.is_empty() || ids.len() > MOST {
+    if ids.is_empty() || ids.len() > MAX_IDS {
         let message = format!(
-            "The number of values in the `ids` query parameter list [{asked}] is not between 1 and {MOST}"
+            "The number of values in the `ids` query parameter list [{asked}] is not between 1 and {MAX_IDS}"
         );
         return Err(Problem::parameter("ids", asked, message));
     }
@@ -46,18 +46,18 @@ pub(crate) async fn one(
     state: web::Data<State>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = auth::enter(&request, &state, Endpoint::LookupOne)?;
+    let caller = auth::authorize(&request, &state, Endpoint::LookupOne)?;
     let id = path_id(&id)?;
     let query = Query::parse(request.query_string(), &["id"])?;
     Ok(answer(&state, &query, caller, "id", &[id]))
 }
 
 fn answer(state: &State, query: &Query, caller: Caller, parameter: &str, ids: &[u64]) -> HttpResponse {
-    let wanted = Wanted::of(query);
+    let requested = RequestedFields::of(query);
     let mut body = Map::new();
     let reads = {
         let world = state.world();
-        let mut renderer = Renderer::new(&world, &wanted, caller.user_id());
+        let mut renderer = Renderer::new(&world, &requested, caller.user_id());
         let mut found: Vec<Value> = Vec::new();
         for id in ids {
             match world.post(*id) {

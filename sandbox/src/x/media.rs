@@ -1,6 +1,5 @@
-//! Media, X's second version: one upload in one request, or in pieces, and alt text afterwards. The bytes are
-//! counted, looked at for their kind, and forgotten; what matters here is that ids, sizes and order are
-//! right.
+//! X's media API v2: an upload in one request or in chunks, then the alt text. The bytes are counted, sniffed for
+//! their type and dropped; what matters here is that ids, sizes and order are right.
 
 use std::collections::HashMap;
 
@@ -23,12 +22,12 @@ use crate::{
 };
 
 const EXPIRES_AFTER: u64 = 86_400;
-const IMAGE_MOST: u64 = 5 * 1024 * 1024;
-const GIF_MOST: u64 = 15 * 1024 * 1024;
-const VIDEO_MOST: u64 = 512 * 1024 * 1024;
-const ALT_MOST: usize = 1000;
+const MAX_IMAGE_BYTES: u64 = 5 * 1024 * 1024;
+const MAX_GIF_BYTES: u64 = 15 * 1024 * 1024;
+const MAX_VIDEO_BYTES: u64 = 512 * 1024 * 1024;
+const MAX_ALT_LENGTH: usize = 1000;
 const SEGMENTS: u64 = 1000;
-/// Categories of an upload in pieces. An upload in one request takes all but the first.
+/// The categories of a chunked upload. An upload in one request accepts all but the first.
 const CATEGORIES: [&str; 8] = [
     "amplify_video",
     "tweet_image",
@@ -40,7 +39,7 @@ const CATEGORIES: [&str; 8] = [
     "subtitles",
 ];
 
-/// Media types of an upload in pieces.
+/// The media types of a chunked upload.
 const TYPES: [&str; 15] = [
     "video/mp4",
     "video/webm",
@@ -59,7 +58,7 @@ const TYPES: [&str; 15] = [
     "model/vnd.usdz+zip",
 ];
 
-/// The keys of a body, whichever of the two forms it has. Media are bytes, whichever way they came.
+/// The fields of a multipart or JSON body, with the media as bytes.
 struct Form {
     values: HashMap<String, Value>,
     media: Option<Vec<u8>>,
@@ -109,7 +108,7 @@ impl Form {
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    /// The category, which must be one of these.
+    /// The category, which must be one of `known`.
     fn category(&self, known: &[&str]) -> Result<&str, Problem> {
         self.text("media_category")
             .filter(|category| known.contains(category))
@@ -122,8 +121,8 @@ pub(crate) async fn upload(
     state: web::Data<State>,
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::MediaUpload)?;
-    // Until August 2026 the specification had `media_type` and `shared`, too.
+    let actor = auth::authorize_user(&request, &state, Endpoint::MediaUpload)?;
+    // Until August 2026 the specification also had `media_type` and `shared`.
     let form = Form::read(&request, &bytes, &["media_category", "additional_owners"])?;
     let kind = kind_of(form.category(&CATEGORIES[1..])?);
     let media = form.media.as_deref().filter(|media| !media.is_empty());
@@ -133,7 +132,7 @@ pub(crate) async fn upload(
     let media_type = sniff(media).to_owned();
     let id = begin(&state, actor, kind, media_type, None, |upload| {
         upload.size = size;
-        upload.state = settled(kind);
+        upload.state = state_after_upload(kind);
     });
     describe(&state, actor, id)
 }
@@ -143,7 +142,7 @@ pub(crate) async fn initialize(
     state: web::Data<State>,
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::MediaChunk)?;
+    let actor = auth::authorize_user(&request, &state, Endpoint::MediaChunk)?;
     let known = ["media_type", "media_category", "total_bytes", "additional_owners", "shared"];
     let form = Form::read(&request, &bytes, &known)?;
     let kind = kind_of(form.category(&CATEGORIES)?);
@@ -166,7 +165,7 @@ pub(crate) async fn append(
     id: web::Path<String>,
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::MediaChunk)?;
+    let actor = auth::authorize_user(&request, &state, Endpoint::MediaChunk)?;
     let id = path_id(&id)?;
     let form = Form::read(&request, &bytes, &["segment_index"])?;
     let segment = form
@@ -180,7 +179,7 @@ pub(crate) async fn append(
     if upload.state != UploadState::Receiving {
         return Err(Problem::body("The media is finalized already."));
     }
-    // A segment that comes again was lost on the way back, not sent twice: it counts once.
+    // A repeated segment is a retry after a lost answer, so it counts once.
     if !upload.segments.contains(&segment) {
         upload.segments.push(segment);
         upload.size += length(&media);
@@ -193,7 +192,7 @@ pub(crate) async fn finalize(
     state: web::Data<State>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::MediaChunk)?;
+    let actor = auth::authorize_user(&request, &state, Endpoint::MediaChunk)?;
     let id = path_id(&id)?;
     {
         let mut world = state.world();
@@ -205,13 +204,13 @@ pub(crate) async fn finalize(
         if upload.announced.is_some_and(|announced| announced != upload.size) {
             return Err(Problem::body("Segments do not add up to provided total file size."));
         }
-        upload.state = settled(upload.kind);
+        upload.state = state_after_upload(upload.kind);
     }
     describe(&state, actor, id)
 }
 
 pub(crate) async fn status(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::MediaStatus)?;
+    let actor = auth::authorize_user(&request, &state, Endpoint::MediaStatus)?;
     let query = Query::parse(request.query_string(), &["media_id", "command"])?;
     if let Some(command) = query.get("command").filter(|command| *command != "STATUS") {
         let message = format!("The `command` query parameter value [{command}] is not one of [STATUS]");
@@ -235,7 +234,7 @@ pub(crate) async fn metadata(
     state: web::Data<State>,
     bytes: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::MediaMetadata)?;
+    let actor = auth::authorize_user(&request, &state, Endpoint::MediaMetadata)?;
     let body: Value = serde_json::from_slice(&bytes).map_err(|error| {
         Problem::body(format!("Requests with bodies must have a valid JSON body: {error}"))
     })?;
@@ -244,7 +243,7 @@ pub(crate) async fn metadata(
     let alt = body["metadata"]["alt_text"]["text"].as_str();
     let alt =
         alt.ok_or_else(|| Problem::body("[$.metadata.alt_text.text: is missing but it is required]"))?;
-    if alt.chars().count() > ALT_MOST {
+    if alt.chars().count() > MAX_ALT_LENGTH {
         return Err(Problem::body("[$.metadata.alt_text.text: must be at most 1000 characters long]"));
     }
     state.world().upload(actor.index, id).ok_or_else(missing)?.alt = Some(alt.to_owned());
@@ -279,7 +278,7 @@ fn begin(
     })
 }
 
-/// What X says of a medium.
+/// X's description of a medium.
 fn describe(state: &State, actor: Actor, id: u64) -> Result<HttpResponse, Problem> {
     let mut world = state.world();
     let upload = world.upload(actor.index, id).ok_or_else(missing)?;
@@ -317,19 +316,19 @@ fn kind_of(category: &str) -> MediaKind {
     }
 }
 
-/// Pictures are ready at once; X works on the rest.
-fn settled(kind: MediaKind) -> UploadState {
+/// The state after an upload: pictures are ready at once, X processes the rest.
+fn state_after_upload(kind: MediaKind) -> UploadState {
     if kind == MediaKind::Photo { UploadState::Ready } else { UploadState::Processing }
 }
 
 fn check_size(kind: MediaKind, size: u64) -> Result<(), Problem> {
-    let most = match kind {
-        MediaKind::Photo => IMAGE_MOST,
-        MediaKind::AnimatedGif => GIF_MOST,
-        MediaKind::Video => VIDEO_MOST,
+    let max = match kind {
+        MediaKind::Photo => MAX_IMAGE_BYTES,
+        MediaKind::AnimatedGif => MAX_GIF_BYTES,
+        MediaKind::Video => MAX_VIDEO_BYTES,
     };
-    if size > most {
-        return Err(Problem::body(format!("File size exceeds {most} bytes.")));
+    if size > max {
+        return Err(Problem::body(format!("File size exceeds {max} bytes.")));
     }
     Ok(())
 }

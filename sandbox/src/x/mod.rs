@@ -1,5 +1,5 @@
-//! X, as far as Mynah needs it: users, timelines, posting, media; its ways of knowing who calls, of refusing,
-//! and of rationing. Wire facts are those of August to November 2026.
+//! X, as far as Mynah needs it: users, timelines, posting and media, with X's authentication, errors and rate limits.
+//! The wire format is that of August to November 2026.
 
 mod auth;
 mod create;
@@ -28,18 +28,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub(crate) use self::auth::{Seen, now_ms};
+pub(crate) use self::auth::{LoggedCaller, now_ms};
 use crate::{
     bill::Read,
-    limits::{Reading, Readings},
+    limits::{LimitStatus, LimitStatuses},
     state::State,
 };
 
-/// The paths of X.
+/// The routes of X.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/2")
-            // First what is called most: paths are tried in this order.
+            // The most frequent calls first: routes are tried in this order.
             .route("/tweets", web::post().to(create::create))
             .route("/users/me", web::get().to(users::me))
             .route("/users/by/username/{username}", web::get().to(users::by_username))
@@ -57,7 +57,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
-/// A 200, and the bill for it.
+/// A 200, with its reads billed.
 fn ok(state: &State, body: Map<String, Value>, reads: Vec<Read>) -> HttpResponse {
     let now = Timestamp::now();
     let mut biller = state.biller();
@@ -73,39 +73,44 @@ fn json_ok(body: &Value) -> HttpResponse {
 }
 
 fn json_response(status: StatusCode, body: &impl Serialize) -> HttpResponse {
-    // Neither a map with keys that are no strings nor anything else that serde refuses is ever told.
+    // The bodies contain nothing that serde cannot serialize.
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
 }
 
-/// The headers that X puts on every answer.
-pub(crate) fn put_headers(headers: &mut HeaderMap, readings: &Readings, day_headers: bool, took_ms: u64) {
+/// Adds the headers that X sends with every answer.
+pub(crate) fn put_headers(
+    headers: &mut HeaderMap,
+    statuses: &LimitStatuses,
+    day_headers: bool,
+    took_ms: u64,
+) {
     let mut put = |name: &'static str, value: HeaderValue| {
         headers.insert(HeaderName::from_static(name), value);
     };
-    put("x-rate-limit-limit", readings.window.limit.into());
-    put("x-rate-limit-remaining", readings.window.remaining.into());
-    put("x-rate-limit-reset", readings.window.reset.into());
-    let mut put_day = |names: [&'static str; 3], reading: Option<Reading>| {
-        if let Some(reading) = reading.filter(|_| day_headers) {
-            put(names[0], reading.limit.into());
-            put(names[1], reading.remaining.into());
-            put(names[2], reading.reset.into());
+    put("x-rate-limit-limit", statuses.window.limit.into());
+    put("x-rate-limit-remaining", statuses.window.remaining.into());
+    put("x-rate-limit-reset", statuses.window.reset.into());
+    let mut put_day = |names: [&'static str; 3], status: Option<LimitStatus>| {
+        if let Some(status) = status.filter(|_| day_headers) {
+            put(names[0], status.limit.into());
+            put(names[1], status.remaining.into());
+            put(names[2], status.reset.into());
         }
     };
     put_day(
         ["x-app-limit-24hour-limit", "x-app-limit-24hour-remaining", "x-app-limit-24hour-reset"],
-        readings.app_day,
+        statuses.app_day,
     );
     put_day(
         ["x-user-limit-24hour-limit", "x-user-limit-24hour-remaining", "x-user-limit-24hour-reset"],
-        readings.user_day,
+        statuses.user_day,
     );
     put("x-access-level", HeaderValue::from_static("read-write"));
     put("api-version", HeaderValue::from_static("2.167"));
-    // Sixteen hexadecimal digits are a header value.
+    // Sixteen hexadecimal digits are a valid header value.
     if let Ok(transaction) = HeaderValue::try_from(format!("{:016x}", fastrand::u64(..))) {
         put("x-transaction-id", transaction);
     }

@@ -1,14 +1,14 @@
-//! Just enough `multipart/form-data` to take an upload: parts with a name and bytes. The whole body is in
-//! memory already, as uploads here are small, so this is a walk over a slice.
+//! Just enough `multipart/form-data` to accept an upload: parts with a name and bytes. Uploads here are small and
+//! already in memory, so this parses a slice.
 
 use std::collections::HashMap;
 
-/// The parts of a body by name; none if it is not what its header says.
+/// The parts of a body by name, or none if the body does not match its header.
 pub(crate) fn parse(content_type: &str, body: &[u8]) -> Option<HashMap<String, Vec<u8>>> {
     let (_, boundary) = content_type.split_once("boundary=")?;
     let boundary = boundary.split(';').next()?.trim().trim_matches('"');
     let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
-    // The first delimiter has no line break before it; with one put there, all are alike.
+    // The first delimiter has no line break before it. Adding one makes all delimiters alike.
     let body = [b"\r\n", body].concat();
     let mut parts = HashMap::new();
     let mut rest = &body[find(&body, &delimiter)? + delimiter.len()..];
@@ -27,7 +27,7 @@ pub(crate) fn parse(content_type: &str, body: &[u8]) -> Option<HashMap<String, V
     Some(parts)
 }
 
-/// `name="…"` in a disposition, and not the end of `filename="…"`.
+/// The value of `name="…"` in a disposition, but not of `filename="…"`.
 fn name_of(line: &str) -> Option<String> {
     line.split(';').find_map(|piece| {
         let value = piece.trim().strip_prefix("name=")?;
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_found_by_name_and_bytes_kept() {
+    fn parts_are_found_by_name_with_unchanged_bytes() {
         let body = b"--xyz\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a.png\"\r\n\
             Content-Type: image/png\r\n\r\n\x89PNG\r\n--not\r\n--xyz\r\n\
             content-disposition: form-data; name=\"media_category\"\r\n\r\ntweet_image\r\n--xyz--\r\n";

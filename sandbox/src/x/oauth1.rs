@@ -1,6 +1,6 @@
-//! OAuth 1.0a, the server's half: a signature is right if signing the request again gives the same. The
-//! signing is the `oauth1-request` crate's, so the sandbox and a client that uses it could share a mistake;
-//! the published vectors in the tests are what keeps both honest.
+//! The server side of OAuth 1.0a: a signature is valid if signing the request again gives the same one. The
+//! `oauth1-request` crate does the signing, so the sandbox and a client that uses the crate could share a mistake; the
+//! published vectors in the tests would reveal it.
 
 use std::{borrow::Cow, collections::HashMap, num::NonZeroU64};
 
@@ -9,7 +9,7 @@ use oauth::{Builder, Credentials, HmacSha1, request::ParameterList};
 /// How far a client's clock may be off, in seconds.
 const SKEW: u64 = 300;
 
-/// What an `Authorization: OAuth …` header says.
+/// The contents of an `Authorization: OAuth …` header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Header<'a> {
     pub(crate) consumer_key: Cow<'a, str>,
@@ -22,7 +22,7 @@ pub(crate) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Reads a header; none if it is of another scheme or lacks a part.
+    /// Parses a header. Returns none if it has another scheme or lacks a part.
     pub(crate) fn parse(header: &'a str) -> Option<Self> {
         let scheme = header.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("OAuth "))?;
         let (mut consumer_key, mut token, mut nonce, mut timestamp) = (None, None, None, None);
@@ -53,8 +53,8 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// Whether the header was made with these secrets for this request. `base` has no query; `parameters` are
-    /// those of the query and of a form.
+    /// Whether the header was signed with these secrets for this request. `base` has no query; `parameters` are those
+    /// of the query and of a form.
     pub(crate) fn is_signed(
         &self,
         secrets: Secrets<'_>,
@@ -92,7 +92,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What only the two sides know.
+/// The secrets that both sides share.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Secrets<'a> {
     pub(crate) consumer: &'a str,
@@ -102,22 +102,21 @@ pub(crate) struct Secrets<'a> {
 /// Decoded name and value pairs.
 pub(crate) type Parameters = Vec<(String, String)>;
 
-/// Which requests have been seen, so that none is taken twice.
+/// Remembers requests, so that none is accepted twice.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
-    /// When each was used, by token and nonce. A busy token's are many, so they are kept small.
+    /// When each nonce was used, by token. A busy token has many nonces, so entries are small.
     seen: HashMap<String, HashMap<Box<str>, u64>>,
     pruned: u64,
 }
 
 impl Nonces {
-    /// Whether a header is of now and was not seen before. It is remembered if so.
+    /// Whether a header is recent and new. If so, this remembers it.
     pub(crate) fn admit(&mut self, header: &Header<'_>, now: u64) -> bool {
         if header.timestamp.abs_diff(now) > SKEW {
             return false;
         }
-        // Once a minute what is too old to pass anyway is forgotten, or a long benchmark would fill the
-        // memory.
+        // Once a minute, forget nonces that are too old to pass anyway, or a long benchmark would fill the memory.
         if now >= self.pruned + 60 {
             self.pruned = now;
             for used in self.seen.values_mut() {
@@ -132,7 +131,7 @@ impl Nonces {
     }
 }
 
-/// Undoes RFC 3986 encoding; none if it is broken or no UTF-8.
+/// Decodes RFC 3986 encoding. Returns none if the text is malformed or not UTF-8.
 fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(text.into());
@@ -156,7 +155,7 @@ fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
 
-    /// The published documentation example; no real credentials.
+    /// The example of X's documentation, not real credentials.
     const SECRETS: Secrets<'static> = Secrets {
         consumer: "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
         token: "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_read_as_it_is_written() {
+    fn a_header_is_parsed_with_all_its_parts() {
         let text = [
             r#"OAuth oauth_consumer_key="xvz1evFS4wEEPTGEFPHBog""#,
             r#"oauth_nonce="kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg""#,
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_serves_once_and_only_now() {
+    fn a_nonce_is_valid_once_and_only_recently() {
         let mut nonces = Nonces::default();
         let now = 1_318_622_958;
         let header = header("");
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_signs_come_undone() {
+    fn percent_encoding_is_decoded() {
         assert_eq!(percent_decode("%E2%98%83%20%2B").as_deref(), Some("☃ +"));
         assert_eq!(percent_decode("%2"), None);
         assert_eq!(percent_decode("%+1"), None);

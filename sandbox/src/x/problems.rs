@@ -1,5 +1,5 @@
-//! X's error bodies, word for word: clients decide by them whether to wait, give up or look again, so a
-//! sandbox that words them freely would test nothing.
+//! X's error bodies, word for word. Clients read them to decide whether to wait, give up or look the post up, so tests
+//! against other wordings would be worthless.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::faults::XFault;
 
 const INVALID_REQUEST: &str = "https://api.twitter.com/2/problems/invalid-request";
 
-/// An answer that is no success.
+/// An error answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -22,24 +22,24 @@ impl Problem {
         Self { status, body }
     }
 
-    /// 401: the caller is not known. X does not say why.
+    /// 401 for an unauthenticated caller. X gives no reason.
     pub(crate) fn unauthorized() -> Self {
         Self::plain(StatusCode::UNAUTHORIZED)
     }
 
-    /// 429 by a rate limit.
+    /// 429 because of a rate limit.
     pub(crate) fn too_many_requests() -> Self {
         Self::plain(StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// What X's gateway sends with a status it has nothing to say about.
+    /// The body that X's gateway sends with a status without a specific problem.
     pub(crate) fn plain(status: StatusCode) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         let body = json!({"title": title, "type": "about:blank", "status": status.as_u16(), "detail": title});
         Self::new(status, body)
     }
 
-    /// [`Problem::plain`] for a status that may be none.
+    /// [`Problem::plain`] for a number that may not be a valid status.
     pub(crate) fn of_status(status: u16) -> Self {
         Self::plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
@@ -54,7 +54,7 @@ impl Problem {
         Self::invalid(&json!([{"parameters": {}, "message": message.into()}]))
     }
 
-    /// 400 for a text over the limit. The address in it is X's own.
+    /// 400 for a text over the limit. The URL in it is X's own.
     pub(crate) fn too_long() -> Self {
         Self::invalid(&json!([{"message": "Your Tweet text is too long. For more information on how Twitter \
             determines text length see https://github.com/twitter/twitter-text."}]))
@@ -106,7 +106,7 @@ impl Problem {
         Self::forbidden("You attempted to reply to a Tweet that is deleted or not visible to you.")
     }
 
-    /// 403 for an app-only token where a user must act. Two spaces, as X has them.
+    /// 403 for an app-only token where a user's is required. The two spaces are X's.
     pub(crate) fn unsupported_authentication() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
@@ -120,8 +120,8 @@ impl Problem {
         )
     }
 
-    /// A problem to order.
-    pub(crate) fn ordered(fault: XFault) -> Self {
+    /// The problem for an ordered fault.
+    pub(crate) fn of_fault(fault: XFault) -> Self {
         match fault {
             XFault::CreditsDepleted => Self::new(
                 StatusCode::PAYMENT_REQUIRED,
@@ -221,7 +221,7 @@ impl Problem {
         )
     }
 
-    /// 200, and an error where the data should be.
+    /// 200 with an error instead of data.
     fn without_data(rest: &Value) -> Self {
         let mut body = rest.clone();
         body["errors"] = json!([{
@@ -246,7 +246,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        // Where X answers 200 all the same, it does so as with any answer.
+        // Problems with a 200 have the content type of a normal answer.
         let kind = if self.status.is_success() {
             "application/json; charset=utf-8"
         } else {
@@ -256,11 +256,11 @@ impl ResponseError for Problem {
     }
 }
 
-/// What stands in `errors` of a 200 where something that was asked for is not given.
+/// Entries of `errors` in a 200 that lacks something requested.
 pub(crate) mod partial {
     use serde_json::{Value, json};
 
-    /// No user or post of this name.
+    /// There is no such user or post.
     pub(crate) fn not_found(resource: &str, parameter: &str, value: &str) -> Value {
         json!({
             "value": value,
@@ -273,7 +273,7 @@ pub(crate) mod partial {
         })
     }
 
-    /// A user whom X has suspended.
+    /// The user is suspended.
     pub(crate) fn suspended(parameter: &str, value: &str) -> Value {
         json!({
             "value": value,
@@ -286,7 +286,7 @@ pub(crate) mod partial {
         })
     }
 
-    /// A user whose posts are for followers.
+    /// The user's posts are visible only to followers.
     pub(crate) fn protected(value: &str) -> Value {
         json!({
             "value": value,

@@ -1,11 +1,11 @@
-//! Query parameters, checked as X checks them: each endpoint names what it takes, anything else is a 400 that
-//! says so.
+//! Validates query parameters as X does: each endpoint has a list of its parameters, and any other is a 400 that names
+//! it.
 
 use url::form_urlencoded;
 
 use super::problems::Problem;
 
-/// Parameters that every reading endpoint takes.
+/// Parameters that every reading endpoint accepts.
 pub(crate) const FIELD_PARAMETERS: [&str; 7] = [
     "tweet.fields",
     "post.fields",
@@ -21,7 +21,7 @@ pub(crate) const FIELD_PARAMETERS: [&str; 7] = [
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a query string of which only `own` and the field parameters may be part.
+    /// Parses a query string that may contain only `own` and the field parameters.
     pub(crate) fn parse(text: &str, own: &[&str]) -> Result<Self, Problem> {
         let pairs: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         for (name, value) in &pairs {
@@ -39,27 +39,27 @@ impl Query {
         found.map(|(_, value)| &**value)
     }
 
-    /// The members of a comma list; none if it is not given.
+    /// The members of a comma-separated list, or none if the parameter is missing.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<&str>> {
         self.get(name).map(|value| value.split(',').filter(|member| !member.is_empty()).collect())
     }
 
-    /// A number between two others.
-    pub(crate) fn number(&self, name: &str, least: u64, most: u64, unless: u64) -> Result<u64, Problem> {
+    /// A number within a range, or `default` if the parameter is missing.
+    pub(crate) fn number(&self, name: &str, min: u64, max: u64, default: u64) -> Result<u64, Problem> {
         let Some(value) = self.get(name) else {
-            return Ok(unless);
+            return Ok(default);
         };
         match value.parse::<u64>() {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
             _ => Err(Problem::parameter(
                 name,
                 value,
-                format!("The `{name}` query parameter value [{value}] is not between {least} and {most}"),
+                format!("The `{name}` query parameter value [{value}] is not between {min} and {max}"),
             )),
         }
     }
 
-    /// An id: one to nineteen digits.
+    /// An id of one to nineteen digits.
     pub(crate) fn id(&self, name: &str) -> Result<Option<u64>, Problem> {
         self.get(name)
             .map(|value| {
@@ -74,13 +74,13 @@ impl Query {
     }
 }
 
-/// One to nineteen digits.
+/// Parses an id of one to nineteen digits.
 pub(crate) fn id(text: &str) -> Option<u64> {
     let digits = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// An id in a path.
+/// Parses an id from a path.
 pub(crate) fn path_id(text: &str) -> Result<u64, Problem> {
     id(text).ok_or_else(|| {
         let message = format!("The `id` query parameter value [{text}] does not match ^[0-9]{{1,19}}$");

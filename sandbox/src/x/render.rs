@@ -1,5 +1,5 @@
-//! Posts and users as X's JSON: only what was asked for, referenced things beside them in `includes`, and
-//! what could not be had in `errors`. Fields that are null or empty are left out, as X leaves them out.
+//! Renders posts and users as X's JSON: only the requested fields, with referenced objects in `includes` and missing
+//! ones in `errors`. Null and empty fields are omitted, as X does.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     problems::partial,
-    text::{self, Link, What, WireText},
-    vocabulary::Wanted,
+    text::{self, EntityKind, Link, WireText},
+    vocabulary::RequestedFields,
 };
 use crate::{
     bill::Read,
@@ -17,12 +17,12 @@ use crate::{
     world::{self, Account, StoredMedia, StoredPost, UserState, World},
 };
 
-/// Makes the body of one answer.
+/// Builds the body of one answer.
 pub(crate) struct Renderer<'a> {
     world: &'a World,
-    wanted: &'a Wanted,
+    requested: &'a RequestedFields,
     reader: Option<u64>,
-    /// Whether the expansions that look one post further are for the post at hand.
+    /// Whether the current post was requested itself or is referenced by one that was.
     depth: Depth,
     posts: Vec<Value>,
     users: Vec<Value>,
@@ -34,18 +34,18 @@ pub(crate) struct Renderer<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
-    Asked,
+    Requested,
     Referenced,
 }
 
 impl<'a> Renderer<'a> {
-    /// Renders for `reader`, the user who calls, if one does.
-    pub(crate) fn new(world: &'a World, wanted: &'a Wanted, reader: Option<u64>) -> Self {
+    /// Renders for `reader`, the calling user, if it is not the app.
+    pub(crate) fn new(world: &'a World, requested: &'a RequestedFields, reader: Option<u64>) -> Self {
         Self {
             world,
-            wanted,
+            requested,
             reader,
-            depth: Depth::Asked,
+            depth: Depth::Requested,
             posts: Vec::new(),
             users: Vec::new(),
             media: Vec::new(),
@@ -55,9 +55,9 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// A post that was asked for.
+    /// Renders a requested post.
     pub(crate) fn post(&mut self, post: &StoredPost) -> Value {
-        self.depth = Depth::Asked;
+        self.depth = Depth::Requested;
         let rendered = self.render(post);
         self.expand(post);
         rendered
@@ -67,16 +67,16 @@ impl<'a> Renderer<'a> {
         self.errors.push(error);
     }
 
-    /// A user who was asked for.
+    /// Renders a requested user.
     pub(crate) fn user(&mut self, account: &Account) -> Value {
         self.read_user(account.id);
         self.user_json(account)
     }
 
-    /// Puts `includes` and `errors` into an answer, and says what is to be billed.
+    /// Adds `includes` and `errors` to an answer and returns the reads to bill.
     pub(crate) fn finish(self, body: &mut Map<String, Value>) -> Vec<Read> {
         let mut includes = Map::new();
-        let key = self.wanted.dialect.key("tweets");
+        let key = self.requested.dialect.key("tweets");
         for (key, list) in [(key, self.posts), ("users", self.users), ("media", self.media)] {
             if !list.is_empty() {
                 includes.insert(key.into(), list.into());
@@ -94,8 +94,8 @@ impl<'a> Renderer<'a> {
     fn render(&mut self, post: &StoredPost) -> Value {
         let own = self.reader == Some(post.author_id);
         self.reads.push(if own { Read::Owned(post.id.0) } else { Read::Post(post.id.0) });
-        let wanted = self.wanted;
-        let key = |legacy| wanted.dialect.key(legacy);
+        let requested = self.requested;
+        let key = |legacy| requested.dialect.key(legacy);
         let (short, note) = self.texts(post);
         let mut out = Map::new();
         let mut put = |legacy: &'static str, value: Value| {
@@ -104,12 +104,12 @@ impl<'a> Renderer<'a> {
         put("id", json!(post.id));
         put("text", json!(short.text));
         put("edit_history_tweet_ids", json!(*self.world.versions(post.id.0)));
-        if wanted.post("entities")
+        if requested.post("entities")
             && let Some(entities) = entities_json(&short)
         {
             put("entities", entities);
         }
-        if wanted.post("note_tweet")
+        if requested.post("note_tweet")
             && let Some(note) = &note
         {
             let mut inner = json!({"text": note.text});
@@ -118,7 +118,7 @@ impl<'a> Renderer<'a> {
             }
             put("note_tweet", inner);
         }
-        if wanted.post("display_text_range") {
+        if requested.post("display_text_range") {
             put("display_text_range", json!([0, display_end(&short)]));
         }
         for (field, value) in [
@@ -131,29 +131,29 @@ impl<'a> Renderer<'a> {
             ("public_metrics", metrics_json(post, key("retweet_count"))),
             ("edit_controls", edit_controls_json(post)),
         ] {
-            if wanted.post(field) {
+            if requested.post(field) {
                 put(field, value);
             }
         }
-        if wanted.post("in_reply_to_user_id")
+        if requested.post("in_reply_to_user_id")
             && let Some(user) = post.in_reply_to_user_id
         {
             put("in_reply_to_user_id", json!(user.to_string()));
         }
         let references = references(post);
-        if wanted.post("referenced_tweets") && !references.is_empty() {
+        if requested.post("referenced_tweets") && !references.is_empty() {
             let list: Vec<Value> =
                 references.iter().map(|(kind, id)| json!({"type": kind, "id": id.to_string()})).collect();
             put("referenced_tweets", list.into());
         }
-        if wanted.post("attachments") && !post.media.is_empty() {
+        if requested.post("attachments") && !post.media.is_empty() {
             let keys: Vec<&str> = post.media.iter().map(|medium| &*medium.key).collect();
             put("attachments", json!({"media_keys": keys}));
         }
         out.into()
     }
 
-    /// The `text` of a post and, for a long one, the whole of it.
+    /// The `text` of a post and, for a long post, the full text.
     fn texts(&self, post: &StoredPost) -> (WireText, Option<WireText>) {
         if post.kind == PostKind::Repost
             && let Some(original) = post.reposted.and_then(|id| self.world.post(id.0))
@@ -172,9 +172,10 @@ impl<'a> Renderer<'a> {
     }
 
     fn expand(&mut self, post: &StoredPost) {
-        let wanted = self.wanted;
+        let requested = self.requested;
         let deeper = self.depth == Depth::Referenced;
-        let expands = |plain: &str, referenced: &str| wanted.expands(if deeper { referenced } else { plain });
+        let expands =
+            |plain: &str, referenced: &str| requested.expands(if deeper { referenced } else { plain });
         if expands("author_id", "referenced_tweets.id.author_id") {
             self.include_user(post.author_id);
         }
@@ -186,27 +187,27 @@ impl<'a> Renderer<'a> {
         if deeper {
             return;
         }
-        if wanted.expands("in_reply_to_user_id")
+        if requested.expands("in_reply_to_user_id")
             && let Some(user) = post.in_reply_to_user_id
         {
             self.include_user(user);
         }
-        if wanted.expands("entities.mentions.username") {
+        if requested.expands("entities.mentions.username") {
             for entity in self.texts(post).0.entities {
-                if let What::Mention(name) = entity.what {
+                if let EntityKind::Mention(name) = entity.kind {
                     self.include_user(world::user_id(&name));
                 }
             }
         }
         let further = ["", ".author_id", ".attachments.media_keys"]
             .iter()
-            .any(|more| wanted.expands(&format!("referenced_tweets.id{more}")));
+            .any(|more| requested.expands(&format!("referenced_tweets.id{more}")));
         if further {
             self.depth = Depth::Referenced;
             for (_, id) in references(post) {
                 self.include_post(id);
             }
-            self.depth = Depth::Asked;
+            self.depth = Depth::Requested;
         }
     }
 
@@ -219,13 +220,13 @@ impl<'a> Renderer<'a> {
             self.posts.push(rendered);
             self.expand(post);
         } else {
-            let parameter = self.wanted.dialect.reference_parameter();
+            let parameter = self.requested.dialect.reference_parameter();
             self.errors.push(partial::not_found("tweet", parameter, &id.to_string()));
         }
     }
 
     fn include_user(&mut self, id: u64) {
-        // A made-up name has no account: X, too, names nobody it does not know.
+        // A mentioned handle without an account is not included, as on X.
         let Some(index) = self.world.find_id(id) else {
             return;
         };
@@ -261,7 +262,7 @@ impl<'a> Renderer<'a> {
             ("height", json!(medium.height)),
             ("duration_ms", if still { Value::Null } else { json!(12_000) }),
         ] {
-            if self.wanted.media(field) && !value.is_null() {
+            if self.requested.media(field) && !value.is_null() {
                 out.insert(field.into(), value);
             }
         }
@@ -286,17 +287,17 @@ impl<'a> Renderer<'a> {
             ("verified_type", json!("none")),
             ("url", json!("")),
             (
-                // The one counter that the new vocabulary renames on paper and not in life.
+                // The specification renames this counter in the new vocabulary, but X does not.
                 "public_metrics",
                 json!({
-                    "followers_count": world::made_up_count(account.id, "followers", 10_000),
-                    "following_count": world::made_up_count(account.id, "following", 1_000),
+                    "followers_count": world::fake_count(account.id, "followers", 10_000),
+                    "following_count": world::fake_count(account.id, "following", 1_000),
                     "tweet_count": account.posts.len(),
                     "listed_count": 0,
                 }),
             ),
         ] {
-            if self.wanted.user(field) {
+            if self.requested.user(field) {
                 out.insert(field.into(), value);
             }
         }
@@ -304,7 +305,7 @@ impl<'a> Renderer<'a> {
     }
 }
 
-/// What a post refers to, in X's words and order.
+/// The posts that a post refers to, with X's types and in X's order.
 fn references(post: &StoredPost) -> Vec<(&'static str, u64)> {
     [("retweeted", post.reposted), ("quoted", post.quoted), ("replied_to", post.reply_to)]
         .into_iter()
@@ -313,7 +314,7 @@ fn references(post: &StoredPost) -> Vec<(&'static str, u64)> {
 }
 
 fn metrics_json(post: &StoredPost, repost_count: &str) -> Value {
-    let count = |what, most| world::made_up_count(post.id.0, what, most);
+    let count = |what, most| world::fake_count(post.id.0, what, most);
     json!({
         repost_count: count("reposts", 50),
         "reply_count": count("replies", 20),
@@ -329,23 +330,23 @@ fn edit_controls_json(post: &StoredPost) -> Value {
     json!({"edits_remaining": 5, "is_edit_eligible": true, "editable_until": wire_time(until)})
 }
 
-/// Where the words end and the links of media begin.
+/// The end of the visible text, before the links to media.
 fn display_end(wire: &WireText) -> usize {
     let media = wire
         .entities
         .iter()
-        .find(|entity| matches!(&entity.what, What::Url(link) if link.media_key.is_some()));
+        .find(|entity| matches!(&entity.kind, EntityKind::Url(link) if link.media_key.is_some()));
     media.map_or_else(|| wire.text.chars().count(), |entity| entity.start.saturating_sub(1))
 }
 
-/// The entities of a text; none if it has none.
+/// The entities of a text, or none if there are none.
 pub(crate) fn entities_json(wire: &WireText) -> Option<Value> {
     let mut lists: [(&str, Vec<Value>); 4] =
         [("urls", vec![]), ("mentions", vec![]), ("hashtags", vec![]), ("cashtags", vec![])];
     for entity in &wire.entities {
         let mut value = json!({"start": entity.start, "end": entity.end});
-        let list = match &entity.what {
-            What::Url(link) => {
+        let list = match &entity.kind {
+            EntityKind::Url(link) => {
                 value["url"] = json!(link.url);
                 value["expanded_url"] = json!(link.expanded_url);
                 value["display_url"] = json!(link.display_url);
@@ -354,16 +355,16 @@ pub(crate) fn entities_json(wire: &WireText) -> Option<Value> {
                 }
                 0
             }
-            What::Mention(name) => {
+            EntityKind::Mention(name) => {
                 value["username"] = json!(name);
                 value["id"] = json!(world::user_id(name).to_string());
                 1
             }
-            What::Hashtag(tag) => {
+            EntityKind::Hashtag(tag) => {
                 value["tag"] = json!(tag);
                 2
             }
-            What::Cashtag(tag) => {
+            EntityKind::Cashtag(tag) => {
                 value["tag"] = json!(tag);
                 3
             }

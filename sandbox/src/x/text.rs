@@ -1,5 +1,6 @@
-//! A text as X sends it: HTML-escaped, every link wrapped in `t.co`, and entities whose offsets count Unicode
-//! code points of *that* text. The three transformations depend on each other, so one walk makes them all.
+//! Turns a text into the form that X sends: HTML-escaped, with every link wrapped in `t.co`, and with entities whose
+//! offsets count Unicode code points of *that* form. The three transformations depend on each other, so one pass makes
+//! them all.
 
 use std::{borrow::Cow, cmp::Reverse};
 
@@ -11,14 +12,14 @@ use twitter_text::{
 
 use crate::hash;
 
-/// The most a post may weigh without Premium.
+/// The maximum weighted length of a post without Premium.
 pub(crate) const MAX_WEIGHT: usize = 280;
-/// Where X cuts the text of a repost, in characters.
+/// The length at which X cuts the text of a repost, in characters.
 const REPOST_CUT: usize = 140;
-/// Weight of what X ends a long post's text with: an ellipsis, a space and a link.
+/// The weight of the end of a long post's text: an ellipsis, a space and a link.
 const LONG_TAIL_WEIGHT: usize = 2 + 1 + 23;
 
-/// A text on the wire and what is in it.
+/// A text on the wire with its entities.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WireText {
     pub(crate) text: String,
@@ -30,11 +31,11 @@ pub(crate) struct WireText {
 pub(crate) struct Entity {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    pub(crate) what: What,
+    pub(crate) kind: EntityKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum EntityKind {
     Url(Link),
     Mention(String),
     Hashtag(String),
@@ -51,16 +52,18 @@ pub(crate) struct Link {
 }
 
 impl WireText {
-    /// Whether X made a link of something that was said, and so charges for one. One to media is free.
+    /// Whether the text has a link, which X charges for. Links to media are free.
     pub(crate) fn has_link(&self) -> bool {
-        self.entities.iter().any(|entity| matches!(&entity.what, What::Url(link) if link.media_key.is_none()))
+        self.entities
+            .iter()
+            .any(|entity| matches!(&entity.kind, EntityKind::Url(link) if link.media_key.is_none()))
     }
 }
 
 impl Link {
-    /// Wraps an address that stands in a text.
+    /// Wraps a URL of a text.
     fn to(address: &str) -> Self {
-        // X keeps its own links as they are rather than wrapping them twice.
+        // X does not wrap its own links again.
         let url = if address.starts_with("https://t.co/") { address.to_owned() } else { short_link(address) };
         let expanded_url =
             if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
@@ -73,7 +76,7 @@ impl Link {
         Self { url, expanded_url, display_url, media_key: None }
     }
 
-    /// The link X puts behind a text for each photo or video; all of one post share the `t.co` address.
+    /// The link that X appends to a text for each photo or video. All media of a post share one `t.co` URL.
     pub(crate) fn to_media(author: &str, post: u64, key: &str) -> Self {
         let address = format!("https://x.com/{author}/status/{post}/photo/1");
         let url = short_link(&address);
@@ -81,13 +84,14 @@ impl Link {
         Self { url, expanded_url: address, display_url, media_key: Some(key.to_owned()) }
     }
 
-    /// The link X puts behind a text that quotes.
+    /// The link that X appends to the text of a quote.
     pub(crate) fn to_post(author: &str, post: u64) -> Self {
         Self::to(&format!("https://x.com/{author}/status/{post}"))
     }
 }
 
-/// How X counts: 280 at most, links 23, most scripts outside the West two a character, an emoji two.
+/// The weighted length of a text as X counts it: 23 for a link, two for an emoji and for each character of most scripts
+/// outside the West; at most 280.
 pub(crate) fn weight(text: &str) -> usize {
     // The crate's default parser panics on some texts (`🔥a@bob`, 0.3.1); this one does not.
     let parsed = twitter_text::parse_with_parser_backend(
@@ -104,21 +108,21 @@ pub(crate) fn is_long(text: &str) -> bool {
     !fits(text, MAX_WEIGHT)
 }
 
-/// Whether a text weighs no more than this. Most texts plainly do not, and are not parsed to know it.
-pub(crate) fn fits(text: &str, most: usize) -> bool {
-    ceiling(text) <= most || weight(text) <= most
+/// Whether a text weighs at most `max`. The upper bound decides most cases without parsing.
+pub(crate) fn fits(text: &str, max: usize) -> bool {
+    upper_bound(text) <= max || weight(text) <= max
 }
 
-/// What a text can weigh at most. A link may weigh more than its characters, and has a dot in it.
-fn ceiling(text: &str) -> usize {
+/// An upper bound of a text's weight. A link may weigh more than its characters, and contains a dot.
+fn upper_bound(text: &str) -> usize {
     text.chars()
         .map(|c| match c {
             '.' => 1 + 23,
-            // These two are emoji.
+            // These two count as emoji.
             '©' | '®' => 2,
-            // Latin letters and their accents.
+            // Latin letters and accents.
             '\0'..='\u{2ff}' => 1,
-            // Those that normalisation takes apart, and where they live.
+            // Characters that normalization decomposes, and their blocks.
             '\u{344}'
             | '\u{958}'..='\u{fff}'
             | '\u{2adc}'
@@ -129,35 +133,35 @@ fn ceiling(text: &str) -> usize {
         .sum()
 }
 
-/// Escapes as X does: these three and nothing else.
+/// Escapes the three characters that X escapes.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Undoes [`escape`] once.
 pub(crate) fn unescape(text: &str) -> String {
-    // The ampersand last, or `&amp;lt;` would lose two layers at once.
+    // The ampersand last, or `&amp;lt;` would be unescaped twice.
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// The text of a post as X sends it, with links of its media or its quoted post behind it. Links that share
-/// an address share one span, repeated in the entities.
+/// The text of a post as X sends it, followed by the links to its media or its quoted post. Links that share a URL
+/// share one span, repeated in the entities.
 pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
     let mut out = Writer::default();
     out.wire.text.reserve(logical.len());
     let mut done = 0;
-    for found in find(logical) {
+    for found in find_entities(logical) {
         out.plain(&logical[done..found.start]);
         let raw = &logical[found.start..found.end];
-        match found.what {
+        match found.kind {
             Type::URL => {
                 let link = Link::to(raw);
                 let url = link.url.clone();
-                out.entity(&url, What::Url(link));
+                out.entity(&url, EntityKind::Url(link));
             }
-            Type::MENTION | Type::FEDERATEDMENTION => out.entity(raw, What::Mention(found.value)),
-            Type::HASHTAG => out.entity(raw, What::Hashtag(found.value)),
-            Type::CASHTAG => out.entity(raw, What::Cashtag(found.value)),
+            Type::MENTION | Type::FEDERATEDMENTION => out.entity(raw, EntityKind::Mention(found.value)),
+            Type::HASHTAG => out.entity(raw, EntityKind::Hashtag(found.value)),
+            Type::CASHTAG => out.entity(raw, EntityKind::Cashtag(found.value)),
         }
         done = found.end;
     }
@@ -168,7 +172,7 @@ pub(crate) fn wire(logical: &str, trailing: &[Link]) -> WireText {
     out.wire
 }
 
-/// The shortened `text` of a post too long for 280, which ends in an ellipsis and a link to itself.
+/// The shortened `text` of a post over 280, which ends with an ellipsis and a link to the post.
 pub(crate) fn wire_of_long(logical: &str, post: u64) -> WireText {
     let room = MAX_WEIGHT - LONG_TAIL_WEIGHT;
     let cuts: Vec<usize> =
@@ -176,7 +180,7 @@ pub(crate) fn wire_of_long(logical: &str, post: u64) -> WireText {
     let fitting = cuts.partition_point(|cut| weight(&logical[..*cut]) <= room);
     let head = match fitting.checked_sub(1).and_then(|last| cuts.get(last)) {
         Some(cut) if *cut > 0 => &logical[..*cut],
-        // One word longer than a post, or a script without spaces: cut between characters.
+        // For a word longer than a post, or a script without spaces, cut between characters.
         _ => {
             let ends: Vec<usize> = logical.char_indices().map(|(at, _)| at).collect();
             let fitting = ends.partition_point(|end| weight(&logical[..*end]) <= room);
@@ -187,14 +191,14 @@ pub(crate) fn wire_of_long(logical: &str, post: u64) -> WireText {
     wire(&head, &[Link::to(&format!("https://x.com/i/web/status/{post}"))])
 }
 
-/// The text of a repost: `RT @author: …`, cut.
+/// The text of a repost: `RT @author: …`, shortened.
 pub(crate) fn wire_of_repost(author: &str, logical: &str) -> WireText {
     let whole = format!("RT @{author}: {logical}");
     let mut cut = whole.char_indices().skip(REPOST_CUT - 1).map(|(at, _)| at);
     let (Some(at), Some(_)) = (cut.next(), cut.next()) else {
         return wire(&whole, &[]);
     };
-    // Not inside a word, lest half a link becomes another link.
+    // Do not cut inside a word, or half a link could become another link.
     let head = whole[..at].rfind(' ').map_or(&whole[..at], |space| &whole[..space]);
     wire(&format!("{head}…"), &[])
 }
@@ -203,43 +207,42 @@ pub(crate) fn wire_of_repost(author: &str, logical: &str) -> WireText {
 struct Found {
     start: usize,
     end: usize,
-    what: Type,
+    kind: Type,
     value: String,
 }
 
-/// Entities of a text, by bytes, none overlapping another.
-fn find(text: &str) -> Vec<Found> {
-    // Nothing that X knows has a space in it, and parsing is what takes time here: only words that may hold something are
-    // parsed.
+/// The entities of a text, by byte offsets, without overlaps.
+fn find_entities(text: &str) -> Vec<Found> {
+    // No entity contains a space, and parsing is the slow part, so parse only words that may contain an entity.
     let start = text.as_ptr() as usize;
     text.split([' ', '\n'])
         .flat_map(|word| {
             let at = word.as_ptr() as usize - start;
-            let found = find_in(word).into_iter();
+            let found = find_in_word(word).into_iter();
             found.map(move |found| Found { start: at + found.start, end: at + found.end, ..found })
         })
         .collect()
 }
 
-/// The same of one word.
-fn find_in(text: &str) -> Vec<Found> {
+/// The entities of one word.
+fn find_in_word(text: &str) -> Vec<Found> {
     let tagged = text.contains(['@', '＠', '#', '＃', '$']);
-    // A link has something behind its dot.
+    // A link has something after its dot.
     if !tagged && !text.trim_end_matches('.').contains('.') {
         return Vec::new();
     }
-    if let Some((what, value)) = plainly(text) {
-        return vec![Found { start: 0, end: text.len(), what, value: value.to_owned() }];
+    if let Some((kind, value)) = simple_entity(text) {
+        return vec![Found { start: 0, end: text.len(), kind, value: value.to_owned() }];
     }
     parsed(text, tagged)
 }
 
-/// The same by the parser alone; names and tags only if told.
+/// The entities that the parser finds; mentions and tags only if `tagged`.
 fn parsed(text: &str, tagged: bool) -> Vec<Found> {
     let extractor = Extractor::with_parser_backend(ParserBackend::External);
     let offsets = utf16_to_byte(text);
     let byte = |unit: i32| usize::try_from(unit).ok().and_then(|unit| offsets.get(unit).copied());
-    // This finds names without a scheme; the search for all kinds does not.
+    // This finds URLs without a scheme; the search for all kinds does not.
     let mut entities = extractor.extract_urls_with_indices(text);
     if tagged {
         entities.extend(extractor.extract_entities_with_indices(text));
@@ -251,7 +254,7 @@ fn parsed(text: &str, tagged: bool) -> Vec<Found> {
             Some(Found {
                 start: byte(entity.get_start())?,
                 end: byte(entity.get_end())?,
-                what: entity.get_type(),
+                kind: entity.get_type(),
                 value: entity.get_value().to_owned(),
             })
         })
@@ -266,9 +269,9 @@ fn parsed(text: &str, tagged: bool) -> Vec<Found> {
     found
 }
 
-/// What a whole word is where that needs no parser, which would take most of the time of a call: a name, a tag of
-/// letters, or an address of lower-case letters, digits and slashes under a common domain.
-fn plainly(word: &str) -> Option<(Type, &str)> {
+/// The entity that a whole word is, if that is clear without the parser, which would take most of a call's time: a
+/// mention, a plain hashtag, or a URL of lower-case letters, digits and slashes under a common domain.
+fn simple_entity(word: &str) -> Option<(Type, &str)> {
     let all = |text: &str, fits: fn(u8) -> bool| !text.is_empty() && text.bytes().all(fits);
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if let Some(name) = word.strip_prefix('@') {
@@ -281,7 +284,7 @@ fn plainly(word: &str) -> Option<(Type, &str)> {
     let in_path = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let rest = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://"))?;
     let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
-    // Two labels, so none of X's own: `t.co` has rules of its own, and is no `.com`.
+    // Two labels under a common domain exclude `t.co`, which has rules of its own.
     let (name, top) = host.split_once('.')?;
     let plain = all(name, in_path)
         && ["com", "org", "net"].contains(&top)
@@ -289,7 +292,7 @@ fn plainly(word: &str) -> Option<(Type, &str)> {
     plain.then_some((Type::URL, word))
 }
 
-/// The byte offset of every UTF-16 unit and of the end; a low surrogate has its character's.
+/// The byte offset of every UTF-16 unit and of the end. A low surrogate has the offset of its character.
 fn utf16_to_byte(text: &str) -> Vec<usize> {
     text.char_indices()
         .flat_map(|(at, c)| std::iter::repeat_n(at, c.len_utf16()))
@@ -315,31 +318,31 @@ impl Writer {
         self.wire.text.push_str(&escaped);
     }
 
-    fn entity(&mut self, logical: &str, what: What) {
+    fn entity(&mut self, logical: &str, kind: EntityKind) {
         let start = self.length;
         self.plain(logical);
-        self.wire.entities.push(Entity { start, end: self.length, what });
+        self.wire.entities.push(Entity { start, end: self.length, kind });
     }
 
     fn trailing(&mut self, link: Link) {
-        let repeated = self.wire.entities.last().and_then(|last| match &last.what {
-            What::Url(before) if before.url == link.url => Some((last.start, last.end)),
+        let repeated = self.wire.entities.last().and_then(|last| match &last.kind {
+            EntityKind::Url(before) if before.url == link.url => Some((last.start, last.end)),
             _ => None,
         });
         if let Some((start, end)) = repeated {
-            let what = What::Url(link);
-            self.wire.entities.push(Entity { start, end, what });
+            let kind = EntityKind::Url(link);
+            self.wire.entities.push(Entity { start, end, kind });
             return;
         }
         if !self.wire.text.is_empty() {
             self.plain(" ");
         }
         let url = link.url.clone();
-        self.entity(&url, What::Url(link));
+        self.entity(&url, EntityKind::Url(link));
     }
 }
 
-/// `https://t.co/` and ten characters that depend on the address alone.
+/// `https://t.co/` and ten characters that depend only on the URL.
 fn short_link(address: &str) -> String {
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut bits = u128::from(hash::stable(&[address.as_bytes()]));
@@ -365,18 +368,18 @@ mod tests {
         let wire = wire("𝕏 & <b> 🔥🔥 see https://example.com/a?b=1&c=2 by @jack #Rust $TWTR", &[]);
         assert!(wire.text.starts_with("𝕏 &amp; &lt;b&gt; 🔥🔥 see https://t.co/"));
         let shown: Vec<String> = wire.entities.iter().map(|e| slice(&wire.text, e)).collect();
-        let What::Url(link) = &wire.entities[0].what else { panic!("{:?}", wire.entities) };
+        let EntityKind::Url(link) = &wire.entities[0].kind else { panic!("{:?}", wire.entities) };
         assert_eq!(link.expanded_url, "https://example.com/a?b=1&c=2");
         assert_eq!(shown, [&*link.url, "@jack", "#Rust", "$TWTR"]);
-        assert_eq!(wire.entities[1].what, What::Mention("jack".into()));
+        assert_eq!(wire.entities[1].kind, EntityKind::Mention("jack".into()));
     }
 
     #[test]
-    fn a_name_without_a_scheme_is_wrapped_too() {
+    fn a_url_without_a_scheme_is_wrapped_too() {
         let wire = wire("go to example.com.", &[]);
-        let What::Url(link) = &wire.entities[0].what else { panic!("no link in {wire:?}") };
+        let EntityKind::Url(link) = &wire.entities[0].kind else { panic!("no link in {wire:?}") };
         assert_eq!((&*link.expanded_url, &*link.display_url), ("http://example.com", "example.com"));
-        assert!(wire.text.ends_with('.'), "the full stop is no part of the link");
+        assert!(wire.text.ends_with('.'), "the period is not part of the link");
     }
 
     #[test]
@@ -389,14 +392,14 @@ mod tests {
     }
 
     #[test]
-    fn escaping_comes_undone() {
+    fn unescaping_undoes_escaping() {
         for text in ["a & b", "&lt;", "<script>alert('x')</script>", "&amp;amp;"] {
             assert_eq!(unescape(&escape(text)), text);
         }
     }
 
     #[test]
-    fn a_long_text_ends_in_a_link_and_fits() {
+    fn a_shortened_text_ends_with_a_link_and_fits() {
         for long in ["word ".repeat(100), "日本".repeat(200)] {
             let wire = wire_of_long(&long, 7);
             assert!(wire.text.contains("… https://t.co/"), "{}", wire.text);
@@ -405,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repost_is_cut_and_says_whose_it_is() {
+    fn a_repost_is_shortened_and_names_its_author() {
         let short = wire_of_repost("jack", "hi");
         assert_eq!(short.text, "RT @jack: hi");
         let long = wire_of_repost("jack", &"word ".repeat(60));
@@ -413,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_break_parsers_do_not_break_this() {
+    fn texts_that_break_parsers_do_not_panic() {
         for text in ["🔥a@bob", "", ".", "@", "#", "https://", "a.b.c@d", "🇩🇪.com", "$", "＠x"] {
             wire(text, &[]);
             weight(text);
@@ -421,35 +424,35 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_word_is_what_the_parser_says_it_is() {
+    fn a_simple_entity_agrees_with_the_parser() {
         let mut random = fastrand::Rng::with_seed(7);
         let starts = ["@", "#", "http://", "https://", "https://example.com", "https://a.org/", ""];
         let pieces = [
             "a", "a", "harbour", "harbour", "7", "123", "/", "/x", "/5", ".com", ".org", ".net", "Z", "_",
             "//", ".", ".co", "t.co", "www.", "-", "com", "x1", "0",
         ];
-        let mut plain = 0;
+        let mut simple = 0;
         for _ in 0..if cfg!(debug_assertions) { 20_000 } else { 200_000 } {
             let mut word = starts[random.usize(..starts.len())].to_owned();
             for _ in 0..random.usize(1..7) {
                 word.push_str(pieces[random.usize(..pieces.len())]);
             }
-            if let Some((what, value)) = plainly(&word) {
-                plain += 1;
-                let found = Found { start: 0, end: word.len(), what, value: value.to_owned() };
+            if let Some((kind, value)) = simple_entity(&word) {
+                simple += 1;
+                let found = Found { start: 0, end: word.len(), kind, value: value.to_owned() };
                 assert_eq!(parsed(&word, word.starts_with(['@', '#'])), [found], "{word}");
             }
         }
-        assert!(plain > 1000, "{plain} words were plain");
+        assert!(simple > 1000, "{simple} words were simple");
     }
 
     #[test]
-    fn no_text_weighs_more_than_its_ceiling() {
-        // Every character of the scripts that are mixed, and some of the large ones.
+    fn no_text_weighs_more_than_its_upper_bound() {
+        // Every character of the smaller scripts, and some of the large ones.
         let tried = |c: &u32| matches!(c, ..0x3400 | 0xf900..0x1_fb00) || c.is_multiple_of(16);
         for c in (0x20..0x3_0000).filter(tried).filter_map(char::from_u32) {
             let text = c.to_string();
-            assert!(weight(&text) <= ceiling(&text), "{c:?}");
+            assert!(weight(&text) <= upper_bound(&text), "{c:?}");
         }
         let mut random = fastrand::Rng::with_seed(7);
         let mixed =
@@ -457,12 +460,12 @@ mod tests {
         let mixed: Vec<char> = mixed.chars().collect();
         for _ in 0..5000 {
             let text: String = (0..random.usize(2..9)).map(|_| mixed[random.usize(..mixed.len())]).collect();
-            assert!(weight(&text) <= ceiling(&text), "{text:?}");
+            assert!(weight(&text) <= upper_bound(&text), "{text:?}");
         }
         for text in
             ["see example.com", "mañana después https://a.org/b", "o\u{31b}\u{302}\u{301}", "日本語 ⟦0⟧ 👩‍👩‍👧"]
         {
-            assert!(weight(text) <= ceiling(text), "{text}");
+            assert!(weight(text) <= upper_bound(text), "{text}");
             assert!(fits(text, weight(text)) && !fits(text, weight(text) - 1), "{text}");
         }
     }

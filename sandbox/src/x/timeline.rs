@@ -1,8 +1,8 @@
 //! `GET /2/users/{id}/tweets`: pages of an account's posts, newest first.
 //!
-//! Like X, this takes a page first and leaves out replies and reposts after, so a page may hold fewer posts
-//! than were asked for, or none, and still have a `next_token`. `exclude=replies` leaves out every reply,
-//! one's own thread too.
+//! Like X, this takes a page first and removes replies and reposts from it afterwards, so a page may have fewer posts
+//! than requested, or none, and still have a `next_token`. `exclude=replies` removes every reply, including those of
+//! the account's own threads.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use super::{
     problems::{Problem, partial},
     query::{Query, path_id},
     render::Renderer,
-    vocabulary::Wanted,
+    vocabulary::RequestedFields,
 };
 use crate::{
     endpoint::Endpoint,
-    impolite::{self, Manners, late::Paging},
+    profiles::{self, ActiveProfiles, late::Paging},
     state::State,
     world::{Account, FOLLOWED, StoredPost, UserState},
 };
@@ -29,7 +29,7 @@ const OWN_PARAMETERS: [&str; 8] =
     ["id", "max_results", "pagination_token", "start_time", "end_time", "since_id", "until_id", "exclude"];
 /// How far back a timeline goes.
 const HISTORY: usize = 3_200;
-/// The same without replies.
+/// How far back a timeline goes without replies.
 const HISTORY_WITHOUT_REPLIES: usize = 800;
 
 pub(crate) async fn posts(
@@ -37,19 +37,19 @@ pub(crate) async fn posts(
     state: web::Data<State>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = auth::enter(&request, &state, Endpoint::Timeline)?;
+    let caller = auth::authorize(&request, &state, Endpoint::Timeline)?;
     let id = path_id(&id)?;
     let query = Query::parse(request.query_string(), &OWN_PARAMETERS)?;
-    let ask = Ask::of(&query)?;
-    let wanted = Wanted::of(&query);
-    let manners = Manners::of(&request);
+    let page_request = PageRequest::of(&query)?;
+    let requested = RequestedFields::of(&query);
+    let profiles = ActiveProfiles::of(&request);
     let mut body = Map::new();
     let reads = {
         let mut world = state.world();
         if world.find_id(id) == Some(FOLLOWED) {
-            impolite::edited::make_due(manners, &mut world);
+            profiles::edited::make_due(profiles, &mut world);
         }
-        let mut renderer = Renderer::new(&world, &wanted, caller.user_id());
+        let mut renderer = Renderer::new(&world, &requested, caller.user_id());
         let account = world.find_id(id).map(|index| world.account(index));
         let asked = id.to_string();
         match account.map(|account| (account, account.state)) {
@@ -59,7 +59,7 @@ pub(crate) async fn posts(
                 renderer.error(partial::protected(&asked));
             }
             Some((account, _)) => {
-                let page = ask.page(account, state.enforce_history_limit, manners);
+                let page = page_request.page(account, state.enforce_history_limit, profiles);
                 let data: Vec<Value> = page.posts.iter().map(|post| renderer.post(post)).collect();
                 body.insert("meta".into(), page.meta());
                 if !data.is_empty() {
@@ -72,9 +72,9 @@ pub(crate) async fn posts(
     Ok(ok(&state, body, reads))
 }
 
-/// What is asked for, bounds exclusive.
+/// The requested page; bounds are exclusive.
 #[derive(Debug)]
-struct Ask {
+struct PageRequest {
     max_results: usize,
     above: u64,
     below: u64,
@@ -87,18 +87,18 @@ struct Ask {
     without_reposts: bool,
 }
 
-/// Where a page stands: before or after the post that its neighbour ended with.
+/// The position of a page: before or after the last post of its neighbor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     Older(u64),
     Newer(u64),
-    /// As `Older`, and answered with itself for ever.
+    /// Like `Older`, but its page answers with the same token forever.
     Stuck(u64),
 }
 
 impl Token {
     fn write(self) -> String {
-        // Two tokens for one place differ, as X's do.
+        // Two tokens for one position differ, as X's do.
         let mark = fastrand::u32(..);
         URL_SAFE_NO_PAD.encode(match self {
             Self::Older(id) => format!("older:{id}:{mark}"),
@@ -120,7 +120,7 @@ impl Token {
     }
 }
 
-impl Ask {
+impl PageRequest {
     fn of(query: &Query) -> Result<Self, Problem> {
         let max_results = query.number("max_results", 5, 100, 10)?;
         let since = query.id("since_id")?;
@@ -157,14 +157,14 @@ impl Ask {
         })
     }
 
-    fn page(&self, account: &Account, limited: bool, manners: Manners) -> Page {
+    fn page(&self, account: &Account, limited: bool, profiles: ActiveProfiles) -> Page {
         let all = &account.posts;
         let history = match (limited, self.without_replies) {
             (false, _) => usize::MAX,
             (true, false) => HISTORY,
             (true, true) => HISTORY_WITHOUT_REPLIES,
         };
-        // The bounds are found by halving: ids rise, and so do times.
+        // Ids and times both increase, so binary search finds the bounds.
         let mut from = all.partition_point(|post| {
             post.id.0 <= self.above || self.start.is_some_and(|start| post.created_at() < start)
         });
@@ -188,7 +188,7 @@ impl Ask {
             return Page::default();
         };
         let more_older = range.first().is_some_and(|first| first.id < oldest.id);
-        let paging = impolite::late::paging(manners, self.token.is_some());
+        let paging = profiles::late::paging(profiles, self.token.is_some());
         if paging == Paging::Empty {
             let same = self.token.unwrap_or(Token::Older(u64::MAX));
             return Page { next: Some(same.write()), ..Page::default() };
@@ -198,13 +198,13 @@ impl Ask {
             .rev()
             .filter(|post| !(self.without_replies && post.reply_to.is_some()))
             .filter(|post| !(self.without_reposts && post.reposted.is_some()))
-            .filter(|post| impolite::shows(manners, post))
+            .filter(|post| profiles::shows(profiles, post))
             .cloned()
             .collect();
         let next = match (self.token, &self.sent) {
             (Some(Token::Stuck(_)), sent) => sent.clone(),
             (_, sent) if paging == Paging::Repeated => sent.clone(),
-            (None, _) if more_older && impolite::keeps_its_token(manners) => {
+            (None, _) if more_older && profiles::has_stuck_token(profiles) => {
                 Some(Token::Stuck(oldest.id.0).write())
             }
             _ => more_older.then(|| Token::Older(oldest.id.0).write()),
@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_opaque_and_come_back() {
+    fn tokens_survive_a_round_trip() {
         for token in [Token::Older(12), Token::Newer(u64::MAX), Token::Stuck(3)] {
             assert_eq!(Token::read(&token.write()), Some(token));
         }

@@ -1,5 +1,5 @@
-//! `GET /2/users/by/username/{username}` and `GET /2/users/me`. A user who is not there is no 404: X answers
-//! 200 with `errors` and no `data`.
+//! `GET /2/users/by/username/{username}` and `GET /2/users/me`. A missing user is not a 404: X answers 200 with
+//! `errors` and no `data`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, json};
@@ -9,7 +9,7 @@ use super::{
     problems::{Problem, partial},
     query::Query,
     render::Renderer,
-    vocabulary::Wanted,
+    vocabulary::RequestedFields,
 };
 use crate::{endpoint::Endpoint, state::State, world::UserState};
 
@@ -18,7 +18,7 @@ pub(crate) async fn by_username(
     state: web::Data<State>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = auth::enter(&request, &state, Endpoint::User)?;
+    let caller = auth::authorize(&request, &state, Endpoint::User)?;
     let name = name.into_inner();
     let well_formed = (1..=15).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -27,11 +27,11 @@ pub(crate) async fn by_username(
             format!("The `username` query parameter value [{name}] does not match ^[A-Za-z0-9_]{{1,15}}$");
         return Err(Problem::parameter("username", &name, message));
     }
-    let wanted = Wanted::of(&Query::parse(request.query_string(), &[])?);
+    let requested = RequestedFields::of(&Query::parse(request.query_string(), &[])?);
     let mut body = Map::new();
     let reads = {
         let world = state.world();
-        let mut renderer = Renderer::new(&world, &wanted, caller.user_id());
+        let mut renderer = Renderer::new(&world, &requested, caller.user_id());
         let account = world.find(&name).map(|index| world.account(index));
         match account.map(|account| (account, account.state)) {
             None | Some((_, UserState::Unknown)) => {
@@ -48,12 +48,12 @@ pub(crate) async fn by_username(
 }
 
 pub(crate) async fn me(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let actor = auth::enter_as_user(&request, &state, Endpoint::Me)?;
-    let wanted = Wanted::of(&Query::parse(request.query_string(), &[])?);
+    let actor = auth::authorize_user(&request, &state, Endpoint::Me)?;
+    let requested = RequestedFields::of(&Query::parse(request.query_string(), &[])?);
     let (data, reads) = {
         let world = state.world();
         let account = world.account(actor.index);
-        let mut renderer = Renderer::new(&world, &wanted, Some(account.id));
+        let mut renderer = Renderer::new(&world, &requested, Some(account.id));
         let data = renderer.user(account);
         (data, renderer.finish(&mut Map::new()))
     };

@@ -1,13 +1,12 @@
-//! X's two vocabularies. In August 2026 tweets became posts in the specification while the old names went on
-//! working; X answers in the words it is asked in. Inside, the sandbox thinks in the legacy names, and this
-//! is the only place that knows the new ones. Names that neither vocabulary has are dropped without a word,
-//! as X drops them.
+//! X's two vocabularies. In August 2026 tweets became posts in the specification, while the old names continued to
+//! work; X answers in the vocabulary of the request. The sandbox uses the legacy names internally, and only this
+//! module knows the new ones. Like X, it silently ignores names that are in neither vocabulary.
 
 use std::collections::HashSet;
 
 use super::query::Query;
 
-/// Which words to answer in.
+/// The vocabulary of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// `tweet.fields`, `referenced_tweets`, …
@@ -30,8 +29,8 @@ impl Dialect {
     fn of(query: &Query) -> Self {
         let new_expansion = query
             .list("expansions")
-            .is_some_and(|asked| asked.iter().any(|name| NEW_EXPANSIONS.contains(name)));
-        // Who sends old names reads old names; a mixture is the work of somebody half way through moving.
+            .is_some_and(|list| list.iter().any(|name| NEW_EXPANSIONS.contains(name)));
+        // A client that sends old names reads old names. A mixture is a client in the middle of a migration.
         if query.get("tweet.fields").is_none() && (query.get("post.fields").is_some() || new_expansion) {
             Self::New
         } else {
@@ -39,7 +38,7 @@ impl Dialect {
         }
     }
 
-    /// The key that an answer uses.
+    /// The key in an answer.
     pub(crate) fn key(self, legacy: &'static str) -> &'static str {
         if self == Self::Legacy {
             return legacy;
@@ -48,7 +47,7 @@ impl Dialect {
         renamed.map_or(legacy, |(_, new)| new)
     }
 
-    /// The name that a partial error uses for an expansion.
+    /// The name of an expansion in a partial error.
     pub(crate) fn reference_parameter(self) -> &'static str {
         match self {
             Self::Legacy => "referenced_tweets.id",
@@ -62,9 +61,9 @@ const NEW_EXPANSIONS: [&str; 2] = ["referenced_posts", "edit_history_post_ids"];
 /// Fields that the new vocabulary has only as expansions.
 const ONLY_EXPANSIONS: [&str; 3] = ["author_id", "in_reply_to_user_id", "referenced_posts"];
 
-/// What a request asks to be told, in legacy names.
+/// The fields and expansions that a request asks for, in legacy names.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct RequestedFields {
     pub(crate) dialect: Dialect,
     post: HashSet<String>,
     user: HashSet<String>,
@@ -72,12 +71,12 @@ pub(crate) struct Wanted {
     expansions: HashSet<String>,
 }
 
-impl Wanted {
+impl RequestedFields {
     pub(crate) fn of(query: &Query) -> Self {
         let dialect = Dialect::of(query);
         let set = |name: &str| -> HashSet<String> {
-            let asked = query.list(name).unwrap_or_default();
-            asked.into_iter().map(str::to_owned).collect()
+            let list = query.list(name).unwrap_or_default();
+            list.into_iter().map(str::to_owned).collect()
         };
         let mut expansions = set("expansions");
         let mut post = match dialect {
@@ -91,7 +90,7 @@ impl Wanted {
         if dialect == Dialect::New && expansions.contains("referenced_posts") {
             expansions.insert("referenced_tweets.id".into());
         }
-        // What is expanded is named on the post, or nobody could tell whose it is.
+        // An expanded object is also named in the post, or nobody could tell which post it belongs to.
         for (expansion, field) in [
             ("author_id", "author_id"),
             ("in_reply_to_user_id", "in_reply_to_user_id"),
@@ -132,20 +131,20 @@ fn legacy(new: String) -> String {
 mod tests {
     use super::*;
 
-    fn wanted(query: &str) -> Wanted {
-        Wanted::of(&Query::parse(query, &[]).unwrap())
+    fn requested(query: &str) -> RequestedFields {
+        RequestedFields::of(&Query::parse(query, &[]).unwrap())
     }
 
     #[test]
-    fn the_answer_is_in_the_words_of_the_request() {
-        let old = wanted("tweet.fields=note_tweet,author_id,nonsense&expansions=referenced_tweets.id");
+    fn the_answer_has_the_vocabulary_of_the_request() {
+        let old = requested("tweet.fields=note_tweet,author_id,nonsense&expansions=referenced_tweets.id");
         assert_eq!(old.dialect, Dialect::Legacy);
         assert!(old.post("note_tweet") && old.post("author_id") && old.post("referenced_tweets"));
-        let new = wanted("post.fields=note_post,author_id&expansions=referenced_posts");
+        let new = requested("post.fields=note_post,author_id&expansions=referenced_posts");
         assert_eq!(new.dialect, Dialect::New);
         assert!(new.post("note_tweet") && new.expands("referenced_tweets.id"));
         assert!(!new.post("author_id"), "only an expansion in the new vocabulary");
         assert_eq!(new.dialect.key("referenced_tweets"), "referenced_posts");
-        assert_eq!(wanted("").dialect, Dialect::Legacy);
+        assert_eq!(requested("").dialect, Dialect::Legacy);
     }
 }

@@ -1,6 +1,5 @@
-//! A client that signs its own requests, so that the sandbox is checked by something that shares none of its
-//! code.
-#![allow(dead_code, clippy::unwrap_used, reason = "test code: each binary uses a part of it, and may panic")]
+//! A client that signs its own requests, so that the tests share no code with the sandbox.
+#![allow(dead_code, clippy::unwrap_used, reason = "test code: each binary uses a part of it and may panic")]
 
 pub(crate) mod schema;
 
@@ -16,9 +15,9 @@ use mynah_sandbox::{FaultPlan, FaultRule, Sandbox, SandboxConfig, credentials};
 use oauth::{Builder, Credentials, HmacSha1, request::ParameterList};
 use serde_json::Value;
 
-/// Longer than anything here takes; a wait for what never comes ends.
+/// Longer than any step takes, so that a test never waits forever.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
-/// The account that tests post to.
+/// The account that the tests publish on.
 pub(crate) const ES: &str = "mynah_es";
 
 pub(crate) async fn sandbox(config: SandboxConfig) -> Sandbox {
@@ -29,7 +28,7 @@ pub(crate) fn plan(rules: impl IntoIterator<Item = FaultRule>) -> FaultPlan {
     FaultPlan { seed: 1, rules: rules.into_iter().collect(), ..FaultPlan::default() }
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -52,7 +51,7 @@ impl Answer {
     }
 }
 
-/// How a request says who it is from.
+/// How a request authenticates.
 #[derive(Debug, Clone)]
 pub(crate) enum As {
     Nobody,
@@ -70,7 +69,7 @@ pub(crate) fn user(handle: &str) -> As {
     As::Bearer(credentials(handle).user_bearer_token)
 }
 
-/// An `Authorization` header for a request.
+/// Signs a request and returns its `Authorization` header.
 pub(crate) fn sign(handle: &str, method: &str, url: &str) -> String {
     let keys = credentials(handle);
     let url = url::Url::parse(url).unwrap();
@@ -90,8 +89,7 @@ pub(crate) async fn call(
     body: Option<Value>,
 ) -> Result<Answer, SendRequestError> {
     let url = format!("{}{path}", sandbox.url());
-    // awc asks for a provider even where no TLS is spoken; a second installation is refused, which is as
-    // well.
+    // awc needs a provider even without TLS. It can be installed only once, so ignore later errors.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().timeout(DEADLINE).finish();
     let mut request = client.request(method.clone(), &url);
@@ -123,18 +121,18 @@ pub(crate) async fn post(sandbox: &Sandbox, who: As, path: &str, body: Value) ->
     call(sandbox, who, Method::POST, path, Some(body)).await.unwrap()
 }
 
-/// Says something as the Spanish account.
-pub(crate) async fn say(sandbox: &Sandbox, text: &str) -> Answer {
+/// Publishes a text on the Spanish account.
+pub(crate) async fn publish(sandbox: &Sandbox, text: &str) -> Answer {
     post(sandbox, As::OAuth1(ES), "/2/tweets", serde_json::json!({"text": text})).await
 }
 
-/// The id that a handle has on the sandbox's X.
+/// The id of a handle on the sandbox's X.
 pub(crate) async fn user_id(sandbox: &Sandbox, handle: &str) -> String {
     let answer = get(sandbox, app(), &format!("/2/users/by/username/{handle}")).await;
     answer.json()["data"]["id"].as_str().unwrap().to_owned()
 }
 
-/// All that comes back over a bare socket until it closes.
+/// Everything that the sandbox sends over a bare socket until it closes.
 pub(crate) fn raw(sandbox: &Sandbox, head: &str, body: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(sandbox.addr()).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();

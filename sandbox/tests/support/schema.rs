@@ -1,5 +1,5 @@
-//! X's specification 2.167, cut to what the sandbox answers, and a check of values against it. An answer that breaks it in
-//! any other way than the one that was ordered would test a client against a mistake of the sandbox.
+//! Validates values against X's specification 2.167, reduced to what the sandbox answers. If the sandbox broke it in
+//! any way other than the ordered one, clients would be tested against a mistake of the sandbox.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 static SCHEMAS: LazyLock<Map<String, Value>> =
     LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/x-2.167.json")).unwrap());
 
-/// The specification's names of keys that answers have under their older ones.
+/// The specification's names for keys that answers have under their legacy names.
 const RENAMED: [(&str, &str); 7] = [
     ("tweets", "posts"),
     ("referenced_tweets", "referenced_posts"),
@@ -19,27 +19,27 @@ const RENAMED: [(&str, &str); 7] = [
     ("pinned_tweet_id", "pinned_post_id"),
 ];
 
-/// What is wrong with a value, by path. Null stands for absent where a property is not required.
-pub(crate) fn faults(schema: &str, value: &Value) -> Vec<String> {
-    let mut faults = Vec::new();
-    check(&SCHEMAS[schema], value, schema, &mut faults);
-    faults
+/// The violations in a value, by path. Null counts as absent for a property that is not required.
+pub(crate) fn violations(schema: &str, value: &Value) -> Vec<String> {
+    let mut violations = Vec::new();
+    check(&SCHEMAS[schema], value, schema, &mut violations);
+    violations
 }
 
-fn check(schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
+fn check(schema: &Value, value: &Value, at: &str, violations: &mut Vec<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.rsplit('/').next().unwrap();
-        return check(&SCHEMAS[name], value, at, faults);
+        return check(&SCHEMAS[name], value, at, violations);
     }
     for choice in ["anyOf", "oneOf"] {
         let Some(choices) = schema[choice].as_array() else { continue };
         let fits = choices.iter().any(|schema| {
-            let mut faults = Vec::new();
-            check(schema, value, at, &mut faults);
-            faults.is_empty()
+            let mut violations = Vec::new();
+            check(schema, value, at, &mut violations);
+            violations.is_empty()
         });
         if !fits {
-            faults.push(format!("{at} is none of {choice}: {value}"));
+            violations.push(format!("{at} matches none of {choice}: {value}"));
         }
         return;
     }
@@ -53,20 +53,20 @@ fn check(schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
         _ => true,
     };
     if !right {
-        return faults.push(format!("{at} is no {}: {value}", schema["type"]));
+        return violations.push(format!("{at} is not of type {}: {value}", schema["type"]));
     }
     if let Some(values) = schema["enum"].as_array()
         && !values.contains(value)
     {
-        faults.push(format!("{at} is none of {values:?}: {value}"));
+        violations.push(format!("{at} is not one of {values:?}: {value}"));
     }
     if let Some(list) = value.as_array() {
         for (index, member) in list.iter().enumerate() {
-            check(&schema["items"], member, &format!("{at}[{index}]"), faults);
+            check(&schema["items"], member, &format!("{at}[{index}]"), violations);
         }
     }
     if let (Some(object), Some(properties)) = (value.as_object(), schema["properties"].as_object()) {
-        check_object(schema, object, properties, at, faults);
+        check_object(schema, object, properties, at, violations);
     }
 }
 
@@ -75,22 +75,22 @@ fn check_object(
     object: &Map<String, Value>,
     properties: &Map<String, Value>,
     at: &str,
-    faults: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for name in &required {
         if !object.contains_key(*name) {
-            faults.push(format!("{at}.{name} is required"));
+            violations.push(format!("{at}.{name} is missing"));
         }
     }
     for (key, value) in object {
         let name = RENAMED.iter().find(|(old, _)| old == key).map_or(&**key, |(_, new)| new);
         match properties.get(name) {
             Some(_) if value.is_null() && !required.contains(&name) => {}
-            Some(property) => check(property, value, &format!("{at}.{key}"), faults),
+            Some(property) => check(property, value, &format!("{at}.{key}"), violations),
             None if schema["additionalProperties"] == false => {
-                faults.push(format!("{at}.{key} is not known"));
+                violations.push(format!("{at}.{key} is unknown"));
             }
             None => {}
         }

@@ -207,7 +207,7 @@ mod tests {
         for auth in [credentials(&FOUR).followed, credentials(&env).published] {
             let [XAuth::User1(keys)] = &auth[..] else { panic!("{auth:?}") };
             let four = [&keys.consumer_key, &keys.consumer_secret, &keys.token, &keys.token_secret];
-            assert_eq!(four.map(|secret| secret.expose_secret()), FOUR.map(|(_, value)| value));
+            assert_eq!(four.map(SecretString::expose_secret), FOUR.map(|(_, value)| value));
         }
     }
 

@@ -120,8 +120,8 @@ async fn copy(
         transport: Transport::default(),
     });
     let destination = destination(upstream, folder, "token");
-    let fetched = fetcher.fetch(medium, &destination.media_limits()).await?;
-    destination.upload(fetched, alt).await
+    let found = fetcher.fetch(medium, &destination.media_limits()).await?;
+    destination.upload(found, alt).await
 }
 
 fn ok(body: &Value) -> Answer {

@@ -1,0 +1,38 @@
+//! What the supervisor asks of the pipeline: the router takes back leases and knows what every stage has to do, and the
+//! stats actor has the statistics.
+
+use async_trait::async_trait;
+
+use super::ActorRefs;
+use crate::{
+    router::{self, AskActivity, Reclaim},
+    stats::Report,
+    supervision::{Exit, StageActivity, SupervisorHooks},
+};
+
+#[async_trait(?Send)]
+impl SupervisorHooks for ActorRefs {
+    async fn reclaim(&self, exit: &Exit) {
+        let reclaim = Reclaim {
+            holder: exit.holder(),
+            reason: exit.reason.to_string(),
+            suspect: exit.reason.is_suspect(),
+        };
+        // A router that is dead itself takes everything back when its successor is built.
+        drop(self.router.ask(reclaim).await);
+    }
+
+    async fn activity(&self) -> Option<Vec<StageActivity>> {
+        self.router.ask(AskActivity).await.ok()
+    }
+
+    fn dispatcher(&self) -> &'static str {
+        router::NAME
+    }
+
+    async fn log_stats(&self) {
+        if let Ok(report) = self.stats.ask(Report).await {
+            report.log();
+        }
+    }
+}

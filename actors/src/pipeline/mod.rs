@@ -1,0 +1,108 @@
+//! The actors on their arbiters, and how they are connected. Whoever wires the service provides settings and factories; a
+//! factory is called on the arbiter where its product is used, each time an actor is built.
+
+mod handle;
+mod hooks;
+mod names;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::{Actor, Addr};
+use actix_rt::{Arbiter, ArbiterHandle};
+use mynah_domain::{Target, TargetId, ports::Ledger};
+use tokio::sync::oneshot;
+
+use crate::{
+    pauses::Pauses,
+    supervision::{HealthRegistry, Supervisor, supervisor::Shutdown},
+};
+
+pub use handle::PipelineHandle;
+pub use parts::{ActorRefs, Factory, Parts, PublisherSpec, RestartPolicies};
+
+/// A running pipeline.
+pub struct Pipeline {
+    /// References to its actors.
+    pub actors: ActorRefs,
+    /// The health of every actor.
+    pub health: HealthRegistry,
+    /// The supervisor.
+    pub supervisor: Addr<Supervisor>,
+    /// Changes which actors there are.
+    pub handle: PipelineHandle,
+    /// What a person paused.
+    pub pauses: Pauses,
+    /// The record.
+    pub ledger: Arc<dyn Ledger>,
+    outcome: oneshot::Receiver<Result<(), String>>,
+    arbiters: Vec<Arbiter>,
+}
+
+/// The threads that actors are built on.
+#[derive(Clone)]
+pub(crate) struct Threads {
+    /// The router's and the cache's: they share no thread with actors that wait for the network.
+    state: ArbiterHandle,
+    /// The poller's and the stats actor's.
+    world: ArbiterHandle,
+    /// The publishers'.
+    publishing: ArbiterHandle,
+    /// The translators'.
+    pool: Arc<[ArbiterHandle]>,
+}
+
+impl Pipeline {
+    /// Starts everything, inside a running actix system.
+    pub fn start(parts: Parts) -> Self {
+        let mut arbiters = Vec::new();
+        let mut arbiter = || {
+            let arbiter = Arbiter::new();
+            let handle = arbiter.handle();
+            arbiters.push(arbiter);
+            handle
+        };
+        let threads = Threads {
+            state: arbiter(),
+            world: arbiter(),
+            publishing: arbiter(),
+            pool: (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect(),
+        };
+        parts.limit_calls();
+        let specs = parts.specs(&threads);
+        let health = HealthRegistry::default();
+        let actors = parts.actors.clone();
+        let hooks = Arc::new(actors.clone());
+        let (supervisor, outcome) = Supervisor::new(parts.supervisor, health.clone(), hooks, specs);
+        let supervisor = supervisor.start();
+        let (pauses, ledger) = (parts.router.pauses.clone(), parts.router.ledger.clone());
+        let handle = PipelineHandle::new(supervisor.clone(), threads, parts);
+        Self { actors, health, supervisor, handle, pauses, ledger, outcome, arbiters }
+    }
+
+    /// Waits until the pipeline ends by itself, which it does only where it cannot continue: the reason, for a person.
+    pub async fn ended(&mut self) -> String {
+        match (&mut self.outcome).await {
+            Ok(Err(reason)) => reason,
+            Ok(Ok(())) | Err(_) => "the supervisor ended by itself; the log has the reason".into(),
+        }
+    }
+
+    /// Stops everything in order and waits for it, and for its threads.
+    pub async fn stop(self) {
+        // A supervisor that is gone has stopped everything already.
+        let _ = self.supervisor.send(Shutdown).await;
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            // A thread that panicked has ended all the same.
+            let _ = arbiter.join();
+        }
+    }
+}
+
+/// The targets, by name.
+pub fn by_name(targets: impl IntoIterator<Item = Target>) -> Arc<HashMap<TargetId, Target>> {
+    Arc::new(targets.into_iter().map(|target| (target.id.clone(), target)).collect())
+}

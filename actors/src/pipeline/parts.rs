@@ -1,0 +1,255 @@
+//! What a pipeline is made of, and how each of its actors is built from that.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix::{Actor, Addr, Context, Handler};
+use actix_rt::ArbiterHandle;
+use mynah_domain::ports::{Destination, Engine, MediaFetcher, Source};
+
+use super::{Threads, names};
+use crate::{
+    cache::{Cache, CacheSettings},
+    failpoint,
+    poller::{Poller, PollerParts},
+    publisher::{Publisher, PublisherParts},
+    router::{Router, RouterParts},
+    stats::{Meter, PendingMeasurements, Stats},
+    supervision::{
+        ActorRef, ExitGuard, RestartPolicy, Shell, Worker, WorkerContext,
+        child::{ChildSpec, Role, Stopper},
+        shell::StopAsked,
+        supervisor::SupervisorSettings,
+    },
+    translator::{Translator, TranslatorParts},
+};
+
+/// Makes something that cannot leave the thread it is made on.
+pub type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// References to the actors that others ask, made before any of them is built.
+#[derive(Clone, Default)]
+pub struct ActorRefs {
+    /// To the router.
+    pub router: ActorRef<Router>,
+    /// To the cache.
+    pub cache: ActorRef<Cache>,
+    /// To the stats actor.
+    pub stats: ActorRef<Stats>,
+    /// What was measured and has not been sent to the stats actor yet.
+    pub pending: PendingMeasurements,
+}
+
+impl ActorRefs {
+    /// How many messages wait in the mailbox of the actor of that name.
+    pub fn waiting(&self, name: &str) -> usize {
+        match name {
+            names::ROUTER => self.router.waiting(),
+            names::CACHE => self.cache.waiting(),
+            names::STATS => self.stats.waiting(),
+            // Workers receive no work by their mailboxes: they pull it.
+            _ => 0,
+        }
+    }
+
+    /// What actors report measurements by.
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.stats.clone(), self.pending.clone())
+    }
+}
+
+/// When each kind of actor is restarted, and when it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicies {
+    /// Each poller's.
+    pub poller: RestartPolicy,
+    /// The router's.
+    pub router: RestartPolicy,
+    /// Each translator's.
+    pub translator: RestartPolicy,
+    /// The cache's.
+    pub cache: RestartPolicy,
+    /// Each publisher's.
+    pub publisher: RestartPolicy,
+    /// The stats actor's.
+    pub stats: RestartPolicy,
+}
+
+/// Everything that a pipeline is made of.
+pub struct Parts {
+    /// References to the actors, as the parts below hold them.
+    pub actors: ActorRefs,
+    /// The supervisor's settings.
+    pub supervisor: SupervisorSettings,
+    /// When each kind of actor is restarted.
+    pub policies: RestartPolicies,
+    /// The router.
+    pub router: RouterParts,
+    /// The cache.
+    pub cache: CacheSettings,
+    /// The pollers, and the source of each.
+    pub pollers: Vec<(PollerParts, Factory<Rc<dyn Source>>)>,
+    /// The translators, and the engines of each.
+    pub translators: (TranslatorParts, Factory<Vec<Rc<dyn Engine>>>),
+    /// How many translators there are.
+    pub pool_size: usize,
+    /// On how many arbiters they run.
+    pub translator_arbiters: usize,
+    /// The publishers.
+    pub publishers: Vec<PublisherSpec>,
+}
+
+/// A publisher, and what is made for it on its own thread.
+#[derive(Clone)]
+pub struct PublisherSpec {
+    /// What it is built from.
+    pub parts: PublisherParts,
+    /// Its account.
+    pub destination: Factory<Rc<dyn Destination>>,
+    /// What fetches the media of the posts of each source that its targets follow, by the source's name.
+    pub media: Vec<(String, Factory<Rc<dyn MediaFetcher>>)>,
+}
+
+impl PublisherSpec {
+    fn build(&self, exit_guard: &ExitGuard) -> Publisher {
+        let fetchers = self.media.iter().map(|(source, make)| (source.clone(), make())).collect();
+        let context = WorkerContext::new(exit_guard);
+        Publisher::new(context, self.parts.clone(), (self.destination)(), fetchers)
+    }
+}
+
+impl Parts {
+    /// Lets an engine receive as many calls at once as there are translators, at the very most.
+    pub(super) fn limit_calls(&self) {
+        self.translators.0.cascade.upstreams.set_max_calls(self.pool_size);
+    }
+
+    /// The names of those actors of which there may be more or fewer with other settings.
+    pub(super) fn worker_names(&self) -> Vec<String> {
+        let translators = (1..=self.pool_size.max(1)).map(names::translator);
+        let workers = self.publisher_names().into_iter().chain(self.poller_names());
+        workers.chain(translators).collect()
+    }
+
+    fn publisher_names(&self) -> Vec<String> {
+        let accounts: Vec<&str> =
+            self.publishers.iter().map(|publisher| publisher.parts.account.as_str()).collect();
+        names::publishers(&accounts)
+    }
+
+    fn poller_names(&self) -> Vec<String> {
+        let sources: Vec<&str> = self.pollers.iter().map(|(poller, _)| poller.source.as_str()).collect();
+        names::pollers(&sources)
+    }
+
+    /// How to build every actor, in the order in which they are built.
+    pub(super) fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
+        let mut specs = vec![self.stats(threads), self.cache(threads), self.router(threads)];
+        specs.extend(self.publishers(threads));
+        specs.extend((1..=self.pool_size.max(1)).map(|number| self.translator(number, threads)));
+        specs.extend(self.pollers(threads));
+        specs
+    }
+
+    fn stats(&self, threads: &Threads) -> ChildSpec {
+        let pending = self.actors.pending.clone();
+        let make = move |exit_guard, _| Stats::new(exit_guard, pending.clone());
+        service(names::STATS, self.policies.stats, &threads.world, &self.actors.stats, make)
+    }
+
+    fn cache(&self, threads: &Threads) -> ChildSpec {
+        let settings = self.cache.clone();
+        let make = move |exit_guard, cache| Cache::new(exit_guard, settings.clone(), cache);
+        service(names::CACHE, self.policies.cache, &threads.state, &self.actors.cache, make)
+    }
+
+    fn router(&self, threads: &Threads) -> ChildSpec {
+        let router = self.router.clone();
+        let make = move |exit_guard, _| Router::new(exit_guard, router.clone());
+        service(names::ROUTER, self.policies.router, &threads.state, &self.actors.router, make)
+    }
+
+    fn publishers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
+        self.publishers.iter().zip(self.publisher_names()).map(|(publisher, name)| {
+            let publisher = publisher.clone();
+            let make = move |exit_guard: &ExitGuard| {
+                failpoint::reach("publisher.build");
+                publisher.build(exit_guard)
+            };
+            worker(&name, Role::Worker, self.policies.publisher, &threads.publishing, make)
+        })
+    }
+
+    /// How to build the translator of that number, from 1 on.
+    pub(super) fn translator(&self, number: usize, threads: &Threads) -> ChildSpec {
+        let (translator, engines) = self.translators.clone();
+        let thread = &threads.pool[number % threads.pool.len()];
+        let make = move |exit_guard: &ExitGuard| {
+            failpoint::reach("translator.build");
+            Translator::new(WorkerContext::new(exit_guard), translator.clone(), engines())
+        };
+        worker(&names::translator(number), Role::Worker, self.policies.translator, thread, make)
+    }
+
+    fn pollers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
+        self.pollers.iter().zip(self.poller_names()).map(|((poller, source), name)| {
+            let (poller, source) = (poller.clone(), source.clone());
+            let make = move |exit_guard: &ExitGuard| {
+                failpoint::reach("poller.build");
+                Poller::new(WorkerContext::new(exit_guard), poller.clone(), source())
+            };
+            worker(&name, Role::Intake, self.policies.poller, &threads.world, make)
+        })
+    }
+}
+
+/// An actor that others ask.
+fn service<A>(
+    name: &str,
+    policy: RestartPolicy,
+    arbiter: &ArbiterHandle,
+    actor: &ActorRef<A>,
+    make: impl Fn(ExitGuard, ActorRef<A>) -> A + Send + Sync + 'static,
+) -> ChildSpec
+where
+    A: Actor<Context = Context<A>> + Handler<StopAsked>,
+{
+    let (arbiter, actor, make) = (arbiter.clone(), actor.clone(), Arc::new(make));
+    let build = move |exit_guard| {
+        let (make, itself) = (make.clone(), actor.clone());
+        let addr = A::start_in_arbiter(&arbiter, move |_| make(exit_guard, itself));
+        actor.point_at(addr.clone());
+        stopper(addr)
+    };
+    ChildSpec { name: name.to_owned(), role: Role::Service, policy, build: Box::new(build) }
+}
+
+/// An actor that pulls its work.
+fn worker<W: Worker + Unpin>(
+    name: &str,
+    role: Role,
+    policy: RestartPolicy,
+    arbiter: &ArbiterHandle,
+    make: impl Fn(&ExitGuard) -> W + Send + Sync + 'static,
+) -> ChildSpec {
+    let (arbiter, make) = (arbiter.clone(), Arc::new(make));
+    let build = move |exit_guard| {
+        let make = make.clone();
+        stopper(Shell::start_in_arbiter(&arbiter, move |_| {
+            Shell::new(exit_guard, move |exit_guard| make(exit_guard))
+        }))
+    };
+    ChildSpec { name: name.to_owned(), role, policy, build: Box::new(build) }
+}
+
+fn stopper<A>(addr: Addr<A>) -> Stopper
+where
+    A: Actor<Context = Context<A>> + Handler<StopAsked>,
+{
+    Box::new(move |asked| {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an actor is asked twice at most, and the exit of a dead one is reported all the same"
+        )]
+        addr.do_send(asked);
+    })
+}

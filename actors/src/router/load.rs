@@ -1,0 +1,102 @@
+//! From the ledger into memory: what an earlier run left, new pages, and the next stretch of every line.
+
+use std::time::Instant;
+
+use log::warn;
+use mynah_domain::{
+    Hold, PostId, Skip, TargetId,
+    job::HoldKind,
+    ports::{
+        LedgerError,
+        ledger::{RecordPost, Recorded},
+    },
+};
+
+use super::{messages::Record, parts::Route, state::RouterState};
+use crate::events::Event;
+
+impl RouterState {
+    /// Puts back what a process or a router before this one had in hand, and loads the lines.
+    pub(super) async fn open(&self) -> Result<(), LedgerError> {
+        let targets: Vec<TargetId> =
+            self.parts.settings.routes.iter().map(|route| route.target.clone()).collect();
+        let recovered = self.parts.ledger.recover(&targets).await?;
+        if recovered > 0 {
+            warn!(jobs = recovered; "jobs that were in hand when the last run ended are taken up again");
+        }
+        self.refill().await?;
+        self.set_open();
+        Ok(())
+    }
+
+    /// Fills every line that has room from the ledger.
+    async fn refill(&self) -> Result<(), LedgerError> {
+        for Route { target, .. } in &self.parts.settings.routes {
+            loop {
+                let wanted = self.window.borrow_mut().wants(target, self.parts.settings.queue);
+                let Some((after, room)) = wanted else { break };
+                let loaded = self.parts.ledger.open_jobs(target, after, room).await;
+                let mut window = self.window.borrow_mut();
+                match loaded {
+                    Ok(jobs) => window.load(target, jobs, room, self.now()),
+                    Err(error) => {
+                        window.stop_loading(target);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills every line that has room, and wakes everybody.
+    pub(super) async fn refill_and_wake(&self) -> Result<(), LedgerError> {
+        let filled = self.refill().await;
+        self.wake_all();
+        filled
+    }
+
+    /// Writes a page and takes up its jobs.
+    pub(super) async fn record(&self, Record { page, arrived }: Record) -> Result<Recorded, LedgerError> {
+        self.opened().await;
+        let work = self.heartbeat.at_work();
+        let posts = page.posts.clone();
+        let recorded = self.parts.ledger.record(page).await?;
+        self.parts.meter.count("posts.recorded", recorded.posts);
+        self.parts.meter.count("jobs.skipped", recorded.skipped);
+        for _ in 0..recorded.held {
+            self.parts.meter.count_kind("jobs.held", HoldKind::Unreadable.as_str());
+        }
+        // Oldest first: the order in which they will be published.
+        for record in posts.into_iter().rev() {
+            self.announce(record, &recorded.edited, arrived);
+        }
+        self.window.borrow_mut().expect_more();
+        if recorded.reread > 0 {
+            // Their jobs may stand before what is loaded.
+            for Route { target, .. } in &self.parts.settings.routes {
+                self.window.borrow_mut().reload(target);
+            }
+        }
+        self.refill_and_wake().await?;
+        work.done();
+        Ok(recorded)
+    }
+
+    /// Tells watchers what becomes of a post that is on record.
+    fn announce(&self, record: RecordPost, edited: &[PostId], arrived: Instant) {
+        let RecordPost { post, mut jobs, unreadable } = record;
+        if edited.contains(&post.id) {
+            for (_, skip) in &mut jobs {
+                *skip = Some(Skip::Edited);
+            }
+        }
+        self.parts.feed.tell(|| Event::Recorded(post.clone(), jobs.clone(), arrived));
+        if let Some(raw) = unreadable {
+            let hold = Hold { kind: HoldKind::Unreadable, reason: raw.reason, until: None };
+            for (target, _) in jobs.into_iter().filter(|(_, skip)| skip.is_none()) {
+                self.parts.feed.tell(|| Event::Held(post.clone(), target, hold.clone()));
+            }
+        }
+    }
+}

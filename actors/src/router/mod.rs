@@ -1,0 +1,47 @@
+//! The one place that knows what is to be done next. It writes posts, jobs and the moved checkpoint in one transaction,
+//! keeps a bounded stretch of every target's line in memory, and hands jobs to workers that ask. A worker holds a
+//! *lease*: the job stays here until the worker reports, and is leased again when the worker dies.
+//!
+//! The ledger is the truth and the memory a window on it: a router that dies is rebuilt from the ledger.
+//!
+//! - [`messages`]: what others ask of the router.
+//! - [`intent`]: what is on record before a message is sent.
+//! - [`actor`]: the actor, which answers each message by a future of its own.
+//! - [`state`]: what these futures share, and who wakes whom.
+//! - [`load`], [`translation`], [`publication`], [`report`], [`timer`]: what the router does, by concern.
+//! - [`window`]: the lines in memory.
+//! - [`pending`]: publishers that wait, for which a job can be begun as soon as it is translated.
+//! - [`decide`], [`activity`], [`inspect`]: what people and the supervisor ask.
+
+mod activity;
+mod actor;
+mod completed;
+mod decide;
+mod inspect;
+mod intent;
+mod load;
+mod messages;
+mod parts;
+mod pending;
+mod publication;
+mod report;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod translation;
+mod window;
+
+pub use activity::AskActivity;
+pub use actor::Router;
+pub use decide::{Decide, Decided, Decision, Refusal, decide};
+pub use inspect::{Blocked, Blocks, Hands, InHand, Unblock};
+pub use intent::{Assigned, Intent};
+pub use messages::{
+    Block, Depth, Depths, Drain, Drained, JobReport, PullPublications, PullTranslations, Reclaim, Record,
+    ReportJobs,
+};
+pub use parts::{Route, RouterParts, RouterSettings};
+
+/// The actor's name.
+pub const NAME: &str = "router";

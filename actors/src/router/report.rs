@@ -1,0 +1,189 @@
+//! What became of leased jobs: reports by workers, and what is taken back from those that ended.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use log::{debug, error, info, warn};
+use mynah_domain::{
+    JobEvent, JobId, JobState,
+    ports::{
+        LedgerError,
+        ledger::{Advanced, Change, ChangeError, LinePosition},
+    },
+};
+
+use super::{
+    intent::{Assigned, untouched},
+    messages::{JobReport, Reclaim},
+    pending::{Batch, BegunAtOnce},
+    state::RouterState,
+    window::Moved,
+};
+use crate::events::Event;
+
+/// A job that was in hand when its worker panicked this often is given up: it is the job that kills. But where one was
+/// given up and nothing went well since, it is not the jobs: the worker is left to the supervisor's judgement.
+const MAX_PANICS: u32 = 3;
+
+impl RouterState {
+    /// Writes what became of leased jobs, and moves them in their lines. What is translated while its publisher waits is
+    /// begun in the same transaction.
+    pub(super) async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
+        let heard = Instant::now();
+        self.opened().await;
+        let work = self.heartbeat.at_work();
+        let at_once =
+            self.pending.at_once(&reports, &self.window.borrow(), self.parts.clock.now(), |target| {
+                self.is_paused(target)
+            });
+        let changes = reports
+            .iter()
+            .map(|report| {
+                let events = report.lease.iter().chain(&report.events).cloned();
+                let events = events.chain(at_once.events_of(report)).collect();
+                Change::new(report.at.job, report.token, events)
+            })
+            .collect();
+        let answers = self.parts.ledger.advance(changes).await?;
+        let mut granted = HashMap::new();
+        for (report, answer) in reports.into_iter().zip(answers) {
+            match answer {
+                Ok(advanced) => {
+                    if at_once.begins(&report) {
+                        granted.insert(report.at.job, (report.at, advanced.token));
+                    }
+                    self.moved(report, advanced, heard);
+                }
+                Err(why @ ChangeError::Stale { .. }) => {
+                    debug!(job = report.at.job.0, reason:% = why; "late report passed over");
+                }
+                Err(why) => {
+                    error!(job = report.at.job.0, reason:% = why; "report refused; the job is looked up anew");
+                    self.window.borrow_mut().forget(&report.target, report.at);
+                }
+            }
+        }
+        // Before anything else may look at these jobs: they are in hand.
+        let astray = self.hand_out(at_once, &granted);
+        if !astray.is_empty() {
+            Box::pin(self.report(astray)).await?;
+        }
+        self.refill_and_wake().await?;
+        work.done();
+        Ok(())
+    }
+
+    /// Hands what was begun to the publishers that it was begun for, of jobs that were `granted` with their positions and
+    /// tokens. Answers what takes back those that nobody can publish now.
+    fn hand_out(
+        &self,
+        at_once: BegunAtOnce,
+        granted: &HashMap<JobId, (LinePosition, i64)>,
+    ) -> Vec<JobReport> {
+        let mut astray = Vec::new();
+        for Batch { target, account, worker, intents } in at_once.batches() {
+            let mut batch = Vec::new();
+            let mut is_in_order = true;
+            for (job, intent) in intents {
+                let Some((at, token)) = granted.get(&job).copied() else {
+                    // Behind one that was refused, order lets nobody pass.
+                    is_in_order = false;
+                    continue;
+                };
+                match self.window.borrow_mut().begun(&target, at, &worker.holder) {
+                    Some(job) if is_in_order => batch.push(Assigned { job, begun: Some(intent) }),
+                    _ => {
+                        is_in_order = false;
+                        let (target, events) = (target.clone(), untouched(Some(&intent)));
+                        astray.push(JobReport { target, at, token, lease: vec![], events });
+                    }
+                }
+            }
+            // A publisher that was paused meanwhile begins nothing more.
+            let refused =
+                if self.is_paused(&target) { batch } else { self.pending.hand(&account, &worker, batch) };
+            astray.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
+            self.ready.notify_waiters();
+        }
+        astray
+    }
+
+    /// Moves a job in its line, and counts, logs and announces what became of it.
+    fn moved(&self, report: JobReport, advanced: Advanced, heard: Instant) {
+        let moved = self.window.borrow_mut().moved(&report, advanced, self.now());
+        let JobReport { at, target, events, .. } = report;
+        let (Some(Moved { post, attempt, translation }), Some(last)) =
+            (moved, events.into_iter().next_back())
+        else {
+            return;
+        };
+        if matches!(last, JobEvent::Translated(_) | JobEvent::Published) {
+            self.killer_found.set(false);
+        }
+        let (meter, feed) = (&self.parts.meter, &self.parts.feed);
+        let id = at.job.0;
+        match last {
+            JobEvent::Translated(translation) => {
+                let engine = translation.engine.as_str();
+                debug!(post = post.id.0.as_str(), target = target.as_str(), job = id, engine = engine; "translated");
+            }
+            JobEvent::Published => {
+                meter.count("jobs.published", 1);
+                let waited = self.parts.clock.now().duration_since(post.created_at);
+                let waited = Duration::try_from(waited).unwrap_or_default();
+                meter.called("post", "published", waited, None);
+                let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "published");
+                if let Some(translation) = translation {
+                    feed.tell(|| Event::Published(post, target, translation, heard));
+                }
+            }
+            JobEvent::Held(hold) => {
+                meter.count_kind("jobs.held", hold.kind.as_str());
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, kind = hold.kind.as_str(), reason = hold.reason.as_str(); "held");
+                feed.tell(|| Event::Held(post, target, hold));
+            }
+            JobEvent::Failed { reason } => {
+                meter.count("jobs.failed", 1);
+                error!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = reason.as_str(); "failed");
+                feed.tell(|| Event::Failed(post, target, reason));
+            }
+            JobEvent::HandedBack { reason, .. }
+            | JobEvent::NotSent { reason, .. }
+            | JobEvent::OutcomeLost { reason, .. } => {
+                meter.count("jobs.retried", 1);
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, attempt = attempt, reason = reason.as_str(); "to be tried again");
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes back what a worker that ended had in hand.
+    pub(super) async fn reclaim(
+        &self,
+        Reclaim { holder, reason, suspect }: &Reclaim,
+    ) -> Result<(), LedgerError> {
+        self.opened().await;
+        let taken = self.window.borrow_mut().leased_by(holder, *suspect);
+        let reports = taken
+            .into_iter()
+            .map(|(job, panics)| {
+                let event = if panics >= MAX_PANICS && !self.killer_found.replace(true) {
+                    let reason =
+                        format!("{holder} died {panics} times with it in hand, the last time: {reason}");
+                    JobEvent::Failed { reason }
+                } else if job.state == JobState::Publishing {
+                    JobEvent::OutcomeLost { not_before: None, reason: format!("{holder} ended: {reason}") }
+                } else {
+                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} ended: {reason}") }
+                };
+                JobReport::new(&job, vec![event])
+            })
+            .collect();
+        // What waits in the name of the worker that ended waits for nothing.
+        self.work.notify_waiters();
+        self.report(reports).await
+    }
+}

@@ -1,0 +1,69 @@
+//! What time alone brings about: jobs whose moment has come, and jobs that have blocked others for too long.
+
+use std::time::Duration;
+
+use mynah_domain::{Hold, Job, JobEvent, job::HoldKind, ports::LedgerError};
+
+use super::{
+    messages::JobReport,
+    parts::RouterSettings,
+    state::RouterState,
+    window::{Overdue, Wake},
+};
+use crate::failpoint;
+
+/// The longest that the timer sleeps before it looks at the clock again, which may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+impl RouterState {
+    /// Wakes jobs whose moment has come, for as long as the actor lives.
+    pub(super) async fn wake_delayed(&self) -> Result<(), LedgerError> {
+        loop {
+            let timer = self.timer.notified();
+            failpoint::reach("router.interval");
+            let woken = self.window.borrow_mut().wake(self.now());
+            let sleep = match woken {
+                Wake::Now => {
+                    self.wake_translator();
+                    self.ready.notify_waiters();
+                    continue;
+                }
+                Wake::In(left) => Some(left.min(LONGEST_SLEEP)),
+                Wake::Never => None,
+            };
+            let overdue = self.set_aside_overdue().await?;
+            match sleep.into_iter().chain(overdue).min() {
+                None => timer.await,
+                // Whichever comes first; both only mean "look again".
+                Some(sleep) => drop(actix_rt::time::timeout(sleep, timer).await),
+            }
+        }
+    }
+
+    /// Sets aside the jobs that have blocked others for too long; answers how long until the next has.
+    async fn set_aside_overdue(&self) -> Result<Option<Duration>, LedgerError> {
+        let RouterSettings { order_patience, engines, .. } = &self.parts.settings;
+        let upstreams = &self.parts.upstreams;
+        let is_down = |job: &Job| match job.translation {
+            None => engines.iter().all(|engine| upstreams.is_down(engine)),
+            Some(_) => upstreams.is_down(job.target.network()),
+        };
+        let (overdue, next) = self.window.borrow_mut().overdue(self.now(), *order_patience, is_down);
+        if overdue.is_empty() {
+            return Ok(next);
+        }
+        let reports = overdue
+            .into_iter()
+            .map(|Overdue { job, reason }| {
+                let reason = format!(
+                    "it kept those behind it waiting for {order_patience:?} and was set aside: {reason}; retry it to say \
+                     it late, or skip it"
+                );
+                let hold = Hold { kind: HoldKind::Stalled, reason, until: None };
+                JobReport::without_lease(&job, vec![JobEvent::Held(hold)])
+            })
+            .collect();
+        self.report(reports).await?;
+        Ok(next)
+    }
+}

@@ -1,0 +1,31 @@
+//! Leases jobs to translators.
+
+use mynah_domain::{Job, ports::LedgerError};
+
+use super::state::RouterState;
+use crate::supervision::shell::WorkerRef;
+
+impl RouterState {
+    /// Leases up to `max` jobs to a translator, as soon as there are any; none to a translator that has ended. The ledger
+    /// learns of such a lease with its outcome: until then nothing has happened that a crash could lose.
+    pub(super) async fn lease_for_translation(
+        &self,
+        worker: &WorkerRef,
+        max: usize,
+    ) -> Result<Vec<Job>, LedgerError> {
+        let _asking = self.asking();
+        self.opened().await;
+        let mut leased = Vec::new();
+        while worker.is_valid() {
+            // Registered before looking, so that nothing that comes in between is missed.
+            let work = self.work.notified();
+            leased = self.window.borrow_mut().pick_for_translation(&worker.holder, max);
+            if !leased.is_empty() {
+                break;
+            }
+            work.await;
+        }
+        self.wake_translator();
+        Ok(leased)
+    }
+}

@@ -1,0 +1,119 @@
+//! A job in memory, and in which phase it is.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use mynah_domain::{Job, JobState, Translation};
+
+/// One job in memory.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) job: Job,
+    pub(super) phase: Phase,
+    /// How often a worker died with it in hand.
+    pub(super) panics: u32,
+    /// It was in a publisher's hand before, so its publications may have changed in the ledger.
+    pub(super) touched: bool,
+    /// Why it was last put back.
+    pub(super) reason: String,
+}
+
+/// What may happen to a job in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It may be translated.
+    Queued,
+    /// It is leased to this translator.
+    Translating(Arc<str>),
+    /// It may be published when its turn comes.
+    Ready,
+    /// It is leased to this publisher.
+    Publishing(Arc<str>),
+    /// Nothing, before this moment.
+    Delayed(Delay),
+}
+
+/// How long a job is delayed: until a time of day, but no longer than it was to be from the start, so that a clock which is
+/// set back delays nothing any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delay {
+    until: Timestamp,
+    at_latest: Instant,
+}
+
+/// The moment, by the clock on the wall and by one that nobody can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::router) struct Now {
+    pub(in crate::router) wall: Timestamp,
+    pub(in crate::router) steady: Instant,
+}
+
+const YEAR: Duration = Duration::from_hours(24 * 365);
+
+impl Now {
+    /// A delay from now on.
+    pub(super) fn delay(self, until: Timestamp) -> Delay {
+        let length = Duration::try_from(until.duration_since(self.wall)).unwrap_or_default();
+        // A delay beyond what the machine can count is one of many years.
+        let at_latest = self.steady.checked_add(length).unwrap_or(self.steady + YEAR);
+        Delay { until, at_latest }
+    }
+
+    /// What is left of a delay.
+    pub(super) fn left(self, delay: Delay) -> Duration {
+        let by_wall = Duration::try_from(delay.until.duration_since(self.wall)).unwrap_or_default();
+        by_wall.min(delay.at_latest.saturating_duration_since(self.steady))
+    }
+}
+
+impl Entry {
+    pub(super) fn new(job: Job, now: Now) -> Self {
+        let phase = match job.not_before {
+            Some(moment) => Phase::Delayed(now.delay(moment)),
+            None => Self::undelayed(&job),
+        };
+        Self { job, phase, panics: 0, touched: false, reason: String::new() }
+    }
+
+    /// The phase of a job that nothing delays.
+    pub(super) fn undelayed(job: &Job) -> Phase {
+        let translated = job.translation.is_some();
+        match job.state {
+            JobState::Ready | JobState::Unknown | JobState::Publishing => Phase::Ready,
+            JobState::Held if translated => Phase::Ready,
+            _ => Phase::Queued,
+        }
+    }
+
+    /// The worker that has it in hand.
+    pub(super) fn holder(&self) -> Option<&Arc<str>> {
+        match &self.phase {
+            Phase::Translating(holder) | Phase::Publishing(holder) => Some(holder),
+            Phase::Queued | Phase::Ready | Phase::Delayed(_) => None,
+        }
+    }
+
+    /// Whether it may be published together with others: it is one message, no publisher has had it in hand yet, and no
+    /// worker died of it.
+    pub(super) fn is_plain(&self) -> bool {
+        let translation = self.job.translation.as_ref();
+        self.job.state == JobState::Ready
+            && translation.is_some_and(|translation| self.is_plain_with(translation))
+    }
+
+    /// The same, with that translation.
+    pub(super) fn is_plain_with(&self, translation: &Translation) -> bool {
+        !self.touched && self.panics == 0 && is_one_message(&self.job, translation)
+    }
+}
+
+/// Whether a job with that translation is one message by itself, of which nothing was begun yet.
+fn is_one_message(job: &Job, translation: &Translation) -> bool {
+    translation.parts.len() == 1
+        && job.publications.is_empty()
+        && job.post.media.is_empty()
+        && job.post.kind.continues().is_none()
+}

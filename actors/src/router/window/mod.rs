@@ -1,0 +1,181 @@
+//! The window that the router keeps on the ledger: for every target a stretch of its line, in the source's order, and the
+//! phase of each job in it. Pure memory: nothing here waits and nothing here is the only copy of anything.
+//!
+//! - [`entry`]: one job in memory.
+//! - [`accounts`]: whose turn it is of the lines that share an account, and which accounts are blocked.
+//! - [`pick`]: what is handed to workers, and what a dead one had in hand.
+//! - [`progress`]: what reports, time and blocks change.
+//! - [`view`]: what there is to do, for those who ask.
+
+mod accounts;
+mod entry;
+mod pick;
+mod progress;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use accounts::Accounts;
+use entry::{Entry, Phase};
+use mynah_domain::{AccountId, Job, TargetId, ports::ledger::LinePosition};
+
+use super::parts::Route;
+
+pub(super) use entry::Now;
+pub(super) use pick::Picked;
+pub(super) use progress::{Moved, Overdue, Wake};
+
+/// Every target's line.
+#[derive(Debug)]
+pub(super) struct Window {
+    lines: BTreeMap<TargetId, Line>,
+    accounts: Accounts,
+    /// What may be translated now: the oldest posts first, and all languages of a post together.
+    queue: BTreeSet<(LinePosition, TargetId)>,
+    /// What may be delayed, so that looking for it costs nothing where nothing is. Some may be ready or gone since.
+    delayed: BTreeSet<(TargetId, LinePosition)>,
+}
+
+/// One target's line.
+#[derive(Debug)]
+struct Line {
+    /// The account that its jobs are published on.
+    account: AccountId,
+    jobs: BTreeMap<LinePosition, Entry>,
+    /// The line is in memory up to this job.
+    loaded_to: Option<LinePosition>,
+    /// The ledger may hold more behind that.
+    more: bool,
+    /// A future is asking it.
+    loading: bool,
+    /// Counts the moments from which on there may be more, so that an answer from before is not believed.
+    epoch: u64,
+    loading_epoch: u64,
+    /// Counts how often the line is loaded again: an answer from before would leave a gap in it.
+    reloads: u64,
+    loading_reloads: u64,
+    /// The job that blocks those behind it, and since when.
+    blocking: Option<(LinePosition, Instant)>,
+}
+
+impl Line {
+    /// A line of which nothing is loaded yet.
+    fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            jobs: BTreeMap::new(),
+            loaded_to: None,
+            more: true,
+            loading: false,
+            epoch: 0,
+            loading_epoch: 0,
+            reloads: 0,
+            loading_reloads: 0,
+            blocking: None,
+        }
+    }
+
+    /// The jobs that are known to stand in this order: while the line is loaded again, others may come to stand before what
+    /// is left of it.
+    fn in_order(&self) -> impl Iterator<Item = &Entry> {
+        let loaded_to = self.loaded_to;
+        self.jobs.iter().take_while(move |(at, _)| Some(**at) <= loaded_to).map(|(_, entry)| entry)
+    }
+}
+
+impl Window {
+    /// Lines of which nothing is loaded yet.
+    pub(super) fn new(routes: &[Route]) -> Self {
+        let line = |Route { target, account }: &Route| (target.clone(), Line::new(account.clone()));
+        Self {
+            lines: routes.iter().map(line).collect(),
+            accounts: Accounts::new(routes),
+            queue: BTreeSet::new(),
+            delayed: BTreeSet::new(),
+        }
+    }
+
+    fn entry(&mut self, target: &TargetId, at: LinePosition) -> Option<&mut Entry> {
+        self.lines.get_mut(target)?.jobs.get_mut(&at)
+    }
+
+    /// From where on, and how many jobs of `target`, should be loaded, if any. Whoever asks must load.
+    pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<LinePosition>, usize)> {
+        let line = self.lines.get_mut(target)?;
+        // Half empty is when loading pays.
+        if !line.more || line.loading || line.jobs.len() > most / 2 {
+            return None;
+        }
+        line.loading = true;
+        line.loading_epoch = line.epoch;
+        line.loading_reloads = line.reloads;
+        Some((line.loaded_to, most - line.jobs.len()))
+    }
+
+    /// What was asked for could not be loaded.
+    pub(super) fn stop_loading(&mut self, target: &TargetId) {
+        if let Some(line) = self.lines.get_mut(target) {
+            line.loading = false;
+        }
+    }
+
+    /// Takes in jobs that were asked for with `room`.
+    pub(super) fn load(&mut self, target: &TargetId, jobs: Vec<Job>, room: usize, now: Now) {
+        let Some(line) = self.lines.get_mut(target) else {
+            return;
+        };
+        line.loading = false;
+        line.more = jobs.len() >= room || line.epoch != line.loading_epoch;
+        if line.reloads != line.loading_reloads {
+            return;
+        }
+        for job in jobs {
+            let at = LinePosition::of(&job);
+            line.loaded_to = line.loaded_to.max(Some(at));
+            let entry = line.jobs.entry(at).or_insert_with(|| Entry::new(job, now));
+            match entry.phase {
+                Phase::Queued if !self.accounts.is_blocked(&line.account) => {
+                    self.queue.insert((at, target.clone()));
+                }
+                Phase::Delayed(_) => {
+                    self.delayed.insert((target.clone(), at));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The ledger holds more than before.
+    pub(super) fn expect_more(&mut self) {
+        for line in self.lines.values_mut() {
+            line.more = true;
+            line.epoch += 1;
+        }
+    }
+
+    /// Something about a job was not as it is in memory: its line is loaded again, but for what is leased.
+    pub(super) fn forget(&mut self, target: &TargetId, at: LinePosition) {
+        if let Some(line) = self.lines.get_mut(target) {
+            line.jobs.remove(&at);
+        }
+        self.reload(target);
+    }
+
+    /// The ledger's line differs from the one in memory: it is loaded again, but for what is leased.
+    pub(super) fn reload(&mut self, target: &TargetId) {
+        let Some(line) = self.lines.get_mut(target) else {
+            return;
+        };
+        line.jobs.retain(|_, entry| entry.holder().is_some());
+        self.queue.retain(|(_, queued_for)| queued_for != target);
+        line.loaded_to = None;
+        line.more = true;
+        line.epoch += 1;
+        line.reloads += 1;
+    }
+}

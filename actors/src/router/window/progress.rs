@@ -1,0 +1,193 @@
+//! What changes the lines: reports by workers, time, and accounts that are blocked and fixed.
+
+use std::{sync::Arc, time::Duration};
+
+use mynah_domain::{
+    AccountId, Job, JobEvent, JobState, Post, TargetId, Translation, ports::ledger::Advanced,
+};
+
+use super::{
+    Window,
+    entry::{Entry, Now, Phase},
+};
+use crate::router::messages::JobReport;
+
+/// A job that changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::router) struct Moved {
+    /// Its post.
+    pub(in crate::router) post: Arc<Post>,
+    /// How often it was tried since it last made progress.
+    pub(in crate::router) attempt: u32,
+    /// Its translation, where it has left its line.
+    pub(in crate::router) translation: Option<Translation>,
+}
+
+/// When the router should look for delayed jobs again.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::router) enum Wake {
+    /// The moment of some has come just now.
+    Now,
+    /// That of the next comes after this long.
+    In(Duration),
+    /// Nothing is delayed.
+    Never,
+}
+
+/// A job that blocked others for too long, and what last stood in its way.
+#[derive(Debug)]
+pub(in crate::router) struct Overdue {
+    pub(in crate::router) job: Job,
+    pub(in crate::router) reason: String,
+}
+
+impl Window {
+    /// A job changed as `report` says and is as `advanced` says now. Answers what watchers need to know, if it was in
+    /// memory.
+    pub(in crate::router) fn moved(
+        &mut self,
+        report: &JobReport,
+        advanced: Advanced,
+        now: Now,
+    ) -> Option<Moved> {
+        let at = report.at;
+        let Advanced { state, token, attempt } = advanced;
+        let entry = self.entry(&report.target, at)?;
+        if (entry.job.state, entry.job.token) == (state, token) {
+            // The same was reported before. The job may be on its way to another worker by now.
+            return None;
+        }
+        (entry.job.state, entry.job.token, entry.job.attempt) = (state, token, attempt);
+        let mut not_before = None;
+        let mut waits_for_a_person = false;
+        for event in &report.events {
+            match event {
+                JobEvent::Translated(translation) => {
+                    entry.job.translation = Some(translation.clone());
+                    entry.panics = 0;
+                }
+                JobEvent::HandedBack { not_before: moment, reason }
+                | JobEvent::NotSent { not_before: moment, reason }
+                | JobEvent::OutcomeLost { not_before: moment, reason } => {
+                    not_before = *moment;
+                    entry.reason.clone_from(reason);
+                }
+                JobEvent::Held(hold) => {
+                    not_before = hold.until;
+                    waits_for_a_person = hold.until.is_none();
+                    entry.reason.clone_from(&hold.reason);
+                }
+                _ => {}
+            }
+        }
+        entry.job.not_before = not_before;
+        entry.phase = not_before
+            .map_or_else(|| Entry::undelayed(&entry.job), |moment| Phase::Delayed(now.delay(moment)));
+        let (post, queued) = (entry.job.post.clone(), entry.phase == Phase::Queued);
+        if not_before.is_some() {
+            self.delayed.insert((report.target.clone(), at));
+        }
+        let line = self.lines.get_mut(&report.target)?;
+        let mut translation = None;
+        if state.is_settled() || waits_for_a_person {
+            translation = line.jobs.remove(&at).and_then(|entry| entry.job.translation);
+        } else if queued && !self.accounts.is_blocked(&line.account) {
+            self.queue.insert((at, report.target.clone()));
+        }
+        Some(Moved { post, attempt, translation })
+    }
+
+    /// Wakes the jobs whose moment has come.
+    pub(in crate::router) fn wake(&mut self, now: Now) -> Wake {
+        let mut next: Option<Duration> = None;
+        let mut woke = false;
+        let Self { lines, accounts, queue, delayed } = self;
+        delayed.retain(|(target, at)| {
+            let Some(line) = lines.get_mut(target) else { return false };
+            let Some(entry) = line.jobs.get_mut(at) else { return false };
+            let Phase::Delayed(delay) = entry.phase else { return false };
+            let left = now.left(delay);
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |next| next.min(left)));
+                return true;
+            }
+            woke = true;
+            entry.job.not_before = None;
+            entry.phase = Entry::undelayed(&entry.job);
+            if entry.phase == Phase::Queued && !accounts.is_blocked(&line.account) {
+                queue.insert((*at, target.clone()));
+            }
+            false
+        });
+        match next {
+            _ if woke => Wake::Now,
+            Some(left) => Wake::In(left),
+            None => Wake::Never,
+        }
+    }
+
+    /// The heads that have blocked others for longer than `patience`, and how long until the next has. The time in which a
+    /// job's upstream `is_down` does not count against it.
+    pub(in crate::router) fn overdue(
+        &mut self,
+        now: Now,
+        patience: Duration,
+        is_down: impl Fn(&Job) -> bool,
+    ) -> (Vec<Overdue>, Option<Duration>) {
+        let mut overdue = Vec::new();
+        let mut next: Option<Duration> = None;
+        for line in self.lines.values_mut() {
+            let blocking = line.blocking.take();
+            let mut jobs = line.jobs.iter();
+            let Some((at, head)) = jobs.next() else { continue };
+            // A hold has a limit of the whole account or of all engines for its reason, and is not the job's fault.
+            let is_held = head.job.state == JobState::Held;
+            let fails = matches!(head.phase, Phase::Delayed(_)) && !is_held;
+            let is_known = blocking.is_some_and(|(known, _)| known == *at);
+            // A job that neither fails nor did is no trouble, whatever waits; looking for that would cost the whole line.
+            if !(fails || is_known)
+                || is_held
+                || self.accounts.is_blocked(&line.account)
+                || is_down(&head.job)
+            {
+                continue;
+            }
+            if !jobs.any(|(_, job)| job.phase == Phase::Ready) {
+                continue;
+            }
+            let since = match blocking {
+                // In hand or about to be tried again, it is still the same that blocks the others.
+                Some((known, since)) if known == *at => since,
+                _ if fails => now.steady,
+                _ => continue,
+            };
+            line.blocking = Some((*at, since));
+            let left = patience.saturating_sub(now.steady.saturating_duration_since(since));
+            if fails && left.is_zero() {
+                overdue.push(Overdue { job: head.job.clone(), reason: head.reason.clone() });
+            } else if fails {
+                next = Some(next.map_or(left, |next: Duration| next.min(left)));
+            }
+        }
+        (overdue, next)
+    }
+
+    /// Nothing more is published on an account, or translated for the targets that share it.
+    pub(in crate::router) fn block(&mut self, account: &AccountId, reason: String) {
+        self.accounts.block(account, reason);
+        // A translation that cannot be published would be money for nothing.
+        let Self { lines, queue, .. } = self;
+        queue.retain(|(_, target)| lines.get(target).is_some_and(|line| line.account != *account));
+    }
+
+    /// A target's account is resumed; answers it, if it was blocked.
+    pub(in crate::router) fn unblock(&mut self, target: &TargetId) -> Option<AccountId> {
+        let account = self.lines.get(target)?.account.clone();
+        let was_blocked = self.accounts.unblock(&account);
+        for (target, line) in self.lines.iter().filter(|(_, line)| line.account == account) {
+            let queued = line.jobs.iter().filter(|(_, entry)| entry.phase == Phase::Queued);
+            self.queue.extend(queued.map(|(at, _)| (*at, target.clone())));
+        }
+        was_blocked.then_some(account)
+    }
+}

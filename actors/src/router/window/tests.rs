@@ -1,0 +1,523 @@
+//! What a line hands out, to whom, and in what order.
+
+use mynah_domain::{AccountId, Hold, PostId, PostKind, job::HoldKind};
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use mynah_domain::{JobEvent, JobId, JobState, Post, Translation, ports::ledger::Advanced};
+
+use super::*;
+use crate::router::messages::{Drained, JobReport};
+
+fn target(name: &str) -> TargetId {
+    TargetId::new("x", name)
+}
+
+/// The account of a target that has one to itself.
+fn account(name: &str) -> AccountId {
+    AccountId::from(&target(name))
+}
+
+fn noon() -> Now {
+    static NOON: std::sync::OnceLock<Now> = std::sync::OnceLock::new();
+    *NOON.get_or_init(|| Now { wall: "2026-11-23T12:00:00Z".parse().unwrap(), steady: Instant::now() })
+}
+
+fn later(after: Duration) -> Now {
+    Now { wall: noon().wall + after, steady: noon().steady + after }
+}
+
+/// The next job of "es", alone.
+fn pick(window: &mut Window) -> Option<(Job, bool)> {
+    match window.pick_for_publication(&"p#1".into(), &account("es"), 1, nobody) {
+        Picked::Nothing => None,
+        Picked::Alone { job, touched } => Some((job, touched)),
+        Picked::Batch(mut row) => row.pop().map(|job| (job, false)),
+    }
+}
+
+fn job(target_name: &str, position: u64) -> Job {
+    let post = Post {
+        id: PostId(position.to_string()),
+        position,
+        text: "Hello".into(),
+        entities: None,
+        language: None,
+        kind: PostKind::Original,
+        created_at: Timestamp::UNIX_EPOCH,
+        media: vec![],
+        versions: vec![],
+    };
+    Job {
+        id: JobId(i64::try_from(position).unwrap() * 10 + i64::from(target_name == "ca")),
+        post: Arc::new(post),
+        source: "x:town".into(),
+        target: target(target_name),
+        state: JobState::Queued,
+        token: 0,
+        attempt: 0,
+        not_before: None,
+        translation: None,
+        publications: vec![],
+    }
+}
+
+/// A window on lines that hold these positions and no more.
+fn window(lines: &[(&str, &[u64])]) -> Window {
+    let routes: Vec<Route> = lines.iter().map(|(name, _)| Route::alone(target(name))).collect();
+    let mut window = Window::new(&routes);
+    for (name, positions) in lines {
+        let (_, room) = window.wants(&target(name), 100).unwrap();
+        window.load(&target(name), positions.iter().map(|at| job(name, *at)).collect(), room, noon());
+    }
+    window
+}
+
+/// What the ledger answers to the report of a job that was leased.
+fn advanced(job: &Job, state: JobState) -> Advanced {
+    Advanced { state, token: job.token + 1, attempt: job.attempt }
+}
+
+fn report(window: &mut Window, job: &Job, event: JobEvent, state: JobState) -> Option<Moved> {
+    window.moved(&JobReport::new(job, vec![event]), advanced(job, state), noon())
+}
+
+fn translated() -> JobEvent {
+    JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] })
+}
+
+/// Nobody paused anything.
+fn nobody(_: &TargetId) -> bool {
+    false
+}
+
+fn places(jobs: &[Job]) -> Vec<(u64, &str)> {
+    jobs.iter().map(|job| (job.post.position, job.target.as_str())).collect()
+}
+
+#[test]
+fn the_oldest_posts_go_first_with_all_their_languages() {
+    let mut window = window(&[("es", &[1, 2, 3]), ("ca", &[1, 2, 3])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 3);
+    assert_eq!(places(&picked), [(1, "x:es"), (1, "x:ca"), (2, "x:es")]);
+    assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)).len(), 3);
+    assert!(window.pick_for_translation(&"t#3".into(), 10).is_empty());
+}
+
+#[test]
+fn only_what_is_next_in_its_line_can_be_begun_with_its_translation() {
+    let mut window = window(&[("es", &[1, 2, 3, 4])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 4);
+    let one = |parts: &[&str]| Translation {
+        parts: parts.iter().map(|part| (*part).to_owned()).collect(),
+        engine: "test".into(),
+        alts: vec![],
+    };
+    let (short, long) = (one(&["Hola"]), one(&["Hola,", "mundo"]));
+    let next = |window: &Window, translated: &[(usize, &Translation)], max| {
+        let translated =
+            translated.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
+        window.next_to_publish(&account("es"), &translated, max, nobody).map_or(vec![], |(_, jobs)| jobs)
+    };
+    assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first is not translated");
+    assert_eq!(next(&window, &[(1, &short), (0, &short)], 9), [picked[0].id, picked[1].id]);
+    assert_eq!(next(&window, &[(1, &short), (0, &short)], 1), [picked[0].id]);
+    assert_eq!(next(&window, &[(0, &short), (1, &long), (2, &short)], 9), [picked[0].id]);
+    window.block(&account("es"), "revoked".into());
+    assert_eq!(next(&window, &[(0, &short)], 9), []);
+}
+
+#[test]
+fn a_line_is_published_in_order_even_when_translations_finish_out_of_order() {
+    let mut window = window(&[("es", &[1, 2])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 2);
+    report(&mut window, &picked[1], translated(), JobState::Ready);
+    assert!(pick(&mut window).is_none(), "the first is not ready");
+    report(&mut window, &picked[0], translated(), JobState::Ready);
+    let (first, touched) = pick(&mut window).unwrap();
+    assert_eq!((first.post.position, touched), (1, false));
+    assert!(pick(&mut window).is_none(), "one at a time");
+    report(&mut window, &first, JobEvent::Published, JobState::Published);
+    assert_eq!(pick(&mut window).unwrap().0.post.position, 2);
+}
+
+#[test]
+fn what_a_dead_worker_had_in_hand_is_known_and_then_goes_alone() {
+    let mut window = window(&[("es", &[1, 2, 3])]);
+    window.pick_for_translation(&"t#1".into(), 2);
+    let lost = window.leased_by("t#1", true);
+    assert_eq!(
+        lost.iter().map(|(job, panics)| (job.post.position, *panics)).collect::<Vec<_>>(),
+        [(1, 1), (2, 1)]
+    );
+    for (job, _) in &lost {
+        let back = JobEvent::HandedBack { not_before: None, reason: "died".into() };
+        report(&mut window, job, back, JobState::Queued);
+    }
+    assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)), [(1, "x:es")]);
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A window whose first job sleeps for ten seconds, and the ones behind it are ready.
+fn with_a_delayed_one(ready: usize) -> Window {
+    let positions: Vec<u64> = (1..=1 + ready as u64).collect();
+    let mut window = window(&[("es", &positions)]);
+    let picked = window.pick_for_translation(&"t#1".into(), 10);
+    let not_before = Some(noon().wall + 10 * SECOND);
+    let back = JobEvent::HandedBack { not_before, reason: "busy".into() };
+    report(&mut window, &picked[0], back, JobState::Queued);
+    for job in &picked[1..] {
+        report(&mut window, job, translated(), JobState::Ready);
+    }
+    window
+}
+
+#[test]
+fn a_delayed_job_wakes_when_its_moment_comes() {
+    let mut window = with_a_delayed_one(0);
+    assert_eq!(window.wake(later(9 * SECOND)), Wake::In(SECOND));
+    assert!(window.pick_for_translation(&"t#1".into(), 1).is_empty());
+    assert_eq!(window.wake(later(10 * SECOND)), Wake::Now);
+    assert_eq!(window.wake(later(10 * SECOND)), Wake::Never);
+    assert_eq!(window.pick_for_translation(&"t#1".into(), 1).len(), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_delays_nothing_any_longer() {
+    let mut window = with_a_delayed_one(0);
+    let mut set_back = later(9 * SECOND);
+    set_back.wall -= 3600 * SECOND;
+    assert_eq!(window.wake(set_back), Wake::In(SECOND));
+    set_back.steady += SECOND;
+    assert_eq!(window.wake(set_back), Wake::Now);
+    let mut window = with_a_delayed_one(0);
+    let mut set_forward = later(SECOND);
+    set_forward.wall += 3600 * SECOND;
+    assert_eq!(window.wake(set_forward), Wake::Now);
+}
+
+#[test]
+fn a_job_that_blocks_others_is_overdue_after_patience() {
+    let up = |_: &Job| false;
+    let mut window = with_a_delayed_one(1);
+    let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, up);
+    let (none, next) = overdue(&mut window, SECOND);
+    assert!(none.is_empty());
+    assert_eq!(next, Some(60 * SECOND));
+    // It is tried again in between, and fails again.
+    window.wake(later(30 * SECOND));
+    let picked = window.pick_for_translation(&"t#1".into(), 1);
+    assert!(overdue(&mut window, 31 * SECOND).0.is_empty());
+    let back = JobEvent::HandedBack { not_before: Some(Timestamp::MAX), reason: "busy".into() };
+    report(&mut window, &picked[0], back, JobState::Queued);
+    assert_eq!(overdue(&mut window, 40 * SECOND).1, Some(21 * SECOND));
+    let (job, _) = overdue(&mut window, 61 * SECOND);
+    assert_eq!((job[0].job.post.position, job[0].reason.as_str()), (1, "busy"));
+}
+
+#[test]
+fn a_job_that_blocks_nothing_is_never_overdue_nor_while_its_upstream_is_down() {
+    let mut alone = with_a_delayed_one(0);
+    assert_eq!(alone.overdue(later(SECOND), Duration::ZERO, |_| false).1, None);
+    let mut window = with_a_delayed_one(1);
+    assert_eq!(window.overdue(later(SECOND), 5 * SECOND, |_| false).1, Some(5 * SECOND));
+    assert_eq!(window.overdue(later(9 * SECOND), 5 * SECOND, |_| true).1, None);
+    let (none, next) = window.overdue(later(9 * SECOND), 5 * SECOND, |_| false);
+    assert!(none.is_empty(), "it counts again");
+    assert_eq!(next, Some(5 * SECOND));
+}
+
+#[test]
+fn time_in_which_a_limit_holds_the_head_does_not_count_against_it() {
+    let mut window = with_a_delayed_one(1);
+    let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, |_| false);
+    assert_eq!(overdue(&mut window, SECOND).1, Some(60 * SECOND));
+    window.wake(later(30 * SECOND));
+    let picked = window.pick_for_translation(&"t#1".into(), 1);
+    let hold = Hold { kind: HoldKind::Quota, reason: "limit".into(), until: Some(Timestamp::MAX) };
+    report(&mut window, &picked[0], JobEvent::Held(hold), JobState::Held);
+    let (none, next) = overdue(&mut window, 600 * SECOND);
+    assert!(none.is_empty() && next.is_none());
+    let back = JobEvent::HandedBack { not_before: Some(Timestamp::MAX), reason: "busy".into() };
+    report(&mut window, &picked[0], back, JobState::Queued);
+    let (none, next) = overdue(&mut window, 601 * SECOND);
+    assert!(none.is_empty(), "it counts from here");
+    assert_eq!(next, Some(60 * SECOND));
+}
+
+#[test]
+fn a_hold_for_a_person_leaves_the_line_and_one_with_a_moment_stays_in_it() {
+    let mut window = window(&[("es", &[1, 2])]);
+    let picked = window.pick_for_translation(&"t#1".into(), 2);
+    let hold = |until| JobEvent::Held(Hold { kind: HoldKind::Cap, reason: "cap".into(), until });
+    report(&mut window, &picked[0], hold(None), JobState::Held);
+    report(&mut window, &picked[1], hold(Some(Timestamp::MAX)), JobState::Held);
+    let drained = window.drained(3, nobody).expect("nothing can be done now");
+    assert_eq!(drained.waiting[&target("es")], (1, "cap".into()));
+}
+
+#[test]
+fn a_run_is_not_over_while_something_can_be_done() {
+    let mut window = window(&[("es", &[1])]);
+    assert_eq!(window.drained(3, nobody), None);
+    let picked = window.pick_for_translation(&"t#1".into(), 1);
+    assert_eq!(window.drained(3, nobody), None);
+    report(&mut window, &picked[0], translated(), JobState::Ready);
+    assert_eq!(window.drained(3, nobody), None);
+    let (job, _) = pick(&mut window).unwrap();
+    assert_eq!(window.drained(3, nobody), None);
+    report(&mut window, &job, JobEvent::Published, JobState::Published);
+    assert_eq!(window.drained(3, nobody), Some(Drained::default()));
+    window.expect_more();
+    assert_eq!(window.drained(3, nobody), None, "the ledger may hold more");
+}
+
+#[test]
+fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
+    let mut window = window(&[("es", &[1]), ("ca", &[1])]);
+    window.block(&account("es"), "its token was revoked".into());
+    assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:ca")]);
+}
+
+#[test]
+fn a_target_that_was_fixed_continues_with_what_it_had() {
+    let mut window = window(&[("es", &[1, 2])]);
+    window.block(&account("es"), "its token was revoked".into());
+    assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
+    assert_eq!(window.unblock(&target("es")), Some(account("es")));
+    assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:es"), (2, "x:es")]);
+    assert!(window.blocked().is_empty() && window.unblock(&target("es")).is_none());
+}
+
+#[test]
+fn what_workers_have_in_hand_is_counted_by_their_names() {
+    let mut window = window(&[("es", &[1, 2]), ("ca", &[1])]);
+    window.pick_for_translation(&"translator-1#7".into(), 2);
+    window.pick_for_translation(&"translator-2#1".into(), 1);
+    assert_eq!(window.in_hand(), [("translator-1".into(), 2), ("translator-2".into(), 1)].into());
+}
+
+#[test]
+fn a_paused_target_keeps_no_run_from_ending_once_all_is_translated() {
+    let mut window = window(&[("es", &[1]), ("ca", &[])]);
+    let paused = |target_id: &TargetId| *target_id == target("es");
+    assert_eq!(window.drained(3, paused), None, "it is translated all the same");
+    let picked = window.pick_for_translation(&"t#1".into(), 1);
+    report(&mut window, &picked[0], translated(), JobState::Ready);
+    let drained = window.drained(3, paused).unwrap();
+    assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume x:es` lets it go on");
+    assert_eq!(drained.blocked.len(), 1, "nothing waits on the other");
+}
+
+#[test]
+fn a_line_that_is_loaded_again_has_no_gap_and_keeps_its_order() {
+    let mut window = window(&[("es", &[1, 2, 3])]);
+    for job in window.pick_for_translation(&"t#1".into(), 3) {
+        report(&mut window, &job, translated(), JobState::Ready);
+    }
+    let (first, _) = pick(&mut window).unwrap();
+    // Somebody asks for what comes behind; before the answer is there, the line changes.
+    window.expect_more();
+    let (after, room) = window.wants(&target("es"), 100).unwrap();
+    assert_eq!(after, Some(LinePosition::of(&job("es", 3))));
+    window.reload(&target("es"));
+    window.load(&target("es"), vec![job("es", 4)], room, noon());
+    report(
+        &mut window,
+        &first,
+        JobEvent::NotSent { not_before: None, reason: String::new() },
+        JobState::Ready,
+    );
+    assert!(pick(&mut window).is_none(), "others may come before it");
+    let (after, room) = window.wants(&target("es"), 100).unwrap();
+    assert_eq!(after, None, "from the beginning, as the answer from before left a gap");
+    let ready = |position| Job { state: JobState::Ready, ..job("es", position) };
+    window.load(&target("es"), (0..=4).map(ready).collect(), room, noon());
+    assert_eq!(pick(&mut window).unwrap().0.post.position, 0);
+}
+
+#[test]
+fn an_answer_from_before_more_was_recorded_is_not_the_last_word() {
+    let mut window = Window::new(&[Route::alone(target("es"))]);
+    let (_, room) = window.wants(&target("es"), 100).unwrap();
+    window.expect_more();
+    window.load(&target("es"), vec![job("es", 1)], room, noon());
+    assert!(window.wants(&target("es"), 100).is_some());
+}
+
+#[test]
+fn memory_holds_no_more_than_its_bound() {
+    let mut window = Window::new(&[Route::alone(target("es"))]);
+    let (after, room) = window.wants(&target("es"), 4).unwrap();
+    assert_eq!((after, room), (None, 4));
+    window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room, noon());
+    assert_eq!(window.wants(&target("es"), 4), None, "full");
+    for job in window.pick_for_translation(&"t#1".into(), 2) {
+        report(&mut window, &job, JobEvent::Failed { reason: String::new() }, JobState::Failed);
+    }
+    assert_eq!(window.wants(&target("es"), 4), Some((Some(LinePosition::of(&job("es", 4))), 2)));
+}
+
+#[test]
+fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
+    let mut window = Window::new(&[Route::alone(target("es"))]);
+    assert!(window.wants(&target("es"), 100).is_some());
+    let ready = |position: u64, parts: usize| {
+        let parts = vec!["Hola".to_owned(); parts];
+        let translation = Translation { parts, engine: "test".into(), alts: Vec::new() };
+        Job { state: JobState::Ready, translation: Some(translation), ..job("es", position) }
+    };
+    let jobs = [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 1)];
+    window.load(&target("es"), jobs.map(|(position, parts)| ready(position, parts)).into(), 100, noon());
+    let row = |window: &mut Window| -> Vec<u64> {
+        let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, nobody) {
+            Picked::Nothing => Vec::new(),
+            Picked::Alone { job, .. } => vec![job],
+            Picked::Batch(row) => row,
+        };
+        for job in &picked {
+            report(window, job, JobEvent::Published, JobState::Published);
+        }
+        picked.into_iter().map(|job| job.post.position).collect()
+    };
+    assert_eq!(row(&mut window), [1, 2]);
+    assert_eq!(row(&mut window), [3], "a thread of two goes alone");
+    assert_eq!(row(&mut window), [4, 5]);
+    let (last, _) = pick(&mut window).unwrap();
+    assert!(pick(&mut window).is_none(), "one publisher at a time");
+    report(&mut window, &last, JobEvent::Untouched, JobState::Ready);
+    assert!(pick(&mut window).unwrap().1, "it was in hand, so it is looked at again");
+}
+
+/// A window on two targets that share one account, whose jobs are all translated but those at these positions.
+fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
+    let route = |name: &str| Route { target: target(name), account: account("town") };
+    let mut window = Window::new(&[route("parks"), route("roads")]);
+    for name in ["parks", "roads"] {
+        let (_, room) = window.wants(&target(name), 100).unwrap();
+        let ready = |position: &u64| {
+            let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
+            let number = i64::try_from(*position).unwrap() * 10 + i64::from(name == "roads");
+            let job = Job { id: JobId(number), ..job(name, *position) };
+            if untranslated.contains(&(name, *position)) {
+                job
+            } else {
+                Job { state: JobState::Ready, translation: Some(translation), ..job }
+            }
+        };
+        window.load(&target(name), positions.iter().map(ready).collect(), room, noon());
+    }
+    window
+}
+
+/// What the publisher of the shared account gets next, and publishes.
+fn publish_next(
+    window: &mut Window,
+    max: usize,
+    is_paused: impl Fn(&TargetId) -> bool,
+) -> Vec<(u64, String)> {
+    let picked = match window.pick_for_publication(&"p#1".into(), &account("town"), max, is_paused) {
+        Picked::Nothing => Vec::new(),
+        Picked::Alone { job, .. } => vec![job],
+        Picked::Batch(batch) => batch,
+    };
+    for job in &picked {
+        report(window, job, JobEvent::Published, JobState::Published);
+    }
+    picked.into_iter().map(|job| (job.post.position, job.target.as_str().to_owned())).collect()
+}
+
+#[test]
+fn lines_that_share_an_account_take_turns_and_each_keeps_its_order() {
+    let mut window = shared(&[1, 2, 3], &[]);
+    let mut published = Vec::new();
+    loop {
+        let batch = publish_next(&mut window, 2, nobody);
+        if batch.is_empty() {
+            break;
+        }
+        published.push(batch);
+    }
+    let batch = |name: &str, positions: &[u64]| -> Vec<(u64, String)> {
+        positions.iter().map(|position| (*position, format!("x:{name}"))).collect()
+    };
+    assert_eq!(
+        published,
+        [batch("parks", &[1, 2]), batch("roads", &[1, 2]), batch("parks", &[3]), batch("roads", &[3])]
+    );
+}
+
+#[test]
+fn a_line_whose_head_is_not_ready_holds_up_no_other_line_of_its_account() {
+    let mut window = shared(&[1, 2], &[("parks", 1)]);
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:roads".into()), (2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 9, nobody), [], "the head of the other line is not translated");
+    let picked = window.pick_for_translation(&"t#1".into(), 1);
+    report(&mut window, &picked[0], translated(), JobState::Ready);
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:parks".into()), (2, "x:parks".into())]);
+}
+
+#[test]
+fn a_pause_of_one_target_leaves_the_others_of_its_account_alone() {
+    let mut window = shared(&[1, 2], &[]);
+    let parks_is_paused = |paused: &TargetId| *paused == target("parks");
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(1, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), []);
+    assert_eq!(publish_next(&mut window, 1, nobody), [(1, "x:parks".into())]);
+}
+
+#[test]
+fn a_blocked_account_stops_every_line_that_it_has() {
+    let mut window = shared(&[1, 2], &[("roads", 2)]);
+    window.block(&account("town"), "its token was revoked".into());
+    assert_eq!(publish_next(&mut window, 9, nobody), []);
+    assert!(!window.has_work(), "a translation would be money for nothing");
+    let reason = "its token was revoked".to_owned();
+    assert_eq!(window.blocked(), [(target("parks"), reason.clone()), (target("roads"), reason)].into());
+    assert_eq!(window.unblock(&target("roads")), Some(account("town")));
+    assert!(window.has_work());
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:parks".into()), (2, "x:parks".into())]);
+}
+
+#[test]
+fn what_is_begun_with_its_translation_is_of_one_line_and_counts_as_its_turn() {
+    let mut window = shared(&[1, 2], &[("parks", 1), ("roads", 1)]);
+    let picked = window.pick_for_translation(&"t#1".into(), 9);
+    assert_eq!(places(&picked), [(1, "x:parks"), (1, "x:roads")]);
+    let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
+    let both = picked.iter().map(|job| (job.id, &translation)).collect();
+    let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, nobody);
+    assert_eq!(next(&window), Some((target("parks"), vec![picked[0].id])));
+    for job in &picked {
+        report(&mut window, job, translated(), JobState::Ready);
+    }
+    window.begun(&target("parks"), LinePosition::of(&picked[0]), &"p#1".into()).unwrap();
+    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:roads".into()), (2, "x:roads".into())]);
+}
+
+#[test]
+fn a_report_that_comes_again_takes_no_job_from_the_worker_that_has_it_by_now() {
+    let mut window = shared(&[1], &[]);
+    let pick =
+        |window: &mut Window| match window.pick_for_publication(&"p#1".into(), &account("town"), 1, nobody) {
+            Picked::Alone { job, .. } => job,
+            Picked::Batch(mut jobs) => jobs.remove(0),
+            Picked::Nothing => panic!("it is ready"),
+        };
+    let job = pick(&mut window);
+    let leased = Job { state: JobState::Publishing, token: 1, ..job };
+    window.leased(&leased);
+    let not_sent = JobEvent::NotSent { not_before: None, reason: "503".into() };
+    let report = JobReport::new(&leased, vec![not_sent]);
+    let ready = Advanced { state: JobState::Ready, token: 1, attempt: 1 };
+    assert!(window.moved(&report, ready, noon()).is_some());
+    assert_eq!(pick(&mut window).target, target("roads"), "the other line has its turn");
+    assert_eq!(pick(&mut window).target, target("parks"));
+    // Its lease is on the way to the ledger, which answers to the report as it did before.
+    assert!(window.moved(&report, ready, noon()).is_none());
+    let (in_hand, holders) = window.to_publish(&target("parks"), false);
+    assert_eq!((in_hand, holders), (1, vec!["p#1".into()]));
+}

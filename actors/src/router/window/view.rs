@@ -1,0 +1,149 @@
+//! What there is to do, for those who ask: the supervisor, people, and a run that ends when nothing is left.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use mynah_domain::{JobId, JobState, TargetId};
+
+use super::{
+    Line, Window,
+    entry::{Entry, Phase},
+};
+use crate::{router::messages::Drained, supervision::actor_of};
+
+impl Window {
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.lines.values().flat_map(|line| line.jobs.values())
+    }
+
+    /// Whether a translator has that job in hand.
+    pub(in crate::router) fn is_translating(&self, job: JobId) -> bool {
+        self.entries().any(|entry| entry.job.id == job && matches!(entry.phase, Phase::Translating(_)))
+    }
+
+    /// Whether anything waits for a translator.
+    pub(in crate::router) fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Which targets' accounts are blocked, and why.
+    pub(in crate::router) fn blocked(&self) -> BTreeMap<TargetId, String> {
+        let lines = self.lines.iter();
+        let blocked = |line: &Line| self.accounts.why_blocked(&line.account).map(str::to_owned);
+        lines.filter_map(|(target, line)| Some((target.clone(), blocked(line)?))).collect()
+    }
+
+    /// How many jobs wait for a translator or are in one's hands, and in whose.
+    pub(in crate::router) fn to_translate(&self) -> (usize, Vec<String>) {
+        let translating = self.entries().filter(|entry| matches!(entry.phase, Phase::Translating(_)));
+        let (in_hand, holders) = count_with_holders(translating);
+        (self.queue.len() + in_hand, holders)
+    }
+
+    /// How many jobs of a target are in its publisher's hands, and in whose; and the head of its line, where that is ready
+    /// and a publisher waits for it.
+    pub(in crate::router) fn to_publish(
+        &self,
+        target: &TargetId,
+        is_waited_for: bool,
+    ) -> (usize, Vec<String>) {
+        let line = self.lines.get(target).filter(|line| !self.accounts.is_blocked(&line.account));
+        let Some(line) = line else {
+            return (0, Vec::new());
+        };
+        let publishing = line.jobs.values().filter(|entry| matches!(entry.phase, Phase::Publishing(_)));
+        let (in_hand, holders) = count_with_holders(publishing);
+        let is_ready = line.jobs.values().next().is_some_and(|head| head.phase == Phase::Ready);
+        (in_hand + usize::from(is_waited_for && is_ready), holders)
+    }
+
+    /// How many jobs each worker has in hand, by its name without the incarnation.
+    pub(in crate::router) fn in_hand(&self) -> BTreeMap<String, usize> {
+        let mut hands = BTreeMap::new();
+        for holder in self.entries().filter_map(Entry::holder) {
+            *hands.entry(actor_of(holder).to_owned()).or_default() += 1;
+        }
+        hands
+    }
+
+    /// What is left, if nothing more can be done now; `None` while something can.
+    pub(in crate::router) fn drained(
+        &self,
+        patience: u32,
+        is_paused: impl Fn(&TargetId) -> bool,
+    ) -> Option<Drained> {
+        let mut drained = Drained::default();
+        if !self.queue.is_empty() {
+            return None;
+        }
+        for (target, line) in &self.lines {
+            if let Some(reason) = self.accounts.why_blocked(&line.account) {
+                drained.blocked.insert(target.clone(), reason.to_owned());
+                continue;
+            }
+            // What is translated waits for the person who paused it.
+            if line.jobs.values().next().is_some_and(|head| head.phase == Phase::Ready) && is_paused(target) {
+                let reason = format!("paused; `mynah resume {target}` lets it go on");
+                drained.blocked.insert(target.clone(), reason);
+                continue;
+            }
+            if let Some(stuck) = line.drained(patience)? {
+                drained.waiting.insert(target.clone(), stuck);
+            }
+        }
+        Some(drained)
+    }
+
+    /// By target: waiting, translating, ready, publishing.
+    pub(in crate::router) fn depths(&self) -> HashMap<TargetId, [usize; 4]> {
+        let count = |line: &Line| {
+            let mut depths = [0; 4];
+            for entry in line.jobs.values() {
+                let column = match entry.phase {
+                    Phase::Queued | Phase::Delayed(_) => 0,
+                    Phase::Translating(_) => 1,
+                    Phase::Ready => 2,
+                    Phase::Publishing(_) => 3,
+                };
+                depths[column] += 1;
+            }
+            depths
+        };
+        self.lines.iter().map(|(target, line)| (target.clone(), count(line))).collect()
+    }
+}
+
+impl Line {
+    /// How many jobs are stuck, and why the first of them is, if nothing more can be done now; `None` while something can.
+    fn drained(&self, patience: u32) -> Option<Option<(usize, String)>> {
+        let mut stuck: Option<(usize, String)> = None;
+        for entry in self.jobs.values() {
+            match (&entry.phase, &mut stuck) {
+                // Behind one that is stuck, order makes the others wait.
+                (Phase::Ready | Phase::Delayed(_), Some((waiting, _))) => *waiting += 1,
+                (Phase::Delayed(_), None)
+                    if entry.job.state == JobState::Held || entry.job.attempt >= patience =>
+                {
+                    stuck = Some((1, entry.reason.clone()));
+                }
+                _ => return None,
+            }
+        }
+        if stuck.is_none() && (self.more || self.loading) {
+            return None;
+        }
+        Some(stuck)
+    }
+}
+
+/// How many these are, and each of their holders once.
+fn count_with_holders<'a>(entries: impl Iterator<Item = &'a Entry>) -> (usize, Vec<String>) {
+    let holders: Vec<&Arc<str>> = entries.filter_map(Entry::holder).collect();
+    let count = holders.len();
+    let mut holders: Vec<String> = holders.into_iter().map(|holder| holder.to_string()).collect();
+    holders.sort_unstable();
+    holders.dedup();
+    (count, holders)
+}

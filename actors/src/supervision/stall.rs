@@ -1,0 +1,160 @@
+//! Notices stages that make no progress: there is work, nobody finishes any of it, and no pause, block, limit or upstream
+//! that is down explains that. The watchdog sees actors that hang in their work; this sees what falls between them, and
+//! makes it known where people and orchestrators look.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use super::{HealthRegistry, StageActivity, exit::actor_of};
+
+/// How many checks without progress make a stall.
+pub(super) const CHECKS: u32 = 4;
+
+/// What is remembered of a stage between two checks.
+#[derive(Debug)]
+struct Seen {
+    completed: u64,
+    /// When one of its workers last showed progress.
+    progress: Option<Instant>,
+    /// How many checks ago anything changed.
+    checks: u32,
+    is_stalled: bool,
+}
+
+/// What a check found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Stages without progress for [`CHECKS`] checks; each is reported again after as many more.
+    pub(super) stalled: Vec<StageActivity>,
+    /// The names of stages that were stalled and make progress again, or have nothing to do any more.
+    pub(super) moving_again: Vec<String>,
+}
+
+/// Watches all stages. It counts checks, and not time, so that a process which was itself suspended finds no stall.
+#[derive(Debug, Default)]
+pub(super) struct StallDetector(BTreeMap<String, Seen>);
+
+impl StallDetector {
+    /// Checks all stages once.
+    pub(super) fn check(&mut self, activity: Vec<StageActivity>, health: &HealthRegistry) -> Found {
+        let mut found = Found::default();
+        let before = std::mem::take(&mut self.0);
+        for stage in activity {
+            let holders: Vec<_> =
+                stage.holders.iter().filter_map(|holder| health.actor(actor_of(holder))).collect();
+            // A worker that rests within its work waits for a limit of its own.
+            if stage.runnable == 0 || holders.iter().any(|health| health.resting > 0) {
+                continue;
+            }
+            let progress = holders.iter().map(|health| health.last_progress).max();
+            let mut seen = Seen { completed: stage.completed, progress, checks: 0, is_stalled: false };
+            if let Some(last) = before.get(&stage.stage) {
+                // A dispatcher that was restarted counts from zero, which is no progress.
+                let has_completed = stage.completed != last.completed && stage.completed > 0;
+                if !has_completed {
+                    seen.checks = if progress > last.progress { 0 } else { last.checks + 1 };
+                    seen.is_stalled = last.is_stalled;
+                }
+            }
+            let name = stage.stage.clone();
+            if seen.checks >= CHECKS {
+                found.stalled.push(stage);
+                seen.checks = 0;
+                seen.is_stalled = true;
+            }
+            self.0.insert(name, seen);
+        }
+        let stalled_before = before.into_iter().filter(|(_, seen)| seen.is_stalled).map(|(name, _)| name);
+        found.moving_again =
+            stalled_before.filter(|name| self.0.get(name).is_none_or(|seen| !seen.is_stalled)).collect();
+        found
+    }
+
+    /// The stages that are stalled, for people; `None` where all is well.
+    pub(super) fn reason(&self) -> Option<String> {
+        let stalled: Vec<&str> =
+            self.0.iter().filter(|(_, seen)| seen.is_stalled).map(|(name, _)| name.as_str()).collect();
+        (!stalled.is_empty())
+            .then(|| format!("the pipeline is stalled: nothing moves in {}", stalled.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervision::Heartbeat;
+
+    fn stage(completed: u64, runnable: usize, holders: &[&str]) -> StageActivity {
+        let holders = holders.iter().map(|holder| (*holder).to_owned()).collect();
+        StageActivity { stage: "translation".into(), completed, runnable, holders }
+    }
+
+    fn checks(detector: &mut StallDetector, health: &HealthRegistry, stages: &[StageActivity]) -> Vec<Found> {
+        stages.iter().map(|stage| detector.check(vec![stage.clone()], health)).collect()
+    }
+
+    fn is_stalled(found: &[Found]) -> bool {
+        found.iter().any(|found| !found.stalled.is_empty())
+    }
+
+    #[test]
+    fn work_that_nobody_finishes_is_a_stall_until_somebody_does() {
+        let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
+        assert!(!is_stalled(&checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize])));
+        let found = detector.check(vec![stage(7, 3, &[])], &health);
+        assert_eq!(found.stalled, [stage(7, 3, &[])]);
+        assert_eq!(
+            detector.reason().as_deref(),
+            Some("the pipeline is stalled: nothing moves in translation")
+        );
+        let found = checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize]);
+        assert!(is_stalled(&found), "it is reported again as long as it lasts");
+        assert_eq!(detector.check(vec![stage(8, 2, &[])], &health).moving_again, ["translation"]);
+        assert_eq!(detector.reason(), None);
+    }
+
+    #[test]
+    fn a_stage_that_moves_that_is_empty_or_whose_worker_shows_progress_is_not_stalled() {
+        let health = HealthRegistry::default();
+        health.built("translator-1");
+        let heartbeat = Heartbeat::new("translator-1", health.clone());
+        let many = 5 * u64::from(CHECKS);
+        let moving: Vec<StageActivity> = (1..many).map(|completed| stage(completed, 1, &[])).collect();
+        assert!(!is_stalled(&checks(&mut StallDetector::default(), &health, &moving)));
+        let empty: Vec<StageActivity> = (1..many).map(|_| stage(4, 0, &[])).collect();
+        assert!(!is_stalled(&checks(&mut StallDetector::default(), &health, &empty)));
+        let mut detector = StallDetector::default();
+        for _ in 0..many {
+            heartbeat.progress();
+            assert_eq!(detector.check(vec![stage(4, 1, &["translator-1#1"])], &health), Found::default());
+        }
+    }
+
+    #[test]
+    fn a_worker_that_rests_for_its_own_limit_explains_why_nothing_moves() {
+        let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
+        health.built("publisher-town_es");
+        let heartbeat = Heartbeat::new("publisher-town_es", health.clone());
+        let _work = heartbeat.at_work();
+        let mut rest = std::pin::pin!(heartbeat.at_rest(std::future::pending::<()>()));
+        assert!(futures_util::FutureExt::now_or_never(&mut rest).is_none());
+        let stages = vec![stage(4, 1, &["publisher-town_es#1"]); 5 * CHECKS as usize];
+        assert!(!is_stalled(&checks(&mut detector, &health, &stages)));
+    }
+
+    #[test]
+    fn a_restart_is_no_progress() {
+        let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
+        assert!(is_stalled(&checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize + 1])));
+        assert_eq!(detector.check(vec![stage(0, 3, &[])], &health).moving_again, Vec::<String>::new());
+        assert!(detector.reason().is_some());
+        assert_eq!(detector.check(vec![stage(1, 3, &[])], &health).moving_again, ["translation"]);
+    }
+
+    #[test]
+    fn a_stage_whose_wait_is_explained_again_is_not_stalled_any_more() {
+        let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
+        assert!(is_stalled(&checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize + 1])));
+        assert_eq!(detector.check(vec![], &health).moving_again, ["translation"]);
+        assert_eq!(detector.reason(), None);
+    }
+}

@@ -1,0 +1,198 @@
+//! Actors that panic, hang and are replaced, under a supervisor with nothing else to watch.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use actix::Addr;
+use async_trait::async_trait;
+use mynah_domain::backoff::Backoff;
+
+use super::*;
+use crate::supervision::{ExitGuard, Shell, Step, Worker, WorkerContext, child::Stopper, shell::Stop};
+
+/// Panics in its first steps, then works once and waits.
+struct Fragile {
+    lives: Arc<AtomicU32>,
+    panics: u32,
+    worked: mpsc::UnboundedSender<u32>,
+    has_worked: bool,
+    context: WorkerContext,
+    /// In these lives it hangs in its work.
+    hangs: u32,
+}
+
+#[async_trait(?Send)]
+impl Worker for Fragile {
+    async fn step(&mut self, stop: &Stop) -> Step {
+        let life = self.lives.load(Ordering::SeqCst);
+        assert!(life > self.panics, "as it was told to");
+        if life <= self.hangs {
+            let _work = self.context.at_work();
+            std::future::pending::<()>().await;
+        }
+        if self.has_worked {
+            stop.asked().await;
+            return Step::Idle;
+        }
+        self.has_worked = true;
+        // The test may be over.
+        let _ = self.worked.send(life);
+        Step::Worked
+    }
+}
+
+/// Nothing depends on what these actors do.
+struct NoHooks;
+
+#[async_trait(?Send)]
+impl SupervisorHooks for NoHooks {
+    async fn reclaim(&self, _: &Exit) {}
+
+    async fn activity(&self) -> Option<Vec<StageActivity>> {
+        None
+    }
+
+    fn dispatcher(&self) -> &'static str {
+        "nobody"
+    }
+
+    async fn log_stats(&self) {}
+}
+
+struct Supervised {
+    supervisor: Addr<Supervisor>,
+    outcome: oneshot::Receiver<Result<(), String>>,
+    worked: mpsc::UnboundedReceiver<u32>,
+    health: HealthRegistry,
+}
+
+fn spec(
+    name: &str,
+    panics: u32,
+    hangs: u32,
+    max_restarts: u32,
+    sender: mpsc::UnboundedSender<u32>,
+) -> ChildSpec {
+    let lives = Arc::new(AtomicU32::new(0));
+    let build = move |exit_guard| {
+        lives.fetch_add(1, Ordering::SeqCst);
+        let (lives, worked) = (lives.clone(), sender.clone());
+        let worker = move |exit_guard: &ExitGuard| Fragile {
+            lives,
+            panics,
+            worked,
+            has_worked: false,
+            context: WorkerContext::new(exit_guard),
+            hangs,
+        };
+        let addr = Shell::new(exit_guard, worker).start();
+        let stopper: Stopper = Box::new(move |asked| drop(addr.try_send(asked)));
+        stopper
+    };
+    let policy = RestartPolicy {
+        max_restarts,
+        window: Duration::from_mins(1),
+        backoff: Backoff { base: Duration::from_millis(1), max: Duration::from_millis(1) },
+    };
+    ChildSpec { name: name.into(), role: Role::Intake, policy, build: Box::new(build) }
+}
+
+fn supervised(panics: u32, max_restarts: u32) -> Supervised {
+    supervised_that_hangs(panics, 0, max_restarts)
+}
+
+fn supervised_that_hangs(panics: u32, hangs: u32, max_restarts: u32) -> Supervised {
+    let (sender, worked) = mpsc::unbounded_channel();
+    let spec = spec("fragile", panics, hangs, max_restarts, sender);
+    let policy = spec.policy;
+    let settings = SupervisorSettings {
+        policy,
+        stats_interval: Duration::from_hours(1),
+        patience: Duration::from_millis(50),
+        stalled_after: Duration::from_hours(1),
+    };
+    let health = HealthRegistry::default();
+    let (supervisor, outcome) = Supervisor::new(settings, health.clone(), Arc::new(NoHooks), vec![spec]);
+    Supervised { supervisor: supervisor.start(), outcome, worked, health }
+}
+
+#[actix_rt::test]
+async fn an_actor_that_panics_is_restarted_and_continues() {
+    let mut supervised = supervised(3, 5);
+    assert_eq!(supervised.worked.recv().await, Some(4));
+    assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 3);
+    supervised.supervisor.send(Shutdown).await.unwrap();
+    assert_eq!(supervised.outcome.await.unwrap(), Ok(()));
+}
+
+#[actix_rt::test]
+async fn one_that_keeps_dying_ends_the_service_with_a_reason() {
+    let supervised = supervised(u32::MAX, 2);
+    let reason = supervised.outcome.await.unwrap().unwrap_err();
+    assert!(reason.starts_with("fragile died more than 2 times"), "{reason}");
+    assert!(reason.ends_with("as it was told to"), "{reason}");
+}
+
+#[actix_rt::test]
+async fn a_restart_that_was_asked_for_ends_the_old_one_first() {
+    let mut supervised = supervised(0, 0);
+    assert_eq!(supervised.worked.recv().await, Some(1));
+    supervised.supervisor.send(Restart("fragile".into())).await.unwrap().unwrap();
+    assert_eq!(supervised.worked.recv().await, Some(2));
+    let unknown = supervised.supervisor.send(Restart("nobody".into())).await.unwrap().unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no actor nobody; there are fragile");
+}
+
+#[actix_rt::test]
+async fn actors_are_added_replaced_and_removed_while_it_runs() {
+    let mut supervised = supervised(0, 0);
+    assert_eq!(supervised.worked.recv().await, Some(1));
+    let (sender, mut worked) = mpsc::unbounded_channel();
+    let spec = |name: &str| spec(name, 0, 0, 0, sender.clone());
+    let change = ChangeChildren { start: vec![spec("fragile"), spec("second")], retire: vec![] };
+    supervised.supervisor.send(change).await.unwrap();
+    let lives = [worked.recv().await, worked.recv().await];
+    assert_eq!(lives, [Some(1), Some(1)], "both are of the new making");
+    let names = |health: &HealthRegistry| health.all().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(&supervised.health), ["fragile", "second"]);
+    let change = ChangeChildren { start: vec![], retire: vec!["second".into(), "nobody".into()] };
+    supervised.supervisor.send(change).await.unwrap();
+    // Retired and started again before it has stopped, it stays.
+    let change = ChangeChildren { start: vec![spec("second")], retire: vec![] };
+    supervised.supervisor.send(change).await.unwrap();
+    assert_eq!(worked.recv().await, Some(1));
+    let change = ChangeChildren { start: vec![], retire: vec!["second".into()] };
+    supervised.supervisor.send(change).await.unwrap();
+    while names(&supervised.health).len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    supervised.supervisor.send(Shutdown).await.unwrap();
+    assert_eq!(supervised.outcome.await.unwrap(), Ok(()));
+}
+
+#[actix_rt::test]
+async fn one_that_hangs_in_its_work_is_ended_and_restarted() {
+    let mut supervised = supervised_that_hangs(0, 2, 5);
+    assert_eq!(supervised.worked.recv().await, Some(3));
+    assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 2);
+    assert_eq!(supervised.health.escalation(), None);
+}
+
+#[actix_rt::test]
+async fn one_that_hangs_again_and_again_ends_the_service() {
+    let supervised = supervised_that_hangs(0, u32::MAX, 1);
+    let reason = supervised.outcome.await.unwrap().unwrap_err();
+    assert!(reason.ends_with("it got nothing done for 50ms"), "{reason}");
+    assert_eq!(supervised.health.escalation(), Some(reason.as_str()));
+}
+
+#[actix_rt::test]
+async fn one_that_waits_for_work_is_left_alone() {
+    let mut supervised = supervised(0, 0);
+    assert_eq!(supervised.worked.recv().await, Some(1));
+    let looked = tokio::time::timeout(Duration::from_millis(200), supervised.worked.recv()).await;
+    assert!(looked.is_err(), "it was restarted");
+    assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 0);
+}

@@ -1,0 +1,339 @@
+//! A ledger in memory. It keeps to the port's rules as far as the actors' tests can tell; the rules themselves are tested
+//! by the port's contract suite.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mynah_domain::{
+    AccountId, Job, JobEvent, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
+    caps::Spent,
+    ports::{
+        Clock, Facts, LedgerError, Listing, Work,
+        ledger::{
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob,
+            RecordPage, RecordPost, Recorded,
+        },
+    },
+};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::RuntimeClock;
+
+/// The ledger.
+pub(crate) struct MemoryLedger {
+    contents: Mutex<Contents>,
+    clock: Arc<dyn Clock>,
+    gate: Option<Gate>,
+}
+
+#[derive(Default)]
+struct Contents {
+    jobs: BTreeMap<JobId, Job>,
+    /// In the order in which they came.
+    posts: Vec<RecordPost>,
+    checkpoint: Option<Checkpoint>,
+    retried: Vec<PostId>,
+    /// The last change of each job, and its answer.
+    last_changes: BTreeMap<JobId, (Change, Advanced)>,
+}
+
+/// Holds up every change of a job until a test lets it pass.
+pub(crate) struct Gate {
+    leave: Semaphore,
+    asked: mpsc::UnboundedSender<()>,
+}
+
+impl Gate {
+    /// A closed gate, and what hears of every change that waits at it.
+    pub(crate) fn closed() -> (Self, mpsc::UnboundedReceiver<()>) {
+        let (asked, waiting) = mpsc::unbounded_channel();
+        (Self { leave: Semaphore::new(0), asked }, waiting)
+    }
+
+    async fn pass(&self) {
+        // The test may not be interested.
+        let _ = self.asked.send(());
+        self.leave.acquire().await.unwrap().forget();
+    }
+}
+
+fn not_asked<T>() -> Result<T, LedgerError> {
+    Err(LedgerError::Fatal("nobody asks this here".into()))
+}
+
+impl MemoryLedger {
+    /// A ledger of these jobs, by that clock.
+    pub(crate) fn new(jobs: impl IntoIterator<Item = Job>, clock: Arc<dyn Clock>) -> Self {
+        let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
+        let contents = Mutex::new(Contents { jobs, ..Contents::default() });
+        Self { contents, clock, gate: None }
+    }
+
+    /// An empty one.
+    pub(crate) fn empty() -> Self {
+        Self::new([], Arc::new(RuntimeClock::new()))
+    }
+
+    /// The same, with a gate before every change.
+    pub(crate) fn behind(self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
+    /// Lets so many changes pass the gate.
+    pub(crate) fn let_pass(&self, changes: usize) {
+        self.gate.as_ref().expect("there is a gate").leave.add_permits(changes);
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap()
+    }
+
+    pub(crate) fn job(&self, id: i64) -> Job {
+        self.contents().jobs[&JobId(id)].clone()
+    }
+
+    fn job_of(&self, post: &PostId, target: &TargetId) -> Option<Job> {
+        let contents = self.contents();
+        contents.jobs.values().find(|job| job.post.id == *post && job.target == *target).cloned()
+    }
+
+    /// The state of every job, by its number.
+    pub(crate) fn states(&self) -> Vec<JobState> {
+        self.contents().jobs.values().map(|job| job.state).collect()
+    }
+
+    /// The ids of all posts that were recorded.
+    pub(crate) fn ids(&self) -> BTreeSet<PostId> {
+        self.contents().posts.iter().map(|record| record.post.id.clone()).collect()
+    }
+
+    /// The ids of those whose ids are numbers.
+    pub(crate) fn numbers(&self) -> BTreeSet<u64> {
+        self.ids().iter().filter_map(|id| id.0.parse().ok()).collect()
+    }
+
+    /// The post that was recorded first.
+    pub(crate) fn first_post(&self) -> Option<Arc<Post>> {
+        self.contents().posts.first().map(|record| record.post.clone())
+    }
+
+    /// The raw form of a post that could not be read.
+    pub(crate) fn raw(&self, id: &str) -> Option<String> {
+        self.record_of(id)?.unreadable.map(|raw| raw.json)
+    }
+
+    /// The position up to which the source is on record.
+    pub(crate) fn watermark(&self) -> Option<u64> {
+        self.last_checkpoint()?.watermark.map(|mark| mark.position)
+    }
+
+    /// What was recorded of a post.
+    pub(crate) fn record_of(&self, id: &str) -> Option<RecordPost> {
+        self.contents().posts.iter().find(|record| record.post.id.0 == id).cloned()
+    }
+
+    /// How far the source is on record, if it was ever polled.
+    pub(crate) fn last_checkpoint(&self) -> Option<Checkpoint> {
+        self.contents().checkpoint.clone()
+    }
+
+    /// A person retries the job of a post that could not be read.
+    pub(crate) fn retry_unreadable(&self, posts: &[&str]) {
+        self.contents().retried = posts.iter().map(|id| PostId((*id).to_owned())).collect();
+    }
+
+    fn apply(&self, job: &mut Job, event: &JobEvent) {
+        job.attempt += u32::from(event.leases());
+        match event {
+            JobEvent::Translated(translation) => {
+                job.translation = Some(translation.clone());
+                job.attempt = 0;
+            }
+            JobEvent::PartBegun { part, account, text, key, reply } => job.publications.push(Publication {
+                part: *part,
+                account: account.clone(),
+                text: text.clone(),
+                key: Some(*key),
+                reply: reply.as_deref().cloned(),
+                intent_at: self.clock.now(),
+                after: None,
+                remote_id: None,
+            }),
+            JobEvent::PartSent { part, remote_id } => {
+                job.attempt = 0;
+                for publication in job.publications.iter_mut().filter(|begun| begun.part == *part) {
+                    publication.remote_id = Some(remote_id.clone());
+                }
+            }
+            JobEvent::PartAbsent { part } => job.publications.retain(|begun| begun.part != *part),
+            JobEvent::Released { .. } => job.attempt = 0,
+            JobEvent::Untouched => job.attempt = job.attempt.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn change(&self, job: &mut Job, change: &Change) -> Result<Advanced, ChangeError> {
+        if job.token != change.token() {
+            return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token() });
+        }
+        let mut changed = job.clone();
+        for event in change.events() {
+            let is_begun = changed.publications.iter().any(|part| part.remote_id.is_none());
+            let says_not_sent = matches!(event, JobEvent::Untouched | JobEvent::NotSent { .. });
+            let Some(state) = changed.state.after(event).filter(|_| !(is_begun && says_not_sent)) else {
+                let event = format!("{event:?}");
+                return Err(ChangeError::Illegal { job: job.id, state: changed.state, event });
+            };
+            changed.state = state;
+            self.apply(&mut changed, event);
+        }
+        changed.token = change.new_token().unwrap_or(changed.token);
+        *job = changed;
+        Ok(Advanced { state: job.state, token: job.token, attempt: job.attempt })
+    }
+}
+
+#[async_trait(?Send)]
+impl Work for MemoryLedger {
+    async fn advance(
+        &self,
+        changes: Arc<[Change]>,
+    ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
+        if let Some(gate) = &self.gate {
+            gate.pass().await;
+        }
+        let mut contents = self.contents();
+        let answers = changes.iter().map(|change| {
+            let Contents { jobs, last_changes, .. } = &mut *contents;
+            let id = change.job();
+            if let Some((last, advanced)) = last_changes.get(&id)
+                && last == change
+            {
+                return Ok(*advanced);
+            }
+            let job = jobs.get_mut(&id).ok_or(ChangeError::NoSuchJob(id))?;
+            let advanced = self.change(job, change)?;
+            last_changes.insert(id, (change.clone(), advanced));
+            Ok(advanced)
+        });
+        Ok(answers.collect())
+    }
+
+    async fn open_jobs(
+        &self,
+        target: &TargetId,
+        after: Option<LinePosition>,
+        limit: usize,
+    ) -> Result<Vec<Job>, LedgerError> {
+        let contents = self.contents();
+        let is_open = |job: &&Job| {
+            job.target == *target && !job.state.is_settled() && Some(LinePosition::of(job)) > after
+        };
+        let mut open: Vec<Job> = contents.jobs.values().filter(is_open).cloned().collect();
+        open.sort_by_key(LinePosition::of);
+        open.truncate(limit);
+        Ok(open)
+    }
+
+    async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
+        Ok(0)
+    }
+
+    async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
+        Ok(self.job(job.0).publications)
+    }
+
+    async fn recorded(&self, account: &AccountId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
+        let contents = self.contents();
+        let parts = contents.jobs.values().flat_map(|job| &job.publications);
+        let known = parts.filter(|part| part.account == *account).filter_map(|part| part.remote_id.as_ref());
+        Ok(known.filter(|id| messages.contains(id)).cloned().collect())
+    }
+
+    async fn spent(&self, account: &AccountId, _: Timestamp) -> Result<Spent, LedgerError> {
+        let contents = self.contents();
+        let parts = contents.jobs.values().flat_map(|job| &job.publications);
+        let begun = parts.filter(|part| part.account == *account).count() as u64;
+        Ok(Spent { today: begun, this_month: begun })
+    }
+
+    async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<Reply>, LedgerError> {
+        let job = self.job_of(post, target);
+        let last = job.as_ref().and_then(|job| job.publications.last());
+        let reply = |part: &Publication| Some(Reply::behind(part.remote_id.clone()?, part.reply.as_ref()));
+        Ok(last.and_then(reply))
+    }
+
+    async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError> {
+        Ok(self.job_of(post, target).map(|job| job.state))
+    }
+
+    async fn post(&self, _: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
+        let contents = self.contents();
+        let recorded = contents.posts.iter().map(|record| &record.post);
+        let mut posts = recorded.chain(contents.jobs.values().map(|job| &job.post));
+        Ok(posts.find(|post| post.id == *id).map(|post| (**post).clone()))
+    }
+
+    async fn checkpoint(&self, _: &str) -> Result<Option<Checkpoint>, LedgerError> {
+        Ok(self.last_checkpoint())
+    }
+
+    async fn to_reread(&self, _: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
+        Ok(self.contents().retried.iter().take(limit).cloned().collect())
+    }
+
+    async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
+        let mut contents = self.contents();
+        let mut recorded = Recorded::default();
+        for record in page.posts {
+            match contents.posts.iter_mut().find(|known| known.post.id == record.post.id) {
+                Some(known) if known.unreadable.is_some() && record.unreadable.is_none() => {
+                    *known = record;
+                    recorded.reread += 1;
+                }
+                Some(_) => {}
+                None => {
+                    contents.posts.push(record);
+                    recorded.posts += 1;
+                }
+            }
+        }
+        contents.checkpoint = Some(page.checkpoint);
+        Ok(recorded)
+    }
+}
+
+#[async_trait(?Send)]
+impl Listing for MemoryLedger {
+    async fn jobs(&self, _: &JobFilter, _: Option<JobId>, _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+
+    async fn last_published(&self, _: &[AccountId], _: usize) -> Result<Vec<JobLine>, LedgerError> {
+        not_asked()
+    }
+
+    async fn published(&self, _: Option<JobId>, _: usize) -> Result<Vec<PublishedJob>, LedgerError> {
+        not_asked()
+    }
+
+    async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError> {
+        not_asked()
+    }
+}
+
+#[async_trait(?Send)]
+impl Facts for MemoryLedger {
+    async fn fact(&self, _: &str) -> Result<Option<String>, LedgerError> {
+        not_asked()
+    }
+
+    async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+        not_asked()
+    }
+}

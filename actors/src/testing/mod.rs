@@ -1,0 +1,102 @@
+//! What the tests of several actors share: a ledger in memory, clocks, and jobs to work on.
+
+mod clock;
+mod ledger;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mynah_domain::{
+    AccountId, Job, JobId, JobState, Post, PostId, PostKind, Publication, PublicationKey, TargetId,
+    Translation, backoff::Backoff, breaker::BreakerPolicy,
+};
+use tokio::sync::mpsc;
+
+pub(crate) use clock::{RuntimeClock, noon};
+pub(crate) use ledger::{Gate, MemoryLedger};
+
+use crate::supervision::{Exit, ExitGuard, HealthRegistry, WorkerContext};
+
+/// The target that most tests publish on.
+pub(crate) fn es() -> TargetId {
+    TargetId::new("x", "es")
+}
+
+/// A post; its number is its id and its position.
+pub(crate) fn post(number: i64) -> Post {
+    Post {
+        id: PostId(number.to_string()),
+        position: number.unsigned_abs(),
+        text: "Hello".into(),
+        entities: None,
+        language: None,
+        kind: PostKind::Original,
+        created_at: noon(),
+        media: vec![],
+        versions: vec![],
+    }
+}
+
+/// A translation of so many parts.
+pub(crate) fn translation(parts: &[&str]) -> Translation {
+    let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+    Translation { parts, engine: "test".into(), alts: vec![] }
+}
+
+/// A job that waits for a translator.
+pub(crate) fn queued(number: i64) -> Job {
+    Job {
+        id: JobId(number),
+        post: Arc::new(post(number)),
+        source: "x:town".into(),
+        target: es(),
+        state: JobState::Queued,
+        token: 1,
+        attempt: 0,
+        not_before: None,
+        translation: None,
+        publications: vec![],
+    }
+}
+
+/// A job that is translated, as `Hola {number}`.
+pub(crate) fn ready(number: i64) -> Job {
+    let translation = translation(&[&format!("Hola {number}")]);
+    Job { state: JobState::Ready, translation: Some(translation), ..queued(number) }
+}
+
+/// A job whose only part was begun at `intent_at`, and nobody knows what became of it.
+pub(crate) fn unknown(number: i64, intent_at: Timestamp) -> Job {
+    let begun = Publication {
+        part: 0,
+        account: AccountId::from(&es()),
+        text: format!("Hola {number}"),
+        key: Some(PublicationKey::new(intent_at)),
+        reply: None,
+        intent_at,
+        after: None,
+        remote_id: None,
+    };
+    Job { state: JobState::Unknown, publications: vec![begun], ..ready(number) }
+}
+
+/// A breaker that never opens: it has a clock of its own, which a test cannot stop.
+pub(crate) fn never_broken(pause: Backoff) -> BreakerPolicy {
+    BreakerPolicy { failures: u32::MAX, pause, trial: std::time::Duration::from_mins(1) }
+}
+
+/// A guard of the first incarnation of that actor, and where its exit is reported.
+pub(crate) fn exit_guard_of(name: &str) -> (ExitGuard, mpsc::UnboundedReceiver<Exit>) {
+    let (exits, reported) = mpsc::unbounded_channel();
+    (ExitGuard::new(name, 1, HealthRegistry::default(), exits), reported)
+}
+
+/// A guard whose exit nobody waits for.
+pub(crate) fn exit_guard(name: &str) -> ExitGuard {
+    exit_guard_of(name).0
+}
+
+/// The first incarnation of a worker of that name.
+pub(crate) fn worker(name: &str) -> WorkerContext {
+    WorkerContext::new(&exit_guard(name))
+}
