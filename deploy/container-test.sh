@@ -42,7 +42,7 @@ run() {
         -v "$work/config.toml:/etc/mynah/config.toml:ro" --health-interval 2s --health-retries 1 \
         --health-start-period 1s "$@" "$image" > /dev/null
 }
-published() { docker logs "$name" 2>/dev/null | grep -c ' router published ' || true; }
+published() { docker logs "$name" 2>/dev/null | grep -c ' router job published ' || true; }
 at_least() { [ "$(published)" -ge "$1" ]; }
 health() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$name")" = "$1" ]; }
 
@@ -84,7 +84,7 @@ run --tmpfs /var/lib/mynah:size=8m,mode=0700,uid=10001,gid=10001 -e MYNAH__SOURC
 until_so "the container is healthy" health healthy
 docker exec "$name" sh -c 'dd if=/dev/zero of=/var/lib/mynah/filler bs=4096 >/dev/null 2>&1 || true'
 until_so "the container is unhealthy on a full disk" health unhealthy
-docker logs "$name" 2>&1 | grep -q 'the service is not well' || fail "the log does not report the full disk"
+docker logs "$name" 2>&1 | grep -q 'service unhealthy' || fail "the log does not report the full disk"
 ok "full disk: docker reports the container as unhealthy, and the log shows why"
 docker exec "$name" rm /var/lib/mynah/filler
 until_so "the container is healthy again" health healthy

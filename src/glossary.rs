@@ -126,9 +126,9 @@ pub async fn watch(files: Vec<(PathBuf, SharedGlossary)>) {
             match load(path) {
                 Ok(terms) => {
                     glossary.exchange(terms);
-                    info!(file:% = path.display(); "glossary read anew");
+                    info!(file:% = path.display(); "glossary reloaded");
                 }
-                Err(error) => warn!(reason:% = error; "glossary not read; the terms of before stay in force"),
+                Err(error) => warn!(reason:% = error; "glossary reload failed"),
             }
         }
     }

@@ -129,7 +129,7 @@ async fn health_and_readiness_answer_whatever_clients_hold_the_port() {
     }
     assert_eq!(running.terminate(), Some(0));
     let log = town.log();
-    assert!(!log.contains("ERROR") && log.matches("brought no request").count() <= 3, "{log}");
+    assert!(!log.contains("ERROR") && log.matches("admin connections without request").count() <= 3, "{log}");
 }
 
 #[actix_rt::test]
@@ -147,10 +147,10 @@ async fn ten_thousand_unparsable_requests_are_one_line_in_the_log() {
         drop(client(address, garbage[round % garbage.len()]));
     }
     assert!(is(&ask(address, "/health").unwrap(), 200));
-    until("the connections are reported", || town.log().contains("brought no request")).await;
+    until("the connections are reported", || town.log().contains("admin connections without request")).await;
     assert_eq!(running.terminate(), Some(0));
     let log = town.log();
-    let reports = log.lines().filter(|line| line.contains("brought no request")).count();
+    let reports = log.lines().filter(|line| line.contains("admin connections without request")).count();
     assert!(reports <= 3 && !log.contains("ERROR") && log.lines().count() < 100, "{log}");
 }
 

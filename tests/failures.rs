@@ -198,7 +198,7 @@ async fn a_stuck_job_is_set_aside_and_the_rest_of_its_account_is_published() {
     town.order_faults(r#"{"rules": []}"#);
     let retried = town.command(&["jobs", "retry", "--kind", "stalled"]).output().unwrap();
     assert!(retried.status.success(), "{}", String::from_utf8_lossy(&retried.stderr));
-    until("the publication is found", || town.log().contains("found on the account")).await;
+    until("the publication is found", || town.log().contains("existing publication found")).await;
     assert_eq!(running.terminate(), Some(0));
     town.once().assert_success();
     assert_all_published(&town, "es", 5);
@@ -275,7 +275,7 @@ async fn a_stop_under_load_ends_within_its_grace_and_the_next_start_resumes() {
     let stopping = Instant::now();
     assert_eq!(running.terminate(), Some(0));
     assert!(stopping.elapsed() < Duration::from_secs(10), "{:?}", stopping.elapsed());
-    assert!(town.log().contains("mynah has stopped"), "{}", town.log());
+    assert!(town.log().contains("mynah stopped"), "{}", town.log());
     assert_resumes(&town);
 }
 
@@ -286,7 +286,7 @@ async fn a_call_that_outlasts_the_grace_is_abandoned_and_its_post_is_not_lost() 
     let hung = |sandbox: &Sandbox| sandbox.requests().iter().any(|request| request.fault.is_some());
     assert!(town.sandbox.until(PATIENCE, hung).await);
     assert_eq!(running.terminate(), Some(0));
-    assert!(town.log().contains("taken up again by the next start"), "{}", town.log());
+    assert!(town.log().contains("shutdown grace exceeded"), "{}", town.log());
     town.order_faults(r#"{"rules": []}"#);
     assert_resumes(&town);
 }
@@ -298,7 +298,7 @@ async fn a_second_signal_ends_the_service_at_once_and_nothing_is_lost() {
     let hung = |sandbox: &Sandbox| sandbox.requests().iter().any(|request| request.fault.is_some());
     assert!(town.sandbox.until(PATIENCE, hung).await);
     running.send_term();
-    until("the service is stopping", || town.log().contains("stopping: ")).await;
+    until("the service is stopping", || town.log().contains("shutdown started")).await;
     running.send_term();
     assert!(running.ends_within(Duration::from_secs(10)), "{}", town.log());
     assert_eq!(running.wait(), Some(0));

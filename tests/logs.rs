@@ -17,7 +17,7 @@ async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
     let running = town.start(&["run"]);
     until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;
     town.until_published("es", 1).await;
-    until("the publication is logged", || town.log().contains(" router published ")).await;
+    until("the publication is logged", || town.log().contains(" router job published ")).await;
 
     let output = Output::from(town.command(&["logs"]).output().unwrap());
     output.assert_success();
@@ -40,7 +40,7 @@ async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
         for what in ["pause", "resume"] {
             Output::from(town.command(&[what, "town_es"]).output().unwrap()).assert_success();
         }
-        reader.is_finished() || town.log().matches(" paused ").count() > 3
+        reader.is_finished() || town.log().matches(" paused by operator ").count() > 3
     })
     .await;
     assert_eq!(running.terminate(), Some(0));

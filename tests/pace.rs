@@ -54,7 +54,7 @@ async fn assert_limit_shrinks_and_recovers(fault: &str, to: u64) {
     town.order_faults(&format!(r#"{{"rules": [{{"endpoint": "gemini.generate", "fault": {fault}}}]}}"#));
     post(&town, 300, 600);
     until("the limit shrinks", || limit(&town).is_some_and(|limit| limit <= to)).await;
-    let cut = r#""message":"upstream refuses calls; fewer are made at once""#;
+    let cut = r#""message":"concurrency limit reduced""#;
     assert!(town.log().lines().any(|line| line.contains(cut)), "{}", town.log());
 
     town.order_faults(r#"{"rules": []}"#);

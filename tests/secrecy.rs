@@ -366,7 +366,7 @@ async fn a_data_folder_of_another_user_works_with_a_warning() {
     let nobody = |args: &[&str]| Output::from(town.command(args).uid(65534).gid(65534).output().unwrap());
     let output = nobody(&["once"]);
     output.assert_success();
-    assert!(output.err.contains("file is open to other users"), "{}", output.err);
+    assert!(output.err.contains("file accessible to other users"), "{}", output.err);
     assert_eq!(town.publications("es").len(), 2);
     assert_eq!((mode(&data), mode(&data.join("ledger.sqlite"))), (0o777, 0o600));
     let checked = nobody(&["check"]);

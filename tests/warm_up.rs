@@ -13,7 +13,7 @@ async fn a_lost_cache_is_filled_from_what_was_published() {
     assert_eq!(town.sandbox.gemini().items, 6);
     std::fs::remove_file(town.folder.path().join("data/cache.jsonl")).unwrap();
     let running = town.start(&["run"]);
-    until("the cache is filled", || town.log().contains("the cache was filled from the ledger")).await;
+    until("the cache is filled", || town.log().contains("cache filled from ledger")).await;
     town.post("We are live: https://example.com/2");
     town.post("Full time: 5-4 #village");
     town.post("Doors open at 7:45, @eve");
@@ -35,7 +35,7 @@ async fn no_more_history_is_read_than_the_cache_can_hold() {
     std::fs::remove_file(town.folder.path().join("data/cache.jsonl")).unwrap();
     town.settings.push("cache.max_entries=3".into());
     let running = town.start(&["run"]);
-    until("the cache is filled", || town.log().contains("the cache was filled from the ledger")).await;
+    until("the cache is filled", || town.log().contains("cache filled from ledger")).await;
     assert_eq!(running.terminate(), Some(0));
     assert!(town.log().contains("filled=3 read=3"), "{}", town.log());
 }
@@ -49,7 +49,7 @@ async fn translations_for_an_account_whose_tone_changed_are_not_reused() {
     let formal = config.replace("account = \"town_fr\"\n", "account = \"town_fr\"\ntone = \"formal\"\n");
     std::fs::write(town.config(), formal).unwrap();
     let running = town.start(&["run"]);
-    until("the cache is filled", || town.log().contains("the cache was filled from the ledger")).await;
+    until("the cache is filled", || town.log().contains("cache filled from ledger")).await;
     town.post("We are live: https://example.com/2");
     town.until_published("es", 2).await;
     town.until_published("fr", 2).await;
@@ -63,7 +63,7 @@ async fn configured_phrases_are_translated_once_in_advance() {
     let file = town.folder.path().join("phrases.txt");
     std::fs::write(&file, "We are live: https://example.com\n\nFull time: 6-4\n").unwrap();
     town.settings.push(format!("cache.warm_up={}", file.display()));
-    let known = || town.log().matches("the cache knows the phrases of cache.warm_up").count();
+    let known = || town.log().matches("cache warm-up completed").count();
     let running = town.start(&["run"]);
     until("the phrases are known", || known() == 1).await;
     town.until_published("fr", 1).await;

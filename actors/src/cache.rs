@@ -113,7 +113,7 @@ impl Cache {
                 }
             }
             // A cache fills again; the service continues without it.
-            Err(error) => warn!(reason:% = error; "the cache starts empty"),
+            Err(error) => warn!(reason:% = error; "cache load failed"),
         }
         let heartbeat = exit_guard.heartbeat();
         Self {
@@ -183,8 +183,8 @@ impl Cache {
             let written = actix_rt::task::spawn_blocking(write).await;
             match written {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(reason:% = error; "the cache was not kept"),
-                Err(error) => warn!(reason:% = error; "the cache was not kept"),
+                Ok(Err(error)) => warn!(reason:% = error; "cache save failed"),
+                Err(error) => warn!(reason:% = error; "cache save failed"),
             }
         }
     }

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 /// Something that became of a post.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// It is new on record. The reasons say on which targets it is not said; the moment, when its page arrived.
+    /// It is new on record. The reasons say on which targets it is not published; the moment, when its page arrived.
     Recorded(Arc<Post>, Vec<(TargetId, Option<Skip>)>, Instant),
-    /// All of it is on the target's account, and on record as that. The moment, when the router heard of it.
+    /// All of it is on the target's account, and on record as that. The moment, when the router received the report.
     Published(Arc<Post>, TargetId, Translation, Instant),
     /// It was put aside.
     Held(Arc<Post>, TargetId, Hold),

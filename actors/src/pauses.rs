@@ -1,5 +1,5 @@
-//! What a person has paused: polling, or publishing on a target. Whoever is paused finishes what is in hand and takes up
-//! nothing new; nothing is lost, and it goes on from where it stood.
+//! What a person has paused: polling, or publishing on a target. A paused actor finishes what it has in hand and takes up
+//! nothing new; nothing is lost, and it resumes where it stopped.
 //!
 //! A pause outlives the process, as a fact in the ledger: a service that was restarted at night must not begin to speak
 //! on an account that somebody silenced in the evening.
@@ -25,7 +25,7 @@ pub enum Paused {
 const POLLER: &str = "poller";
 
 impl Paused {
-    /// The key of the fact that the ledger keeps about it.
+    /// The key of the fact that the ledger stores about it.
     fn fact(&self) -> String {
         format!("paused:{self}")
     }
@@ -69,17 +69,17 @@ impl Pauses {
         let _ = self.0.subscribe().wait_for(is_resumed).await;
     }
 
-    /// Pauses it; whether it was not paused before.
+    /// Pauses it; answers whether it was not paused before.
     pub fn pause(&self, what: Paused) -> bool {
         self.0.send_if_modified(|paused| paused.insert(what))
     }
 
-    /// Lets it go on; whether it was paused.
+    /// Resumes it; answers whether it was paused.
     pub fn resume(&self, what: &Paused) -> bool {
         self.0.send_if_modified(|paused| paused.remove(what))
     }
 
-    /// Hears of every change from now on.
+    /// Receives every change from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<BTreeSet<Paused>> {
         self.0.subscribe()
     }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn who_waits_goes_on_when_it_is_resumed_and_not_before() {
+    async fn a_waiting_caller_continues_when_it_is_resumed_and_not_before() {
         let es = Paused::Target(TargetId::new("x", "town_es"));
         let pauses = Pauses::new([es.clone()]);
         let other = pauses.clone();

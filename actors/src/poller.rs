@@ -287,7 +287,7 @@ impl Poller {
         }
         let source = self.parts.source.as_str();
         if passing {
-            warn!(source = source, attempt = self.failures, wait:? = wait, reason:% = trouble; "poll failed and will be tried again");
+            warn!(source = source, attempt = self.failures, wait:? = wait, reason:% = trouble; "poll failed");
         } else {
             error!(source = source, wait:? = wait, reason:% = trouble; "poll refused");
         }
@@ -343,7 +343,7 @@ impl Poller {
                 Err(Trouble::Source(SourceError::Refused(reason)))
                     if trail.request().continuation.is_some() =>
                 {
-                    warn!(source = self.parts.source.as_str(), reason = reason.as_str(); "page token refused; the backfill continues from the oldest post");
+                    warn!(source = self.parts.source.as_str(), reason = reason.as_str(); "page token refused");
                     trail.after_refusal(oldest(&checkpoint))
                 }
                 Err(trouble) => return Err(trouble),
@@ -355,7 +355,7 @@ impl Poller {
                 }
                 Next::CutShort => {
                     self.cut_short.set(true);
-                    warn!(source = self.parts.source.as_str(), pages = trail.barren(); "source offers pages without end; the backfill ends");
+                    warn!(source = self.parts.source.as_str(), pages = trail.barren(); "backfill cut short");
                     self.record(Vec::new(), checkpoint.after_page(&[], true)).await?;
                     break;
                 }
@@ -407,7 +407,7 @@ impl Poller {
         self.heard("read", started, &page);
         let page = page?;
         for oddity in &page.oddities {
-            warn!(source = self.parts.source.as_str(), reason:% = oddity; "odd answer of the source");
+            warn!(source = self.parts.source.as_str(), reason:% = oddity; "unexpected source answer received");
         }
         Ok(page)
     }
@@ -514,7 +514,7 @@ impl Poller {
             let answer = match self.by_id(&id, stop).await? {
                 Err(error) if error.is_passing() => {
                     let reason = about(&id, error);
-                    warn!(source = self.parts.source.as_str(), post = id.0.as_str(), reason:% = reason; "post not read again; the next poll tries again");
+                    warn!(source = self.parts.source.as_str(), post = id.0.as_str(), reason:% = reason; "post reread failed");
                     break;
                 }
                 answer => read(&id, answer).map_err(|why| match why {
@@ -539,11 +539,11 @@ impl Poller {
         match answer {
             Ok(post) => Some(Arrival::read(post)),
             Err(Unread::Gone(reason)) => {
-                info!(source = source, post = id.0.as_str(), reason = reason.as_str(); "post gone before it could be read");
+                info!(source = source, post = id.0.as_str(), reason = reason.as_str(); "unreadable post deleted at source");
                 None
             }
             Err(Unread::Odd(why)) => {
-                warn!(source = source, post = id.0.as_str(), reason = why.as_str(); "post could not be read; its jobs are held");
+                warn!(source = source, post = id.0.as_str(), reason = why.as_str(); "unreadable post held");
                 Some(Arrival::raw(id, position, raw, &why, self.parts.clock.now()))
             }
         }
@@ -577,7 +577,7 @@ impl Poller {
             }
         };
         let newest = watermark.as_ref().map_or("none yet", |mark| mark.id.0.as_str());
-        info!(source = self.parts.source.as_str(), newest = newest; "followed from now on; earlier posts are left alone (source.start)");
+        info!(source = self.parts.source.as_str(), newest = newest; "starting point set");
         self.record(
             Vec::new(),
             Checkpoint { watermark: watermark.clone(), backfill: None, start: watermark },

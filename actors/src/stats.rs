@@ -1,5 +1,5 @@
 //! How fast and how well everything goes, gathered in one place: latencies and counts of every call to the world, and
-//! samples of memory and CPU. Actors tell it as they go; a sample that is lost is no harm, so nobody ever waits for it.
+//! samples of memory and CPU. Actors report to it as they work; a lost measurement does no harm, so nobody waits for it.
 
 mod label;
 
@@ -30,10 +30,10 @@ const MEAN_OVER: u16 = 17_280;
 /// The most messages that wait.
 const MAILBOX: usize = 64;
 
-/// How much is told in one message.
+/// How many measurements go in one message.
 const TOGETHER: usize = 512;
 
-/// The longest latency that is told apart, in microseconds: ten minutes.
+/// The longest latency that is distinguished, in microseconds: ten minutes.
 const LONGEST: u64 = 600_000_000;
 
 /// The actor.
@@ -41,13 +41,13 @@ pub struct Stats {
     exit_guard: Option<ExitGuard>,
     pending: PendingMeasurements,
     heartbeat: Heartbeat,
-    /// Whether anything was taken in since it was built; to show each sample on the board would cost more than the sample.
+    /// Whether anything was taken in since it was built; a heartbeat for each measurement would cost more than the measurement.
     took_in: bool,
     since: Instant,
     operations: BTreeMap<Name, Operation>,
     counts: BTreeMap<CountName, u64>,
     resources: Resources,
-    /// `None` where the platform tells nothing.
+    /// `None` where the platform reports nothing.
     system: Option<System>,
 }
 
@@ -113,7 +113,7 @@ pub struct Resources {
 }
 
 impl Stats {
-    /// An actor with nothing told yet.
+    /// An actor with nothing measured yet.
     pub fn new(exit_guard: ExitGuard, pending: PendingMeasurements) -> Self {
         Self {
             pending,
@@ -169,17 +169,17 @@ impl Actor for Stats {
     }
 }
 
-/// What somebody tells.
+/// What was measured.
 #[derive(Debug, Clone)]
 enum Measurement {
-    /// One call to the world.
+    /// One call to a service.
     Called { operation: Name, took: Duration, error: Option<&'static str> },
     /// Something happened a number of times.
     Counted { name: CountName, times: u64 },
 }
 
-/// What was told and not taken in yet. A message to an actor costs more than all that is done with what is in it, so many go
-/// together.
+/// What was measured and not taken in yet. A message to an actor costs more than all that is done with what is in it, so many
+/// go together.
 #[derive(Debug, Clone, Default)]
 pub struct PendingMeasurements(Arc<Mutex<Vec<Measurement>>>);
 
@@ -230,7 +230,7 @@ impl Stats {
         }
     }
 
-    /// Takes in what waits for others to come.
+    /// Takes in what waits for a full message.
     fn take_in_all(&mut self) {
         let pending = self.pending.take();
         self.take_in(pending);
@@ -372,17 +372,17 @@ fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// What actors hold to tell the stats actor something. One that leads nowhere costs nothing, and tells nobody.
+/// How actors report to the stats actor. One that leads nowhere costs nothing, and reports nothing.
 #[derive(Clone, Default)]
 pub struct Meter(Option<(ActorRef<Stats>, PendingMeasurements)>);
 
 impl Meter {
-    /// A meter that leads to the actor of that link, by way of what waits for it.
+    /// A meter that leads to that actor, by way of what waits for it.
     pub fn new(stats: ActorRef<Stats>, pending: PendingMeasurements) -> Self {
         Self(Some((stats, pending)))
     }
 
-    /// A call to the world that ended well, or with an error of that kind.
+    /// A call to a service that succeeded, or ended with an error of that kind.
     pub fn called(
         &self,
         service: impl Into<Label>,

@@ -92,10 +92,10 @@ impl Upstreams {
             (before, breaker.is_open())
         });
         if after && !before {
-            warn!(upstream = upstream; "upstream considered down; it will be retried soon");
+            warn!(upstream = upstream; "circuit breaker opened");
         }
         if before && !after {
-            info!(upstream = upstream; "upstream answers again");
+            info!(upstream = upstream; "circuit breaker closed");
         }
     }
 

@@ -73,9 +73,9 @@ impl WarmUp {
         match self.from_history().await {
             Ok(Filled { filled: 0, .. }) => {}
             Ok(Filled { filled, read }) => {
-                info!(target: LOG, filled = filled, read = read; "the cache was filled from the ledger");
+                info!(target: LOG, filled = filled, read = read; "cache filled from ledger");
             }
-            Err(error) => warn!(target: LOG, reason:% = error; "the cache is not filled from the ledger"),
+            Err(error) => warn!(target: LOG, reason:% = error; "cache fill failed"),
         }
         if !self.phrases.is_empty() {
             self.from_phrases().await;
@@ -186,7 +186,7 @@ impl WarmUp {
             tasks.extend(self.targets.iter().map(of));
         }
         if tasks.len() > self.max_entries {
-            warn!(target: LOG, phrases = tasks.len(), max_entries = self.max_entries; "the cache has no room for all phrases");
+            warn!(target: LOG, phrases = tasks.len(), max_entries = self.max_entries; "cache warm-up truncated");
             tasks.truncate(self.max_entries);
         }
         // One call at a time: posts go first.
@@ -208,18 +208,18 @@ impl WarmUp {
                     _ => {
                         is_down = false;
                         let reason = task.troubles.join("; ");
-                        warn!(target: LOG, phrase:% = task.mask.untranslated(), target:% = task.target.id, reason:% = reason; "a phrase was not translated");
+                        warn!(target: LOG, phrase:% = task.mask.untranslated(), target:% = task.target.id, reason:% = reason; "warm-up phrase not translated");
                     }
                 }
             }
             if is_down {
                 let reason = tasks.first().map(|task| task.troubles.join("; ")).unwrap_or_default();
-                warn!(target: LOG, phrases = all, known = known, reason:% = reason; "phrases are left for the next start");
+                warn!(target: LOG, phrases = all, known = known, reason:% = reason; "cache warm-up postponed");
                 return;
             }
             actix_rt::time::sleep(began.elapsed()).await;
         }
-        info!(target: LOG, phrases = all, known = known; "the cache knows the phrases of cache.warm_up");
+        info!(target: LOG, phrases = all, known = known; "cache warm-up completed");
     }
 }
 

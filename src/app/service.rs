@@ -103,7 +103,7 @@ impl Service {
         telemetry: Telemetry,
     ) -> Result<Self, String> {
         for Former { was, is } in settings.former() {
-            info!(was = was.as_str(), is = is.as_str(); "former setting understood");
+            info!(old_name = was.as_str(), new_name = is.as_str(); "former setting name used");
         }
         let actors = ActorRefs::default();
         let meter = match telemetry {
@@ -120,7 +120,7 @@ impl Service {
         let silent = pauses::recall(&*ledger, super::pausable(&targets)).await;
         let silent = silent.map_err(|error| error.to_string())?;
         for what in &silent {
-            warn!(what:%; "still paused; `mynah resume` lets it go on");
+            warn!(what:%; "still paused at startup");
         }
         let mut lasting = Lasting {
             ledger,
@@ -178,9 +178,9 @@ impl Service {
             info!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting changed");
         }
         for Change { key, before, after } in &after_restart {
-            warn!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting changes with the next start only");
+            warn!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting change deferred to restart");
         }
-        info!(changed = changed.len(), after_restart = after_restart.len(); "settings and glossaries reloaded");
+        info!(changed = changed.len(), after_restart = after_restart.len(); "settings reloaded");
         Ok(Reloaded { changed, after_restart })
     }
 

@@ -90,7 +90,7 @@ pub(super) async fn publish_all(
     // The next start recovers unfinished work from the ledger.
     let ended = tokio::time::timeout(settings.shutdown.grace, service.stop()).await;
     if ended.is_err() {
-        log::warn!("not everything ended within shutdown.grace; it is taken up again by the next start");
+        log::warn!("shutdown grace exceeded");
     }
     while let Ok(event) = events.try_recv() {
         see(event, &mut summary);

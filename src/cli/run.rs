@@ -28,7 +28,7 @@ const RELOAD_QUEUE: usize = 8;
 pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let settings = &args.load()?;
     logging::init(settings.log.level, &settings.log.modules, Stream::Stdout, settings.log.format);
-    info!(version = env!("CARGO_PKG_VERSION"); "mynah starts");
+    info!(version = env!("CARGO_PKG_VERSION"); "mynah starting");
     let watch = Watch { feed: Feed::default(), polls: None };
     let schedule = Schedule::Every(settings.source.poll_interval);
     let listener = bind(settings)?;
@@ -67,21 +67,21 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     history.abort();
     let grace = settings.shutdown.grace;
     if let Ok(signal) = ended {
-        info!(signal = signal, grace:? = grace; "stopping: what is in hand is finished first");
+        info!(signal = signal, grace:? = grace; "shutdown started");
     }
     tokio::select! {
         stopped = tokio::time::timeout(grace, service.stop()) => match stopped {
-            Ok(()) => info!("mynah has stopped"),
-            Err(_) => warn!("not everything ended within shutdown.grace; it is taken up again by the next start"),
+            Ok(()) => info!("mynah stopped"),
+            Err(_) => warn!("shutdown grace exceeded"),
         },
-        signal = signals.next() => warn!(signal = signal; "stopping at once; nothing is lost"),
+        signal = signals.next() => warn!(signal = signal; "shutdown forced"),
     }
     // Stopped last, so that operators can see what hangs.
     if let Some(admin) = admin {
         admin.stop().await;
     }
     ended.map(drop).map_err(|reason| {
-        error!(reason = reason.as_str(); "mynah cannot go on");
+        error!(reason = reason.as_str(); "mynah failed");
         Failure::Work(reason)
     })
 }
@@ -99,7 +99,7 @@ async fn reload(
     match &reloaded {
         Ok(_) => drop(api_settings.send_replace(ApiSettings::of(service.settings()))),
         Err(reason) => {
-            warn!(reason = reason.as_str(); "settings not reloaded; those of before stay in force");
+            warn!(reason = reason.as_str(); "settings reload failed");
         }
     }
     reloaded
@@ -121,7 +121,7 @@ fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = (
             };
             let stored = history.add(&measure::stats(&report, &jobs, &health, &upstreams));
             if let (Err(error), true) = (&stored, healthy) {
-                warn!(reason:% = error; "what is measured cannot be kept; see to the disk of data_dir");
+                warn!(reason:% = error; "metrics save failed");
             }
             healthy = stored.is_ok();
         }

@@ -44,8 +44,8 @@ impl Vitals {
         let before =
             std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), trouble.clone());
         match (before, trouble) {
-            (None, Some(reason)) => warn!(reason = reason.as_str(); "the service is not well"),
-            (Some(_), None) => info!("the service is well again"),
+            (None, Some(reason)) => warn!(reason = reason.as_str(); "service unhealthy"),
+            (Some(_), None) => info!("service recovered"),
             _ => {}
         }
     }

@@ -139,7 +139,7 @@ impl Connections {
                 open.report(now)
             };
             if let Some((count, from)) = report {
-                log::warn!(count = count, from:? = from; "connections to the admin port brought no request");
+                log::warn!(count = count, from:? = from; "admin connections without request");
             }
         }
     }

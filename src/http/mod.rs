@@ -221,7 +221,7 @@ pub async fn serve(
                         // If the receiver is gone, the server ends with its handle.
                         let _ = started.send(Ok(server.handle()));
                         if let Err(error) = server.await {
-                            log::error!(reason:% = error; "the admin API ended");
+                            log::error!(reason:% = error; "admin API failed");
                         }
                     }
                     Err(error) => drop(started.send(Err(error))),
@@ -237,7 +237,7 @@ pub async fn serve(
     let admin = Admin { handle, ended: Some(ending), address_file: data_dir.join(ADDRESS_FILE) };
     write_address(&admin.address_file, bound)
         .map_err(|error| AdminError::AddressFile { path: admin.address_file.clone(), error })?;
-    info!(address:% = bound; "the admin API listens");
+    info!(address:% = bound; "admin API listening");
     Ok(admin)
 }
 

@@ -118,7 +118,7 @@ fn log_panics() {
         let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
-        log::error!(reason = message, place = place.as_str(), thread = thread.as_str(); "panic");
+        log::error!(reason = message, location = place.as_str(), thread = thread.as_str(); "thread panicked");
     }));
 }
 

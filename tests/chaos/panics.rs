@@ -75,7 +75,7 @@ fn shorten_intervals(town: &mut Town) {
 }
 
 fn panics(town: &Town) -> usize {
-    town.log().matches(r#"panic reason="failpoint"#).count()
+    town.log().matches(r#"thread panicked reason="failpoint"#).count()
 }
 
 #[actix_rt::test]
@@ -123,7 +123,7 @@ async fn panics_anywhere_lose_nothing_and_do_not_end_the_service() {
     let missed: Vec<&str> = FAILPOINTS
         .map(|(failpoint, ..)| failpoint)
         .into_iter()
-        .filter(|failpoint| !log.contains(&format!(r#"panic reason="failpoint {failpoint} panic"#)))
+        .filter(|failpoint| !log.contains(&format!(r#"thread panicked reason="failpoint {failpoint} panic"#)))
         .collect();
     town.environment.clear();
     town.order_faults(r#"{"rules": []}"#);
@@ -189,7 +189,7 @@ async fn an_actor_that_keeps_dying_ends_the_service_with_its_name() {
         town.settings.push("supervisor.max_restarts=5".into());
         town.once().assert_success();
         let (published, failed) =
-            (town.publications("es").len(), town.log().matches(" router failed ").count());
+            (town.publications("es").len(), town.log().matches(" router job failed ").count());
         assert_eq!(published + failed, 5, "{failpoint}");
         assert!(failed <= 1, "{failpoint}: jobs are not the cause of these deaths");
     }

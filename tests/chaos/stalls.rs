@@ -25,18 +25,18 @@ const REASON_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Events that explain why there is no progress.
 const REASONS: [&str; 12] = [
-    "poll failed and will be tried again",
+    "poll failed",
     "poll refused",
-    "lookup failed and will be tried again",
-    "to be tried again",
-    "upstream considered down",
-    "upstream refuses calls",
-    "publishing stops until",
+    "lookup failed",
+    "retry scheduled",
+    "circuit breaker opened",
+    "concurrency limit reduced",
+    "publishing blocked",
     "publishing waits",
     "paused",
-    "the service is not well",
+    "service unhealthy",
     "stalled",
-    "source offers pages without end",
+    "backfill cut short",
 ];
 
 /// Watches a town for progress.
@@ -123,7 +123,7 @@ fn states(town: &Town) -> String {
 /// The answer of `/health`, unless it is 200.
 fn unhealthy(log: &str) -> Option<String> {
     let address = log.lines().rev().find_map(|line| {
-        let rest = line.split_once("the admin API listens")?.1;
+        let rest = line.split_once("admin API listening")?.1;
         rest.split_once("address=")?.1.split_whitespace().next()?.trim_start_matches("http://").parse().ok()
     });
     let mut stream = TcpStream::connect_timeout(&address.filter(SocketAddr::is_ipv4)?, PATIENCE).ok()?;
@@ -142,14 +142,14 @@ mod tests {
     fn only_a_recent_reason_explains_a_stall() {
         let since = "2026-11-26T12:00:00Z".parse().unwrap();
         for (log, explained) in [
-            ("2026-11-26T12:00:01Z WARN  publisher to be tried again post=1 reason=503", true),
-            ("2026-11-26T12:00:01Z WARN  poller poll failed and will be tried again wait=30s", true),
+            ("2026-11-26T12:00:01Z WARN  publisher retry scheduled post=1 reason=503", true),
+            ("2026-11-26T12:00:01Z WARN  poller poll failed wait=30s", true),
             ("2026-11-26T12:00:01Z WARN  upstreams upstream considered down; it will be retried soon", true),
-            ("2026-11-26T12:00:01Z ERROR publisher publishing stops until a person mends the account", true),
+            ("2026-11-26T12:00:01Z ERROR publisher publishing blocked", true),
             ("2026-11-26T12:00:01Z WARN  a\n2026-11-26T12:00:02Z INFO  pauses paused what=x", true),
-            ("2026-11-26T12:00:01Z WARN  poller poll failed and will be tried again\nmynah: a verdict", true),
-            ("2026-11-26T11:59:59Z WARN  publisher to be tried again post=1 reason=503", false),
-            ("2026-11-26T12:00:01Z INFO  router published post=1", false),
+            ("2026-11-26T12:00:01Z WARN  poller poll failed\nmynah: a verdict", true),
+            ("2026-11-26T11:59:59Z WARN  publisher retry scheduled post=1 reason=503", false),
+            ("2026-11-26T12:00:01Z INFO  router job published post=1", false),
             ("2026-11-26T12:00:01Z INFO  stats stats jobs=3", false),
             ("", false),
         ] {

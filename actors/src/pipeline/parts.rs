@@ -118,7 +118,7 @@ impl PublisherSpec {
 }
 
 impl Parts {
-    /// Lets an engine receive as many calls at once as there are translators, at the very most.
+    /// No engine gets more calls at once than there are translators.
     pub(super) fn limit_calls(&self) {
         self.translators.0.cascade.upstreams.set_max_calls(self.pool_size);
     }

@@ -251,7 +251,8 @@ async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
 }
 
 #[actix_rt::test]
-async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more() {
+async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more()
+ {
     let bench = Bench::new(Start::Beginning);
     let many = |_: &PageRequest, _| {
         Ok(Page { unreadable: (10..30).rev().map(unreadable).collect(), ..page([9], None) })

@@ -28,9 +28,9 @@ pub(super) enum Halt {
     Event(JobEvent),
     /// The same, and nothing more can be published until a person fixes this.
     Blocked(JobEvent, String),
-    /// It may not answer what it was to answer, and was not sent.
+    /// It may not answer the message that it was to answer, and was not published.
     ReplyRefused(String),
-    /// The record cannot be kept.
+    /// The ledger cannot be used.
     Ledger(LedgerError),
 }
 
@@ -87,7 +87,7 @@ impl Publisher {
     pub(super) fn permit(&self, put_back: PutBack) -> Result<(), Halt> {
         let network = self.destination.network();
         self.parts.upstreams.permit(network).map_err(|until| {
-            let reason = format!("{network} has not answered lately and is left in peace for a while");
+            let reason = format!("{network} has not answered lately and is not called for a while");
             Halt::Event(put_back(reason, Some(self.at(until))))
         })
     }

@@ -49,7 +49,7 @@ impl Publisher {
     pub(super) async fn find_out(&self, job: &Job, begun: &Publication) -> Result<Option<PostId>, Halt> {
         let found = self.look_up(job, begun).await?;
         if found.is_some() {
-            info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0; "found on the account, not sent again");
+            info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0; "existing publication found");
         } else {
             self.write(job, JobEvent::PartAbsent { part: begun.part }).await?;
         }
@@ -103,7 +103,7 @@ impl Publisher {
 
     /// A lookup brought no answer to go by: nothing is sent until one does.
     fn not_known(&self, job: &Job, reason: String) -> Halt {
-        warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "lookup failed and will be tried again");
+        warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "lookup failed");
         Halt::Event(outcome_lost(reason, Some(self.after_settling(job))))
     }
 

@@ -34,7 +34,7 @@ impl Publisher {
                 Ok(Uploaded { id, undescribed }) => {
                     if let Some(why) = undescribed {
                         let reason = format!("{name} has no alt text: {why}");
-                        warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without an alt text");
+                        warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without alt text");
                     }
                     copied.push(id);
                     continue;
@@ -48,11 +48,12 @@ impl Publisher {
             };
             let reason = format!("{name} cannot be copied: {why}");
             if missing == MediaMissing::Hold {
-                let reason =
-                    format!("{reason}; retry it, or set media_missing = \"publish\" to say it without");
+                let reason = format!(
+                    "{reason}; retry it, or set media_missing = \"publish\" to publish the post without it"
+                );
                 return Err(Halt::Event(held(HoldKind::Media, reason, None)));
             }
-            warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "said without a medium");
+            warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without media");
         }
         Ok(copied)
     }
@@ -83,7 +84,7 @@ impl Publisher {
         let Some(fetcher) = self.fetchers.get(&*job.source) else {
             return Err(UploadError::Refused(format!("its source {} is not followed any more", job.source)));
         };
-        let fetched = fetcher.fetch(medium, &self.destination.media_limits()).await?;
-        self.destination.upload(fetched, alt).await
+        let content = fetcher.fetch(medium, &self.destination.media_limits()).await?;
+        self.destination.upload(content, alt).await
     }
 }

@@ -101,10 +101,7 @@ impl Publisher {
 #[async_trait(?Send)]
 impl Worker for Publisher {
     async fn step(&mut self, stop: &Stop) -> Step {
-        match self.publish_next(stop).await {
-            Ok(step) => step,
-            Err(error) => Step::Fatal(error.to_string()),
-        }
+        self.publish_next(stop).await.unwrap_or_else(|error| Step::Fatal(error.to_string()))
     }
 }
 

@@ -102,11 +102,12 @@ impl Publisher {
             sent => return sent.map(|remote_id| (remote_id, intent.reply)),
         };
         if self.parts.threads == Threads::Chain {
-            let reason =
-                format!("{reason}; retry it, or set publisher.threads = \"standalone\" to say it on its own");
+            let reason = format!(
+                "{reason}; retry it, or set publisher.threads = \"standalone\" to publish it on its own"
+            );
             return Err(Halt::Event(held(HoldKind::Thread, reason, None)));
         }
-        info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part said on its own");
+        info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part published on its own");
         let alone = Intent::new(intent.part, &intent.account, &intent.text, None, self.parts.clock.now());
         let remote_id = self.send(job, &alone, Sending::First, stop).await?;
         Ok((remote_id, None))

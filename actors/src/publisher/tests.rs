@@ -758,10 +758,10 @@ async fn targets_that_share_an_account_are_published_in_turn_and_a_pause_stops_o
     let town = Town::on(network, jobs, Account::default());
     town.pauses.pause(Paused::Target(es()));
     town.pass(HOUR).await;
-    use JobState::{Published, Ready};
-    assert_eq!(town.ledger.states(), [Ready, Ready, Published, Published]);
+    let (ready, published) = (JobState::Ready, JobState::Published);
+    assert_eq!(town.ledger.states(), [ready, ready, published, published]);
     town.pauses.resume(&Paused::Target(es()));
     town.pass(HOUR).await;
-    assert_eq!(town.ledger.states(), [Published; 4]);
+    assert_eq!(town.ledger.states(), [published; 4]);
     assert_eq!(town.account.count("verify"), 1, "it is one account");
 }

@@ -36,8 +36,8 @@ impl Publisher {
                         return Ok(None);
                     }
                     let reason = format!(
-                        "it goes on from post {parent} of its thread, which is {state} here; see to that one, then \
-                         retry this one, or set publisher.threads = \"standalone\""
+                        "it continues post {parent} of its thread, which is {state} on this account; fix that one, then retry \
+                         this one, or set publisher.threads = \"standalone\""
                     );
                     return Err(Halt::Event(held(HoldKind::Thread, reason, None)));
                 }

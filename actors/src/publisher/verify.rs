@@ -28,7 +28,7 @@ impl Publisher {
             }
             Err(PublishError::Denied(denied)) => Err(self.denied(job, &denied, put_back)),
             Err(error) => {
-                let reason = format!("nothing is published before it is known whose keys these are: {error}");
+                let reason = format!("nothing is published until the credentials are verified: {error}");
                 Err(Halt::Event(put_back(reason, Some(self.in_a(self.pause_for(job, None))))))
             }
         }

@@ -144,7 +144,7 @@ impl Handler<Block> for Router {
     type Result = ();
 
     fn handle(&mut self, Block { account, reason }: Block, _: &mut Self::Context) {
-        error!(account = account.as_str(), reason = reason.as_str(); "publishing stops until a person mends the account");
+        error!(account = account.as_str(), reason = reason.as_str(); "publishing blocked");
         self.state.window.borrow_mut().block(&account, reason);
         self.state.wake_all();
     }

@@ -167,10 +167,10 @@ impl RouterState {
         let changed = decided.iter().filter(|(_, outcome)| outcome.is_ok()).count();
         if changed > 0 {
             match decision {
-                Decision::Retry => info!(jobs = changed; "jobs are tried again, as a person decided"),
+                Decision::Retry => info!(jobs = changed; "jobs retried by operator"),
                 Decision::Skip => {
                     self.parts.meter.count("jobs.skipped", changed as u64);
-                    info!(jobs = changed; "jobs are left unsaid, as a person decided");
+                    info!(jobs = changed; "jobs skipped by operator");
                 }
             }
         }

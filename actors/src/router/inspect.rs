@@ -68,7 +68,7 @@ impl Handler<Unblock> for Router {
     fn handle(&mut self, Unblock { target }: Unblock, _: &mut Self::Context) -> Self::Result {
         let unblocked = self.state.window.borrow_mut().unblock(&target);
         if let Some(account) = &unblocked {
-            info!(account = account.as_str(); "publishing goes on");
+            info!(account = account.as_str(); "publishing resumed");
             self.state.wake_all();
         }
         unblocked.is_some()

@@ -22,7 +22,7 @@ impl RouterState {
             self.parts.settings.routes.iter().map(|route| route.target.clone()).collect();
         let recovered = self.parts.ledger.recover(&targets).await?;
         if recovered > 0 {
-            warn!(jobs = recovered; "jobs that were in hand when the last run ended are taken up again");
+            warn!(jobs = recovered; "interrupted jobs recovered");
         }
         self.refill().await?;
         self.set_open();

@@ -138,7 +138,7 @@ impl RouterState {
                     leased.push(assigned);
                 }
                 Err(why) => {
-                    warn!(job = job.id.0, reason:% = why; "lease refused; the job is looked up anew");
+                    warn!(job = job.id.0, reason:% = why; "lease refused");
                     self.window.borrow_mut().forget(&job.target, LinePosition::of(job));
                     refused = true;
                     // Only the router leases, and it knows of no lease: without this it would ask again and again.

@@ -57,10 +57,10 @@ impl RouterState {
                     self.moved(report, advanced, heard);
                 }
                 Err(why @ ChangeError::Stale { .. }) => {
-                    debug!(job = report.at.job.0, reason:% = why; "late report passed over");
+                    debug!(job = report.at.job.0, reason:% = why; "late report ignored");
                 }
                 Err(why) => {
-                    error!(job = report.at.job.0, reason:% = why; "report refused; the job is looked up anew");
+                    error!(job = report.at.job.0, reason:% = why; "report refused");
                     self.window.borrow_mut().forget(&report.target, report.at);
                 }
             }
@@ -127,7 +127,7 @@ impl RouterState {
         match last {
             JobEvent::Translated(translation) => {
                 let engine = translation.engine.as_str();
-                debug!(post = post.id.0.as_str(), target = target.as_str(), job = id, engine = engine; "translated");
+                debug!(post = post.id.0.as_str(), target = target.as_str(), job = id, engine = engine; "job translated");
             }
             JobEvent::Published => {
                 meter.count("jobs.published", 1);
@@ -135,26 +135,26 @@ impl RouterState {
                 let waited = Duration::try_from(waited).unwrap_or_default();
                 meter.called("post", "published", waited, None);
                 let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "published");
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "job published");
                 if let Some(translation) = translation {
                     feed.tell(|| Event::Published(post, target, translation, heard));
                 }
             }
             JobEvent::Held(hold) => {
                 meter.count_kind("jobs.held", hold.kind.as_str());
-                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, kind = hold.kind.as_str(), reason = hold.reason.as_str(); "held");
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, kind = hold.kind.as_str(), reason = hold.reason.as_str(); "job held");
                 feed.tell(|| Event::Held(post, target, hold));
             }
             JobEvent::Failed { reason } => {
                 meter.count("jobs.failed", 1);
-                error!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = reason.as_str(); "failed");
+                error!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = reason.as_str(); "job failed");
                 feed.tell(|| Event::Failed(post, target, reason));
             }
             JobEvent::HandedBack { reason, .. }
             | JobEvent::NotSent { reason, .. }
             | JobEvent::OutcomeLost { reason, .. } => {
                 meter.count("jobs.retried", 1);
-                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, attempt = attempt, reason = reason.as_str(); "to be tried again");
+                warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, attempt = attempt, reason = reason.as_str(); "retry scheduled");
             }
             _ => {}
         }

@@ -56,8 +56,8 @@ impl RouterState {
             .into_iter()
             .map(|Overdue { job, reason }| {
                 let reason = format!(
-                    "it kept those behind it waiting for {order_patience:?} and was set aside: {reason}; retry it to say \
-                     it late, or skip it"
+                    "it blocked the jobs behind it for {order_patience:?} and was set aside: {reason}; retry it to publish it \
+                     late, or skip it"
                 );
                 let hold = Hold { kind: HoldKind::Stalled, reason, until: None };
                 JobReport::without_lease(&job, vec![JobEvent::Held(hold)])

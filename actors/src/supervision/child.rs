@@ -112,7 +112,7 @@ pub(super) struct Observation {
     pub(super) last_progress: Option<Instant>,
     /// How many checks ago.
     pub(super) checks: u32,
-    /// It was told to end.
+    /// It was asked to end.
     pub(super) aborted: bool,
 }
 
@@ -206,7 +206,7 @@ impl Children {
     pub(super) fn remove(&mut self, name: &str) {
         self.by_name.remove(name);
         self.health.forget(name);
-        info!(actor = name; "actor let go");
+        info!(actor = name; "actor removed");
     }
 
     /// Ends an actor in the middle of what it does; its successor is built after it.
@@ -220,7 +220,7 @@ impl Children {
     pub(super) fn stop_all(&mut self, role: Role) {
         let lost = |child: &Child| child.spec.role == Role::Service && !child.alive;
         let how = if role < Role::Service && self.by_name.values().any(lost) {
-            // Whoever waits for one that will not come back would wait for ever.
+            // Whoever waits for one that will not come back would wait forever.
             StopAsked::AtOnce("an actor that it needs has ended".into())
         } else {
             StopAsked::InOrder

@@ -26,7 +26,7 @@ pub enum ExitReason {
     Finished,
     /// It was ended in the middle of what it did: why.
     Aborted(String),
-    /// It cannot go on, and neither can the service: the reason, for a person.
+    /// It cannot continue, and neither can the service: the reason, for a person.
     Fatal(String),
 }
 

@@ -120,7 +120,7 @@ impl Supervisor {
             return true;
         };
         let reason = panic_message(&*panic);
-        error!(actor = "supervisor", reason = reason.as_str(); "the supervisor panicked and goes on");
+        error!(actor = "supervisor", reason = reason.as_str(); "supervisor recovered from panic");
         let recovered = std::mem::take(&mut self.recovered);
         if self.history.judge(&self.settings.policy, Instant::now(), recovered, 0.0) == Verdict::GiveUp {
             self.stop(Err(format!("the supervisor keeps panicking, the last time: {reason}")), ctx);
@@ -155,7 +155,7 @@ impl Supervisor {
             }
             ExitReason::Fatal(reason) => {
                 self.health.set_state(&name, State::Stopped);
-                error!(actor = name.as_str(), reason = reason.as_str(); "actor cannot go on");
+                error!(actor = name.as_str(), reason = reason.as_str(); "actor failed permanently");
                 self.stop(Err(reason), ctx);
             }
             ExitReason::Aborted(_) if restarts => self.children.build(&name),
@@ -171,11 +171,11 @@ impl Supervisor {
         match verdict {
             _ if self.stopping.is_some() => {
                 self.health.set_state(name, State::Stopped);
-                warn!(actor = name, reason = reason; "actor died while stopping");
+                warn!(actor = name, reason = reason; "actor died during shutdown");
             }
             Verdict::Restart(wait) => {
                 self.health.set_state(name, State::Restarting);
-                warn!(actor = name, reason = reason, wait:? = wait; "actor died and will be restarted");
+                warn!(actor = name, reason = reason, wait:? = wait; "actor died; restart scheduled");
                 Self::build_later(name.to_owned(), wait, ctx);
             }
             Verdict::GiveUp => {
@@ -186,7 +186,7 @@ impl Supervisor {
                     ),
                     None => reason.to_owned(),
                 };
-                error!(actor = name, reason = reason.as_str(); "actor keeps dying; the service stops");
+                error!(actor = name, reason = reason.as_str(); "restart limit exceeded");
                 self.stop(Err(reason), ctx);
             }
         }
@@ -234,7 +234,7 @@ impl Supervisor {
             return;
         }
         if let Some(reason) = watchdog::end_hung(&mut self.children, &self.health, patience) {
-            error!(reason = reason.as_str(); "actor cannot be ended; the service stops");
+            error!(reason = reason.as_str(); "stuck actor could not be aborted");
             self.stop(Err(reason), ctx);
         }
     }
@@ -261,12 +261,12 @@ impl Supervisor {
     fn judge_activity(&mut self, activity: Vec<StageActivity>) {
         let found = self.stalls.check(activity, &self.health);
         for stage in found.moving_again {
-            info!(lane = stage.as_str(); "pipeline moves again");
+            info!(stage = stage.as_str(); "pipeline recovered");
         }
         for StageActivity { stage, runnable, holders, .. } in found.stalled {
             let stalled_after = self.settings.stalled_after;
             let held_by = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
-            error!(lane = stage.as_str(), jobs = runnable, held_by = held_by.as_str(), stalled_after:? = stalled_after; "pipeline stalled");
+            error!(stage = stage.as_str(), jobs = runnable, held_by = held_by.as_str(), stalled_after:? = stalled_after; "pipeline stalled");
             let reason = format!("nothing moved in {stage} for {stalled_after:?}");
             if holders.is_empty() {
                 self.children.abort(self.hooks.dispatcher(), &reason);
@@ -424,7 +424,7 @@ impl Handler<Restart> for Supervisor {
         if !self.children.contains(&name) {
             return Err(NoSuchActor { name, known: self.children.names() });
         }
-        info!(actor = name.as_str(); "actor restart asked for");
+        info!(actor = name.as_str(); "actor restart requested");
         if self.stopping.is_none() {
             self.children.restart(&name);
         }

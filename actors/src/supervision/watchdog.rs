@@ -42,7 +42,7 @@ pub(super) fn end_hung(
             continue;
         }
         seen.aborted = true;
-        error!(actor = name.as_str(), patience:? = patience; "actor is at work and gets nothing done; it is ended");
+        error!(actor = name.as_str(), patience:? = patience; "stuck actor aborted");
         child.abort(format!("it got nothing done for {patience:?}"));
     }
     beyond_help

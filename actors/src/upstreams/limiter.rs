@@ -213,7 +213,7 @@ impl Permit {
         self.limiter.adjust_permits(&mut state);
         drop(state);
         if let Some(cut) = cut {
-            info!(upstream = &*self.limiter.upstream, before = cut.before, limit = cut.after; "upstream refuses calls; fewer are made at once");
+            info!(upstream = &*self.limiter.upstream, before = cut.before, limit = cut.after; "concurrency limit reduced");
         }
     }
 }

@@ -145,7 +145,7 @@ impl Apertium {
         let translated = match whole {
             Ok(segments) => segments,
             Err(error) => {
-                log::debug!(reason:% = error; "line translated piece by piece");
+                log::debug!(reason:% = error; "line translated in pieces");
                 self.piecewise.fetch_add(1, Ordering::Relaxed);
                 self.translate_pieces(direction, &line).await?
             }

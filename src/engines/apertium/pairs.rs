@@ -65,7 +65,7 @@ pub(super) fn discover(modes_dir: &Path) -> io::Result<BTreeMap<Direction, Pair>
             Ok(stages) => {
                 pairs.insert(direction, Pair { name, stages });
             }
-            Err(error) => log::warn!(file:% = path.display(), reason:% = error; "Apertium mode passed over"),
+            Err(error) => log::warn!(file:% = path.display(), reason:% = error; "Apertium mode skipped"),
         }
     }
     Ok(pairs)

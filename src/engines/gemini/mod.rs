@@ -95,7 +95,7 @@ impl Model for Gemini {
             cached_tokens = usage.cached.unwrap_or_default(),
             answer_tokens = usage.answer.unwrap_or_default(),
             thought_tokens = usage.thoughts.unwrap_or_default();
-            "Gemini translated"
+            "Gemini request completed"
         );
         Ok((outcome, usage.into()))
     }

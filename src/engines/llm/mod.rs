@@ -92,7 +92,7 @@ fn ask<'a, M: Model>(model: &'a M, prompt: Prompt<'a>) -> LocalBoxFuture<'a, Res
             }
             Outcome::Spoiled(error) if items.len() <= 1 => reply.items = vec![Err(error)],
             Outcome::Spoiled(error) => {
-                log::debug!(model = model.name(), items = items.len(), reason:% = error; "spoiled answer asked for again in halves");
+                log::debug!(model = model.name(), items = items.len(), reason:% = error; "batch split");
                 reply.spoiled = 1;
                 let (first, second) = items.split_at(items.len() / 2);
                 reply.append(ask(model, Prompt { items: first, brackets }).await?);

@@ -43,7 +43,7 @@ pub(super) async fn pause(
 ) -> Result<Json<Pauses>, ApiError> {
     for what in named(&control, &what)? {
         if control.pauses.pause(what.clone()) {
-            info!(what:%; "paused");
+            info!(what:%; "paused by operator");
         }
         pauses::note(&*control.ledger, &what, true).await?;
     }
@@ -57,7 +57,7 @@ pub(super) async fn resume(
 ) -> Result<Json<Pauses>, ApiError> {
     for what in named(&control, &what)? {
         if control.pauses.resume(&what) {
-            info!(what:%; "resumed");
+            info!(what:%; "resumed by operator");
         }
         pauses::note(&*control.ledger, &what, false).await?;
         if let Paused::Target(target) = what {

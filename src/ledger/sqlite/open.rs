@@ -151,8 +151,8 @@ fn make_private(folder: &Path) -> io::Result<()> {
         let (path, mode) = (exposed.path.display(), format!("{:04o}", exposed.mode));
         let mode = mode.as_str();
         match &exposed.why_open {
-            None => info!(mode = mode, path:%; "file closed to other users"),
-            Some(_) => warn!(mode = mode, reason:% = exposed, path:%; "file is open to other users"),
+            None => info!(mode = mode, path:%; "file permissions restricted"),
+            Some(_) => warn!(mode = mode, reason:% = exposed, path:%; "file accessible to other users"),
         }
     }
     Ok(())

@@ -126,7 +126,7 @@ fn run_batch(opened: &Opened, mut batch: Vec<Box<dyn Command>>) {
             return;
         }
         Err(Undone::Command(reason) | Undone::Transaction(reason)) => {
-            error!(reason:%; "the ledger could not be written");
+            error!(reason:%; "ledger write failed");
             Err(reason)
         }
     };

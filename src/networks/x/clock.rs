@@ -43,10 +43,10 @@ impl XClock {
         }
         self.0.store(ahead.as_secs(), Ordering::Relaxed);
         if ahead.is_zero() {
-            info!("this machine's clock agrees with X's again");
+            info!("clock skew resolved");
         } else {
             let (by, how) = (ahead.abs(), if ahead.is_positive() { "behind" } else { "ahead of" });
-            warn!(by:% = format_args!("{by:#}"), how = how; "this machine's clock is off: calls are signed with X's time; set the clock");
+            warn!(offset:% = format_args!("{by:#}"), direction = how; "clock skew detected");
         }
         true
     }

@@ -307,7 +307,7 @@ fn a_paused_target_keeps_no_run_from_ending_once_all_is_translated() {
     let picked = window.pick_for_translation(&"t#1".into(), 1);
     report(&mut window, &picked[0], translated(), JobState::Ready);
     let drained = window.drained(3, paused).unwrap();
-    assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume x:es` lets it go on");
+    assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume x:es` resumes it");
     assert_eq!(drained.blocked.len(), 1, "nothing waits on the other");
 }
 

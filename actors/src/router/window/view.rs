@@ -85,12 +85,16 @@ impl Window {
             }
             // What is translated waits for the person who paused it.
             if line.jobs.values().next().is_some_and(|head| head.phase == Phase::Ready) && is_paused(target) {
-                let reason = format!("paused; `mynah resume {target}` lets it go on");
+                let reason = format!("paused; `mynah resume {target}` resumes it");
                 drained.blocked.insert(target.clone(), reason);
                 continue;
             }
-            if let Some(stuck) = line.drained(patience)? {
-                drained.waiting.insert(target.clone(), stuck);
+            match line.remaining(patience) {
+                Remaining::Runnable => return None,
+                Remaining::Stuck(jobs, reason) => {
+                    drained.waiting.insert(target.clone(), (jobs, reason));
+                }
+                Remaining::Nothing => {}
             }
         }
         Some(drained)
@@ -115,9 +119,19 @@ impl Window {
     }
 }
 
+/// What remains of a line.
+enum Remaining {
+    /// Something that can be done now.
+    Runnable,
+    /// So many jobs that are stuck, and why the first of them is.
+    Stuck(usize, String),
+    /// Nothing.
+    Nothing,
+}
+
 impl Line {
-    /// How many jobs are stuck, and why the first of them is, if nothing more can be done now; `None` while something can.
-    fn drained(&self, patience: u32) -> Option<Option<(usize, String)>> {
+    /// What remains, where a job tried `patience` times without success counts as stuck.
+    fn remaining(&self, patience: u32) -> Remaining {
         let mut stuck: Option<(usize, String)> = None;
         for entry in self.jobs.values() {
             match (&entry.phase, &mut stuck) {
@@ -128,13 +142,14 @@ impl Line {
                 {
                     stuck = Some((1, entry.reason.clone()));
                 }
-                _ => return None,
+                _ => return Remaining::Runnable,
             }
         }
-        if stuck.is_none() && (self.more || self.loading) {
-            return None;
+        match stuck {
+            Some((jobs, reason)) => Remaining::Stuck(jobs, reason),
+            None if self.more || self.loading => Remaining::Runnable,
+            None => Remaining::Nothing,
         }
-        Some(stuck)
     }
 }
 
@@ -142,7 +157,7 @@ impl Line {
 fn count_with_holders<'a>(entries: impl Iterator<Item = &'a Entry>) -> (usize, Vec<String>) {
     let holders: Vec<&Arc<str>> = entries.filter_map(Entry::holder).collect();
     let count = holders.len();
-    let mut holders: Vec<String> = holders.into_iter().map(|holder| holder.to_string()).collect();
+    let mut holders: Vec<String> = holders.into_iter().map(ToString::to_string).collect();
     holders.sort_unstable();
     holders.dedup();
     (count, holders)

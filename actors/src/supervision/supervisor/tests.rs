@@ -79,7 +79,7 @@ fn spec(
     let build = move |exit_guard| {
         lives.fetch_add(1, Ordering::SeqCst);
         let (lives, worked) = (lives.clone(), sender.clone());
-        let worker = move |exit_guard: &ExitGuard| Fragile {
+        let fragile = move |exit_guard: &ExitGuard| Fragile {
             lives,
             panics,
             worked,
@@ -87,7 +87,7 @@ fn spec(
             context: WorkerContext::new(exit_guard),
             hangs,
         };
-        let addr = Shell::new(exit_guard, worker).start();
+        let addr = Shell::new(exit_guard, fragile).start();
         let stopper: Stopper = Box::new(move |asked| drop(addr.try_send(asked)));
         stopper
     };
