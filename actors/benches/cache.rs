@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use mynah_actors::{
     cache::{
         Cache, CacheSettings, Fill, Key, Look,
-        kept::{Entry, Kept},
+        entries::{Entries, Entry},
     },
     supervision::ActorRef,
 };
@@ -66,21 +66,21 @@ fn entry(number: usize) -> Entry {
     Entry { text: Arc::new(mask(&text(number)).text), expires }
 }
 
-fn filled(keys: &[Key]) -> Kept {
-    let kept = Kept::new(2 * ENTRIES as u64);
-    keys.iter().enumerate().for_each(|(number, key)| kept.insert(*key, &entry(number)));
-    kept
+fn filled(keys: &[Key]) -> Entries {
+    let entries = Entries::new(2 * ENTRIES as u64);
+    keys.iter().enumerate().for_each(|(number, key)| entries.insert(*key, &entry(number)));
+    entries
 }
 
 fn hits(bench: &mut Criterion) {
     let keys = keys();
-    let kept = filled(&keys);
+    let entries = filled(&keys);
     let mut at = 0;
     bench.bench_function("cache hit", |bench| {
         bench.iter(|| {
             // A prime step: no two hits in a row are neighbours.
             at = (at + 7919) % ENTRIES;
-            kept.get(black_box(&keys[at]))
+            entries.get(black_box(&keys[at]))
         });
     });
 }
@@ -110,7 +110,7 @@ fn told(what: &str, took: &Histogram<u64>) {
 
 fn each_hit() {
     let keys = keys();
-    let kept = filled(&keys);
+    let entries = filled(&keys);
     let mut took = histogram();
     for round in 0..1_000_000_usize {
         if round % AT_ONCE == 0 {
@@ -118,7 +118,7 @@ fn each_hit() {
         }
         let key = &keys[round * 7919 % ENTRIES];
         let began = Instant::now();
-        let found = black_box(kept.get(key));
+        let found = black_box(entries.get(key));
         took.record(nanos(began.elapsed())).unwrap();
         assert!(found.is_some());
     }

@@ -1,12 +1,12 @@
-//! Saying the same thing twice without paying for it twice. The cache answers by *masked text, language, style and
-//! engine*, so a template with a new link is a hit, and of several workers that want the same key one asks the engine
-//! and the others wait for its answer.
+//! The same text is not translated, and paid for, twice. The cache answers by *masked text, language, style and engine*, so a
+//! template with a new link is a hit. If several workers want the same key, one calls the engine and the others wait for its
+//! answer.
 //!
-//! Only what passed the gate is kept: whoever leads a key hands its translation in by the [`Lead`]. Where a lead is dropped
-//! without one, everybody who waits for it is told to ask again, and the first to ask leads. The cache hands a lead only to
-//! an asker, never to one who waits: a lead that nobody has read yet would keep all others waiting.
+//! Only translations that passed the gate are stored: the worker that leads a key hands its translation in by the [`Lead`]. If
+//! it drops the lead without one, every waiting worker is sent to ask again, and the first to ask leads. The cache hands a lead
+//! only to a worker that asks, never to one that waits: a lead that nobody has read yet would keep all others waiting.
 
-pub mod kept;
+pub mod entries;
 mod snapshot;
 
 use std::{
@@ -22,8 +22,8 @@ use std::{
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
 };
+use entries::{Entries, Entry};
 use jiff::Timestamp;
-use kept::{Entry, Kept};
 use log::warn;
 use mynah_domain::{Language, Style, text::MaskedText};
 use sha2::{Digest, Sha256};
@@ -34,26 +34,26 @@ use crate::{
     supervision::{ActorRef, ExitGuard, HealthRegistry, Heartbeat, handles_tracked, shell::StopAsked},
 };
 
-/// What the cache needs to know.
+/// The settings of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// The most translations it keeps; those that are used least go first.
+    /// The most translations that it stores; the least used are evicted first.
     pub max_entries: u64,
-    /// How long one is kept.
+    /// How long a translation is stored.
     pub ttl: Duration,
-    /// Where it is kept across restarts.
+    /// Where the translations are stored across restarts.
     pub file: PathBuf,
-    /// How often it is written there.
+    /// How often the file is written.
     pub snapshot_interval: Duration,
 }
 
-/// What a translation is found by: a digest, so that long posts cost no more than short ones.
+/// Identifies a translation: a digest, so that long posts cost no more than short ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 16]);
 
 impl Key {
-    /// The key of all that a translation depends on: the text as it is masked, the languages, the style, what was said
-    /// before it, how long it may be, and the engine (by name and revision).
+    /// The key of all that a translation depends on: the text as it is masked, the languages, the style, the posts before it,
+    /// how long it may be, and the engine (by its revision).
     pub fn new(
         text: &str,
         (from, to): (Language, Language),
@@ -78,7 +78,7 @@ impl Key {
     }
 }
 
-/// Who writes to disk: one at a time, and in no hurry but at the end.
+/// Access to the file: one writer at a time, and in no hurry except at the end.
 #[derive(Default)]
 struct Disk {
     turn: Mutex<()>,
@@ -90,29 +90,29 @@ pub struct Cache {
     exit_guard: Option<ExitGuard>,
     heartbeat: Heartbeat,
     settings: CacheSettings,
-    kept: Kept,
-    /// Who waits for a key that somebody leads.
+    entries: Entries,
+    /// The workers that wait for a key that another one leads.
     flights: HashMap<Key, Vec<oneshot::Sender<Arc<MaskedText>>>>,
     link: ActorRef<Cache>,
     changed: bool,
     disk: Arc<Disk>,
-    /// Whether nothing was kept from before.
+    /// Whether it started empty and was not filled since.
     is_bare: bool,
 }
 
 impl Cache {
-    /// A cache with what was kept before in it.
+    /// A cache with the translations that its file has.
     pub fn new(exit_guard: ExitGuard, settings: CacheSettings, link: ActorRef<Self>) -> Self {
-        let kept = Kept::new(settings.max_entries);
+        let entries = Entries::new(settings.max_entries);
         let mut is_bare = true;
         match snapshot::load(&settings.file) {
             Ok(before) => {
                 is_bare = before.is_empty();
                 for (key, entry) in before {
-                    kept.insert(key, &entry);
+                    entries.insert(key, &entry);
                 }
             }
-            // A cache can be made anew; the service goes on without it.
+            // A cache fills again; the service continues without it.
             Err(error) => warn!(reason:% = error; "cache load failed"),
         }
         let heartbeat = exit_guard.heartbeat();
@@ -120,7 +120,7 @@ impl Cache {
             exit_guard: Some(exit_guard),
             heartbeat,
             settings,
-            kept,
+            entries,
             flights: HashMap::new(),
             link,
             changed: false,
@@ -129,7 +129,7 @@ impl Cache {
         }
     }
 
-    /// Starts one on this thread that nobody watches or builds anew: for who measures it.
+    /// Starts a cache on this thread that nobody watches or restarts: for tests and measurements.
     pub fn unattended(settings: CacheSettings) -> ActorRef<Self> {
         let (exits, _) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
@@ -138,9 +138,9 @@ impl Cache {
         link
     }
 
-    /// Answers a key: with its translation, or by making the asker its leader or one who waits for the leader.
+    /// Answers a key: with its translation, or by making the worker lead it or wait for the one that does.
     fn answer(&mut self, key: Key) -> Answer {
-        if let Some(text) = self.kept.get(&key) {
+        if let Some(text) = self.entries.get(&key) {
             return Answer::Hit(text);
         }
         if let Some(waiting) = self.flights.get_mut(&key) {
@@ -153,32 +153,32 @@ impl Cache {
     }
 
     fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
-        // Without a text, dropping the senders tells who waits.
+        // Without a text, dropping the senders tells those that wait.
         let waiting = self.flights.remove(&key).unwrap_or_default();
         let Some(text) = text else { return };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        self.kept.insert(key, &Entry { text: text.clone(), expires });
+        self.entries.insert(key, &Entry { text: text.clone(), expires });
         self.changed = true;
         for sender in waiting {
-            // One who left needs no answer.
+            // A worker that left needs no answer.
             let _ = sender.send(text.clone());
         }
     }
 
-    /// Writes what is kept to disk, off this thread.
+    /// Writes the translations to disk, off this thread.
     fn write(&mut self) -> impl Future<Output = ()> + use<> {
         let changed = std::mem::take(&mut self.changed);
-        let (kept, file, disk) = (self.kept.clone(), self.settings.file.clone(), self.disk.clone());
+        let (entries, file, disk) = (self.entries.clone(), self.settings.file.clone(), self.disk.clone());
         async move {
             if !changed {
                 return;
             }
             failpoint::reach("cache.spawned");
             let write = move || {
-                // One that panicked left a file beside, which the next begins anew.
+                // A writer that panicked left a file beside, which the next one overwrites.
                 let _turn = disk.turn.lock().unwrap_or_else(PoisonError::into_inner);
-                snapshot::save(&file, &kept, &disk.hurry)
+                snapshot::save(&file, &entries, &disk.hurry)
             };
             let written = actix_rt::task::spawn_blocking(write).await;
             match written {
@@ -200,7 +200,7 @@ impl Actor for Cache {
         ctx.run_interval(self.settings.snapshot_interval, |cache, ctx| {
             failpoint::reach("cache.interval");
             if matches!(cache.disk.turn.try_lock(), Err(TryLockError::WouldBlock)) {
-                // What came since is written the next time.
+                // What came since is written next time.
                 return;
             }
             let write = cache.write();
@@ -209,8 +209,8 @@ impl Actor for Cache {
     }
 }
 
-/// Asks for several keys at once, each named once. The asker must land or drop all its leads before it waits for a
-/// [`Wait`], or two askers may wait for each other for ever.
+/// Asks for several keys at once, each named once. The worker must land or drop all its leads before it waits for a
+/// [`Wait`], or two workers may wait for each other forever.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<Answer>")]
 pub struct Look(
@@ -218,18 +218,18 @@ pub struct Look(
     pub Vec<Key>,
 );
 
-/// What the cache says to a key.
+/// The cache's answer to a key.
 #[derive(Debug)]
 pub enum Answer {
     /// The translation.
     Hit(Arc<MaskedText>),
-    /// Nobody has it: the asker is to find out.
+    /// There is none yet: the worker that asked is to provide it.
     Lead(Lead),
-    /// Somebody is finding out.
+    /// Another worker is providing it.
     Wait(Wait),
 }
 
-/// The right and the duty to find a key's translation.
+/// The right and the duty to provide a key's translation.
 pub struct Lead {
     key: Key,
     cache: ActorRef<Cache>,
@@ -243,38 +243,38 @@ impl std::fmt::Debug for Lead {
 }
 
 impl Lead {
-    /// Hands a translation in that passed the gate.
+    /// Hands in a translation that passed the gate.
     pub fn land(self, text: MaskedText) {
         Self::land_all(vec![(self, text)]);
     }
 
-    /// The same for several of one cache, in one message, as each message wakes the thread that it goes to.
+    /// The same for several of one cache, in one message, because each message wakes the thread that it goes to.
     pub fn land_all(leads: Vec<(Self, MaskedText)>) {
         let Some(cache) = leads.first().map(|(lead, _)| lead.cache.clone()) else { return };
         let landings = leads.into_iter().map(|(mut lead, text)| {
             lead.landed = true;
             (lead.key, Some(Arc::new(text)))
         });
-        // A landing that was lost would leave those who wait for it waiting for ever.
+        // A landing that was lost would leave those that wait for it waiting forever.
         cache.tell_unbounded(Landed(landings.collect()));
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        // May run while unwinding; telling never panics.
+        // May run while unwinding; sending never panics.
         if !self.landed {
             self.cache.tell_unbounded(Landed(vec![(self.key, None)]));
         }
     }
 }
 
-/// Waits for the translation that somebody else leads.
+/// Waits for the translation of a key that another worker leads.
 #[derive(Debug)]
 pub struct Wait(oneshot::Receiver<Arc<MaskedText>>);
 
 impl Wait {
-    /// The translation; `None` where the leader gave up or the cache ended, and the key is to be asked for again.
+    /// The translation; `None` where the leader gave up or the cache ended, so that the key must be asked for again.
     pub async fn answer(self) -> Option<Arc<MaskedText>> {
         self.0.await.ok()
     }
@@ -305,7 +305,7 @@ impl Handler<Landed> for Cache {
     }
 }
 
-/// Asks whether nothing was kept from before and nothing was filled in since.
+/// Asks whether the cache started empty and was not filled since.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
 pub struct AskBare;
@@ -318,7 +318,7 @@ impl Handler<AskBare> for Cache {
     }
 }
 
-/// Fills in what was said before, each until its moment. What is known already stays.
+/// Fills in earlier translations, each until it expires. What is known already stays.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Fill(
@@ -332,8 +332,8 @@ impl Handler<Fill> for Cache {
     fn handle(&mut self, Fill(entries): Fill, _: &mut Self::Context) {
         self.is_bare = false;
         for (key, entry) in entries {
-            if !self.kept.has(&key) && entry.expires > Timestamp::now() {
-                self.kept.insert(key, &entry);
+            if !self.entries.has(&key) && entry.expires > Timestamp::now() {
+                self.entries.insert(key, &entry);
                 self.changed = true;
             }
         }
@@ -361,12 +361,12 @@ mod tests {
 
     use super::*;
 
-    struct Kept {
+    struct Bench {
         link: ActorRef<Cache>,
         exits: tokio::sync::mpsc::UnboundedReceiver<crate::supervision::Exit>,
     }
 
-    fn cache(file: PathBuf) -> Kept {
+    fn cache(file: PathBuf) -> Bench {
         let (exits, receiver) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
         let settings = CacheSettings {
@@ -377,7 +377,7 @@ mod tests {
         };
         let link = ActorRef::new();
         link.point_at(Cache::new(exit_guard, settings, link.clone()).start());
-        Kept { link, exits: receiver }
+        Bench { link, exits: receiver }
     }
 
     fn key(text: &str, to: &str) -> Key {
@@ -385,7 +385,7 @@ mod tests {
         Key::new(text, (en, to), &Style::default(), &[], 280, "test")
     }
 
-    fn said(text: &str) -> MaskedText {
+    fn translation(text: &str) -> MaskedText {
         MaskedText(vec![Segment::Words(text.into())])
     }
 
@@ -394,22 +394,22 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn of_many_who_want_a_key_one_asks_and_the_others_get_its_answer() {
+    async fn of_many_workers_that_want_a_key_one_leads_and_the_others_get_its_answer() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
         let key = key("Hello", "es");
         let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody has it yet") };
         let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads") };
         let Answer::Wait(second) = look(&cache.link, key).await else { panic!("somebody leads") };
-        lead.land(said("Hola"));
+        lead.land(translation("Hola"));
         for wait in [first, second] {
-            assert_eq!(*wait.answer().await.expect("it landed"), said("Hola"));
+            assert_eq!(*wait.answer().await.expect("it landed"), translation("Hola"));
         }
         assert!(matches!(look(&cache.link, key).await, Answer::Hit(_)));
     }
 
     #[actix_rt::test]
-    async fn where_a_leader_gives_up_whoever_asks_next_leads_and_no_waiter_is_handed_an_unread_lead() {
+    async fn if_a_leader_gives_up_the_next_to_ask_leads_and_no_waiter_is_handed_an_unread_lead() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
         let key = key("Hello", "es");
@@ -422,28 +422,28 @@ mod tests {
         let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody leads") };
         assert!(first.answer().await.is_none());
         let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads again") };
-        lead.land(said("Hola"));
+        lead.land(translation("Hola"));
         assert!(first.answer().await.is_some());
     }
 
     #[actix_rt::test]
-    async fn what_is_kept_outlives_the_actor() {
+    async fn stored_translations_outlive_the_actor() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cache.jsonl");
-        let mut kept = cache(file.clone());
-        let Answer::Lead(lead) = look(&kept.link, key("Hello", "es")).await else {
+        let mut before = cache(file.clone());
+        let Answer::Lead(lead) = look(&before.link, key("Hello", "es")).await else {
             panic!("nobody has it yet")
         };
-        lead.land(said("Hola"));
-        kept.link.ask(StopAsked::InOrder).await.unwrap();
-        kept.exits.recv().await.expect("the end is told");
+        lead.land(translation("Hola"));
+        before.link.ask(StopAsked::InOrder).await.unwrap();
+        before.exits.recv().await.expect("the exit is reported");
         let again = cache(file);
         assert!(matches!(look(&again.link, key("Hello", "es")).await, Answer::Hit(_)));
         assert!(matches!(look(&again.link, key("Hello", "ca")).await, Answer::Lead(_)));
     }
 
     #[test]
-    fn a_damaged_file_is_told_and_no_file_is_empty() {
+    fn a_damaged_file_is_an_error_and_no_file_is_an_empty_cache() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cache.jsonl");
         assert!(snapshot::load(&file).unwrap().is_empty());

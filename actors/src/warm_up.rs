@@ -21,7 +21,7 @@ use mynah_domain::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    cache::{AskBare, Cache, Fill, Key, kept::Entry},
+    cache::{AskBare, Cache, Fill, Key, entries::Entry},
     supervision::ActorRef,
     translator::{
         cascade::{CallContext, EngineCascade},

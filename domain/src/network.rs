@@ -21,6 +21,10 @@ pub trait NetworkRules: Debug + Send + Sync {
     /// count every link alike. A text should weigh no less than its beginning, as splitting looks for the longest that fits.
     fn weigh(&self, text: &str) -> usize;
 
+    /// How [`weigh`](Self::weigh) counts, as a part of a sentence for a language model that must write a shorter text: “a
+    /// letter weighs 1, a link 23”.
+    fn counting(&self) -> &'static str;
+
     /// The links, mentions and tags in a text, in order, none overlapping another. They are what the network would link.
     fn entities(&self, text: &str) -> Vec<Entity>;
 

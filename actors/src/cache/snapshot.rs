@@ -1,5 +1,5 @@
-//! The cache on disk: one JSON object a line, written beside and moved into place, so that a crash in the middle leaves
-//! the last whole one.
+//! The cache on disk: one JSON object a line, written beside the last file and moved into its place, so that a crash in the
+//! middle leaves the last whole one.
 
 use std::{
     fs::File,
@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Key,
-    kept::{Entry, Kept},
+    entries::{Entries, Entry},
 };
 
-/// The first line: whose file this is and in which form.
+/// The first line: whose file this is, and in which format.
 const HEADER: &str = "{\"mynah\":\"cache\",\"version\":1}";
 
 #[derive(Serialize, Deserialize)]
@@ -31,17 +31,17 @@ struct Line {
     text: Arc<MaskedText>,
 }
 
-/// Reads what was kept and has not expired. No file is an empty cache; a line that cannot be read is left out.
+/// Reads the translations that have not expired. No file is an empty cache; a line that cannot be read is skipped.
 pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
-    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let reader = match File::open(file) {
         Ok(opened) => BufReader::new(opened),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(told(error)),
+        Err(error) => return Err(named(error)),
     };
     let mut lines = reader.lines();
-    if lines.next().transpose().map_err(told)?.as_deref() != Some(HEADER) {
-        return Err(told(io::Error::new(io::ErrorKind::InvalidData, "it is no cache of this version")));
+    if lines.next().transpose().map_err(named)?.as_deref() != Some(HEADER) {
+        return Err(named(io::Error::new(io::ErrorKind::InvalidData, "it is no cache of this version")));
     }
     let now = Timestamp::now();
     let entries = lines
@@ -55,28 +55,28 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
     Ok(entries)
 }
 
-/// How many entries are a little: half a millisecond's worth.
+/// How many entries are written at a stretch: half a millisecond's worth.
 const SLICE: usize = 128;
 
-/// How long the processor is free for others.
+/// How long the processor is left to others.
 const BREATH: Duration = Duration::from_micros(500);
 
-/// Writes all of it, on a thread that may sleep: a little at a time, with the processor free for others in between, until
-/// there is hurry.
-pub(super) fn save(file: &Path, kept: &Kept, hurry: &AtomicBool) -> io::Result<()> {
-    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+/// Writes all entries, on a thread that may sleep: a few at a time, with the processor left to others in between, unless there
+/// is a hurry.
+pub(super) fn save(file: &Path, entries: &Entries, hurry: &AtomicBool) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let beside = file.with_extension("new");
-    let mut writer = BufWriter::new(File::create(&beside).map_err(told)?);
-    writeln!(writer, "{HEADER}").map_err(told)?;
-    for (number, (key, Entry { text, expires })) in kept.iter().enumerate() {
+    let mut writer = BufWriter::new(File::create(&beside).map_err(named)?);
+    writeln!(writer, "{HEADER}").map_err(named)?;
+    for (number, (key, Entry { text, expires })) in entries.iter().enumerate() {
         if number % SLICE == SLICE - 1 && !hurry.load(Ordering::Relaxed) {
             #[expect(clippy::disallowed_methods, reason = "no arbiter's thread runs this")]
             std::thread::sleep(BREATH);
         }
         let line = Line { key: format!("{:032x}", u128::from_be_bytes(key.0)), expires, text };
-        serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(told)?;
-        writer.write_all(b"\n").map_err(told)?;
+        serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(named)?;
+        writer.write_all(b"\n").map_err(named)?;
     }
-    writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(told)?.sync_all().map_err(told)?;
-    std::fs::rename(&beside, file).map_err(told)
+    writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(named)?.sync_all().map_err(named)?;
+    std::fs::rename(&beside, file).map_err(named)
 }

@@ -6,7 +6,7 @@ use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
     job::HoldKind,
     network::NetworkRules,
-    ports::engine::{EngineError, Item},
+    ports::engine::{EngineError, Item, MaxWeight},
     text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, split::split, tags},
 };
 
@@ -174,7 +174,8 @@ impl Task {
             style: self.target.style.clone(),
             context: self.context.clone(),
             advice: self.tries.advice.clone(),
-            max_weighted_length: shorter.then_some(self.room.most),
+            max_weight: shorter
+                .then(|| MaxWeight { most: self.room.most, counting: self.network().counting() }),
             ..Item::new(self.mask.text.clone(), self.target.source.language, self.target.language)
         }
     }
@@ -414,7 +415,7 @@ mod tests {
         let mut task = task(&STORY.repeat(8), TooLong::Thread);
         let [long, longer] = ["Una frase. ".repeat(60), "Una frase. ".repeat(90)];
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Again);
-        assert_eq!(task.item().max_weighted_length, Some(500));
+        assert_eq!(task.item().max_weight.map(|max| max.most), Some(500));
         assert_eq!(task.judge(words(&long), "model", true), Judged::Again);
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Taken(words(&long)));
         assert_eq!(parts(&task), 2);

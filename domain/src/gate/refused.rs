@@ -32,6 +32,10 @@ mod tests {
             self.0.weigh(text)
         }
 
+        fn counting(&self) -> &'static str {
+            self.0.counting()
+        }
+
         fn entities(&self, text: &str) -> Vec<Entity> {
             self.0.entities(text)
         }

@@ -43,6 +43,10 @@ impl NetworkRules for PlainText {
         if text.is_ascii() && !text.contains("\r\n") { text.len() } else { text.graphemes(true).count() }
     }
 
+    fn counting(&self) -> &'static str {
+        "every character weighs 1"
+    }
+
     fn entities(&self, text: &str) -> Vec<Entity> {
         let mut found = Vec::new();
         for (at, word) in words(text) {

@@ -155,8 +155,17 @@ pub struct Item {
     pub context: Vec<String>,
     /// What was wrong with the previous answers.
     pub advice: Vec<String>,
-    /// The most that the translation may weigh, where a previous answer weighed more.
-    pub max_weighted_length: Option<usize>,
+    /// What the translation must fit, where a previous answer was too long.
+    pub max_weight: Option<MaxWeight>,
+}
+
+/// The most that a translation may weigh on its target's network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxWeight {
+    /// As [`NetworkRules::weigh`](crate::network::NetworkRules::weigh) counts it.
+    pub most: usize,
+    /// How the network counts: [`NetworkRules::counting`](crate::network::NetworkRules::counting).
+    pub counting: &'static str,
 }
 
 impl Item {
@@ -170,7 +179,7 @@ impl Item {
             style: Style::default(),
             context: Vec::new(),
             advice: Vec::new(),
-            max_weighted_length: None,
+            max_weight: None,
         }
     }
 }

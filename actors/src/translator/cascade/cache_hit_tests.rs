@@ -12,7 +12,7 @@ use mynah_domain::{
 };
 
 use super::*;
-use crate::cache::{CacheSettings, Fill, kept::Entry};
+use crate::cache::{CacheSettings, Fill, entries::Entry};
 
 /// Says everything in one word before what was protected.
 struct Model(Cell<usize>);

@@ -50,6 +50,10 @@ impl NetworkRules for XRules {
         weigh(text)
     }
 
+    fn counting(&self) -> &'static str {
+        "a letter weighs 1, a Chinese, Japanese or Korean character and an emoji 2, a link 23"
+    }
+
     fn entities(&self, text: &str) -> Vec<Entity> {
         entities(text)
     }

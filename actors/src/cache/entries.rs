@@ -1,5 +1,5 @@
-//! What the cache keeps: translations by key, those that are used least gone first, each for its time. A translation is
-//! packed into one text, because there may be very many and hardly any is asked for at a time.
+//! The cache's translations by key. Each expires, and the least used are evicted first. A translation is packed into one text,
+//! because there may be very many, and hardly any is asked for at a time.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -9,16 +9,16 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, sync};
 
 use super::Key;
 
-/// A translation and its end.
+/// A translation and when it expires.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The translation.
     pub text: Arc<MaskedText>,
-    /// From when on it is not said any more.
+    /// From then on it is not used any more.
     pub expires: Timestamp,
 }
 
-/// An entry as it lies in memory, with its end in milliseconds since 1970. In the text, words stand behind their length in
+/// An entry as it lies in memory, with the end in milliseconds since 1970. In the text, words stand behind their length in
 /// bytes, `4:Hola`, and placeholders as `#0;`: as JSON, reading them would be most of what a hit costs.
 #[derive(Clone)]
 struct Packed {
@@ -61,19 +61,19 @@ impl Packed {
         Some(Entry { text: Arc::new(text), expires })
     }
 
-    fn is_over(&self) -> bool {
+    fn is_expired(&self) -> bool {
         self.expires <= Timestamp::now().as_millisecond()
     }
 }
 
 /// The translations. Clones share them, on any thread.
 #[derive(Clone)]
-pub struct Kept(Arc<sync::Cache<Key, Packed>>);
+pub struct Entries(Arc<sync::Cache<Key, Packed>>);
 
-impl Kept {
-    /// Room for so many.
+impl Entries {
+    /// Room for this many.
     pub fn new(max_entries: u64) -> Self {
-        // One actor asks, so it is one piece: many would each have room for a part.
+        // Only one actor asks, so there is one shard: each of several would have room for a part.
         let options = OptionsBuilder::new()
             .shards(1)
             .estimated_items_capacity(usize::try_from(max_entries).unwrap_or(usize::MAX))
@@ -86,7 +86,7 @@ impl Kept {
                 DefaultHashBuilder::default(),
                 sync::DefaultLifecycle::default(),
             ),
-            // Only a part that is missing would make them none, and none is.
+            // Building fails only where an option is missing, and none is.
             Err(_) => sync::Cache::new(usize::try_from(max_entries).unwrap_or(usize::MAX)),
         };
         Self(Arc::new(cache))
@@ -95,26 +95,26 @@ impl Kept {
     /// The translation of a key.
     pub fn get(&self, key: &Key) -> Option<Arc<MaskedText>> {
         let packed = self.0.get(key)?;
-        if packed.is_over() {
+        if packed.is_expired() {
             self.0.remove(key);
             return None;
         }
         packed.unpack().map(|entry| entry.text)
     }
 
-    /// Keeps one, in the place of another.
+    /// Stores the translation of a key, in place of an earlier one.
     pub fn insert(&self, key: Key, entry: &Entry) {
         self.0.insert(key, Packed::of(entry));
     }
 
-    /// Whether there is one for a key, which does not make it any younger.
+    /// Whether there is one for a key; this does not count as a use.
     pub fn has(&self, key: &Key) -> bool {
-        self.0.peek(key).is_some_and(|packed| !packed.is_over())
+        self.0.peek(key).is_some_and(|packed| !packed.is_expired())
     }
 
-    /// Every one whose time is not over, in no order. Nobody waits for longer than one takes to be copied.
+    /// All that have not expired, in no order. Nobody waits for longer than it takes to copy one.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
-        let live = self.0.iter().filter(|(_, packed)| !packed.is_over());
+        let live = self.0.iter().filter(|(_, packed)| !packed.is_expired());
         live.filter_map(|(key, packed)| Some((key, packed.unpack()?)))
     }
 }
@@ -137,25 +137,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_as_it_was_for_its_time() {
-        let kept = Kept::new(10);
+    fn an_entry_comes_back_as_it_was_until_it_expires() {
+        let entries = Entries::new(10);
         let text = "Read 4:\"this\" 7 times: https://example.com #0; 🎉 niño #now";
-        kept.insert(key(1), &entry(text, Duration::from_hours(1)));
-        kept.insert(key(2), &entry(text, Duration::ZERO));
-        assert_eq!(*kept.get(&key(1)).unwrap(), mask(text).text);
-        assert!(kept.has(&key(1)) && !kept.has(&key(2)));
-        assert_eq!(kept.iter().count(), 1);
-        assert!(kept.get(&key(2)).is_none());
+        entries.insert(key(1), &entry(text, Duration::from_hours(1)));
+        entries.insert(key(2), &entry(text, Duration::ZERO));
+        assert_eq!(*entries.get(&key(1)).unwrap(), mask(text).text);
+        assert!(entries.has(&key(1)) && !entries.has(&key(2)));
+        assert_eq!(entries.iter().count(), 1);
+        assert!(entries.get(&key(2)).is_none());
     }
 
     #[test]
     fn there_are_never_more_than_there_is_room_for_and_what_is_used_stays() {
-        let kept = Kept::new(100);
+        let entries = Entries::new(100);
         for number in 0..1000 {
-            kept.insert(key(number), &entry("Hello", Duration::from_hours(1)));
-            kept.get(&key(0));
+            entries.insert(key(number), &entry("Hello", Duration::from_hours(1)));
+            entries.get(&key(0));
         }
-        assert!(kept.iter().count() <= 100);
-        assert!(kept.has(&key(0)));
+        assert!(entries.iter().count() <= 100);
+        assert!(entries.has(&key(0)));
     }
 }
