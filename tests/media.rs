@@ -81,7 +81,7 @@ async fn media_that_cannot_be_copied_are_left_out_and_reported() {
         let run = town.once();
         run.assert_success();
         let output = format!("{}{}", run.out, run.err);
-        assert!(output.contains("said without") && output.contains(why), "{url}: {output}");
+        assert!(output.contains("published without media") && output.contains(why), "{url}: {output}");
         assert_eq!(alts(&town.publications("es")[0]), ["El puente viejo"], "{url}");
     }
 }
