@@ -72,7 +72,7 @@ async fn a_post_is_found_by_its_id_or_its_link() {
     }
     let missing = preview(&town, &["1"], "");
     assert_eq!(missing.code, Some(1));
-    assert!(missing.err.contains("X shows no post 1"), "{}", missing.err);
+    assert!(missing.err.contains("X does not show post 1"), "{}", missing.err);
     assert_eq!(preview(&town, &["nonsense"], "").code, Some(2));
 }
 

@@ -1,6 +1,6 @@
-//! Downloading media. Their addresses are named by somebody else's answer: only hosts that the settings list are asked, over
-//! https, without redirects (the client follows none), and never for more than the target accepts. A video is fetched piece
-//! by piece, so that memory stays small however long it is.
+//! Downloads media. Their addresses come from a network's answers and cannot be trusted: Mynah contacts only hosts that
+//! the settings list, over https, without redirects, and never fetches more than the target accepts. It fetches a video
+//! piece by piece, so that memory use stays small.
 
 use std::{rc::Rc, time::Duration};
 
@@ -11,22 +11,22 @@ use url::{Host, Url};
 use super::sniff;
 use crate::http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport};
 
-/// How much of a video is fetched at once, in bytes. Networks that take pieces take them of this size.
+/// The size of a video's pieces in bytes. Networks that accept pieces accept this size.
 const PIECE: u64 = 4 * 1024 * 1024;
 
-/// The most that is ever in memory of one medium, in bytes: a picture, or a piece of a video.
+/// The maximum of one medium in memory, in bytes: a picture, or a piece of a video.
 const BODY_MOST: usize = 5 * 1024 * 1024;
 
-/// Where media may be fetched, and how.
+/// Where and how media may be fetched.
 #[derive(Debug, Clone)]
 pub struct DownloadSettings {
-    /// Hosts that media live on, by name.
+    /// The hosts of media.
     pub hosts: Vec<String>,
-    /// The setting that lists them, for reasons.
+    /// The setting that lists them, for messages.
     pub setting: &'static str,
     /// How long a fetch may take.
     pub timeout: Duration,
-    /// How connections are made and kept.
+    /// How connections are opened and reused.
     pub transport: Transport,
 }
 
@@ -38,7 +38,7 @@ pub struct Downloader {
 }
 
 impl Downloader {
-    /// A downloader with a client of this thread.
+    /// A downloader with this thread's client.
     pub fn new(settings: DownloadSettings) -> Self {
         let limits = Limits {
             connections: 2,
@@ -49,12 +49,13 @@ impl Downloader {
         Self { http: HttpClient::shared("media", limits), settings: Rc::new(settings) }
     }
 
-    /// The address, where it may be asked: over https on a host of the settings; over http only on this machine.
+    /// The address, if it may be fetched: over https from a listed host, or over http from this machine.
     ///
     /// # Errors
-    /// Names the hosts that may be asked, and the setting.
+    /// Names the allowed hosts and the setting.
     pub fn allowed(&self, address: &str) -> Result<Url, FetchError> {
-        let url = Url::parse(address).map_err(|error| missing(format!("its address is none: {error}")))?;
+        let url =
+            Url::parse(address).map_err(|error| missing(format!("its address is not valid: {error}")))?;
         let host = url.host_str().unwrap_or_default();
         let here = match url.host() {
             Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -68,13 +69,13 @@ impl Downloader {
             return Ok(url);
         }
         Err(missing(format!(
-            "it is at {}://{host}, and media are fetched over https from {} only ({setting})",
+            "it is at {}://{host}, but Mynah fetches media only over https from {} ({setting})",
             url.scheme(),
             hosts.join(" and ")
         )))
     }
 
-    /// Fetches a picture in the first of its forms that the limits accept.
+    /// Fetches the first of a picture's forms that is within the limits.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -82,14 +83,15 @@ impl Downloader {
         let mut fetched = Err(missing("it has no address"));
         for form in forms {
             fetched = self.whole_picture(form, limits).await;
-            // Too large in this form, or not stored in it; what did not answer is asked again later.
+            // Missing means too large in this form, or not available in it. A host that did not answer is tried again
+            // later.
             if !matches!(fetched, Err(FetchError::Missing(_))) {
                 break;
             }
         }
         let bytes = Vec::from(fetched?.body);
         let mime = sniff::picture(&bytes)
-            .ok_or_else(|| missing(format!("what is there is no picture that {} takes", limits.network)))?;
+            .ok_or_else(|| missing(format!("its address has no picture that {} accepts", limits.network)))?;
         Ok(FetchedMedium { mime, size: bytes.len() as u64, content: Content::Whole(bytes) })
     }
 
@@ -101,7 +103,7 @@ impl Downloader {
         Ok(answer)
     }
 
-    /// Fetches the first piece of a video; the others follow when they are asked for.
+    /// Fetches the first piece of a video; the rest is fetched on demand.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -116,11 +118,11 @@ impl Downloader {
         };
         let answer = video.piece().await?;
         let mime = sniff::video(&answer.body)
-            .ok_or_else(|| missing(format!("what is there is no film that {} takes", limits.network)))?;
-        let size = total_of(&answer).ok_or_else(|| missing("its host does not say how long it is"))?;
+            .ok_or_else(|| missing(format!("its address has no video that {} accepts", limits.network)))?;
+        let size = total_of(&answer).ok_or_else(|| missing("its host does not report its size"))?;
         if size > limits.video {
             return Err(missing(format!(
-                "it has {size} bytes, and {} takes {}",
+                "it has {size} bytes; {} accepts at most {}",
                 limits.network, limits.video
             )));
         }
@@ -143,7 +145,7 @@ impl Downloader {
     }
 }
 
-/// A video of which a piece at most is in memory.
+/// A video of which at most one piece is in memory.
 struct Video {
     from: Downloader,
     address: Url,
@@ -151,12 +153,12 @@ struct Video {
     network: &'static str,
     total: u64,
     fetched: u64,
-    /// The piece by which the video was recognized, until it is handed out.
+    /// The first piece, fetched to detect the type, until it is handed out.
     first: Option<Vec<u8>>,
 }
 
 impl Video {
-    /// The piece after what was fetched.
+    /// Fetches the next piece.
     async fn piece(&self) -> Result<Answer, FetchError> {
         let (first, last) = (self.fetched, self.fetched + PIECE - 1);
         let request = Request::get(self.address.as_str()).header("range", format!("bytes={first}-{last}"));
@@ -182,7 +184,7 @@ impl Pieces for Video {
     }
 }
 
-/// The length of the whole, of which an answer may be a piece.
+/// The total length; an answer may be only a piece.
 fn total_of(answer: &Answer) -> Option<u64> {
     match answer.status {
         206 => answer.header("content-range")?.rsplit_once('/')?.1.parse().ok(),
@@ -191,7 +193,7 @@ fn total_of(answer: &Answer) -> Option<u64> {
 }
 
 fn too_large(network: &str, most: u64) -> FetchError {
-    missing(format!("it has more than {most} bytes, the most that {network} takes"))
+    missing(format!("it has more than {most} bytes, the maximum on {network}"))
 }
 
 fn missing(why: impl Into<String>) -> FetchError {
@@ -203,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_listed_hosts_are_asked_and_only_over_https() {
+    fn media_are_fetched_only_from_listed_hosts_and_only_over_https() {
         let settings = DownloadSettings {
             hosts: ["media.example.com", "127.0.0.1"].map(str::to_owned).to_vec(),
             setting: "x.media_hosts",

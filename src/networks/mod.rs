@@ -1,8 +1,8 @@
-//! The networks that posts come from and translations go to, one folder each. A network registers itself with one line in
-//! [`NETWORKS`]; `docs/adding-a-network.md` shows how one is written.
+//! The networks that posts come from and translations go to, one folder each. A network is registered with one line in
+//! [`NETWORKS`]; `docs/adding-a-network.md` shows how to write one.
 //!
-//! - [`network`]: what every network answers.
-//! - [`download`]: fetching media from listed hosts, for all of them; [`sniff`]: what they are by their bytes.
+//! - [`network`]: the interface that every network implements.
+//! - [`download`]: fetches media from listed hosts, for all networks; [`sniff`] detects their types from their bytes.
 
 pub mod download;
 pub mod network;
@@ -11,7 +11,7 @@ pub mod x;
 
 pub use network::{Accounts, Connections, Followed, Network, Published, Wanted};
 
-/// Every network there is; the first is meant where settings name none.
+/// All networks; the first is the default.
 const NETWORKS: [&dyn Network; 1] = [&x::X];
 
 /// The networks that settings may name.
@@ -25,24 +25,24 @@ impl Default for Networks {
 }
 
 impl Networks {
-    /// These, and another one.
+    /// Adds a network.
     #[must_use]
     pub fn with(mut self, network: &'static dyn Network) -> Self {
         self.0.push(network);
         self
     }
 
-    /// The network that is meant where settings name none.
+    /// The network of accounts for which the settings name none.
     pub fn default_network(&self) -> &'static dyn Network {
         self.0.first().copied().unwrap_or(NETWORKS[0])
     }
 
-    /// Each of them, in the order in which they were registered.
+    /// All networks, in the order in which they were registered.
     pub fn iter(&self) -> impl Iterator<Item = &'static dyn Network> + '_ {
         self.0.iter().copied()
     }
 
-    /// The one of that name.
+    /// The network with this name.
     pub fn named(&self, name: &str) -> Option<&'static dyn Network> {
         self.iter().find(|network| network.name() == name)
     }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_network_has_a_name_of_its_own_which_its_rules_know() {
+    fn each_network_has_a_unique_name_and_rules_that_match_it() {
         let mut names = HashSet::new();
         for network in Networks::default().iter() {
             assert!(names.insert(network.name()), "{network:?}");

@@ -1,9 +1,9 @@
-//! What a network is to the service: a folder whose [`Network`] stands in the registry ([`Networks`](super::Networks)).
-//! Settings, commands and wiring ask it and know no network by name.
+//! The interface between the service and a network: a folder whose [`Network`] is in the registry
+//! ([`Networks`](super::Networks)). Settings, commands and wiring use it and know no network by name.
 //!
-//! A network is asked in two steps. [`Network`] knows how its accounts and posts are named, and reads its section of the
-//! settings and its secrets. What comes of that are connections, a [`Followed`] or [`Published`] for each account that the
-//! settings name: these make the adapters of the domain's ports.
+//! It works in two steps. [`Network`] knows how accounts and posts are named, and reads its section of the settings and
+//! its secrets. The result is a connection for each configured account, [`Followed`] or [`Published`], which makes the
+//! adapters of the domain's ports.
 
 use std::{fmt, rc::Rc, sync::Arc, time::Duration};
 
@@ -27,33 +27,33 @@ use crate::{
 
 /// A network.
 pub trait Network: fmt::Debug + Sync {
-    /// Its name in settings, ledger and logs, which is that of its settings section too: `x`.
+    /// Its name in settings, ledger and logs, and of its settings section: `x`.
     fn name(&self) -> &'static str;
 
-    /// Its name as people write it, for reasons: `X`.
+    /// Its name as people write it, for messages: `X`.
     fn title(&self) -> &'static str;
 
-    /// How it reads and counts texts, and what it accepts.
+    /// How it parses and measures texts, and what it accepts.
     fn rules(&self) -> Arc<dyn NetworkRules>;
 
     /// Reads an account's handle, as people write it.
     ///
     /// # Errors
-    /// Says what a handle looks like.
+    /// Says how to write a handle.
     fn handle(&self, value: &ValueKind) -> Read<String>;
 
-    /// Whether two handles are those of one account. Most networks compare them without case.
+    /// Whether two handles belong to the same account. Most networks ignore case.
     fn is_same_handle(&self, one: &str, other: &str) -> bool {
         one.eq_ignore_ascii_case(other)
     }
 
-    /// The place of the post with this id, for `source.start`; `None` where this is no post's id, or an id tells no place.
+    /// The position of the post with this id, for `source.start`; `None` if this is not an id, or ids have no order.
     fn mark(&self, id: &str) -> Option<Mark>;
 
-    /// An id as people find it on a post, for reasons.
+    /// An example of a post's id, for messages.
     fn example_id(&self) -> &'static str;
 
-    /// Where the network's record begins, if it shows nothing from before some moment.
+    /// The earliest moment from which the network shows posts, if there is one.
     fn beginning(&self) -> Option<Timestamp> {
         None
     }
@@ -61,27 +61,27 @@ pub trait Network: fmt::Debug + Sync {
     /// The post that a person names by its id or its link.
     ///
     /// # Errors
-    /// Says how a post is named.
+    /// Says how to name a post.
     fn post_named(&self, which: &str) -> Read<PostId> {
         match self.mark(which) {
             Some(mark) => Ok(mark.id),
             None => refuse(
-                format!("{which:?} is no post of {}", self.title()),
+                format!("{which:?} is not a post on {}", self.title()),
                 format!("name it by its id, such as {:?}", self.example_id()),
             ),
         }
     }
 
-    /// The variable in which a secret belongs that somebody wrote into the settings under a key of this name; `account` is
-    /// the account in whose section it was written, if in one.
+    /// The environment variable for a secret that somebody wrote into the settings under this key; `account` is the
+    /// account in whose section it was written, if any.
     fn variable_of(&self, key: &str, account: Option<&str>) -> String {
         format!("{}_{}_{key}", self.name(), account.unwrap_or("<ACCOUNT>")).to_uppercase()
     }
 
-    /// Reads the network's section, and the secrets of the accounts that the settings name. The section is read also where
-    /// they name none, so that what is written in it is checked.
+    /// Reads the network's section and the secrets of the configured accounts. It is also called if there are none, to
+    /// check what is written in the section.
     ///
-    /// `None` where there was a problem; the reader or the vault has it.
+    /// Returns `None` if there was a problem, which the reader or the vault records.
     fn read(
         &self,
         reader: &mut Reader<'_>,
@@ -91,64 +91,64 @@ pub trait Network: fmt::Debug + Sync {
     ) -> Option<Connections>;
 }
 
-/// The accounts of one network that the settings name, in their order: each handle, or `None` where it could not be read.
+/// The configured accounts of one network, in order: each handle, or `None` if it could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts<'a> {
-    /// Those that are followed.
+    /// The followed accounts.
     pub followed: Vec<Option<&'a str>>,
-    /// Those that are published on.
+    /// The target accounts.
     pub published: Vec<Option<&'a str>>,
 }
 
 /// A connection for each of the accounts, in their order.
 #[derive(Debug, Clone)]
 pub struct Connections {
-    /// For those that are followed.
+    /// For the followed accounts.
     pub followed: Vec<Arc<dyn Followed>>,
-    /// For those that are published on.
+    /// For the target accounts.
     pub published: Vec<Arc<dyn Published>>,
     /// The longest that one call may take.
     pub longest_call: Duration,
 }
 
-/// What of a followed account is asked for.
+/// What to request from a followed account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// Whether reposts are.
+    /// Whether to request reposts.
     pub reposts: bool,
 }
 
-/// An account that is followed, with all that is needed to call its network.
+/// A followed account, with everything needed to call its network.
 #[async_trait(?Send)]
 pub trait Followed: fmt::Debug + Send + Sync {
     /// Makes the source. Small facts about the account are stored in the ledger.
     fn source(&self, wanted: Wanted, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>>;
 
-    /// Makes what fetches the media of its posts.
+    /// Makes the fetcher for its posts' media.
     fn media(&self) -> Factory<Rc<dyn MediaFetcher>>;
 
-    /// Finds out whether the account is there and can be read, for `mynah check`.
+    /// Checks that the account exists and can be read, for `mynah check`.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what to do.
+    /// A sentence with the problem and its fix.
     async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String>;
 
     /// Any post of the network, read with this account's credentials, for `mynah preview`.
     ///
     /// # Errors
-    /// A sentence that says why there is none.
+    /// A sentence with the reason why it cannot be read.
     async fn post(&self, id: &PostId, ledger: Arc<dyn Ledger>) -> Result<Post, String>;
 }
 
-/// An account that is published on, with all that is needed to call its network.
+/// A target account, with everything needed to call its network.
 #[async_trait(?Send)]
 pub trait Published: fmt::Debug + Send + Sync {
     /// Makes the destination. Small facts about the account are stored in the ledger.
     fn destination(&self, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>>;
 
-    /// Finds out whose credentials these are, for `mynah check`.
+    /// Checks whose credentials these are, for `mynah check`.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what to do.
+    /// A sentence with the problem and its fix.
     async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String>;
 }

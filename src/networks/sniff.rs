@@ -1,5 +1,5 @@
-//! What a medium is, by its first bytes. A host's `Content-Type` may be missing, oddly written or wrong, and networks judge
-//! by the bytes, too.
+//! Detects a medium's type from its first bytes. A host's `Content-Type` may be missing, malformed or wrong, and
+//! networks go by the bytes, too.
 
 /// The MIME type of a picture.
 pub fn picture(bytes: &[u8]) -> Option<&'static str> {
@@ -15,7 +15,7 @@ pub fn picture(bytes: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// The MIME type of a video; 189 bytes are enough to tell.
+/// The MIME type of a video; needs at most 189 bytes.
 pub fn video(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
         [_, _, _, _, b'f', b't', b'y', b'p', b'q', b't', b' ', b' ', ..] => "video/quicktime",
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_known_by_its_bytes_and_nothing_else_is_one() {
+    fn pictures_are_detected_by_their_bytes_and_nothing_else_is() {
         let known: [(&[u8], &str); 8] = [
             (b"\xFF\xD8\xFF\xE0\0\x10JFIF", "image/jpeg"),
             (b"\xFF\xD8\xFF\xE1\0\x10Exif", "image/jpeg"),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_video_is_known_by_its_bytes_and_nothing_else_is_one() {
+    fn videos_are_detected_by_their_bytes_and_nothing_else_is() {
         let mut stream = vec![0; 400];
         (stream[0], stream[188], stream[376]) = (0x47, 0x47, 0x47);
         let known: [(&[u8], &str); 5] = [

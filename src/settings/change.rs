@@ -1,27 +1,28 @@
-//! What other settings change while the service runs. Most of it takes effect at once, as whoever works is built anew;
-//! what the process itself stands on waits for the next start, and is named so that nobody believes it in force.
+//! Decides what new settings change in a running service. Most take effect at once, because the actors restart with
+//! them. Settings of the process itself wait for the next start, and are reported so that nobody believes them in
+//! force.
 
 use std::collections::BTreeMap;
 
 use super::Settings;
 
-/// What a running service cannot change: its folder, its threads, its supervisor, its log and its port.
+/// Settings that a running service cannot change: its folder, threads, supervisor, log and port.
 const WAITS: [&str; 7] =
     ["data_dir", "translator.arbiters", "stats.", "supervisor.", "shutdown.", "log.", "admin."];
 
-/// A setting that is another, as both were written; `unset` where there is none.
+/// A changed setting, with both values as written; `unset` if there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// `publisher.min_interval`, `targets[0].tone`.
     pub key: String,
-    /// What it was.
+    /// The old value.
     pub before: String,
-    /// What it is.
+    /// The new value.
     pub after: String,
 }
 
 impl Change {
-    /// Whether it takes effect in a running service.
+    /// Whether the change takes effect in a running service.
     pub fn is_live(&self) -> bool {
         !waits(&self.key)
     }
@@ -32,8 +33,8 @@ fn waits(key: &str) -> bool {
 }
 
 impl Settings {
-    /// The settings that a running service goes on with when it is told `new`: all of them, but for what cannot change
-    /// while it runs; and everything that differs. Secrets are taken anew, and never shown.
+    /// The settings that a running service continues with when it is given `new`: all of them, except those that cannot
+    /// change while it runs; and every difference. Secrets are replaced, and never shown.
     #[must_use]
     pub fn exchanged_for(&self, new: Self) -> (Self, Vec<Change>) {
         let written = |settings: &Self| -> BTreeMap<String, String> {
@@ -53,7 +54,7 @@ impl Settings {
         let mut translator = new.translator;
         translator.arbiters = self.translator.arbiters;
         let mut in_force = new.in_force;
-        // What waits is told again with the next change, until a start puts it in force.
+        // A setting that waits is reported again with each change, until a start puts it in force.
         in_force.retain(|one| !waits(&one.key));
         in_force.extend(self.in_force.iter().filter(|one| waits(&one.key)).cloned());
         let settings = Self {

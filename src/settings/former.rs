@@ -1,11 +1,11 @@
-//! The settings of the Python bot that Mynah replaces. Who moves from it to Mynah has them in an environment file, and would
-//! otherwise believe them in force. Each is taken for what is nearest to it here, and a line says for what.
+//! Reads the settings of the Python bot that Mynah replaces. Its users have them in an environment file and would
+//! expect them to work. Each one sets the nearest Mynah setting, and Mynah reports which.
 
 use std::collections::HashMap;
 
 use super::{model::Preset, variables::variable_of_key};
 
-/// A setting of the former bot, and what it became; both as a person reads them.
+/// A setting of the former bot and the Mynah setting it became, as a person reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
     /// `POLL_INTERVAL_SECONDS=300`
@@ -14,18 +14,18 @@ pub struct Former {
     pub is: String,
 }
 
-/// Its presets, and what they are called here: what was made for a large machine, for a small one, and for trying things.
+/// The former bot's presets (for a large machine, a small one, and for development) and their names in Mynah.
 pub(super) const PRESETS: [(&str, Preset); 3] =
     [("production", Preset::Speed), ("low_resource", Preset::Memory), ("development", Preset::Balanced)];
 
-/// What a variable of the former bot says about one of our keys.
-pub(super) struct Said {
+/// The value that a variable of the former bot gives to one of our keys.
+pub(super) struct FormerValue {
     pub(super) key: &'static str,
     pub(super) variable: &'static str,
     pub(super) value: String,
 }
 
-/// A variable, and our keys that have its place.
+/// The former variables, and our keys that replace them.
 const VARIABLES: [(&str, &[&str]); 6] = [
     ("OPTIMIZATION_MODE", &["preset"]),
     ("MAX_CONCURRENT_TRANSLATIONS", &["translator.pool_size"]),
@@ -35,14 +35,14 @@ const VARIABLES: [(&str, &[&str]); 6] = [
     ("GEMINI_MODEL", &["engine.gemini.model"]),
 ];
 
-/// What the former bot's variables say, where ours do not say it.
-pub(super) fn said(env: &HashMap<String, String>) -> Vec<Said> {
+/// The values from the former bot's variables, unless our own variables set the same keys.
+pub(super) fn values(env: &HashMap<String, String>) -> Vec<FormerValue> {
     let set = |name: &str| env.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let mut all = vec![];
     for (variable, keys) in VARIABLES {
         let Some(value) = set(variable) else { continue };
         for key in keys.iter().filter(|key| set(&variable_of_key(key)).is_none()) {
-            all.push(Said { key, variable, value: value_of(variable, value) });
+            all.push(FormerValue { key, variable, value: value_of(variable, value) });
         }
     }
     all
@@ -51,37 +51,37 @@ pub(super) fn said(env: &HashMap<String, String>) -> Vec<Said> {
 fn value_of(variable: &str, value: &str) -> String {
     let value = value.trim();
     match variable {
-        // It had no unit. What is no number is refused as it was written.
+        // It had no unit. A value that is not a number is refused as written.
         "POLL_INTERVAL_SECONDS" if value.parse::<f64>().is_ok() => format!("{value}s"),
         "OPTIMIZATION_MODE" => value.to_lowercase(),
         _ => value.to_owned(),
     }
 }
 
-/// What is to be told of former names: of variables, and of the preset that was written.
-pub(super) fn told(env: &HashMap<String, String>, preset: Option<&str>) -> Vec<Former> {
-    let mut told: Vec<Former> = said(env)
+/// All former names in use: variables, and the preset if it was written under its former name.
+pub(super) fn in_use(env: &HashMap<String, String>, preset: Option<&str>) -> Vec<Former> {
+    let mut found: Vec<Former> = values(env)
         .into_iter()
-        .map(|Said { key, variable, value }| Former {
+        .map(|FormerValue { key, variable, value }| Former {
             was: format!("{variable}={}", env.get(variable).map_or("", |value| value)),
             is: format!("{key} = \"{}\"", now_called(key, &value)),
         })
         .collect();
     let monitoring = "ENABLE_PERFORMANCE_MONITORING";
     if let Some(value) = env.get(monitoring).filter(|value| !value.is_empty()) {
-        let is = "nothing: it is always measured; stats.interval says how often it is logged".into();
-        told.push(Former { was: format!("{monitoring}={value}"), is });
+        let is = "nothing: Mynah always measures; stats.interval sets how often it logs".into();
+        found.push(Former { was: format!("{monitoring}={value}"), is });
     }
     let is_set = |name: &str| env.get(name).is_some_and(|value| !value.is_empty());
     if is_set("GOOGLE_API_KEY") && !is_set("GEMINI_API_KEY") && !is_set("GEMINI_API_KEY_FILE") {
-        told.push(Former { was: "GOOGLE_API_KEY".into(), is: "GEMINI_API_KEY".into() });
+        found.push(Former { was: "GOOGLE_API_KEY".into(), is: "GEMINI_API_KEY".into() });
     }
-    let by_variable = told.iter().any(|former| former.is.starts_with("preset"));
+    let by_variable = found.iter().any(|former| former.is.starts_with("preset"));
     if let Some(name) = preset.filter(|name| !by_variable && now_called("preset", name) != *name) {
         let is = format!("preset = \"{}\"", now_called("preset", name));
-        told.push(Former { was: format!("preset = \"{name}\""), is });
+        found.push(Former { was: format!("preset = \"{name}\""), is });
     }
-    told
+    found
 }
 
 fn now_called<'a>(key: &str, value: &'a str) -> &'a str {

@@ -1,5 +1,5 @@
-//! What a setting may be: each kind turns what was written into a typed value, or says what is wrong with it and what
-//! would be right. Whatever comes from the environment or a flag is text, so every kind reads text too.
+//! Parsers for settings: each turns a written value into a typed one, or reports what is wrong and how to fix it.
+//! Values from the environment and flags are text, so every parser also accepts text.
 
 use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -16,16 +16,16 @@ use super::{Preset, Start, former::PRESETS, nearest::nearest};
 use crate::networks::Network;
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
 
-/// Why a value is not taken.
+/// Why a value is not accepted.
 #[derive(Debug)]
 pub struct Refusal {
-    /// What is wrong with it.
+    /// What is wrong.
     pub what: String,
     /// What to write instead.
     pub fix: String,
 }
 
-/// A typed value, or why there is none.
+/// A typed value, or why the written one is not accepted.
 pub type Read<T> = Result<T, Refusal>;
 
 /// How long one call to a service may take.
@@ -36,16 +36,16 @@ pub fn call(value: &ValueKind) -> Read<Duration> {
     duration(TICK..=Duration::from_mins(10))(value)
 }
 
-/// Often enough for a test against a sandbox, seldom enough to be sensible.
+/// The shortest time for intervals and timeouts: short enough for tests against a sandbox.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// How many connections of one thread to a service there may be.
+/// The number of connections that one thread may open to a service.
 pub const CONNECTIONS: RangeInclusive<usize> = 1..=256;
 
-/// Does not accept a value.
+/// Refuses a value.
 ///
 /// # Errors
-/// Always, with these reasons.
+/// Always.
 pub fn refuse<T>(what: impl Into<String>, fix: impl Into<String>) -> Read<T> {
     Err(Refusal { what: what.into(), fix: fix.into() })
 }
@@ -59,7 +59,7 @@ pub(super) fn shown(value: &ValueKind) -> String {
     }
 }
 
-/// A value within a sentence: quoted, with nothing that a terminal would obey, and not endless.
+/// A value within a sentence: quoted, without control characters, and shortened.
 pub fn quoted(value: &ValueKind) -> String {
     let text = shown(value);
     let head: String = text.chars().take(60).collect();
@@ -71,7 +71,7 @@ pub fn quoted(value: &ValueKind) -> String {
     }
 }
 
-/// A value that is a text.
+/// A text.
 ///
 /// # Errors
 /// Says how a text is written.
@@ -79,19 +79,19 @@ pub fn text_of(value: &ValueKind) -> Read<&str> {
     match value {
         ValueKind::String(text) => Ok(text.trim()),
         ValueKind::Table(_) => {
-            refuse("this is a section, and should be a single value", "write key = \"value\"")
+            refuse("this is a section, but should be a single value", "write key = \"value\"")
         }
         ValueKind::Array(_) => {
-            refuse(format!("{} is a list, and should be a text", quoted(value)), "write one text in quotes")
+            refuse(format!("{} is a list, but should be a text", quoted(value)), "write one text in quotes")
         }
         other => refuse(
-            format!("{} is no text", quoted(other)),
+            format!("{} is not a text", quoted(other)),
             format!("write it in quotes, \"{}\"", shown(other)),
         ),
     }
 }
 
-/// A text that is one of a few.
+/// One of several texts.
 pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&ValueKind) -> Read<T> {
     move |value| {
         let text = text_of(value)?;
@@ -99,19 +99,19 @@ pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&ValueKind) -> Read<T> 
             return Ok(*chosen);
         }
         let names = choices.iter().map(|(name, _)| *name);
-        refuse(format!("there is no {}", quoted(value)), did_you_mean(text, names))
+        refuse(format!("{} is not a valid value", quoted(value)), did_you_mean(text, names))
     }
 }
 
 fn did_you_mean<'a>(word: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
     let all = names.clone().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     match nearest(word, names) {
-        Some(name) => format!("did you mean {name:?}? It can be {all}"),
-        None => format!("it can be {all}"),
+        Some(name) => format!("did you mean {name:?}? Valid values: {all}"),
+        None => format!("use one of {all}"),
     }
 }
 
-/// A preset, by the name that it has here or had in the bot that Mynah replaces.
+/// A preset, by its name in Mynah or in the bot that Mynah replaces.
 pub(super) fn preset(value: &ValueKind) -> Read<Preset> {
     let former = text_of(value).ok().and_then(|text| PRESETS.iter().find(|(name, _)| *name == text));
     former.map_or_else(
@@ -150,23 +150,23 @@ where
             _ => None,
         };
         let Some(number) = number else {
-            return refuse(format!("{} is no whole number", quoted(value)), fix);
+            return refuse(format!("{} is not a whole number", quoted(value)), fix);
         };
         match u64::try_from(number).ok().and_then(|number| T::try_from(number).ok()) {
             Some(number) if range.contains(&number) => Ok(number),
-            _ => refuse(format!("{number} is not within {low} to {high}"), fix),
+            _ => refuse(format!("{number} is out of range ({low} to {high})"), fix),
         }
     }
 }
 
 /// A number of publications, or `none` for no cap.
 pub(super) fn cap(value: &ValueKind) -> Read<Option<u64>> {
-    const FIX: &str = "write a whole number from 1 on, or \"none\" for no cap";
+    const FIX: &str = "write a whole number from 1 to 1000000, or \"none\" for no cap";
     if matches!(value, ValueKind::String(text) if text.trim() == "none") {
         return Ok(None);
     }
     match count(0..=1_000_000_u64)(value) {
-        Ok(0) => refuse("0 would hold every job for good, and does not mean \"no cap\"", FIX),
+        Ok(0) => refuse("0 would hold every job forever; it does not mean \"no cap\"", FIX),
         Ok(number) => Ok(Some(number)),
         Err(Refusal { what, .. }) => refuse(what, FIX),
     }
@@ -183,12 +183,12 @@ pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<
         if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
             return refuse(
                 format!("{text} has no unit"),
-                format!("write \"{text}s\" for seconds, or ms, m, h, d"),
+                format!("write \"{text}s\" for seconds, or use ms, m, h or d"),
             );
         }
         let Ok(duration) = humantime::parse_duration(&text) else {
             return refuse(
-                format!("{} is no length of time", quoted(value)),
+                format!("{} is not a duration", quoted(value)),
                 "write a number with its unit, such as \"500ms\", \"60s\", \"5m\", \"2h\" or \"7d\"",
             );
         };
@@ -197,13 +197,13 @@ pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<
         }
         let (low, high) = (brief(*range.start()), brief(*range.end()));
         refuse(
-            format!("{} is not within {low} to {high}", quoted(value)),
-            format!("write a time from {low} to {high}"),
+            format!("{} is out of range ({low} to {high})", quoted(value)),
+            format!("write a duration from {low} to {high}"),
         )
     }
 }
 
-/// As a person writes it: `365d`, where humantime has months and a rest.
+/// A duration as a person writes it: `365d`, where humantime prints months and a remainder.
 pub(super) fn brief(duration: Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let millis = duration.as_millis();
@@ -218,8 +218,8 @@ pub(super) fn brief(duration: Duration) -> String {
 pub fn language(value: &ValueKind) -> Read<Language> {
     let text = text_of(value)?;
     text.parse().or_else(|_| {
-        // People write the name, mistype it, or mistype the code. A code is so short that one wrong letter of two is
-        // already half of it: those are matched by name first.
+        // People write the name, mistype it, or mistype the code. Names are matched first, because one wrong letter
+        // is already half of a code.
         let by_name = |language: &Language| language.name().eq_ignore_ascii_case(text);
         let near = Language::all().find(by_name).or_else(|| {
             let word =
@@ -227,7 +227,7 @@ pub fn language(value: &ValueKind) -> Read<Language> {
             Language::all().find(|language| [language.name(), language.code()].contains(&word))
         });
         refuse(
-            format!("{} is no language that Mynah knows", quoted(value)),
+            format!("Mynah does not know the language {}", quoted(value)),
             match near {
                 Some(near) => format!("did you mean \"{near}\" ({})?", near.name()),
                 None => "write a code such as \"es\", \"fr\", \"de\", \"pt-BR\" or \"zh-Hans\"".into(),
@@ -243,7 +243,7 @@ pub fn language(value: &ValueKind) -> Read<Language> {
 pub fn folder(value: &ValueKind) -> Read<PathBuf> {
     match text_of(value)? {
         "" => refuse("this is empty", "name a folder"),
-        path if path.contains('\0') => refuse("no folder's name has a NUL in it", "name a folder"),
+        path if path.contains('\0') => refuse("a folder's name cannot contain NUL", "name a folder"),
         path => Ok(path.into()),
     }
 }
@@ -255,54 +255,53 @@ pub fn folder(value: &ValueKind) -> Read<PathBuf> {
 pub fn file(value: &ValueKind) -> Read<PathBuf> {
     match text_of(value)? {
         "" => refuse("this is empty", "name a file"),
-        path if path.contains('\0') => refuse("no file's name has a NUL in it", "name a file"),
+        path if path.contains('\0') => refuse("a file's name cannot contain NUL", "name a file"),
         path => Ok(path.into()),
     }
 }
 
-/// What the owner of an account tells an engine, in their words; each request carries it.
+/// What the account's owner asks of an engine, in their words; each request carries it.
 pub(super) fn instructions(value: &ValueKind) -> Read<String> {
     const MOST: usize = 2000;
     let text = text_of(value)?.trim();
     if text.chars().count() <= MOST {
         return Ok(text.to_owned());
     }
-    refuse(format!("this has more than {MOST} characters"), "say what matters; every request carries it")
+    refuse(format!("this has more than {MOST} characters"), "shorten it; every request carries it")
 }
 
-/// Where a service is. Keys travel there: in clear text only within this machine or network.
+/// A service's address. Keys are sent there: in clear text only within this machine or network.
 ///
 /// # Errors
-/// Says what an address must be.
+/// Says how to write an address.
 pub fn base_url(value: &ValueKind) -> Read<Url> {
     const EXAMPLE: &str = "write an address such as \"https://api.example.com\"";
     let text = text_of(value)?;
-    // Before anything else, as whatever is said about such an address would show what must not be shown.
+    // First, because any other message would show the secret in such an address.
     if text.contains(['@', '?', '#']) {
         return refuse(
-            "a base address has no user name, password, query or fragment",
+            "a base address cannot have a user name, password, query or fragment",
             format!("{EXAMPLE}; secrets come from the environment"),
         );
     }
     let url = match Url::parse(text) {
         Ok(url) => url,
-        Err(error) => return refuse(format!("{} is no URL: {error}", quoted(value)), EXAMPLE),
+        Err(error) => return refuse(format!("{} is not a URL: {error}", quoted(value)), EXAMPLE),
     };
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => Ok(url),
         ("http", Some(host)) if is_inside(&host) => Ok(url),
         ("http", Some(host)) => refuse(
             format!("http to {host} would send keys in clear text over the internet"),
-            "write https instead; http is for this machine and network: loopback, private addresses, names without a dot",
+            "write https; http is only for this machine and network: loopback, private addresses, names without a dot",
         ),
-        (scheme, _) => refuse(
-            format!("{} begins with {scheme}:, which is neither https nor http", quoted(value)),
-            EXAMPLE,
-        ),
+        (scheme, _) => {
+            refuse(format!("{} begins with {scheme}:, not https: or http:", quoted(value)), EXAMPLE)
+        }
     }
 }
 
-/// Whether a host is on this machine or in this network, as far as its name tells.
+/// Whether a host is on this machine or in this network, judged by its name.
 fn is_inside(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => {
@@ -321,13 +320,13 @@ pub(super) fn listen(value: &ValueKind) -> Read<Option<SocketAddr>> {
     }
     text.parse().map(Some).or_else(|_| {
         refuse(
-            format!("{} is no address to listen on", quoted(value)),
+            format!("{} is not an address to listen on", quoted(value)),
             "write an address and a port, such as \"127.0.0.1:7878\", or \"off\"",
         )
     })
 }
 
-/// Where a fresh ledger begins.
+/// Where a new ledger begins.
 pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start> + '_ {
     move |value| {
         let fix = format!(
@@ -345,12 +344,12 @@ pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start>
             return Ok(Start::After(mark));
         }
         let Ok(moment) = text.parse::<Timestamp>() else {
-            return refuse(format!("{} is no place to begin at", quoted(value)), fix);
+            return refuse(format!("{} is not a valid start", quoted(value)), fix);
         };
         match network.beginning() {
             Some(beginning) if moment < beginning => {
                 let first = beginning.strftime("%Y-%m-%d");
-                refuse(format!("{moment} is before {first}, where {}'s record begins", network.title()), fix)
+                refuse(format!("{moment} is before {first}, when {}'s post ids begin", network.title()), fix)
             }
             _ if moment > Timestamp::now() => refuse(format!("{moment} is in the future"), fix),
             _ => Ok(Start::From(moment)),
@@ -358,7 +357,7 @@ pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start>
     }
 }
 
-/// Engines by name, in the order in which they are tried; in the environment with commas. Only these are known.
+/// Engines by name, in the order in which they are tried; comma-separated in the environment.
 pub(super) fn engines(known: &[&'static str]) -> impl Fn(&ValueKind) -> Read<Vec<&'static str>> {
     move |value| {
         let written: Vec<String> = match value {
@@ -366,7 +365,7 @@ pub(super) fn engines(known: &[&'static str]) -> impl Fn(&ValueKind) -> Read<Vec
             ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
             other => {
                 return refuse(
-                    format!("{} is no list of engines", quoted(other)),
+                    format!("{} is not a list of engines", quoted(other)),
                     format!("write {known:?}"),
                 );
             }
@@ -377,29 +376,26 @@ pub(super) fn engines(known: &[&'static str]) -> impl Fn(&ValueKind) -> Read<Vec
         let unknown: Vec<&str> = written.iter().copied().filter(|name| find(name).is_none()).collect();
         if let [first, ..] = unknown[..] {
             let list: Vec<String> = unknown.iter().map(|name| format!("{name:?}")).collect();
-            return refuse(
-                format!("there is no engine {}", list.join(" and no ")),
-                did_you_mean(first, names),
-            );
+            return refuse(format!("unknown engine: {}", list.join(", ")), did_you_mean(first, names));
         }
         let order: Vec<&'static str> = written.iter().copied().filter_map(find).collect();
         if order.is_empty() {
-            return refuse("no engine is named, so nothing could be translated", did_you_mean("", names));
+            return refuse("no engine is listed, so nothing could be translated", did_you_mean("", names));
         }
         match order.iter().enumerate().find(|(index, engine)| order[..*index].contains(engine)) {
-            Some((_, twice)) => refuse(format!("{twice:?} is named twice"), "name each engine once"),
+            Some((_, twice)) => refuse(format!("{twice:?} is listed twice"), "list each engine once"),
             None => Ok(order),
         }
     }
 }
 
-/// What to look for in posts; in the environment with commas, or one pattern between strokes.
+/// What to look for in posts; in the environment comma-separated, or one pattern between slashes.
 pub(super) fn filters(value: &ValueKind) -> Read<Vec<Filter>> {
     let written: Vec<String> = match value {
         ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
         ValueKind::String(text) if text.starts_with('/') && text.ends_with('/') => vec![text.clone()],
         ValueKind::String(text) => text.split(',').map(str::to_owned).collect(),
-        other => return refuse(format!("{} is no list of filters", quoted(other)), FILTERS),
+        other => return refuse(format!("{} is not a list of filters", quoted(other)), FILTERS),
     };
     written
         .iter()
@@ -407,18 +403,18 @@ pub(super) fn filters(value: &ValueKind) -> Read<Vec<Filter>> {
         .collect()
 }
 
-/// Names of hosts; in the environment with commas. `fix` says what to write.
+/// Host names; comma-separated in the environment. `fix` says what to write.
 pub fn hosts(fix: &str) -> impl Fn(&ValueKind) -> Read<Vec<String>> {
     move |value| {
         let hosts: Vec<String> = list_of(value)?.iter().map(|host| host.trim().to_lowercase()).collect();
         match hosts.iter().find(|host| Host::parse(host).is_err()) {
-            Some(host) => refuse(format!("{host:?} is no name of a host"), fix),
+            Some(host) => refuse(format!("{host:?} is not a host name"), fix),
             None => Ok(hosts),
         }
     }
 }
 
-/// The levels of the log by name.
+/// Log levels by name.
 pub(super) const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::Off),
     ("error", LevelFilter::Error),
@@ -431,7 +427,7 @@ pub(super) const LEVELS: [(&str, LevelFilter); 6] = [
 /// Levels of single modules, `router=debug`.
 pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
     let fix = format!(
-        "write [\"router=debug\"], with a level of log.level and one of these modules: {}",
+        "write [\"router=debug\"], with a level as in log.level and one of these modules: {}",
         MODULES.join(", ")
     );
     let read = |written: String| {
@@ -443,13 +439,13 @@ pub(super) fn module_levels(value: &ValueKind) -> Read<Vec<ModuleLevel>> {
     list_of(value)?
         .into_iter()
         .map(|written| {
-            let refused = format!("{written:?} is no module with a level");
+            let refused = format!("{written:?} is not a module with a level");
             read(written).map_or_else(|| refuse(refused, fix.clone()), Ok)
         })
         .collect()
 }
 
-/// The items of a list, which may also be written as text with commas.
+/// The items of a list, which may also be written as comma-separated text.
 fn list_of(value: &ValueKind) -> Read<Vec<String>> {
     Ok(match value {
         ValueKind::Array(items) => items.iter().map(|item| shown(&item.kind)).collect(),
@@ -496,11 +492,11 @@ mod tests {
         refused(minute(&ValueKind::I64(60)), "60 has no unit", "\"60s\"");
         refused(minute(&text("60")), "60 has no unit", "\"60s\"");
         refused(minute(&text("0")), "0 has no unit", "\"0s\"");
-        refused(minute(&text("soon")), "\"soon\" is no length of time", "60s");
-        refused(minute(&text("60 parsecs")), "is no length of time", "60s");
-        refused(minute(&ValueKind::I64(-5)), "-5 is no length of time", "60s");
-        refused(minute(&text("7d")), "not within 1s to 1d", "1s to 1d");
-        refused(minute(&ValueKind::Boolean(true)), "true is no length of time", "60s");
+        refused(minute(&text("soon")), "\"soon\" is not a duration", "60s");
+        refused(minute(&text("60 parsecs")), "is not a duration", "60s");
+        refused(minute(&ValueKind::I64(-5)), "-5 is not a duration", "60s");
+        refused(minute(&text("7d")), "out of range (1s to 1d)", "1s to 1d");
+        refused(minute(&ValueKind::Boolean(true)), "true is not a duration", "60s");
     }
 
     #[test]
@@ -509,10 +505,10 @@ mod tests {
         assert_eq!(count(&ValueKind::I64(4)).unwrap(), 4);
         assert_eq!(count(&text("256")).unwrap(), 256);
         for wrong in [ValueKind::I64(0), ValueKind::I64(-1), ValueKind::I64(i64::MAX), text("257")] {
-            refused(count(&wrong), "not within 1 to 256", "from 1 to 256");
+            refused(count(&wrong), "out of range (1 to 256)", "from 1 to 256");
         }
         for wrong in [text("many"), ValueKind::Float(2.5), ValueKind::Boolean(true), text("")] {
-            refused(count(&wrong), "no whole number", "from 1 to 256");
+            refused(count(&wrong), "not a whole number", "from 1 to 256");
         }
     }
 
@@ -529,18 +525,18 @@ mod tests {
         assert_eq!(cap(&text("none")).unwrap(), None);
         assert_eq!(cap(&ValueKind::I64(20)).unwrap(), Some(20));
         refused(cap(&ValueKind::I64(0)), "hold every job", "none");
-        refused(cap(&text("unlimited")), "no whole number", "none");
-        refused(cap(&ValueKind::I64(-3)), "not within", "none");
+        refused(cap(&text("unlimited")), "not a whole number", "none");
+        refused(cap(&ValueKind::I64(-3)), "out of range", "none");
     }
 
     #[test]
     fn a_language_is_found_by_code_and_mended_by_name() {
         assert_eq!(language(&text("pt-br")).unwrap().code(), "pt-BR");
-        refused(language(&text("spanish")), "no language", "\"es\" (Spanish)");
-        refused(language(&text("Galisian")), "no language", "\"gl\" (Galician)");
-        refused(language(&text("zh-Hanss")), "no language", "\"zh-Hans\"");
-        refused(language(&text("qq")), "no language", "write a code");
-        refused(language(&ValueKind::I64(1)), "1 is no text", "\"1\"");
+        refused(language(&text("spanish")), "know the language", "\"es\" (Spanish)");
+        refused(language(&text("Galisian")), "know the language", "\"gl\" (Galician)");
+        refused(language(&text("zh-Hanss")), "know the language", "\"zh-Hans\"");
+        refused(language(&text("qq")), "know the language", "write a code");
+        refused(language(&ValueKind::I64(1)), "1 is not a text", "\"1\"");
     }
 
     #[test]
@@ -557,11 +553,11 @@ mod tests {
         ] {
             assert!(base_url(&text(right)).is_ok(), "{right}");
         }
-        refused(base_url(&text("http://api.x.com")), "clear text", "write https instead");
+        refused(base_url(&text("http://api.x.com")), "clear text", "write https;");
         refused(base_url(&text("http://8.8.8.8")), "clear text", "https");
-        refused(base_url(&text("api.x.com")), "no URL", "https://");
+        refused(base_url(&text("api.x.com")), "not a URL", "https://");
         refused(base_url(&text("ftp://api.x.com")), "begins with ftp", "https://");
-        refused(base_url(&text("https://")), "no URL", "https://");
+        refused(base_url(&text("https://")), "not a URL", "https://");
         for secret in ["https://me:hunter2@x.com", "https://x.com?key=hunter2", "https://me:hunter2@x:99999"]
         {
             let refusal = base_url(&text(secret)).unwrap_err();
@@ -582,11 +578,11 @@ mod tests {
         assert_eq!(start(&text("1849337283618123841")).unwrap(), id);
         let moment = Start::From("2026-10-01T00:00:00Z".parse().unwrap());
         assert_eq!(start(&text("2026-10-01T02:00:00+02:00")).unwrap(), moment);
-        refused(start(&text("2026-10-01")), "no place to begin", "2026-10-01T00:00:00Z");
+        refused(start(&text("2026-10-01")), "not a valid start", "2026-10-01T00:00:00Z");
         refused(start(&text("2010-11-05T23:59:59Z")), "before 2010-11-06", "now");
         assert!(start(&text("2010-11-06T00:00:00Z")).is_ok());
         refused(start(&text("2999-01-01T00:00:00Z")), "in the future", "now");
-        refused(start(&text("yesterday")), "no place to begin", "now");
+        refused(start(&text("yesterday")), "not a valid start", "now");
     }
 
     #[test]
@@ -596,12 +592,12 @@ mod tests {
         assert_eq!(engines(&ValueKind::from(vec!["gemini"])).unwrap(), ["gemini"]);
         refused(
             engines(&ValueKind::from(vec!["gemni", "deepl"])),
-            "\"gemni\" and no \"deepl\"",
+            "\"gemni\", \"deepl\"",
             "did you mean \"gemini\"",
         );
-        refused(engines(&ValueKind::from(Vec::<&str>::new())), "no engine is named", "\"apertium\"");
+        refused(engines(&ValueKind::from(Vec::<&str>::new())), "no engine is listed", "\"apertium\"");
         refused(engines(&text("gemini,gemini")), "twice", "once");
-        refused(engines(&ValueKind::Boolean(true)), "no list", "[\"gemini\"");
+        refused(engines(&ValueKind::Boolean(true)), "not a list", "[\"gemini\"");
     }
 
     #[test]
@@ -610,7 +606,7 @@ mod tests {
         assert_eq!(filters(&text("/a,b/")).unwrap().len(), 1);
         refused(filters(&text("/(/")), "not a valid regular expression", "[\"#tag\"");
         refused(filters(&text("a,,b")), "empty", "[\"#tag\"");
-        refused(filters(&ValueKind::Boolean(true)), "no list", "[\"#tag\"");
+        refused(filters(&ValueKind::Boolean(true)), "not a list", "[\"#tag\"");
         assert_eq!(mark(&text("")).unwrap(), None);
         assert!(mark(&text("#no")).unwrap().is_some());
     }

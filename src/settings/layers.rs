@@ -1,6 +1,5 @@
-//! Settings come from three places, and whoever is told of a problem wants to know which. The `config` crate lays file,
-//! environment and flags over one another; beside it this module notes where each key was written last, with the
-//! file's lines from `toml_edit`.
+//! Settings come from three places, and a problem must name the right one. The `config` crate merges file, environment
+//! and flags; this module also records where each key was last written, with line numbers from `toml_edit`.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +25,7 @@ pub(super) struct Written {
     pub(super) is_section: bool,
 }
 
-/// File, environment and flags, laid over one another.
+/// File, environment and flags, merged.
 #[derive(Debug)]
 pub(super) struct Layers {
     config: Config,
@@ -35,14 +34,14 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Reads all three. Problems that leave the others readable go to `problems`; one that does not is the error.
+    /// Reads all three. Problems that leave the rest readable go to `problems`; any other is the error.
     pub(super) fn read(sources: &SettingsSources, problems: &mut Vec<Problem>) -> Result<Self, Box<Problem>> {
         let file = sources.file_in_force();
         let text = read_file(&file, sources.names_file())?;
         Self::over(file, &text, sources, problems)
     }
 
-    /// The same, with the file's text at hand.
+    /// The same, for a file that was already read.
     pub(super) fn over(
         file: PathBuf,
         text: &str,
@@ -63,7 +62,7 @@ impl Layers {
             }
             written.insert(key, Written { origin, is_section: false });
         }
-        for former::Said { key, variable, value } in former::said(&sources.env) {
+        for former::FormerValue { key, variable, value } in former::values(&sources.env) {
             environment.push((key.to_owned(), variable_of_key(key), value));
             let origin = Origin::Environment(variable.to_owned());
             written.insert(key.to_owned(), Written { origin, is_section: false });
@@ -82,7 +81,7 @@ impl Layers {
             written.insert(key.to_owned(), Written { origin, is_section: false });
         }
 
-        // A value laid over a section would take all of its keys away, and be the reason for many more problems.
+        // A value in place of a section would remove all keys of the section and so cause many more problems.
         let is_section = |key: &str| {
             let inside = format!("{key}.");
             written.range(inside.clone()..).next().is_some_and(|(other, _)| other.starts_with(&inside))
@@ -101,12 +100,12 @@ impl Layers {
         Ok(Self { config, written, file })
     }
 
-    /// What is in force for a key.
+    /// The value in force for a key.
     pub(super) fn value(&self, key: &str) -> Option<ValueKind> {
         self.config.get::<Value>(key).ok().map(|value| value.kind)
     }
 
-    /// Where a key was written last, or, for one that is missing, the nearest section that is there.
+    /// Where a key was last written, or, if it is missing, the nearest section that exists.
     pub(super) fn origin(&self, key: &str) -> Origin {
         let mut path = key;
         loop {
@@ -140,14 +139,14 @@ fn is_key_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
-/// Whether a variable or flag may be laid over the file. One that names no key at all is told as unknown later.
+/// Whether a variable or flag may override the file. One that names no key is reported as unknown later.
 fn may_be_set(key: &str, origin: &Origin, problems: &mut Vec<Problem>) -> bool {
     if key == "targets" || key.starts_with("targets.") || key.starts_with("targets[") {
         problems.push(Problem {
             origin: origin.clone(),
             key: "targets".into(),
-            what: "targets are a list, and are written in the file only".into(),
-            fix: "take this away, and write it under [[targets]] in the settings file".into(),
+            what: "targets are a list and can be set in the file only".into(),
+            fix: "remove this, and write it under [[targets]] in the settings file".into(),
         });
         return false;
     }
@@ -156,10 +155,10 @@ fn may_be_set(key: &str, origin: &Origin, problems: &mut Vec<Problem>) -> bool {
 
 fn no_assignment(flag: &str) -> Problem {
     Problem {
-        // Only as far as it may be a key: the rest may be anything.
+        // Only the part that may be a key: the rest may hold a secret.
         origin: Origin::Flag(flag.chars().take_while(|c| is_key_character(*c)).collect()),
         key: String::new(),
-        what: "there is no = in it".into(),
+        what: "this flag has no =".into(),
         fix: "write --set section.key=value".into(),
     }
 }
@@ -172,8 +171,8 @@ fn odd(origin: Origin, error: &config::ConfigError) -> Problem {
     Problem {
         origin,
         key: String::new(),
-        what: format!("this cannot be read: {error}"),
-        fix: "write it as docs/configuration.md shows".into(),
+        what: format!("cannot read this: {error}"),
+        fix: "see docs/configuration.md for how to write it".into(),
     }
 }
 
@@ -183,21 +182,15 @@ fn read_file(path: &Path, named: bool) -> Result<String, Box<Problem>> {
         Box::new(Problem {
             origin: line(path, None),
             key: String::new(),
-            what: if missing {
-                "there is no such file".into()
-            } else {
-                format!("cannot read the file: {error}")
-            },
+            what: if missing { "file not found".into() } else { format!("cannot read the file: {error}") },
             fix: match (missing, named) {
                 (true, true) => "name a settings file that exists with --config or MYNAH_CONFIG".into(),
                 (true, false) => {
-                    "copy config.toml from Mynah's source to here and name your accounts in it, or name \
+                    "copy config.toml from Mynah's source to here and enter your accounts, or name \
                                   another file with --config or MYNAH_CONFIG"
                         .into()
                 }
-                (false, _) => {
-                    "name a TOML file in UTF-8 that may be read, with --config or MYNAH_CONFIG".into()
-                }
+                (false, _) => "name a readable TOML file in UTF-8 with --config or MYNAH_CONFIG".into(),
             },
         })
     })
@@ -210,9 +203,9 @@ fn syntax_problem(path: &Path, text: &str, error: &toml_edit::TomlError) -> Prob
     Problem {
         origin: Origin::File { path: path.to_owned(), line: before.map(lines_to), column },
         key: String::new(),
-        // The message alone: with its excerpt it could show a secret that should not be in the file.
-        what: format!("this is no TOML: {}", error.message().trim().replace('\n', ", ")),
-        fix: "fix the line; texts stand in quotes, lists in [ ], sections in [name]".into(),
+        // Without the excerpt, which could show a secret that should not be in the file.
+        what: format!("this is not valid TOML: {}", error.message().trim().replace('\n', ", ")),
+        fix: "fix the line; write texts in quotes, lists in [ ] and sections as [name]".into(),
     }
 }
 
@@ -220,7 +213,7 @@ fn lines_to(before: &str) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// Notes in which line each key of the file stands.
+/// Records the line of each key in the file.
 struct Lines<'a> {
     path: &'a Path,
     text: &'a str,
@@ -263,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_named_no_file_is_told_where_to_get_one() {
+    fn without_a_named_file_the_error_says_where_to_get_one() {
         let problem = read_file(Path::new("/nowhere/config.toml"), false).unwrap_err();
         assert!(problem.fix.contains("copy config.toml"), "{problem}");
     }

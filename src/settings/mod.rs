@@ -1,19 +1,19 @@
-//! What a person decides: which account to follow, where to publish its translations, how fast, and at what cost. A service
-//! that runs for months has to find every mistake in that before it starts, and to report all of them at once, each with
-//! its origin and how to fix it.
+//! Settings decide which account to follow, where to publish its translations, how fast, and at what cost. A service
+//! that runs for months must find every mistake in them before it starts, and report all of them at once, each with its
+//! origin and how to fix it.
 //!
-//! Settings come from `config.toml`, then `MYNAH__SECTION__KEY`, then `--set section.key=value`; the later wins. Secrets
-//! come from the environment or from files that it names, and from nowhere else.
+//! Settings come from `config.toml`, then `MYNAH__SECTION__KEY`, then `--set section.key=value`; later ones win.
+//! Secrets come only from the environment or from files that it names.
 //!
 //! # Layout
 //!
-//! - [`Settings`] is the outcome, typed so that invalid settings cannot be expressed.
-//! - `layers` lays the three over one another and knows the origin of each key; [`Reader`] reads keys one by one and
-//!   [`Vault`] secrets; `read` and `targets` name every key but those of networks, which read their own sections
+//! - [`Settings`] is the result, typed so that invalid settings cannot be expressed.
+//! - `layers` merges the three and knows the origin of each key; [`Reader`] reads keys one by one and
+//!   [`Vault`] secrets; `read` and `targets` name every key except those of networks, which read their own sections
 //!   ([`networks`](crate::networks)); [`kinds`] are the types of values.
-//! - [`Change`] is what new settings change while the service runs.
-//! - [`Former`] names are those of the bot that Mynah replaces.
-//! - `unknown` finds keys that were written and are never read, and secrets that stand in the settings.
+//! - [`Change`] is a difference that new settings make while the service runs.
+//! - [`Former`] is a setting of the bot that Mynah replaces.
+//! - `unknown` finds keys that were written but are never read, and secrets in the settings.
 
 mod change;
 mod former;
@@ -41,7 +41,7 @@ pub use model::{
     TargetSettings, TranslatorSettings,
 };
 pub use problem::{Origin, Problem, SettingsError};
-pub use reader::{Complained, Outcome, Reader};
+pub use reader::{Invalid, Outcome, Reader};
 pub use secrets::{Found, Reported, Vault};
 
 use crate::{engines::Engines, networks::Networks};
@@ -50,13 +50,13 @@ use layers::Layers;
 /// Where settings come from.
 #[derive(Clone, Default)]
 pub struct SettingsSources {
-    /// The file that was named; else `MYNAH_CONFIG` names it, else it is `config.toml` here.
+    /// The settings file. If unset, `MYNAH_CONFIG` names it; otherwise it is `config.toml` in the working directory.
     pub file: Option<PathBuf>,
     /// The environment, with the secrets.
     pub env: HashMap<String, String>,
-    /// `section.key=value`; the last one of a key wins.
+    /// `section.key=value`; the last one for a key wins.
     pub overrides: Vec<String>,
-    /// Which keys must be there.
+    /// Which secrets are required.
     pub needed: Needed,
     /// Which networks may be named.
     pub networks: Networks,
@@ -64,19 +64,19 @@ pub struct SettingsSources {
     pub engines: Engines,
 }
 
-/// Which keys and tokens a command needs. Those that it does not need are empty where nobody set them.
+/// Which keys and tokens a command needs. Those that it does not need are empty if unset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Needed {
-    /// It calls no service.
+    /// The command calls no service.
     Nothing,
-    /// It calls engines.
+    /// The command calls engines.
     Engines,
-    /// It reads and publishes, too.
+    /// The command reads and publishes, too.
     #[default]
     All,
 }
 
-/// Without the environment's values, which are secrets in part.
+/// Omits the environment, which holds secrets.
 impl fmt::Debug for SettingsSources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SettingsSources").field("file", &self.file).finish_non_exhaustive()
@@ -86,7 +86,7 @@ impl fmt::Debug for SettingsSources {
 /// Reads and checks everything.
 ///
 /// # Errors
-/// All problems there are, in order of origin.
+/// All problems, in order of origin.
 pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
     let mut problems = vec![];
     let layers = match Layers::read(sources, &mut problems) {
@@ -107,39 +107,39 @@ pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
         Some(settings) if problems.is_empty() => {
             in_force.append(&mut vault.in_force);
             let preset = in_force.iter().find(|one| one.key == "preset").map(|one| one.value.as_str());
-            let former = former::told(&sources.env, preset);
+            let former = former::in_use(&sources.env, preset);
             Ok(Settings { in_force, former, secret_files: vault.files, ..settings })
         }
         _ => Err(SettingsError::new(problems)),
     }
 }
 
-/// A key that the settings know.
+/// A key that settings may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownKey {
-    /// `source.poll_interval`; of each target, `targets[].tone`.
+    /// `source.poll_interval`; for a target, `targets[].tone`.
     pub key: String,
-    /// What holds where nobody writes it; `None` where somebody must, or where it stays unset.
+    /// The default; `None` if the key is required or stays unset.
     pub default: Option<&'static str>,
 }
 
-/// Every key there is, with its defaults under a preset, in the order in which they are read.
+/// All keys with their defaults under a preset, in the order in which they are read.
 pub fn known_keys(preset: Preset) -> Vec<KnownKey> {
     known_keys_with(preset, Registries { networks: &Networks::default(), engines: &Engines::default() })
 }
 
-/// What settings may name.
+/// The networks and engines that settings may name.
 #[derive(Clone, Copy)]
 struct Registries<'a> {
     networks: &'a Networks,
     engines: &'a Engines,
 }
 
-/// The same, where these may be named.
+/// [`known_keys`] for these networks and engines.
 fn known_keys_with(preset: Preset, registries: Registries<'_>) -> Vec<KnownKey> {
     let sources =
         SettingsSources { overrides: vec![format!("preset={preset}")], ..SettingsSources::default() };
-    // Keys are known by being asked for, and those of a target are asked for where there is one.
+    // A key is known because it is read, and a target's keys are read only if there is a target.
     let layers = Layers::over(PathBuf::new(), "[[targets]]", &sources, &mut vec![]);
     let Ok(layers) = layers else { return vec![] };
     let mut reader = Reader::new(&layers, vec![]);

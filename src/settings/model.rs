@@ -1,4 +1,4 @@
-//! The settings as the service uses them: typed, and checked. `docs/configuration.md` says what each is for.
+//! The settings as the service uses them: typed and checked. `docs/configuration.md` explains each.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,38 +21,38 @@ use crate::{
     telemetry::logging::{LogFormat, ModuleLevel},
 };
 
-/// Everything that is set.
+/// All settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which defaults were taken.
+    /// The preset that chose the defaults.
     pub preset: Preset,
-    /// Where the ledger and the cache's snapshot are.
+    /// The folder of the ledger and the cache's snapshot.
     pub data_dir: PathBuf,
-    /// The account that is followed.
+    /// The followed account.
     pub source: SourceSettings,
-    /// Where its posts are republished; at least one, each with an account of its own.
+    /// The accounts that republish its posts; at least one, each account once.
     pub targets: Vec<TargetSettings>,
-    /// What translates.
+    /// Settings for the translation engines.
     pub engine: EngineSettings,
     /// How connections are opened and reused.
     pub transport: Transport,
-    /// The queue.
+    /// Settings for the router actor, which holds the queue.
     pub router: RouterSettings,
-    /// The workers.
+    /// Settings for the translator pool.
     pub translator: TranslatorSettings,
-    /// Stored translations.
+    /// Settings for the cache of translations.
     pub cache: CacheSettings,
-    /// How fast publications go out.
+    /// Settings for the publishers.
     pub publisher: PublisherSettings,
-    /// Measurements.
+    /// Settings for the stats actor.
     pub stats: StatsSettings,
-    /// When an actor that died is restarted.
+    /// Settings for the supervisor.
     pub supervisor: SupervisorSettings,
-    /// How it stops.
+    /// Settings for shutdown.
     pub shutdown: ShutdownSettings,
-    /// What is logged.
+    /// Settings for the log.
     pub log: LogSettings,
-    /// Where people steer it.
+    /// Settings for the admin API.
     pub admin: AdminSettings,
     pub(super) in_force: Vec<InForce>,
     pub(super) former: Vec<Former>,
@@ -60,7 +60,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Each setting in force, as it was written, and where; secrets by name only.
+    /// Every setting in force, as it was written, and where; secrets by name only.
     pub fn in_force(&self) -> &[InForce] {
         &self.in_force
     }
@@ -70,7 +70,7 @@ impl Settings {
         self.in_force.iter().find(|one| one.key == key).map(|one| one.value.as_str())
     }
 
-    /// Settings that were written in terms of the bot that Mynah replaces, and what they became.
+    /// Settings of the bot that Mynah replaces, and what they became.
     pub fn former(&self) -> &[Former] {
         &self.former
     }
@@ -81,7 +81,7 @@ impl Settings {
     }
 }
 
-/// One setting, as it was written, and where.
+/// A setting in force, as it was written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InForce {
     /// `source.poll_interval`, `targets[0].tone`, or a secret's name.
@@ -98,17 +98,17 @@ pub enum Preset {
     /// For a small server.
     #[default]
     Balanced,
-    /// More at once.
+    /// For throughput.
     Speed,
-    /// As little memory as will do.
+    /// For the least memory.
     Memory,
 }
 
 impl Preset {
-    /// All of them, in the order in which tables of defaults have them.
+    /// All presets, in the order of the tables of defaults.
     pub const ALL: [Self; 3] = [Self::Balanced, Self::Speed, Self::Memory];
 
-    /// As settings name it.
+    /// Its name in the settings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Balanced => "balanced",
@@ -124,35 +124,35 @@ impl fmt::Display for Preset {
     }
 }
 
-/// The account that is followed.
+/// The followed account.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate setting")]
 pub struct SourceSettings {
-    /// Where the account is.
+    /// The account's network.
     pub network: &'static dyn Network,
     /// Its handle, without `@`.
     pub account: String,
-    /// How its network is called for it.
+    /// Its connection to the network.
     pub connection: Arc<dyn Followed>,
-    /// The language it writes in.
+    /// The language it posts in.
     pub language: Language,
     /// Whether a short post counts as in that language, whatever language the network reports for it.
     pub trust_language: bool,
-    /// How often it is asked for new posts.
+    /// How often Mynah asks for new posts.
     pub poll_interval: Duration,
-    /// Where a fresh ledger begins.
+    /// Where a new ledger begins.
     pub start: Start,
     /// Whether its reposts are recorded in the ledger; they are not republished.
     pub reposts: bool,
-    /// Whether its replies to others are republished.
+    /// Whether its replies to other accounts are republished.
     pub replies: bool,
-    /// Whether its quotes of other posts are republished.
+    /// Whether its quote posts are republished.
     pub quotes: bool,
-    /// What marks a post that is not republished.
+    /// Marks posts that are not republished.
     pub opt_out: Option<Filter>,
     /// Which of its posts are republished.
     pub filters: Filters,
-    /// How many posts are asked for at once.
+    /// The number of posts per request.
     pub page_size: usize,
 }
 
@@ -163,36 +163,36 @@ impl SourceSettings {
     }
 }
 
-/// Where one translation goes.
+/// Where translations into one language are published.
 #[derive(Debug, Clone)]
 pub struct TargetSettings {
-    /// Where the account is.
+    /// The account's network.
     pub network: &'static dyn Network,
     /// Its handle, without `@`.
     pub account: String,
-    /// How its network is called for it.
+    /// Its connection to the network.
     pub connection: Arc<dyn Published>,
-    /// The language that is published there.
+    /// The language to publish in.
     pub language: Language,
     /// The form of address.
     pub tone: Tone,
-    /// Whether units, idioms and examples may be adapted to what readers there know.
+    /// Whether measures, idioms and examples may be adapted for local readers.
     pub adapt: bool,
-    /// What else the owner wants of translations, in their words.
+    /// Anything else that translations should observe, in the owner's words.
     pub instructions: String,
-    /// What becomes of mentions.
+    /// What to do with mentions.
     pub mentions: Mentions,
-    /// What becomes of hashtags.
+    /// What to do with hashtags.
     pub hashtags: Hashtags,
-    /// A file with terms that are always translated in the same way.
+    /// A file of terms with a fixed translation.
     pub glossary: Option<PathBuf>,
-    /// Which of the republished posts are published there.
+    /// Which of the republished posts this target publishes.
     pub filters: Filters,
-    /// What becomes of pictures and films.
+    /// What to do with pictures and videos.
     pub media: MediaPolicy,
-    /// What happens to a translation that is too long for one publication.
+    /// What to do with a translation that is too long for one publication.
     pub too_long: TooLong,
-    /// Its own caps where it has them, else the publisher's.
+    /// Its own caps, or the publisher's.
     pub caps: Caps,
 }
 
@@ -203,117 +203,117 @@ impl TargetSettings {
     }
 }
 
-/// What translates.
+/// Settings for the translation engines.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// At least one, each name once; the next is tried where one cannot.
+    /// At least one, each name once; if one fails, the next is tried.
     pub order: Vec<Arc<dyn ConfiguredEngine>>,
-    /// The kinds of engines that could be added.
+    /// The engines that are not in the order.
     pub unused: Vec<&'static dyn EngineKind>,
 }
 
 impl EngineSettings {
-    /// The longest that one call to any of them may take.
+    /// The longest that one call to any engine may take.
     pub fn longest_call(&self) -> Duration {
         self.order.iter().map(|engine| engine.longest_call()).max().unwrap_or_default()
     }
 
-    /// Their names, in the order in which they are tried.
+    /// The engines' names, in the order in which they are tried.
     pub fn names(&self) -> Vec<Arc<str>> {
         self.order.iter().map(|engine| engine.name().into()).collect()
     }
 }
 
-/// The queue.
+/// Settings for the router actor, which holds the queue.
 #[derive(Debug, Clone, Copy)]
 pub struct RouterSettings {
-    /// The most jobs of one target that are held in memory.
+    /// The maximum number of jobs per target in memory.
     pub queue: usize,
 }
 
-/// The workers.
+/// Settings for the translator pool.
 #[derive(Debug, Clone, Copy)]
 pub struct TranslatorSettings {
-    /// How many translate at once.
+    /// The number of workers.
     pub pool_size: usize,
-    /// On how many threads; never more than there are workers.
+    /// The number of threads for them; at most the number of workers.
     pub arbiters: usize,
 }
 
-/// Stored translations.
+/// Settings for the cache of translations.
 #[derive(Debug, Clone)]
 pub struct CacheSettings {
-    /// The most that are stored.
+    /// The maximum number of translations.
     pub max_entries: u64,
-    /// How long.
+    /// How long a translation is valid.
     pub ttl: Duration,
-    /// How often they are written to disk.
+    /// How often the cache is written to disk.
     pub snapshot_interval: Duration,
-    /// A file of phrases that are translated before they are posted.
+    /// A file of phrases to translate in advance.
     pub warm_up: Option<PathBuf>,
 }
 
-/// How fast publications go out, for each target. Caps are with the targets.
+/// How fast each target publishes. Caps are in [`TargetSettings`].
 #[derive(Debug, Clone, Copy)]
 pub struct PublisherSettings {
-    /// The time between two publications; zero is no limit.
+    /// The time between two publications; zero means no limit.
     pub min_interval: Duration,
-    /// How many may go at once after a pause.
+    /// How many publications are allowed at once after a pause.
     pub burst: usize,
-    /// How long a job that does not go on may keep those behind it waiting.
+    /// How long a stuck job may block the jobs behind it.
     pub order_patience: Duration,
-    /// What happens to a part of a thread where there is nothing that it may answer.
+    /// What to do with a part of a thread that has nothing to reply to.
     pub threads: Threads,
-    /// How long a message takes at most to show on its account.
+    /// The longest until a published message is visible on its account.
     pub settle: Duration,
 }
 
-/// Measurements.
+/// Settings for the stats actor.
 #[derive(Debug, Clone, Copy)]
 pub struct StatsSettings {
-    /// How often a line is logged.
+    /// How often a line of stats is logged.
     pub interval: Duration,
 }
 
-/// The sorts of actors, as settings name them.
+/// The kinds of actors, as settings name them.
 pub(super) const ACTORS: [&str; 6] = ["poller", "router", "translator", "cache", "publisher", "stats"];
 
-/// When an actor that died or hangs is restarted.
+/// When the supervisor restarts an actor that died or hangs.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisorSettings {
-    /// For the supervisor itself, and what holds where an actor has nothing of its own.
+    /// For the supervisor itself, and the default for actors.
     pub policy: RestartPolicy,
-    /// For each sort of actor.
+    /// For each kind of actor.
     pub actors: RestartPolicies,
-    /// How long an actor may be at work without getting anything done.
+    /// How long a busy actor may go without progress.
     pub patience: Duration,
-    /// How long nothing at all may move, without a reason, before the pipeline counts as stalled.
+    /// How long nothing may move, without a reason, before the pipeline counts as stalled.
     pub stalled_after: Duration,
 }
 
-/// How it stops.
+/// Settings for shutdown.
 #[derive(Debug, Clone, Copy)]
 pub struct ShutdownSettings {
-    /// How long what is in hand may take to end.
+    /// How long work in progress may take to finish.
     pub grace: Duration,
 }
 
-/// What is logged.
+/// Settings for the log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
-    /// From which level on.
+    /// The lowest level that is logged.
     pub level: LevelFilter,
-    /// Where it is another.
+    /// Levels of single modules, where they differ.
     pub modules: Vec<ModuleLevel>,
-    /// In which form.
+    /// The log's format.
     pub format: LogFormat,
 }
 
-/// Where people steer it.
+/// Settings for the admin API.
 #[derive(Debug, Clone)]
 pub struct AdminSettings {
-    /// Where the admin API listens; `None` where there is none.
+    /// Where the admin API listens; `None` if it is off.
     pub listen: Option<SocketAddr>,
-    /// What whoever uses it must know; always there where others than this machine can reach it.
+    /// The token that callers must send; always set if other machines can reach the API.
     pub token: Option<SecretString>,
 }

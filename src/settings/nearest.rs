@@ -1,19 +1,19 @@
-//! A mistyped word is fixed fastest by naming the word that was meant.
+//! Finds the word that a person most likely meant, so that an error about a typo can suggest it.
 
-/// The likeness, from 0 to 1, from which on a word is taken for a mistyping of another: `ballanced` and `balanced`
-/// are, `fast` and `balanced` are not.
+/// The similarity (0 to 1) from which a word counts as a typo of another: `ballanced` does for `balanced`, `fast` does
+/// not.
 const ALIKE: f64 = 0.6;
 
-/// The candidate that `word` was most likely meant to be, if any is like it.
+/// The candidate that `word` was most likely meant to be, if any is similar.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     best(candidates.into_iter().map(|candidate| (likeness(word, candidate), candidate)))
 }
 
-/// As [`nearest`], for whole keys: a right name in a wrong section is found too.
+/// Like [`nearest`], but for whole keys: also finds a correct name in the wrong section.
 pub(super) fn nearest_key<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     best(candidates.into_iter().map(|candidate| {
-        // A little less, so that among equals the one in the section that was written is preferred.
+        // Slightly less, to prefer a key in the same section.
         let by_name = likeness(&name(key), &name(candidate)) * 0.9;
         let by_key = likeness(key, candidate);
         let same_section = section(key) == section(candidate);
@@ -21,7 +21,7 @@ pub(super) fn nearest_key<'a>(key: &str, candidates: impl IntoIterator<Item = &'
     }))
 }
 
-/// What stands before a key's last dot; empty at the top.
+/// The part before a key's last dot; empty at the top level.
 pub(super) fn section(key: &str) -> &str {
     key.rsplit_once('.').map_or("", |(section, _)| section)
 }

@@ -1,30 +1,30 @@
-//! A wrong setting costs a person one look, not one start each: every problem says where it is, what it is and how to fix
-//! it, and all of them are reported together.
+//! Nobody should have to start Mynah once per mistake: every problem has its place, its cause and its fix, and all are
+//! reported together.
 
 use std::{fmt, path::PathBuf};
 
 use super::Preset;
 
-/// Where a setting was written, or why it has its value. Ordered as a person goes through them: the file from top to
-/// bottom, then the environment, then the flags.
+/// Where a setting was written, or why it has its value. Ordered as a person reads them: the file from top to bottom,
+/// then the environment, then the flags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// A line of the settings file; no line where something is missing from the whole of it.
+    /// A line of the settings file; no line if something is missing from the file.
     File {
         /// The file, as it was named.
         path: PathBuf,
         /// From 1.
         line: Option<usize>,
-        /// From 1; only where the line alone does not say enough.
+        /// From 1; only for syntax errors.
         column: Option<usize>,
     },
     /// An environment variable.
     Environment(String),
-    /// A `--set`, with its key.
+    /// A `--set` flag, with its key.
     Flag(String),
-    /// Nobody wrote it: the preset decided.
+    /// Not written: the preset's default.
     Preset(Preset),
-    /// Nobody wrote it.
+    /// Not written.
     Default,
 }
 
@@ -43,23 +43,23 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong with the settings.
+/// One mistake in the settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Where.
     pub origin: Origin,
-    /// The setting, `source.poll_interval`, or the secret's name; empty where the file as a whole is meant.
+    /// The setting, `source.poll_interval`, or the secret's name; empty for the file as a whole.
     pub key: String,
-    /// What is wrong. Never shows a secret.
+    /// What is wrong. Never contains a secret.
     pub what: String,
-    /// What to do about it.
+    /// How to fix it.
     pub fix: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { origin, key, what, fix } = self;
-        // The place of a variable or a flag often names its key already.
+        // The origin of a variable or a flag often names the key already.
         if key.is_empty() || origin.to_string().ends_with(&format!(" {key}")) {
             writeln!(f, "{origin}")?;
         } else {
@@ -69,7 +69,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with the settings, in order of place.
+/// All problems with the settings, in order of origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
     /// At least one.

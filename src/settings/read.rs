@@ -1,5 +1,5 @@
-//! Every key there is, with its default, its kind and its bounds; and the rules that hold between keys. Each function
-//! reads all of its keys before it gives up on one, so that all problems are told.
+//! Defines every key with its default, its type and its bounds, and the rules between keys. Each function reads all of
+//! its keys before it gives up on one, so that all problems are reported.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Reads them all. `None` where there was a problem; the reader or the vault has it.
+/// Reads all settings. `None` if there was a problem, which the reader or the vault records.
 pub(super) fn settings(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
@@ -63,7 +63,7 @@ pub(super) fn settings(
     let cache = cache(reader);
     let publisher = publisher(reader);
     let stats = stats(reader);
-    // The longest that one call may take, of those whose time could be read.
+    // The longest that one call may take, of those timeouts that could be read.
     let of_engines = engine.as_ref().map(EngineSettings::longest_call);
     let calls = of_engines.into_iter().chain([connected.longest_call]).max().unwrap_or_default();
     let supervisor = supervisor(reader, calls, networks);
@@ -93,18 +93,18 @@ pub(super) fn settings(
     })
 }
 
-/// An account that the settings name.
+/// An account in the settings.
 pub(super) struct Account {
-    /// Where it is; the default network where what was written is none.
+    /// Its network; the default network if the written one is unknown.
     pub(super) network: &'static dyn Network,
-    /// Its handle, where it could be read.
+    /// Its handle, if it could be read.
     pub(super) handle: Option<String>,
-    /// Whether the network could be read, too.
+    /// Whether the network could be read.
     is_sure: bool,
 }
 
 impl Account {
-    /// Reads the network and the handle of a section; `missing` says what to write where there is no handle.
+    /// Reads the network and the handle of a section; `missing` says what to write if there is no handle.
     pub(super) fn read(reader: &mut Reader<'_>, section: &str, networks: &Networks, missing: &str) -> Self {
         let names: Vec<(&str, &'static dyn Network)> =
             networks.iter().map(|network| (network.name(), network)).collect();
@@ -116,12 +116,12 @@ impl Account {
         Self { network, handle, is_sure }
     }
 
-    /// The handle, where everything could be read.
+    /// The handle, if both could be read.
     pub(super) fn whole(&self) -> Option<String> {
         self.handle.clone().filter(|_| self.is_sure)
     }
 
-    /// Whether it is the same account as another one.
+    /// Whether both are the same account.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.network.name() == other.network.name()
             && self
@@ -132,7 +132,7 @@ impl Account {
     }
 }
 
-/// How the accounts' networks are called, as far as it could be read.
+/// The accounts' connections, as far as they could be read.
 struct Connected {
     source: Option<Arc<dyn Followed>>,
     /// In the order of the targets.
@@ -163,7 +163,7 @@ fn connect(
             published: published.iter().filter(is_on).map(|account| account.handle.as_deref()).collect(),
         };
         if published.is_empty() {
-            // There is one that could not be read, so that nobody complains of what it would have brought.
+            // Stands for a target that could not be read, so that nothing is reported as missing because of it.
             accounts.published.push(None);
         }
         let Some(connections) = network.read(reader, vault, &accounts, transport) else { continue };
@@ -177,7 +177,7 @@ fn connect(
     Connected { source, targets: targets.into_iter().collect(), longest_call }
 }
 
-/// The source, but for how its network is called, which is read later.
+/// The source without its connection, which is read later.
 type UnconnectedSource = Box<dyn FnOnce(Arc<dyn Followed>) -> SourceSettings>;
 
 fn source(
@@ -223,7 +223,7 @@ fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Op
     let names: Vec<&'static str> = known.iter().map(EngineKind::name).collect();
     let order = reader.or("engine.order", "gemini, apertium", engines(&names));
     let timeout = reader.or("engine.timeout", "30s", call);
-    // All are read, whether they are in the order or not: what is written is checked.
+    // All sections are read and checked, even of engines that are not in the order.
     let mut configured = Vec::new();
     let mut unused = Vec::new();
     for kind in known.iter() {
@@ -295,7 +295,7 @@ fn stats(reader: &mut Reader<'_>) -> Option<StatsSettings> {
     Some(StatsSettings { interval: interval? })
 }
 
-/// How long nothing may move, at the least, before that counts as a standstill.
+/// The shortest time without movement after which the pipeline counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(45);
 
 fn supervisor(reader: &mut Reader<'_>, calls: Duration, networks: &Networks) -> Option<SupervisorSettings> {
@@ -308,7 +308,7 @@ fn supervisor(reader: &mut Reader<'_>, calls: Duration, networks: &Networks) -> 
         let backoff = Backoff { base: base?, max: max? };
         Some(RestartPolicy { max_restarts: max_restarts?, window: window?, backoff })
     })();
-    // Where the defaults are wrong, what follows them is read all the same, for its own problems.
+    // Even if the general policy is wrong, the actors' sections are read for their own problems.
     let follow = default.unwrap_or(RestartPolicy {
         max_restarts: 0,
         window: SECOND,
@@ -324,23 +324,23 @@ fn supervisor(reader: &mut Reader<'_>, calls: Duration, networks: &Networks) -> 
         let mut sections: Vec<&str> = networks.iter().map(Network::name).collect();
         let last = sections.pop().unwrap_or_default();
         sections.insert(0, "engine");
-        reader.complain(
+        reader.report(
             "supervisor.patience",
-            format!("{} is not longer than a call may take", brief(patience)),
+            format!("{} is not longer than the longest call", brief(patience)),
             format!(
-                "raise it over {}, or lower the timeouts of {} and {last}",
+                "raise it above {}, or lower the timeouts of {} and {last}",
                 brief(calls),
                 sections.join(", ")
             ),
         );
     }
     let patience = patience?;
-    // Longer than any call, so that a slow upstream is no standstill, and with usual timeouts less than a minute.
+    // Longer than any call, so that a slow upstream does not count as a stall, and below a minute with usual timeouts.
     let stalled_after = STALLED_AFTER.max(calls * 3 / 2).min(patience);
     Some(SupervisorSettings { policy: default?, actors: policies, patience, stalled_after })
 }
 
-/// The policy of one sort of actor; what is not written follows the policy of all.
+/// The policy of one kind of actor; unset keys take the general policy's values.
 fn policy_of(reader: &mut Reader<'_>, actor: &str, follow: RestartPolicy) -> RestartPolicy {
     let section = format!("supervisor.{actor}");
     let key = |name: &str| format!("{section}.{name}");
@@ -360,17 +360,17 @@ fn policy_of(reader: &mut Reader<'_>, actor: &str, follow: RestartPolicy) -> Res
     }
 }
 
-/// The first wait is no longer than the longest.
+/// Checks that the first wait is not longer than the longest.
 fn in_order(reader: &mut Reader<'_>, section: &str, backoff: Backoff) {
     if backoff.base <= backoff.max {
         return;
     }
-    // One of the two was written, as the defaults are in order.
+    // At least one of the two was written, because the defaults are in order.
     let (first, longest) = (format!("{section}.backoff"), format!("{section}.backoff_max"));
     let written = if reader.is_written(&first) { &first } else { &longest };
-    reader.complain(
+    reader.report(
         written,
-        format!("the first wait, {first}, is longer than the longest, {longest}"),
+        format!("{first} is longer than {longest}"),
         format!("lower {first} or raise {longest}"),
     );
 }
@@ -380,7 +380,7 @@ fn shutdown(reader: &mut Reader<'_>) -> Option<ShutdownSettings> {
     Some(ShutdownSettings { grace: grace? })
 }
 
-/// The fewest characters of a token that others than this machine can try.
+/// The minimum length of a token if other machines can reach the API.
 const SHORTEST_ADMIN_TOKEN: usize = 16;
 
 fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings> {
@@ -388,11 +388,11 @@ fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings
     let token = vault.admin()?;
     let listen = listen?;
     if let Some(address) = listen.filter(|address| token.is_none() && !address.ip().is_loopback()) {
-        reader.complain(
+        reader.report(
             "admin.listen",
-            format!("whoever reaches {address} could steer Mynah, as there is no token"),
+            format!("there is no token, so anyone who can reach {address} could control Mynah"),
             format!(
-                "listen on this machine alone, \"127.0.0.1:{}\", or set {ADMIN_TOKEN}, or {ADMIN_TOKEN}_FILE to a file with it",
+                "listen on this machine only, \"127.0.0.1:{}\", or set {ADMIN_TOKEN}, or set {ADMIN_TOKEN}_FILE to a file that contains it",
                 address.port()
             ),
         );
@@ -401,11 +401,11 @@ fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings
     if let (Some(address), Some(token)) = (listen.filter(|address| !address.ip().is_loopback()), &token)
         && token.expose_secret().len() < SHORTEST_ADMIN_TOKEN
     {
-        reader.complain(
+        reader.report(
             "admin.listen",
-            format!("whoever reaches {address} could guess the token, which has fewer than {SHORTEST_ADMIN_TOKEN} characters"),
+            format!("the token has fewer than {SHORTEST_ADMIN_TOKEN} characters, so anyone who can reach {address} could guess it"),
             format!(
-                "set {ADMIN_TOKEN} to a longer token, such as the output of `openssl rand -hex 32`, or listen on this machine alone, \"127.0.0.1:{}\"",
+                "set {ADMIN_TOKEN} to a longer token, such as the output of `openssl rand -hex 32`, or listen on this machine only, \"127.0.0.1:{}\"",
                 address.port()
             ),
         );

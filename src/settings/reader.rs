@@ -1,5 +1,5 @@
-//! Reads keys one by one, so that a wrong one does not hide the next, and remembers which were asked for: what was
-//! written and never asked for is unknown.
+//! Reads keys one by one, so that one mistake does not hide the next, and records which keys were read: a key that was
+//! written but never read is unknown.
 
 use config::ValueKind;
 
@@ -11,24 +11,24 @@ use super::{
     unknown,
 };
 
-/// What holds when nobody wrote a key. Defaults are text, as a person would write them, and are read as such: what the
-/// documentation shows is what is in force.
+/// What applies if a key was not written. Defaults are text, as a person would write them, and are parsed like any
+/// other value, so that the documentation shows exactly what is in force.
 enum Otherwise<'a> {
-    /// It is a problem; the text says what to write.
+    /// A problem; the text says what to write.
     Required(&'a str),
     Default(&'static str),
     /// For [`Preset::ALL`], in that order.
     Preset([&'static str; 3]),
-    /// It stays unset.
+    /// The key stays unset.
     Unset,
 }
 
-/// `None` where a key is unset, and may be.
-pub type Outcome<T> = Result<Option<T>, Complained>;
+/// `None` for an optional key that is unset.
+pub type Outcome<T> = Result<Option<T>, Invalid>;
 
-/// There was a problem, and it is recorded.
+/// The value is invalid, and the problem is recorded.
 #[derive(Debug, Clone, Copy)]
-pub struct Complained;
+pub struct Invalid;
 
 /// Reads keys.
 pub struct Reader<'a> {
@@ -44,12 +44,12 @@ impl<'a> Reader<'a> {
         Self { layers, preset: Preset::default(), problems, asked: vec![], in_force: vec![] }
     }
 
-    /// From here on, defaults are those of this preset.
+    /// From now on, uses the defaults of this preset.
     pub(super) fn follow(&mut self, preset: Preset) {
         self.preset = preset;
     }
 
-    /// A key that somebody has to write; `fix` says what.
+    /// A required key; `fix` says what to write.
     pub fn required<T>(&mut self, key: &str, fix: &str, kind: impl Fn(&ValueKind) -> Read<T>) -> Option<T> {
         self.read(key, &Otherwise::Required(fix), kind).ok().flatten()
     }
@@ -74,10 +74,10 @@ impl<'a> Reader<'a> {
         self.read(key, &Otherwise::Preset(defaults), kind).ok().flatten()
     }
 
-    /// A key that may stay unset.
+    /// A key that may be unset.
     ///
     /// # Errors
-    /// Where there was a problem, which is recorded.
+    /// If there was a problem, which is recorded.
     pub fn optional<T>(&mut self, key: &str, kind: impl Fn(&ValueKind) -> Read<T>) -> Outcome<T> {
         self.read(key, &Otherwise::Unset, kind)
     }
@@ -101,8 +101,8 @@ impl<'a> Reader<'a> {
             let Otherwise::Required(fix) = otherwise else {
                 return Ok(None);
             };
-            self.complain(key, "this is missing", *fix);
-            return Err(Complained);
+            self.report(key, "this is missing", *fix);
+            return Err(Invalid);
         };
         match kind(&value) {
             Ok(typed) => {
@@ -111,36 +111,37 @@ impl<'a> Reader<'a> {
             }
             Err(Refusal { what, fix }) => {
                 self.problems.push(Problem { origin, key: key.to_owned(), what, fix });
-                Err(Complained)
+                Err(Invalid)
             }
         }
     }
 
-    /// How many sections a list of sections has. None at all is a problem, and so is what is no section in it.
+    /// The number of sections in a list of sections. An empty list is a problem, and so is an item that is not a
+    /// section.
     pub(super) fn sections(&mut self, key: &str, missing: &str) -> usize {
-        let fix = format!("write a section that begins with [[{key}]] for each");
+        let fix = format!("write a [[{key}]] section for each");
         let what = match self.layers.value(key) {
             Some(ValueKind::Array(items)) if !items.is_empty() => {
                 if items.iter().all(|item| matches!(item.kind, ValueKind::Table(_))) {
                     return items.len();
                 }
-                "not everything in this list is a section"
+                "some items of this list are not sections"
             }
             None | Some(ValueKind::Array(_)) => missing,
-            Some(ValueKind::Table(_)) => "this is a single section, and should be a list of sections",
-            Some(_) => "this is no list of sections",
+            Some(ValueKind::Table(_)) => "this is a single section, but should be a list of sections",
+            Some(_) => "this is not a list of sections",
         };
-        self.complain(key, what, fix);
+        self.report(key, what, fix);
         0
     }
 
-    /// Whether a key was written at all.
+    /// Whether a key was written.
     pub fn is_written(&self, key: &str) -> bool {
         self.layers.written.contains_key(key)
     }
 
-    /// Records a problem with a key, in the place where it was written or should be.
-    pub fn complain(&mut self, key: &str, what: impl Into<String>, fix: impl Into<String>) {
+    /// Records a problem with a key, at the place where it was written or should be.
+    pub fn report(&mut self, key: &str, what: impl Into<String>, fix: impl Into<String>) {
         let origin = self.layers.origin(key);
         self.problems.push(Problem { origin, key: key.to_owned(), what: what.into(), fix: fix.into() });
     }

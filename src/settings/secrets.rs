@@ -1,5 +1,5 @@
-//! Keys and tokens. They come from the environment, or from files that it names (as containers mount them), and are
-//! held so that no message, log line or `Debug` shows one. Each is registered for redaction as it is read, also on reload.
+//! Reads keys and tokens from the environment, or from files that it names (as containers mount them), and makes sure
+//! that no message, log line or `Debug` shows one. Each is registered for redaction when it is read, also on reload.
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
@@ -10,14 +10,14 @@ use crate::redaction;
 
 pub(super) const ADMIN_TOKEN: &str = "MYNAH_ADMIN_TOKEN";
 
-/// What the environment has under a name. The error is a problem that is recorded already.
+/// The secret under a name. The error is a problem that is already recorded.
 pub type Found = Result<Option<SecretString>, Reported>;
 
-/// There is a problem, and it is recorded.
+/// There was a problem, and it is recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Reported;
 
-/// Finds secrets and records what is wrong with them.
+/// Finds secrets and records problems with them.
 pub struct Vault<'a> {
     env: &'a HashMap<String, String>,
     needed: Needed,
@@ -33,18 +33,19 @@ impl<'a> Vault<'a> {
         Self { env, needed, problems: vec![], in_force: vec![], files: vec![] }
     }
 
-    /// What the command cannot do without.
+    /// Which secrets the command requires.
     pub fn needed(&self) -> Needed {
         self.needed
     }
 
-    /// The token of the admin API, where there is one; the outer `None` is a problem that was told.
-    #[expect(clippy::option_option, reason = "there is one, there is none, or it is a problem")]
+    /// The admin API's token, if set; the outer `None` is a problem that is recorded.
+    #[expect(clippy::option_option, reason = "set, unset, or a problem")]
     pub(super) fn admin(&mut self) -> Option<Option<SecretString>> {
         self.find(ADMIN_TOKEN).ok()
     }
 
-    /// A secret that whoever needs `least` or more cannot do without; `missing` says what is wrong without it, and what to do.
+    /// A secret that is required by commands that need `least` or more; `missing` is what is wrong without it and the
+    /// fix.
     pub fn need(
         &mut self,
         least: Needed,
@@ -62,18 +63,18 @@ impl<'a> Vault<'a> {
         found.ok().flatten()
     }
 
-    /// What a variable holds, or the file that it names under `NAME_FILE`. A variable that is set to nothing counts as unset:
-    /// that is how compose files pass on what is not there.
+    /// The secret in a variable, or in the file that `NAME_FILE` names. An empty variable counts as unset, because that
+    /// is how compose files pass on a missing one.
     ///
     /// # Errors
-    /// Where there was a problem, which is recorded.
+    /// If there was a problem, which is recorded.
     pub fn find(&mut self, name: &str) -> Found {
         let file_name = format!("{name}_FILE");
         let set = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
         let (origin, secret) = match (set(name), set(&file_name)) {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => {
-                let what = format!("{name} and {file_name} are both set, and only one can hold");
+                let what = format!("{name} and {file_name} are both set, but only one of them can apply");
                 return self.unusable(name, what, "unset one of them");
             }
             (Some(secret), None) => (name, secret.clone()),
@@ -87,7 +88,7 @@ impl<'a> Vault<'a> {
                     return self.unusable(
                         &file_name,
                         what,
-                        "name a text file with the secret that may be read",
+                        "name a readable text file that contains the secret",
                     );
                 }
             },
@@ -96,16 +97,16 @@ impl<'a> Vault<'a> {
             return self.unusable(
                 origin,
                 "the file is empty".into(),
-                "write the secret into it, in one line",
+                "write the secret into it, on one line",
             );
         }
-        // It goes into a header, where these would be an error of a stranger kind.
+        // It goes into a header, where these would cause a more confusing error.
         if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let what = "there is a blank, a line break or another character in it that no key has".into();
+            let what = "it contains a space, a line break or another character that no key has".into();
             return self.unusable(
                 origin,
                 what,
-                "copy the secret anew, alone, in one line and without quotes",
+                "copy the secret again: nothing else, on one line, without quotes",
             );
         }
         let origin = Origin::Environment(origin.to_owned());

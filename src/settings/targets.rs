@@ -1,5 +1,5 @@
-//! The targets, and the rules that hold among them: each has an account of its own, which is not the one that is
-//! followed, and speaks another language than that.
+//! Reads the targets and checks the rules between them: each has its own account, which is not the followed one, and
+//! a language other than the source's.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", To
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
 const MISSING: [(&str, MediaMissing); 2] = [("publish", MediaMissing::Publish), ("hold", MediaMissing::Hold)];
 
-/// What concerns every target, as far as it could be read.
+/// Settings that apply to every target, as far as they could be read.
 pub(super) struct Common {
     /// The source's.
     pub(super) language: Option<Language>,
@@ -37,13 +37,13 @@ pub(super) struct Common {
     pub(super) caps: Option<Caps>,
 }
 
-/// A target, but for how its network is called, which is read later.
+/// A target without its connection, which is read later.
 pub(super) type UnconnectedTarget = Box<dyn FnOnce(Arc<dyn Published>) -> TargetSettings>;
 
-/// The account of each target; none where there are no targets, which is a problem.
+/// The account of each target. No targets is a problem, which is recorded.
 pub(super) fn accounts(reader: &mut Reader<'_>, networks: &Networks, followed: &Account) -> Vec<Account> {
-    let number = reader.sections("targets", "there is no target, so nothing would be said again");
-    let missing = "write the handle of the account on which this language is spoken";
+    let number = reader.sections("targets", "there are no targets, so nothing would be published");
+    let missing = "write the handle of the account that publishes in this language";
     let accounts: Vec<Account> =
         (0..number).map(|index| Account::read(reader, &section(index), networks, missing)).collect();
     check_accounts(reader, &accounts, followed);
@@ -76,13 +76,13 @@ fn target(
     common: &Common,
 ) -> Option<UnconnectedTarget> {
     let key = |name: &str| format!("{section}.{name}");
-    let fix = "write the code of the language to speak there, such as \"es\"";
+    let fix = "write the code of the language to publish in, such as \"es\"";
     let language = reader.required(&key("language"), fix, language);
     if language.is_some() && language == common.language {
-        reader.complain(
+        reader.report(
             &key("language"),
             "this is the source's own language, so there is nothing to translate",
-            "name another language, or take this target away",
+            "name another language, or remove this target",
         );
     }
     let tone = reader.or(&key("tone"), "neutral", choice(&TONES));
@@ -133,17 +133,17 @@ fn check_accounts(reader: &mut Reader<'_>, accounts: &[Account], followed: &Acco
     for (index, account) in accounts.iter().enumerate() {
         if let Some(first) = accounts[..index].iter().position(|other| account.is(other)) {
             let there = reader.origin(&key(first));
-            reader.complain(
+            reader.report(
                 &key(index),
-                format!("another target has this account already ({there})"),
-                "give each target an account of its own",
+                format!("another target already uses this account ({there})"),
+                "give each target its own account",
             );
         }
         if account.is(followed) {
-            reader.complain(
+            reader.report(
                 &key(index),
-                "this is the account that is followed, which would then repeat itself",
-                "name the account on which the translations are published",
+                "this is the followed account, which would then republish its own posts",
+                "name the account to publish the translations on",
             );
         }
     }

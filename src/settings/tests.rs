@@ -17,7 +17,7 @@ use crate::{
     networks::{Accounts, Connections, Followed, Network, Published, Wanted},
 };
 
-/// The least that does.
+/// The smallest valid settings.
 const LEAST: &str = "\
 [source]
 account = \"example\"
@@ -36,7 +36,7 @@ const SECRETS: [(&str, &str); 5] = [
     ("GEMINI_API_KEY", "hush-gemini"),
 ];
 
-/// A settings file in a folder of its own, with the environment and the flags beside it.
+/// A settings file in its own folder, with an environment and flags.
 struct Bench {
     folder: TempDir,
     sources: SettingsSources,
@@ -70,7 +70,7 @@ impl Bench {
         self
     }
 
-    /// A variable that names a file with this text.
+    /// Sets a variable that names a file with this text.
     fn secret_file(self, name: &str, text: &[u8]) -> Self {
         let path = self.folder.path().join(name);
         fs::write(&path, text).unwrap();
@@ -95,9 +95,9 @@ impl Bench {
         error.replace(&format!("{}/", self.folder.path().display()), "")
     }
 
-    /// Exactly one problem, told in these words.
+    /// Asserts that there is exactly one problem, with these words.
     #[track_caller]
-    fn told(&self, origin: &str, key: &str, what: &str, fix: &str) {
+    fn reports(&self, origin: &str, key: &str, what: &str, fix: &str) {
         let problems = self.problems();
         let [problem] = &problems[..] else { panic!("not one problem:\n{}", self.message()) };
         let folder = format!("{}/", self.folder.path().display());
@@ -113,13 +113,13 @@ fn gemini(settings: &Settings) -> &GeminiSettings {
     settings.engine.order[0].as_any().downcast_ref().unwrap()
 }
 
-/// [`LEAST`] with more lines at its end, which is line 8.
+/// [`LEAST`] with more lines from line 8 on.
 fn with(more: &str) -> Bench {
     Bench::new(&format!("{LEAST}{more}"))
 }
 
 #[test]
-fn the_least_is_enough_and_the_rest_has_defaults() {
+fn the_smallest_settings_load_and_the_rest_has_defaults() {
     let settings = Bench::least().good();
     assert_eq!(settings.preset, Preset::Balanced);
     assert_eq!(settings.data_dir, PathBuf::from("data"));
@@ -144,7 +144,7 @@ fn the_least_is_enough_and_the_rest_has_defaults() {
 }
 
 #[test]
-fn flags_go_before_the_environment_before_the_file_before_defaults() {
+fn flags_override_the_environment_the_file_and_defaults() {
     let file = || with("[translator]\npool_size = 5\n[log]\nlevel = \"warn\"\n[stats]\ninterval = \"1m\"\n");
     let settings = file()
         .env("MYNAH__TRANSLATOR__POOL_SIZE", "6")
@@ -161,12 +161,12 @@ fn flags_go_before_the_environment_before_the_file_before_defaults() {
         let found = settings.in_force().iter().find(|one| one.key == key);
         found.map(|one| (one.value.clone(), one.origin.to_string()))
     };
-    let said = |value: &str, origin: &str| Some((value.to_owned(), origin.to_owned()));
-    assert_eq!(origin("translator.pool_size"), said("8", "--set translator.pool_size"));
-    assert_eq!(origin("log.level"), said("debug", "environment variable MYNAH__LOG__LEVEL"));
-    assert_eq!(origin("router.queue"), said("1000", "preset balanced"));
-    assert_eq!(origin("shutdown.grace"), said("20s", "default"));
-    assert_eq!(origin("GEMINI_API_KEY"), said("(secret)", "environment variable GEMINI_API_KEY"));
+    let expected = |value: &str, origin: &str| Some((value.to_owned(), origin.to_owned()));
+    assert_eq!(origin("translator.pool_size"), expected("8", "--set translator.pool_size"));
+    assert_eq!(origin("log.level"), expected("debug", "environment variable MYNAH__LOG__LEVEL"));
+    assert_eq!(origin("router.queue"), expected("1000", "preset balanced"));
+    assert_eq!(origin("shutdown.grace"), expected("20s", "default"));
+    assert_eq!(origin("GEMINI_API_KEY"), expected("(secret)", "environment variable GEMINI_API_KEY"));
     assert!(origin("stats.interval").unwrap().1.ends_with("config.toml:13"));
     assert!(origin("targets[0].account").unwrap().1.ends_with("config.toml:7"));
 }
@@ -178,7 +178,7 @@ fn an_empty_variable_is_an_unset_one() {
 }
 
 #[test]
-fn a_preset_changes_defaults_and_nothing_that_is_written() {
+fn a_preset_changes_defaults_but_nothing_that_is_written() {
     let of = |preset: &str| {
         let settings = with("[router]\nqueue = 77\n").set(&format!("preset={preset}")).good();
         assert_eq!(settings.router.queue, 77);
@@ -192,17 +192,17 @@ fn a_preset_changes_defaults_and_nothing_that_is_written() {
     assert_eq!(of("balanced"), (4, 2, 10_000, "4".into()));
     assert_eq!(of("speed"), (64, 2, 50_000, "16".into()));
     assert_eq!(of("memory"), (2, 1, 1000, "2".into()));
-    with("").set("preset=fast").told("--set preset", "preset", "no \"fast\"", "\"speed\"");
-    with("").set("preset=balancd").told(
+    with("").set("preset=fast").reports("--set preset", "preset", "\"fast\" is not", "\"speed\"");
+    with("").set("preset=balancd").reports(
         "--set preset",
         "preset",
-        "no \"balancd\"",
+        "\"balancd\" is not",
         "did you mean \"balanced\"",
     );
 }
 
 #[test]
-fn many_mistakes_are_told_together() {
+fn many_mistakes_are_reported_together() {
     let bench = Bench::new(
         "\
 preset = \"sped\"
@@ -249,7 +249,7 @@ daily_cap = 0
 }
 
 #[test]
-fn places_are_sorted_by_line_and_not_by_letter() {
+fn origins_are_sorted_by_line_and_not_by_letter() {
     let lines: Vec<Option<usize>> = with("a = 1\n[log]\nb = 1\n[x]\nc = 1\n[stats]\nd = 1\n")
         .problems()
         .into_iter()
@@ -262,41 +262,41 @@ fn places_are_sorted_by_line_and_not_by_letter() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_told_with_where_to_get_one() {
-    let told = |sources: &SettingsSources, what: &str, fix: &str| {
+fn a_missing_file_is_reported_with_where_to_get_one() {
+    let reports = |sources: &SettingsSources, what: &str, fix: &str| {
         let error = load(sources).unwrap_err();
         let [problem] = &error.problems[..] else { panic!("{error}") };
         assert!(problem.what.contains(what) && problem.fix.contains(fix), "{error}");
     };
     let missing = SettingsSources { file: Some("/nowhere/mynah.toml".into()), ..SettingsSources::default() };
-    told(&missing, "no such file", "--config");
+    reports(&missing, "file not found", "--config");
     let mut by_variable = SettingsSources::default();
     by_variable.env.insert("MYNAH_CONFIG".into(), "/nowhere/mynah.toml".into());
-    told(&by_variable, "no such file", "MYNAH_CONFIG");
+    reports(&by_variable, "file not found", "MYNAH_CONFIG");
     assert!(load(&by_variable).unwrap_err().to_string().contains("/nowhere/mynah.toml"));
     let folder = SettingsSources { file: Some("/".into()), ..SettingsSources::default() };
-    told(&folder, "cannot read the file", "TOML file");
+    reports(&folder, "cannot read the file", "TOML file");
     let default = super::layers::Layers::read(&SettingsSources { file: None, ..missing }, &mut vec![]);
     // The tests run where the repository's own config.toml is.
     assert!(default.is_ok());
 }
 
 #[test]
-fn a_flag_for_the_file_goes_before_its_variable() {
+fn a_flag_for_the_file_overrides_its_variable() {
     let bench = Bench::least().env("MYNAH_CONFIG", "/nowhere/mynah.toml");
     assert_eq!(bench.good().source.account, "example");
 }
 
 #[test]
-fn a_slip_in_the_toml_is_one_problem_with_line_and_column() {
-    Bench::new("[source]\naccount = \"a\nlanguage = 3\n").told(
+fn a_syntax_error_is_one_problem_with_line_and_column() {
+    Bench::new("[source]\naccount = \"a\nlanguage = 3\n").reports(
         "config.toml:2:13",
         "",
-        "no TOML",
+        "not valid TOML",
         "fix the line",
     );
     let twice = Bench::new("[source]\naccount = \"a\"\naccount = \"b\"\n");
-    twice.told("config.toml:3:1", "", "duplicate key", "fix the line");
+    twice.reports("config.toml:3:1", "", "duplicate key", "fix the line");
     let number = Bench::new("preset = 99999999999999999999\n");
     assert_eq!(number.problems().len(), 1, "{}", number.message());
     // The line itself may hold a secret.
@@ -304,49 +304,64 @@ fn a_slip_in_the_toml_is_one_problem_with_line_and_column() {
 }
 
 #[test]
-fn unknown_keys_are_told_with_the_nearest() {
-    with("[source2]\na = 1\nb = 2\n").told("config.toml:8", "source2", "no such", "did you mean [source]");
-    with("[log]\nlvel = \"info\"\n").told("config.toml:9", "log.lvel", "no such", "did you mean log.level?");
-    with("tonne = \"formal\"\n").told(
+fn unknown_keys_are_reported_with_the_nearest() {
+    with("[source2]\na = 1\nb = 2\n").reports(
+        "config.toml:8",
+        "source2",
+        "unknown setting",
+        "did you mean [source]",
+    );
+    with("[log]\nlvel = \"info\"\n").reports(
+        "config.toml:9",
+        "log.lvel",
+        "unknown setting",
+        "did you mean log.level?",
+    );
+    with("tonne = \"formal\"\n").reports(
         "config.toml:8",
         "targets[0].tonne",
-        "no such",
+        "unknown setting",
         "did you mean targets.tone?",
     );
-    with("[source.blue]\n").told("config.toml:8", "source.blue", "no such", "[source] has ");
-    with("[colours]\nred = 1\n").told("config.toml:8", "colours", "no such", "docs/configuration.md");
-    with("[metrics]\nlisten = \"127.0.0.1:7878\"\n").told(
+    with("[source.blue]\n").reports("config.toml:8", "source.blue", "unknown setting", "[source] has ");
+    with("[colours]\nred = 1\n").reports(
+        "config.toml:8",
+        "colours",
+        "unknown setting",
+        "docs/configuration.md",
+    );
+    with("[metrics]\nlisten = \"127.0.0.1:7878\"\n").reports(
         "config.toml:8",
         "metrics",
-        "no such",
-        "take it away",
+        "unknown setting",
+        "remove it",
     );
-    with("[router]\npool_size = 3\n").told(
+    with("[router]\npool_size = 3\n").reports(
         "config.toml:9",
         "router.pool_size",
-        "no such",
+        "unknown setting",
         "translator.pool_size",
     );
-    with("").env("MYNAH__SOURCE__ACOUNT", "a").told(
+    with("").env("MYNAH__SOURCE__ACOUNT", "a").reports(
         "environment variable MYNAH__SOURCE__ACOUNT",
         "source.acount",
-        "no such",
+        "unknown setting",
         "did you mean MYNAH__SOURCE__ACCOUNT?",
     );
-    with("").set("source.acount=a").told(
+    with("").set("source.acount=a").reports(
         "--set source.acount",
         "source.acount",
-        "no such",
+        "unknown setting",
         "source.account?",
     );
-    with("").set("so[urce=a").told("--set so[urce", "so[urce", "no such", "");
-    with("").set("=a").told("--set ", "", "no such", "");
-    with("").set("loud").told("--set loud", "", "no =", "section.key=value");
+    with("").set("so[urce=a").reports("--set so[urce", "so[urce", "unknown setting", "");
+    with("").set("=a").reports("--set ", "", "unknown setting", "");
+    with("").set("loud").reports("--set loud", "", "has no =", "section.key=value");
 }
 
 #[test]
-fn one_underscore_is_told_from_two() {
-    with("").env("MYNAH_TRANSLATOR_POOL_SIZE", "3").told(
+fn one_underscore_instead_of_two_is_reported() {
+    with("").env("MYNAH_TRANSLATOR_POOL_SIZE", "3").reports(
         "environment variable MYNAH_TRANSLATOR_POOL_SIZE",
         "",
         "two underscores",
@@ -357,46 +372,76 @@ fn one_underscore_is_told_from_two() {
 }
 
 #[test]
-fn a_section_is_no_value_and_a_value_no_section() {
-    with("").env("MYNAH__SOURCE", "example").env("MYNAH__SOURCE__START", "now").told(
+fn sections_and_values_are_not_interchangeable() {
+    with("").env("MYNAH__SOURCE", "example").env("MYNAH__SOURCE__START", "now").reports(
         "environment variable MYNAH__SOURCE",
         "source",
         "is a section",
         "MYNAH__SOURCE__",
     );
-    Bench::new(&format!("log = \"info\"\n{LEAST}")).told("config.toml:1", "log", "is a section", "log.level");
+    Bench::new(&format!("log = \"info\"\n{LEAST}")).reports(
+        "config.toml:1",
+        "log",
+        "is a section",
+        "log.level",
+    );
     let nested = with("[log.level]\nmynah = \"info\"\n");
     assert!(
-        nested.message().contains("this is a section, and should be a single value"),
+        nested.message().contains("this is a section, but should be a single value"),
         "{}",
         nested.message()
     );
 }
 
 #[test]
-fn values_of_a_wrong_kind_are_told() {
-    with("[stats]\ninterval = 30\n").told("config.toml:9", "stats.interval", "no unit", "\"30s\"");
-    with("[router]\nqueue = \"long\"\n").told(
+fn values_of_a_wrong_type_are_reported() {
+    with("[stats]\ninterval = 30\n").reports("config.toml:9", "stats.interval", "no unit", "\"30s\"");
+    with("[router]\nqueue = \"long\"\n").reports(
         "config.toml:9",
         "router.queue",
-        "no whole number",
+        "not a whole number",
         "1 to 1000000",
     );
-    with("[cache]\nttl = \"1s\"\n").told("config.toml:9", "cache.ttl", "not within 1m to 365d", "1m to 365d");
-    with("[log]\nformat = \"xml\"\n").told("config.toml:9", "log.format", "no \"xml\"", "\"json\"");
-    with("[x]\nbase_url = \"api.x.com\"\n").told("config.toml:9", "x.base_url", "no URL", "https://");
-    with("[publisher]\nmonthly_cap = 0\n").told(
+    with("[cache]\nttl = \"1s\"\n").reports(
+        "config.toml:9",
+        "cache.ttl",
+        "out of range (1m to 365d)",
+        "1m to 365d",
+    );
+    with("[log]\nformat = \"xml\"\n").reports("config.toml:9", "log.format", "\"xml\" is not", "\"json\"");
+    with("[x]\nbase_url = \"api.x.com\"\n").reports("config.toml:9", "x.base_url", "not a URL", "https://");
+    with("[publisher]\nmonthly_cap = 0\n").reports(
         "config.toml:9",
         "publisher.monthly_cap",
         "0 would",
         "\"none\"",
     );
-    with("daily_cap = 0\n").told("config.toml:8", "targets[0].daily_cap", "0 would", "\"none\"");
-    with("network = \"mastodon\"\n").told("config.toml:8", "targets[0].network", "no \"mastodon\"", "\"x\"");
-    with("too_long = \"cut\"\n").told("config.toml:8", "targets[0].too_long", "no \"cut\"", "\"hold\"");
-    with("").set("source.start=someday").told("--set source.start", "source.start", "no place", "\"now\"");
-    with("[supervisor]\nbackoff = \"1m\"\n").told("config.toml:9", "supervisor.backoff", "longer", "raise");
-    with("[supervisor]\nbackoff_max = \"1ms\"\n").told(
+    with("daily_cap = 0\n").reports("config.toml:8", "targets[0].daily_cap", "0 would", "\"none\"");
+    with("network = \"mastodon\"\n").reports(
+        "config.toml:8",
+        "targets[0].network",
+        "\"mastodon\" is not",
+        "\"x\"",
+    );
+    with("too_long = \"cut\"\n").reports(
+        "config.toml:8",
+        "targets[0].too_long",
+        "\"cut\" is not",
+        "\"hold\"",
+    );
+    with("").set("source.start=someday").reports(
+        "--set source.start",
+        "source.start",
+        "not a valid start",
+        "\"now\"",
+    );
+    with("[supervisor]\nbackoff = \"1m\"\n").reports(
+        "config.toml:9",
+        "supervisor.backoff",
+        "longer",
+        "raise",
+    );
+    with("[supervisor]\nbackoff_max = \"1ms\"\n").reports(
         "config.toml:9",
         "supervisor.backoff_max",
         "longer",
@@ -405,9 +450,14 @@ fn values_of_a_wrong_kind_are_told() {
 }
 
 #[test]
-fn an_engine_must_be_there_and_known() {
-    with("[engine]\norder = []\n").told("config.toml:9", "engine.order", "no engine is named", "\"gemini\"");
-    with("[engine]\norder = [\"apertum\"]\n").told(
+fn engines_must_be_listed_and_known() {
+    with("[engine]\norder = []\n").reports(
+        "config.toml:9",
+        "engine.order",
+        "no engine is listed",
+        "\"gemini\"",
+    );
+    with("[engine]\norder = [\"apertum\"]\n").reports(
         "config.toml:9",
         "engine.order",
         "\"apertum\"",
@@ -461,7 +511,7 @@ impl ConfiguredEngine for ConfiguredParrot {
 }
 
 #[test]
-fn an_engine_that_registers_itself_has_a_section_and_a_key_like_any_other() {
+fn a_registered_engine_has_a_section_and_a_key_like_any_other() {
     let parrot = |more: &str| {
         let mut bench = with(more).without(&["GEMINI_API_KEY"]).env("PARROT_KEY", "hush-parrot");
         bench.sources.engines = Engines::default().with(&Parrot);
@@ -476,37 +526,42 @@ fn an_engine_that_registers_itself_has_a_section_and_a_key_like_any_other() {
     assert_eq!(unused, ["gemini"]);
 
     let order = "[engine]\norder = [\"parrot\"]\n";
-    parrot("[engine]\norder = [\"parot\"]\n").told(
+    parrot("[engine]\norder = [\"parot\"]\n").reports(
         "config.toml:9",
         "engine.order",
-        "no engine \"parot\"",
-        "did you mean \"parrot\"? It can be \"gemini\", \"apertium\", \"parrot\"",
+        "unknown engine: \"parot\"",
+        "did you mean \"parrot\"? Valid values: \"gemini\", \"apertium\", \"parrot\"",
     );
-    parrot(&format!("{order}[engine.parrot]\nvolume = 12\n")).told(
+    parrot(&format!("{order}[engine.parrot]\nvolume = 12\n")).reports(
         "config.toml:11",
         "engine.parrot.volume",
-        "not within 1 to 11",
+        "out of range (1 to 11)",
         "1 to 11",
     );
-    parrot(&format!("{order}[engine.parrot]\nvolum = 1\n")).told(
+    parrot(&format!("{order}[engine.parrot]\nvolum = 1\n")).reports(
         "config.toml:11",
         "engine.parrot.volum",
-        "no such",
+        "unknown setting",
         "did you mean engine.parrot.volume?",
     );
-    parrot(&format!("{order}[engine.parrot]\napi_key = \"hush\"\n")).told(
+    parrot(&format!("{order}[engine.parrot]\napi_key = \"hush\"\n")).reports(
         "config.toml:11",
         "engine.parrot.api_key",
         "secrets do not belong",
-        "variable PARROT_KEY, or PARROT_KEY_FILE",
+        "variable PARROT_KEY, or set PARROT_KEY_FILE",
     );
-    parrot(order).without(&["PARROT_KEY"]).told(
+    parrot(order).without(&["PARROT_KEY"]).reports(
         "environment variable PARROT_KEY",
         "PARROT_KEY",
         "no key",
         "find one",
     );
-    with("[engine.parrot]\nvolume = 3\n").told("config.toml:8", "engine.parrot", "no such", "[engine");
+    with("[engine.parrot]\nvolume = 3\n").reports(
+        "config.toml:8",
+        "engine.parrot",
+        "unknown setting",
+        "[engine",
+    );
 }
 
 #[test]
@@ -529,22 +584,22 @@ fn the_file_may_be_written_in_any_way_of_toml() {
 #[test]
 fn targets_are_a_list_in_the_file() {
     let source = "[source]\naccount = \"example\"\nlanguage = \"en\"\n";
-    Bench::new(source).told("config.toml", "targets", "no target", "[[targets]]");
-    Bench::new(&format!("targets = []\n{source}")).told(
+    Bench::new(source).reports("config.toml", "targets", "no targets", "[[targets]]");
+    Bench::new(&format!("targets = []\n{source}")).reports(
         "config.toml:1",
         "targets",
-        "no target",
+        "no targets",
         "[[targets]]",
     );
-    Bench::new(&format!("targets = [\"es\"]\n{source}")).told(
+    Bench::new(&format!("targets = [\"es\"]\n{source}")).reports(
         "config.toml:1",
         "targets",
-        "not everything",
+        "not sections",
         "[[targets]]",
     );
     let single = format!("{source}[targets]\naccount = \"example_es\"\nlanguage = \"es\"\n");
-    Bench::new(&single).told("config.toml:4", "targets", "a single section", "[[targets]]");
-    with("").set("targets.tone=formal").told(
+    Bench::new(&single).reports("config.toml:4", "targets", "a single section", "[[targets]]");
+    with("").set("targets.tone=formal").reports(
         "--set targets.tone",
         "targets",
         "in the file only",
@@ -552,14 +607,14 @@ fn targets_are_a_list_in_the_file() {
     );
     let variable = "MYNAH__TARGETS";
     let origin = "environment variable MYNAH__TARGETS";
-    with("").env(variable, "es").told(origin, "targets", "in the file only", "[[targets]]");
+    with("").env(variable, "es").reports(origin, "targets", "in the file only", "[[targets]]");
 }
 
 #[test]
-fn what_must_be_there_is_told_where_it_is_missing() {
+fn a_missing_key_is_reported_where_it_is_missing() {
     Bench::new("[[targets]]\nlanguage = \"es\"\naccount = \"example_es\"\n[source]\nlanguage = \"en\"\n")
-        .told("config.toml:4", "source.account", "missing", "handle");
-    with("[[targets]]\naccount = \"b\"\n").env("X_B_OAUTH2_TOKEN", "hush").told(
+        .reports("config.toml:4", "source.account", "missing", "handle");
+    with("[[targets]]\naccount = \"b\"\n").env("X_B_OAUTH2_TOKEN", "hush").reports(
         "config.toml:8",
         "targets[1].language",
         "missing",
@@ -568,90 +623,110 @@ fn what_must_be_there_is_told_where_it_is_missing() {
 }
 
 #[test]
-fn a_target_has_an_account_and_a_language_of_its_own() {
+fn each_target_has_its_own_account_and_not_the_sources_language() {
     let second = |account: &str, language: &str| {
         with(&format!("[[targets]]\nlanguage = \"{language}\"\naccount = \"{account}\"\n"))
             .env("X_EXAMPLE_OAUTH2_TOKEN", "hush")
             .env("X_OTHER_OAUTH2_TOKEN", "hush")
     };
-    second("@Example_es", "fr").told(
+    second("@Example_es", "fr").reports(
         "config.toml:10",
         "targets[1].account",
-        "another target has",
-        "of its own",
+        "another target already uses",
+        "its own account",
     );
-    second("EXAMPLE", "fr").told("config.toml:10", "targets[1].account", "is followed", "published");
-    second("other", "en").told("config.toml:9", "targets[1].language", "own language", "another language");
+    second("EXAMPLE", "fr").reports(
+        "config.toml:10",
+        "targets[1].account",
+        "followed account",
+        "the translations",
+    );
+    second("other", "en").reports("config.toml:9", "targets[1].language", "own language", "another language");
     assert_eq!(second("other", "es").good().targets.len(), 2);
 }
 
 #[test]
-fn a_rule_holds_though_other_keys_of_its_section_are_wrong() {
+fn a_rule_is_checked_even_if_other_keys_of_its_section_are_wrong() {
     let text = LEAST
         .replace("example_es", "example")
         .replace("language = \"en\"", "language = \"en\"\nstart = \"x\"");
     let message = Bench::new(&text).env("X_EXAMPLE_OAUTH2_TOKEN", "hush").message();
-    assert!(message.contains("is followed") && message.contains("no place to begin"), "{message}");
+    assert!(message.contains("followed account") && message.contains("not a valid start"), "{message}");
 }
 
 #[test]
-fn secrets_in_the_settings_are_sent_to_the_environment() {
-    let told = |bench: Bench, origin: &str, key: &str, variable: &str| {
-        bench.told(origin, key, "secrets do not belong", &format!("variable {variable}, or {variable}_FILE"));
+fn secrets_in_the_settings_are_reported_with_their_variable() {
+    let reports = |bench: Bench, origin: &str, key: &str, variable: &str| {
+        bench.reports(
+            origin,
+            key,
+            "secrets do not belong",
+            &format!("variable {variable}, or set {variable}_FILE"),
+        );
     };
-    told(
+    reports(
         with("access_token = \"hush\"\n"),
         "config.toml:8",
         "targets[0].access_token",
         "X_EXAMPLE_ES_ACCESS_TOKEN",
     );
     let key = "targets[0].access_token_secret";
-    told(with("access_token_secret = \"hush\"\n"), "config.toml:8", key, "X_EXAMPLE_ES_ACCESS_TOKEN_SECRET");
-    told(
+    reports(
+        with("access_token_secret = \"hush\"\n"),
+        "config.toml:8",
+        key,
+        "X_EXAMPLE_ES_ACCESS_TOKEN_SECRET",
+    );
+    reports(
         with("oauth2_token = \"hush\"\n"),
         "config.toml:8",
         "targets[0].oauth2_token",
         "X_EXAMPLE_ES_OAUTH2_TOKEN",
     );
-    told(with("[x]\nbearer_token = \"hush\"\n"), "config.toml:9", "x.bearer_token", "X_BEARER_TOKEN");
-    told(with("[x]\nconsumer_key = \"hush\"\n"), "config.toml:9", "x.consumer_key", "X_CONSUMER_KEY");
-    told(
+    reports(with("[x]\nbearer_token = \"hush\"\n"), "config.toml:9", "x.bearer_token", "X_BEARER_TOKEN");
+    reports(with("[x]\nconsumer_key = \"hush\"\n"), "config.toml:9", "x.consumer_key", "X_CONSUMER_KEY");
+    reports(
         with("[x]\nconsumer_secret = \"hush\"\n"),
         "config.toml:9",
         "x.consumer_secret",
         "X_CONSUMER_SECRET",
     );
-    told(
+    reports(
         with("[engine.gemini]\napi_key = \"hush\"\n"),
         "config.toml:9",
         "engine.gemini.api_key",
         "GEMINI_API_KEY",
     );
-    told(
+    reports(
         Bench::new(&format!("GEMINI_API_KEY = \"hush\"\n{LEAST}")),
         "config.toml:1",
         "GEMINI_API_KEY",
         "GEMINI_API_KEY",
     );
-    told(with("").set("x.bearer_token=hush"), "--set x.bearer_token", "x.bearer_token", "X_BEARER_TOKEN");
+    reports(with("").set("x.bearer_token=hush"), "--set x.bearer_token", "x.bearer_token", "X_BEARER_TOKEN");
     let origin = "environment variable MYNAH__X__BEARER_TOKEN";
-    told(with("").env("MYNAH__X__BEARER_TOKEN", "hush"), origin, "x.bearer_token", "X_BEARER_TOKEN");
+    reports(with("").env("MYNAH__X__BEARER_TOKEN", "hush"), origin, "x.bearer_token", "X_BEARER_TOKEN");
 }
 
 #[test]
-fn missing_secrets_are_told_by_the_variable_that_has_them() {
+fn missing_secrets_are_reported_by_variable() {
     let least = |without: &str| Bench::least().without(&[without]);
-    let told = |without: &str, what: &str, fix: &str| {
-        least(without).told(&format!("environment variable {without}"), without, what, fix);
+    let reports = |without: &str, what: &str, fix: &str| {
+        least(without).reports(&format!("environment variable {without}"), without, what, fix);
     };
-    told("GEMINI_API_KEY", "gemini is in engine.order", "GEMINI_API_KEY_FILE");
-    told("X_CONSUMER_KEY", "missing", "X_CONSUMER_KEY_FILE");
-    told("X_CONSUMER_SECRET", "missing", "X_CONSUMER_SECRET_FILE");
-    told("X_EXAMPLE_ES_ACCESS_TOKEN", "missing", "set X_EXAMPLE_ES_ACCESS_TOKEN,");
-    told("X_EXAMPLE_ES_ACCESS_TOKEN_SECRET", "missing", "set X_EXAMPLE_ES_ACCESS_TOKEN_SECRET,");
+    reports("GEMINI_API_KEY", "gemini is in engine.order", "GEMINI_API_KEY_FILE");
+    reports("X_CONSUMER_KEY", "missing", "X_CONSUMER_KEY_FILE");
+    reports("X_CONSUMER_SECRET", "missing", "X_CONSUMER_SECRET_FILE");
+    reports("X_EXAMPLE_ES_ACCESS_TOKEN", "missing", "set X_EXAMPLE_ES_ACCESS_TOKEN,");
+    reports("X_EXAMPLE_ES_ACCESS_TOKEN_SECRET", "missing", "set X_EXAMPLE_ES_ACCESS_TOKEN_SECRET,");
     let neither = Bench::least().without(&["X_EXAMPLE_ES_ACCESS_TOKEN", "X_EXAMPLE_ES_ACCESS_TOKEN_SECRET"]);
     let name = "X_EXAMPLE_ES_ACCESS_TOKEN";
-    neither.told(&format!("environment variable {name}"), name, "has no keys", "X_EXAMPLE_ES_OAUTH2_TOKEN");
+    neither.reports(
+        &format!("environment variable {name}"),
+        name,
+        "no keys for",
+        "X_EXAMPLE_ES_OAUTH2_TOKEN",
+    );
     let all =
         Bench { sources: SettingsSources { env: HashMap::new(), ..neither.sources.clone() }, ..neither };
     let names: BTreeSet<String> = all.problems().into_iter().map(|problem| problem.key).collect();
@@ -659,7 +734,7 @@ fn missing_secrets_are_told_by_the_variable_that_has_them() {
         names.iter().collect::<Vec<_>>(),
         ["GEMINI_API_KEY", "X_CONSUMER_KEY", "X_CONSUMER_SECRET", name]
     );
-    Bench::least().env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush").told(
+    Bench::least().env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush").reports(
         "environment variable X_EXAMPLE_ES_OAUTH2_TOKEN",
         "X_EXAMPLE_ES_OAUTH2_TOKEN",
         "two kinds",
@@ -681,7 +756,7 @@ fn only_the_secrets_that_are_used_are_needed() {
 }
 
 #[test]
-fn others_may_only_reach_the_admin_api_with_a_token() {
+fn an_admin_api_that_other_machines_reach_needs_a_token() {
     let listening = |listen: &str| with(&format!("[admin]\nlisten = \"{listen}\"\n"));
     let default = Bench::least().good().admin;
     assert_eq!(default.listen.unwrap().to_string(), "127.0.0.1:7878");
@@ -690,35 +765,40 @@ fn others_may_only_reach_the_admin_api_with_a_token() {
     assert!(listening("[::1]:0").good().admin.listen.is_some());
     for open in ["0.0.0.0:7878", "[::]:7878", "10.0.0.7:7878"] {
         for fix in ["127.0.0.1:7878", "MYNAH_ADMIN_TOKEN,", "MYNAH_ADMIN_TOKEN_FILE"] {
-            listening(open).told("config.toml:9", "admin.listen", "no token", fix);
+            listening(open).reports("config.toml:9", "admin.listen", "no token", fix);
         }
         let settings = listening(open).env("MYNAH_ADMIN_TOKEN", "hush-admin-token").good();
         assert_eq!(settings.admin.token.unwrap().expose_secret(), "hush-admin-token");
     }
     let filed = listening("0.0.0.0:1").secret_file("MYNAH_ADMIN_TOKEN", b"hush-file-of-16c\n").good();
     assert_eq!(filed.admin.token.unwrap().expose_secret(), "hush-file-of-16c");
-    listening("localhost").told("config.toml:9", "admin.listen", "no address", "\"off\"");
-    with("[admin]\ntoken = \"hush\"\n").told(
+    listening("localhost").reports("config.toml:9", "admin.listen", "not an address", "\"off\"");
+    with("[admin]\ntoken = \"hush\"\n").reports(
         "config.toml:9",
         "admin.token",
         "secrets do not belong",
-        "variable MYNAH_ADMIN_TOKEN, or MYNAH_ADMIN_TOKEN_FILE",
+        "variable MYNAH_ADMIN_TOKEN, or set MYNAH_ADMIN_TOKEN_FILE",
     );
     let origin = "environment variable MYNAH_ADMIN_TOKEN";
-    Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").told(origin, "MYNAH_ADMIN_TOKEN", "a blank", "anew");
+    Bench::least().env("MYNAH_ADMIN_TOKEN", "hush hush").reports(
+        origin,
+        "MYNAH_ADMIN_TOKEN",
+        "a space",
+        "again",
+    );
 }
 
 #[test]
-fn a_token_that_can_be_guessed_protects_no_port_that_others_reach() {
+fn an_admin_api_that_other_machines_reach_needs_a_long_token() {
     let listening = |listen: &str| with(&format!("[admin]\nlisten = \"{listen}\"\n"));
     for open in ["0.0.0.0:7878", "[::]:7878", "10.0.0.7:7878", "0.0.0.0:0"] {
         for token in ["x", "hush", "hush-fifteen-ch"] {
             let bench = || listening(open).env("MYNAH_ADMIN_TOKEN", token);
-            bench().told("config.toml:9", "admin.listen", "fewer than 16 characters", "MYNAH_ADMIN_TOKEN");
-            bench().told("config.toml:9", "admin.listen", "could guess", "openssl rand -hex 32");
+            bench().reports("config.toml:9", "admin.listen", "fewer than 16 characters", "MYNAH_ADMIN_TOKEN");
+            bench().reports("config.toml:9", "admin.listen", "could guess", "openssl rand -hex 32");
         }
         let filed = listening(open).secret_file("MYNAH_ADMIN_TOKEN", b"hush-fifteen-ch\n");
-        filed.told("config.toml:9", "admin.listen", "fewer than 16 characters", "127.0.0.1:");
+        filed.reports("config.toml:9", "admin.listen", "fewer than 16 characters", "127.0.0.1:");
         listening(open).env("MYNAH_ADMIN_TOKEN", "hush-sixteen-chs").good();
     }
     for own in ["127.0.0.1:7878", "[::1]:0", "off"] {
@@ -727,7 +807,7 @@ fn a_token_that_can_be_guessed_protects_no_port_that_others_reach() {
 }
 
 #[test]
-fn google_s_own_name_for_the_key_is_understood() {
+fn googles_own_name_for_the_key_is_accepted() {
     let bench = Bench::least().without(&["GEMINI_API_KEY"]).env("GOOGLE_API_KEY", "hush-google");
     assert_eq!(gemini(&bench.good()).key.expose_secret(), "hush-google");
 }
@@ -743,24 +823,24 @@ fn a_secret_may_be_in_a_file() {
 }
 
 #[test]
-fn a_secret_that_is_no_good_is_told_and_not_shown() {
+fn an_unusable_secret_is_reported_but_not_shown() {
     let bare = || Bench::least().without(&["GEMINI_API_KEY"]);
     let file = "GEMINI_API_KEY_FILE";
     let origin = "environment variable GEMINI_API_KEY_FILE";
-    bare().secret_file("GEMINI_API_KEY", b"\n").told(origin, file, "empty", "in one line");
-    bare().secret_file("GEMINI_API_KEY", b"\xff\xfe").told(origin, file, "cannot read", "text file");
-    bare().secret_file("GEMINI_API_KEY", b"hush\nhush\n").told(origin, file, "line break", "in one line");
-    bare().env(file, "/nowhere/key").told(origin, file, "\"/nowhere/key\": No such file", "may be read");
+    bare().secret_file("GEMINI_API_KEY", b"\n").reports(origin, file, "empty", "on one line");
+    bare().secret_file("GEMINI_API_KEY", b"\xff\xfe").reports(origin, file, "cannot read", "text file");
+    bare().secret_file("GEMINI_API_KEY", b"hush\nhush\n").reports(origin, file, "line break", "on one line");
+    bare().env(file, "/nowhere/key").reports(origin, file, "\"/nowhere/key\": No such file", "readable");
     let blank = bare().env("GEMINI_API_KEY", "hush hush");
-    blank.told("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "a blank", "without quotes");
+    blank.reports("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "a space", "without quotes");
     let both = Bench::least().secret_file("GEMINI_API_KEY", b"hush");
-    both.told("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "both set", "unset one");
+    both.reports("environment variable GEMINI_API_KEY", "GEMINI_API_KEY", "both set", "unset one");
     let bearer = Bench::least().env("X_BEARER_TOKEN_FILE", "/nowhere");
-    bearer.told(
+    bearer.reports(
         "environment variable X_BEARER_TOKEN_FILE",
         "X_BEARER_TOKEN_FILE",
         "cannot read",
-        "may be read",
+        "readable",
     );
 }
 
@@ -779,7 +859,7 @@ fn shipped() -> PathBuf {
 }
 
 #[test]
-fn the_shipped_file_loads_and_says_the_defaults() {
+fn the_shipped_file_loads_and_shows_the_defaults() {
     let mut bench = Bench::least();
     bench.sources.file = Some(shipped());
     let settings = bench.good();
@@ -824,7 +904,7 @@ fn every_key_is_in_the_shipped_file_and_in_the_documentation() {
 }
 
 #[test]
-fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
+fn the_former_bots_names_are_accepted_and_reported() {
     let bench = Bench::least()
         .env("OPTIMIZATION_MODE", "low_resource")
         .env("MAX_CONCURRENT_TRANSLATIONS", "7")
@@ -840,20 +920,27 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
     assert_eq!(settings.source.poll_interval.as_secs(), 300);
     let gemini = gemini(&settings);
     assert_eq!((gemini.model.as_str(), gemini.connections), ("gemini-x", 20));
-    let told: Vec<String> =
+    let notes: Vec<String> =
         settings.former().iter().map(|former| format!("{} → {}", former.was, former.is)).collect();
-    assert_eq!(told.len(), 7, "{told:?}");
-    assert!(told.contains(&"POLL_INTERVAL_SECONDS=300 → source.poll_interval = \"300s\"".into()), "{told:?}");
-    assert!(told.contains(&"OPTIMIZATION_MODE=low_resource → preset = \"memory\"".into()), "{told:?}");
+    assert_eq!(notes.len(), 7, "{notes:?}");
+    assert!(
+        notes.contains(&"POLL_INTERVAL_SECONDS=300 → source.poll_interval = \"300s\"".into()),
+        "{notes:?}"
+    );
+    assert!(notes.contains(&"OPTIMIZATION_MODE=low_resource → preset = \"memory\"".into()), "{notes:?}");
     let origin = settings.in_force().iter().find(|one| one.key == "source.poll_interval").unwrap();
     assert!(origin.origin.to_string().contains("POLL_INTERVAL_SECONDS"), "{}", origin.origin);
 
     let ours =
         Bench::least().env("POLL_INTERVAL_SECONDS", "300").env("MYNAH__SOURCE__POLL_INTERVAL", "9s").good();
-    assert_eq!((ours.source.poll_interval.as_secs(), ours.former().len()), (9, 0), "our own names go first");
+    assert_eq!(
+        (ours.source.poll_interval.as_secs(), ours.former().len()),
+        (9, 0),
+        "our own names take precedence"
+    );
     let named = Bench::least().set("preset=production").good();
     assert_eq!((named.preset, named.former()[0].is.as_str()), (Preset::Speed, "preset = \"speed\""));
-    Bench::least().env("POLL_INTERVAL_SECONDS", "often").told(
+    Bench::least().env("POLL_INTERVAL_SECONDS", "often").reports(
         "environment variable POLL_INTERVAL_SECONDS",
         "source.poll_interval",
         "often",
@@ -861,7 +948,7 @@ fn the_former_bots_names_are_understood_and_what_they_became_is_told() {
     );
 }
 
-/// A network of its own: a section, a secret for each account, handles with a dot, and ids that are dates.
+/// A network with its own section, a secret for each account, and handles with a dot.
 #[derive(Debug)]
 struct Toy;
 
@@ -887,7 +974,7 @@ impl Network for Toy {
     fn handle(&self, value: &config::ValueKind) -> kinds::Read<String> {
         match kinds::text_of(value)? {
             text if text.contains('.') => Ok(text.into()),
-            _ => kinds::refuse(format!("{} is no toy account", kinds::quoted(value)), "write name.place"),
+            _ => kinds::refuse(format!("{} is not a toy account", kinds::quoted(value)), "write name.place"),
         }
     }
 
@@ -941,11 +1028,11 @@ fn key_of(handle: &str) -> String {
 #[async_trait(?Send)]
 impl Followed for ToyAccount {
     fn source(&self, _: Wanted, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
-        unimplemented!("no test asks for it")
+        unimplemented!("no test uses it")
     }
 
     fn media(&self) -> Factory<Rc<dyn MediaFetcher>> {
-        unimplemented!("no test asks for it")
+        unimplemented!("no test uses it")
     }
 
     async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
@@ -960,7 +1047,7 @@ impl Followed for ToyAccount {
 #[async_trait(?Send)]
 impl Published for ToyAccount {
     fn destination(&self, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
-        unimplemented!("no test asks for it")
+        unimplemented!("no test uses it")
     }
 
     async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
@@ -978,7 +1065,7 @@ fn with_toy(more: &str) -> Bench {
 }
 
 #[test]
-fn a_network_that_registers_itself_is_named_by_targets_with_a_section_and_secrets_of_its_own() {
+fn targets_can_use_a_registered_network_with_its_section_and_secrets() {
     let settings = with_toy("[toy]\nspeed = 80\n").good();
     let [es, fr] = &settings.targets[..] else { panic!() };
     assert_eq!((es.id().as_str(), fr.id().as_str()), ("x:example_es", "toy:tower.fr"));
@@ -991,42 +1078,48 @@ fn a_network_that_registers_itself_is_named_by_targets_with_a_section_and_secret
     assert_eq!(shown("TOY_TOWER_FR_KEY").0, "(secret)");
     assert!(shown("toy.speed").1.ends_with("config.toml:13"));
 
-    let told =
-        |bench: Bench, origin: &str, key: &str, what: &str, fix: &str| bench.told(origin, key, what, fix);
+    let reports =
+        |bench: Bench, origin: &str, key: &str, what: &str, fix: &str| bench.reports(origin, key, what, fix);
     let variable = "TOY_TOWER_FR_KEY";
     let origin = "environment variable TOY_TOWER_FR_KEY";
-    told(with_toy("").without(&[variable]), origin, variable, "no key", "set TOY_TOWER_FR_KEY");
-    told(with_toy("[toy]\nsped = 80\n"), "config.toml:13", "toy.sped", "no such", "did you mean toy.speed?");
-    told(
+    reports(with_toy("").without(&[variable]), origin, variable, "no key", "set TOY_TOWER_FR_KEY");
+    reports(
+        with_toy("[toy]\nsped = 80\n"),
+        "config.toml:13",
+        "toy.sped",
+        "unknown setting",
+        "did you mean toy.speed?",
+    );
+    reports(
         with_toy("key_token = \"hush\"\n"),
         "config.toml:12",
         "targets[1].key_token",
         "secrets do not belong",
         "variable TOY_TOWER_FR_KEY",
     );
-    told(
+    reports(
         with_toy("[supervisor]\npatience = \"50s\"\n"),
         "config.toml:13",
         "supervisor.patience",
-        "not longer",
+        "not longer than",
         "the timeouts of engine, x and toy",
     );
     let mut wrong = with_toy("").set("source.network=toi");
-    told(
+    reports(
         wrong,
         "--set source.network",
         "source.network",
-        "no \"toi\"",
-        "did you mean \"toy\"? It can be \"x\", \"toy\"",
+        "\"toi\" is not",
+        "did you mean \"toy\"? Valid values: \"x\", \"toy\"",
     );
-    // Without it in the registry, nobody knows it.
+    // Without registration, it is unknown.
     wrong = with_toy("");
     wrong.sources.networks = Networks::default();
-    assert!(wrong.message().contains("there is no \"toy\""), "{}", wrong.message());
+    assert!(wrong.message().contains("\"toy\" is not a valid value"), "{}", wrong.message());
 }
 
 #[test]
-fn a_source_on_another_network_needs_no_key_of_this_one_to_be_read() {
+fn a_source_on_another_network_needs_no_key_for_reading_x() {
     let mut bench =
         with("").set("source.network=toy").set("source.account=Tower.en").set("source.start=toy-7");
     bench = bench.env("TOY_TOWER_EN_KEY", "hush-toy");
@@ -1035,27 +1128,27 @@ fn a_source_on_another_network_needs_no_key_of_this_one_to_be_read() {
     assert_eq!(settings.source.name(), "toy:tower.en");
     assert_eq!(settings.source.start, Start::After(Mark { id: PostId("toy-7".into()), position: 7 }));
     let toy = |account: &str| format!("source.account={account}");
-    bench.set(&toy("tower")).told(
+    bench.set(&toy("tower")).reports(
         "--set source.account",
         "source.account",
-        "\"tower\" is no toy account",
+        "\"tower\" is not a toy account",
         "name.place",
     );
 
-    // The other way around, X has nobody else to read with.
+    // The other way around, X has no target's keys to read with.
     let text = LEAST.replace("account = \"example_es\"", "network = \"toy\"\naccount = \"Tower.es\"");
     let mut bench = Bench::new(&text).env("TOY_TOWER_ES_KEY", "hush-toy");
     bench.sources.networks = Networks::default().with(&Toy);
-    bench.told("environment variable X_BEARER_TOKEN", "X_BEARER_TOKEN", "missing", "set X_BEARER_TOKEN");
+    bench.reports("environment variable X_BEARER_TOKEN", "X_BEARER_TOKEN", "missing", "set X_BEARER_TOKEN");
     bench.env("X_BEARER_TOKEN", "hush-app").good();
 }
 
 #[test]
-fn an_account_that_repeats_itself_is_refused_on_every_network() {
+fn an_account_that_would_republish_itself_is_refused_on_every_network() {
     let bench = with_toy("");
     let file = bench.sources.file.clone().unwrap();
     let text = fs::read_to_string(&file).unwrap();
     let source = "network = \"toy\"\naccount = \"tower.FR\"";
     fs::write(file, text.replace("account = \"example\"", source)).unwrap();
-    assert!(bench.message().contains("which would then repeat itself"), "{}", bench.message());
+    assert!(bench.message().contains("which would then republish its own posts"), "{}", bench.message());
 }

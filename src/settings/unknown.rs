@@ -1,5 +1,5 @@
-//! A key that nobody reads does nothing, and whoever wrote it believes it does. It is a problem, with the key that was
-//! meant. So is a secret in the settings: they are shown, copied and kept in repositories.
+//! A mistyped key would silently do nothing, so every unknown key is a problem, reported with the nearest known key. So
+//! is a secret in the settings, because settings are shown, copied and stored in repositories.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::{
     variables::variable_of_key,
 };
 
-/// A key without the number of a target, or the sort of an actor: `targets[].tone` for `targets[3].tone`,
+/// A key without the number of a target or the kind of an actor: `targets[].tone` for `targets[3].tone`,
 /// `supervisor.<actor>.window` for `supervisor.poller.window`.
 pub(super) fn general(key: &str) -> String {
     let within = key.strip_prefix("supervisor.").map(|rest| rest.split_once('.').unwrap_or((rest, "")));
@@ -29,7 +29,7 @@ pub(super) fn general(key: &str) -> String {
     format!("{list}[]{rest}")
 }
 
-/// The problems with what was written and never asked for.
+/// Problems with keys that were written but never read.
 pub(super) fn problems(
     layers: &Layers,
     registries: Registries<'_>,
@@ -40,7 +40,7 @@ pub(super) fn problems(
     let mut found = misnamed_variables(&known, env);
     let mut strange: Vec<&str> = vec![];
     for (key, written) in &layers.written {
-        // A strange section is told once, and not for all that is in it.
+        // An unknown section is reported once, not for each of its keys.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
         let Some((what, fix)) = fault(key, written, &known, layers, registries) else {
@@ -66,7 +66,7 @@ fn fault(
     if known.contains(&general.as_str()) || key == "targets" {
         return None;
     }
-    // Targets in the environment or a flag, or as a single section, are told already.
+    // Targets in the environment or a flag, or as a single section, are already reported.
     let outside = !matches!(written.origin, Origin::File { .. });
     if key.starts_with("targets.") || (outside && key.starts_with("targets[")) {
         return None;
@@ -75,14 +75,15 @@ fn fault(
     if !within.is_empty() {
         let first = written_as(within[0], &written.origin);
         return (!written.is_section).then(|| {
-            ("this is a section, and not a value".into(), format!("set one of its keys, such as {first}"))
+            ("this is a section, not a value".into(), format!("set one of its keys, such as {first}"))
         });
     }
     if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, registries)) {
         return Some((
-            "secrets do not belong in the settings, where they are shown and copied".into(),
+            "secrets do not belong in the settings, which are shown and copied".into(),
             format!(
-                "take it away, and set the environment variable {variable}, or {variable}_FILE to a file with it"
+                "remove it, and set the environment variable {variable}, or set {variable}_FILE to a file \
+                that contains it"
             ),
         ));
     }
@@ -95,18 +96,18 @@ fn fault(
                 .flatten();
             match near.filter(|near| !near.is_empty()) {
                 Some(near) => format!("did you mean [{near}]?"),
-                None => format!("take it away; {}", keys_beside(&general, known)),
+                None => format!("remove it; {}", keys_beside(&general, known)),
             }
         }
     };
-    Some(("there is no such setting".into(), fix))
+    Some(("unknown setting".into(), fix))
 }
 
 fn is_within(key: &str, section: &str) -> bool {
     key.strip_prefix(section).is_some_and(|rest| rest.starts_with(['.', '[']))
 }
 
-/// A key in the form in which it is written there.
+/// A key in the form that its origin uses.
 fn written_as(key: &str, origin: &Origin) -> String {
     match origin {
         Origin::Environment(_) => variable_of_key(key),
@@ -117,13 +118,13 @@ fn written_as(key: &str, origin: &Origin) -> String {
 fn keys_beside(key: &str, known: &[&str]) -> String {
     let beside: Vec<&str> = known.iter().copied().filter(|known| section(known) == section(key)).collect();
     if beside.is_empty() || section(key).is_empty() {
-        return "docs/configuration.md has all settings".into();
+        return "docs/configuration.md lists all settings".into();
     }
     let names: Vec<&str> = beside.iter().filter_map(|key| key.rsplit('.').next()).collect();
     format!("[{}] has {}", section(key).replace("[]", ""), names.join(", "))
 }
 
-/// `MYNAH_SOURCE_ACCOUNT` sets nothing: between prefix, section and key stand two underscores.
+/// `MYNAH_SOURCE_ACCOUNT` sets nothing: two underscores separate prefix, section and key.
 fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Problem> {
     let known: Vec<String> = known.iter().map(|key| variable_of_key(key)).collect();
     let meant = |name: &str| {
@@ -135,7 +136,7 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
             problems.push(Problem {
                 origin: Origin::Environment(name.clone()),
                 key: String::new(),
-                what: "this sets nothing: prefix, section and key are parted by two underscores".into(),
+                what: "this has no effect: two underscores separate prefix, section and key".into(),
                 fix: format!("write {meant}"),
             });
         }
@@ -143,12 +144,12 @@ fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Prob
     problems
 }
 
-/// The variable in which a secret belongs, for a key that looks like one.
+/// The variable for the secret, if the key looks like a secret's.
 fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Option<String> {
-    const TELLING: [&str; 8] =
+    const SECRET_WORDS: [&str; 8] =
         ["secret", "token", "password", "bearer", "credential", "api_key", "apikey", "consumer_key"];
     let name = key.rsplit('.').next()?.to_lowercase().replace('-', "_");
-    TELLING.iter().any(|telling| name.contains(telling)).then_some(())?;
+    SECRET_WORDS.iter().any(|word| name.contains(word)).then_some(())?;
     let Registries { networks, engines } = registries;
     let whole = key.to_lowercase();
     if whole.starts_with("admin") {
@@ -157,7 +158,7 @@ fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Op
     if let Some(variable) = engines.variable_of(&whole) {
         return Some(variable.into());
     }
-    // A target's section says on which network the account is; a network's own section has its name.
+    // A target's section names the account's network; a network's own section bears its name.
     let value = |key: &str| layers.value(key).map(|value| value.to_string());
     let target = key.split_once(']').map(|(target, _)| format!("{target}]"));
     let network = match (&target, key.split_once('.')) {

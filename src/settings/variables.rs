@@ -1,4 +1,4 @@
-//! What an environment variable is called that sets a key.
+//! Maps keys to the environment variables that set them.
 
 pub(super) const PREFIX: &str = "MYNAH";
 pub(super) const SEPARATOR: &str = "__";

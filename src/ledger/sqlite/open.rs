@@ -78,7 +78,8 @@ pub enum OpenError {
 
 /// Written into the lock's file once there is a ledger beside it. A ledger that is gone would else look like one that
 /// never was, and everything would be published again.
-const MARK: &str = "There is a ledger beside this file. Without it, mynah starts over only when this file is removed, too.\n";
+const MARK: &str = "There is a ledger next to this file. If it is missing, mynah starts over only after this file \
+is removed, too.\n";
 
 /// An open file, with the lock that keeps others out for as long as it lives.
 pub(super) struct Opened {

@@ -1,5 +1,5 @@
-//! Proving to X who is calling: OAuth 1.0a user context (HMAC-SHA1), OAuth 2.0 user tokens, or an app's own token, which
-//! may only read.
+//! Authenticates calls to X with OAuth 1.0a user context (HMAC-SHA1), OAuth 2.0 user tokens, or an app's own token,
+//! which can only read.
 
 use std::{fmt, num::NonZeroU64};
 
@@ -8,7 +8,7 @@ use oauth::{Builder, Credentials, HmacSha1, ParameterList};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-/// Credentials for X. Its `Debug` shows which kind they are and no more.
+/// Credentials for X. `Debug` shows only their kind.
 #[derive(Clone)]
 pub enum XAuth {
     /// The app's own bearer token.
@@ -43,8 +43,8 @@ impl fmt::Debug for XAuth {
 }
 
 impl XAuth {
-    /// The `Authorization` header of a call at that moment. `url` is without its query; `query` is signed with it. JSON
-    /// bodies take no part in the signature.
+    /// The `Authorization` header of a call at `now`. `url` excludes the query, which is signed with it. JSON bodies
+    /// are not part of the signature.
     pub fn header(&self, method: &str, url: &str, query: &[(&str, &str)], now: Timestamp) -> String {
         match self {
             Self::App(token) | Self::User2(token) => format!("Bearer {}", token.expose_secret()),
@@ -52,8 +52,8 @@ impl XAuth {
         }
     }
 
-    /// What these credentials for `account` are known by where they may not be read: any other credentials, or another
-    /// account, have another fingerprint, and none leads back to the credentials.
+    /// Identifies these credentials for `account` without revealing them: other credentials or another account have a
+    /// different fingerprint.
     pub fn fingerprint(&self, account: &str) -> String {
         let mut hash = Sha256::new();
         let account = account.to_ascii_lowercase();
@@ -66,7 +66,7 @@ impl XAuth {
             }
         };
         for part in std::iter::once(account.as_str()).chain(secrets) {
-            // With its length, so that no two lists of parts are the same bytes.
+            // With its length, so that different lists of parts never hash the same bytes.
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
@@ -76,7 +76,7 @@ impl XAuth {
 }
 
 impl OAuth1 {
-    /// Signs; `pinned` sets the nonce, for tests with published vectors.
+    /// Signs a call; `pinned` sets the nonce, for tests with published vectors.
     fn sign(
         &self,
         method: &str,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn published_vectors_are_signed_as_published() {
+    fn signatures_match_published_vectors() {
         let status =
             [("include_entities", "true"), ("status", "Hello Ladies + Gentlemen, a signed OAuth request!")];
         let timeline =
@@ -153,10 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_changes_with_the_credentials_and_the_account_and_shows_neither() {
+    fn a_fingerprint_depends_on_the_credentials_and_the_account() {
         let user1 = |token: &str| XAuth::User1(Box::new(OAuth1 { token: token.into(), ..published() }));
         let first = user1("abc").fingerprint("town_es");
-        assert_eq!(first, user1("abc").fingerprint("Town_ES"), "handles have no case");
+        assert_eq!(first, user1("abc").fingerprint("Town_ES"), "handles ignore case");
         assert!(first.len() == 16 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
         let others = [
             user1("abd").fingerprint("town_es"),

@@ -1,4 +1,4 @@
-//! Calling X: one client for each arbiter, signed, with every answer read whole.
+//! Calls X: one client per arbiter signs every call and reads every answer in full.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -17,20 +17,20 @@ use crate::{
     telemetry::outside::brief,
 };
 
-/// How X is called.
+/// How to call X.
 #[derive(Debug, Clone)]
 pub struct XSettings {
-    /// Where X is: `https://api.x.com`.
+    /// X's address: `https://api.x.com`.
     pub base_url: Url,
     /// How long a call may take.
     pub timeout: Duration,
-    /// The most connections of one arbiter.
+    /// The maximum number of connections per arbiter.
     pub connections: usize,
-    /// How connections are made and kept.
+    /// How connections are opened and reused.
     pub transport: Transport,
 }
 
-/// A way to X with somebody's credentials.
+/// Calls X with one account's credentials.
 #[derive(Clone)]
 pub struct XClient {
     http: HttpClient,
@@ -39,19 +39,19 @@ pub struct XClient {
     clock: XClock,
 }
 
-/// A call did not bring what it was for.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {
     /// Nothing reached X.
     Unreachable(String),
-    /// No whole answer came; X may have acted.
+    /// No complete answer arrived; X may have acted.
     NoAnswer(String),
-    /// X answered, and not what was hoped for.
+    /// X refused the call.
     Refused(Refusal),
 }
 
 impl XClient {
-    /// A client for calls with these credentials.
+    /// A client with these credentials.
     pub fn new(settings: &XSettings, auth: XAuth) -> Self {
         let base = settings.base_url.as_str().trim_end_matches('/').to_owned();
         let limits = Limits {
@@ -63,7 +63,7 @@ impl XClient {
         Self { http: HttpClient::shared(&base, limits), base, auth, clock: XClock::default() }
     }
 
-    /// Asks for something.
+    /// Sends a GET request.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, CallError> {
         let url = format!("{}{path}", self.base);
         let mut asked = url.clone();
@@ -74,7 +74,7 @@ impl XClient {
         self.call(&Request::get(asked), |now| self.auth.header("GET", &url, query, now)).await
     }
 
-    /// Has something done.
+    /// Sends a POST request with a JSON body.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
         let url = format!("{}{path}", self.base);
         let request = Request::new(Method::POST, url.clone())
@@ -83,7 +83,7 @@ impl XClient {
         self.call(&request, |now| self.auth.header("POST", &url, &[], now)).await
     }
 
-    /// Has something done that the path alone names.
+    /// Sends a POST request without a body.
     pub async fn post_without_body<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
         let url = format!("{}{path}", self.base);
         self.call(&Request::post(&url), |now| self.auth.header("POST", &url, &[], now)).await
@@ -96,7 +96,7 @@ impl XClient {
     ) -> Result<T, CallError> {
         let signed = || request.clone().header("authorization", sign(self.clock.now()));
         let mut answer = self.send(signed()).await?;
-        // Perhaps nothing but the time in the signature was wrong. What is refused was not done, and may be sent again.
+        // Perhaps only the signature's time was wrong. X did not perform a refused call, so it may be sent again.
         if self.clock.learn(&answer) && answer.status == 401 {
             answer = self.send(signed()).await?;
         }
@@ -121,16 +121,16 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
         return Err(CallError::Refused(refusal(answer)));
     }
     serde_json::from_slice(&answer.body).map_err(|error| {
-        let said = excerpt(answer);
+        let excerpt = excerpt(answer);
         CallError::NoAnswer(format!(
-            "X answers {} with something that cannot be read ({}): {said}",
+            "X answers {}, but its answer cannot be read ({}): {excerpt}",
             answer.status,
             brief(&error.to_string())
         ))
     })
 }
 
-/// RFC 3986, as OAuth asks: what is signed and what is sent must be the same bytes.
+/// RFC 3986, as OAuth requires: the signed and the sent bytes must be the same.
 fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -155,7 +155,7 @@ mod tests {
     use crate::networks::x::auth::OAuth1;
 
     #[actix_rt::test]
-    async fn a_wrong_clock_costs_one_call_and_no_account() {
+    async fn a_wrong_clock_costs_one_call_and_does_not_block_the_account() {
         let config = SandboxConfig::default().target("town_es", "es");
         let sandbox = mynah_sandbox::start(config).await.unwrap();
         let keys = mynah_sandbox::credentials("town_es");

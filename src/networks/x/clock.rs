@@ -1,6 +1,6 @@
-//! What X's clock says, where this machine's says something else. X refuses a signature whose time is some minutes off,
-//! in the same words as a revoked key, and names the moments when its limits end by its own clock. A machine that was
-//! suspended or whose clock was set must not look like an account that was lost. Every answer has X's time in `Date`.
+//! Tracks the difference between X's clock and this machine's. X refuses a signature whose time is some minutes off
+//! with the same error as a revoked key, and reports the end of its rate limits by its own clock. A machine with a
+//! wrong clock must not look like revoked keys. Every answer has X's time in `Date`.
 
 use std::sync::{
     Arc,
@@ -12,16 +12,16 @@ use log::{info, warn};
 
 use crate::http_client::Answer;
 
-/// What clocks may differ by before it matters: an answer is on its way for a while, and `Date` has whole seconds.
+/// The difference that is ignored: an answer takes time to arrive, and `Date` has whole seconds.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
-/// How far X's clock is ahead of this machine's. Clones share it.
+/// How far X's clock is ahead of this machine's. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct XClock(Arc<AtomicI64>);
 
 #[cfg(test)]
 impl XClock {
-    /// One that is wrong by so many seconds.
+    /// A clock that is off by this many seconds.
     pub(super) fn off_by(seconds: i64) -> Self {
         Self(Arc::new(AtomicI64::new(seconds)))
     }
@@ -34,7 +34,7 @@ impl XClock {
         Timestamp::now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
-    /// Learns from an answer; whether the clock was off from what X's is.
+    /// Updates the difference from an answer. Returns whether it changed.
     pub fn learn(&self, answer: &Answer) -> bool {
         let ahead = ahead(answer);
         let before = SignedDuration::from_secs(self.0.load(Ordering::Relaxed));
@@ -52,7 +52,7 @@ impl XClock {
     }
 }
 
-/// How far X's clock was ahead of this machine's when it answered; nothing where they agree, or X does not say.
+/// How far X's clock was ahead of this machine's when it answered; zero if they agree or the answer has no date.
 pub fn ahead(answer: &Answer) -> SignedDuration {
     let theirs = answer.header("date").and_then(|date| rfc2822::parse(date).ok());
     let ahead = theirs.map(|theirs| theirs.timestamp().duration_since(Timestamp::now())).unwrap_or_default();
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_off_is_noticed_once_and_again_when_it_is_mended() {
+    fn clock_skew_is_reported_once_and_again_when_it_is_fixed() {
         let clock = XClock::default();
         let of = |ahead: i64| {
             let moment = Timestamp::now() + SignedDuration::from_secs(ahead);

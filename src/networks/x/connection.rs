@@ -1,4 +1,4 @@
-//! The accounts on X that the settings name, with all that is needed to call X for them.
+//! The configured accounts on X, with everything needed to call X for them.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -18,13 +18,13 @@ use super::{
 };
 use crate::networks::{Followed, Published, Wanted, download::DownloadSettings};
 
-/// An account on X that is followed.
+/// A followed account on X.
 #[derive(Debug, Clone)]
 pub(super) struct XFollowed {
     pub(super) x: XSettings,
     /// Without `@`.
     pub(super) handle: String,
-    /// Who reads it.
+    /// The credentials that read it.
     pub(super) auth: XAuth,
     pub(super) media: DownloadSettings,
 }
@@ -64,7 +64,7 @@ impl Followed for XFollowed {
     }
 }
 
-/// An account on X that is published on.
+/// A target account on X.
 #[derive(Debug, Clone)]
 pub(super) struct XPublished {
     pub(super) x: XSettings,

@@ -1,24 +1,24 @@
-//! Reading one object of X's JSON field by field. X's specification marks fields as nullable, renames them, and a field in a
-//! form that nobody expected must not take its post with it, nor a post its page. So a field that is null reads like one
-//! that is absent, a field may have two names, and what cannot be read is either reported as an oddity ([`Fields::optional`])
-//! or makes the object unreadable ([`Fields::meaning`]).
+//! Reads an object of X's JSON field by field. X's specification makes fields nullable and renames them, and a
+//! malformed field must not make its post unreadable, nor a post its page. So null reads like absent, a field may have
+//! two names, and a field that cannot be read is either reported as an oddity ([`Fields::optional`]) or makes the
+//! object unreadable ([`Fields::meaning`]).
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-/// The most entries of a list that are read: a page of 100 posts includes no more posts or media.
+/// The maximum number of list entries that are read: a page of 100 posts never includes more posts or media.
 const LIST_MOST: usize = 1000;
 
-/// An id of X's: 1 to 19 digits, in JSON a string or a number. Ids go into paths, queries and the ledger, so nothing else
-/// is one.
+/// An id on X: 1 to 19 digits, in JSON a string or a number. Ids go into paths, queries and the ledger, so nothing else
+/// is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(String);
 
-/// A text that is no id of X's.
+/// A text that is not an id on X.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an id has 1 to 19 digits, and this is {0:?}")]
+#[error("{0:?} is not an id, which has 1 to 19 digits")]
 pub struct NoId(String);
 
 impl Id {
@@ -32,7 +32,7 @@ impl Id {
         self.0
     }
 
-    /// Its place in time: X gives a later post a larger id.
+    /// Its position in time: later posts have larger ids.
     pub fn position(&self) -> u64 {
         // 19 digits fit.
         self.0.parse().unwrap_or(u64::MAX)
@@ -43,7 +43,7 @@ impl TryFrom<&str> for Id {
     type Error = NoId;
 
     fn try_from(text: &str) -> Result<Self, NoId> {
-        // X counts in 64 bits with a sign, and so does the ledger.
+        // X and the ledger use signed 64-bit integers.
         let fits =
             text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 19 && text.parse::<i64>().is_ok();
         if fits { Ok(Self(text.to_owned())) } else { Err(NoId(excerpt(text))) }
@@ -74,10 +74,10 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// The fields of one object, as they came: an object of X's has a dozen, and looking through them costs less than a map.
+/// The fields of one object, unparsed. An object has about a dozen, so a linear search costs less than a map.
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// The name of a field; borrowed where it has no escape in it.
+/// The name of a field; borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -109,13 +109,12 @@ impl<'a> Fields<'a> {
     /// The fields of an object.
     ///
     /// # Errors
-    /// Where it is no object.
+    /// If it is not an object.
     pub fn of(raw: &'a RawValue) -> Result<Self, String> {
         serde_json::from_str(raw.get()).map_err(|error| reason(&error))
     }
 
-    /// A field that the object can do without, by the first of its names that can be read; what cannot be read is an
-    /// oddity.
+    /// An optional field, by the first of its names that can be read. A value that cannot be read is an oddity.
     pub fn optional<T: Deserialize<'a>>(&self, names: &[&str], oddities: &mut Vec<String>) -> Option<T> {
         for (name, raw) in self.present(names) {
             match serde_json::from_str(raw.get()) {
@@ -126,10 +125,10 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// A field that decides what the object means, by the first of its names that can be read.
+    /// A field that determines what the object means, by the first of its names that can be read.
     ///
     /// # Errors
-    /// Where the field is there, and under no name in a form that can be read.
+    /// If the field is present, but cannot be read under any name.
     pub fn meaning<T: Deserialize<'a>>(&self, names: &[&str]) -> Result<Option<T>, String> {
         let mut oddities = Vec::new();
         match (self.optional(names, &mut oddities), oddities.into_iter().next()) {
@@ -138,9 +137,9 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The entries of a list that the object can do without.
+    /// The entries of an optional list.
     pub fn list(&self, names: &[&str], oddities: &mut Vec<String>) -> Vec<&'a RawValue> {
-        // Under two names, the list with something in it.
+        // Under two names, the list that is not empty.
         for name in names {
             let mut list: Vec<&RawValue> = self.optional(&[name], oddities).unwrap_or_default();
             list.retain(|raw| !is_null(raw));
@@ -156,10 +155,10 @@ impl<'a> Fields<'a> {
         Vec::new()
     }
 
-    /// The entries of a list that decides what the object means.
+    /// The entries of a list that determines what the object means.
     ///
     /// # Errors
-    /// As [`Fields::meaning`].
+    /// See [`Fields::meaning`].
     pub fn meaning_list(&self, names: &[&str]) -> Result<Vec<&'a RawValue>, String> {
         let mut oddities = Vec::new();
         match (self.list(names, &mut oddities), oddities.into_iter().next()) {
@@ -168,32 +167,32 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The fields of an object within the object, where it can do without.
+    /// The fields of an optional nested object.
     pub fn object(&self, names: &[&str], oddities: &mut Vec<String>) -> Option<Self> {
         self.optional(names, oddities)
     }
 
-    /// What is there under these names and is not null.
+    /// The values under these names that are not null.
     fn present<'n>(&self, names: &[&'n str]) -> impl Iterator<Item = (&'n str, &'a RawValue)> {
         names.iter().filter_map(|name| {
-            // Of a name that stands there twice, the last one counts.
+            // If a name occurs twice, the last one counts.
             let (_, raw) = self.0.iter().rev().find(|(known, _)| known == name)?;
             (!is_null(raw)).then_some((*name, *raw))
         })
     }
 }
 
-/// Whether it says nothing.
+/// Whether it is null.
 pub fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
 
-/// Why JSON cannot be read, in a bounded length: the error may hold a whole field.
+/// Why JSON cannot be read, shortened: the error may contain a whole field.
 pub fn reason(error: &serde_json::Error) -> String {
     excerpt(&error.to_string())
 }
 
-/// The beginning of a text from outside.
+/// The beginning of an untrusted text.
 pub fn excerpt(text: &str) -> String {
     const MOST: usize = 200;
     match text.char_indices().nth(MOST) {

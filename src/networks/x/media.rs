@@ -1,4 +1,4 @@
-//! Fetching the media of posts on X.
+//! Fetches the media of posts on X.
 
 use async_trait::async_trait;
 use mynah_domain::{
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::networks::download::{DownloadSettings, Downloader};
 
-/// Where X keeps pictures, and the names of their sizes there, the largest first. Without one it serves a small form.
+/// X's host of pictures, and the names of sizes there, largest first. Without a name it serves a small form.
 const PICTURES: &str = "pbs.twimg.com";
 const SIZES: [&str; 3] = ["orig", "4096x4096", "large"];
 
@@ -19,7 +19,7 @@ pub struct XMediaFetcher {
 }
 
 impl XMediaFetcher {
-    /// A fetcher with a client of this thread.
+    /// A fetcher with this thread's client.
     pub fn new(settings: DownloadSettings) -> Self {
         Self { downloader: Downloader::new(settings) }
     }
@@ -30,18 +30,18 @@ impl MediaFetcher for XMediaFetcher {
     async fn fetch(&self, medium: &Media, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
         let missing = |why: String| Err(FetchError::Missing(why));
         let Some(address) = medium.url.as_deref() else {
-            return missing("the network does not say where it is".into());
+            return missing("X gives no address for it".into());
         };
         let address = self.downloader.allowed(address)?;
         match &medium.kind {
             MediaKind::Photo => self.downloader.picture(forms(&address), limits).await,
             MediaKind::Video | MediaKind::Animation => self.downloader.video(&address, limits).await,
-            MediaKind::Other(other) => missing(format!("there are no media of kind {other:?}")),
+            MediaKind::Other(other) => missing(format!("unknown kind of media: {other:?}")),
         }
     }
 }
 
-/// The addresses to fetch a picture from, the best first: its largest form at X's own host, elsewhere the one it has.
+/// The addresses to fetch a picture from, best first: on X's host starting with the largest form, elsewhere as given.
 fn forms(address: &Url) -> Vec<Url> {
     let is_xs = address.host_str() == Some(PICTURES) && address.path().starts_with("/media/");
     let sizes = if is_xs { &SIZES[..] } else { &[] };
@@ -52,7 +52,7 @@ fn forms(address: &Url) -> Vec<Url> {
     forms
 }
 
-/// The address of a picture of X's in one of its sizes. An older way to name the size is `:large` behind the name.
+/// The address of a picture on X in one of its sizes. An older form has the size after the name, as `:large`.
 fn in_size(address: &Url, size: &str) -> Url {
     let mut form = address.clone();
     if let Some((path, _)) = address.path().split_once(':') {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_are_fetched_in_their_largest_form_where_the_host_has_several() {
+    fn pictures_are_fetched_in_their_largest_form_if_the_host_has_several() {
         let forms = |address: &str| -> Vec<String> {
             forms(&address.parse().unwrap()).iter().map(Url::to_string).collect()
         };

@@ -1,13 +1,13 @@
-//! X, once Twitter: an account that is followed, and accounts that are published on.
+//! X, formerly Twitter, as a source and as a destination.
 //!
 //! # Layout
 //!
-//! - [`X`] registers the network; `settings`, `secrets` and `names` read what the settings say of it, and `connection` is
-//!   what comes of that.
+//! - [`X`] is the network's entry in the registry; `settings`, `secrets` and `names` read its settings, and
+//!   `connection` is the result.
 //! - [`source`], [`media`], [`destination`]: the adapters of the domain's ports.
-//! - [`client`], [`auth`], [`clock`]: signing and calling.
-//! - [`wire`], [`fields`], [`post`], [`notice`], [`problem`]: understanding X's answers.
-//! - [`text`]: how X reads and counts a text.
+//! - [`client`], [`auth`], [`clock`] sign and send calls.
+//! - [`wire`], [`fields`], [`post`], [`notice`], [`problem`] parse X's answers.
+//! - [`text`]: how X parses and measures a text.
 
 pub mod auth;
 pub mod client;
@@ -41,7 +41,7 @@ use crate::{
     settings::{Reader, Vault, kinds::Read},
 };
 
-/// X, as the registry has it.
+/// X's entry in the registry.
 #[derive(Debug)]
 pub struct X;
 

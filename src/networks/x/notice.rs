@@ -1,19 +1,19 @@
-//! Notices that X shows in place of a post that it withholds. Such a text is X's own, and published under an author's name
-//! it would be words put into their mouth. A post that is withheld in some countries and readable here is a post like any
-//! other.
+//! Recognizes the notices that X shows in place of a post that it withholds. Such a text is X's own; published under
+//! the author's name, it would put words into their mouth. A post that is withheld only in some countries and readable
+//! here is a normal post.
 
 use super::wire::Withheld;
 
-/// Codes of X's own among those of countries: everywhere, and everywhere for a claim of copyright.
+/// X's own codes among the country codes: everywhere, and everywhere because of a copyright claim.
 const EVERYWHERE: [&str; 2] = ["XX", "XY"];
 
-/// What X gives as reasons.
+/// The reasons that X gives.
 const REASONS: [&str; 5] = ["in response to", "legal demand", "copyright", "local law", "court order"];
 
-/// A notice begins with its subject, which is short.
+/// The maximum length of a notice's subject, in bytes.
 const SUBJECT_MOST: usize = 60;
 
-/// Whether a post is withheld from everybody, so that its text can only be a notice.
+/// Whether a post is withheld everywhere, so that its text can only be a notice.
 pub fn is_everywhere(withheld: &Withheld) -> bool {
     let everywhere = |code: &String| EVERYWHERE.iter().any(|known| known.eq_ignore_ascii_case(code));
     withheld.copyright || withheld.country_codes.iter().any(everywhere)
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_is_told_from_the_words_of_an_author() {
+    fn notices_are_distinguished_from_authors_texts() {
         for text in [
             "This Tweet from @example has been withheld in response to a legal demand.",
             "This Tweet from @example has been withheld in response to a report from the copyright holder. Learn more: https://t.co/abcdefghij",
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_withheld_in_some_countries_is_a_post_and_one_withheld_everywhere_is_not() {
+    fn withheld_everywhere_differs_from_withheld_in_some_countries() {
         let withheld = |copyright, codes: &[&str]| Withheld {
             copyright,
             country_codes: codes.iter().map(|code| (*code).to_owned()).collect(),

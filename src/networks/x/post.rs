@@ -1,10 +1,11 @@
-//! From a post on the wire to a post as its author meant it: the whole text of a long one, shortened links expanded, the
-//! link to its own pictures dropped, HTML escapes undone, and last, because places count the escaped text.
+//! Turns a post on the wire into the post that its author meant: with the whole text of a long post, shortened links
+//! expanded, and the link to its own pictures dropped. HTML is unescaped last, because positions count the escaped
+//! text.
 //!
-//! Whether a post that answers another continues the author's own thread is decided by the first of these that is known:
-//! the user whom it answers; the author of the answered post, if that is on the page or included; the handle at the start of
-//! the text, which X puts there when somebody else is answered. If none is known, the post is [`Unclear`]: the caller looks
-//! for the answered post on record, or asks X for the post by its id, and never publishes a reply as a thread by a guess.
+//! A reply continues the author's own thread or replies to somebody else. The first of these that is known decides: the
+//! user it replies to; the parent post's author, if the parent is on the page or included; the handle at the start of
+//! the text, which X adds to replies to others. If none is known, the post is [`Unclear`]: the caller looks up the
+//! parent in the ledger, or requests the post by its id, and never publishes a reply as a thread on a guess.
 
 use std::{
     cmp::Reverse,
@@ -23,13 +24,13 @@ use super::{
     wire::{Id, Includes, Link, Media, Timeline, Tweet, Unread},
 };
 
-/// The milliseconds of X's epoch; a post's id holds its time.
+/// X's epoch in milliseconds; a post's id contains its time.
 const EPOCH: i64 = 1_288_834_974_657;
 
-/// The most bytes that are kept of a post that cannot be read.
+/// The maximum number of bytes stored of an unreadable post.
 const RAW_MOST: usize = 64 * 1024;
 
-/// The most oddities of a page that are logged.
+/// The maximum number of oddities logged per page.
 const ODDITIES_MOST: usize = 20;
 
 /// The account whose posts are read.
@@ -41,27 +42,27 @@ pub struct Account<'a> {
     pub handle: &'a str,
 }
 
-/// What a page holds, each list newest first. Every post of the page is in one of the first three.
+/// The content of a page, each list newest first. Every post of the page is in one of the first three lists.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// The posts.
     pub posts: Vec<Post>,
-    /// Posts of which the page does not tell whether they continue the author's own thread.
+    /// Replies of which the page does not show whether they continue the author's own thread.
     pub unclear: Vec<Unclear>,
     /// Posts that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// What was odd, for the log.
+    /// Oddities, for the log.
     pub oddities: Vec<String>,
 }
 
-/// A post that answers one whose author is not known.
+/// A reply to a post whose author is unknown.
 #[derive(Debug)]
 pub struct Unclear {
-    /// What it is if the answered post is the author's own.
+    /// The post, if its parent is the author's own.
     pub thread: Post,
-    /// The post that it answers.
+    /// The post that it replies to.
     pub parent: PostId,
-    /// What it is as long as nobody knows.
+    /// The post, as long as this is unknown.
     pub unreadable: Unreadable,
 }
 
@@ -72,7 +73,7 @@ pub fn posts(timeline: &Timeline, account: Option<Account<'_>>) -> Reading {
     let mut tweets: Vec<(Tweet, &RawValue)> = Vec::with_capacity(timeline.data.len());
     for raw in timeline.data.iter().map(AsRef::as_ref) {
         match Tweet::read(raw) {
-            _ if is_null(raw) => reading.oddities.push("the page holds a post that is null".into()),
+            _ if is_null(raw) => reading.oddities.push("a post on the page is null".into()),
             Ok((tweet, oddities)) => {
                 reading
                     .oddities
@@ -92,7 +93,7 @@ pub fn posts(timeline: &Timeline, account: Option<Account<'_>>) -> Reading {
         match page.read(tweet, &mut reading.oddities) {
             Ok((post, None)) => reading.posts.push(post),
             Ok((thread, Some(parent))) => {
-                let reason = format!("it answers post {parent}, and X does not tell whose that is");
+                let reason = format!("it replies to post {parent}, and X does not tell whose that is");
                 let unreadable = unreadable(Some(&tweet.id), reason, raw);
                 reading.unclear.push(Unclear { thread, parent, unreadable });
             }
@@ -108,8 +109,7 @@ pub fn posts(timeline: &Timeline, account: Option<Account<'_>>) -> Reading {
 }
 
 impl Reading {
-    /// The order of the page is the source's; ids say it beyond doubt. A post that came twice counts once, in the form that
-    /// can be read.
+    /// Sorts by id, which is the source's order. A post that occurs twice counts once, in its readable form.
     #[must_use]
     pub fn in_order(mut self) -> Self {
         let mut seen = HashSet::new();
@@ -123,7 +123,7 @@ impl Reading {
     }
 }
 
-/// A post that cannot be read, with what is known of it.
+/// An unreadable post, with what is known about it.
 fn unreadable(id: Option<&Id>, reason: String, raw: &RawValue) -> Unreadable {
     let raw = raw.get();
     let raw = &raw[..raw.floor_char_boundary(RAW_MOST)];
@@ -134,7 +134,7 @@ fn unreadable(id: Option<&Id>, reason: String, raw: &RawValue) -> Unreadable {
     }
 }
 
-/// Who wrote the posts of a page and those that it includes, as far as that is known.
+/// The authors of a page's posts and of included posts, as far as they are known.
 fn authors<'a>(
     tweets: &'a [(Tweet, &RawValue)],
     includes: &'a Includes,
@@ -149,7 +149,7 @@ fn authors<'a>(
     beside.chain(shown).filter_map(author).collect()
 }
 
-/// What the posts of one page have in common.
+/// What the posts of a page share.
 struct Page<'a> {
     account: Option<Account<'a>>,
     /// Authors by post.
@@ -158,14 +158,14 @@ struct Page<'a> {
     includes: &'a Includes,
 }
 
-/// What sort of post it is.
+/// The kind of a post, as far as it is known.
 enum Sort {
     Known(PostKind),
-    /// A thread, if the answered post is the author's own.
+    /// A thread, if the parent is the author's own.
     Unclear(PostId),
 }
 
-/// Whose post is answered.
+/// Whose post the parent is.
 #[derive(PartialEq, Eq)]
 enum Whose {
     Own,
@@ -174,14 +174,14 @@ enum Whose {
 }
 
 impl Page<'_> {
-    /// The post, and the post it answers if nothing tells whose that is.
+    /// The post, and its parent if the parent's author is unknown.
     fn read(&self, tweet: &Tweet, oddities: &mut Vec<String>) -> Result<(Post, Option<PostId>), String> {
         let mut odd = |what: String| oddities.push(format!("post {}: {what}", tweet.id.as_str()));
         let (kind, parent) = match self.sort(tweet)? {
             Sort::Known(kind) => (kind, None),
             Sort::Unclear(parent) => (PostKind::Thread { parent: parent.clone() }, Some(parent)),
         };
-        // A repost's own text is cut; what was reposted has the whole.
+        // A repost's own text is cut; the reposted post has the whole text.
         let original = match &kind {
             PostKind::Repost { of } => {
                 Id::try_from(&*of.0).ok().and_then(|of| self.reposted.get(&of).copied())
@@ -202,15 +202,14 @@ impl Page<'_> {
         } else {
             (kind, parent)
         };
-        let created_at = tweet
-            .created_at
-            .as_deref()
-            .and_then(|moment| moment.parse().inspect_err(|_| odd("its moment cannot be read".into())).ok());
+        let created_at = tweet.created_at.as_deref().and_then(|moment| {
+            moment.parse().inspect_err(|_| odd("its created_at cannot be read".into())).ok()
+        });
         let linked = if original.is_none() { text.media } else { Vec::new() };
         let post = Post {
             id: PostId(tweet.id.as_str().to_owned()),
             position: tweet.id.position(),
-            // What is never published is not looked into.
+            // Posts that are never published need no entities.
             entities: (!matches!(kind, PostKind::Repost { .. } | PostKind::Withheld { .. }))
                 .then(|| entities(&text.words)),
             text: text.words,
@@ -233,13 +232,13 @@ impl Page<'_> {
             return Ok(Sort::Known(PostKind::Repost { of: post(of) }));
         }
         if tweet.withheld.as_ref().is_some_and(notice::is_everywhere) {
-            // A post of somebody else's is in no ledger, so a thread goes on through none.
+            // If the parent is somebody else's, it is not in the ledger, and no thread continues through this post.
             return Ok(Sort::Known(PostKind::Withheld { parent: reference(&["replied_to"]).map(post) }));
         }
         let elsewhere = tweet.conversation_id.as_ref().filter(|id| !is_version(tweet, id.as_str()));
         Ok(match (reference(&["replied_to"]), elsewhere) {
             (Some(to), _) if to.position() >= tweet.id.position() => {
-                return Err(format!("it answers post {}, which is no older one", to.as_str()));
+                return Err(format!("it replies to post {}, which is not older", to.as_str()));
             }
             (Some(to), _) => match self.whose(tweet, Some(to)) {
                 Whose::Own => Sort::Known(PostKind::Thread { parent: post(to) }),
@@ -251,13 +250,13 @@ impl Page<'_> {
                 Whose::Own | Whose::Unknown => {
                     let first = first.as_str();
                     return Err(format!(
-                        "it belongs to the conversation of post {first}, and X does not tell which post it answers"
+                        "it belongs to the conversation of post {first}, and X does not tell which post it replies to"
                     ));
                 }
             },
-            // A post that begins with a mention answers a user and no post; its conversation is its own.
+            // A post that begins with a mention replies to a user but to no post, and starts its own conversation.
             (None, None) if tweet.in_reply_to_user_id.is_some() && tweet.conversation_id.is_none() => {
-                return Err("it answers a user, and X does not tell which post".into());
+                return Err("it replies to a user, and X does not tell to which post".into());
             }
             (None, None) => Sort::Known(match reference(&["quoted"]) {
                 Some(of) => PostKind::Quote { of: post(of) },
@@ -285,7 +284,7 @@ impl Page<'_> {
     }
 }
 
-/// The handles that a text begins with.
+/// The handles at the start of a text.
 fn leading_handles(text: Option<&String>) -> impl Iterator<Item = &str> {
     let words = text.map(String::as_str).unwrap_or_default().split_whitespace();
     words.map_while(|word| {
@@ -295,12 +294,12 @@ fn leading_handles(text: Option<&String>) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether an id is the post's own or that of one of its versions.
+/// Whether an id is the post's own or one of its versions'.
 fn is_version(tweet: &Tweet, id: &str) -> bool {
     tweet.id.as_str() == id || tweet.versions.iter().any(|version| version.as_str() == id)
 }
 
-/// The ids of all versions, oldest first; none where there is but one.
+/// The ids of all versions, oldest first; empty if there is only one.
 fn versions(tweet: &Tweet) -> Vec<PostId> {
     let mut versions: Vec<&Id> = tweet.versions.iter().chain([&tweet.id]).collect();
     versions.sort_unstable_by_key(|id| id.position());
@@ -311,33 +310,33 @@ fn versions(tweet: &Tweet) -> Vec<PostId> {
     }
 }
 
-/// A text as it was meant.
+/// A text as the author meant it.
 #[derive(Debug, Default)]
 struct Text {
     words: String,
-    /// What links in it stand for that no attachment names.
+    /// Media that only its links name, not its attachments.
     media: Vec<LinkedMedium>,
-    /// Whether a shortened link stands in it that nothing expands.
+    /// Whether it contains a shortened link that nothing expands.
     is_shortened: bool,
     oddities: Vec<String>,
 }
 
 impl Text {
-    /// Adds a piece as it came.
-    fn keep(&mut self, piece: &str) {
+    /// Adds a piece unchanged.
+    fn push(&mut self, piece: &str) {
         self.is_shortened |= piece.contains("https://t.co/");
         self.words.push_str(piece);
     }
 }
 
-/// A medium that only a link tells of.
+/// A medium that only a link names.
 #[derive(Debug)]
 struct LinkedMedium {
     key: String,
     kind: MediaKind,
 }
 
-/// The whole text as it was meant, and what was odd about it.
+/// The whole text as the author meant it, with its oddities.
 fn text(tweet: &Tweet) -> Result<Text, String> {
     let (raw, links) = match (&tweet.note, &tweet.text) {
         (Some(note), _) => (&note.text, &note.links),
@@ -346,30 +345,30 @@ fn text(tweet: &Tweet) -> Result<Text, String> {
     };
     let mut text = expand(raw, links, tweet);
     if tweet.note.is_none() && is_cut(&text.words, tweet) {
-        return Err("its text is cut, and the whole of it is not there".into());
+        return Err("its text is cut, and the whole text is missing".into());
     }
     if text.is_shortened {
-        text.oddities.push("nothing tells what a shortened link in its text stands for".into());
+        text.oddities.push("it has a shortened link that nothing expands".into());
     }
     let words = unescape(&text.words).trim_end().to_owned();
     Ok(Text { words, ..text })
 }
 
-/// X ends the text of a post that is longer than it shows with an ellipsis and a link to the post itself.
+/// Whether X cut the text: it then ends with an ellipsis and a link to the post itself.
 fn is_cut(text: &str, tweet: &Tweet) -> bool {
     let Some((head, link)) = text.trim_end().rsplit_once(char::is_whitespace) else { return false };
     let itself = link.split_once("/i/web/status/").is_some_and(|(_, id)| is_version(tweet, id));
     itself && head.trim_end().ends_with('…')
 }
 
-/// Puts what was meant in the place of every shortened link. Photos repeat the same place once for each.
+/// Replaces every shortened link with its target. The link to several photos is listed once per photo.
 fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
     let mut expanded = Text::default();
     let mut links: Vec<&Link> = links.iter().collect();
     links.sort_by_key(|link| (link.start, link.end));
     links.dedup_by_key(|link| (link.start, link.end));
     if links.is_empty() {
-        expanded.keep(raw);
+        expanded.push(raw);
         return expanded;
     }
     let offsets: Vec<usize> =
@@ -378,36 +377,38 @@ fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
     for link in links {
         let place = (offsets.get(link.start), offsets.get(link.end));
         let (Some(&from), Some(&to)) = place else {
-            expanded.oddities.push(format!("a link's place {}–{} is outside its text", link.start, link.end));
+            expanded
+                .oddities
+                .push(format!("a link's position {}–{} is outside its text", link.start, link.end));
             continue;
         };
         let holds_it = |url: &String| url.is_empty() || raw[from..to] == *url;
         if from < end || to <= from || !link.url.as_ref().is_none_or(holds_it) {
-            expanded.oddities.push(format!("a link's place {}–{} does not hold it", link.start, link.end));
+            expanded.oddities.push(format!("a link is not at its position {}–{}", link.start, link.end));
             continue;
         }
-        expanded.keep(&raw[end..from]);
+        expanded.push(&raw[end..from]);
         end = to;
         match own_medium(link, tweet) {
-            // X ends a post that has pictures with a link to them; the pictures themselves are in its attachments.
+            // X appends a link to the post's pictures; the pictures themselves are its attachments.
             Some(Own::Attached) => {}
             Some(Own::Linked(medium)) => expanded.media.push(medium),
-            // Escaped like the text around it, and unescaped with it.
+            // Escaped like the text around it, because both are unescaped together.
             None => match &link.expanded_url {
                 Some(meant) => expanded.words.push_str(&escape(meant)),
-                None => expanded.keep(&raw[from..to]),
+                None => expanded.push(&raw[from..to]),
             },
         }
     }
-    expanded.keep(&raw[end..]);
+    expanded.push(&raw[end..]);
     expanded
 }
 
-/// A link to a medium of the post's own.
+/// A link to the post's own medium.
 enum Own {
-    /// The attachments name it.
+    /// It is an attachment.
     Attached,
-    /// Only the link tells of it.
+    /// Only the link names it.
     Linked(LinkedMedium),
 }
 
@@ -426,10 +427,10 @@ fn own_medium(link: &Link, tweet: &Tweet) -> Option<Own> {
     })
 }
 
-/// The medium that an address leads to if it is one of this very post: `https://x.com/example/status/1/photo/1`. The same
-/// address of another post, or on another site, is a link like any other.
+/// The medium behind an address, if it is this post's own: `https://x.com/example/status/1/photo/1`. Addresses of other
+/// posts or sites are normal links.
 fn own_status_medium(url: &str, tweet: &Tweet) -> Option<(&'static str, u32)> {
-    // Most links lead elsewhere, and reading an address costs.
+    // Most links lead elsewhere, and parsing an address is expensive.
     if !url.contains("/status") {
         return None;
     }
@@ -449,13 +450,13 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// X escapes these three and nothing else; each once.
+/// X escapes only these three, once.
 fn unescape(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// The media of a post. One that X names and does not include is there without an address, so that the target's policy for
-/// missing media decides.
+/// The media of a post. A medium that X names but does not include has no address, so that the target's policy for
+/// missing media applies.
 fn media(tweet: &Tweet, linked: Vec<LinkedMedium>, includes: &Includes) -> Vec<post::Media> {
     let attached = tweet.media_keys.iter().map(|key| (key.clone(), kind_of(key)));
     let mut media: Vec<post::Media> = Vec::new();
@@ -466,7 +467,7 @@ fn media(tweet: &Tweet, linked: Vec<LinkedMedium>, includes: &Includes) -> Vec<p
         let shown = includes.media.iter().find(|medium| medium.media_key == key);
         media.push(post::Media {
             kind: shown.and_then(|medium| medium.kind.as_deref()).map_or(kind, kind_named),
-            url: shown.and_then(|medium| medium.url.clone().or_else(|| film(medium))),
+            url: shown.and_then(|medium| medium.url.clone().or_else(|| video_file(medium))),
             alt: shown.and_then(|medium| medium.alt_text.clone()),
             key,
         });
@@ -494,8 +495,8 @@ fn kind_named(name: &str) -> MediaKind {
     }
 }
 
-/// The best form of a film that is a file.
-fn film(media: &Media) -> Option<String> {
+/// The best form of a video that is a file.
+fn video_file(media: &Media) -> Option<String> {
     let is_file = |kind: &String| kind.eq_ignore_ascii_case("video/mp4");
     let files = media.variants.iter().filter(|variant| variant.content_type.as_ref().is_some_and(is_file));
     files.max_by_key(|variant| variant.bit_rate).map(|variant| variant.url.clone())

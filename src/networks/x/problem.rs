@@ -1,5 +1,5 @@
-//! What X's error answers mean. The status alone says little: an unknown account is a 200, a repeated post a 403, an
-//! empty purse a 402 or a 429. An answer may carry a code of X's first API, the address of a problem type, or nothing but a
+//! Classifies X's error answers. The status alone is ambiguous: an unknown account is a 200, a repeated post a 403, and
+//! missing credit a 402 or a 429. An answer may have a code of X's first API, the address of a problem type, or only a
 //! sentence, so all three are read, in this order.
 
 #[cfg(test)]
@@ -14,31 +14,31 @@ use crate::{
     telemetry::outside::{brief, printable},
 };
 
-/// What an answer other than the one hoped for means.
+/// Why X refused a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The credentials are wrong or were revoked, or may not do this.
+    /// The credentials are wrong, revoked, or lack the permission.
     Unauthorized(String),
-    /// X locked or suspended the account; a person must see to it, as the reason says.
+    /// X locked or suspended the account. A person must act; the reason says how.
     Blocked(String),
     /// Too many calls, or no credit or quota left.
     RateLimited {
-        /// What X said.
+        /// X's message.
         reason: String,
-        /// When to call again, if it is known.
+        /// When to call again, if known.
         until: Option<Timestamp>,
     },
-    /// The account said just this before.
+    /// The account already published this text.
     Duplicate(String),
-    /// It may not answer the post that it was to answer: that one is gone, or somebody else's.
+    /// The post may not reply to its parent, which is deleted or restricts replies.
     ReplyRefused(String),
-    /// The call as such is not allowed, or wrong.
+    /// The call is not allowed or not valid.
     Refused(String),
-    /// X is in trouble; whether it acted is not known.
+    /// X failed; whether it performed the call is unknown.
     Trouble(String),
 }
 
-/// The kinds of refusals that a caller must tell apart.
+/// The kinds of refusals that a caller must distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unauthorized,
@@ -62,8 +62,8 @@ pub fn refusal(answer: &Answer) -> Refusal {
         return match status {
             429 => rate_limited(answer, format!("X answers 429: {excerpt}")),
             401 => Refusal::Unauthorized(format!("X answers 401: {excerpt}")),
-            // A guard before X, not X: it says nothing about the account.
-            _ => Refusal::Trouble(format!("X answers {status} with something that is no JSON: {excerpt}")),
+            // From a proxy in front of X, so it means nothing for the account.
+            _ => Refusal::Trouble(format!("X answers {status}, but not with JSON: {excerpt}")),
         };
     };
     let sentence = format!("X answers {status}: {}", brief(complaints.sentence()));
@@ -80,7 +80,7 @@ pub fn refusal(answer: &Answer) -> Refusal {
         }
         Kind::UsageCapped => {
             let period = complaints.period.unwrap_or("usage");
-            let reason = format!("{sentence} ({} cap of the X plan)", brief(period));
+            let reason = format!("{sentence} ({} cap of your X plan)", brief(period));
             Refusal::RateLimited { reason, until: None }
         }
         Kind::Duplicate => Refusal::Duplicate(sentence),
@@ -90,17 +90,17 @@ pub fn refusal(answer: &Answer) -> Refusal {
     }
 }
 
-/// What a body complains of in its own words, fit for a log.
+/// The error message in a body, fit for a log.
 pub fn complaint_of(body: &Value) -> String {
     brief(Complaints::of(body).sentence())
 }
 
-/// Everything that a body complains of. Members that are absent, null or of another type are passed over.
+/// All errors in a body. Members that are absent, null or of another type are ignored.
 #[derive(Default)]
 struct Complaints<'a> {
     codes: Vec<u64>,
     types: Vec<&'a str>,
-    /// The sentences, those that say most first.
+    /// The sentences, most specific first.
     sentences: Vec<&'a str>,
     period: Option<&'a str>,
 }
@@ -122,7 +122,7 @@ impl<'a> Complaints<'a> {
         let text = |name: &str| complaint.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let code = complaint.get("code");
         self.codes.extend(code.and_then(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok())));
-        // The host that a type stands on changes; its last segment does not.
+        // The host of a type's address changes; its last segment does not.
         self.types.extend(text("type").and_then(|kind| kind.rsplit('/').next()));
         let sentences = [text("detail"), text("message"), text("error_description"), complaint.as_str()];
         self.sentences.extend(sentences.into_iter().flatten().chain(text("title")));
@@ -134,7 +134,7 @@ impl<'a> Complaints<'a> {
     }
 
     fn kind(&self, status: u16) -> Kind {
-        // X may have acted, whatever else the answer says.
+        // X may have acted, whatever the body says.
         if !(400..=499).contains(&status) || status == 408 {
             return Kind::Trouble;
         }
@@ -150,13 +150,13 @@ impl<'a> Complaints<'a> {
     }
 }
 
-/// The codes of X's first API (developer.x.com, *Response codes*), which its second one still passes on.
+/// The codes of X's first API (developer.x.com, *Response codes*), which its second one still uses.
 fn kind_of_code(code: u64) -> Option<Kind> {
     Some(match code {
         32 | 87 | 89 | 99 | 135 | 215 | 220 | 261 | 416 | 453 => Kind::Unauthorized,
         64 => Kind::Suspended,
         231 | 326 => Kind::Locked,
-        // 185 and 344 are limits of the day; 226 is what X takes for automated.
+        // 185 and 344 are daily limits; 226 is for requests that X believes to be automated.
         88 | 185 | 226 | 344 => Kind::RateLimited,
         130 | 131 => Kind::Trouble,
         187 => Kind::Duplicate,
@@ -175,11 +175,11 @@ fn kind_of_type(kind: &str) -> Option<Kind> {
     })
 }
 
-/// What a sentence means that comes with neither a code nor a type of its own.
+/// Classifies a sentence that comes without a code and a type.
 fn kind_of_sentence(sentence: &str) -> Option<Kind> {
     let sentence = sentence.to_lowercase();
     let has = |words: &str| sentence.contains(words);
-    // Others may be locked or suspended, too.
+    // Other accounts may be locked or suspended, too.
     let of_ours =
         ["your account", "this account", "account is", "account has been", "your app", "application"];
     let is_ours = of_ours.into_iter().any(has);
@@ -201,10 +201,10 @@ fn kind_of_sentence(sentence: &str) -> Option<Kind> {
     })
 }
 
-/// The latest of all moments to come that X names for a limit that is used up. One that is past says nothing.
+/// A rate limit until the latest future reset of the limits that are used up. Resets in the past are ignored.
 fn rate_limited(answer: &Answer, reason: String) -> Refusal {
     let number = |name: &str| answer.header(name)?.parse::<i64>().ok();
-    // They are moments of X's clock.
+    // Resets are by X's clock.
     let ahead = ahead(answer);
     let now = Timestamp::now();
     let named =
@@ -219,7 +219,7 @@ fn rate_limited(answer: &Answer, reason: String) -> Refusal {
     Refusal::RateLimited { reason, until }
 }
 
-/// The beginning of a body that cannot be read, fit for a log.
+/// The beginning of an unreadable body, fit for a log.
 pub fn excerpt(answer: &Answer) -> String {
     let text: String = answer.text().chars().take(80).collect();
     if text.trim().is_empty() { "an empty body".into() } else { format!("“{}”", printable(text.trim())) }

@@ -1,4 +1,4 @@
-//! X's keys and tokens: which variables have them, and what is wrong where they are missing.
+//! Reads X's keys and tokens, and explains which variables are missing.
 
 use secrecy::SecretString;
 
@@ -12,19 +12,19 @@ const BEARER_TOKEN: &str = "X_BEARER_TOKEN";
 const CONSUMER_KEY: &str = "X_CONSUMER_KEY";
 const CONSUMER_SECRET: &str = "X_CONSUMER_SECRET";
 
-/// The ends of the names of an account's variables, for [`variable`].
+/// The endings of the names of an account's variables, for [`variable`].
 const ACCESS_TOKEN: &str = "ACCESS_TOKEN";
 const ACCESS_TOKEN_SECRET: &str = "ACCESS_TOKEN_SECRET";
 const OAUTH2_TOKEN: &str = "OAUTH2_TOKEN";
 
 const CONSOLE: &str = "from your app's “Keys and tokens” in X's developer console";
 
-/// The variable with one of an account's secrets: `X_EXAMPLE_ES_ACCESS_TOKEN`.
+/// The variable for one of an account's secrets: `X_EXAMPLE_ES_ACCESS_TOKEN`.
 fn variable(handle: &str, ending: &str) -> String {
     format!("X_{}_{ending}", handle.to_uppercase())
 }
 
-/// The variables that have the credentials of an account, in words.
+/// The names of the variables for an account's credentials, for messages.
 pub(super) fn variables_of(handle: &str, auth: &XAuth) -> String {
     match auth {
         XAuth::User2(_) | XAuth::App(_) => variable(handle, OAUTH2_TOKEN),
@@ -34,7 +34,7 @@ pub(super) fn variables_of(handle: &str, auth: &XAuth) -> String {
     }
 }
 
-/// The variable in which a secret belongs that was written into the settings under this name.
+/// The variable for a secret that was written into the settings under this name.
 pub(super) fn variable_of(key: &str, account: Option<&str>) -> String {
     let of_account = |ending: &str| variable(account.unwrap_or("<ACCOUNT>"), ending);
     match key {
@@ -48,22 +48,22 @@ pub(super) fn variable_of(key: &str, account: Option<&str>) -> String {
     }
 }
 
-/// The credentials of all accounts that the settings name.
+/// The credentials of all configured accounts.
 #[derive(Debug)]
 pub(super) struct Credentials {
-    /// Who reads each of the followed accounts.
+    /// Those that read each followed account.
     pub(super) followed: Vec<XAuth>,
-    /// Each of the accounts that are published on.
+    /// Those of each target account.
     pub(super) published: Vec<XAuth>,
 }
 
-/// What an account has to prove itself with, before the app's own keys are added.
+/// An account's own keys, before the app's keys are added.
 enum Keys {
-    /// OAuth 1.0a, which needs the app's keys too; `None` where a part of it is a problem.
+    /// OAuth 1.0a, which also needs the app's keys; `None` if one of its parts has a problem.
     OAuth1(Option<(SecretString, SecretString)>),
     /// OAuth 2.0.
     OAuth2(SecretString),
-    /// There is something, and it is a problem.
+    /// The keys have a problem, which is recorded.
     Unusable,
 }
 
@@ -73,9 +73,9 @@ struct Consumer {
     secret: SecretString,
 }
 
-/// Reads them all. `None` where there was a problem, which the vault or the reader has.
+/// Reads all credentials. `None` if there was a problem, which the vault records.
 pub(super) fn read(vault: &mut Vault<'_>, accounts: &Accounts<'_>) -> Option<Credentials> {
-    // Whether the app's own keys are needed depends on all accounts.
+    // Whether the app's keys are needed depends on all accounts.
     let found: Vec<Option<Keys>> =
         accounts.published.iter().map(|handle| handle.map(|handle| account(vault, handle))).collect();
     let needs_consumer = found.iter().flatten().any(|keys| matches!(keys, Keys::OAuth1(_)));
@@ -100,10 +100,10 @@ fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
         (None, None, Some(token)) => Keys::OAuth2(token),
         (None, None, None) if vault.needed() < Needed::All => Keys::OAuth2(SecretString::default()),
         (None, None, None) => {
-            let what = format!("@{handle} has no keys, so nothing could be published there");
+            let what = format!("there are no keys for @{handle}, so nothing could be published there");
             let fix = format!(
-                "set {token_name} and {secret_name}, {CONSOLE} while it acts for @{handle}; or {oauth2_name} \
-                 (each may name a file instead: {token_name}_FILE)"
+                "set {token_name} and {secret_name}, {CONSOLE} while logged in as @{handle}; or set {oauth2_name} \
+                (or name files instead: {token_name}_FILE)"
             );
             vault.report(&token_name, what, fix);
             Keys::OAuth1(None)
@@ -113,7 +113,7 @@ fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
         (_, _, Some(_)) => {
             vault.report(
                 &oauth2_name,
-                format!("@{handle} has keys of two kinds, OAuth 2.0 and OAuth 1.0a"),
+                format!("@{handle} has two kinds of keys, OAuth 2.0 and OAuth 1.0a"),
                 format!("unset {oauth2_name}, or unset {token_name} and {secret_name}"),
             );
             Keys::Unusable
@@ -124,7 +124,7 @@ fn account(vault: &mut Vault<'_>, handle: &str) -> Keys {
 fn half(vault: &mut Vault<'_>, missing: &str, there: &str) -> Keys {
     vault.report(
         missing,
-        format!("this is missing, while {there} is set: OAuth 1.0a needs both"),
+        format!("this is missing, but {there} is set: OAuth 1.0a needs both"),
         format!("set {missing}, {CONSOLE}"),
     );
     Keys::OAuth1(None)
@@ -135,8 +135,8 @@ fn consumer(vault: &mut Vault<'_>) -> Option<Consumer> {
         let found = vault.find(name);
         vault.need(Needed::All, name, found, || {
             (
-                "this is missing: accounts with an ACCESS_TOKEN need the app's own keys too".into(),
-                format!("set {name}, or {name}_FILE to a file with it, {CONSOLE}"),
+                "this is missing: accounts with an ACCESS_TOKEN also need the app's keys".into(),
+                format!("set {name}, or set {name}_FILE to a file that contains it, {CONSOLE}"),
             )
         })
     };
@@ -144,8 +144,8 @@ fn consumer(vault: &mut Vault<'_>) -> Option<Consumer> {
     Some(Consumer { key: key?, secret: secret? })
 }
 
-/// Who reads: the app, if it has a token for that, else the first account that is published on. `None` is a problem that
-/// is reported: the token is no good, or there is no account with keys.
+/// The credentials for reading: the app's token, if set, or those of the first target account. `None` is a problem that
+/// is recorded: the token is unusable, or no account has keys.
 fn reader(vault: &mut Vault<'_>, published: &[Option<XAuth>]) -> Option<XAuth> {
     let token = vault.find(BEARER_TOKEN).ok()?;
     match (token, published.first()) {
@@ -155,7 +155,9 @@ fn reader(vault: &mut Vault<'_>, published: &[Option<XAuth>]) -> Option<XAuth> {
             .need(Needed::All, BEARER_TOKEN, Ok(None), || {
                 (
                     "this is missing, and no target on X has keys to read with".into(),
-                    format!("set {BEARER_TOKEN}, or {BEARER_TOKEN}_FILE to a file with it, {CONSOLE}"),
+                    format!(
+                        "set {BEARER_TOKEN}, or set {BEARER_TOKEN}_FILE to a file that contains it, {CONSOLE}"
+                    ),
                 )
             })
             .map(XAuth::App),
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_app_reads_where_it_may_and_the_first_account_where_not() {
+    fn the_app_reads_if_it_has_a_token_and_otherwise_the_first_account() {
         let env = [&FOUR[..], &[("X_BEARER_TOKEN", "hush-app")]].concat();
         let followed = credentials(&env).followed;
         assert!(matches!(&followed[..], [XAuth::App(token)] if token.expose_secret() == "hush-app"));
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_oauth_2_needs_no_key_of_the_app() {
+    fn an_oauth_2_token_needs_no_app_keys() {
         let Credentials { followed, published } = credentials(&[("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush-user")]);
         for auth in [followed, published] {
             assert!(matches!(&auth[..], [XAuth::User2(token)] if token.expose_secret() == "hush-user"));

@@ -1,4 +1,4 @@
-//! X's section of the settings.
+//! Reads X's section of the settings.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// The setting that lists the hosts of media.
+/// The setting that lists the media hosts.
 const MEDIA_HOSTS: &str = "x.media_hosts";
 
-/// Reads the section and the secrets. `None` where there was a problem; the reader or the vault has it.
+/// Reads the section and the secrets. `None` if there was a problem, which the reader or the vault records.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,

@@ -1,9 +1,9 @@
-//! Following an account on X.
+//! Follows an account on X.
 //!
-//! Replies are asked for, because the author's own threads are replies; those to others are skipped later, on record.
-//! Reposts are left out by X itself unless wanted. What is referred to comes with the page (`referenced_tweets.id`) only
-//! where reposts are wanted, for X may bill it as another read; authors are not asked for either, as each is billed as a
-//! user read. Only a post that the page left unreadable or unclear is asked for by its id with all of that, once.
+//! It requests replies, because the author's own threads are replies; replies to others are recorded and skipped later.
+//! X excludes reposts unless they are wanted. Referenced posts (`referenced_tweets.id`) are requested only with
+//! reposts, because X may bill each as another read, and authors are not requested, because each is billed as a user
+//! read. A post that is unreadable or unclear on the page is requested once by its id, with all of these.
 
 use std::sync::Arc;
 
@@ -26,30 +26,30 @@ const TWEET_FIELDS: &str = "attachments,author_id,conversation_id,created_at,edi
                             in_reply_to_user_id,lang,note_tweet,referenced_tweets,withheld";
 const MEDIA_FIELDS: &str = "alt_text,type,url,preview_image_url,variants,width,height";
 
-/// What comes with a single post.
+/// The expansions for a single post.
 const EXPANSIONS: &str = "attachments.media_keys,referenced_tweets.id";
 
-/// What comes with a single post that must be told from a reply, whatever it costs: users are named on the post only where
-/// they are asked for, if the fields that name them are expansions one day.
+/// The expansions for a single post that must be distinguished from a reply, whatever they cost. They include users, in
+/// case X one day names users on a post only if they are expanded.
 const ALL_EXPANSIONS: &str = "attachments.media_keys,referenced_tweets.id,author_id,in_reply_to_user_id";
 
 /// The bounds of X's own `max_results`.
 const PAGE: std::ops::RangeInclusive<usize> = 5..=100;
 
-/// What a source on X is made from.
+/// Settings for a source on X.
 #[derive(Debug, Clone)]
 pub struct XSourceSettings {
-    /// How X is called.
+    /// How to call X.
     pub x: XSettings,
     /// The followed account's handle, without `@`.
     pub account: String,
-    /// Who reads.
+    /// The credentials for reading.
     pub auth: XAuth,
-    /// Whether reposts are wanted.
+    /// Whether to request reposts.
     pub reposts: bool,
 }
 
-/// An account on X that is followed.
+/// A followed account on X.
 pub struct XSource {
     settings: XSourceSettings,
     client: XClient,
@@ -57,16 +57,16 @@ pub struct XSource {
 }
 
 impl XSource {
-    /// A source whose lookups are kept in `ledger`, because each is billed.
+    /// A source that stores its lookups in `ledger`, because each is billed.
     pub fn new(settings: XSourceSettings, ledger: Arc<dyn Ledger>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
         Self { settings, client, ledger }
     }
 
-    /// The followed account's id, looked up once and then kept.
+    /// The followed account's id, looked up once and then stored.
     ///
     /// # Errors
-    /// [`SourceError::Account`] where there is no such account, or it cannot be followed.
+    /// [`SourceError::Account`] if the account does not exist or cannot be followed.
     pub async fn account_id(&self) -> Result<String, SourceError> {
         let key = self.fact();
         let known = self.ledger.fact(&key).await.map_err(unusable)?;
@@ -90,14 +90,14 @@ impl XSource {
     /// A post of any account, by its id.
     ///
     /// # Errors
-    /// [`SourceError::Refused`] where there is none, or it cannot be seen.
+    /// [`SourceError::Refused`] if it does not exist or cannot be seen.
     pub async fn post(&self, id: &str) -> Result<Post, SourceError> {
         match self.look_up(id, EXPANSIONS, None).await? {
             Lookup::Post(post) => Ok(*post),
             Lookup::Unreadable(Unreadable { reason, .. }) => {
                 Err(SourceError::Refused(format!("post {id} on X cannot be read: {reason}")))
             }
-            Lookup::Gone(reason) => Err(SourceError::Refused(format!("X shows no post {id}: {reason}"))),
+            Lookup::Gone(reason) => Err(SourceError::Refused(format!("X does not show post {id}: {reason}"))),
         }
     }
 
@@ -118,7 +118,7 @@ impl XSource {
         let answer: Timeline = self.client.get("/2/tweets", &query).await.map_err(|e| self.explain(e))?;
         let Reading { posts, unreadable, .. } =
             self.with_known_threads(post::posts(&answer, account)).await?;
-        // X was asked for this one; it is this one that cannot be read, also where not even its id can be.
+        // X was asked only for this post, so an unreadable one is this one, even if its id cannot be read.
         let mark = (PostId(id.as_str().to_owned()), id.position());
         if let Some(post) = posts.into_iter().find(|post| post.id == mark.0) {
             return Ok(Lookup::Post(Box::new(post)));
@@ -128,22 +128,22 @@ impl XSource {
         }
         let Some(problem) = answer.errors.first() else {
             return Err(SourceError::Unavailable(format!(
-                "X shows no post {} and gives no reason",
+                "X does not show post {} and gives no reason",
                 id.as_str()
             )));
         };
         match problem.kind() {
             "resource-not-found" | "not-authorized-for-resource" => Ok(Lookup::Gone(problem.sentence())),
             _ => Err(SourceError::Unavailable(format!(
-                "X shows no post {}: {}",
+                "X does not show post {}: {}",
                 id.as_str(),
                 problem.sentence()
             ))),
         }
     }
 
-    /// Decides about unclear posts by the ledger: whatever is on record there is the followed account's, so a post that
-    /// answers one of these continues a thread. The others are unreadable.
+    /// Resolves unclear posts with the ledger: all recorded posts are the followed account's, so a reply to one of them
+    /// continues a thread. The others are unreadable.
     async fn with_known_threads(&self, mut reading: Reading) -> Result<Reading, SourceError> {
         for unclear in std::mem::take(&mut reading.unclear) {
             match self.ledger.post(&self.name(), &unclear.parent).await.map_err(unusable)? {
@@ -165,17 +165,19 @@ impl XSource {
 
     fn no_account(&self, problem: Option<&Problem>) -> SourceError {
         let account = &self.settings.account;
-        let said = problem.map_or_else(|| "no reason given".to_owned(), Problem::sentence);
-        let lower = said.to_lowercase();
+        let reason = problem.map_or_else(|| "no reason given".to_owned(), Problem::sentence);
+        let lower = reason.to_lowercase();
         let sentence = if lower.contains("suspended") {
-            format!("@{account} is suspended on X; it can be followed again when X lifts that ({said})")
+            format!(
+                "@{account} is suspended on X; it can be followed again when X lifts the suspension ({reason})"
+            )
         } else if problem.is_some_and(|p| p.kind() == "not-authorized-for-resource") {
             format!(
-                "@{account} is protected on X; use the keys of an account that follows it, or make it public ({said})"
+                "@{account} is protected on X; use the keys of an account that follows it, or make it public ({reason})"
             )
         } else {
             format!(
-                "there is no account @{account} on X; set source.account to the handle as X shows it ({said})"
+                "there is no account @{account} on X; set source.account to the handle as X shows it ({reason})"
             )
         };
         SourceError::Account(sentence)
@@ -190,14 +192,14 @@ impl XSource {
                 SourceError::RateLimited { reason, until }
             }
             CallError::Refused(Refusal::Blocked(why)) => SourceError::Account(format!(
-                "the account whose keys read @{} may not act: {why}",
+                "X blocks the account whose keys read @{}: {why}",
                 self.settings.account
             )),
             CallError::Refused(Refusal::Unauthorized(why)) => {
                 let fix = match &self.settings.auth {
-                    XAuth::App(_) => "set X_BEARER_TOKEN to the app's bearer token of today",
+                    XAuth::App(_) => "set X_BEARER_TOKEN to the app's current bearer token",
                     XAuth::User1(_) | XAuth::User2(_) => {
-                        "reading uses the first target's keys: make new ones for it, or set X_BEARER_TOKEN"
+                        "Mynah reads with the first target's keys: create new keys for it, or set X_BEARER_TOKEN"
                     }
                 };
                 SourceError::Unauthorized(format!("X does not accept the key for reading: {why}; {fix}"))
@@ -242,7 +244,7 @@ impl Source for XSource {
 
         let timeline: Timeline = match self.client.get(&format!("/2/users/{id}/tweets"), &query).await {
             Ok(timeline) => timeline,
-            // Seen as an incident of X's, and mended by itself; an account that is gone is a 200 with errors.
+            // Seen during an incident at X, which fixed itself; a deleted account is a 200 with errors.
             Err(CallError::Refused(Refusal::Refused(why))) if why.starts_with("X answers 404") => {
                 return Err(SourceError::Unavailable(why));
             }
@@ -253,7 +255,7 @@ impl Source for XSource {
             && let Some(problem) = timeline.errors.first()
         {
             if problem.kind() == "resource-not-found" {
-                // The account may have been made anew under its name, with another id.
+                // The account may have been created again under the same handle, with another id.
                 self.ledger.remember(&self.fact(), "").await.map_err(unusable)?;
             }
             return Err(self.no_account(Some(problem)));
@@ -261,10 +263,10 @@ impl Source for XSource {
         let counted = timeline.meta.as_ref().and_then(|meta| meta.result_count).unwrap_or_default();
         let is_promised = request.continuation.is_some() && timeline.meta.is_none();
         if timeline.data.is_empty() && (counted > 0 || is_promised) {
-            // Taken for the end of the timeline, it would be the end of every post behind it.
+            // Treating this as the end of the timeline would lose all older posts.
             let account = &self.settings.account;
             return Err(SourceError::Unavailable(format!(
-                "X answers with no posts of @{account} where there should be some; the page is asked for again"
+                "X's answer has no posts of @{account}, though there should be some; Mynah requests the page again"
             )));
         }
         let account = Account { id: &id, handle: &self.settings.account };
@@ -289,7 +291,7 @@ impl Source for XSource {
     }
 }
 
-/// X takes whole seconds.
+/// Formats a moment for X, which accepts whole seconds only.
 pub(crate) fn rfc3339(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,16 +1,16 @@
-//! X's answers as they come. The specification was renamed in August 2026: legacy names are sent, both vocabularies are
-//! read, also in one object, where the legacy name goes first. Null reads like absent everywhere, ids come as strings or as
-//! numbers ([`Id`]), and an unknown value of an enumeration is a value.
+//! X's answers on the wire. The specification renamed fields in August 2026: Mynah sends the legacy names and reads
+//! both, even in one object, where the legacy name wins. Null reads like absent everywhere, ids are strings or numbers
+//! ([`Id`]), and an unknown value of an enumeration is accepted.
 //!
-//! What comes in another form than expected costs as little as possible, by this rule:
+//! Malformed data costs as little as possible, by these rules:
 //!
-//! - What decides whether and with which words a post is published must be readable, or the *post* is unreadable: its id, its
-//!   text, the whole of a long text (`note_tweet`), what it refers to (`referenced_tweets`: a reply must not pass for a post
-//!   of its own).
-//! - Everything else costs its *field*, with an oddity for the log: entities (the shortened link stays), language, moment,
-//!   attachments, media.
-//! - An answer as a whole is unreadable only where its posts are no list or its `meta`, which says whether more follow, is no
-//!   object. Then it is asked for again, and nothing is lost.
+//! - Fields that decide whether a post is published, and with which text, must be readable, or the *post* is
+//!   unreadable: its id, its text, the whole of a long text (`note_tweet`), and its references (`referenced_tweets`: a
+//!   reply must not pass for an original post).
+//! - Anything else costs only its *field*, with an oddity for the log: entities (the shortened link stays), language,
+//!   time, attachments, media.
+//! - An answer as a whole is unreadable only if its posts are not a list or its `meta`, which says whether more follow,
+//!   is not an object. Then Mynah requests it again, and nothing is lost.
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
@@ -20,35 +20,35 @@ use super::fields::{Fields, excerpt, reason};
 
 use crate::telemetry::outside::brief;
 
-/// An answer of the timeline.
+/// A page of a timeline.
 #[derive(Debug, Default, Deserialize)]
 pub struct Timeline {
-    /// Each read on its own, so that one in an unknown form does not take the page with it.
+    /// Each is read separately, so that a malformed one does not make the page unreadable.
     #[serde(default, deserialize_with = "nullable")]
     pub data: Vec<Box<RawValue>>,
-    /// What the posts refer to; read by [`Includes::read`].
+    /// Referenced objects; read by [`Includes::read`].
     #[serde(default)]
     pub includes: Option<Box<RawValue>>,
-    /// What went wrong; with data, only for a part.
+    /// Errors; if there is data, only for a part of the request.
     #[serde(default, deserialize_with = "readable_entries")]
     pub errors: Vec<Problem>,
-    /// How to go on.
+    /// How to get the next page.
     #[serde(default)]
     pub meta: Option<Meta>,
 }
 
-/// How to go on.
+/// How to get the next page.
 #[derive(Debug, Default, Deserialize)]
 pub struct Meta {
     /// Absent on the last page.
     #[serde(default)]
     pub next_token: Option<String>,
-    /// How many posts the page has.
+    /// The number of posts on the page.
     #[serde(default, deserialize_with = "readable")]
     pub result_count: Option<u64>,
 }
 
-/// What posts refer to.
+/// Objects that posts reference.
 #[derive(Debug, Default)]
 pub struct Includes {
     /// Posts.
@@ -58,7 +58,7 @@ pub struct Includes {
 }
 
 impl Includes {
-    /// What can be read of `includes`; the rest is reported in `oddities`.
+    /// Reads what can be read of `includes`; reports the rest in `oddities`.
     pub fn read(raw: Option<&RawValue>, oddities: &mut Vec<String>) -> Self {
         let Some(raw) = raw else { return Self::default() };
         let fields = match Fields::of(raw) {
@@ -90,46 +90,46 @@ impl Includes {
 pub struct Tweet {
     /// Its id.
     pub id: Id,
-    /// HTML-escaped, links shortened.
+    /// The text, HTML-escaped, with shortened links.
     pub text: Option<String>,
-    /// BCP 47, or one of X's own codes.
+    /// The language: BCP 47, or one of X's own codes.
     pub lang: Option<String>,
-    /// RFC 3339.
+    /// The time, RFC 3339.
     pub created_at: Option<String>,
-    /// Who wrote it.
+    /// Its author.
     pub author_id: Option<Id>,
-    /// Whom it answers.
+    /// The user it replies to.
     pub in_reply_to_user_id: Option<Id>,
-    /// The first post of its conversation; its own id where it answers nothing.
+    /// The first post of its conversation; its own id if it is not a reply.
     pub conversation_id: Option<Id>,
-    /// What it refers to.
+    /// The posts it references.
     pub references: Vec<Reference>,
-    /// Shortened links, by place.
+    /// Shortened links, by position.
     pub links: Vec<Link>,
-    /// Keys of the media attached to it.
+    /// Keys of its attached media.
     pub media_keys: Vec<String>,
-    /// The whole of a long post.
+    /// The whole text of a long post.
     pub note: Option<Note>,
     /// The ids of all versions of an edited post.
     pub versions: Vec<Id>,
-    /// Where X withholds it.
+    /// Where X withholds the post.
     pub withheld: Option<Withheld>,
 }
 
-/// A post that cannot be read.
+/// An unreadable post.
 #[derive(Debug)]
 pub struct Unread {
-    /// Its id, where at least this can be read.
+    /// Its id, if that can be read.
     pub id: Option<Id>,
     /// What is wrong with it.
     pub reason: String,
 }
 
 impl Tweet {
-    /// Reads a post, and what was odd about it.
+    /// Reads a post and its oddities.
     ///
     /// # Errors
-    /// By the rule above.
+    /// By the rules above.
     pub fn read(raw: &RawValue) -> Result<(Self, Vec<String>), Unread> {
         let fields = Fields::of(raw).map_err(|reason| Unread { id: None, reason })?;
         let id: Id = match fields.meaning(&["id"]) {
@@ -168,7 +168,7 @@ impl Tweet {
     }
 }
 
-/// An id that a post can do without; X writes an empty one for none.
+/// An optional id; X may send an empty one instead of none.
 fn optional_id(fields: &Fields<'_>, name: &str, oddities: &mut Vec<String>) -> Option<Id> {
     let raw: &RawValue = fields.optional(&[name], oddities)?;
     if is_blank(raw) { None } else { fields.optional(&[name], oddities) }
@@ -179,10 +179,10 @@ fn is_blank(raw: &RawValue) -> bool {
     raw.get() == "\"\""
 }
 
-/// The ids of all versions; `[""]` is what X writes where there is but one.
+/// The ids of all versions; X sends `[""]` if there is only one.
 fn versions(fields: &Fields<'_>, oddities: &mut Vec<String>) -> Vec<Id> {
     let mut versions = Vec::new();
-    // Under either name: what only one of them names is a version all the same.
+    // Under both names: an id under only one of them is a version, too.
     for name in ["edit_history_tweet_ids", "edit_history_post_ids"] {
         for raw in fields.list(&[name], oddities).into_iter().filter(|raw| !is_blank(raw)) {
             match serde_json::from_str::<Id>(raw.get()) {
@@ -198,20 +198,20 @@ fn versions(fields: &Fields<'_>, oddities: &mut Vec<String>) -> Vec<Id> {
     versions
 }
 
-/// What a post refers to.
+/// A reference to another post.
 #[derive(Debug)]
 pub struct Reference {
     /// `retweeted`, `quoted` or `replied_to`.
     pub kind: String,
-    /// Which.
+    /// The referenced post.
     pub id: Id,
 }
 
 impl Reference {
     const KNOWN: [&str; 4] = ["retweeted", "reposted", "quoted", "replied_to"];
 
-    /// A reference of a kind that is not known says nothing about the post, and is left out where its id is none; without a
-    /// kind, it might be what makes the post a reply.
+    /// A reference of unknown kind does not affect the post, and is dropped if it has no id. A reference without a kind
+    /// is an error, because it might make the post a reply.
     fn read(raw: &RawValue, oddities: &mut Vec<String>) -> Result<Option<Self>, String> {
         let fields = Fields::of(raw).map_err(|why| format!("one of its references cannot be read: {why}"))?;
         let kind: Option<String> = fields.meaning(&["type"])?;
@@ -228,18 +228,18 @@ impl Reference {
     }
 }
 
-/// A shortened link. Places count Unicode code points of the escaped text; the end is exclusive.
+/// A shortened link. Positions count Unicode code points of the escaped text; the end is exclusive.
 #[derive(Debug, Clone, Default)]
 pub struct Link {
-    /// Where it begins.
+    /// Its start.
     pub start: usize,
-    /// Where it ends.
+    /// Its end.
     pub end: usize,
-    /// `https://t.co/…`.
+    /// The short form, `https://t.co/…`.
     pub url: Option<String>,
-    /// What was meant.
+    /// The target address.
     pub expanded_url: Option<String>,
-    /// The link stands for this medium.
+    /// The medium that the link stands for.
     pub media_key: Option<String>,
 }
 
@@ -261,7 +261,7 @@ impl Link {
         };
         let (start, end) = (fields.optional(&["start"], oddities), fields.optional(&["end"], oddities));
         let (Some(start), Some(end)) = (start, end) else {
-            oddities.push("one of its links has no place".into());
+            oddities.push("one of its links has no position".into());
             return None;
         };
         let url = fields.optional(&["url"], oddities);
@@ -271,23 +271,23 @@ impl Link {
     }
 }
 
-/// The whole of a long post.
+/// The whole text of a long post.
 #[derive(Debug)]
 pub struct Note {
-    /// HTML-escaped, links shortened.
+    /// The text, HTML-escaped, with shortened links.
     pub text: String,
-    /// By place in this text.
+    /// By position in this text.
     pub links: Vec<Link>,
 }
 
 impl Note {
-    /// A note without a text is no note that can be read: where there is one, the post's own text is cut.
+    /// A note without a text is an error, because the post's own text is then cut.
     fn read(fields: &Fields<'_>, oddities: &mut Vec<String>) -> Result<Option<Self>, String> {
         let mut unreadable = None;
         for name in ["note_tweet", "note_post"] {
             let Some(note) = fields.meaning::<&RawValue>(&[name])? else { continue };
             let read = Fields::of(note).and_then(|fields| {
-                let text = fields.meaning(&["text"])?.ok_or("there is no text in it")?;
+                let text = fields.meaning(&["text"])?.ok_or("it has no text")?;
                 Ok(Self { text, links: Link::read_all(&fields, oddities) })
             });
             match read {
@@ -302,9 +302,9 @@ impl Note {
 /// Where X withholds a post.
 #[derive(Debug)]
 pub struct Withheld {
-    /// For a claim of copyright.
+    /// Whether because of a copyright claim.
     pub copyright: bool,
-    /// Codes of countries, among them two of X's own: `XX` for everywhere, `XY` for a claim of copyright.
+    /// Country codes, including two of X's own: `XX` for everywhere, `XY` for a copyright claim.
     pub country_codes: Vec<String>,
 }
 
@@ -316,7 +316,7 @@ impl Withheld {
     }
 }
 
-/// A picture or film.
+/// A picture or video.
 #[derive(Debug, Clone)]
 pub struct Media {
     /// Its key.
@@ -325,9 +325,9 @@ pub struct Media {
     pub kind: Option<String>,
     /// A photo's address.
     pub url: Option<String>,
-    /// The forms of a film.
+    /// The forms of a video.
     pub variants: Vec<Variant>,
-    /// What it shows, in words.
+    /// Its alt text.
     pub alt_text: Option<String>,
 }
 
@@ -347,14 +347,14 @@ impl Media {
     }
 }
 
-/// A form of a film.
+/// A form of a video.
 #[derive(Debug, Clone)]
 pub struct Variant {
-    /// Bits a second; the playlist has none.
+    /// Bits per second; absent for a playlist.
     pub bit_rate: Option<u64>,
-    /// `video/mp4` for a file.
+    /// The MIME type: `video/mp4` for a file.
     pub content_type: Option<String>,
-    /// Where it is.
+    /// Its address.
     pub url: String,
 }
 
@@ -363,7 +363,7 @@ impl Variant {
         let fields = match Fields::of(raw) {
             Ok(fields) => fields,
             Err(why) => {
-                oddities.push(format!("a form of a film cannot be read: {why}"));
+                oddities.push(format!("a form of a video cannot be read: {why}"));
                 return None;
             }
         };
@@ -375,7 +375,7 @@ impl Variant {
     }
 }
 
-/// A text with something in it.
+/// A text that is not empty.
 fn text(fields: &Fields<'_>, names: &[&str], oddities: &mut Vec<String>) -> Option<String> {
     fields.optional(names, oddities).filter(|text: &String| !text.trim().is_empty())
 }
@@ -404,14 +404,14 @@ pub struct User {
     pub username: String,
 }
 
-/// An answer about one account, or one post that was made.
+/// An answer about one account or one post.
 #[derive(Debug, Deserialize)]
 #[serde(bound = "T: Deserialize<'de>")]
 pub struct One<T> {
-    /// Absent where there are errors.
+    /// Absent if there are errors.
     #[serde(default = "none")]
     pub data: Option<T>,
-    /// What went wrong.
+    /// The errors.
     #[serde(default, deserialize_with = "readable_entries")]
     pub errors: Vec<Problem>,
 }
@@ -420,7 +420,7 @@ fn none<T>() -> Option<T> {
     None
 }
 
-/// What X says of an error: in the body itself, or in a list within it.
+/// X's description of an error: in the body itself, or in a list within it.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Problem {
     /// A short name.
@@ -432,49 +432,49 @@ pub struct Problem {
     /// A sentence, in lists of invalid parameters.
     #[serde(default, deserialize_with = "readable")]
     pub message: String,
-    /// An address whose last segment names the kind; its host changes.
+    /// An address whose last segment is the kind of error; its host changes.
     #[serde(default, rename = "type", deserialize_with = "readable")]
     pub kind: String,
-    /// Which period a usage cap is for.
+    /// The period of a usage cap.
     #[serde(default, deserialize_with = "readable")]
     pub period: Option<String>,
-    /// More of them.
+    /// More errors.
     #[serde(default, deserialize_with = "readable_entries")]
     pub errors: Vec<Problem>,
 }
 
 impl Problem {
-    /// The kind, without the host that it stands on: `resource-not-found`.
+    /// The kind, without the address before it: `resource-not-found`.
     pub fn kind(&self) -> &str {
         self.kind.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The sentence that says most, fit for an error.
+    /// The most specific sentence, fit for an error.
     pub fn sentence(&self) -> String {
-        brief(self.most_telling().unwrap_or("no reason given"))
+        brief(self.most_specific().unwrap_or("no reason given"))
     }
 
-    fn most_telling(&self) -> Option<&str> {
-        let inner = self.errors.iter().find_map(Problem::most_telling);
+    fn most_specific(&self) -> Option<&str> {
+        let inner = self.errors.iter().find_map(Problem::most_specific);
         let own = [&self.detail, &self.message, &self.title].into_iter().map(String::as_str);
         inner.or_else(|| own.into_iter().find(|sentence| !sentence.is_empty()))
     }
 }
 
-/// Null is nothing.
+/// Reads null as the default.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// What is null or in another form is nothing.
+/// Reads null or a malformed value as the default.
 fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(from: D) -> Result<T, D::Error> {
     let raw = Option::<Box<RawValue>>::deserialize(from)?;
     Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
 }
 
-/// Of a list, the entries that have the expected form; what is no list has none.
+/// The entries of a list that have the expected form; none if it is not a list.
 fn readable_entries<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
-    // As values, which are of a bounded depth: problems hold problems.
+    // As values, whose depth is bounded, because problems may contain problems.
     let entries: Vec<Value> = readable(from)?;
     Ok(entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect())
 }

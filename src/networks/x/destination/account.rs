@@ -1,10 +1,10 @@
-//! Whose calls failed: turns X's refusals into errors that name the account and what a person has to do.
+//! Turns X's refusals into errors that name the account and what a person has to do.
 
 use mynah_domain::ports::{Denied, PublishError, UploadError};
 
 use crate::networks::x::{XAuth, client::CallError, problem::Refusal, secrets};
 
-/// The account that is published on, as errors name it.
+/// The target account, as errors name it.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     /// Its handle, without `@`.
@@ -19,7 +19,7 @@ impl Account {
         Self { handle: handle.to_owned(), variables }
     }
 
-    /// What a failed call means that was to publish, or to read what was published.
+    /// The error for a failed call to publish, or to read what was published.
     pub(super) fn publishing(&self, error: CallError) -> PublishError {
         let refusal = match error {
             CallError::Unreachable(why) => return PublishError::Unavailable(why),
@@ -34,16 +34,16 @@ impl Account {
             Refusal::Refused(why) => PublishError::Refused(why),
             Refusal::RateLimited { reason, until } => Denied::RateLimited { reason, until }.into(),
             Refusal::Blocked(why) => {
-                Denied::Blocked(format!("@{handle} may not act: {why}, then run `mynah resume {handle}`")).into()
+                Denied::Blocked(format!("X blocks @{handle}: {why}, then run `mynah resume {handle}`")).into()
             }
             Refusal::Unauthorized(why) => Denied::Unauthorized(format!(
-                "X does not accept the keys of @{handle}: {why}; make new ones, set {variables}, and start again"
+                "X does not accept the keys of @{handle}: {why}; create new keys, set {variables}, and restart Mynah"
             ))
             .into(),
         }
     }
 
-    /// What a failed call means that was to upload a medium.
+    /// The error for a failed call to upload a medium.
     pub(super) fn uploading(&self, error: CallError) -> UploadError {
         match self.publishing(error) {
             PublishError::Denied(denied) => denied.into(),
@@ -51,7 +51,7 @@ impl Account {
                 UploadError::Unavailable(why)
             }
             PublishError::Duplicate(why) | PublishError::ReplyRefused(why) | PublishError::Refused(why) => {
-                UploadError::Refused(format!("X does not take it: {why}"))
+                UploadError::Refused(format!("X does not accept it: {why}"))
             }
         }
     }

@@ -1,8 +1,8 @@
-//! What the account shows since some message or moment, and whether that is all of it.
+//! Looks up what the account shows since a message or moment, and whether that list is complete.
 //!
-//! A message that is not in a list may be on the account all the same: X leaves posts out, reports errors with a status of
-//! 200, and repeats pages. So the answer says what was read *and* whether anything may be missing; only where nothing may, a
-//! message that is not there may be sent again.
+//! A message that is not in the list may still be on the account: X leaves posts out, reports errors with status 200,
+//! and repeats pages. So the result has what was read *and* whether anything may be missing. Only if nothing may be, a
+//! message that is absent may be sent again.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// The most pages that one lookup reads: 500 posts since the intent are more than any limit lets through.
+/// The maximum number of pages per lookup: 500 posts since the intent are more than any rate limit allows.
 const PAGES: usize = 5;
 
 /// Reads the account's messages from `since` on.
@@ -49,38 +49,38 @@ pub(super) async fn shown(client: &XClient, user: &str, since: &Since) -> Result
         shown.gap = shown.gap.or(gap);
         let Some(token) = next else { return Ok(shown) };
         if !tokens.insert(token.clone()) {
-            shown.gap.get_or_insert_with(|| "X answers with the same page again and again".into());
+            shown.gap.get_or_insert_with(|| "X keeps answering with the same page".into());
             return Ok(shown);
         }
         continuation = Some(token);
     }
-    shown.gap.get_or_insert_with(|| format!("X shows more than {PAGES} pages of messages since"));
+    shown.gap.get_or_insert_with(|| format!("X shows more than {PAGES} pages of messages"));
     Ok(shown)
 }
 
-/// The messages that are asked for.
+/// The messages to look up.
 struct Window {
-    /// How X is asked for them.
+    /// The query parameter that selects them.
     parameter: (&'static str, String),
     start: Start,
 }
 
 /// Where the window begins.
 enum Start {
-    /// Behind this post.
+    /// After this post.
     Post(u64),
     Moment(Timestamp),
-    /// Nowhere that an answer could be held against.
+    /// Unknown, so that no answer can be checked against it.
     Unknown,
 }
 
-/// What one page shows.
+/// The content of one page.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Page {
     messages: Vec<Recent>,
-    /// How to ask for the next page.
+    /// The token of the next page.
     next: Option<String>,
-    /// Why messages may be missing from it.
+    /// Why messages may be missing.
     gap: Option<String>,
 }
 
@@ -93,7 +93,7 @@ impl Window {
             },
             Since::Moment(moment) => {
                 let second = rfc3339(*moment);
-                // X is asked for, and answers with, whole seconds.
+                // X's API uses whole seconds.
                 let start = second.parse().map_or(Start::Unknown, Start::Moment);
                 Self { parameter: ("start_time", second), start }
             }
@@ -111,12 +111,12 @@ impl Window {
     fn read(&self, answer: &Value) -> Page {
         let list = answer.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let listed = list.len();
-        // One that could not be written again would be missing from what is readable, and so a gap.
+        // A message that cannot be serialized again would be missing from the readable ones, and so count as a gap.
         let data = list.iter().filter_map(|message| to_raw_value(message).ok()).collect();
         let Reading { posts, unclear, oddities, .. } =
             post::posts(&Timeline { data, ..Timeline::default() }, None);
         let readable = posts.len() + unclear.len();
-        // Whether a message continues a thread changes nothing about its text.
+        // Whether a message continues a thread does not matter for its text.
         let messages: Vec<Recent> = posts
             .into_iter()
             .chain(unclear.into_iter().map(|unclear| unclear.thread))
@@ -127,21 +127,21 @@ impl Window {
         let next = meta.and_then(|meta| meta.get("next_token")).filter(|token| !token.is_null());
         let gap = gap_in(answer, listed)
             .or_else(|| oddities.into_iter().next())
-            .or_else(|| (readable < listed).then(|| "X shows a message that cannot be read".into()))
+            .or_else(|| (readable < listed).then(|| "X's answer has a message that cannot be read".into()))
             .or_else(|| {
                 let outside = messages.len() < readable;
-                outside.then(|| format!("X answers with messages from before its {}", self.parameter.0))
+                outside.then(|| format!("X's answer has messages from before {}", self.parameter.0))
             })
             .or_else(|| {
                 let odd = next.is_some_and(|token| token.as_str().is_none_or(str::is_empty));
-                odd.then(|| "X names a next page that cannot be asked for".into())
+                odd.then(|| "X's answer has a malformed token for the next page".into())
             });
         let next = next.and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
         Page { messages, next, gap }
     }
 }
 
-/// Why an answer does not say in full what is there: it must count what it lists, and complain of nothing.
+/// Why an answer may be incomplete: its count must match its list, and it must not report errors.
 fn gap_in(answer: &Value, listed: usize) -> Option<String> {
     let complaint = answer.get("errors").filter(|errors| match errors {
         Value::Null => false,
@@ -149,15 +149,15 @@ fn gap_in(answer: &Value, listed: usize) -> Option<String> {
         _ => true,
     });
     if complaint.is_some() {
-        return Some(format!("X complains: {}", problem::complaint_of(answer)));
+        return Some(format!("X reports an error: {}", problem::complaint_of(answer)));
     }
     if answer.get("data").is_some_and(|data| !data.is_array() && !data.is_null()) {
-        return Some("X answers with something that is no list".into());
+        return Some("X's answer is not a list".into());
     }
     let count = answer.get("meta").and_then(|meta| meta.get("result_count"));
     match count.and_then(Value::as_u64) {
         Some(count) if count == listed as u64 => None,
-        Some(count) => Some(format!("X counts {count} messages and lists {listed}")),
+        Some(count) => Some(format!("X counts {count} messages but lists {listed}")),
         None => Some("X does not count its messages".into()),
     }
 }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn absence_is_believed_only_from_an_answer_that_says_so_in_full() {
+    fn absence_counts_only_in_a_complete_answer() {
         for whole in [
             json!({"meta": {"result_count": 0}}),
             json!({"meta": {"result_count": 0}, "data": []}),
@@ -222,16 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_is_shown_whatever_is_missing_beside_it() {
+    fn readable_messages_are_shown_even_if_others_are_missing() {
         let page = json!({"meta": {"result_count": 9}, "data": [post(12), null, post(4)], "errors": [{"code": 131}]});
         let Page { messages, gap, .. } = window().read(&page);
-        assert_eq!(messages.len(), 1, "and nothing from before the window");
+        assert_eq!(messages.len(), 1, "nothing from before the window");
         assert_eq!((messages[0].id.0.as_str(), messages[0].text.as_str()), ("12", "Hola 12"));
         assert!(gap.is_some());
     }
 
     #[test]
-    fn a_window_that_begins_at_a_moment_begins_at_its_second() {
+    fn a_window_starts_at_the_whole_second() {
         let moment: Timestamp = "2026-11-26T12:00:00.750Z".parse().unwrap();
         let page = |at: &str| json!({"meta": {"result_count": 1}, "data": [{"id": "9", "text": "Hola", "created_at": at}]});
         for (at, inside) in [
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_against_a_window_that_has_no_place() {
+    fn a_window_with_an_unknown_start_always_has_a_gap() {
         let odd = Window::of(&Since::Message(PostId("abc".into())));
         let page = json!({"meta": {"result_count": 1}, "data": [post(11)]});
         assert!(odd.read(&page).gap.is_some());

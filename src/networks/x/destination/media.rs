@@ -1,4 +1,4 @@
-//! Uploading pictures and videos to an account on X, with alt texts. A video is passed on piece by piece as it comes.
+//! Uploads pictures and videos to an account on X, with alt texts. A video is forwarded piece by piece as it arrives.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::{
 
 use super::{account::Account, id_in};
 
-/// What X takes (docs.x.com, media best practices).
+/// X's size limits (docs.x.com, media best practices).
 pub(super) const LIMITS: MediaLimits =
     MediaLimits { network: "X", picture: 5 * 1024 * 1024, video: 512 * 1024 * 1024 };
 
-/// The types of pictures that X takes.
+/// The types of pictures that X accepts.
 const PICTURES: [&str; 6] = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp", "image/tiff"];
 
-/// The types of videos that X takes.
+/// The types of videos that X accepts.
 const VIDEOS: [&str; 4] = ["video/mp4", "video/quicktime", "video/webm", "video/mp2t"];
 
-/// How often X is asked whether a medium is ready, and how many seconds it is left in peace in between.
-const LOOKS: usize = 60;
-const SECONDS_BETWEEN_LOOKS: std::ops::RangeInclusive<u64> = 1..=15;
+/// How many times to ask X whether a medium is ready, and how many seconds to wait in between.
+const CHECKS: usize = 60;
+const SECONDS_BETWEEN_CHECKS: std::ops::RangeInclusive<u64> = 1..=15;
 
 /// Uploads media with the credentials of one account.
 pub(super) struct Uploader<'a> {
@@ -33,32 +33,33 @@ pub(super) struct Uploader<'a> {
     pub(super) account: &'a Account,
 }
 
-/// A medium that X has, or has begun to take.
-struct Taken {
+/// A medium that X has received, or begun to receive.
+struct Received {
     id: String,
-    /// Absent where X has nothing more to do.
+    /// Absent if X has nothing more to do.
     processing_info: Option<Value>,
 }
 
-/// Whether X has made a medium ready.
+/// Whether X has processed a medium.
 #[derive(Debug, PartialEq, Eq)]
 enum Processing {
     Ready,
-    /// X works on it; to be asked again after this long.
+    /// X is processing it; ask again after this long.
     Pending(Duration),
-    /// It cannot be, in X's words.
+    /// X cannot process it, with X's reason.
     Failed(String),
 }
 
 impl Uploader<'_> {
     pub(super) async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError> {
-        let taken = if medium.is_video() { self.video(medium).await? } else { self.picture(medium).await? };
-        let id = self.processed(taken).await?;
+        let received =
+            if medium.is_video() { self.video(medium).await? } else { self.picture(medium).await? };
+        let id = self.processed(received).await?;
         let undescribed = self.describe(&id, alt).await.err();
         Ok(Uploaded { id: MediaId(id), undescribed })
     }
 
-    /// Says what a medium shows. Without it the medium is still worth publishing.
+    /// Sets the alt text. The medium is still worth publishing if this fails.
     async fn describe(&self, id: &str, alt: &str) -> Result<(), String> {
         let alt: String = alt.chars().take(text::LIMITS.alt_text).collect();
         if alt.trim().is_empty() {
@@ -69,46 +70,46 @@ impl Uploader<'_> {
         answer.map(drop).map_err(|error| self.account.uploading(error).to_string())
     }
 
-    /// Waits until X has made a medium ready; answers its id.
-    async fn processed(&self, mut taken: Taken) -> Result<String, UploadError> {
-        for _ in 0..LOOKS {
-            match processing(taken.processing_info.as_ref()) {
-                Processing::Ready => return Ok(taken.id),
+    /// Waits until X has processed a medium; returns its id.
+    async fn processed(&self, mut received: Received) -> Result<String, UploadError> {
+        for _ in 0..CHECKS {
+            match processing(received.processing_info.as_ref()) {
+                Processing::Ready => return Ok(received.id),
                 Processing::Failed(why) => return Err(refused(format!("X cannot use it: {why}"))),
                 Processing::Pending(wait) => actix_rt::time::sleep(wait).await,
             }
-            let query = [("command", "STATUS"), ("media_id", taken.id.as_str())];
-            taken = self.taken(self.x.get("/2/media/upload", &query).await)?;
+            let query = [("command", "STATUS"), ("media_id", received.id.as_str())];
+            received = self.received(self.x.get("/2/media/upload", &query).await)?;
         }
-        Err(UploadError::Unavailable("X has not made it ready".into()))
+        Err(UploadError::Unavailable("X has not finished processing it".into()))
     }
 
-    async fn picture(&self, mut medium: FetchedMedium) -> Result<Taken, UploadError> {
+    async fn picture(&self, mut medium: FetchedMedium) -> Result<Received, UploadError> {
         if !PICTURES.contains(&medium.mime) {
-            return Err(refused("what is there is no picture that X takes"));
+            return Err(refused("it is not a picture that X accepts"));
         }
         if medium.size > LIMITS.picture {
-            return Err(refused(format!("it has more than {} bytes, the most that X takes", LIMITS.picture)));
+            return Err(refused(format!("it has more than {} bytes, the maximum on X", LIMITS.picture)));
         }
         let mut picture = Vec::new();
         while let Some(piece) = medium.content.next().await? {
             picture.extend(piece);
         }
-        // X reads the type from the bytes; its specification has no other place for it.
+        // X detects the type from the bytes; its specification has no field for it.
         let body = json!({"media": STANDARD.encode(&picture), "media_category": "tweet_image"});
-        self.taken(self.x.post("/2/media/upload", &body).await)
+        self.received(self.x.post("/2/media/upload", &body).await)
     }
 
-    async fn video(&self, mut medium: FetchedMedium) -> Result<Taken, UploadError> {
+    async fn video(&self, mut medium: FetchedMedium) -> Result<Received, UploadError> {
         let FetchedMedium { mime, size, .. } = medium;
         if !VIDEOS.contains(&mime) {
-            return Err(refused("what is there is no film that X takes"));
+            return Err(refused("it is not a video that X accepts"));
         }
         if size > LIMITS.video {
-            return Err(refused(format!("it has {size} bytes, and X takes {}", LIMITS.video)));
+            return Err(refused(format!("it has {size} bytes; X accepts at most {}", LIMITS.video)));
         }
         let body = json!({"media_type": mime, "media_category": "tweet_video", "total_bytes": size});
-        let id = self.taken(self.x.post("/2/media/upload/initialize", &body).await)?.id;
+        let id = self.received(self.x.post("/2/media/upload/initialize", &body).await)?.id;
         let mut segment = 0;
         while let Some(piece) = medium.content.next().await? {
             let body = json!({"segment_index": segment, "media": STANDARD.encode(&piece)});
@@ -117,19 +118,19 @@ impl Uploader<'_> {
             appended.map_err(|error| self.account.uploading(error))?;
             segment += 1;
         }
-        self.taken(self.x.post_without_body(&format!("/2/media/upload/{id}/finalize")).await)
+        self.received(self.x.post_without_body(&format!("/2/media/upload/{id}/finalize")).await)
     }
 
-    fn taken(&self, answer: Result<Value, CallError>) -> Result<Taken, UploadError> {
+    fn received(&self, answer: Result<Value, CallError>) -> Result<Received, UploadError> {
         let answer = answer.map_err(|error| self.account.uploading(error))?;
         let id = id_in(&answer)
-            .ok_or_else(|| UploadError::Unavailable("X took it and did not say its id".into()))?;
+            .ok_or_else(|| UploadError::Unavailable("X accepted it but returned no id".into()))?;
         let processing_info = answer["data"].get("processing_info").filter(|info| !info.is_null()).cloned();
-        Ok(Taken { id, processing_info })
+        Ok(Received { id, processing_info })
     }
 }
 
-/// What X says of its work on a medium. An error ends it, whatever the state beside it.
+/// Reads X's progress on a medium. An error is final, whatever the state.
 fn processing(info: Option<&Value>) -> Processing {
     let Some(info) = info else { return Processing::Ready };
     let state = info.get("state").and_then(Value::as_str).unwrap_or_default();
@@ -144,7 +145,7 @@ fn processing(info: Option<&Value>) -> Processing {
         return Processing::Ready;
     }
     let seconds = info.get("check_after_secs").and_then(Value::as_u64).unwrap_or(1);
-    let (least, most) = (SECONDS_BETWEEN_LOOKS.start(), SECONDS_BETWEEN_LOOKS.end());
+    let (least, most) = (SECONDS_BETWEEN_CHECKS.start(), SECONDS_BETWEEN_CHECKS.end());
     Processing::Pending(Duration::from_secs(seconds.clamp(*least, *most)))
 }
 
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_processing_ends_it_whatever_the_state_beside_it() {
+    fn a_processing_error_is_final_whatever_the_state() {
         let failed = |words: &str| Processing::Failed(words.into());
         let pending = |seconds| Processing::Pending(Duration::from_secs(seconds));
         for (info, meaning) in [

@@ -1,7 +1,7 @@
-//! Publishing on an account on X.
+//! Publishes on an account on X.
 //!
-//! X has no idempotency key: a call whose answer is lost may have published all the same. What is certain and what is
-//! not is told apart here, and the account's own timeline is read to find out.
+//! X has no idempotency key: a call whose answer is lost may still have published. This adapter separates certain
+//! outcomes from unknown ones, and reads the account's own timeline to find out.
 
 mod account;
 mod lookup;
@@ -30,10 +30,10 @@ use crate::{
 };
 use account::Account;
 
-/// What a destination on X is made from.
+/// Settings for a destination on X.
 #[derive(Debug, Clone)]
 pub struct XDestinationSettings {
-    /// How X is called.
+    /// How to call X.
     pub x: XSettings,
     /// The account's handle, without `@`.
     pub account: String,
@@ -41,7 +41,7 @@ pub struct XDestinationSettings {
     pub auth: XAuth,
 }
 
-/// An account on X that is published on.
+/// A target account on X.
 pub struct XDestination {
     settings: XDestinationSettings,
     account: Account,
@@ -69,17 +69,17 @@ struct Reply<'a> {
 }
 
 impl XDestination {
-    /// A destination whose lookups are kept in `ledger`, because each is billed.
+    /// A destination that stores its lookups in `ledger`, because each is billed.
     pub fn new(settings: XDestinationSettings, ledger: Arc<dyn Facts>) -> Self {
         let client = XClient::new(&settings.x, settings.auth.clone());
         let account = Account::new(&settings.account, &settings.auth);
         Self { settings, account, client, ledger }
     }
 
-    /// The account that the keys belong to, as id and handle.
+    /// The id and handle of the account that the keys belong to.
     ///
     /// # Errors
-    /// Also where it is another than the settings name: translations would appear on the wrong account.
+    /// Also if it is not the configured account: translations would appear on the wrong account.
     pub async fn whoami(&self) -> Result<(String, String), PublishError> {
         let answer: Value =
             self.client.get("/2/users/me", &[]).await.map_err(|error| self.account.publishing(error))?;
@@ -87,8 +87,8 @@ impl XDestination {
         let username = answer["data"]["username"].as_str().filter(|username| !username.is_empty());
         let Some((id, username)) = id_in(&answer).zip(username) else {
             let complaint = problem::complaint_of(&answer);
-            let reason = format!("X does not say whose keys @{handle}'s are: {complaint}");
-            // Asked about itself, X means this account.
+            let reason = format!("X does not tell whose keys are set for @{handle}: {complaint}");
+            // The call asks about the account itself, so the error is about it.
             return Err(if complaint.to_lowercase().contains("suspended") {
                 let fix = format!("appeal the suspension, then run `mynah resume {handle}`");
                 Denied::Blocked(format!("{reason}; {fix}")).into()
@@ -98,13 +98,13 @@ impl XDestination {
         };
         if !username.eq_ignore_ascii_case(handle) {
             let owner = brief(username);
-            let fix = format!("set {variables} to @{handle}'s own");
+            let fix = format!("set {variables} to @{handle}'s own keys");
             return Err(Denied::Blocked(format!("the keys for @{handle} belong to @{owner}; {fix}")).into());
         }
         Ok((id, username.to_owned()))
     }
 
-    /// The account's id, which X is asked for once.
+    /// The account's id; Mynah asks X for it once.
     async fn own_id(&self) -> Result<String, PublishError> {
         let known = self.ledger.fact(&self.fact("user_id")).await.map_err(unusable)?;
         match known.filter(|id| !id.is_empty()) {
@@ -119,13 +119,13 @@ impl XDestination {
         Ok(id)
     }
 
-    /// The key of a fact about the account.
+    /// The ledger key of a fact about the account.
     fn fact(&self, name: &str) -> String {
         format!("x:{name}:{}", self.settings.account.to_lowercase())
     }
 }
 
-/// The id of what an answer is about. It goes into paths and into the ledger, so that only a number is one.
+/// The id in an answer. It goes into paths and the ledger, so only a number is accepted.
 fn id_in(answer: &Value) -> Option<String> {
     let id = match answer.get("data")?.get("id")? {
         Value::String(id) => id.clone(),
@@ -161,7 +161,7 @@ impl Destination for XDestination {
             self.client.post("/2/tweets", &tweet).await.map_err(|error| self.account.publishing(error))?;
         id_in(&answer).map(PostId).ok_or_else(|| {
             let complaint = problem::complaint_of(&answer);
-            PublishError::OutcomeUnknown(format!("X took the post and did not say its id: {complaint}"))
+            PublishError::OutcomeUnknown(format!("X accepted the post but returned no id: {complaint}"))
         })
     }
 
@@ -187,8 +187,8 @@ impl Destination for XDestination {
     }
 }
 
-/// A text as X keeps it, so that what was sent can be compared with what is shown: composed (NFC), white space folded,
-/// and every link in one form, for X gives a scheme to a bare name and a slash to a bare host.
+/// A text as X stores it, to compare what was sent with what is shown: composed (NFC), white space folded, and every
+/// link in one form, because X adds a scheme to a bare name and a slash to a bare host.
 fn as_stored(text: &str) -> String {
     let text: String = text.nfc().collect();
     let mut stored = String::with_capacity(text.len());

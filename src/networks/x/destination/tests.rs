@@ -1,4 +1,4 @@
-//! The destination against a server on this machine that answers as it is told to and remembers what it was sent.
+//! Tests the destination against a local server that answers as scripted and records its requests.
 
 use std::{
     net::TcpListener,
@@ -24,7 +24,7 @@ fn key() -> PublicationKey {
     PublicationKey::new(jiff::Timestamp::UNIX_EPOCH)
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 struct Sent {
     method: String,
@@ -39,7 +39,7 @@ impl Sent {
     }
 }
 
-/// What the server answers: a status, and a body.
+/// The server's answer: a status and a body.
 type Answer = (u16, Vec<u8>);
 
 struct Upstream {
@@ -48,7 +48,7 @@ struct Upstream {
 }
 
 impl Upstream {
-    /// `answer` is given each request, and how many of its path came before.
+    /// `answer` receives each request, and the number of earlier requests with its path.
     fn start(answer: impl Fn(&Sent, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -64,7 +64,7 @@ impl Upstream {
                 let (status, body) = answer(&now, before);
                 log.push(now);
                 let status = StatusCode::from_u16(status).unwrap();
-                // Of a type that says nothing: what it is must be seen from the bytes.
+                // A generic type, so that the real one must be detected from the bytes.
                 let answer = HttpResponse::build(status).content_type("application/octet-stream").body(body);
                 std::future::ready(answer)
             };
@@ -106,7 +106,7 @@ fn destination(upstream: &Upstream, folder: &Folder, token: &str) -> XDestinatio
     XDestination::new(settings, folder.ledger.clone())
 }
 
-/// Copies a medium as a publisher does: fetches it from its host, and uploads it.
+/// Copies a medium as a publisher does: fetches it from its host and uploads it.
 async fn copy(
     upstream: &Upstream,
     folder: &Folder,
@@ -133,7 +133,7 @@ fn me(handle: &str) -> Value {
 }
 
 #[test]
-fn what_x_does_to_a_text_makes_it_no_other() {
+fn a_text_that_x_normalized_is_still_the_same() {
     assert_eq!(as_stored("Cafe\u{301}  abre\n\na las 9 "), as_stored("Café abre a las 9"));
     assert_eq!(as_stored("Mira example.com"), as_stored("Mira http://example.com"));
     assert_eq!(as_stored("Mira https://example.com"), as_stored("Mira https://example.com/"));
@@ -141,10 +141,10 @@ fn what_x_does_to_a_text_makes_it_no_other() {
     assert_ne!(as_stored("Gol 2-1"), as_stored("Gol 2-2"));
 }
 
-// Whose keys they are.
+// Verifying keys.
 
 #[actix_rt::test]
-async fn keys_are_verified_once_whoever_starts_again_and_once_more_when_they_change() {
+async fn keys_are_verified_once_across_restarts_and_again_when_they_change() {
     let (upstream, folder) = (Upstream::start(|_, _| ok(&me("Town_ES"))), folder());
     for (token, calls) in [("first-token", 1), ("first-token", 1), ("second-token", 2), ("second-token", 2)] {
         let destination = destination(&upstream, &folder, token);
@@ -157,7 +157,7 @@ async fn keys_are_verified_once_whoever_starts_again_and_once_more_when_they_cha
 }
 
 #[actix_rt::test]
-async fn keys_of_another_account_are_refused_with_both_names_and_not_remembered() {
+async fn keys_of_another_account_are_refused_with_both_names_and_not_stored() {
     let (upstream, folder) = (Upstream::start(|_, _| ok(&me("town_ca"))), folder());
     let destination = destination(&upstream, &folder, "token");
     for calls in 1..=2 {
@@ -172,7 +172,7 @@ async fn keys_of_another_account_are_refused_with_both_names_and_not_remembered(
 }
 
 #[actix_rt::test]
-async fn while_it_is_not_known_whose_keys_they_are_they_are_nobodys() {
+async fn keys_with_an_unknown_owner_are_not_verified() {
     let forbidden = |detail: &str| json!({"errors": [{"title": "Forbidden", "detail": detail}]});
     let answers: Vec<(&str, Answer)> = vec![
         ("passing", (429, b"{}".to_vec())),
@@ -204,7 +204,7 @@ async fn while_it_is_not_known_whose_keys_they_are_they_are_nobodys() {
     }
 }
 
-// What the account shows.
+// Looking up what the account shows.
 
 async fn look_up(
     pages: impl Fn(usize) -> Answer + Send + Sync + 'static,
@@ -222,7 +222,7 @@ fn post(id: u64) -> Value {
 }
 
 #[actix_rt::test]
-async fn pages_that_repeat_or_never_end_leave_a_gap_and_are_not_read_for_ever() {
+async fn pages_that_repeat_or_never_end_leave_a_gap_and_reading_stops() {
     let page = |token: &str, id: u64| {
         ok(&json!({"data": [post(id)], "meta": {"result_count": 1, "next_token": token}}))
     };
@@ -258,7 +258,7 @@ async fn a_list_of_two_whole_pages_has_no_gap() {
 }
 
 #[actix_rt::test]
-async fn an_answer_that_is_no_json_is_no_list() {
+async fn an_answer_that_is_not_json_is_an_error() {
     for body in ["<html>", "", "{\"data\": ["] {
         let (_, shown) = look_up(move |_| (200, body.into())).await;
         assert!(matches!(shown, Err(PublishError::OutcomeUnknown(_))), "{body}: {shown:?}");
@@ -266,7 +266,7 @@ async fn an_answer_that_is_no_json_is_no_list() {
 }
 
 #[actix_rt::test]
-async fn an_answer_without_a_good_id_leaves_it_open_what_was_published() {
+async fn an_answer_without_a_valid_id_has_an_unknown_outcome() {
     for (data, id) in [
         (json!({"id": "1445880548472328192", "edit_history_tweet_ids": [""]}), Some("1445880548472328192")),
         (json!({"id": 1_445_880_548_472_328_192_u64, "text": null}), Some("1445880548472328192")),
@@ -293,7 +293,7 @@ async fn an_answer_without_a_good_id_leaves_it_open_what_was_published() {
 }
 
 #[actix_rt::test]
-async fn each_kind_of_refusal_is_its_own_for_a_post_and_for_a_picture() {
+async fn each_kind_of_refusal_is_mapped_for_posts_and_for_pictures() {
     for (code, of_a_post, of_a_picture) in [
         (326, "blocked", "blocked"),
         (64, "blocked", "blocked"),
@@ -341,12 +341,12 @@ async fn each_kind_of_refusal_is_its_own_for_a_post_and_for_a_picture() {
     }
 }
 
-// Media, and every body that is sent.
+// Media, and the bodies of all requests.
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
 const MP4: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
 
-/// What is wrong with a value, by a schema of the forms that X's specification uses for bodies.
+/// What is wrong with a value according to a schema, as far as X's specification uses schemas for bodies.
 fn violations(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut must = |holds: bool, what: &str| {
@@ -360,7 +360,7 @@ fn violations(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     match schema["type"].as_str() {
         Some("string") => must(value.is_string(), "is no string"),
         Some("integer") => must(value.is_u64(), "is no number"),
-        Some("array") => must(value.is_array(), "is no list"),
+        Some("array") => must(value.is_array(), "is not a list"),
         Some("object") => must(value.is_object(), "is no object"),
         _ => {}
     }
@@ -405,8 +405,8 @@ fn violations(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     wrong
 }
 
-/// Checks a request against specification 2.167, in which nothing that is not defined may be sent. What it takes of these
-/// calls, the one before it takes, too.
+/// Checks a request against specification 2.167, which forbids undefined fields. For these calls, the version before it
+/// accepts the same.
 fn violations_of(sent: &Sent) -> Vec<String> {
     let schemas: Value = serde_json::from_str(include_str!("fixtures/bodies-2.167.json")).unwrap();
     let path = sent.path.replace("/upload/5/", "/upload/{id}/");
@@ -418,7 +418,7 @@ fn violations_of(sent: &Sent) -> Vec<String> {
     }
 }
 
-/// X as far as media go, and the host that the originals are on.
+/// X's media calls, and the host of the originals.
 fn media_server(original: Vec<u8>) -> Upstream {
     Upstream::start(move |sent, _| match sent.path.as_str() {
         "/original" => (200, original.clone()),
@@ -433,7 +433,7 @@ fn medium(upstream: &Upstream, kind: &str) -> Media {
 }
 
 #[actix_rt::test]
-async fn every_body_is_one_that_both_specifications_of_x_take() {
+async fn every_body_is_valid_by_both_specifications_of_x() {
     for (kind, original) in [("photo", PNG), ("video", MP4), ("animated_gif", MP4)] {
         let upstream = media_server(original.to_vec());
         let folder = folder();
@@ -454,7 +454,7 @@ async fn every_body_is_one_that_both_specifications_of_x_take() {
         }
         assert!(posts.iter().any(|sent| sent.path == "/2/media/metadata"));
     }
-    // The check itself.
+    // The check itself works.
     let upload = json!({"media": "", "media_category": "tweet_image", "media_type": "image/png"});
     let sent =
         Sent { method: "POST".into(), path: "/2/media/upload".into(), body: upload.to_string().into() };
@@ -462,7 +462,7 @@ async fn every_body_is_one_that_both_specifications_of_x_take() {
 }
 
 #[actix_rt::test]
-async fn what_is_no_picture_by_its_bytes_is_missing_and_never_uploaded() {
+async fn a_picture_with_other_bytes_is_missing_and_never_uploaded() {
     let originals: [&[u8]; 6] =
         [b"", b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", b"<!doctype html>", b"GIF", b"%PDF-1.7", MP4];
     for original in originals {
@@ -488,7 +488,7 @@ async fn a_medium_without_an_address_or_of_an_unknown_kind_is_missing() {
 }
 
 #[actix_rt::test]
-async fn an_alt_text_that_x_refuses_does_not_throw_the_picture_away() {
+async fn a_refused_alt_text_does_not_lose_the_picture() {
     for status in [400, 401, 403, 404, 429, 500, 503] {
         let upstream = Upstream::start(move |sent, _| match sent.path.as_str() {
             "/original" => (200, PNG.to_vec()),
@@ -504,7 +504,7 @@ async fn an_alt_text_that_x_refuses_does_not_throw_the_picture_away() {
 }
 
 #[actix_rt::test]
-async fn what_x_cannot_make_ready_ends_with_its_words_and_without_another_look() {
+async fn failed_processing_ends_with_xs_reason_and_without_another_check() {
     let upstream = Upstream::start(|sent, _| match sent.path.as_str() {
         "/original" => (200, MP4.to_vec()),
         path if path.ends_with("finalize") => {

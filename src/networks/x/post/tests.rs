@@ -26,7 +26,7 @@ fn with_includes(tweet: impl Into<Value>, includes: impl Into<Value>) -> Post {
     reading.posts.pop().unwrap()
 }
 
-/// A good post with one field as given.
+/// A valid post with this field.
 fn with(field: &str, value: &Value) -> Value {
     let mut tweet = json!({"id": "20", "text": "Good morning", "author_id": "7", "conversation_id": "20"});
     tweet[field] = value.clone();
@@ -42,7 +42,7 @@ fn marks(unreadable: &[Unreadable]) -> Vec<&str> {
 }
 
 #[test]
-fn places_count_code_points_of_the_escaped_text() {
+fn positions_count_code_points_of_the_escaped_text() {
     let post = one(json!({
         "id": "10", "text": "𝕏 &amp; 🔥 https://t.co/abcdefghij ok",
         "entities": {"urls": [{"start": 10, "end": 33, "url": "https://t.co/abcdefghij",
@@ -57,7 +57,7 @@ fn escapes_are_undone_once() {
 }
 
 #[test]
-fn the_link_to_its_own_photos_is_dropped_however_often_it_is_told() {
+fn the_link_to_its_own_photos_is_dropped_however_often_it_is_listed() {
     let link = json!({"start": 4, "end": 27, "url": "https://t.co/abcdefghij",
                       "expanded_url": "https://x.com/a/status/10/photo/1", "media_key": "3_1"});
     let post = one(json!({"id": "10", "text": "Sun https://t.co/abcdefghij",
@@ -73,7 +73,7 @@ fn a_long_post_is_read_whole() {
 }
 
 #[test]
-fn a_cut_text_without_the_whole_of_it_is_unreadable() {
+fn a_cut_text_without_the_whole_text_is_unreadable() {
     let cut = |id: &str, note: Value| {
         json!({"id": id, "text": "Short… https://t.co/aaaaaaaaaa", "note_tweet": note, "entities": {"urls": [
             {"start": 7, "end": 30, "url": "https://t.co/aaaaaaaaaa",
@@ -85,7 +85,7 @@ fn a_cut_text_without_the_whole_of_it_is_unreadable() {
         let reading = page(json!({"data": [cut("5", note.clone())]}));
         assert_eq!(marks(&reading.unreadable), ["5"], "{note}");
     }
-    // A post that ends in an ellipsis of its author's, or links to another post, is whole.
+    // A post that ends with the author's own ellipsis, or links to another post, is complete.
     assert_eq!(one(json!({"id": "1", "text": "And then…"})).text, "And then…");
     assert_eq!(
         one(json!({"id": "6", "text": "See… https://t.co/aaaaaaaaaa", "entities": {"urls": [
@@ -113,7 +113,7 @@ fn both_vocabularies_are_read() {
 }
 
 #[test]
-fn in_one_object_the_legacy_name_goes_first_and_the_new_one_fills_in() {
+fn the_legacy_name_wins_and_the_new_one_fills_in() {
     let quotes = |of: &str| json!([{"type": "quoted", "id": of}]);
     for (legacy, new, of) in [
         (quotes("1"), quotes("2"), "1"),
@@ -195,7 +195,7 @@ fn null_reads_like_absent_in_every_field_of_a_post() {
 }
 
 #[test]
-fn null_reads_like_absent_on_the_page_and_in_what_it_includes() {
+fn null_reads_like_absent_on_the_page_and_in_its_includes() {
     let tweet = json!({"id": "1", "text": "x", "attachments": {"media_keys": ["3_1", "7_2"]}});
     for includes in [
         json!(null),
@@ -240,7 +240,7 @@ fn ids_are_read_as_strings_and_as_numbers() {
 }
 
 #[test]
-fn what_is_no_id_makes_a_post_unreadable_and_reaches_no_path() {
+fn an_invalid_id_makes_a_post_unreadable_and_is_never_used() {
     for odd in [
         json!("../../2/tweets"),
         json!(""),
@@ -276,7 +276,7 @@ fn what_is_no_id_makes_a_post_unreadable_and_reaches_no_path() {
 }
 
 #[test]
-fn an_unknown_value_is_a_value() {
+fn an_unknown_value_is_accepted() {
     let tweet = json!({
         "id": "20", "text": "x", "lang": "xx-new", "reply_settings": "nobody",
         "referenced_tweets": [{"type": "admired", "id": "1"}, {"type": "quoted", "id": "2"}],
@@ -292,7 +292,7 @@ fn an_unknown_value_is_a_value() {
 }
 
 #[test]
-fn a_wrong_type_costs_its_field_and_not_the_post() {
+fn a_wrong_type_costs_its_field_but_not_the_post() {
     for (field, value) in [
         ("lang", json!(5)),
         ("created_at", json!("yesterday")),
@@ -320,7 +320,7 @@ fn a_wrong_type_costs_its_field_and_not_the_post() {
 }
 
 #[test]
-fn what_carries_the_meaning_of_a_post_must_be_readable_or_the_post_is_unreadable() {
+fn essential_fields_must_be_readable_or_the_post_is_unreadable() {
     for (field, value) in [
         ("text", json!(5)),
         ("text", json!({"text": "x"})),
@@ -348,7 +348,7 @@ fn what_carries_the_meaning_of_a_post_must_be_readable_or_the_post_is_unreadable
 }
 
 #[test]
-fn no_form_of_a_post_takes_the_page_with_it() {
+fn a_malformed_post_never_makes_the_page_unreadable() {
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     for odd in [
         "5",
@@ -381,7 +381,7 @@ fn no_form_of_a_post_takes_the_page_with_it() {
 }
 
 #[test]
-fn what_is_kept_of_an_unreadable_post_is_bounded() {
+fn the_stored_form_of_an_unreadable_post_is_bounded() {
     let reading = page(json!({"data": [{"id": "4", "text": null, "odd": "ñ".repeat(100_000)}]}));
     assert!((64 * 1024 - 4..=64 * 1024).contains(&reading.unreadable[0].raw.len()));
     let reading = page(json!({"data": [{"id": "x".repeat(100_000), "text": "x"}]}));
@@ -389,7 +389,7 @@ fn what_is_kept_of_an_unreadable_post_is_bounded() {
 }
 
 #[test]
-fn only_so_much_of_an_endless_list_is_read_and_logged() {
+fn only_the_beginning_of_an_endless_list_is_read_and_logged() {
     let keys: Vec<String> = (0..100_000).map(|number| format!("3_{number}")).collect();
     let link = json!({"start": 0, "end": 1, "url": "https://t.co/abcdefghij", "media_key": "3_99999"});
     let urls = vec![link; 50_000];
@@ -403,7 +403,7 @@ fn only_so_much_of_an_endless_list_is_read_and_logged() {
 }
 
 #[test]
-fn a_post_that_comes_twice_counts_once() {
+fn a_post_that_occurs_twice_counts_once() {
     let reading = page(json!({"data": [
         {"id": "3", "text": "a"}, {"id": "4", "text": null}, {"id": "3", "text": "a"}, {"id": "3", "text": null},
         {"id": "4", "text": 5}, null,
@@ -413,7 +413,7 @@ fn a_post_that_comes_twice_counts_once() {
 }
 
 #[test]
-fn threads_replies_and_quotes_are_told_apart() {
+fn threads_replies_and_quotes_are_distinguished() {
     let with = |kind: &str, to_user: &str| {
         one(json!({"id": "2", "text": "x", "author_id": "7", "in_reply_to_user_id": to_user,
                    "referenced_tweets": [{"type": kind, "id": "1"}]}))
@@ -424,13 +424,13 @@ fn threads_replies_and_quotes_are_told_apart() {
     assert_eq!(with("quoted", ""), PostKind::Quote { of: id("1") });
 }
 
-/// A post that answers post 10, without the fields that name users.
+/// A reply to post 10, without the fields that name users.
 fn answer(text: &str) -> Value {
     json!({"id": "20", "text": text, "conversation_id": "10", "referenced_tweets": [{"type": "replied_to", "id": "10"}]})
 }
 
 #[test]
-fn an_own_thread_stays_one_where_x_names_no_users() {
+fn an_own_thread_is_recognized_if_x_names_no_users() {
     let thread = PostKind::Thread { parent: id("10") };
     let kind = |body: Value| {
         let reading = page(body);
@@ -438,7 +438,7 @@ fn an_own_thread_stays_one_where_x_names_no_users() {
         reading.posts.into_iter().find(|post| post.id == id("20")).unwrap().kind
     };
     let first = json!({"id": "10", "text": "first", "conversation_id": "10"});
-    // The answered post is on the page, whose posts are all the account's.
+    // The parent is on the page, whose posts are all the account's.
     assert_eq!(kind(json!({"data": [answer("and more"), first]})), thread);
     assert_eq!(kind(json!({"data": [answer("@other and more"), first]})), thread);
     // It is included, with its author.
@@ -446,16 +446,16 @@ fn an_own_thread_stays_one_where_x_names_no_users() {
     assert_eq!(kind(json!({"data": [answer("and more")], "includes": included("7")})), thread);
     let posts = json!({"posts": [{"id": 10, "text": "first", "author_id": 7}]});
     assert_eq!(kind(json!({"data": [answer("and more")], "includes": posts})), thread);
-    // Only one of the fields is there.
+    // Only one of the fields is present.
     let mut answered = answer("and more");
     answered["in_reply_to_user_id"] = json!("7");
     assert_eq!(kind(json!({"data": [answered]})), thread);
-    // It answers the account by name.
+    // It replies to the account by name.
     assert_eq!(kind(json!({"data": [answer("@Town and more")]})), thread);
 }
 
 #[test]
-fn a_reply_to_somebody_else_stays_one_where_x_names_no_users() {
+fn a_reply_to_others_is_recognized_if_x_names_no_users() {
     let mut answered = answer("You are right");
     answered["in_reply_to_user_id"] = json!("8");
     let included = json!({"tweets": [{"id": "10", "text": "first", "author_id": "8"}]});
@@ -469,14 +469,14 @@ fn a_reply_to_somebody_else_stays_one_where_x_names_no_users() {
         let reading = page(body.clone());
         assert_eq!(reading.posts[0].kind, PostKind::Reply { to: id("10") }, "{body}");
     }
-    // Not even the answered post is named; the conversation tells that there is one.
+    // Not even the parent is named, but the conversation shows that there is one.
     let mut bare = answer("@somebody You are right");
     bare["referenced_tweets"] = json!(null);
     assert_eq!(one(bare).kind, PostKind::Reply { to: id("10") });
 }
 
 #[test]
-fn whose_post_is_answered_is_not_guessed() {
+fn the_parents_author_is_not_guessed() {
     let reading = page(json!({"data": [answer("You are right")]}));
     assert!(reading.posts.is_empty() && reading.unreadable.is_empty());
     let unclear = &reading.unclear[0];
@@ -497,7 +497,7 @@ fn whose_post_is_answered_is_not_guessed() {
 }
 
 #[test]
-fn a_post_that_begins_with_a_mention_answers_no_post() {
+fn a_post_that_begins_with_a_mention_is_not_a_reply() {
     let mut mention = with("in_reply_to_user_id", &json!("8"));
     mention["text"] = json!("@somebody Good morning");
     assert_eq!(one(mention).kind, PostKind::Original);
@@ -560,7 +560,7 @@ fn only_a_link_to_the_posts_own_medium_is_dropped() {
     ] {
         assert_eq!(linked(&json!(url), &none, &none), (format!("Sun {url}"), vec![]), "{url}");
     }
-    // A key that is not attached makes no link the post's own.
+    // A key that is not attached does not make a link the post's own.
     let (text, media) = linked(&json!("https://x.com/other/status/1/photo/1"), &json!("3_9"), &none);
     assert_eq!((&*text, media.len()), ("Sun https://x.com/other/status/1/photo/1", 0));
     for url in [
@@ -582,7 +582,7 @@ fn only_a_link_to_the_posts_own_medium_is_dropped() {
 }
 
 #[test]
-fn a_link_without_a_meaning_stays_as_it_is() {
+fn a_link_without_a_target_is_unchanged() {
     for url in [json!(null), json!(""), json!("  "), json!(5)] {
         let (text, _) = linked(&url, &json!(null), &json!(null));
         assert_eq!(text, "Sun https://t.co/abcdefghij", "{url}");
@@ -604,7 +604,7 @@ fn a_shortened_link_that_nothing_expands_is_an_oddity() {
 }
 
 #[test]
-fn a_medium_that_is_not_included_is_missing_and_not_silently_none() {
+fn a_medium_that_is_not_included_counts_as_missing() {
     let media = |keys: Value, includes: Value| {
         let post = with_includes(with("attachments", &json!({"media_keys": keys})), includes);
         post.media
@@ -635,7 +635,7 @@ fn a_medium_that_is_not_included_is_missing_and_not_silently_none() {
 }
 
 #[test]
-fn a_medium_that_only_a_link_tells_of_is_missing_and_not_silently_none() {
+fn a_medium_that_only_a_link_names_counts_as_missing() {
     for (url, key, expected) in [
         ("https://x.com/town/status/20/photo/1", json!("3_1"), ("3_1", "photo")),
         ("https://x.com/town/status/20/video/1", json!("13_1"), ("13_1", "video")),
@@ -654,7 +654,7 @@ fn a_medium_that_only_a_link_tells_of_is_missing_and_not_silently_none() {
 }
 
 #[test]
-fn the_best_form_of_a_film_that_is_a_file_is_taken() {
+fn the_best_video_file_is_chosen() {
     let variants = json!([
         {"content_type": "application/x-mpegURL", "url": "https://video.twimg.com/a.m3u8", "bit_rate": 9_999_999},
         {"content_type": "video/mp4", "url": "https://video.twimg.com/small.mp4", "bit_rate": null},
@@ -669,7 +669,7 @@ fn the_best_form_of_a_film_that_is_a_file_is_taken() {
 }
 
 #[test]
-fn a_withheld_notice_is_not_taken_for_the_words_of_the_author() {
+fn a_withheld_notice_does_not_pass_for_the_authors_text() {
     let notice = "This Post from @town has been withheld in response to a legal demand. Learn more: https://help.x.com";
     let everywhere = json!({"copyright": false, "country_codes": ["XX"], "scope": "post"});
     let copyright = json!({"copyright": true, "country_codes": ["XY"], "scope": null});
@@ -684,7 +684,7 @@ fn a_withheld_notice_is_not_taken_for_the_words_of_the_author() {
         let mut tweet = with("withheld", &withheld);
         tweet["text"] = text;
         assert_eq!(one(tweet.clone()).kind, PostKind::Withheld { parent: None }, "{tweet}");
-        // A thread goes on through it.
+        // A thread continues through it.
         tweet["referenced_tweets"] = json!([{"type": "replied_to", "id": "1"}]);
         tweet["author_id"] = json!("7");
         tweet["in_reply_to_user_id"] = json!("7");
@@ -698,14 +698,14 @@ fn a_withheld_notice_is_not_taken_for_the_words_of_the_author() {
 }
 
 #[test]
-fn one_unreadable_post_is_named_and_spoils_nothing() {
+fn an_unreadable_post_is_named_and_does_not_affect_others() {
     let reading = page(json!({"data": [{"id": "3", "text": "a"}, {"id": 4}, {"text": "no id"}]}));
     assert_eq!(reading.posts.len(), 1);
     assert_eq!(marks(&reading.unreadable), ["4", "none"]);
 }
 
 #[test]
-fn a_place_that_is_wrong_leaves_the_text_as_it_is() {
+fn a_wrong_position_leaves_the_text_unchanged() {
     let places = [(0, 500), (5, 2), (1, 3), (usize::MAX, usize::MAX)];
     for (start, end) in places {
         let link = json!({"start": start, "end": end, "url": "https://t.co/abcdefghij", "expanded_url": "https://e.com"});
@@ -723,13 +723,13 @@ fn an_empty_page_has_neither_posts_nor_oddities() {
 }
 
 #[test]
-fn a_post_without_a_moment_takes_that_of_its_id() {
+fn a_post_without_a_time_takes_that_of_its_id() {
     let post = one(json!({"id": "1212092628029698048", "text": "x"}));
     assert_eq!(post.created_at.to_string()[..19], *"2019-12-31T19:26:16");
 }
 
 #[test]
-fn the_entities_of_what_may_be_published_are_those_of_its_whole_text() {
+fn entities_are_those_of_the_whole_text() {
     let link = json!({"start": 12, "end": 35, "expanded_url": "https://example.com/a?b=1&c=2"});
     let text = "&amp; @bob: https://t.co/0123456789";
     let post = one(json!({"id": "20", "text": text, "entities": {"urls": [link]}}));
@@ -741,7 +741,7 @@ fn the_entities_of_what_may_be_published_are_those_of_its_whole_text() {
 }
 
 #[test]
-fn a_code_that_says_nothing_is_no_language() {
+fn a_code_for_no_language_is_dropped() {
     for code in ["und", "zxx", "qme", "qst"] {
         assert_eq!(one(with("lang", &json!(code))).language, None, "{code}");
     }

@@ -1,5 +1,5 @@
-//! What X's refusals mean, in every shape that they come in: the codes and sentences of its documentation ("Response codes"
-//! of the first API, problems of the second) and of what others recorded.
+//! Tests all known shapes of X's refusals: the codes and sentences of its documentation ("Response codes" of the first
+//! API, problems of the second) and of recorded answers.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn kind(refusal: &Refusal) -> &'static str {
     }
 }
 
-/// A code of the first API, its sentence, and what it means.
+/// A code of the first API, its sentence, and its meaning.
 const CODES: [(u64, &str, &str); 18] = [
     (32, "Could not authenticate you.", "unauthorized"),
     (89, "Invalid or expired token.", "unauthorized"),
@@ -54,7 +54,7 @@ const CODES: [(u64, &str, &str); 18] = [
 ];
 
 #[test]
-fn a_code_means_the_same_in_every_shape_and_with_every_status() {
+fn a_code_has_one_meaning_in_every_shape_and_with_every_status() {
     for (code, sentence, meaning) in CODES {
         let shapes: [Value; 9] = [
             json!({"errors": [{"code": code, "message": sentence}]}),
@@ -70,7 +70,7 @@ fn a_code_means_the_same_in_every_shape_and_with_every_status() {
         for shape in shapes {
             for status in [400, 401, 403, 404, 422] {
                 let read = read(status, &shape.to_string());
-                // With 401 alone, what is not known is about the keys.
+                // Only with a 401, an unknown code concerns the keys.
                 let meaning =
                     if status == 401 && matches!(code, 144 | 324) { "unauthorized" } else { meaning };
                 assert_eq!(kind(&read), meaning, "{status} {shape}: {read:?}");
@@ -80,7 +80,7 @@ fn a_code_means_the_same_in_every_shape_and_with_every_status() {
 }
 
 #[test]
-fn a_sentence_without_a_code_means_the_same() {
+fn a_sentence_without_a_code_has_the_same_meaning() {
     let others = [
         ("You are not allowed to create a Tweet with duplicate content.", "duplicate"),
         ("You are not permitted to perform this action.", "refused"),
@@ -98,7 +98,7 @@ fn a_sentence_without_a_code_means_the_same() {
         ("Your enrolled account [1] does not have any credits to fulfill this request.", "limited"),
         ("", "refused"),
     ];
-    // What no sentence says is refused, whatever its code.
+    // An unknown sentence is a plain refusal, whatever its code.
     let known = CODES.iter().filter(|(_, _, meaning)| !matches!(*meaning, "trouble" | "unauthorized"));
     for (sentence, meaning) in known.map(|(_, sentence, meaning)| (*sentence, *meaning)).chain(others) {
         let shapes = [
@@ -115,7 +115,7 @@ fn a_sentence_without_a_code_means_the_same() {
 }
 
 #[test]
-fn problem_types_are_known_by_their_last_segment() {
+fn problem_types_are_recognized_by_their_last_segment() {
     for (status, kind_of, title, meaning) in [
         (
             403,
@@ -140,7 +140,7 @@ fn problem_types_are_known_by_their_last_segment() {
 }
 
 #[test]
-fn after_a_failure_of_x_nothing_that_it_says_is_believed() {
+fn after_a_failure_of_x_the_body_is_ignored() {
     for status in [302, 408, 500, 502, 503, 504] {
         for (code, sentence, _) in CODES {
             let body = json!({"errors": [{"code": code, "message": sentence}]});
@@ -150,7 +150,7 @@ fn after_a_failure_of_x_nothing_that_it_says_is_believed() {
 }
 
 #[test]
-fn what_is_no_object_says_nothing_about_the_account() {
+fn a_body_that_is_not_an_object_means_nothing_for_the_account() {
     for body in ["", "<html>Just a moment…</html>", "null", "[]", "\"suspended\"", "{\"errors\":", "7"] {
         assert_eq!(kind(&read(403, body)), "trouble", "{body}");
         assert_eq!(kind(&read(401, body)), "unauthorized", "{body}");
@@ -159,7 +159,7 @@ fn what_is_no_object_says_nothing_about_the_account() {
 }
 
 #[test]
-fn a_limit_of_the_day_is_waited_for_until_the_moment_that_x_names() {
+fn a_daily_limit_ends_when_x_says() {
     let now = Timestamp::now().as_second();
     let body = r#"{"errors":[{"code":185,"message":"User is over daily status update limit."}]}"#;
     let until = |name: &'static str, value: i64| match refusal(&Answer::made_up(
@@ -180,20 +180,22 @@ fn a_limit_of_the_day_is_waited_for_until_the_moment_that_x_names() {
 }
 
 #[test]
-fn a_reset_that_is_past_says_nothing() {
+fn a_reset_in_the_past_is_ignored() {
     let now = Timestamp::now().as_second();
     for (reset, is_known) in
         [(now - 3600, false), (now - 1, false), (0, false), (i64::MIN, false), (now + 900, true)]
     {
         let headers = [("x-rate-limit-remaining", "0".to_owned()), ("x-rate-limit-reset", reset.to_string())];
         let answer = Answer::with_headers(429, &headers, "{}");
-        let Refusal::RateLimited { until, .. } = refusal(&answer) else { panic!("429 is a limit") };
+        let Refusal::RateLimited { until, .. } = refusal(&answer) else {
+            panic!("429 should be a rate limit")
+        };
         assert_eq!(until.is_some(), is_known, "{reset}");
     }
 }
 
 #[test]
-fn a_lock_and_a_suspension_say_what_to_do() {
+fn a_lock_and_a_suspension_name_the_fix() {
     for (code, fix) in [(326, "unlock it"), (231, "unlock it"), (64, "appeal")] {
         let Refusal::Blocked(reason) = read(403, &json!({"code": code, "message": "X's words"}).to_string())
         else {

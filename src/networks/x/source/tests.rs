@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{http_client::Transport, ledger};
 
-/// A source that follows `@town`, whose id is 7, on an X that answers as it is told.
+/// A source that follows `@town`, whose id is 7, on an X with scripted answers.
 struct Bench {
     source: XSource,
     ledger: Arc<dyn Ledger>,
@@ -29,13 +29,13 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let bench = Self::stranger();
+        let bench = Self::without_id();
         bench.ledger.remember("x:user_id:town", "7").await.unwrap();
         bench
     }
 
-    /// One whose account's id is not known yet.
-    fn stranger() -> Self {
+    /// A source whose account id is not known yet.
+    fn without_id() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let (answers, told) = mpsc::channel::<Value>();
@@ -111,13 +111,13 @@ fn first() -> PageRequest {
     PageRequest { limit: 100, ..PageRequest::default() }
 }
 
-/// Post 20, which answers post 10, without the fields that name users.
+/// Post 20, a reply to post 10, without the fields that name users.
 fn answer() -> Value {
     json!({"id": "20", "text": "and more", "conversation_id": "10", "referenced_tweets": [{"type": "replied_to", "id": "10"}]})
 }
 
 #[actix_rt::test]
-async fn a_post_that_cannot_be_read_is_handed_on_and_spoils_no_other() {
+async fn an_unreadable_post_is_passed_on_and_does_not_affect_others() {
     let bench = Bench::new().await;
     for odd in [
         json!({"id": "20", "text": null}),
@@ -138,7 +138,7 @@ async fn a_post_that_cannot_be_read_is_handed_on_and_spoils_no_other() {
 }
 
 #[actix_rt::test]
-async fn a_page_that_should_have_posts_and_shows_none_is_not_the_end_of_the_timeline() {
+async fn a_page_without_its_expected_posts_is_not_the_end_of_the_timeline() {
     let bench = Bench::new().await;
     let second = PageRequest { continuation: Some("next".into()), ..first() };
     for (request, body) in [
@@ -165,7 +165,7 @@ async fn a_page_that_should_have_posts_and_shows_none_is_not_the_end_of_the_time
 }
 
 #[actix_rt::test]
-async fn an_account_id_that_is_no_id_reaches_no_path() {
+async fn an_invalid_account_id_is_never_used() {
     for odd in [
         json!("../../2/tweets"),
         json!(""),
@@ -174,8 +174,8 @@ async fn an_account_id_that_is_no_id_reaches_no_path() {
         json!(1.5),
         json!("12345678901234567890"),
     ] {
-        let bench = Bench::stranger();
-        // Also not where an earlier version recorded it.
+        let bench = Bench::without_id();
+        // Nor if an earlier version recorded it.
         bench.ledger.remember("x:user_id:town", "../../2/tweets").await.unwrap();
         let page = bench.page(&first(), json!({"data": {"id": odd, "username": "town"}})).await;
         assert!(matches!(page, Err(SourceError::Unavailable(_))), "{odd}: {page:?}");
@@ -183,14 +183,14 @@ async fn an_account_id_that_is_no_id_reaches_no_path() {
         assert_eq!(asked.len(), 1, "{asked:?}");
         assert!(asked[0].starts_with("GET /2/users/by/username/town "), "{asked:?}");
     }
-    let bench = Bench::stranger();
+    let bench = Bench::without_id();
     bench.answers.send(json!({"data": {"id": 7, "username": null}, "errors": null})).unwrap();
     assert_eq!(bench.source.account_id().await.as_deref(), Ok("7"), "a number is an id");
 }
 
 #[actix_rt::test]
-async fn an_account_that_x_does_not_show_is_named() {
-    let bench = Bench::stranger();
+async fn an_unavailable_account_is_named() {
+    let bench = Bench::without_id();
     bench
         .answers
         .send(json!({"data": null, "errors": [null, {"detail": "Could not find user", "title": null}]}))
@@ -200,7 +200,7 @@ async fn an_account_that_x_does_not_show_is_named() {
 }
 
 #[actix_rt::test]
-async fn a_post_that_answers_one_on_record_continues_a_thread() {
+async fn a_reply_to_a_recorded_post_continues_a_thread() {
     let bench = Bench::new().await;
     let page = bench.page(&first(), json!({"data": [answer()], "meta": {}})).await.unwrap();
     assert_eq!((page.posts.len(), page.unreadable.len()), (0, 1), "whose post 10 is, nobody knows");
@@ -211,7 +211,7 @@ async fn a_post_that_answers_one_on_record_continues_a_thread() {
 }
 
 #[actix_rt::test]
-async fn a_single_post_is_asked_for_with_the_users_it_names() {
+async fn a_single_post_is_requested_with_its_users() {
     let bench = Bench::new().await;
     let (mut own, mut others) = (answer(), answer());
     own["in_reply_to_user_id"] = json!("7");
@@ -242,7 +242,7 @@ async fn a_single_post_is_asked_for_with_the_users_it_names() {
 }
 
 #[actix_rt::test]
-async fn what_becomes_of_a_single_post_is_told_apart() {
+async fn outcomes_of_a_single_post_are_distinguished() {
     let bench = Bench::new().await;
     let problem = |kind: &str| json!({"errors": [{"detail": "why", "type": format!("https://api.x.com/2/problems/{kind}")}]});
     for body in [problem("resource-not-found"), problem("not-authorized-for-resource")] {

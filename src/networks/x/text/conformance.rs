@@ -1,6 +1,6 @@
-//! What Mynah finds and counts in a text, held against the conformance data that twitter-text is published with. The
-//! lengths are those of its version 3 (`validate.yml`, `WeightedTweetsWithDiscountedEmojiCounterTest`); what it extracts
-//! is asked of its own file, which `make conformance` fetches. docs/text.md lists and explains every difference.
+//! Compares what Mynah finds and counts in a text with twitter-text's conformance data. The lengths are those of
+//! version 3 (`validate.yml`, `WeightedTweetsWithDiscountedEmojiCounterTest`); the entities come from its own file,
+//! which `make conformance` fetches. docs/text.md lists and explains every difference.
 
 use std::{collections::BTreeSet, fs};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{entities, weigh};
 
 #[test]
-fn every_published_length_of_version_3_is_counted() {
+fn lengths_match_the_published_ones_of_version_3() {
     let xs = |times: usize| "xxxxxxxxxx-".repeat(times);
     let poem = "故人西辞黄鹤楼，烟花三月下扬州。".repeat(10);
     let long = format!("https://{}.com/foo", "somesuperlongurl".repeat(100));
@@ -38,7 +38,7 @@ fn every_published_length_of_version_3_is_counted() {
             ),
             8 + 11 + 1 + (110 - 53 - 12),
         ),
-        // A host label of more than 63 characters makes no link.
+        // A host label of more than 63 characters is not a link.
         (format!("{long} https://validurl.com"), 16 * 100 + 16 + 1 + 23),
         ("randomurlrandomurlrandomurlrandomurlrandomurlrandomurlrandomurls.com".into(), 68),
         (format!("{hiragana} http://{host}あいう.com"), 358),
@@ -54,9 +54,9 @@ fn every_published_length_of_version_3_is_counted() {
     }
 }
 
-/// Twitter-text's own cases where Mynah finds something else; docs/text.md has them, too.
+/// Twitter-text's cases where Mynah differs; docs/text.md has them, too.
 const DIFFERENT: [&str; 19] = [
-    // What begins with a scheme is an address to a reader, and must not be translated, even where X does not link it.
+    // Readers see text with a scheme as an address, so it must not be translated, even if X does not link it.
     "urls: DO NOT extract URL if preceded by $",
     "urls: DO NOT extract URLs containing leading dashes in the domain name",
     "urls: DO NOT extract URLs containing leading dashes in the subdomain",
@@ -72,17 +72,17 @@ const DIFFERENT: [&str; 19] = [
     "urls: DO NOT extract invalid URL: http://no-tld",
     "urls: DO NOT extract invalid URL: http://tld-too-short.x",
     "urls: Extract a hyphenated TLD (usually a typo)",
-    // Version 3 links bare names of every domain; the file is of a version that did not.
+    // Version 3 links bare names of every domain; the file is from an older version, which did not.
     "urls: DO NOT extract short URLs without protocol on ccTLD domains without path",
     "urls: Extract URL before newline",
     "urls: Extract URLs without protocol not on (com|org|edu|gov|net) domains",
-    // The crate does not take 〃 for a letter.
+    // The crate does not treat 〃 as a letter.
     "hashtags: Hashtag with ideographic iteration mark",
 ];
 
 #[test]
 #[ignore = "needs twitter-text's own data: make conformance"]
-fn what_twitter_text_extracts_is_found() {
+fn entities_match_those_of_twitter_text() {
     let file = std::env::var("TWITTER_TEXT_EXTRACT").unwrap();
     let data: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let mut different = BTreeSet::new();

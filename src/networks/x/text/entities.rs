@@ -1,10 +1,10 @@
-//! Links, mentions, hashtags and cashtags in a text, as X finds them.
+//! Finds links, mentions, hashtags and cashtags in a text, as X does.
 //!
-//! Found by the `twitter-text` crate, whose offsets are UTF-16 code units; here they are bytes of a Rust string. Its
-//! default parser panics on texts such as `🔥a@bob` (0.3.1, a byte offset inside a character), so the older one is used.
+//! The `twitter-text` crate finds them; its offsets are UTF-16 code units, and are converted to bytes here. Its default
+//! parser panics on texts such as `🔥a@bob` (0.3.1, a byte offset inside a character), so the older one is used.
 //!
-//! X links only names under a known top-level domain. A translation must not touch any other address either, so whatever
-//! begins with a scheme is taken as a link, too.
+//! X links only names under a known top-level domain. A translation must not touch other addresses either, so anything
+//! with a scheme counts as a link, too.
 
 use std::cmp::Reverse;
 
@@ -20,10 +20,10 @@ use super::{
     words::{Memo, links_on},
 };
 
-/// The entities of `text`, in order, none overlapping another.
+/// The entities of `text`, in order and without overlaps.
 pub fn entities(text: &str) -> Vec<Entity> {
     let mut found: Vec<Entity> = Vec::new();
-    // Most texts have none; one pass over the bytes is enough to know.
+    // Most texts have none, which one pass over the bytes can tell.
     if !may_hold(text) {
         return found;
     }
@@ -45,9 +45,9 @@ pub fn entities(text: &str) -> Vec<Entity> {
 fn of_word(word: &str) -> Vec<Entity> {
     let mut found = in_word(word);
     let linked: Vec<usize> = found.iter().map(|entity| entity.range.start).collect();
-    // Where X finds a link, it knows where that ends.
+    // If X finds a link, X knows where it ends.
     found.extend(links(word).filter(|link| !linked.contains(&link.range.start)));
-    // Of two that overlap the one that begins first, and of those the longer, is what a reader sees.
+    // Of overlapping entities, readers see the one that begins first, or the longer one.
     found.sort_by_key(|entity| (entity.range.start, Reverse(entity.range.end)));
     let mut end = 0;
     found.retain(|entity| {
@@ -58,14 +58,14 @@ fn of_word(word: &str) -> Vec<Entity> {
     found
 }
 
-/// Whether there may be an entity in a text: each has at least one of these.
+/// Whether a text may contain an entity: each contains at least one of these bytes.
 fn may_hold(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().enumerate().any(|(at, byte)| match byte {
         b'@' | b'#' | b'$' => true,
         b'.' => links_on(&bytes[at + 1..]),
         b':' => bytes[at..].starts_with(b"://"),
-        // The first byte of the wide signs, and of others.
+        // The first byte of the full-width signs, and of others.
         0xef => text[at..].starts_with(['＠', '＃']),
         _ => false,
     })
@@ -75,7 +75,7 @@ thread_local! {
     static KNOWN: Memo<Vec<Entity>> = Memo::new();
 }
 
-/// What X finds in a word, or in any text.
+/// The entities that X finds in a word, or in any text.
 fn in_word(text: &str) -> Vec<Entity> {
     let extractor = Extractor::with_parser_backend(ParserBackend::External);
     let offsets = Utf16Offsets::new(text);
@@ -86,7 +86,7 @@ fn in_word(text: &str) -> Vec<Entity> {
         .filter_map(|entity| {
             let kind = match entity.get_type() {
                 Type::URL => EntityKind::Link,
-                // X does not link `@name@host`, but to a reader it is a name all the same.
+                // X does not link `@name@host`, but readers see a name.
                 Type::MENTION | Type::FEDERATEDMENTION => EntityKind::Mention,
                 Type::HASHTAG => EntityKind::Hashtag,
                 Type::CASHTAG => EntityKind::Cashtag,
@@ -100,7 +100,7 @@ fn in_word(text: &str) -> Vec<Entity> {
 
 /// Turns UTF-16 offsets into byte offsets.
 struct Utf16Offsets {
-    /// Byte offset at each UTF-16 unit that begins a character, and at the end.
+    /// The byte offset of each UTF-16 unit that begins a character, and of the end.
     bytes: Vec<Option<usize>>,
 }
 
@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(text in super::super::words::tricky()) {
+        fn entities_found_word_by_word_match_those_of_the_whole_text(text in super::super::words::tricky()) {
             let sorted = |mut found: Vec<Entity>| {
                 found.sort_by_key(|entity| (entity.range.start, entity.range.end, entity.kind));
                 found
@@ -145,7 +145,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_plain_is_so_for_the_parser(word in prop_oneof![super::super::plain::nearly(), super::super::words::tricky()]) {
+        fn plain_words_match_the_parser(word in prop_oneof![super::super::plain::nearly(), super::super::words::tricky()]) {
             if let Some(plain) = plain(&word) {
                 let expected = plain.kind.map(|kind| Entity { kind, range: 0..plain.end });
                 prop_assert_eq!(of_word(&word), Vec::from_iter(expected), "{:?}", word);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn entities_are_found_behind_characters_of_any_width() {
+    fn entities_are_found_after_characters_of_any_width() {
         assert_eq!(
             found("🔥𝕏 hi https://t.co/abc, @bob #été $TSLA"),
             [
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_for_mail_is_no_mention() {
+    fn a_mail_address_is_not_a_mention() {
         assert!(found("write to me@example.org").iter().all(|(kind, _)| *kind != EntityKind::Mention));
     }
 
@@ -190,13 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_character_before_a_name_is_no_trap() {
+    fn a_wide_character_before_a_mention_does_not_panic() {
         assert!(found("🔥a@bob").is_empty());
         assert_eq!(found("🔥@bob"), [(EntityKind::Mention, "@bob")]);
     }
 
     #[test]
-    fn plain_words_hold_nothing() {
+    fn plain_words_have_no_entities() {
         assert!(found("bobby said 100 things").is_empty());
     }
 }

@@ -1,11 +1,11 @@
-//! How X reads and counts a text, and how much it takes: the crate `twitter-text` with the published weights of its version 3.
-//! docs/text.md lists what differs, and why.
+//! How X parses and measures a text, and its limits: the crate `twitter-text` with the published weights of version 3.
+//! docs/text.md lists the differences and their reasons.
 //!
 //! # Layout
 //!
-//! - [`entities`](entities::entities): links, mentions and tags; [`weigh`](weight::weigh): how long a text counts.
-//! - `plain`, `words`: what spares most words the parser, which takes a thousand times as long.
-//! - [`language`](language::language): X's codes.
+//! - [`entities`](entities::entities): links, mentions and tags; [`weigh`](weight::weigh): a text's weighted length.
+//! - `plain`, `words`: shortcuts for most words, because the parser takes a thousand times as long.
+//! - [`language`](language::language): X's language codes.
 
 mod entities;
 mod language;
@@ -27,17 +27,17 @@ pub use entities::entities;
 pub use language::language;
 pub use weight::weigh;
 
-/// The most that a post on X may hold without Premium. An alt text has at most so many characters, none of which weighs less
-/// than one (docs.x.com, media best practices).
+/// X's limits without Premium. An alt text's limit is in characters, none of which weighs less than one (docs.x.com,
+/// media best practices).
 pub const LIMITS: Limits = Limits { text: 280, alt_text: 1000, media: 4 };
 
-/// What X charges for a post, and for one with a link in it (its price list of August 2026).
+/// What X charges for a post, and for a post with a link (price list of August 2026).
 const PRICE: Price = Price { message: 15_000, with_link: 200_000 };
 
-/// The most cashtags that X takes in a post.
+/// The maximum number of cashtags in a post.
 const CASHTAGS_MOST: usize = 1;
 
-/// The rules of X.
+/// X's rules.
 #[derive(Debug, Clone, Copy)]
 pub struct XRules;
 
@@ -63,19 +63,19 @@ impl NetworkRules for XRules {
     }
 
     fn repeat(&self) -> Repeat {
-        // X has no key for a post: a call whose answer is lost may have published all the same.
+        // X has no idempotency key: a call whose answer is lost may still have published.
         Repeat::LookUpFirst
     }
 
     fn refusal(&self, text: &str) -> Option<Refusal> {
-        // Most texts have no such sign at all.
+        // Most texts have no `$` at all.
         if text.bytes().filter(|byte| *byte == b'$').count() <= CASHTAGS_MOST {
             return None;
         }
         let cashtags = entities(text).iter().filter(|entity| entity.kind == EntityKind::Cashtag).count();
         (cashtags > CASHTAGS_MOST).then(|| Refusal {
             rule: "cashtags",
-            message: format!("a publication would hold {cashtags} cashtags, and X takes one"),
+            message: format!("a publication would have {cashtags} cashtags; X accepts one"),
         })
     }
 
@@ -110,20 +110,20 @@ mod tests {
     }
 
     #[test]
-    fn two_cashtags_in_one_publication_are_found() {
+    fn two_cashtags_in_one_publication_are_refused() {
         assert!(codes("Up: $TSLA and $AAPL", &["Suben: $TSLA y $AAPL"]).contains(&"cashtags"));
         assert!(!codes("Up: $TSLA and $AAPL", &["Suben: $TSLA", "y $AAPL"]).contains(&"cashtags"));
         assert_eq!(XRules.refusal("It costs $5, $6 or $TSLA"), None);
     }
 
     #[test]
-    fn what_weighs_more_than_x_takes_does_not_fit() {
+    fn a_text_over_the_limit_does_not_fit() {
         assert_eq!(codes(&"Hi ".repeat(80), &["a".repeat(281).as_str()]), ["fits"]);
         assert!(!codes(&"Hi ".repeat(80), &["a".repeat(280).as_str()]).contains(&"fits"));
     }
 
     #[test]
-    fn what_a_translation_made_into_a_link_or_a_tag_is_broken_up() {
+    fn links_and_tags_that_the_translation_added_are_broken_up() {
         use mynah_domain::text::{MaskedText, Segment};
         for (words, broken) in [
             ("Espera.com ya", "Espera. com ya"),

@@ -1,5 +1,5 @@
-//! Posts that break the tools of others: what is protected in each, what it weighs, and that nothing of it is lost on the
-//! way through mask, gate and split.
+//! Posts that break other tools. Tests what is protected in each, what it weighs, and that mask, gate and split lose
+//! nothing.
 
 use mynah_domain::{
     Language, gate,
@@ -15,7 +15,7 @@ use super::{LIMITS, XRules, weigh};
 
 type Row<'a> = (&'a str, usize, &'a [(ProtectedKind, &'a str)]);
 
-/// Text, weighted length, what is protected in it.
+/// Text, weighted length, and protected things.
 #[rustfmt::skip]
 const POSTS: &[Row<'_>] = &[
     ("Family 👨\u{200d}👩\u{200d}👧\u{200d}👦 at the fair", 21, &[(Emoji, "👨\u{200d}👩\u{200d}👧\u{200d}👦")]),
@@ -122,7 +122,7 @@ fn all() -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn what_is_protected_and_what_it_weighs() {
+fn protected_things_and_weights_are_as_listed() {
     assert!(POSTS.len() >= 60);
     for (text, weight, protected) in POSTS {
         let mask = mask(text);
@@ -133,7 +133,7 @@ fn what_is_protected_and_what_it_weighs() {
 }
 
 #[test]
-fn masked_and_restored_it_is_what_it_was() {
+fn masking_and_restoring_changes_nothing() {
     for text in all() {
         let mask = mask(&text);
         assert_eq!(mask.restore(&mask.text).unwrap(), text);
@@ -141,7 +141,7 @@ fn masked_and_restored_it_is_what_it_was() {
 }
 
 #[test]
-fn a_translation_that_lost_any_one_protected_thing_is_refused() {
+fn a_translation_that_lost_a_protected_thing_is_refused() {
     for (text, _, protected) in POSTS {
         let mask = mask(text);
         for (lost, thing) in protected.iter().enumerate() {
@@ -153,8 +153,8 @@ fn a_translation_that_lost_any_one_protected_thing_is_refused() {
 }
 
 #[test]
-fn the_gate_has_nothing_against_the_authors_own_text_but_that_it_is_not_translated() {
-    // What an author may write, and what nobody may publish.
+fn the_gate_objects_to_the_authors_own_text_only_as_untranslated() {
+    // An author may write these, but nobody may publish them.
     let of_the_author = ["untranslated", "control", "cashtags", "language"];
     for text in all() {
         let source = mask(&text);
@@ -175,7 +175,7 @@ fn the_gate_has_nothing_against_the_authors_own_text_but_that_it_is_not_translat
 }
 
 #[test]
-fn split_at_any_length_nothing_is_lost_and_everything_fits() {
+fn splitting_at_any_length_loses_nothing_and_every_part_fits() {
     let bare = |text: &str| text.split_whitespace().collect::<String>();
     for text in all() {
         for max in [80, 140, 280] {

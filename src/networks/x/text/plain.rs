@@ -1,31 +1,31 @@
-//! Words that are plainly a link, a name, a tag or a number, as most that may hold something are. The parser of
-//! `twitter-text` is right about more than these, but takes ten microseconds and more for a word that it has not seen.
+//! Recognizes words that are plainly a link, a name, a tag or a number, without the parser of `twitter-text`, which
+//! takes ten microseconds or more for a new word. The parser handles all others.
 //!
-//! Plain is only what the parser is shown to read in the same way, by the tests.
+//! The tests show that the parser reads plain words in the same way.
 
 use mynah_domain::text::EntityKind;
 use twitter_text::tlds::is_valid_tld_case_insensitive;
 
-/// A plain word begins with this, and after it come at most marks that end a sentence.
+/// The start of a plain word, which may be followed only by marks that end a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plain {
-    /// None is a number, which is nothing to the network.
+    /// `None` for a number, which is not an entity.
     pub(super) kind: Option<EntityKind>,
     /// Where it ends, in bytes.
     pub(super) end: usize,
 }
 
-/// Longer ones are for the parser, which has limits of its own.
+/// Longer words go to the parser, which has its own limits.
 const LONGEST: usize = 256;
 
-/// The longest name that is known to the parser.
+/// The longest name that the parser accepts.
 const LONGEST_NAME: usize = 20;
 
-/// The longest part of a link's host that a host may have, and the longest path of the network's own short links.
+/// The longest label of a link's host, and the longest path of X's own short links.
 const LONGEST_LABEL: usize = 63;
 const LONGEST_SHORT: usize = 40;
 
-/// What `word` is, where it is plain.
+/// What `word` is, if it is plain.
 pub(super) fn plain(word: &str) -> Option<Plain> {
     let whole = word.trim_end_matches(['.', ',', ':', ';', '!', '?']);
     let bytes = whole.as_bytes();
@@ -67,13 +67,13 @@ fn is_link(word: &str) -> bool {
 }
 
 fn is_host(host: &str) -> bool {
-    // The parser takes what begins like the network's own host for it.
+    // The parser treats hosts that begin like X's short links as such.
     let Some((labels, tld)) = host.rsplit_once('.').filter(|_| !host.starts_with("t.co")) else {
         return false;
     };
     let is_label = |label: &str| {
         let label = label.as_bytes();
-        // Hyphens stand between two others, and no two of them side by side.
+        // Hyphens only between other characters, and never two in a row.
         (1..=LONGEST_LABEL).contains(&label.len())
             && label.iter().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-'))
             && label.split(|c| *c == b'-').all(|part| !part.is_empty())
@@ -83,7 +83,7 @@ fn is_host(host: &str) -> bool {
         && is_valid_tld_case_insensitive(tld)
 }
 
-/// The path without the slash before it, and the query.
+/// The path without its leading slash, and the query.
 fn is_path(rest: &str) -> bool {
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
     let is_of_path = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'/');
@@ -94,7 +94,7 @@ fn is_path(rest: &str) -> bool {
         && query.is_none_or(|query| !query.is_empty() && query.bytes().all(is_of_query))
 }
 
-/// Words that are nearly plain, and plain ones.
+/// Plain words, and words that are nearly plain.
 #[cfg(test)]
 pub(super) fn nearly() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_most_posts_have_is_plain() {
+    fn common_words_are_plain() {
         use EntityKind::{Hashtag, Link, Mention};
         for (word, kind, rest) in [
             ("https://ascii.host/path", Some(Link), ""),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_for_the_parser() {
+    fn other_words_go_to_the_parser() {
         for word in [
             "",
             "@",

@@ -1,7 +1,7 @@
-//! How long X counts a text. Not characters: most scripts of the West weigh one a character, others and emoji two,
-//! every link 23 whatever it is.
+//! X's weighted length of a text. Most characters of Western scripts weigh one, other characters and emoji two, and
+//! every link 23.
 //!
-//! Counted by the `twitter-text` crate with the published weights of version 3.
+//! The `twitter-text` crate counts it with the published weights of version 3.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use super::{
 /// assert_eq!(mynah::networks::x::text::weigh("Hi http://test.co"), 26);
 /// ```
 pub fn weigh(text: &str) -> usize {
-    // Most texts weigh what they are long, and so do most words of the others.
+    // Most texts weigh as many as they have characters, and so do most words of the others.
     if is_plain(text) {
         return text.chars().count();
     }
@@ -34,7 +34,7 @@ pub fn weigh(text: &str) -> usize {
     weight + text.len() - end
 }
 
-/// Whether every character weighs one: each does by itself, and there is no link.
+/// Whether every character weighs one: each is light, and there is no link.
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| is_light(c) || c.is_ascii_whitespace()) && !may_link(text)
 }
@@ -57,13 +57,13 @@ thread_local! {
     static KNOWN: Memo<usize> = Memo::new();
 }
 
-/// Whether a character weighs one whatever stands beside it: what most words of the West are written with. None of these is
-/// an emoji or a part of one, and none becomes another by normalisation. The numbers are ranges of the weights of version 3.
+/// Whether a character weighs one whatever is next to it, as in most Western words. None of these is an emoji or a part
+/// of one, and normalization changes none of them. The numbers are ranges from the weights of version 3.
 fn is_light(c: char) -> bool {
     matches!(c, '!'..='~' | '¡'..='¨' | 'ª'..='\u{ad}' | '¯'..='ɏ' | '‐'..='‟')
 }
 
-/// The weight by the library.
+/// The weight according to the library.
 fn parsed(text: &str) -> usize {
     let weights = twitter_text_config::config_v3();
     // The default parser panics on some texts; see `entities`.
@@ -76,13 +76,13 @@ fn parsed(text: &str) -> usize {
     usize::try_from(parsed.weighted_length).unwrap_or(usize::MAX)
 }
 
-/// The text with a plain emoji for every flag and keycap: in a row, the crate (0.3.1) weighs each of them four, and X two.
+/// Replaces every flag and keycap with a plain emoji: in a row, the crate (0.3.1) weighs each of them four, but X two.
 fn with_plain_emoji(text: &str) -> Cow<'_, str> {
     let is_part = |c: char| matches!(c, '\u{1f1e6}'..='\u{1f1ff}' | KEYCAP);
     if !text.contains(is_part) {
         return Cow::Borrowed(text);
     }
-    // An odd one out of a pair is no flag.
+    // Half of a pair is not a flag.
     let is_key = |cluster: &str| {
         cluster.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '#' | '*'))
             && cluster.contains(KEYCAP)
@@ -96,7 +96,7 @@ fn with_plain_emoji(text: &str) -> Cow<'_, str> {
         .into()
 }
 
-/// The sign that puts what is before it on a key.
+/// The combining character that makes a keycap.
 const KEYCAP: char = '\u{20e3}';
 
 #[cfg(test)]
@@ -114,18 +114,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn read_word_by_word_a_text_weighs_what_it_weighs_as_a_whole(text in super::super::words::tricky()) {
+        fn the_weight_word_by_word_matches_that_of_the_whole_text(text in super::super::words::tricky()) {
             prop_assert_eq!(weigh(&text), parsed(&text), "{:?}", text);
         }
 
         #[test]
-        fn what_is_plain_weighs_what_it_weighs_to_the_parser(word in super::super::plain::nearly()) {
+        fn the_weight_of_plain_words_matches_the_parser(word in super::super::plain::nearly()) {
             prop_assert_eq!(weigh(&word), parsed(&word), "{:?}", word);
         }
     }
 
     #[test]
-    fn the_published_samples_weigh_what_is_published() {
+    fn weights_match_published_samples() {
         assert_eq!(weigh("Hi http://test.co"), 26);
         assert_eq!(weigh("http://test.co"), 23);
         assert_eq!(weigh(&"a".repeat(285)), 285);

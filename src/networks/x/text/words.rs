@@ -1,15 +1,15 @@
-//! What is known about words. Nothing that X links contains a space or a line end, so a text can be read word by word; and
-//! most words do not need the parser of `twitter-text`, which takes a millisecond for a post.
+//! Caches what is known about words. Nothing that X links contains a space or a line break, so a text can be read word
+//! by word; and most words do not need the parser of `twitter-text`, which takes a millisecond for a post.
 
 use std::{cell::RefCell, collections::HashMap};
 
-/// What is known about words, on this thread: a link is parsed once and not for each account that it is published on.
+/// A cache per thread: a link is parsed once, not once per target account.
 pub(super) struct Memo<T>(RefCell<HashMap<Box<str>, T>>);
 
-/// The most words that are remembered, some hundred kilobytes.
+/// The maximum number of cached words, some hundred kilobytes.
 const MOST: usize = 1024;
 
-/// Longer ones are no names, and not remembered.
+/// Longer words are not names, and are not cached.
 const LONGEST: usize = 256;
 
 impl<T: Clone> Memo<T> {
@@ -17,7 +17,7 @@ impl<T: Clone> Memo<T> {
         Self(RefCell::default())
     }
 
-    /// What is known of a word, or is found out by `look`, which may not ask the memo itself.
+    /// The cached value of a word, or the result of `look`, which must not use the memo itself.
     pub(super) fn of(&self, word: &str, look: impl FnOnce(&str) -> T) -> T {
         if let Some(known) = self.0.borrow().get(word) {
             return known.clone();
@@ -34,24 +34,24 @@ impl<T: Clone> Memo<T> {
     }
 }
 
-/// Whether X might find a link in it: a dot with a name after it, as in `x.com`, `пример.рф` and `a.b`, and not as at the end
-/// of a sentence.
+/// Whether X might find a link: a dot followed by a name, as in `x.com`, `пример.рф` and `a.b`, but not at the end of a
+/// sentence.
 pub(super) fn may_link(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().enumerate().any(|(at, byte)| *byte == b'.' && links_on(&bytes[at + 1..]))
 }
 
-/// Whether what follows a dot may be a name.
+/// Whether a name may follow a dot.
 pub(super) fn links_on(after: &[u8]) -> bool {
     after.first().is_some_and(|next| next.is_ascii_alphanumeric() || !next.is_ascii())
 }
 
-/// Texts made of all that is tricky about words, for what must be the same read word by word and as a whole.
+/// Texts of tricky words, for tests that compare reading word by word with reading as a whole.
 #[cfg(test)]
 pub(super) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
     use proptest::prelude::*;
     let piece = prop_oneof![
-        4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("it is one"),
+        4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("the pattern is valid"),
         3 => Just(" ".to_owned()),
         2 => proptest::sample::select(vec![
             ".", ":", "/", "//", "://", "@", "#", "$", "＠", "＃", "!", "?", "…", "’", "“", "—", "_", "-", "+", "~", "&",
@@ -63,7 +63,7 @@ pub(super) fn tricky() -> impl proptest::strategy::Strategy<Value = String> {
             "a@b.com", "3.5", "e.g.", "U.S.A.", "@a@b.social", "www.x.de/á?b=1#c",
         ]).prop_map(str::to_owned),
     ];
-    // X finds the mention in `RT@name` also after a space; the parser only at the beginning of a text.
+    // X finds the mention in `RT@name` after a space, too; the parser only at the start of a text.
     let quirk = |text: &String| {
         let small = text.to_lowercase();
         !["rt@", "rt:@", "rt＠", "rt:＠"].iter().any(|rt| small.contains(rt))
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_looked_at_once_and_the_memory_is_bounded() {
+    fn a_word_is_parsed_once_and_the_cache_is_bounded() {
         let (memo, mut looks) = (Memo::new(), 0);
         for _ in 0..2 {
             assert_eq!(
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_at_the_end_links_nothing() {
+    fn a_dot_at_the_end_is_not_a_link() {
         for word in ["x.com", "http://x.com", "a.b", "пример.рф", "3.5", "(x.org)"] {
             assert!(may_link(word), "{word}");
         }
