@@ -1,11 +1,11 @@
-//! What a hit costs, what asking the cache's actor costs, and whether writing it to disk holds anybody up.
-//! `cargo bench -p mynah-actors` measures it.
+//! Measures what a hit costs, what a message to the cache's actor costs, and whether saving the cache delays callers.
+//! Run it with `cargo bench -p mynah-actors`.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    reason = "a benchmark is read by its names and on its output"
+    reason = "the names and the output explain a benchmark"
 )]
 
 use std::{
@@ -21,29 +21,29 @@ use jiff::Timestamp;
 use mynah_actors::{
     cache::{
         Cache, CacheSettings, Fill, Key, Look,
-        kept::{Entry, Kept},
+        store::{Entry, Store},
     },
     supervision::ActorRef,
 };
 use mynah_domain::{Language, Style, fixtures::mask};
 
-/// As many as the promise is made for.
+/// The number of entries of the documented figures.
 const ENTRIES: usize = 20_000;
 
-/// How many keys a translator asks for at once.
+/// How many keys a translator looks up at once.
 const AT_ONCE: usize = 40;
 
-/// How many times the cache is written, and as often is it not.
+/// How many rounds to run with saving, and as many without.
 const ROUNDS: u64 = 15;
 
-/// How long one time is watched: longer than writing takes.
+/// How long each round lasts: longer than a save takes.
 const WATCHED: Duration = Duration::from_millis(700);
 
 fn text(number: usize) -> String {
     format!("Post {} of the town hall about the harbour and the bridge: https://example.com/x", word(number))
 }
 
-/// Letters: a number would be masked.
+/// Letters, because a number would be masked.
 fn word(mut number: usize) -> String {
     let mut word = String::new();
     loop {
@@ -66,28 +66,28 @@ fn entry(number: usize) -> Entry {
     Entry { text: Arc::new(mask(&text(number)).text), expires }
 }
 
-fn filled(keys: &[Key]) -> Kept {
-    let kept = Kept::new(2 * ENTRIES as u64);
-    keys.iter().enumerate().for_each(|(number, key)| kept.insert(*key, &entry(number)));
-    kept
+fn filled(keys: &[Key]) -> Store {
+    let store = Store::new(2 * ENTRIES as u64);
+    keys.iter().enumerate().for_each(|(number, key)| store.insert(*key, &entry(number)));
+    store
 }
 
 fn hits(bench: &mut Criterion) {
     let keys = keys();
-    let kept = filled(&keys);
+    let store = filled(&keys);
     let mut at = 0;
     bench.bench_function("cache hit", |bench| {
         bench.iter(|| {
-            // A prime step: no two hits in a row are neighbours.
+            // A prime step, so that no two consecutive hits are neighbors.
             at = (at + 7919) % ENTRIES;
-            kept.get(black_box(&keys[at]))
+            store.get(black_box(&keys[at]))
         });
     });
 }
 
 criterion_group!(benches, hits);
 
-/// Nanoseconds up to a minute, three digits.
+/// Nanoseconds up to a minute, with three significant digits.
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(60_000_000_000, 3).unwrap()
 }
@@ -96,7 +96,7 @@ fn nanos(took: Duration) -> u64 {
     u64::try_from(took.as_nanos()).unwrap()
 }
 
-fn told(what: &str, took: &Histogram<u64>) {
+fn print(what: &str, took: &Histogram<u64>) {
     let micros = |quantile| took.value_at_quantile(quantile) as f64 / 1e3;
     println!(
         "{what}: {} times, p50 {:.2} µs, p99 {:.2} µs, p99.9 {:.2} µs, at most {:.1} µs",
@@ -110,7 +110,7 @@ fn told(what: &str, took: &Histogram<u64>) {
 
 fn each_hit() {
     let keys = keys();
-    let kept = filled(&keys);
+    let store = filled(&keys);
     let mut took = histogram();
     for round in 0..1_000_000_usize {
         if round % AT_ONCE == 0 {
@@ -118,11 +118,11 @@ fn each_hit() {
         }
         let key = &keys[round * 7919 % ENTRIES];
         let began = Instant::now();
-        let found = black_box(kept.get(key));
+        let found = black_box(store.get(key));
         took.record(nanos(began.elapsed())).unwrap();
         assert!(found.is_some());
     }
-    told("a hit, the clock's own cost included", &took);
+    print("a hit, including the clock's own cost", &took);
 }
 
 async fn start(arbiter: &Arbiter, folder: &tempfile::TempDir, interval: Duration) -> ActorRef<Cache> {
@@ -134,7 +134,7 @@ async fn start(arbiter: &Arbiter, folder: &tempfile::TempDir, interval: Duration
     };
     let (sender, link) = tokio::sync::oneshot::channel();
     arbiter.spawn_fn(move || {
-        let _ = sender.send(Cache::unattended(settings));
+        let _ = sender.send(Cache::unsupervised(settings));
     });
     link.await.unwrap()
 }
@@ -152,7 +152,7 @@ async fn each_look() {
         took.record(nanos(began.elapsed())).unwrap();
         assert_eq!(answers.len(), AT_ONCE);
     }
-    told("a message for 40 hits, to another thread and back", &took);
+    print("a message for 40 hits, to another thread and back", &took);
     arbiter.stop();
 }
 
@@ -163,7 +163,7 @@ async fn fill(link: &ActorRef<Cache>, keys: &[Key]) {
     }
 }
 
-/// Asks as a translator does, again and again while the time runs; answers how long each answer took.
+/// Looks keys up as a translator does until the round ends; returns how long each answer took.
 async fn asked(link: &ActorRef<Cache>, keys: &[Key], round: usize) -> Histogram<u64> {
     let (began, mut took) = (Instant::now(), histogram());
     while began.elapsed() < WATCHED {
@@ -177,7 +177,7 @@ async fn asked(link: &ActorRef<Cache>, keys: &[Key], round: usize) -> Histogram<
     took
 }
 
-/// A cache that is written every other time, and somebody who asks it all the while.
+/// Saves the cache in every other round while a client keeps looking keys up.
 async fn pauses() {
     let (keys, arbiter, folder) = (keys(), Arbiter::new(), tempfile::tempdir().unwrap());
     let link = start(&arbiter, &folder, 2 * WATCHED).await;
@@ -188,7 +188,7 @@ async fn pauses() {
     let mut round = 0;
     while longest_with.len() < ROUNDS || longest_without.len() < ROUNDS {
         let before = written();
-        // Something new, or there is nothing to write.
+        // Add a new entry; without one, there is nothing to write.
         link.ask(Fill(vec![(fresh(round), entry(0))])).await.unwrap();
         let took = asked(&link, &keys, round).await;
         let (all, longest) = if written() == before {
@@ -200,10 +200,10 @@ async fn pauses() {
         all.add(took).unwrap();
         round += 1;
     }
-    told("an answer, nothing written", &without);
-    told("an answer, 20,000 entries written meanwhile", &with);
-    told("the longest answer of each time, nothing written", &longest_without);
-    told("the longest answer of each time, 20,000 entries written meanwhile", &longest_with);
+    print("an answer without a save", &without);
+    print("an answer during a save of 20,000 entries", &with);
+    print("the longest answer of each round without a save", &longest_without);
+    print("the longest answer of each round during a save of 20,000 entries", &longest_with);
     arbiter.stop();
 }
 

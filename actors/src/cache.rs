@@ -1,13 +1,14 @@
-//! Saying the same thing twice without paying for it twice. The cache answers by *masked text, language, style and
-//! engine*, so a template with a new link is a hit, and of several workers that want the same key one asks the engine
-//! and the others wait for its answer.
+//! Avoids paying twice for the same translation. The cache looks up *masked text, language, style and engine*, so a
+//! template with a new link is a hit. If several workers want the same key, one asks the engine and the others wait for
+//! its answer.
 //!
-//! Only what passed the gate is kept: whoever leads a key hands its translation in by the [`Lead`]. Where a lead is dropped
-//! without one, everybody who waits for it is told to ask again, and the first to ask leads. The cache hands a lead only to
-//! an asker, never to one who waits: a lead that nobody has read yet would keep all others waiting.
+//! The cache stores only translations that passed the gate: the worker that leads a key hands in its translation with
+//! the [`Lead`]. If a lead is dropped without one, every waiting worker is told to ask again, and the first to ask
+//! leads. The cache gives a lead only to a worker that asks, never to one that waits: a lead that nobody has read yet
+//! would block all the others.
 
-pub mod kept;
 mod snapshot;
+pub mod store;
 
 use std::{
     collections::HashMap,
@@ -23,10 +24,10 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
 };
 use jiff::Timestamp;
-use kept::{Entry, Kept};
 use log::warn;
 use mynah_domain::{Language, Style, text::MaskedText};
 use sha2::{Digest, Sha256};
+use store::{Entry, Store};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -34,26 +35,26 @@ use crate::{
     supervision::{ActorRef, ExitGuard, HealthRegistry, Heartbeat, handles_tracked, shell::StopAsked},
 };
 
-/// What the cache needs to know.
+/// Settings of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// The most translations it keeps; those that are used least go first.
+    /// The most translations to store. The least used are evicted first.
     pub max_entries: u64,
-    /// How long one is kept.
+    /// How long a translation is stored.
     pub ttl: Duration,
-    /// Where it is kept across restarts.
+    /// The file that preserves the cache across restarts.
     pub file: PathBuf,
-    /// How often it is written there.
+    /// How often the file is written.
     pub snapshot_interval: Duration,
 }
 
-/// What a translation is found by: a digest, so that long posts cost no more than short ones.
+/// The key of a translation: a digest, so that long posts cost no more than short ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 16]);
 
 impl Key {
-    /// The key of all that a translation depends on: the text as it is masked, the languages, the style, what was said
-    /// before it, how long it may be, and the engine (by name and revision).
+    /// Makes the key from everything that a translation depends on: the masked text, the languages, the style, the
+    /// posts before it, its maximum length, and the engine (by name and revision).
     pub fn new(
         text: &str,
         (from, to): (Language, Language),
@@ -67,52 +68,52 @@ impl Key {
         let fixed =
             [from.code(), to.code(), style.tone.as_str(), adapt, &style.instructions, &max, engine, text];
         for part in fixed.into_iter().chain(context.iter().map(String::as_str)) {
-            // With its length before it, no part can be taken for two.
+            // The length before each part keeps two different lists of parts from having the same key.
             digest.update(part.len().to_le_bytes());
             digest.update(part.as_bytes());
         }
         let mut key = [0; 16];
-        // Half of the digest: a chance of one in 10^19 among a billion texts.
+        // Half of the digest: the chance of a collision among a billion texts is one in 10^19.
         key.copy_from_slice(&digest.finalize()[..16]);
         Self(key)
     }
 }
 
-/// Who writes to disk: one at a time, and in no hurry but at the end.
+/// Serializes writes to disk. They are throttled, except at shutdown.
 #[derive(Default)]
 struct Disk {
-    turn: Mutex<()>,
+    writing: Mutex<()>,
     hurry: AtomicBool,
 }
 
-/// The actor.
+/// The cache actor.
 pub struct Cache {
     exit_guard: Option<ExitGuard>,
     heartbeat: Heartbeat,
     settings: CacheSettings,
-    kept: Kept,
-    /// Who waits for a key that somebody leads.
+    store: Store,
+    /// The workers that wait for a key that another worker leads.
     flights: HashMap<Key, Vec<oneshot::Sender<Arc<MaskedText>>>>,
     link: ActorRef<Cache>,
     changed: bool,
     disk: Arc<Disk>,
-    /// Whether nothing was kept from before.
+    /// Whether no entries were loaded or filled in.
     is_bare: bool,
 }
 
 impl Cache {
-    /// A cache with what was kept before in it.
+    /// Creates a cache and loads the entries that an earlier process saved.
     pub fn new(exit_guard: ExitGuard, settings: CacheSettings, link: ActorRef<Self>) -> Self {
-        let kept = Kept::new(settings.max_entries);
+        let store = Store::new(settings.max_entries);
         let mut is_bare = true;
         match snapshot::load(&settings.file) {
             Ok(before) => {
                 is_bare = before.is_empty();
                 for (key, entry) in before {
-                    kept.insert(key, &entry);
+                    store.insert(key, &entry);
                 }
             }
-            // A cache can be made anew; the service goes on without it.
+            // The cache can be rebuilt; the service continues without it.
             Err(error) => warn!(reason:% = error; "cache load failed"),
         }
         let heartbeat = exit_guard.heartbeat();
@@ -120,7 +121,7 @@ impl Cache {
             exit_guard: Some(exit_guard),
             heartbeat,
             settings,
-            kept,
+            store,
             flights: HashMap::new(),
             link,
             changed: false,
@@ -129,8 +130,8 @@ impl Cache {
         }
     }
 
-    /// Starts one on this thread that nobody watches or builds anew: for who measures it.
-    pub fn unattended(settings: CacheSettings) -> ActorRef<Self> {
+    /// Starts a cache on this thread without a supervisor, for measurements.
+    pub fn unsupervised(settings: CacheSettings) -> ActorRef<Self> {
         let (exits, _) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
         let link = ActorRef::new();
@@ -138,9 +139,9 @@ impl Cache {
         link
     }
 
-    /// Answers a key: with its translation, or by making the asker its leader or one who waits for the leader.
+    /// Answers a key with its translation, with the lead, or with a wait for the worker that leads.
     fn answer(&mut self, key: Key) -> Answer {
-        if let Some(text) = self.kept.get(&key) {
+        if let Some(text) = self.store.get(&key) {
             return Answer::Hit(text);
         }
         if let Some(waiting) = self.flights.get_mut(&key) {
@@ -153,32 +154,32 @@ impl Cache {
     }
 
     fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
-        // Without a text, dropping the senders tells who waits.
+        // Without a text, dropping the senders wakes the waiting workers.
         let waiting = self.flights.remove(&key).unwrap_or_default();
         let Some(text) = text else { return };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        self.kept.insert(key, &Entry { text: text.clone(), expires });
+        self.store.insert(key, &Entry { text: text.clone(), expires });
         self.changed = true;
         for sender in waiting {
-            // One who left needs no answer.
+            // A worker that no longer waits needs no answer.
             let _ = sender.send(text.clone());
         }
     }
 
-    /// Writes what is kept to disk, off this thread.
+    /// Writes the entries to disk, off this thread.
     fn write(&mut self) -> impl Future<Output = ()> + use<> {
         let changed = std::mem::take(&mut self.changed);
-        let (kept, file, disk) = (self.kept.clone(), self.settings.file.clone(), self.disk.clone());
+        let (store, file, disk) = (self.store.clone(), self.settings.file.clone(), self.disk.clone());
         async move {
             if !changed {
                 return;
             }
             failpoint::reach("cache.spawned");
             let write = move || {
-                // One that panicked left a file beside, which the next begins anew.
-                let _turn = disk.turn.lock().unwrap_or_else(PoisonError::into_inner);
-                snapshot::save(&file, &kept, &disk.hurry)
+                // If a write panicked, its temporary file is still there; the next write replaces it.
+                let _guard = disk.writing.lock().unwrap_or_else(PoisonError::into_inner);
+                snapshot::save(&file, &store, &disk.hurry)
             };
             let written = actix_rt::task::spawn_blocking(write).await;
             match written {
@@ -199,8 +200,8 @@ impl Actor for Cache {
         failpoint::reach("cache.started");
         ctx.run_interval(self.settings.snapshot_interval, |cache, ctx| {
             failpoint::reach("cache.interval");
-            if matches!(cache.disk.turn.try_lock(), Err(TryLockError::WouldBlock)) {
-                // What came since is written the next time.
+            if matches!(cache.disk.writing.try_lock(), Err(TryLockError::WouldBlock)) {
+                // The next write includes what arrived in the meantime.
                 return;
             }
             let write = cache.write();
@@ -209,8 +210,8 @@ impl Actor for Cache {
     }
 }
 
-/// Asks for several keys at once, each named once. The asker must land or drop all its leads before it waits for a
-/// [`Wait`], or two askers may wait for each other for ever.
+/// Looks up several keys at once, each given once. The caller must land or drop all its leads before it waits for a
+/// [`Wait`], or two callers may deadlock.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<Answer>")]
 pub struct Look(
@@ -218,14 +219,14 @@ pub struct Look(
     pub Vec<Key>,
 );
 
-/// What the cache says to a key.
+/// The cache's answer for one key.
 #[derive(Debug)]
 pub enum Answer {
     /// The translation.
     Hit(Arc<MaskedText>),
-    /// Nobody has it: the asker is to find out.
+    /// The cache has no translation: the caller must find one.
     Lead(Lead),
-    /// Somebody is finding out.
+    /// Another worker is finding one.
     Wait(Wait),
 }
 
@@ -243,38 +244,39 @@ impl std::fmt::Debug for Lead {
 }
 
 impl Lead {
-    /// Hands a translation in that passed the gate.
+    /// Hands in a translation that passed the gate.
     pub fn land(self, text: MaskedText) {
         Self::land_all(vec![(self, text)]);
     }
 
-    /// The same for several of one cache, in one message, as each message wakes the thread that it goes to.
+    /// Lands several translations of one cache in one message, because each message wakes the cache's thread.
     pub fn land_all(leads: Vec<(Self, MaskedText)>) {
         let Some(cache) = leads.first().map(|(lead, _)| lead.cache.clone()) else { return };
         let landings = leads.into_iter().map(|(mut lead, text)| {
             lead.landed = true;
             (lead.key, Some(Arc::new(text)))
         });
-        // A landing that was lost would leave those who wait for it waiting for ever.
+        // If a landing were lost, the workers that wait for it would wait forever.
         cache.tell_unbounded(Landed(landings.collect()));
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        // May run while unwinding; telling never panics.
+        // This may run while unwinding; sending never panics.
         if !self.landed {
             self.cache.tell_unbounded(Landed(vec![(self.key, None)]));
         }
     }
 }
 
-/// Waits for the translation that somebody else leads.
+/// Waits for the translation that another worker leads.
 #[derive(Debug)]
 pub struct Wait(oneshot::Receiver<Arc<MaskedText>>);
 
 impl Wait {
-    /// The translation; `None` where the leader gave up or the cache ended, and the key is to be asked for again.
+    /// Returns the translation, or `None` if the leader gave up or the cache exited; then the caller must look up the
+    /// key again.
     pub async fn answer(self) -> Option<Arc<MaskedText>> {
         self.0.await.ok()
     }
@@ -305,7 +307,7 @@ impl Handler<Landed> for Cache {
     }
 }
 
-/// Asks whether nothing was kept from before and nothing was filled in since.
+/// Asks whether no entries were loaded at the start or filled in since.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
 pub struct AskBare;
@@ -318,7 +320,7 @@ impl Handler<AskBare> for Cache {
     }
 }
 
-/// Fills in what was said before, each until its moment. What is known already stays.
+/// Fills in earlier translations, each until it expires. Existing entries stay.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Fill(
@@ -332,8 +334,8 @@ impl Handler<Fill> for Cache {
     fn handle(&mut self, Fill(entries): Fill, _: &mut Self::Context) {
         self.is_bare = false;
         for (key, entry) in entries {
-            if !self.kept.has(&key) && entry.expires > Timestamp::now() {
-                self.kept.insert(key, &entry);
+            if !self.store.has(&key) && entry.expires > Timestamp::now() {
+                self.store.insert(key, &entry);
                 self.changed = true;
             }
         }
@@ -361,12 +363,12 @@ mod tests {
 
     use super::*;
 
-    struct Kept {
+    struct Store {
         link: ActorRef<Cache>,
         exits: tokio::sync::mpsc::UnboundedReceiver<crate::supervision::Exit>,
     }
 
-    fn cache(file: PathBuf) -> Kept {
+    fn cache(file: PathBuf) -> Store {
         let (exits, receiver) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
         let settings = CacheSettings {
@@ -377,7 +379,7 @@ mod tests {
         };
         let link = ActorRef::new();
         link.point_at(Cache::new(exit_guard, settings, link.clone()).start());
-        Kept { link, exits: receiver }
+        Store { link, exits: receiver }
     }
 
     fn key(text: &str, to: &str) -> Key {
@@ -385,7 +387,7 @@ mod tests {
         Key::new(text, (en, to), &Style::default(), &[], 280, "test")
     }
 
-    fn said(text: &str) -> MaskedText {
+    fn words(text: &str) -> MaskedText {
         MaskedText(vec![Segment::Words(text.into())])
     }
 
@@ -394,76 +396,76 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn of_many_who_want_a_key_one_asks_and_the_others_get_its_answer() {
+    async fn one_caller_leads_a_key_and_the_others_get_its_answer() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
         let key = key("Hello", "es");
-        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody has it yet") };
-        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads") };
-        let Answer::Wait(second) = look(&cache.link, key).await else { panic!("somebody leads") };
-        lead.land(said("Hola"));
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("the cache is empty") };
+        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("another caller leads") };
+        let Answer::Wait(second) = look(&cache.link, key).await else { panic!("another caller leads") };
+        lead.land(words("Hola"));
         for wait in [first, second] {
-            assert_eq!(*wait.answer().await.expect("it landed"), said("Hola"));
+            assert_eq!(*wait.answer().await.expect("it landed"), words("Hola"));
         }
         assert!(matches!(look(&cache.link, key).await, Answer::Hit(_)));
     }
 
     #[actix_rt::test]
-    async fn where_a_leader_gives_up_whoever_asks_next_leads_and_no_waiter_is_handed_an_unread_lead() {
+    async fn if_a_leader_gives_up_the_next_caller_leads_and_no_waiter_is_handed_an_unread_lead() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
         let key = key("Hello", "es");
-        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody has it yet") };
-        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads") };
-        let Answer::Wait(second) = look(&cache.link, key).await else { panic!("somebody leads") };
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("the cache is empty") };
+        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("another caller leads") };
+        let Answer::Wait(second) = look(&cache.link, key).await else { panic!("another caller leads") };
         drop(lead);
-        // The second asks first; the first has not looked at what it waits for yet.
+        // The second caller asks first; the first has not looked at its wait yet.
         assert!(second.answer().await.is_none());
-        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody leads") };
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("no other caller leads") };
         assert!(first.answer().await.is_none());
-        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("somebody leads again") };
-        lead.land(said("Hola"));
+        let Answer::Wait(first) = look(&cache.link, key).await else { panic!("another caller leads again") };
+        lead.land(words("Hola"));
         assert!(first.answer().await.is_some());
     }
 
     #[actix_rt::test]
-    async fn what_is_kept_outlives_the_actor() {
+    async fn entries_survive_a_restart() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cache.jsonl");
-        let mut kept = cache(file.clone());
-        let Answer::Lead(lead) = look(&kept.link, key("Hello", "es")).await else {
-            panic!("nobody has it yet")
+        let mut first = cache(file.clone());
+        let Answer::Lead(lead) = look(&first.link, key("Hello", "es")).await else {
+            panic!("the cache is empty")
         };
-        lead.land(said("Hola"));
-        kept.link.ask(StopAsked::InOrder).await.unwrap();
-        kept.exits.recv().await.expect("the end is told");
+        lead.land(words("Hola"));
+        first.link.ask(StopAsked::InOrder).await.unwrap();
+        first.exits.recv().await.expect("the exit is reported");
         let again = cache(file);
         assert!(matches!(look(&again.link, key("Hello", "es")).await, Answer::Hit(_)));
         assert!(matches!(look(&again.link, key("Hello", "ca")).await, Answer::Lead(_)));
     }
 
     #[test]
-    fn a_damaged_file_is_told_and_no_file_is_empty() {
+    fn a_damaged_file_is_reported_and_a_missing_file_is_an_empty_cache() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cache.jsonl");
         assert!(snapshot::load(&file).unwrap().is_empty());
         std::fs::write(&file, "garbage").unwrap();
-        assert!(snapshot::load(&file).unwrap_err().to_string().contains("no cache of this version"));
+        assert!(snapshot::load(&file).unwrap_err().to_string().contains("not a cache file of this version"));
     }
 
     #[test]
-    fn a_key_tells_text_language_style_and_engine_apart() {
+    fn a_key_depends_on_text_language_style_and_engine() {
         let [en, es, ca] = ["en", "es", "ca"].map(|code| code.parse().unwrap());
         let plain = Style::default();
         let formal = Style { tone: mynah_domain::Tone::Formal, ..Style::default() };
-        let told = Style { instructions: "No slang.".into(), ..Style::default() };
+        let instructed = Style { instructions: "No slang.".into(), ..Style::default() };
         let before = ["Earlier".to_owned()];
         let keys = [
             Key::new("Hello", (en, es), &plain, &[], 280, "a"),
             Key::new("Hullo", (en, es), &plain, &[], 280, "a"),
             Key::new("Hello", (en, ca), &plain, &[], 280, "a"),
             Key::new("Hello", (en, es), &formal, &[], 280, "a"),
-            Key::new("Hello", (en, es), &told, &[], 280, "a"),
+            Key::new("Hello", (en, es), &instructed, &[], 280, "a"),
             Key::new("Hello", (en, es), &plain, &before, 280, "a"),
             Key::new("Hello", (en, es), &plain, &[], 500, "a"),
             Key::new("Hello", (en, es), &plain, &[], 280, "b"),

@@ -1,8 +1,8 @@
-//! Fills the cache before it is asked, in the background: from the ledger, where the cache itself was lost, and with phrases that
-//! an owner expects to publish. Work goes first: the ledger is read where people look, and engines get one batch at a time, with
-//! a pause as long as the answer took.
+//! Fills the cache in the background before it is needed: from the ledger if the cache's file was lost, and with
+//! phrases that the owner expects to publish. Regular work has priority: the ledger is read in small pages, and engines
+//! get one batch at a time, with a pause as long as the answer took.
 //!
-//! This stands above both the cache, which knows of no translator, and the translator, which asks the cache.
+//! This module uses both the cache, which does not know translators, and the translator, which uses the cache.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use mynah_domain::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    cache::{AskBare, Cache, Fill, Key, kept::Entry},
+    cache::{AskBare, Cache, Fill, Key, store::Entry},
     supervision::ActorRef,
     translator::{
         cascade::{CallContext, EngineCascade},
@@ -29,28 +29,28 @@ use crate::{
     },
 };
 
-/// What the events of this module are logged as: it is about the cache.
+/// The log target of this module's events: they are about the cache.
 const LOG: &str = "mynah_actors::cache::warm_up";
 
 /// How many jobs are read from the ledger at once.
 const PAGE: usize = 200;
 
-/// How many of them are judged before other work gets its turn on this thread: about a millisecond's worth.
-const TURN: usize = 16;
+/// How many of them to process before other work gets its turn on this thread: about a millisecond's worth.
+const SLICE: usize = 16;
 
 /// Fills the cache.
 pub struct WarmUp {
-    /// The cache that is filled.
+    /// The cache to fill.
     pub cache: ActorRef<Cache>,
-    /// How phrases are translated.
+    /// Translates the phrases.
     pub cascade: EngineCascade,
     /// The engines, in the order in which they are asked.
     pub engines: Vec<Rc<dyn Engine>>,
-    /// The targets that it is for.
+    /// The targets to fill the cache for.
     pub targets: Vec<Target>,
-    /// Where earlier translations are on record.
+    /// The ledger, which has earlier translations.
     pub ledger: Arc<dyn Ledger>,
-    /// The most entries that are filled in.
+    /// The most entries to fill in.
     pub max_entries: usize,
     /// How long a translation stays in the cache.
     pub ttl: Duration,
@@ -58,17 +58,17 @@ pub struct WarmUp {
     pub phrases: Vec<String>,
 }
 
-/// What came of filling the cache from the ledger.
+/// The result of filling the cache from the ledger.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Filled {
     /// How many published jobs were read.
     pub read: usize,
-    /// How many of them were of use.
+    /// How many of them were useful.
     pub filled: usize,
 }
 
 impl WarmUp {
-    /// Fills it from the ledger, then with the phrases.
+    /// Fills the cache from the ledger, then with the phrases.
     pub async fn run(self) {
         match self.from_history().await {
             Ok(Filled { filled: 0, .. }) => {}
@@ -82,12 +82,12 @@ impl WarmUp {
         }
     }
 
-    /// If the cache started empty, fills in what was published last and would not have expired yet.
+    /// If the cache started empty, fills in the latest publications that would not have expired yet.
     ///
     /// # Errors
-    /// Where the ledger cannot be read.
+    /// If the ledger cannot be read.
     pub async fn from_history(&self) -> Result<Filled, LedgerError> {
-        // Targets whose style changed since are translated again.
+        // If a target's style has changed since, its texts are translated again.
         let since = self.styled_since().await?;
         if !matches!(self.cache.ask(AskBare).await, Ok(true)) {
             return Ok(Filled::default());
@@ -95,16 +95,16 @@ impl WarmUp {
         let not_expired = self.cascade.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);
         let oldest = since.values().min().map_or(Timestamp::MAX, |since| not_expired.max(*since));
         let (mut before, mut done) = (None, Filled::default());
-        // What is read is bounded by what the cache can hold: most of a ledger of years may be of no use.
+        // Read no more than the cache can hold: most of a ledger of several years may be useless.
         while done.read < self.max_entries {
             let began = Instant::now();
             let page = self.ledger.published(before, PAGE.min(self.max_entries - done.read)).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.id);
             done.read += page.len();
-            // Jobs are numbered as they came, and published nearly in that order.
+            // Jobs are numbered in order of arrival, and published nearly in that order.
             let is_the_end = page.iter().all(|published| published.at < oldest);
-            for published in page.chunks(TURN) {
+            for published in page.chunks(SLICE) {
                 let fresh = published.iter().filter(|published| {
                     published.at >= oldest
                         && since.get(&published.target).is_some_and(|since| published.at >= *since)
@@ -119,7 +119,7 @@ impl WarmUp {
             if is_the_end {
                 break;
             }
-            // Half of a core's time is for the work.
+            // Use at most half of a core's time.
             actix_rt::time::sleep(began.elapsed()).await;
         }
         Ok(done)
@@ -130,7 +130,7 @@ impl WarmUp {
         let engine = self.engines.iter().find(|engine| engine.revision() == published.translation.engine)?;
         let [text] = &published.translation.parts[..] else { return None };
         let takes_advice = engine.takes_advice();
-        // The posts before it in its thread had a part in its translation.
+        // The earlier posts of its thread influenced its translation.
         if takes_advice && matches!(published.post.kind, PostKind::Thread { .. }) {
             return None;
         }
@@ -146,8 +146,8 @@ impl WarmUp {
         Some((key, Entry { text: Arc::new(masked), expires }))
     }
 
-    /// Since when each target has the style that it has now. The ledger does not know in what style a translation was asked
-    /// for, so this is stored beside it.
+    /// Since when each target has its current style. The ledger does not record the style of a translation, so this is
+    /// stored as a fact.
     async fn styled_since(&self) -> Result<HashMap<TargetId, Timestamp>, LedgerError> {
         let mut since = HashMap::new();
         for target in &self.targets {
@@ -167,7 +167,7 @@ impl WarmUp {
         Ok(since)
     }
 
-    /// Has every phrase translated for every target, unless the cache knows it.
+    /// Translates every phrase for every target, unless it is cached already.
     pub async fn from_phrases(&self) {
         let mut tasks = Vec::new();
         for (number, phrase) in self.phrases.iter().enumerate() {

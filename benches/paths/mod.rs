@@ -15,7 +15,7 @@ use mynah::{
 };
 use mynah_actors::cache::{
     Key,
-    kept::{Entry, Kept},
+    store::{Entry, Store},
 };
 use mynah_domain::{
     JobEvent, Language, Post, PostId, PostKind, Style, TargetId,
@@ -98,11 +98,11 @@ fn keying() -> Walk {
 }
 
 fn hitting() -> Walk {
-    let (kept, mask) = (Kept::new(1000), mask(POST));
+    let (store, mask) = (Store::new(1000), mask(POST));
     let (key, text) = (key(&mask), Arc::new(mask.text));
-    kept.insert(key, &Entry { text, expires: Timestamp::now() + Duration::from_hours(24) });
+    store.insert(key, &Entry { text, expires: Timestamp::now() + Duration::from_hours(24) });
     Box::new(move || {
-        black_box(kept.get(black_box(&key)).unwrap());
+        black_box(store.get(black_box(&key)).unwrap());
     })
 }
 

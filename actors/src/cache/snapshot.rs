@@ -1,5 +1,5 @@
-//! The cache on disk: one JSON object a line, written beside and moved into place, so that a crash in the middle leaves
-//! the last whole one.
+//! The cache's file: one JSON object per line. It is written to a temporary file and renamed, so that after a crash
+//! during a write the last complete snapshot is still there.
 
 use std::{
     fs::File,
@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Key,
-    kept::{Entry, Kept},
+    store::{Entry, Store},
 };
 
-/// The first line: whose file this is and in which form.
+/// The first line: identifies the file and its format.
 const HEADER: &str = "{\"mynah\":\"cache\",\"version\":1}";
 
 #[derive(Serialize, Deserialize)]
@@ -31,17 +31,17 @@ struct Line {
     text: Arc<MaskedText>,
 }
 
-/// Reads what was kept and has not expired. No file is an empty cache; a line that cannot be read is left out.
+/// Loads the entries that have not expired. A missing file is an empty cache; an unreadable line is skipped.
 pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
-    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    let in_file = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let reader = match File::open(file) {
         Ok(opened) => BufReader::new(opened),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(told(error)),
+        Err(error) => return Err(in_file(error)),
     };
     let mut lines = reader.lines();
-    if lines.next().transpose().map_err(told)?.as_deref() != Some(HEADER) {
-        return Err(told(io::Error::new(io::ErrorKind::InvalidData, "it is no cache of this version")));
+    if lines.next().transpose().map_err(in_file)?.as_deref() != Some(HEADER) {
+        return Err(in_file(io::Error::new(io::ErrorKind::InvalidData, "not a cache file of this version")));
     }
     let now = Timestamp::now();
     let entries = lines
@@ -55,28 +55,33 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
     Ok(entries)
 }
 
-/// How many entries are a little: half a millisecond's worth.
+/// How many entries are written at once: about half a millisecond's worth.
 const SLICE: usize = 128;
 
-/// How long the processor is free for others.
+/// How long to sleep between slices, to leave the processor to others.
 const BREATH: Duration = Duration::from_micros(500);
 
-/// Writes all of it, on a thread that may sleep: a little at a time, with the processor free for others in between, until
-/// there is hurry.
-pub(super) fn save(file: &Path, kept: &Kept, hurry: &AtomicBool) -> io::Result<()> {
-    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+/// Writes all entries, on a thread that may sleep. Sleeps between slices to leave the processor to others, until
+/// `hurry` is set.
+pub(super) fn save(file: &Path, store: &Store, hurry: &AtomicBool) -> io::Result<()> {
+    let in_file = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let beside = file.with_extension("new");
-    let mut writer = BufWriter::new(File::create(&beside).map_err(told)?);
-    writeln!(writer, "{HEADER}").map_err(told)?;
-    for (number, (key, Entry { text, expires })) in kept.iter().enumerate() {
+    let mut writer = BufWriter::new(File::create(&beside).map_err(in_file)?);
+    writeln!(writer, "{HEADER}").map_err(in_file)?;
+    for (number, (key, Entry { text, expires })) in store.iter().enumerate() {
         if number % SLICE == SLICE - 1 && !hurry.load(Ordering::Relaxed) {
-            #[expect(clippy::disallowed_methods, reason = "no arbiter's thread runs this")]
+            #[expect(clippy::disallowed_methods, reason = "this does not run on an arbiter's thread")]
             std::thread::sleep(BREATH);
         }
         let line = Line { key: format!("{:032x}", u128::from_be_bytes(key.0)), expires, text };
-        serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(told)?;
-        writer.write_all(b"\n").map_err(told)?;
+        serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(in_file)?;
+        writer.write_all(b"\n").map_err(in_file)?;
     }
-    writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(told)?.sync_all().map_err(told)?;
-    std::fs::rename(&beside, file).map_err(told)
+    writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)
+        .map_err(in_file)?
+        .sync_all()
+        .map_err(in_file)?;
+    std::fs::rename(&beside, file).map_err(in_file)
 }

@@ -1,4 +1,4 @@
-//! A cached translation is taken only where it fits the post at hand.
+//! A cached translation is accepted only if it fits the post at hand.
 
 use std::cell::Cell;
 
@@ -12,9 +12,9 @@ use mynah_domain::{
 };
 
 use super::*;
-use crate::cache::{CacheSettings, Fill, kept::Entry};
+use crate::cache::{CacheSettings, Fill, store::Entry};
 
-/// Says everything in one word before what was protected.
+/// Translates all words into one word, followed by the protected parts.
 struct Model(Cell<usize>);
 
 #[async_trait(?Send)]
@@ -41,13 +41,13 @@ impl Engine for Model {
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         self.0.set(self.0.get() + items.len());
-        let say = |item: &Item| {
+        let translate = |item: &Item| {
             let things = item.text.placeholders().map(Segment::Placeholder);
             Ok(MaskedText::from_segments(
                 [Segment::Words("Plantamos árboles: ".into())].into_iter().chain(things),
             ))
         };
-        Ok(Reply { items: items.iter().map(say).collect(), calls: 1, ..Reply::default() })
+        Ok(Reply { items: items.iter().map(translate).collect(), calls: 1, ..Reply::default() })
     }
 }
 
@@ -56,9 +56,9 @@ fn task(text: &str) -> Task {
 }
 
 #[actix_rt::test]
-async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_against_no_engine() {
+async fn a_cached_translation_that_does_not_pass_here_goes_to_the_engine_and_counts_against_none() {
     let folder = tempfile::tempdir().unwrap();
-    let cache = Cache::unattended(CacheSettings {
+    let cache = Cache::unsupervised(CacheSettings {
         max_entries: 10,
         ttl: Duration::from_hours(1),
         file: folder.path().join("cache.jsonl"),
@@ -83,7 +83,7 @@ async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_agai
     let (good, bad) = (task("We planted 350 trees"), task("We planted many trees, 350 of them"));
     let known = vec![
         (good.key("model", true), of("Plantamos árboles, a saber ")),
-        // As it may be where the other number was 999.
+        // As it would be if the other number was 999.
         (bad.key("model", true), of("Plantamos 999 árboles: ")),
     ];
     cache.ask(Fill(known)).await.unwrap();
@@ -93,6 +93,6 @@ async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_agai
     cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
     assert_eq!(tasks[0].translated_text().as_deref(), Some("Plantamos árboles, a saber 350"));
     assert_eq!(tasks[1].translated_text().as_deref(), Some("Plantamos árboles: 350"));
-    assert_eq!(model.0.get(), 1, "only what did not pass was asked for");
+    assert_eq!(model.0.get(), 1, "the engine is asked only for the text that did not pass");
     assert!(tasks[1].troubles.is_empty() && tasks[1].rejected.is_none());
 }

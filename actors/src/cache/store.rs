@@ -1,5 +1,5 @@
-//! What the cache keeps: translations by key, those that are used least gone first, each for its time. A translation is
-//! packed into one text, because there may be very many and hardly any is asked for at a time.
+//! The cache's storage: translations by key, each until it expires, with the least used evicted first. There may be
+//! very many translations and few are read at a time, so each is packed into one text.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -9,17 +9,17 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, sync};
 
 use super::Key;
 
-/// A translation and its end.
+/// A translation and when it expires.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The translation.
     pub text: Arc<MaskedText>,
-    /// From when on it is not said any more.
+    /// When it expires.
     pub expires: Timestamp,
 }
 
-/// An entry as it lies in memory, with its end in milliseconds since 1970. In the text, words stand behind their length in
-/// bytes, `4:Hola`, and placeholders as `#0;`: as JSON, reading them would be most of what a hit costs.
+/// An entry as it is stored in memory, with its expiry in milliseconds since 1970. In the text, words follow their
+/// length in bytes, `4:Hola`, and placeholders are `#0;`. Parsing JSON instead would take most of the time of a hit.
 #[derive(Clone)]
 struct Packed {
     text: Arc<str>,
@@ -39,7 +39,7 @@ impl Packed {
         Self { text: text.into(), expires: entry.expires.as_millisecond() }
     }
 
-    /// None of what `of` did not write.
+    /// Returns `None` for text that `of` did not write.
     fn unpack(&self) -> Option<Entry> {
         let mut segments = Vec::with_capacity(3);
         let mut rest = &*self.text;
@@ -56,7 +56,7 @@ impl Packed {
             }
         }
         let text = MaskedText(segments);
-        // The end of the calendar is no whole millisecond of it.
+        // The end of the calendar is not a whole millisecond.
         let expires = Timestamp::from_millisecond(self.expires).unwrap_or(Timestamp::MAX);
         Some(Entry { text: Arc::new(text), expires })
     }
@@ -68,12 +68,12 @@ impl Packed {
 
 /// The translations. Clones share them, on any thread.
 #[derive(Clone)]
-pub struct Kept(Arc<sync::Cache<Key, Packed>>);
+pub struct Store(Arc<sync::Cache<Key, Packed>>);
 
-impl Kept {
-    /// Room for so many.
+impl Store {
+    /// Creates storage for at most `max_entries` translations.
     pub fn new(max_entries: u64) -> Self {
-        // One actor asks, so it is one piece: many would each have room for a part.
+        // Only one actor uses it, so one shard is enough: with many, each would hold only a part of the entries.
         let options = OptionsBuilder::new()
             .shards(1)
             .estimated_items_capacity(usize::try_from(max_entries).unwrap_or(usize::MAX))
@@ -86,13 +86,13 @@ impl Kept {
                 DefaultHashBuilder::default(),
                 sync::DefaultLifecycle::default(),
             ),
-            // Only a part that is missing would make them none, and none is.
+            // The builder fails only if an option is missing, and none is.
             Err(_) => sync::Cache::new(usize::try_from(max_entries).unwrap_or(usize::MAX)),
         };
         Self(Arc::new(cache))
     }
 
-    /// The translation of a key.
+    /// Returns the translation of a key.
     pub fn get(&self, key: &Key) -> Option<Arc<MaskedText>> {
         let packed = self.0.get(key)?;
         if packed.is_over() {
@@ -102,17 +102,17 @@ impl Kept {
         packed.unpack().map(|entry| entry.text)
     }
 
-    /// Keeps one, in the place of another.
+    /// Stores a translation, evicting another if there is no room.
     pub fn insert(&self, key: Key, entry: &Entry) {
         self.0.insert(key, Packed::of(entry));
     }
 
-    /// Whether there is one for a key, which does not make it any younger.
+    /// Whether a key has a translation. Does not count as a use.
     pub fn has(&self, key: &Key) -> bool {
         self.0.peek(key).is_some_and(|packed| !packed.is_over())
     }
 
-    /// Every one whose time is not over, in no order. Nobody waits for longer than one takes to be copied.
+    /// Iterates over all entries that have not expired, in no order. Blocks others only while one entry is copied.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
         let live = self.0.iter().filter(|(_, packed)| !packed.is_over());
         live.filter_map(|(key, packed)| Some((key, packed.unpack()?)))
@@ -137,25 +137,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_as_it_was_for_its_time() {
-        let kept = Kept::new(10);
+    fn an_entry_is_returned_unchanged_until_it_expires() {
+        let store = Store::new(10);
         let text = "Read 4:\"this\" 7 times: https://example.com #0; 🎉 niño #now";
-        kept.insert(key(1), &entry(text, Duration::from_hours(1)));
-        kept.insert(key(2), &entry(text, Duration::ZERO));
-        assert_eq!(*kept.get(&key(1)).unwrap(), mask(text).text);
-        assert!(kept.has(&key(1)) && !kept.has(&key(2)));
-        assert_eq!(kept.iter().count(), 1);
-        assert!(kept.get(&key(2)).is_none());
+        store.insert(key(1), &entry(text, Duration::from_hours(1)));
+        store.insert(key(2), &entry(text, Duration::ZERO));
+        assert_eq!(*store.get(&key(1)).unwrap(), mask(text).text);
+        assert!(store.has(&key(1)) && !store.has(&key(2)));
+        assert_eq!(store.iter().count(), 1);
+        assert!(store.get(&key(2)).is_none());
     }
 
     #[test]
-    fn there_are_never_more_than_there_is_room_for_and_what_is_used_stays() {
-        let kept = Kept::new(100);
+    fn the_size_is_bounded_and_entries_in_use_stay() {
+        let store = Store::new(100);
         for number in 0..1000 {
-            kept.insert(key(number), &entry("Hello", Duration::from_hours(1)));
-            kept.get(&key(0));
+            store.insert(key(number), &entry("Hello", Duration::from_hours(1)));
+            store.get(&key(0));
         }
-        assert!(kept.iter().count() <= 100);
-        assert!(kept.has(&key(0)));
+        assert!(store.iter().count() <= 100);
+        assert!(store.has(&key(0)));
     }
 }
