@@ -134,7 +134,7 @@ async fn start(arbiter: &Arbiter, folder: &tempfile::TempDir, interval: Duration
     };
     let (sender, link) = tokio::sync::oneshot::channel();
     arbiter.spawn_fn(move || {
-        let _ = sender.send(Cache::unattended(settings));
+        let _ = sender.send(Cache::unsupervised(settings));
     });
     link.await.unwrap()
 }

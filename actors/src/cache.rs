@@ -130,7 +130,7 @@ impl Cache {
     }
 
     /// Starts a cache on this thread that nobody watches or restarts: for tests and measurements.
-    pub fn unattended(settings: CacheSettings) -> ActorRef<Self> {
+    pub fn unsupervised(settings: CacheSettings) -> ActorRef<Self> {
         let (exits, _) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
         let link = ActorRef::new();

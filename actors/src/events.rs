@@ -1,38 +1,39 @@
-//! What became of jobs, as it happens, for whoever watches: the demo's table, a progress bar. A watcher is a guest: no
-//! job waits for it and none depends on it.
+//! Reports what happens to jobs, as it happens, to a watcher such as the demo's table or a progress bar. No job waits
+//! for a watcher or depends on one.
 
 use std::{sync::Arc, time::Instant};
 
 use mynah_domain::{Hold, Post, Skip, TargetId, Translation};
 use tokio::sync::mpsc;
 
-/// Something that became of a post.
+/// An event in the life of a post.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// It is new on record. The reasons say on which targets it is not published; the moment, when its page arrived.
+    /// The post was recorded. Contains each target with the reason to skip it, if any, and the time at which its page
+    /// arrived.
     Recorded(Arc<Post>, Vec<(TargetId, Option<Skip>)>, Instant),
-    /// All of it is on the target's account, and on record as that. The moment, when the router received the report.
+    /// All parts are published and recorded. Contains the time at which the router received the report.
     Published(Arc<Post>, TargetId, Translation, Instant),
-    /// It was put aside.
+    /// The job is held.
     Held(Arc<Post>, TargetId, Hold),
-    /// It was given up.
+    /// The job failed.
     Failed(Arc<Post>, TargetId, String),
 }
 
-/// Where events go; nowhere by default.
+/// Where events go; by default, nowhere.
 #[derive(Debug, Clone, Default)]
 pub struct Feed(Option<mpsc::UnboundedSender<Event>>);
 
 impl Feed {
-    /// A feed and its reader.
+    /// Creates a feed and its receiver.
     pub fn watched() -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(Some(sender)), receiver)
     }
 
-    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+    pub(crate) fn send(&self, event: impl FnOnce() -> Event) {
         if let Some(sender) = &self.0 {
-            // A watcher that left misses nothing that it wanted.
+            // A watcher that has left misses nothing it wants.
             let _ = sender.send(event());
         }
     }

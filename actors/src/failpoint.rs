@@ -1,6 +1,6 @@
-//! Places where a test may make the service fail, to see that nothing is lost there. They are compiled in by the feature
-//! `failpoints` only, and do nothing until `FAILPOINTS` names them: `FAILPOINTS="router.handler=1%panic"` panics at one
-//! pass in a hundred, and `return` ends the process on the spot, as `kill -9` would.
+//! Failpoints, where a test can make the service fail to check that nothing is lost. They exist only with the feature
+//! `failpoints`, and do nothing unless `FAILPOINTS` names them: `FAILPOINTS="router.handler=1%panic"` panics in one of
+//! a hundred passes, and `return` ends the process on the spot, as `kill -9` would.
 //!
 //! | where | name |
 //! |---|---|
@@ -9,10 +9,10 @@
 //! | futures it spawned | `router.spawned`, `cache.spawned`, `poller.step`, `translator.step`, `publisher.step` |
 //! | its intervals and timers | `router.interval`, `cache.interval`, `stats.interval`, `supervisor.interval` |
 //! | building it | `poller.build`, `translator.build`, `publisher.build` |
-//! | a call to the world | `source.read`, `destination.publish`, `destination.lookup`, `engine.translate`; each with `.before` and `.after` |
+//! | a call to an upstream | `source.read`, `destination.publish`, `destination.lookup`, `engine.translate`; each with `.before` and `.after` |
 //! | a transaction | `ledger.commit.before`, `ledger.commit.after` |
 
-/// Passes a place of that name, and fails there if it was ordered.
+/// Passes the failpoint of that name, and fails there if a test asked for it.
 #[inline]
 pub fn reach(name: &str) {
     #[cfg(feature = "failpoints")]

@@ -1,21 +1,21 @@
-//! The pipeline: one file an actor, its messages beside it.
+//! The pipeline: one file per actor, together with its messages.
 //!
 //! # Layout
 //!
-//! - [`poller`] asks the source for posts and hands pages to the router.
-//! - [`router`] writes them to the ledger, owns the one bounded queue and every lease.
-//! - [`translator`]: a pool that pulls jobs, asks the [`cache`], else an engine, and runs the gate.
-//! - [`warm_up`] fills the cache before it is asked.
-//! - [`publisher`], one per account: pulls what is ready in its targets' lines, in order, and publishes it within the
-//!   account's limits.
-//! - [`retrying`] repeats calls of the ledger where that may help.
-//! - [`upstreams`] knows which services are down and how much each is asked at once, for all callers.
+//! - [`poller`] reads posts from the source and hands pages to the router.
+//! - [`router`] records them in the ledger; owns the bounded queue and all leases.
+//! - [`translator`]: a pool of workers that pull jobs, ask the [`cache`], then an engine, and run the gate.
+//! - [`warm_up`] fills the cache in advance.
+//! - [`publisher`], one per account: pulls the jobs that are ready in its targets' lines, in order, and publishes them
+//!   within the account's limits.
+//! - [`retrying`] retries ledger calls if that may help.
+//! - [`upstreams`] knows which services are down and limits the calls to each, for all callers.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
-//! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all of them. It knows none by name.
-//! - [`pipeline`] puts them together on their arbiters.
+//! - [`supervision`]: the [`supervision::supervisor`] starts, watches and restarts all actors. It knows none by name.
+//! - [`pipeline`] builds the actors on their arbiters and connects them.
 //!
-//! Work is pulled: a worker asks when it is free, so nothing waits in a worker's mailbox, and what a dead worker had in
-//! hand is still the router's to lease again.
+//! Work is pulled: a worker asks when it is free. So no work waits in a worker's mailbox, and when a worker dies, the
+//! router still has its jobs and leases them again.
 
 pub mod cache;
 pub mod events;

@@ -1,8 +1,8 @@
-//! What a person has paused: polling, or publishing on a target. A paused actor finishes what it has in hand and takes up
-//! nothing new; nothing is lost, and it resumes where it stopped.
+//! What a person has paused: polling, or publishing on a target. A paused actor finishes its work in progress and takes
+//! no more; nothing is lost, and it resumes where it stopped.
 //!
-//! A pause outlives the process, as a fact in the ledger: a service that was restarted at night must not begin to speak
-//! on an account that somebody silenced in the evening.
+//! A pause survives a restart, as a fact in the ledger: a service that restarts at night must not publish on an account
+//! that was paused in the evening.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -15,23 +15,23 @@ use tokio::sync::watch;
 /// Something that can be paused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Paused {
-    /// Asking the source for new posts.
+    /// Polling the source for new posts.
     Polling,
     /// Publishing on this target.
     Target(TargetId),
 }
 
-/// The name of polling, where a target's would be its id.
+/// The name of polling, used in place of a target's id.
 const POLLER: &str = "poller";
 
 impl Paused {
-    /// The key of the fact that the ledger stores about it.
+    /// The key of the ledger's fact about this pause.
     fn fact(&self) -> String {
         format!("paused:{self}")
     }
 }
 
-/// As people name it: `poller`, `x:example_es`.
+/// The name that people use: `poller`, `x:example_es`.
 impl fmt::Display for Paused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -41,40 +41,40 @@ impl fmt::Display for Paused {
     }
 }
 
-/// What is paused now. Clones share it.
+/// What is paused now. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct Pauses(Arc<watch::Sender<BTreeSet<Paused>>>);
 
 impl Pauses {
-    /// With these paused from the start.
+    /// Creates the state with these paused.
     pub fn new(paused: impl IntoIterator<Item = Paused>) -> Self {
         Self(Arc::new(watch::Sender::new(paused.into_iter().collect())))
     }
 
-    /// Whether it is paused.
+    /// Whether `what` is paused.
     pub fn is_paused(&self, what: &Paused) -> bool {
         self.0.borrow().contains(what)
     }
 
-    /// Waits until it is not paused.
+    /// Waits until `what` is not paused.
     pub async fn until_resumed(&self, what: &Paused) {
-        // The sender lives as long as this does, so the wait can only end in success.
+        // The sender lives as long as `self`, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|paused| !paused.contains(what)).await;
     }
 
-    /// Waits until one of these is not paused.
+    /// Waits until at least one of these is not paused.
     pub async fn until_any_resumed(&self, any: &[Paused]) {
-        // The sender lives as long as this does, so the wait can only end in success.
+        // The sender lives as long as `self`, so the wait cannot fail.
         let is_resumed = |paused: &BTreeSet<Paused>| any.iter().any(|what| !paused.contains(what));
         let _ = self.0.subscribe().wait_for(is_resumed).await;
     }
 
-    /// Pauses it; answers whether it was not paused before.
+    /// Pauses `what`; returns whether it was not paused before.
     pub fn pause(&self, what: Paused) -> bool {
         self.0.send_if_modified(|paused| paused.insert(what))
     }
 
-    /// Resumes it; answers whether it was paused.
+    /// Resumes `what`; returns whether it was paused.
     pub fn resume(&self, what: &Paused) -> bool {
         self.0.send_if_modified(|paused| paused.remove(what))
     }
@@ -85,10 +85,10 @@ impl Pauses {
     }
 }
 
-/// Which of these are paused by what the ledger has on record.
+/// Reads from the ledger which of these are paused.
 ///
 /// # Errors
-/// Where the ledger cannot be read.
+/// If the ledger cannot be read.
 pub async fn recall(
     ledger: &dyn Facts,
     all: impl IntoIterator<Item = Paused>,
@@ -102,10 +102,10 @@ pub async fn recall(
     Ok(paused)
 }
 
-/// Writes down that it is paused, or is not any more.
+/// Records in the ledger whether `what` is paused.
 ///
 /// # Errors
-/// Where the ledger cannot be written.
+/// If the ledger cannot be written.
 pub async fn note(ledger: &dyn Facts, what: &Paused, paused: bool) -> Result<(), LedgerError> {
     ledger.remember(&what.fact(), if paused { "yes" } else { "no" }).await
 }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn a_waiting_caller_continues_when_it_is_resumed_and_not_before() {
+    async fn a_waiting_caller_continues_only_after_its_pause_ends() {
         let es = Paused::Target(TargetId::new("x", "town_es"));
         let pauses = Pauses::new([es.clone()]);
         let other = pauses.clone();
@@ -125,14 +125,14 @@ mod tests {
         let mut waits = std::pin::pin!(other.until_resumed(&es));
         assert!(waits.as_mut().now_or_never().is_none());
         assert!(pauses.pause(Paused::Polling) && !pauses.pause(Paused::Polling));
-        assert!(waits.as_mut().now_or_never().is_none(), "another pause is none of its business");
+        assert!(waits.as_mut().now_or_never().is_none(), "another pause ended, not this one");
         assert!(pauses.resume(&es) && !pauses.resume(&es));
         waits.await;
         assert!(other.is_paused(&Paused::Polling));
     }
 
     #[test]
-    fn it_is_named_as_people_name_it() {
+    fn a_pause_has_the_name_that_people_use() {
         assert_eq!(Paused::Polling.fact(), "paused:poller");
         assert_eq!(Paused::Target(TargetId::new("x", "Town_ES")).fact(), "paused:x:town_es");
     }

@@ -1,10 +1,10 @@
-//! Asks the source for what is new and hands it to the router, a page at a time. A source shows its newest posts first,
-//! so a poll goes back from the newest to where the last one ended; every page is on record, with how far the backfill has
-//! come, before the next is asked for. However many posts came, and wherever a crash falls, none is skipped, and no more
-//! than one page is in memory.
+//! Reads new posts from the source and hands them to the router, one page at a time. A source returns its newest posts
+//! first, so a poll reads back from the newest post to where the last poll ended. Each page is recorded, with the
+//! progress of the backfill, before the next is requested. So no post is skipped, however many there are and wherever a
+//! crash happens, and at most one page is in memory.
 //!
-//! - [`trail`]: which page a backfill asks for next, and when it has seen enough.
-//! - [`reread`]: what becomes of a post that could not be read.
+//! - [`trail`]: which page a backfill requests next, and when it stops.
+//! - [`reread`]: what happens to a post that could not be read.
 
 mod reread;
 #[cfg(test)]
@@ -45,119 +45,120 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// One poll that failed is an incident; so many in a row are a trouble that people see.
+/// After this many failed polls in a row, the failure is reported as a trouble that people see. A single one is an
+/// incident.
 const TROUBLE: u32 = 3;
 
-/// How many polls in a row may fail because the source answers for none of a page's unreadable posts. After that they are
-/// held as they came, so that they do not delay the other posts any longer.
+/// How many polls in a row may fail because the source answers for none of a page's unreadable posts. After that, these
+/// posts are held as they came, so that they do not delay the other posts any longer.
 const LOOKUP_TRIES: u32 = 3;
 
-/// The most unreadable posts that one poll asks for by their ids: a source whose every post is unreadable has changed
-/// its form, and asking for each of them would only cost.
+/// The most unreadable posts that one poll asks for by their ids. If every post of a source is unreadable, the source
+/// has changed its format, and asking for each post would only cost money.
 const MOST_LOOKUPS: usize = 100;
 
-/// The longest wait between two pages without news.
+/// The longest wait between two pages without new posts.
 const BARREN_WAIT: Duration = Duration::from_secs(1);
 
-/// Where a source that was never polled before begins.
+/// Where to start with a source that was never polled before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// With what is posted from now on.
+    /// With the posts published from now on.
     Now,
-    /// With the oldest post that the source still shows.
+    /// With the oldest post that the source still returns.
     Beginning,
     /// After this post.
     After(Mark),
-    /// With what was posted from this moment on.
+    /// With the posts published from this time on.
     From(Timestamp),
 }
 
 /// When to poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedule {
-    /// Until it went well once, or cannot.
+    /// Until one poll succeeds or cannot succeed.
     Once,
-    /// Again and again.
+    /// Repeatedly, at this interval.
     Every(Duration),
 }
 
-/// What a poller is built from, but for its source, which cannot leave its thread.
+/// What a poller is built from, except its source, which cannot leave its thread.
 #[derive(Clone)]
 pub struct PollerParts {
     /// The source's name in the ledger, `x:example`.
     pub source: String,
-    /// What of it is republished.
+    /// Which of its posts are republished.
     pub eligibility: Eligibility,
-    /// Where it begins.
+    /// Where to start.
     pub start: Start,
     /// When to poll.
     pub schedule: Schedule,
     /// How many posts to ask for at once.
     pub page_size: usize,
-    /// Where posts go.
+    /// The targets that posts go to.
     pub targets: Arc<HashMap<TargetId, Target>>,
-    /// In which order.
+    /// The order of the targets.
     pub order: Vec<TargetId>,
-    /// Who writes them down.
+    /// The router, which records posts.
     pub router: ActorRef<Router>,
-    /// The record.
+    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// How long to wait before another try.
+    /// How long to wait before a retry.
     pub backoff: Backoff,
-    /// How often a poll is tried again when it is polled once.
+    /// How often to retry a poll with [`Schedule::Once`].
     pub patience: u32,
-    /// What a person paused.
+    /// What a person has paused.
     pub pauses: Pauses,
     /// Which services are down.
     pub upstreams: Upstreams,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where latencies and counts go.
+    /// Where to report latencies and counts.
     pub meter: Meter,
-    /// Who wants to know how polls end.
+    /// Where to report how polls end.
     pub polls: Option<mpsc::UnboundedSender<Polled>>,
 }
 
 /// How a poll ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Polled {
-    /// Everything there was is on record.
+    /// Everything that the source returned is recorded.
     Done {
         /// How many posts were new.
         posts: u64,
-        /// The source is followed from now on only; its earlier posts are left alone.
+        /// The source is followed from now on; its earlier posts are not republished.
         started_now: bool,
     },
-    /// A person paused it, and it is not waited for: nothing was asked for.
+    /// A person paused the poller, so it asked for nothing.
     Paused,
-    /// It could not be done.
+    /// The poll failed.
     Failed(SourceError),
 }
 
-/// The core of a poller.
+/// The worker that polls a source.
 pub struct Poller {
     context: WorkerContext,
     parts: PollerParts,
     source: Rc<dyn Source>,
     next: Option<Instant>,
     failures: u32,
-    /// How many polls in a row failed at unreadable posts without a single answer about one.
+    /// How many polls in a row failed because the source did not answer for any unreadable post.
     lookup_failures: Cell<u32>,
-    /// What the source answered about unreadable posts of a page that is not on record yet. A page is read again where the
-    /// source did not answer for one of them, and each answer is paid for once.
+    /// What the source answered about unreadable posts of a page that is not recorded yet. If the source does not
+    /// answer for one of them, the page is read again; this avoids paying for the other answers twice.
     answers: RefCell<HashMap<PostId, Result<Post, Unread>>>,
-    /// The source offered more pages at the end of the last backfill, though they brought nothing new.
+    /// At the end of the last backfill the source offered more pages, though they brought nothing new.
     cut_short: Cell<bool>,
     went_well: bool,
 }
 
-/// Why a poll did not get to its end.
+/// Why a poll did not complete.
 enum Trouble {
     Source(SourceError),
     /// The source did not answer for one post.
     Lookup(PostId, SourceError),
     Ledger(LedgerError),
-    /// The poller is to stop. The next poll continues from what is on record.
+    /// The poller is stopping. The next poll continues from the checkpoint.
     Stopped,
 }
 
@@ -174,7 +175,7 @@ impl From<SourceError> for Trouble {
 }
 
 impl Poller {
-    /// A poller of a source.
+    /// Creates a poller of a source.
     pub fn new(context: WorkerContext, parts: PollerParts, source: Rc<dyn Source>) -> Self {
         Self {
             context,
@@ -199,7 +200,7 @@ impl Worker for Poller {
             return Step::Idle;
         }
         if self.parts.schedule == Schedule::Once && self.parts.pauses.is_paused(&Paused::Polling) {
-            self.tell(Polled::Paused);
+            self.report(Polled::Paused);
             return Step::Finished;
         }
         if stop.or(self.parts.pauses.until_resumed(&Paused::Polling)).await.is_none() {
@@ -217,7 +218,7 @@ impl Worker for Poller {
                 self.lookup_failures.set(0);
                 self.went_well = true;
                 self.context.heartbeat().untroubled();
-                self.tell(polled);
+                self.report(polled);
                 match schedule {
                     Schedule::Once => Step::Finished,
                     Schedule::Every(interval) => {
@@ -233,7 +234,7 @@ impl Worker for Poller {
             (Err(Trouble::Lookup(id, trouble)), schedule) => {
                 self.lookup_failures.set(self.lookup_failures.get() + 1);
                 let trouble = about(&id, trouble);
-                // Other posts wait behind this one, so its wait is never a day.
+                // Other posts wait behind this one, so the wait must never be a day.
                 let wait = self.pause_after(&trouble, schedule).min(self.parts.backoff.max);
                 self.after_failure(trouble, schedule, wait)
             }
@@ -242,19 +243,19 @@ impl Worker for Poller {
 }
 
 impl Poller {
-    fn tell(&self, polled: Polled) {
+    fn report(&self, polled: Polled) {
         if let Some(polls) = &self.parts.polls {
-            // Whoever wanted to know may have left.
+            // The receiver may be gone.
             let _ = polls.send(polled);
         }
     }
 
-    /// How long to wait after a failed poll, which is counted here.
+    /// Counts a failed poll and returns how long to wait after it.
     fn pause_after(&mut self, trouble: &SourceError, schedule: Schedule) -> Duration {
         self.failures += 1;
         let asked = match trouble {
             SourceError::RateLimited { until: Some(until), .. } => {
-                // A moment in the past asks for no pause.
+                // A time in the past means no pause.
                 Duration::try_from(until.duration_since(self.parts.clock.now())).ok()
             }
             _ => None,
@@ -268,16 +269,16 @@ impl Poller {
     fn after_failure(&mut self, trouble: SourceError, schedule: Schedule, wait: Duration) -> Step {
         let passing = trouble.is_passing();
         match schedule {
-            // There is no point in waiting for what only a person can fix, or for a quota of tomorrow.
+            // Do not wait for what only a person can fix, or for tomorrow's quota.
             Schedule::Once
                 if !passing || self.failures >= self.parts.patience || wait > self.parts.backoff.max =>
             {
-                self.tell(Polled::Failed(trouble));
+                self.report(Polled::Failed(trouble));
                 return Step::Finished;
             }
-            // What never went well since the start is a mistake in the settings, not an incident.
+            // If no poll has succeeded since the start, the settings are wrong.
             Schedule::Every(_) if !passing && !self.went_well => {
-                self.tell(Polled::Failed(trouble.clone()));
+                self.report(Polled::Failed(trouble.clone()));
                 return Step::Fatal(trouble.to_string());
             }
             _ => {}
@@ -295,11 +296,10 @@ impl Poller {
         Step::Idle
     }
 
-    /// Goes back from the newest post to the watermark.
+    /// Reads back from the newest post to the watermark.
     ///
-    /// The reads of one poll are bounded: one for each page with a post that was not on record, at most
-    /// [`MOST_BARREN`] + 1 for pages without one, and at most [`MOST_LOOKUPS`] for single posts that could not be
-    /// read or that a person retried.
+    /// The reads of one poll are bounded: one for each page with a new post, at most [`MOST_BARREN`] + 1 for pages
+    /// without one, and at most [`MOST_LOOKUPS`] for single posts that could not be read or that a person retried.
     async fn poll(&self, stop: &Stop) -> Result<Polled, Trouble> {
         let known = self.parts.ledger.checkpoint(&self.parts.source).await?;
         let mut checkpoint = match known {
@@ -320,7 +320,7 @@ impl Poller {
         };
         let first = PageRequest {
             after: checkpoint.watermark.as_ref().map(|mark| mark.id.clone()),
-            // A backfill that was cut off continues where it was.
+            // An interrupted backfill continues where it was.
             before: checkpoint.backfill.as_ref().map(|backfill| backfill.oldest.id.clone()),
             from,
             continuation: None,
@@ -359,7 +359,7 @@ impl Poller {
                     self.record(Vec::new(), checkpoint.after_page(&[], true)).await?;
                     break;
                 }
-                // The backfill continues with the next start.
+                // The backfill continues at the next start.
                 Next::Ask { .. } if stop.is_asked() => break,
                 Next::Ask { wait } => self.wait_before(wait, stop).await?,
             }
@@ -367,7 +367,7 @@ impl Poller {
         Ok(Polled::Done { posts, started_now: false })
     }
 
-    /// Waits before a page where those before it brought nothing new.
+    /// Waits before requesting a page if the pages before it brought nothing new.
     async fn wait_before(&self, wait: u32, stop: &Stop) -> Result<(), Trouble> {
         if wait == 0 {
             return Ok(());
@@ -388,8 +388,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Takes note of how a call went.
-    fn heard<T>(&self, operation: &'static str, started: Instant, answer: &Result<T, SourceError>) {
+    /// Reports the result of a call to the circuit breaker and the meter.
+    fn record_call<T>(&self, operation: &'static str, started: Instant, answer: &Result<T, SourceError>) {
         let network = self.source.network();
         let silent = matches!(answer, Err(SourceError::Unavailable(_)));
         self.parts
@@ -404,7 +404,7 @@ impl Poller {
         failpoint::reach("source.read.before");
         let page = self.source.page(request).await;
         failpoint::reach("source.read.after");
-        self.heard("read", started, &page);
+        self.record_call("read", started, &page);
         let page = page?;
         for oddity in &page.oddities {
             warn!(source = self.parts.source.as_str(), reason:% = oddity; "unexpected source answer received");
@@ -418,12 +418,12 @@ impl Poller {
         failpoint::reach("source.read.before");
         let answer = self.source.by_id(id).await;
         failpoint::reach("source.read.after");
-        self.heard("reread", started, &answer);
+        self.record_call("reread", started, &answer);
         Ok(answer)
     }
 
-    /// What a page brings to the ledger, newest first. The source is asked by their ids for posts that could not be read;
-    /// where it does not answer, the poll fails and the page is asked for again, up to [`LOOKUP_TRIES`] times.
+    /// Turns a page into what goes to the ledger, newest first. Asks the source by id for posts that could not be read.
+    /// If it does not answer, the poll fails and the page is requested again, up to [`LOOKUP_TRIES`] times.
     async fn arrivals(
         &self,
         page: Page,
@@ -444,16 +444,15 @@ impl Poller {
             let answer = if let Some(answer) = answer {
                 answer
             } else if post.mark.is_none() || known.is_some() || *lookups == 0 {
-                // Of another version that is on record, nothing is published whatever it says.
+                // If another version is recorded, this one is not published in any case.
                 Err(Unread::Odd(post.reason.clone()))
             } else if self.lookup_failures.get() >= LOOKUP_TRIES {
-                let reason =
-                    format!("{}; the source does not answer when asked for it by its id", post.reason);
+                let reason = format!("{}; the source does not answer requests for it by its id", post.reason);
                 Err(Unread::Odd(reason))
             } else {
                 *lookups -= 1;
                 match self.by_id(&id, stop).await? {
-                    // One call may fail and the next succeed. A rate limit or a second failure concerns all of them.
+                    // One call may fail and the next succeed, but a rate limit or a second failure affects all of them.
                     Err(error @ SourceError::Unavailable(_)) if unanswered.is_none() => {
                         unanswered = Some((id, error));
                         continue;
@@ -477,7 +476,7 @@ impl Poller {
         for (id, position, raw, answer) in unreadable {
             arrivals.extend(self.settled(id, position, raw, answer));
         }
-        // The recorded version of an edited post is the first in a page, and that shall be the newest.
+        // Of an edited post, the first version in a page is recorded, and that must be the newest.
         arrivals.sort_by_key(|arrival| std::cmp::Reverse(arrival.post.position));
         for arrival in &mut arrivals {
             arrival.post.position = self.place_in_line(&arrival.post, checkpoint);
@@ -485,8 +484,9 @@ impl Poller {
         Ok(arrivals)
     }
 
-    /// An edited post stands where its first version stood: what answers that one comes after it in line, though its id is
-    /// lower than that of the edit. It never stands at or below the watermark, where the line may have been read already.
+    /// An edited post takes the position of its first version: a reply to that version comes after it in the line,
+    /// though its id is lower than the edit's. The position is never at or below the watermark, where the line may have
+    /// been read already.
     fn place_in_line(&self, post: &Post, checkpoint: &Checkpoint) -> u64 {
         let first = post.versions.iter().filter_map(|id| self.source.position(id)).min();
         let watermark = checkpoint.watermark.as_ref().map_or(0, |watermark| watermark.position);
@@ -495,7 +495,7 @@ impl Poller {
         })
     }
 
-    /// Reads again what a person retries; answers how many of these posts can be read now.
+    /// Reads posts again that a person retried; returns how many of them can be read now.
     async fn reread(
         &self,
         checkpoint: &Checkpoint,
@@ -506,7 +506,7 @@ impl Poller {
         let mut arrivals = Vec::new();
         for id in retried {
             let Some(position) = self.source.position(&id) else {
-                let why = "it came without an id, so the source cannot be asked for it".to_owned();
+                let why = "the source returned it without an id, so Mynah cannot ask for it".to_owned();
                 arrivals.extend(self.settled(id, 0, "", Err(Unread::Odd(why))));
                 continue;
             };
@@ -518,10 +518,8 @@ impl Poller {
                     break;
                 }
                 answer => read(&id, answer).map_err(|why| match why {
-                    // A person waits for an outcome.
-                    Unread::Gone(reason) => {
-                        Unread::Odd(format!("the source does not show it any more: {reason}"))
-                    }
+                    // A person is waiting for an outcome.
+                    Unread::Gone(reason) => Unread::Odd(format!("the source no longer returns it: {reason}")),
                     odd @ Unread::Odd(_) => odd,
                 }),
             };
@@ -533,7 +531,7 @@ impl Poller {
         self.record(arrivals, checkpoint.clone()).await
     }
 
-    /// What becomes of a post that could not be read at first.
+    /// Decides what happens to a post that could not be read at first.
     fn settled(&self, id: PostId, position: u64, raw: &str, answer: Result<Post, Unread>) -> Option<Arrival> {
         let source = self.parts.source.as_str();
         match answer {
@@ -549,8 +547,8 @@ impl Poller {
         }
     }
 
-    /// Takes the newest post as the watermark, so that no earlier post is republished. It may be pages back: a page may
-    /// hold nothing but what the source leaves out.
+    /// Takes the newest post as the watermark, so that no earlier post is republished. That post may be several pages
+    /// back: a page may contain only posts that the source leaves out.
     async fn start_now(&self, stop: &Stop) -> Result<Polled, Trouble> {
         let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() }, MOST_BARREN);
         let watermark = loop {
@@ -570,7 +568,7 @@ impl Poller {
             match next {
                 Next::End => break None,
                 Next::CutShort => {
-                    let reason = "the source offers more pages and shows no post on them, so its newest post is unknown";
+                    let reason = "the source offers more pages but returns no post on them, so its newest post is unknown";
                     return Err(SourceError::Unavailable(reason.into()).into());
                 }
                 Next::Ask { wait } => self.wait_before(wait, stop).await?,
@@ -626,36 +624,34 @@ impl Poller {
     }
 }
 
-/// The oldest post of the backfill that is under way.
+/// The oldest post of the backfill in progress.
 fn oldest(checkpoint: &Checkpoint) -> Option<&PostId> {
     checkpoint.backfill.as_ref().map(|backfill| &backfill.oldest.id)
 }
 
-/// Why a post is not there to be read.
+/// Why a post cannot be read.
 #[derive(Debug, Clone)]
 enum Unread {
-    /// It was deleted or may not be seen any more.
+    /// The post was deleted or is not visible any more.
     Gone(String),
-    /// It is in a form that cannot be read, or the source does not say.
+    /// The post's format cannot be read, or the source gives no reason.
     Odd(String),
 }
 
-/// The post in an answer to a question by its id.
+/// Extracts the post from the answer to a lookup by id.
 fn read(id: &PostId, answer: Result<Lookup, SourceError>) -> Result<Post, Unread> {
     match answer {
         Ok(Lookup::Post(post)) if post.id == *id || post.versions.contains(id) => Ok(*post),
-        Ok(Lookup::Post(other)) => {
-            Err(Unread::Odd(format!("asked for it, the source answered with post {}", other.id)))
-        }
+        Ok(Lookup::Post(other)) => Err(Unread::Odd(format!("the source returned post {} instead", other.id))),
         Ok(Lookup::Unreadable(Unreadable { reason, .. })) => Err(Unread::Odd(reason)),
         Ok(Lookup::Gone(reason)) => Err(Unread::Gone(reason)),
         Err(error) => Err(Unread::Odd(error.to_string())),
     }
 }
 
-/// The same error, with the post that was asked for.
+/// Adds the requested post to the error.
 fn about(id: &PostId, error: SourceError) -> SourceError {
-    let about = |reason: String| format!("asking for post {id} by its id: {reason}");
+    let about = |reason: String| format!("cannot read post {id} by its id: {reason}");
     match error {
         SourceError::Account(reason) => SourceError::Account(about(reason)),
         SourceError::Unauthorized(reason) => SourceError::Unauthorized(about(reason)),

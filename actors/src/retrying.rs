@@ -1,5 +1,5 @@
-//! A ledger that is asked again where that may help. A ledger that is shared, or reached by a network, is in somebody's way
-//! now and then; a service that stopped for it would be of little use. What trying again cannot help is passed on at once.
+//! Retries ledger calls that may succeed later. A ledger that is shared or reached over a network fails for a moment
+//! now and then, and the service should not stop for that. Errors that a retry cannot fix are returned at once.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,10 +19,10 @@ use mynah_domain::{
     },
 };
 
-/// How often one call is made before its error is passed on.
+/// How many attempts to make before the error is returned.
 const TRIES: u32 = 6;
 
-/// A ledger whose calls are repeated, with growing waits between them, for as long as it says that this may help.
+/// A ledger whose calls are retried with growing waits, as long as the error allows it.
 #[derive(Debug, Clone)]
 pub struct Retrying<L> {
     ledger: L,
@@ -30,7 +30,7 @@ pub struct Retrying<L> {
 }
 
 impl<L> Retrying<L> {
-    /// The same ledger, whose calls are repeated after waits within `backoff`.
+    /// Wraps a ledger; the waits follow `backoff`.
     pub fn new(ledger: L, backoff: Backoff) -> Self {
         Self { ledger, backoff }
     }
@@ -160,7 +160,7 @@ mod tests {
 
     const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
 
-    /// Facts that fail so many times before they answer.
+    /// Facts that fail this many times before they answer.
     struct Failing {
         failures: u32,
         error: LedgerError,
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_call_that_may_succeed_later_is_repeated_until_it_does() {
+    async fn a_call_that_may_succeed_later_is_retried_until_it_does() {
         tokio::time::pause();
         let begun = tokio::time::Instant::now();
         let ledger = Failing::times(3, busy());
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn the_last_error_is_passed_on_when_no_repeat_helps() {
+    async fn the_last_error_is_returned_when_no_retry_helps() {
         tokio::time::pause();
         let ledger = Failing::times(u32::MAX, busy());
         assert_eq!(ledger.fact("key").await, Err(busy()));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_full_disk_is_not_tried_again() {
+    async fn a_full_disk_is_not_retried() {
         let full = LedgerError::Fatal("the disk is full".into());
         let ledger = Failing::times(1, full.clone());
         assert_eq!(ledger.fact("key").await, Err(full));

@@ -1,5 +1,5 @@
-//! How fast and how well everything goes, gathered in one place: latencies and counts of every call to the world, and
-//! samples of memory and CPU. Actors report to it as they work; a lost measurement does no harm, so nobody waits for it.
+//! Gathers latencies and counts of all calls to upstreams, and samples of memory and CPU. Actors report as they work
+//! and never wait for it, because a lost measurement does no harm.
 
 mod label;
 
@@ -24,39 +24,40 @@ use crate::{
 /// How often memory and CPU are sampled.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How many samples the mean is taken over.
+/// The number of samples that the mean covers.
 const MEAN_OVER: u16 = 17_280;
 
-/// The most messages that wait.
+/// The most messages in the mailbox.
 const MAILBOX: usize = 64;
 
-/// How many measurements go in one message.
+/// How many measurements one message contains.
 const TOGETHER: usize = 512;
 
 /// The longest latency that is distinguished, in microseconds: ten minutes.
 const LONGEST: u64 = 600_000_000;
 
-/// The actor.
+/// The stats actor.
 pub struct Stats {
     exit_guard: Option<ExitGuard>,
     pending: PendingMeasurements,
     heartbeat: Heartbeat,
-    /// Whether anything was taken in since it was built; a heartbeat for each measurement would cost more than the measurement.
+    /// Whether it received anything since it was built; a heartbeat for each measurement would cost more than the
+    /// measurement.
     took_in: bool,
     since: Instant,
     operations: BTreeMap<Name, Operation>,
     counts: BTreeMap<CountName, u64>,
     resources: Resources,
-    /// `None` where the platform reports nothing.
+    /// `None` if the platform reports nothing.
     system: Option<System>,
 }
 
-/// A service and what it was asked to do: `x.read`, `gemini.translate`.
+/// A service and an operation: `x.read`, `gemini.translate`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name {
-    /// Who was called.
+    /// The service that was called.
     pub service: Label,
-    /// For what.
+    /// What it was asked to do.
     pub operation: &'static str,
 }
 
@@ -73,18 +74,18 @@ struct Operation {
 
 impl Operation {
     fn new() -> Self {
-        // Bounds and precision are constants that the library accepts; two digits are one part in a hundred.
+        // The library accepts these constant bounds and precision; two digits are a precision of 1%.
         let latency = Histogram::new_with_max(LONGEST, 2).expect("the bounds are valid");
         Self { latency, errors: BTreeMap::new() }
     }
 }
 
-/// What is only counted: `jobs.published`, or one kind of it: `jobs.held.gate`.
+/// The name of a counter: `jobs.published`, or one kind of it: `jobs.held.gate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CountName {
     /// What happened.
     pub name: &'static str,
-    /// Of which kind, where there are several.
+    /// Which kind, if there are several.
     pub kind: Option<&'static str>,
 }
 
@@ -106,14 +107,14 @@ pub struct Resources {
     pub cpu: f32,
     /// The most CPU of any sample.
     pub cpu_max: f32,
-    /// The mean of all samples of CPU.
+    /// The mean of all CPU samples.
     pub cpu_mean: f32,
     /// How many samples there are.
     pub samples: u16,
 }
 
 impl Stats {
-    /// An actor with nothing measured yet.
+    /// Creates the actor without measurements.
     pub fn new(exit_guard: ExitGuard, pending: PendingMeasurements) -> Self {
         Self {
             pending,
@@ -143,7 +144,7 @@ impl Stats {
             let cpu = process.cpu_usage();
             self.resources.cpu = cpu;
             self.resources.cpu_max = self.resources.cpu_max.max(cpu);
-            // Over the last day or so; what was before fades.
+            // A mean over about the last day; older samples fade.
             self.resources.samples = self.resources.samples.saturating_add(1).min(MEAN_OVER);
             self.resources.cpu_mean += (cpu - self.resources.cpu_mean) / f32::from(self.resources.samples);
         }
@@ -156,7 +157,7 @@ impl Actor for Stats {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // They come in bursts, and what finds no room is lost.
+        // Messages come in bursts, and those that find no room are lost.
         ctx.set_mailbox_capacity(MAILBOX);
         failpoint::reach("stats.started");
         self.sample_resources();
@@ -169,7 +170,7 @@ impl Actor for Stats {
     }
 }
 
-/// What was measured.
+/// A measurement.
 #[derive(Debug, Clone)]
 enum Measurement {
     /// One call to a service.
@@ -178,13 +179,13 @@ enum Measurement {
     Counted { name: CountName, times: u64 },
 }
 
-/// What was measured and not taken in yet. A message to an actor costs more than all that is done with what is in it, so many
-/// go together.
+/// Measurements that were not sent yet. A message to an actor costs more than processing its contents, so many
+/// measurements share one.
 #[derive(Debug, Clone, Default)]
 pub struct PendingMeasurements(Arc<Mutex<Vec<Measurement>>>);
 
 impl PendingMeasurements {
-    /// Adds one; answers all of them where they are enough to be sent.
+    /// Adds a measurement; returns all of them once there are enough to send.
     fn add(&self, measurement: Measurement) -> Option<Vec<Measurement>> {
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pending.push(measurement);
@@ -196,7 +197,7 @@ impl PendingMeasurements {
     }
 }
 
-/// Enough to be worth a message.
+/// Enough measurements to be worth a message.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Take(Vec<Measurement>);
@@ -230,7 +231,7 @@ impl Stats {
         }
     }
 
-    /// Takes in what waits for a full message.
+    /// Takes in the measurements that wait for a full message.
     fn take_in_all(&mut self) {
         let pending = self.pending.take();
         self.take_in(pending);
@@ -245,17 +246,17 @@ pub struct Report;
 /// Everything gathered so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatsReport {
-    /// For how long.
+    /// Since when, as a duration.
     pub uptime: Duration,
     /// Every operation, by name: `x.read`, `x.post`, `gemini.translate`, …
     pub operations: BTreeMap<Name, OperationReport>,
-    /// Everything that is only counted, by name: `cache.hits`, `jobs.published`, …
+    /// All counters, by name: `cache.hits`, `jobs.published`, …
     pub counts: BTreeMap<CountName, u64>,
     /// Memory and CPU.
     pub resources: Resources,
 }
 
-/// One operation.
+/// The measurements of one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationReport {
     /// How many calls.
@@ -270,7 +271,7 @@ pub struct OperationReport {
     pub p90: Duration,
     /// 99 of 100 calls took at most this long.
     pub p99: Duration,
-    /// None took longer.
+    /// No call took longer.
     pub max: Duration,
 }
 
@@ -314,14 +315,14 @@ impl Handler<StopAsked> for Stats {
 }
 
 impl OperationReport {
-    /// How many calls failed, of every kind.
+    /// How many calls failed, of all kinds.
     pub fn failed(&self) -> u64 {
         self.errors.values().sum()
     }
 }
 
 impl StatsReport {
-    /// The fields of the stats line: everything by its name, latencies in milliseconds.
+    /// The fields of the stats line by name, latencies in milliseconds.
     fn fields(&self) -> Vec<(String, Value<'static>)> {
         let mut fields = vec![
             ("uptime_s".to_owned(), Value::from(self.uptime.as_secs())),
@@ -348,7 +349,7 @@ impl StatsReport {
         fields
     }
 
-    /// Writes the stats line.
+    /// Logs the stats line.
     pub fn log(&self) {
         let fields = self.fields();
         let record = log::Record::builder()
@@ -357,7 +358,7 @@ impl StatsReport {
             .key_values(&fields)
             .args(format_args!("stats"))
             .build();
-        // `log!` asks the same; without it a line would be written that nobody wants.
+        // `log!` makes the same check; without it, the fields would be built for a line that is not logged.
         if log::log_enabled!(target: "mynah::stats", log::Level::Info) {
             log::logger().log(&record);
         }
@@ -372,17 +373,17 @@ fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// How actors report to the stats actor. One that leads nowhere costs nothing, and reports nothing.
+/// How actors report measurements. A meter without an actor costs nothing, and reports nothing.
 #[derive(Clone, Default)]
 pub struct Meter(Option<(ActorRef<Stats>, PendingMeasurements)>);
 
 impl Meter {
-    /// A meter that leads to that actor, by way of what waits for it.
+    /// Creates a meter that reports to this actor through `pending`.
     pub fn new(stats: ActorRef<Stats>, pending: PendingMeasurements) -> Self {
         Self(Some((stats, pending)))
     }
 
-    /// A call to a service that succeeded, or ended with an error of that kind.
+    /// Reports a call to a service, which succeeded or failed with an error of this kind.
     pub fn called(
         &self,
         service: impl Into<Label>,
@@ -394,14 +395,14 @@ impl Meter {
         self.record(Measurement::Called { operation, took, error });
     }
 
-    /// Something happened.
+    /// Counts an event.
     pub fn count(&self, name: &'static str, times: u64) {
         if times > 0 {
             self.record(Measurement::Counted { name: CountName { name, kind: None }, times });
         }
     }
 
-    /// Something of that kind happened.
+    /// Counts an event of this kind.
     pub fn count_kind(&self, name: &'static str, kind: &'static str) {
         self.record(Measurement::Counted { name: CountName { name, kind: Some(kind) }, times: 1 });
     }

@@ -1,10 +1,9 @@
-//! The services that this one depends on: which of them are considered down, and how much each is asked at once. Each has one
-//! circuit breaker, and each engine one [`limiter`], shared by every actor that calls it.
+//! The services that Mynah depends on: which are considered down, and how many calls each gets at once. Each has one
+//! circuit breaker, and each engine one [`limiter`], shared by all actors that call it.
 //!
-//! Only engines have a limiter. A target's publications go out one after the other, so there is one call to the network for each
-//! account and no more, however fast the network answers; the account's own limits and the breaker wait for what it refuses. To
-//! let fewer accounts publish at once would delay the others without the network having asked for that: its limits are each
-//! account's own.
+//! Only engines have a limiter. A target's publications go out one after the other, so there is at most one call per
+//! account to the network, however fast it answers. The account's own limits and the breaker handle refusals. Limiting
+//! how many accounts publish at once would delay the others without need, because the network's limits are per account.
 
 pub mod limiter;
 
@@ -35,7 +34,7 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// Upstreams about which nothing bad is known; no engine ever gets more than `max_calls` calls at once.
+    /// Creates upstreams that are presumed healthy; no engine ever gets more than `max_calls` calls at once.
     pub fn new(policy: BreakerPolicy, max_calls: usize) -> Self {
         Self {
             policy,
@@ -45,7 +44,7 @@ impl Upstreams {
         }
     }
 
-    /// From now on no engine gets more calls at once than this; at least one.
+    /// Sets the most calls that any engine gets at once; at least one.
     pub fn set_max_calls(&self, max: usize) {
         self.max_calls.store(max, Ordering::Relaxed);
         for limiter in self.limiters.iter() {
@@ -68,7 +67,7 @@ impl Upstreams {
         limiter
     }
 
-    /// What can be seen of the limiter of every engine that was asked so far, by name.
+    /// The figures of every engine's limiter, by name, for engines that were asked so far.
     pub fn limiters(&self) -> Vec<(Arc<str>, LimiterStats)> {
         let stats = self.limiters.iter().map(|limiter| (limiter.key().clone(), limiter.stats()));
         let mut stats: Vec<_> = stats.collect();
@@ -76,10 +75,10 @@ impl Upstreams {
         stats
     }
 
-    /// Whether an upstream may be called now; whoever may must [`Upstreams::record`] how it ended.
+    /// Whether an upstream may be called now. If so, the caller must [`Upstreams::record`] the result.
     ///
     /// # Errors
-    /// The moment from which on to ask again.
+    /// The time from which to ask again.
     pub fn permit(&self, upstream: &str) -> Result<(), Instant> {
         self.with(upstream, |breaker| breaker.permit(Instant::now()))
     }
@@ -111,7 +110,7 @@ impl Upstreams {
             let new = || Arc::new(Mutex::new(Breaker::new(self.policy)));
             self.breakers.entry(upstream.into()).or_insert_with(new).clone()
         });
-        // Nothing that is done under the lock leaves a breaker half changed.
+        // No operation under the lock leaves a breaker half changed.
         act(&mut breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

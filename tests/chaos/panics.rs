@@ -188,8 +188,7 @@ async fn an_actor_that_keeps_dying_ends_the_service_with_its_name() {
         town.environment.clear();
         town.settings.push("supervisor.max_restarts=5".into());
         town.once().assert_success();
-        let (published, failed) =
-            (town.publications("es").len(), town.log().matches(" job failed ").count());
+        let (published, failed) = (town.publications("es").len(), town.log().matches(" job failed ").count());
         assert_eq!(published + failed, 5, "{failpoint}");
         assert!(failed <= 1, "{failpoint}: jobs are not the cause of these deaths");
     }

@@ -146,7 +146,10 @@ mod tests {
             ("2026-11-26T12:00:01Z WARN  poller poll failed wait=30s", true),
             ("2026-11-26T12:00:01Z WARN  upstreams circuit breaker opened", true),
             ("2026-11-26T12:00:01Z ERROR publisher publishing blocked", true),
-            ("2026-11-26T12:00:01Z WARN  a\n2026-11-26T12:00:02Z INFO  pauses paused by operator what=x", true),
+            (
+                "2026-11-26T12:00:01Z WARN  a\n2026-11-26T12:00:02Z INFO  pauses paused by operator what=x",
+                true,
+            ),
             ("2026-11-26T12:00:01Z WARN  poller poll failed\nmynah: a verdict", true),
             ("2026-11-26T11:59:59Z WARN  publisher retry scheduled post=1 reason=503", false),
             ("2026-11-26T12:00:01Z INFO  router::report job published post=1", false),

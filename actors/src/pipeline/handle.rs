@@ -1,5 +1,5 @@
-//! Changes to a running pipeline: more or fewer translators, or every actor built from other settings. No work is cut off:
-//! an actor that is replaced finishes what it has in hand first, and what it had not taken up is still the router's.
+//! Changes to a running pipeline: more or fewer translators, or every actor rebuilt with other settings. No work is
+//! interrupted: an actor that is replaced finishes its work in progress first, and the router still has the rest.
 
 use std::sync::Arc;
 
@@ -10,16 +10,17 @@ use tokio::sync::Mutex;
 use super::{Parts, Threads, names};
 use crate::supervision::{Supervisor, supervisor::ChangeChildren};
 
-/// Changes which actors there are. Clones share the pipeline, on any thread.
+/// Changes the actors of a running pipeline. Clones share the pipeline, on any thread.
 #[derive(Clone)]
 pub struct PipelineHandle {
     supervisor: Addr<Supervisor>,
     threads: Threads,
-    /// What the actors are built from now. It stays locked until the supervisor has a change, so that no two changes mix.
+    /// What new actors are built from. It stays locked until the supervisor has received a change, so that no two
+    /// changes mix.
     parts: Arc<Mutex<Parts>>,
 }
 
-/// The supervisor has ended.
+/// The supervisor has exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the service stops")]
 pub struct Stopping;
@@ -34,11 +35,11 @@ impl PipelineHandle {
         self.parts.lock().await.pool_size
     }
 
-    /// Changes how many translators there are, at least one, and answers how many there were. It holds until the process
-    /// ends.
+    /// Changes the number of translators, at least one, and returns the number before. The change lasts until the
+    /// process exits.
     ///
     /// # Errors
-    /// Where the service stops.
+    /// If the service is stopping.
     pub async fn resize(&self, size: usize) -> Result<usize, Stopping> {
         let mut parts = self.parts.lock().await;
         let (before, size) = (parts.pool_size, size.max(1));
@@ -51,11 +52,11 @@ impl PipelineHandle {
         Ok(before)
     }
 
-    /// Replaces every actor by one of these parts, but for those whose memory is worth keeping: the stats actor, and the
-    /// cache where its settings are the same. The threads and the supervisor's own settings stay as they are.
+    /// Replaces every actor with one built from these parts, except those whose memory is worth keeping: the stats
+    /// actor, and the cache if its settings are the same. The threads and the supervisor's own settings stay the same.
     ///
     /// # Errors
-    /// Where the service stops.
+    /// If the service is stopping.
     pub async fn reconfigure(&self, parts: Parts) -> Result<(), Stopping> {
         let mut current = self.parts.lock().await;
         let mut start = parts.specs(&self.threads);

@@ -1,4 +1,4 @@
-//! What the supervisor asks of the pipeline: the router takes back leases and knows what every stage has to do, and the
+//! What the supervisor needs from the pipeline: the router reclaims leases and knows the work of every stage, and the
 //! stats actor has the statistics.
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ impl SupervisorHooks for ActorRefs {
             reason: exit.reason.to_string(),
             suspect: exit.reason.is_suspect(),
         };
-        // A router that is dead itself takes everything back when its successor is built.
+        // If the router itself is dead, its successor reclaims all leases at its start.
         drop(self.router.ask(reclaim).await);
     }
 

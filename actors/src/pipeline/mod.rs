@@ -1,5 +1,5 @@
-//! The actors on their arbiters, and how they are connected. Whoever wires the service provides settings and factories; a
-//! factory is called on the arbiter where its product is used, each time an actor is built.
+//! Builds the actors on their arbiters and connects them. The caller provides settings and factories; a factory runs on
+//! the arbiter that uses its product, each time an actor is built.
 
 mod handle;
 mod hooks;
@@ -31,31 +31,31 @@ pub struct Pipeline {
     pub health: HealthRegistry,
     /// The supervisor.
     pub supervisor: Addr<Supervisor>,
-    /// Changes which actors there are.
+    /// Changes the running actors.
     pub handle: PipelineHandle,
-    /// What a person paused.
+    /// What a person has paused.
     pub pauses: Pauses,
-    /// The record.
+    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
     outcome: oneshot::Receiver<Result<(), String>>,
     arbiters: Vec<Arbiter>,
 }
 
-/// The threads that actors are built on.
+/// The threads that actors run on.
 #[derive(Clone)]
 pub(crate) struct Threads {
-    /// The router's and the cache's: they share no thread with actors that wait for the network.
+    /// For the router and the cache, which share no thread with actors that wait for the network.
     state: ArbiterHandle,
-    /// The poller's and the stats actor's.
+    /// For the pollers and the stats actor.
     world: ArbiterHandle,
-    /// The publishers'.
+    /// For the publishers.
     publishing: ArbiterHandle,
-    /// The translators'.
+    /// For the translators.
     pool: Arc<[ArbiterHandle]>,
 }
 
 impl Pipeline {
-    /// Starts everything, inside a running actix system.
+    /// Starts all actors. Must run inside an actix system.
     pub fn start(parts: Parts) -> Self {
         let mut arbiters = Vec::new();
         let mut arbiter = || {
@@ -82,27 +82,27 @@ impl Pipeline {
         Self { actors, health, supervisor, handle, pauses, ledger, outcome, arbiters }
     }
 
-    /// Waits until the pipeline ends by itself, which it does only where it cannot continue: the reason, for a person.
+    /// Waits until the pipeline ends by itself, because it cannot continue; returns the reason for a person.
     pub async fn ended(&mut self) -> String {
         match (&mut self.outcome).await {
             Ok(Err(reason)) => reason,
-            Ok(Ok(())) | Err(_) => "the supervisor ended by itself; the log has the reason".into(),
+            Ok(Ok(())) | Err(_) => "the supervisor ended by itself; see the log for the reason".into(),
         }
     }
 
-    /// Stops everything in order and waits for it, and for its threads.
+    /// Stops all actors in order, and waits for them and their threads.
     pub async fn stop(self) {
-        // A supervisor that is gone has stopped everything already.
+        // If the supervisor is gone, it has stopped everything already.
         let _ = self.supervisor.send(Shutdown).await;
         for arbiter in self.arbiters {
             arbiter.stop();
-            // A thread that panicked has ended all the same.
+            // A thread that panicked has ended, too.
             let _ = arbiter.join();
         }
     }
 }
 
-/// The targets, by name.
+/// Maps targets by their ids.
 pub fn by_name(targets: impl IntoIterator<Item = Target>) -> Arc<HashMap<TargetId, Target>> {
     Arc::new(targets.into_iter().map(|target| (target.id.clone(), target)).collect())
 }

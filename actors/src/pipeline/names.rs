@@ -1,5 +1,5 @@
-//! The names of actors, as logs, statistics and people know them. All names that depend on the settings are made here, so
-//! that no two actors ever have the same one.
+//! The names of actors in logs and statistics and for people. All names that depend on the settings are made here, so
+//! that no two actors have the same one.
 
 use crate::router;
 
@@ -8,26 +8,27 @@ pub(super) const CACHE: &str = "cache";
 pub(super) const STATS: &str = "stats";
 const POLLER: &str = "poller";
 
-/// The translator of that number.
+/// The name of the translator with this number.
 pub(super) fn translator(number: usize) -> String {
     format!("translator-{number}")
 }
 
-/// The publishers of these accounts, in their order. An account is named by its network and handle (`x:town_es`), its
-/// publisher by the handle (`publisher-town_es`); where accounts of two networks have the same handle, by both
-/// (`publisher-x:town_es`).
+/// The names of these accounts' publishers, in the same order. An account's name is its network and handle
+/// (`x:town_es`). Its publisher is named after the handle (`publisher-town_es`), or after both if accounts of two
+/// networks have the same handle (`publisher-x:town_es`).
 pub(super) fn publishers(accounts: &[&str]) -> Vec<String> {
     let handles: Vec<&str> = accounts.iter().map(|account| handle(account)).collect();
     let is_unique = |handle: &str| handles.iter().filter(|other| **other == handle).count() == 1;
     let name = |(account, handle): (&&str, &&str)| {
-        // A handle with a colon could pass for another account's full name.
+        // A handle with a colon could look like another account's full name.
         let is_enough = is_unique(handle) && !handle.contains(':');
         format!("publisher-{}", if is_enough { handle } else { account })
     };
     accounts.iter().zip(&handles).map(name).collect()
 }
 
-/// The pollers of these sources, in their order: `poller` where there is only one, and otherwise each with its source.
+/// The names of these sources' pollers, in the same order: `poller` if there is only one, otherwise each with its
+/// source.
 pub(super) fn pollers(sources: &[&str]) -> Vec<String> {
     match sources {
         [_] => vec![POLLER.to_owned()],
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_publisher_is_named_by_its_handle_and_by_its_network_only_where_another_has_the_same() {
+    fn a_publisher_is_named_after_its_handle_and_its_network_only_if_another_has_the_same_handle() {
         assert_eq!(publishers(&["x:town_es", "x:town_fr"]), ["publisher-town_es", "publisher-town_fr"]);
         assert_eq!(
             publishers(&["x:town_es", "net:town_es", "net:town_fr"]),
@@ -55,14 +56,14 @@ mod tests {
     }
 
     #[test]
-    fn no_two_publishers_have_the_same_name_whatever_their_handles() {
+    fn no_two_publishers_have_the_same_name() {
         let accounts = ["x:a", "y:a", "z:x:a", "z:y:a", "z:z:x:a", "x:b"];
         let names: BTreeSet<String> = publishers(&accounts).into_iter().collect();
         assert_eq!(names.len(), accounts.len(), "{names:?}");
     }
 
     #[test]
-    fn the_only_poller_needs_no_source_in_its_name() {
+    fn a_single_poller_has_no_source_in_its_name() {
         assert_eq!(pollers(&["x:town"]), ["poller"]);
         assert_eq!(pollers(&["x:town", "net:town"]), ["poller-x:town", "poller-net:town"]);
         assert_eq!(pollers(&[]), Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! What a pipeline is made of, and how each of its actors is built from that.
+//! The parts of a pipeline, and how each actor is built from them.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -23,10 +23,10 @@ use crate::{
     translator::{Translator, TranslatorParts},
 };
 
-/// Makes something that cannot leave the thread it is made on.
+/// Makes a value that cannot leave the thread on which it is made.
 pub type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
-/// References to the actors that others ask, made before any of them is built.
+/// References to the actors that others ask. They exist before any actor is built.
 #[derive(Clone, Default)]
 pub struct ActorRefs {
     /// To the router.
@@ -35,29 +35,29 @@ pub struct ActorRefs {
     pub cache: ActorRef<Cache>,
     /// To the stats actor.
     pub stats: ActorRef<Stats>,
-    /// What was measured and has not been sent to the stats actor yet.
+    /// Measurements that have not been sent to the stats actor yet.
     pub pending: PendingMeasurements,
 }
 
 impl ActorRefs {
-    /// How many messages wait in the mailbox of the actor of that name.
+    /// How many messages wait in the mailbox of the actor with this name.
     pub fn waiting(&self, name: &str) -> usize {
         match name {
             names::ROUTER => self.router.waiting(),
             names::CACHE => self.cache.waiting(),
             names::STATS => self.stats.waiting(),
-            // Workers receive no work by their mailboxes: they pull it.
+            // Workers receive no work through their mailboxes: they pull it.
             _ => 0,
         }
     }
 
-    /// What actors report measurements by.
+    /// The meter with which actors report measurements.
     pub fn meter(&self) -> Meter {
         Meter::new(self.stats.clone(), self.pending.clone())
     }
 }
 
-/// When each kind of actor is restarted, and when it is given up.
+/// When to restart each kind of actor, and when to give up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicies {
     /// Each poller's.
@@ -74,23 +74,23 @@ pub struct RestartPolicies {
     pub stats: RestartPolicy,
 }
 
-/// Everything that a pipeline is made of.
+/// Everything that a pipeline is built from.
 pub struct Parts {
-    /// References to the actors, as the parts below hold them.
+    /// References to the actors; the parts below hold clones of them.
     pub actors: ActorRefs,
     /// The supervisor's settings.
     pub supervisor: SupervisorSettings,
-    /// When each kind of actor is restarted.
+    /// When to restart each kind of actor.
     pub policies: RestartPolicies,
-    /// The router.
+    /// What the router is built from.
     pub router: RouterParts,
-    /// The cache.
+    /// The cache's settings.
     pub cache: CacheSettings,
-    /// The pollers, and the source of each.
+    /// What each poller is built from, and its source.
     pub pollers: Vec<(PollerParts, Factory<Rc<dyn Source>>)>,
-    /// The translators, and the engines of each.
+    /// What translators are built from, and their engines.
     pub translators: (TranslatorParts, Factory<Vec<Rc<dyn Engine>>>),
-    /// How many translators there are.
+    /// How many translators to start.
     pub pool_size: usize,
     /// On how many arbiters they run.
     pub translator_arbiters: usize,
@@ -98,14 +98,14 @@ pub struct Parts {
     pub publishers: Vec<PublisherSpec>,
 }
 
-/// A publisher, and what is made for it on its own thread.
+/// A publisher, and what is built for it on its own thread.
 #[derive(Clone)]
 pub struct PublisherSpec {
-    /// What it is built from.
+    /// What the publisher is built from.
     pub parts: PublisherParts,
     /// Its account.
     pub destination: Factory<Rc<dyn Destination>>,
-    /// What fetches the media of the posts of each source that its targets follow, by the source's name.
+    /// Fetches the media of each source that its targets follow, by the source's name.
     pub media: Vec<(String, Factory<Rc<dyn MediaFetcher>>)>,
 }
 
@@ -118,12 +118,12 @@ impl PublisherSpec {
 }
 
 impl Parts {
-    /// No engine gets more calls at once than there are translators.
+    /// Limits the calls to each engine to the number of translators.
     pub(super) fn limit_calls(&self) {
         self.translators.0.cascade.upstreams.set_max_calls(self.pool_size);
     }
 
-    /// The names of those actors of which there may be more or fewer with other settings.
+    /// The names of the actors whose number depends on the settings.
     pub(super) fn worker_names(&self) -> Vec<String> {
         let translators = (1..=self.pool_size.max(1)).map(names::translator);
         let workers = self.publisher_names().into_iter().chain(self.poller_names());
@@ -141,7 +141,7 @@ impl Parts {
         names::pollers(&sources)
     }
 
-    /// How to build every actor, in the order in which they are built.
+    /// The specs of all actors, in the order in which they are built.
     pub(super) fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
         let mut specs = vec![self.stats(threads), self.cache(threads), self.router(threads)];
         specs.extend(self.publishers(threads));
@@ -179,7 +179,7 @@ impl Parts {
         })
     }
 
-    /// How to build the translator of that number, from 1 on.
+    /// The spec of the translator with this number, counted from 1.
     pub(super) fn translator(&self, number: usize, threads: &Threads) -> ChildSpec {
         let (translator, engines) = self.translators.clone();
         let thread = &threads.pool[number % threads.pool.len()];
@@ -202,7 +202,7 @@ impl Parts {
     }
 }
 
-/// An actor that others ask.
+/// The spec of an actor that others ask.
 fn service<A>(
     name: &str,
     policy: RestartPolicy,
@@ -223,7 +223,7 @@ where
     ChildSpec { name: name.to_owned(), role: Role::Service, policy, build: Box::new(build) }
 }
 
-/// An actor that pulls its work.
+/// The spec of an actor that pulls its work.
 fn worker<W: Worker + Unpin>(
     name: &str,
     role: Role,
@@ -248,7 +248,7 @@ where
     Box::new(move |asked| {
         #[expect(
             clippy::disallowed_methods,
-            reason = "an actor is asked twice at most, and the exit of a dead one is reported all the same"
+            reason = "an actor is asked at most twice, and the exit of a dead one is reported anyway"
         )]
         addr.do_send(asked);
     })

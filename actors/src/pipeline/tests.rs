@@ -1,4 +1,4 @@
-//! What the supervisor learns of the pipeline.
+//! What the supervisor learns about the pipeline.
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,8 +56,8 @@ async fn a_stall_is_reported_until_work_moves_again() {
     tokio::time::sleep(Duration::from_secs(39)).await;
     assert_eq!(health.stall(), None);
     tokio::time::sleep(Duration::from_secs(21)).await;
-    let stall = health.stall().expect("the translator holds the job and does nothing");
-    assert_eq!(stall, "the pipeline is stalled: nothing moves in translation");
+    let stall = health.stall().expect("the translator holds the job without progress");
+    assert_eq!(stall, "the pipeline is stalled: no progress in translation");
     let refused = JobEvent::HandedBack { not_before: None, reason: "503".into() };
     router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![refused])])).await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_secs(11)).await;

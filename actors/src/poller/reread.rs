@@ -1,5 +1,5 @@
-//! Posts that a page showed in a form that could not be read. The source is asked for each by its id; what still cannot
-//! be read is recorded in its raw form, so that it ends as a held job and never as nothing.
+//! Handles posts on a page that could not be read. The poller asks the source for each by its id; if a post still
+//! cannot be read, it is recorded in its raw form, so that it becomes a held job and is never lost.
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -11,10 +11,10 @@ use mynah_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// The most of a raw post that is recorded, in bytes. A person needs its id and its shape, and the ledger a bound.
+/// The most bytes of a raw post to record. A person needs its id and shape, and the ledger needs a bound.
 const MAX_RAW: usize = 16 * 1024;
 
-/// The most of a reason that is recorded, in bytes.
+/// The most bytes of a reason to record.
 const MAX_REASON: usize = 500;
 
 /// A post as it goes to the ledger: read, or in its raw form.
@@ -24,7 +24,7 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
-    /// A post that was read.
+    /// A post that could be read.
     pub(super) fn read(post: Post) -> Self {
         Self { post, unreadable: None }
     }
@@ -50,8 +50,8 @@ impl Arrival {
     }
 }
 
-/// The id and the place of an unreadable post. One that came without an id gets one that its raw form always leads to,
-/// so that the same post is recorded once, and the place of the newest post on its page.
+/// The id and the position of an unreadable post. A post without an id gets one derived from its raw form, so that the
+/// same post is recorded only once, and the position of the newest post on its page.
 pub(super) fn place(post: &Unreadable, newest: Option<u64>, checkpoint: &Checkpoint) -> (PostId, u64) {
     if let Some(mark) = &post.mark {
         return mark.clone();
@@ -62,7 +62,7 @@ pub(super) fn place(post: &Unreadable, newest: Option<u64>, checkpoint: &Checkpo
     (PostId(format!("unreadable-{name:016x}")), newest.or(watermark).unwrap_or_default())
 }
 
-/// A text of at most so many bytes, and a mark where it was longer.
+/// Cuts a text to at most `most` bytes, with a mark if it was longer.
 fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_recorded_of_a_raw_post_is_bounded() {
+    fn the_recorded_size_of_a_raw_post_is_bounded() {
         let long = "é".repeat(MAX_RAW);
         let arrival = Arrival::raw(PostId("7".into()), 7, &long, &long, Timestamp::UNIX_EPOCH);
         let raw = arrival.unreadable.unwrap();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_without_an_id_gets_the_same_one_whenever_it_comes() {
+    fn a_post_without_an_id_always_gets_the_same_id() {
         let post = |raw: &str| Unreadable { mark: None, reason: "no id".into(), raw: raw.into() };
         let watermark = Checkpoint { watermark: Some(mark()), ..Checkpoint::default() };
         let (first, position) = place(&post("{}"), Some(9), &watermark);

@@ -1,4 +1,4 @@
-//! The poller between a source that answers as it is told to and a ledger in memory.
+//! The poller between a scripted source and a ledger in memory.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -18,7 +18,7 @@ const QUICK: Backoff = Backoff { base: Duration::from_micros(100), max: Duration
 type Pages = Box<dyn Fn(&PageRequest, usize) -> Result<Page, SourceError>>;
 type Lookups = Box<dyn Fn(&PostId, usize) -> Result<Lookup, SourceError>>;
 
-/// A source that answers as two functions say, which get the number of the call, from 1.
+/// A source whose answers come from two functions; each gets the number of the call, counted from 1.
 struct Fake {
     pages: Pages,
     lookups: Lookups,
@@ -28,7 +28,7 @@ struct Fake {
 
 impl Fake {
     fn new(pages: impl Fn(&PageRequest, usize) -> Result<Page, SourceError> + 'static) -> Self {
-        let lookups: Lookups = Box::new(|id, _| panic!("nobody asks for {id}"));
+        let lookups: Lookups = Box::new(|id, _| panic!("unexpected lookup of {id}"));
         Self { pages: Box::new(pages), lookups, asked: RefCell::default(), looked_up: Cell::new(0) }
     }
 
@@ -176,12 +176,12 @@ impl Bench {
         Poller::new(WorkerContext::new(&exit_guard("poller")), self.parts.clone(), source)
     }
 
-    /// Polls until one poll goes well, as `mynah once` does; answers after how many turns.
+    /// Polls until one poll succeeds, as `mynah once` does; returns the number of steps.
     async fn poll(&self, source: &Rc<Fake>) -> usize {
         let mut poller = self.poller(source.clone());
-        for turn in 1..100 {
+        for steps in 1..100 {
             match poller.step(&Stop::default()).await {
-                Step::Finished => return turn,
+                Step::Finished => return steps,
                 Step::Idle => {}
                 other => panic!("{other:?}"),
             }
@@ -190,16 +190,18 @@ impl Bench {
     }
 }
 
-/// One page with 9 and 7 readable and 8 in an odd form.
-fn with_an_odd_one(lookups: impl Fn(&PostId, usize) -> Result<Lookup, SourceError> + 'static) -> Rc<Fake> {
+/// One page with posts 9 and 7 readable and 8 unreadable.
+fn with_an_unreadable_post(
+    lookups: impl Fn(&PostId, usize) -> Result<Lookup, SourceError> + 'static,
+) -> Rc<Fake> {
     let odd = |_: &PageRequest, _| Ok(Page { unreadable: vec![unreadable(8)], ..page([9, 7], None) });
     Fake::new(odd).looking_up(lookups)
 }
 
 #[actix_rt::test]
-async fn a_post_in_an_odd_form_is_read_by_its_id() {
+async fn an_unreadable_post_is_read_by_its_id() {
     let bench = Bench::new(Start::Beginning);
-    let source = with_an_odd_one(|_, _| Ok(Lookup::Post(Box::new(post(8)))));
+    let source = with_an_unreadable_post(|_, _| Ok(Lookup::Post(Box::new(post(8)))));
     bench.poll(&source).await;
     assert_eq!(bench.ledger.numbers(), [7, 8, 9].into());
     assert_eq!(bench.ledger.raw("8"), None);
@@ -207,7 +209,7 @@ async fn a_post_in_an_odd_form_is_read_by_its_id() {
 }
 
 #[actix_rt::test]
-async fn what_still_cannot_be_read_ends_as_a_held_job_with_its_raw_form() {
+async fn a_post_that_stays_unreadable_becomes_a_held_job_with_its_raw_form() {
     let again = || Unreadable { reason: "text is a number".into(), ..unreadable(8) };
     let answers: [(&str, Result<Lookup, SourceError>); 5] = [
         ("text is a number", Ok(Lookup::Unreadable(again()))),
@@ -218,9 +220,9 @@ async fn what_still_cannot_be_read_ends_as_a_held_job_with_its_raw_form() {
     ];
     for (why, answer) in answers {
         let bench = Bench::new(Start::Beginning);
-        let source = with_an_odd_one(move |_, _| answer.clone());
-        assert_eq!(bench.poll(&source).await, 1, "{why}: no other post waits for it");
-        let held = bench.ledger.record_of("8").unwrap_or_else(|| panic!("{why}: it is lost"));
+        let source = with_an_unreadable_post(move |_, _| answer.clone());
+        assert_eq!(bench.poll(&source).await, 1, "{why}: the other posts must not wait for it");
+        let held = bench.ledger.record_of("8").unwrap_or_else(|| panic!("{why}: the post is lost"));
         assert_eq!(held.jobs, [(es(), None)]);
         let raw = held.unreadable.unwrap();
         assert_eq!(raw.json, r#"{"id":"8"}"#);
@@ -231,18 +233,18 @@ async fn what_still_cannot_be_read_ends_as_a_held_job_with_its_raw_form() {
 }
 
 #[actix_rt::test]
-async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
+async fn the_watermark_stays_below_an_unreadable_post_until_the_source_answers_for_it() {
     let soon = |until: &str| SourceError::RateLimited { reason: "429".into(), until: until.parse().ok() };
     for error in [unavailable(), soon("never"), soon("2026-11-26T11:00:00Z"), soon("2100-01-01T00:00:00Z")] {
         let bench = Bench::new(Start::Beginning);
         let answer = error.clone();
-        let source = with_an_odd_one(move |_, call| match call {
+        let source = with_an_unreadable_post(move |_, call| match call {
             1 | 2 => Err(answer.clone()),
             _ => Ok(Lookup::Post(Box::new(post(8)))),
         });
         let mut poller = bench.poller(source.clone());
-        for turn in 1..=2 {
-            assert_eq!(poller.step(&Stop::default()).await, Step::Idle, "{error:?}, turn {turn}");
+        for step in 1..=2 {
+            assert_eq!(poller.step(&Stop::default()).await, Step::Idle, "{error:?}, step {step}");
             assert_eq!((bench.ledger.watermark(), bench.ledger.ids().len()), (None, 0), "{error:?}");
         }
         assert_eq!(poller.step(&Stop::default()).await, Step::Finished, "{error:?}");
@@ -251,8 +253,7 @@ async fn the_watermark_stays_below_a_post_until_the_source_answers_for_it() {
 }
 
 #[actix_rt::test]
-async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more()
- {
+async fn a_flaky_source_is_asked_for_each_unreadable_post_until_it_answers_and_then_no_more() {
     let bench = Bench::new(Start::Beginning);
     let many = |_: &PageRequest, _| {
         Ok(Page { unreadable: (10..30).rev().map(unreadable).collect(), ..page([9], None) })
@@ -271,13 +272,13 @@ async fn a_source_that_fails_now_and_then_is_asked_for_each_unreadable_post_unti
     let held: Vec<u64> = (10..30).filter(|id| bench.ledger.raw(&id.to_string()).is_some()).collect();
     assert!(held.is_empty(), "{held:?}");
     let asked_twice = answers.borrow().len() - answers.borrow().iter().collect::<BTreeSet<_>>().len();
-    assert_eq!(asked_twice, 0, "each answer is paid for");
+    assert_eq!(asked_twice, 0, "each answer costs money");
 }
 
 #[actix_rt::test]
 async fn a_post_that_the_source_never_answers_for_delays_the_others_by_a_few_polls_only() {
     let bench = Bench::new(Start::Beginning);
-    let source = with_an_odd_one(|_, _| Err(unavailable()));
+    let source = with_an_unreadable_post(|_, _| Err(unavailable()));
     assert_eq!(bench.poll(&source).await, LOOKUP_TRIES as usize + 1);
     assert_eq!(bench.ledger.numbers(), [7, 8, 9].into());
     assert!(bench.ledger.raw("8").is_some());
@@ -285,15 +286,15 @@ async fn a_post_that_the_source_never_answers_for_delays_the_others_by_a_few_pol
 }
 
 #[actix_rt::test]
-async fn a_post_that_was_deleted_before_it_could_be_read_is_let_go() {
+async fn a_post_that_was_deleted_before_it_could_be_read_is_not_recorded() {
     let bench = Bench::new(Start::Beginning);
-    let source = with_an_odd_one(|_, _| Ok(Lookup::Gone("not found".into())));
+    let source = with_an_unreadable_post(|_, _| Ok(Lookup::Gone("not found".into())));
     bench.poll(&source).await;
     assert_eq!((bench.ledger.numbers(), bench.ledger.watermark()), ([7, 9].into(), Some(9)));
 }
 
 #[actix_rt::test]
-async fn nothing_that_was_shown_is_lost_wherever_the_odd_ones_stand() {
+async fn no_post_is_lost_wherever_the_unreadable_ones_are() {
     for odd in [&[1][..], &[5], &[1, 5], &[2, 3], &[1, 2, 3, 4, 5], &[3]] {
         let bench = Bench::new(Start::Beginning);
         let shown = odd.to_vec();
@@ -308,12 +309,12 @@ async fn nothing_that_was_shown_is_lost_wherever_the_odd_ones_stand() {
         assert_eq!(bench.ledger.numbers(), (1..=5).collect(), "{odd:?}");
         assert_eq!(bench.ledger.watermark(), Some(5), "{odd:?}");
         bench.poll(&source).await;
-        assert_eq!(source.looked_up.get(), odd.len(), "{odd:?}: what is held is not asked for again");
+        assert_eq!(source.looked_up.get(), odd.len(), "{odd:?}: held posts are not asked for again");
     }
 }
 
 #[actix_rt::test]
-async fn a_post_without_an_id_is_held_once_however_often_it_is_shown() {
+async fn a_post_without_an_id_is_held_only_once() {
     let bench = Bench::new(Start::Beginning);
     let nameless = |raw: &str| Unreadable { mark: None, reason: "no id".into(), raw: raw.into() };
     let raws = [r"{}", "null", "[]", r#"{"id":7}"#, "\"\""];
@@ -327,7 +328,7 @@ async fn a_post_without_an_id_is_held_once_however_often_it_is_shown() {
 }
 
 #[actix_rt::test]
-async fn a_source_whose_every_post_is_odd_is_not_asked_for_each_of_them() {
+async fn a_source_that_returns_only_unreadable_posts_is_not_asked_for_each_of_them() {
     let bench = Bench::new(Start::Beginning);
     let pages = |request: &PageRequest, _| {
         let last: u64 = request.continuation.as_ref().map_or(401, |token| token.parse().unwrap());
@@ -343,7 +344,7 @@ async fn a_source_whose_every_post_is_odd_is_not_asked_for_each_of_them() {
 }
 
 #[actix_rt::test]
-async fn what_a_person_retries_is_read_again_with_the_next_poll() {
+async fn a_retried_post_is_read_again_with_the_next_poll() {
     let answers: [(bool, Result<Lookup, SourceError>); 5] = [
         (true, Ok(Lookup::Post(Box::new(post(8))))),
         (false, Ok(Lookup::Unreadable(unreadable(8)))),
@@ -353,7 +354,7 @@ async fn what_a_person_retries_is_read_again_with_the_next_poll() {
     ];
     for (is_read, answer) in answers {
         let bench = Bench::new(Start::Beginning);
-        let source = with_an_odd_one(move |_, call| match call {
+        let source = with_an_unreadable_post(move |_, call| match call {
             1 => Ok(Lookup::Unreadable(unreadable(8))),
             _ => answer.clone(),
         });
@@ -401,17 +402,17 @@ async fn an_edit_of_a_post_from_before_the_start_is_not_published() {
 }
 
 #[actix_rt::test]
-async fn an_edited_post_stands_in_line_where_its_first_version_stood() {
+async fn an_edited_post_takes_the_position_of_its_first_version() {
     let ids = |ids: &[u64]| ids.iter().map(|id| PostId(id.to_string())).collect::<Vec<_>>();
     for (start, versions, position) in [
-        // Its own thread answers it from behind, with a lower id than that of the edit.
+        // A reply in its own thread follows it, with a lower id than the edit.
         (Start::Beginning, &[10, 14][..], 10),
         (Start::Beginning, &[10, 12, 14], 10),
         (Start::Beginning, &[14, 10], 10),
         (Start::Beginning, &[14], 14),
         (Start::Beginning, &[], 14),
         (Start::Beginning, &[14, 20], 14),
-        // What stands at or below the watermark may have been read already.
+        // Positions at or below the watermark may have been read already.
         (Start::After(mark(11)), &[10, 14], 12),
         (Start::After(mark(11)), &[12, 14], 12),
         (Start::After(mark(13)), &[10, 14], 14),
@@ -429,7 +430,7 @@ fn mark(id: u64) -> Mark {
     Mark { id: PostId(id.to_string()), position: id }
 }
 
-/// A timeline in pages of two, and what a network may do to it.
+/// A timeline in pages of two posts, which a test can distort.
 fn two_of(ids: &[u64], request: &PageRequest, token: Option<String>) -> Page {
     let number = |id: &Option<PostId>| id.as_ref().map(|id| id.0.parse::<u64>().unwrap());
     let (after, before) = (number(&request.after).unwrap_or(0), number(&request.before).unwrap_or(u64::MAX));
@@ -439,7 +440,7 @@ fn two_of(ids: &[u64], request: &PageRequest, token: Option<String>) -> Page {
     Page { posts: posts(shown.into_iter().take(2)), continuation: token.filter(|_| more), ..Page::default() }
 }
 
-/// How a hostile source answers, whether its timeline must come through whole all the same, and the most reads.
+/// How a hostile source answers, whether its whole timeline must still be recorded, and the most reads.
 struct Hostile {
     name: &'static str,
     pages: Pages,
@@ -460,14 +461,14 @@ fn hostile_sources() -> Vec<Hostile> {
     }
     let endless = MOST_BARREN as usize + 1;
     vec![
-        source("the same token for ever", true, 6, |request, _| {
+        source("the same token forever", true, 6, |request, _| {
             Ok(two_of(&ALL, request, Some("same".into())))
         }),
         source("the same token on pages without posts", true, 3, |_, _| Ok(page([], Some("same")))),
-        source("the same token on the last page, too", true, 9, |request, _| {
+        source("the same token on the last page as well", true, 9, |request, _| {
             Ok(Page { continuation: Some("same".into()), ..two_of(&ALL, request, None) })
         }),
-        source("two tokens in step", true, 9, |request, call| {
+        source("two alternating tokens", true, 9, |request, call| {
             Ok(two_of(&ALL, request, Some((call % 2).to_string())))
         }),
         source("new tokens and no post", false, endless, |_, call| Ok(page([], Some(&call.to_string())))),
@@ -491,7 +492,7 @@ fn hostile_sources() -> Vec<Hostile> {
                 None => Ok(page([], Some(&call.to_string()))),
             }
         }),
-        source("a long stretch that is left out", true, 30, |_, call| {
+        source("a long run of pages without posts", true, 30, |_, call| {
             Ok(match call {
                 1 => page([5, 4], Some("1")),
                 29 => page([3, 2, 1], None),
@@ -502,7 +503,7 @@ fn hostile_sources() -> Vec<Hostile> {
 }
 
 #[actix_rt::test]
-async fn a_backfill_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_the_pages_are() {
+async fn a_backfill_ends_after_bounded_reads_and_keeps_every_post_it_saw() {
     for Hostile { name, pages, whole, most } in hostile_sources() {
         let bench = Bench::new(Start::Beginning);
         let shown = Rc::new(RefCell::new(BTreeSet::new()));
@@ -518,7 +519,7 @@ async fn a_backfill_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_
         assert_eq!(
             bench.ledger.last_checkpoint().unwrap_or_default().backfill,
             None,
-            "{name}: its jobs wait forever"
+            "{name}: its jobs would wait forever"
         );
         assert_eq!(bench.ledger.watermark(), shown.borrow().last().copied(), "{name}");
         if whole && !shown.borrow().is_empty() {
@@ -528,7 +529,7 @@ async fn a_backfill_ends_after_bounded_reads_and_keeps_all_that_it_saw_whatever_
 }
 
 #[actix_rt::test]
-async fn polls_after_a_backfill_that_was_cut_short_read_a_few_pages_until_one_comes_to_its_end() {
+async fn after_a_truncated_backfill_polls_read_few_pages_until_one_reaches_the_end() {
     let bench = Bench::new(Start::Beginning);
     let few = FEW_BARREN as usize + 1;
     let endless = |call: usize| Some(call.to_string()).filter(|_| call != 60);
@@ -545,7 +546,7 @@ async fn polls_after_a_backfill_that_was_cut_short_read_a_few_pages_until_one_co
 }
 
 #[actix_rt::test]
-async fn a_page_that_is_refused_without_a_token_is_a_refusal() {
+async fn a_refusal_of_a_page_without_a_token_fails_the_poll() {
     let bench = Bench::new(Start::Beginning);
     let source = Rc::new(Fake::new(|_, _| Err(SourceError::Refused("400: max_results".into()))));
     bench.poll(&source).await;
@@ -556,7 +557,7 @@ async fn a_page_that_is_refused_without_a_token_is_a_refusal() {
 }
 
 #[actix_rt::test]
-async fn the_start_is_behind_the_pages_without_posts() {
+async fn the_start_looks_past_pages_without_posts() {
     let ends = |call: usize, last: usize| (call < last).then(|| call.to_string());
     for (empty, newest) in [(0, Some(5)), (1, Some(5)), (4, Some(5)), (20, Some(5)), (3, None)] {
         let bench = Bench::new(Start::Now);
@@ -570,7 +571,7 @@ async fn the_start_is_behind_the_pages_without_posts() {
 }
 
 #[actix_rt::test]
-async fn a_start_whose_newest_post_is_unknown_is_tried_again_and_does_not_begin_with_the_first_post() {
+async fn a_start_whose_newest_post_is_unknown_is_retried_and_does_not_begin_with_the_first_post() {
     let refused = |request: &PageRequest, _| match &request.continuation {
         Some(_) => Err(SourceError::Refused("400: pagination_token".into())),
         None => Ok(page([], Some("a"))),
@@ -592,7 +593,7 @@ async fn a_start_whose_newest_post_is_unknown_is_tried_again_and_does_not_begin_
 }
 
 #[actix_rt::test]
-async fn a_rate_limit_pauses_polls_for_no_less_than_the_backoff_and_no_longer_than_a_day() {
+async fn a_rate_limit_pauses_polls_for_at_least_the_backoff_and_at_most_a_day() {
     let bench = Bench::new(Start::Beginning);
     let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
     let parts = PollerParts { backoff, ..bench.parts.clone() };
@@ -622,7 +623,7 @@ async fn a_rate_limit_pauses_polls_for_no_less_than_the_backoff_and_no_longer_th
 }
 
 #[actix_rt::test]
-async fn polls_that_are_limited_in_a_row_wait_longer_each_time() {
+async fn consecutive_rate_limits_lengthen_the_wait() {
     let bench = Bench::new(Start::Beginning);
     let past = SourceError::RateLimited { reason: "429".into(), until: Some(Timestamp::UNIX_EPOCH) };
     let source = Rc::new(Fake::new(move |_, _| Err(past.clone())));
@@ -635,7 +636,7 @@ async fn polls_that_are_limited_in_a_row_wait_longer_each_time() {
 }
 
 #[actix_rt::test]
-async fn nothing_is_asked_while_the_circuit_breaker_is_open() {
+async fn no_call_is_made_while_the_circuit_breaker_is_open() {
     let bench = Bench::new(Start::Beginning);
     let source = Rc::new(Fake::new(|_, _| Ok(page([5], None))));
     let until = Instant::now() + Duration::from_hours(1);
@@ -649,7 +650,7 @@ async fn nothing_is_asked_while_the_circuit_breaker_is_open() {
 }
 
 #[actix_rt::test]
-async fn polls_without_an_answer_open_the_circuit_breaker_and_an_answer_closes_it() {
+async fn failed_polls_open_the_circuit_breaker_and_an_answer_closes_it() {
     let refused = Err(SourceError::Refused("400".into()));
     let limited = Err(SourceError::RateLimited { reason: "429".into(), until: None });
     let cases =

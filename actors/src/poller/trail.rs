@@ -1,5 +1,6 @@
-//! Which page a backfill along a timeline asks for next. A source may show pages without news, repeat a page token or
-//! refuse one. The backfill follows whatever can bring news, and stops after a bounded number of pages that bring none.
+//! Decides which page a backfill requests next. A source may return pages without new posts, repeat a page token or
+//! refuse one. The backfill follows whatever can bring new posts, and stops after a bounded number of pages that bring
+//! none.
 
 use std::{
     collections::{HashSet, hash_map::RandomState},
@@ -8,44 +9,45 @@ use std::{
 
 use mynah_domain::{PostId, ports::PageRequest};
 
-/// The most pages without news in one backfill. With [`WIDE`] posts on each, this is more than the longest timeline that a
-/// network shows, so a stretch that is empty because reposts are left out is still crossed.
+/// The most pages without new posts in one backfill. With [`WIDE`] posts per page, this is more than the longest
+/// timeline that a network returns, so a backfill still crosses a run of pages that are empty because reposts are left
+/// out.
 pub(super) const MOST_BARREN: u32 = 33;
 
-/// How many pages without news a backfill follows before it waits between them, and the most where the one before was cut
-/// short: a source that offers pages without end is not followed to the bound with every poll.
+/// How many pages without new posts a backfill follows before it waits between them. It is also the most if the
+/// backfill before it was cut short: if a source offers endless pages, only the first poll follows them to the bound.
 pub(super) const FEW_BARREN: u32 = 3;
 
-/// How many posts are asked for at once after the first page without news.
+/// How many posts to request at once after the first page without new posts.
 const WIDE: usize = 100;
 
-/// The way of one backfill. It asks for at most one page for each page with news, and for one more than the bound of those
-/// without.
+/// The path of one backfill. It requests at most one page for each page with new posts, and at most one more than the
+/// bound of pages without any.
 pub(super) struct Trail {
     request: PageRequest,
-    /// The hash of every page token that was followed: a source that goes in circles repeats one of them.
+    /// The hash of every page token that was followed: a source that loops repeats one of them.
     followed: HashSet<u64>,
     hashes: RandomState,
     /// How many pages brought nothing new, and how many may.
     barren: u32,
     most_barren: u32,
-    /// The backfill continued from the oldest post and has found nothing new since.
+    /// The backfill restarted from the oldest post and has found nothing new since.
     restarted: bool,
 }
 
 /// How a backfill continues.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Ask for the next page, after the wait number `wait`, counted from 1; 0 is no wait.
+    /// Request the next page, after wait number `wait`, counted from 1; 0 means no wait.
     Ask { wait: u32 },
     /// The source has no more pages.
     End,
-    /// More pages would bring nothing new, though the source offers them.
+    /// The source offers more pages, but they would bring nothing new.
     CutShort,
 }
 
 impl Trail {
-    /// A backfill that begins with this request and crosses up to `most_barren` pages without news.
+    /// Creates a backfill that begins with this request and crosses up to `most_barren` pages without new posts.
     pub(super) fn new(first: PageRequest, most_barren: u32) -> Self {
         Self {
             request: first,
@@ -57,12 +59,12 @@ impl Trail {
         }
     }
 
-    /// What to ask for.
+    /// The next request.
     pub(super) fn request(&self) -> &PageRequest {
         &self.request
     }
 
-    /// How many pages brought nothing new so far.
+    /// How many pages have brought nothing new so far.
     pub(super) fn barren(&self) -> u32 {
         self.barren
     }
@@ -87,19 +89,19 @@ impl Trail {
         self.ask()
     }
 
-    /// Continues after the source refused the page token that it gave.
+    /// Continues after the source refused its own page token.
     pub(super) fn after_refusal(&mut self, oldest: Option<&PostId>) -> Next {
         if self.count_barren() { self.restart(oldest) } else { Next::CutShort }
     }
 
-    /// Counts a page without news; whether another one may be asked for.
+    /// Counts a page without new posts; returns whether another one may be requested.
     fn count_barren(&mut self) -> bool {
         self.barren += 1;
         self.request.limit = self.request.limit.max(WIDE);
         self.barren <= self.most_barren
     }
 
-    /// Asks for what is older than the oldest post seen, once until that brings something new.
+    /// Restarts from the oldest post seen; only once until that brings something new.
     fn restart(&mut self, oldest: Option<&PostId>) -> Next {
         match oldest {
             Some(oldest) if !self.restarted => {
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_repeats_is_followed_once_and_then_the_oldest_post() {
+    fn a_repeated_token_is_followed_once_and_then_the_oldest_post() {
         let oldest = PostId("7".into());
         let mut trail = trail();
         assert!(asks(&trail.after_page(Some("a".to_owned()), true, Some(&oldest))));
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn news_after_a_restart_allows_another_one() {
+    fn new_posts_after_a_restart_allow_another_restart() {
         let mut trail = trail();
         for oldest in ["9", "7", "5"] {
             let oldest = PostId(oldest.into());
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_begin_after_a_few_pages_without_news_and_grow() {
+    fn waits_begin_after_a_few_pages_without_new_posts_and_grow() {
         let mut trail = trail();
         let waits: Vec<u32> = (0..MOST_BARREN)
             .map(|page| match trail.after_page(Some(page.to_string()), false, None) {
@@ -161,12 +163,12 @@ mod tests {
             })
             .collect();
         assert_eq!(waits[..5], [0, 0, 0, 1, 2]);
-        assert_eq!(trail.request().limit, WIDE, "an empty stretch is crossed with the largest pages");
+        assert_eq!(trail.request().limit, WIDE, "a run of empty pages is crossed with the largest pages");
         assert_eq!(trail.after_page(Some("one more".to_owned()), false, None), Next::CutShort);
     }
 
     #[test]
-    fn the_last_page_ends_a_backfill_with_or_without_news() {
+    fn the_last_page_ends_a_backfill_with_or_without_new_posts() {
         for news in [true, false] {
             assert_eq!(trail().after_page(None, news, None), Next::End);
         }

@@ -1,4 +1,4 @@
-//! What a failed call to the network means for the job and for the account.
+//! Decides what a failed call to the network means for the job and for the account.
 
 use std::time::{Duration, Instant};
 
@@ -13,22 +13,22 @@ use mynah_domain::{
 use super::Publisher;
 use crate::router::Intent;
 
-/// How often a message that the network calls a repetition is looked up before it is held as one.
+/// How often a message that the network calls a duplicate is looked up before it is held as one.
 const LOOKUPS: u32 = 3;
 
-/// Credentials are believed to be revoked after this many refusals in a row: networks refuse good ones now and then.
+/// Credentials are presumed revoked after this many refusals in a row: networks sometimes refuse valid ones.
 const REFUSALS: u32 = 3;
 
-/// A limit that is used up for longer than this is a hold that people see, and not just another try.
+/// If a limit lasts longer than this, the job is held, which people see, instead of just retried.
 const SHORT: Duration = Duration::from_mins(1);
 
 /// Why a job is not published now.
 pub(super) enum Halt {
-    /// What becomes of the job.
+    /// The event that changes the job.
     Event(JobEvent),
-    /// The same, and nothing more can be published until a person fixes this.
+    /// The same, and nothing more can be published on the account until a person fixes it.
     Blocked(JobEvent, String),
-    /// It may not answer the message that it was to answer, and was not published.
+    /// The network refused this message as a reply, and did not publish it.
     ReplyRefused(String),
     /// The ledger cannot be used.
     Ledger(LedgerError),
@@ -40,10 +40,10 @@ impl From<LedgerError> for Halt {
     }
 }
 
-/// What is known of a message that is to be sent.
+/// What is known about a message before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// Its intent is not on record yet.
+    /// Its intent is not recorded yet.
     First,
     /// Its intent was recorded with the job's lease; it was not sent.
     Begun,
@@ -51,21 +51,21 @@ pub(super) enum Sending {
     Again,
 }
 
-/// Puts a job back with the reason, not to be tried again before that moment.
+/// Makes the event that puts a job back, with the reason and the earliest time of the next attempt.
 pub(super) type PutBack = fn(String, Option<Timestamp>) -> JobEvent;
 
-/// Nothing of it was sent.
+/// Nothing was sent.
 pub(super) fn not_sent(reason: String, not_before: Option<Timestamp>) -> JobEvent {
     JobEvent::NotSent { not_before, reason }
 }
 
-/// Something of it may be on the account.
+/// Something may be on the account.
 pub(super) fn outcome_lost(reason: String, not_before: Option<Timestamp>) -> JobEvent {
     JobEvent::OutcomeLost { reason, not_before }
 }
 
 impl Publisher {
-    /// Records how a call to the network went.
+    /// Records the result of a call to the network.
     pub(super) fn record_call(
         &self,
         operation: &'static str,
@@ -83,16 +83,16 @@ impl Publisher {
         self.parts.meter.called(network, operation, started.elapsed(), error.map(kind_of));
     }
 
-    /// Whether the network may be called; the job goes back with `put_back` where it may not.
+    /// Whether the network may be called. If not, the job is put back with `put_back`.
     pub(super) fn permit(&self, put_back: PutBack) -> Result<(), Halt> {
         let network = self.destination.network();
         self.parts.upstreams.permit(network).map_err(|until| {
-            let reason = format!("{network} has not answered lately and is not called for a while");
+            let reason = format!("{network} is not answering, so calls to it are suspended for a while");
             Halt::Event(put_back(reason, Some(self.at(until))))
         })
     }
 
-    /// What a failed call means for the job. Where nothing was published, the intent is taken back first.
+    /// Decides what a failed call means for the job. If nothing was published, the intent is withdrawn first.
     pub(super) async fn after_error(
         &self,
         job: &Job,
@@ -105,7 +105,7 @@ impl Publisher {
             PublishError::OutcomeUnknown(_) => {
                 return Ok(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
             }
-            // Nothing was published by this call, but perhaps by the one before it.
+            // This call published nothing, but the one before it may have.
             PublishError::Unavailable(_) if sending == Sending::Again => {
                 return Ok(Halt::Event(outcome_lost(reason, Some(self.in_a(self.pause_for(job, None))))));
             }
@@ -132,8 +132,8 @@ impl Publisher {
         })
     }
 
-    /// What becomes of a part that the network calls a repetition: it may be this very message, sent by a try whose answer
-    /// was lost. `None` where it was looked up often enough, and is another message.
+    /// Handles a part that the network calls a duplicate: it may be this very message, sent by an attempt whose answer
+    /// was lost. `None` if it was looked up often enough and is another message.
     async fn after_repetition(&self, job: &Job, part: u32, reason: &str) -> Result<Option<Halt>, Halt> {
         let suspense = self.suspense(job, part, |suspense| suspense.repetitions += 1);
         let begun = self.parts.ledger.publications(job.id).await?;
@@ -141,16 +141,16 @@ impl Publisher {
         if let Some(begun) = begun
             && let Some(remote_id) = self.look_up(job, begun).await?
         {
-            // The next turn continues behind it.
+            // The next step continues after this part.
             self.write(job, JobEvent::PartSent { part, remote_id }).await?;
             return Ok(Some(Halt::Event(not_sent(reason.to_owned(), None))));
         }
-        // It may be this message all the same, and the timeline late to show it.
+        // It may still be this message: the timeline may show it late.
         let lost = || Halt::Event(outcome_lost(reason.to_owned(), Some(self.after_settling(job))));
         Ok((suspense.repetitions < LOOKUPS).then(lost))
     }
 
-    /// What becomes of the job and the account where the account may not act now.
+    /// Decides what happens to the job and the account if the account may not act now.
     pub(super) fn denied(&self, job: &Job, denied: &Denied, put_back: PutBack) -> Halt {
         let reason = denied.to_string();
         match denied {
@@ -175,8 +175,9 @@ impl Publisher {
         }
     }
 
-    /// How long the job waits before its next try: longer with each try and with each limit that the account met since it
-    /// last published, whichever are more. A job that was held for a limit counts its tries from the start again.
+    /// How long the job waits before its next attempt. The wait grows with each attempt, or with each limit that the
+    /// account hit since it last published, whichever count is higher. A job that was held because of a limit counts
+    /// its attempts from zero again.
     pub(super) fn pause_for(&self, job: &Job, until: Option<Timestamp>) -> Duration {
         let asked = until.map(|until| {
             Duration::try_from(until.duration_since(self.parts.clock.now())).unwrap_or_default()
@@ -184,8 +185,8 @@ impl Publisher {
         self.parts.backoff.pause(job.attempt.max(self.limited.get()).max(1), fastrand::f64(), asked)
     }
 
-    /// When to find out about a message whose outcome is unknown: where it is looked up, once it must show; and later with
-    /// each try.
+    /// When to find out about a message whose outcome is unknown. If it must be looked up, not before it must be
+    /// visible; later after each attempt.
     pub(super) fn after_settling(&self, job: &Job) -> Timestamp {
         let settle = if self.is_safe_to_repeat(job) { Duration::ZERO } else { self.parts.settle };
         self.in_a(settle + self.pause_for(job, None))
@@ -195,7 +196,7 @@ impl Publisher {
         self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    /// The time of day of a moment to come.
+    /// Converts a future instant to a timestamp.
     pub(super) fn at(&self, moment: Instant) -> Timestamp {
         self.in_a(moment.saturating_duration_since(Instant::now()))
     }

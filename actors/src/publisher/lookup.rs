@@ -16,23 +16,23 @@ use super::{
 };
 use crate::{failpoint, router::Intent};
 
-/// How far before the intent a lookup begins where the account had no message yet to begin from: more than this machine's
-/// clock may have been ahead when the intent was written.
+/// How far before the intent a lookup begins if the account had no message before it: more than this machine's clock
+/// can have been ahead when the intent was written.
 const SLACK: Duration = Duration::from_hours(24);
 
-/// What this publisher knows of a message whose outcome is not known. It counts for itself: the attempts on record may be
-/// crashes, between which no time passed in which the message could show.
+/// What this publisher knows about a message whose outcome is unknown. It keeps its own counts: the recorded attempts
+/// may be crashes, between which the message had no time to become visible.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Suspense {
     message: Option<(JobId, u32)>,
     /// When it was first looked up.
     first_lookup: Option<tokio::time::Instant>,
-    /// How often the network called it a repetition.
+    /// How often the network called it a duplicate.
     pub(super) repetitions: u32,
 }
 
 impl Publisher {
-    /// What is known of a message whose outcome is not; changed by `change` first.
+    /// What is known about a message whose outcome is unknown, after applying `change`.
     pub(super) fn suspense(&self, job: &Job, part: u32, change: impl FnOnce(&mut Suspense)) -> Suspense {
         let message = Some((job.id, part));
         let mut suspense = self.suspense.get();
@@ -44,8 +44,8 @@ impl Publisher {
         suspense
     }
 
-    /// Finds out what became of a part that was begun before: its id, or `None` where it is certainly not on the account.
-    /// The intent is then taken back.
+    /// Finds out what happened to a part that was begun before. Returns its id, or `None` if it is certainly not on the
+    /// account; then the intent is withdrawn.
     pub(super) async fn find_out(&self, job: &Job, begun: &Publication) -> Result<Option<PostId>, Halt> {
         let found = self.look_up(job, begun).await?;
         if found.is_some() {
@@ -56,8 +56,8 @@ impl Publisher {
         Ok(found)
     }
 
-    /// Looks whether a message that was begun is on the account: the same text, since the intent, and not on record as
-    /// another publication.
+    /// Checks whether a message that was begun is on the account: the same text, published after the intent, and not
+    /// recorded as another publication.
     pub(super) async fn look_up(&self, job: &Job, begun: &Publication) -> Result<Option<PostId>, Halt> {
         self.permit(outcome_lost)?;
         let since = match &begun.after {
@@ -74,7 +74,7 @@ impl Publisher {
             Err(PublishError::Denied(denied)) => return Err(self.denied(job, &denied, outcome_lost)),
             Err(error) => return Err(self.not_known(job, error.to_string())),
         };
-        // A version that chose no key compared by the text, too.
+        // Versions of Mynah that chose no key also compared by text.
         let intent = Intent::recorded(begun).unwrap_or_else(|| {
             Intent::new(begun.part, &begun.account, &begun.text, begun.reply.clone(), begun.intent_at)
         });
@@ -86,29 +86,32 @@ impl Publisher {
             .map(|message| message.id)
             .collect();
         let on_record = self.parts.ledger.recorded(&self.parts.account, &same).await?;
-        // The oldest: what came after it would be the double.
+        // Take the oldest: any later one would be the duplicate.
         let found = same.into_iter().rev().find(|id| !on_record.contains(id));
         if found.is_some() {
             return Ok(found);
         }
         if let Some(gap) = shown.gap {
-            return Err(self.not_known(job, format!("the account may show more than was read: {gap}")));
+            return Err(self.not_known(
+                job,
+                format!("the account may have messages that the list does not show: {gap}"),
+            ));
         }
         if self.is_fresh(job, begun) {
-            let reason = "it was sent a moment ago and may not show yet".to_owned();
+            let reason = "it was sent a moment ago and may not be visible yet".to_owned();
             return Err(Halt::Event(outcome_lost(reason, Some(self.after_settling(job)))));
         }
         Ok(None)
     }
 
-    /// A lookup brought no answer to go by: nothing is sent until one does.
+    /// The lookup was not conclusive: nothing is sent until one is.
     fn not_known(&self, job: &Job, reason: String) -> Halt {
         warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "lookup failed");
         Halt::Event(outcome_lost(reason, Some(self.after_settling(job))))
     }
 
-    /// Whether a message that was begun then may be on the account and not show yet. Where the clock on the wall was set
-    /// back, `settle` after this publisher's first look is enough.
+    /// Whether a message begun at that time may be on the account without being visible yet. If the system clock was
+    /// set back, `settle` after this publisher's first lookup is enough.
     fn is_fresh(&self, job: &Job, begun: &Publication) -> bool {
         let now = tokio::time::Instant::now();
         let suspense = self.suspense(job, begun.part, |suspense| {

@@ -1,5 +1,5 @@
-//! Copies a post's media to the target's network before the post's intent is written: the source's side fetches them, the
-//! target's side uploads them.
+//! Copies a post's media to the target's network before the post's intent is recorded: the source's side fetches them,
+//! the target's side uploads them.
 
 use std::time::Instant;
 
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::supervision::shell::Stop;
 
-/// How often a medium is tried to be copied where a service does not answer, before the post is published without it.
+/// How often to try to copy a medium if a service does not answer, before the post is published without it.
 const COPIES: u32 = 3;
 
 impl Publisher {
-    /// Copies the post's media to the network, as far as the target has them and they can be copied.
+    /// Copies the post's media to the network, as far as the target wants media and they can be copied.
     pub(super) async fn media(&self, job: &Job, stop: &Stop) -> Result<Vec<MediaId>, Halt> {
         let Some(target) = self.parts.target(job) else { return Ok(Vec::new()) };
         let MediaPolicy::Copy { missing } = target.media else { return Ok(Vec::new()) };
@@ -58,7 +58,7 @@ impl Publisher {
         Ok(copied)
     }
 
-    /// Copies one medium; `None` where a stop was asked for meanwhile. Nothing is published by a copy, so it may be given up.
+    /// Copies one medium; `None` if a stop was requested meanwhile. A copy publishes nothing, so it is safe to abandon.
     async fn copy(
         &self,
         job: &Job,
@@ -67,7 +67,7 @@ impl Publisher {
         stop: &Stop,
     ) -> Option<Result<Uploaded, UploadError>> {
         let started = Instant::now();
-        // A video takes its time; each of its calls has a limit of its own.
+        // A video takes time; each of its calls has its own timeout.
         let copy = stop.or(self.fetch_and_upload(job, medium, alt));
         let answer = self.context.heartbeat().at_rest(copy).await?;
         self.context.heartbeat().progress();
@@ -82,7 +82,7 @@ impl Publisher {
 
     async fn fetch_and_upload(&self, job: &Job, medium: &Media, alt: &str) -> Result<Uploaded, UploadError> {
         let Some(fetcher) = self.fetchers.get(&*job.source) else {
-            return Err(UploadError::Refused(format!("its source {} is not followed any more", job.source)));
+            return Err(UploadError::Refused(format!("its source {} is no longer followed", job.source)));
         };
         let content = fetcher.fetch(medium, &self.destination.media_limits()).await?;
         self.destination.upload(content, alt).await

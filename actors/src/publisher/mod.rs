@@ -1,15 +1,16 @@
-//! Publishes what is ready on one account, in the source's order and within the account's limits: a token from the bucket,
-//! the intent in the ledger, the call, the outcome in the ledger.
+//! Publishes the ready jobs of one account, in the source's order and within the account's limits. For each message, it
+//! takes a token from the bucket, records the intent in the ledger, makes the call, and records the outcome in the
+//! ledger.
 //!
-//! A call whose answer never came is looked up among the account's own messages before anything is sent again. Where the
-//! network has no idempotency key, this is what stands between a lost answer and a double post.
+//! If a call's answer is lost, the publisher looks the message up among the account's own messages before it sends
+//! anything again. On a network without idempotency keys, only this prevents a double post after a lost answer.
 //!
-//! - [`publish`]: the one way by which a job is published, part by part.
-//! - [`thread`]: what a part of a thread answers.
+//! - [`publish`]: the one way to publish a job, part by part.
+//! - [`thread`]: which message each part of a thread replies to.
 //! - [`media`]: copies a post's media to the network.
-//! - [`lookup`]: finds out what became of a message whose answer was lost.
+//! - [`lookup`]: finds out what happened to a message whose answer was lost.
 //! - [`failure`]: what a failed call means for the job and for the account.
-//! - [`verify`]: makes sure whose credentials these are.
+//! - [`verify`]: checks which account the credentials belong to.
 
 mod failure;
 mod lookup;
@@ -47,13 +48,13 @@ use crate::{
 
 pub use parts::{Bucket, Limits, PublisherParts, Threads};
 
-/// The most jobs that are published in a row. After a crash in its middle each of them is looked up.
+/// The most jobs published in a row. After a crash in the middle, each of them must be looked up.
 const MAX_BATCH: usize = 64;
 
-/// What fetches the media of posts, by their source's name.
+/// The media fetchers, by the name of their source.
 pub type MediaFetchers = HashMap<String, Rc<dyn MediaFetcher>>;
 
-/// The worker that publishes.
+/// The worker that publishes on one account.
 pub struct Publisher {
     context: WorkerContext,
     parts: PublisherParts,
@@ -63,19 +64,19 @@ pub struct Publisher {
     fetchers: MediaFetchers,
     /// Whether the credentials are known to belong to the account.
     verified: Cell<bool>,
-    /// How often the credentials were refused in a row.
+    /// How often in a row the credentials were refused.
     refusals: Cell<u32>,
-    /// How often a limit stood in the way since something was last published.
+    /// How often a limit prevented a publication since the last one that succeeded.
     limited: Cell<u32>,
-    /// The message whose outcome is being found out.
+    /// The message whose outcome is being determined.
     suspense: Cell<Suspense>,
-    /// What became of the jobs of a batch, so far. Their outcomes are written in one transaction, as their intents were: a
-    /// disk takes longer for each than the network for a message.
+    /// The reports of a batch so far. They are written in one transaction, as the intents were: the disk takes longer
+    /// for each than the network takes for a message.
     unreported: RefCell<Vec<JobReport>>,
 }
 
 impl Publisher {
-    /// A publisher on that destination, of posts whose media these fetch.
+    /// Creates a publisher for this destination; `media` fetches the media of posts.
     pub fn new(
         context: WorkerContext,
         parts: PublisherParts,
@@ -110,7 +111,7 @@ impl Publisher {
         if stop.or(self.parts.pauses.until_any_resumed(&self.pauses)).await.is_none() {
             return Ok(Step::Idle);
         }
-        // The token comes before the job, so that a job is never in hand just to wait for one.
+        // Take the token before the job, so that no job is leased just to wait for a token.
         if stop.or(self.token()).await.is_none() {
             return Ok(Step::Idle);
         }
@@ -132,7 +133,7 @@ impl Publisher {
         Ok(Step::Worked)
     }
 
-    /// Publishes jobs in order. Where one is not published, those behind it are given back as they were.
+    /// Publishes jobs in order. If one is not published, the jobs behind it are returned unchanged.
     async fn publish_all(&self, assigned: &[Assigned], stop: &Stop) -> Result<(), LedgerError> {
         let mut continues = true;
         for assigned in assigned {
@@ -157,7 +158,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Reports what became of jobs so far.
+    /// Reports the outcomes so far.
     async fn report(&self) -> Result<(), LedgerError> {
         let reports = self.unreported.take();
         if reports.is_empty() {
@@ -166,14 +167,14 @@ impl Publisher {
         self.parts.router.ask_until_answered(ReportJobs(reports)).await
     }
 
-    /// What becomes of a job that is not published now.
+    /// The events of a job that is not published now.
     async fn events_of(&self, halt: Halt) -> Result<Vec<JobEvent>, LedgerError> {
         match halt {
             Halt::Ledger(error) => Err(error),
             Halt::Event(event) => Ok(vec![event]),
             Halt::ReplyRefused(reason) => Ok(vec![held(HoldKind::Refused, reason, None)]),
             Halt::Blocked(event, reason) => {
-                // Before the report, which would make the job ready again.
+                // Block before the report, because the report makes the job ready again.
                 let block = Block { account: self.parts.account.clone(), reason };
                 self.parts.router.ask_until_answered(block).await;
                 Ok(vec![event])
@@ -181,13 +182,13 @@ impl Publisher {
         }
     }
 
-    /// How many jobs may be begun with their leases. Where there is no room, the next job comes with nothing begun, and is
-    /// told of the limit.
+    /// How many jobs may be begun with their leases. If there is no room, the next job comes without an intent and is
+    /// then held or delayed by the limit.
     async fn room(&self) -> Result<usize, LedgerError> {
         let most = match self.parts.bucket {
             // Nothing may be begun before the credentials are verified.
             _ if !self.verified.get() => 0,
-            // Where there is a pace, a job is in hand only when its own token is there.
+            // With a rate limit, a job is leased only when its own token is available.
             Some(_) => 1,
             None => MAX_BATCH,
         };

@@ -15,16 +15,16 @@ use crate::{pauses::Pauses, router::Router, stats::Meter, supervision::ActorRef,
 /// How often and how much one account may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The time between two publications, once the burst is spent; zero is no limit.
+    /// The time between two publications once the burst is used up; zero means no limit.
     pub min_interval: Duration,
-    /// How many may go at once after a pause.
+    /// How many publications may go out at once after a pause.
     pub burst: usize,
-    /// The caps of the day and the month.
+    /// The daily and monthly caps.
     pub caps: Caps,
 }
 
 impl Limits {
-    /// A bucket that lets through as much as these limits do; none where there is no limit.
+    /// Creates a bucket for these limits; `None` if there is no limit.
     pub fn bucket(&self) -> Bucket {
         if self.min_interval.is_zero() {
             return None;
@@ -36,47 +36,47 @@ impl Limits {
     }
 }
 
-/// What lets publications through; none where there is no limit. Clones share it.
+/// The rate limiter of publications; `None` if there is no limit. Clones share it.
 pub type Bucket = Option<Arc<RateLimiter>>;
 
-/// What happens to a part of a thread where there is nothing that it may answer.
+/// What to do with a part of a thread if the message that it replies to is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Threads {
-    /// It waits for a person: a thread stays a chain.
+    /// Hold it for a person: a thread stays a chain.
     #[default]
     Chain,
-    /// It is published on its own.
+    /// Publish it on its own.
     Standalone,
 }
 
-/// What a publisher is built from, but for its destination, which cannot leave its thread.
+/// What a publisher is built from, except its destination, which cannot leave its thread.
 #[derive(Clone)]
 pub struct PublisherParts {
     /// The account that it owns.
     pub account: AccountId,
-    /// The targets whose jobs are published there.
+    /// The targets that are published on this account.
     pub targets: Arc<[Target]>,
-    /// Within which limits.
+    /// The account's limits.
     pub limits: Limits,
-    /// What `limits` let through at once; the same for every incarnation, or each death would give the account a token.
+    /// The bucket of `limits`. All incarnations share it; otherwise each restart would give the account a token.
     pub bucket: Bucket,
-    /// What happens to a part of a thread where there is nothing that it may answer.
+    /// What to do with a part of a thread if the message that it replies to is missing.
     pub threads: Threads,
-    /// How long a message takes at most to show on the account.
+    /// How long a message takes at most to become visible on the account.
     pub settle: Duration,
     /// Which services are down.
     pub upstreams: Upstreams,
-    /// What a person paused.
+    /// What a person has paused.
     pub pauses: Pauses,
-    /// Where work comes from.
+    /// The router, which hands out jobs.
     pub router: ActorRef<Router>,
-    /// The record.
+    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// How long to wait before another try.
+    /// How long to wait before a retry.
     pub backoff: Backoff,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where latencies and counts go.
+    /// Where to report latencies and counts.
     pub meter: Meter,
 }
 

@@ -1,5 +1,5 @@
-//! The one way by which a job is published: part by part, each with its intent on record before it is sent. The intent may
-//! be on record already: with the job's lease, or since a try before this one whose outcome is not known.
+//! The one way to publish a job: part by part, each with its intent recorded before it is sent. The intent may be
+//! recorded already: with the job's lease, or by an earlier attempt whose outcome is unknown.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Publisher {
-    /// Publishes every part that is not on the account yet; answers the events that end the job.
+    /// Publishes every part that is not on the account yet; returns the events that end the job.
     pub(super) async fn publish(
         &self,
         Assigned { job, begun }: &Assigned,
@@ -31,7 +31,7 @@ impl Publisher {
     ) -> Result<Vec<JobEvent>, Halt> {
         self.verify(job).await?;
         let Some(translation) = &job.translation else {
-            let reason = "it was ready without a translation; report this, and retry it".to_owned();
+            let reason = "the job was ready without a translation; this is a bug in Mynah: report it, and retry the job".to_owned();
             return Err(Halt::Event(JobEvent::Failed { reason }));
         };
         let last = translation.parts.len().saturating_sub(1);
@@ -79,18 +79,18 @@ impl Publisher {
         Ok(events)
     }
 
-    /// The intent of a message whose outcome is not known, where the network does not publish it twice under the same key.
+    /// The intent of a message whose outcome is unknown, if the network ignores a repeat with the same key.
     fn repeated(&self, job: &Job, publication: &Publication) -> Option<Intent> {
         Intent::recorded(publication).filter(|_| self.is_safe_to_repeat(job))
     }
 
-    /// Whether the network of a job's target recognizes the key of a message that is sent again.
+    /// Whether the network of a job's target recognizes the key of a repeated message.
     pub(super) fn is_safe_to_repeat(&self, job: &Job) -> bool {
         self.parts.target(job).is_some_and(|target| target.network.repeat() == Repeat::Safe)
     }
 
-    /// Publishes a part; where it may not answer what it should, as the policy for threads says. Answers its id, and what it
-    /// answers.
+    /// Publishes a part. If it cannot reply to the intended message, follows the policy for threads. Returns its id and
+    /// its reply.
     async fn publish_part(
         &self,
         job: &Job,
@@ -113,11 +113,11 @@ impl Publisher {
         Ok((remote_id, None))
     }
 
-    /// Sends a part, with its intent on record.
+    /// Sends a part whose intent is recorded.
     async fn send(&self, job: &Job, intent: &Intent, sending: Sending, stop: &Stop) -> Result<PostId, Halt> {
         let draft = match self.prepare(job, intent, sending, stop).await {
             Ok(draft) => draft,
-            // What was sent before may be on the account: whatever stands in the way now, that stays to be found out.
+            // The message may be on the account from an earlier attempt, so its outcome stays unknown.
             Err(Halt::Event(event)) if sending == Sending::Again => {
                 return Err(Halt::Event(still_unknown(event)));
             }
@@ -129,15 +129,15 @@ impl Publisher {
         match self.call(&draft).await {
             Ok(remote_id) => Ok(remote_id),
             Err(error) => {
-                // What is on the account is on record before anything is looked up there, or it would be found for another
-                // message of the same words.
+                // What is on the account must be recorded before the next lookup, which could otherwise mistake it for
+                // another message with the same text.
                 self.report().await?;
                 Err(self.after_error(job, intent, sending, error).await?)
             }
         }
     }
 
-    /// What is to be sent, where nothing stands in the way; its intent is then on record.
+    /// Prepares the intent and draft of a part, if nothing prevents sending it; the intent is then recorded.
     async fn prepare(
         &self,
         job: &Job,
@@ -154,8 +154,8 @@ impl Publisher {
         if sending == Sending::First {
             self.check_caps().await?;
         }
-        // Before the intent: nothing is published by it, and a lost answer costs no look at the account. Jobs that are begun
-        // with their leases have none.
+        // Copy media before recording the intent: a copy publishes nothing, so a lost answer needs no lookup. Jobs that
+        // are begun with their leases have no media.
         let media = if intent.part == 0 { self.media(job, stop).await? } else { Vec::new() };
         if sending == Sending::First {
             self.write(job, intent.event()).await?;
@@ -191,8 +191,8 @@ impl Publisher {
         let change = Change::new(job.id, job.token, vec![event]);
         for answer in self.parts.ledger.advance([change].into()).await? {
             if let Err(why) = answer {
-                // Another publisher has it; whatever is done here must not be done twice.
-                let reason = format!("it was taken up elsewhere: {why}");
+                // Another publisher has this job; whatever this one does must not be done twice.
+                let reason = format!("another worker has taken this job: {why}");
                 return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before: None }));
             }
         }
@@ -200,11 +200,11 @@ impl Publisher {
     }
 }
 
-/// What becomes of a job that is not sent again now, though it may be on the account.
+/// The event of a job that is not sent again now, though it may be on the account.
 fn still_unknown(event: JobEvent) -> JobEvent {
     match event {
         JobEvent::NotSent { not_before, reason } => outcome_lost(reason, not_before),
-        JobEvent::Untouched => outcome_lost("it was stopped before it was sent again".into(), None),
+        JobEvent::Untouched => outcome_lost("Mynah stopped before it sent the message again".into(), None),
         event => event,
     }
 }

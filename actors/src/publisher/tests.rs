@@ -1,5 +1,5 @@
-//! A publisher with its router, an account that answers as it is told to, and a clock that stands still while there is
-//! anything to do: an hour of waiting takes no time, and every call has its moment.
+//! A publisher with its router, a scripted account, and a clock that stands still while there is anything to do: an
+//! hour of waiting takes no time, and every call has an exact time.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
@@ -33,21 +33,21 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// Calls after this many are never answered: a test must not run for ever where nobody waits.
+/// Calls after this many are never answered: a test must not run forever if nothing waits.
 const MOST_CALLS: usize = 500;
 
 type Answer<T> = Box<dyn Fn(usize) -> T>;
 
-/// What becomes of an upload; one without an answer never ends.
+/// The outcome of an upload; one without an answer never ends.
 type Uploading = Answer<Option<Result<Uploaded, UploadError>>>;
 
-/// An account that answers as it is told to; each answer is given how many calls of its kind came before.
+/// A scripted account; each answer gets the number of earlier calls of its kind.
 struct Account {
     verify: Answer<Result<(), PublishError>>,
     publish: Answer<Result<PostId, PublishError>>,
     recent: Answer<Result<Shown, PublishError>>,
     upload: Uploading,
-    /// What was called, and when.
+    /// The calls so far, and when they were made.
     calls: RefCell<Vec<(&'static str, Duration)>>,
     drafts: RefCell<Vec<Draft>>,
     begun: tokio::time::Instant,
@@ -72,7 +72,7 @@ impl Default for Account {
 }
 
 impl Account {
-    /// Takes note of a call; answers how many of its kind came before.
+    /// Records a call; returns how many of its kind came before.
     async fn call(&self, name: &'static str) -> usize {
         let before = self.count(name);
         if self.calls.borrow().len() >= MOST_CALLS {
@@ -91,7 +91,7 @@ impl Account {
         self.calls.borrow().iter().map(|(name, _)| *name).collect()
     }
 
-    /// How many calls came in the first `time`.
+    /// How many calls were made in the first `time`.
     fn within(&self, time: Duration) -> usize {
         self.calls.borrow().iter().filter(|(_, at)| *at <= time).count()
     }
@@ -139,7 +139,7 @@ impl Destination for Account {
     }
 }
 
-/// A source all of whose media can be fetched.
+/// A source whose media can all be fetched.
 struct Pictures;
 
 #[async_trait(?Send)]
@@ -149,7 +149,7 @@ impl MediaFetcher for Pictures {
     }
 }
 
-/// A job that is translated, of a post with so many photos.
+/// A translated job of a post with this many photos.
 fn job(number: i64, photos: usize) -> Job {
     let medium = |photo: usize| Media {
         key: format!("3_{photo}"),
@@ -161,17 +161,17 @@ fn job(number: i64, photos: usize) -> Job {
     Job { post: Arc::new(post), ..ready(number) }
 }
 
-/// A job whose translation is two messages.
+/// A job whose translation has two parts.
 fn in_two_parts(number: i64) -> Job {
     Job { translation: Some(testing::translation(&["Hola", "otra vez"])), ..ready(number) }
 }
 
-/// A job of which a part was begun an hour ago, and nobody knows what became of it.
+/// A job with a part that was begun an hour ago and whose outcome is unknown.
 fn unknown(number: i64) -> Job {
     testing::unknown(number, noon() - Duration::from_hours(1))
 }
 
-/// What the network is like, and who is published on it.
+/// The properties of the network, and the accounts on it.
 struct Network {
     settle: Duration,
     repeat: Repeat,
@@ -207,12 +207,12 @@ impl Town {
         Self::on(Network::default(), jobs, account)
     }
 
-    /// One where a message takes so long at most to show.
+    /// A town on a network where a message takes up to `settle` to become visible.
     fn settling(settle: Duration, jobs: Vec<Job>, account: Account) -> Self {
         Self::on(Network { settle, ..Network::default() }, jobs, account)
     }
 
-    /// One on a network that recognizes the key of a message that is sent again.
+    /// A town on a network that recognizes the key of a repeated message.
     fn repeatable(jobs: Vec<Job>, account: Account) -> Self {
         Self::on(Network { repeat: Repeat::Safe, ..Network::default() }, jobs, account)
     }
@@ -271,7 +271,7 @@ impl Town {
         Self { ledger, router, account, pauses, publisher: publisher.start(), exits }
     }
 
-    /// Lets so much time pass.
+    /// Lets this much time pass.
     async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
@@ -301,7 +301,7 @@ fn gap() -> Shown {
 }
 
 #[actix_rt::test]
-async fn whatever_goes_wrong_again_and_again_is_tried_ever_less_often() {
+async fn repeated_failures_are_retried_less_and_less_often() {
     tokio::time::pause();
     let past = || limited(Some("2020-01-01T00:00:00Z"));
     let now = || limited(Some("2026-11-26T12:00:00Z"));
@@ -324,43 +324,45 @@ async fn whatever_goes_wrong_again_and_again_is_tried_ever_less_often() {
         ("the lookup fails", blind(Box::new(|_| Err(PublishError::Unavailable("down".into()))))),
         ("the lookup is refused", blind(Box::new(|_| Err(PublishError::Refused("no".into()))))),
         ("the lookup is limited", blind(Box::new(move |_| Err(past().into())))),
-        ("it cannot be reached", publish(|| PublishError::Unavailable("down".into()))),
-        ("it is called a duplicate", publish(|| PublishError::Duplicate("again".into()))),
-        ("it is limited for no stated time", publish(|| limited(None).into())),
+        ("the network cannot be reached", publish(|| PublishError::Unavailable("down".into()))),
+        ("the network calls it a duplicate", publish(|| PublishError::Duplicate("again".into()))),
+        ("a rate limit without an end", publish(|| limited(None).into())),
         (
-            "it is limited until a moment in the past",
+            "a rate limit that ended in the past",
             Account { publish: Box::new(move |_| Err(past().into())), ..Account::default() },
         ),
         (
-            "it is limited until now",
+            "a rate limit that ends now",
             Account { publish: Box::new(move |_| Err(now().into())), ..Account::default() },
         ),
         ("the keys cannot be verified", Account { verify: Box::new(|_| lost()), ..Account::default() }),
         (
-            "verifying is limited",
+            "verifying is rate-limited",
             Account { verify: Box::new(move |_| Err(now().into())), ..Account::default() },
         ),
     ];
     let one = worlds.into_iter().map(|(what, account)| (what, vec![job(1, 0)], account));
-    // The first of several is sent, and what comes behind it fails: in a row, or as the second part of one post.
+    // The first of several messages is sent, and the next one fails: the next job of a batch, or the second part of one
+    // post.
     let then_lost = |before| if before == 0 { Ok(PostId("1".into())) } else { lost() };
     let behind = || Account { publish: Box::new(then_lost), ..Account::default() };
     let several = [
-        ("the second of a row is lost", vec![job(1, 0), job(2, 0)], behind()),
+        ("the second of a batch is lost", vec![job(1, 0), job(2, 0)], behind()),
         ("the second part is lost", vec![in_two_parts(1)], behind()),
     ];
     for (what, jobs, account) in one.chain(several) {
         let town = Town::new(jobs, Account { begun: tokio::time::Instant::now(), ..account });
         town.pass(HOUR).await;
         let (soon, all) = (town.account.within(Duration::from_secs(25)), town.account.calls.borrow().len());
-        // At the shortest, the waits are 0.5, 0.5, 1, 2, 4, 8 and 16 s, with a lookup and a try after each.
+        // With the shortest backoff, the waits are 0.5, 0.5, 1, 2, 4, 8 and 16 s, each followed by a lookup and an
+        // attempt.
         assert!((3..=16).contains(&soon), "{what}: {soon} calls in 25 s: {:?}", town.account.calls.borrow());
         assert!(all <= 80, "{what}: {all} calls in an hour");
     }
 }
 
 #[actix_rt::test]
-async fn the_waits_after_lost_answers_grow_although_each_lookup_finds_nothing() {
+async fn waits_after_lost_answers_grow_although_each_lookup_finds_nothing() {
     tokio::time::pause();
     let account = Account { publish: Box::new(|_| lost()), ..Account::default() };
     let town = Town::new(vec![job(1, 0)], account);
@@ -377,7 +379,7 @@ async fn the_waits_after_lost_answers_grow_although_each_lookup_finds_nothing() 
 }
 
 #[actix_rt::test]
-async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
+async fn a_rate_limit_that_ends_in_the_next_century_pauses_for_a_day_at_most() {
     tokio::time::pause();
     let far = || limited(Some("2100-01-01T00:00:00Z"));
     let first = |before: usize| before == 0;
@@ -432,7 +434,7 @@ async fn a_limit_until_the_next_century_is_believed_for_a_day_and_no_longer() {
 }
 
 #[actix_rt::test]
-async fn nothing_is_published_before_it_is_known_whose_the_keys_are_and_it_is_asked_once() {
+async fn nothing_is_published_before_the_keys_are_verified_and_they_are_verified_once() {
     tokio::time::pause();
     let verify = |before| if before < 3 { lost() } else { Ok(()) };
     let account = Account { verify: Box::new(verify), ..Account::default() };
@@ -454,7 +456,7 @@ async fn keys_of_another_account_block_it_and_are_verified_again_when_it_is_resu
     };
     for (jobs, state) in [
         (vec![job(1, 0), job(2, 0)], JobState::Ready),
-        // What may be on the account stays so, and is not looked for on another's.
+        // A message that may be on the account keeps its state, and is not looked up on another account.
         (vec![unknown(1), job(2, 0)], JobState::Unknown),
         (vec![job(1, 2)], JobState::Ready),
     ] {
@@ -472,7 +474,7 @@ async fn keys_of_another_account_block_it_and_are_verified_again_when_it_is_resu
 }
 
 #[actix_rt::test]
-async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
+async fn a_blocked_account_gets_no_more_calls_and_its_jobs_wait() {
     tokio::time::pause();
     let locked = || Denied::Blocked("this account is locked".into());
     let worlds = [
@@ -505,7 +507,7 @@ async fn a_blocked_account_is_asked_nothing_more_and_its_jobs_wait() {
 }
 
 #[actix_rt::test]
-async fn a_token_is_believed_to_be_dead_after_three_refusals_and_not_before() {
+async fn a_token_is_presumed_revoked_only_after_three_refusals() {
     tokio::time::pause();
     for (refusals, is_blocked) in [(2, false), (3, true)] {
         let refused = || Denied::Unauthorized("401".into()).into();
@@ -533,7 +535,7 @@ async fn a_message_that_is_found_is_not_sent_again_although_the_list_has_a_gap()
 }
 
 #[actix_rt::test]
-async fn what_is_not_found_in_a_list_with_a_gap_is_not_sent_until_the_list_is_whole() {
+async fn a_message_that_is_not_found_in_a_list_with_a_gap_is_not_sent_until_the_list_is_complete() {
     tokio::time::pause();
     let recent = |before| Ok(if before < 5 { gap() } else { Shown::default() });
     let town = Town::new(vec![unknown(1)], Account { recent: Box::new(recent), ..Account::default() });
@@ -545,7 +547,7 @@ async fn what_is_not_found_in_a_list_with_a_gap_is_not_sent_until_the_list_is_wh
 }
 
 #[actix_rt::test]
-async fn a_part_of_a_thread_waits_for_no_part_that_stands_behind_it() {
+async fn a_part_of_a_thread_does_not_wait_for_a_part_behind_it() {
     tokio::time::pause();
     let answering = |number: i64, parent: &str| {
         let plain = job(number, 0);
@@ -564,7 +566,7 @@ async fn a_part_of_a_thread_waits_for_no_part_that_stands_behind_it() {
     assert_eq!(town.ledger.states(), [JobState::Failed, JobState::Held]);
 }
 
-/// A job that a crash left a moment ago, after so many tries that took no time.
+/// A job that was interrupted a moment ago, after this many attempts that took no time.
 fn crashed(attempt: u32) -> Job {
     let begun = unknown(1).publications.remove(0);
     let begun = Publication { intent_at: noon() - Duration::from_millis(100), ..begun };
@@ -572,7 +574,7 @@ fn crashed(attempt: u32) -> Job {
 }
 
 #[actix_rt::test]
-async fn a_message_has_its_time_to_show_however_many_crashes_came_before() {
+async fn a_message_gets_its_time_to_become_visible_however_many_crashes_came_before() {
     tokio::time::pause();
     let settle = Duration::from_secs(5);
     for attempt in [0, 1, 2, 3, 7, 100] {
@@ -591,7 +593,7 @@ async fn a_message_has_its_time_to_show_however_many_crashes_came_before() {
 }
 
 #[actix_rt::test]
-async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_many_crashes_came_before() {
+async fn a_duplicate_is_looked_up_repeatedly_before_it_is_held_however_many_crashes_came_before() {
     tokio::time::pause();
     for (attempt, shows_at_look) in [(0, 2), (2, 2), (3, 3), (7, 4), (100, 2)] {
         let recent = move |before: usize| {
@@ -611,20 +613,20 @@ async fn a_repetition_is_looked_for_again_and_again_before_it_is_held_however_ma
 }
 
 #[actix_rt::test]
-async fn stopping_abandons_a_copy_that_is_under_way_and_counts_no_try() {
+async fn stopping_abandons_a_copy_in_progress_and_counts_no_attempt() {
     let account = Account { upload: Box::new(|_| None), ..Account::default() };
     let mut town = Town::new(vec![job(1, 1)], account);
     town.account.until_called("upload").await;
     town.publisher.send(StopAsked::InOrder).await.unwrap();
     let exit = tokio::time::timeout(Duration::from_secs(30), town.exits.recv()).await;
-    assert_eq!(exit.expect("it does not wait for the copy").unwrap().reason, ExitReason::Finished);
+    assert_eq!(exit.expect("the stop does not wait for the copy").unwrap().reason, ExitReason::Finished);
     let job = town.ledger.job(1);
     assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 0));
     assert_eq!(town.account.count("publish"), 0);
 }
 
 #[actix_rt::test]
-async fn a_picture_without_its_alt_text_is_published_all_the_same() {
+async fn a_picture_is_published_even_without_its_alt_text() {
     tokio::time::pause();
     let copy = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
     let town = Town::new(vec![job(1, 1)], Account { upload: Box::new(copy), ..Account::default() });
@@ -633,7 +635,7 @@ async fn a_picture_without_its_alt_text_is_published_all_the_same() {
 }
 
 #[actix_rt::test]
-async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
+async fn media_that_cannot_be_copied_are_left_out_at_once_or_after_three_attempts() {
     tokio::time::pause();
     let missing = || UploadError::Refused("gone".into());
     let silent = || UploadError::Unavailable("no answer".into());
@@ -648,7 +650,7 @@ async fn what_cannot_be_copied_is_left_out_at_once_or_after_three_tries() {
 }
 
 #[actix_rt::test]
-async fn a_lost_outcome_is_sent_again_as_it_was_where_that_is_safe_and_never_looked_up() {
+async fn a_lost_message_is_sent_again_without_a_lookup_if_that_is_safe() {
     tokio::time::pause();
     let publish = |before| if before < 3 { lost() } else { Ok(PostId("9".into())) };
     let town =
@@ -664,18 +666,21 @@ async fn a_lost_outcome_is_sent_again_as_it_was_where_that_is_safe_and_never_loo
 }
 
 #[actix_rt::test]
-async fn a_lost_outcome_is_looked_up_first_where_a_repeat_would_be_published_twice() {
+async fn a_lost_message_is_looked_up_first_if_a_repeat_would_be_published_twice() {
     tokio::time::pause();
     let publish = |before| if before == 0 { lost() } else { Ok(PostId("9".into())) };
     let town = Town::new(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
     town.pass(HOUR).await;
     assert_eq!(town.account.names(), ["verify", "publish", "recent", "publish"]);
     let drafts = town.account.drafts.borrow();
-    assert_ne!(drafts[0].key, drafts[1].key, "it is another message, as the first is not on the account");
+    assert_ne!(
+        drafts[0].key, drafts[1].key,
+        "this is a new message, because the first is not on the account"
+    );
 }
 
 #[actix_rt::test]
-async fn what_a_crash_left_is_sent_again_under_the_key_that_is_on_record() {
+async fn a_message_interrupted_by_a_crash_is_sent_again_under_its_recorded_key() {
     tokio::time::pause();
     let left = unknown(1);
     let key = left.publications[0].key.unwrap();
@@ -687,7 +692,7 @@ async fn what_a_crash_left_is_sent_again_under_the_key_that_is_on_record() {
 }
 
 #[actix_rt::test]
-async fn what_a_version_without_keys_left_is_looked_up_on_every_network() {
+async fn a_message_from_a_version_without_keys_is_looked_up_on_every_network() {
     tokio::time::pause();
     let mut left = unknown(1);
     left.publications[0].key = None;
@@ -698,7 +703,7 @@ async fn what_a_version_without_keys_left_is_looked_up_on_every_network() {
 }
 
 #[actix_rt::test]
-async fn an_answer_that_is_about_no_message_leaves_a_lost_outcome_as_unknown_as_it_was() {
+async fn an_error_unrelated_to_the_message_leaves_a_lost_outcome_unknown() {
     tokio::time::pause();
     let down: fn() -> PublishError = || PublishError::Unavailable("down".into());
     let limit: fn() -> PublishError = || limited(None).into();
@@ -716,7 +721,7 @@ async fn an_answer_that_is_about_no_message_leaves_a_lost_outcome_as_unknown_as_
         town.pass(HOUR).await;
         assert_eq!(town.ledger.states(), [JobState::Published]);
         let drafts = town.account.drafts.borrow();
-        assert!(drafts.iter().all(|draft| draft.key == drafts[0].key), "it is one message all the time");
+        assert!(drafts.iter().all(|draft| draft.key == drafts[0].key), "it must stay one message");
     }
 }
 
@@ -732,7 +737,7 @@ async fn a_message_that_is_refused_when_it_is_sent_again_was_not_published() {
 }
 
 #[actix_rt::test]
-async fn every_part_answers_the_one_before_it_and_names_the_root_also_after_a_lost_answer() {
+async fn every_part_replies_to_the_one_before_it_and_names_the_root_even_after_a_lost_answer() {
     tokio::time::pause();
     let id = |id: usize| PostId(id.to_string());
     let publish = move |before| if before == 1 { lost() } else { Ok(id(before + 1)) };
@@ -743,13 +748,13 @@ async fn every_part_answers_the_one_before_it_and_names_the_root_also_after_a_lo
     let answer = |parent: usize| Some(Reply { root: id(1), parent: id(parent) });
     let replies: Vec<Option<Reply>> =
         town.account.drafts.borrow().iter().map(|draft| draft.reply.clone()).collect();
-    // The second was sent twice, and is message 3.
+    // The second part was sent twice, and is message 3.
     assert_eq!(replies, [None, answer(1), answer(1), answer(3)]);
     assert_eq!(town.ledger.states(), [JobState::Published]);
 }
 
 #[actix_rt::test]
-async fn targets_that_share_an_account_are_published_in_turn_and_a_pause_stops_one_of_them() {
+async fn targets_that_share_an_account_take_turns_and_a_pause_stops_only_one_of_them() {
     tokio::time::pause();
     let roads = TargetId::new("x", "roads");
     let of_roads = |number: i64| Job { target: roads.clone(), ..in_two_parts(number) };
@@ -763,5 +768,5 @@ async fn targets_that_share_an_account_are_published_in_turn_and_a_pause_stops_o
     town.pauses.resume(&Paused::Target(es()));
     town.pass(HOUR).await;
     assert_eq!(town.ledger.states(), [published; 4]);
-    assert_eq!(town.account.count("verify"), 1, "it is one account");
+    assert_eq!(town.account.count("verify"), 1, "both targets share one account");
 }

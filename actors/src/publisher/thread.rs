@@ -1,4 +1,4 @@
-//! What the parts of a thread answer.
+//! Finds out which message each part of a thread replies to.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::{
 };
 
 impl Publisher {
-    /// What the first part of a job continues: in a thread, what the parent became on this account.
+    /// The message that a job's first part replies to: in a thread, the parent's publication on this account.
     pub(super) async fn parent_of(&self, job: &Job) -> Result<Option<Reply>, Halt> {
         let (ledger, target) = (&self.parts.ledger, &job.target);
         let mut next = job.post.kind.continues().cloned();
@@ -21,16 +21,16 @@ impl Publisher {
                 return Ok(known);
             }
             next = match ledger.state_of(&parent, target).await? {
-                // From before the account was followed: there is nothing to wait for.
+                // The parent is older than the first recorded post: there is nothing to wait for.
                 None => return Ok(None),
-                // Never to be published: this one continues what comes before it in the thread.
+                // The parent will never be published: this post continues what comes before the parent in the thread.
                 Some(JobState::Skipped) => match ledger.post(&job.source, &parent).await? {
-                    // A post may answer another version of itself, or of one that answers it.
+                    // A post may reply to another version of itself, or of a post that replies to it.
                     Some(post) if passed.insert(post.id.clone()) => post.kind.continues().cloned(),
                     _ => return Ok(None),
                 },
                 Some(state) => {
-                    // An edit that came late stands behind what answers its first version: to wait for it would be forever.
+                    // A late edit stands behind the replies to its first version: waiting for it would never end.
                     let stands = ledger.post(&job.source, &parent).await?.map(|parent| parent.position);
                     if stands > Some(job.post.position) {
                         return Ok(None);

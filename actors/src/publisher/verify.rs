@@ -10,7 +10,7 @@ use super::{
 };
 
 impl Publisher {
-    /// Verifies the credentials, once for each publisher that is built: other credentials come with another publisher.
+    /// Verifies the credentials, once per incarnation: new credentials come with a new publisher.
     pub(super) async fn verify(&self, job: &Job) -> Result<(), Halt> {
         if self.verified.get() {
             return Ok(());

@@ -1,13 +1,13 @@
-//! What could make progress now, stage by stage, for the supervisor's watch over stalls: translation for all targets
-//! together, publication for each. What waits for a pause, a block, a moment to come or an upstream that is down is
-//! explained, and not listed.
+//! Tells the supervisor's stall detection what could make progress now, stage by stage: translation for all targets
+//! together, publication for each. Jobs that wait for a pause, a block, a time or an upstream that is down are
+//! explained, and not counted.
 
 use actix::{Handler, Message};
 
 use super::{actor::Router, parts::Route, state::RouterState};
 use crate::supervision::{StageActivity, handles_tracked};
 
-/// Asks for the stages with jobs that nothing explains the waiting of: one for translation, and one for each target.
+/// Asks for the stages that have jobs with no reason to wait: one for translation, and one for each target.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<StageActivity>")]
 pub struct AskActivity;

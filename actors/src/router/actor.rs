@@ -1,5 +1,5 @@
-//! The actor around the router's state. Each message is answered by a future that belongs to the actor: a panic in it ends
-//! the actor, and the end of the actor ends the future, so that nobody waits for an answer that will not come.
+//! The actor around the router's state. A future that belongs to the actor answers each message: a panic in it ends the
+//! actor, and the end of the actor drops the future, so that no caller waits for an answer that will not come.
 
 use std::rc::Rc;
 
@@ -25,14 +25,14 @@ use crate::{
     supervision::{ExitGuard, exit::ExitReason, handles_tracked, shell::StopAsked},
 };
 
-/// The actor.
+/// The router actor.
 pub struct Router {
     exit_guard: Option<ExitGuard>,
     pub(super) state: Rc<RouterState>,
 }
 
 impl Router {
-    /// A router that takes up what the ledger holds.
+    /// Creates a router that loads its state from the ledger.
     pub fn new(exit_guard: ExitGuard, parts: RouterParts) -> Self {
         let state = RouterState::new(parts, exit_guard.heartbeat());
         Self { exit_guard: Some(exit_guard), state: Rc::new(state) }
@@ -45,7 +45,7 @@ impl Router {
         ctx.stop();
     }
 
-    /// Works in the background for as long as the actor lives. Where the ledger cannot be used, the actor ends.
+    /// Runs work in the background for as long as the actor lives. If the ledger fails, the actor exits.
     fn run<F>(&self, ctx: &mut Context<Self>, work: impl FnOnce(Rc<RouterState>) -> F)
     where
         F: Future<Output = Result<(), LedgerError>> + 'static,
@@ -57,7 +57,7 @@ impl Router {
         }));
     }
 
-    /// Answers a message by what the state does.
+    /// Answers a message with the result of `work`.
     pub(super) fn answer<F, T>(&self, work: impl FnOnce(Rc<RouterState>) -> F) -> ResponseActFuture<Self, T>
     where
         F: Future<Output = T> + 'static,

@@ -1,4 +1,4 @@
-//! How many jobs workers have finished so far, by stage.
+//! Counts the jobs that workers have finished so far, by stage.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use mynah_domain::TargetId;
 
 use super::messages::JobReport;
 
-/// How many jobs workers have reported on.
+/// How many jobs workers have reported.
 #[derive(Debug, Default)]
 pub(super) struct Completed {
     pub(super) translation: u64,
@@ -14,7 +14,7 @@ pub(super) struct Completed {
 }
 
 impl Completed {
-    /// Workers reported on jobs.
+    /// Counts the reports of workers.
     pub(super) fn count(&mut self, reports: &[JobReport]) {
         for report in reports {
             if report.is_of_translation() {
@@ -27,7 +27,7 @@ impl Completed {
         }
     }
 
-    /// How many were publications on that target.
+    /// How many were publications on this target.
     pub(super) fn on(&self, target: &TargetId) -> u64 {
         self.publication.get(target).copied().unwrap_or_default()
     }

@@ -1,8 +1,8 @@
-//! What a person decides about single jobs: to retry what is held, failed or was skipped by a guess, to skip what nobody
-//! has in hand.
+//! Decisions that a person makes about single jobs: to retry jobs that are held, failed or were skipped because of a
+//! guess, or to skip jobs that are not in progress.
 //!
-//! A decision is a change like any other: it names the token that the job had when it was looked at, so a worker that
-//! took the job up in between keeps it, and the person is told.
+//! A decision is a change like any other: it names the token that the job had when it was read. If a worker takes the
+//! job in between, the worker keeps it, and the decision is refused.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,12 +19,12 @@ use mynah_domain::{
 use super::{actor::Router, state::RouterState};
 use crate::supervision::handles_tracked;
 
-/// What is to become of a job.
+/// What to do with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It is tried again: published as it is translated, or translated first where it is not.
+    /// Try it again: publish it if it is translated, otherwise translate it first.
     Retry,
-    /// It is not published.
+    /// Do not publish it.
     Skip,
 }
 
@@ -57,25 +57,25 @@ impl Decision {
     }
 }
 
-/// Why a job stays as it is.
+/// Why a job was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is none of that number.
+    /// No job has this number.
     #[error("there is no such job")]
     NoSuchJob,
-    /// It is neither held nor failed nor skipped.
+    /// The job is neither held nor failed nor skipped.
     #[error("it is {0}; only held, failed and skipped jobs can be retried")]
     NothingToRetry(JobState),
-    /// It was skipped for a reason that is no guess.
+    /// The job was skipped for a reason that is not a guess.
     #[error("it was skipped for the reason {0}, which is final; only a skip for {retryable} can be retried", retryable = retryable())]
     SkippedForGood(String),
-    /// Somebody has it in hand, or it is done with.
+    /// The job is in progress or done.
     #[error("it is {0}; what can be skipped is queued, ready, held or failed")]
     PastSkipping(JobState),
-    /// A part of it was begun, and nobody knows what came of it.
+    /// A part was begun, and its outcome is unknown.
     #[error("a part of it may be on the account; retry it, which looks there first")]
     Unanswered,
-    /// It changed in between.
+    /// The job changed in between.
     #[error("it was taken up just now; look at it again")]
     TakenUp,
 }
@@ -84,14 +84,14 @@ fn retryable() -> String {
     Skip::RETRYABLE.map(Skip::as_str).join(" or ")
 }
 
-/// A job, and what came of the decision.
+/// A job, and the result of the decision.
 pub type Decided = (JobId, Result<(), Refusal>);
 
-/// Decides about jobs on the ledger itself; answers for each what came of it, and the targets whose lines changed. Where
-/// a router runs, it must be asked instead, by [`Decide`]: it has a part of the ledger in memory.
+/// Decides about jobs directly on the ledger; returns the result for each, and the targets whose lines changed. If a
+/// router is running, send it [`Decide`] instead, because it has a part of the ledger in memory.
 ///
 /// # Errors
-/// Where the ledger cannot be used; then nothing was changed.
+/// If the ledger cannot be used; then nothing was changed.
 pub async fn decide(
     ledger: &dyn Ledger,
     jobs: &[JobId],
@@ -139,13 +139,13 @@ pub async fn decide(
     Ok((decided, lines))
 }
 
-/// Decides about jobs; answers for each what came of it.
+/// Decides about jobs; answers with the result for each.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Vec<Decided>, LedgerError>")]
 pub struct Decide {
-    /// Which jobs: a bounded number of them, as all are changed in one transaction.
+    /// Which jobs: a bounded number, because all are changed in one transaction.
     pub jobs: Vec<JobId>,
-    /// What is to become of them.
+    /// What to do with them.
     pub decision: Decision,
 }
 
@@ -153,7 +153,7 @@ impl RouterState {
     async fn decide(&self, jobs: &[JobId], decision: Decision) -> Result<Vec<Decided>, LedgerError> {
         self.opened().await;
         let work = self.heartbeat.at_work();
-        // What a translator has in hand is still queued in the ledger.
+        // In the ledger, a job that a translator works on is still queued.
         let (in_hand, free): (Vec<JobId>, Vec<JobId>) =
             jobs.iter().partition(|job| self.window.borrow().is_translating(**job));
         let (mut decided, lines) = decide(&*self.parts.ledger, &free, decision).await?;

@@ -1,5 +1,5 @@
-//! What people ask the router: how much each worker has in hand, which targets are blocked; and to resume a target whose
-//! account was fixed.
+//! What people ask the router: how many jobs each worker holds, and which targets are blocked. Also resumes a target
+//! whose account was fixed.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use mynah_domain::TargetId;
 use super::actor::Router;
 use crate::supervision::handles_tracked;
 
-/// Asks how much each worker has in hand.
+/// Asks how many jobs each worker holds.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Hands")]
 pub struct InHand;
 
-/// What workers have in hand, of the jobs in memory.
+/// The jobs in memory that workers hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
 pub struct Hands {
-    /// How many jobs are leased to a worker, by its name without the incarnation.
+    /// How many jobs are leased to each worker, by its name without the incarnation.
     pub jobs: BTreeMap<String, usize>,
     /// How many workers wait for a job.
     pub asking: usize,
@@ -39,7 +39,7 @@ impl Handler<InHand> for Router {
 #[rtype(result = "Blocks")]
 pub struct Blocked;
 
-/// The targets that wait for a person, and what to do.
+/// The targets that are blocked until a person acts, and what to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
 pub struct Blocks(
     /// By target.
@@ -58,7 +58,7 @@ impl Handler<Blocked> for Router {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]
 pub struct Unblock {
-    /// One of the targets that are published on it.
+    /// One of the targets that are published on the account.
     pub target: TargetId,
 }
 

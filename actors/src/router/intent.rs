@@ -1,6 +1,5 @@
-//! The intent to publish one message: what is on record before it is sent. Whoever begins a message does it by such an
-//! intent, so what is sent is what was recorded, and a message whose answer was lost can be recognized or sent again as it
-//! was.
+//! The intent to publish one message, recorded before the message is sent. Every message is begun with such an intent,
+//! so what is sent is what was recorded, and a message whose answer was lost can be recognized or sent again unchanged.
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -11,20 +10,20 @@ use mynah_domain::{
 /// The intent to publish one part of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// Which part, from 0.
+    /// Which part, counted from 0.
     pub part: u32,
-    /// The account that it is sent from.
+    /// The account that publishes it.
     pub account: AccountId,
     /// The exact text.
     pub text: String,
-    /// The key that it is sent with, and no other message.
+    /// The key that only this message is sent with.
     pub key: PublicationKey,
-    /// What it answers.
+    /// The message that it replies to.
     pub reply: Option<Reply>,
 }
 
 impl Intent {
-    /// An intent at `now`, with a key of its own.
+    /// Creates an intent at `now`, with its own key.
     pub(crate) fn new(
         part: u32,
         account: &AccountId,
@@ -36,7 +35,7 @@ impl Intent {
         Self { part, account, text, key: PublicationKey::new(now), reply }
     }
 
-    /// The intent to publish a job of one message, which answers nothing.
+    /// Creates the intent to publish a job that has one part and is not a reply.
     pub(super) fn of_only_part(
         translation: &Translation,
         account: &AccountId,
@@ -46,47 +45,47 @@ impl Intent {
         Some(Self::new(0, account, text, None, now))
     }
 
-    /// The intent that is on record; `None` for one of a version that chose no key.
+    /// The recorded intent; `None` if a version of Mynah that chose no key recorded it.
     pub(crate) fn recorded(publication: &Publication) -> Option<Self> {
         let Publication { part, account, text, key, reply, .. } = publication;
         let (account, text, key) = (account.clone(), text.clone(), (*key)?);
         Some(Self { part: *part, account, text, key, reply: reply.clone() })
     }
 
-    /// The event that records it.
+    /// The event that records the intent.
     pub(crate) fn event(&self) -> JobEvent {
         let Self { part, account, text, key, reply } = self.clone();
         JobEvent::PartBegun { part, account, text, key, reply: reply.map(Box::new) }
     }
 
-    /// The event that takes it back: it was certainly not published.
+    /// The event that withdraws the intent: the message was certainly not published.
     pub(crate) fn absent(&self) -> JobEvent {
         JobEvent::PartAbsent { part: self.part }
     }
 
-    /// What is sent.
+    /// The message to send.
     pub(crate) fn draft(&self, media: Vec<MediaId>) -> Draft {
         Draft { key: self.key, text: self.text.clone(), reply: self.reply.clone(), media }
     }
 }
 
-/// A job that a publisher has in hand.
+/// A job that a publisher holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assigned {
     /// The job.
     pub job: Job,
-    /// The intent to publish its only part, where that was recorded with the lease: it is to be sent, or taken back.
+    /// The intent to publish its only part, if it was recorded with the lease. The publisher must send or withdraw it.
     pub begun: Option<Intent>,
 }
 
 impl Assigned {
-    /// The events by which a job is given back with which nothing was done.
+    /// The events that return a job unchanged.
     pub(crate) fn untouched(&self) -> Vec<JobEvent> {
         untouched(self.begun.as_ref())
     }
 }
 
-/// The events by which a lease is given back with which nothing was done, and the intent that was recorded with it.
+/// The events that return a lease unchanged, together with the intent that was recorded with it.
 pub(super) fn untouched(begun: Option<&Intent>) -> Vec<JobEvent> {
     begun.map(Intent::absent).into_iter().chain([JobEvent::Untouched]).collect()
 }

@@ -1,4 +1,5 @@
-//! From the ledger into memory: what an earlier run left, new pages, and the next stretch of every line.
+//! Loads jobs from the ledger into memory: interrupted jobs of an earlier run, new pages, and the next stretch of every
+//! line.
 
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use super::{messages::Record, parts::Route, state::RouterState};
 use crate::events::Event;
 
 impl RouterState {
-    /// Puts back what a process or a router before this one had in hand, and loads the lines.
+    /// Puts back the jobs that an earlier process or router left in progress, and loads the lines.
     pub(super) async fn open(&self) -> Result<(), LedgerError> {
         let targets: Vec<TargetId> =
             self.parts.settings.routes.iter().map(|route| route.target.clone()).collect();
@@ -49,14 +50,14 @@ impl RouterState {
         Ok(())
     }
 
-    /// Fills every line that has room, and wakes everybody.
+    /// Fills every line that has room, and wakes all waiting workers.
     pub(super) async fn refill_and_wake(&self) -> Result<(), LedgerError> {
         let filled = self.refill().await;
         self.wake_all();
         filled
     }
 
-    /// Writes a page and takes up its jobs.
+    /// Records a page and loads its jobs.
     pub(super) async fn record(&self, Record { page, arrived }: Record) -> Result<Recorded, LedgerError> {
         self.opened().await;
         let work = self.heartbeat.at_work();
@@ -73,7 +74,7 @@ impl RouterState {
         }
         self.window.borrow_mut().expect_more();
         if recorded.reread > 0 {
-            // Their jobs may stand before what is loaded.
+            // Their positions may come before the jobs that are loaded.
             for Route { target, .. } in &self.parts.settings.routes {
                 self.window.borrow_mut().reload(target);
             }
@@ -83,7 +84,7 @@ impl RouterState {
         Ok(recorded)
     }
 
-    /// Tells watchers what becomes of a post that is on record.
+    /// Reports a recorded post to watchers.
     fn announce(&self, record: RecordPost, edited: &[PostId], arrived: Instant) {
         let RecordPost { post, mut jobs, unreadable } = record;
         if edited.contains(&post.id) {
@@ -91,11 +92,11 @@ impl RouterState {
                 *skip = Some(Skip::Edited);
             }
         }
-        self.parts.feed.tell(|| Event::Recorded(post.clone(), jobs.clone(), arrived));
+        self.parts.feed.send(|| Event::Recorded(post.clone(), jobs.clone(), arrived));
         if let Some(raw) = unreadable {
             let hold = Hold { kind: HoldKind::Unreadable, reason: raw.reason, until: None };
             for (target, _) in jobs.into_iter().filter(|(_, skip)| skip.is_none()) {
-                self.parts.feed.tell(|| Event::Held(post.clone(), target, hold.clone()));
+                self.parts.feed.send(|| Event::Held(post.clone(), target, hold.clone()));
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What others ask of the router: the poller to record a page, workers for jobs and to report on them, the supervisor to
-//! reclaim what a dead worker had in hand.
+//! The router's messages: the poller asks it to record a page, workers ask for jobs and report on them, the supervisor
+//! asks it to reclaim the jobs of a dead worker.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,7 +18,7 @@ use mynah_domain::{
 use super::intent::Assigned;
 use crate::supervision::shell::WorkerRef;
 
-/// Writes a page and takes up its jobs.
+/// Records a page and loads its jobs.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Recorded, LedgerError>")]
 pub struct Record {
@@ -28,7 +28,7 @@ pub struct Record {
     pub arrived: Instant,
 }
 
-/// A translator is free; answered as soon as there is work for it.
+/// A translator asks for jobs; answered as soon as there are any.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Vec<Job>, LedgerError>")]
 pub struct PullTranslations {
@@ -38,44 +38,45 @@ pub struct PullTranslations {
     pub max: usize,
 }
 
-/// A publisher is free; answered as soon as the next job in order is ready, with those that may be published right behind
-/// it. Several jobs are all begun, and one that is not begun comes alone. None where the publisher has ended.
+/// A publisher asks for jobs; answered as soon as the next job in order is ready, with the jobs that may be published
+/// right behind it. Several jobs come with their intents; a job without an intent comes alone. Answers with no jobs if
+/// the publisher has exited.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Vec<Assigned>, LedgerError>")]
 pub struct PullPublications {
     /// The publisher.
     pub worker: WorkerRef,
-    /// Its account. The lines of the account's targets take turns; within a line, order holds.
+    /// Its account. The lines of the account's targets take turns; within a line, the order is kept.
     pub account: AccountId,
-    /// How many jobs of one message each it publishes at once: their intents are written with their leases. Where there is
-    /// no room for any, the next job is handed out with nothing begun.
+    /// How many jobs with one part each the publisher accepts at once; their intents are recorded with their leases. If
+    /// this is 0, the next job comes without an intent.
     pub room: usize,
 }
 
-/// What became of a leased job.
+/// The outcome of a leased job.
 #[derive(Debug, Clone)]
 pub struct JobReport {
     /// The job's target.
     pub target: TargetId,
-    /// The job, and its place in its line.
+    /// The job, and its position in its line.
     pub at: LinePosition,
     /// The token of the lease.
     pub token: i64,
-    /// How the worker came to have it in hand, as far as the ledger does not know that.
+    /// The events that led to the lease, if the ledger does not have them yet.
     pub lease: Vec<JobEvent>,
     /// What happened, in order.
     pub events: Vec<JobEvent>,
 }
 
 impl JobReport {
-    /// A report about a leased job.
+    /// Creates a report about a leased job.
     pub fn new(job: &Job, events: Vec<JobEvent>) -> Self {
-        // A publisher's lease is on record before it has it, a translator's is not.
+        // A publisher's lease is recorded before the publisher receives it; a translator's is not.
         let lease = if job.state == JobState::Publishing { Vec::new() } else { lease_of(job) };
         Self { lease, ..Self::without_lease(job, events) }
     }
 
-    /// A report about a job that no worker has in hand.
+    /// Creates a report about a job that no worker holds.
     pub(super) fn without_lease(job: &Job, events: Vec<JobEvent>) -> Self {
         Self {
             target: job.target.clone(),
@@ -86,13 +87,13 @@ impl JobReport {
         }
     }
 
-    /// Whether a translator had it in hand.
+    /// Whether the job was leased to a translator.
     pub(super) fn is_of_translation(&self) -> bool {
         !self.lease.is_empty()
     }
 }
 
-/// The events by which a job is leased to a worker.
+/// The events that lease a job to a worker.
 pub(super) fn lease_of(job: &Job) -> Vec<JobEvent> {
     let translated = job.translation.is_some();
     let lease = if translated { JobEvent::LeasedForPublication } else { JobEvent::LeasedForTranslation };
@@ -100,56 +101,59 @@ pub(super) fn lease_of(job: &Job) -> Vec<JobEvent> {
     released.into_iter().chain([lease]).collect()
 }
 
-/// The event by which a publisher's lease is taken back of a job that it was to look up.
+/// The event that revokes a publisher's lease on a job that it was to look up.
 pub(super) fn never_looked_up() -> JobEvent {
-    JobEvent::OutcomeLost { reason: "its publisher ended before it looked".into(), not_before: None }
+    JobEvent::OutcomeLost {
+        reason: "its publisher exited before it looked the message up".into(),
+        not_before: None,
+    }
 }
 
-/// Reports what became of leased jobs.
+/// Reports the outcomes of leased jobs.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<(), LedgerError>")]
 pub struct ReportJobs(
-    /// One for each.
+    /// One report for each job.
     pub Vec<JobReport>,
 );
 
-/// A worker ended.
+/// A worker exited.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<(), LedgerError>")]
 pub struct Reclaim {
-    /// Which incarnation of it, as its leases name it.
+    /// The incarnation, as its leases name it.
     pub holder: String,
-    /// How.
+    /// Why it exited.
     pub reason: String,
-    /// Whether what it had in hand may be to blame: it panicked, or hung.
+    /// Whether its job may be to blame: the worker panicked or hung.
     pub suspect: bool,
 }
 
-/// Nothing can be published on an account until a person fixes that: its token was revoked.
+/// Nothing can be published on an account until a person fixes it, for example because its token was revoked.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Block {
-    /// Which.
+    /// The account.
     pub account: AccountId,
     /// What to fix.
     pub reason: String,
 }
 
-/// Answered when nothing more can be done without a person, a quota or time.
+/// Answered when the run can do nothing more without a person, a quota or time.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Drained")]
 pub struct Drain;
 
-/// What is left when nothing more can be done.
+/// What is left when the run can do nothing more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Targets that wait for a person, and what to do.
+    /// The targets that are blocked until a person acts, and what to do.
     pub blocked: BTreeMap<TargetId, String>,
-    /// Jobs that wait for another try, and the last reason, by target.
+    /// The jobs that wait for a retry, with the last reason, by target.
     pub waiting: BTreeMap<TargetId, (usize, String)>,
 }
 
-/// Asks what is in memory.
+/// Asks how many jobs are in memory.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Depths")]
 pub struct Depth;

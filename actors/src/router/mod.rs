@@ -1,16 +1,16 @@
-//! The one place that knows what is to be done next. It writes posts, jobs and the moved checkpoint in one transaction,
-//! keeps a bounded stretch of every target's line in memory, and hands jobs to workers that ask. A worker holds a
-//! *lease*: the job stays here until the worker reports, and is leased again when the worker dies.
+//! Decides what is done next. The router records posts, jobs and the checkpoint in one transaction, keeps a bounded
+//! stretch of every target's line in memory, and hands jobs to workers that ask. A worker holds a *lease*: the job
+//! stays here until the worker reports, and is leased again when the worker dies.
 //!
-//! The ledger is the truth and the memory a window on it: a router that dies is rebuilt from the ledger.
+//! The ledger is authoritative and the memory is only a window on it: a router that dies is rebuilt from the ledger.
 //!
-//! - [`messages`]: what others ask of the router.
-//! - [`intent`]: what is on record before a message is sent.
-//! - [`actor`]: the actor, which answers each message by a future of its own.
-//! - [`state`]: what these futures share, and who wakes whom.
-//! - [`load`], [`translation`], [`publication`], [`report`], [`timer`]: what the router does, by concern.
+//! - [`messages`]: the messages that others send to the router.
+//! - [`intent`]: what is recorded before a message is sent.
+//! - [`actor`]: the actor, which answers each message with a future of its own.
+//! - [`state`]: the state that these futures share, and which events wake them.
+//! - [`load`], [`translation`], [`publication`], [`report`], [`timer`]: the router's tasks, by concern.
 //! - [`window`]: the lines in memory.
-//! - [`pending`]: publishers that wait, for which a job can be begun as soon as it is translated.
+//! - [`pending`]: waiting publishers, for which a job can be begun as soon as it is translated.
 //! - [`decide`], [`activity`], [`inspect`]: what people and the supervisor ask.
 
 mod activity;

@@ -9,7 +9,7 @@ use mynah_domain::{
 
 use crate::{events::Feed, pauses::Pauses, stats::Meter, upstreams::Upstreams};
 
-/// A target, and the account that its jobs are published on. Several targets may share one.
+/// A target, and the account that it is published on. Several targets may share one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The target.
@@ -19,7 +19,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// The route of a target that has an account to itself.
+    /// The route of a target that shares its account with no other.
     pub fn alone(target: TargetId) -> Self {
         Self { account: AccountId::from(&target), target }
     }
@@ -32,11 +32,11 @@ pub struct RouterSettings {
     pub queue: usize,
     /// The targets, in the order in which a post is translated for them.
     pub routes: Vec<Route>,
-    /// How long a job that fails again and again may block the jobs behind it.
+    /// How long a job that keeps failing may block the jobs behind it.
     pub order_patience: Duration,
-    /// The engines that translate, by name.
+    /// The names of the translation engines.
     pub engines: Vec<Arc<str>>,
-    /// A job tried this often without success does not keep a run from ending.
+    /// After this many attempts without success, a job no longer prevents a run from ending.
     pub patience: u32,
 }
 
@@ -45,16 +45,16 @@ pub struct RouterSettings {
 pub struct RouterParts {
     /// Its settings.
     pub settings: RouterSettings,
-    /// The record.
+    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
     /// Which services are down.
     pub upstreams: Upstreams,
-    /// What a person paused: nothing is handed out of a paused target's line.
+    /// What a person has paused: no job of a paused target is handed out for publication.
     pub pauses: Pauses,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where counts go.
+    /// Where to report counts.
     pub meter: Meter,
-    /// Where events go.
+    /// Where to send events.
     pub feed: Feed,
 }

@@ -1,6 +1,6 @@
-//! Publishers that wait for the next job of their account. A job that is translated while its publisher waits is begun in
-//! the transaction that records the translation: a post that comes alone, which is when somebody looks, waits for the disk
-//! once less.
+//! Publishers that wait for the next job of their account. If a job is translated while its publisher waits, it is
+//! begun in the transaction that records the translation. This saves one wait for the disk for a post that comes alone,
+//! which is when somebody is watching.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -14,29 +14,29 @@ use super::{
 };
 use crate::supervision::shell::WorkerRef;
 
-/// The publishers that wait, the newest of each account.
+/// The waiting publishers, the newest of each account.
 #[derive(Default)]
 pub(super) struct PendingPublishers(RefCell<HashMap<AccountId, PendingPull>>);
 
 struct PendingPull {
     worker: WorkerRef,
     room: usize,
-    /// What was begun for it.
+    /// The jobs that were begun for it.
     begun: Vec<Assigned>,
 }
 
-/// A publisher that waits, until this is dropped. A publisher that ended may be here for a while beside its successor, and
-/// receives nothing that is begun for that.
+/// Keeps a publisher registered as waiting until this is dropped. A publisher that has exited may stay registered for a
+/// while beside its successor; it receives no jobs that were begun for the successor.
 pub(super) struct PendingGuard<'a> {
     pending: &'a PendingPublishers,
     pull: &'a PullPublications,
 }
 
-/// What is to be begun with the translations of a report: at most one batch for each account.
+/// What to begin with the translations of a report: at most one batch per account.
 #[derive(Default)]
 pub(super) struct BegunAtOnce(Vec<Batch>);
 
-/// Jobs of one line in order, with the intents to publish them, and the publisher that is to do it.
+/// Jobs of one line in order, with their intents, and the publisher that will publish them.
 pub(super) struct Batch {
     pub(super) target: TargetId,
     pub(super) account: AccountId,
@@ -45,7 +45,7 @@ pub(super) struct Batch {
 }
 
 impl PendingPublishers {
-    /// A publisher waits from now on.
+    /// Registers a publisher as waiting.
     pub(super) fn enter<'a>(&'a self, pull: &'a PullPublications) -> PendingGuard<'a> {
         let PullPublications { worker, account, room } = pull;
         let wait = PendingPull { worker: worker.clone(), room: *room, begun: Vec::new() };
@@ -53,12 +53,12 @@ impl PendingPublishers {
         PendingGuard { pending: self, pull }
     }
 
-    /// Whether a publisher of that account waits.
+    /// Whether a publisher of this account waits.
     pub(super) fn has(&self, account: &AccountId) -> bool {
         self.0.borrow().contains_key(account)
     }
 
-    /// Which of the jobs in these reports can be begun with them, as nothing keeps them from being published next.
+    /// Selects the reported jobs that can be begun with their report, because nothing prevents publishing them next.
     pub(super) fn at_once(
         &self,
         reports: &[JobReport],
@@ -86,7 +86,7 @@ impl PendingPublishers {
         BegunAtOnce(pending.iter().filter_map(batch).collect())
     }
 
-    /// Hands what was begun to the publisher that it was begun for; gives it back where that does not wait any more.
+    /// Hands the jobs to the publisher that they were begun for; returns them if that publisher no longer waits.
     pub(super) fn hand(
         &self,
         account: &AccountId,
@@ -95,7 +95,7 @@ impl PendingPublishers {
     ) -> Vec<Assigned> {
         match self.0.borrow_mut().get_mut(account) {
             Some(wait) if wait.worker.holder == worker.holder && worker.is_valid() => {
-                // Added to what is there: a report that came twice and was refused the second time has nothing in it.
+                // Extend, do not replace: a report that is sent twice and refused the second time has no jobs.
                 wait.begun.extend(begun);
                 Vec::new()
             }
@@ -105,7 +105,7 @@ impl PendingPublishers {
 }
 
 impl PendingGuard<'_> {
-    /// Takes what was begun for it, and waits no more.
+    /// Takes the jobs that were begun for it, and stops waiting.
     pub(super) fn leave(self) -> Vec<Assigned> {
         self.take().unwrap_or_default()
     }
@@ -135,13 +135,13 @@ impl BegunAtOnce {
         self.intent(report).is_some()
     }
 
-    /// The events by which a reported job is begun, where it is to be.
+    /// The events that begin a reported job, if it is to be begun.
     pub(super) fn events_of(&self, report: &JobReport) -> impl Iterator<Item = JobEvent> {
         let intent = self.intent(report).map(Intent::event);
         intent.into_iter().flat_map(|begun| [JobEvent::LeasedForPublication, begun])
     }
 
-    /// What is begun.
+    /// The batches to begin.
     pub(super) fn batches(self) -> Vec<Batch> {
         self.0
     }

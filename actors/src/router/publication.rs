@@ -1,5 +1,5 @@
-//! Leases jobs to publishers. Such a lease is on record before the publisher has it, and with it the intent to publish
-//! where that is known already.
+//! Leases jobs to publishers. Such a lease is recorded before the publisher receives it, together with the intent to
+//! publish if that is known already.
 
 use log::warn;
 use mynah_domain::{
@@ -18,8 +18,9 @@ use super::{
 };
 
 impl RouterState {
-    /// Leases the next job of one of an account's lines to its publisher, as soon as it is ready, and as many as there is
-    /// room for that may be published right behind it, those with their intents. Nothing to a publisher that has ended.
+    /// Leases the next job of one of an account's lines to its publisher as soon as it is ready. Adds, with their
+    /// intents, as many jobs that may be published right behind it as there is room for. Leases nothing to a publisher
+    /// that has exited.
     pub(super) async fn lease_for_publication(
         &self,
         pull: &PullPublications,
@@ -50,7 +51,7 @@ impl RouterState {
             };
             let wanted: Vec<JobId> = jobs.iter().map(|assigned| assigned.job.id).collect();
             let mut leased = self.lease(jobs).await?;
-            // Behind one that was refused, order lets nobody pass.
+            // If a lease was refused, the jobs behind it must not be published either, to keep the order.
             let is_wanted = |(assigned, wanted): &(&Assigned, &JobId)| assigned.job.id == **wanted;
             let in_order = leased.iter().zip(&wanted).take_while(is_wanted).count();
             self.take_back(leased.split_off(in_order)).await?;
@@ -70,7 +71,7 @@ impl RouterState {
         Ok(Vec::new())
     }
 
-    /// Jobs of one message each, to be begun with their leases where there is room for that.
+    /// Begins jobs with one part each together with their leases, if there is room.
     fn begin(&self, jobs: Vec<Job>, pull: &PullPublications) -> Vec<Assigned> {
         let now = self.parts.clock.now();
         let intent = |job: &Job| {
@@ -80,9 +81,9 @@ impl RouterState {
         jobs.into_iter().map(|job| Assigned { begun: intent(&job), job }).collect()
     }
 
-    /// Takes back jobs that were leased and that nobody has in hand. A publisher may end while its lease is being written:
-    /// what is reclaimed at that moment is reclaimed under the token of before, and would stay leased to a dead publisher.
-    /// Where a part was begun before this lease, its outcome is as unknown as it was.
+    /// Takes back jobs that were leased but that no worker holds. A publisher may exit while its lease is being
+    /// written. A reclaim at that moment uses the old token, so the job would stay leased to a dead publisher. If a
+    /// part was begun before this lease, its outcome stays unknown.
     async fn take_back(&self, leased: Vec<Assigned>) -> Result<(), LedgerError> {
         let mut reports = Vec::with_capacity(leased.len());
         for assigned in leased {
@@ -103,8 +104,8 @@ impl RouterState {
         self.report(reports).await
     }
 
-    /// Writes the leases of jobs that were picked for a publisher, and the intents of those that are begun; answers those
-    /// that were granted, with their new tokens.
+    /// Records the leases of jobs that were picked for a publisher, and the intents of those that are begun; returns
+    /// the granted leases with their new tokens.
     async fn lease(&self, picked: Vec<Assigned>) -> Result<Vec<Assigned>, LedgerError> {
         let work = self.heartbeat.at_work();
         let changes = picked
@@ -141,7 +142,7 @@ impl RouterState {
                     warn!(job = job.id.0, reason:% = why; "lease refused");
                     self.window.borrow_mut().forget(&job.target, LinePosition::of(job));
                     refused = true;
-                    // Only the router leases, and it knows of no lease: without this it would ask again and again.
+                    // Only the router leases, and it knows of no lease: without this, it would try again forever.
                     if matches!(why, ChangeError::Illegal { state: JobState::Publishing, .. }) {
                         let events = vec![never_looked_up()];
                         orphans.push(Change::new(job.id, job.token, events));
@@ -150,7 +151,7 @@ impl RouterState {
             }
         }
         if !orphans.is_empty() {
-            // One that is refused was taken up meanwhile.
+            // If a change is refused, another worker has taken the job meanwhile.
             self.parts.ledger.advance(orphans.into()).await?;
         }
         if refused {

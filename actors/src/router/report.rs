@@ -1,4 +1,4 @@
-//! What became of leased jobs: reports by workers, and what is taken back from those that ended.
+//! Handles the outcomes of leased jobs: reports by workers, and reclaimed jobs of workers that exited.
 
 use std::{
     collections::HashMap,
@@ -23,15 +23,15 @@ use super::{
 };
 use crate::events::Event;
 
-/// A job that was in hand when its worker panicked this often is given up: it is the job that kills. But where one was
-/// given up and nothing went well since, it is not the jobs: the worker is left to the supervisor's judgement.
+/// A job whose worker panicked this often fails: the job is to blame. But if a job failed this way and none succeeded
+/// since, the jobs are not to blame: the supervisor decides about the worker.
 const MAX_PANICS: u32 = 3;
 
 impl RouterState {
-    /// Writes what became of leased jobs, and moves them in their lines. What is translated while its publisher waits is
-    /// begun in the same transaction.
+    /// Records the outcomes of leased jobs, and updates their lines. If a job is translated while its publisher waits,
+    /// it is begun in the same transaction.
     pub(super) async fn report(&self, reports: Vec<JobReport>) -> Result<(), LedgerError> {
-        let heard = Instant::now();
+        let received = Instant::now();
         self.opened().await;
         let work = self.heartbeat.at_work();
         let at_once =
@@ -54,7 +54,7 @@ impl RouterState {
                     if at_once.begins(&report) {
                         granted.insert(report.at.job, (report.at, advanced.token));
                     }
-                    self.moved(report, advanced, heard);
+                    self.moved(report, advanced, received);
                 }
                 Err(why @ ChangeError::Stale { .. }) => {
                     debug!(job = report.at.job.0, reason:% = why; "late report ignored");
@@ -65,7 +65,7 @@ impl RouterState {
                 }
             }
         }
-        // Before anything else may look at these jobs: they are in hand.
+        // Before anything else looks at these jobs: they are leased now.
         let astray = self.hand_out(at_once, &granted);
         if !astray.is_empty() {
             Box::pin(self.report(astray)).await?;
@@ -75,8 +75,8 @@ impl RouterState {
         Ok(())
     }
 
-    /// Hands what was begun to the publishers that it was begun for, of jobs that were `granted` with their positions and
-    /// tokens. Answers what takes back those that nobody can publish now.
+    /// Hands begun jobs to their publishers; `granted` has their positions and tokens. Returns the reports that take
+    /// back jobs that cannot be published now.
     fn hand_out(
         &self,
         at_once: BegunAtOnce,
@@ -88,7 +88,7 @@ impl RouterState {
             let mut is_in_order = true;
             for (job, intent) in intents {
                 let Some((at, token)) = granted.get(&job).copied() else {
-                    // Behind one that was refused, order lets nobody pass.
+                    // If a lease was refused, the jobs behind it must not be published either, to keep the order.
                     is_in_order = false;
                     continue;
                 };
@@ -110,8 +110,8 @@ impl RouterState {
         astray
     }
 
-    /// Moves a job in its line, and counts, logs and announces what became of it.
-    fn moved(&self, report: JobReport, advanced: Advanced, heard: Instant) {
+    /// Updates a job's line; counts, logs and announces its outcome.
+    fn moved(&self, report: JobReport, advanced: Advanced, received: Instant) {
         let moved = self.window.borrow_mut().moved(&report, advanced, self.now());
         let JobReport { at, target, events, .. } = report;
         let (Some(Moved { post, attempt, translation }), Some(last)) =
@@ -137,18 +137,18 @@ impl RouterState {
                 let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
                 info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "job published");
                 if let Some(translation) = translation {
-                    feed.tell(|| Event::Published(post, target, translation, heard));
+                    feed.send(|| Event::Published(post, target, translation, received));
                 }
             }
             JobEvent::Held(hold) => {
                 meter.count_kind("jobs.held", hold.kind.as_str());
                 warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, kind = hold.kind.as_str(), reason = hold.reason.as_str(); "job held");
-                feed.tell(|| Event::Held(post, target, hold));
+                feed.send(|| Event::Held(post, target, hold));
             }
             JobEvent::Failed { reason } => {
                 meter.count("jobs.failed", 1);
                 error!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = reason.as_str(); "job failed");
-                feed.tell(|| Event::Failed(post, target, reason));
+                feed.send(|| Event::Failed(post, target, reason));
             }
             JobEvent::HandedBack { reason, .. }
             | JobEvent::NotSent { reason, .. }
@@ -160,7 +160,7 @@ impl RouterState {
         }
     }
 
-    /// Takes back what a worker that ended had in hand.
+    /// Takes back the jobs that a worker held when it exited.
     pub(super) async fn reclaim(
         &self,
         Reclaim { holder, reason, suspect }: &Reclaim,
@@ -171,18 +171,19 @@ impl RouterState {
             .into_iter()
             .map(|(job, panics)| {
                 let event = if panics >= MAX_PANICS && !self.killer_found.replace(true) {
-                    let reason =
-                        format!("{holder} died {panics} times with it in hand, the last time: {reason}");
+                    let reason = format!(
+                        "{holder} died {panics} times while working on this job; last time: {reason}"
+                    );
                     JobEvent::Failed { reason }
                 } else if job.state == JobState::Publishing {
-                    JobEvent::OutcomeLost { not_before: None, reason: format!("{holder} ended: {reason}") }
+                    JobEvent::OutcomeLost { not_before: None, reason: format!("{holder} exited: {reason}") }
                 } else {
-                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} ended: {reason}") }
+                    JobEvent::HandedBack { not_before: None, reason: format!("{holder} exited: {reason}") }
                 };
                 JobReport::new(&job, vec![event])
             })
             .collect();
-        // What waits in the name of the worker that ended waits for nothing.
+        // Requests of the exited worker must not wait any longer.
         self.work.notify_waiters();
         self.report(reports).await
     }

@@ -1,4 +1,5 @@
-//! What the router's futures share, and how they wait for each other. No borrow of the window lives across an await.
+//! The state that the router's futures share, and how they wake each other. No borrow of the window lives across an
+//! await.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,27 +18,27 @@ use super::{
 };
 use crate::{pauses::Paused, supervision::Heartbeat};
 
-/// What the router's futures share.
+/// The state that the router's futures share.
 pub(super) struct RouterState {
     pub(super) parts: RouterParts,
     pub(super) heartbeat: Heartbeat,
     pub(super) window: RefCell<Window>,
     pub(super) pending: PendingPublishers,
-    /// For the watch over stalls.
+    /// For stall detection.
     pub(super) completed: RefCell<Completed>,
-    /// A job was given up as one that kills, and none went well since.
+    /// A job failed because it kills its workers, and none has succeeded since.
     pub(super) killer_found: Cell<bool>,
     /// How many workers wait for a job.
     pub(super) asking: Cell<usize>,
-    /// Wakes a translator when there is something to translate.
+    /// Wakes a translator when a job becomes available.
     pub(super) work: Notify,
-    /// Wakes publishers when something may be published.
+    /// Wakes publishers when a job may be publishable.
     pub(super) ready: Notify,
-    /// Wakes the timer when the moment that it waits for may have changed.
+    /// Wakes the timer when its deadline may have changed.
     pub(super) timer: Notify,
-    /// Wakes whoever waits for a run to end when anything changed at all.
+    /// Wakes callers that wait for the run to end, on any change.
     changed: Notify,
-    /// Wakes everybody who came before the ledger was opened.
+    /// Wakes callers that came before the ledger was opened.
     opened: Notify,
     is_open: Cell<bool>,
 }
@@ -71,7 +72,7 @@ impl RouterState {
         }
     }
 
-    /// The ledger's jobs are in memory: work may begin.
+    /// Marks the ledger's jobs as loaded, so that work may begin.
     pub(super) fn set_open(&self) {
         self.is_open.set(true);
         self.opened.notify_waiters();
@@ -85,13 +86,13 @@ impl RouterState {
         }
     }
 
-    /// Counts a worker that waits for a job, for as long as what this answers lives.
+    /// Counts a worker as waiting for a job, for as long as the returned guard lives.
     pub(super) fn asking(&self) -> Asking<'_> {
         self.asking.set(self.asking.get() + 1);
         Asking(&self.asking)
     }
 
-    /// Wakes everybody who waits for something.
+    /// Wakes all waiting workers.
     pub(super) fn wake_all(&self) {
         self.wake_translator();
         self.ready.notify_waiters();
@@ -99,15 +100,15 @@ impl RouterState {
         self.timer.notify_waiters();
     }
 
-    /// Wakes one translator, where there is something to translate: that one wakes the next. To wake all of them for each
-    /// report would have most of them look in vain.
+    /// Wakes one translator if there is something to translate; that one wakes the next. If each report woke all of
+    /// them, most would find nothing.
     pub(super) fn wake_translator(&self) {
         if self.window.borrow().has_work() {
             self.work.notify_one();
         }
     }
 
-    /// Lets everybody look again when something is paused or resumed, for as long as the actor lives.
+    /// Wakes all waiting workers when something is paused or resumed, for as long as the actor lives.
     pub(super) async fn watch_pauses(&self) {
         let mut changes = self.parts.pauses.changes();
         while changes.changed().await.is_ok() {
@@ -123,7 +124,7 @@ impl RouterState {
         Now { wall: self.parts.clock.now(), steady: Instant::now() }
     }
 
-    /// Waits until nothing more can be done without a person, a quota or time.
+    /// Waits until the run can do nothing more without a person, a quota or time.
     pub(super) async fn drained(&self) -> Drained {
         self.opened().await;
         loop {

@@ -1,4 +1,5 @@
-//! The router with a ledger that answers when a test lets it: what comes in between is what no run shows on order.
+//! The router with a ledger that answers only when a test allows it. This shows what happens in between, which a normal
+//! run cannot show on demand.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +38,7 @@ struct Town {
     router: Addr<Router>,
     pauses: Pauses,
     upstreams: Upstreams,
-    /// Hears whenever the ledger is to change something.
+    /// Receives a message whenever the ledger is asked for a change.
     asked: mpsc::UnboundedReceiver<()>,
 }
 
@@ -81,7 +82,7 @@ impl Town {
     }
 }
 
-/// The only job of an assignment, of which nothing was begun with its lease.
+/// The only job of an assignment, which came without an intent.
 fn alone(mut assigned: Vec<Assigned>) -> Job {
     assert_eq!(assigned.len(), 1);
     let Assigned { job, begun } = assigned.remove(0);
@@ -89,25 +90,25 @@ fn alone(mut assigned: Vec<Assigned>) -> Job {
     job
 }
 
-/// The jobs of an assignment, all of which were begun with their leases.
+/// The jobs of an assignment, all of which came with their intents.
 fn begun_jobs(assigned: Vec<Assigned>) -> Vec<Job> {
     assert!(!assigned.is_empty() && assigned.iter().all(|assigned| assigned.begun.is_some()));
     assigned.into_iter().map(|assigned| assigned.job).collect()
 }
 
 fn reclaim(worker: &str) -> Reclaim {
-    Reclaim { holder: format!("{worker}#1"), reason: "it was let go".into(), suspect: false }
+    Reclaim { holder: format!("{worker}#1"), reason: "the test ended it".into(), suspect: false }
 }
 
 #[actix_rt::test]
-async fn a_lease_that_is_written_while_its_publisher_ends_is_taken_back() {
+async fn a_lease_that_is_written_while_its_publisher_exits_is_taken_back() {
     let mut town = Town::new(job(true));
     let ended = worker("publisher-old");
     let pull = actix_rt::spawn(town.publications(&ended));
     town.asked.recv().await.expect("the lease is to be written");
     drop(ended);
     let reclaimed = actix_rt::spawn(town.router.send(reclaim("publisher-old")));
-    town.asked.recv().await.expect("what it had in hand is to be given back");
+    town.asked.recv().await.expect("its job is to be taken back");
     town.ledger.let_pass(100);
     reclaimed.await.unwrap().unwrap().unwrap();
     assert_eq!(pull.await.unwrap().unwrap().unwrap(), []);
@@ -117,13 +118,13 @@ async fn a_lease_that_is_written_while_its_publisher_ends_is_taken_back() {
     assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
 }
 
-/// A job of which a part was begun, and nobody knows what became of it.
+/// A job with a part that was begun and whose outcome is unknown.
 fn begun(state: JobState) -> Job {
     Job { state, token: 7, ..testing::unknown(1, noon()) }
 }
 
 #[actix_rt::test]
-async fn a_lease_of_a_job_to_look_up_that_is_written_while_its_publisher_ends_is_taken_back() {
+async fn a_lease_to_look_up_a_job_is_taken_back_if_its_publisher_exits_while_it_is_written() {
     let mut town = Town::new(begun(JobState::Unknown));
     let ended = worker("publisher-old");
     let pull = actix_rt::spawn(town.publications(&ended));
@@ -139,7 +140,7 @@ async fn a_lease_of_a_job_to_look_up_that_is_written_while_its_publisher_ends_is
 }
 
 #[actix_rt::test]
-async fn a_job_that_the_ledger_has_in_publication_and_nobody_in_hand_is_looked_up() {
+async fn a_job_in_publication_that_no_worker_holds_is_looked_up() {
     let town = Town::new(begun(JobState::Publishing));
     town.ledger.let_pass(100);
     let publisher = worker("publisher-es");
@@ -151,7 +152,7 @@ async fn a_job_that_the_ledger_has_in_publication_and_nobody_in_hand_is_looked_u
 }
 
 #[actix_rt::test]
-async fn an_intent_is_on_record_before_its_publisher_has_it() {
+async fn an_intent_is_recorded_before_its_publisher_receives_it() {
     let mut town = Town::new(job(true));
     let publisher = worker("publisher");
     let pull = actix_rt::spawn(town.publications(&publisher));
@@ -164,7 +165,7 @@ async fn an_intent_is_on_record_before_its_publisher_has_it() {
 }
 
 #[actix_rt::test]
-async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_came_of_it() {
+async fn a_translators_lease_costs_no_ledger_call_until_its_outcome_is_known() {
     let mut town = Town::new(job(false));
     let translator = worker("translator");
     let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
@@ -183,7 +184,7 @@ async fn a_translators_lease_costs_the_ledger_nothing_until_it_is_known_what_cam
     assert_eq!(town.ledger.job(1), reported);
 }
 
-/// A town whose publisher waits and whose only job was translated just now, which is about to be reported.
+/// A town whose publisher waits, and whose only job was just translated but not reported yet.
 async fn translated_while_its_publisher_waits(
     publisher: &WorkerContext,
 ) -> (Town, JoinHandle<Result<Result<Vec<Assigned>, LedgerError>, MailboxError>>, ReportJobs) {
@@ -192,14 +193,14 @@ async fn translated_while_its_publisher_waits(
     let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
     let leased = town.router.send(pull).await.unwrap().unwrap();
     let waiting = actix_rt::spawn(town.publications(publisher));
-    // Messages are taken in order: the publisher waits when this is answered.
+    // The router handles messages in order: once this is answered, the publisher waits.
     town.router.send(Depth).await.unwrap();
     let translated = JobEvent::Translated(job(true).translation.unwrap());
     (town, waiting, ReportJobs(vec![JobReport::new(&leased[0], vec![translated])]))
 }
 
 #[actix_rt::test]
-async fn what_is_translated_while_its_publisher_waits_is_begun_with_the_same_change() {
+async fn a_job_translated_while_its_publisher_waits_is_begun_in_the_same_change() {
     let publisher = worker("publisher");
     let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
     town.ledger.let_pass(1);
@@ -212,7 +213,7 @@ async fn what_is_translated_while_its_publisher_waits_is_begun_with_the_same_cha
 }
 
 #[actix_rt::test]
-async fn what_is_begun_for_a_publisher_that_ends_meanwhile_is_taken_back() {
+async fn jobs_begun_for_a_publisher_that_exits_meanwhile_are_taken_back() {
     let ended = worker("publisher-old");
     let (mut town, waiting, report) = translated_while_its_publisher_waits(&ended).await;
     let reported = actix_rt::spawn(town.router.send(report));
@@ -230,7 +231,7 @@ async fn what_is_begun_for_a_publisher_that_ends_meanwhile_is_taken_back() {
 }
 
 #[actix_rt::test]
-async fn what_is_begun_for_a_publisher_is_not_taken_by_the_one_before_it() {
+async fn jobs_begun_for_a_publisher_are_not_taken_by_its_predecessor() {
     let ended = worker("publisher-old");
     let (town, waiting, report) = translated_while_its_publisher_waits(&ended).await;
     let next = worker("publisher-new");
@@ -245,7 +246,7 @@ async fn what_is_begun_for_a_publisher_is_not_taken_by_the_one_before_it() {
 }
 
 #[actix_rt::test]
-async fn what_is_begun_stays_begun_when_the_same_is_reported_again() {
+async fn begun_jobs_stay_begun_when_the_same_report_comes_again() {
     let publisher = worker("publisher");
     let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
     let reports = [report.clone(), report].map(|report| actix_rt::spawn(town.router.send(report)));
@@ -261,7 +262,7 @@ async fn what_is_begun_stays_begun_when_the_same_is_reported_again() {
 }
 
 #[actix_rt::test]
-async fn nothing_is_begun_on_an_account_that_is_paused_whether_before_or_meanwhile() {
+async fn nothing_is_begun_on_a_paused_account_whenever_the_pause_comes() {
     for meanwhile in [false, true] {
         let publisher = worker("publisher");
         let (mut town, waiting, report) = translated_while_its_publisher_waits(&publisher).await;
@@ -279,7 +280,7 @@ async fn nothing_is_begun_on_an_account_that_is_paused_whether_before_or_meanwhi
 }
 
 #[actix_rt::test]
-async fn what_a_translator_has_in_hand_is_not_decided_about() {
+async fn a_job_that_a_translator_holds_cannot_be_decided_about() {
     let town = Town::new(job(false));
     let translator = worker("translator");
     let pull = PullTranslations { worker: translator.worker_ref(), max: 4 };
@@ -290,7 +291,7 @@ async fn what_a_translator_has_in_hand_is_not_decided_about() {
 }
 
 #[actix_rt::test]
-async fn what_a_translator_says_after_its_job_was_given_to_another_changes_nothing() {
+async fn a_late_report_about_a_job_that_was_given_to_another_translator_changes_nothing() {
     let town = Town::new(job(false));
     town.ledger.let_pass(100);
     let dead = worker("translator-old");
@@ -303,19 +304,19 @@ async fn what_a_translator_says_after_its_job_was_given_to_another_changes_nothi
     assert_eq!(again[0].id, JobId(1));
     assert!(again[0].token > leased[0].token);
 
-    let late = JobEvent::Failed { reason: "from the grave".into() };
+    let late = JobEvent::Failed { reason: "a late report".into() };
     town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![late])])).await.unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Queued);
 }
 
 #[actix_rt::test]
-async fn a_stage_has_work_while_a_job_could_move_and_none_where_something_explains_its_waiting() {
+async fn a_stage_has_work_only_while_a_job_could_move() {
     let town = Town::new(job(false));
     town.ledger.let_pass(100);
     let stage = |stage: &str, holder: &str| {
         [StageActivity { stage: stage.into(), completed: 0, runnable: 1, holders: vec![holder.into()] }]
     };
-    // The router has taken the ledger up once a translator has its job.
+    // Once a translator has its job, the router has loaded the ledger.
     let translator = worker("translator-1");
     let pull = PullTranslations { worker: translator.worker_ref(), max: 1 };
     let leased = town.router.send(pull).await.unwrap().unwrap();
@@ -329,12 +330,12 @@ async fn a_stage_has_work_while_a_job_could_move_and_none_where_something_explai
     let translation = testing::translation(&["Hola"]);
     let report = JobReport::new(&leased[0], vec![JobEvent::Translated(translation)]);
     town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
-    assert_eq!(town.activity().await, [], "its publisher waits for its own limits");
+    assert_eq!(town.activity().await, [], "its publisher waits for its rate limit");
     let publisher = worker("publisher-es");
     let assigned = begun_jobs(town.publications(&publisher).await.unwrap().unwrap());
     assert_eq!(town.activity().await, stage("publication on x:es", "publisher-es#1"));
     town.pauses.pause(Paused::Target(es()));
-    assert_eq!(town.activity().await, [], "a person paused it");
+    assert_eq!(town.activity().await, [], "its target is paused");
     town.pauses.resume(&Paused::Target(es()));
     let sent = JobEvent::PartSent { part: 0, remote_id: PostId("9".into()) };
     let report = JobReport::new(&assigned[0], vec![sent, JobEvent::Published]);

@@ -1,4 +1,5 @@
-//! What time alone brings about: jobs whose moment has come, and jobs that have blocked others for too long.
+//! Handles what happens by time alone: delayed jobs become ready, and jobs that have blocked others for too long are
+//! held.
 
 use std::time::Duration;
 
@@ -12,11 +13,11 @@ use super::{
 };
 use crate::failpoint;
 
-/// The longest that the timer sleeps before it looks at the clock again, which may have been set.
+/// The longest sleep before the timer checks the clock again, which may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 impl RouterState {
-    /// Wakes jobs whose moment has come, for as long as the actor lives.
+    /// Wakes delayed jobs when their time comes, for as long as the actor lives.
     pub(super) async fn wake_delayed(&self) -> Result<(), LedgerError> {
         loop {
             let timer = self.timer.notified();
@@ -34,13 +35,13 @@ impl RouterState {
             let overdue = self.set_aside_overdue().await?;
             match sleep.into_iter().chain(overdue).min() {
                 None => timer.await,
-                // Whichever comes first; both only mean "look again".
+                // Whichever comes first; both only mean "check again".
                 Some(sleep) => drop(actix_rt::time::timeout(sleep, timer).await),
             }
         }
     }
 
-    /// Sets aside the jobs that have blocked others for too long; answers how long until the next has.
+    /// Holds the jobs that have blocked others for too long; returns how long until the next one has.
     async fn set_aside_overdue(&self) -> Result<Option<Duration>, LedgerError> {
         let RouterSettings { order_patience, engines, .. } = &self.parts.settings;
         let upstreams = &self.parts.upstreams;

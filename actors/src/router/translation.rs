@@ -6,8 +6,8 @@ use super::state::RouterState;
 use crate::supervision::shell::WorkerRef;
 
 impl RouterState {
-    /// Leases up to `max` jobs to a translator, as soon as there are any; none to a translator that has ended. The ledger
-    /// learns of such a lease with its outcome: until then nothing has happened that a crash could lose.
+    /// Leases up to `max` jobs to a translator as soon as there are any; none if the translator has exited. The lease
+    /// is recorded together with its outcome: until then, nothing has happened that a crash could lose.
     pub(super) async fn lease_for_translation(
         &self,
         worker: &WorkerRef,
@@ -17,7 +17,7 @@ impl RouterState {
         self.opened().await;
         let mut leased = Vec::new();
         while worker.is_valid() {
-            // Registered before looking, so that nothing that comes in between is missed.
+            // Register before looking, so that no wake-up in between is missed.
             let work = self.work.notified();
             leased = self.window.borrow_mut().pick_for_translation(&worker.holder, max);
             if !leased.is_empty() {

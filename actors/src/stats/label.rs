@@ -1,4 +1,4 @@
-//! What is measured is labeled with the service that it is about: one that the code names, or one that the settings name.
+//! Labels measurements with the name of a service, which comes from the code or from the settings.
 
 use std::{
     cmp::Ordering,
@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-/// The name of a service. A clone allocates nothing, since one is made for each call that is measured.
+/// The name of a service. Every measured call clones it, so a clone allocates nothing.
 #[derive(Debug, Clone)]
 pub enum Label {
     /// A name in the code, `cache`.
@@ -46,7 +46,7 @@ impl fmt::Display for Label {
     }
 }
 
-// By the name alone, wherever it comes from.
+// Compare by name alone, wherever it comes from.
 
 impl PartialEq for Label {
     fn eq(&self, other: &Self) -> bool {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_name_wherever_it_comes_from() {
+    fn a_name_is_the_same_wherever_it_comes_from() {
         let (fixed, configured) = (Label::from("gemini"), Label::from(&Arc::from("gemini")));
         assert_eq!(fixed, configured);
         assert!(Label::from("apertium") < configured && configured < Label::from("ledger"));

@@ -1,5 +1,6 @@
-//! A stable reference to an actor that may be replaced. An `Addr` leads to one incarnation and is dead with it; a
-//! reference is pointed at each new incarnation when that is built, and stays usable for everybody who holds it.
+//! A stable reference to an actor that may be replaced. An `Addr` points to one incarnation and is useless after that
+//! incarnation dies. The supervisor points an `ActorRef` at each new incarnation, so it stays valid for everyone who
+//! holds it.
 
 use std::{
     sync::{
@@ -14,17 +15,17 @@ use actix::{
     dev::{MessageResponse, OneshotSender, ToEnvelope},
 };
 
-/// How long to wait before asking an actor again that is being replaced.
+/// How long to wait before asking again while an actor is being replaced.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Leads to whichever incarnation of `A` lives. Clones lead to the same.
+/// Points to the living incarnation of `A`. Clones point to the same one.
 pub struct ActorRef<A: Actor> {
     to: Arc<RwLock<Option<Addr<A>>>>,
     waiting: Arc<AtomicUsize>,
 }
 
-/// A message that is counted for as long as it waits in the mailbox: actix does not show how full one is. An actor accepts
-/// such messages by `handles_tracked`.
+/// A message that is counted while it waits in the mailbox, because actix does not expose the length of one. An actor
+/// accepts such messages through `handles_tracked`.
 #[derive(Debug)]
 pub struct TrackedMessage<M> {
     message: M,
@@ -36,7 +37,7 @@ impl<M: Message> Message for TrackedMessage<M> {
 }
 
 impl<M> TrackedMessage<M> {
-    /// The message, which does not wait any more.
+    /// Returns the message and stops counting it.
     pub fn into_inner(self) -> M {
         self.message
     }
@@ -60,7 +61,7 @@ impl Drop for Waits {
     }
 }
 
-/// Has an actor accept these of its messages as tracked ones, too.
+/// Makes an actor accept these messages in tracked form, too.
 macro_rules! handles_tracked {
     ($actor:ty: $($message:ty),+) => {$(
         impl actix::Handler<$crate::supervision::TrackedMessage<$message>> for $actor {
@@ -78,24 +79,24 @@ macro_rules! handles_tracked {
 }
 pub(crate) use handles_tracked;
 
-/// Nobody was there, or the one who was died before it answered. Whether it acted is not known.
+/// The actor was not there, or died before it answered. Whether it handled the message is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the actor is being restarted")]
 pub struct Gone;
 
 impl<A: Actor> ActorRef<A> {
-    /// A reference that leads nowhere yet.
+    /// Creates a reference that points to nothing yet.
     pub fn new() -> Self {
         Self { to: Arc::default(), waiting: Arc::default() }
     }
 
-    /// Points the reference at another incarnation.
+    /// Points the reference at a new incarnation.
     pub(crate) fn point_at(&self, addr: Addr<A>) {
         // The lock guards one pointer, which no panic can leave half written.
         *self.to.write().unwrap_or_else(PoisonError::into_inner) = Some(addr);
     }
 
-    /// The incarnation that it leads to now.
+    /// The incarnation that it points to now.
     pub fn addr(&self) -> Option<Addr<A>> {
         self.to.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -121,7 +122,7 @@ impl<A: Actor> ActorRef<A> {
         self.addr().ok_or(Gone)?.send(self.tracked(message)).await.map_err(|_| Gone)
     }
 
-    /// Asks until somebody answers. For messages that may safely arrive twice.
+    /// Asks until the actor answers. Only for messages that may safely arrive twice.
     pub async fn ask_until_answered<M>(&self, message: M) -> M::Result
     where
         A: Handler<TrackedMessage<M>>,
@@ -137,7 +138,7 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Tells something that may be lost: a full mailbox or a dead actor swallows it.
+    /// Sends a message without waiting for an answer. A full mailbox or a dead actor drops it.
     pub fn tell<M>(&self, message: M)
     where
         A: Handler<TrackedMessage<M>>,
@@ -146,15 +147,15 @@ impl<A: Actor> ActorRef<A> {
         M::Result: Send,
     {
         if let Some(addr) = self.addr() {
-            // What is told may be lost.
+            // A message sent this way may be lost.
             let _ = addr.try_send(self.tracked(message));
         }
     }
 }
 
 impl<A: Actor> ActorRef<A> {
-    /// Tells something that only the death of the actor may lose, because it concerns nothing but the actor's own
-    /// memory. Never full: so only for what each asker tells at most once.
+    /// Sends a message that is lost only if the actor dies; it concerns only the actor's own memory. The mailbox
+    /// accepts it even when full, so each sender must send such a message at most once.
     pub fn tell_unbounded<M>(&self, message: M)
     where
         A: Handler<TrackedMessage<M>>,
@@ -165,7 +166,7 @@ impl<A: Actor> ActorRef<A> {
         if let Some(addr) = self.addr() {
             #[expect(
                 clippy::disallowed_methods,
-                reason = "what it tells dies with the actor that it tells it to"
+                reason = "the message concerns only the memory of the actor, and dies with it"
             )]
             addr.do_send(self.tracked(message));
         }
@@ -194,7 +195,7 @@ mod tests {
     #[rtype(result = "usize")]
     struct HowMany;
 
-    /// Answers how many messages wait behind the one that it reads.
+    /// Answers how many messages wait behind the one that it handles.
     struct Reader(ActorRef<Self>);
 
     impl Actor for Reader {
@@ -212,7 +213,7 @@ mod tests {
     handles_tracked!(Reader: HowMany);
 
     #[actix_rt::test]
-    async fn what_waits_in_a_mailbox_is_counted_until_it_is_read_or_lost() {
+    async fn messages_are_counted_until_they_are_handled_or_lost() {
         let actor = ActorRef::<Reader>::new();
         assert_eq!((actor.ask(HowMany).await, actor.waiting()), (Err(Gone), 0));
         actor.point_at(Reader(actor.clone()).start());

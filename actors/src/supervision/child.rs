@@ -1,5 +1,5 @@
-//! The actors that a supervisor keeps alive: how to build each of them, and what is remembered of it from one incarnation
-//! to the next.
+//! The actors that a supervisor keeps alive: how to build each of them, and what the supervisor remembers about each
+//! across incarnations.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -12,10 +12,10 @@ use super::{
     shell::StopAsked,
 };
 
-/// Asks an actor to end, in order or at once.
+/// Asks an actor to stop, in order or at once.
 pub type Stopper = Box<dyn Fn(StopAsked) + Send>;
 
-/// How to build one actor, as often as needed.
+/// How to build an actor, as often as needed.
 pub struct ChildSpec {
     /// Its name, `translator-3`.
     pub name: String,
@@ -27,20 +27,20 @@ pub struct ChildSpec {
     pub build: Box<dyn Fn(ExitGuard) -> Stopper + Send>,
 }
 
-/// What an actor does for the others. A stop goes from role to role, in this order: first nothing new is read, then what
-/// is in hand is finished, then the record is closed.
+/// What an actor does for the others. A stop goes from role to role, in this order: first nothing new is read, then
+/// work in progress is finished, then the services stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Brings work in.
     Intake,
-    /// Pulls work; what it has in hand is reclaimed when it ends.
+    /// Pulls work. When it exits, its jobs are reclaimed.
     Worker,
     /// Answers the others.
     Service,
 }
 
 impl Role {
-    /// The role that is stopped after this one.
+    /// The role that stops after this one.
     pub(super) fn next(self) -> Option<Self> {
         match self {
             Self::Intake => Some(Self::Worker),
@@ -50,18 +50,18 @@ impl Role {
     }
 }
 
-/// What becomes of an actor once it has stopped as it was asked to.
+/// What to do once an actor has stopped as it was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterStop {
-    /// Nothing: it has done what it was for.
+    /// Nothing: its work is done.
     StayStopped,
-    /// Its successor is built.
+    /// Build its successor.
     Restart,
-    /// It is removed.
+    /// Remove it.
     Remove,
 }
 
-/// One actor.
+/// A supervised actor.
 pub(super) struct Child {
     pub(super) spec: ChildSpec,
     incarnation: u64,
@@ -97,7 +97,7 @@ impl Child {
         }
     }
 
-    /// Ends the actor in the middle of what it does.
+    /// Aborts the actor in the middle of its work.
     pub(super) fn abort(&self, reason: String) {
         if let Some(stopper) = self.stopper.as_ref().filter(|_| self.alive) {
             stopper(StopAsked::AtOnce(reason));
@@ -110,13 +110,13 @@ impl Child {
 pub(super) struct Observation {
     /// When it last showed progress.
     pub(super) last_progress: Option<Instant>,
-    /// How many checks ago.
+    /// How many checks ago that was.
     pub(super) checks: u32,
-    /// It was asked to end.
+    /// It was asked to stop.
     pub(super) aborted: bool,
 }
 
-/// All of them, by name.
+/// All supervised actors, by name.
 pub(super) struct Children {
     by_name: BTreeMap<String, Child>,
     health: HealthRegistry,
@@ -124,12 +124,12 @@ pub(super) struct Children {
 }
 
 impl Children {
-    /// None yet; those to come report their exits to `exits`.
+    /// Creates an empty set, whose actors will report their exits to `exits`.
     pub(super) fn new(health: HealthRegistry, exits: mpsc::UnboundedSender<Exit>) -> Self {
         Self { by_name: BTreeMap::new(), health, exits }
     }
 
-    /// Adds an actor, which is not built yet. One of the same name is built from the new spec the next time.
+    /// Adds an actor without building it. If the name exists, the next incarnation is built from the new spec.
     pub(super) fn add(&mut self, spec: ChildSpec) {
         match self.by_name.get_mut(&spec.name) {
             Some(child) => child.spec = spec,
@@ -141,7 +141,7 @@ impl Children {
         self.by_name.contains_key(name)
     }
 
-    /// Every name, for people.
+    /// All names, for people.
     pub(super) fn names(&self) -> String {
         self.by_name.keys().cloned().collect::<Vec<_>>().join(", ")
     }
@@ -150,12 +150,12 @@ impl Children {
         self.by_name.get(name).map(|child| child.spec.policy)
     }
 
-    /// Those that are alive.
+    /// The actors that are alive.
     pub(super) fn alive_mut(&mut self) -> impl Iterator<Item = (&String, &mut Child)> {
         self.by_name.iter_mut().filter(|(_, child)| child.alive)
     }
 
-    /// Whether any of these roles, or of those that stop before them, is alive.
+    /// Whether any actor of this role, or of a role that stops earlier, is alive.
     pub(super) fn any_alive(&self, up_to: Role) -> bool {
         self.by_name.values().any(|child| child.alive && child.spec.role <= up_to)
     }
@@ -179,7 +179,7 @@ impl Children {
         }
     }
 
-    /// Builds an actor now, or as soon as the incarnation that is alive has finished what it has in hand.
+    /// Restarts an actor: now if it is not alive, otherwise after it finishes its work in progress.
     pub(super) fn restart(&mut self, name: &str) {
         match self.by_name.get_mut(name) {
             Some(child) if child.alive => {
@@ -190,7 +190,7 @@ impl Children {
         }
     }
 
-    /// Removes an actor now, or as soon as it has finished what it has in hand.
+    /// Removes an actor: now if it is not alive, otherwise after it finishes its work in progress.
     pub(super) fn retire(&mut self, name: &str) {
         match self.by_name.get_mut(name) {
             Some(child) if child.alive => {
@@ -209,19 +209,19 @@ impl Children {
         info!(actor = name; "actor removed");
     }
 
-    /// Ends an actor in the middle of what it does; its successor is built after it.
+    /// Aborts an actor in the middle of its work; its successor is built afterwards.
     pub(super) fn abort(&self, name: &str, reason: &str) {
         if let Some(child) = self.by_name.get(name) {
             child.abort(reason.to_owned());
         }
     }
 
-    /// Asks all of a role to stop.
+    /// Asks all actors of a role to stop.
     pub(super) fn stop_all(&mut self, role: Role) {
         let lost = |child: &Child| child.spec.role == Role::Service && !child.alive;
         let how = if role < Role::Service && self.by_name.values().any(lost) {
-            // Whoever waits for one that will not come back would wait forever.
-            StopAsked::AtOnce("an actor that it needs has ended".into())
+            // An actor that waits for one that does not come back would wait forever.
+            StopAsked::AtOnce("an actor that it depends on has exited".into())
         } else {
             StopAsked::InOrder
         };
@@ -230,8 +230,8 @@ impl Children {
         }
     }
 
-    /// Takes note of an exit; answers the role of the actor and what was to become of it. None for an incarnation that is
-    /// not the living one: its exit was handled.
+    /// Records an exit; returns the actor's role and what to do next. `None` for an incarnation that was already
+    /// replaced: its exit was handled.
     pub(super) fn ended(&mut self, exit: &Exit) -> Option<(Role, AfterStop)> {
         let child = self.living(exit)?;
         child.alive = false;
@@ -239,7 +239,7 @@ impl Children {
         Some((child.spec.role, child.after_stop))
     }
 
-    /// Takes back [`Children::ended`], so that the exit can be handled again.
+    /// Reverts [`Children::ended`], so that the exit can be handled again.
     pub(super) fn not_ended(&mut self, exit: &Exit) {
         let child = self.by_name.get_mut(&exit.name);
         if let Some(child) = child.filter(|child| child.incarnation == exit.incarnation) {
@@ -252,7 +252,7 @@ impl Children {
         (child.incarnation == exit.incarnation && child.alive).then_some(child)
     }
 
-    /// Judges the death of an actor.
+    /// Decides whether to restart an actor that died.
     pub(super) fn judge(&mut self, name: &str) -> Verdict {
         let progressed = self.health.actor(name).is_some_and(|health| health.progressed);
         match self.by_name.get_mut(name) {

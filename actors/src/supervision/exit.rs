@@ -1,5 +1,5 @@
-//! How the supervisor learns that an actor has ended: each actor owns a guard, and dropping it reports the exit. A panic
-//! drops the actor and its guard with it, so no exit goes unnoticed.
+//! How the supervisor learns that an actor has exited. Each actor owns a guard that reports the exit when it is
+//! dropped. A panic drops the actor and its guard with it, so no exit goes unnoticed.
 
 use std::{any::Any, fmt};
 
@@ -17,27 +17,27 @@ pub struct ExitGuard {
     reason: Option<ExitReason>,
 }
 
-/// How an actor ended.
+/// Why an actor exited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExitReason {
     /// It panicked, with this message.
     Panicked(String),
-    /// It did what it was for, or was asked to stop.
+    /// Its work was done, or it was asked to stop.
     Finished,
-    /// It was ended in the middle of what it did: why.
+    /// It was aborted in the middle of its work, for this reason.
     Aborted(String),
-    /// It cannot continue, and neither can the service: the reason, for a person.
+    /// Neither the actor nor the service can continue; the reason is for a person.
     Fatal(String),
 }
 
 /// The exit of an actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
-    /// Whose.
+    /// The actor's name.
     pub name: String,
-    /// Which incarnation's: the exit of one that was replaced already means nothing.
+    /// The incarnation that exited. An exit of one that was already replaced is ignored.
     pub incarnation: u64,
-    /// How.
+    /// Why it exited.
     pub reason: ExitReason,
 }
 
@@ -57,17 +57,17 @@ impl ExitGuard {
         &self.name
     }
 
-    /// What this incarnation's leases are held by, `translator-3#2`.
+    /// The name that holds this incarnation's leases, `translator-3#2`.
     pub fn holder(&self) -> String {
         holder(&self.name, self.incarnation)
     }
 
-    /// What the actor shows its progress by.
+    /// The heartbeat with which the actor reports progress.
     pub fn heartbeat(&self) -> Heartbeat {
         Heartbeat::new(&self.name, self.health.clone())
     }
 
-    /// Reports the exit, and how the actor ended.
+    /// Reports why the actor exited.
     pub(crate) fn exit(mut self, reason: ExitReason) {
         self.reason = Some(reason);
     }
@@ -75,13 +75,13 @@ impl ExitGuard {
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
-        // Runs while unwinding: nothing here may panic. A supervisor that is gone needs no report.
+        // This runs while unwinding: nothing here may panic. If the supervisor is gone, no report is needed.
         let reason = self.reason.take().unwrap_or_else(|| {
             if std::thread::panicking() {
-                ExitReason::Panicked("it panicked; the message stands before this in the log".into())
+                ExitReason::Panicked("it panicked; see the message before this line in the log".into())
             } else {
-                // One that ends in order reports that itself.
-                ExitReason::Aborted("its thread came to an end".into())
+                // An actor that exits in order reports that itself.
+                ExitReason::Aborted("its thread ended".into())
             }
         });
         let _ = self.exits.send(Exit {
@@ -93,14 +93,14 @@ impl Drop for ExitGuard {
 }
 
 impl Exit {
-    /// What the leases of the incarnation are held by, `translator-3#2`.
+    /// The name that holds the incarnation's leases, `translator-3#2`.
     pub fn holder(&self) -> String {
         holder(&self.name, self.incarnation)
     }
 }
 
 impl ExitReason {
-    /// Whether what the actor had in hand may be to blame: it panicked, or hung.
+    /// Whether the actor's job may be to blame: it panicked or hung.
     pub fn is_suspect(&self) -> bool {
         matches!(self, Self::Panicked(_) | Self::Aborted(_))
     }
@@ -121,7 +121,7 @@ fn holder(name: &str, incarnation: u64) -> String {
     format!("{name}#{incarnation}")
 }
 
-/// The actor in the name that a lease carries: `translator-3` of `translator-3#2`.
+/// The actor's name within a lease holder's name: `translator-3` of `translator-3#2`.
 pub(crate) fn actor_of(holder: &str) -> &str {
     holder.rsplit_once('#').map_or(holder, |(name, _)| name)
 }

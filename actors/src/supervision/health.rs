@@ -1,5 +1,5 @@
-//! The health of every actor, readable from any thread without asking the actor: health is progress made, not a ping
-//! answered, and an actor that hangs cannot answer anyway.
+//! The health of every actor, readable from any thread without asking the actor. Health means progress, not a reply to
+//! a ping, and an actor that hangs cannot reply anyway.
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -8,19 +8,19 @@ use std::{
 
 use dashmap::DashMap;
 
-/// What an actor is doing.
+/// The state of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Alive.
     Running,
-    /// Dead; its successor is built after a wait.
+    /// Dead; its successor is built after a backoff.
     Restarting,
-    /// Ended: it did what it was for, or was asked to stop.
+    /// Exited: its work was done, or it was asked to stop.
     Stopped,
 }
 
 impl State {
-    /// The state as logs and people read it.
+    /// The state's name in logs and output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -33,19 +33,19 @@ impl State {
 /// The health of one actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActorHealth {
-    /// What it is doing.
+    /// The actor's state.
     pub state: State,
     /// How often it was restarted.
     pub restarts: u64,
-    /// When it last got something done, took up work, or was built.
+    /// When it last made progress, took up work, or was built.
     pub last_progress: Instant,
-    /// How many pieces of work it has begun and not ended. An actor that is at work and makes no progress hangs.
+    /// How many pieces of work it has begun and not finished. An actor that is at work without progress hangs.
     pub at_work: u32,
-    /// How many waits within its work are for a limit of its own.
+    /// How many of these currently wait for the actor's own limits.
     pub resting: u32,
-    /// Whether it got something done since it was built.
+    /// Whether it has made progress since it was built.
     pub progressed: bool,
-    /// What keeps it from its work, as it reports itself.
+    /// What prevents it from working, as it reports.
     pub trouble: Option<String>,
 }
 
@@ -58,7 +58,7 @@ pub struct HealthRegistry {
 }
 
 impl HealthRegistry {
-    /// An actor was built.
+    /// Records that an actor was built.
     pub(crate) fn built(&self, name: &str) {
         let now = Instant::now();
         self.actors
@@ -83,7 +83,7 @@ impl HealthRegistry {
             });
     }
 
-    /// An actor was removed.
+    /// Removes an actor.
     pub(crate) fn forget(&self, name: &str) {
         self.actors.remove(name);
     }
@@ -94,7 +94,7 @@ impl HealthRegistry {
         }
     }
 
-    /// The actor got something done.
+    /// Records that the actor made progress.
     pub(crate) fn progress(&self, name: &str) {
         if let Some(mut health) = self.actors.get_mut(name) {
             health.last_progress = Instant::now();
@@ -117,13 +117,13 @@ impl HealthRegistry {
 
     fn end(&self, name: &str) {
         if let Some(mut health) = self.actors.get_mut(name) {
-            // The count starts again where the actor was restarted in between.
+            // The count restarts if the actor was restarted in between.
             health.at_work = health.at_work.saturating_sub(1);
             health.last_progress = Instant::now();
         }
     }
 
-    /// The service cannot continue, and is no longer ready for anything: why. The first reason stays.
+    /// Records why the service cannot continue and is not ready any more. The first reason stays.
     pub(crate) fn escalate(&self, reason: &str) {
         let _ = self.escalation.set(reason.to_owned());
     }
@@ -133,12 +133,12 @@ impl HealthRegistry {
         self.escalation.get().map(String::as_str)
     }
 
-    /// The stages that are stalled, for people; `None` where all is well.
+    /// Sets the report of stalled stages; `None` if there are none.
     pub(crate) fn set_stall(&self, stall: Option<String>) {
         *self.stall.lock().unwrap_or_else(PoisonError::into_inner) = stall;
     }
 
-    /// The stages that are stalled, for people, if any.
+    /// The report of stalled stages, if any.
     pub fn stall(&self) -> Option<String> {
         self.stall.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -169,7 +169,7 @@ impl HealthRegistry {
     }
 }
 
-/// How an actor shows that it makes progress: it is at work, it got something done. Clones are the same actor's.
+/// Reports that an actor is at work or made progress. Clones belong to the same actor.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
     name: Arc<str>,
@@ -181,29 +181,30 @@ impl Heartbeat {
         Self { name: name.into(), registry }
     }
 
-    /// Something was done.
+    /// Reports progress.
     pub fn progress(&self) {
         self.registry.progress(&self.name);
     }
 
-    /// Something outside keeps it from its work for longer than a moment: what, for a person.
+    /// Reports that something outside prevents the actor from working for longer than a moment; the reason is for a
+    /// person.
     pub fn troubled(&self, trouble: String) {
         self.registry.set_trouble(&self.name, Some(trouble));
     }
 
-    /// Nothing keeps it from its work.
+    /// Reports that nothing prevents the actor from working.
     pub fn untroubled(&self) {
         self.registry.set_trouble(&self.name, None);
     }
 
-    /// Work is taken up, and lasts for as long as what this answers lives.
+    /// Reports that work has begun. It lasts for as long as the returned guard lives.
     pub fn at_work(&self) -> AtWork {
         self.registry.begin(&self.name);
         AtWork(self.clone())
     }
 
-    /// Waits in the middle of work for what the actor's own limits let through: that is not hanging. Never for another actor,
-    /// which may be waiting for this one.
+    /// Waits in the middle of work for the actor's own limits, which does not count as hanging. Never use it to wait
+    /// for another actor, which may be waiting for this one.
     pub async fn at_rest<T>(&self, wait: impl Future<Output = T>) -> T {
         self.registry.end(&self.name);
         let resting = Resting::new(self);
@@ -226,17 +227,17 @@ impl<'a> Resting<'a> {
 
 impl Drop for Resting<'_> {
     fn drop(&mut self) {
-        // Runs where the wait is dropped in its middle, too.
+        // This also runs if the wait is dropped midway.
         self.0.registry.rested(&self.0.name);
     }
 }
 
-/// Work under way.
+/// Work in progress.
 #[derive(Debug)]
 pub struct AtWork(Heartbeat);
 
 impl AtWork {
-    /// It ended well.
+    /// Ends the work with success.
     pub fn done(self) {
         self.0.progress();
     }
@@ -244,7 +245,7 @@ impl AtWork {
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        // Runs while unwinding, too: nothing here can panic.
+        // This may run while unwinding: nothing here can panic.
         self.0.registry.end(&self.0.name);
     }
 }
@@ -265,11 +266,11 @@ mod tests {
         let _ = futures_util::FutureExt::now_or_never(&mut rest);
         assert_eq!(at_work(), 0);
         drop(work);
-        assert_eq!(at_work(), 0, "never below nothing");
+        assert_eq!(at_work(), 0, "never below zero");
     }
 
     #[test]
-    fn the_first_reason_to_give_up_stays() {
+    fn the_first_escalation_stays() {
         let registry = HealthRegistry::default();
         registry.escalate("the router keeps dying");
         registry.escalate("so does the cache");

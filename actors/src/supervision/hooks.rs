@@ -1,35 +1,35 @@
-//! What the supervisor asks of the system that it keeps alive. It knows actors by the names in their specs and nothing of
-//! what they do, so whatever depends on that (leases, stages, statistics) comes to it through these hooks.
+//! What the supervisor needs from the system that it keeps alive. It knows actors only by the names in their specs, so
+//! everything that depends on what they do (leases, stages, statistics) comes through these hooks.
 
 use async_trait::async_trait;
 
 use super::Exit;
 
-/// The system under supervision, as its supervisor sees it.
+/// The supervised system, as its supervisor sees it.
 #[async_trait(?Send)]
 pub trait SupervisorHooks: Send + Sync {
-    /// Takes back what a worker had in hand when it ended, so that it is leased again.
+    /// Reclaims the jobs that a worker held when it exited, so that they are leased again.
     async fn reclaim(&self, exit: &Exit);
 
-    /// What every stage has to do now and has done so far; `None` where nobody can answer at the moment.
+    /// What every stage can do now and has done so far; `None` if that is unknown at the moment.
     async fn activity(&self) -> Option<Vec<StageActivity>>;
 
-    /// The actor that hands out work: it is restarted where a stage stalls and nobody holds its jobs.
+    /// The actor that hands out work. It is restarted if a stage stalls and no worker holds its jobs.
     fn dispatcher(&self) -> &str;
 
     /// Logs the statistics gathered so far.
     async fn log_stats(&self);
 }
 
-/// The work of one stage: a part of the system that makes progress, or stalls, by itself.
+/// The work of one stage: a part of the system that progresses or stalls independently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageActivity {
     /// Its name for people: `translation`, `publication on x:town_es`.
     pub stage: String,
     /// How many jobs workers have finished in it so far.
     pub completed: u64,
-    /// How many jobs could make progress now. What waits for a moment, a person or an upstream is not among them.
+    /// How many jobs could make progress now. Those that wait for a time, a person or an upstream do not count.
     pub runnable: usize,
-    /// The workers that have some of them in hand, as their leases name them: `translator-3#2`.
+    /// The workers that hold some of these jobs, by the names in their leases: `translator-3#2`.
     pub holders: Vec<String>,
 }

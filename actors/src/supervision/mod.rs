@@ -1,9 +1,9 @@
-//! Keeping actors alive. A factory builds every actor and gives it an [`ExitGuard`]. However the actor ends (a panic in a
-//! handler, in a future, in `started`), the guard reports the exit to the supervisor, which has the actor's leases
-//! reclaimed and builds its successor. Others reach an actor through an [`ActorRef`], which always leads to the living
+//! Keeps actors alive. A factory builds every actor and gives it an [`ExitGuard`]. However the actor exits (a panic in
+//! a handler, in a future, in `started`), the guard reports the exit to the supervisor, which has the actor's leases
+//! reclaimed and builds its successor. Others reach an actor through an [`ActorRef`], which always points to the living
 //! incarnation.
 //!
-//! Nothing here knows what an actor does: that comes through [`SupervisorHooks`].
+//! Nothing here knows what an actor does; [`SupervisorHooks`] provides that.
 
 pub mod actor_ref;
 pub mod child;

@@ -1,5 +1,5 @@
-//! When to restart a dead actor, and when to give up. An actor that got something done since it was built deserves another
-//! chance; one that keeps dying without that is broken, and restarting it forever would only hide it.
+//! Decides when to restart a dead actor and when to give up. An actor that made progress since it was built is
+//! restarted. One that keeps dying without progress is broken, and restarting it forever would only hide that.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct RestartPolicy {
     pub backoff: Backoff,
 }
 
-/// The deaths of one actor that count.
+/// The recent deaths of one actor that count against it.
 #[derive(Debug, Clone, Default)]
 pub struct RestartHistory {
     exits: Vec<Instant>,
@@ -32,8 +32,8 @@ pub enum Verdict {
 }
 
 impl RestartHistory {
-    /// Judges a death at `now` of an actor that did or did not get something done since it was built. `random` is
-    /// uniform in 0..1.
+    /// Judges the death at `now` of an actor that did or did not make progress since it was built. `random` is uniform
+    /// in 0..1.
     pub fn judge(&mut self, policy: &RestartPolicy, now: Instant, progressed: bool, random: f64) -> Verdict {
         if progressed {
             self.exits.clear();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_and_time_forgive() {
+    fn deaths_are_forgiven_after_progress_or_time() {
         let (mut history, now) = (RestartHistory::default(), Instant::now());
         for _ in 0..1000 {
             assert_ne!(history.judge(&POLICY, now, true, 0.0), Verdict::GiveUp);

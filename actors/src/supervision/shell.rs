@@ -1,5 +1,5 @@
-//! The thin actor around a worker that pulls its own work: it runs one step after another, catches a panic in any of them,
-//! and ends between two steps when it is asked to. The worker holds the behavior and knows nothing of actors.
+//! The thin actor around a worker that pulls its own work. It runs one step after another, catches panics, and stops
+//! between two steps when asked to. The worker contains the behavior and knows nothing about actors.
 
 use std::{
     cell::RefCell,
@@ -21,25 +21,25 @@ use super::{
 /// What a shell runs.
 #[async_trait(?Send)]
 pub trait Worker: 'static {
-    /// Waits for work and does one piece of it. It may be dropped wherever it waits *for work*; a step that has begun
-    /// work always runs to its end, but for a panic or the end of the process.
+    /// Waits for work and does one piece of it. It may be dropped while it waits *for work*; a step that has begun work
+    /// always runs to its end, except after a panic or the end of the process.
     async fn step(&mut self, stop: &Stop) -> Step;
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Something was done.
+    /// It did some work.
     Worked,
     /// There was nothing to do.
     Idle,
-    /// The worker has done what it was for.
+    /// The worker's work is done.
     Finished,
-    /// Neither the worker nor the service can continue: the reason, for a person.
+    /// Neither the worker nor the service can continue; the reason is for a person.
     Fatal(String),
 }
 
-/// Tells a worker that it should take up nothing new.
+/// Signals a worker to take no more work.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Rc<StopState>);
 
@@ -50,19 +50,19 @@ struct StopState {
 }
 
 impl Stop {
-    /// Whether it was asked for.
+    /// Whether a stop was requested.
     pub fn is_asked(&self) -> bool {
         self.0.asked.get()
     }
 
-    /// Waits until it is asked for.
+    /// Waits until a stop is requested.
     pub async fn asked(&self) {
         while !self.is_asked() {
             self.0.notify.notified().await;
         }
     }
 
-    /// Waits for `work`, or gives it up when a stop is asked for.
+    /// Waits for `work`, or abandons it when a stop is requested.
     pub async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -73,12 +73,12 @@ impl Stop {
 
     fn ask(&self) {
         self.0.asked.set(true);
-        // One waits at a time; the permit is stored for one that does not wait yet.
+        // Only one task waits at a time; if none waits yet, the permit is stored for it.
         self.0.notify.notify_one();
     }
 }
 
-/// One incarnation of a worker. Its requests carry a [`WorkerRef`], which is valid only as long as it lives, so nothing is
+/// One incarnation of a worker. Its requests carry a [`WorkerRef`] that is valid only while it lives, so no job is
 /// leased to a dead worker.
 #[derive(Debug)]
 pub struct WorkerContext {
@@ -87,16 +87,16 @@ pub struct WorkerContext {
     heartbeat: Heartbeat,
 }
 
-/// The worker that asks, valid for as long as it lives.
+/// The worker that makes a request, valid for as long as it lives.
 #[derive(Debug, Clone)]
 pub struct WorkerRef {
-    /// Its name and incarnation, as its leases carry it: `translator-3#2`.
+    /// Its name and incarnation, as in its leases: `translator-3#2`.
     pub holder: Arc<str>,
     life: Weak<()>,
 }
 
 impl WorkerContext {
-    /// The context of the incarnation that owns that guard.
+    /// Creates the context of the incarnation that owns this guard.
     pub fn new(exit_guard: &ExitGuard) -> Self {
         Self { holder: exit_guard.holder().into(), life: Arc::default(), heartbeat: exit_guard.heartbeat() }
     }
@@ -106,19 +106,19 @@ impl WorkerContext {
         WorkerRef { holder: self.holder.clone(), life: Arc::downgrade(&self.life) }
     }
 
-    /// Work is taken up. A worker that is at work and shows no progress for long is taken for dead.
+    /// Reports that work has begun. A worker that is at work without progress for too long is presumed dead.
     pub fn at_work(&self) -> AtWork {
         self.heartbeat.at_work()
     }
 
-    /// How to show progress in the middle of work.
+    /// The heartbeat, with which to report progress in the middle of work.
     pub fn heartbeat(&self) -> &Heartbeat {
         &self.heartbeat
     }
 }
 
 impl WorkerRef {
-    /// Whether the worker still lives.
+    /// Whether the worker is still alive.
     pub fn is_valid(&self) -> bool {
         self.life.strong_count() > 0
     }
@@ -131,12 +131,12 @@ pub struct Shell<W> {
     build: Option<Build<W>>,
     exit_guard: Option<ExitGuard>,
     stop: Stop,
-    /// Why it was ended in the middle, if it was.
+    /// Why it was aborted, if it was.
     aborted: Rc<RefCell<Option<String>>>,
 }
 
 impl<W: Worker> Shell<W> {
-    /// A shell that owns `exit_guard` and builds its worker when it starts, where a panic is caught.
+    /// Creates a shell that owns `exit_guard`. It builds its worker when it starts, where a panic is caught.
     pub fn new(exit_guard: ExitGuard, build: impl FnOnce(&ExitGuard) -> W + 'static) -> Self {
         Self {
             build: Some(Box::new(build)),
@@ -160,7 +160,7 @@ impl<W: Worker> Actor for Shell<W> {
     }
 }
 
-/// The guard of a running worker. Where the run is dropped in its middle, it reports why.
+/// The guard of a running worker. If the run is dropped midway, the guard reports why.
 struct RunGuard {
     exit_guard: Option<ExitGuard>,
     aborted: Rc<RefCell<Option<String>>>,
@@ -176,7 +176,7 @@ impl RunGuard {
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
-        // May run while unwinding: nothing here may panic.
+        // This may run while unwinding: nothing here may panic.
         let reason = self.aborted.try_borrow_mut().ok().and_then(|mut reason| reason.take());
         if let (Some(exit_guard), Some(reason)) = (self.exit_guard.take(), reason) {
             exit_guard.exit(ExitReason::Aborted(reason));
@@ -205,18 +205,18 @@ async fn run<W: Worker>(build: Build<W>, guard: RunGuard, stop: Stop) {
     guard.exit(reason);
 }
 
-/// Asks an actor to end.
+/// Asks an actor to stop.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub enum StopAsked {
-    /// As soon as it has finished what it has in hand.
+    /// As soon as it has finished its work in progress.
     InOrder,
-    /// Now, in the middle of what it does: why. Another worker will take that up.
+    /// Now, in the middle of its work, for this reason. Another worker will take over that work.
     AtOnce(String),
 }
 
 impl StopAsked {
-    /// The exit of an actor that has nothing in hand.
+    /// The exit reason of an actor that has no work in progress.
     pub(crate) fn exit_reason(self) -> ExitReason {
         match self {
             Self::InOrder => ExitReason::Finished,
@@ -233,7 +233,7 @@ impl<W: Worker> Handler<StopAsked> for Shell<W> {
             StopAsked::InOrder => self.stop.ask(),
             StopAsked::AtOnce(reason) => {
                 *self.aborted.borrow_mut() = Some(reason);
-                // Drops the run wherever it waits, and its guard with it.
+                // Drops the run wherever it waits, together with its guard.
                 ctx.stop();
             }
         }

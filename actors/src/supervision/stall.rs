@@ -1,6 +1,6 @@
-//! Notices stages that make no progress: there is work, nobody finishes any of it, and no pause, block, limit or upstream
-//! that is down explains that. The watchdog sees actors that hang in their work; this sees what falls between them, and
-//! makes it known where people and orchestrators look.
+//! Detects stages that make no progress: there is work, no worker finishes any of it, and no pause, block, limit or
+//! upstream that is down explains why. The watchdog finds single actors that hang; this finds work that is stuck
+//! between them, and reports it to people and orchestrators.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -9,7 +9,7 @@ use super::{HealthRegistry, StageActivity, exit::actor_of};
 /// How many checks without progress make a stall.
 pub(super) const CHECKS: u32 = 4;
 
-/// What is remembered of a stage between two checks.
+/// What is remembered about a stage between two checks.
 #[derive(Debug)]
 struct Seen {
     completed: u64,
@@ -20,16 +20,17 @@ struct Seen {
     is_stalled: bool,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// Stages without progress for [`CHECKS`] checks; each is reported again after as many more.
     pub(super) stalled: Vec<StageActivity>,
-    /// The names of stages that were stalled and make progress again, or have nothing to do any more.
+    /// The names of stages that were stalled and now make progress or have nothing left to do.
     pub(super) moving_again: Vec<String>,
 }
 
-/// Watches all stages. It counts checks, and not time, so that a process which was itself suspended finds no stall.
+/// Watches all stages. It counts checks instead of time, so that a suspension of the process does not look like a
+/// stall.
 #[derive(Debug, Default)]
 pub(super) struct StallDetector(BTreeMap<String, Seen>);
 
@@ -48,7 +49,7 @@ impl StallDetector {
             let progress = holders.iter().map(|health| health.last_progress).max();
             let mut seen = Seen { completed: stage.completed, progress, checks: 0, is_stalled: false };
             if let Some(last) = before.get(&stage.stage) {
-                // A dispatcher that was restarted counts from zero, which is no progress.
+                // A dispatcher that was restarted counts from zero, which is not progress.
                 let has_completed = stage.completed != last.completed && stage.completed > 0;
                 if !has_completed {
                     seen.checks = if progress > last.progress { 0 } else { last.checks + 1 };
@@ -69,12 +70,12 @@ impl StallDetector {
         found
     }
 
-    /// The stages that are stalled, for people; `None` where all is well.
+    /// The stalled stages, for people; `None` if there are none.
     pub(super) fn reason(&self) -> Option<String> {
         let stalled: Vec<&str> =
             self.0.iter().filter(|(_, seen)| seen.is_stalled).map(|(name, _)| name.as_str()).collect();
         (!stalled.is_empty())
-            .then(|| format!("the pipeline is stalled: nothing moves in {}", stalled.join(", ")))
+            .then(|| format!("the pipeline is stalled: no progress in {}", stalled.join(", ")))
     }
 }
 
@@ -97,23 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn work_that_nobody_finishes_is_a_stall_until_somebody_does() {
+    fn work_that_no_worker_finishes_is_a_stall_until_one_does() {
         let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
         assert!(!is_stalled(&checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize])));
         let found = detector.check(vec![stage(7, 3, &[])], &health);
         assert_eq!(found.stalled, [stage(7, 3, &[])]);
-        assert_eq!(
-            detector.reason().as_deref(),
-            Some("the pipeline is stalled: nothing moves in translation")
-        );
+        assert_eq!(detector.reason().as_deref(), Some("the pipeline is stalled: no progress in translation"));
         let found = checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize]);
-        assert!(is_stalled(&found), "it is reported again as long as it lasts");
+        assert!(is_stalled(&found), "a stall is reported again while it lasts");
         assert_eq!(detector.check(vec![stage(8, 2, &[])], &health).moving_again, ["translation"]);
         assert_eq!(detector.reason(), None);
     }
 
     #[test]
-    fn a_stage_that_moves_that_is_empty_or_whose_worker_shows_progress_is_not_stalled() {
+    fn a_stage_with_progress_without_work_or_with_an_active_worker_is_not_stalled() {
         let health = HealthRegistry::default();
         health.built("translator-1");
         let heartbeat = Heartbeat::new("translator-1", health.clone());
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_rests_for_its_own_limit_explains_why_nothing_moves() {
+    fn a_worker_that_waits_for_its_own_limit_is_not_a_stall() {
         let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
         health.built("publisher-town_es");
         let heartbeat = Heartbeat::new("publisher-town_es", health.clone());
@@ -142,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_is_no_progress() {
+    fn a_restart_is_not_progress() {
         let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
         assert!(is_stalled(&checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize + 1])));
         assert_eq!(detector.check(vec![stage(0, 3, &[])], &health).moving_again, Vec::<String>::new());
@@ -151,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_whose_wait_is_explained_again_is_not_stalled_any_more() {
+    fn a_stage_is_no_longer_stalled_once_its_wait_is_explained() {
         let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
         assert!(is_stalled(&checks(&mut detector, &health, &vec![stage(7, 3, &[]); CHECKS as usize + 1])));
         assert_eq!(detector.check(vec![], &health).moving_again, ["translation"]);

@@ -1,14 +1,14 @@
-//! Starts every actor, watches for exits, and builds the successors of the dead from their specs. First it has what a dead
-//! worker had in hand reclaimed. An actor that keeps dying ends the service, loudly: a container that is restarted is better
-//! than one that pretends.
+//! Starts every actor, watches for exits, and restarts dead actors from their specs. Before a restart, it reclaims a
+//! dead worker's jobs. If an actor keeps dying, the whole service exits with an error: a container that restarts is
+//! better than one that only looks healthy.
 //!
-//! A panic in the supervisor itself is caught where it happens, and what it was doing is done again.
+//! A panic in the supervisor itself is caught, and the interrupted operation is repeated.
 //!
 //! - [`super::child`]: the actors, and how each is built, restarted and stopped.
-//! - [`super::watchdog`]: ends actors that hang.
-//! - [`super::stall`]: notices stages that make no progress although no single actor hangs.
+//! - [`super::watchdog`]: aborts actors that hang.
+//! - [`super::stall`]: detects stages that make no progress although no single actor hangs.
 //!
-//! It also writes the events that operators read: every start, stop and restart, and a line of statistics.
+//! It also logs the events that operators read: every start, stop and restart, and a line of statistics.
 
 #[cfg(test)]
 mod tests;
@@ -41,17 +41,17 @@ use crate::failpoint;
 /// Settings for the supervisor.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisorSettings {
-    /// When to give up after panics of its own.
+    /// When to give up after the supervisor's own panics.
     pub policy: RestartPolicy,
-    /// How often a line of statistics is logged.
+    /// How often to log a line of statistics.
     pub stats_interval: Duration,
-    /// How long an actor may be at work without getting anything done.
+    /// How long an actor may be at work without progress.
     pub patience: Duration,
-    /// How long a stage may make no progress while it has work that nothing keeps waiting.
+    /// How long a stage may make no progress while it has work that nothing blocks.
     pub stalled_after: Duration,
 }
 
-/// The actor.
+/// The supervisor actor.
 pub struct Supervisor {
     settings: SupervisorSettings,
     health: HealthRegistry,
@@ -60,28 +60,28 @@ pub struct Supervisor {
     children: Children,
     exits: (mpsc::UnboundedSender<Exit>, Option<mpsc::UnboundedReceiver<Exit>>),
     stopping: Option<Stopping>,
-    /// Hears once how the service ends.
+    /// Receives once how the service ends.
     outcome: Option<oneshot::Sender<Result<(), String>>>,
-    /// Its own panics.
+    /// The supervisor's own panics.
     history: RestartHistory,
-    /// Whether anything went well since the last of them.
+    /// Whether anything succeeded since the last panic.
     recovered: bool,
     stalls: StallDetector,
     last_watchdog_check: LastCheck,
     last_stall_check: LastCheck,
 }
 
-/// A stop under way.
+/// A stop in progress.
 struct Stopping {
-    /// Those of this role are stopping; those before it have stopped.
+    /// Actors of this role are stopping; those before it have stopped.
     role: Role,
     outcome: Result<(), String>,
     done: Vec<oneshot::Sender<()>>,
 }
 
 impl Supervisor {
-    /// A supervisor of the actors of `specs`, which are built in that order. The receiver hears once: why, as soon as the
-    /// service cannot continue, or that everything has stopped.
+    /// Creates a supervisor of the actors in `specs`, which are built in that order. The receiver gets one message: the
+    /// reason as soon as the service cannot continue, or that everything has stopped.
     pub fn new(
         settings: SupervisorSettings,
         health: HealthRegistry,
@@ -108,8 +108,8 @@ impl Supervisor {
         (supervisor, receiver)
     }
 
-    /// Does what may panic; answers whether it did not. Too many panics without anything going well in between end the
-    /// service.
+    /// Runs `action` and catches a panic; returns whether there was none. Too many panics without a success in between
+    /// end the service.
     fn catch_panic(
         &mut self,
         ctx: &mut Context<Self>,
@@ -123,7 +123,7 @@ impl Supervisor {
         error!(actor = "supervisor", reason = reason.as_str(); "supervisor recovered from panic");
         let recovered = std::mem::take(&mut self.recovered);
         if self.history.judge(&self.settings.policy, Instant::now(), recovered, 0.0) == Verdict::GiveUp {
-            self.stop(Err(format!("the supervisor keeps panicking, the last time: {reason}")), ctx);
+            self.stop(Err(format!("the supervisor keeps panicking; last time: {reason}")), ctx);
         }
         false
     }
@@ -140,7 +140,7 @@ impl Supervisor {
         }
         let Exit { name, reason, .. } = exit;
         if after_stop == AfterStop::Remove && !matches!(reason, ExitReason::Fatal(_)) {
-            // However it ended: what it had in hand is leased to another.
+            // However the worker exited, its jobs are leased to another.
             self.children.remove(&name);
             return self.continue_stopping(ctx);
         }
@@ -182,7 +182,7 @@ impl Supervisor {
                 self.health.set_state(name, State::Stopped);
                 let reason = match self.children.policy(name) {
                     Some(RestartPolicy { max_restarts, window, .. }) => format!(
-                        "{name} died more than {max_restarts} times in {window:?} without getting anything done, the last time: {reason}"
+                        "{name} died more than {max_restarts} times in {window:?} without progress; last time: {reason}"
                     ),
                     None => reason.to_owned(),
                 };
@@ -214,7 +214,7 @@ impl Supervisor {
 
 /// Periodic checks, and the line of statistics.
 impl Supervisor {
-    /// Runs `check` once in `period`, for as long as the actor lives.
+    /// Runs `check` once per `period`, for as long as the actor lives.
     fn every(
         period: Duration,
         ctx: &mut Context<Self>,
@@ -239,7 +239,7 @@ impl Supervisor {
         }
     }
 
-    /// Asks what every stage could do, and judges whether it does.
+    /// Asks what every stage could do, and checks whether it makes progress.
     fn look_for_stalls(&mut self, ctx: &mut Context<Self>) {
         if self.stopping.is_some()
             || !self.last_stall_check.is_due(self.settings.stalled_after / stall::CHECKS)
@@ -249,15 +249,15 @@ impl Supervisor {
         let hooks = self.hooks.clone();
         let activity = async move { hooks.activity().await };
         ctx.spawn(activity.into_actor(self).map(|activity, supervisor, ctx| {
-            // Where nobody answers, the one that should is dead, and is restarted for that.
+            // If there is no answer, the actor that should answer is dead, and is restarted for that reason.
             if let Some(activity) = activity {
                 supervisor.catch_panic(ctx, |supervisor, _| supervisor.judge_activity(activity));
             }
         }));
     }
 
-    /// Reports stages that stall and restarts whoever has their jobs in hand; where nobody has, the dispatcher, which should
-    /// have handed them out.
+    /// Reports stalled stages and restarts the workers that hold their jobs; if there are none, restarts the
+    /// dispatcher, which should have handed the jobs out.
     fn judge_activity(&mut self, activity: Vec<StageActivity>) {
         let found = self.stalls.check(activity, &self.health);
         for stage in found.moving_again {
@@ -267,7 +267,7 @@ impl Supervisor {
             let stalled_after = self.settings.stalled_after;
             let held_by = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
             error!(stage = stage.as_str(), jobs = runnable, held_by = held_by.as_str(), stalled_after:? = stalled_after; "pipeline stalled");
-            let reason = format!("nothing moved in {stage} for {stalled_after:?}");
+            let reason = format!("no progress in {stage} for {stalled_after:?}");
             if holders.is_empty() {
                 self.children.abort(self.hooks.dispatcher(), &reason);
             }
@@ -288,7 +288,7 @@ impl Supervisor {
 impl Supervisor {
     fn stop(&mut self, outcome: Result<(), String>, ctx: &mut Context<Self>) {
         if let Some(stopping) = &mut self.stopping {
-            // The first reason to fail is the one to report.
+            // The first failure is the one to report.
             if stopping.outcome.is_ok() {
                 stopping.outcome = outcome;
             }
@@ -296,7 +296,7 @@ impl Supervisor {
         }
         if let Err(reason) = &outcome {
             self.health.escalate(reason);
-            // Before the others have ended: whoever waits for it makes sure that they do in time.
+            // Send it before the other actors have exited: the receiver makes sure that they do so in time.
             if let Some(outcome) = self.outcome.take() {
                 let _ = outcome.send(Err(reason.clone()));
             }
@@ -325,7 +325,7 @@ impl Supervisor {
     fn stopped(&mut self, ctx: &mut Context<Self>) {
         if let Some(stopping) = self.stopping.take() {
             if let Some(outcome) = self.outcome.take() {
-                // Whoever waited may have lost patience.
+                // The caller may no longer be waiting.
                 let _ = outcome.send(stopping.outcome);
             }
             for done in stopping.done {
@@ -368,7 +368,7 @@ impl StreamHandler<Exit> for Supervisor {
             supervisor.exited(exit, ctx);
         });
         if !handled {
-            // Sent again, to be handled from the beginning. Everything that follows from it may be done twice.
+            // Send it again to handle it from the beginning. Everything that follows from it may be done twice.
             self.children.not_ended(&report);
             let _ = self.exits.0.send(report);
         }
@@ -379,7 +379,7 @@ impl StreamHandler<Exit> for Supervisor {
     }
 }
 
-/// Stops everything in order; answered when all of it has stopped.
+/// Stops all actors in order; answered after all of them have stopped.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Shutdown;
@@ -390,7 +390,7 @@ impl Handler<Shutdown> for Supervisor {
     fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) -> Self::Result {
         let (done, stopped) = oneshot::channel();
         self.stop(Ok(()), ctx);
-        // Where nothing was left to stop, it is over now.
+        // If nothing was left to stop, the stop is complete now.
         match &mut self.stopping {
             Some(stopping) => stopping.done.push(done),
             None => drop(done),
@@ -399,7 +399,7 @@ impl Handler<Shutdown> for Supervisor {
     }
 }
 
-/// Restarts one actor, after it has finished what it has in hand.
+/// Restarts one actor after it has finished its work in progress.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), NoSuchActor>")]
 pub struct Restart(
@@ -407,13 +407,13 @@ pub struct Restart(
     pub String,
 );
 
-/// There is no actor of that name.
+/// There is no actor with this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no actor {name}; there are {known}")]
 pub struct NoSuchActor {
-    /// The name that was asked for.
+    /// The requested name.
     pub name: String,
-    /// The names there are.
+    /// The names that exist.
     pub known: String,
 }
 
@@ -432,8 +432,8 @@ impl Handler<Restart> for Supervisor {
     }
 }
 
-/// Changes which actors there are: those of `start` are built, in place of those of the same name, and those of `retire`
-/// are removed. Each that is alive finishes what it has in hand first.
+/// Changes the set of actors. Those of `start` are built, replacing those with the same name; those of `retire` are
+/// removed. Each living actor finishes its work in progress first.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct ChangeChildren {

@@ -1,6 +1,6 @@
-//! Finds actors that hang: at work, and without any progress for as long as the settings have patience. Such an actor is
-//! ended in the middle of its work, and its successor takes that up. One that cannot be ended blocks its thread, and only a
-//! restart of the process helps.
+//! Finds actors that hang: at work without progress for longer than the configured patience. The supervisor aborts such
+//! an actor in the middle of its work, and its successor takes over. An actor that cannot be aborted blocks its thread,
+//! and only a restart of the process helps.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::{
     child::{Children, Observation},
 };
 
-/// How many checks fall within the patience. Checks are counted, and not time, so that a process which was itself suspended
-/// takes nobody for hung.
+/// How many checks fit in the patience. It counts checks instead of time, so that a suspension of the process does not
+/// make actors look hung.
 pub(super) const CHECKS: u32 = 5;
 
-/// Ends those that hang; answers why the service cannot continue where one could not be ended.
+/// Aborts actors that hang. If one cannot be aborted, returns why the service cannot continue.
 pub(super) fn end_hung(
     children: &mut Children,
     health: &HealthRegistry,
@@ -37,13 +37,13 @@ pub(super) fn end_hung(
         seen.checks = 0;
         if seen.aborted {
             beyond_help = Some(format!(
-                "{name} got nothing done for {patience:?} and could not be ended: its thread hangs"
+                "{name} made no progress for {patience:?} and could not be aborted: its thread hangs"
             ));
             continue;
         }
         seen.aborted = true;
         error!(actor = name.as_str(), patience:? = patience; "stuck actor aborted");
-        child.abort(format!("it got nothing done for {patience:?}"));
+        child.abort(format!("it made no progress for {patience:?}"));
     }
     beyond_help
 }

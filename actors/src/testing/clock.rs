@@ -4,21 +4,21 @@ use jiff::Timestamp;
 use mynah_domain::ports::Clock;
 use tokio::time::Instant;
 
-/// The moment at which tests begin.
+/// The time at which tests begin.
 pub(crate) fn noon() -> Timestamp {
     "2026-11-26T12:00:00Z".parse().unwrap()
 }
 
-/// A clock that begins at noon and follows the runtime's, which a test may stop.
+/// A clock that begins at noon and follows the runtime's clock, which a test may stop.
 pub(crate) struct RuntimeClock(Instant);
 
 impl RuntimeClock {
-    /// It is noon now.
+    /// Starts at noon now.
     pub(crate) fn new() -> Self {
         Self::since(Instant::now())
     }
 
-    /// It was noon at that moment.
+    /// Was at noon at this instant.
     pub(crate) fn since(noon: Instant) -> Self {
         Self(noon)
     }

@@ -1,5 +1,5 @@
-//! A ledger in memory. It keeps to the port's rules as far as the actors' tests can tell; the rules themselves are tested
-//! by the port's contract suite.
+//! A ledger in memory. It follows the port's rules as far as the actors' tests depend on them; the port's contract
+//! suite tests the rules themselves.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,7 +33,7 @@ pub(crate) struct MemoryLedger {
 #[derive(Default)]
 struct Contents {
     jobs: BTreeMap<JobId, Job>,
-    /// In the order in which they came.
+    /// In the order of arrival.
     posts: Vec<RecordPost>,
     checkpoint: Option<Checkpoint>,
     retried: Vec<PostId>,
@@ -41,49 +41,49 @@ struct Contents {
     last_changes: BTreeMap<JobId, (Change, Advanced)>,
 }
 
-/// Holds up every change of a job until a test lets it pass.
+/// Holds every change of a job until a test lets it pass.
 pub(crate) struct Gate {
     leave: Semaphore,
     asked: mpsc::UnboundedSender<()>,
 }
 
 impl Gate {
-    /// A closed gate, and what hears of every change that waits at it.
+    /// Creates a closed gate, and a receiver that gets a message for every change that waits at it.
     pub(crate) fn closed() -> (Self, mpsc::UnboundedReceiver<()>) {
         let (asked, waiting) = mpsc::unbounded_channel();
         (Self { leave: Semaphore::new(0), asked }, waiting)
     }
 
     async fn pass(&self) {
-        // The test may not be interested.
+        // The test may not be listening.
         let _ = self.asked.send(());
         self.leave.acquire().await.unwrap().forget();
     }
 }
 
 fn not_asked<T>() -> Result<T, LedgerError> {
-    Err(LedgerError::Fatal("nobody asks this here".into()))
+    Err(LedgerError::Fatal("these tests do not call this".into()))
 }
 
 impl MemoryLedger {
-    /// A ledger of these jobs, by that clock.
+    /// Creates a ledger with these jobs and this clock.
     pub(crate) fn new(jobs: impl IntoIterator<Item = Job>, clock: Arc<dyn Clock>) -> Self {
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
         let contents = Mutex::new(Contents { jobs, ..Contents::default() });
         Self { contents, clock, gate: None }
     }
 
-    /// An empty one.
+    /// Creates an empty ledger.
     pub(crate) fn empty() -> Self {
         Self::new([], Arc::new(RuntimeClock::new()))
     }
 
-    /// The same, with a gate before every change.
+    /// Adds a gate before every change.
     pub(crate) fn behind(self, gate: Gate) -> Self {
         Self { gate: Some(gate), ..self }
     }
 
-    /// Lets so many changes pass the gate.
+    /// Lets this many changes pass the gate.
     pub(crate) fn let_pass(&self, changes: usize) {
         self.gate.as_ref().expect("there is a gate").leave.add_permits(changes);
     }
@@ -111,7 +111,7 @@ impl MemoryLedger {
         self.contents().posts.iter().map(|record| record.post.id.clone()).collect()
     }
 
-    /// The ids of those whose ids are numbers.
+    /// The ids that are numbers.
     pub(crate) fn numbers(&self) -> BTreeSet<u64> {
         self.ids().iter().filter_map(|id| id.0.parse().ok()).collect()
     }
@@ -126,22 +126,22 @@ impl MemoryLedger {
         self.record_of(id)?.unreadable.map(|raw| raw.json)
     }
 
-    /// The position up to which the source is on record.
+    /// The position of the watermark.
     pub(crate) fn watermark(&self) -> Option<u64> {
         self.last_checkpoint()?.watermark.map(|mark| mark.position)
     }
 
-    /// What was recorded of a post.
+    /// The record of a post.
     pub(crate) fn record_of(&self, id: &str) -> Option<RecordPost> {
         self.contents().posts.iter().find(|record| record.post.id.0 == id).cloned()
     }
 
-    /// How far the source is on record, if it was ever polled.
+    /// The source's checkpoint, if it was ever polled.
     pub(crate) fn last_checkpoint(&self) -> Option<Checkpoint> {
         self.contents().checkpoint.clone()
     }
 
-    /// A person retries the job of a post that could not be read.
+    /// Retries the jobs of posts that could not be read, as a person would.
     pub(crate) fn retry_unreadable(&self, posts: &[&str]) {
         self.contents().retried = posts.iter().map(|id| PostId((*id).to_owned())).collect();
     }

@@ -1,4 +1,4 @@
-//! What the tests of several actors share: a ledger in memory, clocks, and jobs to work on.
+//! Helpers that the tests of several actors share: a ledger in memory, clocks, and jobs.
 
 mod clock;
 mod ledger;
@@ -37,7 +37,7 @@ pub(crate) fn post(number: i64) -> Post {
     }
 }
 
-/// A translation of so many parts.
+/// A translation with these parts.
 pub(crate) fn translation(parts: &[&str]) -> Translation {
     let parts = parts.iter().map(|part| (*part).to_owned()).collect();
     Translation { parts, engine: "test".into(), alts: vec![] }
@@ -65,7 +65,7 @@ pub(crate) fn ready(number: i64) -> Job {
     Job { state: JobState::Ready, translation: Some(translation), ..queued(number) }
 }
 
-/// A job whose only part was begun at `intent_at`, and nobody knows what became of it.
+/// A job whose only part was begun at `intent_at` and whose outcome is unknown.
 pub(crate) fn unknown(number: i64, intent_at: Timestamp) -> Job {
     let begun = Publication {
         part: 0,
@@ -80,23 +80,23 @@ pub(crate) fn unknown(number: i64, intent_at: Timestamp) -> Job {
     Job { state: JobState::Unknown, publications: vec![begun], ..ready(number) }
 }
 
-/// A breaker that never opens: it has a clock of its own, which a test cannot stop.
+/// A breaker that never opens: it uses its own clock, which a test cannot stop.
 pub(crate) fn never_broken(pause: Backoff) -> BreakerPolicy {
     BreakerPolicy { failures: u32::MAX, pause, trial: std::time::Duration::from_mins(1) }
 }
 
-/// A guard of the first incarnation of that actor, and where its exit is reported.
+/// The guard of an actor's first incarnation, and the receiver of its exit.
 pub(crate) fn exit_guard_of(name: &str) -> (ExitGuard, mpsc::UnboundedReceiver<Exit>) {
     let (exits, reported) = mpsc::unbounded_channel();
     (ExitGuard::new(name, 1, HealthRegistry::default(), exits), reported)
 }
 
-/// A guard whose exit nobody waits for.
+/// A guard whose exit is ignored.
 pub(crate) fn exit_guard(name: &str) -> ExitGuard {
     exit_guard_of(name).0
 }
 
-/// The first incarnation of a worker of that name.
+/// The first incarnation of a worker with this name.
 pub(crate) fn worker(name: &str) -> WorkerContext {
     WorkerContext::new(&exit_guard(name))
 }

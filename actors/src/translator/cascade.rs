@@ -1,13 +1,13 @@
-//! Has tasks translated: by the cache, else by the engines in the order of the settings. The next engine gets whatever the one
-//! before could not do: it was unreachable or out of quota, it refused, or its answer did not pass the gate, even after it
-//! was given advice.
+//! Translates tasks: with the cache, then with the engines in the configured order. The next engine gets the tasks that
+//! the one before could not do: it was unreachable or out of quota, it refused, or its answer did not pass the gate,
+//! even after advice.
 //!
-//! - [`calls`]: the calls to one engine, within what the limiter and the breaker permit.
+//! - [`calls`]: the calls to one engine, within the limits of its limiter and circuit breaker.
 //! - [`batch`]: what goes into one call.
 //!
-//! Translators find out together how many calls an engine gets at once, and how much in each
-//! ([`crate::upstreams::limiter`]). A worker waits for a permit with no call in flight and holds it for one call only. It may
-//! lead keys of the cache meanwhile, because a worker with a permit waits for nothing but the engine.
+//! All translators together find out how many calls an engine can take at once and how many texts each
+//! ([`crate::upstreams::limiter`]). A worker waits for a permit with no call in flight and holds it for one call only.
+//! It may lead cache keys meanwhile, because a worker with a permit waits only for the engine.
 
 mod batch;
 #[cfg(test)]
@@ -46,39 +46,39 @@ use crate::{
 use batch::Wanted;
 use calls::{Calls, Outage, wait_alongside};
 
-/// A quota that is used up for longer than this is a hold that people see, and not just another try.
+/// If a quota is used up for longer than this, the job is held, which people see, instead of just retried.
 const BRIEF_QUOTA_PAUSE: Duration = Duration::from_mins(1);
 
-/// How tasks are translated by engines in order, and what that needs.
+/// Translates tasks with the engines, in order.
 #[derive(Clone)]
 pub struct EngineCascade {
-    /// Earlier translations; without a cache every task goes to an engine.
+    /// Earlier translations; without a cache, every task goes to an engine.
     pub cache: Option<ActorRef<Cache>>,
-    /// Which services are down, and how much each is asked at once.
+    /// Which services are down, and how many calls each gets at once.
     pub upstreams: Upstreams,
-    /// How long to wait before another try.
+    /// How long to wait before a retry.
     pub backoff: Backoff,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where latencies and counts go.
+    /// Where to report latencies and counts.
     pub meter: Meter,
 }
 
-/// The circumstances in which tasks are translated.
+/// The circumstances of a translation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CallContext<'a> {
-    /// Gets a beat for every answer, and during waits; none where nobody watches.
+    /// Reports progress for every answer, and during waits; `None` if nothing watches.
     pub heartbeat: Option<&'a Heartbeat>,
-    /// Whether other tasks may be waiting for free permits. Where none are, these are spread over as many calls at once as
-    /// are of use.
+    /// Whether other tasks may be waiting for free permits. If not, these tasks are spread over as many calls as are
+    /// useful.
     pub more_waiting: bool,
 }
 
-/// A task that the cache is asked about, by number, and its key.
+/// A key to look up in the cache, and the number of its task.
 type Open = (Key, usize);
 
 impl EngineCascade {
-    /// Brings every task to an outcome. Where a target wants its hashtags translated, these come first.
+    /// Gives every task an outcome. If a target wants its hashtags translated, they come first.
     pub async fn translate(
         &self,
         tasks: &mut [Task],
@@ -95,7 +95,7 @@ impl EngineCascade {
             self.translate_all(&mut tags, |_| 1, engines, context).await;
         }
         for ((owner, number), tag) in owners.into_iter().zip(&tags) {
-            // A hashtag that could not be translated stays as it is.
+            // A hashtag that could not be translated stays unchanged.
             if let Some(text) = tag.translated_text() {
                 tasks[owner].set_tag(number, &text);
             }
@@ -123,11 +123,12 @@ impl EngineCascade {
         }
     }
 
-    /// Has an engine do the tasks without an outcome that it supports, except for those that the cache can answer.
+    /// Lets an engine do the tasks without an outcome that it supports, except those that the cache can answer.
     ///
-    /// This goes in rounds: look keys up, call the engine for those that this worker leads, then wait for those that others
-    /// lead. A worker asks for each key once per round, so it never waits for itself, and it waits only while it leads
-    /// nothing, so no two workers wait for each other. If the leader of a key gives up, the next round asks again.
+    /// This goes in rounds: look keys up, call the engine for those that this worker leads, then wait for those that
+    /// other workers lead. A worker looks each key up once per round, so it never waits for itself, and it waits only
+    /// while it leads nothing, so no two workers wait for each other. If the leader of a key gives up, the next round
+    /// looks it up again.
     async fn try_engine(&self, engine: &dyn Engine, tasks: &mut [Task], context: CallContext<'_>) {
         let calls = Calls::new(self, engine, context);
         let open = tasks.iter().enumerate().filter(|(_, Task { outcome, target, .. })| {
@@ -138,7 +139,7 @@ impl EngineCascade {
         // Tasks to call for without a lead on their key.
         let mut without_lead: Vec<Wanted> = Vec::new();
         let mut hits = 0;
-        // What stopped one call stops the next one, too.
+        // An outage that stops one call stops the next one, too.
         let mut outage: Option<Outage> = None;
         let mut is_first_round = true;
         while !open.is_empty() || !without_lead.is_empty() {
@@ -154,12 +155,13 @@ impl EngineCascade {
                     Some(Answer::Lead(lead)) => {
                         wanted.push(Wanted { task: number, lead: Some(lead) });
                         if !is_first_round {
-                            // The first try for this key failed: the others go along, rather than in a call each.
+                            // The first attempt for this key failed: send the others in one call instead of a call
+                            // each.
                             let others = same.extract_if(.., |(other, _)| *other == key);
                             wanted.extend(others.map(|(_, number)| Wanted::without_lead(number)));
                         }
                     }
-                    // Without a cache every task is asked for.
+                    // Without a cache, call for every task.
                     None => {
                         let others = same.drain(..).map(|(_, number)| number);
                         wanted.extend(std::iter::once(number).chain(others).map(Wanted::without_lead));
@@ -183,7 +185,7 @@ impl EngineCascade {
         self.meter.count("cache.hits", hits);
     }
 
-    /// The cache's answer for each key; `None` for each where there is no cache.
+    /// The cache's answer for each key; `None` for each if there is no cache.
     async fn look_up(&self, asked: &[Open]) -> Vec<Option<Answer>> {
         let keys = asked.iter().map(|(key, _)| *key).collect();
         let started = Instant::now();
@@ -198,18 +200,18 @@ impl EngineCascade {
         }
     }
 
-    /// How long it is until a time of day; nothing where that is past.
+    /// How long until a time of day; zero if it is past.
     fn until(&self, moment: Timestamp) -> Duration {
         Duration::try_from(moment.duration_since(self.clock.now())).unwrap_or_default()
     }
 
-    /// The time of day of a moment to come.
+    /// Converts a future instant to a timestamp.
     fn time_of(&self, moment: Instant) -> Timestamp {
         let wait = moment.saturating_duration_since(Instant::now());
         self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    /// What becomes of a job that no engine could do, at that attempt.
+    /// The event of a job that no engine could translate, at this attempt.
     fn hand_back(&self, task: &Task, attempt: u32) -> JobEvent {
         if task.troubles.is_empty() {
             return JobEvent::Failed {
@@ -227,7 +229,7 @@ impl EngineCascade {
         let asked = task.until.map(|until| self.until(until));
         let pause = self.backoff.pause(attempt.max(1), fastrand::f64(), asked);
         let not_before = self.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
-        // Every engine that could translate it is out of quota for a while: people should see that.
+        // Every engine that could translate it is out of quota for a while, and people should see that.
         if task.out_of_quota && asked.is_some_and(|asked| asked > BRIEF_QUOTA_PAUSE) {
             return JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(not_before) });
         }
@@ -235,13 +237,13 @@ impl EngineCascade {
     }
 }
 
-/// The first task of each key, and the others, whose answer is the same.
+/// The first task of each key, and the others, which have the same answer.
 fn first_of_each_key(open: Vec<Open>) -> (Vec<Open>, Vec<Open>) {
     let mut keys = HashSet::with_capacity(open.len());
     open.into_iter().partition(|(key, _)| keys.insert(*key))
 }
 
-/// Judges an answer. A translation that is taken is known to the post's other tasks from then on.
+/// Judges an answer. An accepted translation is shown to the post's other tasks from then on.
 fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
     let judged = tasks[number].judge(text, revision, takes_advice);
     if let Some(text) = tasks[number].translated_text() {
@@ -253,8 +255,9 @@ fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, ta
     judged
 }
 
-/// Takes what the cache had if it passes with this task's links and numbers, too: it was made for a text with others. If it
-/// does not, an engine that may answer differently is to be asked, and nothing is held against it yet.
+/// Accepts a cached translation if it also passes the gate with this task's links and numbers; it was made for a text
+/// with others. If it does not pass, an engine that may answer differently is called, and the failure does not count
+/// against it yet.
 fn accept_cached(tasks: &mut [Task], number: usize, text: &MaskedText, calls: &Calls<'_>) -> bool {
     let task = &tasks[number];
     let before = (task.troubles.len(), task.out_of_quota, task.rejected.clone());

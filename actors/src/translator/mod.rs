@@ -1,8 +1,8 @@
-//! Translates what it is given: masks what must not change, asks the cache, else an engine, restores, runs the gate.
-//! A pool of these pulls from the router, each as much at once as goes into a call of the first engine, with no waiting for
-//! a batch to fill.
+//! Translates jobs: masks what must not change, asks the cache and then the engines, restores the masked parts, and
+//! runs the gate. A pool of translators pulls from the router. Each takes as many jobs as fit in one call of the first
+//! engine, without waiting for a batch to fill.
 //!
-//! - [`task`]: one post for one target, and what an answer is worth.
+//! - [`task`]: one post for one target, and whether an answer is accepted.
 //! - [`cascade`]: the cache and the engines, in order.
 
 pub mod cascade;
@@ -26,29 +26,29 @@ use crate::{
     supervision::{ActorRef, Step, Worker, WorkerContext, shell::Stop},
 };
 
-/// How many posts of a thread before the one in hand an engine is told, for what "it" and "she" mean there.
+/// How many earlier posts of a thread an engine gets as context, to resolve words such as "it" and "she".
 const CONTEXT_MOST: usize = 3;
 
-/// What a translator is built from, but for its engines, which cannot leave their thread.
+/// What a translator is built from, except its engines, which cannot leave their thread.
 #[derive(Clone)]
 pub struct TranslatorParts {
-    /// Where work comes from.
+    /// The router, which hands out jobs.
     pub router: ActorRef<Router>,
     /// The targets, by name.
     pub targets: Arc<HashMap<TargetId, Target>>,
-    /// Where the posts before one are found.
+    /// Where to read the earlier posts of a thread.
     pub ledger: Arc<dyn Ledger>,
-    /// How tasks are translated.
+    /// Translates the tasks.
     pub cascade: EngineCascade,
 }
 
-/// Whether there are words to translate in an alt text of the source's network.
+/// Whether an alt text has words to translate, by the rules of the source's network.
 fn has_words(alt: &str, source: &dyn NetworkRules) -> bool {
     mask(alt, source).text.has_words()
 }
 
-/// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for who
-/// cannot see a picture they say more than nothing, and no post waits for them.
+/// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for a
+/// person who cannot see the picture that is better than nothing, and no post waits for it.
 fn with_alts<'a>(
     event: JobEvent,
     post: &Post,
@@ -73,7 +73,7 @@ fn with_alts<'a>(
     JobEvent::Translated(translation)
 }
 
-/// Adds the alt texts of the posts' media, each as a task of its own; returns the number of the job that each belongs to.
+/// Adds the alt texts of the posts' media, each as a separate task; returns for each the number of its job.
 fn add_alts(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
     let mut owners = Vec::new();
     for (number, job) in jobs.iter().enumerate() {
@@ -90,7 +90,7 @@ fn add_alts(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
     owners
 }
 
-/// The core of a translator.
+/// The worker that translates.
 pub struct Translator {
     context: WorkerContext,
     parts: TranslatorParts,
@@ -98,7 +98,7 @@ pub struct Translator {
 }
 
 impl Translator {
-    /// A translator whose engines are asked in that order.
+    /// Creates a translator that asks the engines in this order.
     pub fn new(context: WorkerContext, parts: TranslatorParts, engines: Vec<Rc<dyn Engine>>) -> Self {
         Self { context, parts, engines }
     }
@@ -140,7 +140,7 @@ impl Translator {
         let mut contexts: HashMap<String, Vec<String>> = HashMap::new();
         for job in jobs {
             let Some(target) = self.parts.targets.get(&job.target).cloned() else {
-                let reason = format!("{} is no target in the settings any more", job.target);
+                let reason = format!("{} is no longer a target in the settings", job.target);
                 reports.push(JobReport::new(&job, vec![JobEvent::Failed { reason }]));
                 continue;
             };
@@ -170,7 +170,7 @@ impl Translator {
         Ok(reports)
     }
 
-    /// The author's posts before that of `job` in its thread, oldest first.
+    /// The author's earlier posts in the thread of `job`, oldest first.
     async fn context(&self, job: &Job) -> Result<Vec<String>, LedgerError> {
         let mut before = Vec::new();
         let mut parent = job.post.kind.continues().cloned();
@@ -178,7 +178,7 @@ impl Translator {
             let Some(id) = parent else { break };
             let Some(post) = self.parts.ledger.post(&job.source, &id).await? else { break };
             parent = post.kind.continues().cloned();
-            // A notice in place of a withheld post is not the author's.
+            // The notice in place of a withheld post is not the author's text.
             if !matches!(post.kind, PostKind::Withheld { .. }) {
                 before.push(post.text);
             }

@@ -1,5 +1,5 @@
-//! One post for one target on its way through the engines: what they are asked, and whether an answer is accepted. Nothing
-//! here waits.
+//! One post for one target on its way through the engines: what they are asked, and whether an answer is accepted.
+//! Nothing here waits.
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -12,28 +12,28 @@ use mynah_domain::{
 
 use crate::cache::Key;
 
-/// How often a shorter translation is asked for before a long one is accepted.
+/// How often to request a shorter translation before a long one is accepted.
 const SHORTENED_MOST: u8 = 2;
 
-/// A post for a target.
+/// A post to translate for a target.
 pub struct Task {
-    /// The post's id: its tasks for other targets have it, too.
+    /// The post's id; its tasks for other targets have the same.
     pub post: PostId,
     /// The post's translations into other languages.
     pub others: Vec<String>,
     /// The target.
     pub target: Target,
-    /// The post's text, masked as the target has it.
+    /// The post's text, masked for the target.
     pub mask: Mask,
-    /// The posts before it in the same thread, oldest first.
+    /// The earlier posts of its thread, oldest first.
     pub context: Vec<String>,
-    /// What became of it, once that is known.
+    /// The outcome, once it is known.
     pub outcome: Option<JobEvent>,
     /// What went wrong so far, for a person.
     pub troubles: Vec<String>,
     /// Another attempt may succeed.
     pub passing: bool,
-    /// When to try again, if an engine named a moment.
+    /// When to retry, if an engine named a time.
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
@@ -43,10 +43,10 @@ pub struct Task {
     tries: Tries,
 }
 
-/// How long a translation may be, and what becomes of a longer one.
+/// How long a translation may be, and what to do with a longer one.
 #[derive(Debug, Clone, Copy)]
 struct Room {
-    /// The most that one publication, or an alt text, may weigh by the target's network.
+    /// The most that one publication, or an alt text, may weigh on the target's network.
     most: usize,
     too_long: TooLong,
 }
@@ -54,38 +54,38 @@ struct Room {
 /// A translation that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Whose.
+    /// The engine that made it.
     pub engine: String,
-    /// The text; `None` if it could not be put together.
+    /// The text; `None` if it could not be assembled.
     pub text: Option<String>,
     /// The rules that it breaks.
     pub findings: Vec<gate::Finding>,
 }
 
-/// What one engine was asked so far.
+/// The attempts with one engine so far.
 #[derive(Default)]
 struct Tries {
     slipped: bool,
     advised: bool,
     shortened: u8,
     advice: Vec<String>,
-    /// The best answer that only is too long.
+    /// The best answer that was only too long.
     long: Option<(MaskedText, String)>,
 }
 
-/// What becomes of an answer.
+/// The verdict on an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Judged {
     /// It is accepted, and may be cached.
     Taken(MaskedText),
-    /// The engine is to be asked again, with advice.
+    /// The engine must be asked again, with advice.
     Again,
-    /// The engine cannot do it.
+    /// The engine cannot translate it.
     GivenUp,
 }
 
 impl Task {
-    /// A post to be published on a target.
+    /// Creates the task of a post to be published on a target.
     pub fn new(post: &Post, context: Vec<String>, target: Target) -> Self {
         let entities = post.entities_by(&*target.source.network);
         let mask = target.masking.mask(&post.text, &entities).composed();
@@ -93,7 +93,7 @@ impl Task {
         Self { context, ..Self::of(post.id.clone(), mask, target, room) }
     }
 
-    /// Nothing is known of it yet.
+    /// Creates a task without any attempts.
     fn of(post: PostId, mask: Mask, target: Target, room: Room) -> Self {
         Self {
             post,
@@ -112,17 +112,16 @@ impl Task {
         }
     }
 
-    /// What a medium of a post shows, to be described on a target.
+    /// Creates the task of a medium's alt text.
     pub fn of_alt(post: &Post, alt: &str, target: Target) -> Self {
-        // Apart from the post's own words, also where these are compared with those of other targets.
+        // Keep it apart from the post's own text, also when texts are compared with those of other targets.
         let id = PostId(format!("{}/media", post.id));
         let mask = target.masking.mask(alt, &target.source.network.entities(alt)).composed();
         let room = Room { most: target.network.limits().alt_text, too_long: TooLong::Hold };
         Self::of(id, mask, target, room)
     }
 
-    /// The words of the hashtags that are to be translated, where the target wants that, each with the number of its
-    /// protected thing.
+    /// The words of the hashtags to translate, if the target wants that, each with the number of its protected part.
     pub fn tags(&self) -> Vec<(usize, Self)> {
         if self.target.masking.hashtags != Hashtags::Translate {
             return Vec::new();
@@ -140,7 +139,7 @@ impl Task {
             .collect()
     }
 
-    /// Turns a hashtag into these words, if they make one.
+    /// Replaces a hashtag with these words, if they can form one.
     pub fn set_tag(&mut self, number: usize, words: &str) {
         let thing = &mut self.mask.protected[number];
         if let Some(tag) = tags::tag_of(words, &thing.text, &*self.target.network) {
@@ -148,10 +147,10 @@ impl Task {
         }
     }
 
-    /// What its translation by an engine is found by. One that takes no advice reads nothing but the text, so that a
-    /// template with another number is known to it; to another it is known with a number of the same class
-    /// ([`mynah_domain::text::plural`]), unless its words may do more with a number than agree with it: an owner may want
-    /// measures to be converted.
+    /// The cache key of its translation by an engine. An engine that takes no advice reads only the text, so for it a
+    /// template with another number has the same key. For other engines the number must be of the same class
+    /// ([`mynah_domain::text::plural`]), unless the instructions may do more with a number than agree with it, such as
+    /// converting measures.
     pub fn key(&self, revision: &str, takes_advice: bool) -> Key {
         let Target { source, language, style, .. } = &self.target;
         let languages = (source.language, *language);
@@ -166,7 +165,7 @@ impl Task {
         Key::new(&text, languages, style, &self.context, self.room.most, revision)
     }
 
-    /// What an engine is asked.
+    /// The item to send to an engine.
     pub fn item(&self) -> Item {
         let shorter = self.tries.shortened > 0;
         Item {
@@ -180,12 +179,12 @@ impl Task {
         }
     }
 
-    /// Another engine is asked.
+    /// Starts with another engine.
     pub fn begin(&mut self) {
         self.tries = Tries::default();
     }
 
-    /// Judges a translation; where the engine takes advice, it is asked again for what is wrong or too long.
+    /// Judges a translation; if the engine takes advice, it is asked again to fix what is wrong or too long.
     pub fn judge(&mut self, mut text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
         let max = self.room.most;
         let advise = takes_advice && !self.tries.advised;
@@ -198,7 +197,7 @@ impl Task {
             }
         };
         let mut wrong = self.findings(std::slice::from_ref(&restored), None);
-        // An engine that cannot be asked again may have made a link of two words.
+        // An engine that takes no advice may have made a link of two words by accident.
         if !wrong.is_empty()
             && !takes_advice
             && let Some(unlinked) = text.unlinked(self.network())
@@ -216,7 +215,8 @@ impl Task {
         }
         if weight > max && takes_advice && self.tries.shortened < SHORTENED_MOST {
             self.tries.shortened += 1;
-            self.tries.advice = vec![format!("it weighs {weight} and may weigh {max}: make it shorter")];
+            self.tries.advice =
+                vec![format!("its weight is {weight} and may be at most {max}: make it shorter")];
             let shorter =
                 self.tries.long.as_ref().is_none_or(|(_, known)| weight < self.network().weigh(known));
             if shorter {
@@ -237,7 +237,7 @@ impl Task {
         &*self.target.network
     }
 
-    /// Its translation, where there is one.
+    /// Its translation, if there is one.
     pub fn translated_text(&self) -> Option<String> {
         match &self.outcome {
             Some(JobEvent::Translated(translation)) => Some(translation.parts.join("\n")),
@@ -245,7 +245,8 @@ impl Task {
         }
     }
 
-    /// The engine did not answer. Its answer before, which only was too long, is better than nothing; returns it if there is one.
+    /// The engine did not answer. Its earlier answer that was only too long is better than nothing; returns it if there
+    /// is one.
     pub fn unanswered(&mut self, revision: &str) -> Option<MaskedText> {
         let (text, restored) = self.tries.long.take()?;
         match self.settle(text, &restored, revision) {
@@ -254,7 +255,7 @@ impl Task {
         }
     }
 
-    /// Takes a translation that was judged and whose words are right: as one publication, as several, or on hold for a person.
+    /// Accepts a translation that passed the gate: as one publication, as several, or on hold for a person.
     fn settle(&mut self, text: MaskedText, restored: &str, revision: &str) -> Judged {
         let max = self.room.most;
         let fits = self.network().weigh(restored) <= max;
@@ -266,7 +267,7 @@ impl Task {
             return Judged::Taken(text);
         }
         let parts = if fits {
-            // As it was judged.
+            // Keep the text that was judged.
             vec![restored.to_owned()]
         } else {
             let parts = split(restored, self.network(), max);
@@ -306,12 +307,12 @@ impl Task {
         Judged::GivenUp
     }
 
-    /// There was no answer that could be used; whether the engine is asked once more.
+    /// The answer was unusable; returns whether to ask the engine once more.
     pub fn may_slip(&mut self) -> bool {
         !std::mem::replace(&mut self.tries.slipped, true)
     }
 
-    /// The engine answered for the others and not for this one.
+    /// The engine answered for the others but not for this task.
     pub fn spoiled(&mut self, engine: &str, error: &dyn std::error::Error) {
         self.troubles.push(format!("{engine}: {error}"));
         self.out_of_quota = false;
@@ -337,7 +338,7 @@ impl Task {
     }
 
     fn not_before(&mut self, moment: Timestamp) {
-        // The first engine to come back is soon enough.
+        // It is enough to wait for the first engine to come back.
         self.until = Some(self.until.map_or(moment, |known| known.min(moment)));
     }
 }
@@ -369,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_with_another_number_is_known_to_an_engine_that_reads_the_text_alone() {
+    fn an_engine_that_reads_only_the_text_shares_the_key_of_a_template_with_another_number() {
         let [one, two] =
             ["We planted 2 trees", "We planted 350 trees"].map(|text| task(text, TooLong::Thread));
         assert!(one.key("fixed", false) == two.key("fixed", false));
@@ -377,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn one_with_a_number_of_the_same_class_is_known_to_every_engine_that_is_told_nothing_more() {
+    fn every_engine_shares_the_key_of_a_number_of_the_same_class_unless_it_has_instructions() {
         let [mut one, mut two] =
             ["We planted 250 trees", "We planted 350 trees"].map(|text| task(text, TooLong::Thread));
         assert!(one.key("model", true) == two.key("model", true));
@@ -392,14 +393,14 @@ mod tests {
     }
 
     #[test]
-    fn one_letter_written_in_two_ways_is_known_and_asked_for_in_one() {
+    fn a_letter_encoded_in_two_ways_has_one_key_and_one_form() {
         let [one, two] = ["Cafe\u{301} open", "Café open"].map(|text| task(text, TooLong::Thread));
         assert!(one.key("fixed", false) == two.key("fixed", false));
         assert_eq!(one.item(), two.item());
     }
 
     #[test]
-    fn what_is_wrong_is_asked_for_once_more_with_the_finding_named_and_then_given_up() {
+    fn a_wrong_answer_is_requested_once_more_with_the_finding_and_then_given_up() {
         let mut task = task("Thanks @bob", TooLong::Thread);
         assert_eq!(task.judge(words("Gracias"), "model", true), Judged::Again);
         assert_eq!(task.item().advice, ["placeholder 0 is missing"]);
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_asked_for_shorter_twice_and_then_split_the_shortest_of_all() {
+    fn a_long_answer_is_shortened_twice_and_then_the_shortest_is_split() {
         let mut task = task(&STORY.repeat(8), TooLong::Thread);
         let [long, longer] = ["Una frase. ".repeat(60), "Una frase. ".repeat(90)];
         assert_eq!(task.judge(words(&longer), "model", true), Judged::Again);
@@ -422,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_answers_any_more_the_long_one_is_better_than_none() {
+    fn if_the_engine_stops_answering_the_long_answer_is_accepted() {
         let mut task = task(&STORY.repeat(8), TooLong::Thread);
         assert_eq!(task.unanswered("model"), None);
         let long = "Una frase. ".repeat(60);
@@ -432,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_says_no_threads_holds_what_is_too_long() {
+    fn a_target_without_threads_holds_a_translation_that_is_too_long() {
         let mut task = task(&STORY.repeat(8), TooLong::Hold);
         let long = words(&"Una frase. ".repeat(60));
         assert_eq!(task.judge(long.clone(), "fixed", false), Judged::Taken(long));
@@ -440,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_an_engine_without_advice_made_by_accident_is_broken_up() {
+    fn a_link_made_by_accident_by_an_engine_without_advice_is_broken_up() {
         let mut by_rules = task("He is a nobody here", TooLong::Thread);
         let broken = words("Es un nadie aquí");
         assert_eq!(by_rules.judge(words("Es un @nadie aquí"), "fixed", false), Judged::Taken(broken));
@@ -449,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alt_text_has_the_room_of_one_and_is_never_split() {
+    fn an_alt_text_has_its_own_limit_and_is_never_split() {
         let target = fixtures::target();
         let mut task = Task::of_alt(&fixtures::post(1, ""), &STORY.repeat(20), target);
         let (fitting, long) = (words(&"Una frase. ".repeat(90)), words(&"Una frase. ".repeat(200)));

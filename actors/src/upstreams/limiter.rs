@@ -1,9 +1,9 @@
-//! Limits the calls to one service that are in flight at once: whoever calls acquires a permit first and holds it for as long
-//! as the call lasts, and no longer. [`AdaptiveLimit`] decides how many permits there are, [`BatchSizer`] how much goes into a
-//! call; here they are shared by all callers.
+//! Limits the concurrent calls to one service. A caller acquires a permit first and holds it for exactly as long as the
+//! call lasts. [`AdaptiveLimit`] decides how many permits there are, and [`BatchSizer`] how much goes into a call; here
+//! all callers share them.
 //!
-//! A waiting caller holds no permit, so no two can wait for each other. Permits go to callers in the order in which they came,
-//! and a caller that gives up waiting, or dies with a permit, leaves nothing behind.
+//! A waiting caller holds no permit, so no two callers wait for each other. Callers get permits in the order in which
+//! they came. A caller that gives up waiting, or dies with a permit, leaves nothing behind.
 
 use std::{
     sync::{
@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 pub struct ConcurrencyLimiter {
     upstream: Arc<str>,
     state: Mutex<State>,
-    /// As many permits as are free. Fair, and nothing is lost where a caller gives up waiting.
+    /// The free permits. It is fair, and loses nothing if a caller gives up waiting.
     free: Semaphore,
     waiting: AtomicUsize,
     completed: AtomicUsize,
@@ -37,24 +37,24 @@ struct State {
     batch: BatchSizer,
     /// Permits that are held.
     in_flight: usize,
-    /// Permits that are held or free. More than the limit after a cut, until enough of them are returned.
+    /// Permits that are held or free. Exceeds the limit after a cut, until enough of them are returned.
     issued: usize,
 }
 
-/// What can be seen of a limiter from outside.
+/// The figures of a limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimiterStats {
     /// How many calls may be in flight at once, now.
     pub limit: usize,
-    /// The highest that the limit may become.
+    /// The highest value that the limit may reach.
     pub limit_max: usize,
     /// How many calls are in flight.
     pub in_flight: usize,
     /// How many callers wait for a permit.
     pub waiting: usize,
-    /// The most items that go into a call, now.
+    /// The most items per call, now.
     pub batch: usize,
-    /// The highest that this may become.
+    /// The highest value that this may reach.
     pub batch_max: usize,
 }
 
@@ -63,14 +63,14 @@ pub struct LimiterStats {
 pub enum Completion {
     /// It was answered.
     Answered {
-        /// How long that took.
+        /// How long it took.
         took: Duration,
-        /// The answer was spoiled, and parts of it were asked for again.
+        /// The answer was spoiled, and parts of it were requested again.
         spoiled: bool,
     },
-    /// The service said "not now".
+    /// The service refused the call for now.
     Rejected,
-    /// No whole answer came.
+    /// No complete answer came.
     Unanswered,
 }
 
@@ -88,24 +88,24 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// The service's name. Clones of it cost no allocation.
+    /// The service's name. Cloning it allocates nothing.
     pub fn upstream(&self) -> &Arc<str> {
         &self.upstream
     }
 
-    /// How many calls have completed so far, in any way. While this grows, a caller that waits for a permit or for another
-    /// worker's answer waits for something that moves.
+    /// How many calls have completed so far, in any way. While this grows, a caller that waits for a permit or for
+    /// another worker's answer is not stuck.
     pub fn completed_calls(&self) -> usize {
         self.completed.load(Ordering::Relaxed)
     }
 
-    /// Acquires a permit if one is free and nobody waits for it.
+    /// Acquires a permit if one is free and no caller waits for it.
     pub fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
         self.free.try_acquire().ok()?.forget();
         Some(Permit::new(self))
     }
 
-    /// Waits for a permit, behind those who wait already.
+    /// Waits for a permit, behind the callers that wait already.
     pub async fn acquire(self: &Arc<Self>) -> Permit {
         let waiter = Waiter::new(&self.waiting);
         // The semaphore is never closed.
@@ -121,12 +121,12 @@ impl ConcurrencyLimiter {
         self.state().batch.size()
     }
 
-    /// Over how many calls to spread this many items when nothing else is waiting, with one permit already held.
+    /// Over how many calls to spread this many items if nothing else is waiting, with one permit already held.
     pub fn spread(&self, items: usize) -> usize {
         self.state().batch.spread(items, self.free.available_permits() + 1)
     }
 
-    /// What can be seen from outside.
+    /// The current figures.
     pub fn stats(&self) -> LimiterStats {
         let state = self.state();
         LimiterStats {
@@ -152,8 +152,7 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// Adds or removes free permits, so that there are as many as the limit allows. Those that are held are removed when they
-    /// are returned.
+    /// Adds or removes free permits to match the limit. Held permits are removed when they are returned.
     fn adjust_permits(&self, state: &mut State) {
         let limit = state.limit.limit();
         if state.issued < limit {
@@ -164,13 +163,13 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// Nothing that is done under the lock leaves the state half changed.
+    /// No operation under the lock leaves the state half changed.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The right to make one call. It is returned when this is dropped, for whatever reason.
+/// The right to make one call. Dropping it returns it, for whatever reason.
 #[derive(Debug)]
 pub struct Permit {
     limiter: Arc<ConcurrencyLimiter>,
@@ -187,8 +186,8 @@ impl Permit {
         Self { limiter: limiter.clone(), call }
     }
 
-    /// Records how the call for this many items ended, and returns the permit. A permit that is only dropped says nothing
-    /// about the service.
+    /// Records how the call for this many items ended, and returns the permit. A permit that is only dropped proves
+    /// nothing about the service.
     pub fn complete(self, items: usize, completion: Completion) {
         use adaptive_limit::Sample;
         let mut state = self.limiter.state();
@@ -199,7 +198,7 @@ impl Permit {
             }
             Completion::Answered { spoiled: true, .. } => {
                 state.batch.record(items, batch_sizer::Sample::TooLarge);
-                // How long several requests took says nothing about one.
+                // How long several requests took tells nothing about a single one.
                 None
             }
             Completion::Rejected => Some(Sample::Rejected),
@@ -220,7 +219,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // Runs while unwinding, too: nothing here can panic.
+        // This may run while unwinding: nothing here can panic.
         self.limiter.completed.fetch_add(1, Ordering::Relaxed);
         let mut state = self.limiter.state();
         state.in_flight = state.in_flight.saturating_sub(1);
@@ -275,9 +274,9 @@ mod tests {
         assert_eq!(limiter.stats().waiting, 3);
         drop(first);
         drop(held);
-        assert!(limiter.try_acquire().is_none(), "it is the second's");
+        assert!(limiter.try_acquire().is_none(), "the permit belongs to the second caller");
         assert!(poll!(&mut third).is_pending());
-        let Some(permit) = second.now_or_never() else { panic!("it is the second's turn") };
+        let Some(permit) = second.now_or_never() else { panic!("it is the second caller's turn") };
         drop(third);
         assert_eq!((limiter.stats().waiting, limiter.stats().in_flight), (0, 1));
         drop(permit);
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_caller_that_gives_up_when_its_turn_comes_passes_it_on() {
+    async fn a_caller_that_gives_up_when_its_turn_comes_passes_the_permit_on() {
         let limiter = limiter(1);
         let held = limiter.try_acquire().unwrap();
         let mut first = Box::pin(limiter.acquire());
@@ -298,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_cut_permits_that_are_held_are_removed_when_they_are_returned() {
+    fn after_a_cut_held_permits_are_removed_when_they_are_returned() {
         let limiter = limiter(8);
         let mut held = all(&limiter);
         assert_eq!(held.len(), 8);

@@ -1,4 +1,4 @@
-//! The accounts that lines are published on: whose turn it is of the lines that share one, and which are blocked.
+//! The accounts that lines are published on: the turns of lines that share one, and which accounts are blocked.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ pub(super) struct Accounts(BTreeMap<AccountId, Account>);
 
 #[derive(Debug, Default)]
 struct Account {
-    /// The targets that share it. The first of them is next.
+    /// The targets that share it, next one first.
     turns: Vec<TargetId>,
-    /// Why nothing can be published on it until a person fixes that.
+    /// Why nothing can be published on it until a person fixes it.
     blocked: Option<String>,
 }
 
@@ -26,12 +26,12 @@ impl Accounts {
         accounts
     }
 
-    /// The targets of an account, the one whose turn it is first; none where it is blocked.
+    /// The targets of an account, next one first; none if it is blocked.
     pub(super) fn turns(&self, account: &AccountId) -> &[TargetId] {
         self.0.get(account).filter(|account| account.blocked.is_none()).map_or(&[], |account| &account.turns)
     }
 
-    /// A target had its turn: all others that share its account come before it.
+    /// Moves a target behind all others that share its account.
     pub(super) fn had_its_turn(&mut self, account: &AccountId, target: &TargetId) {
         if let Some(account) = self.0.get_mut(account)
             && let Some(at) = account.turns.iter().position(|other| other == target)
@@ -55,7 +55,7 @@ impl Accounts {
         }
     }
 
-    /// Answers whether it was blocked.
+    /// Returns whether it was blocked.
     pub(super) fn unblock(&mut self, account: &AccountId) -> bool {
         self.0.get_mut(account).is_some_and(|account| account.blocked.take().is_some())
     }

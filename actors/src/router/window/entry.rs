@@ -1,4 +1,4 @@
-//! A job in memory, and in which phase it is.
+//! A job in memory, and its phase.
 
 use std::{
     sync::Arc,
@@ -8,43 +8,43 @@ use std::{
 use jiff::Timestamp;
 use mynah_domain::{Job, JobState, Translation};
 
-/// One job in memory.
+/// A job in memory.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) job: Job,
     pub(super) phase: Phase,
-    /// How often a worker died with it in hand.
+    /// How often a worker died while it held this job.
     pub(super) panics: u32,
-    /// It was in a publisher's hand before, so its publications may have changed in the ledger.
+    /// A publisher held it before, so its publications may have changed in the ledger.
     pub(super) touched: bool,
     /// Why it was last put back.
     pub(super) reason: String,
 }
 
-/// What may happen to a job in memory.
+/// The phase of a job in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
     /// It may be translated.
     Queued,
     /// It is leased to this translator.
     Translating(Arc<str>),
-    /// It may be published when its turn comes.
+    /// It may be published in its turn.
     Ready,
     /// It is leased to this publisher.
     Publishing(Arc<str>),
-    /// Nothing, before this moment.
+    /// Nothing may happen before this time.
     Delayed(Delay),
 }
 
-/// How long a job is delayed: until a time of day, but no longer than it was to be from the start, so that a clock which is
-/// set back delays nothing any longer.
+/// How long a job is delayed: until a time of day, but never longer than the delay had when it began, so that setting
+/// the clock back does not extend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delay {
     until: Timestamp,
     at_latest: Instant,
 }
 
-/// The moment, by the clock on the wall and by one that nobody can set.
+/// The current time, by the system clock and by a monotonic one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::router) struct Now {
     pub(in crate::router) wall: Timestamp,
@@ -54,10 +54,10 @@ pub(in crate::router) struct Now {
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 impl Now {
-    /// A delay from now on.
+    /// A delay that begins now.
     pub(super) fn delay(self, until: Timestamp) -> Delay {
         let length = Duration::try_from(until.duration_since(self.wall)).unwrap_or_default();
-        // A delay beyond what the machine can count is one of many years.
+        // If the delay is longer than the machine can count, use a year.
         let at_latest = self.steady.checked_add(length).unwrap_or(self.steady + YEAR);
         Delay { until, at_latest }
     }
@@ -78,7 +78,7 @@ impl Entry {
         Self { job, phase, panics: 0, touched: false, reason: String::new() }
     }
 
-    /// The phase of a job that nothing delays.
+    /// The phase of a job that is not delayed.
     pub(super) fn undelayed(job: &Job) -> Phase {
         let translated = job.translation.is_some();
         match job.state {
@@ -88,7 +88,7 @@ impl Entry {
         }
     }
 
-    /// The worker that has it in hand.
+    /// The worker that holds it.
     pub(super) fn holder(&self) -> Option<&Arc<str>> {
         match &self.phase {
             Phase::Translating(holder) | Phase::Publishing(holder) => Some(holder),
@@ -96,21 +96,21 @@ impl Entry {
         }
     }
 
-    /// Whether it may be published together with others: it is one message, no publisher has had it in hand yet, and no
-    /// worker died of it.
+    /// Whether it may be published together with others: it has one part, no publisher has held it yet, and no worker
+    /// died while holding it.
     pub(super) fn is_plain(&self) -> bool {
         let translation = self.job.translation.as_ref();
         self.job.state == JobState::Ready
             && translation.is_some_and(|translation| self.is_plain_with(translation))
     }
 
-    /// The same, with that translation.
+    /// The same, with this translation.
     pub(super) fn is_plain_with(&self, translation: &Translation) -> bool {
         !self.touched && self.panics == 0 && is_one_message(&self.job, translation)
     }
 }
 
-/// Whether a job with that translation is one message by itself, of which nothing was begun yet.
+/// Whether a job with this translation is a single message, of which nothing was begun yet.
 fn is_one_message(job: &Job, translation: &Translation) -> bool {
     translation.parts.len() == 1
         && job.publications.is_empty()

@@ -1,11 +1,11 @@
-//! The window that the router keeps on the ledger: for every target a stretch of its line, in the source's order, and the
-//! phase of each job in it. Pure memory: nothing here waits and nothing here is the only copy of anything.
+//! The router's window on the ledger: a stretch of every target's line, in the source's order, with the phase of each
+//! job. It is pure memory: nothing here waits, and nothing here is the only copy of anything.
 //!
-//! - [`entry`]: one job in memory.
-//! - [`accounts`]: whose turn it is of the lines that share an account, and which accounts are blocked.
-//! - [`pick`]: what is handed to workers, and what a dead one had in hand.
+//! - [`entry`]: a job in memory.
+//! - [`accounts`]: the turns of lines that share an account, and which accounts are blocked.
+//! - [`pick`]: which jobs workers get, and which a dead worker held.
 //! - [`progress`]: what reports, time and blocks change.
-//! - [`view`]: what there is to do, for those who ask.
+//! - [`view`]: what there is to do, for the supervisor and people.
 
 mod accounts;
 mod entry;
@@ -37,7 +37,7 @@ pub(super) struct Window {
     accounts: Accounts,
     /// What may be translated now: the oldest posts first, and all languages of a post together.
     queue: BTreeSet<(LinePosition, TargetId)>,
-    /// What may be delayed, so that looking for it costs nothing where nothing is. Some may be ready or gone since.
+    /// The jobs that may be delayed, so that a check costs nothing if there are none. Some may be ready or gone by now.
     delayed: BTreeSet<(TargetId, LinePosition)>,
 }
 
@@ -49,22 +49,22 @@ struct Line {
     jobs: BTreeMap<LinePosition, Entry>,
     /// The line is in memory up to this job.
     loaded_to: Option<LinePosition>,
-    /// The ledger may hold more behind that.
+    /// The ledger may hold more jobs behind that one.
     more: bool,
-    /// A future is asking it.
+    /// A future is loading more of it.
     loading: bool,
-    /// Counts the moments from which on there may be more, so that an answer from before is not believed.
+    /// Incremented whenever the ledger may hold more, so that an older answer is not trusted.
     epoch: u64,
     loading_epoch: u64,
-    /// Counts how often the line is loaded again: an answer from before would leave a gap in it.
+    /// Incremented with each reload: an older answer would leave a gap in the line.
     reloads: u64,
     loading_reloads: u64,
-    /// The job that blocks those behind it, and since when.
+    /// The job that blocks the jobs behind it, and since when.
     blocking: Option<(LinePosition, Instant)>,
 }
 
 impl Line {
-    /// A line of which nothing is loaded yet.
+    /// Creates a line with nothing loaded.
     fn new(account: AccountId) -> Self {
         Self {
             account,
@@ -80,8 +80,7 @@ impl Line {
         }
     }
 
-    /// The jobs that are known to stand in this order: while the line is loaded again, others may come to stand before what
-    /// is left of it.
+    /// The jobs whose order is known. During a reload, other jobs may turn out to come before the rest of the line.
     fn in_order(&self) -> impl Iterator<Item = &Entry> {
         let loaded_to = self.loaded_to;
         self.jobs.iter().take_while(move |(at, _)| Some(**at) <= loaded_to).map(|(_, entry)| entry)
@@ -89,7 +88,7 @@ impl Line {
 }
 
 impl Window {
-    /// Lines of which nothing is loaded yet.
+    /// Creates lines with nothing loaded.
     pub(super) fn new(routes: &[Route]) -> Self {
         let line = |Route { target, account }: &Route| (target.clone(), Line::new(account.clone()));
         Self {
@@ -104,10 +103,10 @@ impl Window {
         self.lines.get_mut(target)?.jobs.get_mut(&at)
     }
 
-    /// From where on, and how many jobs of `target`, should be loaded, if any. Whoever asks must load.
+    /// Where to start loading jobs of `target`, and how many, if any should be loaded. The caller must then load them.
     pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<LinePosition>, usize)> {
         let line = self.lines.get_mut(target)?;
-        // Half empty is when loading pays.
+        // Load only when the line is half empty, to load many jobs at once.
         if !line.more || line.loading || line.jobs.len() > most / 2 {
             return None;
         }
@@ -117,14 +116,14 @@ impl Window {
         Some((line.loaded_to, most - line.jobs.len()))
     }
 
-    /// What was asked for could not be loaded.
+    /// Records that loading failed.
     pub(super) fn stop_loading(&mut self, target: &TargetId) {
         if let Some(line) = self.lines.get_mut(target) {
             line.loading = false;
         }
     }
 
-    /// Takes in jobs that were asked for with `room`.
+    /// Adds jobs that were requested with `room`.
     pub(super) fn load(&mut self, target: &TargetId, jobs: Vec<Job>, room: usize, now: Now) {
         let Some(line) = self.lines.get_mut(target) else {
             return;
@@ -150,7 +149,7 @@ impl Window {
         }
     }
 
-    /// The ledger holds more than before.
+    /// Records that the ledger holds more than before.
     pub(super) fn expect_more(&mut self) {
         for line in self.lines.values_mut() {
             line.more = true;
@@ -158,7 +157,7 @@ impl Window {
         }
     }
 
-    /// Something about a job was not as it is in memory: its line is loaded again, but for what is leased.
+    /// A job differs from the one in memory: reloads its line, except leased jobs.
     pub(super) fn forget(&mut self, target: &TargetId, at: LinePosition) {
         if let Some(line) = self.lines.get_mut(target) {
             line.jobs.remove(&at);
@@ -166,7 +165,7 @@ impl Window {
         self.reload(target);
     }
 
-    /// The ledger's line differs from the one in memory: it is loaded again, but for what is leased.
+    /// The ledger's line differs from the one in memory: reloads it, except leased jobs.
     pub(super) fn reload(&mut self, target: &TargetId) {
         let Some(line) = self.lines.get_mut(target) else {
             return;

@@ -1,4 +1,4 @@
-//! What is handed to workers: translators get the oldest posts of all lines, publishers the heads of theirs.
+//! Picks jobs for workers: translators get the oldest posts of all lines, publishers get the heads of theirs.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,20 +9,20 @@ use super::{
     entry::{Entry, Phase},
 };
 
-/// What a publisher is handed.
+/// The jobs picked for a publisher.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::router) enum Picked {
     /// Nothing is ready.
     Nothing,
-    /// A job that is not one plain message; where it was `touched`, its publications must be read again.
+    /// A job that is not one plain message. If `touched`, its publications must be read again.
     Alone { job: Job, touched: bool },
-    /// Jobs of one message each that no publisher has had in hand yet.
+    /// Jobs with one part each that no publisher has held yet.
     Batch(Vec<Job>),
 }
 
 impl Window {
-    /// The next jobs to translate, marked as in the worker's hands. A job that a worker died with goes alone, so that it
-    /// takes no neighbors with it.
+    /// Picks the next jobs to translate and marks them as leased to the worker. A job whose worker died goes alone, so
+    /// that it cannot harm other jobs.
     pub(in crate::router) fn pick_for_translation(&mut self, worker: &Arc<str>, max: usize) -> Vec<Job> {
         let mut picked: Vec<Job> = Vec::new();
         while picked.len() < max {
@@ -46,8 +46,8 @@ impl Window {
         picked
     }
 
-    /// What an account publishes next: the lines of its targets take turns, those with a head that is ready and that are not
-    /// paused. Marked as in the worker's hands.
+    /// Picks what an account publishes next and marks it as leased to the worker. The lines of its targets take turns;
+    /// lines that are paused or whose head is not ready are passed over.
     pub(in crate::router) fn pick_for_publication(
         &mut self,
         worker: &Arc<str>,
@@ -68,8 +68,8 @@ impl Window {
         Picked::Nothing
     }
 
-    /// Of the jobs translated just now, those that an account's publisher could publish next: the target whose turn it is, and
-    /// up to `max` jobs in order from the head of its line on, each a message by itself.
+    /// Selects the jobs, of those just translated, that an account's publisher could publish next: the target whose
+    /// turn it is, and up to `max` jobs in order from the head of its line, each with one part.
     pub(in crate::router) fn next_to_publish(
         &self,
         account: &AccountId,
@@ -88,8 +88,8 @@ impl Window {
         })
     }
 
-    /// A job was begun for a publisher with the report of its translation: it is in that one's hands. `None` where it is
-    /// not in memory any more: its line is loaded again.
+    /// Records that a job was begun for a publisher with the report of its translation, and is now leased to it. `None`
+    /// if the job is not in memory any more; its line is then reloaded.
     pub(in crate::router) fn begun(
         &mut self,
         target: &TargetId,
@@ -107,7 +107,7 @@ impl Window {
         Some(entry.job.clone())
     }
 
-    /// A job that was picked could not be leased after all.
+    /// Reverts a pick that could not be leased.
     pub(in crate::router) fn unpick(&mut self, job: &Job) {
         let at = LinePosition::of(job);
         let Some(entry) = self.entry(&job.target, at) else {
@@ -119,7 +119,7 @@ impl Window {
         }
     }
 
-    /// A job that was picked is leased, with a new token.
+    /// Records the lease of a picked job, with its new token.
     pub(in crate::router) fn leased(&mut self, job: &Job) {
         if let Some(entry) = self.entry(&job.target, LinePosition::of(job)) {
             entry.job.state = job.state;
@@ -128,7 +128,7 @@ impl Window {
         }
     }
 
-    /// What a worker that ended had in hand, and how often one panicked with it.
+    /// The jobs that an exited worker held, and how often a worker panicked with each.
     pub(in crate::router) fn leased_by(&mut self, worker: &str, panicked: bool) -> Vec<(Job, u32)> {
         let entries = self.lines.values_mut().flat_map(|line| line.jobs.values_mut());
         entries
@@ -142,13 +142,13 @@ impl Window {
 }
 
 impl Line {
-    /// The head of the line, if it is ready, and up to `max` jobs in all of those that follow, as far as they may be
-    /// published one after another without a look; marked as in the worker's hands.
+    /// Picks the head of the line if it is ready, and up to `max` jobs in all of those that follow it if they may be
+    /// published one after another without a lookup; marks them as leased to the worker.
     fn pick_for_publication(&mut self, worker: &Arc<str>, max: usize) -> Picked {
         let loaded_to = self.loaded_to;
         let mut batch: Vec<Job> = Vec::new();
         for (at, entry) in self.jobs.iter_mut().take(max.max(1)) {
-            // While the line is loaded again, others may come to stand before what is left of it.
+            // During a reload, other jobs may turn out to come before the rest of the line.
             if Some(*at) > loaded_to || entry.phase != Phase::Ready {
                 break;
             }

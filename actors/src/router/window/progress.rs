@@ -1,4 +1,4 @@
-//! What changes the lines: reports by workers, time, and accounts that are blocked and fixed.
+//! Applies changes to the lines: reports by workers, time, and accounts that are blocked and fixed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,24 +17,24 @@ use crate::router::messages::JobReport;
 pub(in crate::router) struct Moved {
     /// Its post.
     pub(in crate::router) post: Arc<Post>,
-    /// How often it was tried since it last made progress.
+    /// How many attempts were made since it last made progress.
     pub(in crate::router) attempt: u32,
-    /// Its translation, where it has left its line.
+    /// Its translation, if the job has left its line.
     pub(in crate::router) translation: Option<Translation>,
 }
 
-/// When the router should look for delayed jobs again.
+/// When the router should check delayed jobs again.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::router) enum Wake {
-    /// The moment of some has come just now.
+    /// Some jobs have just become ready.
     Now,
-    /// That of the next comes after this long.
+    /// The next delay ends after this long.
     In(Duration),
-    /// Nothing is delayed.
+    /// No job is delayed.
     Never,
 }
 
-/// A job that blocked others for too long, and what last stood in its way.
+/// A job that blocked others for too long, and its last reason.
 #[derive(Debug)]
 pub(in crate::router) struct Overdue {
     pub(in crate::router) job: Job,
@@ -42,8 +42,8 @@ pub(in crate::router) struct Overdue {
 }
 
 impl Window {
-    /// A job changed as `report` says and is as `advanced` says now. Answers what watchers need to know, if it was in
-    /// memory.
+    /// Applies a report, after which the job is as `advanced` states. Returns what watchers need to know, if the job
+    /// was in memory.
     pub(in crate::router) fn moved(
         &mut self,
         report: &JobReport,
@@ -54,7 +54,7 @@ impl Window {
         let Advanced { state, token, attempt } = advanced;
         let entry = self.entry(&report.target, at)?;
         if (entry.job.state, entry.job.token) == (state, token) {
-            // The same was reported before. The job may be on its way to another worker by now.
+            // The same report came before. The job may be on its way to another worker by now.
             return None;
         }
         (entry.job.state, entry.job.token, entry.job.attempt) = (state, token, attempt);
@@ -97,7 +97,7 @@ impl Window {
         Some(Moved { post, attempt, translation })
     }
 
-    /// Wakes the jobs whose moment has come.
+    /// Wakes the jobs whose delay has ended.
     pub(in crate::router) fn wake(&mut self, now: Now) -> Wake {
         let mut next: Option<Duration> = None;
         let mut woke = false;
@@ -126,8 +126,8 @@ impl Window {
         }
     }
 
-    /// The heads that have blocked others for longer than `patience`, and how long until the next has. The time in which a
-    /// job's upstream `is_down` does not count against it.
+    /// The heads that have blocked others for longer than `patience`, and how long until the next one has. Time during
+    /// which a job's upstream `is_down` does not count.
     pub(in crate::router) fn overdue(
         &mut self,
         now: Now,
@@ -140,11 +140,12 @@ impl Window {
             let blocking = line.blocking.take();
             let mut jobs = line.jobs.iter();
             let Some((at, head)) = jobs.next() else { continue };
-            // A hold has a limit of the whole account or of all engines for its reason, and is not the job's fault.
+            // A held head waits for a limit of the whole account or of all engines, and is not at fault.
             let is_held = head.job.state == JobState::Held;
             let fails = matches!(head.phase, Phase::Delayed(_)) && !is_held;
             let is_known = blocking.is_some_and(|(known, _)| known == *at);
-            // A job that neither fails nor did is no trouble, whatever waits; looking for that would cost the whole line.
+            // A job that never failed is no problem, whatever waits behind it; scanning the line for that would be
+            // expensive.
             if !(fails || is_known)
                 || is_held
                 || self.accounts.is_blocked(&line.account)
@@ -156,7 +157,7 @@ impl Window {
                 continue;
             }
             let since = match blocking {
-                // In hand or about to be tried again, it is still the same that blocks the others.
+                // Leased or about to be retried, it still blocks the others.
                 Some((known, since)) if known == *at => since,
                 _ if fails => now.steady,
                 _ => continue,
@@ -172,15 +173,15 @@ impl Window {
         (overdue, next)
     }
 
-    /// Nothing more is published on an account, or translated for the targets that share it.
+    /// Stops publishing on an account, and translating for the targets that share it.
     pub(in crate::router) fn block(&mut self, account: &AccountId, reason: String) {
         self.accounts.block(account, reason);
-        // A translation that cannot be published would be money for nothing.
+        // A translation that cannot be published would waste money.
         let Self { lines, queue, .. } = self;
         queue.retain(|(_, target)| lines.get(target).is_some_and(|line| line.account != *account));
     }
 
-    /// A target's account is resumed; answers it, if it was blocked.
+    /// Resumes a target's account; returns the account if it was blocked.
     pub(in crate::router) fn unblock(&mut self, target: &TargetId) -> Option<AccountId> {
         let account = self.lines.get(target)?.account.clone();
         let was_blocked = self.accounts.unblock(&account);

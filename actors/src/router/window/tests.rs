@@ -1,4 +1,4 @@
-//! What a line hands out, to whom, and in what order.
+//! Which jobs a line hands out, to which worker, and in what order.
 
 use mynah_domain::{AccountId, Hold, PostId, PostKind, job::HoldKind};
 
@@ -14,7 +14,7 @@ fn target(name: &str) -> TargetId {
     TargetId::new("x", name)
 }
 
-/// The account of a target that has one to itself.
+/// The account of a target that shares it with no other.
 fn account(name: &str) -> AccountId {
     AccountId::from(&target(name))
 }
@@ -30,7 +30,7 @@ fn later(after: Duration) -> Now {
 
 /// The next job of "es", alone.
 fn pick(window: &mut Window) -> Option<(Job, bool)> {
-    match window.pick_for_publication(&"p#1".into(), &account("es"), 1, nobody) {
+    match window.pick_for_publication(&"p#1".into(), &account("es"), 1, none_paused) {
         Picked::Nothing => None,
         Picked::Alone { job, touched } => Some((job, touched)),
         Picked::Batch(mut row) => row.pop().map(|job| (job, false)),
@@ -74,7 +74,7 @@ fn window(lines: &[(&str, &[u64])]) -> Window {
     window
 }
 
-/// What the ledger answers to the report of a job that was leased.
+/// The ledger's answer to the report of a leased job.
 fn advanced(job: &Job, state: JobState) -> Advanced {
     Advanced { state, token: job.token + 1, attempt: job.attempt }
 }
@@ -87,8 +87,8 @@ fn translated() -> JobEvent {
     JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] })
 }
 
-/// Nobody paused anything.
-fn nobody(_: &TargetId) -> bool {
+/// Nothing is paused.
+fn none_paused(_: &TargetId) -> bool {
     false
 }
 
@@ -106,7 +106,7 @@ fn the_oldest_posts_go_first_with_all_their_languages() {
 }
 
 #[test]
-fn only_what_is_next_in_its_line_can_be_begun_with_its_translation() {
+fn only_the_next_job_of_a_line_can_be_begun_with_its_translation() {
     let mut window = window(&[("es", &[1, 2, 3, 4])]);
     let picked = window.pick_for_translation(&"t#1".into(), 4);
     let one = |parts: &[&str]| Translation {
@@ -118,9 +118,9 @@ fn only_what_is_next_in_its_line_can_be_begun_with_its_translation() {
     let next = |window: &Window, translated: &[(usize, &Translation)], max| {
         let translated =
             translated.iter().map(|(index, translation)| (picked[*index].id, *translation)).collect();
-        window.next_to_publish(&account("es"), &translated, max, nobody).map_or(vec![], |(_, jobs)| jobs)
+        window.next_to_publish(&account("es"), &translated, max, none_paused).map_or(vec![], |(_, jobs)| jobs)
     };
-    assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first is not translated");
+    assert_eq!(next(&window, &[(1, &short), (2, &short)], 9), [], "the first job is not translated");
     assert_eq!(next(&window, &[(1, &short), (0, &short)], 9), [picked[0].id, picked[1].id]);
     assert_eq!(next(&window, &[(1, &short), (0, &short)], 1), [picked[0].id]);
     assert_eq!(next(&window, &[(0, &short), (1, &long), (2, &short)], 9), [picked[0].id]);
@@ -133,7 +133,7 @@ fn a_line_is_published_in_order_even_when_translations_finish_out_of_order() {
     let mut window = window(&[("es", &[1, 2])]);
     let picked = window.pick_for_translation(&"t#1".into(), 2);
     report(&mut window, &picked[1], translated(), JobState::Ready);
-    assert!(pick(&mut window).is_none(), "the first is not ready");
+    assert!(pick(&mut window).is_none(), "the first job is not ready");
     report(&mut window, &picked[0], translated(), JobState::Ready);
     let (first, touched) = pick(&mut window).unwrap();
     assert_eq!((first.post.position, touched), (1, false));
@@ -143,7 +143,7 @@ fn a_line_is_published_in_order_even_when_translations_finish_out_of_order() {
 }
 
 #[test]
-fn what_a_dead_worker_had_in_hand_is_known_and_then_goes_alone() {
+fn jobs_of_a_dead_worker_are_found_and_then_go_alone() {
     let mut window = window(&[("es", &[1, 2, 3])]);
     window.pick_for_translation(&"t#1".into(), 2);
     let lost = window.leased_by("t#1", true);
@@ -160,8 +160,8 @@ fn what_a_dead_worker_had_in_hand_is_known_and_then_goes_alone() {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A window whose first job sleeps for ten seconds, and the ones behind it are ready.
-fn with_a_delayed_one(ready: usize) -> Window {
+/// A window whose first job is delayed for ten seconds, with ready jobs behind it.
+fn with_a_delayed_job(ready: usize) -> Window {
     let positions: Vec<u64> = (1..=1 + ready as u64).collect();
     let mut window = window(&[("es", &positions)]);
     let picked = window.pick_for_translation(&"t#1".into(), 10);
@@ -175,8 +175,8 @@ fn with_a_delayed_one(ready: usize) -> Window {
 }
 
 #[test]
-fn a_delayed_job_wakes_when_its_moment_comes() {
-    let mut window = with_a_delayed_one(0);
+fn a_delayed_job_wakes_when_its_delay_ends() {
+    let mut window = with_a_delayed_job(0);
     assert_eq!(window.wake(later(9 * SECOND)), Wake::In(SECOND));
     assert!(window.pick_for_translation(&"t#1".into(), 1).is_empty());
     assert_eq!(window.wake(later(10 * SECOND)), Wake::Now);
@@ -185,14 +185,14 @@ fn a_delayed_job_wakes_when_its_moment_comes() {
 }
 
 #[test]
-fn a_clock_that_is_set_delays_nothing_any_longer() {
-    let mut window = with_a_delayed_one(0);
+fn setting_the_clock_back_does_not_extend_a_delay() {
+    let mut window = with_a_delayed_job(0);
     let mut set_back = later(9 * SECOND);
     set_back.wall -= 3600 * SECOND;
     assert_eq!(window.wake(set_back), Wake::In(SECOND));
     set_back.steady += SECOND;
     assert_eq!(window.wake(set_back), Wake::Now);
-    let mut window = with_a_delayed_one(0);
+    let mut window = with_a_delayed_job(0);
     let mut set_forward = later(SECOND);
     set_forward.wall += 3600 * SECOND;
     assert_eq!(window.wake(set_forward), Wake::Now);
@@ -201,12 +201,12 @@ fn a_clock_that_is_set_delays_nothing_any_longer() {
 #[test]
 fn a_job_that_blocks_others_is_overdue_after_patience() {
     let up = |_: &Job| false;
-    let mut window = with_a_delayed_one(1);
+    let mut window = with_a_delayed_job(1);
     let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, up);
     let (none, next) = overdue(&mut window, SECOND);
     assert!(none.is_empty());
     assert_eq!(next, Some(60 * SECOND));
-    // It is tried again in between, and fails again.
+    // It is retried in between, and fails again.
     window.wake(later(30 * SECOND));
     let picked = window.pick_for_translation(&"t#1".into(), 1);
     assert!(overdue(&mut window, 31 * SECOND).0.is_empty());
@@ -218,20 +218,20 @@ fn a_job_that_blocks_others_is_overdue_after_patience() {
 }
 
 #[test]
-fn a_job_that_blocks_nothing_is_never_overdue_nor_while_its_upstream_is_down() {
-    let mut alone = with_a_delayed_one(0);
+fn a_job_is_not_overdue_if_it_blocks_nothing_or_its_upstream_is_down() {
+    let mut alone = with_a_delayed_job(0);
     assert_eq!(alone.overdue(later(SECOND), Duration::ZERO, |_| false).1, None);
-    let mut window = with_a_delayed_one(1);
+    let mut window = with_a_delayed_job(1);
     assert_eq!(window.overdue(later(SECOND), 5 * SECOND, |_| false).1, Some(5 * SECOND));
     assert_eq!(window.overdue(later(9 * SECOND), 5 * SECOND, |_| true).1, None);
     let (none, next) = window.overdue(later(9 * SECOND), 5 * SECOND, |_| false);
-    assert!(none.is_empty(), "it counts again");
+    assert!(none.is_empty(), "the time counts again");
     assert_eq!(next, Some(5 * SECOND));
 }
 
 #[test]
-fn time_in_which_a_limit_holds_the_head_does_not_count_against_it() {
-    let mut window = with_a_delayed_one(1);
+fn time_during_which_a_limit_holds_the_head_does_not_count_against_it() {
+    let mut window = with_a_delayed_job(1);
     let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, |_| false);
     assert_eq!(overdue(&mut window, SECOND).1, Some(60 * SECOND));
     window.wake(later(30 * SECOND));
@@ -243,35 +243,35 @@ fn time_in_which_a_limit_holds_the_head_does_not_count_against_it() {
     let back = JobEvent::HandedBack { not_before: Some(Timestamp::MAX), reason: "busy".into() };
     report(&mut window, &picked[0], back, JobState::Queued);
     let (none, next) = overdue(&mut window, 601 * SECOND);
-    assert!(none.is_empty(), "it counts from here");
+    assert!(none.is_empty(), "the time counts from here");
     assert_eq!(next, Some(60 * SECOND));
 }
 
 #[test]
-fn a_hold_for_a_person_leaves_the_line_and_one_with_a_moment_stays_in_it() {
+fn a_hold_for_a_person_leaves_the_line_and_one_until_a_time_stays_in_it() {
     let mut window = window(&[("es", &[1, 2])]);
     let picked = window.pick_for_translation(&"t#1".into(), 2);
     let hold = |until| JobEvent::Held(Hold { kind: HoldKind::Cap, reason: "cap".into(), until });
     report(&mut window, &picked[0], hold(None), JobState::Held);
     report(&mut window, &picked[1], hold(Some(Timestamp::MAX)), JobState::Held);
-    let drained = window.drained(3, nobody).expect("nothing can be done now");
+    let drained = window.drained(3, none_paused).expect("nothing can be done now");
     assert_eq!(drained.waiting[&target("es")], (1, "cap".into()));
 }
 
 #[test]
 fn a_run_is_not_over_while_something_can_be_done() {
     let mut window = window(&[("es", &[1])]);
-    assert_eq!(window.drained(3, nobody), None);
+    assert_eq!(window.drained(3, none_paused), None);
     let picked = window.pick_for_translation(&"t#1".into(), 1);
-    assert_eq!(window.drained(3, nobody), None);
+    assert_eq!(window.drained(3, none_paused), None);
     report(&mut window, &picked[0], translated(), JobState::Ready);
-    assert_eq!(window.drained(3, nobody), None);
+    assert_eq!(window.drained(3, none_paused), None);
     let (job, _) = pick(&mut window).unwrap();
-    assert_eq!(window.drained(3, nobody), None);
+    assert_eq!(window.drained(3, none_paused), None);
     report(&mut window, &job, JobEvent::Published, JobState::Published);
-    assert_eq!(window.drained(3, nobody), Some(Drained::default()));
+    assert_eq!(window.drained(3, none_paused), Some(Drained::default()));
     window.expect_more();
-    assert_eq!(window.drained(3, nobody), None, "the ledger may hold more");
+    assert_eq!(window.drained(3, none_paused), None, "the ledger may hold more");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
 }
 
 #[test]
-fn a_target_that_was_fixed_continues_with_what_it_had() {
+fn a_fixed_target_continues_with_its_jobs() {
     let mut window = window(&[("es", &[1, 2])]);
     window.block(&account("es"), "its token was revoked".into());
     assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
@@ -292,7 +292,7 @@ fn a_target_that_was_fixed_continues_with_what_it_had() {
 }
 
 #[test]
-fn what_workers_have_in_hand_is_counted_by_their_names() {
+fn jobs_in_progress_are_counted_by_worker_name() {
     let mut window = window(&[("es", &[1, 2]), ("ca", &[1])]);
     window.pick_for_translation(&"translator-1#7".into(), 2);
     window.pick_for_translation(&"translator-2#1".into(), 1);
@@ -300,10 +300,10 @@ fn what_workers_have_in_hand_is_counted_by_their_names() {
 }
 
 #[test]
-fn a_paused_target_keeps_no_run_from_ending_once_all_is_translated() {
+fn a_paused_target_does_not_prevent_a_run_from_ending_once_all_is_translated() {
     let mut window = window(&[("es", &[1]), ("ca", &[])]);
     let paused = |target_id: &TargetId| *target_id == target("es");
-    assert_eq!(window.drained(3, paused), None, "it is translated all the same");
+    assert_eq!(window.drained(3, paused), None, "its posts are still translated");
     let picked = window.pick_for_translation(&"t#1".into(), 1);
     report(&mut window, &picked[0], translated(), JobState::Ready);
     let drained = window.drained(3, paused).unwrap();
@@ -312,13 +312,13 @@ fn a_paused_target_keeps_no_run_from_ending_once_all_is_translated() {
 }
 
 #[test]
-fn a_line_that_is_loaded_again_has_no_gap_and_keeps_its_order() {
+fn a_reloaded_line_has_no_gap_and_keeps_its_order() {
     let mut window = window(&[("es", &[1, 2, 3])]);
     for job in window.pick_for_translation(&"t#1".into(), 3) {
         report(&mut window, &job, translated(), JobState::Ready);
     }
     let (first, _) = pick(&mut window).unwrap();
-    // Somebody asks for what comes behind; before the answer is there, the line changes.
+    // A future loads more of the line; before the answer arrives, the line changes.
     window.expect_more();
     let (after, room) = window.wants(&target("es"), 100).unwrap();
     assert_eq!(after, Some(LinePosition::of(&job("es", 3))));
@@ -330,16 +330,16 @@ fn a_line_that_is_loaded_again_has_no_gap_and_keeps_its_order() {
         JobEvent::NotSent { not_before: None, reason: String::new() },
         JobState::Ready,
     );
-    assert!(pick(&mut window).is_none(), "others may come before it");
+    assert!(pick(&mut window).is_none(), "other jobs may come before it");
     let (after, room) = window.wants(&target("es"), 100).unwrap();
-    assert_eq!(after, None, "from the beginning, as the answer from before left a gap");
+    assert_eq!(after, None, "from the beginning, because the older answer left a gap");
     let ready = |position| Job { state: JobState::Ready, ..job("es", position) };
     window.load(&target("es"), (0..=4).map(ready).collect(), room, noon());
     assert_eq!(pick(&mut window).unwrap().0.post.position, 0);
 }
 
 #[test]
-fn an_answer_from_before_more_was_recorded_is_not_the_last_word() {
+fn an_answer_from_before_more_was_recorded_is_not_final() {
     let mut window = Window::new(&[Route::alone(target("es"))]);
     let (_, room) = window.wants(&target("es"), 100).unwrap();
     window.expect_more();
@@ -348,7 +348,7 @@ fn an_answer_from_before_more_was_recorded_is_not_the_last_word() {
 }
 
 #[test]
-fn memory_holds_no_more_than_its_bound() {
+fn memory_never_exceeds_its_bound() {
     let mut window = Window::new(&[Route::alone(target("es"))]);
     let (after, room) = window.wants(&target("es"), 4).unwrap();
     assert_eq!((after, room), (None, 4));
@@ -361,7 +361,7 @@ fn memory_holds_no_more_than_its_bound() {
 }
 
 #[test]
-fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
+fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
     let mut window = Window::new(&[Route::alone(target("es"))]);
     assert!(window.wants(&target("es"), 100).is_some());
     let ready = |position: u64, parts: usize| {
@@ -372,7 +372,7 @@ fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
     let jobs = [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1), (6, 1)];
     window.load(&target("es"), jobs.map(|(position, parts)| ready(position, parts)).into(), 100, noon());
     let row = |window: &mut Window| -> Vec<u64> {
-        let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, nobody) {
+        let picked = match window.pick_for_publication(&"p#1".into(), &account("es"), 2, none_paused) {
             Picked::Nothing => Vec::new(),
             Picked::Alone { job, .. } => vec![job],
             Picked::Batch(row) => row,
@@ -388,10 +388,10 @@ fn jobs_of_one_message_are_published_together_and_any_other_goes_alone() {
     let (last, _) = pick(&mut window).unwrap();
     assert!(pick(&mut window).is_none(), "one publisher at a time");
     report(&mut window, &last, JobEvent::Untouched, JobState::Ready);
-    assert!(pick(&mut window).unwrap().1, "it was in hand, so it is looked at again");
+    assert!(pick(&mut window).unwrap().1, "a publisher held it, so it is read again");
 }
 
-/// A window on two targets that share one account, whose jobs are all translated but those at these positions.
+/// A window on two targets that share one account. All jobs are translated except those at these positions.
 fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
     let route = |name: &str| Route { target: target(name), account: account("town") };
     let mut window = Window::new(&[route("parks"), route("roads")]);
@@ -412,7 +412,7 @@ fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
     window
 }
 
-/// What the publisher of the shared account gets next, and publishes.
+/// Publishes the jobs that the shared account's publisher gets next, and returns them.
 fn publish_next(
     window: &mut Window,
     max: usize,
@@ -434,7 +434,7 @@ fn lines_that_share_an_account_take_turns_and_each_keeps_its_order() {
     let mut window = shared(&[1, 2, 3], &[]);
     let mut published = Vec::new();
     loop {
-        let batch = publish_next(&mut window, 2, nobody);
+        let batch = publish_next(&mut window, 2, none_paused);
         if batch.is_empty() {
             break;
         }
@@ -450,63 +450,67 @@ fn lines_that_share_an_account_take_turns_and_each_keeps_its_order() {
 }
 
 #[test]
-fn a_line_whose_head_is_not_ready_holds_up_no_other_line_of_its_account() {
+fn a_line_whose_head_is_not_ready_does_not_delay_the_other_lines_of_its_account() {
     let mut window = shared(&[1, 2], &[("parks", 1)]);
-    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:roads".into()), (2, "x:roads".into())]);
-    assert_eq!(publish_next(&mut window, 9, nobody), [], "the head of the other line is not translated");
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:roads".into()), (2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [], "the head of the other line is not translated");
     let picked = window.pick_for_translation(&"t#1".into(), 1);
     report(&mut window, &picked[0], translated(), JobState::Ready);
-    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:parks".into()), (2, "x:parks".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:parks".into()), (2, "x:parks".into())]);
 }
 
 #[test]
-fn a_pause_of_one_target_leaves_the_others_of_its_account_alone() {
+fn a_pause_of_one_target_does_not_affect_the_others_of_its_account() {
     let mut window = shared(&[1, 2], &[]);
     let parks_is_paused = |paused: &TargetId| *paused == target("parks");
     assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(1, "x:roads".into())]);
     assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(2, "x:roads".into())]);
     assert_eq!(publish_next(&mut window, 1, parks_is_paused), []);
-    assert_eq!(publish_next(&mut window, 1, nobody), [(1, "x:parks".into())]);
+    assert_eq!(publish_next(&mut window, 1, none_paused), [(1, "x:parks".into())]);
 }
 
 #[test]
-fn a_blocked_account_stops_every_line_that_it_has() {
+fn a_blocked_account_stops_all_its_lines() {
     let mut window = shared(&[1, 2], &[("roads", 2)]);
     window.block(&account("town"), "its token was revoked".into());
-    assert_eq!(publish_next(&mut window, 9, nobody), []);
-    assert!(!window.has_work(), "a translation would be money for nothing");
+    assert_eq!(publish_next(&mut window, 9, none_paused), []);
+    assert!(!window.has_work(), "a translation would waste money");
     let reason = "its token was revoked".to_owned();
     assert_eq!(window.blocked(), [(target("parks"), reason.clone()), (target("roads"), reason)].into());
     assert_eq!(window.unblock(&target("roads")), Some(account("town")));
     assert!(window.has_work());
-    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:parks".into()), (2, "x:parks".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:parks".into()), (2, "x:parks".into())]);
 }
 
 #[test]
-fn what_is_begun_with_its_translation_is_of_one_line_and_counts_as_its_turn() {
+fn jobs_begun_with_their_translation_come_from_one_line_and_count_as_its_turn() {
     let mut window = shared(&[1, 2], &[("parks", 1), ("roads", 1)]);
     let picked = window.pick_for_translation(&"t#1".into(), 9);
     assert_eq!(places(&picked), [(1, "x:parks"), (1, "x:roads")]);
     let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
     let both = picked.iter().map(|job| (job.id, &translation)).collect();
-    let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, nobody);
+    let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, none_paused);
     assert_eq!(next(&window), Some((target("parks"), vec![picked[0].id])));
     for job in &picked {
         report(&mut window, job, translated(), JobState::Ready);
     }
     window.begun(&target("parks"), LinePosition::of(&picked[0]), &"p#1".into()).unwrap();
-    assert_eq!(publish_next(&mut window, 9, nobody), [(1, "x:roads".into()), (2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:roads".into()), (2, "x:roads".into())]);
 }
 
 #[test]
-fn a_report_that_comes_again_takes_no_job_from_the_worker_that_has_it_by_now() {
+fn a_repeated_report_takes_no_job_from_the_worker_that_holds_it_by_now() {
     let mut window = shared(&[1], &[]);
-    let pick =
-        |window: &mut Window| match window.pick_for_publication(&"p#1".into(), &account("town"), 1, nobody) {
-            Picked::Alone { job, .. } => job,
-            Picked::Batch(mut jobs) => jobs.remove(0),
-            Picked::Nothing => panic!("it is ready"),
-        };
+    let pick = |window: &mut Window| match window.pick_for_publication(
+        &"p#1".into(),
+        &account("town"),
+        1,
+        none_paused,
+    ) {
+        Picked::Alone { job, .. } => job,
+        Picked::Batch(mut jobs) => jobs.remove(0),
+        Picked::Nothing => panic!("a job is ready"),
+    };
     let job = pick(&mut window);
     let leased = Job { state: JobState::Publishing, token: 1, ..job };
     window.leased(&leased);
@@ -514,9 +518,9 @@ fn a_report_that_comes_again_takes_no_job_from_the_worker_that_has_it_by_now() {
     let report = JobReport::new(&leased, vec![not_sent]);
     let ready = Advanced { state: JobState::Ready, token: 1, attempt: 1 };
     assert!(window.moved(&report, ready, noon()).is_some());
-    assert_eq!(pick(&mut window).target, target("roads"), "the other line has its turn");
+    assert_eq!(pick(&mut window).target, target("roads"), "it is the other line's turn");
     assert_eq!(pick(&mut window).target, target("parks"));
-    // Its lease is on the way to the ledger, which answers to the report as it did before.
+    // Its lease is on its way to the ledger, which answers the report as it did before.
     assert!(window.moved(&report, ready, noon()).is_none());
     let (in_hand, holders) = window.to_publish(&target("parks"), false);
     assert_eq!((in_hand, holders), (1, vec!["p#1".into()]));

@@ -1,4 +1,4 @@
-//! What there is to do, for those who ask: the supervisor, people, and a run that ends when nothing is left.
+//! What there is to do, for the supervisor, for people, and for a run that ends when nothing is left.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,12 +18,12 @@ impl Window {
         self.lines.values().flat_map(|line| line.jobs.values())
     }
 
-    /// Whether a translator has that job in hand.
+    /// Whether a translator holds this job.
     pub(in crate::router) fn is_translating(&self, job: JobId) -> bool {
         self.entries().any(|entry| entry.job.id == job && matches!(entry.phase, Phase::Translating(_)))
     }
 
-    /// Whether anything waits for a translator.
+    /// Whether any job waits for a translator.
     pub(in crate::router) fn has_work(&self) -> bool {
         !self.queue.is_empty()
     }
@@ -35,15 +35,15 @@ impl Window {
         lines.filter_map(|(target, line)| Some((target.clone(), blocked(line)?))).collect()
     }
 
-    /// How many jobs wait for a translator or are in one's hands, and in whose.
+    /// How many jobs wait for a translator or are leased to one, and to which.
     pub(in crate::router) fn to_translate(&self) -> (usize, Vec<String>) {
         let translating = self.entries().filter(|entry| matches!(entry.phase, Phase::Translating(_)));
         let (in_hand, holders) = count_with_holders(translating);
         (self.queue.len() + in_hand, holders)
     }
 
-    /// How many jobs of a target are in its publisher's hands, and in whose; and the head of its line, where that is ready
-    /// and a publisher waits for it.
+    /// How many jobs of a target are leased to its publisher, and to which incarnation. Counts the head of its line,
+    /// too, if it is ready and a publisher waits for it.
     pub(in crate::router) fn to_publish(
         &self,
         target: &TargetId,
@@ -59,7 +59,7 @@ impl Window {
         (in_hand + usize::from(is_waited_for && is_ready), holders)
     }
 
-    /// How many jobs each worker has in hand, by its name without the incarnation.
+    /// How many jobs each worker holds, by its name without the incarnation.
     pub(in crate::router) fn in_hand(&self) -> BTreeMap<String, usize> {
         let mut hands = BTreeMap::new();
         for holder in self.entries().filter_map(Entry::holder) {
@@ -68,7 +68,7 @@ impl Window {
         hands
     }
 
-    /// What is left, if nothing more can be done now; `None` while something can.
+    /// What is left if nothing more can be done now; `None` while something can.
     pub(in crate::router) fn drained(
         &self,
         patience: u32,
@@ -83,7 +83,7 @@ impl Window {
                 drained.blocked.insert(target.clone(), reason.to_owned());
                 continue;
             }
-            // What is translated waits for the person who paused it.
+            // Translated jobs wait for the person who paused the target.
             if line.jobs.values().next().is_some_and(|head| head.phase == Phase::Ready) && is_paused(target) {
                 let reason = format!("paused; `mynah resume {target}` resumes it");
                 drained.blocked.insert(target.clone(), reason);
@@ -123,19 +123,19 @@ impl Window {
 enum Remaining {
     /// Something that can be done now.
     Runnable,
-    /// So many jobs that are stuck, and why the first of them is.
+    /// This many stuck jobs, and why the first of them is stuck.
     Stuck(usize, String),
     /// Nothing.
     Nothing,
 }
 
 impl Line {
-    /// What remains, where a job tried `patience` times without success counts as stuck.
+    /// What remains. A job with `patience` attempts without success counts as stuck.
     fn remaining(&self, patience: u32) -> Remaining {
         let mut stuck: Option<(usize, String)> = None;
         for entry in self.jobs.values() {
             match (&entry.phase, &mut stuck) {
-                // Behind one that is stuck, order makes the others wait.
+                // Jobs behind a stuck one wait to keep the order.
                 (Phase::Ready | Phase::Delayed(_), Some((waiting, _))) => *waiting += 1,
                 (Phase::Delayed(_), None)
                     if entry.job.state == JobState::Held || entry.job.attempt >= patience =>
@@ -153,7 +153,7 @@ impl Line {
     }
 }
 
-/// How many these are, and each of their holders once.
+/// Counts these jobs, and lists each of their holders once.
 fn count_with_holders<'a>(entries: impl Iterator<Item = &'a Entry>) -> (usize, Vec<String>) {
     let holders: Vec<&Arc<str>> = entries.filter_map(Entry::holder).collect();
     let count = holders.len();

@@ -19,7 +19,7 @@ struct Fragile {
     worked: mpsc::UnboundedSender<u32>,
     has_worked: bool,
     context: WorkerContext,
-    /// In these lives it hangs in its work.
+    /// The incarnations in which it hangs during its work.
     hangs: u32,
 }
 
@@ -27,7 +27,7 @@ struct Fragile {
 impl Worker for Fragile {
     async fn step(&mut self, stop: &Stop) -> Step {
         let life = self.lives.load(Ordering::SeqCst);
-        assert!(life > self.panics, "as it was told to");
+        assert!(life > self.panics, "as the test demands");
         if life <= self.hangs {
             let _work = self.context.at_work();
             std::future::pending::<()>().await;
@@ -43,7 +43,7 @@ impl Worker for Fragile {
     }
 }
 
-/// Nothing depends on what these actors do.
+/// Nothing depends on these actors.
 struct NoHooks;
 
 #[async_trait(?Send)]
@@ -128,15 +128,15 @@ async fn an_actor_that_panics_is_restarted_and_continues() {
 }
 
 #[actix_rt::test]
-async fn one_that_keeps_dying_ends_the_service_with_a_reason() {
+async fn an_actor_that_keeps_dying_ends_the_service_with_a_reason() {
     let supervised = supervised(u32::MAX, 2);
     let reason = supervised.outcome.await.unwrap().unwrap_err();
     assert!(reason.starts_with("fragile died more than 2 times"), "{reason}");
-    assert!(reason.ends_with("as it was told to"), "{reason}");
+    assert!(reason.ends_with("as the test demands"), "{reason}");
 }
 
 #[actix_rt::test]
-async fn a_restart_that_was_asked_for_ends_the_old_one_first() {
+async fn a_requested_restart_stops_the_old_incarnation_first() {
     let mut supervised = supervised(0, 0);
     assert_eq!(supervised.worked.recv().await, Some(1));
     supervised.supervisor.send(Restart("fragile".into())).await.unwrap().unwrap();
@@ -146,7 +146,7 @@ async fn a_restart_that_was_asked_for_ends_the_old_one_first() {
 }
 
 #[actix_rt::test]
-async fn actors_are_added_replaced_and_removed_while_it_runs() {
+async fn actors_are_added_replaced_and_removed_while_the_supervisor_runs() {
     let mut supervised = supervised(0, 0);
     assert_eq!(supervised.worked.recv().await, Some(1));
     let (sender, mut worked) = mpsc::unbounded_channel();
@@ -154,12 +154,12 @@ async fn actors_are_added_replaced_and_removed_while_it_runs() {
     let change = ChangeChildren { start: vec![spec("fragile"), spec("second")], retire: vec![] };
     supervised.supervisor.send(change).await.unwrap();
     let lives = [worked.recv().await, worked.recv().await];
-    assert_eq!(lives, [Some(1), Some(1)], "both are of the new making");
+    assert_eq!(lives, [Some(1), Some(1)], "both are built from the new specs");
     let names = |health: &HealthRegistry| health.all().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(&supervised.health), ["fragile", "second"]);
     let change = ChangeChildren { start: vec![], retire: vec!["second".into(), "nobody".into()] };
     supervised.supervisor.send(change).await.unwrap();
-    // Retired and started again before it has stopped, it stays.
+    // Retired and then started again before it has stopped, it stays.
     let change = ChangeChildren { start: vec![spec("second")], retire: vec![] };
     supervised.supervisor.send(change).await.unwrap();
     assert_eq!(worked.recv().await, Some(1));
@@ -173,7 +173,7 @@ async fn actors_are_added_replaced_and_removed_while_it_runs() {
 }
 
 #[actix_rt::test]
-async fn one_that_hangs_in_its_work_is_ended_and_restarted() {
+async fn an_actor_that_hangs_in_its_work_is_aborted_and_restarted() {
     let mut supervised = supervised_that_hangs(0, 2, 5);
     assert_eq!(supervised.worked.recv().await, Some(3));
     assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 2);
@@ -181,18 +181,18 @@ async fn one_that_hangs_in_its_work_is_ended_and_restarted() {
 }
 
 #[actix_rt::test]
-async fn one_that_hangs_again_and_again_ends_the_service() {
+async fn an_actor_that_keeps_hanging_ends_the_service() {
     let supervised = supervised_that_hangs(0, u32::MAX, 1);
     let reason = supervised.outcome.await.unwrap().unwrap_err();
-    assert!(reason.ends_with("it got nothing done for 50ms"), "{reason}");
+    assert!(reason.ends_with("it made no progress for 50ms"), "{reason}");
     assert_eq!(supervised.health.escalation(), Some(reason.as_str()));
 }
 
 #[actix_rt::test]
-async fn one_that_waits_for_work_is_left_alone() {
+async fn an_actor_that_waits_for_work_is_not_restarted() {
     let mut supervised = supervised(0, 0);
     assert_eq!(supervised.worked.recv().await, Some(1));
     let looked = tokio::time::timeout(Duration::from_millis(200), supervised.worked.recv()).await;
-    assert!(looked.is_err(), "it was restarted");
+    assert!(looked.is_err(), "the actor was restarted");
     assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 0);
 }

@@ -1,17 +1,17 @@
-//! What goes into one call. An engine says what may: how many items, how many characters, and whether languages may be mixed
-//! ([`CallShape`]).
+//! Decides what goes into one call. The engine specifies how many items and characters it accepts, and whether
+//! languages may be mixed ([`CallShape`]).
 
 use mynah_domain::{Language, ports::CallShape};
 
 use super::super::task::Task;
 use crate::cache::Lead;
 
-/// A task to call an engine for.
+/// A task that needs a call.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// Its number.
+    /// The task's number.
     pub(super) task: usize,
-    /// The lead on its key, where others wait for it.
+    /// The lead on its key, if other tasks may wait for it.
     pub(super) lead: Option<Lead>,
 }
 
@@ -21,11 +21,11 @@ impl Wanted {
     }
 }
 
-/// What matters of an item for what it may share a call with.
+/// The properties of an item that decide which call it may join.
 pub(super) trait Content {
-    /// From which language to which.
+    /// The source and target language.
     fn languages(&self) -> (Language, Language);
-    /// How many characters of text there are.
+    /// The number of characters of text.
     fn chars(&self) -> usize;
 }
 
@@ -39,8 +39,8 @@ impl Content for Task {
     }
 }
 
-/// Takes the next call's worth out of `wanted`: the first item, and of the others, in order, those that may go along, `size` at
-/// the most. What stays is in its order, so that the next call begins with what was passed over.
+/// Takes the next call's items out of `wanted`: the first item, and those of the others, in order, that may join it, at
+/// most `size`. The rest stays in order, so that the next call begins with the first item passed over.
 pub(super) fn take_batch<C: Content>(
     wanted: &mut Vec<Wanted>,
     size: usize,
@@ -58,7 +58,7 @@ pub(super) fn take_batch<C: Content>(
         }
         if let Some(max) = shape.max_chars() {
             let more = content.chars();
-            // The first goes whatever its size.
+            // The first item goes whatever its size.
             if items > 0 && chars + more > max {
                 return false;
             }
@@ -70,7 +70,7 @@ pub(super) fn take_batch<C: Content>(
     wanted.extract_if(.., fits).collect()
 }
 
-/// How many groups of `wanted` may not share a call because of their languages.
+/// How many groups of `wanted` need separate calls because of their languages.
 pub(super) fn count_groups<C: Content>(wanted: &[Wanted], shape: CallShape, contents: &[C]) -> usize {
     let mut groups: Vec<(Language, Language)> = Vec::new();
     for one in wanted {
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// The calls that are made of all contents, by number.
+    /// The calls made for all contents, by number.
     fn calls(size: usize, shape: CallShape, contents: &[(&str, &str, usize)]) -> Vec<Vec<usize>> {
         let mut wanted: Vec<Wanted> = (0..contents.len()).map(Wanted::without_lead).collect();
         let mut calls = Vec::new();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_has_no_more_characters_than_the_engine_takes_unless_one_item_alone_has() {
+    fn a_call_has_at_most_the_engines_number_of_characters_unless_one_item_alone_has_more() {
         let shape = CallShape::new(40, Languages::Many).with_max_chars(30);
         let contents =
             [("en", "es", 25), ("en", "es", 10), ("en", "es", 5), ("en", "es", 90), ("en", "es", 1)];
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn no_call_has_more_items_than_the_engine_takes_and_none_has_no_item() {
+    fn a_call_has_at_least_one_item_and_at_most_the_engines_number_of_items() {
         let shape = CallShape::new(2, Languages::Many);
         assert_eq!(calls(40, shape, &FIVE), [vec![0, 1], vec![2, 3], vec![4]]);
         assert_eq!(calls(0, shape, &FIVE).len(), 5);

@@ -58,7 +58,7 @@ fn task(text: &str) -> Task {
 #[actix_rt::test]
 async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_against_no_engine() {
     let folder = tempfile::tempdir().unwrap();
-    let cache = Cache::unattended(CacheSettings {
+    let cache = Cache::unsupervised(CacheSettings {
         max_entries: 10,
         ttl: Duration::from_hours(1),
         file: folder.path().join("cache.jsonl"),

@@ -1,5 +1,5 @@
-//! The calls to one engine for a number of tasks: each within what the limiter and the circuit breaker permit, and each recorded
-//! with them, so that all workers learn from it.
+//! Makes the calls to one engine for a number of tasks. Each call needs a permit from the limiter and the circuit
+//! breaker, and is recorded with both, so that all workers learn from it.
 
 use std::{
     sync::Arc,
@@ -28,17 +28,17 @@ use crate::{
     upstreams::limiter::{Completion, ConcurrencyLimiter, Permit},
 };
 
-/// The longest that an engine out of quota is not asked: quotas are raised, too.
+/// The longest time that an engine out of quota is not called: a quota may be raised in the meantime.
 const MAX_QUOTA_PAUSE: Duration = Duration::from_hours(1);
 
-/// How often a worker that waits for another checks whether the engine still answers anybody.
+/// How often a worker that waits for another checks whether the engine still answers any worker.
 pub(super) const PROGRESS_CHECK: Duration = Duration::from_millis(200);
 
-/// What stops not one item but every call to an engine.
+/// Something that stops not one item but every call to an engine.
 pub(super) enum Outage {
     /// A call failed as a whole.
     CallFailed(EngineError),
-    /// The circuit breaker is open until then.
+    /// The circuit breaker is open until this time.
     BreakerOpen(Timestamp),
 }
 
@@ -57,8 +57,8 @@ impl<'a> Calls<'a> {
         Self { cascade, engine, revision: engine.revision(), limiter, context }
     }
 
-    /// Calls the engine for what is wanted, again for what it is to do better, and gives the cache what is taken. Returns what
-    /// stopped it, if anything did.
+    /// Calls the engine for `wanted`, repeats items that it should do better, and gives accepted translations to the
+    /// cache. Returns what stopped it, if anything did.
     pub(super) async fn make(&self, tasks: &mut [Task], mut wanted: Vec<Wanted>) -> Option<Outage> {
         let meter = &self.cascade.meter;
         meter.count("cache.misses", wanted.len() as u64);
@@ -91,8 +91,8 @@ impl<'a> Calls<'a> {
         outage
     }
 
-    /// Takes from what is wanted what goes out now: one call's worth, or more in several calls where nothing else is waiting
-    /// and permits are free. What may not share a call is no reason to wait, either.
+    /// Takes the items that go out now: one call's worth, or several calls if nothing else is waiting and permits are
+    /// free. Items that may not share a call go out separately, too.
     fn compose(
         &self,
         permit: Permit,
@@ -120,7 +120,7 @@ impl<'a> Calls<'a> {
         batches
     }
 
-    /// Judges the items of a reply; those that are to be asked for once more go to `again`.
+    /// Judges the items of a reply; those that need another call go to `again`.
     fn take(&self, tasks: &mut [Task], batch: Vec<Wanted>, reply: Reply, again: &mut Vec<Wanted>) {
         let takes_advice = self.engine.takes_advice();
         let mut landings = Vec::with_capacity(reply.items.len());
@@ -131,7 +131,7 @@ impl<'a> Calls<'a> {
                     Judged::Again => again.push(Wanted { task, lead }),
                     Judged::GivenUp => {}
                 },
-                // Models slip; what they refuse they will refuse again.
+                // A model may fail once and succeed the next time, but it repeats its refusals.
                 Err(ItemError::Unusable(_)) if takes_advice && tasks[task].may_slip() => {
                     again.push(Wanted { task, lead });
                 }
@@ -168,27 +168,28 @@ impl<'a> Calls<'a> {
                 permit.complete(items.len(), Completion::Rejected);
             }
             Err(EngineError::Unanswered(_)) => permit.complete(items.len(), Completion::Unanswered),
-            // A call that asked nothing says nothing about how many calls there may be, and neither does a wrong key.
+            // An empty call proves nothing about the possible number of calls, and neither does a wrong key.
             Ok(_) | Err(EngineError::Unauthorized(_) | EngineError::Refused(_)) => {}
         }
         let mut reply = answer.map_err(Outage::CallFailed)?;
         cascade.meter.count("items.translated", reply.items.len() as u64);
         if reply.items.len() != items.len() {
-            // It is not known which answer is whose, and a wrong guess would publish one post's words under another.
-            let why = format!("the engine answered {} items of {}", reply.items.len(), items.len());
+            // It is unknown which answer belongs to which item, and a wrong guess would publish one post's words under
+            // another.
+            let why = format!("the engine returned {} answers for {} items", reply.items.len(), items.len());
             reply.items = vec![Err(ItemError::Unusable(why)); items.len()];
         }
         Ok(reply)
     }
 
-    /// What the end of a call means for all who would call the engine.
+    /// What the end of a call means for all workers that want to call the engine.
     fn outcome_for_breaker(&self, error: Option<&EngineError>) -> CallOutcome {
         match error {
-            // Out of quota: so is everybody, until then.
+            // If it is out of quota, so is every worker until then.
             Some(EngineError::RateLimited { until: Some(until), .. }) => {
                 CallOutcome::NotBefore(Instant::now() + self.cascade.until(*until).min(MAX_QUOTA_PAUSE))
             }
-            // If it refuses call after call and names no time, only growing pauses keep it from being asked for every job.
+            // If it refuses call after call without an end time, growing pauses prevent a call for every job.
             Some(
                 EngineError::Unavailable(_)
                 | EngineError::Unanswered(_)
@@ -198,7 +199,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Notes with each of these tasks what stops the engine.
+    /// Records with each of these tasks what stops the engine.
     pub(super) fn settle_outage(
         &self,
         outage: &Outage,
@@ -213,7 +214,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Takes an earlier answer of the engine that only was too long, where there is one; else notes the trouble.
+    /// Accepts the engine's earlier answer that was only too long, if there is one; otherwise records the trouble.
     fn settle(&self, task: &mut Task, lead: Option<Lead>, trouble: impl FnOnce(&mut Task, &str)) {
         match (task.unanswered(&self.revision), lead) {
             (Some(text), Some(lead)) => lead.land(text),
@@ -223,8 +224,8 @@ impl<'a> Calls<'a> {
     }
 }
 
-/// Waits for another worker: for its permit, or for its answer. Such a wait is work, so that the watchdog ends it where nothing
-/// moves any more; it shows progress for as long as calls to the engine end.
+/// Waits for another worker's permit or answer. Such a wait counts as work, so that the watchdog ends it if nothing
+/// progresses; it reports progress for as long as calls to the engine complete.
 pub(super) async fn wait_alongside<T>(
     limiter: &ConcurrencyLimiter,
     context: CallContext<'_>,

@@ -1,4 +1,4 @@
-//! How much an engine is asked at once, with an engine of a known capacity.
+//! How many calls an engine gets at once, tested with an engine of known capacity.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,21 +24,21 @@ const MOST: usize = 64;
 /// What the engine does with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
-    /// Answers; callers wait in its queue while it is busy.
+    /// Answers; calls wait in its queue while it is busy.
     Answer,
-    /// Answers; the answer to a single item is spoiled and asked for again.
+    /// Answers; the answer to a single item is spoiled and requested again.
     SpoilSingleItems,
-    /// Says "not now" at once.
+    /// Answers "not now" at once.
     Refuse,
     /// Panics in the middle.
     Panic,
 }
 
-/// An engine that works on this many calls at once, a second for each.
+/// An engine that processes this many calls at once, in one second each.
 struct Fake {
     servers: tokio::sync::Semaphore,
     does: Cell<Does>,
-    /// Until when it says that it refuses.
+    /// The end of the limit that it names when it refuses.
     until: Cell<Option<Timestamp>>,
     in_flight: Cell<usize>,
     peak: Cell<usize>,
@@ -83,7 +83,7 @@ impl Engine for Fake {
         let spoils = items.len() == 1 && self.does.get() == Does::SpoilSingleItems;
         if matches!(self.does.get(), Does::Answer | Does::SpoilSingleItems) {
             let _server = self.servers.acquire().await.unwrap();
-            // So that one that is spoiled ends while a full one lasts.
+            // A spoiled call is shorter, so that it ends while a full one lasts.
             tokio::time::sleep(if spoils { SECOND / 2 } else { SECOND }).await;
         }
         self.in_flight.set(self.in_flight.get() - 1);
@@ -92,10 +92,10 @@ impl Engine for Fake {
             Does::Refuse => {
                 return Err(EngineError::RateLimited { reason: "not now".into(), until: self.until.get() });
             }
-            Does::Panic => panic!("as ordered"),
+            Does::Panic => panic!("as the test demands"),
         }
-        let said = Segment::Words("Hola".into());
-        let items = items.iter().map(|_| Ok(MaskedText(vec![said.clone()]))).collect();
+        let word = Segment::Words("Hola".into());
+        let items = items.iter().map(|_| Ok(MaskedText(vec![word.clone()]))).collect();
         Ok(Reply { items, calls: 1, spoiled: u32::from(spoils), ..Reply::default() })
     }
 }
@@ -104,7 +104,7 @@ fn cascade() -> EngineCascade {
     cascade_with_breaker(5)
 }
 
-/// A cascade where this many failures in a row open the circuit breaker.
+/// A cascade whose circuit breaker opens after this many failures in a row.
 fn cascade_with_breaker(failures: u32) -> EngineCascade {
     let pause = Backoff { base: SECOND, max: SECOND };
     let policy = BreakerPolicy { failures, pause, trial: SECOND };
@@ -125,7 +125,7 @@ fn tasks(count: usize) -> Vec<Task> {
     std::iter::repeat_with(task).take(count).collect()
 }
 
-/// Translates this many tasks; returns how many were translated.
+/// Translates this many tasks; returns how many succeeded.
 async fn translate(
     cascade: &EngineCascade,
     engine: &Rc<Fake>,
@@ -138,14 +138,14 @@ async fn translate(
     tasks.iter().filter(|task| matches!(task.outcome, Some(JobEvent::Translated(_)))).count()
 }
 
-/// As many translators as there may be, each with more to do, for this long.
+/// Runs the maximum of translators, each with more to do, for this long.
 async fn work(cascade: &EngineCascade, engine: &Rc<Fake>, time: Duration) {
     let end = tokio::time::Instant::now() + time;
     let context = CallContext { heartbeat: None, more_waiting: true };
     let workers = (0..MOST).map(|_| async {
         while tokio::time::Instant::now() < end {
             translate(cascade, engine, 1, context).await;
-            // A refusal takes no time of the engine's.
+            // A refusal takes no time of the engine.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
@@ -162,7 +162,7 @@ fn in_flight(cascade: &EngineCascade) -> (usize, usize) {
 }
 
 #[actix_rt::test]
-async fn an_engine_that_keeps_pace_gets_the_maximum_of_calls_within_seconds() {
+async fn an_engine_that_keeps_up_gets_the_maximum_of_calls_within_seconds() {
     tokio::time::pause();
     let (cascade, engine) = (cascade(), Fake::new(1000));
     work(&cascade, &engine, SECOND * 4).await;
@@ -195,9 +195,9 @@ async fn calls_settle_near_the_capacity_of_the_engine() {
 }
 
 #[actix_rt::test]
-async fn refusals_make_calls_fewer_and_answers_make_them_more_again() {
+async fn refusals_lower_the_limit_and_answers_raise_it_again() {
     tokio::time::pause();
-    // The breaker goes by the machine's clock, which is not paused.
+    // The breaker uses the machine's clock, which is not paused.
     let (cascade, engine) = (cascade_with_breaker(u32::MAX), Fake::new(1000));
     work(&cascade, &engine, SECOND * 4).await;
     engine.does.set(Does::Refuse);
@@ -212,7 +212,7 @@ async fn refusals_make_calls_fewer_and_answers_make_them_more_again() {
 }
 
 #[actix_rt::test]
-async fn a_panic_in_the_engine_loses_no_permit() {
+async fn a_panic_in_the_engine_leaks_no_permit() {
     tokio::time::pause();
     let (cascade, engine) = (cascade(), Fake::new(1000));
     engine.does.set(Does::Panic);
@@ -228,7 +228,7 @@ async fn a_panic_in_the_engine_loses_no_permit() {
 }
 
 #[actix_rt::test]
-async fn a_wait_for_a_permit_is_work_that_shows_progress_while_calls_end_and_none_while_nothing_moves() {
+async fn a_wait_for_a_permit_shows_progress_only_while_calls_complete() {
     tokio::time::pause();
     let (cascade, engine) = (cascade(), Fake::new(1000));
     cascade.upstreams.set_max_calls(1);
@@ -243,12 +243,12 @@ async fn a_wait_for_a_permit_is_work_that_shows_progress_while_calls_end_and_non
     let context = CallContext { heartbeat: Some(&heartbeat), more_waiting: true };
     let mut waits = Box::pin(translate(&cascade, &engine, 1, context));
     let mut gives_up = Box::pin(translate(&cascade, &engine, 1, CallContext::default()));
-    // The other one is next in line.
+    // The other worker is next in line.
     assert!((&mut gives_up).now_or_never().is_none());
     assert!(tokio::time::timeout(SECOND * 100, &mut waits).await.is_err());
     assert_eq!((standing().at_work, standing().progressed, in_flight(&cascade)), (1, false, (1, 2)));
     drop(held);
-    // The other one's call ends.
+    // The other worker's call ends.
     let one_call = SECOND + calls::PROGRESS_CHECK;
     assert!(tokio::time::timeout(one_call, futures_util::future::join(&mut waits, gives_up)).await.is_err());
     assert!(standing().progressed);
@@ -272,7 +272,7 @@ async fn a_worker_that_gives_up_waiting_holds_no_permit() {
 }
 
 #[actix_rt::test]
-async fn where_nothing_else_is_waiting_tasks_are_spread_over_free_permits() {
+async fn tasks_are_spread_over_free_permits_if_nothing_else_is_waiting() {
     tokio::time::pause();
     let (cascade, engine) = (cascade(), Fake::new(1000));
     work(&cascade, &engine, SECOND * 4).await;
@@ -290,7 +290,7 @@ async fn where_nothing_else_is_waiting_tasks_are_spread_over_free_permits() {
 }
 
 #[actix_rt::test]
-async fn no_more_calls_are_made_at_once_than_there_are_permits_and_all_is_done() {
+async fn calls_in_flight_never_exceed_the_permits_and_every_task_is_done() {
     tokio::time::pause();
     let (cascade, engine) = (cascade(), Fake::new(1000));
     cascade.upstreams.set_max_calls(2);
@@ -302,7 +302,7 @@ async fn no_more_calls_are_made_at_once_than_there_are_permits_and_all_is_done()
 }
 
 #[actix_rt::test]
-async fn an_engine_that_refuses_without_a_time_is_not_asked_for_every_job() {
+async fn an_engine_that_refuses_without_an_end_time_is_not_called_for_every_job() {
     tokio::time::pause();
     for until in [None, Some(Timestamp::UNIX_EPOCH), Some(Timestamp::now())] {
         let (cascade, engine) = (cascade(), Fake::new(1000));
@@ -317,7 +317,7 @@ async fn an_engine_that_refuses_without_a_time_is_not_asked_for_every_job() {
 }
 
 #[test]
-fn a_job_that_no_engine_could_do_waits_for_the_growing_backoff_and_never_longer_than_a_day() {
+fn a_job_that_no_engine_could_do_waits_for_the_growing_backoff_and_at_most_a_day() {
     let cascade = EngineCascade { backoff: Backoff { base: SECOND * 2, max: SECOND * 60 }, ..cascade() };
     let now = Timestamp::now();
     let wait = |attempt: u32, until: Option<Timestamp>| {

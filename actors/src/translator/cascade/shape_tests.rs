@@ -1,4 +1,4 @@
-//! Calls are composed as the engine says, and a reply that does not fit its call is no answer.
+//! Calls have the shape that the engine specifies, and a reply that does not match its call is discarded.
 
 use std::cell::{Cell, RefCell};
 
@@ -15,7 +15,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Answers after a second; notes when each call began, and its languages.
+/// Answers after a second; records when each call began, and its languages.
 struct Fake {
     shape: CallShape,
     calls: RefCell<Vec<(Duration, Vec<Language>)>>,
@@ -75,7 +75,7 @@ fn task(to: &str) -> Task {
     )
 }
 
-/// Translates a task for each language; returns how many of them were translated.
+/// Translates a task for each language; returns how many succeeded.
 async fn translate(engine: &Rc<Fake>, languages: &[&str], more_waiting: bool) -> usize {
     let mut tasks: Vec<Task> = languages.iter().map(|to| task(to)).collect();
     let engines: [Rc<dyn Engine>; 1] = [engine.clone()];
@@ -84,7 +84,7 @@ async fn translate(engine: &Rc<Fake>, languages: &[&str], more_waiting: bool) ->
     tasks.iter().filter(|task| matches!(task.outcome, Some(JobEvent::Translated(_)))).count()
 }
 
-/// After how many seconds each call began, and its languages.
+/// When each call began, in seconds, and its languages.
 fn calls(engine: &Fake) -> Vec<(u64, Vec<&'static str>)> {
     let codes = |(at, languages): &(Duration, Vec<Language>)| {
         (at.as_secs(), languages.iter().map(|language| language.code()).collect())
@@ -101,7 +101,7 @@ async fn an_engine_of_many_languages_gets_them_in_one_call() {
 }
 
 #[actix_rt::test]
-async fn an_engine_of_one_language_gets_a_call_for_each_and_all_at_once_where_nothing_else_is_waiting() {
+async fn an_engine_of_one_language_gets_a_call_for_each_and_all_at_once_if_nothing_else_is_waiting() {
     tokio::time::pause();
     let engine = fake(CallShape::new(40, Languages::One));
     assert_eq!(translate(&engine, &["es", "ca", "es", "gl"], false).await, 4);
@@ -109,7 +109,7 @@ async fn an_engine_of_one_language_gets_a_call_for_each_and_all_at_once_where_no
 }
 
 #[actix_rt::test]
-async fn an_engine_of_one_language_gets_them_one_after_the_other_where_others_are_waiting() {
+async fn an_engine_of_one_language_gets_them_one_by_one_if_others_are_waiting() {
     tokio::time::pause();
     let engine = fake(CallShape::new(40, Languages::One));
     assert_eq!(translate(&engine, &["es", "ca", "es", "gl"], true).await, 4);

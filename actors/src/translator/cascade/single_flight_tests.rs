@@ -1,6 +1,7 @@
-//! The single flight as a model: several workers, posts of the same text within and across their batches, an engine that
-//! fails in every way, workers that are dropped in the middle, and caches that are replaced. Whatever happens, every batch
-//! must end. Time is paused, so a standstill shows at once: the clock jumps to the end of the test's patience.
+//! A model test of the single flight: several workers, posts with the same text within and across their batches, an
+//! engine that fails in every way, workers that are dropped midway, and caches that are replaced. Whatever happens,
+//! every batch must end. Time is paused, so a deadlock shows at once: the clock jumps to the end of the test's
+//! patience.
 
 use std::{
     cell::{Cell, RefCell},
@@ -26,7 +27,7 @@ use crate::{
     supervision::{ExitGuard, HealthRegistry, shell::StopAsked},
 };
 
-/// Longer than any batch may take by the engine's own times, and far shorter than for ever.
+/// Longer than any batch can take with the engine's delays, and far shorter than forever.
 const PATIENCE: Duration = Duration::from_hours(10);
 
 /// What the engine does with a call.
@@ -39,9 +40,9 @@ enum Does {
     Refuse,
     NotNow,
     OutOfQuota,
-    /// Answers, with nothing usable for any item.
+    /// Answers without anything usable for any item.
     Unusable,
-    /// Answers what the gate rejects.
+    /// Answers with text that the gate rejects.
     Mangle,
     Panic,
 }
@@ -128,12 +129,12 @@ impl Engine for Scripted {
             }),
             Does::Unusable => all(Err(ItemError::Unusable("blocked for safety".into()))),
             Does::Mangle => all(Ok(MaskedText(vec![Segment::Words(String::new())]))),
-            Does::Panic => panic!("as ordered"),
+            Does::Panic => panic!("as the test demands"),
         }
     }
 }
 
-/// A Spanish text with the same protected things.
+/// A Spanish text with the same protected parts.
 fn translated(text: &MaskedText) -> MaskedText {
     let segment = |segment: &Segment| match segment {
         Segment::Words(_) => Segment::Words("El puerto abre otra vez esta mañana ".into()),
@@ -145,10 +146,10 @@ fn translated(text: &MaskedText) -> MaskedText {
 /// One run of the model.
 #[derive(Debug, Clone)]
 struct Case {
-    /// For each worker its batches, each a list of texts by number.
+    /// The batches of each worker, each a list of texts by number.
     workers: Vec<Vec<Vec<u16>>>,
     script: Vec<Does>,
-    /// What a call does that holds a text for the first time.
+    /// What the first call for each text does.
     first: Does,
     takes_advice: bool,
     /// Which worker is dropped, and after how long.
@@ -157,14 +158,14 @@ struct Case {
     replacements: Vec<u64>,
 }
 
-/// A text for each number. Digits would be masked and make all of them one.
+/// A text for each number. Digits would be masked and make all texts the same.
 fn text(number: u16) -> String {
     let name: String = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
     format!("The library of {name} opens again this morning")
 }
 
 fn task(number: usize, kind: u16) -> Task {
-    // Another link in each: masked, they are one text.
+    // Another link in each: masked, they are the same text.
     let text = format!("{} https://example.com/{number}", text(kind));
     Task::new(&fixtures::post(number as u64, &text), Vec::new(), fixtures::target())
 }
@@ -178,7 +179,7 @@ fn settings(directory: &std::path::Path) -> CacheSettings {
     }
 }
 
-/// Runs a case to its end. Panics where a batch does not end, or a task has no outcome.
+/// Runs a case to its end. Panics if a batch does not end or a task has no outcome.
 fn run(case: &Case) -> Rc<Scripted> {
     let engine = Scripted::new(case);
     let runtime = || {
@@ -192,7 +193,7 @@ fn run(case: &Case) -> Rc<Scripted> {
 
 async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
     let directory = tempfile::tempdir().unwrap();
-    let cache = Cache::unattended(settings(directory.path()));
+    let cache = Cache::unsupervised(settings(directory.path()));
     let pause = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
     let cascade = EngineCascade {
         cache: Some(cache.clone()),
@@ -217,7 +218,7 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
             for (number, texts) in batches.iter().enumerate() {
                 let work = AssertUnwindSafe(batch(worker, number, texts)).catch_unwind();
                 match exits.next() {
-                    // The supervisor cuts it off: dropped where it stands.
+                    // The supervisor aborts it: the future is dropped where it stands.
                     Some(after) => drop(tokio::time::timeout(after, work).await),
                     None => drop(work.await),
                 }
@@ -266,11 +267,11 @@ proptest! {
 
 #[test]
 fn two_hundred_batches_of_repeated_texts_end_under_every_failure_of_the_first_call() {
-    // Three posts of one text and one failed call were enough to stand still for ever.
+    // Three posts with the same text and one failed call were once enough for a deadlock.
     for workers in [1_u16, 4, 64] {
         for does in FAILURES {
             let batch = |number: u16| {
-                // Texts of this batch alone, and one that neighbors have, too.
+                // Some texts are in this batch alone, some in the neighbors' as well.
                 let copies = 2 + usize::from(number % 9);
                 let mut texts = vec![number; copies];
                 texts.extend([number / 4 + 1000; 3]);
@@ -290,7 +291,7 @@ fn two_hundred_batches_of_repeated_texts_end_under_every_failure_of_the_first_ca
 }
 
 #[test]
-fn a_text_is_asked_for_once_however_many_posts_and_workers_want_it() {
+fn a_text_is_requested_once_however_many_posts_and_workers_want_it() {
     let engine = run(&Case {
         workers: vec![vec![vec![0, 0, 0, 1, 1], vec![1, 0, 1]]; 8],
         script: vec![],
