@@ -22,9 +22,10 @@ test: setup setup-browser ## Run every test
 
 .PHONY: chaos
 chaos: setup ## Kill, crash and panic Mynah on a failing network, then check that nothing was lost or published twice
-	CHAOS_POSTS=$${CHAOS_POSTS:-500} CHAOS_KILLS=$${CHAOS_KILLS:-100} \
-	CHAOS_CRASHES=$${CHAOS_CRASHES:-10} CHAOS_PANICS=$${CHAOS_PANICS:-1000} \
-	    cargo test --release --locked -p mynah --features failpoints --test chaos -- --nocapture --test-threads 1
+	export CHAOS_POSTS=$${CHAOS_POSTS:-500} CHAOS_KILLS=$${CHAOS_KILLS:-100}; \
+	export CHAOS_CRASHES=$${CHAOS_CRASHES:-10} CHAOS_PANICS=$${CHAOS_PANICS:-1000}; \
+	cargo test --release --locked -p mynah --features failpoints --test chaos -- --nocapture --test-threads 1; \
+	cargo test --release --locked -p mynah --features failpoints --test toy_network -- chaos:: --nocapture --test-threads 1
 
 .PHONY: fuzz
 fuzz: setup ## Fuzz the parsers with X's answers and texts of all kinds, FUZZ_SECONDS (600) for each

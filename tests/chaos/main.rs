@@ -9,6 +9,7 @@
 
 #[cfg(feature = "failpoints")]
 mod crashes;
+mod dice;
 mod kills;
 mod oracle;
 #[cfg(feature = "failpoints")]
@@ -17,11 +18,4 @@ mod stalls;
 #[path = "../support/mod.rs"]
 mod support;
 
-/// A number from the environment. The long forms are the short ones with larger numbers.
-fn size(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
-}
-
-fn seed() -> u64 {
-    std::env::var("CHAOS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..))
-}
+use dice::{seed, size};

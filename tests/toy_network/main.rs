@@ -1,15 +1,26 @@
 //! A network that is a folder of files (`toy`): the contract suites, and the whole pipeline from one of its accounts to
-//! others, with restarts.
+//! others, with restarts and kills.
 #![allow(missing_docs, clippy::unwrap_used, reason = "behaviors are named by their tests")]
 
+mod chaos;
 #[path = "../contract/mod.rs"]
 mod contract;
+#[path = "../chaos/dice.rs"]
+mod dice;
 mod toy;
 
-use std::{collections::HashMap, fs, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use contract::{Trouble, destination::Message as Shown};
+use jiff::Timestamp;
 use mynah::{
     app::service::{Service, Watch},
     ledger,
@@ -23,7 +34,9 @@ use mynah_actors::{
 use mynah_domain::{
     PostId,
     network::Repeat,
-    ports::{Destination, Ledger, MediaFetcher, Source, SystemClock},
+    ports::{
+        Destination, Ledger, MediaFetcher, Page, PageRequest, Shown as Recents, Since, Source, SystemClock,
+    },
 };
 use mynah_sandbox::{Sandbox, SandboxConfig};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -34,6 +47,9 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
 
 /// No test waits longer than this for anything.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The name of the settings file.
+const CONFIG: &str = "config.toml";
 
 /// A folder with the network, the settings and the ledger.
 struct Town {
@@ -92,14 +108,8 @@ impl Town {
              [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\n[admin]\nlisten = \"off\"\n",
             self.folder.path().display()
         );
-        let file = self.folder.path().join("config.toml");
-        fs::write(&file, text).unwrap();
-        let env =
-            HashMap::from([("GEMINI_API_KEY".to_owned(), mynah_sandbox::credentials("").gemini_api_key)]);
-        // The one line by which a network is registered.
-        let networks = Networks::default().with(&Toy);
-        settings::load(&SettingsSources { file: Some(file), env, networks, ..SettingsSources::default() })
-            .unwrap()
+        fs::write(self.folder.path().join(CONFIG), text).unwrap();
+        load_settings(self.folder.path())
     }
 
     fn order_trouble(&self, trouble: Trouble) -> bool {
@@ -109,6 +119,15 @@ impl Town {
         // Files do not lie, and know no keys and no limits.
         matches!(trouble, Trouble::None | Trouble::Unreachable)
     }
+}
+
+/// The settings in a town's folder.
+fn load_settings(folder: &Path) -> Settings {
+    let env = HashMap::from([("GEMINI_API_KEY".to_owned(), mynah_sandbox::credentials("").gemini_api_key)]);
+    // The one line by which a network is registered.
+    let networks = Networks::default().with(&Toy);
+    let file = Some(folder.join(CONFIG));
+    settings::load(&SettingsSources { file, env, networks, ..SettingsSources::default() }).unwrap()
 }
 
 const NO_ENGINE: &str = "http://127.0.0.1:9";
@@ -243,9 +262,11 @@ async fn until_published(events: &mut UnboundedReceiver<Event>, count: usize) {
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{count} are not published"));
 }
 
-/// The number in each text, in the account's order.
+/// The first number in each text, in the account's order.
 fn numbers(messages: &[Shown]) -> Vec<usize> {
-    let number = |message: &Shown| message.text.split_whitespace().find_map(|word| word.parse().ok());
+    let number = |message: &Shown| {
+        message.text.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse().ok())
+    };
     messages.iter().map(|message| number(message).unwrap_or_else(|| panic!("{message:?}"))).collect()
 }
 
@@ -305,6 +326,20 @@ async fn a_thread_stays_a_thread_and_pictures_go_with_it() {
         let picture = town.account(account).read(&first.id.0).unwrap().pictures.remove(0).0;
         assert_eq!(fs::read(town.account(account).folder.join(picture)).unwrap(), PNG);
     }
+}
+
+#[actix_rt::test]
+async fn a_half_written_file_that_a_kill_left_behind_is_no_message() {
+    let town = Town::new();
+    let settings = town.settings("town", NO_ENGINE);
+    let (source, target) = (&settings.source.connection, &settings.targets[0].connection);
+    for handle in ["town", "town_es"] {
+        fs::write(town.account(handle).folder.join(format!("{}.draft", id_now("post"))), "{\"te").unwrap();
+    }
+    let page = source.source(Wanted::default(), town.ledger.clone())().page(&PageRequest::default()).await;
+    assert_eq!(page.unwrap(), Page::default());
+    let since = Since::Moment(Timestamp::UNIX_EPOCH);
+    assert_eq!(target.destination(town.ledger.clone())().recent(&since).await.unwrap(), Recents::default());
 }
 
 #[actix_rt::test]
