@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::join};
 use mynah_domain::{
     Language, Style, Tone,
     fixtures::mask,
-    ports::{Engine, EngineError, Item, ItemError, Reply, Usage},
+    ports::{Engine, EngineError, Item, ItemError, MaxWeight, Reply, Usage},
     text::Mask,
 };
 
@@ -218,7 +218,7 @@ pub(crate) async fn what_it_has_no_use_for_it_disregards<B: Bench>() {
         style: Style { tone: Tone::Formal, adapt: true, instructions: "No slang.".into() },
         context: vec!["We were down by 2.".into()],
         advice: vec!["placeholder 1 is missing".into()],
-        max_weighted_length: Some(280),
+        max_weight: Some(MaxWeight { most: 280, counting: "a letter weighs 1" }),
         ..item
     };
     let reply = translate(&*bench.engine("engine"), &[item]).await;
