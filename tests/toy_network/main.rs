@@ -1,5 +1,5 @@
-//! A network that is a folder of files (`toy`): the contract suites, and the whole pipeline from one of its accounts to
-//! others, with restarts.
+//! Tests a network made of files in a folder (`toy`): the contract suites, and the whole pipeline from one of its
+//! accounts to others, with restarts.
 #![allow(missing_docs, clippy::unwrap_used, reason = "behaviors are named by their tests")]
 
 #[path = "../contract/mod.rs"]
@@ -29,10 +29,10 @@ use mynah_sandbox::{Sandbox, SandboxConfig};
 use tokio::sync::mpsc::UnboundedReceiver;
 use toy::{Account, Message, Toy, id_now};
 
-/// The smallest picture there is, by its first bytes.
+/// The smallest bytes that count as a picture.
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
 
-/// No test waits longer than this for anything.
+/// The longest that any test waits.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with the network, the settings and the ledger.
@@ -59,14 +59,14 @@ impl Town {
         Account { folder: self.network().join(handle) }
     }
 
-    /// The account posts something now.
+    /// Posts a text now.
     fn post(&self, text: &str) -> PostId {
         let id = id_now("post");
         self.account("town").write(&id, &Message { text: text.into(), ..Message::default() }).unwrap();
         PostId(id)
     }
 
-    /// What is on an account, oldest first.
+    /// An account's messages, oldest first.
     fn messages(&self, handle: &str) -> Vec<Shown> {
         let account = self.account(handle);
         let names = fs::read_dir(&account.folder).into_iter().flatten();
@@ -82,7 +82,7 @@ impl Town {
         ids.into_iter().map(shown).collect()
     }
 
-    /// Settings that name the network for the source and both targets.
+    /// Settings with the source and both targets on the toy network.
     fn settings(&self, source: &str, engine: &str) -> Settings {
         let text = format!(
             "data_dir = \"{0}/data\"\n[source]\nnetwork = \"toy\"\naccount = \"{source}\"\nstart = \"beginning\"\n\
@@ -96,17 +96,17 @@ impl Town {
         fs::write(&file, text).unwrap();
         let env =
             HashMap::from([("GEMINI_API_KEY".to_owned(), mynah_sandbox::credentials("").gemini_api_key)]);
-        // The one line by which a network is registered.
+        // The one line that registers a network.
         let networks = Networks::default().with(&Toy);
         settings::load(&SettingsSources { file: Some(file), env, networks, ..SettingsSources::default() })
             .unwrap()
     }
 
-    fn order_trouble(&self, trouble: Trouble) -> bool {
+    fn inject_trouble(&self, trouble: Trouble) -> bool {
         if trouble == Trouble::Unreachable {
             fs::rename(self.network(), self.folder.path().join("elsewhere")).unwrap();
         }
-        // Files do not lie, and know no keys and no limits.
+        // Files return no malformed answers, and have no keys and no rate limits.
         matches!(trouble, Trouble::None | Trouble::Unreachable)
     }
 }
@@ -128,7 +128,7 @@ impl contract::source::Bench for Town {
         settings.source.connection.source(Wanted::default(), self.ledger.clone())()
     }
 
-    fn source_of_nobody(&self) -> Rc<dyn Source> {
+    fn source_of_missing_account(&self) -> Rc<dyn Source> {
         let settings = self.settings("nobody", NO_ENGINE);
         settings.source.connection.source(Wanted::default(), self.ledger.clone())()
     }
@@ -159,8 +159,8 @@ impl contract::source::Bench for Town {
         PostId(id_now("gone"))
     }
 
-    async fn order(&self, trouble: Trouble) -> bool {
-        self.order_trouble(trouble)
+    async fn inject(&self, trouble: Trouble) -> bool {
+        self.inject_trouble(trouble)
     }
 }
 
@@ -174,7 +174,7 @@ impl contract::destination::Bench for Town {
         self.settings("town", NO_ENGINE).targets[0].connection.destination(self.ledger.clone())()
     }
 
-    fn destination_of_another(&self) -> Option<Rc<dyn Destination>> {
+    fn destination_with_other_credentials(&self) -> Option<Rc<dyn Destination>> {
         None
     }
 
@@ -198,8 +198,8 @@ impl contract::destination::Bench for Town {
         toy::RULES.repeat
     }
 
-    async fn order(&self, trouble: Trouble) -> bool {
-        self.order_trouble(trouble)
+    async fn inject(&self, trouble: Trouble) -> bool {
+        self.inject_trouble(trouble)
     }
 }
 
@@ -215,10 +215,10 @@ mod destination {
     destination_contract!(Town);
 }
 
-/// The service on these settings, and what it reports.
+/// A service with these settings, and its events.
 async fn start(settings: &Settings) -> (Service, UnboundedReceiver<Event>) {
     let file = settings.data_dir.join("ledger.sqlite");
-    // Dropping the ledger of the service before does not wait for its thread.
+    // Dropping the previous service's ledger does not wait for its thread.
     while file.exists() && ledger::is_in_use(&file).unwrap() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -228,7 +228,7 @@ async fn start(settings: &Settings) -> (Service, UnboundedReceiver<Event>) {
     (service, events)
 }
 
-/// Waits until so many jobs are published; none may fail or be held.
+/// Waits until this many jobs are published; none may fail or be held.
 async fn until_published(events: &mut UnboundedReceiver<Event>, count: usize) {
     let mut published = 0;
     let wait = async {
@@ -240,7 +240,9 @@ async fn until_published(events: &mut UnboundedReceiver<Event>, count: usize) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{count} are not published"));
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("{count} jobs were not published in time"));
 }
 
 /// The number in each text, in the account's order.
@@ -254,7 +256,7 @@ async fn engine() -> Sandbox {
 }
 
 #[actix_rt::test]
-async fn posts_go_the_whole_way_from_folder_to_folder_once_and_in_order_through_restarts() {
+async fn posts_are_republished_once_and_in_order_across_restarts() {
     let (town, engine) = (Town::new(), engine().await);
     let settings = town.settings("town", &engine.url());
     let text = |number: usize| {
@@ -267,7 +269,7 @@ async fn posts_go_the_whole_way_from_folder_to_folder_once_and_in_order_through_
             town.post(&text(round * 5 + number));
         }
         let (service, mut events) = start(&settings).await;
-        // All but the last round are stopped with work in hand.
+        // All rounds but the last stop with work in progress.
         if round + 1 < rounds {
             until_published(&mut events, 1).await;
         } else {
@@ -282,7 +284,7 @@ async fn posts_go_the_whole_way_from_folder_to_folder_once_and_in_order_through_
 }
 
 #[actix_rt::test]
-async fn a_thread_stays_a_thread_and_pictures_go_with_it() {
+async fn a_thread_stays_a_thread_and_keeps_its_pictures() {
     let (town, engine) = (Town::new(), engine().await);
     let account = town.account("town");
     fs::write(account.folder.join("dog"), PNG).unwrap();
@@ -308,7 +310,7 @@ async fn a_thread_stays_a_thread_and_pictures_go_with_it() {
 }
 
 #[actix_rt::test]
-async fn a_network_that_is_gone_for_a_while_loses_nothing() {
+async fn a_network_outage_loses_nothing() {
     let (town, engine) = (Town::new(), engine().await);
     town.post("Message 1 from the town hall about the old bridge");
     let settings = town.settings("town", &engine.url());
@@ -316,7 +318,7 @@ async fn a_network_that_is_gone_for_a_while_loses_nothing() {
     until_published(&mut events, 2).await;
     let elsewhere = town.folder.path().join("elsewhere");
     fs::rename(town.network(), &elsewhere).unwrap();
-    // Long enough for some polls that find nothing.
+    // Long enough for some failing polls.
     tokio::time::sleep(Duration::from_millis(500)).await;
     fs::rename(&elsewhere, town.network()).unwrap();
     town.post("Message 2 from the town hall about the new ferry");
