@@ -157,7 +157,7 @@ impl Service {
     /// # Errors
     /// A sentence that names the problem and its fix; nothing has changed then.
     pub async fn reload(&mut self, new: Settings) -> Result<Reloaded, String> {
-        let (new, differences) = self.settings.exchanged_for(new);
+        let (new, differences) = self.settings.updated_with(new);
         let (changed, after_restart): (Vec<_>, Vec<_>) = differences.into_iter().partition(Change::is_live);
         let pool_size = if changed.iter().any(|change| change.key == "translator.pool_size") {
             new.translator.pool_size

@@ -287,7 +287,7 @@ fn read_text() -> Result<String, Failure> {
             Err(Failure::Usage(format!("the text has more than {LONGEST} bytes; no post is that long")))
         }
         Ok(_) if text.trim().is_empty() => {
-            Err(Failure::Usage("there is no text; write it to standard input, or name a post".into()))
+            Err(Failure::Usage("there is no text; pipe one to standard input, or name a post".into()))
         }
         // The final line break belongs to the terminal, not to the text.
         Ok(_) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),

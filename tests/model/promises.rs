@@ -54,7 +54,7 @@ impl Promises {
                 _ => {}
             }
         }
-        prop_assert_eq!(answer.token, token, "a lease is held by whoever took it, job {}", job);
+        prop_assert_eq!(answer.token, token, "a lease keeps the token it was taken with, job {}", job);
         Ok(())
     }
 

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_full_disk_is_reported_to_all_and_stores_nothing_half() {
+    async fn a_full_disk_is_reported_to_all_and_stores_no_partial_command() {
         let folder = tempfile::tempdir().unwrap();
         // A few more pages than the empty ledger has.
         let writer = writer(&folder, "PRAGMA max_page_count = 30");
