@@ -192,7 +192,7 @@ async fn check_reports_all_problems_at_once() {
     town.sandbox.set_user_state("town", UserState::Suspended);
     let output = town.command(&["check"]).env("GEMINI_API_KEY", "wrong").output().unwrap();
     let output = Output::from(output);
-    for wrong in ["WRONG gemini", "WRONG source @town", "WRONG target @town_es"] {
+    for wrong in ["FAIL  gemini", "FAIL  source @town", "FAIL  target @town_es"] {
         assert!(output.out.contains(wrong), "{wrong}: {}", output.out);
     }
     assert!(output.out.contains("ok    target @town_fr"), "{}", output.out);

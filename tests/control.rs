@@ -290,7 +290,7 @@ async fn jobs_can_be_retried_and_skipped_while_no_service_runs() {
 
     let none = run(&town, &["actors"]);
     assert_eq!(none.code, Some(1));
-    assert!(none.err.contains("no service runs"), "{}", none.err);
+    assert!(none.err.contains("no service uses"), "{}", none.err);
 }
 
 #[actix_rt::test]
@@ -447,7 +447,7 @@ async fn the_admin_address_is_on_disk_exactly_while_the_service_runs() {
     let mut killed = service(&town).await;
     killed.kill();
     assert!(address(&town).is_some());
-    assert!(run(&town, &["actors"]).err.contains("no service runs"));
+    assert!(run(&town, &["actors"]).err.contains("no service uses"));
     run(&town, &["pause", "poller"]).assert_success();
     run(&town, &["resume", "poller"]).assert_success();
 

@@ -1,4 +1,4 @@
-//! The ledger's contract on every adapter there is.
+//! Runs the ledger contract on every adapter.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ impl Bench for Sqlite {
 
     fn open(&self) -> Box<dyn Ledger> {
         let file = self.folder.path().join("ledger.sqlite");
-        // The thread of the one before may still be closing the file: dropping does not wait for it.
+        // The previous ledger's thread may still be closing the file: dropping does not wait for it.
         let begun = Instant::now();
         loop {
             match SqliteLedger::open(&file, self.clock.clone()) {

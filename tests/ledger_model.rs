@@ -1,7 +1,8 @@
-//! The ledger against a model of it: whatever is done to both, and however often the process dies meanwhile, both say the
-//! same. The contract tests ask what somebody thought of; this asks what nobody did.
+//! Compares the ledger with a model: whatever happens to both, and however often the process crashes meanwhile, both
+//! must have the same content. This finds cases that nobody thought of writing a contract test for.
 //!
-//! `PROPTEST_CASES=2000 cargo test -p mynah --test ledger_model` looks longer. A failure names the seed that repeats it.
+//! `PROPTEST_CASES=2000 cargo test -p mynah --test ledger_model` searches longer. A failure names the seed to repeat
+//! it.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -43,15 +44,15 @@ use proptest::{
     test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner, contextualize_config},
 };
 
-/// How many runs there are unless `PROPTEST_CASES` says so, and the most operations of one.
+/// The number of runs unless `PROPTEST_CASES` is set, and the maximum number of operations per run.
 const CASES: u32 = 64;
 const MOST: usize = 50;
 
-/// In how many runs something came up: what never does is not tested.
+/// In how many runs something occurred: what never occurs is not tested.
 type Seen = RefCell<BTreeMap<String, u32>>;
 
 #[test]
-fn the_ledger_does_as_its_model_however_often_it_dies() {
+fn the_ledger_matches_its_model_across_crashes() {
     let config = contextualize_config(Config {
         cases: CASES,
         failure_persistence: None,
@@ -66,7 +67,7 @@ fn the_ledger_does_as_its_model_however_often_it_dies() {
     let RngSeed::Fixed(drawn) = config.rng_seed else { unreachable!("it is set above") };
     match outcome {
         Ok(()) => {}
-        // The trail in `why` says the operations better than the numbers that they were drawn as.
+        // The trail in `why` describes the operations better than the numbers they were drawn from.
         Err(TestError::Fail(why, _)) => panic!("{why}\n\nPROPTEST_RNG_SEED={drawn} repeats it"),
         Err(TestError::Abort(why)) => panic!("{why}; PROPTEST_RNG_SEED={drawn} repeats it"),
     }
@@ -78,7 +79,7 @@ fn the_ledger_does_as_its_model_however_often_it_dies() {
         "no such job",
         "no such step",
         "contradicts the record",
-        "in hand",
+        "in progress",
         "withheld",
         "held unreadable",
         "read again",
@@ -86,8 +87,8 @@ fn the_ledger_does_as_its_model_however_often_it_dies() {
         "recognized",
     ];
     for what in states.into_iter().chain(others.map(String::from)) {
-        // A short run may miss something.
-        assert!(config.cases < CASES || seen.contains_key(&what), "nothing was ever: {what}");
+        // A short run may miss some.
+        assert!(config.cases < CASES || seen.contains_key(&what), "this never occurred: {what}");
     }
 }
 
@@ -98,15 +99,15 @@ struct Pair<'a> {
     real: Option<SqliteLedger>,
     model: Memory,
     promises: Promises,
-    /// What was asked for, and what it was answered where it was made: the latest last.
+    /// The requested changes, with the answers of those that were made, latest last.
     asked: Vec<(Change, Option<Advanced>)>,
     seen: &'a Seen,
-    /// What was done, as it came to be: reported where it goes wrong.
+    /// The operations so far, reported on a failure.
     trail: Vec<String>,
 }
 
 async fn run(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
-    // Close before the end of a day and a month.
+    // Just before the end of a day and a month.
     let clock = Arc::new(TestClock(Mutex::new("2026-11-30T22:00:00Z".parse().unwrap())));
     let place = Place::new(clock.clone());
     let real = Some(place.open());
@@ -211,7 +212,7 @@ impl Pair<'_> {
                 let (changes, expected) = self.changes(steps);
                 self.did(("killed while", &changes));
                 let real = self.real.take().unwrap();
-                // It is on its way to the ledger's thread, and nobody waits for the answer.
+                // It has been sent to the ledger's thread, and nobody waits for the answer.
                 let _ = real.advance(changes.as_slice().into()).now_or_never();
                 self.place.kill(real, 0);
                 self.real = Some(self.place.open());
@@ -221,12 +222,12 @@ impl Pair<'_> {
                     self.saw("killed after");
                     self.made(&changes, &expected)?;
                 } else {
-                    // All of it or nothing.
+                    // All of it or nothing was done.
                     self.saw("killed before");
                     self.model = before;
                 }
                 self.compare().await?;
-                // Nobody heard the answer.
+                // Nobody received the answer.
                 let again: Vec<Outcome> =
                     changes.iter().map(|change| self.model.advance(change, now)).collect();
                 let jobs: BTreeSet<JobId> = changes.iter().map(Change::job).collect();
@@ -242,7 +243,7 @@ impl Pair<'_> {
         self.compare().await
     }
 
-    /// What is asked for, and what the model makes of it.
+    /// The requested changes, and the model's outcomes.
     fn changes(&mut self, steps: &[Step]) -> (Vec<Change>, Vec<Outcome>) {
         let now = self.clock.now();
         let mut asked = Vec::new();
@@ -256,7 +257,7 @@ impl Pair<'_> {
         (asked, outcomes)
     }
 
-    /// Has the real ledger make changes of which the model made this.
+    /// Makes the real ledger apply changes, and compares the outcomes with the model's.
     async fn advance(&mut self, changes: &[Change], expected: Vec<Outcome>) -> Result<(), TestCaseError> {
         let answers = self.real().advance(changes.into()).await.map_err(broken)?;
         prop_assert_eq!(answers.len(), expected.len());
@@ -266,7 +267,7 @@ impl Pair<'_> {
         self.made(changes, &expected)
     }
 
-    /// Changes of which the ledger made what the model did.
+    /// Records changes with equal outcomes in both.
     fn made(&mut self, changes: &[Change], outcomes: &[Outcome]) -> Result<(), TestCaseError> {
         for (change, outcome) in changes.iter().zip(outcomes) {
             match (&outcome.answer, outcome.refusal) {
@@ -292,14 +293,14 @@ impl Pair<'_> {
             self.did(("recovered", &targets));
             let expected = self.model.recover(&targets);
             if expected > 0 {
-                self.saw("in hand");
+                self.saw("in progress");
             }
             prop_assert_eq!(self.real().recover(&targets).await.map_err(broken)?, expected);
         }
         Ok(())
     }
 
-    /// Everything that can be asked, asked of both.
+    /// Compares the answers of both to every query.
     async fn compare(&mut self) -> Result<(), TestCaseError> {
         let (real, model) = (self.real(), &self.model);
         prop_assert_eq!(real.counts().await.map_err(broken)?, model.counts());
@@ -336,7 +337,7 @@ impl Pair<'_> {
         {
             self.saw("withheld");
         }
-        // All of it, and pieces from every place of it.
+        // The whole line, and pieces from every position in it.
         let places = line.iter().map(LinePosition::of);
         let end = LinePosition { position: u64::MAX, job: JobId(i64::MAX) };
         let mut pieces = vec![(None, usize::MAX), (None, 0), (None, 2), (Some(end), 1)];
@@ -361,7 +362,7 @@ impl Pair<'_> {
         let expected: Vec<_> = posts.iter().map(|id| model.state_of(id, &target)).collect();
         prop_assert_eq!(states, expected, "where {:?} stand on {}", posts, target);
         let parts = model.jobs.iter().flat_map(|row| row.parts.values());
-        // Those of other targets, too, and one that nobody ever made.
+        // Also those of other targets, and one that does not exist.
         let mut messages: Vec<PostId> = parts.filter_map(|part| part.remote_id.clone()).collect();
         messages.push(PostId("never".into()));
         let (became, recorded) = join(try_join_all(became), real.recorded(&account, &messages)).await;
@@ -372,7 +373,7 @@ impl Pair<'_> {
     }
 }
 
-/// An answer without the words in it, which are for people.
+/// An answer without its texts for people.
 fn sort_of(answer: Result<Advanced, ChangeError>) -> Result<Advanced, ChangeError> {
     answer.map_err(|error| match error {
         ChangeError::Illegal { job, .. } => {
@@ -382,7 +383,7 @@ fn sort_of(answer: Result<Advanced, ChangeError>) -> Result<Advanced, ChangeErro
     })
 }
 
-/// What the file should say of each job.
+/// What the file should contain for each job.
 fn stored(model: &Memory) -> Vec<Stored> {
     let row = |row: &model::memory::Row| Stored {
         state: row.state.to_string(),

@@ -250,7 +250,7 @@ async fn check_works_while_the_service_runs() {
     town.until_published("es", 1).await;
     let output = support::Output::from(town.command(&["check"]).output().unwrap());
     output.assert_success();
-    assert!(output.out.contains("in use by the mynah that runs"), "{}", output.out);
+    assert!(output.out.contains("in use by the running service"), "{}", output.out);
     assert_eq!(running.terminate(), Some(0));
 }
 

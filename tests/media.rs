@@ -71,7 +71,7 @@ async fn videos_and_gifs_are_copied_in_chunks() {
 async fn media_that_cannot_be_copied_are_left_out_and_reported() {
     for (url, why) in [
         ("/media/gone.png", "404"),
-        ("/media/large.png", "the most that X takes"),
+        ("/media/large.png", "the maximum on X"),
         ("/healthz", "no picture"),
         ("https://evil.example/a.png", "x.media_hosts"),
         ("http://169.254.169.254/latest/meta-data", "x.media_hosts"),

@@ -1,4 +1,4 @@
-//! The contracts of sources and destinations on X, played by the sandbox.
+//! Runs the source and destination contracts on X, which the sandbox plays.
 #![allow(missing_docs, clippy::unwrap_used, reason = "behaviors are named by their tests")]
 
 mod contract;
@@ -22,7 +22,7 @@ use mynah_sandbox::{
     SandboxConfig, TimelineMedia, TimelinePost, XFault,
 };
 
-/// A sandbox with `@town`, which is followed, and `@town_es`, which is published on.
+/// A sandbox with the source `@town` and the target `@town_es`.
 struct X {
     sandbox: Sandbox,
     folder: tempfile::TempDir,
@@ -33,7 +33,7 @@ impl X {
     async fn with_posts(texts: &[&str]) -> Self {
         let config = SandboxConfig {
             account: "town".into(),
-            // Texts here are as a person writes them.
+            // Texts here are unescaped.
             timeline: texts.iter().map(|text| TimelinePost::new(text.replace('&', "&amp;"))).collect(),
             rate_limits: RateLimits::unlimited(),
             ..SandboxConfig::default()
@@ -62,7 +62,7 @@ impl X {
         settings::load(&SettingsSources { file: Some(file), env, ..SettingsSources::default() }).unwrap()
     }
 
-    async fn order_trouble(&self, trouble: Trouble) -> bool {
+    async fn inject_trouble(&self, trouble: Trouble) -> bool {
         let fault = match trouble {
             Trouble::None => {
                 self.sandbox.set_faults(FaultPlan::default());
@@ -96,7 +96,7 @@ impl contract::source::Bench for X {
         settings.source.connection.source(Wanted::default(), self.ledger.clone())()
     }
 
-    fn source_of_nobody(&self) -> Rc<dyn Source> {
+    fn source_of_missing_account(&self) -> Rc<dyn Source> {
         let settings = self.settings("nobody", "town_es");
         settings.source.connection.source(Wanted::default(), self.ledger.clone())()
     }
@@ -132,8 +132,8 @@ impl contract::source::Bench for X {
         PostId("1234".into())
     }
 
-    async fn order(&self, trouble: Trouble) -> bool {
-        self.order_trouble(trouble).await
+    async fn inject(&self, trouble: Trouble) -> bool {
+        self.inject_trouble(trouble).await
     }
 }
 
@@ -147,7 +147,7 @@ impl contract::destination::Bench for X {
         self.settings("town", "town_es").targets[0].connection.destination(self.ledger.clone())()
     }
 
-    fn destination_of_another(&self) -> Option<Rc<dyn Destination>> {
+    fn destination_with_other_credentials(&self) -> Option<Rc<dyn Destination>> {
         Some(self.settings("town", "town_ca").targets[0].connection.destination(self.ledger.clone())())
     }
 
@@ -178,8 +178,8 @@ impl contract::destination::Bench for X {
         Repeat::LookUpFirst
     }
 
-    async fn order(&self, trouble: Trouble) -> bool {
-        self.order_trouble(trouble).await
+    async fn inject(&self, trouble: Trouble) -> bool {
+        self.inject_trouble(trouble).await
     }
 }
 

@@ -55,7 +55,7 @@ async fn a_text_is_shown_with_its_protected_parts_its_translations_and_their_cos
     let plain = preview(&town, &[], text);
     plain.assert_success();
     assert!(
-        plain.out.contains("kept: hashtag #trees") && plain.out.contains("ca @town_ca: "),
+        plain.out.contains("protected: hashtag #trees") && plain.out.contains("ca @town_ca: "),
         "{}",
         plain.out
     );

@@ -1,7 +1,7 @@
-//! The wiring: the one place that knows which adapter stands behind which port, and turns settings into a pipeline.
+//! The wiring: turns settings into a pipeline. Only this module knows which adapter implements which port.
 //!
-//! - [`service`]: the pipeline of some settings, and of others while it runs.
-//! - [`warm_up`]: what the cache is to know before it is asked.
+//! - [`service`] runs the pipeline, and changes its settings while it runs.
+//! - [`warm_up`] reads the phrases to translate in advance.
 
 pub mod service;
 pub mod warm_up;
@@ -31,38 +31,38 @@ use crate::{
     settings::{EngineSettings, Settings, TargetSettings},
 };
 
-/// The waits between tries of anything that fails in passing.
+/// The waits between retries after temporary failures.
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
 
-/// When a service is left in peace. A trial that was lost with its actor is made up for soon.
+/// When the circuit breaker opens. A trial call that was lost with its actor is soon repeated.
 const BREAKER: BreakerPolicy = BreakerPolicy {
     failures: 5,
     pause: Backoff { base: Duration::from_secs(2), max: Duration::from_mins(1) },
     trial: Duration::from_mins(1),
 };
 
-/// Opens the ledger of these settings.
+/// Opens the ledger in the data directory.
 ///
 /// # Errors
-/// Names the file and what to do.
+/// Names the file and the fix.
 pub fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
     open_ledger_in(&settings.data_dir)
 }
 
-/// Opens the ledger of a folder.
+/// Opens the ledger in a folder.
 ///
 /// # Errors
-/// Names the file and what to do.
+/// Names the file and the fix.
 pub fn open_ledger_in(data_dir: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
     ledger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
 }
 
-/// All that can be paused, where these are the targets.
+/// Everything that can be paused, for these targets.
 pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
     std::iter::once(Paused::Polling).chain(targets.iter().cloned().map(Paused::Target)).collect()
 }
 
-/// How tasks are translated without a pipeline: with no cache, and no measurements.
+/// A cascade for use without a pipeline: it has no cache and no measurements.
 pub fn cascade(settings: &Settings) -> EngineCascade {
     EngineCascade {
         cache: None,
@@ -73,7 +73,7 @@ pub fn cascade(settings: &Settings) -> EngineCascade {
     }
 }
 
-/// The targets of these settings, with their glossaries read.
+/// The targets, with their glossaries loaded.
 ///
 /// # Errors
 /// Names the glossary that cannot be used.
@@ -82,7 +82,7 @@ pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
     settings.targets.iter().map(|settings| target(settings, source.clone())).collect()
 }
 
-/// What targets need to know of the source of these settings.
+/// What targets need to know about the source.
 pub fn source_profile(settings: &Settings) -> SourceProfile {
     SourceProfile {
         name: settings.source.name(),
@@ -127,15 +127,15 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
     }
 }
 
-/// What of the source is asked for.
+/// What to request from the source.
 fn wanted(settings: &Settings) -> Wanted {
     Wanted { reposts: settings.source.reposts }
 }
 
-/// Makes the engines of these settings, in the order they are asked in.
+/// Makes the engines, in the order in which they are tried.
 ///
 /// # Errors
-/// Where one cannot be used at all, or no engine can do what a target needs.
+/// If an engine cannot be used, or if no engine supports a target's languages.
 pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, String> {
     let EngineSettings { order, unused } = &settings.engine;
     let factories: Vec<EngineFactory> =
@@ -159,5 +159,5 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
     });
     let fixes: Vec<String> = more.chain(others).collect();
     let fixes = if fixes.is_empty() { String::new() } else { format!("; {}", fixes.join(", or ")) };
-    Err(format!("no engine of engine.order translates {}{fixes}", unable.join(", ")))
+    Err(format!("no engine in engine.order translates {}{fixes}", unable.join(", ")))
 }

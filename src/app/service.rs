@@ -1,5 +1,5 @@
-//! The service: the pipeline of some settings, and of others while it runs. What was read, spent and paused outlasts a
-//! change; everybody who works is built anew from the new settings and goes on where the old one stood.
+//! The service runs the pipeline, and can change its settings while it runs. Positions, spent budgets and pauses
+//! survive a change; the actors restart with the new settings and continue where the old ones stopped.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -30,24 +30,24 @@ use crate::{
     settings::{Change, Former, Settings, TargetSettings},
 };
 
-/// A job, or a poll, tried this often without success does not keep `mynah once` from ending.
+/// After this many failed attempts, a job or a poll no longer keeps `mynah once` from exiting.
 const PATIENCE: u32 = 4;
 
-/// Who wants to see what happens.
+/// Channels that observe the pipeline.
 pub struct Watch {
-    /// What becomes of jobs.
+    /// The outcomes of jobs.
     pub feed: Feed,
-    /// How polls end.
+    /// The outcomes of polls.
     pub polls: Option<mpsc::UnboundedSender<Polled>>,
 }
 
-/// Whether anything is measured: without it there is nothing to see, and nothing that it costs.
+/// Whether the service measures anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Telemetry {
-    /// As ever.
+    /// The normal case.
     #[default]
     On,
-    /// For measuring what the measuring costs.
+    /// To measure the cost of measuring.
     Off,
 }
 
@@ -56,13 +56,13 @@ pub struct Service {
     /// Its actors.
     pub pipeline: Pipeline,
     settings: Settings,
-    lasting: Lasting,
+    persistent: Persistent,
     glossaries: Option<JoinHandle<()>>,
     warming: JoinHandle<()>,
 }
 
-/// What outlasts a change of the settings.
-struct Lasting {
+/// What survives a change of the settings.
+struct Persistent {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     actors: ActorRefs,
@@ -70,32 +70,32 @@ struct Lasting {
     upstreams: Upstreams,
     pauses: Pauses,
     watch: Watch,
-    /// What each account has left of its burst, under the limits that it was filled by.
+    /// Each account's bucket of publications, with the limits that it was made for.
     buckets: HashMap<AccountId, (Limits, Bucket)>,
 }
 
-/// What came of a change of the settings.
+/// The result of a change of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {
-    /// What is in force now.
+    /// Changes that are in force now.
     pub changed: Vec<Change>,
-    /// What the next start puts in force.
+    /// Changes that take effect at the next start.
     pub after_restart: Vec<Change>,
 }
 
 impl Service {
-    /// Starts the pipeline of these settings.
+    /// Starts the pipeline.
     ///
     /// # Errors
-    /// A sentence that names what cannot be used and what to do.
+    /// A sentence that names the problem and its fix.
     pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Self, String> {
         Self::start_with(settings, schedule, watch, Telemetry::On).await
     }
 
-    /// The same, with or without statistics.
+    /// The same, with or without measurements.
     ///
     /// # Errors
-    /// A sentence that names what cannot be used and what to do.
+    /// A sentence that names the problem and its fix.
     pub async fn start_with(
         settings: &Settings,
         schedule: Schedule,
@@ -122,7 +122,7 @@ impl Service {
         for what in &silent {
             warn!(what:%; "still paused at startup");
         }
-        let mut lasting = Lasting {
+        let mut persistent = Persistent {
             ledger,
             clock: Arc::new(SystemClock),
             actors,
@@ -133,31 +133,31 @@ impl Service {
             buckets: HashMap::new(),
         };
         let targets = super::targets(settings).map_err(|error| error.to_string())?;
-        let parts = lasting.parts(settings, schedule, &targets, settings.translator.pool_size)?;
-        let warm_up = lasting.warm_up(settings, &parts, targets.clone())?;
+        let parts = persistent.parts(settings, schedule, &targets, settings.translator.pool_size)?;
+        let warm_up = persistent.warm_up(settings, &parts, targets.clone())?;
         let glossaries = watch_glossaries(settings, &targets);
         let pipeline = Pipeline::start(parts);
         let warming = actix_rt::spawn(warm_up.run());
-        Ok(Self { pipeline, settings: settings.clone(), lasting, glossaries, warming })
+        Ok(Self { pipeline, settings: settings.clone(), persistent, glossaries, warming })
     }
 
-    /// What is in force.
+    /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Which services are taken to be down.
+    /// The states of the upstreams.
     pub fn upstreams(&self) -> &Upstreams {
-        &self.lasting.upstreams
+        &self.persistent.upstreams
     }
 
-    /// Puts other settings in force, as far as a running service can. What a person resized stays, where the new settings
-    /// say nothing else of it than the old.
+    /// Puts new settings in force, as far as a running service can. A pool that a person resized keeps its size unless
+    /// the new settings change the setting.
     ///
     /// # Errors
-    /// A sentence that names what cannot be used and what to do; everything is then as it was.
+    /// A sentence that names the problem and its fix; nothing has changed then.
     pub async fn reload(&mut self, new: Settings) -> Result<Reloaded, String> {
-        let (new, differences) = self.settings.exchanged_for(new);
+        let (new, differences) = self.settings.updated_with(new);
         let (changed, after_restart): (Vec<_>, Vec<_>) = differences.into_iter().partition(Change::is_live);
         let pool_size = if changed.iter().any(|change| change.key == "translator.pool_size") {
             new.translator.pool_size
@@ -166,8 +166,8 @@ impl Service {
         };
         let targets = super::targets(&new).map_err(|error| error.to_string())?;
         let schedule = Schedule::Every(new.source.poll_interval);
-        let parts = self.lasting.parts(&new, schedule, &targets, pool_size)?;
-        let warm_up = self.lasting.warm_up(&new, &parts, targets.clone())?;
+        let parts = self.persistent.parts(&new, schedule, &targets, pool_size)?;
+        let warm_up = self.persistent.warm_up(&new, &parts, targets.clone())?;
         self.pipeline.handle.reconfigure(parts).await.map_err(|stopping| stopping.to_string())?;
         if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
             glossaries.abort();
@@ -184,12 +184,12 @@ impl Service {
         Ok(Reloaded { changed, after_restart })
     }
 
-    /// Waits until the service ends by itself, which it does only where it cannot go on: the reason, for a person.
+    /// Waits until the service stops by itself because it cannot continue; returns the reason, for a person.
     pub async fn ended(&mut self) -> String {
         self.pipeline.ended().await
     }
 
-    /// Stops everything in order and waits for it.
+    /// Stops everything in order and waits until it has stopped.
     pub async fn stop(self) {
         if let Some(glossaries) = self.glossaries {
             glossaries.abort();
@@ -206,8 +206,8 @@ fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandl
     (!files.is_empty()).then(|| actix_rt::spawn(glossary::watch(files)))
 }
 
-impl Lasting {
-    /// Everything that a pipeline of these settings is made of.
+impl Persistent {
+    /// The parts of a pipeline with these settings.
     fn parts(
         &mut self,
         settings: &Settings,
@@ -257,7 +257,7 @@ impl Lasting {
                 burst: settings.publisher.burst,
                 caps: settings_of.caps,
             };
-            // The settings give each target an account to itself.
+            // The settings give each target its own account.
             let account = AccountId::from(&target.id);
             let parts = PublisherParts {
                 targets: [target.clone()].into(),
@@ -321,7 +321,7 @@ impl Lasting {
         })
     }
 
-    /// How the cache of these parts is filled before it is asked. It is no part of what is measured: nobody waits for it.
+    /// The task that warms up the cache. It is not measured, because nobody waits for it.
     fn warm_up(&self, settings: &Settings, parts: &Parts, targets: Vec<Target>) -> Result<WarmUp, String> {
         let phrases =
             settings.cache.warm_up.as_deref().map(warm_up::phrases).transpose()?.unwrap_or_default();
@@ -338,7 +338,7 @@ impl Lasting {
         })
     }
 
-    /// The bucket of an account: what it has spent is spent under new settings, too, unless these change the limits.
+    /// The bucket of an account. It keeps its level under new settings unless these change the limits.
     fn bucket(&mut self, account: &AccountId, limits: Limits) -> Bucket {
         match self.buckets.get(account) {
             Some((of, bucket)) if *of == limits => bucket.clone(),

@@ -1,23 +1,23 @@
-//! The owner's phrases, which the cache is to know before they are said.
+//! Reads the owner's phrases, which Mynah translates before they are posted.
 
 use std::{collections::HashSet, fs, io::Read as _, path::Path};
 
-/// The largest file of phrases that is read: some ten thousand.
+/// The maximum size of the file in bytes: some ten thousand phrases.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The phrases of a file, one a line, each once; blank lines part them for the eye.
+/// The phrases of a file, one per line, without repeats; blank lines are ignored.
 ///
 /// # Errors
-/// A sentence that names the file and what to do.
+/// A sentence that names the file and the fix.
 pub fn phrases(file: &Path) -> Result<Vec<String>, String> {
-    let told = |why: &dyn std::fmt::Display| {
-        format!("cache.warm_up {}: {why}; name a text file with a phrase a line", file.display())
+    let error_for = |why: &dyn std::fmt::Display| {
+        format!("cache.warm_up {}: {why}; name a text file with one phrase per line", file.display())
     };
     let mut text = String::new();
-    let opened = fs::File::open(file).map_err(|error| told(&error))?;
-    opened.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| told(&error))?;
+    let opened = fs::File::open(file).map_err(|error| error_for(&error))?;
+    opened.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| error_for(&error))?;
     if text.len() as u64 > LARGEST {
-        return Err(told(&"more than 1 MiB"));
+        return Err(error_for(&"more than 1 MiB"));
     }
     let mut phrases: Vec<String> = Vec::new();
     let mut known = HashSet::new();
@@ -34,13 +34,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn phrases_are_lines_each_once_and_a_file_that_is_none_is_told() {
+    fn phrases_are_unique_lines_and_a_bad_file_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("phrases.txt");
         fs::write(&file, "\u{feff}We are live\r\n\n  #goal for us \nWe are live\n").unwrap();
         assert_eq!(phrases(&file).unwrap(), ["We are live", "#goal for us"]);
         let missing = phrases(&folder.path().join("none.txt")).unwrap_err();
-        assert!(missing.contains("none.txt") && missing.contains("a phrase a line"), "{missing}");
+        assert!(missing.contains("none.txt") && missing.contains("one phrase per line"), "{missing}");
         fs::write(&file, [0xff, 0xfe]).unwrap();
         assert!(phrases(&file).is_err());
         fs::write(&file, "x\n".repeat(600_000)).unwrap();

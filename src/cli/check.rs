@@ -1,11 +1,11 @@
-//! `mynah check`: are the settings, the keys and the services right? Everything that is wrong is told at once, and then
-//! what is in force and where it came from.
+//! `mynah check` checks settings, keys and services. It reports all problems at once, and then the settings in force
+//! with their origins.
 
 use std::sync::Arc;
 
 use mynah_domain::ports::Ledger;
 
-use super::{CheckArgs, Failure, print_line as say, scratch::Scratch};
+use super::{CheckArgs, Failure, print_line, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
@@ -21,12 +21,12 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
     logging::init_for_command();
     let offline = args.offline;
     let mut findings = Findings::default();
-    findings.add("settings", Ok("every key is understood".into()));
-    // Before the ledger is opened, which closes the data folder without a word.
+    findings.add("settings", Ok("all keys are valid".into()));
+    // Before the ledger is opened, which restricts the data folder's permissions without a message.
     let secrets = args.settings.env_file.iter().chain(settings.secret_files());
     let secrets = secrets.filter_map(|file| permissions::exposed_secrets(file));
     for exposed in secrets.chain(permissions::close(&settings.data_dir)) {
-        say(format_args!("warn  {}", printable(&exposed.to_string())));
+        print_line(format_args!("warn  {}", printable(&exposed.to_string())));
     }
     match app::engines(settings) {
         Err(why) => findings.add("engines", Err(why)),
@@ -40,7 +40,7 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
             }
         }
     }
-    // Networks' adapters store small facts in a ledger; while the service has its own in use, another does.
+    // The networks' adapters store facts in a ledger. While the service uses the real one, a temporary one serves.
     let scratch = Scratch::new("check")?;
     let ledger = match app::open_ledger(settings) {
         Ok(ledger) => {
@@ -48,7 +48,7 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
             Ok(ledger)
         }
         Err(OpenError::InUse { .. }) => {
-            findings.add("ledger", Ok("in use by the mynah that runs".into()));
+            findings.add("ledger", Ok("in use by the running service".into()));
             app::open_ledger_in(scratch.path())
         }
         Err(error) => Err(error),
@@ -59,11 +59,11 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
         Ok(ledger) => check_accounts(settings, ledger, &mut findings).await,
     }
     for Former { was, is } in settings.former() {
-        say(format_args!("note  {} is understood as {}", printable(was), printable(is)));
+        print_line(format_args!("note  {} sets {}", printable(was), printable(is)));
     }
-    say("In force:");
+    print_line("Settings in force:");
     for InForce { key, value, origin } in settings.in_force() {
-        say(format_args!("  {key:<30} {:<44} {origin}", printable(value)));
+        print_line(format_args!("  {key:<30} {:<44} {origin}", printable(value)));
     }
     findings.finish()
 }
@@ -80,25 +80,25 @@ async fn check_accounts(settings: &Settings, ledger: Arc<dyn Ledger>, findings: 
 
 #[derive(Default)]
 struct Findings {
-    wrong: Vec<String>,
+    failed: Vec<String>,
 }
 
 impl Findings {
     fn add(&mut self, what: &str, outcome: Result<String, String>) {
         match outcome {
-            Ok(fine) => say(format_args!("ok    {what}: {}", printable(&bounded(&fine)))),
+            Ok(fine) => print_line(format_args!("ok    {what}: {}", printable(&bounded(&fine)))),
             Err(why) => {
-                say(format_args!("WRONG {what}: {}", printable(&bounded(&why))));
-                self.wrong.push(what.to_owned());
+                print_line(format_args!("FAIL  {what}: {}", printable(&bounded(&why))));
+                self.failed.push(what.to_owned());
             }
         }
     }
 
     fn finish(self) -> Result<(), Failure> {
-        match self.wrong.len() {
+        match self.failed.len() {
             0 => Ok(()),
-            1 => Err(Failure::Work(format!("1 thing is wrong: {}", self.wrong[0]))),
-            many => Err(Failure::Work(format!("{many} things are wrong: {}", self.wrong.join(", ")))),
+            1 => Err(Failure::Work(format!("1 check failed: {}", self.failed[0]))),
+            many => Err(Failure::Work(format!("{many} checks failed: {}", self.failed.join(", ")))),
         }
     }
 }

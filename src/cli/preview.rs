@@ -1,5 +1,5 @@
-//! `mynah preview`: what would be said of a text or a post, at what length and price, and what stands in its way.
-//! Nothing is published, and nothing is written down; only engines are really asked.
+//! `mynah preview` shows what a text or a post would become: translations, length, price and problems. It publishes and
+//! records nothing; only the engines are really called.
 
 use std::{
     io::{BufRead as _, Read as _},
@@ -13,20 +13,20 @@ use mynah_domain::{JobEvent, Post, PostId, PostKind, Skip, SourceProfile, Target
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, print_json, print_line as say, scratch::Scratch};
+use super::{Failure, SettingsArgs, print_json, print_line, scratch::Scratch};
 use crate::{
     app,
     settings::{Needed, Settings, kinds::Refusal},
     telemetry::logging::{self, printable},
 };
 
-/// The longest text that is read: a post has 25,000 characters at most.
+/// The longest text that is read: a post has at most 25,000 characters.
 const LONGEST: u64 = 100_000;
 
-/// The most that is read of a number of texts, in bytes.
+/// The maximum that is read with `--lines`, in bytes.
 const LONGEST_OF_LINES: u64 = 1 << 30;
 
-/// How many texts are asked for at once.
+/// How many texts are translated at once.
 const AT_ONCE: usize = 20;
 
 /// Networks' prices are in millionths of a US dollar.
@@ -34,13 +34,13 @@ const PER_DOLLAR: f64 = 1_000_000.0;
 
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
-    /// A post, by its number or its link; without it, a text is read from standard input
+    /// A post's id or link; without it, reads a text from standard input
     post: Option<String>,
-    /// Ask no engine: only what is read and protected
+    /// Call no engine; show only the text and what is protected
     #[arg(long)]
     source_only: bool,
-    /// Take each line of standard input as a text of its own and print a line of JSON for each: try a glossary on a
-    /// year of posts
+    /// Read each line of standard input as one text and print one line of JSON for each, for example to try a glossary
+    /// on a year of posts
     #[arg(long, conflicts_with = "post")]
     lines: bool,
     /// Print JSON
@@ -51,7 +51,7 @@ pub(super) struct PreviewArgs {
 }
 
 impl PreviewArgs {
-    /// Only a post has to be fetched from the network, and only a translation asked of an engine.
+    /// Only a post needs the network, and only a translation needs an engine.
     pub(super) fn needed(&self) -> Needed {
         match self {
             Self { post: Some(_), .. } => Needed::All,
@@ -64,40 +64,40 @@ impl PreviewArgs {
 #[derive(Serialize)]
 struct Preview {
     source: Source,
-    targets: Vec<Said>,
+    targets: Vec<TargetPreview>,
 }
 
 #[derive(Serialize)]
 struct Source {
     text: String,
     weighted_length: usize,
-    /// The most that a post of its network may weigh.
+    /// The maximum weight of a post on its network.
     #[serde(skip)]
     most: usize,
-    entities: Vec<Thing>,
+    entities: Vec<ProtectedThing>,
 }
 
 #[derive(Serialize)]
-struct Thing {
+struct ProtectedThing {
     kind: &'static str,
     text: String,
 }
 
 #[derive(Serialize)]
-struct Said {
+struct TargetPreview {
     language: String,
     account: String,
     engine: Option<String>,
     text: Option<String>,
     weighted_length: usize,
-    /// The most that one publication there may weigh.
+    /// The maximum weight of a publication there.
     #[serde(skip)]
     most: usize,
     parts: Vec<String>,
-    /// In US dollars, what the network charges for publishing it; engines are billed by themselves.
+    /// The network's charge for publishing it, in US dollars; engines bill separately.
     price: f64,
     findings: Vec<Finding>,
-    /// Why it is not said there at all.
+    /// Why it is not republished there.
     skipped: Option<Skip>,
     /// Why it would not be published now.
     reason: Option<String>,
@@ -117,15 +117,15 @@ pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(
     } else {
         (app::engines(settings).map_err(Failure::Work)?(), targets.clone())
     };
-    let kept_by = targets.first();
+    let protecting = targets.first();
     if args.lines {
-        return lines(&asked, kept_by, &engines, settings).await;
+        return lines(&asked, protecting, &engines, settings).await;
     }
     let post = match &args.post {
         Some(which) => fetch(which, settings).await?,
         None => given(0, &read_text()?),
     };
-    for preview in of(&[post], &asked, kept_by, &engines, settings).await {
+    for preview in of(&[post], &asked, protecting, &engines, settings).await {
         if args.json {
             print_json(&json!(preview));
         } else {
@@ -135,18 +135,18 @@ pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(
     Ok(())
 }
 
-/// A preview of each line, some at a time: engines do several texts in one call.
+/// Prints a preview of each line, several at a time, because engines translate several texts in one call.
 async fn lines(
     targets: &[Target],
-    kept_by: Option<&Target>,
+    protecting: Option<&Target>,
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
 ) -> Result<(), Failure> {
     let mut lines = std::io::stdin().lock().take(LONGEST_OF_LINES).lines();
     loop {
         let some: Result<Vec<String>, _> = lines.by_ref().take(AT_ONCE).collect();
-        let some = some
-            .map_err(|error| Failure::Usage(format!("a line cannot be read: {error}; it must be UTF-8")))?;
+        let some =
+            some.map_err(|error| Failure::Usage(format!("cannot read a line: {error}; it must be UTF-8")))?;
         if some.is_empty() {
             return Ok(());
         }
@@ -156,49 +156,49 @@ async fn lines(
             .filter(|(_, line)| !line.trim().is_empty())
             .map(|(number, line)| given(number, line))
             .collect();
-        for preview in of(&posts, targets, kept_by, engines, settings).await {
+        for preview in of(&posts, targets, protecting, engines, settings).await {
             print_json(&json!(preview));
         }
     }
 }
 
-/// What would become of each of `posts`.
+/// Previews of `posts`.
 async fn of(
     posts: &[Post],
     targets: &[Target],
-    kept_by: Option<&Target>,
+    protecting: Option<&Target>,
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
 ) -> Vec<Preview> {
-    let mut said = said(posts, targets, engines, settings).await.into_iter();
+    let mut previews = target_previews(posts, targets, engines, settings).await.into_iter();
     let source = app::source_profile(settings);
     let preview = |post: &Post| Preview {
         source: Source {
             text: post.text.clone(),
             weighted_length: source.network.weigh(&post.text),
             most: source.network.limits().text,
-            entities: protected(post, &source, kept_by),
+            entities: protected(post, &source, protecting),
         },
-        targets: said.by_ref().take(targets.len()).collect(),
+        targets: previews.by_ref().take(targets.len()).collect(),
     };
     posts.iter().map(preview).collect()
 }
 
-/// What would be protected, as the first target has it: all of its things, whatever becomes of them.
-fn protected(post: &Post, source: &SourceProfile, target: Option<&Target>) -> Vec<Thing> {
+/// What would be protected under the first target's rules: everything, whatever happens to it later.
+fn protected(post: &Post, source: &SourceProfile, target: Option<&Target>) -> Vec<ProtectedThing> {
     let mut masking = target.map(|target| target.masking.clone()).unwrap_or_default();
     (masking.mentions, masking.hashtags) = Default::default();
     let things = masking.mask(&post.text, &post.entities_by(&*source.network)).protected.into_iter();
-    things.map(|thing| Thing { kind: thing.kind.as_str(), text: thing.text }).collect()
+    things.map(|thing| ProtectedThing { kind: thing.kind.as_str(), text: thing.text }).collect()
 }
 
-/// For each of `posts`, and for each target, what would be said.
-async fn said(
+/// What each target would publish for each of `posts`.
+async fn target_previews(
     posts: &[Post],
     targets: &[Target],
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
-) -> Vec<Said> {
+) -> Vec<TargetPreview> {
     let eligibility = app::eligibility(settings);
     let wanted: Vec<(&Post, &Target, Option<Skip>)> = posts
         .iter()
@@ -213,14 +213,14 @@ async fn said(
     let mut tasks = tasks.into_iter();
     (wanted.into_iter())
         .filter_map(|(_, target, skip)| match skip {
-            Some(skip) => Some(Said { skipped: Some(skip), ..nothing(target) }),
+            Some(skip) => Some(TargetPreview { skipped: Some(skip), ..empty(target) }),
             None => tasks.next().map(|task| outcome(task, target)),
         })
         .collect()
 }
 
-fn nothing(target: &Target) -> Said {
-    Said {
+fn empty(target: &Target) -> TargetPreview {
+    TargetPreview {
         language: target.language.to_string(),
         account: target.account.clone(),
         engine: None,
@@ -235,18 +235,18 @@ fn nothing(target: &Target) -> Said {
     }
 }
 
-fn outcome(task: Task, target: &Target) -> Said {
-    let (said, network) = (nothing(target), &*target.network);
+fn outcome(task: Task, target: &Target) -> TargetPreview {
+    let (preview, network) = (empty(target), &*target.network);
     match task.outcome {
         Some(JobEvent::Translated(translation)) => {
             let text = translation.parts.join(" ");
-            Said {
+            TargetPreview {
                 engine: Some(translation.engine),
                 weighted_length: network.weigh(&text),
                 price: dollars(translation.parts.iter().map(|part| network.price_of(part)).sum()),
                 text: Some(text),
                 parts: translation.parts,
-                ..said
+                ..preview
             }
         }
         outcome => {
@@ -255,20 +255,20 @@ fn outcome(task: Task, target: &Target) -> Said {
                 Some(JobEvent::HandedBack { reason, .. } | JobEvent::Failed { reason }) => Some(reason),
                 _ => None,
             };
-            let Some(rejected) = task.rejected else { return Said { reason, ..said } };
+            let Some(rejected) = task.rejected else { return TargetPreview { reason, ..preview } };
             let findings = rejected
                 .findings
                 .into_iter()
                 .map(|finding| Finding { rule: finding.rule.to_owned(), message: finding.message })
                 .collect();
             let weighted_length = rejected.text.as_deref().map_or(0, |text| network.weigh(text));
-            Said {
+            TargetPreview {
                 engine: Some(rejected.engine),
                 weighted_length,
                 text: rejected.text,
                 findings,
                 reason,
-                ..said
+                ..preview
             }
         }
     }
@@ -282,19 +282,19 @@ fn read_text() -> Result<String, Failure> {
     let mut text = String::new();
     let read = std::io::stdin().take(LONGEST + 1).read_to_string(&mut text);
     match read {
-        Err(error) => Err(Failure::Usage(format!("the text cannot be read: {error}; it must be UTF-8"))),
+        Err(error) => Err(Failure::Usage(format!("cannot read the text: {error}; it must be UTF-8"))),
         Ok(_) if text.len() as u64 > LONGEST => {
-            Err(Failure::Usage(format!("the text has more than {LONGEST} bytes; no post is as long")))
+            Err(Failure::Usage(format!("the text has more than {LONGEST} bytes; no post is that long")))
         }
         Ok(_) if text.trim().is_empty() => {
-            Err(Failure::Usage("there is no text; write it to standard input, or name a post".into()))
+            Err(Failure::Usage("there is no text; pipe one to standard input, or name a post".into()))
         }
-        // The end of the line is the terminal's, not the text's.
+        // The final line break belongs to the terminal, not to the text.
         Ok(_) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
     }
 }
 
-/// A text as if it were a post of the source; `number` tells those apart that are asked for together.
+/// A text as a post of the source; `number` distinguishes texts that are translated together.
 fn given(number: usize, text: &str) -> Post {
     Post {
         id: PostId(format!("preview-{number}")),
@@ -322,39 +322,39 @@ async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
 
 fn show(preview: &Preview) {
     let source = &preview.source;
-    say(format_args!("{} of {}", source.weighted_length, source.most));
-    say(indented(&source.text));
+    print_line(format_args!("{} of {}", source.weighted_length, source.most));
+    print_line(indented(&source.text));
     for thing in &source.entities {
-        say(format_args!("  kept: {} {}", thing.kind, printable(&thing.text)));
+        print_line(format_args!("  protected: {} {}", thing.kind, printable(&thing.text)));
     }
-    for said in &preview.targets {
-        say("");
-        let engine = said.engine.as_deref().unwrap_or("-");
-        let Said { language, account, weighted_length, most, price, .. } = said;
-        if let Some(skip) = said.skipped {
-            say(format_args!("{language} @{account}: not said there ({})", skip.as_str()));
+    for target in &preview.targets {
+        print_line("");
+        let engine = target.engine.as_deref().unwrap_or("-");
+        let TargetPreview { language, account, weighted_length, most, price, .. } = target;
+        if let Some(skip) = target.skipped {
+            print_line(format_args!("{language} @{account}: not republished ({})", skip.as_str()));
             continue;
         }
-        let parts = match said.parts.len() {
+        let parts = match target.parts.len() {
             0 => "not published".to_owned(),
             1 => format!("${price:.3}"),
             many => format!("{many} parts, ${price:.3}"),
         };
-        say(format_args!("{language} @{account}: {weighted_length} of {most}, {engine}, {parts}"));
-        match (&said.text, said.parts.is_empty()) {
-            (Some(text), true) => say(indented(text)),
-            _ => said.parts.iter().for_each(|part| say(indented(part))),
+        print_line(format_args!("{language} @{account}: {weighted_length} of {most}, {engine}, {parts}"));
+        match (&target.text, target.parts.is_empty()) {
+            (Some(text), true) => print_line(indented(text)),
+            _ => target.parts.iter().for_each(|part| print_line(indented(part))),
         }
-        for finding in &said.findings {
-            say(format_args!("  {}: {}", finding.rule, printable(&finding.message)));
+        for finding in &target.findings {
+            print_line(format_args!("  {}: {}", finding.rule, printable(&finding.message)));
         }
-        if let (Some(reason), true) = (&said.reason, said.findings.is_empty()) {
-            say(format_args!("  {}", printable(reason)));
+        if let (Some(reason), true) = (&target.reason, target.findings.is_empty()) {
+            print_line(format_args!("  {}", printable(reason)));
         }
     }
 }
 
-/// Text from outside, fit for a terminal, line by line.
+/// Untrusted text, indented and fit for a terminal.
 fn indented(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("  {}", printable(line))).collect();
     lines.join("\n")

@@ -1,6 +1,6 @@
-//! The way from a command to what it is about: the service that runs on this data directory, or its ledger where none
-//! does. The ledger's lock tells which, and not a port that answers: after a crash somebody else may have the port, and
-//! must not be sent the token.
+//! Connects a command with the service that uses this data directory, or with the ledger itself if no service does. The
+//! ledger's lock decides which, not a port that answers: after a crash, another program may have the port, and must not
+//! receive the token.
 
 use std::{
     fmt,
@@ -28,18 +28,18 @@ use crate::{
     telemetry::logging::printable,
 };
 
-/// Deciding about all jobs of a long ledger takes a while.
+/// Retrying or skipping all jobs of a long ledger takes a while.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What a command works on.
 pub(super) enum Reach {
-    /// The service that runs.
+    /// The running service.
     Service(Box<Client>),
-    /// The ledger, which nobody else has.
+    /// The ledger, which no other process uses.
     Ledger(Arc<dyn Ledger>),
 }
 
-/// The service if one runs, else the ledger.
+/// The service if one is running, otherwise the ledger.
 pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
     if let Some(client) = service(settings)? {
         return Ok(Reach::Service(Box::new(client)));
@@ -47,7 +47,7 @@ pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
     app::open_ledger(settings).map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
 }
 
-/// The service that runs on this data directory, if one does.
+/// The service that uses this data directory, if one is running.
 pub(super) fn service(settings: &Settings) -> Result<Option<Client>, Failure> {
     let file = settings.data_dir.join("ledger.sqlite");
     if !file.exists() || !ledger::is_in_use(&file).map_err(|error| Failure::Work(error.to_string()))? {
@@ -55,18 +55,18 @@ pub(super) fn service(settings: &Settings) -> Result<Option<Client>, Failure> {
     }
     let Some(address) = http::address_in(&settings.data_dir) else {
         return Err(Failure::Work(format!(
-            "a mynah uses {} and offers no admin API: it is `mynah once`, or begins or ends just now, or runs with \
-             admin.listen = \"off\"; try again, or stop it first",
+            "a mynah process uses {} but has no admin API: it is `mynah once`, is starting or stopping, or has \
+            admin.listen = \"off\"; try again, or stop it first",
             settings.data_dir.display()
         )));
     };
     Client::new(address, settings).map(Some)
 }
 
-/// The service that must run on this data directory for what is asked.
+/// The service that uses this data directory; an error if none is running.
 pub(super) fn running(settings: &Settings) -> Result<Client, Failure> {
     let none = || {
-        Failure::Work(format!("no service runs on {}; `mynah run` starts one", settings.data_dir.display()))
+        Failure::Work(format!("no service uses {}; start one with `mynah run`", settings.data_dir.display()))
     };
     service(settings)?.ok_or_else(none)
 }
@@ -86,7 +86,7 @@ pub(super) struct Client {
 
 impl Client {
     fn new(address: SocketAddr, settings: &Settings) -> Result<Self, Failure> {
-        // Who listens everywhere listens here.
+        // A service that listens on all addresses listens on this machine.
         let ip = match address.ip() {
             ip if !ip.is_unspecified() => ip,
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -103,7 +103,7 @@ impl Client {
         })
     }
 
-    /// The address of a path; its parts may be anything.
+    /// The address of a path, whose parts may contain any characters.
     pub(super) fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         // It has a host, so it has a path.
@@ -124,11 +124,11 @@ impl Client {
     ) -> Result<T, Failure> {
         let request = Request::post(url)
             .json(body)
-            .map_err(|error| Failure::Work(format!("cannot be sent: {error}")))?;
+            .map_err(|error| Failure::Work(format!("cannot send the request: {error}")))?;
         self.send(request).await
     }
 
-    /// What comes as it comes, for as long as it does.
+    /// The body as a stream, until it ends.
     pub(super) async fn stream(
         &self,
         url: Url,
@@ -159,18 +159,20 @@ impl Client {
     fn unanswered(&self, error: &dyn fmt::Display) -> Failure {
         let (data_dir, address) = (self.data_dir.display(), self.base.authority());
         let error = error.to_string();
-        // The client speaks of servers; here there is one, and it is ours.
+        // The client's error names "the server", which is this service.
         let error = error.trim_start_matches("cannot reach the server: ");
         Failure::Work(format!(
-            "the mynah that uses {data_dir} does not answer at {address}: {error}; see its log, or restart it. One in a \
-             container is asked from inside it: docker compose exec mynah mynah …"
+            "the service that uses {data_dir} does not answer at {address}: {error}; see its log, or restart it. If it \
+            runs in a container, run this command there: docker compose exec mynah mynah …"
         ))
     }
 }
 
 fn refused(answer: &Answer) -> Failure {
     if answer.status == 401 {
-        return Failure::Work("the service asks for its token: set MYNAH_ADMIN_TOKEN as it has it".into());
+        return Failure::Work(
+            "the service requires its token: set MYNAH_ADMIN_TOKEN to the same value".into(),
+        );
     }
     if let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) {
         return Failure::Work(printable(&problem.error));
@@ -184,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_a_name_is_made_of_stays_one_part_of_the_path() {
+    fn a_name_with_any_characters_is_one_part_of_the_path() {
         let client = Client {
             base: "http://127.0.0.1:1/".parse().unwrap(),
             token: None,

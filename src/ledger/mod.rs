@@ -1,4 +1,4 @@
-//! The durable record: adapters of the [`Ledger`] port, one folder each.
+//! The durable record of all posts, jobs and publications: adapters of the [`Ledger`] port, one folder each.
 
 pub mod sqlite;
 
@@ -11,21 +11,21 @@ use mynah_domain::{
 };
 pub use sqlite::{OpenError, SqliteLedger, is_in_use};
 
-/// The waits before a call is repeated for which the ledger was not free.
+/// The waits before a call is retried because the ledger was busy.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duration::from_secs(1) };
 
-/// Opens the ledger in that file, making it where there is none. Calls that may succeed later are repeated.
+/// Opens the ledger in `file`, or creates it. Calls that may succeed later are retried.
 ///
 /// # Errors
-/// Each [`OpenError`] names the file and what to do.
+/// Each [`OpenError`] names the file and the fix.
 pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, OpenError> {
     open_watched(file, clock, |_| {})
 }
 
-/// The same, and `committed` hears how long each transaction took that changed something.
+/// The same; `committed` receives the duration of each transaction that changed something.
 ///
 /// # Errors
-/// Each [`OpenError`] names the file and what to do.
+/// Each [`OpenError`] names the file and the fix.
 pub fn open_watched(
     file: &Path,
     clock: Arc<dyn Clock>,

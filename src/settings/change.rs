@@ -36,7 +36,7 @@ impl Settings {
     /// The settings that a running service continues with when it is given `new`: all of them, except those that cannot
     /// change while it runs; and every difference. Secrets are replaced, and never shown.
     #[must_use]
-    pub fn exchanged_for(&self, new: Self) -> (Self, Vec<Change>) {
+    pub fn updated_with(&self, new: Self) -> (Self, Vec<Change>) {
         let written = |settings: &Self| -> BTreeMap<String, String> {
             settings.in_force.iter().map(|one| (one.key.clone(), one.value.clone())).collect()
         };

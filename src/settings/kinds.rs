@@ -179,7 +179,7 @@ pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<
             ValueKind::String(text) => text.trim().to_owned(),
             other => shown(other),
         };
-        // "0" has no unit either, and humantime would take it.
+        // "0" has no unit either, but humantime would accept it.
         if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
             return refuse(
                 format!("{text} has no unit"),
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_needs_its_unit_and_keeps_its_bounds() {
+    fn a_duration_needs_a_unit_and_is_within_bounds() {
         let minute = duration(Duration::from_secs(1)..=Duration::from_hours(24));
         assert_eq!(minute(&text("90s")).unwrap(), Duration::from_secs(90));
         assert_eq!(minute(&text(" 1m 30s ")).unwrap(), Duration::from_secs(90));
@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cap_is_said_with_a_word() {
+    fn none_means_no_cap() {
         assert_eq!(cap(&text("none")).unwrap(), None);
         assert_eq!(cap(&ValueKind::I64(20)).unwrap(), Some(20));
         refused(cap(&ValueKind::I64(0)), "hold every job", "none");
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_is_found_by_code_and_mended_by_name() {
+    fn a_language_is_found_by_code_and_suggested_by_name() {
         assert_eq!(language(&text("pt-br")).unwrap().code(), "pt-BR");
         refused(language(&text("spanish")), "know the language", "\"es\" (Spanish)");
         refused(language(&text("Galisian")), "know the language", "\"gl\" (Galician)");
@@ -586,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_engines_is_kept() {
+    fn the_order_of_engines_is_preserved() {
         let engines = engines(&["gemini", "apertium"]);
         assert_eq!(engines(&text("apertium, gemini")).unwrap(), ["apertium", "gemini"]);
         assert_eq!(engines(&ValueKind::from(vec!["gemini"])).unwrap(), ["gemini"]);

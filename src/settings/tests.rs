@@ -172,7 +172,7 @@ fn flags_override_the_environment_the_file_and_defaults() {
 }
 
 #[test]
-fn an_empty_variable_is_an_unset_one() {
+fn an_empty_variable_counts_as_unset() {
     let bench = with("[log]\nlevel = \"warn\"\n").env("MYNAH__LOG__LEVEL", "").env("X_BEARER_TOKEN", "");
     assert_eq!(bench.good().log.level, log::LevelFilter::Warn);
 }
@@ -565,7 +565,7 @@ fn a_registered_engine_has_a_section_and_a_key_like_any_other() {
 }
 
 #[test]
-fn the_file_may_be_written_in_any_way_of_toml() {
+fn the_file_may_use_any_toml_syntax() {
     let settings = Bench::new(
         "source = { account = \"example\", language = \"en\", start = 2026-10-01T00:00:00Z }\n\
          targets = [{ language = \"es\", account = \"@Example_ES\", tone = \"informal\", daily_cap = \"none\" }]\n\
@@ -743,7 +743,7 @@ fn missing_secrets_are_reported_by_variable() {
 }
 
 #[test]
-fn only_the_secrets_that_are_used_are_needed() {
+fn only_used_secrets_are_required() {
     let settings = with("[engine]\norder = [\"apertium\"]\n")
         .without(&SECRETS.map(|(name, _)| name))
         .env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush-user")
@@ -897,7 +897,7 @@ fn every_key_is_in_the_shipped_file_and_in_the_documentation() {
         let row = row.unwrap_or_else(|| panic!("docs/configuration.md has no {key}"));
         for preset in &presets {
             if let Some(default) = preset[index].default {
-                assert!(row.contains(&format!("`{default}`")), "{key} should say `{default}`: {row}");
+                assert!(row.contains(&format!("`{default}`")), "{key} should show `{default}`: {row}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What every destination must do. A network runs it by `destination_contract!(Bench)`.
+//! The contract of every destination. A network runs it with `destination_contract!(Bench)`.
 
 use std::rc::Rc;
 
@@ -14,30 +14,30 @@ use mynah_domain::{
 
 use super::Trouble;
 
-/// An account that is published on, on a network that the test controls.
+/// A target account on a network that the test controls.
 #[async_trait(?Send)]
 pub(crate) trait Bench: Sized {
     /// An account with no messages.
     async fn new() -> Self;
-    /// What publishes on it.
+    /// The account's destination.
     fn destination(&self) -> Rc<dyn Destination>;
-    /// What publishes on it with another account's credentials; `None` where there are no credentials.
-    fn destination_of_another(&self) -> Option<Rc<dyn Destination>>;
-    /// What is on the account, oldest first.
+    /// Its destination with another account's credentials; `None` if the network has no credentials.
+    fn destination_with_other_credentials(&self) -> Option<Rc<dyn Destination>>;
+    /// The account's messages, oldest first.
     async fn messages(&self) -> Vec<Message>;
-    /// An id as the network gives them, of a message that was never there.
+    /// A valid id of a message that does not exist.
     fn unknown_id(&self) -> PostId;
     /// A text that the network refuses.
     fn refused_text(&self) -> String;
-    /// How many media a message may hold.
+    /// The maximum number of media per message.
     fn media_count(&self) -> usize;
-    /// What the network's rules say that publishing a draft again does.
+    /// What happens when a draft is published again, according to the network's rules.
     fn repeat(&self) -> Repeat;
-    /// Has the next calls go wrong; `false` where this network's never do so.
-    async fn order(&self, trouble: Trouble) -> bool;
+    /// Makes the next calls fail; `false` if this network never fails like this.
+    async fn inject(&self, trouble: Trouble) -> bool;
 }
 
-/// What is on an account.
+/// A message on an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) id: PostId,
@@ -60,11 +60,11 @@ fn picture() -> FetchedMedium {
 
 async fn recent(destination: &dyn Destination, since: Since) -> Vec<Recent> {
     let shown = destination.recent(&since).await.unwrap();
-    assert_eq!(shown.gap, None, "an account that is well shows all there is");
+    assert_eq!(shown.gap, None, "a healthy account should show everything");
     shown.messages
 }
 
-pub(crate) async fn the_accounts_own_credentials_are_verified<B: Bench>() {
+pub(crate) async fn its_own_credentials_are_verified<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     destination.verify().await.unwrap();
@@ -72,15 +72,15 @@ pub(crate) async fn the_accounts_own_credentials_are_verified<B: Bench>() {
     assert!(bench.messages().await.is_empty());
 }
 
-pub(crate) async fn credentials_of_another_account_are_refused_before_anything_is_published<B: Bench>() {
+pub(crate) async fn credentials_of_another_account_are_refused<B: Bench>() {
     let bench = B::new().await;
-    let Some(destination) = bench.destination_of_another() else { return };
+    let Some(destination) = bench.destination_with_other_credentials() else { return };
     let answer = destination.verify().await;
     assert!(matches!(answer, Err(PublishError::Denied(Denied::Blocked(_)))), "{answer:?}");
     assert!(bench.messages().await.is_empty());
 }
 
-pub(crate) async fn what_is_published_is_on_the_account_and_recent_shows_it<B: Bench>() {
+pub(crate) async fn a_published_message_is_on_the_account_and_in_recent<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     let first = destination.publish(&draft("El puente abre")).await.unwrap();
@@ -97,7 +97,7 @@ pub(crate) async fn what_is_published_is_on_the_account_and_recent_shows_it<B: B
     assert!(!destination.is_same(&draft("El puente abre"), &shown[0]), "{shown:?}");
 }
 
-pub(crate) async fn recent_messages_come_newest_first_from_some_message_or_moment_on<B: Bench>() {
+pub(crate) async fn recent_lists_newest_first_since_a_message_or_moment<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     let mut ids = Vec::new();
@@ -113,7 +113,7 @@ pub(crate) async fn recent_messages_come_newest_first_from_some_message_or_momen
     assert!(recent(&*destination, Since::Message(ids[2].clone())).await.is_empty());
 }
 
-pub(crate) async fn a_reply_hangs_on_the_message_that_it_answers<B: Bench>() {
+pub(crate) async fn a_reply_is_attached_to_its_parent<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     let mut reply: Option<Reply> = None;
@@ -125,7 +125,7 @@ pub(crate) async fn a_reply_hangs_on_the_message_that_it_answers<B: Bench>() {
     }
 }
 
-pub(crate) async fn a_reply_to_what_is_gone_is_refused_as_a_reply<B: Bench>() {
+pub(crate) async fn a_reply_to_a_deleted_message_is_refused_as_a_reply<B: Bench>() {
     let bench = B::new().await;
     let reply = Some(Reply::behind(bench.unknown_id(), None));
     let answer = bench.destination().publish(&Draft { reply, ..draft("Segundo") }).await;
@@ -133,14 +133,14 @@ pub(crate) async fn a_reply_to_what_is_gone_is_refused_as_a_reply<B: Bench>() {
     assert!(bench.messages().await.is_empty());
 }
 
-pub(crate) async fn a_text_that_the_network_refuses_is_not_on_the_account<B: Bench>() {
+pub(crate) async fn a_refused_text_is_not_on_the_account<B: Bench>() {
     let bench = B::new().await;
     let answer = bench.destination().publish(&draft(&bench.refused_text())).await;
     assert!(matches!(answer, Err(PublishError::Refused(ref why)) if !why.is_empty()), "{answer:?}");
     assert!(bench.messages().await.is_empty());
 }
 
-pub(crate) async fn a_draft_that_is_published_again_is_on_the_account_once_or_known_as_a_repeat<B: Bench>() {
+pub(crate) async fn publishing_a_draft_again_does_what_the_rules_promise<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     let draft = draft("Gol");
@@ -150,14 +150,14 @@ pub(crate) async fn a_draft_that_is_published_again_is_on_the_account_once_or_kn
             assert_eq!(again.unwrap(), first);
             assert_eq!(bench.messages().await.len(), 1);
         }
-        // It may be a second message, or a refusal that says why: never one that blames the text.
+        // The result is a second message or a duplicate error, but never an error that blames the text.
         (Repeat::LookUpFirst, again) => {
             assert!(matches!(again, Ok(_) | Err(PublishError::Duplicate(_))), "{again:?}");
         }
     }
 }
 
-pub(crate) async fn a_text_that_was_published_before_under_another_key_is_another_message<B: Bench>() {
+pub(crate) async fn the_same_text_under_another_key_is_another_message<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     let first = destination.publish(&draft("Gol")).await.unwrap();
@@ -167,31 +167,31 @@ pub(crate) async fn a_text_that_was_published_before_under_another_key_is_anothe
     }
 }
 
-pub(crate) async fn an_answer_that_is_lost_leaves_the_outcome_open_and_recent_finds_it<B: Bench>() {
+pub(crate) async fn a_lost_answer_is_an_unknown_outcome_and_recent_resolves_it<B: Bench>() {
     for trouble in [Trouble::AnswerLost, Trouble::Garbage] {
         let bench = B::new().await;
         let destination = bench.destination();
         let first = destination.publish(&draft("Uno")).await.unwrap();
-        // What is only looked up once is looked up.
+        // Caches the lookups that happen only once.
         recent(&*destination, Since::Message(first.clone())).await;
-        if !bench.order(trouble).await {
+        if !bench.inject(trouble).await {
             continue;
         }
         let lost = draft("Dos");
         let answer = destination.publish(&lost).await;
         assert!(matches!(answer, Err(PublishError::OutcomeUnknown(_))), "{trouble:?}: {answer:?}");
-        bench.order(Trouble::None).await;
+        bench.inject(Trouble::None).await;
         let shown = recent(&*destination, Since::Message(first)).await;
         assert_eq!(shown.len(), bench.messages().await.len() - 1);
         assert!(shown.iter().all(|message| destination.is_same(&lost, message)), "{shown:?}");
     }
 }
 
-pub(crate) async fn what_is_known_not_to_be_published_is_told_so<B: Bench>() {
+pub(crate) async fn certain_failures_are_reported_as_certain<B: Bench>() {
     for trouble in [Trouble::Unreachable, Trouble::CredentialsRefused, Trouble::RateLimited, Trouble::Locked]
     {
         let bench = B::new().await;
-        if !bench.order(trouble).await {
+        if !bench.inject(trouble).await {
             continue;
         }
         let answer = bench.destination().publish(&draft("Uno")).await;
@@ -207,7 +207,7 @@ pub(crate) async fn what_is_known_not_to_be_published_is_told_so<B: Bench>() {
     }
 }
 
-pub(crate) async fn a_lookup_that_fails_never_says_that_nothing_is_there<B: Bench>() {
+pub(crate) async fn a_failed_lookup_never_reports_absence<B: Bench>() {
     for trouble in [
         Trouble::AnswerLost,
         Trouble::Down,
@@ -221,7 +221,7 @@ pub(crate) async fn a_lookup_that_fails_never_says_that_nothing_is_there<B: Benc
         let first = destination.publish(&draft("Uno")).await.unwrap();
         destination.publish(&draft("Dos")).await.unwrap();
         recent(&*destination, Since::Message(first.clone())).await;
-        if !bench.order(trouble).await {
+        if !bench.inject(trouble).await {
             continue;
         }
         match destination.recent(&Since::Message(first)).await {
@@ -231,7 +231,7 @@ pub(crate) async fn a_lookup_that_fails_never_says_that_nothing_is_there<B: Benc
     }
 }
 
-pub(crate) async fn media_are_published_in_order_with_their_alt_texts<B: Bench>() {
+pub(crate) async fn media_are_published_in_order_with_alt_texts<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     let count = bench.media_count();
@@ -242,12 +242,12 @@ pub(crate) async fn media_are_published_in_order_with_their_alt_texts<B: Bench>(
         assert_eq!(uploaded.undescribed, None);
         media.push(uploaded.id);
     }
-    assert!(bench.messages().await.is_empty(), "an upload publishes nothing");
+    assert!(bench.messages().await.is_empty(), "an upload should publish nothing");
     destination.publish(&Draft { media, ..draft("Con fotos") }).await.unwrap();
     assert_eq!(bench.messages().await[0].alts, alts);
 }
 
-pub(crate) async fn a_medium_that_the_network_does_not_accept_is_refused<B: Bench>() {
+pub(crate) async fn an_unsupported_medium_is_refused<B: Bench>() {
     let bench = B::new().await;
     let destination = bench.destination();
     let limits = destination.media_limits();
@@ -264,11 +264,11 @@ pub(crate) async fn a_medium_that_the_network_does_not_accept_is_refused<B: Benc
     }
 }
 
-pub(crate) async fn an_upload_that_fails_says_whether_waiting_helps<B: Bench>() {
+pub(crate) async fn a_failed_upload_reports_whether_a_retry_may_help<B: Bench>() {
     for trouble in [Trouble::Down, Trouble::AnswerLost, Trouble::CredentialsRefused, Trouble::RateLimited] {
         let bench = B::new().await;
         let destination = bench.destination();
-        if bench.media_count() == 0 || !bench.order(trouble).await {
+        if bench.media_count() == 0 || !bench.inject(trouble).await {
             continue;
         }
         let answer = destination.upload(picture(), "").await;
@@ -287,21 +287,21 @@ pub(crate) async fn an_upload_that_fails_says_whether_waiting_helps<B: Bench>() 
 macro_rules! destination_contract {
     ($bench:ty) => {
         $crate::destination_contract!($bench:
-            the_accounts_own_credentials_are_verified
-            credentials_of_another_account_are_refused_before_anything_is_published
-            what_is_published_is_on_the_account_and_recent_shows_it
-            recent_messages_come_newest_first_from_some_message_or_moment_on
-            a_reply_hangs_on_the_message_that_it_answers
-            a_reply_to_what_is_gone_is_refused_as_a_reply
-            a_text_that_the_network_refuses_is_not_on_the_account
-            a_draft_that_is_published_again_is_on_the_account_once_or_known_as_a_repeat
-            a_text_that_was_published_before_under_another_key_is_another_message
-            an_answer_that_is_lost_leaves_the_outcome_open_and_recent_finds_it
-            what_is_known_not_to_be_published_is_told_so
-            a_lookup_that_fails_never_says_that_nothing_is_there
-            media_are_published_in_order_with_their_alt_texts
-            a_medium_that_the_network_does_not_accept_is_refused
-            an_upload_that_fails_says_whether_waiting_helps
+            its_own_credentials_are_verified
+            credentials_of_another_account_are_refused
+            a_published_message_is_on_the_account_and_in_recent
+            recent_lists_newest_first_since_a_message_or_moment
+            a_reply_is_attached_to_its_parent
+            a_reply_to_a_deleted_message_is_refused_as_a_reply
+            a_refused_text_is_not_on_the_account
+            publishing_a_draft_again_does_what_the_rules_promise
+            the_same_text_under_another_key_is_another_message
+            a_lost_answer_is_an_unknown_outcome_and_recent_resolves_it
+            certain_failures_are_reported_as_certain
+            a_failed_lookup_never_reports_absence
+            media_are_published_in_order_with_alt_texts
+            an_unsupported_medium_is_refused
+            a_failed_upload_reports_whether_a_retry_may_help
         );
     };
     ($bench:ty: $($behavior:ident)*) => {$(

@@ -1,4 +1,4 @@
-//! What every engine must do. An adapter runs it by `engine_contract!(name: Bench)` with a way to make one.
+//! The contract of every engine. An adapter runs it with `engine_contract!(name: Bench)`.
 
 use std::{collections::BTreeSet, rc::Rc, time::Duration};
 
@@ -13,20 +13,20 @@ use mynah_domain::{
 /// No test waits longer than this for an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A place where an engine is found.
+/// Makes engines for tests.
 pub(crate) trait Bench {
     async fn new() -> Self;
 
-    /// An engine of this name that works, and translates from English to Spanish.
+    /// A working engine with this name that translates from English to Spanish.
     fn engine(&self, name: &str) -> Rc<dyn Engine>;
 
     /// An engine whose service cannot be reached.
     fn unreachable(&self) -> Rc<dyn Engine>;
 
-    /// Languages between which the engine does not translate; `None` where it knows all that Mynah knows.
+    /// A language pair that the engine does not support; `None` if it supports all of Mynah's languages.
     fn unsupported(&self) -> Option<(Language, Language)>;
 
-    /// Has the service leave the last item out of its next answer. Returns whether it can.
+    /// Makes the service omit the last item from its next answer. Returns whether it can.
     fn leave_out_one_item(&self) -> bool {
         false
     }
@@ -36,7 +36,7 @@ fn language(code: &str) -> Language {
     code.parse().unwrap()
 }
 
-/// A text to be translated from English to Spanish, with what must not change.
+/// A text to translate from English to Spanish, with its protected parts.
 fn asked(text: &str) -> (Mask, Item) {
     let mask = mask(text);
     let item = Item::new(mask.text.clone(), language("en"), language("es"));
@@ -49,15 +49,15 @@ fn all_asked(texts: &[&str]) -> (Vec<Mask>, Vec<Item>) {
 
 async fn translate(engine: &dyn Engine, items: &[Item]) -> Reply {
     let answer = tokio::time::timeout(PATIENCE, engine.translate(items)).await;
-    answer.expect("the engine answers in time").unwrap()
+    answer.expect("the engine should answer in time").unwrap()
 }
 
-/// The whole text of an answer, with everything in it that must not change.
+/// The text of an answer, with its protected parts restored.
 fn restored(mask: &Mask, answer: &Result<mynah_domain::text::MaskedText, ItemError>) -> String {
     mask.restore(answer.as_ref().unwrap()).unwrap()
 }
 
-pub(crate) async fn its_name_is_the_configured_one_and_stays<B: Bench>() {
+pub(crate) async fn its_name_is_the_configured_one<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("one-of-two");
     assert_eq!(engine.name(), "one-of-two");
@@ -65,20 +65,20 @@ pub(crate) async fn its_name_is_the_configured_one_and_stays<B: Bench>() {
     assert_eq!(engine.name(), "one-of-two");
 }
 
-pub(crate) async fn its_revision_names_what_translates_and_not_what_it_is_called<B: Bench>() {
+pub(crate) async fn its_revision_identifies_the_model_and_not_the_name<B: Bench>() {
     let bench = B::new().await;
     let (one, other) = (bench.engine("one"), bench.engine("other"));
     let revision = one.revision();
     assert!(!revision.trim().is_empty() && !revision.contains(char::is_whitespace), "{revision:?}");
     translate(&*one, &[asked("The house").1]).await;
-    assert_eq!(one.revision(), revision, "it is part of the cache's key");
-    assert_eq!(other.revision(), revision, "what one translated the other would translate the same way");
+    assert_eq!(one.revision(), revision, "the revision is part of the cache key, so it must not change");
+    assert_eq!(other.revision(), revision, "engines of the same model must have the same revision");
 }
 
-pub(crate) async fn every_item_gets_one_answer_in_the_order_of_the_items<B: Bench>() {
+pub(crate) async fn every_item_gets_one_answer_in_order<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
-    // Each is known by its mention.
+    // Its mention identifies each.
     let texts: Vec<String> = (0..engine.composition().max_items().min(30))
         .map(|number| format!("The house of @user{number} is red"))
         .collect();
@@ -92,7 +92,7 @@ pub(crate) async fn every_item_gets_one_answer_in_the_order_of_the_items<B: Benc
     }
 }
 
-pub(crate) async fn a_call_takes_as_many_items_as_the_engine_says<B: Bench>() {
+pub(crate) async fn a_call_accepts_the_advertised_number_of_items<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
     let max = engine.composition().max_items();
@@ -103,12 +103,12 @@ pub(crate) async fn a_call_takes_as_many_items_as_the_engine_says<B: Bench>() {
     assert!(reply.items.iter().all(Result::is_ok), "{reply:?}");
 }
 
-pub(crate) async fn no_items_are_no_answers_and_no_request<B: Bench>() {
+pub(crate) async fn no_items_need_no_request<B: Bench>() {
     let bench = B::new().await;
     assert_eq!(translate(&*bench.engine("engine"), &[]).await, Reply::default());
 }
 
-pub(crate) async fn what_has_no_words_comes_back_as_it_is_and_costs_no_request<B: Bench>() {
+pub(crate) async fn texts_without_words_are_returned_unchanged_without_a_request<B: Bench>() {
     let bench = B::new().await;
     let (masks, items) = all_asked(&["", " ", "\n", "#goal https://a.example @bob", "🎉🎉 12:30"]);
     let reply = translate(&*bench.engine("engine"), &items).await;
@@ -118,7 +118,7 @@ pub(crate) async fn what_has_no_words_comes_back_as_it_is_and_costs_no_request<B
     assert_eq!((reply.calls, reply.spoiled, reply.usage), (0, 0, Usage::default()));
 }
 
-pub(crate) async fn a_reply_says_what_it_took<B: Bench>() {
+pub(crate) async fn a_reply_reports_its_usage<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
     for _ in 0..2 {
@@ -161,7 +161,7 @@ pub(crate) async fn no_language_is_translated_into_itself<B: Bench>() {
     }
 }
 
-pub(crate) async fn what_it_supports_does_not_change_while_it_works<B: Bench>() {
+pub(crate) async fn its_supported_languages_never_change<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
     let all = || -> Vec<bool> { Language::all().map(|to| engine.supports(language("en"), to)).collect() };
@@ -170,7 +170,7 @@ pub(crate) async fn what_it_supports_does_not_change_while_it_works<B: Bench>() 
     assert_eq!(all(), before);
 }
 
-pub(crate) async fn an_unsupported_pair_is_refused_for_its_item_alone<B: Bench>() {
+pub(crate) async fn an_unsupported_pair_is_refused_for_its_item_only<B: Bench>() {
     let bench = B::new().await;
     let Some((from, to)) = bench.unsupported() else { return };
     let engine = bench.engine("engine");
@@ -185,7 +185,7 @@ pub(crate) async fn an_unsupported_pair_is_refused_for_its_item_alone<B: Bench>(
     }
 }
 
-pub(crate) async fn an_item_that_is_left_out_costs_only_itself<B: Bench>() {
+pub(crate) async fn a_missing_answer_fails_only_its_item<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
     let (_, items) = all_asked(&["The house is red", "The sea is blue", "The tree is green"]);
@@ -196,7 +196,7 @@ pub(crate) async fn an_item_that_is_left_out_costs_only_itself<B: Bench>() {
     assert!(matches!(&reply.items[..], [Ok(_), Ok(_), Err(ItemError::Unusable(_))]), "{reply:?}");
 }
 
-pub(crate) async fn a_service_that_cannot_be_reached_is_a_passing_trouble<B: Bench>() {
+pub(crate) async fn an_unreachable_service_is_a_temporary_error<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.unreachable();
     let error = engine.translate(&[asked("The house is red").1]).await.unwrap_err();
@@ -210,7 +210,7 @@ pub(crate) async fn a_service_that_cannot_be_reached_is_a_passing_trouble<B: Ben
     assert!(!error.to_string().is_empty());
 }
 
-pub(crate) async fn what_it_has_no_use_for_it_disregards<B: Bench>() {
+pub(crate) async fn unused_options_are_ignored<B: Bench>() {
     let bench = B::new().await;
     let (mask, item) = asked("Up by 5, thanks to @bob");
     let item = Item {
@@ -225,7 +225,7 @@ pub(crate) async fn what_it_has_no_use_for_it_disregards<B: Bench>() {
     assert!(restored(&mask, &reply.items[0]).contains("@bob"));
 }
 
-pub(crate) async fn calls_at_the_same_time_do_not_mix<B: Bench>() {
+pub(crate) async fn concurrent_calls_do_not_mix<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
     let (ones, one_items) = all_asked(&["The house of @one is red", "The sea of @one is blue"]);
@@ -240,7 +240,7 @@ pub(crate) async fn calls_at_the_same_time_do_not_mix<B: Bench>() {
     assert_eq!((other.calls, other.spoiled, other.usage), (alone.calls, alone.spoiled, alone.usage));
 }
 
-pub(crate) async fn a_call_that_is_dropped_leaves_the_engine_as_it_was<B: Bench>() {
+pub(crate) async fn a_dropped_call_does_not_affect_the_next<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.engine("engine");
     let (mask, item) = asked("The house of @bob is red");
@@ -271,7 +271,7 @@ pub(crate) async fn no_text_makes_it_panic<B: Bench>() {
     .map(str::to_owned)
     .into();
     texts.push("The house. ".repeat(500));
-    // The same ones in every run.
+    // The same texts in every run.
     let mut random = fastrand::Rng::with_seed(1);
     texts.extend((0..40).map(|_| {
         let length = random.usize(1..60);
@@ -292,22 +292,22 @@ macro_rules! engine_contract {
             use super::$bench;
 
             $crate::engine_contract!($bench;
-                its_name_is_the_configured_one_and_stays
-                its_revision_names_what_translates_and_not_what_it_is_called
-                every_item_gets_one_answer_in_the_order_of_the_items
-                a_call_takes_as_many_items_as_the_engine_says
-                no_items_are_no_answers_and_no_request
-                what_has_no_words_comes_back_as_it_is_and_costs_no_request
-                a_reply_says_what_it_took
+                its_name_is_the_configured_one
+                its_revision_identifies_the_model_and_not_the_name
+                every_item_gets_one_answer_in_order
+                a_call_accepts_the_advertised_number_of_items
+                no_items_need_no_request
+                texts_without_words_are_returned_unchanged_without_a_request
+                a_reply_reports_its_usage
                 placeholders_survive_or_the_item_is_unusable
                 no_language_is_translated_into_itself
-                what_it_supports_does_not_change_while_it_works
-                an_unsupported_pair_is_refused_for_its_item_alone
-                an_item_that_is_left_out_costs_only_itself
-                a_service_that_cannot_be_reached_is_a_passing_trouble
-                what_it_has_no_use_for_it_disregards
-                calls_at_the_same_time_do_not_mix
-                a_call_that_is_dropped_leaves_the_engine_as_it_was
+                its_supported_languages_never_change
+                an_unsupported_pair_is_refused_for_its_item_only
+                a_missing_answer_fails_only_its_item
+                an_unreachable_service_is_a_temporary_error
+                unused_options_are_ignored
+                concurrent_calls_do_not_mix
+                a_dropped_call_does_not_affect_the_next
                 no_text_makes_it_panic
             );
         }

@@ -1,4 +1,4 @@
-//! Contract suites: what every adapter of a port must do, whatever it is made of.
+//! Contract suites: the rules that every adapter of a port must obey.
 
 #![allow(
     dead_code,

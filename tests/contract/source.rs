@@ -1,4 +1,4 @@
-//! What every source must do, and what fetches the media of its posts. A network runs it by `source_contract!(Bench)`.
+//! The contract of every source and its media fetcher. A network runs it with `source_contract!(Bench)`.
 
 use std::rc::Rc;
 
@@ -15,31 +15,31 @@ use super::Trouble;
 /// A followed account, on a network that the test controls.
 #[async_trait(?Send)]
 pub(crate) trait Bench: Sized {
-    /// One that has posted these texts, oldest first.
+    /// An account that has posted these texts, oldest first.
     async fn new(texts: &[&str]) -> Self;
-    /// What follows it.
+    /// The account's source.
     fn source(&self) -> Rc<dyn Source>;
-    /// What follows an account that is not there.
-    fn source_of_nobody(&self) -> Rc<dyn Source>;
-    /// What fetches the media of its posts.
+    /// The source of an account that does not exist.
+    fn source_of_missing_account(&self) -> Rc<dyn Source>;
+    /// The fetcher for its posts' media.
     fn fetcher(&self) -> Rc<dyn MediaFetcher>;
-    /// The account posts something now.
+    /// Posts a text now.
     async fn post(&self, text: &str) -> PostId;
-    /// The account posts something now that nobody can read; `None` where there is no such thing.
+    /// Posts something unreadable now; `None` if this network cannot.
     async fn post_unreadable(&self) -> Option<PostId>;
-    /// The account posts a picture now; `None` where there are no pictures.
+    /// Posts a picture now; `None` if the network has no pictures.
     async fn post_picture(&self, text: &str, alt: &str) -> Option<PostId>;
-    /// An id as the network gives them, of a post that was never there.
+    /// A valid id of a post that does not exist.
     fn unknown_id(&self) -> PostId;
-    /// Has the next calls go wrong; `false` where this network's never do so.
-    async fn order(&self, trouble: Trouble) -> bool;
+    /// Makes the next calls fail; `false` if this network never fails like this.
+    async fn inject(&self, trouble: Trouble) -> bool;
 }
 
 /// The limits of a target that accepts whatever tests fetch.
 const LIMITS: MediaLimits =
     MediaLimits { network: "the target", picture: 5 * 1024 * 1024, video: 512 * 1024 * 1024 };
 
-/// More texts than any test's page holds, each different.
+/// Different texts, more than fit on any test's page.
 const TEXTS: [&str; 12] = [
     "one bridge",
     "two bridges",
@@ -55,14 +55,14 @@ const TEXTS: [&str; 12] = [
     "twelve bridges",
 ];
 
-/// All pages of a request, to the last one.
-async fn walk(source: &dyn Source, mut request: PageRequest) -> Vec<Page> {
+/// All pages of a request.
+async fn all_pages(source: &dyn Source, mut request: PageRequest) -> Vec<Page> {
     let mut pages = Vec::new();
     loop {
         let page = source.page(&request).await.unwrap();
         request.continuation.clone_from(&page.continuation);
         pages.push(page);
-        assert!(pages.len() <= 100, "a walk ends");
+        assert!(pages.len() <= 100, "paging should end");
         if request.continuation.is_none() {
             return pages;
         }
@@ -71,7 +71,7 @@ async fn walk(source: &dyn Source, mut request: PageRequest) -> Vec<Page> {
 
 /// The posts of a request, newest first.
 async fn posts(source: &dyn Source, request: PageRequest) -> Vec<Post> {
-    walk(source, PageRequest { limit: 100, ..request })
+    all_pages(source, PageRequest { limit: 100, ..request })
         .await
         .into_iter()
         .flat_map(|page| page.posts)
@@ -82,7 +82,7 @@ fn texts(posts: &[Post]) -> Vec<&str> {
     posts.iter().map(|post| post.text.as_str()).collect()
 }
 
-pub(crate) async fn posts_come_newest_first<B: Bench>() {
+pub(crate) async fn posts_are_listed_newest_first<B: Bench>() {
     let bench = B::new(&TEXTS[..3]).await;
     let newest = bench.post("the newest").await;
     let posts = posts(&*bench.source(), PageRequest::default()).await;
@@ -91,22 +91,22 @@ pub(crate) async fn posts_come_newest_first<B: Bench>() {
     assert!(posts.windows(2).all(|two| two[0].position > two[1].position), "{posts:?}");
 }
 
-pub(crate) async fn a_walk_through_the_pages_shows_every_post_once_and_ends<B: Bench>() {
+pub(crate) async fn paging_shows_every_post_once_and_ends<B: Bench>() {
     let bench = B::new(&TEXTS).await;
-    let pages = walk(&*bench.source(), PageRequest { limit: 5, ..PageRequest::default() }).await;
-    assert!(pages.len() > 1, "a page holds about as many posts as were asked for");
+    let pages = all_pages(&*bench.source(), PageRequest { limit: 5, ..PageRequest::default() }).await;
+    assert!(pages.len() > 1, "a page should not exceed the requested size by much");
     let posts: Vec<Post> = pages.into_iter().flat_map(|page| page.posts).collect();
     let expected: Vec<&str> = TEXTS.iter().rev().copied().collect();
     assert_eq!(texts(&posts), expected);
 }
 
-pub(crate) async fn an_account_without_posts_is_an_empty_page_and_no_error<B: Bench>() {
+pub(crate) async fn an_account_without_posts_has_an_empty_page<B: Bench>() {
     let bench = B::new(&[]).await;
     let page = bench.source().page(&PageRequest { limit: 10, ..PageRequest::default() }).await.unwrap();
     assert_eq!(page, Page::default());
 }
 
-pub(crate) async fn only_posts_after_a_post_are_shown_where_one_is_named<B: Bench>() {
+pub(crate) async fn after_limits_a_page_to_newer_posts<B: Bench>() {
     let bench = B::new(&TEXTS[..4]).await;
     let source = bench.source();
     let all = posts(&*source, PageRequest::default()).await;
@@ -115,7 +115,7 @@ pub(crate) async fn only_posts_after_a_post_are_shown_where_one_is_named<B: Benc
     assert!(posts(&*source, after(0)).await.is_empty());
 }
 
-pub(crate) async fn only_posts_before_a_post_are_shown_where_one_is_named<B: Bench>() {
+pub(crate) async fn before_limits_a_page_to_older_posts<B: Bench>() {
     let bench = B::new(&TEXTS[..4]).await;
     let source = bench.source();
     let all = posts(&*source, PageRequest::default()).await;
@@ -127,7 +127,7 @@ pub(crate) async fn only_posts_before_a_post_are_shown_where_one_is_named<B: Ben
     assert_eq!(texts(&between), ["two bridges"]);
 }
 
-pub(crate) async fn only_posts_from_a_moment_on_are_shown_where_one_is_named<B: Bench>() {
+pub(crate) async fn from_limits_a_page_to_posts_since_a_moment<B: Bench>() {
     let bench = B::new(&TEXTS[..4]).await;
     let source = bench.source();
     let all = posts(&*source, PageRequest::default()).await;
@@ -136,14 +136,14 @@ pub(crate) async fn only_posts_from_a_moment_on_are_shown_where_one_is_named<B: 
     assert_eq!(texts(&found), ["four bridges", "three bridges"]);
 }
 
-pub(crate) async fn a_text_is_as_its_author_wrote_it<B: Bench>() {
+pub(crate) async fn a_text_is_exactly_as_its_author_wrote_it<B: Bench>() {
     let written = "Café & bar <b>\"1 > 0\"</b> 🎉 é";
     let bench = B::new(&[written]).await;
     let posts = posts(&*bench.source(), PageRequest::default()).await;
     assert_eq!(texts(&posts), [written]);
 }
 
-pub(crate) async fn a_post_by_its_id_is_the_post_that_the_page_shows<B: Bench>() {
+pub(crate) async fn a_post_by_id_equals_the_post_on_the_page<B: Bench>() {
     let bench = B::new(&TEXTS[..3]).await;
     let source = bench.source();
     let all = posts(&*source, PageRequest::default()).await;
@@ -158,17 +158,17 @@ pub(crate) async fn a_post_by_its_id_is_the_post_that_the_page_shows<B: Bench>()
     }
 }
 
-pub(crate) async fn a_post_that_is_not_there_is_gone_and_no_error<B: Bench>() {
+pub(crate) async fn a_missing_post_is_gone_and_not_an_error<B: Bench>() {
     let bench = B::new(&TEXTS[..1]).await;
     let found = bench.source().by_id(&bench.unknown_id()).await;
     assert!(matches!(found, Ok(Lookup::Gone(ref why)) if !why.is_empty()), "{found:?}");
 }
 
-pub(crate) async fn a_post_that_cannot_be_read_is_shown_as_one_and_is_not_gone<B: Bench>() {
+pub(crate) async fn an_unreadable_post_is_reported_as_such<B: Bench>() {
     let bench = B::new(&TEXTS[..2]).await;
     let Some(id) = bench.post_unreadable().await else { return };
     let source = bench.source();
-    let pages = walk(&*source, PageRequest { limit: 100, ..PageRequest::default() }).await;
+    let pages = all_pages(&*source, PageRequest { limit: 100, ..PageRequest::default() }).await;
     assert!(pages.iter().flat_map(|page| &page.posts).all(|post| post.id != id), "{pages:?}");
     let unreadable = pages.iter().flat_map(|page| &page.unreadable).collect::<Vec<_>>();
     let [unreadable] = &unreadable[..] else { panic!("{pages:?}") };
@@ -179,7 +179,7 @@ pub(crate) async fn a_post_that_cannot_be_read_is_shown_as_one_and_is_not_gone<B
     }
 }
 
-pub(crate) async fn an_id_tells_the_place_that_its_post_has_or_none<B: Bench>() {
+pub(crate) async fn an_id_gives_its_posts_position_or_none<B: Bench>() {
     let bench = B::new(&TEXTS[..3]).await;
     let source = bench.source();
     for post in posts(&*source, PageRequest::default()).await {
@@ -188,14 +188,15 @@ pub(crate) async fn an_id_tells_the_place_that_its_post_has_or_none<B: Bench>() 
     assert_eq!(source.position(&PostId("no id at all".into())), None);
 }
 
-pub(crate) async fn an_account_that_is_not_there_is_told_and_waiting_does_not_help<B: Bench>() {
+pub(crate) async fn a_missing_account_is_a_permanent_error<B: Bench>() {
     let bench = B::new(&TEXTS[..1]).await;
-    let answer = bench.source_of_nobody().page(&PageRequest { limit: 10, ..PageRequest::default() }).await;
+    let answer =
+        bench.source_of_missing_account().page(&PageRequest { limit: 10, ..PageRequest::default() }).await;
     assert!(matches!(answer, Err(SourceError::Account(_))), "{answer:?}");
     assert!(!answer.unwrap_err().is_passing());
 }
 
-pub(crate) async fn an_error_says_whether_waiting_helps_and_no_page_is_taken_for_empty<B: Bench>() {
+pub(crate) async fn errors_report_whether_a_retry_may_help_and_never_look_like_an_empty_page<B: Bench>() {
     for (trouble, is_passing) in [
         (Trouble::Down, true),
         (Trouble::Garbage, true),
@@ -207,18 +208,18 @@ pub(crate) async fn an_error_says_whether_waiting_helps_and_no_page_is_taken_for
         let bench = B::new(&TEXTS[..1]).await;
         let source = bench.source();
         let request = PageRequest { limit: 10, ..PageRequest::default() };
-        // What is only looked up once is looked up.
+        // Caches the lookups that happen only once.
         source.page(&request).await.unwrap();
-        if !bench.order(trouble).await {
+        if !bench.inject(trouble).await {
             continue;
         }
         let answer = source.page(&request).await;
-        let error = answer.expect_err("nothing is not the same as no posts");
+        let error = answer.expect_err("a failed call must not look like an empty page");
         assert_eq!(error.is_passing(), is_passing, "{trouble:?}: {error:?}");
         assert!(!error.to_string().is_empty());
         let looked_up = source.by_id(&bench.unknown_id()).await;
-        assert!(looked_up.is_err(), "{trouble:?}: {looked_up:?} says more than is known");
-        if trouble != Trouble::Unreachable && bench.order(Trouble::None).await {
+        assert!(looked_up.is_err(), "{trouble:?}: {looked_up:?} claims more than is known");
+        if trouble != Trouble::Unreachable && bench.inject(Trouble::None).await {
             source.page(&request).await.unwrap();
         }
     }
@@ -242,7 +243,7 @@ async fn bytes(mut medium: FetchedMedium) -> Vec<u8> {
     bytes
 }
 
-pub(crate) async fn a_picture_is_fetched_whole_with_its_type_and_its_alt_text<B: Bench>() {
+pub(crate) async fn a_picture_is_fetched_with_its_type_and_alt_text<B: Bench>() {
     let bench = B::new(&[]).await;
     let Some(medium) = picture(&bench).await else { return };
     assert_eq!(medium.alt.as_deref(), Some("A white dog"));
@@ -251,7 +252,7 @@ pub(crate) async fn a_picture_is_fetched_whole_with_its_type_and_its_alt_text<B:
     assert!(!bytes(fetched).await.is_empty());
 }
 
-pub(crate) async fn a_picture_that_is_larger_than_the_target_accepts_is_missing<B: Bench>() {
+pub(crate) async fn a_picture_over_the_targets_limit_is_missing<B: Bench>() {
     let bench = B::new(&[]).await;
     let Some(medium) = picture(&bench).await else { return };
     let small = MediaLimits { picture: 10, ..LIMITS };
@@ -261,7 +262,7 @@ pub(crate) async fn a_picture_that_is_larger_than_the_target_accepts_is_missing<
     }
 }
 
-pub(crate) async fn media_are_fetched_from_nowhere_else<B: Bench>() {
+pub(crate) async fn media_are_fetched_only_from_the_networks_hosts<B: Bench>() {
     let bench = B::new(&[]).await;
     let Some(medium) = picture(&bench).await else { return };
     let fetcher = bench.fetcher();
@@ -285,22 +286,22 @@ pub(crate) async fn media_are_fetched_from_nowhere_else<B: Bench>() {
 macro_rules! source_contract {
     ($bench:ty) => {
         $crate::source_contract!($bench:
-            posts_come_newest_first
-            a_walk_through_the_pages_shows_every_post_once_and_ends
-            an_account_without_posts_is_an_empty_page_and_no_error
-            only_posts_after_a_post_are_shown_where_one_is_named
-            only_posts_before_a_post_are_shown_where_one_is_named
-            only_posts_from_a_moment_on_are_shown_where_one_is_named
-            a_text_is_as_its_author_wrote_it
-            a_post_by_its_id_is_the_post_that_the_page_shows
-            a_post_that_is_not_there_is_gone_and_no_error
-            a_post_that_cannot_be_read_is_shown_as_one_and_is_not_gone
-            an_id_tells_the_place_that_its_post_has_or_none
-            an_account_that_is_not_there_is_told_and_waiting_does_not_help
-            an_error_says_whether_waiting_helps_and_no_page_is_taken_for_empty
-            a_picture_is_fetched_whole_with_its_type_and_its_alt_text
-            a_picture_that_is_larger_than_the_target_accepts_is_missing
-            media_are_fetched_from_nowhere_else
+            posts_are_listed_newest_first
+            paging_shows_every_post_once_and_ends
+            an_account_without_posts_has_an_empty_page
+            after_limits_a_page_to_newer_posts
+            before_limits_a_page_to_older_posts
+            from_limits_a_page_to_posts_since_a_moment
+            a_text_is_exactly_as_its_author_wrote_it
+            a_post_by_id_equals_the_post_on_the_page
+            a_missing_post_is_gone_and_not_an_error
+            an_unreadable_post_is_reported_as_such
+            an_id_gives_its_posts_position_or_none
+            a_missing_account_is_a_permanent_error
+            errors_report_whether_a_retry_may_help_and_never_look_like_an_empty_page
+            a_picture_is_fetched_with_its_type_and_alt_text
+            a_picture_over_the_targets_limit_is_missing
+            media_are_fetched_only_from_the_networks_hosts
         );
     };
     ($bench:ty: $($behavior:ident)*) => {$(

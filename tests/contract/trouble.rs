@@ -1,22 +1,22 @@
-//! What can go wrong with a network, as a contract suite orders it.
+//! The failures of a network that a contract suite can inject.
 
-/// What happens to the next calls of a network, until something else is ordered.
+/// What happens to the next calls of a network, until another failure is injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// Nothing.
     None,
-    /// It acts, and its answer is lost.
+    /// It performs the call, but its answer is lost.
     AnswerLost,
-    /// It cannot be reached at all.
+    /// It cannot be reached.
     Unreachable,
-    /// It is there and does not work.
+    /// It answers with a server error.
     Down,
-    /// It answers something that cannot be read.
+    /// Its answer cannot be parsed.
     Garbage,
-    /// It does not accept the credentials.
+    /// It refuses the credentials.
     CredentialsRefused,
-    /// There were too many calls.
+    /// It limits the rate of calls.
     RateLimited,
-    /// The account is locked.
+    /// It locked the account.
     Locked,
 }

@@ -1,5 +1,5 @@
-//! A ledger that is plain enough to be believed: rows in a list, every question answered by looking at all of them.
-//! It is written from the port's documentation and shares nothing with the real one but the domain's table of states.
+//! A ledger that is simple enough to trust: it has rows in a list, and every query scans all of them. It follows the
+//! port's documentation and shares only the domain's state table with the real ledger.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use mynah_domain::{
     },
 };
 
-/// A job with all that is known of it.
+/// A job with everything known about it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) id: JobId,
@@ -29,18 +29,18 @@ pub(crate) struct Row {
     pub(crate) token: i64,
     pub(crate) attempt: u32,
     pub(crate) not_before: Option<Timestamp>,
-    /// The sort of hold or skip.
+    /// The kind of hold or skip.
     pub(crate) kind: Option<&'static str>,
     pub(crate) reason: Option<String>,
     pub(crate) translation: Option<Translation>,
     pub(crate) parts: BTreeMap<u32, Publication>,
-    /// The last change of it, whose repeat is recognized.
+    /// Its last change, to recognize a repeat.
     pub(crate) last: Option<Change>,
 }
 
 impl Row {
-    /// Takes one step, or says that there is none; what a refused step leaves behind is to be thrown away. `newest` is the
-    /// account's newest message of all other jobs.
+    /// Takes one step, or refuses it; the row is invalid after a refusal. `newest` is the newest message of all other
+    /// jobs on the account.
     pub(crate) fn step(
         &mut self,
         event: &JobEvent,
@@ -116,7 +116,7 @@ impl Row {
         Ok(())
     }
 
-    /// Takes all of these steps, or none where one of them is refused.
+    /// Takes all of these steps, or none if one is refused.
     fn all_or_nothing(&mut self, events: &[JobEvent], now: Timestamp) {
         let mut next = self.clone();
         if events.iter().all(|event| next.step(event, None, now).is_ok()) {
@@ -142,7 +142,7 @@ impl Row {
     }
 }
 
-/// The account that a target publishes on: the first two share theirs.
+/// The account of a target; the first two share one.
 pub(crate) fn account_of(target: &TargetId) -> AccountId {
     match target.as_str() {
         "x:es" | "x:ca" => AccountId::new("x", "town"),
@@ -150,26 +150,26 @@ pub(crate) fn account_of(target: &TargetId) -> AccountId {
     }
 }
 
-/// The newest of these messages: a network's ids are numbers that grow.
+/// The newest of these messages: ids are numbers that grow.
 fn newer<'a>(messages: impl Iterator<Item = &'a PostId>) -> Option<&'a PostId> {
     messages.max_by_key(|id| (id.0.len(), &id.0))
 }
 
-/// Why a step is illegal. The port does not tell these apart; a test that is to reach both does.
+/// Why a step is illegal. The port does not distinguish these, but the test must reach both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The table of states has none.
+    /// The state table does not have it.
     Table,
-    /// What is on record about the parts speaks against it.
+    /// It contradicts the record of the parts.
     Record,
 }
 
-/// What becomes of a change.
+/// The outcome of a change.
 pub(crate) struct Outcome {
     pub(crate) answer: Result<Advanced, ChangeError>,
-    /// Why it was refused, where it was looked at.
+    /// Why it was refused, if it was checked.
     pub(crate) refusal: Option<Refusal>,
-    /// It was made before, and nothing came after it.
+    /// It repeats the last change.
     pub(crate) is_repeat: bool,
 }
 
@@ -247,8 +247,8 @@ impl Memory {
                 _ => recorded.jobs += 1,
             }
             self.jobs.push(Row {
-                // Numbers in the order of recording, as the real one gives them: what it does not hand out is looked
-                // up by its number, too.
+                // Numbered in the order of recording, like the real ledger's, because jobs that are not handed out are
+                // also looked up by number.
                 id: JobId(self.jobs.len() as i64 + 1),
                 source: source.into(),
                 post: record.post.clone(),
@@ -310,7 +310,7 @@ impl Memory {
         }
     }
 
-    /// The recorded version of a post that comes, if any of its versions is on record.
+    /// The recorded version of a new post, if any of its versions is on record.
     fn version_of(&self, source: &str, post: &Post) -> Option<PostId> {
         let key = |id: &PostId| (source.to_owned(), id.clone());
         let all = || std::iter::once(&post.id).chain(&post.versions);
@@ -328,7 +328,7 @@ impl Memory {
         }
     }
 
-    /// The jobs that wait for a raw post to be readable, and that no person decided about otherwise.
+    /// The jobs that wait for a raw post to become readable, except those that a person decided about.
     fn waiting<'a>(&'a self, source: &'a str, id: &'a PostId) -> impl Iterator<Item = &'a Row> {
         let unreadable = Some(HoldKind::Unreadable.as_str());
         let rows = self.jobs.iter().filter(move |row| row.source == source && row.post.id == *id);
@@ -366,7 +366,7 @@ impl Memory {
         posts.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The recorded version of a post of a source.
+    /// The recorded version of a source's post.
     pub(crate) fn recorded_version(&self, source: &str, id: &PostId) -> PostId {
         self.versions.get(&(source.to_owned(), id.clone())).unwrap_or(id).clone()
     }
@@ -411,7 +411,7 @@ impl Memory {
         Ok(advanced(&next)).into()
     }
 
-    /// The newest message on a job's account that no part of this job is.
+    /// The newest message on a job's account that is not a part of this job.
     pub(crate) fn newest_beside(&self, row: &Row) -> Option<&PostId> {
         let account = account_of(&row.target);
         let others =
@@ -420,8 +420,8 @@ impl Memory {
     }
 
     pub(crate) fn recover(&mut self, targets: &[TargetId]) -> u64 {
-        let reason = Some("the run before ended with it in hand".to_owned());
-        let mut in_hand = 0;
+        let reason = Some("the previous run ended while it was in progress".to_owned());
+        let mut in_progress = 0;
         for row in self.jobs.iter_mut().filter(|row| targets.contains(&row.target)) {
             match row.state {
                 JobState::Queued | JobState::Ready | JobState::Unknown => {
@@ -441,7 +441,7 @@ impl Memory {
                     row.aside(None, reason.clone(), None);
                     row.token += 1;
                     row.last = None;
-                    in_hand += 1;
+                    in_progress += 1;
                 }
                 JobState::Held
                     if [HoldKind::Cap, HoldKind::Quota]
@@ -457,7 +457,7 @@ impl Memory {
                 _ => {}
             }
         }
-        in_hand
+        in_progress
     }
 
     pub(crate) fn open_jobs(&self, target: &TargetId, after: Option<LinePosition>, limit: usize) -> Vec<Job> {
@@ -498,7 +498,7 @@ impl Memory {
     pub(crate) fn spent(&self, account: &AccountId, now: Timestamp) -> Spent {
         let begun = |period: &str| {
             let moments = self.publications_on(account).map(|part| part.intent_at);
-            // As text, days and months are in order.
+            // Days and months sort correctly as text.
             moments.filter(|at| at.strftime(period).to_string() >= now.strftime(period).to_string()).count()
         };
         Spent { today: begun("%Y-%m-%d") as u64, this_month: begun("%Y-%m") as u64 }

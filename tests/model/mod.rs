@@ -1,5 +1,5 @@
-//! What the model test is made of: a ledger that is plain enough to be believed ([`memory`]), things to do to one
-//! ([`ops`]), a place where a real one can die ([`place`]), and promises that hold whatever the model says ([`promises`]).
+//! Parts of the model test: a ledger that is simple enough to trust ([`memory`]), operations on a ledger ([`ops`]), a
+//! place where a real one can crash ([`place`]), and invariants that do not depend on the model ([`promises`]).
 
 pub(crate) mod memory;
 pub(crate) mod ops;

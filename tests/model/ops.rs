@@ -1,6 +1,6 @@
-//! Things to do to a ledger. An operation is drawn as small numbers and becomes concrete only against what is on record at
-//! that moment: "the third job, its second possible step". So most of them are such as the service itself would do, and
-//! a failing run still shrinks to a short one.
+//! Operations on a ledger. An operation is drawn as small numbers and becomes concrete only when it runs, against the
+//! current record: "the third job, its second possible step". So most operations are realistic, and a failing run still
+//! shrinks to a short one.
 
 use std::{ops::Range, sync::Arc};
 
@@ -18,13 +18,13 @@ use super::memory::{Memory, Refusal, Row, account_of};
 pub(crate) const SOURCES: [&str; 2] = ["x:town", "x:left"];
 pub(crate) const TARGETS: [&str; 3] = ["es", "ca", "eu"];
 
-/// How many positions a poll leaves for what it has not seen yet.
+/// How many positions a poll leaves for posts that it has not seen yet.
 const ROOM: u64 = 6;
 
-/// Stands for a job that there is not.
+/// A job that does not exist.
 const UNKNOWN: u16 = u16::MAX;
 
-/// The targets of which a bit is set.
+/// The targets whose bits are set.
 pub(crate) fn targets_in(bits: u8) -> Vec<TargetId> {
     (0..TARGETS.len()).filter(|index| bits >> index & 1 == 1).map(target).collect()
 }
@@ -37,23 +37,23 @@ pub(crate) fn target(index: usize) -> TargetId {
 pub(crate) enum Op {
     Record(Poll),
     Advance(Vec<Step>),
-    /// The clock is put on, or back, by this many minutes.
+    /// Moves the clock forward, or back, by this many minutes.
     Clock(i64),
-    /// The targets of which a bit is set are recovered.
+    /// Recovers the targets whose bits are set.
     Recover(u8),
-    /// One of the last changes is made again, as its answer was lost: the latest is 0.
+    /// Repeats one of the last changes, as if its answer was lost; 0 is the latest.
     Repeat(usize),
     Remember(u8, u8),
-    /// An orderly end and a new start.
+    /// A clean stop and a restart.
     Reopen {
         recover: Option<u8>,
     },
-    /// The process is killed between two operations, perhaps in the middle of a write that nobody knows of.
+    /// Kills the process between two operations, perhaps during a background write.
     Crash {
         torn: u16,
         recover: Option<u8>,
     },
-    /// The process is killed while this is under way, and the next asks for it again.
+    /// Kills the process during these steps; the next process repeats them.
     KilledWhile(Vec<Step>),
 }
 
@@ -62,42 +62,42 @@ pub(crate) enum Op {
 pub(crate) struct Poll {
     source: usize,
     fresh: Vec<Fresh>,
-    /// Posts on record that come again, changed.
+    /// Recorded posts that arrive again, changed.
     again: Vec<(u16, Form)>,
     whole: bool,
 }
 
-/// A post that was not on record.
+/// A new post.
 #[derive(Debug, Clone)]
 pub(crate) struct Fresh {
-    /// A bit for each target that it goes to.
+    /// A bit for each target with a job.
     targets: u8,
-    /// A bit for each target where it is not to be published.
+    /// A bit for each target that skips it.
     skipped: u8,
     form: Form,
 }
 
-/// The form in which a post comes.
+/// The form in which a post arrives.
 #[derive(Debug, Clone)]
 pub(crate) struct Form {
     /// It cannot be read.
     raw: bool,
-    /// It is a version of this post on record, or of the post just before it.
+    /// It is a version of this recorded post, or of the post just before it.
     edits: Option<u16>,
 }
 
-/// A change of a job that somebody asks for.
+/// A requested change of a job.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     job: u16,
-    /// How far from the current one its token is.
+    /// The offset of its token from the current one.
     token: i64,
     moves: Vec<Move>,
 }
 
 #[derive(Debug, Clone)]
 struct Move {
-    /// Whatever comes to mind, and not what the job is ready for.
+    /// Any event, even if it is illegal for the job.
     wild: bool,
     pick: u16,
     part: u32,
@@ -127,7 +127,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A bit for each of some targets, mostly of all.
+/// A bit for each of some targets, mostly all.
 fn targets() -> impl Strategy<Value = u8> {
     prop_oneof![3 => Just(u8::MAX), 1 => any::<u8>()]
 }
@@ -148,7 +148,7 @@ fn form() -> impl Strategy<Value = Form> {
 
 fn step() -> impl Strategy<Value = Step> {
     let token = prop_oneof![14 => Just(0), 1 => -2..0_i64, 1 => 1..3_i64];
-    // Mostly the same few, or none would come far.
+    // Mostly the same few jobs, or none would get far.
     let job = prop_oneof![20 => 0..4_u16, 6 => 0..u16::MAX, 1 => Just(UNKNOWN)];
     (job, token, vec(a_move(), 0..5)).prop_map(|(job, token, moves)| Step { job, token, moves })
 }
@@ -160,8 +160,8 @@ fn a_move() -> impl Strategy<Value = Move> {
 }
 
 impl Poll {
-    /// The page against what is on record: new posts are newer than all others, or, while a backfill is under way,
-    /// between what it has seen and the watermark.
+    /// The page for the current record: new posts are newer than all others, or, during a backfill, between the posts
+    /// seen so far and the watermark.
     pub(crate) fn page(&self, memory: &Memory) -> RecordPage {
         let source = SOURCES[self.source];
         let mine = || memory.jobs.iter().filter(|row| row.source == source);
@@ -197,7 +197,7 @@ impl Poll {
     }
 }
 
-/// Ids differ by source, positions do not.
+/// Ids differ between sources, positions do not.
 fn post(source: &str, position: u64) -> Post {
     Post {
         id: id(source, position),
@@ -217,7 +217,7 @@ fn id(source: &str, position: u64) -> PostId {
 }
 
 impl Form {
-    /// A post in this form, against the posts that are on record.
+    /// A post in this form, for the recorded posts.
     fn of(&self, mut post: Post, jobs: Vec<(TargetId, Option<Skip>)>, known: &[PostId]) -> RecordPost {
         if let Some(pick) = self.edits {
             let source = post.id.0.chars().next().map(String::from).unwrap_or_default();
@@ -232,7 +232,7 @@ impl Form {
 }
 
 impl Step {
-    /// The change against what is on record.
+    /// The change for the current record.
     pub(crate) fn change(&self, memory: &Memory, now: Timestamp) -> Change {
         let unknown = JobId(memory.jobs.len() as i64 + 1);
         let Some(row) = pick_of(self.job, &memory.jobs).filter(|_| self.job != UNKNOWN) else {
@@ -247,7 +247,7 @@ impl Step {
 }
 
 impl Move {
-    /// What is to happen next to a job like `row`, which takes the step.
+    /// The next event of a job like `row`, which takes the step.
     fn event(&self, row: &mut Row, newest: Option<&PostId>, now: Timestamp) -> Option<JobEvent> {
         let after = |event: &JobEvent| {
             let mut next = row.clone();
@@ -255,7 +255,7 @@ impl Move {
         };
         let mut possible = self.events(row, now);
         if self.wild {
-            // The table refuses most things, and would hide what only the record of the parts can refuse.
+            // The table refuses most events, so pick one that only the record of the parts refuses.
             let against = |event: &JobEvent| row.clone().step(event, newest, now) == Err(Refusal::Record);
             if possible.iter().any(against) {
                 possible.retain(against);
@@ -270,7 +270,7 @@ impl Move {
         Some(event)
     }
 
-    /// What can happen to some job, what the service does most of the time first and more than once.
+    /// The possible events of a job; common ones come first and more than once.
     fn events(&self, row: &Row, now: Timestamp) -> Vec<JobEvent> {
         let moment = self.hours.map(|hours| now + SignedDuration::from_hours(hours));
         let reason = format!("reason {}", self.pick % 7);
@@ -319,7 +319,7 @@ impl Move {
             JobEvent::Released { translated: row.translation.is_some() },
             hold([HoldKind::Cap, HoldKind::Quota, HoldKind::Refused][usize::from(self.pick) % 3]),
         ]);
-        // Rare, or nothing would ever go the whole way.
+        // Rare, or no job would ever be published.
         match self.part {
             0 => events.push(JobEvent::Failed { reason }),
             1 => events.push(JobEvent::Released { translated: row.translation.is_none() }),

@@ -1,5 +1,5 @@
-//! A place where a real ledger can die: its files are taken away as a kill would leave them, and a new one continues from
-//! there.
+//! A place where a real ledger can crash: its files are copied as a kill would leave them, and a new ledger continues
+//! from the copy.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,7 +14,7 @@ use mynah::ledger::SqliteLedger;
 use mynah_domain::{AccountId, PostId, Publication, Reply, ports::Clock};
 use rusqlite::{Connection, OpenFlags};
 
-/// A clock that stands where it is put.
+/// A clock that moves only when the test moves it.
 pub(crate) struct TestClock(pub(crate) Mutex<Timestamp>);
 
 impl Clock for TestClock {
@@ -23,14 +23,14 @@ impl Clock for TestClock {
     }
 }
 
-/// The files of one ledger, and of those that it was before it was killed.
+/// The files of a ledger, and those from before each kill.
 pub(crate) struct Place {
     root: tempfile::TempDir,
     clock: Arc<TestClock>,
     lives: u32,
 }
 
-/// What the file says of a job. The port shows no settled job, and no reason at all.
+/// A job as stored in the file. The port shows neither settled jobs nor reasons.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stored {
     pub(crate) state: String,
@@ -45,8 +45,7 @@ pub(crate) struct Stored {
 
 impl Place {
     pub(crate) fn new(clock: Arc<TestClock>) -> Self {
-        // In memory where there is such a place: what survives a loss of power is not asked here, and waiting for a disk is
-        // all the time that this would take.
+        // In memory if possible: this does not test power losses, and waiting for a disk would take most of the time.
         let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         Self { root, clock, lives: 0 }
     }
@@ -65,14 +64,14 @@ impl Place {
         wait_until_free(&self.folder());
     }
 
-    /// Kills a ledger: what continues is its files as they are now, the last of them perhaps with the beginning of a write
-    /// of which nobody knows.
+    /// Kills a ledger: the next one continues with its current files, the last of which may end with an incomplete
+    /// write.
     pub(crate) fn kill(&mut self, ledger: SqliteLedger, torn: u16) {
         let from = self.folder();
         self.lives += 1;
         let to = self.folder();
         fs::create_dir(&to).unwrap();
-        // The log last: what is written meanwhile is in it and nowhere else.
+        // The log last, because concurrent writes go only to the log.
         for name in ["ledger.sqlite", "ledger.sqlite-shm", "ledger.sqlite-wal"] {
             fs::copy(from.join(name), to.join(name)).unwrap();
         }
@@ -133,7 +132,7 @@ impl Place {
     }
 }
 
-/// Dropping a ledger does not wait for its thread; the lock goes when all else is done.
+/// Dropping a ledger does not wait for its thread, which releases the lock last.
 fn wait_until_free(folder: &Path) {
     let lock = File::open(folder.join("ledger.lock")).unwrap();
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! Promises that hold whatever the model says: were the model wrong in the same way as the ledger, these would still fail.
+//! Invariants that do not depend on the model: they fail even if the model is wrong in the same way as the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 
 use super::place::Stored;
 
-/// What the ledger was seen to answer so far.
+/// The ledger's answers so far.
 #[derive(Default)]
 pub(crate) struct Promises {
     tokens: BTreeMap<JobId, i64>,
@@ -22,7 +22,7 @@ pub(crate) struct Promises {
 }
 
 impl Promises {
-    /// A change that the ledger made.
+    /// Checks a change that the ledger made.
     pub(crate) fn made(&mut self, change: &Change, answer: Advanced) -> Result<(), TestCaseError> {
         let (job, before) = (change.job(), change.token());
         let mut token = before;
@@ -54,13 +54,13 @@ impl Promises {
                 _ => {}
             }
         }
-        prop_assert_eq!(answer.token, token, "a lease is held by whoever took it, job {}", job);
+        prop_assert_eq!(answer.token, token, "a lease keeps the token it was taken with, job {}", job);
         Ok(())
     }
 
-    /// Every job as it is stored.
+    /// Checks all stored jobs.
     pub(crate) fn stored(&mut self, jobs: &[Stored]) -> Result<(), TestCaseError> {
-        prop_assert!(self.tokens.len() <= jobs.len(), "a job is gone");
+        prop_assert!(self.tokens.len() <= jobs.len(), "a job disappeared");
         for (id, stored) in (1..).map(JobId).zip(jobs) {
             let before = self.tokens.insert(id, stored.token).unwrap_or_default();
             prop_assert!(
@@ -82,7 +82,7 @@ impl Promises {
         Ok(())
     }
 
-    /// The parts of a job as they are stored.
+    /// Checks the stored parts of a job.
     pub(crate) fn published(&self, job: JobId, parts: &[Publication]) -> Result<(), TestCaseError> {
         for ((_, part), id) in self.on_account.range((job, 0)..=(job, u32::MAX)) {
             let stored = parts.iter().find(|publication| publication.part == *part);

@@ -1,5 +1,5 @@
-//! A network that is a folder of files, as short as a network can be: `docs/adding-a-network.md` walks through it. An account
-//! is a folder in `toy.folder`, and each of its messages a JSON file, whose name sorts by time.
+//! A minimal network made of files: `docs/adding-a-network.md` walks through it. An account is a folder in
+//! `toy.folder`, and each of its messages is a JSON file whose name sorts by time.
 
 use std::{
     fs, io,
@@ -32,7 +32,8 @@ use mynah_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What its messages may hold. Publishing one again under the same key changes nothing, as the key is in the file's name.
+/// The limits of its messages. Publishing a message again under the same key changes nothing, because the key is part
+/// of the file's name.
 pub(crate) const RULES: PlainText = PlainText {
     name: "toy",
     limits: Limits { text: 300, alt_text: 300, media: 4 },
@@ -40,7 +41,7 @@ pub(crate) const RULES: PlainText = PlainText {
     price: Price { message: 0, with_link: 0 },
 };
 
-/// What the registry has.
+/// The entry in the registry.
 #[derive(Debug)]
 pub(crate) struct Toy;
 
@@ -65,7 +66,7 @@ impl Network for Toy {
             {
                 Ok(handle.to_owned())
             }
-            _ => refuse(format!("{} is no name of a folder", quoted(value)), "write small letters and _"),
+            _ => refuse(format!("{} is not a folder name", quoted(value)), "write lowercase letters and _"),
         }
     }
 
@@ -96,14 +97,14 @@ impl Network for Toy {
     }
 }
 
-/// A message as its file has it.
+/// The content of a message's file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Message {
     pub(crate) text: String,
-    /// The id of the message that it replies to.
+    /// The id of the message it replies to.
     pub(crate) reply_to: Option<String>,
-    /// The name of each picture's file, and its alt text.
+    /// The file name of each picture, and its alt text.
     pub(crate) pictures: Vec<(String, String)>,
 }
 
@@ -113,12 +114,12 @@ pub(crate) struct Account {
     pub(crate) folder: PathBuf,
 }
 
-/// The place that a message has by its id: its moment in nanoseconds, with which the id begins.
+/// A message's position: the time in nanoseconds with which its id begins.
 fn position(id: &str) -> Option<u64> {
     id.split_once('-')?.0.parse().ok()
 }
 
-/// An id of this moment.
+/// An id for this moment.
 pub(crate) fn id_now(name: impl std::fmt::Display) -> String {
     format!("{:020}-{name}", Timestamp::now().as_nanosecond())
 }
@@ -143,14 +144,14 @@ impl Account {
         Ok(serde_json::from_str(&fs::read_to_string(self.file(id))?)?)
     }
 
-    /// Writes a message, whole or not at all.
+    /// Writes a message completely or not at all.
     pub(crate) fn write(&self, id: &str, message: &Message) -> io::Result<()> {
         let draft = self.folder.join(format!("{id}.draft"));
         fs::write(&draft, serde_json::to_vec(message)?)?;
         fs::rename(draft, self.file(id))
     }
 
-    /// The message of that id as a post, or why it is none.
+    /// The message with this id as a post, or why it is unreadable.
     fn post(&self, id: &str) -> Result<Post, Unreadable> {
         let position = position(id).unwrap_or_default();
         let id = PostId(id.to_owned());
@@ -179,10 +180,10 @@ impl Account {
     }
 
     fn unavailable(&self, error: &io::Error) -> String {
-        format!("{}: {error}; see whether the folder is there", self.folder.display())
+        format!("{}: {error}; check that the folder exists", self.folder.display())
     }
 
-    /// Whether the account is missing, and not the whole network.
+    /// Whether only the account is missing, not the whole network.
     fn is_missing(&self) -> bool {
         !self.folder.exists() && self.folder.parent().is_some_and(Path::exists)
     }
@@ -236,7 +237,7 @@ impl Source for Account {
 #[async_trait(?Send)]
 impl MediaFetcher for Account {
     async fn fetch(&self, medium: &Media, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
-        // The name is somebody else's word: it may lead nowhere but into this folder.
+        // The name is not trusted: it must stay within this folder.
         let is_plain = |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let name = medium.url.as_ref().filter(is_plain);
         let name = name.ok_or_else(|| FetchError::Missing("it has no plain name of a file".into()))?;
@@ -247,7 +248,7 @@ impl MediaFetcher for Account {
             return Err(FetchError::Missing(format!("{name} is larger than {network} accepts")));
         }
         let mime =
-            sniff::picture(&bytes).ok_or_else(|| FetchError::Missing(format!("{name} is no picture")))?;
+            sniff::picture(&bytes).ok_or_else(|| FetchError::Missing(format!("{name} is not a picture")))?;
         Ok(FetchedMedium { mime, size: bytes.len() as u64, content: Content::Whole(bytes) })
     }
 }

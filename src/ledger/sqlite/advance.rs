@@ -1,5 +1,5 @@
-//! Taking jobs from state to state, by the domain's table and no other. A row is read once and written once, whatever
-//! happened to its job: this is most of what the ledger does.
+//! Changes the states of jobs, by the domain's state table alone. Each change reads and writes its row once, because
+//! this is most of the ledger's work.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::telemetry::outside::bounded;
 
-/// Applies changes in order: each as a whole or not at all.
+/// Applies changes in order, each completely or not at all.
 pub(super) fn advance(
     db: &Connection,
     changes: &[Change],
@@ -30,8 +30,8 @@ pub(super) fn advance(
     answers
 }
 
-/// A job as it stands in its row, but for its post and its translation.
-struct Standing {
+/// A job's row, without its post and its translation.
+struct JobRow {
     target: TargetId,
     state: JobState,
     token: i64,
@@ -39,9 +39,9 @@ struct Standing {
     not_before: Option<i64>,
     kind: Option<String>,
     reason: Option<String>,
-    /// By what the last change of it is recognized.
+    /// The fingerprint of its last change, to recognize a repeat.
     last_change: Option<i64>,
-    /// The parts that were begun, and what those became that are known to be sent.
+    /// The parts that were begun, with the ids of those known to be sent.
     parts: BTreeMap<u32, Option<PostId>>,
 }
 
@@ -57,13 +57,13 @@ fn apply(
     };
     let fingerprint = Some(change.fingerprint());
     if job.last_change == fingerprint {
-        // Its answer was lost.
+        // The change was repeated because its answer was lost.
         return Ok(Ok(job.advanced()));
     }
     if job.token != change.token() {
         return Ok(Err(ChangeError::Stale { job: id, current: job.token, offered: change.token() }));
     }
-    // The whole way is looked at before a step is taken, so that a wrong one leaves nothing half done.
+    // All steps are checked before the first is taken, so that an illegal one changes nothing.
     let start = job.state;
     for event in events {
         let Some(next) = job.state.after(event) else {
@@ -72,7 +72,7 @@ fn apply(
         };
         job.state = next;
     }
-    // A skipped job without a reason is one that was skipped for good.
+    // A skipped job without a reason was skipped for good.
     let skipped_for = (start == JobState::Skipped).then(|| job.kind.as_deref().unwrap_or_default());
     if let Some((event, why)) = contradiction(db, change, skipped_for, std::mem::take(&mut job.parts))? {
         let event = format!("{event:?}: {why}");
@@ -96,17 +96,17 @@ fn apply(
     Ok(Ok(job.advanced()))
 }
 
-fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<Standing>> {
+fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<JobRow>> {
     let mut statement = db.prepare_cached(
         "SELECT state, token, attempt, not_before, kind, reason, target, last_change, part, remote_id
          FROM jobs LEFT JOIN publications ON publications.job = jobs.id WHERE jobs.id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
-    let mut standing: Option<Standing> = None;
+    let mut found: Option<JobRow> = None;
     while let Some(row) = rows.next()? {
-        let job = match &mut standing {
+        let job = match &mut found {
             Some(job) => job,
-            None => standing.insert(Standing {
+            None => found.insert(JobRow {
                 state: state(row, 0)?,
                 token: row.get(1)?,
                 attempt: row.get(2)?,
@@ -122,15 +122,15 @@ fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<Standing>> {
             job.parts.insert(part, row.get::<_, Option<String>>(9)?.map(PostId));
         }
     }
-    Ok(standing)
+    Ok(found)
 }
 
-impl Standing {
+impl JobRow {
     fn advanced(&self) -> Advanced {
         Advanced { state: self.state, token: self.token, attempt: self.attempt }
     }
 
-    /// What an event means for the row, but for the state and the token.
+    /// Applies an event to the row, except for the state and the token.
     fn take(&mut self, event: &JobEvent) {
         match event {
             JobEvent::LeasedForTranslation | JobEvent::LeasedForPublication => {
@@ -174,8 +174,8 @@ impl Standing {
         translation: Option<&Translation>,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        /// The columns that may change with every event, and those that do with some: what is not named costs nothing, and
-        /// what an index goes by costs the index.
+        /// Updates the columns that may change with every event, and the given others. Columns that are not named cost
+        /// nothing; an indexed column costs a write to the index.
         macro_rules! update {
             ($more:literal) => {
                 concat!(
@@ -239,8 +239,8 @@ impl Standing {
     }
 }
 
-/// The first event that contradicts what is on record about the job's parts. The table of states cannot see this, and it is
-/// what stands between a wrong caller and a post published twice, or one on the account that nobody knows of.
+/// The first event that contradicts the record of the job's parts. The state table cannot see this. The check prevents
+/// that a faulty caller publishes a post twice, or leaves one on the account without a record.
 fn contradiction<'a>(
     db: &Connection,
     change: &'a Change,
@@ -251,14 +251,14 @@ fn contradiction<'a>(
     for event in change.events() {
         let why = match event {
             JobEvent::PartBegun { part, .. } => match parts.insert(*part, None) {
-                Some(Some(_)) => Some("that part is on the account already"),
-                // To begin again would forget a try that may be on the account.
-                Some(None) => Some("that part was begun already, and what became of it is not known"),
+                Some(Some(_)) => Some("that part is already on the account"),
+                // Beginning again would lose an attempt that may be on the account.
+                Some(None) => Some("that part was already begun, and its outcome is unknown"),
                 None => None,
             },
             JobEvent::PartSent { part, remote_id } => match parts.insert(*part, Some(remote_id.clone())) {
                 None => Some("that part was never begun"),
-                Some(Some(known)) if known != *remote_id => Some("that part is on record under another id"),
+                Some(Some(known)) if known != *remote_id => Some("that part is recorded under another id"),
                 _ => None,
             },
             JobEvent::PartAbsent { part } => {
@@ -269,7 +269,7 @@ fn contradiction<'a>(
                 None
             }
             JobEvent::Published if parts.values().any(Option::is_none) => {
-                Some("a part that was begun is not known to be sent")
+                Some("a part was begun, but is not known to be sent")
             }
             JobEvent::Published => {
                 let wanted = translated.map_or_else(|| parts_translated(db, change.job()), Ok)?;
@@ -286,7 +286,7 @@ fn contradiction<'a>(
             JobEvent::Released { .. } => skipped_for
                 .take()
                 .filter(|reason| !Skip::is_retryable(reason))
-                .map(|_| "the reason it was skipped for is final"),
+                .map(|_| "it was skipped for a final reason"),
             _ => None,
         };
         if let Some(why) = why {
@@ -296,7 +296,7 @@ fn contradiction<'a>(
     Ok(None)
 }
 
-/// How many parts the translation on record has.
+/// The number of parts of the recorded translation.
 fn parts_translated(db: &Connection, job: JobId) -> rusqlite::Result<u32> {
     db.prepare_cached("SELECT ifnull(json_array_length(translation, '$.parts'), 0) FROM jobs WHERE id = ?1")?
         .query_row([job.0], |row| row.get(0))

@@ -1,4 +1,4 @@
-//! Small facts, by their names.
+//! Small facts that adapters store by name.
 
 use rusqlite::{Connection, OptionalExtension as _};
 

@@ -1,4 +1,4 @@
-//! Reading a target's line: its open jobs in the order in which they are published.
+//! Reads a target's line: its open jobs in the order in which they are published.
 
 use mynah_domain::{Job, JobId, TargetId, ports::ledger::LinePosition};
 use rusqlite::{Connection, Row, params};
@@ -18,8 +18,8 @@ pub(super) fn open_jobs(
     limit: usize,
 ) -> rusqlite::Result<Vec<Job>> {
     let after = after.map_or((-1, -1), |after| (to_integer(after.position), after.job.0));
-    // Each source is asked for itself: its positions say nothing of another's, and a backfill that nobody will ever finish
-    // holds back nothing but its own.
+    // Each source is queried separately: positions of different sources are not comparable, and an unfinished backfill
+    // holds back only its own source.
     let mut jobs = Vec::new();
     let mut statement = db.prepare_cached(&piece())?;
     for (source, end) in ends(db)? {
@@ -29,13 +29,13 @@ pub(super) fn open_jobs(
             jobs.push(job(db, shared, &source, target, row)?);
         }
     }
-    // A target follows one source; what is left of one that it followed before is merged into its line.
+    // A target follows one source; jobs left from an earlier source are merged into its line.
     jobs.sort_by_key(LinePosition::of);
     jobs.truncate(limit);
     Ok(jobs)
 }
 
-/// Reads the jobs of one source in one line.
+/// The query for the jobs of one source in one line.
 fn piece() -> String {
     format!(
         "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body, posts.id,
@@ -50,8 +50,8 @@ fn piece() -> String {
     )
 }
 
-/// The sources, each with the position up to which its jobs may be handed out: while a backfill is under way, posts may be
-/// missing before those behind the watermark.
+/// The sources, each with the position up to which jobs may be handed out: during a backfill, posts after the watermark
+/// must wait, because earlier ones may be missing.
 fn ends(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     let mut statement = db.prepare_cached(
         "SELECT source, iif(body ->> '$.backfill' IS NULL, 9223372036854775807,
@@ -69,7 +69,7 @@ fn job(
     row: &Row<'_>,
 ) -> rusqlite::Result<Job> {
     let id = JobId(row.get(0)?);
-    // A line is long, and most of it was never begun.
+    // A line is long, and most of its jobs were never begun.
     let begun = row.get(8)?;
     let (source, post) =
         shared.post(source, row.get_ref(7)?.as_str()?, || from_json(row.get_ref(6)?.as_str()?))?;
@@ -92,9 +92,9 @@ mod tests {
     use super::*;
     use crate::ledger::sqlite::open;
 
-    /// Whatever is loaded of a long line must cost what is loaded and not the line.
+    /// The cost of loading a piece must depend on the piece, not on the length of the line.
     #[test]
-    fn a_piece_of_a_line_is_found_by_its_index_and_needs_no_sorting() {
+    fn a_piece_of_a_line_uses_the_index_and_needs_no_sorting() {
         let folder = tempfile::tempdir().unwrap();
         let db = open::open(&folder.path().join("ledger.sqlite")).unwrap().connection;
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", piece())).unwrap();

@@ -1,4 +1,4 @@
-//! Jobs as a person asks for them: by state, target, post or sort of hold, in pages of a bounded size.
+//! Lists jobs for people: by state, target, post or kind of hold, in bounded pages.
 
 use mynah_domain::{
     AccountId, JobId, JobState, PostId, TargetId, Translation,
@@ -11,14 +11,14 @@ use super::{
     schema::UNDONE,
 };
 
-/// A job's post, its reason and its translation contain some words. SQLite's `lower` knows ASCII alone; other letters are
-/// looked up as they are.
+/// Matches words in a job's post, reason and translation. SQLite's `lower` handles only ASCII; other letters are
+/// compared as they are.
 const HAS_WORDS: &str =
     "(instr(lower(posts.body ->> '$.text'), ?) > 0 OR instr(lower(coalesce(jobs.reason, '')), ?) > 0
     OR instr(lower(coalesce(jobs.translation, '')), ?) > 0)";
 
-/// A post is found by its source and its id. Where the source is not known, by each that there is: every one that has
-/// anything on record has its checkpoint there, too.
+/// Posts are indexed by source and id. If the source is unknown, all are searched: every source with records has a
+/// checkpoint.
 const OF_ANY_SOURCE: &str = "jobs.source IN (SELECT source FROM checkpoints)";
 
 pub(super) fn jobs(
@@ -80,7 +80,8 @@ pub(super) fn last_published(
     accounts: &[AccountId],
     limit: usize,
 ) -> rusqlite::Result<Vec<JobLine>> {
-    // Of each account by itself, by the index there is; one over all of them would cost each publication.
+    // Separately for each account, with the existing index; an index over all accounts would make each publication
+    // slower.
     let mut statement = db.prepare_cached(
         "SELECT job, max(sent_at) FROM (
              SELECT job, sent_at FROM publications
@@ -129,7 +130,7 @@ pub(super) fn published(
     rows.collect()
 }
 
-/// What a row must fulfil; the texts are this file's own, whatever is asked for goes in as a value.
+/// The conditions of a query. The texts are constants of this file; user input is bound as values.
 #[derive(Default)]
 struct Conditions {
     texts: Vec<&'static str>,
@@ -168,9 +169,9 @@ mod tests {
 
     use super::*;
 
-    /// Another word in the condition, and a ledger of years is read through for each look.
+    /// If the condition does not match the index exactly, each listing scans the whole ledger.
     #[test]
-    fn what_is_not_done_is_found_by_its_index() {
+    fn open_and_failed_jobs_are_found_by_index() {
         let folder = tempfile::tempdir().unwrap();
         let db = open::open(&folder.path().join("ledger.sqlite")).unwrap().connection;
         let plan =

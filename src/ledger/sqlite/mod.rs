@@ -1,15 +1,15 @@
-//! The durable record, in SQLite. One thread owns the connection; every command that waits when it is free goes into
-//! one transaction, so that a hundred workers cost one write to the disk and not a hundred. People look on another.
+//! The durable record in SQLite. One thread owns the writing connection and puts all waiting commands into one
+//! transaction, so that a hundred workers cost one disk write, not a hundred. Listings use another connection.
 //!
 //! # Layout
 //!
-//! - [`open`], [`schema`]: the file, and how an older one becomes one of today.
-//! - [`writer`], [`reader`]: the two connections, and whose turn it is.
-//! - [`posts`], [`versions`], [`unreadable`]: what a page brings.
-//! - [`line`], [`advance`], [`recover`], [`publications`], [`settled`]: jobs, handed out in order and taken from state to
-//!   state.
-//! - [`listing`], [`states`], [`facts`]: what people and adapters ask for.
-//! - [`rows`], [`shared`]: between rows and the domain's types.
+//! - [`open`], [`schema`]: opening the file, and migrating older ones.
+//! - [`writer`], [`reader`]: the two connections.
+//! - [`posts`], [`versions`], [`unreadable`]: recording a page.
+//! - [`line`], [`advance`], [`recover`], [`publications`], [`settled`]: handing out jobs in order, and changing their
+//!   states.
+//! - [`listing`], [`states`], [`facts`]: queries of people and adapters.
+//! - [`rows`], [`shared`]: converting rows to the domain's types.
 
 mod advance;
 mod facts;
@@ -52,7 +52,7 @@ use rusqlite::{Connection, ErrorCode};
 use shared::Shared;
 use writer::Writer;
 
-/// A ledger in a file. Clones share it; the file is closed when the last is dropped.
+/// A ledger in a file. Clones share it; dropping the last one closes the file.
 #[derive(Clone)]
 pub struct SqliteLedger {
     writer: Writer,
@@ -62,19 +62,19 @@ pub struct SqliteLedger {
 }
 
 impl SqliteLedger {
-    /// Opens the ledger in that file, making it where there is none.
+    /// Opens the ledger in `file`, or creates it.
     ///
     /// # Errors
-    /// Each [`OpenError`] names the file and what to do.
+    /// Each [`OpenError`] names the file and the fix.
     pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Self::open_watched(file, clock, |_| {})
     }
 
-    /// The same, and `committed` hears how long each transaction took that changed something, however many commands it
-    /// had in it.
+    /// The same; `committed` receives the duration of each transaction that changed something, however many commands it
+    /// had.
     ///
     /// # Errors
-    /// Each [`OpenError`] names the file and what to do.
+    /// Each [`OpenError`] names the file and the fix.
     pub fn open_watched(
         file: &Path,
         clock: Arc<dyn Clock>,
@@ -206,8 +206,8 @@ impl Facts for SqliteLedger {
     }
 }
 
-/// The same sentence, and whether trying again may help: SQLite refuses some things for as long as somebody else is in the
-/// way. A full or broken disk stays full or broken.
+/// An error with this sentence. It is retryable if another process locks the file, but not if the disk is full or
+/// broken.
 fn failed(error: &rusqlite::Error, sentence: String) -> LedgerError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OperationInterrupted) => {

@@ -1,5 +1,5 @@
-//! Opening the file, and refusing every file that is not a sound ledger of ours: publishing without a record is how posts
-//! are published twice.
+//! Opens the file, and refuses any file that is not an intact ledger: without its record, Mynah would publish posts
+//! twice.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -15,21 +15,21 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 use crate::permissions;
 
-/// A ledger that could not be opened.
+/// Why a ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder or the file cannot be written.
     #[error(
-        "the data directory cannot be used: {path}: {error}; let this user write there, or set data_dir to a folder that it may"
+        "cannot use the data directory: {path}: {error}; make it writable for this user, or set data_dir to another folder"
     )]
     Unwritable {
-        /// Which.
+        /// The folder or file.
         path: PathBuf,
-        /// The error of the system.
+        /// The system's error.
         error: String,
     },
-    /// Another process has it.
-    #[error("{path} is in use by another mynah; stop that one first, or give this one a data_dir of its own")]
+    /// Another process has it open.
+    #[error("{path} is in use by another mynah; stop that one first, or give this one its own data_dir")]
     InUse {
         /// The ledger.
         path: PathBuf,
@@ -43,30 +43,30 @@ pub enum OpenError {
         path: PathBuf,
         /// Its format.
         found: usize,
-        /// The newest format that is understood.
+        /// The newest format that this version reads.
         known: usize,
     },
-    /// It is some other file.
+    /// It is another kind of file.
     #[error(
-        "{path} is no ledger of mynah and is left as it is; set data_dir to another folder, or move the file away"
+        "{path} is not a ledger of mynah and was not changed; set data_dir to another folder, or move the file away"
     )]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// There was one, and nothing of it is left.
+    /// There was a ledger, and it is gone.
     #[error(
-        "{path} is gone or empty, though there was a ledger: what is on the accounts is not known any more, and everything would be published twice; restore it from a backup, or remove {lock} too to start over"
+        "{path} is missing or empty, though there was a ledger: without it, posts would be published twice; restore it from a backup, or remove {lock} too to start over"
     )]
     Gone {
         /// The ledger.
         path: PathBuf,
-        /// The file that knows of it.
+        /// The lock file, which shows that there was one.
         lock: PathBuf,
     },
     /// It is damaged.
     #[error(
-        "{path} is damaged ({detail}) and is left as it is; restore it from a backup, or save what can be read with `sqlite3 {path} .recover`"
+        "{path} is damaged ({detail}) and was not changed; restore it from a backup, or save what can be read with `sqlite3 {path} .recover`"
     )]
     Damaged {
         /// The ledger.
@@ -76,12 +76,12 @@ pub enum OpenError {
     },
 }
 
-/// Written into the lock's file once there is a ledger beside it. A ledger that is gone would else look like one that
-/// never was, and everything would be published again.
+/// Written into the lock file once there is a ledger next to it. Without it, a deleted ledger would look like a new
+/// installation, and everything would be published again.
 const MARK: &str = "There is a ledger next to this file. If it is missing, mynah starts over only after this file \
 is removed, too.\n";
 
-/// An open file, with the lock that keeps others out for as long as it lives.
+/// An open file, with the lock that excludes other processes while it exists.
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
@@ -100,20 +100,21 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let mut mark = String::new();
     lock.read_to_string(&mut mark).map_err(|error| unwritable(path, &error))?;
     let was_there = !mark.is_empty();
-    // Made here and not by SQLite, so that nobody else may read it.
+    // Created here rather than by SQLite, so that no other user can read it.
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(path).map_err(|error| unwritable(path, &error))?;
 
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error: rusqlite::Error| match explain(path, &error) {
-        OpenError::Foreign { path } if was_there => damaged(&path, "its head is no ledger's"),
+        OpenError::Foreign { path } if was_there => damaged(&path, "its header is not a ledger's"),
         error => error,
     };
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Every plan holds for all values: otherwise a statement is planned again whenever a value might suit a partial index.
+    // Plans must hold for all values: otherwise SQLite plans a statement again whenever a value might fit a partial
+    // index.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
 
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -145,7 +146,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     Ok(Opened { connection, path: path.to_owned(), lock })
 }
 
-/// Makes the folder for this user alone, or closes the one that is there.
+/// Creates the folder for this user only, or restricts the permissions of the existing one.
 fn make_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     for exposed in permissions::close(folder) {
@@ -159,17 +160,17 @@ fn make_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Readers do not wait for the writer (WAL), and what is committed survives a loss of power (FULL).
+/// Sets up the connection. Readers do not wait for the writer (WAL), and commits survive a power loss (FULL).
 fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What SQLite keeps for itself for the length of a statement is stored in memory, and in no file.
+    // Temporary data of a statement stays in memory, not in a file.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // Half a megabyte of pages: a line is worked on at its end, and what else is read the system keeps. The two that SQLite
-    // would take are a tenth of all that a small machine gives.
+    // Half a megabyte of pages: work happens at the end of a line, and the system caches the rest. SQLite's default of
+    // two megabytes is a tenth of what a small machine provides.
     connection.pragma_update(None, "cache_size", -500)?;
-    // Each checkpoint waits for the disk twice; a log of some ten megabytes is read as fast as one of four.
+    // Each checkpoint waits for the disk twice, and a log of some ten megabytes is as fast to read as one of four.
     connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
     let migration = connection.transaction()?;
     for step in &MIGRATIONS[found..] {
@@ -180,10 +181,10 @@ fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
     migration.commit()
 }
 
-/// Whether another process has the ledger in that file.
+/// Whether another process has the ledger open.
 ///
 /// # Errors
-/// Where that cannot be found out.
+/// If the lock cannot be checked.
 pub fn is_in_use(path: &Path) -> Result<bool, OpenError> {
     match lock(path) {
         Ok(_) => Ok(false),
@@ -192,7 +193,7 @@ pub fn is_in_use(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// One process at a time. The lock goes with the process, however it ends.
+/// Allows one process at a time. The lock ends with the process, however it ends.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let file = lock_of(path);
     let unwritable =
@@ -211,7 +212,7 @@ fn lock_of(ledger: &Path) -> PathBuf {
     ledger.with_extension("lock")
 }
 
-/// SQLite reports some findings in several lines.
+/// A damaged file. SQLite reports some findings on several lines.
 fn damaged(path: &Path, detail: &str) -> OpenError {
     let detail: Vec<&str> = detail.lines().collect();
     OpenError::Damaged { path: path.to_owned(), detail: detail.join(" ") }
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_ledger_is_for_nobody_elses_eyes_and_opens_again() {
+    fn a_new_ledger_is_private_and_opens_again() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/er/ledger.sqlite");
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_process_is_kept_out() {
+    fn a_second_process_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
         let first = open(&path).unwrap();
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_of_every_older_version_is_brought_up_to_date() {
+    fn a_ledger_of_every_older_version_is_migrated() {
         for version in 1..MIGRATIONS.len() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("ledger.sqlite");
@@ -295,19 +296,19 @@ mod tests {
     }
 
     #[test]
-    fn another_programs_file_is_left_as_it_is() {
+    fn another_programs_file_is_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
         let before = fs::read(&path).unwrap();
-        assert!(opened(&path).contains("no ledger of mynah"));
+        assert!(opened(&path).contains("not a ledger of mynah"));
         assert_eq!(fs::read(&path).unwrap(), before);
         fs::write(&path, "this is no database at all, only some text".repeat(100)).unwrap();
-        assert!(opened(&path).contains("no ledger of mynah"));
+        assert!(opened(&path).contains("not a ledger of mynah"));
     }
 
     #[test]
-    fn a_damaged_ledger_is_told() {
+    fn a_damaged_ledger_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
         drop(open(&path).unwrap());
@@ -320,13 +321,13 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_that_is_gone_is_not_begun_anew_in_silence() {
+    fn a_missing_ledger_is_not_silently_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
         drop(open(&path).unwrap());
         for emptied in [fs::remove_file, |path: &PathBuf| fs::write(path, "")] {
             emptied(&path).unwrap();
-            assert!(opened(&path).contains("is gone or empty"), "{}", opened(&path));
+            assert!(opened(&path).contains("is missing or empty"), "{}", opened(&path));
         }
         fs::write(&path, "not the head of a ledger".repeat(1000)).unwrap();
         assert!(opened(&path).contains("is damaged"), "{}", opened(&path));
@@ -336,13 +337,13 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_told() {
+    fn an_unwritable_folder_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let below = opened(&file.join("ledger.sqlite"));
-        assert!(below.contains("cannot be used") && below.contains("set data_dir"), "{below}");
+        assert!(below.contains("cannot use") && below.contains("set data_dir"), "{below}");
         fs::create_dir(folder.path().join("ledger.sqlite")).unwrap();
-        assert!(opened(&folder.path().join("ledger.sqlite")).contains("cannot be used"));
+        assert!(opened(&folder.path().join("ledger.sqlite")).contains("cannot use"));
     }
 }

@@ -1,4 +1,4 @@
-//! Posts, and how far a source is on record.
+//! Records posts, and the checkpoint of each source.
 
 use std::borrow::Cow;
 
@@ -51,7 +51,7 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
         let mut jobs = Cow::from(&record.jobs);
         let mut version = versions::of(db, &page.source, post)?;
         if let (None, Some(known)) = (raw, &version) {
-            // A version that can be read takes over what waits for one that cannot.
+            // A readable version takes over the jobs of an unreadable one.
             let waiting = unreadable::give_up(db, &page.source, known, now, &mut recorded)?;
             if !waiting.is_empty() {
                 for (target, skip) in jobs.to_mut() {
@@ -75,7 +75,7 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
     Ok(recorded)
 }
 
-/// A post that is on record comes again. It keeps its jobs; a target that was added later starts with later posts.
+/// Records a known post again. It keeps its jobs; a target that was added later starts with later posts.
 fn again(
     db: &Connection,
     source: &str,
@@ -102,12 +102,12 @@ fn again(
     }
 }
 
-/// How the jobs of a new post begin.
+/// The initial state of a new post's jobs.
 struct Beginning<'a> {
     source: &'a str,
     record: &'a RecordPost,
     jobs: &'a [(TargetId, Option<Skip>)],
-    /// The recorded version, where it is another one.
+    /// The recorded version, if it is another one.
     version: Option<PostId>,
     now: Timestamp,
 }

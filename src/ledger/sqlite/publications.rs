@@ -1,4 +1,4 @@
-//! Publications: what was begun on which account, and what it became.
+//! Records publications: what was begun on which account, and the outcome.
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -36,7 +36,7 @@ fn to_key(text: &str) -> rusqlite::Result<PublicationKey> {
     text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, Type::Text, Box::new(error)))
 }
 
-/// What a message answers, from this column and the next.
+/// What a message replies to, from this column and the next.
 fn reply(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Reply>> {
     let ids = (row.get::<_, Option<String>>(column)?, row.get::<_, Option<String>>(column + 1)?);
     Ok(match ids {
@@ -45,14 +45,14 @@ fn reply(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Reply>> {
     })
 }
 
-/// Writes what an event says of a part of the job.
+/// Records an event's effect on a part of the job.
 pub(super) fn write(db: &Connection, job: JobId, event: &JobEvent, now: Timestamp) -> rusqlite::Result<()> {
     let now = now.as_millisecond();
     match event {
         JobEvent::PartBegun { part, account, text, key, reply } => {
             let (root, parent) = reply.as_ref().map(|reply| (&reply.root.0, &reply.parent.0)).unzip();
             db.prepare_cached(
-                // Ids of a network grow: the longest, and of those the last by their digits, is the newest.
+                // Ids grow: the newest is the longest, and among those the greatest.
                 "INSERT INTO publications (job, part, account, text, intent_at, key, reply_root, reply_parent, after)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (
                      SELECT remote_id FROM publications WHERE account = ?3 AND remote_id IS NOT NULL
@@ -89,7 +89,7 @@ pub(super) fn recorded(
     account: &AccountId,
     messages: &[PostId],
 ) -> rusqlite::Result<Vec<PostId>> {
-    // As the index has it, which keeps the longer of two ids behind the shorter.
+    // In the form of the index, which sorts ids by length first.
     let mut statement = db.prepare_cached(
         "SELECT 1 FROM publications WHERE account = ?1 AND length(remote_id) = length(?2) AND remote_id = ?2",
     )?;
@@ -102,8 +102,8 @@ pub(super) fn recorded(
     Ok(on_record)
 }
 
-/// What continues a thread behind a post on a target. Of what was published before replies were written down, the first
-/// message that the post itself became is taken for the root.
+/// What the next post of a thread on a target replies to. For publications from before replies were recorded, the
+/// post's own first message counts as the root.
 pub(super) fn behind(db: &Connection, post: &PostId, target: &TargetId) -> rusqlite::Result<Option<Reply>> {
     db.prepare_cached(&format!(
         "SELECT ifnull(publications.reply_root, first.remote_id), publications.remote_id

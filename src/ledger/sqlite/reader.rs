@@ -1,5 +1,5 @@
-//! What people look at is read on a connection of its own: SQLite lets others read what is committed while one writes, so
-//! nobody who looks holds up the work.
+//! A separate connection for listings. SQLite allows reading committed data while another connection writes, so
+//! listings do not delay the work.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +25,7 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(Duration::from_secs(5))?;
-        // SQLite opens the rest of its files with the first look.
+        // SQLite opens its other files with the first query.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(Self { path: Arc::new(path.to_owned()), connection: Arc::new(Mutex::new(connection)) })
     }
@@ -35,11 +35,10 @@ impl Reader {
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let connection = self.connection.clone();
-        // A question that panicked left nothing half done.
+        // A query that panicked changed nothing.
         let ask = move || question(&connection.lock().unwrap_or_else(PoisonError::into_inner));
         let answer = actix_rt::task::spawn_blocking(ask).await;
-        let explain =
-            |error: &dyn std::fmt::Display| format!("{} could not be read: {error}", self.path.display());
+        let explain = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", self.path.display());
         match answer {
             Ok(answer) => answer.map_err(|error| failed(&error, explain(&error))),
             Err(panic) => Err(LedgerError::Fatal(explain(&panic))),

@@ -1,4 +1,4 @@
-//! Between rows and the domain's types.
+//! Converts between rows and the domain's types.
 
 use jiff::Timestamp;
 use mynah_domain::JobState;
@@ -15,24 +15,24 @@ pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> 
 }
 
 pub(super) fn to_timestamp(millis: i64) -> Timestamp {
-    // Only Mynah writes these; one beyond the calendar would be a moment that never comes.
+    // Only Mynah writes these. A value out of range becomes a moment that never comes.
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
 }
 
 pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {
     let name = row.get_ref(column)?.as_str()?;
     JobState::from_name(name).ok_or_else(|| {
-        let unknown = format!("a job is in a state that there is not: {name}");
+        let unknown = format!("a job has an unknown state: {name}");
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, unknown.into())
     })
 }
 
-/// SQLite counts in `i64`, and never below zero.
+/// A count, which SQLite returns as an `i64` and is never negative.
 pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default())
 }
 
-/// A number that SQLite can hold: positions and limits beyond its largest are its largest.
+/// A number as an SQLite integer, capped at the largest one.
 pub(super) fn to_integer(number: impl TryInto<i64>) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
 }

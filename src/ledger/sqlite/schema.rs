@@ -1,21 +1,21 @@
-//! The tables, and how an older file becomes one of today.
+//! The tables, and the migrations from older formats.
 //!
-//! Times are milliseconds since 1970 in UTC. `jobs.position` repeats its post's, so that a line is read in order from
-//! one index. `jobs.last_change` is the fingerprint of the last change, by which its repeat is recognized.
+//! Times are milliseconds since 1970 in UTC. `jobs.position` repeats its post's, so that a line can be read in order
+//! from one index. `jobs.last_change` is the fingerprint of the last change, to recognize a repeat.
 
 use mynah_domain::JobState;
 
-/// Marks a file as Mynah's: `Mynh`.
+/// Identifies a file as Mynah's: `Mynh`.
 pub(super) const APPLICATION_ID: i32 = 0x4d79_6e68;
 
-/// What stands in its line, as in the index `jobs_open`, word for word, or it would not be used.
+/// Jobs in their line. Must match the index `jobs_open` word for word, or SQLite does not use the index.
 pub(super) const OPEN: &str = "jobs.stand = 2";
 
-/// What is not done, as in the index `jobs_undone`, word for word, too.
+/// Jobs that are not done. Must match the index `jobs_undone` word for word.
 pub(super) const UNDONE: &str = "jobs.stand > 0";
 
-/// What `jobs.stand` is in a state: 2 in its line, 1 given up, 0 done. The indexes go by it and not by the state, so that
-/// the steps between, which are most of all that is ever written, touch none of them.
+/// The value of `jobs.stand` for a state: 2 in its line, 1 given up, 0 done. The indexes use it instead of the state,
+/// so that intermediate steps, which are most of all writes, touch no index.
 pub(super) fn stand_of(state: JobState) -> i64 {
     match state {
         JobState::Queued
@@ -29,7 +29,7 @@ pub(super) fn stand_of(state: JobState) -> i64 {
     }
 }
 
-/// The steps from each format to the next; a file's format is how many were taken. A step that was released never
+/// The migrations from each format to the next; a file's format is the number of migrations. A released migration never
 /// changes.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
@@ -84,17 +84,17 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE TABLE progress (source TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     ",
-    // What became of a message is found out from the one before it on, which needs no clock to be right.
+    // A message's outcome is looked up from the message before it, which does not depend on a correct clock.
     "
     ALTER TABLE publications ADD COLUMN after TEXT;
     CREATE INDEX publications_newest ON publications (target, length(remote_id), remote_id);
     ",
-    // What a person asks for is mostly what is not done: finding it must not cost all that was ever said.
+    // People mostly ask for jobs that are not done: the query must not scan everything ever published.
     "
     CREATE INDEX jobs_undone ON jobs (id)
         WHERE state IN ('queued', 'translating', 'ready', 'publishing', 'unknown', 'held', 'failed');
     ",
-    // How many jobs are done is asked for again and again, and counting them would cost all that was ever said.
+    // The number of done jobs is queried often, and counting them would scan everything ever published.
     "
     CREATE TABLE settled (
         target TEXT NOT NULL,
@@ -123,8 +123,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
         UPDATE settled SET jobs = jobs - 1 WHERE target = old.target AND state = old.state;
     END;
     ",
-    // Each index is paid for with every change of a job. Those that are left are written when a job comes, when it is said
-    // and when it is done; what is done is counted by whoever writes it, once for many.
+    // Each index makes every change of a job slower. The remaining ones are written when a job is created, published or
+    // done; whoever writes done jobs counts them, once for many.
     "
     ALTER TABLE jobs ADD COLUMN stand INTEGER NOT NULL DEFAULT 2;
     UPDATE jobs SET stand = CASE state WHEN 'published' THEN 0 WHEN 'skipped' THEN 0 WHEN 'failed' THEN 1 ELSE 2 END
@@ -144,8 +144,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     DROP TRIGGER job_settled;
     DROP TRIGGER job_opened;
     ",
-    // A post that was edited has several ids and one publication: each id leads to the version on record. The raw form of a
-    // post that could not be read stands beside its row for as long as it is all there is.
+    // An edited post has several ids and one publication: each id maps to the recorded version. The raw form of an
+    // unreadable post is stored with its row until a readable form arrives.
     "
     CREATE TABLE versions (
         source TEXT NOT NULL,
@@ -159,8 +159,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE posts ADD COLUMN raw TEXT;
     CREATE INDEX posts_unreadable ON posts (source, position) WHERE raw IS NOT NULL;
     ",
-    // The words of the field; and what several sources, several targets on one account and repeated changes need. Every
-    // target had one account to itself, which was named like it. A line is read source by source.
+    // Standard terms; and support for several sources, several targets on one account, and repeated changes. Until now,
+    // every target had its own account of the same name. A line is read source by source.
     "
     ALTER TABLE progress RENAME TO checkpoints;
     UPDATE checkpoints SET body = json_remove(json_set(body, '$.watermark', body -> '$.floor'), '$.floor');

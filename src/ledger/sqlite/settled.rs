@@ -1,22 +1,22 @@
-//! How many jobs are done, by target and state. Counting them would cost all that was ever published, and counting each by
-//! itself a write for each: what one command settles is counted together.
+//! Counts the jobs that are done, by target and state. Counting on demand would scan everything ever published, and one
+//! write per job would be slow, so the jobs that one command settles are counted together.
 
 use std::collections::BTreeMap;
 
 use mynah_domain::{JobState, TargetId};
 use rusqlite::{Connection, params};
 
-/// What a command settles, in the end to be written with the rest of it.
+/// The counts of one command, written with the rest of it.
 #[derive(Default)]
 pub(super) struct Settled(BTreeMap<(TargetId, &'static str), i64>);
 
 impl Settled {
-    /// A job is in that state now.
+    /// A job entered this state.
     pub(super) fn came_to(&mut self, target: &TargetId, state: JobState) {
         self.count(target, state, 1);
     }
 
-    /// A job was in that state and is not any more.
+    /// A job left this state.
     pub(super) fn left(&mut self, target: &TargetId, state: JobState) {
         self.count(target, state, -1);
     }
@@ -27,7 +27,7 @@ impl Settled {
         }
     }
 
-    /// Adds it to what is on record.
+    /// Adds the counts to the stored ones.
     pub(super) fn write(self, db: &Connection) -> rusqlite::Result<()> {
         let mut statement = db.prepare_cached(
             "INSERT INTO settled (target, state, jobs) VALUES (?1, ?2, ?3)

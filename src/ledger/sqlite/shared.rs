@@ -1,5 +1,5 @@
-//! Posts that are in somebody's hands already. Every target's line asks for the same ones, and each would be read and stored
-//! once for each target. What is on record of a post never changes.
+//! Shares posts that are in memory. The lines of all targets load the same posts, and each would otherwise be read and
+//! stored once per target. A recorded post never changes.
 
 use std::{
     collections::HashMap,
@@ -8,29 +8,29 @@ use std::{
 
 use mynah_domain::Post;
 
-/// How many are looked through before those that nobody holds any more are forgotten.
+/// The number of posts from which on unused ones are dropped.
 const ENOUGH: usize = 1024;
 
-/// The posts of a ledger, by source and id, for as long as anybody holds them.
+/// The posts of a ledger, by source and id, as long as they are in use.
 #[derive(Default)]
 pub(super) struct Shared(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
     posts: HashMap<Arc<str>, HashMap<Box<str>, Weak<Post>>>,
-    /// So many may be there until it is worth a look through them.
+    /// The number of posts from which on the next cleanup is worthwhile.
     room: usize,
 }
 
 impl Shared {
-    /// A post that somebody holds, or else what `read` makes of it, with the name of its source.
+    /// A post in use, or the result of `read`, with the name of its source.
     pub(super) fn post<E>(
         &self,
         source: &str,
         id: &str,
         read: impl FnOnce() -> Result<Post, E>,
     ) -> Result<(Arc<str>, Arc<Post>), E> {
-        // What is written under the lock is written in one step.
+        // A panic cannot leave inconsistent state: all writes under the lock happen in one step.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let held = known.posts.get_key_value(source);
         if let Some((source, posts)) = held
@@ -40,14 +40,14 @@ impl Shared {
         }
         let source: Arc<str> = held.map_or_else(|| source.into(), |(source, _)| source.clone());
         let post = Arc::new(read()?);
-        known.forget_what_nobody_holds();
+        known.drop_unused();
         known.posts.entry(source.clone()).or_default().insert(id.into(), Arc::downgrade(&post));
         Ok((source, post))
     }
 }
 
 impl Known {
-    fn forget_what_nobody_holds(&mut self) {
+    fn drop_unused(&mut self) {
         let count = |known: &Self| known.posts.values().map(HashMap::len).sum::<usize>();
         if count(self) < self.room.max(ENOUGH) {
             return;
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_is_read_once_for_all_who_hold_it_and_told_from_another_sources() {
+    fn a_post_is_read_once_and_kept_apart_from_another_sources() {
         let shared = Shared::default();
         let one = ask(&shared, "x:a", "1");
         assert!(Arc::ptr_eq(&one, &ask(&shared, "x:a", "1")));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_holds_takes_no_room() {
+    fn unused_posts_are_dropped() {
         let shared = Shared::default();
         let held = ask(&shared, "x:a", "held");
         for id in 0..10 * ENOUGH {

@@ -1,4 +1,4 @@
-//! In which states jobs are: one of them, and how many there are.
+//! Queries the state of a job, and the number of jobs per state.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Posts that came in a form that could not be read: their jobs are held with the raw form beside them, until the post
-//! comes in a form that can be.
+//! Handles posts that could not be read: their jobs are held, with the raw form stored, until a readable form of the
+//! post arrives.
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -14,7 +14,7 @@ use super::{
     rows::{state, to_integer, to_json},
 };
 
-/// Whether only the raw form of a post is on record; `None` where nothing of it is.
+/// Whether only the raw form of a post is on record; `None` if the post is not on record.
 pub(super) fn is_raw(db: &Connection, source: &str, id: &PostId) -> rusqlite::Result<Option<bool>> {
     db.prepare_cached("SELECT raw IS NOT NULL FROM posts WHERE source = ?1 AND id = ?2")?
         .query_row([source, &id.0], |row| row.get(0))
@@ -30,7 +30,7 @@ pub(super) fn to_reread(db: &Connection, source: &str, limit: usize) -> rusqlite
     statement.query_map(params![source, to_integer(limit)], |row| row.get(0).map(PostId))?.collect()
 }
 
-/// Puts the readable form of a post in the place of its raw one; `jobs` says for each target what becomes of it.
+/// Replaces the raw form of a post with its readable form; `jobs` decides for each target whether to skip it.
 pub(super) fn replace(
     db: &Connection,
     source: &str,
@@ -53,7 +53,7 @@ pub(super) fn replace(
     advance(db, &changes, now).map(drop)
 }
 
-/// Holds again what a person retried: the post still cannot be read.
+/// Holds jobs again that a person retried, because the post still cannot be read.
 pub(super) fn hold_again(
     db: &Connection,
     source: &str,
@@ -70,8 +70,8 @@ pub(super) fn hold_again(
     advance(db, &changes, now).map(drop)
 }
 
-/// Skips the jobs that wait for a post to be readable, because a version that can be read takes them over; answers their
-/// targets. What a person decided stays as decided.
+/// Skips the jobs that wait for a post to be readable, because a readable version takes them over. Returns their
+/// targets. Jobs that a person decided about are not changed.
 pub(super) fn give_up(
     db: &Connection,
     source: &str,
@@ -98,7 +98,7 @@ struct Waiting {
     token: i64,
 }
 
-/// The jobs of a raw post that nothing was decided about, or that a person retried.
+/// The jobs of a raw post that are undecided, or that a person retried.
 fn waiting(db: &Connection, source: &str, id: &PostId) -> rusqlite::Result<Vec<Waiting>> {
     let mut statement = db.prepare_cached(
         "SELECT id, target, state, token FROM jobs

@@ -1,5 +1,4 @@
-//! A ledger of the version before, with something of everything in it, opened by this one: nothing is lost, and the work
-//! continues where it was.
+//! Opens a ledger of the previous version, with data of every kind: nothing is lost, and work continues where it was.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,10 +20,10 @@ use super::{
     schema::{APPLICATION_ID, MIGRATIONS},
 };
 
-/// How many steps the version before knew.
+/// The number of migrations that the previous version had.
 const FORMER: usize = 6;
 
-/// Positions are larger than what a floating-point number holds exactly.
+/// Positions are too large for an exact floating-point number.
 const FAR: u64 = 1_849_337_283_618_123_840;
 
 fn es() -> TargetId {
@@ -47,7 +46,7 @@ fn noon() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
-/// A job: the number of its post, state, token, attempt, kind, whether it is translated, and `stand`.
+/// A job: its post's number, state, token, attempt, kind, whether it is translated, and `stand`.
 type JobRow = (u64, &'static str, i64, u32, Option<&'static str>, bool, i64);
 
 const JOBS: [JobRow; 12] = [
@@ -61,12 +60,12 @@ const JOBS: [JobRow; 12] = [
     (8, "ready", 1, 0, None, true, 2),
     (9, "translating", 5, 2, None, false, 2),
     (10, "queued", 0, 0, None, false, 2),
-    // Of a walk that is under way.
+    // Of a backfill in progress.
     (19, "queued", 0, 0, None, false, 2),
     (20, "skipped", 0, 0, Some("edited"), false, 0),
 ];
 
-/// A file as the version before wrote it.
+/// A file as the previous version wrote it.
 fn former(folder: &Path) -> PathBuf {
     let path = folder.join("ledger.sqlite");
     let db = Connection::open(&path).unwrap();
@@ -152,7 +151,7 @@ fn states(jobs: &[Job]) -> Vec<(u64, JobState)> {
 }
 
 #[actix_rt::test]
-async fn a_ledger_of_the_version_before_loses_nothing() {
+async fn a_ledger_of_the_previous_version_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(&former(folder.path()));
     let expected = Checkpoint {
@@ -194,7 +193,7 @@ async fn a_ledger_of_the_version_before_loses_nothing() {
             (9, JobState::Translating),
             (10, JobState::Queued)
         ],
-        "what is behind the watermark waits for the rest of its backfill"
+        "jobs after the watermark wait for the rest of the backfill"
     );
     let begun = ledger.publications(all[5].id).await.unwrap().remove(0);
     assert_eq!((begun.account, begun.after, begun.remote_id), (account(), Some(PostId("900".into())), None));
@@ -211,7 +210,7 @@ async fn a_ledger_of_the_version_before_loses_nothing() {
 }
 
 #[actix_rt::test]
-async fn work_on_a_ledger_of_the_version_before_continues() {
+async fn work_on_a_ledger_of_the_previous_version_continues() {
     let folder = tempfile::tempdir().unwrap();
     let path = former(folder.path());
     let ledger = open(&path);
@@ -225,7 +224,7 @@ async fn work_on_a_ledger_of_the_version_before_continues() {
         (10, JobState::Queued),
     ];
     assert_eq!(states(&jobs), recovered);
-    assert_eq!((jobs[1].token, jobs[3].token), (3, 6), "whoever had them in hand changes nothing any more");
+    assert_eq!((jobs[1].token, jobs[3].token), (3, 6), "the earlier owners cannot change them any more");
 
     let found = JobEvent::PartSent { part: 0, remote_id: PostId("901".into()) };
     publish(&ledger, &jobs[0], vec![found]).await;

@@ -1,15 +1,15 @@
-//! The versions of edited posts: which of them is the recorded one, whose jobs decide what is published.
+//! Tracks the versions of edited posts. One of them is the recorded version, whose jobs decide what is published.
 
 use mynah_domain::{Post, PostId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-/// The job of a post, or of its recorded version, for a target: of the post `?1` and the target `?2`. A post is found by its
-/// source and its id, so each source is asked.
+/// The job of the post `?1`, or of its recorded version, for the target `?2`. Posts are indexed by source and id, so
+/// each source is queried.
 pub(super) const JOBS_OF_POST: &str = "checkpoints CROSS JOIN jobs
     ON jobs.source = checkpoints.source AND jobs.target = ?2 AND jobs.post = ifnull(
         (SELECT versions.post FROM versions WHERE versions.source = checkpoints.source AND versions.id = ?1), ?1)";
 
-/// The recorded version of a post of a source; the post itself where no other version is known.
+/// The recorded version of a source's post; the post itself if no other version is known.
 pub(super) fn recorded(db: &Connection, source: &str, id: &PostId) -> rusqlite::Result<PostId> {
     let known = db
         .prepare_cached("SELECT post FROM versions WHERE source = ?1 AND id = ?2")?
@@ -18,7 +18,7 @@ pub(super) fn recorded(db: &Connection, source: &str, id: &PostId) -> rusqlite::
     Ok(known.unwrap_or_else(|| id.clone()))
 }
 
-/// The recorded version of a post that comes new, if any of its versions is on record.
+/// The recorded version of a new post, if any of its versions is on record.
 pub(super) fn of(db: &Connection, source: &str, post: &Post) -> rusqlite::Result<Option<PostId>> {
     let mut alias = db.prepare_cached("SELECT post FROM versions WHERE source = ?1 AND id = ?2")?;
     for id in std::iter::once(&post.id).chain(&post.versions) {
@@ -36,7 +36,7 @@ pub(super) fn of(db: &Connection, source: &str, post: &Post) -> rusqlite::Result
     Ok(None)
 }
 
-/// Has every version of a post lead to the recorded one. A version that leads elsewhere already stays as it is.
+/// Maps every version of a post to the recorded one. A version that is already mapped is not changed.
 pub(super) fn learn(db: &Connection, source: &str, post: &Post, recorded: &PostId) -> rusqlite::Result<()> {
     if post.id == *recorded && post.versions.iter().all(|id| *id == post.id) {
         return Ok(());

@@ -1,8 +1,8 @@
-//! The thread that owns the connection. It takes every command that waits, runs them in one transaction, commits, and only
-//! then answers all of them: nobody hears "done" of what a crash may still undo.
+//! The thread that owns the connection. It runs all waiting commands in one transaction, commits, and only then answers
+//! them: no caller gets an answer for something that a crash may still undo.
 //!
-//! A command that fails spoils no other: the transaction is undone, and each runs again in one of its own. That is rare, and
-//! costs nothing where nothing fails; a savepoint for each command had SQLite copy every page that it changed.
+//! A command that fails does not affect others: the transaction is rolled back, and each command runs again in its own.
+//! That is rare, and costs nothing without failures; with a savepoint per command, SQLite copied every changed page.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -19,18 +19,18 @@ use tokio::sync::oneshot;
 
 use super::{failed, open::Opened};
 
-/// The most commands in one transaction: bounds how long the first of them waits.
+/// The maximum number of commands in one transaction: limits how long the first one waits.
 const MAX_BATCH: usize = 512;
 
-/// The most commands that wait; a sender past that blocks for a moment, which bounds memory.
+/// The maximum number of waiting commands; further senders block for a moment, which limits memory use.
 const MAX_WAITING: usize = 4096;
 
-/// What somebody wants done, and to whom the outcome goes.
+/// A command and the receiver of its result.
 trait Command: Send {
-    /// Does it and stores what there is to answer. May be asked again, where the transaction was undone.
+    /// Runs the command and stores its result. May be called again if the transaction was rolled back.
     fn run(&mut self, db: &Connection) -> Result<(), LedgerError>;
 
-    /// Answers, when it is known what became of the transaction.
+    /// Sends the result, once the transaction's outcome is known.
     fn answer(self: Box<Self>, committed: Result<(), LedgerError>);
 }
 
@@ -46,7 +46,7 @@ where
     F: Fn(&Connection) -> rusqlite::Result<T> + Send,
 {
     fn run(&mut self, db: &Connection) -> Result<(), LedgerError> {
-        // Whatever a panic leaves half done, is undone with the transaction.
+        // A rollback undoes whatever a panic left half done.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| (self.run)(db)))
             .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
         let answer =
@@ -57,13 +57,17 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), LedgerError>) {
         let Self { answer, asker, .. } = *self;
-        let unasked = || LedgerError::Fatal("the ledger committed what it never ran; report this".into());
-        // Whoever asked may have left.
+        let unasked = || {
+            LedgerError::Fatal(
+                "the ledger committed a command that it never ran; please report this bug".into(),
+            )
+        };
+        // The caller may be gone.
         let _ = asker.send(committed.and_then(|()| answer.ok_or_else(unasked)));
     }
 }
 
-/// The way to the thread.
+/// A handle of the thread.
 #[derive(Clone)]
 pub(super) struct Writer {
     commands: SyncSender<Box<dyn Command>>,
@@ -72,11 +76,11 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(opened: Opened, committed: impl Fn(Duration) + Send + 'static) -> Self {
         let (commands, waiting) = sync_channel(MAX_WAITING);
-        // A process that cannot start a thread cannot start at all.
+        // A process that cannot start a thread cannot run.
         thread::Builder::new()
             .name("ledger".into())
             .spawn(move || work(&opened, &waiting, &committed))
-            .expect("a thread can be started");
+            .expect("the ledger's thread should start");
         Self { commands }
     }
 
@@ -95,27 +99,26 @@ fn work(opened: &Opened, waiting: &Receiver<Box<dyn Command>>, committed: &impl 
     while let Ok(first) = waiting.recv() {
         let (began, changes) = (Instant::now(), opened.connection.total_changes());
         run_batch(opened, std::iter::once(first).chain(waiting.try_iter()).take(MAX_BATCH).collect());
-        // One that only read is no measure of how fast the disk is.
+        // A transaction that only read does not measure the disk.
         if opened.connection.total_changes() != changes {
             committed(began.elapsed());
         }
     }
-    // The last handle is gone. What a checkpoint leaves undone, the next start does.
+    // The last handle is gone. If the checkpoint fails, the next start does it.
     let _ = opened.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-    // The lock goes last, with `opened`.
+    // The lock is released last, with `opened`.
     let _ = &opened.lock;
 }
 
-/// Why a transaction was undone.
+/// Why a transaction was rolled back.
 enum Undone {
-    /// A command of it failed: the others may go well without it.
+    /// One of its commands failed: the others may succeed without it.
     Command(LedgerError),
-    /// There is no transaction to be had.
+    /// SQLite could not run a transaction.
     Transaction(LedgerError),
 }
 
-/// Runs commands in one transaction, or each in one of its own where one of them fails, and answers each when its outcome
-/// is known.
+/// Runs commands in one transaction, or each in its own if one fails, and answers each when its outcome is known.
 fn run_batch(opened: &Opened, mut batch: Vec<Box<dyn Command>>) {
     let outcome = match transact(opened, &mut batch) {
         Ok(()) => Ok(()),
@@ -135,7 +138,7 @@ fn run_batch(opened: &Opened, mut batch: Vec<Box<dyn Command>>) {
     }
 }
 
-/// All of it is on the disk, or nothing is.
+/// Runs a transaction: either all of it is on the disk, or nothing.
 fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undone> {
     let db = &opened.connection;
     let execute = |sql: &str| {
@@ -148,10 +151,11 @@ fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undon
     let outcome = execute("BEGIN IMMEDIATE").and_then(|()| {
         for command in batch {
             command.run(db).map_err(Undone::Command)?;
-            // A full disk makes SQLite undo the whole transaction in the middle of it: what comes after must not be written
-            // on its own.
+            // On a full disk, SQLite rolls the transaction back in the middle of it: the commands after that must not
+            // run without it.
             if db.is_autocommit() {
-                let reason = explain(opened, "the disk is full or failed, and the transaction was undone");
+                let reason =
+                    explain(opened, "the disk is full or failed, and the transaction was rolled back");
                 return Err(Undone::Command(LedgerError::Fatal(reason)));
             }
         }
@@ -161,7 +165,7 @@ fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undon
         committed
     });
     if outcome.is_err() && !db.is_autocommit() {
-        // Where even that fails, SQLite undoes it when it closes.
+        // If even this fails, SQLite rolls back when it closes.
         let _ = db.execute_batch("ROLLBACK");
     }
     outcome
@@ -169,7 +173,7 @@ fn transact(opened: &Opened, batch: &mut [Box<dyn Command>]) -> Result<(), Undon
 
 fn explain(opened: &Opened, error: &str) -> String {
     format!(
-        "{} could not be written: {error}; nothing more is published without a record: free space or fix the disk, then start again",
+        "cannot write {}: {error}; Mynah publishes nothing without a record: free space or fix the disk, then restart mynah",
         opened.path.display()
     )
 }
@@ -197,13 +201,13 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_command_that_fails_or_panics_spoils_no_other() {
+    async fn a_command_that_fails_or_panics_does_not_affect_others() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder, "");
         let failing = writer.run(|db| db.execute("INSERT INTO nowhere VALUES (1)", []));
         let panicking = writer.run(|db| -> rusqlite::Result<()> {
             db.execute("INSERT INTO facts VALUES ('half', 'done')", [])?;
-            panic!("as it was told to");
+            panic!("on purpose");
         });
         let (fine, failed, panicked, last) = futures_util::join!(
             put(&writer, "a", "1".into()),
@@ -216,20 +220,20 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_full_disk_is_reported_to_all_and_nothing_half_is_stored() {
+    async fn a_full_disk_is_reported_to_all_and_stores_no_partial_command() {
         let folder = tempfile::tempdir().unwrap();
-        // As many pages as there are, and a few more.
+        // A few more pages than the empty ledger has.
         let writer = writer(&folder, "PRAGMA max_page_count = 30");
         let results = join_all((0..40).map(|number| put(&writer, number, "x".repeat(20_000)))).await;
         let stored = results.iter().filter(|result| result.is_ok()).count();
-        assert!(stored < 40, "it was meant to be full");
+        assert!(stored < 40, "the disk should be full");
         let error = results.into_iter().find_map(Result::err).unwrap();
         assert!(!error.is_retryable() && error.to_string().contains("full"), "{error}");
         assert_eq!(facts(&writer).await, i64::try_from(stored).unwrap());
     }
 
     #[actix_rt::test]
-    async fn what_another_program_is_in_the_way_of_may_be_tried_again() {
+    async fn a_command_blocked_by_another_program_is_retryable() {
         let folder = tempfile::tempdir().unwrap();
         let writer = writer(&folder, "PRAGMA busy_timeout = 0");
         let other = Connection::open(folder.path().join("ledger.sqlite")).unwrap();

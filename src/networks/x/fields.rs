@@ -19,7 +19,7 @@ pub struct Id(String);
 /// A text that is not an id on X.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an id, which has 1 to 19 digits")]
-pub struct NoId(String);
+pub struct InvalidId(String);
 
 impl Id {
     /// Its digits.
@@ -40,13 +40,13 @@ impl Id {
 }
 
 impl TryFrom<&str> for Id {
-    type Error = NoId;
+    type Error = InvalidId;
 
-    fn try_from(text: &str) -> Result<Self, NoId> {
+    fn try_from(text: &str) -> Result<Self, InvalidId> {
         // X and the ledger use signed 64-bit integers.
         let fits =
             text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 19 && text.parse::<i64>().is_ok();
-        if fits { Ok(Self(text.to_owned())) } else { Err(NoId(excerpt(text))) }
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidId(excerpt(text))) }
     }
 }
 

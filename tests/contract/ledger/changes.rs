@@ -1,4 +1,4 @@
-//! Taking jobs from state to state: leases, repeats, and what the record of a job refuses.
+//! Changes of jobs' states: leases, repeats, and changes that contradict the record.
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -12,7 +12,7 @@ use mynah_domain::{
 
 use super::{Bench, TestClock, all_jobs, begun, change, line, page, sent, target, to_publishing, translated};
 
-pub(crate) async fn a_job_goes_the_whole_way<B: Bench>() {
+pub(crate) async fn a_job_passes_through_all_states<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
@@ -28,7 +28,7 @@ pub(crate) async fn a_job_goes_the_whole_way<B: Bench>() {
     assert_eq!(ledger.publication_of(&PostId("1".into()), &target("ca")).await.unwrap(), None);
 }
 
-pub(crate) async fn who_comes_back_from_the_dead_changes_nothing<B: Bench>() {
+pub(crate) async fn a_stale_lease_changes_nothing<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
@@ -43,7 +43,7 @@ pub(crate) async fn who_comes_back_from_the_dead_changes_nothing<B: Bench>() {
     assert_eq!(line(&*ledger, "es").await[0].state, JobState::Translating);
 }
 
-pub(crate) async fn a_wrong_step_changes_nothing_and_spoils_no_other<B: Bench>() {
+pub(crate) async fn an_illegal_step_changes_nothing_and_affects_no_other<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
@@ -60,7 +60,7 @@ pub(crate) async fn a_wrong_step_changes_nothing_and_spoils_no_other<B: Bench>()
     assert_eq!(states, [JobState::Queued, JobState::Translating]);
 }
 
-pub(crate) async fn what_contradicts_the_record_is_refused_and_spoils_no_other<B: Bench>() {
+pub(crate) async fn a_change_that_contradicts_the_record_is_refused<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
@@ -71,7 +71,10 @@ pub(crate) async fn what_contradicts_the_record_is_refused_and_spoils_no_other<B
     };
     wrong(vec![sent(0, "77")]).await;
     wrong(vec![begun(0), JobEvent::Published]).await;
-    assert!(ledger.publications(jobs[0].id).await.unwrap().is_empty(), "all of a change or none");
+    assert!(
+        ledger.publications(jobs[0].id).await.unwrap().is_empty(),
+        "a change is applied completely or not at all"
+    );
     change(&*ledger, &jobs[0], token, vec![begun(0), sent(0, "77")]).await.unwrap();
     wrong(vec![sent(0, "78")]).await;
     wrong(vec![JobEvent::PartAbsent { part: 0 }]).await;
@@ -113,7 +116,7 @@ pub(crate) async fn a_job_is_not_published_before_every_part_of_its_translation_
     assert_eq!(change(&*ledger, &job, token, all).await.unwrap().state, JobState::Published);
 }
 
-pub(crate) async fn what_may_be_on_the_account_is_not_skipped<B: Bench>() {
+pub(crate) async fn a_job_that_may_be_on_the_account_is_not_skipped<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
@@ -134,7 +137,7 @@ pub(crate) async fn what_may_be_on_the_account_is_not_skipped<B: Bench>() {
     assert!(line(&*ledger, "es").await.is_empty());
 }
 
-pub(crate) async fn only_a_job_skipped_by_a_guess_is_released<B: Bench>() {
+pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
     const ALL: [Skip; 12] = [
         Skip::OtherLanguage,
         Skip::AlreadyInLanguage,
@@ -174,7 +177,7 @@ pub(crate) async fn only_a_job_skipped_by_a_guess_is_released<B: Bench>() {
     let counts = ledger.counts().await.unwrap();
     let count = |state| counts.get(&(target("es"), state)).copied();
     assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(9)));
-    // The whole way, and skipped by hand this time.
+    // This time it is skipped by a person in the end.
     to_publishing(&*ledger, &jobs[0]).await;
     let by_hand = vec![JobEvent::Skipped(Skip::ByHand)];
     change(&*ledger, &jobs[1], 0, by_hand).await.unwrap();
@@ -182,7 +185,7 @@ pub(crate) async fn only_a_job_skipped_by_a_guess_is_released<B: Bench>() {
     assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
 }
 
-/// Makes a change, and again as if its answer had been lost; answers the token that the job has then.
+/// Makes a change twice, as if the first answer had been lost. Returns the job's token.
 async fn make_twice(ledger: &dyn Ledger, clock: &TestClock, change: Change) -> i64 {
     let events = change.events().to_vec();
     let first = ledger.advance([change.clone()].into()).await.unwrap();
@@ -194,14 +197,14 @@ async fn make_twice(ledger: &dyn Ledger, clock: &TestClock, change: Change) -> i
     before.0.token
 }
 
-/// All that is on record of a job.
+/// Everything on record about a job.
 async fn picture(ledger: &dyn Ledger, job: JobId) -> (JobLine, Vec<mynah_domain::Publication>) {
     let filter = JobFilter { ids: vec![job], ..JobFilter::default() };
     let line = ledger.jobs(&filter, None, 1).await.unwrap().remove(0);
     (line, ledger.publications(job).await.unwrap())
 }
 
-pub(crate) async fn a_change_whose_answer_was_lost_is_made_once<B: Bench>() {
+pub(crate) async fn a_repeated_change_is_applied_once<B: Bench>() {
     let clock = TestClock::at("2026-11-23T12:00:00Z");
     let ledger = B::new(clock.clone()).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
@@ -255,7 +258,7 @@ pub(crate) async fn a_change_whose_answer_was_lost_is_made_once<B: Bench>() {
     assert_eq!(states, [JobState::Published, JobState::Skipped, JobState::Published]);
 }
 
-pub(crate) async fn a_change_is_recognized_by_the_next_process_too<B: Bench>() {
+pub(crate) async fn a_repeated_change_is_recognized_after_a_restart<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     ledger.record(page([1], &["es"])).await.unwrap();
@@ -266,7 +269,7 @@ pub(crate) async fn a_change_is_recognized_by_the_next_process_too<B: Bench>() {
     assert_eq!(bench.open().advance([lease].into()).await.unwrap(), first);
 }
 
-pub(crate) async fn of_two_callers_that_know_the_same_token_one_gets_the_lease<B: Bench>() {
+pub(crate) async fn only_one_of_two_callers_with_the_same_token_gets_the_lease<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.remove(0);
@@ -281,7 +284,7 @@ pub(crate) async fn of_two_callers_that_know_the_same_token_one_gets_the_lease<B
     }
 }
 
-pub(crate) async fn a_repeat_that_comes_after_other_changes_changes_nothing<B: Bench>() {
+pub(crate) async fn a_repeat_after_other_changes_changes_nothing<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;

@@ -1,8 +1,8 @@
-//! What adapters remember.
+//! Facts that adapters store.
 
 use super::{Bench, TestClock};
 
-pub(crate) async fn a_fact_outlives_the_process_and_takes_the_place_of_the_one_before<B: Bench>() {
+pub(crate) async fn a_fact_survives_the_process_and_replaces_the_previous_one<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     assert_eq!(ledger.fact("x:user_id:town").await.unwrap(), None);

@@ -1,4 +1,4 @@
-//! What is handed out of a line, in what order and in which pieces.
+//! Handing out jobs of a line: their order and the pieces.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(crate) async fn equal_positions_at_the_edge_of_a_piece_are_not_lost<B: Bench
     assert_eq!(seen, 3);
 }
 
-pub(crate) async fn jobs_of_an_unfinished_backfill_wait_until_it_is_whole<B: Bench>() {
+pub(crate) async fn jobs_of_a_backfill_wait_until_it_is_complete<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let mut piece = page([9, 8], &["es"]);
@@ -56,7 +56,7 @@ pub(crate) async fn jobs_of_an_unfinished_backfill_wait_until_it_is_whole<B: Ben
     assert_eq!(positions(&line(&*ledger, "es").await), [1, 5, 8, 9]);
 }
 
-pub(crate) async fn a_backfill_that_nobody_finishes_holds_back_no_other_source<B: Bench>() {
+pub(crate) async fn an_unfinished_backfill_holds_back_no_other_source<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     let mut left = page_of("x:left", [6, 5], &["es"]);
     let stretch = Backfill { newest: mark(6), oldest: mark(5) };
@@ -66,10 +66,10 @@ pub(crate) async fn a_backfill_that_nobody_finishes_holds_back_no_other_source<B
     let jobs = line(&*ledger, "es").await;
     assert_eq!(positions(&jobs), [2, 8, 9]);
     let first = ledger.open_jobs(&target("es"), Some(LinePosition::of(&jobs[0])), 1).await.unwrap();
-    assert_eq!(first[0].post.position, 8, "what waits takes no room in a piece");
+    assert_eq!(first[0].post.position, 8, "waiting jobs must not count towards a piece");
 }
 
-pub(crate) async fn a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leaves_it<B: Bench>() {
+pub(crate) async fn a_timed_hold_stays_in_line_and_a_hold_for_a_person_leaves_it<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
@@ -84,9 +84,9 @@ pub(crate) async fn a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leav
     assert_eq!(change(&*ledger, &jobs[0], 0, again).await.unwrap().state, JobState::Translating);
 }
 
-pub(crate) async fn lines_of_two_sources_have_nothing_to_do_with_each_other<B: Bench>() {
+pub(crate) async fn lines_of_two_sources_are_independent<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
-    // The one counts its posts, the other its microseconds; the one's backfill is far from its end.
+    // One source's positions are counts, the other's are microseconds. The first source's backfill is unfinished.
     let far = 1_800_000_000_000_000_000;
     ledger.record(page_of("feed:town", [1, 2], &["es"])).await.unwrap();
     let mut open = page_of("x:city", [far + 9, far + 8], &["ca"]);
@@ -94,7 +94,7 @@ pub(crate) async fn lines_of_two_sources_have_nothing_to_do_with_each_other<B: B
     open.checkpoint = Checkpoint { watermark: Some(mark(far)), backfill: Some(backfill), start: None };
     ledger.record(open).await.unwrap();
     assert_eq!(positions(&line(&*ledger, "es").await), [1, 2]);
-    assert!(line(&*ledger, "ca").await.is_empty(), "posts may be missing before these");
+    assert!(line(&*ledger, "ca").await.is_empty(), "earlier posts may be missing");
 
     let mut rest = page_of("x:city", [far + 1], &["ca"]);
     rest.checkpoint = Checkpoint { watermark: Some(mark(far + 9)), ..Checkpoint::default() };
@@ -106,16 +106,16 @@ pub(crate) async fn lines_of_two_sources_have_nothing_to_do_with_each_other<B: B
     let city = line(&*ledger, "ca").await;
     assert_eq!(positions(&city), [far + 1, far + 8, far + 9]);
     let town = line(&*ledger, "es").await;
-    assert_eq!(positions(&town), [1, 2], "only the open end of its own source waits");
+    assert_eq!(positions(&town), [1, 2], "only jobs after its own source's watermark wait");
     let behind = ledger.open_jobs(&target("es"), Some(LinePosition::of(&town[0])), 9).await.unwrap();
     assert_eq!(positions(&behind), [2]);
     assert_eq!((&*town[0].source, &*city[0].source), ("feed:town", "x:city"));
 }
 
-pub(crate) async fn a_job_says_from_which_source_its_post_came<B: Bench>() {
+pub(crate) async fn a_job_names_its_source<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
-    // The same id means another post on another source.
+    // The same id is another post on another source.
     let mut other = page_of("feed:town", [1], &["ca"]);
     other.posts[0].post = Arc::new(Post { text: "Another post".into(), ..(*other.posts[0].post).clone() });
     ledger.record(page([1], &["es"])).await.unwrap();

@@ -1,4 +1,4 @@
-//! What people look at.
+//! Listings for people.
 
 use mynah_domain::{
     Hold, JobEvent, JobState, PostId, Skip,
@@ -11,7 +11,7 @@ use mynah_domain::{
 
 use super::{Bench, TestClock, account, begun, begun_on, change, line, page, post, target, to_publishing};
 
-pub(crate) async fn jobs_are_listed_by_what_is_asked_for<B: Bench>() {
+pub(crate) async fn jobs_are_listed_by_filter<B: Bench>() {
     let clock = TestClock::at("2026-11-23T12:00:00Z");
     let ledger = B::new(clock.clone()).open();
     let mut recorded = page([1, 2, 3], &["es", "ca"]);
@@ -52,7 +52,7 @@ pub(crate) async fn jobs_are_listed_by_what_is_asked_for<B: Bench>() {
     assert_eq!(ids(&list(words("pOST 2")).await).len(), 2);
     assert_eq!(ids(&list(words("A LINK was")).await), [jobs[0].id]);
     assert_eq!(ids(&list(words("hola")).await), [jobs[2].id]);
-    assert!(list(words("%")).await.is_empty(), "no sign has a meaning of its own");
+    assert!(list(words("%")).await.is_empty(), "wildcards must have no effect");
 
     let newest = JobFilter { newest_first: true, ..JobFilter::default() };
     let first = ledger.jobs(&newest, None, 4).await.unwrap();
@@ -64,7 +64,7 @@ pub(crate) async fn jobs_are_listed_by_what_is_asked_for<B: Bench>() {
     assert_eq!(ids(&[first, rest].concat()), ids(&all));
 }
 
-pub(crate) async fn what_was_published_last_is_listed_first<B: Bench>() {
+pub(crate) async fn the_latest_publication_is_listed_first<B: Bench>() {
     let clock = TestClock::at("2026-11-23T12:00:00Z");
     let ledger = B::new(clock.clone()).open();
     ledger.record(page([1, 2, 3], &["es", "ca"])).await.unwrap();
@@ -87,7 +87,7 @@ pub(crate) async fn what_was_published_last_is_listed_first<B: Bench>() {
     assert!(last(&[], 2).await.is_empty());
 }
 
-pub(crate) async fn what_is_published_is_listed_with_its_post_the_newest_first<B: Bench>() {
+pub(crate) async fn publications_are_listed_with_their_posts_newest_first<B: Bench>() {
     let clock = TestClock::at("2026-11-23T12:00:00Z");
     let ledger = B::new(clock.clone()).open();
     ledger.record(page([1, 2, 3], &["es", "ca"])).await.unwrap();

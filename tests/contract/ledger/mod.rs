@@ -1,4 +1,4 @@
-//! What every ledger must do, by area. An adapter runs it by `ledger_contract!(Bench)` with a way to make and reopen one.
+//! The contract of every ledger, by area. An adapter runs it with `ledger_contract!(Bench)`.
 
 pub(crate) mod changes;
 pub(crate) mod facts;
@@ -21,14 +21,14 @@ use mynah_domain::{
     },
 };
 
-/// A place where a ledger is stored.
+/// Stores a ledger for a test.
 pub(crate) trait Bench {
     fn new(clock: Arc<TestClock>) -> Self;
-    /// Opens it, or opens it again after the one before was dropped.
+    /// Opens the ledger, or reopens it after the previous handle was dropped.
     fn open(&self) -> Box<dyn Ledger>;
 }
 
-/// A clock that stands where it is put.
+/// A clock that moves only when the test moves it.
 pub(crate) struct TestClock(Mutex<Timestamp>);
 
 impl TestClock {
@@ -40,7 +40,7 @@ impl TestClock {
         *self.0.lock().unwrap() = moment.parse().unwrap();
     }
 
-    /// A second passes.
+    /// Advances the clock by a second.
     pub(crate) fn pass(&self) {
         *self.0.lock().unwrap() += SignedDuration::from_secs(1);
     }
@@ -80,12 +80,12 @@ pub(crate) fn mark(position: u64) -> Mark {
     Mark { id: PostId(position.to_string()), position }
 }
 
-/// A whole poll that found these posts, for these targets.
+/// A complete poll that found these posts, for these targets.
 pub(crate) fn page(positions: impl IntoIterator<Item = u64>, targets: &[&str]) -> RecordPage {
     page_of(SOURCE, positions, targets)
 }
 
-/// The same of another source.
+/// The same for another source.
 pub(crate) fn page_of(
     source: &str,
     positions: impl IntoIterator<Item = u64>,
@@ -137,14 +137,14 @@ pub(crate) fn sent(part: u32, id: &str) -> JobEvent {
     JobEvent::PartSent { part, remote_id: PostId(id.into()) }
 }
 
-/// Takes a fresh job to where its publisher has it; answers its token.
+/// Moves a new job to the state `publishing`. Returns its token.
 pub(crate) async fn to_publishing(ledger: &dyn Ledger, job: &Job) -> i64 {
     let leased = change(ledger, job, job.token, vec![JobEvent::LeasedForTranslation]).await.unwrap();
     change(ledger, job, leased.token, vec![translated()]).await.unwrap();
     change(ledger, job, leased.token, vec![JobEvent::LeasedForPublication]).await.unwrap().token
 }
 
-/// A page of posts and the versions that each of them names.
+/// A page of posts, each with the versions that it names.
 pub(crate) fn edited_page(posts: &[(u64, &[u64])], targets: &[&str]) -> RecordPage {
     let mut edited = page(posts.iter().map(|(position, _)| *position), targets);
     for (record, (_, versions)) in edited.posts.iter_mut().zip(posts) {
@@ -154,7 +154,7 @@ pub(crate) fn edited_page(posts: &[(u64, &[u64])], targets: &[&str]) -> RecordPa
     edited
 }
 
-/// A page of one post that could not be read.
+/// A page with one unreadable post.
 pub(crate) fn raw_page(position: u64, targets: &[&str]) -> RecordPage {
     let mut raw = page([position], targets);
     let reason = format!("post {position} could not be read");
@@ -181,62 +181,62 @@ pub(crate) async fn retry(ledger: &dyn Ledger, job: &JobLine) {
 macro_rules! ledger_contract {
     ($bench:ty) => {
         $crate::ledger_contract!($bench, pages:
-            a_page_is_recorded_once_however_often_it_comes
-            what_is_recorded_outlives_the_process
-            a_skipped_job_is_on_record_and_in_no_line
-            an_edited_post_has_one_publication_whatever_version_comes_first
-            posts_that_are_no_versions_of_each_other_are_all_published
-            an_unreadable_post_is_held_with_its_raw_form_and_never_handed_out
-            a_post_that_can_be_read_at_last_continues_in_its_place
-            a_readable_version_takes_over_from_one_that_cannot_be_read
+            recording_a_page_again_changes_nothing
+            records_survive_the_process
+            a_skipped_job_is_recorded_but_not_in_its_line
+            an_edited_post_has_one_publication_whichever_version_arrives_first
+            unrelated_posts_are_all_published
+            an_unreadable_post_is_held_with_its_raw_form
+            a_post_that_becomes_readable_continues_in_its_place
+            a_readable_version_takes_over_from_an_unreadable_one
         );
         $crate::ledger_contract!($bench, lines:
             a_line_is_read_in_bounded_pieces
             equal_positions_at_the_edge_of_a_piece_are_not_lost
-            jobs_of_an_unfinished_backfill_wait_until_it_is_whole
-            a_backfill_that_nobody_finishes_holds_back_no_other_source
-            a_hold_with_a_moment_stays_in_line_and_one_for_a_person_leaves_it
-            lines_of_two_sources_have_nothing_to_do_with_each_other
-            a_job_says_from_which_source_its_post_came
+            jobs_of_a_backfill_wait_until_it_is_complete
+            an_unfinished_backfill_holds_back_no_other_source
+            a_timed_hold_stays_in_line_and_a_hold_for_a_person_leaves_it
+            lines_of_two_sources_are_independent
+            a_job_names_its_source
         );
         $crate::ledger_contract!($bench, changes:
-            a_job_goes_the_whole_way
-            who_comes_back_from_the_dead_changes_nothing
-            a_wrong_step_changes_nothing_and_spoils_no_other
-            what_contradicts_the_record_is_refused_and_spoils_no_other
+            a_job_passes_through_all_states
+            a_stale_lease_changes_nothing
+            an_illegal_step_changes_nothing_and_affects_no_other
+            a_change_that_contradicts_the_record_is_refused
             a_part_begun_is_not_begun_again_before_its_outcome_is_known
             a_job_is_not_published_before_every_part_of_its_translation_is
-            what_may_be_on_the_account_is_not_skipped
-            only_a_job_skipped_by_a_guess_is_released
-            a_change_whose_answer_was_lost_is_made_once
-            a_change_is_recognized_by_the_next_process_too
-            of_two_callers_that_know_the_same_token_one_gets_the_lease
-            a_repeat_that_comes_after_other_changes_changes_nothing
+            a_job_that_may_be_on_the_account_is_not_skipped
+            only_a_job_skipped_on_a_guess_is_released
+            a_repeated_change_is_applied_once
+            a_repeated_change_is_recognized_after_a_restart
+            only_one_of_two_callers_with_the_same_token_gets_the_lease
+            a_repeat_after_other_changes_changes_nothing
         );
         $crate::ledger_contract!($bench, recovery:
-            what_was_in_hand_is_taken_up_after_a_crash
-            what_a_limit_held_is_looked_at_again_after_a_start
-            what_waited_for_another_try_is_tried_at_once_after_a_start
-            only_the_jobs_of_the_named_targets_are_taken_back
+            jobs_in_progress_are_recovered_after_a_crash
+            jobs_held_by_a_limit_are_checked_again_after_a_start
+            waiting_retries_are_due_after_a_start
+            only_jobs_of_the_named_targets_are_recovered
         );
         $crate::ledger_contract!($bench, publications:
-            parts_are_handed_out_wherever_their_job_went_since
-            only_what_was_begun_counts_against_the_caps
-            messages_on_record_are_told_from_others
-            an_intent_remembers_the_newest_message_of_its_account
+            parts_are_listed_whatever_state_their_job_is_in
+            only_begun_publications_count_against_the_caps
+            recorded_messages_are_distinguished_from_others
+            an_intent_records_the_newest_message_of_its_account
             the_state_of_a_post_on_a_target_is_known
-            a_thread_finds_what_any_version_of_its_parent_became
-            a_publication_is_stored_with_its_key_its_account_and_what_it_answers
-            what_continues_a_thread_names_its_root_and_its_last_message
+            a_thread_continues_after_any_version_of_its_parent
+            a_publication_is_stored_with_its_key_account_and_parent
+            a_threads_next_reply_names_its_root_and_last_message
             targets_that_share_an_account_share_its_caps_and_its_messages
         );
         $crate::ledger_contract!($bench, listing:
-            jobs_are_listed_by_what_is_asked_for
-            what_was_published_last_is_listed_first
-            what_is_published_is_listed_with_its_post_the_newest_first
+            jobs_are_listed_by_filter
+            the_latest_publication_is_listed_first
+            publications_are_listed_with_their_posts_newest_first
         );
         $crate::ledger_contract!($bench, facts:
-            a_fact_outlives_the_process_and_takes_the_place_of_the_one_before
+            a_fact_survives_the_process_and_replaces_the_previous_one
         );
     };
     ($bench:ty, $area:ident: $($behaviour:ident)*) => {

@@ -1,4 +1,4 @@
-//! What a page of a source brings: posts, their versions, and posts that cannot be read.
+//! Recording a source's page: posts, their versions, and unreadable posts.
 
 use mynah_domain::{
     JobEvent, JobState, PostId, Skip,
@@ -9,7 +9,7 @@ use super::{
     Bench, SOURCE, TestClock, all_jobs, edited_page, line, page, positions, post, raw_page, retry, target,
 };
 
-pub(crate) async fn a_page_is_recorded_once_however_often_it_comes<B: Bench>() {
+pub(crate) async fn recording_a_page_again_changes_nothing<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     let first = ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap();
@@ -19,7 +19,7 @@ pub(crate) async fn a_page_is_recorded_once_however_often_it_comes<B: Bench>() {
     assert_eq!(*line(&*ledger, "ca").await[0].post, *post(1));
 }
 
-pub(crate) async fn what_is_recorded_outlives_the_process<B: Bench>() {
+pub(crate) async fn records_survive_the_process<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     let recorded = page([1], &["es"]);
@@ -32,7 +32,7 @@ pub(crate) async fn what_is_recorded_outlives_the_process<B: Bench>() {
     assert_eq!(ledger.checkpoint("x:other").await.unwrap(), None);
 }
 
-pub(crate) async fn a_skipped_job_is_on_record_and_in_no_line<B: Bench>() {
+pub(crate) async fn a_skipped_job_is_recorded_but_not_in_its_line<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     let mut skipped = page([1], &["es"]);
     skipped.posts[0].jobs[0].1 = Some(Skip::Reply);
@@ -44,7 +44,7 @@ pub(crate) async fn a_skipped_job_is_on_record_and_in_no_line<B: Bench>() {
     assert_eq!(ledger.counts().await.unwrap()[&(target("es"), JobState::Skipped)], 1);
 }
 
-pub(crate) async fn an_edited_post_has_one_publication_whatever_version_comes_first<B: Bench>() {
+pub(crate) async fn an_edited_post_has_one_publication_whichever_version_arrives_first<B: Bench>() {
     type Page<'a> = &'a [(u64, &'a [u64])];
     let cases: [(&[Page<'_>], u64); 10] = [
         (&[&[(2, &[1, 2]), (1, &[])]], 2),
@@ -61,7 +61,7 @@ pub(crate) async fn an_edited_post_has_one_publication_whatever_version_comes_fi
     for (pages, published) in cases {
         let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
         for posts in pages {
-            // Each page comes to another process.
+            // Another process records each page.
             bench.open().record(edited_page(posts, &["es", "ca"])).await.unwrap();
         }
         let ledger = bench.open();
@@ -76,7 +76,7 @@ pub(crate) async fn an_edited_post_has_one_publication_whatever_version_comes_fi
     }
 }
 
-pub(crate) async fn posts_that_are_no_versions_of_each_other_are_all_published<B: Bench>() {
+pub(crate) async fn unrelated_posts_are_all_published<B: Bench>() {
     let cases: [&[(u64, &[u64])]; 5] = [
         &[(2, &[]), (1, &[])],
         &[(2, &[2]), (1, &[1])],
@@ -89,14 +89,14 @@ pub(crate) async fn posts_that_are_no_versions_of_each_other_are_all_published<B
         let recorded = ledger.record(edited_page(posts, &["es"])).await.unwrap();
         assert_eq!((recorded.jobs, recorded.edited), (2, vec![]), "{posts:?}");
     }
-    // An id means another post on another source.
+    // The same id is another post on another source.
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(edited_page(&[(1, &[])], &["es"])).await.unwrap();
     let other = RecordPage { source: "x:other".into(), ..edited_page(&[(2, &[1, 2])], &["es"]) };
     assert_eq!(ledger.record(other).await.unwrap().jobs, 1);
 }
 
-pub(crate) async fn an_unreadable_post_is_held_with_its_raw_form_and_never_handed_out<B: Bench>() {
+pub(crate) async fn an_unreadable_post_is_held_with_its_raw_form<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     let recorded = ledger.record(raw_page(1, &["es", "ca"])).await.unwrap();
@@ -118,14 +118,14 @@ pub(crate) async fn an_unreadable_post_is_held_with_its_raw_form_and_never_hande
     assert!(ledger.to_reread("x:other", 9).await.unwrap().is_empty());
 }
 
-pub(crate) async fn a_post_that_can_be_read_at_last_continues_in_its_place<B: Bench>() {
+pub(crate) async fn a_post_that_becomes_readable_continues_in_its_place<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(raw_page(1, &["es", "ca", "eu"])).await.unwrap();
     ledger.record(page([2], &["es"])).await.unwrap();
     let jobs = all_jobs(&*ledger).await;
     retry(&*ledger, &jobs[0]).await;
     let again = ledger.record(raw_page(1, &["es", "ca", "eu"])).await.unwrap();
-    assert_eq!(again, Recorded { held: 1, ..Recorded::default() }, "it is held as before");
+    assert_eq!(again, Recorded { held: 1, ..Recorded::default() }, "it should be held as before");
     retry(&*ledger, &jobs[0]).await;
     let mut readable = page([1], &["es", "ca"]);
     readable.posts[0].jobs[1].1 = Some(Skip::Reply);
@@ -137,7 +137,7 @@ pub(crate) async fn a_post_that_can_be_read_at_last_continues_in_its_place<B: Be
     assert_eq!(states, expected.map(|state| (state, None)));
 }
 
-pub(crate) async fn a_readable_version_takes_over_from_one_that_cannot_be_read<B: Bench>() {
+pub(crate) async fn a_readable_version_takes_over_from_an_unreadable_one<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(raw_page(1, &["es", "ca"])).await.unwrap();
     let by_hand = &all_jobs(&*ledger).await[1];
@@ -146,10 +146,10 @@ pub(crate) async fn a_readable_version_takes_over_from_one_that_cannot_be_read<B
     let taken_over = ledger.record(edited_page(&[(2, &[1, 2])], &["es", "ca"])).await.unwrap();
     assert_eq!(taken_over, Recorded { posts: 1, jobs: 1, skipped: 2, ..Recorded::default() });
     assert_eq!(positions(&line(&*ledger, "es").await), [2]);
-    assert!(line(&*ledger, "ca").await.is_empty(), "a person decided there");
+    assert!(line(&*ledger, "ca").await.is_empty(), "a person already decided about that one");
     assert_eq!(ledger.state_of(&PostId("1".into()), &target("es")).await.unwrap(), Some(JobState::Queued));
     let back = ledger.record(page([1], &["es", "ca"])).await.unwrap();
-    assert_eq!(back, Recorded { reread: 1, ..Recorded::default() }, "it is published once");
+    assert_eq!(back, Recorded { reread: 1, ..Recorded::default() }, "it should be published once");
     ledger.record(raw_page(3, &["es"])).await.unwrap();
     let unreadable = ledger.record(edited_page(&[(4, &[2, 4])], &["es"])).await.unwrap();
     assert_eq!(unreadable.edited, [PostId("4".into())]);

@@ -1,4 +1,4 @@
-//! What was begun on an account, what it became, and what answers it.
+//! Publications: what was begun on an account, its outcome, and replies to it.
 
 use mynah_domain::{JobEvent, JobState, PostId, PublicationKey, Reply, ports::Clock as _};
 
@@ -7,7 +7,7 @@ use super::{
     target, to_publishing,
 };
 
-pub(crate) async fn parts_are_handed_out_wherever_their_job_went_since<B: Bench>() {
+pub(crate) async fn parts_are_listed_whatever_state_their_job_is_in<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
@@ -21,7 +21,7 @@ pub(crate) async fn parts_are_handed_out_wherever_their_job_went_since<B: Bench>
     assert_eq!(again.publications.len(), 1);
 }
 
-pub(crate) async fn only_what_was_begun_counts_against_the_caps<B: Bench>() {
+pub(crate) async fn only_begun_publications_count_against_the_caps<B: Bench>() {
     let clock = TestClock::at("2026-11-30T23:59:00Z");
     let ledger = B::new(clock.clone()).open();
     ledger.record(page([1, 2, 3], &["es"])).await.unwrap();
@@ -46,7 +46,7 @@ pub(crate) async fn only_what_was_begun_counts_against_the_caps<B: Bench>() {
     );
 }
 
-pub(crate) async fn messages_on_record_are_told_from_others<B: Bench>() {
+pub(crate) async fn recorded_messages_are_distinguished_from_others<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
@@ -57,12 +57,12 @@ pub(crate) async fn messages_on_record_are_told_from_others<B: Bench>() {
     assert!(ledger.recorded(&account("ca"), &asked).await.unwrap().is_empty());
 }
 
-pub(crate) async fn an_intent_remembers_the_newest_message_of_its_account<B: Bench>() {
+pub(crate) async fn an_intent_records_the_newest_message_of_its_account<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([3, 2, 1], &["es", "ca"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
     let mut after = Vec::new();
-    // Ids grow in length, too: 1000 is newer than 999.
+    // Ids also grow in length: 1000 is newer than 999.
     for (job, id) in jobs.iter().zip(["999", "1000", "1001"]) {
         let token = to_publishing(&*ledger, job).await;
         change(&*ledger, job, token, vec![begun(0), sent(0, id), JobEvent::Published]).await.unwrap();
@@ -87,7 +87,7 @@ pub(crate) async fn the_state_of_a_post_on_a_target_is_known<B: Bench>() {
     assert_eq!(state("2", "es").await, None);
 }
 
-pub(crate) async fn a_thread_finds_what_any_version_of_its_parent_became<B: Bench>() {
+pub(crate) async fn a_thread_continues_after_any_version_of_its_parent<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(edited_page(&[(2, &[1, 2])], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
@@ -110,7 +110,7 @@ pub(crate) async fn a_thread_finds_what_any_version_of_its_parent_became<B: Benc
     assert_eq!(ledger.post(SOURCE, &unknown).await.unwrap(), None);
 }
 
-pub(crate) async fn a_publication_is_stored_with_its_key_its_account_and_what_it_answers<B: Bench>() {
+pub(crate) async fn a_publication_is_stored_with_its_key_account_and_parent<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     ledger.record(page([1], &["es"])).await.unwrap();
@@ -136,7 +136,7 @@ pub(crate) async fn a_publication_is_stored_with_its_key_its_account_and_what_it
     assert_eq!(line(&*ledger, "es").await[0].publications, [begun]);
 }
 
-pub(crate) async fn what_continues_a_thread_names_its_root_and_its_last_message<B: Bench>() {
+pub(crate) async fn a_threads_next_reply_names_its_root_and_last_message<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
@@ -155,7 +155,7 @@ pub(crate) async fn what_continues_a_thread_names_its_root_and_its_last_message<
     let after_first = behind("1").await;
     assert_eq!(after_first, Some(Reply { root: id("70"), parent: id("70") }));
     change(&*ledger, &jobs[0], token, vec![begun(1, after_first.clone())]).await.unwrap();
-    assert_eq!(behind("1").await, after_first, "what is not known to be sent is answered by nobody");
+    assert_eq!(behind("1").await, after_first, "nothing may reply to a message that is not known to be sent");
     change(&*ledger, &jobs[0], token, vec![sent(1, "71"), JobEvent::Published]).await.unwrap();
     let after_second = behind("1").await;
     assert_eq!(after_second, Some(Reply { root: id("70"), parent: id("71") }));
@@ -184,7 +184,7 @@ pub(crate) async fn targets_that_share_an_account_share_its_caps_and_its_message
     assert_eq!(ledger.spent(&account("parks"), clock.now()).await.unwrap().today, 0);
     let asked = [id("70"), id("72"), id("79")];
     assert_eq!(ledger.recorded(&account("town_es"), &asked).await.unwrap(), [id("70"), id("72")]);
-    // Both sources have a post 1, and each target its own.
+    // Both sources have a post 1, and each target has its own.
     for (name, message) in [("parks", "70"), ("police", "71")] {
         let became = ledger.publication_of(&id("1"), &target(name)).await.unwrap();
         assert_eq!(became, Some(Reply::behind(id(message), None)), "{name}");

@@ -1,11 +1,11 @@
-//! What becomes of the jobs that a process had in hand when it ended.
+//! Recovery of jobs that were in progress when a process ended.
 
 use jiff::Timestamp;
 use mynah_domain::{Hold, JobEvent, JobState, job::HoldKind, ports::ledger::ChangeError};
 
 use super::{Bench, TestClock, begun, change, line, page, sent, target, to_publishing};
 
-pub(crate) async fn what_was_in_hand_is_taken_up_after_a_crash<B: Bench>() {
+pub(crate) async fn jobs_in_progress_are_recovered_after_a_crash<B: Bench>() {
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
     ledger.record(page([1, 2, 3, 4], &["es"])).await.unwrap();
@@ -21,13 +21,17 @@ pub(crate) async fn what_was_in_hand_is_taken_up_after_a_crash<B: Bench>() {
     let line_now = line(&*ledger, "es").await;
     let states: Vec<JobState> = line_now.iter().map(|job| job.state).collect();
     assert_eq!(states, [JobState::Queued, JobState::Unknown, JobState::Ready, JobState::Queued]);
-    assert_eq!(line_now[1].publications.len(), 1, "what may be on the account is known");
+    assert_eq!(
+        line_now[1].publications.len(),
+        1,
+        "the publication that may be on the account is still recorded"
+    );
     let late = change(&*ledger, &jobs[1], token, vec![sent(0, "77")]).await;
     assert!(matches!(late, Err(ChangeError::Stale { .. })), "{late:?}");
-    assert_eq!(ledger.recover(&[target("es")]).await.unwrap(), 0, "once is enough");
+    assert_eq!(ledger.recover(&[target("es")]).await.unwrap(), 0, "a second recovery should find nothing");
 }
 
-pub(crate) async fn what_a_limit_held_is_looked_at_again_after_a_start<B: Bench>() {
+pub(crate) async fn jobs_held_by_a_limit_are_checked_again_after_a_start<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2, 3], &["es"])).await.unwrap();
     let jobs = line(&*ledger, "es").await;
@@ -35,12 +39,12 @@ pub(crate) async fn what_a_limit_held_is_looked_at_again_after_a_start<B: Bench>
     change(&*ledger, &jobs[0], 0, vec![hold(HoldKind::Cap)]).await.unwrap();
     change(&*ledger, &jobs[1], 0, vec![hold(HoldKind::Refused)]).await.unwrap();
     change(&*ledger, &jobs[2], 0, vec![hold(HoldKind::Quota)]).await.unwrap();
-    assert_eq!(ledger.recover(&[target("es")]).await.unwrap(), 0, "nothing was in hand");
+    assert_eq!(ledger.recover(&[target("es")]).await.unwrap(), 0, "nothing was in progress");
     let states: Vec<JobState> = line(&*ledger, "es").await.iter().map(|job| job.state).collect();
     assert_eq!(states, [JobState::Queued, JobState::Held, JobState::Queued]);
 }
 
-pub(crate) async fn what_waited_for_another_try_is_tried_at_once_after_a_start<B: Bench>() {
+pub(crate) async fn waiting_retries_are_due_after_a_start<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
@@ -52,7 +56,7 @@ pub(crate) async fn what_waited_for_another_try_is_tried_at_once_after_a_start<B
     assert_eq!((waiting.state, waiting.attempt, waiting.not_before), (JobState::Queued, 0, None));
 }
 
-pub(crate) async fn only_the_jobs_of_the_named_targets_are_taken_back<B: Bench>() {
+pub(crate) async fn only_jobs_of_the_named_targets_are_recovered<B: Bench>() {
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1, 2], &["es", "ca"])).await.unwrap();
     let (es, ca) = (line(&*ledger, "es").await, line(&*ledger, "ca").await);
@@ -67,6 +71,10 @@ pub(crate) async fn only_the_jobs_of_the_named_targets_are_taken_back<B: Bench>(
     let late = change(&*ledger, &es[0], ours, vec![begun(0)]).await;
     assert!(matches!(late, Err(ChangeError::Stale { .. })), "{late:?}");
     let states: Vec<JobState> = line(&*ledger, "ca").await.iter().map(|job| job.state).collect();
-    assert_eq!(states, [JobState::Publishing, JobState::Held], "whoever works on these is left alone");
+    assert_eq!(
+        states,
+        [JobState::Publishing, JobState::Held],
+        "jobs of other targets should keep their leases"
+    );
     change(&*ledger, &ca[0], theirs, vec![begun(0)]).await.unwrap();
 }

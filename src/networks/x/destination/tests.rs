@@ -358,10 +358,10 @@ fn violations(schema: &Value, value: &Value, at: &str) -> Vec<String> {
         must(forms.iter().any(|form| violations(form, value, at).is_empty()), "is of none of the forms");
     }
     match schema["type"].as_str() {
-        Some("string") => must(value.is_string(), "is no string"),
-        Some("integer") => must(value.is_u64(), "is no number"),
+        Some("string") => must(value.is_string(), "is not a string"),
+        Some("integer") => must(value.is_u64(), "is not a number"),
         Some("array") => must(value.is_array(), "is not a list"),
-        Some("object") => must(value.is_object(), "is no object"),
+        Some("object") => must(value.is_object(), "is not an object"),
         _ => {}
     }
     if let Some(allowed) = schema["enum"].as_array() {
@@ -377,7 +377,7 @@ fn violations(schema: &Value, value: &Value, at: &str) -> Vec<String> {
         must(number("maxLength").is_none_or(|most| length <= most), "is too long");
         if let Some(pattern) = schema["pattern"].as_str() {
             assert_eq!(pattern, "^[0-9]{1,19}$", "the one pattern that is used");
-            must((1..=19).contains(&length) && text.bytes().all(|b| b.is_ascii_digit()), "is no id");
+            must((1..=19).contains(&length) && text.bytes().all(|b| b.is_ascii_digit()), "is not an id");
         }
     }
     if let Some(items) = value.as_array() {

@@ -203,7 +203,7 @@ async fn an_unavailable_account_is_named() {
 async fn a_reply_to_a_recorded_post_continues_a_thread() {
     let bench = Bench::new().await;
     let page = bench.page(&first(), json!({"data": [answer()], "meta": {}})).await.unwrap();
-    assert_eq!((page.posts.len(), page.unreadable.len()), (0, 1), "whose post 10 is, nobody knows");
+    assert_eq!((page.posts.len(), page.unreadable.len()), (0, 1), "post 10's author is unknown");
     bench.record(10).await;
     let page = bench.page(&first(), json!({"data": [answer()], "meta": {}})).await.unwrap();
     assert_eq!(page.posts[0].kind, PostKind::Thread { parent: PostId("10".into()) });
