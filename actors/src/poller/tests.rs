@@ -213,7 +213,7 @@ async fn a_post_that_stays_unreadable_becomes_a_held_job_with_its_raw_form() {
     let again = || Unreadable { reason: "text is a number".into(), ..unreadable(8) };
     let answers: [(&str, Result<Lookup, SourceError>); 5] = [
         ("text is a number", Ok(Lookup::Unreadable(again()))),
-        ("with post 5", Ok(Lookup::Post(Box::new(post(5))))),
+        ("returned post 5", Ok(Lookup::Post(Box::new(post(5))))),
         ("400", Err(SourceError::Refused("400".into()))),
         ("401", Err(SourceError::Unauthorized("401".into()))),
         ("403", Err(SourceError::Account("403".into()))),

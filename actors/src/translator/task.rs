@@ -260,7 +260,7 @@ impl Task {
         let fits = self.network().weigh(restored) <= max;
         if !fits && self.room.too_long == TooLong::Hold {
             let reason = format!(
-                "the translation weighs more than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
+                "the translation is longer than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
             );
             self.outcome = Some(JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None }));
             return Judged::Taken(text);
