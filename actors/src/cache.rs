@@ -3,7 +3,7 @@
 //! its answer.
 //!
 //! The cache stores only translations that passed the gate: the worker that leads a key hands in its translation with
-//! the [`Lead`]. If a lead is dropped without one, every waiting worker is told to ask again, and the first to ask
+//! the [`Lead`]. If a lead is dropped without one, all waiting workers ask again, and the first to ask
 //! leads. The cache gives a lead only to a worker that asks, never to one that waits: a lead that nobody has read yet
 //! would block all the others.
 
@@ -98,17 +98,17 @@ pub struct Cache {
     changed: bool,
     disk: Arc<Disk>,
     /// Whether no entries were loaded or filled in.
-    is_bare: bool,
+    is_cold: bool,
 }
 
 impl Cache {
     /// Creates a cache and loads the entries that an earlier process saved.
     pub fn new(exit_guard: ExitGuard, settings: CacheSettings, link: ActorRef<Self>) -> Self {
         let store = Store::new(settings.max_entries);
-        let mut is_bare = true;
+        let mut is_cold = true;
         match snapshot::load(&settings.file) {
             Ok(before) => {
-                is_bare = before.is_empty();
+                is_cold = before.is_empty();
                 for (key, entry) in before {
                     store.insert(key, &entry);
                 }
@@ -126,7 +126,7 @@ impl Cache {
             link,
             changed: false,
             disk: Arc::default(),
-            is_bare,
+            is_cold,
         }
     }
 
@@ -191,7 +191,7 @@ impl Cache {
     }
 }
 
-handles_tracked!(Cache: Look, Landed, AskBare, Fill, StopAsked);
+handles_tracked!(Cache: Look, Landed, AskCold, Fill, StopAsked);
 
 impl Actor for Cache {
     type Context = Context<Self>;
@@ -310,13 +310,13 @@ impl Handler<Landed> for Cache {
 /// Asks whether no entries were loaded at the start or filled in since.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
-pub struct AskBare;
+pub struct AskCold;
 
-impl Handler<AskBare> for Cache {
+impl Handler<AskCold> for Cache {
     type Result = bool;
 
-    fn handle(&mut self, _: AskBare, _: &mut Self::Context) -> bool {
-        self.is_bare
+    fn handle(&mut self, _: AskCold, _: &mut Self::Context) -> bool {
+        self.is_cold
     }
 }
 
@@ -332,7 +332,7 @@ impl Handler<Fill> for Cache {
     type Result = ();
 
     fn handle(&mut self, Fill(entries): Fill, _: &mut Self::Context) {
-        self.is_bare = false;
+        self.is_cold = false;
         for (key, entry) in entries {
             if !self.store.has(&key) && entry.expires > Timestamp::now() {
                 self.store.insert(key, &entry);

@@ -95,7 +95,7 @@ impl JobState {
 
     /// The state after `event`, or `None` if the table has no such step.
     #[rustfmt::skip]
-    #[expect(clippy::match_same_arms, reason = "one line a step: it is a table to be checked, not code to be short")]
+    #[expect(clippy::match_same_arms, reason = "one line per step, so that the table can be checked")]
     pub fn after(self, event: &JobEvent) -> Option<Self> {
         use JobEvent as E;
         Some(match (self, event) {

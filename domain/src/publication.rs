@@ -39,7 +39,7 @@ impl fmt::Display for PublicationKey {
 
 /// The text is not a publication key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a publication key has 32 hexadecimal digits, unlike {0:?}")]
+#[error("{0:?} is not a publication key, which has 32 hexadecimal digits")]
 pub struct NoKey(String);
 
 impl FromStr for PublicationKey {

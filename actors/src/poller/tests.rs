@@ -322,8 +322,9 @@ async fn a_post_without_an_id_is_held_only_once() {
     let source = Rc::new(source);
     bench.poll(&source).await;
     bench.poll(&source).await;
-    let kept: BTreeSet<String> = bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
-    assert_eq!(kept, raws.map(String::from).into());
+    let stored: BTreeSet<String> =
+        bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
+    assert_eq!(stored, raws.map(String::from).into());
     assert_eq!(bench.ledger.ids().len(), raws.len() + 1);
 }
 

@@ -68,7 +68,7 @@ fn three_digits(rest: &[char]) -> bool {
 
 /// A decimal digit of any script, as ASCII.
 fn digit(c: char) -> Option<char> {
-    const NOUGHTS: [u32; 20] = [
+    const ZEROS: [u32; 20] = [
         0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
         0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xff10,
     ];
@@ -76,8 +76,7 @@ fn digit(c: char) -> Option<char> {
     if c < '\u{660}' {
         return c.is_ascii_digit().then_some(c);
     }
-    let value =
-        NOUGHTS.iter().find_map(|nought| u32::from(c).checked_sub(*nought).filter(|value| *value < 10))?;
+    let value = ZEROS.iter().find_map(|zero| u32::from(c).checked_sub(*zero).filter(|value| *value < 10))?;
     char::from_digit(value, 10)
 }
 

@@ -50,9 +50,9 @@ impl From<Entity> for Recorded {
 pub(crate) fn fit_into(entities: &[Entity], text: &str) -> bool {
     let mut end = 0;
     entities.iter().all(|Entity { range, .. }| {
-        let stands = range.start >= end && range.start < range.end && text.get(range.clone()).is_some();
+        let fits = range.start >= end && range.start < range.end && text.get(range.clone()).is_some();
         end = range.end;
-        stands
+        fits
     })
 }
 
@@ -70,14 +70,14 @@ mod tests {
 
     #[test]
     fn entities_that_overlap_or_cut_a_character_do_not_fit_into_a_text() {
-        let stand = |ranges: &[(usize, usize)], text| {
+        let fit = |ranges: &[(usize, usize)], text| {
             let entity =
                 |(start, end): &(usize, usize)| Entity { kind: EntityKind::Link, range: *start..*end };
             fit_into(&ranges.iter().map(entity).collect::<Vec<_>>(), text)
         };
-        assert!(stand(&[(0, 2), (2, 3)], "éab"));
+        assert!(fit(&[(0, 2), (2, 3)], "éab"));
         for wrong in [&[(1, 2)][..], &[(0, 3), (2, 4)], &[(2, 3), (0, 2)], &[(2, 2)], &[(3, 5)]] {
-            assert!(!stand(wrong, "éab"), "{wrong:?}");
+            assert!(!fit(wrong, "éab"), "{wrong:?}");
         }
     }
 }

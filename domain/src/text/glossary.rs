@@ -55,7 +55,7 @@ pub enum GlossaryError {
     #[error("“{0}” appears twice; keep one of them")]
     Twice(String),
     /// There are too many terms.
-    #[error("the terms are too many or too long: {0}")]
+    #[error("there are too many terms, or they are too long: {0}")]
     TooLarge(String),
 }
 

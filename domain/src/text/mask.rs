@@ -46,7 +46,7 @@ pub enum RestoreError {
         thing: String,
     },
     /// A placeholder appears more than once.
-    #[error("the translation holds “{thing}” more than once")]
+    #[error("the translation contains “{thing}” more than once")]
     Doubled {
         /// The placeholder.
         number: usize,
@@ -54,7 +54,7 @@ pub enum RestoreError {
         thing: String,
     },
     /// The engine invented a placeholder.
-    #[error("the translation holds a placeholder {0} that was never given")]
+    #[error("the translation contains placeholder {0}, which the text does not have")]
     Unknown(usize),
 }
 
@@ -63,7 +63,7 @@ impl RestoreError {
     pub fn advice(&self) -> String {
         match self {
             Self::Missing { number, .. } => format!("placeholder {number} is missing"),
-            Self::Doubled { number, .. } => format!("placeholder {number} appears more than once"),
+            Self::Doubled { number, .. } => format!("placeholder {number} is there more than once"),
             Self::Unknown(number) => format!("there is no placeholder {number} in the text"),
         }
     }

@@ -133,11 +133,11 @@ impl Numbers {
                 Digits::One(whole) => of_whole(whole).filter(|class| class != whole)?,
                 // No language has different categories for two fractions, except for those of only zeros.
                 Digits::Fraction(whole, mark, fraction) => {
-                    let fraction = if is_noughts(fraction) { fraction } else { &"##"[..fraction.len()] };
+                    let fraction = if is_zeros(fraction) { fraction } else { &"##"[..fraction.len()] };
                     format!("{}{mark}{fraction}", of_whole(whole)?)
                 }
                 Digits::Time(hours, minutes) => {
-                    let minutes = if is_noughts(minutes) { minutes } else { "##" };
+                    let minutes = if is_zeros(minutes) { minutes } else { "##" };
                     format!("{}:{minutes}", of_whole(hours)?)
                 }
                 // A score or a range: won, lost and drawn differ, and so do rising and falling.
@@ -188,7 +188,7 @@ fn letter(category: PluralCategory) -> char {
     }
 }
 
-fn is_noughts(digits: &str) -> bool {
+fn is_zeros(digits: &str) -> bool {
     digits.bytes().all(|digit| digit == b'0')
 }
 

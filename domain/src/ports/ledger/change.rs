@@ -100,7 +100,7 @@ pub enum ChangeError {
         offered: i64,
     },
     /// The table of states has no such step.
-    #[error("job {job} is {state}, which {event} does not follow")]
+    #[error("job {job} is {state}, and {event} is not allowed in that state")]
     Illegal {
         /// The job.
         job: JobId,
