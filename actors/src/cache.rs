@@ -96,18 +96,18 @@ pub struct Cache {
     link: ActorRef<Cache>,
     changed: bool,
     disk: Arc<Disk>,
-    /// Whether it started empty and was not filled since.
-    is_bare: bool,
+    /// Whether no entries were loaded or filled in.
+    is_cold: bool,
 }
 
 impl Cache {
     /// A cache with the translations that its file has.
     pub fn new(exit_guard: ExitGuard, settings: CacheSettings, link: ActorRef<Self>) -> Self {
         let entries = Entries::new(settings.max_entries);
-        let mut is_bare = true;
+        let mut is_cold = true;
         match snapshot::load(&settings.file) {
             Ok(before) => {
-                is_bare = before.is_empty();
+                is_cold = before.is_empty();
                 for (key, entry) in before {
                     entries.insert(key, &entry);
                 }
@@ -125,7 +125,7 @@ impl Cache {
             link,
             changed: false,
             disk: Arc::default(),
-            is_bare,
+            is_cold,
         }
     }
 
@@ -190,7 +190,7 @@ impl Cache {
     }
 }
 
-handles_tracked!(Cache: Look, Landed, AskBare, Fill, StopAsked);
+handles_tracked!(Cache: Look, Landed, AskCold, Fill, StopAsked);
 
 impl Actor for Cache {
     type Context = Context<Self>;
@@ -308,13 +308,13 @@ impl Handler<Landed> for Cache {
 /// Asks whether the cache started empty and was not filled since.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
-pub struct AskBare;
+pub struct AskCold;
 
-impl Handler<AskBare> for Cache {
+impl Handler<AskCold> for Cache {
     type Result = bool;
 
-    fn handle(&mut self, _: AskBare, _: &mut Self::Context) -> bool {
-        self.is_bare
+    fn handle(&mut self, _: AskCold, _: &mut Self::Context) -> bool {
+        self.is_cold
     }
 }
 
@@ -330,7 +330,7 @@ impl Handler<Fill> for Cache {
     type Result = ();
 
     fn handle(&mut self, Fill(entries): Fill, _: &mut Self::Context) {
-        self.is_bare = false;
+        self.is_cold = false;
         for (key, entry) in entries {
             if !self.entries.has(&key) && entry.expires > Timestamp::now() {
                 self.entries.insert(key, &entry);

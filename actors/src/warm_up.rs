@@ -21,7 +21,7 @@ use mynah_domain::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    cache::{AskBare, Cache, Fill, Key, entries::Entry},
+    cache::{AskCold, Cache, Fill, Key, entries::Entry},
     supervision::ActorRef,
     translator::{
         cascade::{CallContext, EngineCascade},
@@ -89,7 +89,7 @@ impl WarmUp {
     pub async fn from_history(&self) -> Result<Filled, LedgerError> {
         // Targets whose style changed since are translated again.
         let since = self.styled_since().await?;
-        if !matches!(self.cache.ask(AskBare).await, Ok(true)) {
+        if !matches!(self.cache.ask(AskCold).await, Ok(true)) {
             return Ok(Filled::default());
         }
         let not_expired = self.cascade.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);

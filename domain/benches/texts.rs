@@ -1,5 +1,5 @@
-//! What every job does to its texts. `cargo bench -p mynah-domain` measures it.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark is read by its names")]
+//! Measures what every job does with its texts. Run it with `cargo bench -p mynah-domain`.
+#![allow(missing_docs, clippy::unwrap_used, reason = "the names explain a benchmark")]
 
 use std::hint::black_box;
 
@@ -12,13 +12,13 @@ use mynah_domain::{
 };
 
 const PLAIN: &str = "The council votes on the new bridge tomorrow morning, and the harbour opens at nine.";
-const PLAIN_SAID: &str =
+const PLAIN_TRANSLATION: &str =
     "El ayuntamiento vota mañana por la mañana sobre el nuevo puente, y el puerto abre a las nueve.";
 const POST: &str =
     "Road works on the harbour bridge from 9:30, details at https://example.com/works #harbour @city_hall 🚧";
-const POST_SAID: &str = "Obras en el puente del puerto desde las 9:30, detalles en https://example.com/works #harbour @city_hall 🚧";
+const POST_TRANSLATION: &str = "Obras en el puente del puerto desde las 9:30, detalles en https://example.com/works #harbour @city_hall 🚧";
 
-/// A post with a link that none had before.
+/// A post with a new link each time.
 fn with_new_link(number: &mut u64) -> String {
     *number += 1;
     format!("{PLAIN} https://ascii.host/{number}")
@@ -43,7 +43,7 @@ fn masking(bench: &mut Criterion) {
 fn weighing(bench: &mut Criterion) {
     let (rules, mut number) = (PlainText::default(), 0);
     bench.bench_function("weigh a plain translation", |bench| {
-        bench.iter(|| rules.weigh(black_box(PLAIN_SAID)));
+        bench.iter(|| rules.weigh(black_box(PLAIN_TRANSLATION)));
     });
     bench.bench_function("weigh a post", |bench| bench.iter(|| rules.weigh(black_box(POST))));
     bench.bench_function("weigh a post with a new link", |bench| {
@@ -53,11 +53,12 @@ fn weighing(bench: &mut Criterion) {
 
 fn judging(bench: &mut Criterion) {
     let (from, to): (Language, Language) = ("en".parse().unwrap(), "es".parse().unwrap());
-    for (name, source, said) in
-        [("judge a plain translation", PLAIN, PLAIN_SAID), ("judge a translation", POST, POST_SAID)]
-    {
+    for (name, source, translation) in [
+        ("judge a plain translation", PLAIN, PLAIN_TRANSLATION),
+        ("judge a translation", POST, POST_TRANSLATION),
+    ] {
         let rules = PlainText::default();
-        let (source, parts) = (mask(source, &rules), vec![said.to_owned()]);
+        let (source, parts) = (mask(source, &rules), vec![translation.to_owned()]);
         let candidate = |source| Candidate {
             source,
             parts: &parts,
@@ -67,7 +68,7 @@ fn judging(bench: &mut Criterion) {
             to,
             others: &[],
         };
-        assert!(findings(&candidate(&source)).is_empty(), "it is a good one");
+        assert!(findings(&candidate(&source)).is_empty(), "the translation must pass the gate");
         bench.bench_function(name, |bench| bench.iter(|| findings(&candidate(black_box(&source)))));
     }
 }

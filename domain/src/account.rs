@@ -1,4 +1,4 @@
-//! A login on a network: what has the credentials, the pace and the caps, and what shows the messages.
+//! A login on a network, with its credentials, pace and caps, on which messages are published.
 
 use std::{fmt, sync::Arc};
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::TargetId;
 
-/// An account's name in logs and in the ledger: network and handle, `plain:town_es`. Several targets may share an account;
-/// one that has an account to itself is named like it.
+/// An account's name in logs and in the ledger: network and handle, `plain:town_es`. Several targets may share an
+/// account; a target that shares its account with no other has the same name.
 ///
-/// The handle is stored in lower case, as networks compare handles without case.
+/// The handle is stored in lower case, because networks compare handles without case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(Arc<str>);
 
 impl AccountId {
-    /// The account of that handle on `network`.
+    /// Creates the name of the account with this handle on `network`.
     pub fn new(network: &str, handle: &str) -> Self {
         Self(format!("{network}:{}", handle.to_ascii_lowercase()).into())
     }
@@ -37,7 +37,7 @@ impl From<&str> for AccountId {
     }
 }
 
-/// The account of a target that has one to itself.
+/// The account of a target that shares it with no other.
 impl From<&TargetId> for AccountId {
     fn from(target: &TargetId) -> Self {
         Self(target.as_str().into())

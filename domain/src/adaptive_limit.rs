@@ -1,53 +1,55 @@
-//! How many calls to a service may be in flight at once. Too few waste time; too many only wait in the service's own queue,
-//! or are rejected. Nobody knows the right number beforehand and it changes, so it is found by trying: the limit grows while
-//! calls take no longer than usual, and shrinks when they do, or when the service says "not now".
+//! Decides how many calls to a service may be in flight at once. Too few waste time; too many only wait in the
+//! service's own queue, or are rejected. The right number is unknown and changes, so it is found by trying: the limit
+//! grows while calls take no longer than usual, and shrinks when they do, or when the service rejects them.
 //!
 //! The rules are those of TCP's congestion control (RFC 5681), with calls in place of packets, and of Netflix's
-//! [concurrency-limits](https://github.com/Netflix/concurrency-limits), which notices a queue before anything is lost:
+//! [concurrency-limits](https://github.com/Netflix/concurrency-limits), which detects a queue before anything is lost:
 //!
 //! - Calls are grouped in **rounds** of as many as were in flight at once: about a round trip.
-//! - *Slow start*: the limit doubles in each round that goes well, up to half of where the service last rejected a call.
-//! - After that, each round sets `limit × gradient + √limit`. The gradient is 1 while calls take what they usually take,
-//!   and below that `baseline × tolerance / now`, but never less than ½ (Gradient2's formula). So the limit settles where the
-//!   queue that it makes in the service is about √limit long.
+//! - *Slow start*: the limit doubles in each round that goes well, up to half of where the service last rejected a
+//!   call.
+//! - After that, each round sets `limit × gradient + √limit`. The gradient is 1 while calls take as long as usual,
+//!   otherwise `baseline × tolerance / now`, but never less than ½ (Gradient2's formula). So the limit settles where it
+//!   causes a queue of about √limit in the service.
 //! - *Rejected* (429, 503, silence): the limit is halved, once for all calls in flight at that moment, as in RFC 6582.
-//!   While the trials after that fail too, what slow start aims at stays (RFC 5681, 3.1).
-//! - The limit grows only while at least half of it is in use: what nobody tries proves nothing.
+//!   While the trials after that fail too, the target of slow start stays (RFC 5681, 3.1).
+//! - The limit grows only while at least half of it is in use: calls that are not made prove nothing.
 //!
-//! The baseline is learned separately for calls of one item, of two or three, of four to seven and so on, because a call of
-//! forty items may well take longer than a call of one. It falls fast and rises slowly, and not at all while calls are slow.
-//! Then a service that became slower for good would hold the limit down forever, and one that was busy from the first call
-//! would never be known otherwise. So after a number of slow rounds one round is made with a quarter of the calls, and what
-//! they take is the baseline from then on (TCP's BBR and Netflix's first gradient limit do the same).
+//! The baseline is learned separately for calls of one item, of two or three, of four to seven and so on, because a
+//! call of forty items may well take longer than a call of one. It falls fast and rises slowly, and not at all while
+//! calls are slow. Alone, that rule would let a service that became permanently slower hold the limit down forever, and
+//! a service that was busy from the first call would never get a true baseline. So after a number of slow rounds, one
+//! round is made with a quarter of the calls, and their duration becomes the new baseline (TCP's BBR and Netflix's
+//! first gradient limit do the same).
 
 use std::time::Duration;
 
 /// Where slow start begins: about where TCP does, with its ten packets (RFC 6928).
 const START: usize = 16;
 
-/// The fewest calls in a round: fewer say more about chance than about the service.
+/// The fewest calls in a round: with fewer, chance dominates.
 const MIN_ROUND: usize = 4;
 
-/// In thousandths: calls may take a quarter longer than usual before the limit gives way.
+/// In thousandths: calls may take a quarter longer than usual before the limit shrinks.
 const TOLERANCE: u64 = 1250;
 
 /// In thousandths: the most that one size of call may count as slow.
 const MAX_SLOWNESS: u64 = 4000;
 
-/// After this many slow rounds the baseline is learned again.
+/// After this many slow rounds, the baseline is learned again.
 const SLOW_ROUNDS: u32 = 16;
 
 /// Sizes of calls by their number of items: 1, 2 to 3, 4 to 7, …, 64 and more.
 const SIZES: usize = 7;
 
-/// The limit of one service. It knows nothing but the calls that are recorded with it, and reads no clock.
+/// The limit of one service. It knows only the calls that are recorded with it, and reads no clock.
 #[derive(Debug, Clone)]
 pub struct AdaptiveLimit {
     max: usize,
     limit: usize,
-    /// What slow start aims at.
+    /// The target of slow start.
     threshold: usize,
-    /// How often the limit was cut: what began before a cut says nothing about what came after it.
+    /// How often the limit was cut: a call that began before a cut proves nothing about what came after it.
     cuts: u32,
     /// Whether a call was answered since the last cut.
     answered: bool,
@@ -55,36 +57,36 @@ pub struct AdaptiveLimit {
     /// What a call of each size usually takes, in microseconds.
     baseline: [Option<u64>; SIZES],
     slow_rounds: u32,
-    /// The limit before the round in which the baseline is learned again, during that round.
+    /// While the baseline is learned again: the limit before that round.
     learning: Option<usize>,
 }
 
-/// A call in flight, to be handed back with its outcome.
+/// A call in flight, to be returned with its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     cuts: u32,
 }
 
-/// How a call went, as far as it says something about how many there may be.
+/// The outcome of a call, if it shows how many calls are possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
     /// It was answered.
     Answered {
-        /// How long that took.
+        /// How long it took.
         took: Duration,
-        /// For how many items.
+        /// How many items it had.
         items: usize,
     },
-    /// The service said "not now", or nothing.
+    /// The service rejected it or did not answer.
     Rejected,
 }
 
 /// The limit was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// What it was.
+    /// The limit before.
     pub before: usize,
-    /// What it is.
+    /// The limit after.
     pub after: usize,
 }
 
@@ -94,18 +96,18 @@ struct Round {
     /// The most that were in flight at once.
     peak: usize,
     answered: usize,
-    /// Of each size how many, and how long they took together, in microseconds.
+    /// For each size, the number of calls and their total duration, in microseconds.
     sizes: [(u64, u64); SIZES],
 }
 
 impl Round {
-    /// The mean time of each size that was seen.
+    /// The mean duration of each size seen in this round.
     fn means(&self) -> impl Iterator<Item = (usize, u64)> {
         let seen = self.sizes.iter().enumerate().filter(|(_, (count, _))| *count > 0);
         seen.map(|(size, (count, sum))| (size, sum / count))
     }
 
-    /// How long calls took, in thousandths of the baseline for their size; none where no baseline is known.
+    /// How long calls took, in thousandths of the baseline for their size; `None` if there is no baseline.
     fn slowness(&self, baseline: &[Option<u64>; SIZES]) -> Option<u64> {
         let known = self.means().filter_map(|(size, mean)| {
             let slowness = mean.saturating_mul(1000) / baseline[size]?.max(1);
@@ -118,7 +120,7 @@ impl Round {
 }
 
 impl AdaptiveLimit {
-    /// The limit of a service about which nothing is known; it never exceeds `max`, which is at least 1.
+    /// Creates the limit of a service about which nothing is known; it never exceeds `max`, which is at least 1.
     pub fn new(max: usize) -> Self {
         let max = max.max(1);
         Self {
@@ -139,24 +141,24 @@ impl AdaptiveLimit {
         self.limit
     }
 
-    /// The highest that the limit may become.
+    /// The highest value that the limit may reach.
     pub fn max(&self) -> usize {
         self.max
     }
 
-    /// Changes the highest that the limit may become; it is at least 1.
+    /// Changes the highest value that the limit may reach; it is at least 1.
     pub fn set_max(&mut self, max: usize) {
         self.max = max.max(1);
         self.limit = self.limit.min(self.max);
     }
 
-    /// Begins a call, with which this many are in flight.
+    /// Begins a call; `in_flight` includes it.
     pub fn begin(&mut self, in_flight: usize) -> Call {
         self.round.peak = self.round.peak.max(in_flight);
         Call { cuts: self.cuts }
     }
 
-    /// Records how a call went, with which this many were in flight. Returns the cut, where it caused one.
+    /// Records the outcome of a call; `in_flight` includes it. Returns the cut if it caused one.
     pub fn record(&mut self, call: Call, in_flight: usize, sample: Sample) -> Option<Cut> {
         if call.cuts != self.cuts {
             return None;
@@ -191,7 +193,7 @@ impl AdaptiveLimit {
         (self.limit < before).then_some(Cut { before, after: self.limit })
     }
 
-    /// What is in flight says nothing about what comes.
+    /// Ignores the calls in flight: they prove nothing about later ones.
     fn disregard_calls_in_flight(&mut self) {
         self.cuts = self.cuts.wrapping_add(1);
         self.round = Round::default();
@@ -207,7 +209,7 @@ impl AdaptiveLimit {
             return;
         }
         let slowness = round.slowness(&self.baseline).unwrap_or(1000);
-        // A service that is slow while we ask for little is not slow because of us.
+        // If a service is slow while Mynah makes few calls, Mynah is not the cause.
         let in_use = round.peak.saturating_mul(2) >= self.limit;
         let slow = in_use && slowness > TOLERANCE;
         self.learn(&round, slow);
@@ -272,7 +274,7 @@ mod tests {
         Sample::Answered { took, items: 40 }
     }
 
-    /// A service that works on this many calls at once; the others wait.
+    /// A service that processes this many calls at once; the others wait.
     fn served(capacity: usize) -> impl Fn(usize) -> Sample {
         move |together| {
             let share = u32::try_from(together.max(capacity) * 100 / capacity).unwrap();
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn steady_answers_raise_it_to_the_maximum_in_a_few_rounds() {
+    fn steady_answers_raise_the_limit_to_the_maximum_in_a_few_rounds() {
         let mut limit = AdaptiveLimit::new(64);
         let mut rounds = 0;
         while limit.limit() < 64 {
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_halves_it_once_for_all_calls_in_flight() {
+    fn a_rejection_halves_the_limit_once_for_all_calls_in_flight() {
         let mut limit = AdaptiveLimit::new(64);
         for _ in 0..3 {
             fly(&mut limit, |_| answered(SECOND));
@@ -315,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn after_an_outage_it_returns_fast_to_half_of_what_worked_and_slowly_from_there() {
+    fn after_an_outage_the_limit_returns_fast_to_half_of_what_worked_and_slowly_from_there() {
         let mut limit = AdaptiveLimit::new(64);
         for _ in 0..3 {
             fly(&mut limit, |_| answered(SECOND));
@@ -337,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn it_settles_near_the_capacity_of_the_service() {
+    fn the_limit_settles_near_the_capacity_of_the_service() {
         for capacity in [4, 8, 16, 24, 32] {
             let mut limit = AdaptiveLimit::new(256);
             let mut seen = Vec::new();
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_became_slower_for_good_gets_as_many_calls_as_before_after_a_while() {
+    fn a_service_that_became_permanently_slower_gets_as_many_calls_as_before_after_a_while() {
         let mut limit = AdaptiveLimit::new(64);
         for _ in 0..10 {
             fly(&mut limit, |_| answered(SECOND));
@@ -364,7 +366,7 @@ mod tests {
             fly(&mut limit, |_| answered(SECOND * 2));
             least = least.min(limit.limit());
         }
-        assert!(least < 40, "it gave way: {least}");
+        assert!(least < 40, "the limit shrank: {least}");
         assert_eq!(limit.limit(), 64);
     }
 
@@ -415,7 +417,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_recorded_it_stays_within_its_bounds(max in 0..300_usize, steps in steps()) {
+        fn the_limit_stays_within_its_bounds_whatever_is_recorded(max in 0..300_usize, steps in steps()) {
             let mut limit = AdaptiveLimit::new(max);
             let mut calls = Vec::new();
             for step in steps {
@@ -436,7 +438,7 @@ mod tests {
         }
 
         #[test]
-        fn from_any_state_steady_answers_raise_it_to_the_maximum(
+        fn from_any_state_steady_answers_raise_the_limit_to_the_maximum(
             max in 1..300_usize, steps in steps(), millis in 1..10_000_u64
         ) {
             let mut limit = AdaptiveLimit::new(max);
@@ -458,7 +460,7 @@ mod tests {
         }
 
         #[test]
-        fn slow_answers_alone_never_lower_it_below_four(
+        fn slow_answers_alone_never_lower_the_limit_below_four(
             max in 4..300_usize, millis in proptest::collection::vec(1..60_000_u64, 1..200)
         ) {
             let mut limit = AdaptiveLimit::new(max);

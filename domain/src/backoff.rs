@@ -1,41 +1,43 @@
-//! How long to wait before trying again: exponential with full jitter, so that many jobs that failed together do not
-//! come back together. The form is “full jitter” of the AWS Architecture Blog, *Exponential Backoff And Jitter* (2015).
+//! Computes how long to wait before a retry: exponential with full jitter, so that many jobs that failed together are
+//! not retried together. The formula is “full jitter” of the AWS Architecture Blog, *Exponential Backoff And Jitter*
+//! (2015).
 
 use std::time::Duration;
 
-/// The longest that a service is left alone on its own word. A reset in the year 2100 is a mistake; a day later one call
+/// The longest pause that a service may ask for. A rate limit until the year 2100 is a mistake; after a day, one call
 /// finds out.
 pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// The bounds of the waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The longest first wait.
+    /// The longest wait before the first retry.
     pub base: Duration,
-    /// The longest wait at all.
+    /// The longest wait before any retry.
     pub max: Duration,
 }
 
 impl Backoff {
-    /// The longest wait before the try after `attempt` (from 1) failed ones: `base`, doubled each time, up to `max`.
+    /// The longest wait after `attempt` failures (counted from 1): `base`, doubled each time, up to `max`.
     pub fn ceiling(self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         self.base.saturating_mul(1 << doublings).min(self.max)
     }
 
-    /// A wait for the try after `attempt` failed ones; `random` is uniform in 0..1.
+    /// A wait after `attempt` failures; `random` is uniform in 0..1.
     pub fn wait(self, attempt: u32, random: f64) -> Duration {
         self.ceiling(attempt).mul_f64(random.clamp(0.0, 1.0))
     }
 
-    /// A wait of at least half the ceiling, for one caller that would otherwise keep asking; `random` is uniform in 0..1.
+    /// A wait of at least half the ceiling, for a single caller that would otherwise retry too fast; `random` is
+    /// uniform in 0..1.
     pub fn growing_wait(self, attempt: u32, random: f64) -> Duration {
         self.ceiling(attempt) / 2 + self.wait(attempt, random) / 2
     }
 
-    /// How long to wait after `attempt` failed calls where the service asked for a pause of its own. Services name moments
-    /// in the past and in the next century: the pause is never shorter than [`Backoff::growing_wait`] and never longer than
-    /// [`LONGEST_PAUSE`].
+    /// How long to wait after `attempt` failures if the service may have asked for a pause of its own. Services name
+    /// times in the past and in the next century: the pause is never shorter than [`Backoff::growing_wait`] and never
+    /// longer than [`LONGEST_PAUSE`].
     pub fn pause(self, attempt: u32, random: f64, asked: Option<Duration>) -> Duration {
         asked.unwrap_or_default().max(self.growing_wait(attempt, random)).min(LONGEST_PAUSE)
     }
@@ -55,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_a_service_asks_for_is_bounded_below_by_the_backoff_and_above_by_a_day() {
+    fn a_pause_that_a_service_asks_for_is_at_least_the_backoff_and_at_most_a_day() {
         let backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_mins(1) };
         let pause = |attempt, asked| backoff.pause(attempt, 0.0, asked).as_secs();
         assert_eq!(pause(1, None), 1);

@@ -1,17 +1,19 @@
-//! How many items go into one call. Many in one call cost least; but an answer that is spoiled, cut off or too late is lost
-//! for all of them, and when nothing else is waiting, many small calls at once are done sooner than one large one.
+//! Decides how many items go into one call. Large calls cost least, but an answer that is spoiled, cut off or too late
+//! is lost for all of its items. And if nothing else is waiting, many small calls at once finish sooner than one large
+//! one.
 //!
-//! - The size begins at the maximum. It is halved when a call of about that size was too large, and grows by one after as
-//!   many full calls that were answered as it has items: additive increase, multiplicative decrease, as in TCP (RFC 5681).
-//! - Calls of about the full size that take half as long again *per item* as small ones are too large, too: a service that
-//!   is only busy is slow for both.
-//! - When nothing else is waiting, the items at hand are spread over the free permits, as long as a call takes longer than
-//!   anybody notices.
+//! - The size begins at the maximum. It is halved when a call of about that size was too large. It grows by one after
+//!   as many full calls were answered as it has items: additive increase, multiplicative decrease, as in TCP (RFC
+//!   5681).
+//! - Calls of about the full size are also too large if they take half as long again *per item* as small ones; a
+//!   service that is only busy is slow for both.
+//! - If nothing else is waiting, the items at hand are spread over the free permits, as long as a call takes longer
+//!   than people notice.
 
 use std::time::Duration;
 
-/// What nobody notices: R. Miller, *Response time in man-computer conversational transactions* (1968). A call that takes no
-/// longer is not divided, because each part costs a call of its own.
+/// The longest delay that people do not notice: R. Miller, *Response time in man-computer conversational transactions*
+/// (1968). A call that takes no longer is not divided, because each part would cost a call of its own.
 const UNNOTICED: Duration = Duration::from_millis(100);
 
 /// The mean is not trusted before this many calls.
@@ -24,14 +26,14 @@ pub struct BatchSizer {
     size: usize,
     /// Full calls that were answered since the size last changed.
     full_calls: usize,
-    /// Per item, of calls of more than half the size, and of others.
+    /// Per item, for calls of more than half the size, and for others.
     large: Mean,
     small: Mean,
     /// Per call.
     call: Mean,
 }
 
-/// How a call went, as far as it says something about its size.
+/// The outcome of a call, if it shows whether the size is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
     /// It was answered after this long.
@@ -62,7 +64,7 @@ impl Mean {
 }
 
 impl BatchSizer {
-    /// The size for a service about which nothing is known; it never exceeds `max`, which is at least 1.
+    /// Creates the size for a service about which nothing is known; it never exceeds `max`, which is at least 1.
     pub fn new(max: usize) -> Self {
         let max = max.max(1);
         let mean = Mean::default();
@@ -74,12 +76,12 @@ impl BatchSizer {
         self.size
     }
 
-    /// The highest that the size may become.
+    /// The highest value that the size may reach.
     pub fn max(&self) -> usize {
         self.max
     }
 
-    /// Changes the highest that the size may become; it is at least 1. A size at the maximum stays at the maximum.
+    /// Changes the highest value that the size may reach; it is at least 1. A size at the maximum stays at the maximum.
     pub fn set_max(&mut self, max: usize) {
         let max = max.max(1);
         if self.size == self.max || self.size > max {
@@ -88,12 +90,12 @@ impl BatchSizer {
         self.max = max;
     }
 
-    /// Records how a call of this many items went.
+    /// Records the outcome of a call of this many items.
     pub fn record(&mut self, items: usize, sample: Sample) {
         let items = items.max(1);
         let large = items.saturating_mul(2) > self.size;
         match sample {
-            // Calls that were in flight when the size was halved halve it no further.
+            // Calls that were in flight when the size was halved must not halve it again.
             Sample::TooLarge if large => self.halve(items),
             Sample::TooLarge => {}
             Sample::Answered(took) => {
@@ -123,7 +125,7 @@ impl BatchSizer {
         if half < self.size {
             self.size = half;
             self.full_calls = 0;
-            // What is large and what is small means something else now.
+            // The new size changes which calls count as large and small.
             (self.large, self.small) = (Mean::default(), Mean::default());
         }
     }
@@ -136,8 +138,8 @@ impl BatchSizer {
         }
     }
 
-    /// Over how many calls to spread `items` when nothing else is waiting and this many permits are free: at least 1. Half of
-    /// the permits are left to whoever may come.
+    /// Over how many calls to spread `items` if nothing else is waiting and this many permits are free: at least 1.
+    /// Half of the permits stay free for other callers.
     pub fn spread(&self, items: usize, free: usize) -> usize {
         let Some(micros) = self.call.get() else { return 1 };
         let noticed = Duration::from_micros(micros).as_millis() / UNNOTICED.as_millis();
@@ -154,7 +156,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_call_that_is_too_large_halves_it_once_for_all_calls_in_flight() {
+    fn a_call_that_is_too_large_halves_the_size_once_for_all_calls_in_flight() {
         let mut sizer = BatchSizer::new(40);
         for _ in 0..64 {
             sizer.record(40, Sample::TooLarge);
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_call_that_fails_says_nothing_about_large_ones() {
+    fn a_small_call_that_fails_proves_nothing_about_large_ones() {
         let mut sizer = BatchSizer::new(40);
         sizer.record(1, Sample::TooLarge);
         sizer.record(20, Sample::TooLarge);
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_by_one_after_as_many_full_calls_as_it_has_items() {
+    fn the_size_grows_by_one_after_as_many_full_calls_as_it_has_items() {
         let mut sizer = BatchSizer::new(40);
         sizer.record(40, Sample::TooLarge);
         for _ in 0..19 {
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn it_shrinks_where_large_calls_take_longer_than_their_share() {
+    fn the_size_shrinks_if_large_calls_take_longer_than_their_share() {
         let mut sizer = BatchSizer::new(40);
         for _ in 0..TRUSTED_AFTER {
             sizer.record(4, Sample::Answered(SECOND));
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_call_never_makes_it_smaller() {
+    fn a_small_call_never_shrinks_the_size() {
         let mut sizer = BatchSizer::new(40);
         for _ in 0..TRUSTED_AFTER {
             sizer.record(40, Sample::Answered(SECOND * 100));
@@ -232,13 +234,13 @@ mod tests {
     }
 
     #[test]
-    fn items_are_spread_where_calls_are_long_and_permits_are_free() {
+    fn items_are_spread_if_calls_are_long_and_permits_are_free() {
         let mut sizer = BatchSizer::new(40);
         assert_eq!(sizer.spread(30, 64), 1, "nothing is known yet");
         for _ in 0..TRUSTED_AFTER {
             sizer.record(1, Sample::Answered(Duration::from_millis(5)));
         }
-        assert_eq!(sizer.spread(30, 64), 1, "nobody would notice");
+        assert_eq!(sizer.spread(30, 64), 1, "too short to notice");
         for _ in 0..100 {
             sizer.record(20, Sample::Answered(SECOND));
         }
@@ -262,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_recorded_it_stays_within_its_bounds_and_recovers(
+        fn the_size_stays_within_its_bounds_and_recovers_whatever_is_recorded(
             max in 0..120_usize,
             calls in proptest::collection::vec((0..200_usize, proptest::option::of(0..u64::MAX)), 0..300),
         ) {

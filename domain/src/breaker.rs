@@ -1,9 +1,9 @@
-//! When to stop calling a service for a while. A service that has not answered several calls in a row is most likely down: every
-//! further call would only wait for its timeout, and keep a worker from what it could do elsewhere. The circuit breaker opens,
-//! permits one call after a pause, and closes when that call is answered. The pattern is M. Nygard's, *Release It!* (2007),
-//! chapter 5.
+//! Decides when to stop calling a service for a while. A service that has not answered several calls in a row is most
+//! likely down: every further call would only wait for its timeout and waste the worker's time. The circuit breaker
+//! opens, permits one call after a pause, and closes when that call is answered. The pattern is M. Nygard's, *Release
+//! It!* (2007), chapter 5.
 //!
-//! A refusal is an answer: only silence, and an answer of "not now", open a breaker.
+//! A refusal is an answer: only silence, or an answer of "not now", opens a breaker.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct BreakerPolicy {
     pub failures: u32,
     /// The pauses before the first trial, the second, and so on.
     pub pause: Backoff,
-    /// A trial whose outcome nobody records counts as lost after this long.
+    /// A trial whose outcome is never recorded counts as lost after this long.
     pub trial: Duration,
 }
 
@@ -30,7 +30,7 @@ pub struct Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed {
-        /// In a row.
+        /// Failures in a row.
         failures: u32,
     },
     Open {
@@ -38,36 +38,36 @@ enum State {
         /// How often it opened since it was last closed.
         times: u32,
     },
-    /// One call is on its way, and decides.
+    /// One call is in flight, and decides.
     Trial { since: Instant, times: u32 },
 }
 
-/// How a call ended, as far as a breaker cares.
+/// The outcome of a call, as far as it matters to a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
     /// It was answered, whatever the answer was.
     Answered,
-    /// Nothing came that can be used.
+    /// No usable answer came.
     Silent,
-    /// The answer was "not before this moment".
+    /// The answer was "not before this time".
     NotBefore(Instant),
 }
 
 impl Breaker {
-    /// A closed one.
+    /// Creates a closed breaker.
     pub fn new(policy: BreakerPolicy) -> Self {
         Self { policy, state: State::Closed { failures: 0 } }
     }
 
-    /// Whether a call may be made now; whoever may must [`Breaker::record`] how it ended.
+    /// Whether a call may be made now. If so, the caller must [`Breaker::record`] its outcome.
     ///
     /// # Errors
-    /// The moment from which on to ask again.
+    /// The time from which to ask again.
     pub fn permit(&mut self, now: Instant) -> Result<(), Instant> {
         match self.state {
             State::Closed { .. } => Ok(()),
             State::Open { until, .. } if now < until => Err(until),
-            // A trial is over long before it counts as lost: whoever waited for that would wait for nothing.
+            // A trial normally ends long before it counts as lost, so do not wait until then.
             State::Trial { since, times } if now < since + self.policy.trial => {
                 Err((now + self.policy.pause.ceiling(times)).min(since + self.policy.trial))
             }
@@ -78,7 +78,7 @@ impl Breaker {
         }
     }
 
-    /// Records how a call ended. `random` is uniform in 0..1.
+    /// Records the outcome of a call. `random` is uniform in 0..1.
     pub fn record(&mut self, outcome: CallOutcome, now: Instant, random: f64) {
         self.state = match (self.state, outcome) {
             (_, CallOutcome::Answered) => State::Closed { failures: 0 },
@@ -108,11 +108,11 @@ impl Breaker {
     }
 
     fn open(&self, times: u32, now: Instant, random: f64) -> State {
-        // At least half of the pause: a breaker that opens for no time at all does nothing.
+        // At least half of the pause: a breaker that opens for no time does nothing.
         self.open_until(now, times, now, random)
     }
 
-    /// Opens until a moment that the service named, and at least for the growing pause: services name moments in the past.
+    /// Opens until a time that the service named, but at least for the growing pause: services name times in the past.
     fn open_until(&self, until: Instant, times: u32, now: Instant, random: f64) -> State {
         State::Open { until: until.max(now + self.policy.pause.growing_wait(times, random)), times }
     }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_after_silence_and_lets_one_through_after_a_pause() {
+    fn it_opens_after_silence_and_permits_one_call_after_a_pause() {
         let (mut breaker, now) = breaker();
         silence(&mut breaker, 2, now);
         assert_eq!(breaker.permit(now), Ok(()));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_fails_opens_it_for_longer() {
+    fn a_failed_trial_opens_it_for_longer() {
         let (mut breaker, mut now) = breaker();
         silence(&mut breaker, 3, now);
         for pause in [2, 4, 8, 8] {
@@ -185,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_is_past_or_close_makes_no_pause_shorter_than_the_growing_one() {
+    fn a_time_that_is_past_or_close_makes_no_pause_shorter_than_the_growing_one() {
         let (mut breaker, mut now) = breaker();
         for pause in [2, 4, 8, 8] {
             breaker.record(CallOutcome::NotBefore(now), now, 1.0);
             assert_eq!(breaker.permit(now), Err(now + pause * SECOND));
-            // Another call from before, which knows a later moment and then an earlier one.
+            // Another call from before, which names a later time and then an earlier one.
             breaker.record(CallOutcome::NotBefore(now + pause * SECOND), now, 1.0);
             breaker.record(CallOutcome::NotBefore(now), now, 1.0);
             now += pause * SECOND;
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_names_a_moment_is_called_then() {
+    fn a_service_that_names_a_time_is_called_then() {
         let (mut breaker, now) = breaker();
         breaker.record(CallOutcome::NotBefore(now + 30 * SECOND), now, 1.0);
         assert_eq!(breaker.permit(now), Err(now + 30 * SECOND));

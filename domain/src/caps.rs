@@ -1,9 +1,9 @@
-//! How much an account may still publish today and this month. Caps are the owner's own limit against surprise bills; days
-//! and months are UTC, as networks bill them.
+//! Computes how much an account may still publish today and this month. Caps are the owner's own limit against surprise
+//! bills; days and months are UTC, as networks bill them.
 
 use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
 
-/// The most publications for an account in a day and in a month; `None` is no limit.
+/// The most publications for an account in a day and in a month; `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Caps {
     /// In a UTC day.
@@ -39,7 +39,7 @@ impl Caps {
     /// Whether `wanted` more publications at `now` stay within the caps.
     ///
     /// # Errors
-    /// The cap that is in the way; where both are, the month's, as it lasts longer.
+    /// The cap that is reached; if both are, the monthly one, because it lasts longer.
     pub fn allow(self, spent: Spent, wanted: u64, now: Timestamp) -> Result<(), CapReached> {
         let over = |cap: Option<u64>, spent: u64| cap.filter(|cap| spent.saturating_add(wanted) > *cap);
         if let Some(cap) = over(self.monthly, spent.this_month) {

@@ -1,5 +1,5 @@
-//! Which posts become jobs. Each post that is skipped has a reason in the ledger, so that “Why was this not published?” always
-//! has an answer.
+//! Decides which posts become jobs. The ledger has a reason for each post that is skipped, so that “Why was this not
+//! published?” always has an answer.
 
 use crate::{
     Language, Post, PostKind, Skip, Target,
@@ -22,12 +22,12 @@ pub struct Eligibility {
     pub quotes: bool,
     /// Marks a post that its author does not want republished.
     pub opt_out: Option<Filter>,
-    /// For every target.
+    /// The filters that apply to every target.
     pub filters: Filters,
 }
 
 impl Default for Eligibility {
-    /// All of a source's own posts.
+    /// Republishes all of a source's own posts.
     fn default() -> Self {
         Self {
             trust_language: true,
@@ -40,11 +40,11 @@ impl Default for Eligibility {
 }
 
 impl Eligibility {
-    /// Why `post` is not published on `target`; `None` where it is.
+    /// Why `post` is not published on `target`; `None` if it is published.
     ///
     /// # Examples
     ///
-    /// A repost is somebody else's words, so it is skipped with [`Skip::Repost`].
+    /// A repost contains another author's words, so it is skipped with [`Skip::Repost`].
     pub fn skip_reason(&self, post: &Post, target: &Target) -> Option<Skip> {
         match post.kind {
             PostKind::Reply { .. } if !self.replies => return Some(Skip::Reply),
@@ -70,7 +70,7 @@ impl Eligibility {
         if !masked.has_words() {
             return Some(Skip::Wordless);
         }
-        // A code that Mynah does not know is no proof that the post is in another language.
+        // A code that Mynah does not know does not prove that the post is in another language.
         let reported = post.language.as_deref()?.parse::<Language>().ok()?;
         if reported.base() == source.language.base() || self.doubts(reported, source.language, &masked) {
             return None;
@@ -82,8 +82,8 @@ impl Eligibility {
         })
     }
 
-    /// Whether `text` is too short for the network to know that it is in `reported` and not in the source's `own` language,
-    /// and does not itself show that it is.
+    /// Whether to doubt that `text` is in `reported` and not in the source's `own` language: it is too short for the
+    /// network to know, and does not clearly show it.
     fn doubts(&self, reported: Language, own: Language, text: &MaskedText) -> bool {
         let letters = || text.words().flat_map(str::chars).filter(|c| c.is_alphabetic());
         self.trust_language
@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn an_own_post_and_a_thread_are_published() {
+    fn an_original_post_and_a_thread_are_published() {
         let parent = PostId("0".into());
         assert_eq!(why(&post("Good morning", Some("en"), PostKind::Original)), None);
         assert_eq!(why(&post("and more", None, PostKind::Thread { parent })), None);
     }
 
     #[test]
-    fn what_is_left_out_has_a_reason() {
+    fn every_skipped_post_has_a_reason() {
         let id = || PostId("0".into());
         assert_eq!(why(&post("Thanks!", Some("en"), PostKind::Reply { to: id() })), Some(Skip::Reply));
         assert_eq!(why(&post("RT", Some("en"), PostKind::Repost { of: id() })), Some(Skip::Repost));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_says_nothing_keeps_nobody_silent() {
+    fn an_unknown_language_code_does_not_skip_a_post() {
         for code in ["und", "qst", "zxx", "xx-unheard-of"] {
             assert_eq!(why(&post("Good morning", Some(code), PostKind::Original)), None, "{code}");
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_post_that_is_plainly_in_the_reported_language_is_skipped() {
+    fn a_short_post_that_is_clearly_in_the_reported_language_is_skipped() {
         for (text, reported, skip) in [
             ("Hola a todos", "es", Skip::AlreadyInLanguage),
             ("Buenos días a todos", "es", Skip::AlreadyInLanguage),

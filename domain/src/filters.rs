@@ -1,4 +1,4 @@
-//! Which posts are republished and which are not, by what is written in them.
+//! Filters that decide by a post's text whether it is republished.
 
 use regex::{Regex, RegexBuilder};
 
@@ -7,7 +7,7 @@ use crate::text::{Entity, EntityKind};
 /// The most memory that one pattern may take, in bytes: every post is searched for it.
 const PATTERN_SIZE: usize = 1 << 20;
 
-/// Something that a post may hold.
+/// Something that a post may contain.
 #[derive(Debug, Clone)]
 pub struct Filter {
     /// As it was written.
@@ -19,14 +19,14 @@ pub struct Filter {
 enum LooksFor {
     /// A hashtag in lower case, without its sign.
     Hashtag(String),
-    /// A pattern, of a person or of the words that a person wrote.
+    /// A pattern: a regular expression, or one built from words.
     Pattern(Regex),
 }
 
-/// A filter that cannot be understood.
+/// A filter that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// There is nothing to search for.
+    /// The filter is empty.
     #[error("a filter is empty")]
     Empty,
     /// The part between the slashes is not a regular expression.
@@ -42,7 +42,7 @@ pub enum FilterError {
 impl std::str::FromStr for Filter {
     type Err = FilterError;
 
-    /// `#tag` is a hashtag, `/…/` a regular expression, all else words as they stand, in any case.
+    /// `#tag` is a hashtag, `/…/` a regular expression, anything else words to find literally, ignoring case.
     fn from_str(text: &str) -> Result<Self, FilterError> {
         let written = text.trim().to_owned();
         let pattern = |pattern: &str, any_case: bool| {
@@ -66,7 +66,7 @@ impl std::str::FromStr for Filter {
     }
 }
 
-/// A pattern for words as they stand, and not within others.
+/// A pattern that finds these words literally, but not within other words.
 fn words(text: &str) -> String {
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let before = if is_word(text.chars().next()) { r"(?:^|[^\p{L}\p{M}\p{N}_])" } else { "" };
@@ -76,7 +76,7 @@ fn words(text: &str) -> String {
 }
 
 impl Filter {
-    /// Whether the text, which has these entities, holds it.
+    /// Whether the text, which has these entities, contains it.
     pub fn is_in(&self, text: &str, entities: &[Entity]) -> bool {
         match &self.looks_for {
             LooksFor::Pattern(pattern) => pattern.is_match(text),
@@ -99,9 +99,9 @@ impl Eq for Filter {}
 /// Which posts of a source, or for a target, are republished.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters {
-    /// A post must hold one of these, if there are any.
+    /// A post must contain one of these, if there are any.
     pub include: Vec<Filter>,
-    /// A post may hold none of these.
+    /// A post must contain none of these.
     pub exclude: Vec<Filter>,
 }
 
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hashtag_is_found_whole_and_in_any_case() {
+    fn a_hashtag_matches_whole_and_in_any_case() {
         assert!(is_in("#Goal", "What a #GOAL!"));
         assert!(is_in("#año", "Feliz #AÑO"));
         assert!(!is_in("#goal", "What a #goalkeeper, what a goal"));
     }
 
     #[test]
-    fn words_are_found_whole_and_in_any_case() {
+    fn words_match_whole_and_in_any_case() {
         assert!(is_in("city hall", "The City\nHall opens"));
         assert!(is_in("día", "¡Buen DÍA!"));
         assert!(is_in("C++", "Now in C++!"));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_an_error_that_says_why() {
+    fn a_filter_that_cannot_be_parsed_is_an_error_with_the_reason() {
         assert_eq!("  ".parse::<Filter>(), Err(FilterError::Empty));
         let error = "/(/".parse::<Filter>().unwrap_err().to_string();
         assert!(error.contains("\"/(/\"") && error.contains("unclosed group"), "{error}");

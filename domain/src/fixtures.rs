@@ -1,4 +1,4 @@
-//! A post, a target and texts for tests, here and in the crates above: a test names only what it is about.
+//! A post, a target and texts for tests, here and in the crates above: a test states only what it is about.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub fn source() -> Arc<SourceProfile> {
     Arc::new(SourceProfile { name: "plain:town".into(), language: Language::english(), network: rules() })
 }
 
-/// An account that is published on in Spanish, with nothing set.
+/// A Spanish target with default settings.
 pub fn target() -> Target {
     Target {
         id: TargetId::new("plain", "town_es"),
@@ -37,7 +37,7 @@ pub fn target() -> Target {
     }
 }
 
-/// A post of this text, as its source's adapter hands it over; its place is its id.
+/// A post with this text, as its source's adapter returns it; its position is its id.
 pub fn post(id: u64, text: &str) -> Post {
     Post {
         id: PostId(id.to_string()),
@@ -52,23 +52,23 @@ pub fn post(id: u64, text: &str) -> Post {
     }
 }
 
-/// The language of a code.
+/// The language with this code.
 ///
 /// # Panics
-/// Where there is none.
+/// If there is no such language.
 pub fn language(code: &str) -> Language {
-    code.parse().expect("a test names a language that there is")
+    code.parse().expect("tests use codes that exist")
 }
 
-/// A text with what must not change taken out, as in a post of [`source`].
+/// Masks a text, as in a post of [`source`].
 pub fn mask(text: &str) -> Mask {
     text::mask(text, &PlainText::default())
 }
 
-/// Texts made of all that is tricky about words, for what must be the same read word by word and as a whole.
+/// Texts with everything that makes words tricky, for checks that reading word by word and as a whole agree.
 pub fn tricky_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("it is one"),
+        4 => proptest::string::string_regex("[a-zA-Z0-9áñçß]{1,6}").expect("the expression is valid"),
         3 => Just(" ".to_owned()),
         2 => proptest::sample::select(vec![
             ".", ":", "/", "//", "://", "@", "#", "$", "＠", "＃", "!", "?", "…", "’", "“", "—", "_", "-", "+", "~", "&",

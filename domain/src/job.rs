@@ -1,5 +1,5 @@
-//! One post for one target, and the states it goes through. A job is the unit of "nothing lost, nothing twice", so its
-//! life is one table that a reader can check, and every ledger applies that table and no other.
+//! One post for one target, and its states. The promise "nothing lost, nothing twice" is about jobs, so a job's life is
+//! one table that a reader can check, and every ledger applies that table and no other.
 //!
 //! ```text
 //! queued ─► translating ─► ready ─► publishing ─► published
@@ -8,12 +8,12 @@
 //!                            └─ absent ─┴─► unknown ─► published
 //! ```
 //!
-//! and aside from every state that is not final: `held`, `failed`, `skipped`. A person may have what is held or failed
-//! tried again, and have skipped what nobody has in hand. A job that was skipped by a guess, such as its language, may be
-//! retried, too.
+//! In addition, from every state that is not final: `held`, `failed`, `skipped`. A person may retry jobs that are held
+//! or failed, and skip jobs that are not in progress. A job that was skipped because of a guess, such as its language,
+//! may be retried, too.
 //!
 //! Each lease of a job has a *token*, larger than the last. A change of state names the token it was leased under, so a
-//! worker that comes back from the dead changes nothing.
+//! worker that lost its lease changes nothing.
 
 use std::{fmt, sync::Arc};
 
@@ -34,7 +34,7 @@ impl fmt::Display for JobId {
     }
 }
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
@@ -46,16 +46,16 @@ pub enum JobState {
     Ready,
     /// The publisher has it; something may be on its way to the network.
     Publishing,
-    /// Something was sent and its outcome never came: look before sending again.
+    /// Something was sent and no answer came: look it up before sending again.
     Unknown,
-    /// All of it is on the account. Final.
+    /// All parts are on the account. Final.
     Published,
-    /// Waits for a person, a quota or a budget.
+    /// Waits for a person, a quota or a cap.
     Held,
-    /// Given up. A person may retry it.
+    /// Mynah gave up. A person may retry it.
     Failed,
-    /// Not to be published, for a reason known from the start or because a person decided so. Final, except for a
-    /// reason that was a guess: see [`Skip::RETRYABLE`].
+    /// Not to be published, for a reason known from the start or because a person decided so. Final, except if the
+    /// reason was a guess: see [`Skip::RETRYABLE`].
     Skipped,
 }
 
@@ -88,14 +88,14 @@ impl JobState {
         }
     }
 
-    /// The state of that name.
+    /// The state with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
-    /// The state after `event`, or `None` where the table has no such step.
+    /// The state after `event`, or `None` if the table has no such step.
     #[rustfmt::skip]
-    #[expect(clippy::match_same_arms, reason = "one line a step: it is a table to be checked, not code to be short")]
+    #[expect(clippy::match_same_arms, reason = "one line per step, so that the table can be checked")]
     pub fn after(self, event: &JobEvent) -> Option<Self> {
         use JobEvent as E;
         Some(match (self, event) {
@@ -109,21 +109,21 @@ impl JobState {
             (Self::Publishing,  E::NotSent { .. } | E::Untouched) => Self::Ready,
             (Self::Publishing,  E::OutcomeLost { .. })       => Self::Unknown,
 
-            // A passing shortage puts a job aside until a moment; a finding, until a person decides.
+            // A passing shortage holds a job until a time; a finding, until a person decides.
             (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown, E::Held { .. }) => Self::Held,
-            // The ledger refuses it for a skipped job whose reason was no guess.
+            // The ledger refuses it for a skipped job whose reason was not a guess.
             (Self::Held | Self::Failed | Self::Skipped, E::Released { translated: true })  => Self::Ready,
             (Self::Held | Self::Failed | Self::Skipped, E::Released { translated: false }) => Self::Queued,
 
             (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown | Self::Held,
                 E::Failed { .. })                            => Self::Failed,
-            // Nobody has these in hand. The ledger refuses it where a part was begun: that may be on the account.
+            // These are not in progress. The ledger refuses it if a part was begun, which may be on the account.
             (Self::Queued | Self::Ready | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
             _ => return None,
         })
     }
 
-    /// Nothing will ever change it but a person.
+    /// Whether only a person can change the job.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Published | Self::Failed | Self::Skipped)
     }
@@ -144,64 +144,64 @@ pub enum JobEvent {
     Translated(Translation),
     /// It could not be translated now.
     HandedBack {
-        /// Not to be tried before this moment.
+        /// The earliest time of the next attempt.
         not_before: Option<Timestamp>,
-        /// What stood in the way.
+        /// The reason.
         reason: String,
     },
     /// The publisher took it. Brings a new token and counts an attempt.
     LeasedForPublication,
-    /// The intent to publish this part: written before anything is sent.
+    /// The intent to publish this part, recorded before anything is sent.
     PartBegun {
-        /// Which part of the job, from 0.
+        /// Which part of the job, counted from 0.
         part: u32,
         /// The account that it will be sent from.
         account: AccountId,
         /// The exact text that will be sent.
         text: String,
-        /// The key that it will be sent with, used for no other.
+        /// The key that only this message is sent with.
         key: PublicationKey,
-        /// What it will answer; most messages answer nothing.
+        /// The message that it replies to; most are no replies.
         reply: Option<Box<Reply>>,
     },
-    /// The network took this part.
+    /// The network accepted this part.
     PartSent {
-        /// Which part of the job, from 0.
+        /// Which part of the job, counted from 0.
         part: u32,
         /// Its id on the target's network.
         remote_id: PostId,
     },
     /// A part that was begun is certainly not on the account.
     PartAbsent {
-        /// Which part of the job, from 0.
+        /// Which part of the job, counted from 0.
         part: u32,
     },
     /// Every part is on the account.
     Published,
     /// Certainly nothing was sent.
     NotSent {
-        /// Not to be tried before this moment.
+        /// The earliest time of the next attempt.
         not_before: Option<Timestamp>,
-        /// What stood in the way.
+        /// The reason.
         reason: String,
     },
-    /// It was in the publisher's hand and its turn did not come: nothing was sent, and no attempt counts.
+    /// The publisher held it and its turn did not come: nothing was sent, and no attempt counts.
     Untouched,
     /// Something was sent and no answer came.
     OutcomeLost {
-        /// What was seen instead of an answer.
+        /// What happened instead of an answer.
         reason: String,
-        /// Not to be looked up before this moment.
+        /// The earliest time to look it up.
         not_before: Option<Timestamp>,
     },
-    /// Put aside.
+    /// The job is held.
     Held(Hold),
-    /// Resumes after a hold, a failure or a skip: to `ready` if its translation is known.
+    /// Resumes after a hold, a failure or a skip: in `ready` if it is translated.
     Released {
-        /// Whether a translation is on record.
+        /// Whether the ledger has a translation.
         translated: bool,
     },
-    /// Given up.
+    /// Mynah gave up.
     Failed {
         /// What happened and what to do.
         reason: String,
@@ -220,11 +220,11 @@ impl JobEvent {
 /// A translation that passed the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Translation {
-    /// The publications, in order: one, or several where one could not hold it.
+    /// The texts to publish, in order: one, or several if the translation was too long.
     pub parts: Vec<String>,
-    /// Which engine made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`.
+    /// The engine that made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`.
     pub engine: String,
-    /// What the post's media show, in their order; empty where the author did not say.
+    /// The alt texts of the post's media, in order; empty where the author wrote none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alts: Vec<String>,
 }
@@ -232,7 +232,7 @@ pub struct Translation {
 /// Why a job waits, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hold {
-    /// The sort of hold.
+    /// The kind of hold.
     pub kind: HoldKind,
     /// What happened and what to do, for a person.
     pub reason: String,
@@ -241,7 +241,7 @@ pub struct Hold {
     pub until: Option<Timestamp>,
 }
 
-/// The sort of hold.
+/// The kind of hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldKind {
@@ -249,24 +249,24 @@ pub enum HoldKind {
     Cap,
     /// The translation did not pass the gate.
     Gate,
-    /// It does not fit and may not be split.
+    /// The translation is too long and may not be split.
     TooLong,
     /// The network refused it for its content.
     Refused,
     /// A limit of the network or of the engines is used up.
     Quota,
-    /// It made no progress, and kept those behind it waiting for too long.
+    /// It made no progress and blocked the jobs behind it for too long.
     Stalled,
     /// It continues a part of a thread that is not on the account.
     Thread,
-    /// One of its media cannot be copied, and it is not to be published without.
+    /// One of its media cannot be copied, and it must not be published without it.
     Media,
-    /// The post came in a form that could not be read. It waits for a person from the start.
+    /// The post's format could not be read. It waits for a person from the start.
     Unreadable,
 }
 
 impl HoldKind {
-    /// Every sort, for whoever asks by name.
+    /// Every kind, for lookups by name.
     pub const ALL: [Self; 9] = [
         Self::Cap,
         Self::Gate,
@@ -299,37 +299,38 @@ impl HoldKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Skip {
-    /// An answer to somebody else means little without the question.
+    /// A reply to another author means little without the post that it replies to.
     Reply,
-    /// Somebody else's words.
+    /// Another author's words.
     Repost,
     /// The network withholds the post and shows a notice in its place.
     Withheld,
-    /// Words about a post of somebody else's, which the settings leave out.
+    /// Words about another author's post, which the settings exclude.
     Quote,
-    /// It holds what its author marks posts with that are not to be republished.
+    /// It contains its author's mark for posts that must not be republished.
     OptedOut,
-    /// It holds what is excluded.
+    /// It contains something that is excluded.
     Excluded,
-    /// It holds nothing of what is included.
+    /// It contains nothing that is included.
     NotIncluded,
-    /// Nothing in it can be translated.
+    /// It has nothing to translate.
     Wordless,
     /// It is in the target's language already.
     AlreadyInLanguage,
-    /// It is in a language the source is not known to speak.
+    /// It is in a language other than the source's.
     OtherLanguage,
-    /// Another version of the same post is on record, or the post is older than the start and was edited since.
+    /// Another version of the same post is recorded, or the post is older than the start and was edited since.
     Edited,
     /// A person decided so.
     ByHand,
 }
 
 impl Skip {
-    /// Reasons that are guesses from what the network reports. A person may retry such a job; every other skip is final.
+    /// Reasons that are guesses from what the network reports. A person may retry such a job; every other skip is
+    /// final.
     pub const RETRYABLE: [Self; 3] = [Self::AlreadyInLanguage, Self::OtherLanguage, Self::Withheld];
 
-    /// Whether a job that was skipped for the reason of this name may be retried.
+    /// Whether a job that was skipped for the reason with this name may be retried.
     pub fn is_retryable(name: &str) -> bool {
         Self::RETRYABLE.iter().any(|skip| skip.as_str() == name)
     }
@@ -353,7 +354,7 @@ impl Skip {
     }
 }
 
-/// One post for one target, as the ledger hands it out.
+/// One post for one target, as the ledger returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Its number in the ledger.
@@ -362,15 +363,15 @@ pub struct Job {
     pub source: Arc<str>,
     /// The post to republish.
     pub post: Arc<Post>,
-    /// Where.
+    /// The target.
     pub target: TargetId,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
     /// The token of its last lease; 0 before the first.
     pub token: i64,
     /// How often it was leased since its last progress.
     pub attempt: u32,
-    /// Not to be touched before this moment.
+    /// Not before this time may any worker take it.
     pub not_before: Option<Timestamp>,
     /// Its translation, once there is one.
     pub translation: Option<Translation>,
@@ -379,7 +380,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// What the job is called in logs and errors: post and target.
+    /// The job's name in logs and errors: post and target.
     pub fn label(&self) -> String {
         format!("post {} for {}", self.post.id, self.target)
     }
@@ -394,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_goes_the_whole_way() {
+    fn a_job_goes_through_all_states() {
         let translation = Translation { parts: vec!["hola".into()], engine: "test".into(), alts: vec![] };
         let mut state = JobState::Queued;
         for event in [
@@ -447,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_may_skip_what_nobody_has_in_hand() {
+    fn a_person_may_skip_jobs_that_are_not_in_progress() {
         let skip = JobEvent::Skipped(Skip::ByHand);
         for state in JobState::ALL {
             let may = [JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed].contains(&state);
@@ -456,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_reads_back() {
+    fn every_name_parses_back() {
         for state in JobState::ALL {
             assert_eq!(JobState::from_name(state.as_str()), Some(state));
         }

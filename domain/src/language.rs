@@ -1,5 +1,5 @@
-//! The languages that can be set, so that a typing error in a setting is found at start and not by an engine in the middle of
-//! the night.
+//! The languages that settings may name, so that a typing error in a setting is found at the start and not by an engine
+//! in the middle of the night.
 //!
 //! Codes are BCP 47 tags as networks and engines use them: two or three letters, with a region or script
 //! only where readers see a difference (`pt-BR`, `zh-Hant`).
@@ -40,13 +40,13 @@ const KNOWN: &[(&str, &str)] = &[
     ("zh-Hant", "Traditional Chinese"), ("zu", "Zulu"),
 ];
 
-/// Codes that were replaced and that networks and people still use, and the tag for the same language today.
+/// Former codes that networks and people still use, with the current tag of the same language.
 const FORMER: &[(&str, &str)] = &[("in", "id"), ("iw", "he"), ("tl", "fil")];
 
 impl Language {
     /// English, which most sources speak.
     pub fn english() -> Self {
-        // It is in the table; were it not, its first entry would be no worse a guess.
+        // English is in the table; if it were not, its first entry would be no worse a guess.
         Self::all().find(|language| language.code() == "en").unwrap_or(Self(0))
     }
 
@@ -55,19 +55,19 @@ impl Language {
         KNOWN[usize::from(self.0)].0
     }
 
-    /// The English name, as a person or a language model reads it: `Brazilian Portuguese`.
+    /// The English name, for people and language models: `Brazilian Portuguese`.
     pub fn name(self) -> &'static str {
         KNOWN[usize::from(self.0)].1
     }
 
-    /// The code without region or script: `pt` for `pt-BR`. Readers distinguish two languages with one base,
-    /// detectors do not.
+    /// The code without region or script: `pt` for `pt-BR`. Readers distinguish languages with the same base, detectors
+    /// do not.
     pub fn base(self) -> &'static str {
         let code = self.code();
         code.split_once('-').map_or(code, |(base, _)| base)
     }
 
-    /// Every language Mynah knows, by code.
+    /// Every language that Mynah knows, by code.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..KNOWN.len()).filter_map(|index| u8::try_from(index).ok().map(Self))
     }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_reads_back_as_itself_whatever_its_case() {
+    fn every_code_parses_back_whatever_its_case() {
         for language in Language::all() {
             assert_eq!(language.code().parse(), Ok(language));
             assert_eq!(language.code().to_uppercase().parse(), Ok(language));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_says_what_would_do() {
+    fn an_unknown_code_is_an_error_with_suggestions() {
         let error = "klingon".parse::<Language>().unwrap_err();
         assert!(error.to_string().contains("klingon") && error.to_string().contains("pt-BR"));
     }

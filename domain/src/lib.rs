@@ -1,17 +1,18 @@
-//! What Mynah is about, free of how it runs: posts, targets, jobs and their states, the rules for text, and the ports
-//! behind which networks, engines and the ledger live. No actors, no HTTP, no SQL: `Cargo.toml` proves it.
+//! What Mynah works on, independent of how it runs: posts, targets, jobs and their states, the rules for text, and the
+//! ports behind which networks, engines and the ledger are. No actors, no HTTP, no SQL: `Cargo.toml` proves it.
 //!
 //! # Layout
 //!
 //! - [`post`], [`target`], [`language`]: what is read, and what it becomes.
-//! - [`network`]: what differs from network to network: how a text is counted, what is linked in it, how much is taken.
-//! - [`account`]: where it is published, and what limits it.
-//! - [`job`]: one post for one target, and the table of states it goes through; [`publication`]: one message of it.
-//! - [`eligibility`], [`filters`]: which posts become jobs at all.
+//! - [`network`]: the differences between networks: how they count a text, what they link in it, and their limits.
+//! - [`account`]: the account that publishes, and its limits.
+//! - [`job`]: one post for one target, and the table of its states; [`publication`]: one message of it.
+//! - [`eligibility`], [`filters`]: which posts become jobs.
 //! - [`text`]: masking what must not change, splitting what is too long.
-//! - [`gate`]: the checks a translation must pass before it may be published, one file a rule.
-//! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of quotas, of retries, and of leaving in peace what is down.
-//! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and of how much is in each.
+//! - [`gate`]: the checks that a translation must pass before it may be published, one file per rule.
+//! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of caps, retries and circuit breakers.
+//! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and how much is in
+//!   each.
 //! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`), `Clock`.
 
 pub mod account;

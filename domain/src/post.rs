@@ -1,5 +1,5 @@
-//! A post as Mynah sees it, whatever network it came from: the text as its author meant it, with nothing left of the
-//! wire (no escapes, no shortened links).
+//! A post as Mynah sees it, whatever network it came from: the text as its author meant it, without traces of the wire
+//! format (escapes, shortened links).
 
 use std::{borrow::Cow, fmt};
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     network::NetworkRules,
-    text::{Entity, entity::stand_in},
+    text::{Entity, entity::fit_into},
 };
 
-/// A post's identity on its own network, opaque to everything but that network's adapter.
+/// A post's id on its own network, opaque to everything but that network's adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PostId(pub String);
@@ -25,71 +25,73 @@ impl fmt::Display for PostId {
 /// One message of the followed account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Post {
-    /// Its identity on the source's network.
+    /// Its id on the source's network.
     pub id: PostId,
-    /// Its place in the source's order: a later post has the larger number. It may be the id itself.
+    /// Its position in the source's order: a later post has a larger number. It may be the id itself.
     pub position: u64,
-    /// The whole text, unescaped, links expanded, the link to its own media dropped.
+    /// The whole text, unescaped, with links expanded and the link to its own media removed.
     pub text: String,
-    /// The links, mentions and tags in the text, as the source found them: some networks name them apart from the text.
-    /// `None` where the source did not look for them, or for a post that was recorded before it did.
+    /// The links, mentions and tags in the text, as the source found them: some networks list them separately from the
+    /// text. `None` if the source did not look for them, or if the post was recorded before it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entities: Option<Vec<Entity>>,
-    /// The language that the network reports: a BCP 47 code, which Mynah may not know. `None` where it reports none, or that
-    /// the text is in no language.
+    /// The language that the network reports: a BCP 47 code, which Mynah may not know. `None` if it reports none, or
+    /// reports that the text has no language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// What sort of post it is.
+    /// What kind of post it is.
     pub kind: PostKind,
     /// When it was published.
     pub created_at: Timestamp,
-    /// Pictures and films attached to it.
+    /// Pictures and videos attached to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Media>,
-    /// The ids of every version of an edited post, oldest first, its own among them. Empty for a post never edited.
+    /// The ids of all versions of an edited post, oldest first, including its own. Empty for a post that was never
+    /// edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<PostId>,
 }
 
 impl Post {
-    /// The links, mentions and tags in the text: those that the source found, else what its network's `rules` find.
+    /// The links, mentions and tags in the text: those that the source found, otherwise those that the network's
+    /// `rules` find.
     pub fn entities_by(&self, rules: &dyn NetworkRules) -> Cow<'_, [Entity]> {
         match &self.entities {
-            Some(entities) if stand_in(entities, &self.text) => Cow::Borrowed(entities),
+            Some(entities) if fit_into(entities, &self.text) => Cow::Borrowed(entities),
             _ => Cow::Owned(rules.entities(&self.text)),
         }
     }
 }
 
-/// What sort of post it is.
+/// What kind of post it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum PostKind {
-    /// A post of its own.
+    /// An original post.
     Original,
     /// The author continues a post of their own.
     Thread {
         /// The author's post that this one continues.
         parent: PostId,
     },
-    /// An answer to somebody else.
+    /// A reply to another author.
     Reply {
-        /// The post answered.
+        /// The post that it replies to.
         to: PostId,
     },
-    /// Somebody else's post, shared without words of the author's.
+    /// Another author's post, shared without words of its own.
     Repost {
-        /// The post that is shared.
+        /// The shared post.
         of: PostId,
     },
     /// Words about a post that is shown below them.
     Quote {
-        /// The post quoted.
+        /// The quoted post.
         of: PostId,
     },
     /// The network withholds the post and shows a notice in its place: the text is not the author's.
     Withheld {
-        /// The post that it answers, through which a thread continues.
+        /// The post that it replies to, through which a thread continues.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<PostId>,
     },
@@ -106,14 +108,14 @@ impl PostKind {
     }
 }
 
-/// A picture, film or animation attached to a post.
+/// A picture, video or animation attached to a post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
     /// The network's key for it.
     pub key: String,
-    /// What sort of medium it is.
+    /// What kind of medium it is.
     pub kind: MediaKind,
-    /// Where the medium itself, not a still of it, can be fetched, if the network reports it.
+    /// Where to fetch the medium itself, not a still of it, if the network reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Its alt text, in the author's words.
@@ -121,22 +123,22 @@ pub struct Media {
     pub alt: Option<String>,
 }
 
-/// What sort of medium it is. The ledger has it by its name.
+/// What kind of medium it is. The ledger stores its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum MediaKind {
     /// A still picture.
     Photo,
-    /// A film.
+    /// A video.
     Video,
-    /// A short silent film that is shown again and again.
+    /// A short silent video that repeats.
     Animation,
-    /// What Mynah does not know, by the network's name for it.
+    /// A kind that Mynah does not know, with the network's name for it.
     Other(String),
 }
 
 impl MediaKind {
-    /// The name, as people and the ledger read it.
+    /// The name for people and the ledger.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Photo => "photo",
@@ -175,12 +177,12 @@ mod tests {
     use super::*;
     use crate::{fixtures::rules, text::EntityKind};
 
-    /// A post as versions before the one with `entities` recorded it.
+    /// A post as recorded by versions before the one with `entities`.
     const BEFORE: &str = r#"{"id":"12","position":12,"text":"Hi @bob","kind":{"kind":"original"},
         "created_at":"2026-11-26T12:00:00Z","media":[{"key":"a","kind":"animated_gif"},{"key":"b","kind":"hologram"}]}"#;
 
     #[test]
-    fn a_post_that_was_recorded_without_its_entities_is_read_by_the_rules() {
+    fn the_rules_find_the_entities_of_a_post_that_was_recorded_without_them() {
         let post: Post = serde_json::from_str(BEFORE).unwrap();
         assert_eq!(post.entities, None);
         let found = post.entities_by(&*rules());
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_decides_what_an_entity_is_unless_its_offsets_are_none_of_the_text() {
+    fn the_source_decides_what_an_entity_is_unless_its_offsets_do_not_fit_the_text() {
         let given = |range| Some(vec![Entity { kind: EntityKind::Link, range }]);
         let post: Post = serde_json::from_str(BEFORE).unwrap();
         let named = Post { entities: given(0..2), ..post.clone() };
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_medium_has_the_kind_that_older_ledgers_hold_and_keeps_one_that_nobody_knows() {
+    fn a_medium_keeps_its_kind_from_older_ledgers_and_a_kind_that_is_unknown() {
         let post: Post = serde_json::from_str(BEFORE).unwrap();
         let kinds: Vec<_> = post.media.iter().map(|medium| medium.kind.clone()).collect();
         assert_eq!(kinds, [MediaKind::Animation, MediaKind::Other("hologram".into())]);

@@ -1,4 +1,4 @@
-//! One message on an account: what it says, what it answers, and the key under which it is published.
+//! One message on an account: its text, the message that it replies to, and the key under which it is published.
 
 use std::{fmt, str::FromStr};
 
@@ -6,21 +6,21 @@ use jiff::Timestamp;
 
 use crate::{AccountId, PostId};
 
-/// How many bits of a key are drawn by lot.
+/// How many bits of a key are random.
 const RANDOM_BITS: u32 = 80;
 
-/// The name that this installation gives a publication before anything of it is sent, so that a network can recognize a
-/// repeat: as an idempotency key, or as what the message's own id is made from.
+/// The name that this installation gives a publication before anything is sent, so that a network can recognize a
+/// repeat: as an idempotency key, or as the value from which the message's own id is derived.
 ///
-/// 128 bits, written as 32 hexadecimal digits: 48 bits for the moment in milliseconds, 80 drawn by lot. So keys sort by
-/// time, and a network whose ids hold a moment can derive one from the key.
+/// 128 bits, written as 32 hexadecimal digits: 48 bits for the time in milliseconds, 80 random bits. So keys sort by
+/// time, and a network whose ids contain a time can derive one from the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicationKey(u128);
 
 impl PublicationKey {
-    /// A key that was never used, for a publication that is intended at `now`.
+    /// Creates an unused key for a publication that is intended at `now`.
     pub fn new(now: Timestamp) -> Self {
-        // Before 1970 nobody published anything, and beyond the calendar no moment needs more than 48 bits.
+        // Publications are never older than 1970, and no time in the calendar needs more than 48 bits.
         let moment = u128::try_from(now.as_millisecond()).unwrap_or_default();
         Self(moment << RANDOM_BITS | fastrand::u128(..) >> (u128::BITS - RANDOM_BITS))
     }
@@ -37,9 +37,9 @@ impl fmt::Display for PublicationKey {
     }
 }
 
-/// A text is no publication key.
+/// The text is not a publication key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a publication key has 32 hexadecimal digits, unlike {0:?}")]
+#[error("{0:?} is not a publication key, which has 32 hexadecimal digits")]
 pub struct NoKey(String);
 
 impl FromStr for PublicationKey {
@@ -52,17 +52,18 @@ impl FromStr for PublicationKey {
     }
 }
 
-/// What a message answers on its account's network.
+/// The message that a message replies to, on its account's network.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
-    /// The first message of the thread. Some networks want it named with every reply.
+    /// The first message of the thread. Some networks require it with every reply.
     pub root: PostId,
     /// The message just before this one.
     pub parent: PostId,
 }
 
 impl Reply {
-    /// What the next message of a thread answers: `message`, which itself answered `answered`, or began the thread.
+    /// The reply of the next message of a thread, after `message`, which itself replied to `answered` or began the
+    /// thread.
     pub fn behind(message: PostId, answered: Option<&Self>) -> Self {
         let root = answered.map_or_else(|| message.clone(), |reply| reply.root.clone());
         Self { root, parent: message }
@@ -72,21 +73,21 @@ impl Reply {
 /// One message on an account: intended, and perhaps sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// Which part of the job, from 0.
+    /// Which part of the job, counted from 0.
     pub part: u32,
     /// The account it is published on.
     pub account: AccountId,
     /// The exact text.
     pub text: String,
-    /// Its key; `None` where it was intended by a version that chose none.
+    /// Its key; `None` if a version of Mynah that chose none intended it.
     pub key: Option<PublicationKey>,
-    /// What it answers. A version that chose no key did not write this down.
+    /// The message that it replies to. Versions that chose no key did not record it.
     pub reply: Option<Reply>,
     /// When it was intended.
     pub intent_at: Timestamp,
-    /// The newest message of ours that the account had then; `None` where it had none.
+    /// The newest message that Mynah had published on the account by then; `None` if there was none.
     pub after: Option<PostId>,
-    /// Its id on the network, once that is known.
+    /// Its id on the network, once it is known.
     pub remote_id: Option<PostId>,
 }
 
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_reads_back_and_sorts_by_its_moment() {
+    fn a_key_parses_back_and_sorts_by_its_time() {
         let [early, late] = [1_000, 1_001].map(|ms| Timestamp::from_millisecond(ms).unwrap());
         let (first, second) = (PublicationKey::new(early), PublicationKey::new(late));
         assert!(first < second && first.to_string() < second.to_string());
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn a_text_that_is_not_a_key_is_refused() {
         let signed = format!("+{}", "0".repeat(31));
         for text in ["", "0", signed.as_str(), &"g".repeat(32), &"0".repeat(33)] {
             assert!(text.parse::<PublicationKey>().is_err(), "{text}");
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_moment_of_the_calendar_fits_into_a_key() {
+    fn the_last_time_of_the_calendar_fits_into_a_key() {
         let key = PublicationKey::new(Timestamp::MAX);
         let moment = u128::try_from(Timestamp::MAX.as_millisecond()).unwrap();
         assert_eq!(key.bits() >> RANDOM_BITS, moment);

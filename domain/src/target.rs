@@ -8,7 +8,7 @@ use crate::{Language, filters::Filters, network::NetworkRules, text::Masking};
 
 /// A target's name in logs, in the ledger and on the command line: network and account, `plain:town_es`.
 ///
-/// The account is in lower case, as networks compare handles without case.
+/// The account is in lower case, because networks compare handles without case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TargetId(Arc<str>);
@@ -42,7 +42,7 @@ impl fmt::Display for TargetId {
     }
 }
 
-/// What a target needs to know of the source that it follows.
+/// What a target needs to know about the source that it follows.
 #[derive(Debug)]
 pub struct SourceProfile {
     /// The source's name in the ledger: network and account, `plain:town`.
@@ -58,7 +58,7 @@ pub struct SourceProfile {
 pub struct Target {
     /// Its name.
     pub id: TargetId,
-    /// Whose posts it republishes: exactly one source's, so that order is only ever a matter of one.
+    /// The source that it follows: exactly one, so that only posts of one source have to be in order.
     pub source: Arc<SourceProfile>,
     /// The rules by which translations are weighed, split and published.
     pub network: Arc<dyn NetworkRules>,
@@ -68,46 +68,46 @@ pub struct Target {
     pub account: String,
     /// How its translations should sound.
     pub style: Style,
-    /// What an engine must not change in a post, and what becomes of it.
+    /// What an engine must not change in a post, and what happens to it.
     pub masking: Masking,
     /// Which of the source's posts it republishes.
     pub filters: Filters,
-    /// What becomes of the post's pictures and films.
+    /// What to do with the post's pictures and videos.
     pub media: MediaPolicy,
-    /// What to do with a translation that no single publication holds.
+    /// What to do with a translation that is too long for a single publication.
     pub too_long: TooLong,
 }
 
-/// What becomes of a post's pictures and films.
+/// What to do with the post's pictures and videos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaPolicy {
-    /// They are left out.
+    /// Leave them out.
     None,
-    /// They are copied, with their alt texts translated.
+    /// Copy them, and translate their alt texts.
     Copy {
-        /// What happens where one cannot be.
+        /// What to do if one cannot be copied.
         missing: MediaMissing,
     },
 }
 
-/// What happens to a post one of whose media cannot be copied.
+/// What to do with a post if one of its media cannot be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MediaMissing {
-    /// The post is published without it.
+    /// Publish it without the medium.
     #[default]
     Publish,
-    /// It waits for a person.
+    /// Hold it for a person.
     Hold,
 }
 
-/// How translations for a target should sound. Part of the cache's key: another style is another translation.
+/// How translations for a target should sound. It is part of the cache key: another style is another translation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Style {
     /// The form of address.
     pub tone: Tone,
-    /// Measures, idioms and examples may be changed to those that readers there know.
+    /// Measures, idioms and examples may be changed to ones that local readers know.
     pub adapt: bool,
-    /// What else the owner of the account wants, in their words; none is empty.
+    /// What else the account's owner wants, in their words; empty if nothing.
     pub instructions: String,
 }
 
@@ -115,7 +115,7 @@ pub struct Style {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tone {
-    /// As the post itself sounds.
+    /// The post's own tone.
     #[default]
     Neutral,
     /// *Usted*, *vous*, *Sie*.
@@ -125,7 +125,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// The tone as settings and prompts name it.
+    /// The tone's name in settings and prompts.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Neutral => "neutral",
@@ -135,7 +135,7 @@ impl Tone {
     }
 }
 
-/// What to do with a translation that is longer than one publication may be.
+/// What to do with a translation that is too long for one publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {

@@ -1,6 +1,6 @@
-//! Posts that break the tools of others: nothing of them is lost on the way through mask, gate and split, whatever network
-//! they are of. What a network finds in them and how it weighs them, its own tests say.
-#![allow(missing_docs, clippy::unwrap_used, reason = "behaviours are named by their tests")]
+//! Posts that break other tools: nothing in them is lost in masking, the gate and splitting, whatever network they come
+//! from. Each network's own tests check what it finds in them and how it weighs them.
+#![allow(missing_docs, clippy::unwrap_used, reason = "the test names describe the behavior")]
 
 use mynah_domain::{
     Language, gate,
@@ -56,7 +56,7 @@ fn masked(text: &str) -> Mask {
 }
 
 #[test]
-fn masked_and_restored_it_is_what_it_was() {
+fn masking_and_restoring_returns_the_original() {
     for text in all() {
         let mask = masked(&text);
         assert_eq!(mask.restore(&mask.text).unwrap(), text);
@@ -64,7 +64,7 @@ fn masked_and_restored_it_is_what_it_was() {
 }
 
 #[test]
-fn a_translation_that_lost_any_one_protected_thing_is_refused() {
+fn a_translation_without_any_one_protected_part_is_refused() {
     for text in all() {
         let mask = masked(&text);
         for lost in 0..mask.protected.len() {
@@ -76,8 +76,8 @@ fn a_translation_that_lost_any_one_protected_thing_is_refused() {
 }
 
 #[test]
-fn the_gate_has_nothing_against_the_authors_own_text_but_that_it_is_not_translated() {
-    // What an author may write, and what nobody may publish.
+fn the_gate_finds_nothing_wrong_with_the_authors_own_text_except_that_it_is_not_translated() {
+    // An author may write these, but a translation may not contain them.
     let of_the_author = ["untranslated", "control", "language"];
     for text in all() {
         let (source, rules) = (masked(&text), PlainText::default());
@@ -98,7 +98,7 @@ fn the_gate_has_nothing_against_the_authors_own_text_but_that_it_is_not_translat
 }
 
 #[test]
-fn split_at_any_length_nothing_is_lost_and_everything_fits() {
+fn splitting_at_any_length_loses_nothing_and_every_part_fits() {
     let (bare, rules) = (|text: &str| text.split_whitespace().collect::<String>(), PlainText::default());
     for text in all() {
         for max in [80, 140, 500] {

@@ -1,4 +1,5 @@
-//! Whatever is written: masked and restored it is the same, split it fits and is whole, and the gate has a word on it.
+//! For any text: masking and restoring returns the same text, every part of a split fits and nothing is lost, and the
+//! gate does not panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +11,7 @@ use mynah_domain::{
 };
 
 fuzz_target!(|text: &str| {
-    // Much longer than any post; time goes with the length.
+    // Much longer than any post, and time grows with the length.
     if text.len() > 5_000 {
         return;
     }

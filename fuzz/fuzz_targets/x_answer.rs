@@ -1,4 +1,4 @@
-//! Whatever X answers: no panic, and every post that is read can be masked.
+//! For any answer from X: no panic, and every post that is read can be masked.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

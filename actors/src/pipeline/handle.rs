@@ -22,7 +22,7 @@ pub struct PipelineHandle {
 
 /// The supervisor has exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the service stops")]
+#[error("the service is stopping")]
 pub struct Stopping;
 
 impl PipelineHandle {

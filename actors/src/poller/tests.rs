@@ -213,7 +213,7 @@ async fn a_post_that_stays_unreadable_becomes_a_held_job_with_its_raw_form() {
     let again = || Unreadable { reason: "text is a number".into(), ..unreadable(8) };
     let answers: [(&str, Result<Lookup, SourceError>); 5] = [
         ("text is a number", Ok(Lookup::Unreadable(again()))),
-        ("with post 5", Ok(Lookup::Post(Box::new(post(5))))),
+        ("returned post 5", Ok(Lookup::Post(Box::new(post(5))))),
         ("400", Err(SourceError::Refused("400".into()))),
         ("401", Err(SourceError::Unauthorized("401".into()))),
         ("403", Err(SourceError::Account("403".into()))),
@@ -322,8 +322,9 @@ async fn a_post_without_an_id_is_held_only_once() {
     let source = Rc::new(source);
     bench.poll(&source).await;
     bench.poll(&source).await;
-    let kept: BTreeSet<String> = bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
-    assert_eq!(kept, raws.map(String::from).into());
+    let stored: BTreeSet<String> =
+        bench.ledger.ids().iter().filter_map(|id| bench.ledger.raw(&id.0)).collect();
+    assert_eq!(stored, raws.map(String::from).into());
     assert_eq!(bench.ledger.ids().len(), raws.len() + 1);
 }
 

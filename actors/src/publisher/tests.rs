@@ -658,8 +658,8 @@ async fn a_lost_message_is_sent_again_without_a_lookup_if_that_is_safe() {
     town.pass(HOUR).await;
     assert_eq!((town.account.count("publish"), town.account.count("recent")), (4, 0));
     let drafts = town.account.drafts.borrow();
-    let said = |draft: &Draft| (draft.key, draft.text.clone(), draft.reply.clone());
-    assert!(drafts.iter().all(|draft| said(draft) == said(&drafts[0])), "{drafts:?}");
+    let content = |draft: &Draft| (draft.key, draft.text.clone(), draft.reply.clone());
+    assert!(drafts.iter().all(|draft| content(draft) == content(&drafts[0])), "{drafts:?}");
     let published = town.ledger.job(1);
     assert_eq!(published.state, JobState::Published);
     assert_eq!(published.publications[0].key, Some(drafts[0].key));

@@ -31,8 +31,8 @@ impl Publisher {
                 },
                 Some(state) => {
                     // A late edit stands behind the replies to its first version: waiting for it would never end.
-                    let stands = ledger.post(&job.source, &parent).await?.map(|parent| parent.position);
-                    if stands > Some(job.post.position) {
+                    let position = ledger.post(&job.source, &parent).await?.map(|parent| parent.position);
+                    if position > Some(job.post.position) {
                         return Ok(None);
                     }
                     let reason = format!(

@@ -67,16 +67,16 @@ pub enum Refusal {
     #[error("it is {0}; only held, failed and skipped jobs can be retried")]
     NothingToRetry(JobState),
     /// The job was skipped for a reason that is not a guess.
-    #[error("it was skipped for the reason {0}, which is final; only a skip for {retryable} can be retried", retryable = retryable())]
+    #[error("it was skipped with the reason {0}, which is final; only skips with {retryable} can be retried", retryable = retryable())]
     SkippedForGood(String),
     /// The job is in progress or done.
-    #[error("it is {0}; what can be skipped is queued, ready, held or failed")]
+    #[error("it is {0}; only queued, ready, held and failed jobs can be skipped")]
     PastSkipping(JobState),
     /// A part was begun, and its outcome is unknown.
-    #[error("a part of it may be on the account; retry it, which looks there first")]
+    #[error("a part of it may be on the account; retry it instead, and Mynah checks the account first")]
     Unanswered,
     /// The job changed in between.
-    #[error("it was taken up just now; look at it again")]
+    #[error("it changed just now; check it again before you decide")]
     TakenUp,
 }
 
@@ -154,14 +154,14 @@ impl RouterState {
         self.opened().await;
         let work = self.heartbeat.at_work();
         // In the ledger, a job that a translator works on is still queued.
-        let (in_hand, free): (Vec<JobId>, Vec<JobId>) =
+        let (translating, free): (Vec<JobId>, Vec<JobId>) =
             jobs.iter().partition(|job| self.window.borrow().is_translating(**job));
         let (mut decided, lines) = decide(&*self.parts.ledger, &free, decision).await?;
         let refusal = match decision {
             Decision::Retry => Refusal::NothingToRetry(JobState::Translating),
             Decision::Skip => Refusal::PastSkipping(JobState::Translating),
         };
-        decided.extend(in_hand.into_iter().map(|job| (job, Err(refusal.clone()))));
+        decided.extend(translating.into_iter().map(|job| (job, Err(refusal.clone()))));
         decided.sort_by_key(|(job, _)| *job);
         decided.dedup_by_key(|(job, _)| *job);
         let changed = decided.iter().filter(|(_, outcome)| outcome.is_ok()).count();

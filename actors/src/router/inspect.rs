@@ -12,25 +12,25 @@ use crate::supervision::handles_tracked;
 
 /// Asks how many jobs each worker holds.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Hands")]
-pub struct InHand;
+#[rtype(result = "Workload")]
+pub struct AskWorkload;
 
 /// The jobs in memory that workers hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
-pub struct Hands {
+pub struct Workload {
     /// How many jobs are leased to each worker, by its name without the incarnation.
     pub jobs: BTreeMap<String, usize>,
     /// How many workers wait for a job.
     pub asking: usize,
 }
 
-handles_tracked!(Router: InHand, Blocked, Unblock);
+handles_tracked!(Router: AskWorkload, Blocked, Unblock);
 
-impl Handler<InHand> for Router {
-    type Result = Hands;
+impl Handler<AskWorkload> for Router {
+    type Result = Workload;
 
-    fn handle(&mut self, _: InHand, _: &mut Self::Context) -> Self::Result {
-        Hands { jobs: self.state.window.borrow().in_hand(), asking: self.state.asking.get() }
+    fn handle(&mut self, _: AskWorkload, _: &mut Self::Context) -> Self::Result {
+        Workload { jobs: self.state.window.borrow().in_progress(), asking: self.state.asking.get() }
     }
 }
 

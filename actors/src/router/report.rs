@@ -66,9 +66,9 @@ impl RouterState {
             }
         }
         // Before anything else looks at these jobs: they are leased now.
-        let astray = self.hand_out(at_once, &granted);
-        if !astray.is_empty() {
-            Box::pin(self.report(astray)).await?;
+        let undeliverable = self.hand_out(at_once, &granted);
+        if !undeliverable.is_empty() {
+            Box::pin(self.report(undeliverable)).await?;
         }
         self.refill_and_wake().await?;
         work.done();
@@ -82,7 +82,7 @@ impl RouterState {
         at_once: BegunAtOnce,
         granted: &HashMap<JobId, (LinePosition, i64)>,
     ) -> Vec<JobReport> {
-        let mut astray = Vec::new();
+        let mut undeliverable = Vec::new();
         for Batch { target, account, worker, intents } in at_once.batches() {
             let mut batch = Vec::new();
             let mut is_in_order = true;
@@ -97,17 +97,17 @@ impl RouterState {
                     _ => {
                         is_in_order = false;
                         let (target, events) = (target.clone(), untouched(Some(&intent)));
-                        astray.push(JobReport { target, at, token, lease: vec![], events });
+                        undeliverable.push(JobReport { target, at, token, lease: vec![], events });
                     }
                 }
             }
             // A publisher that was paused meanwhile begins nothing more.
             let refused =
                 if self.is_paused(&target) { batch } else { self.pending.hand(&account, &worker, batch) };
-            astray.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
+            undeliverable.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
             self.ready.notify_waiters();
         }
-        astray
+        undeliverable
     }
 
     /// Updates a job's line; counts, logs and announces its outcome.
@@ -120,7 +120,7 @@ impl RouterState {
             return;
         };
         if matches!(last, JobEvent::Translated(_) | JobEvent::Published) {
-            self.killer_found.set(false);
+            self.killer_job_found.set(false);
         }
         let (meter, feed) = (&self.parts.meter, &self.parts.feed);
         let id = at.job.0;
@@ -170,7 +170,7 @@ impl RouterState {
         let reports = taken
             .into_iter()
             .map(|(job, panics)| {
-                let event = if panics >= MAX_PANICS && !self.killer_found.replace(true) {
+                let event = if panics >= MAX_PANICS && !self.killer_job_found.replace(true) {
                     let reason = format!(
                         "{holder} died {panics} times while working on this job; last time: {reason}"
                     );

@@ -27,7 +27,7 @@ pub(super) struct RouterState {
     /// For stall detection.
     pub(super) completed: RefCell<Completed>,
     /// A job failed because it kills its workers, and none has succeeded since.
-    pub(super) killer_found: Cell<bool>,
+    pub(super) killer_job_found: Cell<bool>,
     /// How many workers wait for a job.
     pub(super) asking: Cell<usize>,
     /// Wakes a translator when a job becomes available.
@@ -61,7 +61,7 @@ impl RouterState {
             window: RefCell::new(window),
             pending: PendingPublishers::default(),
             completed: RefCell::default(),
-            killer_found: Cell::new(false),
+            killer_job_found: Cell::new(false),
             asking: Cell::new(0),
             work: Notify::new(),
             ready: Notify::new(),

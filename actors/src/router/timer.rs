@@ -32,7 +32,7 @@ impl RouterState {
                 Wake::In(left) => Some(left.min(LONGEST_SLEEP)),
                 Wake::Never => None,
             };
-            let overdue = self.set_aside_overdue().await?;
+            let overdue = self.hold_overdue().await?;
             match sleep.into_iter().chain(overdue).min() {
                 None => timer.await,
                 // Whichever comes first; both only mean "check again".
@@ -42,7 +42,7 @@ impl RouterState {
     }
 
     /// Holds the jobs that have blocked others for too long; returns how long until the next one has.
-    async fn set_aside_overdue(&self) -> Result<Option<Duration>, LedgerError> {
+    async fn hold_overdue(&self) -> Result<Option<Duration>, LedgerError> {
         let RouterSettings { order_patience, engines, .. } = &self.parts.settings;
         let upstreams = &self.parts.upstreams;
         let is_down = |job: &Job| match job.translation {

@@ -16,7 +16,7 @@ use actix::{
 };
 
 /// How long to wait before asking again while an actor is being replaced.
-const PATIENCE: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Points to the living incarnation of `A`. Clones point to the same one.
 pub struct ActorRef<A: Actor> {
@@ -133,7 +133,7 @@ impl<A: Actor> ActorRef<A> {
         loop {
             match self.ask(message.clone()).await {
                 Ok(answer) => return answer,
-                Err(Gone) => actix_rt::time::sleep(PATIENCE).await,
+                Err(Gone) => actix_rt::time::sleep(RETRY_INTERVAL).await,
             }
         }
     }

@@ -265,7 +265,7 @@ impl Supervisor {
         }
         for StageActivity { stage, runnable, holders, .. } in found.stalled {
             let stalled_after = self.settings.stalled_after;
-            let held_by = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
+            let held_by = if holders.is_empty() { "no worker".to_owned() } else { holders.join(", ") };
             error!(stage = stage.as_str(), jobs = runnable, held_by = held_by.as_str(), stalled_after:? = stalled_after; "pipeline stalled");
             let reason = format!("no progress in {stage} for {stalled_after:?}");
             if holders.is_empty() {
@@ -409,7 +409,7 @@ pub struct Restart(
 
 /// There is no actor with this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no actor {name}; there are {known}")]
+#[error("there is no actor named {name}; the actors are {known}")]
 pub struct NoSuchActor {
     /// The requested name.
     pub name: String,

@@ -215,8 +215,7 @@ impl Task {
         }
         if weight > max && takes_advice && self.tries.shortened < SHORTENED_MOST {
             self.tries.shortened += 1;
-            self.tries.advice =
-                vec![format!("its weight is {weight} and may be at most {max}: make it shorter")];
+            self.tries.advice = vec![format!("it weighs {weight} and may weigh {max}: make it shorter")];
             let shorter =
                 self.tries.long.as_ref().is_none_or(|(_, known)| weight < self.network().weigh(known));
             if shorter {
@@ -261,7 +260,7 @@ impl Task {
         let fits = self.network().weigh(restored) <= max;
         if !fits && self.room.too_long == TooLong::Hold {
             let reason = format!(
-                "the translation weighs more than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
+                "the translation is longer than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
             );
             self.outcome = Some(JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None }));
             return Judged::Taken(text);
@@ -332,7 +331,7 @@ impl Task {
     /// The engine is considered down or out of quota, and was not asked.
     pub fn not_asked(&mut self, engine: &str, until: Timestamp) {
         self.troubles
-            .push(format!("{engine}: it is down or out of quota, and will not be asked before {until:.0}"));
+            .push(format!("{engine}: it is down or out of quota, and will not be called before {until:.0}"));
         self.passing = true;
         self.not_before(until);
     }

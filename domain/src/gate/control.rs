@@ -1,5 +1,5 @@
-//! No character in a translation has an effect that readers do not see: controls, marks that change the direction of the text
-//! after them, invisible ones that the post does not have, private use.
+//! No character in a translation has an effect that readers do not see: control characters, marks that change the
+//! direction of the text after them, invisible characters that the post does not have, private-use characters.
 
 use super::{Finding, seen::Seen};
 
@@ -7,7 +7,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let hidden = seen.text.as_str().chars().find(|c| match c {
         // Joiners shape letters and emoji.
         ' '..='~' | '\n' | '\u{200c}' | '\u{200d}' | '\u{fe0f}' => false,
-        // Others are let through where the author used them.
+        // The others are allowed if the author used them.
         '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\t' => {
             !seen.source.as_str().contains(*c)
         }
@@ -17,7 +17,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
         | '\u{f0000}'..='\u{10ffff}' => true,
         c => c.is_control(),
     })?;
-    let message = format!("the translation holds the invisible character U+{:04X}", u32::from(hidden));
+    let message = format!("the translation contains the invisible character U+{:04X}", u32::from(hidden));
     Some(Finding { rule: "control", message })
 }
 
@@ -26,7 +26,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn what_is_not_seen_is_found() {
+    fn invisible_characters_are_found() {
         for text in ["Hola\u{202e}", "Ho\u{0}la", "Hola\u{200b}", "\u{feff}Hola", "Hola\r"] {
             assert!(codes("Hello there", &[text]).contains(&"control"), "{text:?}");
         }

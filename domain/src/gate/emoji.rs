@@ -1,4 +1,4 @@
-//! The emoji of the post are in the translation, as often as in the post, and no others.
+//! The translation has the emoji of the post, as often as in the post, and no others.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -13,12 +13,12 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let message = if *count > 0 {
         format!("the translation lacks “{emoji}”")
     } else {
-        format!("the translation holds “{emoji}”, which the post does not, or holds it too often")
+        format!("the translation contains “{emoji}”, which the post does not, or contains it too often")
     };
     Some(Finding { rule: "emoji", message })
 }
 
-/// Each by itself, without the selectors that only determine how it is drawn.
+/// Each emoji separately, without the selectors that only determine how it is drawn.
 fn emoji(text: &str) -> Vec<String> {
     let runs = crate::text::emoji::emoji(text).into_iter();
     runs.flat_map(|run| text[run].graphemes(true).map(|one| one.replace('\u{fe0f}', "")).collect::<Vec<_>>())
@@ -30,7 +30,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn one_that_is_lost_broken_or_new_is_found() {
+    fn a_lost_broken_or_new_emoji_is_found() {
         assert!(codes("Yes 🎉🎉", &["Sí 🎉"]).contains(&"emoji"));
         assert!(codes("Us 👨‍👩‍👧", &["Nosotros 👨👩👧"]).contains(&"emoji"));
         assert!(codes("Good morning", &["Buenos días ☀️"]).contains(&"emoji"));

@@ -1,4 +1,4 @@
-//! Every part fits into one publication.
+//! Every part fits in one publication.
 
 use super::{Finding, seen::Seen};
 
@@ -8,7 +8,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     (longest > max).then(|| Finding {
         rule: "fits",
         message: format!(
-            "the translation weighs {longest}, more than the {max} that the account may publish"
+            "the translation has a length of {longest}, more than the {max} that the account may publish"
         ),
     })
 }

@@ -1,5 +1,6 @@
-//! The translation is in the target's language. Detectors guess on short texts, so a text counts as another language only
-//! where there is enough of it, the detector is sure, and the two are no close kin; a script, though, is no guess.
+//! The translation is in the target's language. Detectors guess on short texts, so a text counts as another language
+//! only if it is long enough, the detector is sure, and the two languages are not closely related. A script, however,
+//! is not a guess.
 
 use whatlang::{Detector, Lang, Script};
 
@@ -9,10 +10,10 @@ use super::{
 };
 use crate::Language;
 
-/// Fewer letters than this are not enough to detect a language.
+/// With fewer letters than this, no language can be detected.
 const ENOUGH: usize = 40;
 
-/// Fewer letters than this are not enough to detect a script: they may be a single name.
+/// With fewer letters than this, no script counts: they may be a single name.
 const ENOUGH_FOR_SCRIPT: usize = 12;
 
 /// Languages that no detector distinguishes in a few words.
@@ -30,7 +31,7 @@ const KIN: [&[&str]; 9] = [
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let target = seen.candidate.to;
-    // A post that is all names and tags has no language, and a glossary's terms may be of any.
+    // A post of only names and tags has no language, and a glossary's terms may be in any.
     let text = seen.text.bare();
     let Letters { count, script } = Letters::of(text);
     if count < ENOUGH_FOR_SCRIPT {
@@ -53,13 +54,13 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let found = surely(&seen.text, script?)?;
     let own = known(target);
     let is_other = Some(found) != own && !are_kin(target, found);
-    // Of a language that the detector does not know, only what is still the source's is believed.
+    // If the detector does not know the target's language, trust it only when it finds the source's.
     let believed = own.is_some() || known(seen.candidate.from) == Some(found);
     if is_other && believed { wrong(found.eng_name()) } else { None }
 }
 
-/// Whether a text is in `one` rather than in `other`: by its script, else by a detector that knows no third language and is
-/// sure. A short text may be in neither.
+/// Whether a text is in `one` rather than in `other`: by its script, otherwise by a detector that knows only these two
+/// and is sure. A short text may be in neither.
 pub(crate) fn is_rather_in(text: &str, one: Language, other: Language) -> bool {
     let Some(script) = whatlang::detect_script(text) else { return false };
     let in_script = |language| scripts(language).map(|scripts| scripts.contains(&script));
@@ -73,7 +74,7 @@ pub(crate) fn is_rather_in(text: &str, one: Language, other: Language) -> bool {
     found.is_some_and(|found| found.lang() == one && found.is_reliable())
 }
 
-/// The language that a text in a script is in, where the detector is sure.
+/// The language of a text in this script, if the detector is sure.
 fn surely(text: &Text<'_>, script: Script) -> Option<Lang> {
     if script == Script::Latin {
         return latin::surely(text.bare_lower());
@@ -86,7 +87,7 @@ fn surely(text: &Text<'_>, script: Script) -> Option<Lang> {
 struct Letters {
     /// How many there are.
     count: usize,
-    /// The script that most of them are in, to the detector.
+    /// The script of most of them, by the detector.
     script: Option<Script>,
 }
 
@@ -106,13 +107,13 @@ impl Letters {
                 }
             }
         }
-        // Most texts have no letters but Latin ones, and none needs counting.
+        // Most texts have only Latin letters, and then nothing needs counting.
         let script = if other { whatlang::detect_script(text) } else { latin.then_some(Script::Latin) };
         Self { count, script }
     }
 }
 
-/// Whether a sign is of no script to the detector.
+/// Whether the detector assigns no script to a character.
 fn is_of_none(c: char) -> bool {
     matches!(c, '\u{7f}' | '\u{2000}'..='\u{206f}' | '\u{1f300}'..='\u{1faff}')
 }
@@ -124,7 +125,7 @@ fn are_kin(target: Language, found: Lang) -> bool {
     })
 }
 
-/// The scripts that a language is written in, where it is not Latin or not only.
+/// The scripts that a language is written in, if it is not or not only Latin.
 fn scripts(language: Language) -> Option<&'static [Script]> {
     Some(match language.base() {
         "ja" => &[Script::Hiragana, Script::Katakana, Script::Mandarin],
@@ -148,7 +149,7 @@ fn scripts(language: Language) -> Option<&'static [Script]> {
     })
 }
 
-/// The language as the detector names it, where it knows it.
+/// The detector's name for the language, if it knows it.
 fn known(language: Language) -> Option<Lang> {
     let code = match language.base() {
         "af" => "afr",
@@ -224,7 +225,7 @@ mod tests {
     use super::{super::tests::codes_for, *};
 
     #[test]
-    fn every_character_is_of_the_script_that_the_detector_has_it_in() {
+    fn every_character_has_the_script_that_the_detector_assigns() {
         for c in '\0'..=char::MAX {
             let text = c.to_string();
             let Letters { count, script } = Letters::of(&text);
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_another_language_is_found_where_there_is_enough_of_it() {
+    fn a_text_in_another_language_is_found_if_it_is_long_enough() {
         let source = "The town hall opens tomorrow and everybody is welcome to come and see it";
         for (to, text, expected) in [
             ("es", "El ayuntamiento abre mañana y todo el mundo está invitado a venir a verlo", false),

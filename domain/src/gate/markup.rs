@@ -1,5 +1,5 @@
-//! Nothing of the machinery is left in a translation: no placeholder, no code fence, no HTML, no JSON, no bold type that
-//! the post does not have.
+//! A translation contains no technical remains: no placeholder, no code fence, no HTML, no JSON, no bold type that the
+//! post does not have.
 
 use std::sync::LazyLock;
 
@@ -32,10 +32,10 @@ const MARKS: [&str; 22] = [
     "~~",
 ];
 
-/// Any of them.
+/// Matches any of them.
 static ANY: LazyLock<Regex> = LazyLock::new(|| {
     let marks: Vec<_> = MARKS.iter().map(|mark| regex::escape(mark)).collect();
-    Regex::new(&marks.join("|")).expect("it is a constant, which a test compiles")
+    Regex::new(&marks.join("|")).expect("the pattern is a constant that a test compiles")
 });
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
@@ -49,7 +49,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     })?;
     Some(Finding {
         rule: "markup",
-        message: format!("the translation holds “{mark}”, which the post does not"),
+        message: format!("the translation contains “{mark}”, which the post does not"),
     })
 }
 
@@ -58,7 +58,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn what_is_left_of_the_machinery_is_found() {
+    fn technical_remains_are_found() {
         for text in [
             "Hola ⟦3⟧",
             "```Hola```",

@@ -1,5 +1,5 @@
-//! What a translation must pass before it may be published: a broken link or half a sentence under somebody's name is worse
-//! than no post. One file per rule, each with a stable code and a sentence for people.
+//! The checks that a translation must pass before it may be published: a broken link or half a sentence under the
+//! author's name is worse than no post. Each rule has one file, a stable code and a message for people.
 
 mod control;
 mod emoji;
@@ -23,16 +23,17 @@ use seen::Seen;
 
 use crate::{Language, network::NetworkRules, text::Mask};
 
-/// What the rules look at.
+/// What the rules check.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// The post's text as it was masked.
+    /// The post's masked text.
     pub source: &'a Mask,
-    /// The publications that the translation would become.
+    /// The texts that would be published.
     pub parts: &'a [String],
     /// The rules of the network that they would be published on.
     pub rules: &'a dyn NetworkRules,
-    /// The most that one of them may weigh by these rules; `None` while the translation may still be shortened or split.
+    /// The most that one of them may weigh by these rules; `None` while the translation may still be shortened or
+    /// split.
     pub max_weight: Option<usize>,
     /// The post's language.
     pub from: Language,
@@ -46,7 +47,7 @@ pub struct Candidate<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} [{rule}]")]
 pub struct Finding {
-    /// The rule's code, stable across versions: `protected`, `numbers`, `fits`; docs/gate.md has all.
+    /// The rule's code, stable across versions: `protected`, `numbers`, `fits`; docs/gate.md lists all.
     pub rule: &'static str,
     /// What is wrong, for a person.
     pub message: String,
@@ -54,7 +55,7 @@ pub struct Finding {
 
 type Rule = fn(&Seen<'_>) -> Option<Finding>;
 
-/// In the order in which they are worth reading.
+/// In the order in which people should read the findings.
 const RULES: [Rule; 14] = [
     not_empty::check,
     protected::check,
@@ -72,7 +73,7 @@ const RULES: [Rule; 14] = [
     fits::check,
 ];
 
-/// Every rule that `candidate` breaks; empty where it may be published.
+/// Every rule that `candidate` breaks; empty if it may be published.
 pub fn findings(candidate: &Candidate<'_>) -> Vec<Finding> {
     let seen = Seen::new(candidate);
     RULES.iter().filter_map(|rule| rule(&seen)).collect()
@@ -120,7 +121,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_looked_at_nothing_panics(source in ".{0,80}", one in ".{0,80}", two in ".{0,40}") {
+        fn no_input_makes_a_rule_panic(source in ".{0,80}", one in ".{0,80}", two in ".{0,40}") {
             codes_for("ja", &source, &[&one, &two]);
             codes_for("es", &source, &[&source]);
         }
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_is_named() {
+    fn every_broken_rule_is_reported() {
         assert_eq!(codes("Hi @bob", &["  "]), ["not_empty", "protected"]);
         assert_eq!(codes("Hi", &[]), ["not_empty"]);
         assert_eq!(codes(&"Hi ".repeat(80), &["a".repeat(301).as_str()]), ["fits"]);

@@ -1,20 +1,20 @@
-//! The numbers of the post and of the translation are the same, in whatever local form: `1,000.50` is `1.000,50`, and
-//! `10:30` is `10h30`. Small ones may be words on either side.
+//! The translation has the same numbers as the post, in whatever local form: `1,000.50` is `1.000,50`, and `10:30` is
+//! `10h30`. Small numbers may be words on either side.
 
 use super::{
     Finding,
     seen::{Seen, balance},
 };
 
-/// Up to here a number may be written as a word.
+/// Numbers up to this one may be written as words.
 const IN_WORDS: &str = "12";
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let (there, here) = (numbers(seen.source.bare()), numbers(seen.text.bare()));
-    // A time may gain or lose its noughts: 7 pm, 7:00 pm.
-    let is_telling = |number: &String| !number.trim_start_matches('0').is_empty() && !is_small(number);
+    // A time may gain or lose its zeros: 7 pm, 7:00 pm.
+    let is_significant = |number: &String| !number.trim_start_matches('0').is_empty() && !is_small(number);
     let differing = balance(there, here);
-    let (number, count) = differing.iter().find(|(number, _)| is_telling(number))?;
+    let (number, count) = differing.iter().find(|(number, _)| is_significant(number))?;
     let message = if *count > 0 {
         format!("the number {number} of the post is not in the translation")
     } else {
@@ -27,8 +27,8 @@ fn is_small(number: &str) -> bool {
     number.len() < IN_WORDS.len() || (number.len() == IN_WORDS.len() && number <= IN_WORDS)
 }
 
-/// Groups of digits as ASCII; a thousand's mark joins them, everything else parts them, so that the order of a date and the
-/// mark of a decimal do not matter.
+/// Groups of digits as ASCII. A thousands separator joins them, everything else separates them, so that the order of a
+/// date and the decimal mark do not matter.
 fn numbers(text: &str) -> Vec<String> {
     if !text.contains(|c| digit(c).is_some()) {
         return Vec::new();
@@ -59,7 +59,7 @@ fn is_thousands_mark(c: char) -> bool {
     matches!(c, ',' | '.' | '\'' | '’' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '٬')
 }
 
-/// Three digits and then no more.
+/// Whether exactly three digits follow.
 fn three_digits(rest: &[char]) -> bool {
     rest.len() >= 3
         && rest[..3].iter().all(|c| digit(*c).is_some())
@@ -68,16 +68,15 @@ fn three_digits(rest: &[char]) -> bool {
 
 /// A decimal digit of any script, as ASCII.
 fn digit(c: char) -> Option<char> {
-    const NOUGHTS: [u32; 20] = [
+    const ZEROS: [u32; 20] = [
         0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
         0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xff10,
     ];
-    // Most characters are below the second of them.
+    // Most characters are below the second one.
     if c < '\u{660}' {
         return c.is_ascii_digit().then_some(c);
     }
-    let value =
-        NOUGHTS.iter().find_map(|nought| u32::from(c).checked_sub(*nought).filter(|value| *value < 10))?;
+    let value = ZEROS.iter().find_map(|zero| u32::from(c).checked_sub(*zero).filter(|value| *value < 10))?;
     char::from_digit(value, 10)
 }
 
@@ -86,7 +85,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn local_forms_are_the_same_number() {
+    fn local_forms_of_a_number_are_equal() {
         for (source, text) in [
             ("It costs 1,000.50 dollars", "Cuesta 1.000,50 dólares"),
             ("About 12\u{202f}000 people", "Unas 12.000 personas"),
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn another_number_is_found() {
+    fn a_different_number_is_found() {
         for (source, text) in [
             ("The 31st of May", "El 13 de mayo"),
             ("In the 1990s", "En los años"),

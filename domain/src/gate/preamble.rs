@@ -1,4 +1,4 @@
-//! A model's words about the translation are not the translation: “Sure! Here is …”, “I cannot …”, a note in brackets.
+//! A translation does not contain a model's comments about it: “Sure! Here is …”, “I cannot …”, a note in brackets.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{Finding, seen::Seen};
 
-/// How such words begin, in lower case.
+/// The beginnings of such comments, in lower case.
 const BEGINNINGS: [&str; 34] = [
     "sure!",
     "sure,",
@@ -44,7 +44,7 @@ const BEGINNINGS: [&str; 34] = [
     "als ki-",
 ];
 
-/// What stands in such words, wherever it does.
+/// What marks such comments anywhere in a text.
 const WITHIN: [&str; 7] = [
     "(note:",
     "[note:",
@@ -55,16 +55,16 @@ const WITHIN: [&str; 7] = [
     "as a language model",
 ];
 
-/// Any of [`WITHIN`].
+/// Matches any of [`WITHIN`].
 static ANY_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
     let words: Vec<_> = WITHIN.iter().map(|words| regex::escape(words)).collect();
-    Regex::new(&words.join("|")).expect("it is a constant, which a test compiles")
+    Regex::new(&words.join("|")).expect("the pattern is a constant that a test compiles")
 });
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let text = seen.text.lower().trim();
     let begins = BEGINNINGS.iter().find(|words| text.starts_with(**words)).filter(|_| {
-        // An author may write “Sure!”, too; then the translation begins like that.
+        // If the author wrote “Sure!”, the translation may begin like that, too.
         let source = seen.source.lower().trim();
         !BEGINNINGS.iter().any(|words| source.starts_with(words))
     });
@@ -72,7 +72,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let within = Some(()).filter(|()| ANY_WITHIN.is_match(text) && !bracketed());
     let within = within.and_then(|()| WITHIN.iter().find(|words| text.contains(**words)));
     let words = begins.or(within)?;
-    let message = format!("the translation has words of the engine's own: “{words}”");
+    let message = format!("the translation contains the engine's own words: “{words}”");
     Some(Finding { rule: "preamble", message })
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn the_engines_own_words_are_found_and_the_authors_are_not() {
+    fn the_engines_own_words_are_found_but_not_the_authors() {
         for text in [
             "Sure! Here is the translation: Hola",
             "Aquí está la traducción: hola",

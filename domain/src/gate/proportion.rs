@@ -1,15 +1,16 @@
-//! A translation is about as long as what it translates: one that is many times longer holds what the author never wrote,
-//! one that is a fraction of it leaves most of it out. Only differences far beyond those between languages count.
+//! A translation is about as long as the post: if it is many times longer, it contains text that the author never
+//! wrote; if it is a fraction of the length, most is missing. Only differences far beyond those between languages
+//! count.
 
 use super::{Finding, seen::Seen};
 
-/// No pair of languages needs so many times the weight.
+/// No language pair needs this many times the weight.
 const MOST: usize = 3;
 
 /// Short texts differ more: a word may become a sentence.
 const LEEWAY: usize = 100;
 
-/// No pair of languages needs so small a part of the weight.
+/// No language pair can shrink the weight to less than this fraction.
 const LEAST: usize = 6;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
@@ -30,7 +31,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn one_that_goes_on_and_on_or_breaks_off_is_found() {
+    fn a_translation_that_runs_on_or_breaks_off_is_found() {
         let story = "The council met today and spoke about the bridge, the market and the school. ".repeat(3);
         assert!(codes("The market opens", &[&"y así sucesivamente ".repeat(20)]).contains(&"proportion"));
         assert!(codes(&story, &["El consejo."]).contains(&"proportion"));

@@ -1,7 +1,7 @@
-//! Every link, mention, hashtag and cashtag of the post is in the translation, as often as in the post and no other is.
+//! The translation has every link, mention, hashtag and cashtag of the post, as often as in the post, and no others.
 //!
-//! Both are read as the target's network will read them: a link that is joined to the word beside it is found, and what is an
-//! entity only on the source's network counts in neither.
+//! The target's network rules read both texts: a link that was joined to the word beside it is found, and an entity
+//! that exists only on the source's network counts in neither.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let message = if count > 0 {
         format!("the translation lacks “{thing}”")
     } else {
-        format!("the translation holds “{thing}”, which the post does not, or holds it too often")
+        format!("the translation contains “{thing}”, which the post does not, or contains it too often")
     };
     Some(Finding { rule: "protected", message })
 }
@@ -29,14 +29,14 @@ mod tests {
     use crate::gate::tests::codes;
 
     #[test]
-    fn a_lost_doubled_or_new_entity_is_found() {
+    fn a_lost_repeated_or_new_entity_is_found() {
         assert_eq!(codes("Hi @bob", &["Hola"]), ["protected"]);
         assert_eq!(codes("Hi @bob", &["Hola @bob @bob"]), ["protected"]);
         assert_eq!(codes("Hi there", &["Hola #ahí"]), ["protected"]);
     }
 
     #[test]
-    fn an_entity_that_grew_together_with_a_word_is_found() {
+    fn an_entity_that_was_joined_to_a_word_is_found() {
         assert_eq!(codes("Hi @bob now", &["Hola @bobahora"]), ["protected"]);
     }
 }

@@ -1,4 +1,4 @@
-//! No quotation marks stand around all of a translation that do not stand around the post.
+//! A translation is not enclosed in quotation marks unless the post is.
 
 use super::{Finding, seen::Seen};
 
@@ -13,7 +13,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
         quoted(text) && text.chars().filter(|c| OPENING.contains(c) || CLOSING.contains(c)).count() == 2;
     (around && !quoted(seen.source.as_str()) && text.chars().count() > 2).then(|| Finding {
         rule: "quoted",
-        message: "the translation stands in quotation marks, and the post does not".into(),
+        message: "the translation is enclosed in quotation marks, and the post is not".into(),
     })
 }
 
@@ -22,7 +22,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn quotation_marks_around_all_are_found_where_the_post_has_none() {
+    fn quotation_marks_around_all_are_found_if_the_post_has_none() {
         assert_eq!(codes("Hello there", &["\"Hola\""]), ["quoted"]);
         assert_eq!(codes("Hello there", &["«Hola»"]), ["quoted"]);
         assert!(codes("\"Hello\"", &["«Hola»"]).is_empty());

@@ -1,5 +1,4 @@
-//! No publication breaks a rule of the target's network, which would refuse it. The finding has the code that the network
-//! gives it.
+//! No publication breaks a rule of the target's network, which would refuse it. The finding has the network's own code.
 
 use super::{Finding, seen::Seen};
 
@@ -19,7 +18,7 @@ mod tests {
         text::Entity,
     };
 
-    /// The rules of a network that takes no question.
+    /// The rules of a network that refuses questions.
     #[derive(Debug)]
     struct NoQuestions(PlainText);
 
@@ -49,12 +48,13 @@ mod tests {
         }
 
         fn refusal(&self, text: &str) -> Option<Refusal> {
-            text.contains('?').then(|| Refusal { rule: "questions", message: "nobody asks here".into() })
+            text.contains('?')
+                .then(|| Refusal { rule: "questions", message: "questions are not allowed".into() })
         }
     }
 
     #[test]
-    fn what_the_network_would_refuse_is_found_in_any_part_under_its_own_code() {
+    fn a_text_that_the_network_would_refuse_is_found_in_any_part_under_the_networks_code() {
         let (source, rules) = (mask("Who comes? The mayor"), NoQuestions(PlainText::default()));
         let found = |parts: &[&str]| {
             let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
@@ -70,7 +70,7 @@ mod tests {
             })
         };
         let finding = &found(&["El alcalde.", "¿Quién viene?"])[0];
-        assert_eq!((finding.rule, finding.message.as_str()), ("questions", "nobody asks here"));
+        assert_eq!((finding.rule, finding.message.as_str()), ("questions", "questions are not allowed"));
         assert!(found(&["Viene el alcalde"]).is_empty());
     }
 }

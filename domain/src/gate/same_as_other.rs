@@ -1,11 +1,12 @@
-//! A text is not the same in two languages: if it equals the translation for another target, one of them was not translated.
+//! A text is not the same in two languages: if it equals the translation for another target, one of them was not
+//! translated.
 
 use super::{
     Finding,
     seen::{Seen, Text},
 };
 
-/// So few words may be the same in any two languages.
+/// This few words may be the same in any two languages.
 const FEW: usize = 4;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
@@ -16,6 +17,6 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let same = seen.candidate.others.iter().any(is_it);
     same.then(|| Finding {
         rule: "same_as_other",
-        message: "the translation is the one of another language".into(),
+        message: "the translation is the same as the one in another language".into(),
     })
 }

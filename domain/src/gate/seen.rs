@@ -1,5 +1,5 @@
-//! What several rules look at, prepared once, and only when a rule asks for it: the texts, their entities, what is left
-//! without these, and the words.
+//! What several rules check, prepared once, and only if a rule asks for it: the texts, their entities, the text without
+//! entities, and the words.
 
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap};
 
@@ -12,7 +12,7 @@ pub(super) struct Seen<'a> {
     pub(super) candidate: &'a Candidate<'a>,
     /// The post as it would be published on the target without a translation.
     pub(super) source: Text<'a>,
-    /// What is to be published, all parts of it.
+    /// The text to publish, all parts of it.
     pub(super) text: Text<'a>,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Seen<'a> {
 /// A text and what is known about it.
 pub(super) struct Text<'a> {
     whole: Cow<'a, str>,
-    /// Those of the target's network, which reads both texts.
+    /// The rules of the target's network, which read both texts.
     rules: &'a dyn NetworkRules,
     entities: OnceCell<Vec<Entity>>,
     bare: OnceCell<String>,
@@ -50,7 +50,7 @@ impl<'a> Text<'a> {
         &self.whole
     }
 
-    /// Links, mentions and tags; as words are read one by one, those of a text are those of its parts.
+    /// Links, mentions and tags. Words are read one by one, so the entities of a text are those of its parts.
     pub(super) fn entities(&self) -> &[Entity] {
         self.entities.get_or_init(|| self.rules.entities(&self.whole))
     }
@@ -78,7 +78,7 @@ impl<'a> Text<'a> {
         self.lower.get_or_init(|| self.whole.to_lowercase())
     }
 
-    /// What is left without entities, in lower case.
+    /// The text without entities, in lower case.
     pub(super) fn bare_lower(&self) -> &str {
         if self.entities().is_empty() {
             return self.lower();
@@ -86,7 +86,7 @@ impl<'a> Text<'a> {
         self.bare_lower.get_or_init(|| self.bare().to_lowercase())
     }
 
-    /// The words in lower case, none with a digit in it.
+    /// The words in lower case, except those with a digit.
     pub(super) fn words(&self) -> &Words {
         self.words.get_or_init(|| Words::of(self.bare()))
     }
@@ -95,7 +95,7 @@ impl<'a> Text<'a> {
 /// Words, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
-    /// All of them, one after the other.
+    /// All of them, concatenated.
     letters: String,
     /// Where each ends.
     ends: Vec<usize>,
@@ -106,7 +106,7 @@ impl Words {
         // A word has about five letters and a space.
         let ends = Vec::with_capacity(text.len() / 4);
         let mut words = Self { letters: String::with_capacity(text.len()), ends };
-        // No word goes over a space, and most of what stands between two is one word.
+        // No word contains a space, and most pieces between spaces are one word.
         for piece in text.split(' ') {
             if !piece.is_empty() && piece.bytes().all(|c| c.is_ascii_alphabetic()) {
                 words.push(piece);
@@ -145,17 +145,17 @@ impl Words {
     }
 }
 
-/// Marks that are in a word only between two letters or digits, if at all.
+/// Marks that belong to a word only between two letters or digits, if at all.
 fn is_around(c: char) -> bool {
     matches!(c, '!'..='&' | '('..='/' | ':'..='@' | '['..='^' | '`' | '{'..='~' | '¡' | '¿' | '«' | '»')
 }
 
-/// Letters that are no part of anything but a word, whatever stands beside them.
+/// Letters that always belong to a word, whatever is beside them.
 fn is_plain(c: char) -> bool {
     matches!(c, 'a'..='z' | 'A'..='Z' | 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ɏ')
 }
 
-/// How often each thing is on the left more than on the right.
+/// How often each item occurs on the left more than on the right.
 pub(super) fn balance<T: Ord>(left: Vec<T>, right: Vec<T>) -> BTreeMap<T, i64> {
     let mut balance = BTreeMap::new();
     for thing in left {
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// Every word of the whole, by the library alone.
+    /// Every word of the text, found by the library alone.
     fn by_the_library(text: &str) -> Vec<String> {
         let words = text.unicode_words().filter(|word| word.chars().all(|c| !c.is_numeric()));
         words.map(str::to_lowercase).collect()
@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn read_piece_by_piece_a_text_has_the_words_of_the_whole(
+        fn a_text_read_piece_by_piece_has_the_words_of_the_whole(
             texts in prop::collection::vec(prop_oneof![crate::fixtures::tricky_text(), "[ !-~¡¿«»À-ɏΣσ'’.:]{0,30}", ".{0,20}"], 0..3)
         ) {
             let text = texts.join(" ");

@@ -2,10 +2,10 @@
 
 use super::{Finding, seen::Seen};
 
-/// So few words may all be names.
+/// This few words may all be names.
 const FEW: usize = 3;
 
-/// From so many words on, a text that keeps nearly all of them was hardly translated.
+/// From this many words on, a text that keeps nearly all of them was hardly translated.
 const MANY: usize = 8;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
@@ -29,7 +29,7 @@ mod tests {
     use super::super::tests::codes;
 
     #[test]
-    fn the_source_again_is_found_and_names_are_let_through() {
+    fn a_repeated_source_is_found_and_names_are_allowed() {
         assert!(codes("The market opens at noon", &["the market opens at NOON"]).contains(&"untranslated"));
         let long = "The market on the old square opens at noon today for all of us";
         assert!(

@@ -1,5 +1,5 @@
-//! The rules that need no network: what a reader would call a link, a name and a tag, counted as a reader would. They serve
-//! networks that have no rules of their own, such as a folder of files, and the tests of everything that asks for rules.
+//! Rules that need no network: links, names and tags as a reader would see them, counted as a reader would. They serve
+//! networks that have no rules of their own, such as a folder of files, and the tests of everything that needs rules.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::{Limits, NetworkRules, Price, Repeat};
 use crate::text::{Entity, EntityKind, links::links, words::words};
 
-/// Characters as readers count them; links by their scheme, `@name` and `#tag`.
+/// Counts characters as readers do; finds links by their scheme, `@name` and `#tag`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainText {
     /// The network's name.
     pub name: &'static str,
-    /// The most that a message may hold.
+    /// The most that a message may contain.
     pub limits: Limits,
-    /// What publishing the same message again does.
+    /// What happens if the same message is published again.
     pub repeat: Repeat,
     /// What a message costs.
     pub price: Price,
@@ -39,7 +39,7 @@ impl NetworkRules for PlainText {
     }
 
     fn weigh(&self, text: &str) -> usize {
-        // Of ASCII only these two are one together.
+        // In ASCII, only these two characters form one grapheme.
         if text.is_ascii() && !text.contains("\r\n") { text.len() } else { text.graphemes(true).count() }
     }
 
@@ -77,7 +77,7 @@ impl NetworkRules for PlainText {
     }
 }
 
-/// The names and tags in a part of a word that itself stands at `offset`.
+/// The names and tags in a part of a word that itself begins at `offset`.
 fn signed(word: &str, part: Range<usize>, offset: usize) -> impl Iterator<Item = Entity> {
     let signs = word[part.clone()].match_indices(['@', '＠', '#', '＃']);
     signs.filter_map(move |(at, sign)| {
@@ -112,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{fixtures::tricky_text, text::entity::stand_in};
+    use crate::{fixtures::tricky_text, text::entity::fit_into};
 
     fn found(text: &str) -> Vec<(EntityKind, &str)> {
         let entities = PlainText::default().entities(text).into_iter();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn links_names_and_tags_are_found_behind_characters_of_any_width() {
+    fn links_names_and_tags_are_found_after_characters_of_any_width() {
         use EntityKind::{Hashtag, Link, Mention};
         assert_eq!(
             found("🔥𝕏 hi https://a.example/b, @bob's #été (＃tag) .@eve"),
@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_one_is_none() {
+    fn text_that_only_looks_like_an_entity_is_not_one() {
         for text in ["a@b.example", "@a@b.example", "word#tag", "#1", "# a @ b", "example.com", "$5", "C#"] {
             assert_eq!(found(text), [], "{text}");
         }
     }
 
     #[test]
-    fn a_text_weighs_what_a_reader_counts() {
+    fn a_text_weighs_as_many_characters_as_a_reader_counts() {
         for (text, weight) in [("", 0), ("Hola", 4), ("e\u{301}", 1), ("👨‍👩‍👧‍👦🇪🇸", 2), ("日本", 2), ("a\r\nb", 3)]
         {
             assert_eq!(PlainText::default().weigh(text), weight, "{text:?}");
@@ -152,8 +152,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn entities_are_in_order_and_apart(text in prop_oneof![tricky_text(), any::<String>()]) {
-            prop_assert!(stand_in(&PlainText::default().entities(&text), &text));
+        fn entities_are_in_order_and_do_not_overlap(text in prop_oneof![tricky_text(), any::<String>()]) {
+            prop_assert!(fit_into(&PlainText::default().entities(&text), &text));
         }
     }
 }

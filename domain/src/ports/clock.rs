@@ -1,10 +1,10 @@
-//! The time of day, so that a test can turn a month into an instant.
+//! The current time, behind a port so that a test can skip a month in an instant.
 
 use jiff::Timestamp;
 
-/// Tells the time.
+/// Provides the current time.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 

@@ -1,5 +1,5 @@
-//! Where translations go. What matters most about a call that failed is whether something may have been published
-//! all the same.
+//! Where translations are published. The most important fact about a failed call is whether something may have been
+//! published anyway.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -7,48 +7,49 @@ use jiff::Timestamp;
 use super::media::{FetchError, FetchedMedium, MediaLimits};
 use crate::{PostId, PublicationKey, Reply};
 
-/// An account that is published on.
+/// An account that publishes.
 #[async_trait(?Send)]
 pub trait Destination {
-    /// Checks that the credentials belong to the account that the settings name. Called before anything is published with
-    /// them; an adapter that is billed for it remembers the result in the ledger for as long as the credentials stay the same.
+    /// Checks that the credentials belong to the account that the settings name. Called before anything is published
+    /// with them. An adapter that pays for this call stores the result in the ledger for as long as the credentials
+    /// stay the same.
     ///
     /// # Errors
-    /// [`Denied::Blocked`] where they belong to another account; otherwise it is not known whose they are. Nothing is ever
-    /// published by it.
+    /// [`Denied::Blocked`] if they belong to another account; after any other error, their account is unknown. This
+    /// call never publishes anything.
     async fn verify(&self) -> Result<(), PublishError>;
 
-    /// Publishes one message and answers its id.
+    /// Publishes one message and returns its id.
     ///
     /// # Errors
-    /// See [`PublishError`]: each says whether something may be on the account.
+    /// See [`PublishError`]: each variant tells whether something may be on the account.
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError>;
 
-    /// Uploads a medium with its alt text, and answers the id by which a draft can hold it. Nothing is published by it, and it
+    /// Uploads a medium with its alt text, and returns the id with which a draft can attach it. Publishes nothing, and
     /// may be dropped at any point.
     ///
     /// # Errors
     /// See [`UploadError`].
     async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError>;
 
-    /// What media the network accepts.
+    /// Which media the network accepts.
     fn media_limits(&self) -> MediaLimits;
 
     /// The network's name in settings and logs.
     fn network(&self) -> &'static str;
 
-    /// The account's own messages from some place on, newest first: to find out what became of one whose answer never
-    /// came.
+    /// The account's own messages since some point, newest first, to find out what happened to a message whose answer
+    /// was lost.
     ///
     /// # Errors
-    /// As for publishing, but nothing is ever published by it.
+    /// The same as for publishing, but this call never publishes anything.
     async fn recent(&self, since: &Since) -> Result<Shown, PublishError>;
 
-    /// Whether a message that the account shows is what `draft` would have become.
+    /// Whether a message on the account is what publishing `draft` would have produced.
     fn is_same(&self, draft: &Draft, shown: &Recent) -> bool;
 }
 
-/// A medium that was uploaded to the network and is not shown yet.
+/// A medium that was uploaded to the network and is not attached to a message yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaId(pub String);
 
@@ -61,16 +62,16 @@ pub struct Uploaded {
     pub undescribed: Option<String>,
 }
 
-/// A medium was not uploaded.
+/// Why a medium was not uploaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UploadError {
     /// It never will be: the network does not accept it, or the rest of it is gone.
     #[error("{0}")]
     Refused(String),
-    /// The network, or the medium's own host, did not answer; it may be tried again.
+    /// The network, or the medium's own host, did not answer; a retry may help.
     #[error("{0}")]
     Unavailable(String),
-    /// The account may not do it now, whatever the medium is.
+    /// The account may not upload now, whatever the medium is.
     #[error(transparent)]
     Denied(#[from] Denied),
 }
@@ -85,38 +86,38 @@ impl From<FetchError> for UploadError {
     }
 }
 
-/// What is to be published.
+/// A message to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// The key of its publication. A draft that is published again after its outcome was lost has the same.
+    /// The key of its publication. A draft that is published again after its outcome was lost has the same key.
     pub key: PublicationKey,
     /// The text.
     pub text: String,
-    /// What it answers, on the same network.
+    /// The message that it replies to, on the same network.
     pub reply: Option<Reply>,
-    /// What is attached to it, uploaded before.
+    /// The attached media, which were uploaded before.
     pub media: Vec<MediaId>,
 }
 
-/// From where on an account's messages are wanted.
+/// The point since which an account's messages are requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// After this message of the account: needs nobody's clock.
+    /// After this message of the account, which depends on no clock.
     Message(PostId),
-    /// From this moment on, by the network's clock.
+    /// From this time on, by the network's clock.
     Moment(Timestamp),
 }
 
-/// The messages that the account shows.
+/// The account's messages, as the network lists them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shown {
-    /// Those that could be read, newest first. Each is on the account.
+    /// The messages that could be read, newest first. Each is on the account.
     pub messages: Vec<Recent>,
-    /// Why there may be more. A message that is not in the list is known to be absent only where this is `None`.
+    /// Why the list may be incomplete. Only if this is `None` is a message that is not in the list certainly absent.
     pub gap: Option<String>,
 }
 
-/// A message that the account shows.
+/// A message on the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recent {
     /// Its id.
@@ -127,22 +128,22 @@ pub struct Recent {
     pub created_at: Timestamp,
 }
 
-/// A message was not published, or it is not known whether it was.
+/// Why a message was not published, or why its outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// No answer came: something may be on the account.
     #[error("{0}")]
     OutcomeUnknown(String),
-    /// The network says that the account said just this before: something may be on the account.
+    /// The network reports that the account just published the same message: something may be on the account.
     #[error("{0}")]
     Duplicate(String),
-    /// The account may not do it now, whatever the message is. Nothing was published.
+    /// The account may not publish now, whatever the message is. Nothing was published.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// It could not be reached. Nothing was published.
+    /// The network could not be reached. Nothing was published.
     #[error("{0}")]
     Unavailable(String),
-    /// It may not answer the message that it was to answer. Nothing was published.
+    /// The message may not reply to the intended message. Nothing was published.
     #[error("{0}")]
     ReplyRefused(String),
     /// The message itself was refused. Nothing was published.
@@ -153,18 +154,18 @@ pub enum PublishError {
 /// The network does not let the account act, whatever it wants to do. Nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The credentials were refused. Networks refuse good ones now and then, so one refusal proves nothing.
+    /// The credentials were refused. Networks sometimes refuse valid ones, so one refusal proves nothing.
     #[error("{0}")]
     Unauthorized(String),
-    /// The account is locked or suspended, or the credentials belong to another one: only a person can change that.
+    /// The account is locked or suspended, or the credentials belong to another account: only a person can fix that.
     #[error("{0}")]
     Blocked(String),
     /// Too many calls or no quota left.
     #[error("{reason}")]
     RateLimited {
-        /// What the service said.
+        /// What the service answered.
         reason: String,
-        /// When to ask again, if it said so.
+        /// When to try again, if the service names a time.
         until: Option<Timestamp>,
     },
 }

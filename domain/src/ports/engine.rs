@@ -1,5 +1,5 @@
-//! An engine translates. It takes several texts, each for a language of its own, and answers each one separately, so that one
-//! bad item does not spoil its neighbors.
+//! An engine translates. It takes several texts, each with its own target language, and answers each one separately, so
+//! that one bad item does not spoil the others.
 
 use std::num::NonZeroUsize;
 
@@ -8,15 +8,15 @@ use jiff::Timestamp;
 
 use crate::{Language, Style, text::MaskedText};
 
-/// Something that translates.
+/// A translation engine.
 #[async_trait(?Send)]
 pub trait Engine {
-    /// Its name in settings, logs and measurements, `gemini`. It is configured, so that several engines of one kind may stand
-    /// side by side, and it never changes while the engine lives.
+    /// Its name in settings, logs and measurements, `gemini`. It is configured, so that several engines of one kind can
+    /// coexist, and it never changes while the engine lives.
     fn name(&self) -> &str;
 
-    /// Its kind with whatever else changes its translations, such as a model: part of the cache's key and of each job's record.
-    /// The same for as long as the engine lives.
+    /// Its kind, together with everything else that changes its translations, such as a model. It is part of the cache
+    /// key and of each job's record, and never changes while the engine lives.
     fn revision(&self) -> String;
 
     /// Whether it can translate from one language to the other.
@@ -25,16 +25,16 @@ pub trait Engine {
     /// What may go into one call.
     fn composition(&self) -> CallShape;
 
-    /// Whether asking again with advice may bring another answer.
+    /// Whether asking again with advice may improve an answer.
     fn takes_advice(&self) -> bool {
         false
     }
 
-    /// Translates `items`, which are composed as [`Engine::composition`] says. Placeholders come back as the engine left them;
-    /// whoever restores the text checks them.
+    /// Translates `items`, whose composition follows [`Engine::composition`]. Placeholders come back as the engine left
+    /// them; the caller that restores the text checks them.
     ///
     /// # Errors
-    /// An [`EngineError`] where the call as a whole failed and nothing is known of any item.
+    /// An [`EngineError`] if the call as a whole failed and nothing is known about any item.
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError>;
 }
 
@@ -43,23 +43,23 @@ pub trait Engine {
 pub struct CallShape {
     /// The most items worth sending in one call.
     max_items: NonZeroUsize,
-    /// The most characters of text in one call, of all items together; an item that has more goes alone.
+    /// The most characters of text in one call, over all items; an item that has more goes alone.
     max_chars: Option<usize>,
-    /// Whether the items of one call may be in, or for, different languages.
+    /// Whether the items of one call may have different languages.
     languages: Languages,
 }
 
-/// How many pairs of languages may be mixed in one call.
+/// How many language pairs may be mixed in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Languages {
     /// All items have the same source language and the same target language.
     One,
-    /// Each item has its own.
+    /// Each item has its own languages.
     Many,
 }
 
 impl CallShape {
-    /// Calls of at most `max_items` items, at least 1.
+    /// A shape of at most `max_items` items, at least 1.
     pub const fn new(max_items: usize, languages: Languages) -> Self {
         let max_items = match NonZeroUsize::new(max_items) {
             Some(max_items) => max_items,
@@ -68,7 +68,7 @@ impl CallShape {
         Self { max_items, max_chars: None, languages }
     }
 
-    /// The same, with at most this many characters of text in a call.
+    /// Limits the characters of text in a call.
     #[must_use]
     pub const fn with_max_chars(self, max_chars: usize) -> Self {
         Self { max_chars: Some(max_chars), ..self }
@@ -79,34 +79,34 @@ impl CallShape {
         self.max_items.get()
     }
 
-    /// The most characters of text in one call, of all items together; an item that has more goes alone.
+    /// The most characters of text in one call, over all items; an item that has more goes alone.
     pub fn max_chars(&self) -> Option<usize> {
         self.max_chars
     }
 
-    /// Whether items of these two pairs of languages, each `(from, to)`, may go into one call.
+    /// Whether items of these two language pairs, each `(from, to)`, may go into one call.
     pub fn may_mix(&self, one: (Language, Language), other: (Language, Language)) -> bool {
         self.languages == Languages::Many || one == other
     }
 }
 
-/// What a call to an engine brought. Everything about the call is in here and not in the engine, which may have other calls
-/// in progress at the same time.
+/// The result of a call to an engine. Everything about the call is in here and not in the engine, which may have other
+/// calls in progress at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reply {
     /// One entry for each item, in the same order.
     pub items: Vec<Result<MaskedText, ItemError>>,
-    /// How many requests it took; 0 where there was nothing to ask, because no item has words.
+    /// How many requests were made; 0 if no item has words.
     pub calls: u32,
-    /// How many of the answers were spoiled as a whole or cut off, so that their items were asked for again in smaller
-    /// requests. Any at all says that the call was too large.
+    /// How many of the answers were spoiled as a whole or cut off, so that their items were requested again in smaller
+    /// requests. If there are any, the call was too large.
     pub spoiled: u32,
     /// What the service counted, for all requests together.
     pub usage: Usage,
 }
 
 impl Reply {
-    /// Adds what came for the items after these.
+    /// Appends the reply for the items after these.
     pub fn append(&mut self, next: Self) {
         let Self { items, calls, spoiled, usage } = next;
         self.items.extend(items);
@@ -116,29 +116,29 @@ impl Reply {
     }
 }
 
-/// What a service counted for a call, and what it will bill by; `None` where it counts no such thing or did not say.
+/// What a service counted for a call, and will bill; `None` for counts that it does not report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// Tokens of what was asked, instructions included.
+    /// Tokens of the requests, instructions included.
     pub input_tokens: Option<u64>,
-    /// Tokens of what was answered, including what a model thought before it answered.
+    /// Tokens of the answers, including what a model thought before it answered.
     pub output_tokens: Option<u64>,
 }
 
 impl Usage {
-    /// Adds what another request used.
+    /// Adds the usage of another request.
     pub fn add(&mut self, other: Self) {
         self.input_tokens = sum([self.input_tokens, other.input_tokens]);
         self.output_tokens = sum([self.output_tokens, other.output_tokens]);
     }
 }
 
-/// The sum of the counts that are known; `None` where none is.
+/// The sum of the counts that are known; `None` if none is.
 pub fn sum<const N: usize>(counts: [Option<u64>; N]) -> Option<u64> {
     counts.into_iter().flatten().reduce(u64::saturating_add)
 }
 
-/// One text for one language. An engine may disregard what it has no use for.
+/// One text for one language. An engine may ignore fields that it cannot use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// The text, with placeholders for what must not change.
@@ -147,9 +147,9 @@ pub struct Item {
     pub stands_for: Vec<(usize, String)>,
     /// The language it is in.
     pub from: Language,
-    /// The language it should be in.
+    /// The language to translate into.
     pub to: Language,
-    /// How it should sound.
+    /// How the translation should sound.
     pub style: Style,
     /// The author's earlier posts in the same thread, oldest first: not to be translated, only for context.
     pub context: Vec<String>,
@@ -169,7 +169,7 @@ pub struct MaxWeight {
 }
 
 impl Item {
-    /// A text that is asked for the first time, with nothing else known.
+    /// Creates an item for a first request, without context or advice.
     pub fn new(text: MaskedText, from: Language, to: Language) -> Self {
         Self {
             text,
@@ -184,38 +184,39 @@ impl Item {
     }
 }
 
-/// One item could not be translated, though the call went well.
+/// Why one item could not be translated, though the call succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ItemError {
     /// The answer for it is missing or cannot be read.
     #[error("{0}")]
     Unusable(String),
-    /// The engine will not translate it.
+    /// The engine refuses to translate it.
     #[error("{0}")]
     Refused(String),
 }
 
-/// A call failed as a whole.
+/// Why a call failed as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// The key is wrong or was revoked. Trying again does not help.
+    /// The key is wrong or was revoked. A retry does not help.
     #[error("{0}")]
     Unauthorized(String),
     /// Too many calls or no quota left.
     #[error("{reason}")]
     RateLimited {
-        /// What the service said.
+        /// What the service answered.
         reason: String,
-        /// When to ask again, if it said so.
+        /// When to try again, if the service names a time.
         until: Option<Timestamp>,
     },
-    /// It could not be reached, died, or did not answer as it should. Passing.
+    /// The engine could not be reached, died, or did not answer as it should. A retry may help.
     #[error("{0}")]
     Unavailable(String),
-    /// It was asked, and no whole answer came in time. Passing; less at once may be answered sooner.
+    /// The engine was called, and no complete answer came in time. A retry may help; a smaller call may be answered
+    /// sooner.
     #[error("{0}")]
     Unanswered(String),
-    /// The request itself was refused as wrong: a model that is no longer there, a pair that is not installed.
+    /// The request itself was refused as wrong: the model no longer exists, or the language pair is not installed.
     #[error("{0}")]
     Refused(String),
 }

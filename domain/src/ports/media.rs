@@ -1,6 +1,6 @@
-//! How a post's pictures and videos get from the source's network to a target's. The source knows where they are and who
-//! may be asked for them; the target knows what it accepts and how it is uploaded. Between the two stands a
-//! [`FetchedMedium`], which never has more than a piece of a long video in memory.
+//! How a post's pictures and videos get from the source's network to a target's. The source knows their addresses and
+//! which hosts may be called; the target knows what it accepts and how to upload it. A [`FetchedMedium`] connects the
+//! two, and holds only a piece of a long video in memory.
 
 use std::fmt;
 
@@ -11,18 +11,18 @@ use crate::Media;
 /// The source's side: fetches media of its posts.
 #[async_trait(?Send)]
 pub trait MediaFetcher {
-    /// Fetches a medium, in the best form that `limits` accept. A medium's address is named by somebody else's answer, so an
-    /// adapter only asks hosts that its settings allow. It may be dropped at any point.
+    /// Fetches a medium, in the best form that `limits` accept. The address comes from a service's answer, so an
+    /// adapter calls only hosts that its settings allow. The call may be dropped at any point.
     ///
     /// # Errors
-    /// See [`FetchError`]: it says whether trying again can help.
+    /// See [`FetchError`]: it tells whether a retry can help.
     async fn fetch(&self, medium: &Media, limits: &MediaLimits) -> Result<FetchedMedium, FetchError>;
 }
 
-/// What a target's network accepts. How many media a message may hold, its [rules](crate::network::Limits) say.
+/// Which media a target's network accepts. Its [rules](crate::network::Limits) limit the number per message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaLimits {
-    /// The network, as people write it in a reason: `X`.
+    /// The network's name for people, as in a reason: `X`.
     pub network: &'static str,
     /// The largest picture, in bytes.
     pub picture: u64,
@@ -33,16 +33,16 @@ pub struct MediaLimits {
 /// A medium that was fetched, or whose first piece was.
 #[derive(Debug)]
 pub struct FetchedMedium {
-    /// What it is by its bytes, whatever its host calls it: `image/png`, `video/mp4`.
+    /// Its type by its bytes, whatever its host calls it: `image/png`, `video/mp4`.
     pub mime: &'static str,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub size: u64,
     /// The bytes.
     pub content: Content,
 }
 
 impl FetchedMedium {
-    /// Whether it is a video, and no picture.
+    /// Whether it is a video; otherwise, it is a picture.
     pub fn is_video(&self) -> bool {
         self.mime.starts_with("video/")
     }
@@ -50,17 +50,17 @@ impl FetchedMedium {
 
 /// The bytes of a medium.
 pub enum Content {
-    /// All of them: it is small.
+    /// All of them, for a small medium.
     Whole(Vec<u8>),
-    /// Piece by piece, however long it is.
+    /// One piece after the other, however long it is.
     Pieces(Box<dyn Pieces>),
 }
 
 impl Content {
-    /// The next bytes, in order; `None` at the end. What was handed out is no longer in memory here.
+    /// The next bytes, in order; `None` at the end. Bytes that were returned are no longer in memory here.
     ///
     /// # Errors
-    /// Where the rest cannot be fetched, or is no longer the same medium.
+    /// If the rest cannot be fetched, or belongs to another medium by now.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
         match self {
             Self::Whole(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
@@ -81,20 +81,20 @@ impl fmt::Debug for Content {
 /// A medium that is fetched while it is uploaded.
 #[async_trait(?Send)]
 pub trait Pieces {
-    /// The next bytes, never none of them; `None` at the end.
+    /// The next bytes, never empty; `None` at the end.
     ///
     /// # Errors
-    /// Where the rest cannot be fetched, or is no longer the same medium.
+    /// If the rest cannot be fetched, or belongs to another medium by now.
     async fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError>;
 }
 
-/// A medium was not fetched.
+/// Why a medium was not fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// It cannot be, now or later: it is gone, too large, of a kind or from a place that is not accepted.
+    /// It cannot be fetched, now or later: it is gone, too large, or its type or host is not accepted.
     #[error("{0}")]
     Missing(String),
-    /// Its host did not answer; it may be tried again.
+    /// Its host did not answer; a retry may help.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -108,11 +108,11 @@ mod tests {
 
     use super::*;
 
-    /// The outcome of something that waits for nothing.
+    /// The output of a future that never waits.
     fn now<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,
-            Poll::Pending => panic!("it waits"),
+            Poll::Pending => panic!("the future waits"),
         }
     }
 

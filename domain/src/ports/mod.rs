@@ -1,7 +1,7 @@
-//! What the pipeline needs from the world. Each port says what must be known about an outcome (was it sent? may it be
-//! tried again? when?), so that no actor ever has to read an HTTP status.
+//! What the pipeline needs from the outside. Each port reports what matters about an outcome (was it sent? may it be
+//! retried? when?), so that no actor ever has to read an HTTP status.
 //!
-//! Ports that do I/O give local futures: awc's client cannot leave its thread. What crosses threads is a *factory*.
+//! Ports that do I/O return local futures: awc's client cannot leave its thread. A *factory* crosses threads instead.
 
 pub mod clock;
 pub mod destination;

@@ -1,5 +1,5 @@
-//! Where posts come from. A source shows its newest posts first, in pages, and so a poll walks back from the newest to
-//! the cursor.
+//! Where posts come from. A source returns its newest posts first, in pages, so a poll reads back from the newest post
+//! to the watermark.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -7,25 +7,25 @@ use jiff::Timestamp;
 use super::ledger::Mark;
 use crate::{Post, PostId};
 
-/// An account that is followed.
+/// An account to follow.
 #[async_trait(?Send)]
 pub trait Source {
     /// One page of posts, newest first.
     ///
     /// # Errors
-    /// See [`SourceError`]: it says whether trying again can help.
+    /// See [`SourceError`]: it tells whether a retry can help.
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError>;
 
-    /// One post by its id, for one that a page showed in a form that could not be read.
+    /// Looks up one post by its id, after a page contained it in a form that could not be read.
     ///
     /// # Errors
-    /// As for a page. That there is no such post is an answer: [`Lookup::Gone`].
+    /// The same as for a page. That there is no such post is not an error: [`Lookup::Gone`].
     async fn by_id(&self, id: &PostId) -> Result<Lookup, SourceError>;
 
-    /// The place of a post in the source's order, where its id alone tells it.
+    /// The position of a post in the source's order, if its id alone determines it.
     fn position(&self, id: &PostId) -> Option<u64>;
 
-    /// The network's name in settings and logs, which its circuit breaker goes by.
+    /// The network's name in settings and logs, and of its circuit breaker.
     fn network(&self) -> &'static str;
 }
 
@@ -34,42 +34,42 @@ pub trait Source {
 pub enum Lookup {
     /// The post.
     Post(Box<Post>),
-    /// It is there, and still cannot be read.
+    /// It exists, but still cannot be read.
     Unreadable(Unreadable),
-    /// It was deleted or may not be seen any more: what the source answered.
+    /// It was deleted or is not visible any more; contains the source's answer.
     Gone(String),
 }
 
-/// Which posts are asked for.
+/// Which posts to request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRequest {
     /// Only posts after this one.
     pub after: Option<PostId>,
     /// Only posts before this one.
     pub before: Option<PostId>,
-    /// Only posts from this moment on.
+    /// Only posts published from this time on.
     pub from: Option<Timestamp>,
-    /// Goes on where a page before ended.
+    /// Continues after an earlier page.
     pub continuation: Option<String>,
-    /// At most this many; the source may have a smallest and a largest of its own.
+    /// At most this many; the source may have its own minimum and maximum.
     pub limit: usize,
 }
 
-/// What a source showed.
+/// A page of a source's timeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The posts, newest first; may be empty though more follow.
     pub posts: Vec<Post>,
-    /// How to ask for the next page; `None` on the last.
+    /// The token of the next page; `None` on the last.
     pub continuation: Option<String>,
-    /// What the source said that could not be used, for the log: a post in a form that could not be read.
+    /// Parts of the answer that could not be used, for the log, such as a post that could not be read.
     pub oddities: Vec<String>,
     /// Posts in a form that could not be read, newest first. They are not lost: see [`Unreadable`].
     pub unreadable: Vec<Unreadable>,
 }
 
 impl Page {
-    /// The places of all posts that the source showed, read or not, as far as they are known.
+    /// The marks of all posts on the page, readable or not, as far as they are known.
     pub fn marks(&self) -> Vec<Mark> {
         let unreadable = self.unreadable.iter().filter_map(|post| post.mark.clone());
         let unreadable = unreadable.map(|(id, position)| Mark { id, position });
@@ -77,36 +77,36 @@ impl Page {
     }
 }
 
-/// A post that the source showed and that could not be read. The poller asks for it by its id, and records what still
-/// cannot be read as a held job with its raw form, so that a person decides.
+/// A post on a page that could not be read. The poller looks it up by its id. If it still cannot be read, the poller
+/// records it as a held job with its raw form, so that a person decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Its id and place, where at least these could be read.
+    /// Its id and position, if at least these could be read.
     pub mark: Option<(PostId, u64)>,
     /// What is wrong with it.
     pub reason: String,
-    /// The post as it came.
+    /// The post in its raw form.
     pub raw: String,
 }
 
-/// A page did not come.
+/// Why a page could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// The account cannot be followed: unknown, suspended, protected. Trying again does not help.
+    /// The account cannot be followed: unknown, suspended, protected. A retry does not help.
     #[error("{0}")]
     Account(String),
-    /// The credentials are wrong or were revoked. Trying again does not help.
+    /// The credentials are wrong or were revoked. A retry does not help.
     #[error("{0}")]
     Unauthorized(String),
     /// Too many calls or no quota left.
     #[error("{reason}")]
     RateLimited {
-        /// What the service said.
+        /// What the service answered.
         reason: String,
-        /// When to ask again, if it said so.
+        /// When to try again, if the service names a time.
         until: Option<Timestamp>,
     },
-    /// The service could not be reached or did not answer as it should. Passing.
+    /// The service could not be reached or did not answer as it should. A retry may help.
     #[error("{0}")]
     Unavailable(String),
     /// The request itself was refused as wrong.
@@ -115,7 +115,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether a later try may go well with nothing changed.
+    /// Whether a retry may succeed although nothing was changed.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable(_))
     }

@@ -1,5 +1,5 @@
-//! What the network does not link although readers see an address: of mail, of the fediverse, of other schemes, and a tag
-//! that is joined to the word before it. With one letter more or less it is another address.
+//! Text that the network does not link although readers see an address: of mail, of the fediverse, of other schemes,
+//! and a tag joined to the word before it. A single changed letter makes it another address.
 
 use std::{cmp::Reverse, ops::Range, sync::LazyLock};
 
@@ -13,23 +13,23 @@ static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(
         r"(?:mailto:|tel:|[A-Za-z][A-Za-z0-9+.-]*://)[^\s\p{{C}}]*[\p{{L}}\p{{N}}/]|@?{name}"
     ))
-    .expect("it is a constant, which a test compiles")
+    .expect("the pattern is a constant that a test compiles")
 });
 
-/// `word#tag`, which is no tag to the network.
+/// `word#tag`, which the network does not treat as a tag.
 static GROWN_TAG: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[\p{L}\p{N}_]([#＃][\p{N}_]*\p{L}[\p{L}\p{M}\p{N}_]*)")
-        .expect("it is a constant, which a test compiles")
+        .expect("the pattern is a constant that a test compiles")
 });
 
-/// Where `text` holds one, in bytes, in order.
+/// Where `text` contains addresses, in bytes, in order.
 pub fn addresses(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     // Most posts have none.
-    if !may_hold(text) {
+    if !may_contain(text) {
         return found;
     }
-    for (at, word) in words(text).filter(|(_, word)| may_hold(word)) {
+    for (at, word) in words(text).filter(|(_, word)| may_contain(word)) {
         match plainly(word) {
             Plainly::Address(end) => found.push(at..at + end),
             Plainly::None => {}
@@ -41,23 +41,23 @@ pub fn addresses(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Whether there may be an address in a text: each has one of these.
-fn may_hold(text: &str) -> bool {
+/// Whether a text may contain an address: each address has one of these.
+fn may_contain(text: &str) -> bool {
     text.bytes().enumerate().any(|(at, byte)| match byte {
         b'@' | b':' | b'#' => true,
-        // Its first byte, and of others.
+        // Its first byte, which other characters share.
         0xef => text[at..].starts_with('＃'),
         _ => false,
     })
 }
 
-/// What a word plainly is, as most that might hold an address are: the patterns need a microsecond for each.
+/// The quick verdict on a word that might contain an address. Most are clear; the patterns take a microsecond each.
 enum Plainly {
     /// An address from the beginning up to there.
     Address(usize),
     /// No address: a name, a tag or a number, with at most punctuation after it.
     None,
-    /// All else.
+    /// Anything else.
     Unclear,
 }
 
@@ -83,7 +83,7 @@ fn plainly(word: &str) -> Plainly {
     if plain { Plainly::None } else { Plainly::Unclear }
 }
 
-/// Where a word, or any text, holds one.
+/// Where a word, or any text, contains addresses.
 fn in_text(text: &str) -> Vec<Range<usize>> {
     let grown = GROWN_TAG.captures_iter(text).filter_map(|found| found.get(1)).map(|tag| tag.range());
     let mut found: Vec<_> = ADDRESS.find_iter(text).map(|found| found.range()).chain(grown).collect();
@@ -103,7 +103,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(
+        fn a_text_has_the_same_addresses_word_by_word_and_as_a_whole(
             texts in proptest::collection::vec(
                 proptest::prop_oneof![
                     crate::fixtures::tricky_text(),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_reader_can_write_to_is_found_whole() {
+    fn an_address_that_a_reader_can_write_to_is_found_whole() {
         let found = |text: &'static str| addresses(text).into_iter().map(|at| &text[at]).collect::<Vec<_>>();
         assert_eq!(found("Mail a.b+c@d-e.example, or @a@b.example."), ["a.b+c@d-e.example", "@a@b.example"]);
         assert_eq!(

@@ -1,7 +1,8 @@
-//! One spelling for what Unicode calls the same text: `é` as one character, and not as an `e` followed by an accent (NFC).
-//! Phones and keyboards write either, readers see no difference, and an engine that works by rules knows only the first.
+//! Gives text that Unicode considers the same one spelling: `é` as one character, and not as an `e` followed by an
+//! accent (NFC). Phones and keyboards write either, readers see no difference, and a rule-based engine knows only the
+//! first.
 //!
-//! Only what an engine is *given* is composed, and so the key of the cache; what is protected stays as it was. Nothing else is
+//! Only the text for an engine is composed, and so is the cache key; protected parts stay unchanged. Nothing else is
 //! normalized: white space, capitals and quotes may be intended.
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
@@ -9,7 +10,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quic
 use super::{Mask, Segment};
 
 impl Mask {
-    /// The same with its words composed.
+    /// Returns the text with its words composed.
     #[must_use]
     pub fn composed(mut self) -> Self {
         for segment in &mut self.text.0 {
@@ -28,7 +29,7 @@ mod tests {
     use crate::fixtures::mask;
 
     #[test]
-    fn words_are_composed_and_what_is_protected_stays() {
+    fn words_are_composed_and_protected_parts_stay() {
         let [apart, composed] =
             ["cafe\u{301} #cafe\u{301}", "café #cafe\u{301}"].map(|text| mask(text).composed());
         assert_eq!(apart, composed);

@@ -1,4 +1,5 @@
-//! Emoji in a text, whole: a family of four is one, and so is a flag. An engine that touches one breaks it into pieces.
+//! Finds whole emoji in a text: a family of four is one, and so is a flag. An engine that touches one breaks it into
+//! pieces.
 
 use std::ops::Range;
 
@@ -7,16 +8,16 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::words::words;
 
-/// Where emoji stand, in bytes; those that touch each other are one run.
+/// Where emoji are, in bytes; adjacent ones form one run.
 pub fn emoji(text: &str) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
-    // Most texts have none, and neither have most words of the others, and need no look at their graphemes.
-    let may_hold = |text: &str| !text.is_ascii() && text.chars().any(shows);
-    if !may_hold(text) {
+    // Most texts, and most words of the others, have none and need no look at their graphemes.
+    let may_contain = |text: &str| !text.is_ascii() && text.chars().any(shows);
+    if !may_contain(text) {
         return runs;
     }
-    // None contains a space, but a skin tone after one belongs to it.
-    for (at, word) in words(text).filter(|(_, word)| may_hold(word)) {
+    // No emoji contains a space, but a skin tone after a space belongs to it.
+    for (at, word) in words(text).filter(|(_, word)| may_contain(word)) {
         let from = at.saturating_sub(1);
         let word = &text[from..at + word.len()];
         for (start, grapheme) in word.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme)) {
@@ -30,12 +31,13 @@ pub fn emoji(text: &str) -> Vec<Range<usize>> {
     runs
 }
 
-/// Whether a character may be an emoji by itself or make one of what stands before it; every emoji has one.
+/// Whether a character may be an emoji by itself, or turn the character before it into one; every emoji has such a
+/// character.
 fn shows(c: char) -> bool {
     c >= PICTURES || matches!(c, '\u{200d}' | '\u{20e3}')
 }
 
-/// From the watch on, emoji are shown as pictures by themselves; before it are signs such as ‼, ™ and arrows.
+/// From the watch on, emoji are shown as pictures by default; before it are signs such as ‼, ™ and arrows.
 const PICTURES: char = '\u{231a}';
 
 /// Digits, `#`, `*`, `©` and the like have the property, but are emoji only with a selector or a keycap.
@@ -59,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn each_is_whole_and_runs_are_one() {
+    fn each_emoji_is_whole_and_runs_are_one() {
         assert_eq!(found("a 👨‍👩‍👧‍👦 b 🇪🇸🇫🇷 c 👍🏽! ❤️ 1️⃣ é"), ["👨‍👩‍👧‍👦", "🇪🇸🇫🇷", "👍🏽", "❤️", "1️⃣"]);
         assert_eq!(found("🔥🔥 now ☀"), ["🔥🔥", "☀"]);
     }
 
     proptest::proptest! {
         #[test]
-        fn read_word_by_word_a_text_holds_what_it_holds_as_a_whole(
+        fn a_text_has_the_same_emoji_word_by_word_and_as_a_whole(
             text in proptest::prop_oneof![crate::fixtures::tricky_text(), "[ \\n\\r0-9#*©®‼™ℹ↔a\u{ad}\u{200d}\u{20e3}\u{fe0e}\u{fe0f}\u{1f3fb}\u{600}ﷺ]{0,8}"]
         ) {
             let all = text.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme));
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_may_be_one_is_none() {
+    fn characters_that_only_may_be_emoji_are_not() {
         assert!(found("© 2026 ™ #1 * 3 ‼ é").is_empty(), "{:?}", found("© 2026 ™ #1 * 3 ‼ é"));
         assert_eq!(found("©️"), ["©️"]);
         assert!(found("☀\u{fe0e}").is_empty());

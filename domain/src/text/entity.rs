@@ -1,11 +1,11 @@
-//! Links, mentions, hashtags and cashtags in a text. A translation must not change them. Which parts of a text they are, the
-//! network decides ([`NetworkRules::entities`](crate::network::NetworkRules::entities)).
+//! Links, mentions, hashtags and cashtags in a text, which a translation must not change. The network decides which
+//! parts of a text they are ([`NetworkRules::entities`](crate::network::NetworkRules::entities)).
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// What an entity is.
+/// The kind of an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntityKind {
@@ -19,13 +19,13 @@ pub enum EntityKind {
     Cashtag,
 }
 
-/// A part of a text that the network treats as one thing. Recorded as `["link", 5, 24]`, as a post may have many.
+/// A part of a text that the network treats as a unit. Recorded as `["link", 5, 24]`, because a post may have many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Recorded", into = "Recorded")]
 pub struct Entity {
-    /// What it is.
+    /// Its kind.
     pub kind: EntityKind,
-    /// Where it stands, in bytes.
+    /// Where it is, in bytes.
     pub range: Range<usize>,
 }
 
@@ -45,14 +45,14 @@ impl From<Entity> for Recorded {
     }
 }
 
-/// Whether each of `entities` is a part of `text` that begins where the one before ended, or later. Offsets that were
-/// counted by others, or for another text, would cut a character in two.
-pub(crate) fn stand_in(entities: &[Entity], text: &str) -> bool {
+/// Whether each of `entities` is a part of `text` and begins at or after the end of the one before. Offsets from
+/// elsewhere, or for another text, could cut a character in two.
+pub(crate) fn fit_into(entities: &[Entity], text: &str) -> bool {
     let mut end = 0;
     entities.iter().all(|Entity { range, .. }| {
-        let stands = range.start >= end && range.start < range.end && text.get(range.clone()).is_some();
+        let fits = range.start >= end && range.start < range.end && text.get(range.clone()).is_some();
         end = range.end;
-        stands
+        fits
     })
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entity_is_recorded_in_short_and_read_back() {
+    fn an_entity_is_recorded_in_short_form_and_read_back() {
         let entity = Entity { kind: EntityKind::Hashtag, range: 3..7 };
         let recorded = serde_json::to_string(&entity).unwrap();
         assert_eq!(recorded, r#"["hashtag",3,7]"#);
@@ -69,15 +69,15 @@ mod tests {
     }
 
     #[test]
-    fn entities_that_overlap_or_cut_a_character_do_not_stand_in_a_text() {
-        let stand = |ranges: &[(usize, usize)], text| {
+    fn entities_that_overlap_or_cut_a_character_do_not_fit_into_a_text() {
+        let fit = |ranges: &[(usize, usize)], text| {
             let entity =
                 |(start, end): &(usize, usize)| Entity { kind: EntityKind::Link, range: *start..*end };
-            stand_in(&ranges.iter().map(entity).collect::<Vec<_>>(), text)
+            fit_into(&ranges.iter().map(entity).collect::<Vec<_>>(), text)
         };
-        assert!(stand(&[(0, 2), (2, 3)], "éab"));
+        assert!(fit(&[(0, 2), (2, 3)], "éab"));
         for wrong in [&[(1, 2)][..], &[(0, 3), (2, 4)], &[(2, 3), (0, 2)], &[(2, 2)], &[(3, 5)]] {
-            assert!(!stand(wrong, "éab"), "{wrong:?}");
+            assert!(!fit(wrong, "éab"), "{wrong:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Terms that are always translated in the same way: names that stay as they are, words that have one right translation.
+//! Terms that are always translated in the same way: names that stay unchanged, words that have one right translation.
 
 use std::{
     ops::Range,
@@ -19,33 +19,33 @@ pub struct Glossary {
 pub struct SharedGlossary(Arc<RwLock<Arc<Glossary>>>);
 
 impl SharedGlossary {
-    /// One that begins with these terms.
+    /// Creates one that begins with these terms.
     pub fn new(glossary: Glossary) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(glossary))))
     }
 
-    /// The terms as they are now.
+    /// The current terms.
     pub fn current(&self) -> Arc<Glossary> {
         // The lock guards one pointer, which no panic can leave half written.
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes other terms from now on.
+    /// Replaces the terms.
     pub fn exchange(&self, glossary: Glossary) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(glossary);
     }
 }
 
-/// A term and what it becomes.
+/// A term and its translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// As posts have it; upper and lower case are the same.
+    /// The term in posts; case does not matter.
     pub term: String,
-    /// As translations have it; `None` leaves it as it is in the post.
+    /// The term in translations; `None` leaves it as it is in the post.
     pub becomes: Option<String>,
 }
 
-/// The terms cannot be used.
+/// Why terms cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GlossaryError {
     /// A term is empty.
@@ -54,13 +54,13 @@ pub enum GlossaryError {
     /// A term appears twice.
     #[error("“{0}” appears twice; keep one of them")]
     Twice(String),
-    /// There are too many of them.
-    #[error("the terms are too many or too long: {0}")]
+    /// There are too many terms.
+    #[error("there are too many terms, or they are too long: {0}")]
     TooLarge(String),
 }
 
 impl Glossary {
-    /// A glossary of these terms.
+    /// Creates a glossary of these terms.
     ///
     /// # Errors
     /// Each [`GlossaryError`] names the term.
@@ -68,7 +68,7 @@ impl Glossary {
         if terms.is_empty() {
             return Ok(Self::default());
         }
-        // The longest first: “City Hall” before “City”.
+        // Longest first: “City Hall” before “City”.
         terms.sort_by(|a, b| b.term.len().cmp(&a.term.len()).then_with(|| a.term.cmp(&b.term)));
         let mut known = std::collections::BTreeSet::new();
         for term in &terms {
@@ -79,7 +79,7 @@ impl Glossary {
                 return Err(GlossaryError::Twice(term.term.clone()));
             }
         }
-        // Each in a group of its own, so that a match shows which it is.
+        // Each is in a group of its own, so that a match shows which term it is.
         let pattern: Vec<String> =
             terms.iter().map(|term| format!("({})", regex::escape(term.term.trim()))).collect();
         let matcher = RegexBuilder::new(&pattern.join("|"))
@@ -89,12 +89,12 @@ impl Glossary {
         Ok(Self { terms, matcher: Some(matcher) })
     }
 
-    /// Whether it has no term.
+    /// Whether it has no terms.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
 
-    /// Where terms stand as words of their own, in bytes, each with what it becomes.
+    /// Where terms occur as whole words, in bytes, each with its translation.
     pub fn find<'a>(&'a self, text: &'a str) -> Vec<(Range<usize>, &'a str)> {
         let Some(matcher) = &self.matcher else { return Vec::new() };
         let mut found = Vec::new();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_are_found_as_words_whatever_their_case_and_the_longest_first() {
+    fn terms_are_found_as_words_in_any_case_and_longest_first() {
         let glossary = glossary(&[
             ("City", Some("Ciudad")),
             ("City Hall", Some("Ayuntamiento")),

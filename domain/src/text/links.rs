@@ -1,8 +1,10 @@
-//! Links by their scheme. Even if a network does not link one of these, readers see an address that must not be translated.
+//! Finds links by their scheme. Even if a network does not link one of these, readers see an address that must not be
+//! translated.
 
 use super::{Entity, EntityKind};
 
-/// Everything that begins with `http://` or `https://`, up to white space or punctuation that ends a sentence, in order.
+/// Everything that begins with `http://` or `https://`, up to white space or punctuation that ends a sentence, in
+/// order.
 pub fn links(text: &str) -> impl Iterator<Item = Entity> {
     text.match_indices("://").filter_map(|(at, _)| {
         let scheme = ["https", "http"].into_iter().find(|scheme| {

@@ -1,9 +1,9 @@
-//! Keeping what must not change out of an engine's hands: what [`protect`](super::protect) finds leaves the text before it
-//! is translated, and comes back after, each exactly once.
+//! Hides from an engine what must not change: what [`protect`](super::protect) finds is removed from the text before
+//! translation and put back afterwards, each part exactly once.
 //!
-//! A masked text is a list of segments, not a string with marks in it: each engine writes placeholders in the form that
-//! it keeps best (Apertium's superblanks, brackets for a language model) and reads them back, so no mark can be mistaken
-//! for somebody's words.
+//! A masked text is a list of segments, not a string with marks in it. Each engine writes placeholders in the form that
+//! it preserves best (Apertium's superblanks, brackets for a language model) and parses them, so no mark can be
+//! mistaken for the author's words.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::protected::Protected;
 
-/// A text whose entities were replaced by numbered placeholders.
+/// A text whose protected parts were replaced by numbered placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct MaskedText(pub Vec<Segment>);
 
@@ -19,25 +19,25 @@ pub struct MaskedText(pub Vec<Segment>);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Segment {
-    /// Stands for the protected thing of this number, from 0.
+    /// Stands for the protected part with this number, counted from 0.
     Placeholder(usize),
-    /// To be translated, with the white space around it.
+    /// Words to translate, with the white space around them.
     Words(String),
 }
 
-/// A masked text with what was taken out of it.
+/// A masked text with its protected parts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mask {
     /// What an engine may see.
     pub text: MaskedText,
-    /// What it may not, by number.
+    /// What it may not see, by number.
     pub protected: Vec<Protected>,
 }
 
-/// An engine did not give every placeholder back exactly once.
+/// An engine did not return every placeholder exactly once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// It left one out.
+    /// A placeholder is missing.
     #[error("the translation lacks “{thing}”")]
     Missing {
         /// The placeholder.
@@ -45,16 +45,16 @@ pub enum RestoreError {
         /// What it stands for.
         thing: String,
     },
-    /// It used one twice.
-    #[error("the translation holds “{thing}” more than once")]
+    /// A placeholder appears more than once.
+    #[error("the translation contains “{thing}” more than once")]
     Doubled {
         /// The placeholder.
         number: usize,
         /// What it stands for.
         thing: String,
     },
-    /// It made one up.
-    #[error("the translation holds a placeholder {0} that was never given")]
+    /// The engine invented a placeholder.
+    #[error("the translation contains placeholder {0}, which the text does not have")]
     Unknown(usize),
 }
 
@@ -70,14 +70,13 @@ impl RestoreError {
 }
 
 impl Mask {
-    /// The text as it would be published without a translation: what is dropped is missing, and what becomes something else
-    /// has become it.
+    /// The text as it would be published without a translation: with dropped parts removed and replaced parts replaced.
     pub fn untranslated(&self) -> String {
         let text = |segment| self.text_of(segment).unwrap_or_default();
         self.text.0.iter().map(text).collect()
     }
 
-    /// What a segment is in the published text; `None` for a placeholder that does not exist.
+    /// The published text of a segment; `None` for a placeholder that does not exist.
     fn text_of<'a>(&'a self, segment: &'a Segment) -> Option<&'a str> {
         match segment {
             Segment::Words(words) => Some(words),
@@ -85,28 +84,29 @@ impl Mask {
         }
     }
 
-    /// What an engine may know of what was taken out, by number: numbers and terms affect the words around them.
+    /// What an engine may know about the protected parts, by number: numbers and terms affect the words around them.
     pub fn stands_for(&self) -> Vec<(usize, String)> {
         let numbered = self.protected.iter().enumerate();
-        let telling = numbered.filter(|(_, thing)| thing.kind.is_telling());
-        telling.map(|(number, thing)| (number, thing.becomes.clone())).collect()
+        let affecting = numbered.filter(|(_, thing)| thing.kind.affects_words());
+        affecting.map(|(number, thing)| (number, thing.becomes.clone())).collect()
     }
 
-    /// One string for all that a translation depends on: two texts that differ only in a link or a name have the same one.
-    /// A number or a term is part of it: “goals” is another word after 5 than after 2 in half of the languages.
+    /// One string for everything that a translation depends on: two texts that differ only in a link or a name have the
+    /// same one. A number or a term is part of it: in half of the languages, “goals” is another word after 5 than after
+    /// 2.
     pub fn key(&self) -> String {
         let mut key = self.text.key();
         for thing in &self.protected {
             key.push('\u{2}');
-            key.push_str(if thing.kind.is_telling() { &thing.becomes } else { "" });
+            key.push_str(if thing.kind.affects_words() { &thing.becomes } else { "" });
         }
         key
     }
 
-    /// Puts what was taken out back into a translation of [`Mask::text`], each exactly once.
+    /// Puts the protected parts back into a translation of [`Mask::text`], each exactly once.
     ///
     /// # Errors
-    /// The first placeholder that is missing, doubled or made up.
+    /// The first placeholder that is missing, repeated or invented.
     pub fn restore(&self, translated: &MaskedText) -> Result<String, RestoreError> {
         let mut used = vec![false; self.protected.len()];
         let length = translated.0.iter().filter_map(|segment| self.text_of(segment)).map(str::len).sum();
@@ -144,7 +144,7 @@ impl MaskedText {
         })
     }
 
-    /// The numbers of the placeholders, in the order they stand in.
+    /// The numbers of the placeholders, in order of appearance.
     pub fn placeholders(&self) -> impl Iterator<Item = usize> {
         self.0.iter().filter_map(|segment| match segment {
             Segment::Placeholder(number) => Some(*number),
@@ -152,8 +152,8 @@ impl MaskedText {
         })
     }
 
-    /// One string for the whole, the same for two texts exactly when they are the same but for what was protected.
-    /// Placeholders stand between control characters, which posts do not hold.
+    /// One string for the whole text. Two texts have the same one exactly if they differ only in what was protected.
+    /// Placeholders are enclosed in control characters, which posts do not contain.
     pub fn key(&self) -> String {
         let mut key = String::new();
         for segment in &self.0 {
@@ -168,7 +168,7 @@ impl MaskedText {
         key
     }
 
-    /// Puts `words` and placeholders together, dropping empty words and joining neighbours.
+    /// Assembles words and placeholders, dropping empty words and joining neighbors.
     pub fn from_segments(segments: impl IntoIterator<Item = Segment>) -> Self {
         let segments = segments.into_iter();
         let mut joined: Vec<Segment> = Vec::with_capacity(segments.size_hint().0);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_protected_leaves_the_text_and_comes_back() {
+    fn protected_parts_leave_the_text_and_come_back() {
         let mask = mask("Hi @bob, see https://a.example/b?c=1#d for #rust!");
         assert_eq!(
             mask.text.0,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_lost_doubled_or_made_up_is_an_error() {
+    fn a_placeholder_lost_repeated_or_invented_is_an_error() {
         let mask = mask("@bob and @eve");
         let text = |numbers: &[usize]| {
             MaskedText::from_segments(numbers.iter().map(|number| Segment::Placeholder(*number)))
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn only_links_and_tags_are_no_words() {
+    fn links_and_tags_alone_are_not_words() {
         assert!(!mask("https://a.example #goal @bob 12:30 🎉").text.has_words());
         assert!(mask("Goal! #goal").text.has_words());
     }
@@ -256,7 +256,7 @@ mod tests {
         }
 
         #[test]
-        fn so_it_is_for_texts_full_of_entities(
+        fn masking_and_restoring_is_the_identity_for_texts_full_of_entities(
             text in "([a-z🔥é]{0,3}[ .,:/]?(@bob|#tag|\\$TSLA|https://a\\.example/b|example\\.com)?){0,8}"
         ) {
             let mask = mask(&text);

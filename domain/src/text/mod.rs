@@ -1,6 +1,5 @@
-//! What every text goes through, whatever network it comes from and goes to: masking what must not change, restoring it, and
-//! splitting what is too long. What a network links and how it counts is for its
-//! [`NetworkRules`](crate::network::NetworkRules) to decide.
+//! What happens to every text, on whatever network: masking what must not change, restoring it, and splitting what is
+//! too long. A network's [`NetworkRules`](crate::network::NetworkRules) decide what it links and how it counts.
 
 pub mod addresses;
 mod canonical;

@@ -1,21 +1,21 @@
-//! Numbers with what belongs to them: signs, units, percents, amounts, dates, times, and names with digits in them. A
-//! model rounds them, an engine turns a comma into a point, and the price under somebody's name is another.
+//! Finds numbers with what belongs to them: signs, units, percents, amounts, dates, times, and names with digits in
+//! them. A model may round a number, an engine may turn a comma into a point, and then the post has a wrong price.
 
 use std::ops::Range;
 
-/// What may follow a number as its unit, with or without one space between.
+/// What may follow a number as its unit, with or without a space between.
 pub(super) const UNITS: [&str; 49] = [
     "%", "‰", "°C", "°F", "°", "€", "£", "$", "¥", "₹", "km/h", "km²", "km", "m/s", "m²", "m³", "cm", "mm",
     "mi", "m", "ft", "kg", "mg", "g", "lb", "oz", "ml", "mph", "ha", "h", "min", "ms", "am", "pm", "a.m.",
     "p.m.", "AM", "PM", "kB", "MB", "GB", "TB", "kHz", "MHz", "GHz", "kWh", "MWh", "MW", "kW",
 ];
 
-/// What may stand between two digits of one number, date or time.
+/// What may be between two digits of one number, date or time.
 const BETWEEN: [char; 11] = ['.', ',', ':', '/', '-', '–', '−', '\'', '’', '·', '٫'];
 
-/// Where numbers stand, in bytes.
+/// Where numbers are, in bytes.
 ///
-/// Ordinals and decades (`1st`, `90s`) are words of their language, and left to be translated.
+/// Ordinals and decades (`1st`, `90s`) are words of their language, and are left for translation.
 pub fn numbers(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -25,13 +25,13 @@ pub fn numbers(text: &str) -> Vec<Range<usize>> {
         if !is_word(&text[start..end]) {
             found.push(start..with_unit(text, end));
         }
-        // Past the digit at least, and never into what was taken.
+        // Continue after the digit at least, and never within what was taken.
         from = found.last().map_or(end, |last: &Range<usize>| last.end.max(end));
     }
     found
 }
 
-/// Back to where the word begins that the digit is in, and over a sign or a currency before it.
+/// Goes back to the start of the word that contains the digit, including a sign or a currency before it.
 fn begin(text: &str, from: usize, digit: usize) -> usize {
     let before = &text[from..digit];
     let word = before.trim_end_matches(char::is_alphanumeric);
@@ -54,7 +54,7 @@ fn end(text: &str, digit: usize) -> usize {
         end += rest.len() - rest.trim_start_matches(char::is_alphanumeric).len();
         let mut next = text[end..].chars();
         let (Some(between), Some(digit)) = (next.next(), next.next()) else { return end };
-        // A thousand's space, between digits only where three follow.
+        // A space as thousands separator, which needs exactly three digits after it.
         let thousands = matches!(between, '\u{a0}' | '\u{202f}' | '\u{2009}')
             && text[end + between.len_utf8()..].chars().take_while(|c| c.is_numeric()).count() == 3;
         if !digit.is_numeric() || !(BETWEEN.contains(&between) || thousands) {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_taken_with_what_belongs_to_it() {
+    fn a_number_is_found_with_what_belongs_to_it() {
         let cases: [(&str, &[&str]); 12] = [
             ("It costs $1,000.50 or 20 €.", &["$1,000.50", "20 €"]),
             (
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_stands_there_ranges_are_in_order_and_whole_characters() {
+    fn ranges_are_in_order_and_whole_characters_whatever_the_text() {
         for text in ["1", "$", "1€€1", "-1--1", "a1b2.c3", "１．５", "1\u{a0}2", "9".repeat(300).as_str()]
         {
             let mut end = 0;

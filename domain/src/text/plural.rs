@@ -1,24 +1,25 @@
-//! When two posts that differ in a number are the same to whoever translates them: “3 trees” and “5 trees” are in
-//! Spanish, and are not in Polish. A number comes back as it stands whatever is known of it; what it decides about is the
-//! *words around it*, and these depend on less than the number:
+//! Decides when two posts that differ in a number have the same translation: “3 trees” and “5 trees” do in Spanish, and
+//! do not in Polish. A number comes back unchanged in any case; the decision is about the *words around it*, and these
+//! depend on less than the number:
 //!
-//! - on its plural category in both languages, and on its ordinal category in the one of the translation (Unicode's CLDR has
-//!   the rules; an ordinal of the post's own language is a word of it, and no number);
-//! - on how it is read aloud where it follows an article or a preposition: *an 8 %* and *a 5 %*, *l'11* and *il 3*,
-//!   *7 u 8*, *ze 100*. In a language of [`Aloud::Vowel`] the first sound decides, in one of [`Aloud::Word`] the first
-//!   word;
-//! - on what it is a number *of*, which readers know from its unit, its form and, where it has no unit, its size: a time, a
-//!   score, a day of the month, an age.
+//! - on its plural category in both languages, and on its ordinal category in the target language (Unicode's CLDR has
+//!   the rules; an ordinal of the source language is a word, not a number);
+//! - on how it is read aloud, if it follows an article or a preposition: *an 8 %* and *a 5 %*, *l'11* and *il 3*, *7 u
+//!   8*, *ze 100*. In a language of [`Aloud::Vowel`] the first sound decides, in one of [`Aloud::Word`] the first word;
+//! - on what it counts, which readers know from its unit, its form and, if it has no unit, its size: a time, a score, a
+//!   day of the month, an age.
 //!
-//! All of that is in a [class](Numbers::class), with the form of the number, its unit and its marks as they stand. It
-//! cannot change the translation as far as a word beside a number in digits depends on nothing else. Where it may, the number
-//! is its own class, as it was before there were any:
+//! All of that is in a [class](Numbers::class), together with the form of the number, its unit and its marks. Within a
+//! class, the number cannot change the translation, as long as the words beside a number in digits depend on nothing
+//! else. If they might, the number is its own class:
 //!
-//! - 0, 1 and 2, which have words of their own in many languages (*la 1*, *both*), and four digits, which may be a year;
-//! - what is no plain number: dates, names with letters or slashes (`24/7`), other digits than 0 to 9, leading noughts;
-//! - every number, where the language is not listed below. Suffixes follow the last sound of a number in Turkish,
-//!   Hungarian, Finnish, Basque and Korean, mutations its value in Welsh; Greek, Czech, Dutch and others have a rule of
-//!   that sort, too.
+//! - 0, 1 and 2, which have words of their own in many languages (*la 1*, *both*), and four digits, which may be a
+//!   year;
+//! - anything that is not a plain number: dates, names with letters or slashes (`24/7`), digits other than 0 to 9,
+//!   leading zeros;
+//! - every number, if the language is not listed below. Suffixes follow the last sound of a number in Turkish,
+//!   Hungarian, Finnish, Basque and Korean, mutations its value in Welsh; Greek, Czech, Dutch and others have similar
+//!   rules.
 
 use std::{borrow::Cow, cell::RefCell, collections::HashMap};
 
@@ -31,18 +32,18 @@ use crate::Language;
 /// Up to here a number is its own class.
 const ITSELF: u64 = 2;
 
-/// Sizes that readers take for something else: one digit, an hour, a day of the month, two digits, three.
+/// The limits of sizes that readers interpret differently: one digit, an hour, a day of the month, two digits, three.
 const SIZES: [u64; 5] = [9, 12, 31, 99, 999];
 
-/// What of a number read aloud shows in the words before it.
+/// What the words before a number show of how it is read aloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aloud {
     /// Nothing.
     Nothing,
-    /// Whether it begins with a vowel, as numbers do that begin with 8, and those of these first groups: articles and
+    /// Whether it begins with a vowel, as numbers that begin with 8 or with one of these groups do: articles and
     /// conjunctions follow it.
     Vowel(&'static [&'static str]),
-    /// Its first word: prepositions follow its first consonants. Only where tens are read before ones.
+    /// Its first word: prepositions follow its first consonants. Only in languages that read tens before ones.
     Word,
 }
 
@@ -77,17 +78,18 @@ const KNOWN: [(&str, Aloud); 25] = [
 
 /// The classes of numbers between two languages.
 pub struct Numbers {
-    /// Cardinals of the one and of the other language, and ordinals of the other; none where numbers are their own classes.
+    /// Cardinals of the source and target languages, and ordinals of the target; `None` if each number is its own
+    /// class.
     rules: Option<([PluralRules; 3], Aloud)>,
 }
 
 thread_local! {
-    /// Rules are looked up once for two languages on each thread.
+    /// Rules are looked up once per language pair on each thread.
     static KNOWN_PAIRS: RefCell<HashMap<(Language, Language), Numbers>> = RefCell::default();
 }
 
 impl Mask {
-    /// Like [`Mask::key`], but the same for two texts whose numbers are of the same classes between these languages.
+    /// Like [`Mask::key`], but the same for two texts whose numbers have the same classes between these languages.
     pub fn key_between(&self, from: Language, to: Language) -> String {
         let mut key = self.text.key();
         KNOWN_PAIRS.with_borrow_mut(|known| {
@@ -96,7 +98,7 @@ impl Mask {
                 key.push('\u{2}');
                 match thing.kind {
                     ProtectedKind::Number => key.push_str(&numbers.class(&thing.becomes)),
-                    kind if kind.is_telling() => key.push_str(&thing.becomes),
+                    kind if kind.affects_words() => key.push_str(&thing.becomes),
                     _ => {}
                 }
             }
@@ -119,8 +121,8 @@ impl Numbers {
         Self { rules }
     }
 
-    /// The class of a number as [`numbers`](super::numbers::numbers) finds them, or the number where it is its own. No class
-    /// is ever equal to a number.
+    /// The class of a number as [`numbers`](super::numbers::numbers) finds it, or the number itself if it is its own
+    /// class. No class is ever equal to a number.
     pub fn class<'a>(&self, number: &'a str) -> Cow<'a, str> {
         let class = self.rules.as_ref().and_then(|(rules, aloud)| {
             let form = Form::of(number)?;
@@ -129,16 +131,16 @@ impl Numbers {
             let of_whole = |digits: &str| of_whole(rules, *aloud, digits, sized);
             let within = match form.digits {
                 Digits::One(whole) => of_whole(whole).filter(|class| class != whole)?,
-                // No language has a category for one fraction and not for another, but for those of nothing but noughts.
+                // No language has different categories for two fractions, except for those of only zeros.
                 Digits::Fraction(whole, mark, fraction) => {
-                    let fraction = if is_noughts(fraction) { fraction } else { &"##"[..fraction.len()] };
+                    let fraction = if is_zeros(fraction) { fraction } else { &"##"[..fraction.len()] };
                     format!("{}{mark}{fraction}", of_whole(whole)?)
                 }
                 Digits::Time(hours, minutes) => {
-                    let minutes = if is_noughts(minutes) { minutes } else { "##" };
+                    let minutes = if is_zeros(minutes) { minutes } else { "##" };
                     format!("{}:{minutes}", of_whole(hours)?)
                 }
-                // A score or a span: won, lost and drawn differ, and so do up and down.
+                // A score or a range: won, lost and drawn differ, and so do rising and falling.
                 Digits::Two(one, mark, other) => {
                     let order = one.parse::<u64>().ok()?.cmp(&other.parse().ok()?) as i8;
                     let (one, other) = (of_whole(one)?, of_whole(other)?);
@@ -151,7 +153,7 @@ impl Numbers {
     }
 }
 
-/// The class of digits without marks, or these where they are their own; `None` where nothing is sure.
+/// The class of digits without marks, or the digits if they are their own class; `None` if nothing is certain.
 fn of_whole(rules: &[PluralRules], aloud: Aloud, digits: &str, sized: bool) -> Option<String> {
     let value: u64 = digits.parse().ok()?;
     if value <= ITSELF && digits.len() == 1 {
@@ -186,11 +188,11 @@ fn letter(category: PluralCategory) -> char {
     }
 }
 
-fn is_noughts(digits: &str) -> bool {
+fn is_zeros(digits: &str) -> bool {
     digits.bytes().all(|digit| digit == b'0')
 }
 
-/// A number taken apart.
+/// A parsed number.
 struct Form<'a> {
     digits: Digits<'a>,
     /// Its sign or currency, and its unit.
@@ -231,7 +233,7 @@ impl<'a> Form<'a> {
                     ('.' | ',', 1..=2) => Digits::Fraction(one, mark, other),
                     (':', 2) => Digits::Time(one, other),
                     ('-' | '–', 1..=3) => Digits::Two(one, mark, other),
-                    // Thousands, or three decimals: which of them it is a language's own affair.
+                    // Either thousands or three decimals, depending on the language.
                     _ => return None,
                 }
             }
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_one_plural_share_a_key_where_the_language_does_not_tell_them_apart() {
+    fn numbers_with_the_same_plural_share_a_key_if_the_language_does_not_distinguish_them() {
         same("We planted 4 trees", "We planted 5 trees", "es");
         differ("We planted 4 trees", "We planted 5 trees", "pl");
         same("We planted 25 trees", "We planted 27 trees", "pl");
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_words_of_its_own_is_its_own_class() {
+    fn a_number_with_its_own_words_is_its_own_class() {
         for number in ["0", "1", "2", "007", "2026", "24/7", "24/11/2026", "B2B", "4K", "٣", "1,000", "½"] {
             for to in ["es", "pl", "en"] {
                 let numbers = Numbers::new(Language::english(), to.parse().unwrap());
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_number_is_of_is_told_by_its_form_its_unit_and_its_size() {
+    fn the_meaning_of_a_number_depends_on_its_form_its_unit_and_its_size() {
         same("High of 7°C", "High of 19°C", "es");
         differ("High of 17°C", "High of 17 km", "es");
         differ("High of 17°C", "High of -17°C", "es");
@@ -315,13 +317,13 @@ mod tests {
     }
 
     #[test]
-    fn a_term_is_no_number_and_two_numbers_are_not_one() {
+    fn a_term_is_not_a_number_and_two_numbers_are_not_one() {
         differ("3 and 5", "35", "es");
         differ("We have 3", "We have 3 km", "es");
     }
 
     #[test]
-    fn every_language_of_the_list_is_known_and_has_rules() {
+    fn every_listed_language_is_known_and_has_rules() {
         for (code, _) in KNOWN {
             let language: Language = code.parse().unwrap();
             assert_eq!(language.code(), code);

@@ -1,5 +1,6 @@
-//! What an engine must not change in a text, and what it becomes: links, mentions, tags, addresses, emoji, numbers and the
-//! terms of a glossary. If two overlap, an entity of the network takes precedence over a term, and a term over a number.
+//! Finds what an engine must not change in a text, and what it becomes: links, mentions, tags, addresses, emoji,
+//! numbers and the terms of a glossary. If two overlap, an entity of the network takes precedence over a term, and a
+//! term over a number.
 
 use std::{cmp::Reverse, ops::Range};
 
@@ -14,42 +15,42 @@ use super::{
 };
 use crate::network::NetworkRules;
 
-/// What becomes of mentions. Each of them may notify somebody, on every target.
+/// What to do with mentions. Each of them may notify its account, on every target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mentions {
-    /// They stay.
+    /// Keep them.
     #[default]
     Keep,
-    /// The name without its `@`: nobody is notified.
+    /// Keep the name without its `@`: no account is notified.
     Name,
-    /// They are left out.
+    /// Remove them.
     Drop,
 }
 
-/// What becomes of hashtags.
+/// What to do with hashtags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Hashtags {
-    /// They stay as they are.
+    /// Keep them unchanged.
     #[default]
     Keep,
-    /// Their words are translated, as far as they can be separated.
+    /// Translate their words, if they can be separated.
     Translate,
-    /// They are left out.
+    /// Remove them.
     Drop,
 }
 
-/// How one target has texts masked.
+/// How texts are masked for one target.
 #[derive(Debug, Clone, Default)]
 pub struct Masking {
-    /// What becomes of mentions.
+    /// What to do with mentions.
     pub mentions: Mentions,
-    /// What becomes of hashtags.
+    /// What to do with hashtags.
     pub hashtags: Hashtags,
     /// The terms that are always translated in the same way.
     pub glossary: SharedGlossary,
 }
 
-/// Takes what must not change out of `text`, a text of the network with these rules, with nothing left out and no glossary.
+/// Masks `text`, a text of the network with these rules, without removing anything and without a glossary.
 ///
 /// # Examples
 ///
@@ -71,7 +72,7 @@ struct Span<'a> {
 }
 
 impl Masking {
-    /// Takes what must not change out of `text`, of which these are the entities, in order, none overlapping another.
+    /// Masks `text`, which has these entities, in order and without overlaps.
     pub fn mask(&self, text: &str, entities: &[Entity]) -> Mask {
         let mut segments: Vec<Segment> = Vec::new();
         let mut protected = Vec::new();
@@ -100,7 +101,7 @@ impl Masking {
         Mask { text: MaskedText::from_segments(segments), protected }
     }
 
-    /// What is protected, in order, none overlapping another; none to become means that it is left out.
+    /// The protected parts, in order and without overlaps; an empty replacement means that the part is removed.
     fn spans<'a>(&self, text: &'a str, entities: &[Entity], glossary: &'a Glossary) -> Vec<Span<'a>> {
         let entities = entities.iter().map(|entity| {
             let there = &text[entity.range.clone()];
@@ -123,7 +124,7 @@ impl Masking {
         let emoji = as_it_is(ProtectedKind::Emoji, emoji(text));
         let numbers = as_it_is(ProtectedKind::Number, numbers(text));
         let mut spans: Vec<Span<'a>> = Vec::new();
-        // By rank: what overlaps something of a higher one is left out.
+        // By rank: a part that overlaps one of a higher rank is left out.
         let ranks = [
             entities.collect::<Vec<_>>(),
             addresses.collect(),
@@ -147,7 +148,7 @@ impl Masking {
     }
 }
 
-/// Adds words. After something that was dropped, one of the two spaces around it is removed, and the one before a full stop.
+/// Adds words. After a part that was dropped, removes one of the two spaces around it, and a space before a full stop.
 fn push_words(segments: &mut Vec<Segment>, words: &str, after_dropped: bool) {
     let mut words = words;
     if after_dropped {
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_term_becomes_what_the_glossary_says() {
+    fn a_term_becomes_its_glossary_translation() {
         let term = Term { term: "city hall".into(), becomes: Some("Ayuntamiento".into()) };
         let glossary = SharedGlossary::new(Glossary::new(vec![term]).unwrap());
         let masking = Masking { glossary, ..Masking::default() };
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn mentions_and_hashtags_can_be_left_out_or_name_without_notifying() {
+    fn mentions_and_hashtags_can_be_removed_or_name_without_notifying() {
         let restored = |mentions, hashtags, text: &str| {
             let mask = mask(&Masking { mentions, hashtags, ..Masking::default() }, text);
             mask.restore(&mask.text).unwrap()
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_source_calls_an_entity_is_taken_out_whatever_it_is_made_of() {
+    fn an_entity_of_the_source_is_taken_out_whatever_its_text() {
         let text = "Read the whole story, 7 pages";
         let link = Entity { kind: EntityKind::Link, range: 5..20 };
         let mask = Masking::default().mask(text, &[link]);

@@ -1,10 +1,10 @@
-//! What was taken out of a text so that nobody changes it.
+//! The protected parts of a text, which no engine may change.
 
 use serde::{Deserialize, Serialize};
 
 use super::entity::EntityKind;
 
-/// What is protected.
+/// The kind of a protected part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProtectedKind {
@@ -16,9 +16,9 @@ pub enum ProtectedKind {
     Hashtag,
     /// `$TICKER`.
     Cashtag,
-    /// Of mail or another scheme: the network does not link it, but it is not words to translate.
+    /// A mail address or one with another scheme: the network does not link it, but it must not be translated.
     Address,
-    /// One emoji, or several that touch each other.
+    /// One emoji, or several adjacent ones.
     Emoji,
     /// A number with its unit, a date, a time, a name with digits in it.
     Number,
@@ -38,12 +38,12 @@ impl From<EntityKind> for ProtectedKind {
 }
 
 impl ProtectedKind {
-    /// Whether the words around it depend on what it is.
-    pub fn is_telling(self) -> bool {
+    /// Whether the words around it depend on it.
+    pub fn affects_words(self) -> bool {
         matches!(self, Self::Number | Self::Term)
     }
 
-    /// The kind as people and JSON read it.
+    /// The kind's name for people and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Link => "link",
@@ -58,13 +58,13 @@ impl ProtectedKind {
     }
 }
 
-/// Something that comes back exactly once.
+/// A part of a text that must come back exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protected {
-    /// What it is.
+    /// Its kind.
     pub kind: ProtectedKind,
-    /// Exactly what stood there.
+    /// The exact original text.
     pub text: String,
-    /// What stands there in the translation.
+    /// The text in the translation.
     pub becomes: String,
 }

@@ -1,21 +1,21 @@
-//! From a translation as it was published back to what an engine answered: each protected thing is a placeholder again. A
-//! cache that was lost is filled in this way from what is on record.
+//! Turns a published translation back into an engine's answer, with placeholders for the protected parts. A cache that
+//! was lost is refilled from the ledger in this way.
 
 use std::ops::Range;
 
 use super::{Mask, MaskedText, Segment};
 
 impl Mask {
-    /// The masked translation that [`Mask::restore`] turned into `translation`. `None` if that is not certain: a thing is
-    /// missing, appears twice (the `5` of `5 of 15`), or stands within another.
+    /// The masked translation that [`Mask::restore`] turned into `translation`. `None` if that is not certain: a part
+    /// is missing, appears twice (the `5` of `5 of 15`), or is within another.
     ///
-    /// If each appears exactly once, there is no other: restoring inserts each exactly once.
+    /// If each part appears exactly once, there is only one answer: restoring inserts each exactly once.
     pub fn remask(&self, translation: &str) -> Option<MaskedText> {
         let mut places: Vec<(Range<usize>, usize)> = Vec::with_capacity(self.protected.len());
         for (number, thing) in self.protected.iter().enumerate() {
             let thing = thing.becomes.as_str();
             let start = translation.find(thing).filter(|_| !thing.is_empty())?;
-            // From the next byte on, as it may overlap itself.
+            // Continue at the next character, because it may overlap itself.
             let next = start + translation[start..].chars().next().map_or(1, char::len_utf8);
             if translation[next..].contains(thing) {
                 return None;
@@ -42,7 +42,7 @@ mod tests {
     use crate::fixtures::mask;
 
     #[test]
-    fn a_translation_is_masked_again_where_nothing_is_doubtful() {
+    fn a_translation_is_masked_again_if_nothing_is_ambiguous() {
         let mask = mask("We are live with @bob: https://a.example at 9:30");
         let translation = "A las 9:30 en directo con @bob: https://a.example";
         let masked = mask.remask(translation).unwrap();
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_twice_or_within_another_is_doubtful() {
+    fn a_part_that_is_missing_repeated_or_within_another_is_ambiguous() {
         for (text, translation) in [
             ("Thanks @bob", "Gracias"),
             ("5 of 15", "5 de 15"),
@@ -64,7 +64,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_masked_again_restores_to_the_same_translation(
+        fn a_translation_that_is_masked_again_restores_to_itself(
             text in "([a-z ]{0,3}(@bob|#tag|12|9:30|https://a\\.example/b)? ){0,6}",
             translation in "([a-z ]{0,3}(@bob|#tag|12|9:30|https://a\\.example/b)? ){0,6}",
         ) {

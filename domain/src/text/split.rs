@@ -1,5 +1,5 @@
-//! Splits a translation that is too long for one publication into a thread: at the end of a sentence if one is near, else of a
-//! clause, else between words; never inside a link, a mention, a tag, a number or what readers see as one character.
+//! Splits a translation that is too long for one publication into a thread: at the end of a sentence if one is near,
+//! otherwise of a clause, otherwise between words; never inside a link, a mention, a tag, a number or a grapheme.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::{addresses::addresses, numbers::numbers};
 use crate::network::NetworkRules;
 
-/// How good a cut is, the best first.
+/// How good a cut is, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cut {
     /// After a sentence, or a line.
@@ -19,12 +19,12 @@ enum Cut {
     Word,
     /// Where a script without spaces may be broken.
     Letters,
-    /// Between any two signs.
+    /// Between any two graphemes.
     Anywhere,
 }
 
-/// Splits `text` into parts that each weigh at most `max` by the network's `rules`, in order, and drops the white space at
-/// the cuts. A text that fits is one part; a part is too heavy only if a single sign is.
+/// Splits `text` into parts, in order, that each weigh at most `max` by the network's `rules`, and drops the white
+/// space at the cuts. A text that fits is one part; a part is too heavy only if a single grapheme is.
 ///
 /// # Panics
 /// Never; a `max` of 0 counts as 1.
@@ -44,7 +44,7 @@ pub fn split(text: &str, rules: &dyn NetworkRules, max: usize) -> Vec<String> {
     parts
 }
 
-/// Where the next part ends, in bytes: always more than 0, always at most `max` in weight where that is possible.
+/// Where the next part ends, in bytes: always more than 0, and at most `max` in weight if possible.
 fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
     let whole = indivisible(text, rules);
     let inside = |at: usize| whole.iter().any(|range| range.start < at && at < range.end);
@@ -55,7 +55,7 @@ fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
     // Weight grows with the text, so the places that fit come before those that do not.
     let fitting = &places[..places.partition_point(&fits)];
     let Some(reach) = fitting.last() else {
-        // Something that should stay whole is longer than a publication.
+        // A part that should stay whole is longer than a publication.
         let signs: Vec<usize> = signs().collect();
         let fitting = signs.partition_point(fits);
         return signs.get(fitting.saturating_sub(1)).copied().unwrap_or(text.len());
@@ -65,7 +65,7 @@ fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
     let last = |worst: Cut, least: usize| {
         cuts.iter().rev().find(|(at, cut)| *cut <= worst && *at >= least).map(|(at, _)| *at)
     };
-    // A good place is worth a shorter part, but not one of half the length.
+    // A good place is worth a shorter part, but not one of less than half the length.
     let half = reach / 2;
     [Cut::Sentence, Cut::Clause, Cut::Word, Cut::Letters]
         .into_iter()
@@ -74,7 +74,7 @@ fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
         .unwrap_or(*reach)
 }
 
-/// What no cut may go through.
+/// The ranges that no cut may divide.
 fn indivisible(text: &str, rules: &dyn NetworkRules) -> Vec<Range<usize>> {
     let entities = rules.entities(text).into_iter().map(|entity| entity.range);
     entities.chain(addresses(text)).chain(numbers(text)).collect()
@@ -88,7 +88,7 @@ fn cut(text: &str, at: usize, letters: &[usize]) -> Cut {
     let is_half = |c: char| {
         matches!(c, '、' | '，' | '；' | '：' | '،' | '؛' | ',' | ';' | ':' | '–' | '—' | ')' | '）')
     };
-    // Wide marks have no space after them.
+    // Wide punctuation has no space after it.
     let wide = before.ends_with(['。', '！', '？', '｡', '、', '，', '；', '：', '」', '』', '）']);
     let marks_on = after.chars().next().is_some_and(|c| is_full(c) || is_half(c) || matches!(c, '」' | '』'));
     if marks_on {
@@ -114,19 +114,19 @@ mod tests {
     use super::*;
     use crate::network::PlainText;
 
-    /// Into parts of so many characters.
+    /// Splits into parts of at most this many characters.
     fn split(text: &str, max: usize) -> Vec<String> {
         super::split(text, &PlainText::default(), max)
     }
 
     #[test]
-    fn what_fits_stays_whole() {
+    fn a_text_that_fits_stays_whole() {
         assert_eq!(split("Hola a todos", 300), ["Hola a todos"]);
         assert!(split("  ", 300).is_empty());
     }
 
     #[test]
-    fn a_cut_falls_after_a_sentence_where_one_is_near() {
+    fn a_cut_is_after_a_sentence_if_one_is_near() {
         assert_eq!(
             split("One two three. Four five six seven", 24),
             ["One two three.", "Four five six seven"]
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn else_after_a_clause_and_else_between_words() {
+    fn otherwise_a_cut_is_after_a_clause_or_between_words() {
         assert_eq!(split("aaa bbb ccc, ddd eee fff", 18), ["aaa bbb ccc,", "ddd eee fff"]);
         assert_eq!(split("aaaa bbbb cccc dddd", 9), ["aaaa bbbb", "cccc dddd"]);
     }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn even_one_endless_word_is_cut_but_no_sign_is() {
+    fn a_long_word_is_cut_but_no_grapheme_is() {
         let parts = split(&"日".repeat(700), 300);
         assert!(parts.iter().all(|part| part.chars().count() <= 300));
         assert_eq!(parts.concat(), "日".repeat(700));
@@ -165,7 +165,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn parts_hold_the_whole_text_in_order_and_fit(
+        fn parts_contain_the_whole_text_in_order_and_fit(
             words in prop::collection::vec(
                 prop_oneof!["[a-z]{1,30}[.,!]?", "[あ-ん。、]{1,40}", "#[a-z]{1,9}", "@[a-z]{1,9}", "[0-9]{1,4}", "https://a\\.es/[a-z]{1,9}", "\\PC{1,8}"],
                 0..60,

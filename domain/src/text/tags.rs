@@ -1,5 +1,5 @@
-//! Hashtags as words and back: `#WorldCup2026` is "World Cup 2026" to a translator, and "Copa del Mundo 2026" is
-//! `#CopaDelMundo2026` to a network.
+//! Converts hashtags to words and back: `#WorldCup2026` is "World Cup 2026" to a translator, and "Copa del Mundo 2026"
+//! is `#CopaDelMundo2026` to a network.
 
 use super::EntityKind;
 use crate::network::NetworkRules;
@@ -27,7 +27,7 @@ pub fn words_of(tag: &str) -> String {
     words
 }
 
-/// A hashtag of these words, written as `like` is; none where they make none that the network would find whole.
+/// A hashtag of these words in the style of `like`; `None` if the network would not recognize it as a whole.
 pub fn tag_of(words: &str, like: &str, network: &dyn NetworkRules) -> Option<String> {
     let capital = like.chars().any(char::is_uppercase);
     let mut tag = String::from("#");
@@ -57,7 +57,7 @@ mod tests {
     use crate::network::PlainText;
 
     #[test]
-    fn a_tag_is_read_as_words() {
+    fn a_tag_is_split_into_words() {
         for (tag, words) in [
             ("#WorldCup2026", "World Cup 2026"),
             ("#city_hall", "city hall"),

@@ -1,11 +1,12 @@
-//! Breaks up what a translation turned into a link or a tag by accident. No translation may notify somebody whom the post did
-//! not, and everything in the post that does is a placeholder. `Wait.No` may be no link where `Espera.No` is one.
+//! Breaks up links and tags that a translation contains by accident. A translation must not notify an account that the
+//! post did not notify, and everything in the post that does is a placeholder. `Wait.No` may be no link where
+//! `Espera.No` is one.
 
 use super::{MaskedText, Segment};
 use crate::network::NetworkRules;
 
 impl MaskedText {
-    /// The same without links, mentions and tags in its words; `None` if there are none.
+    /// Returns the text without links, mentions and tags in its words; `None` if there are none.
     pub fn unlinked(&self, network: &dyn NetworkRules) -> Option<Self> {
         let mut changed = false;
         let segments = self.0.iter().map(|segment| {
@@ -38,7 +39,7 @@ mod tests {
     use crate::network::PlainText;
 
     #[test]
-    fn a_link_and_a_tag_are_broken_up_and_placeholders_stay() {
+    fn links_and_tags_are_broken_up_and_placeholders_stay() {
         let words = |text: &str| Segment::Words(text.into());
         let unlinked = |segments: &[Segment]| MaskedText(segments.to_vec()).unlinked(&PlainText::default());
         for (before, after) in [

@@ -7,7 +7,7 @@ use actix_web::{
     web::{Bytes, Data, Json, Path},
 };
 use mynah_actors::{
-    router::{Hands, InHand},
+    router::{AskWorkload, Workload},
     supervision::{ActorHealth, supervisor::Restart},
 };
 use serde_json::json;
@@ -23,25 +23,25 @@ const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
     // The health registry answers even if the router is dead.
-    let hands = control.ask_router(InHand, QUERY_TIMEOUT).await.ok();
+    let workload = control.ask_router(AskWorkload, QUERY_TIMEOUT).await.ok();
     let all = control.health.all();
     Json(Actors {
         actors: all
             .into_iter()
-            .map(|(name, health)| actor(&control, name, &health, hands.as_ref()))
+            .map(|(name, health)| actor(&control, name, &health, workload.as_ref()))
             .collect(),
-        asking: hands.map(|hands| hands.asking),
+        asking: workload.map(|workload| workload.asking),
     })
 }
 
-fn actor(control: &Control, name: String, health: &ActorHealth, hands: Option<&Hands>) -> Actor {
+fn actor(control: &Control, name: String, health: &ActorHealth, workload: Option<&Workload>) -> Actor {
     Actor {
         state: health.state.as_str().to_owned(),
         restarts: health.restarts,
         incarnation: health.restarts + 1,
         last_progress_seconds_ago: health.last_progress.elapsed().as_secs(),
         mailbox: control.actors.waiting(&name),
-        in_hand: hands.map(|hands| hands.jobs.get(&name).copied().unwrap_or_default()),
+        in_hand: workload.map(|workload| workload.jobs.get(&name).copied().unwrap_or_default()),
         name,
     }
 }

@@ -296,7 +296,7 @@ fn jobs_in_progress_are_counted_by_worker_name() {
     let mut window = window(&[("es", &[1, 2]), ("ca", &[1])]);
     window.pick_for_translation(&"translator-1#7".into(), 2);
     window.pick_for_translation(&"translator-2#1".into(), 1);
-    assert_eq!(window.in_hand(), [("translator-1".into(), 2), ("translator-2".into(), 1)].into());
+    assert_eq!(window.in_progress(), [("translator-1".into(), 2), ("translator-2".into(), 1)].into());
 }
 
 #[test]
@@ -522,6 +522,6 @@ fn a_repeated_report_takes_no_job_from_the_worker_that_holds_it_by_now() {
     assert_eq!(pick(&mut window).target, target("parks"));
     // Its lease is on its way to the ledger, which answers the report as it did before.
     assert!(window.moved(&report, ready, noon()).is_none());
-    let (in_hand, holders) = window.to_publish(&target("parks"), false);
-    assert_eq!((in_hand, holders), (1, vec!["p#1".into()]));
+    let (in_progress, holders) = window.to_publish(&target("parks"), false);
+    assert_eq!((in_progress, holders), (1, vec!["p#1".into()]));
 }

@@ -38,8 +38,8 @@ impl Window {
     /// How many jobs wait for a translator or are leased to one, and to which.
     pub(in crate::router) fn to_translate(&self) -> (usize, Vec<String>) {
         let translating = self.entries().filter(|entry| matches!(entry.phase, Phase::Translating(_)));
-        let (in_hand, holders) = count_with_holders(translating);
-        (self.queue.len() + in_hand, holders)
+        let (in_progress, holders) = count_with_holders(translating);
+        (self.queue.len() + in_progress, holders)
     }
 
     /// How many jobs of a target are leased to its publisher, and to which incarnation. Counts the head of its line,
@@ -54,18 +54,18 @@ impl Window {
             return (0, Vec::new());
         };
         let publishing = line.jobs.values().filter(|entry| matches!(entry.phase, Phase::Publishing(_)));
-        let (in_hand, holders) = count_with_holders(publishing);
+        let (in_progress, holders) = count_with_holders(publishing);
         let is_ready = line.jobs.values().next().is_some_and(|head| head.phase == Phase::Ready);
-        (in_hand + usize::from(is_waited_for && is_ready), holders)
+        (in_progress + usize::from(is_waited_for && is_ready), holders)
     }
 
     /// How many jobs each worker holds, by its name without the incarnation.
-    pub(in crate::router) fn in_hand(&self) -> BTreeMap<String, usize> {
-        let mut hands = BTreeMap::new();
+    pub(in crate::router) fn in_progress(&self) -> BTreeMap<String, usize> {
+        let mut by_worker = BTreeMap::new();
         for holder in self.entries().filter_map(Entry::holder) {
-            *hands.entry(actor_of(holder).to_owned()).or_default() += 1;
+            *by_worker.entry(actor_of(holder).to_owned()).or_default() += 1;
         }
-        hands
+        by_worker
     }
 
     /// What is left if nothing more can be done now; `None` while something can.

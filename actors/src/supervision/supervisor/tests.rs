@@ -55,7 +55,7 @@ impl SupervisorHooks for NoHooks {
     }
 
     fn dispatcher(&self) -> &'static str {
-        "nobody"
+        "dispatcher"
     }
 
     async fn log_stats(&self) {}
@@ -141,8 +141,8 @@ async fn a_requested_restart_stops_the_old_incarnation_first() {
     assert_eq!(supervised.worked.recv().await, Some(1));
     supervised.supervisor.send(Restart("fragile".into())).await.unwrap().unwrap();
     assert_eq!(supervised.worked.recv().await, Some(2));
-    let unknown = supervised.supervisor.send(Restart("nobody".into())).await.unwrap().unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no actor nobody; there are fragile");
+    let unknown = supervised.supervisor.send(Restart("unknown".into())).await.unwrap().unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no actor named unknown; the actors are fragile");
 }
 
 #[actix_rt::test]
@@ -157,7 +157,7 @@ async fn actors_are_added_replaced_and_removed_while_the_supervisor_runs() {
     assert_eq!(lives, [Some(1), Some(1)], "both are built from the new specs");
     let names = |health: &HealthRegistry| health.all().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(&supervised.health), ["fragile", "second"]);
-    let change = ChangeChildren { start: vec![], retire: vec!["second".into(), "nobody".into()] };
+    let change = ChangeChildren { start: vec![], retire: vec!["second".into(), "unknown".into()] };
     supervised.supervisor.send(change).await.unwrap();
     // Retired and then started again before it has stopped, it stays.
     let change = ChangeChildren { start: vec![spec("second")], retire: vec![] };

@@ -1,41 +1,41 @@
-//! Which language a text in Latin letters is in, by the rules and tables of `whatlang`, and with its very answers; but asked
-//! from the other side. The crate looks each of the 300 trigrams of 37 languages up in the text, which was most of the CPU that
-//! a job took; here each trigram of the text is looked up once, and counts for the languages that have it.
+//! Detects the language of a text in Latin letters by the rules and tables of `whatlang`, with exactly its answers, but
+//! faster. The crate looks up each of the 300 trigrams of 37 languages in the text, which took most of a job's CPU
+//! time. Here each trigram of the text is looked up once, and counts for the languages that have it.
 //!
-//! That the answers are the same is held against the crate by the tests, so its tables cannot change unseen.
+//! The tests compare the answers with the crate's, so a change of its tables is noticed.
 
 use std::{cmp::Reverse, iter, sync::LazyLock};
 
 use whatlang::Lang;
 
-/// The tables; the file explains what is in them and where they come from.
+/// The tables; the file explains their contents and origin.
 const PROFILES: &str = include_str!("profiles.txt");
 
-/// How many trigrams a language has, and how far away one counts that the text does not have.
+/// How many trigrams a language has, and the distance of one that the text does not have.
 const MOST: usize = 300;
 
-/// So many trigrams of a text are looked at.
+/// How many trigrams of a text are used.
 const LOOKED_AT: usize = 600;
 
-/// A detector is sure above this.
+/// The detector is sure above this value.
 const SURE: f64 = 0.9;
 
-/// There are fewer languages than bits in a set of them.
+/// The number of languages, which must not exceed the bits in a set of them.
 const LANGUAGES: usize = 37;
 
-/// A set of languages, a bit for each.
+/// A set of languages, one bit for each.
 type Set = u64;
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
 
-/// The language that a text in Latin letters, all in lower case, is surely in; none where there is doubt.
+/// The language that a lower-case text in Latin letters is surely in; `None` if there is doubt.
 pub(super) fn surely(text: &str) -> Option<Lang> {
     let tables = &*TABLES;
     let trigrams = trigrams(text);
     let (letters, alphabets) = tables.alphabets(text);
     let near = tables.nearness(&trigrams);
 
-    // From here on exactly as the crate calculates, so that no rounding makes a difference.
+    // From here on, calculate exactly as the crate does, so that rounding makes no difference.
     let of_alphabet = (-(float(letters) / 300.0) + 2.0 / 3.0).clamp(1.0 / 3.0, 2.0 / 3.0);
     let most = trigrams.len() * MOST;
     let mut best = (0.0, None);
@@ -54,7 +54,7 @@ pub(super) fn surely(text: &str) -> Option<Lang> {
     best.1.filter(|_| sureness > SURE)
 }
 
-/// How sure a detector may be of the best of all languages, from 0 to 1, given how good the second is.
+/// How sure the detector may be of the best of all languages, from 0 to 1, given how good the second is.
 fn sureness(best: f64, second: f64, trigrams: usize) -> f64 {
     if best == 0.0 || second == 0.0 {
         return best;
@@ -64,7 +64,7 @@ fn sureness(best: f64, second: f64, trigrams: usize) -> f64 {
     if ahead > enough { 1.0 } else { ahead / enough }
 }
 
-/// The trigrams of a text, the most frequent first; of those that are as frequent, the last by their letters.
+/// The trigrams of a text, most frequent first; among equally frequent ones, the alphabetically last first.
 fn trigrams(text: &str) -> Vec<u64> {
     let spaced = |c: char| if separates(c) { ' ' } else { c };
     let mut found: Vec<u64> = Vec::with_capacity(text.len());
@@ -79,7 +79,7 @@ fn trigrams(text: &str) -> Vec<u64> {
         two = Some(three);
     }
     found.sort_unstable_by(|one, other| other.cmp(one));
-    // Most are there once, and in order already.
+    // Most occur once, and are in order already.
     let (mut often, mut rarely) = (Vec::new(), Vec::with_capacity(found.len()));
     for same in found.chunk_by(|one, other| one == other) {
         match same {
@@ -91,23 +91,23 @@ fn trigrams(text: &str) -> Vec<u64> {
     often.into_iter().map(|(_, trigram)| trigram).chain(rarely).take(LOOKED_AT).collect()
 }
 
-/// Three characters as a number that is in the order of the characters: each has 21 bits.
+/// Packs three characters into a number that sorts like the characters: each takes 21 bits.
 fn packed(one: char, two: char, three: char) -> u64 {
     u64::from(one) << 42 | u64::from(two) << 21 | u64::from(three)
 }
 
-/// Whether a character separates words for the crate: it does not indicate a language.
+/// Whether the crate treats a character as a word separator, which indicates no language.
 fn separates(c: char) -> bool {
     matches!(c, '\0'..='@' | '['..='`' | '{'..='~')
 }
 
-/// A count, none of which comes near to what a float cannot hold.
+/// Converts a count, which is always small enough to be exact as a float.
 #[allow(clippy::cast_precision_loss)]
 fn float(count: usize) -> f64 {
     count as f64
 }
 
-/// That a language has a trigram.
+/// Records that a language has a trigram.
 #[derive(Debug, Clone, Copy)]
 struct Has {
     language: u8,
@@ -118,17 +118,17 @@ struct Tables {
     languages: Vec<Lang>,
     /// The characters in alphabets, in order, with the languages that write them.
     letters: Vec<(char, Set)>,
-    /// A hash table: trigrams, each with where in `has` its languages begin and end. No trigram is 0.
+    /// A hash table of trigrams, each with the range of its languages in `has`. No trigram is 0.
     slots: Vec<(u64, u16, u16)>,
     has: Vec<Has>,
 }
 
-/// A power of two, about twice as many as there are trigrams.
+/// A power of two, about twice the number of trigrams.
 const SLOT_BITS: u32 = 13;
 
 /// Where the search for a trigram begins.
 fn slot(trigram: u64) -> usize {
-    // Fibonacci hashing; the product's high bits are the best mixed. They fit in any number.
+    // Fibonacci hashing: the product's high bits are mixed best. They fit in any number.
     usize::try_from(trigram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOT_BITS)).unwrap_or_default()
 }
 
@@ -141,7 +141,7 @@ impl Tables {
         for (language, line) in (0_u8..).zip(lines) {
             let mut fields = line.split(' ');
             let code = fields.next().and_then(Lang::from_code);
-            languages.push(code.expect("the tables are a constant, which a test reads"));
+            languages.push(code.expect("the tables are a constant that a test reads"));
             letters.extend(fields.next().into_iter().flat_map(str::chars).map(|c| (c, 1 << language)));
             for (rank, trigram) in (0_u16..).zip(fields) {
                 let mut characters = trigram.chars().map(|c| if c == '_' { ' ' } else { c });
@@ -185,11 +185,11 @@ impl Tables {
         }
     }
 
-    /// How many letters a text has, and for each language how many more of them it writes than it does not.
+    /// How many letters a text has, and for each language how many more of them it uses than it does not.
     fn alphabets(&self, text: &str) -> (usize, [usize; LANGUAGES]) {
         let all: Set = (1 << LANGUAGES) - 1;
         let (mut letters, mut common) = (0, 0);
-        // What the languages have of what not most have, and lack of what most have.
+        // For each language: what it has of the rarer letters, and what it lacks of the common ones.
         let mut more = [0_usize; LANGUAGES];
         let mut less = [0_usize; LANGUAGES];
         let mut count = |set: Set, times: usize| {
@@ -213,7 +213,7 @@ impl Tables {
                 count(self.letters[at].1, 1);
             }
         }
-        // They are the first in order, as every alphabet together has them all.
+        // They come first in the order, because all alphabets together contain them all.
         for (times, (_, set)) in ascii.into_iter().zip(&self.letters) {
             count(*set, times);
         }
@@ -221,9 +221,9 @@ impl Tables {
         (letters, std::array::from_fn(score))
     }
 
-    /// For each language, how near the trigrams of a text are to its own.
+    /// For each language, how close a text's trigrams are to its own.
     fn nearness(&self, trigrams: &[u64]) -> [usize; LANGUAGES] {
-        // A trigram that is there is as far away as its ranks are apart, any other as far as can be.
+        // The distance of a trigram that the language has is the difference of their ranks; any other has the maximum.
         let mut gained = [0_isize; LANGUAGES];
         for (rank, trigram) in (0_isize..).zip(trigrams) {
             for has in self.of(*trigram) {
@@ -234,7 +234,7 @@ impl Tables {
         let most = trigrams.len() * MOST;
         gained.map(|gained| {
             let far = (MOST * MOST).saturating_add_signed(-gained);
-            // A text with fewer trigrams than a language cannot have all of them, and is forgiven.
+            // A text with fewer trigrams than a language cannot have all of them, so those do not count.
             let far = far - MOST.saturating_sub(trigrams.len()) * MOST;
             most - far.min(MOST * MOST)
         })
@@ -248,14 +248,14 @@ mod tests {
 
     use super::*;
 
-    /// The answer and the one that the crate has, where it has the text in Latin letters.
+    /// This module's answer and the crate's, if the crate sees the text as Latin.
     fn answers(text: &str) -> Option<(Option<Lang>, Option<Lang>)> {
         let found = Detector::new().detect(text).filter(|found| found.script() == Script::Latin)?;
         Some((surely(&text.to_lowercase()), found.is_reliable().then(|| found.lang())))
     }
 
     #[test]
-    fn the_tables_are_whole() {
+    fn the_tables_are_complete() {
         let tables = Tables::read();
         assert_eq!(tables.languages.len(), LANGUAGES);
         assert_eq!(tables.has.len(), LANGUAGES * MOST);
@@ -263,7 +263,8 @@ mod tests {
         assert!(tables.slots.iter().filter(|slot| slot.0 != 0).count() * 5 < tables.slots.len() * 3);
     }
 
-    /// Words of the languages, put together at random: they have all trigrams of the tables, and are of any likeness.
+    /// Random sequences of words of the languages: they contain all trigrams of the tables, with any degree of
+    /// similarity.
     fn words() -> impl Strategy<Value = String> {
         let all = PROFILES.lines().filter(|line| !line.starts_with('#'));
         let languages: Vec<Vec<String>> = all
@@ -284,7 +285,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
-        fn the_answers_are_those_of_the_crate(text in words()) {
+        fn the_answers_match_the_crate(text in words()) {
             if let Some((found, expected)) = answers(&text) {
                 prop_assert_eq!(found, expected, "{:?}", text);
             }
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn so_they_are_for_every_letter_alone_and_for_long_texts() {
+    fn the_answers_match_for_every_single_letter_and_for_long_texts() {
         let letters = ('\u{41}'..'\u{250}').chain('\u{1e00}'..'\u{1f00}').map(String::from);
         let long = (1..40)
             .map(|length| "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich ".repeat(length));

@@ -1,5 +1,5 @@
-//! Changes to jobs. A change names the lease it is made under, so that a worker that lost its lease changes nothing; and it
-//! can be repeated, so that an answer that was lost can be asked for again.
+//! Changes to jobs. A change names the lease under which it is made, so that a worker that lost its lease changes
+//! nothing. It can be repeated, so that a lost answer can be requested again.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -10,14 +10,14 @@ use crate::{JobEvent, JobId, JobState};
 /// # Leases
 ///
 /// The *token* of a job is that of its last lease. A change names the token that the job has; any other is
-/// [`ChangeError::Stale`]. A change that leases the job brings the token that the job has from then on. It is drawn by the
-/// caller: larger than the one before, by a random step, so that no two callers ever bring the same one.
+/// [`ChangeError::Stale`]. A change that leases the job contains the job's next token. The caller draws it: larger than
+/// the one before, by a random step, so that no two callers ever draw the same one.
 ///
 /// # Repeats
 ///
-/// A caller that did not hear what became of a change makes the same change again. Where it is the last change that was
-/// made to the job, the ledger answers as it did the first time and changes nothing. Where other changes came after it, it
-/// is a change like any other, and usually stale. A change that was refused is looked at again.
+/// If a caller does not receive the answer to a change, it makes the same change again. If it is the last change made
+/// to the job, the ledger answers as it did the first time and changes nothing. If other changes came after it, it is a
+/// change like any other, and usually stale. A change that was refused is evaluated again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Change {
     job: JobId,
@@ -27,18 +27,20 @@ pub struct Change {
 }
 
 impl Change {
-    /// A change to a job that has this token. Where it leases the job, a new token is drawn: one for all of its leases.
+    /// Creates a change to a job that has this token. If it leases the job, it draws one new token for all of its
+    /// leases.
     pub fn new(job: JobId, token: i64, events: Vec<JobEvent>) -> Self {
         let leases = events.iter().any(JobEvent::leases);
         Self { job, token, new_token: leases.then(|| draw_after(token)), events }
     }
 
-    /// A change that takes the job out of whosever hands it is in: it gets a new token, though nobody leases it.
+    /// Creates a change that takes the job from its current worker: the job gets a new token, although it is not
+    /// leased.
     pub fn revoking(job: JobId, token: i64, events: Vec<JobEvent>) -> Self {
         Self { job, token, new_token: Some(token.saturating_add(1)), events }
     }
 
-    /// Which job.
+    /// The job to change.
     pub fn job(&self) -> JobId {
         self.job
     }
@@ -48,7 +50,7 @@ impl Change {
         self.token
     }
 
-    /// The token that the job gets, where it gets another one.
+    /// The token that the job gets, if it gets a new one.
     pub fn new_token(&self) -> Option<i64> {
         self.new_token
     }
@@ -58,8 +60,8 @@ impl Change {
         &self.events
     }
 
-    /// What a ledger recognizes a repeat of this change by: it stores that of the last change with each job. Valid for as
-    /// long as the process runs that makes the change, and nothing is to be derived from it.
+    /// Identifies a repeat of this change: the ledger stores the fingerprint of the last change with each job. It is
+    /// valid only while the process that makes the change runs, and must not be used for anything else.
     pub fn fingerprint(&self) -> i64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
@@ -67,15 +69,16 @@ impl Change {
     }
 }
 
-/// A token after this one. Two callers that know the same token draw the same next one once in four thousand million times.
+/// Draws a token after this one. Two callers that know the same token draw the same next one once in four billion
+/// times.
 fn draw_after(token: i64) -> i64 {
     token.saturating_add(1).saturating_add(i64::from(fastrand::u32(..)))
 }
 
-/// A change was made.
+/// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Advanced {
-    /// Where the job stands now.
+    /// The job's state now.
     pub state: JobState,
     /// Its token now.
     pub token: i64,
@@ -83,27 +86,27 @@ pub struct Advanced {
     pub attempt: u32,
 }
 
-/// A change was not made, and changed nothing.
+/// Why a change was not made. It changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
-    /// Somebody else has the job by now.
+    /// Another worker has the job by now.
     #[error("job {job} was leased again since (its token is {current}, not {offered})")]
     Stale {
         /// The job.
         job: JobId,
         /// The token it has.
         current: i64,
-        /// The token that was named.
+        /// The token that the change named.
         offered: i64,
     },
     /// The table of states has no such step.
-    #[error("job {job} is {state}, which {event} does not follow")]
+    #[error("job {job} is {state}, and {event} is not allowed in that state")]
     Illegal {
         /// The job.
         job: JobId,
-        /// Where it stands.
+        /// The job's state.
         state: JobState,
-        /// What was to happen.
+        /// The event that is not allowed.
         event: String,
     },
     /// There is no such job.
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_change_that_leases_brings_a_token_and_each_brings_its_own() {
+    fn only_a_change_that_leases_draws_a_token_and_each_draws_its_own() {
         let lease = || Change::new(JobId(1), 7, vec![JobEvent::LeasedForPublication]);
         let (one, other) = (lease(), lease());
         assert!(one.new_token() > Some(7) && other.new_token() > Some(7));

@@ -1,27 +1,27 @@
-//! How far a source's timeline is on record.
+//! How far a source's timeline is recorded.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Post, PostId};
 
-/// How far a source's timeline is on record.
+/// How far a source's timeline is recorded.
 ///
-/// A poll goes *back* from the newest post, and may be cut off on the way: what it has seen is then a stretch between
-/// the watermark and the posts not yet seen. Jobs of that stretch wait until it is whole.
+/// A poll reads *back* from the newest post, and may be interrupted on the way. Then a gap remains between the
+/// watermark and the posts that it has seen. The jobs of these posts wait until the gap is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Everything up to this post is on record; `None` where a source is followed from its first post.
+    /// Everything up to this post is recorded; `None` if a source is followed from its first post.
     pub watermark: Option<Mark>,
-    /// A backfill that is under way.
+    /// The backfill in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
-    /// The newest post from before the source was followed. It and what is older is left alone, edited or not.
+    /// The newest post from before the source was followed. It and older posts are not republished, edited or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Mark>,
 }
 
 impl Checkpoint {
-    /// The checkpoint after a page that showed posts at these places, in whatever order, and which was the last of the
+    /// The checkpoint after a page that contained posts at these positions, in whatever order, and was the last of the
     /// backfill if `whole`.
     #[must_use]
     pub fn after_page(self, shown: &[Mark], whole: bool) -> Self {
@@ -35,7 +35,7 @@ impl Checkpoint {
             _ => None,
         };
         match backfill {
-            // A source that shows posts from below the watermark does not lower it.
+            // If a source returns posts from below the watermark, they do not lower it.
             Some(Backfill { newest, .. }) if whole => {
                 let watermark = self.watermark.into_iter().chain([newest]).max_by_key(|mark| mark.position);
                 Self { watermark, backfill: None, ..self }
@@ -45,17 +45,17 @@ impl Checkpoint {
     }
 }
 
-/// A place on a timeline.
+/// A point on a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The post there.
+    /// The post at this point.
     pub id: PostId,
-    /// Its place in the source's order.
+    /// Its position in the source's order.
     pub position: u64,
 }
 
 impl Mark {
-    /// The place of a post.
+    /// The mark of a post.
     pub fn of(post: &Post) -> Self {
         Self { id: post.id.clone(), position: post.position }
     }
@@ -66,7 +66,7 @@ impl Mark {
 pub struct Backfill {
     /// Where it began: becomes the watermark when the backfill reaches the old one.
     pub newest: Mark,
-    /// How far back it is.
+    /// How far back it has read.
     pub oldest: Mark,
 }
 
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watermark_moves_only_when_the_backfill_is_whole() {
+    fn the_watermark_moves_only_when_the_backfill_is_complete() {
         let start = Checkpoint { watermark: Some(mark(10)), ..Checkpoint::default() };
         let first = start.after_page(&marks([19, 18, 17]), false);
         assert_eq!(first.watermark, Some(mark(10)));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backfill_spans_every_place_that_was_shown_in_whatever_order() {
+    fn a_backfill_spans_every_position_that_was_seen_in_whatever_order() {
         let start = Checkpoint { watermark: Some(mark(10)), ..Checkpoint::default() };
         for (pages, newest, oldest) in [
             (vec![vec![12, 19, 15]], 19, 12),

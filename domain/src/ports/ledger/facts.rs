@@ -1,15 +1,15 @@
-//! Small facts that outlive the process: an account's id that costs money to look up, what a person paused.
+//! Small facts that survive a restart: an account's id that costs money to look up, what a person paused.
 
 use async_trait::async_trait;
 
 use super::LedgerError;
 
-/// What adapters remember, by a name of their own.
+/// Stores facts of adapters by name.
 #[async_trait(?Send)]
 pub trait Facts: Send + Sync {
-    /// The fact of that name, if it was ever remembered.
+    /// The fact with this name, if it was ever stored.
     async fn fact(&self, key: &str) -> Result<Option<String>, LedgerError>;
 
-    /// Stores a fact, in place of the one of that name.
+    /// Stores a fact, replacing one with the same name.
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError>;
 }

@@ -1,4 +1,4 @@
-//! What people look at: jobs by state, target or reason, what was published last, and how many jobs there are.
+//! What people look at: jobs by state, target or reason, the latest publications, and how many jobs there are.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use super::LedgerError;
 use crate::{AccountId, JobId, JobState, Post, PostId, TargetId, Translation};
 
-/// What people look at, and what never decides about work. It may lag behind by a moment.
+/// Queries for people, which never decide about work. The results may lag behind by a moment.
 #[async_trait(?Send)]
 pub trait Listing: Send + Sync {
-    /// Up to `limit` jobs that match `filter`, by their numbers, from behind `after` on. Jobs of a backfill that is not
-    /// whole yet are among them.
+    /// Up to `limit` jobs that match `filter`, ordered by number and starting behind `after`. Includes jobs of a
+    /// backfill that is not complete yet.
     async fn jobs(
         &self,
         filter: &JobFilter,
@@ -20,18 +20,18 @@ pub trait Listing: Send + Sync {
         limit: usize,
     ) -> Result<Vec<JobLine>, LedgerError>;
 
-    /// The jobs that were published last on these accounts, the latest first.
+    /// The latest publications on these accounts, latest first.
     async fn last_published(&self, accounts: &[AccountId], limit: usize)
     -> Result<Vec<JobLine>, LedgerError>;
 
-    /// Up to `limit` jobs that are published, the newest first, from before `before` on: to fill a cache that was lost.
+    /// Up to `limit` published jobs, newest first and older than `before`, to refill a cache that was lost.
     async fn published(&self, before: Option<JobId>, limit: usize) -> Result<Vec<PublishedJob>, LedgerError>;
 
-    /// How many jobs are in which state, by target.
+    /// How many jobs are in each state, by target.
     async fn counts(&self) -> Result<BTreeMap<(TargetId, JobState), u64>, LedgerError>;
 }
 
-/// Which jobs a person wants to see. What is left empty lets everything through.
+/// Which jobs a person wants to see. Empty fields match everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobFilter {
     /// These jobs.
@@ -42,11 +42,11 @@ pub struct JobFilter {
     pub target: Option<TargetId>,
     /// Of this post, from whichever source.
     pub post: Option<PostId>,
-    /// Held or skipped for this sort of reason, by its name.
+    /// Held or skipped for this kind of reason, by its name.
     pub kind: Option<String>,
     /// With these words in the post, in its translation or in the reason, whatever the case of ASCII letters.
     pub words: Option<String>,
-    /// The newest first; what is asked for after one then comes before it.
+    /// Newest first; `after` then means older jobs.
     pub newest_first: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct JobLine {
     pub id: JobId,
     /// The post to republish.
     pub post: PostId,
-    /// Where.
+    /// The target.
     pub target: TargetId,
     /// Its state.
     pub state: JobState,
@@ -65,11 +65,11 @@ pub struct JobLine {
     pub token: i64,
     /// How often it was leased since its last progress.
     pub attempt: u32,
-    /// The sort of hold or skip.
+    /// The kind of hold or skip.
     pub kind: Option<String>,
-    /// What last stood in its way.
+    /// The last reason why it was not published.
     pub reason: Option<String>,
-    /// Not to be touched before this moment.
+    /// Not before this time may any worker take it.
     pub not_before: Option<Timestamp>,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -77,9 +77,9 @@ pub struct JobLine {
     pub text: String,
     /// Its translation, once there is one.
     pub translation: Option<Translation>,
-    /// How many of its parts were begun and are of unknown outcome: these may be on the account.
+    /// How many of its parts were begun and have an unknown outcome: these may be on the account.
     pub unanswered: u32,
-    /// The post as it came, where it could not be read.
+    /// The post in its raw form, if it could not be read.
     pub raw: Option<String>,
 }
 
@@ -94,6 +94,6 @@ pub struct PublishedJob {
     pub target: TargetId,
     /// What was published.
     pub translation: Translation,
-    /// Since when the job is published.
+    /// When the job was published.
     pub at: Timestamp,
 }

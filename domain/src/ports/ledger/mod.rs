@@ -1,8 +1,8 @@
-//! The durable record of posts, jobs, publications and checkpoints. Everything that may not be lost is here and nowhere
-//! else; actors hold claims on it.
+//! The durable record of posts, jobs, publications and checkpoints. Everything that must not be lost is here and
+//! nowhere else; actors hold leases on it.
 //!
-//! The port has three parts, by who calls them: [`Work`] is what the pipeline needs, [`Listing`] what people look at, and
-//! [`Facts`] what adapters remember. Whoever needs only one of them asks for no more.
+//! The port has three parts, by their callers: [`Work`] for the pipeline, [`Listing`] for people, and [`Facts`] for
+//! adapters. A caller that needs only one of them requires no more.
 
 mod change;
 mod checkpoint;
@@ -18,19 +18,19 @@ pub use listing::{JobFilter, JobLine, Listing, PublishedJob};
 pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
 pub use work::{LinePosition, Work};
 
-/// The durable record, all of it.
+/// The complete durable record.
 pub trait Ledger: Work + Listing + Facts {}
 
 impl<L: Work + Listing + Facts + ?Sized> Ledger for L {}
 
-/// The ledger did not do what it was asked to.
+/// Why a ledger call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// Something else was in its way for a moment, or its answer was lost. Every method of the port may be called again
-    /// with the same arguments: what was done already is recognized and not done twice.
+    /// The ledger was busy for a moment, or its answer was lost. Every method of the port may be called again with the
+    /// same arguments: what was done already is recognized and not done twice.
     #[error("{0}")]
     Retryable(String),
-    /// It cannot be used. Publishing without a record is out of the question, so the service stops.
+    /// The ledger cannot be used. Publishing without a record is out of the question, so the service stops.
     #[error("{0}")]
     Fatal(String),
 }
@@ -42,7 +42,7 @@ impl LedgerError {
     }
 }
 
-/// The sentence alone, for a caller that decides for itself what may be tried again.
+/// The message alone, for a caller that decides by itself what to retry.
 impl From<LedgerError> for String {
     fn from(error: LedgerError) -> Self {
         match error {
