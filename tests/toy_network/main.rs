@@ -147,7 +147,7 @@ impl contract::source::Bench for Town {
         settings.source.connection.source(Wanted::default(), self.ledger.clone())()
     }
 
-    fn source_of_nobody(&self) -> Rc<dyn Source> {
+    fn source_of_missing_account(&self) -> Rc<dyn Source> {
         let settings = self.settings("nobody", NO_ENGINE);
         settings.source.connection.source(Wanted::default(), self.ledger.clone())()
     }
@@ -178,7 +178,7 @@ impl contract::source::Bench for Town {
         PostId(id_now("gone"))
     }
 
-    async fn order(&self, trouble: Trouble) -> bool {
+    async fn inject(&self, trouble: Trouble) -> bool {
         self.order_trouble(trouble)
     }
 }
@@ -193,7 +193,7 @@ impl contract::destination::Bench for Town {
         self.settings("town", NO_ENGINE).targets[0].connection.destination(self.ledger.clone())()
     }
 
-    fn destination_of_another(&self) -> Option<Rc<dyn Destination>> {
+    fn destination_with_other_credentials(&self) -> Option<Rc<dyn Destination>> {
         None
     }
 
@@ -217,7 +217,7 @@ impl contract::destination::Bench for Town {
         toy::RULES.repeat
     }
 
-    async fn order(&self, trouble: Trouble) -> bool {
+    async fn inject(&self, trouble: Trouble) -> bool {
         self.order_trouble(trouble)
     }
 }
