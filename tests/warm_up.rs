@@ -85,5 +85,9 @@ async fn a_missing_file_of_phrases_is_reported_at_once() {
     town.settings.push("cache.warm_up=nowhere.txt".into());
     let output = town.once();
     assert_eq!(output.code, Some(1), "{}", output.err);
-    assert!(output.err.contains("nowhere.txt") && output.err.contains("one phrase per line"), "{}", output.err);
+    assert!(
+        output.err.contains("nowhere.txt") && output.err.contains("one phrase per line"),
+        "{}",
+        output.err
+    );
 }

@@ -371,11 +371,7 @@ fn a_malformed_post_never_makes_the_page_unreadable() {
     }
     let reading =
         read(&format!(r#"{{"data": [{{"id": "5", "text": "b", "geo": {deep}, "lang": "\ud83d"}}]}}"#));
-    assert_eq!(
-        (reading.posts.len(), reading.oddities.len()),
-        (1, 1),
-        "an unneeded field should not matter"
-    );
+    assert_eq!((reading.posts.len(), reading.oddities.len()), (1, 1), "an unneeded field should not matter");
     let errors = format!("{}{}", r#"{"errors":["#.repeat(5000), "]}".repeat(5000));
     assert!(read(&errors).posts.is_empty());
 }
