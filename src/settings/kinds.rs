@@ -120,7 +120,7 @@ pub(super) fn preset(value: &ValueKind) -> Read<Preset> {
     )
 }
 
-/// Yes or no.
+/// True or false.
 ///
 /// # Errors
 /// Says what to write.
@@ -172,7 +172,7 @@ pub(super) fn cap(value: &ValueKind) -> Read<Option<u64>> {
     }
 }
 
-/// A time with its unit, within bounds.
+/// A duration with its unit, within bounds.
 pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<Duration> {
     move |value| {
         let text = match value {
@@ -239,7 +239,7 @@ pub fn language(value: &ValueKind) -> Read<Language> {
 /// A folder.
 ///
 /// # Errors
-/// Says how a folder is named.
+/// Says how to name a folder.
 pub fn folder(value: &ValueKind) -> Read<PathBuf> {
     match text_of(value)? {
         "" => refuse("this is empty", "name a folder"),
@@ -251,7 +251,7 @@ pub fn folder(value: &ValueKind) -> Read<PathBuf> {
 /// A file.
 ///
 /// # Errors
-/// Says how a file is named.
+/// Says how to name a file.
 pub fn file(value: &ValueKind) -> Read<PathBuf> {
     match text_of(value)? {
         "" => refuse("this is empty", "name a file"),
@@ -349,7 +349,10 @@ pub(super) fn start(network: &dyn Network) -> impl Fn(&ValueKind) -> Read<Start>
         match network.beginning() {
             Some(beginning) if moment < beginning => {
                 let first = beginning.strftime("%Y-%m-%d");
-                refuse(format!("{moment} is before {first}, when {}'s post ids begin", network.title()), fix)
+                refuse(
+                    format!("{moment} is before {first}, the earliest day that {} shows", network.title()),
+                    fix,
+                )
             }
             _ if moment > Timestamp::now() => refuse(format!("{moment} is in the future"), fix),
             _ => Ok(Start::From(moment)),
@@ -455,7 +458,7 @@ fn list_of(value: &ValueKind) -> Read<Vec<String>> {
 
 const FILTERS: &str = "write [\"#tag\", \"some words\", \"/a regular expression/\"]";
 
-/// What to look for in posts, or nothing.
+/// What to look for in posts; `None` if empty.
 pub(super) fn mark(value: &ValueKind) -> Read<Option<Filter>> {
     match text_of(value)?.trim() {
         "" => Ok(None),

@@ -177,7 +177,7 @@ pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
     let counts = ledger.counts().await.unwrap();
     let count = |state| counts.get(&(target("es"), state)).copied();
     assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(9)));
-    // This time it is skipped by a person in the end.
+    // Through all states again, and this time a person skips it.
     to_publishing(&*ledger, &jobs[0]).await;
     let by_hand = vec![JobEvent::Skipped(Skip::ByHand)];
     change(&*ledger, &jobs[1], 0, by_hand).await.unwrap();
