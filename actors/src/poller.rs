@@ -568,7 +568,8 @@ impl Poller {
             match next {
                 Next::End => break None,
                 Next::CutShort => {
-                    let reason = "the source offers more pages but returns no post on them, so its newest post is unknown";
+                    let reason =
+                        "the source offers more pages without any posts, so its newest post is unknown";
                     return Err(SourceError::Unavailable(reason.into()).into());
                 }
                 Next::Ask { wait } => self.wait_before(wait, stop).await?,

@@ -31,7 +31,8 @@ impl Publisher {
     ) -> Result<Vec<JobEvent>, Halt> {
         self.verify(job).await?;
         let Some(translation) = &job.translation else {
-            let reason = "the job was ready without a translation; this is a bug in Mynah: report it, and retry the job".to_owned();
+            let reason =
+                "the job was ready without a translation; report this bug, and retry the job".to_owned();
             return Err(Halt::Event(JobEvent::Failed { reason }));
         };
         let last = translation.parts.len().saturating_sub(1);
