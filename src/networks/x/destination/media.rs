@@ -83,17 +83,14 @@ impl Uploader<'_> {
         Err(UploadError::Unavailable("X has not made it ready".into()))
     }
 
-    async fn picture(&self, mut medium: FetchedMedium) -> Result<Taken, UploadError> {
+    async fn picture(&self, medium: FetchedMedium) -> Result<Taken, UploadError> {
         if !PICTURES.contains(&medium.mime) {
             return Err(refused("what is there is no picture that X takes"));
         }
         if medium.size > LIMITS.picture {
             return Err(refused(format!("it has more than {} bytes, the most that X takes", LIMITS.picture)));
         }
-        let mut picture = Vec::new();
-        while let Some(piece) = medium.content.next().await? {
-            picture.extend(piece);
-        }
+        let picture = medium.content.whole().await?;
         // X reads the type from the bytes; its specification has no other place for it.
         let body = json!({"media": STANDARD.encode(&picture), "media_category": "tweet_image"});
         self.taken(self.x.post("/2/media/upload", &body).await)
