@@ -82,25 +82,15 @@ impl Downloader {
     pub async fn picture(&self, forms: Vec<Url>, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
         let mut fetched = Err(missing("it has no address"));
         for form in forms {
-            fetched = self.whole_picture(form, limits).await;
-            // Missing means too large in this form, or not available in it. A host that did not answer is tried again
-            // later.
+            let answer = self.fetch(Request::get(form), limits.network, limits.picture).await;
+            fetched = answer.and_then(|answer| picture(answer.body.into(), limits));
+            // Missing means too large in this form, not available in it, or not a picture. A host that did not answer is
+            // tried again later.
             if !matches!(fetched, Err(FetchError::Missing(_))) {
                 break;
             }
         }
-        let bytes = Vec::from(fetched?.body);
-        let mime = sniff::picture(&bytes)
-            .ok_or_else(|| missing(format!("its address has no picture that {} accepts", limits.network)))?;
-        Ok(FetchedMedium { mime, size: bytes.len() as u64, content: Content::Whole(bytes) })
-    }
-
-    async fn whole_picture(&self, address: Url, limits: &MediaLimits) -> Result<Answer, FetchError> {
-        let answer = self.fetch(Request::get(address), limits.network, limits.picture).await?;
-        if answer.body.len() as u64 > limits.picture {
-            return Err(too_large(limits.network, limits.picture));
-        }
-        Ok(answer)
+        fetched
     }
 
     /// Fetches the first piece of a video; the rest is fetched on demand.
@@ -182,6 +172,19 @@ impl Pieces for Video {
         self.fetched += answer.body.len() as u64;
         Ok(Some(answer.body.into()))
     }
+}
+
+/// The picture that these bytes are, wherever they came from.
+///
+/// # Errors
+/// Says why the target does not accept it: too large, or no picture.
+pub fn picture(bytes: Vec<u8>, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
+    if bytes.len() as u64 > limits.picture {
+        return Err(too_large(limits.network, limits.picture));
+    }
+    let mime = sniff::picture(&bytes)
+        .ok_or_else(|| missing(format!("its address has no picture that {} accepts", limits.network)))?;
+    Ok(FetchedMedium { mime, size: bytes.len() as u64, content: Content::Whole(bytes) })
 }
 
 /// The total length; an answer may be only a piece.

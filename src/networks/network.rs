@@ -14,7 +14,7 @@ use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Post, PostId,
     network::NetworkRules,
-    ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
+    ports::{Destination, Ledger, Lookup, MediaFetcher, PageRequest, Source, ledger::Mark},
 };
 
 use crate::{
@@ -31,7 +31,9 @@ pub trait Network: fmt::Debug + Sync {
     fn name(&self) -> &'static str;
 
     /// Its name as people write it, for messages: `X`.
-    fn title(&self) -> &'static str;
+    fn title(&self) -> &'static str {
+        self.name()
+    }
 
     /// How it parses and measures texts, and what it accepts.
     fn rules(&self) -> Arc<dyn NetworkRules>;
@@ -100,6 +102,24 @@ pub struct Accounts<'a> {
     pub published: Vec<Option<&'a str>>,
 }
 
+impl Accounts<'_> {
+    /// Connects each account by its handle. `None` where a handle could not be read, or there is no connection.
+    pub fn connect<F: Followed + 'static, P: Published + 'static>(
+        &self,
+        longest_call: Duration,
+        mut followed: impl FnMut(&str) -> Option<F>,
+        mut published: impl FnMut(&str) -> Option<P>,
+    ) -> Option<Connections> {
+        let followed = |handle: Option<&str>| Some(Arc::new(followed(handle?)?) as Arc<dyn Followed>);
+        let published = |handle: Option<&str>| Some(Arc::new(published(handle?)?) as Arc<dyn Published>);
+        Some(Connections {
+            followed: self.followed.iter().copied().map(followed).collect::<Option<_>>()?,
+            published: self.published.iter().copied().map(published).collect::<Option<_>>()?,
+            longest_call,
+        })
+    }
+}
+
 /// A connection for each of the accounts, in their order.
 #[derive(Debug, Clone)]
 pub struct Connections {
@@ -131,13 +151,24 @@ pub trait Followed: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// A sentence with the problem and its fix.
-    async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String>;
+    async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {
+        let newest = PageRequest { limit: 1, ..PageRequest::default() };
+        let page = self.source(Wanted::default(), ledger)().page(&newest).await;
+        page.map(|_| "found".to_owned()).map_err(|error| error.to_string())
+    }
 
     /// Any post of the network, read with this account's credentials, for `mynah preview`.
     ///
     /// # Errors
     /// A sentence with the reason why it cannot be read.
-    async fn post(&self, id: &PostId, ledger: Arc<dyn Ledger>) -> Result<Post, String>;
+    async fn post(&self, id: &PostId, ledger: Arc<dyn Ledger>) -> Result<Post, String> {
+        match self.source(Wanted::default(), ledger)().by_id(id).await {
+            Ok(Lookup::Post(post)) => Ok(*post),
+            Ok(Lookup::Unreadable(unreadable)) => Err(format!("it cannot be read: {}", unreadable.reason)),
+            Ok(Lookup::Gone(reason)) => Err(reason),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 /// A target account, with everything needed to call its network.
@@ -150,5 +181,8 @@ pub trait Published: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// A sentence with the problem and its fix.
-    async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String>;
+    async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {
+        let verified = self.destination(ledger)().verify().await;
+        verified.map(|()| "the account can be published on".to_owned()).map_err(|error| error.to_string())
+    }
 }

@@ -329,6 +329,29 @@ async fn a_thread_stays_a_thread_and_pictures_go_with_it() {
 }
 
 #[actix_rt::test]
+async fn a_check_finds_the_accounts_and_a_preview_their_posts() {
+    let town = Town::new();
+    let id = town.post("The bridge opens at noon");
+    let settings = town.settings("town", NO_ENGINE);
+    let (source, target) = (&settings.source.connection, &settings.targets[0].connection);
+    let ledger = || town.ledger.clone();
+    source.check(ledger()).await.unwrap();
+    target.check(ledger()).await.unwrap();
+    assert_eq!(source.post(&id, ledger()).await.unwrap().text, "The bridge opens at noon");
+    let why = source.post(&PostId("../town_es/1-a".into()), ledger()).await.unwrap_err();
+    assert!(why.contains("no file"), "{why}");
+    fs::write(town.account("town").file(&id.0), "{\"te").unwrap();
+    let why = source.post(&id, ledger()).await.unwrap_err();
+    assert!(why.contains("cannot be read"), "{why}");
+
+    town.order_trouble(Trouble::Unreachable);
+    for answer in [source.check(ledger()).await, target.check(ledger()).await] {
+        let why = answer.unwrap_err();
+        assert!(why.contains("check that the folder is there"), "{why}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_half_written_file_that_a_kill_left_behind_is_no_message() {
     let town = Town::new();
     let settings = town.settings("town", NO_ENGINE);

@@ -1,5 +1,5 @@
-//! A minimal network made of files: `docs/adding-a-network.md` walks through it. An account is a folder in
-//! `toy.folder`, and each of its messages is a JSON file whose name sorts by time.
+//! A network that is a folder of files, as short as a network can be. `docs/adding-a-network.md` walks through it. An account
+//! is a folder in `toy.folder`. Each of its messages is a JSON file, whose name sorts by time.
 
 use std::{
     fs, io,
@@ -14,7 +14,7 @@ use config::ValueKind;
 use jiff::Timestamp;
 use mynah::{
     http_client::Transport,
-    networks::{Accounts, Connections, Followed, Network, Published, Wanted, sniff},
+    networks::{Accounts, Connections, Followed, Network, Published, Wanted, download},
     settings::{
         Reader, Vault,
         kinds::{Read, folder, quoted, refuse, text_of},
@@ -25,15 +25,14 @@ use mynah_domain::{
     Media, MediaKind, Post, PostId, PostKind,
     network::{Limits, NetworkRules, PlainText, Price, Repeat},
     ports::{
-        Content, Destination, Draft, FetchError, FetchedMedium, Ledger, Lookup, MediaFetcher, MediaId,
-        MediaLimits, Page, PageRequest, PublishError, Recent, Shown, Since, Source, SourceError, Unreadable,
-        UploadError, Uploaded, ledger::Mark,
+        Destination, Draft, FetchError, FetchedMedium, Ledger, Lookup, MediaFetcher, MediaId, MediaLimits,
+        Page, PageRequest, PublishError, Recent, Shown, Since, Source, SourceError, Unreadable, UploadError,
+        Uploaded, ledger::Mark,
     },
 };
 use serde::{Deserialize, Serialize};
 
-/// The limits of its messages. Publishing a message again under the same key changes nothing, because the key is part
-/// of the file's name.
+/// What its messages may hold. A draft that is published again is recognized by its key, which is in the file's name.
 pub(crate) const RULES: PlainText = PlainText {
     name: "toy",
     limits: Limits { text: 300, alt_text: 300, media: 4 },
@@ -50,24 +49,16 @@ impl Network for Toy {
         RULES.name
     }
 
-    fn title(&self) -> &'static str {
-        "the toy network"
-    }
-
     fn rules(&self) -> Arc<dyn NetworkRules> {
         Arc::new(RULES)
     }
 
     fn handle(&self, value: &ValueKind) -> Read<String> {
-        match text_of(value)? {
-            handle
-                if !handle.is_empty()
-                    && handle.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') =>
-            {
-                Ok(handle.to_owned())
-            }
-            _ => refuse(format!("{} is not a folder name", quoted(value)), "write lowercase letters and _"),
+        let handle = text_of(value)?;
+        if !handle.is_empty() && handle.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+            return Ok(handle.to_owned());
         }
+        refuse(format!("{} is no name of a folder", quoted(value)), "write small letters and _")
     }
 
     fn mark(&self, id: &str) -> Option<Mark> {
@@ -75,7 +66,7 @@ impl Network for Toy {
     }
 
     fn example_id(&self) -> &'static str {
-        "00001790000000000000-hello"
+        "01790000000000000000-hello"
     }
 
     fn read(
@@ -86,143 +77,133 @@ impl Network for Toy {
         _: Option<Transport>,
     ) -> Option<Connections> {
         let root = reader.or("toy.folder", "toy", folder)?;
-        let account = |handle: Option<&str>| Some(Arc::new(Account { folder: root.join(handle?) }));
-        let followed: Option<Vec<_>> = accounts.followed.iter().copied().map(account).collect();
-        let published: Option<Vec<_>> = accounts.published.iter().copied().map(account).collect();
-        Some(Connections {
-            followed: followed?.into_iter().map(|account| account as Arc<dyn Followed>).collect(),
-            published: published?.into_iter().map(|account| account as Arc<dyn Published>).collect(),
-            longest_call: Duration::ZERO,
-        })
+        let account = |handle: &str| Some(Account { folder: root.join(handle) });
+        accounts.connect(Duration::ZERO, account, account)
     }
 }
 
-/// The content of a message's file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A message as its file has it.
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Message {
     pub(crate) text: String,
-    /// The id of the message it replies to.
+    /// The id of the message that it replies to.
     pub(crate) reply_to: Option<String>,
-    /// The file name of each picture, and its alt text.
+    /// The name of each picture's file, and its alt text.
     pub(crate) pictures: Vec<(String, String)>,
 }
 
-/// An account: its folder.
+/// An id of this moment.
+pub(crate) fn id_now(name: impl std::fmt::Display) -> String {
+    format!("{}-{name}", digits(Timestamp::now()))
+}
+
+/// The nanoseconds with which the id of a message of this moment begins.
+fn digits(moment: Timestamp) -> String {
+    format!("{:020}", moment.as_nanosecond())
+}
+
+/// The place that a message has by its id.
+fn position(id: &str) -> Option<u64> {
+    id.split_once('-')?.0.parse().ok()
+}
+
+/// An account. It needs no connection, so it is its own source, media fetcher and destination.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) folder: PathBuf,
 }
 
-/// A message's position: the time in nanoseconds with which its id begins.
-fn position(id: &str) -> Option<u64> {
-    id.split_once('-')?.0.parse().ok()
-}
-
-/// An id for this moment.
-pub(crate) fn id_now(name: impl std::fmt::Display) -> String {
-    format!("{:020}-{name}", Timestamp::now().as_nanosecond())
-}
-
 impl Account {
-    /// The ids of its messages, newest first.
-    fn ids(&self) -> io::Result<Vec<String>> {
-        let mut ids = Vec::new();
-        for file in fs::read_dir(&self.folder)? {
-            let name = file?.file_name().to_string_lossy().into_owned();
-            ids.extend(name.strip_suffix(".json").filter(|id| position(id).is_some()).map(str::to_owned));
-        }
+    pub(crate) fn file(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.json"))
+    }
+
+    /// The ids of its messages, newest first, or why they cannot be listed.
+    fn ids(&self) -> Result<Vec<String>, String> {
+        let files = fs::read_dir(&self.folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let files = files.map_err(|error| self.reason(&error))?;
+        let names = files.iter().map(|file| file.file_name().to_string_lossy().into_owned());
+        let mut ids: Vec<String> =
+            names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
+        ids.retain(|id| position(id).is_some());
         ids.sort_by(|one, other| other.cmp(one));
         Ok(ids)
     }
 
-    pub(crate) fn file(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.json"))
+    fn reason(&self, error: &io::Error) -> String {
+        format!("{}: {error}; check that the folder is there", self.folder.display())
     }
 
     pub(crate) fn read(&self, id: &str) -> io::Result<Message> {
         Ok(serde_json::from_str(&fs::read_to_string(self.file(id))?)?)
     }
 
-    /// Writes a message completely or not at all.
+    /// Writes a message, whole or not at all: whoever is killed before the rename leaves a file that is no message.
     pub(crate) fn write(&self, id: &str, message: &Message) -> io::Result<()> {
         let draft = self.folder.join(format!("{id}.draft"));
         fs::write(&draft, serde_json::to_vec(message)?)?;
         fs::rename(draft, self.file(id))
     }
 
-    /// The message with this id as a post, or why it is unreadable.
+    /// The message of that id as a post.
     fn post(&self, id: &str) -> Result<Post, Unreadable> {
-        let position = position(id).unwrap_or_default();
-        let id = PostId(id.to_owned());
-        let message = self.read(&id.0).map_err(|error| Unreadable {
+        let (position, id) = (position(id).unwrap_or_default(), PostId(id.to_owned()));
+        let Message { text, reply_to, pictures } = self.read(&id.0).map_err(|error| Unreadable {
             mark: Some((id.clone(), position)),
             reason: error.to_string(),
             raw: fs::read_to_string(self.file(&id.0)).unwrap_or_default(),
         })?;
-        let picture = |(file, alt): (String, String)| Media {
+        let media = pictures.into_iter().map(|(file, alt)| Media {
             key: file.clone(),
             kind: MediaKind::Photo,
             url: Some(file),
             alt: Some(alt),
-        };
+        });
         Ok(Post {
             id,
             position,
-            entities: Some(RULES.entities(&message.text)),
-            text: message.text,
+            entities: Some(RULES.entities(&text)),
+            text,
             language: None,
-            kind: message.reply_to.map_or(PostKind::Original, |id| PostKind::Thread { parent: PostId(id) }),
+            kind: reply_to.map_or(PostKind::Original, |id| PostKind::Thread { parent: PostId(id) }),
             created_at: Timestamp::from_nanosecond(position.into()).unwrap_or_default(),
-            media: message.pictures.into_iter().map(picture).collect(),
+            media: media.collect(),
             versions: vec![],
         })
-    }
-
-    fn unavailable(&self, error: &io::Error) -> String {
-        format!("{}: {error}; check that the folder exists", self.folder.display())
-    }
-
-    /// Whether only the account is missing, not the whole network.
-    fn is_missing(&self) -> bool {
-        !self.folder.exists() && self.folder.parent().is_some_and(Path::exists)
     }
 }
 
 #[async_trait(?Send)]
 impl Source for Account {
     async fn page(&self, request: &PageRequest) -> Result<Page, SourceError> {
-        let ids = self.ids().map_err(|error| {
-            let why = self.unavailable(&error);
-            if self.is_missing() { SourceError::Account(why) } else { SourceError::Unavailable(why) }
+        // If the whole network is missing, it may come back.
+        let is_missing = || self.folder.parent().is_some_and(Path::exists) && !self.folder.exists();
+        let ids = self.ids().map_err(|why| {
+            if is_missing() { SourceError::Account(why) } else { SourceError::Unavailable(why) }
         })?;
+        let limit = request.limit.max(1);
         let after = request.after.as_ref().map_or("", |PostId(id)| id);
-        let before = [request.before.as_ref().map(|PostId(id)| id), request.continuation.as_ref()];
-        let from = request.from.map(|from| format!("{:020}", from.as_nanosecond())).unwrap_or_default();
-        let wanted = |id: &&String| {
-            id.as_str() > after && *id >= &from && before.iter().flatten().all(|before| id < before)
-        };
-        let mut page = Page::default();
-        let mut ids = ids.iter().filter(wanted).peekable();
-        for id in ids.by_ref().take(request.limit.max(1)) {
-            page.continuation = Some(id.clone());
+        let before = request.continuation.as_ref().or(request.before.as_ref().map(|PostId(id)| id));
+        let from = request.from.map(digits).unwrap_or_default();
+        let is_wanted =
+            |id: &String| id.as_str() > after && *id >= from && before.is_none_or(|before| id < before);
+        let ids: Vec<String> = ids.into_iter().filter(is_wanted).take(limit).collect();
+        let mut page = Page { continuation: ids.get(limit - 1).cloned(), ..Page::default() };
+        for id in &ids {
             match self.post(id) {
                 Ok(post) => page.posts.push(post),
                 Err(unreadable) => page.unreadable.push(unreadable),
             }
         }
-        if ids.peek().is_none() {
-            page.continuation = None;
-        }
         Ok(page)
     }
 
     async fn by_id(&self, PostId(id): &PostId) -> Result<Lookup, SourceError> {
-        match fs::exists(&self.folder).and_then(|_| self.ids()) {
-            Err(error) => Err(SourceError::Unavailable(self.unavailable(&error))),
-            Ok(ids) if !ids.contains(id) => Ok(Lookup::Gone(format!("there is no file {id}.json"))),
-            Ok(_) => Ok(self.post(id).map_or_else(Lookup::Unreadable, |post| Lookup::Post(Box::new(post)))),
+        if !self.ids().map_err(SourceError::Unavailable)?.contains(id) {
+            return Ok(Lookup::Gone(format!("there is no file {id}.json")));
         }
+        Ok(self.post(id).map_or_else(Lookup::Unreadable, |post| Lookup::Post(Box::new(post))))
     }
 
     fn position(&self, PostId(id): &PostId) -> Option<u64> {
@@ -237,30 +218,23 @@ impl Source for Account {
 #[async_trait(?Send)]
 impl MediaFetcher for Account {
     async fn fetch(&self, medium: &Media, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
-        // The name is not trusted: it must stay within this folder.
+        // A stranger wrote the name: it may lead nowhere but into this folder.
         let is_plain = |name: &&String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let name = medium.url.as_ref().filter(is_plain);
         let name = name.ok_or_else(|| FetchError::Missing("it has no plain name of a file".into()))?;
-        let bytes =
-            fs::read(self.folder.join(name)).map_err(|error| FetchError::Missing(error.to_string()))?;
-        if bytes.len() as u64 > limits.picture {
-            let network = limits.network;
-            return Err(FetchError::Missing(format!("{name} is larger than {network} accepts")));
-        }
-        let mime =
-            sniff::picture(&bytes).ok_or_else(|| FetchError::Missing(format!("{name} is not a picture")))?;
-        Ok(FetchedMedium { mime, size: bytes.len() as u64, content: Content::Whole(bytes) })
+        let bytes = fs::read(self.folder.join(name));
+        download::picture(bytes.map_err(|error| FetchError::Missing(error.to_string()))?, limits)
     }
 }
 
 #[async_trait(?Send)]
 impl Destination for Account {
     async fn verify(&self) -> Result<(), PublishError> {
-        self.ids().map(drop).map_err(|error| PublishError::Unavailable(self.unavailable(&error)))
+        self.ids().map(drop).map_err(PublishError::Unavailable)
     }
 
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
-        let ids = self.ids().map_err(|error| PublishError::Unavailable(self.unavailable(&error)))?;
+        let ids = self.ids().map_err(PublishError::Unavailable)?;
         let key = draft.key.to_string();
         if let Some(published) = ids.iter().find(|id| id.ends_with(&key)) {
             return Ok(PostId(published.clone()));
@@ -272,38 +246,28 @@ impl Destination for Account {
         if let Some(gone) = reply_to.as_ref().filter(|id| !ids.contains(id)) {
             return Err(PublishError::ReplyRefused(format!("there is no message {gone}")));
         }
-        let alt =
-            |file: &str| fs::read_to_string(self.folder.join(format!("{file}.alt"))).unwrap_or_default();
-        let pictures = draft.media.iter().map(|MediaId(file)| (file.clone(), alt(file))).collect();
+        let pictures = draft.media.iter().filter_map(|MediaId(id)| id.split_once(' '));
+        let pictures = pictures.map(|(file, alt)| (file.to_owned(), alt.to_owned())).collect();
         let id = id_now(key);
         let written = self.write(&id, &Message { text: draft.text.clone(), reply_to, pictures });
-        written.map_err(|error| PublishError::OutcomeUnknown(self.unavailable(&error)))?;
+        written.map_err(|error| PublishError::OutcomeUnknown(self.reason(&error)))?;
         Ok(PostId(id))
     }
 
-    async fn upload(&self, mut medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError> {
-        let limits = self.media_limits();
-        if !["image/png", "image/jpeg"].contains(&medium.mime) || medium.size > limits.picture {
-            return Err(UploadError::Refused(format!(
-                "{} of {} bytes is not accepted",
-                medium.mime, medium.size
-            )));
+    /// The id is the name of the file and the alt text, as a picture's file has no place for that.
+    async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError> {
+        let FetchedMedium { mime, size, content } = medium;
+        if !["image/png", "image/jpeg"].contains(&mime) || size > self.media_limits().picture {
+            return Err(UploadError::Refused(format!("{mime} of {size} bytes is not accepted")));
         }
-        let mut bytes = Vec::new();
-        while let Some(piece) = medium.content.next().await? {
-            bytes.extend(piece);
-        }
-        let name = id_now("picture");
-        let files = [(name.clone(), bytes), (format!("{name}.alt"), alt.into())];
-        for (file, bytes) in files {
-            let written = fs::write(self.folder.join(file), bytes);
-            written.map_err(|error| UploadError::Unavailable(self.unavailable(&error)))?;
-        }
-        Ok(Uploaded { id: MediaId(name), undescribed: None })
+        let file = id_now("picture");
+        let written = fs::write(self.folder.join(&file), content.whole().await?);
+        written.map_err(|error| UploadError::Unavailable(self.reason(&error)))?;
+        Ok(Uploaded { id: MediaId(format!("{file} {alt}")), undescribed: None })
     }
 
     fn media_limits(&self) -> MediaLimits {
-        MediaLimits { network: "the toy network", picture: 1024 * 1024, video: 0 }
+        MediaLimits { network: RULES.name, picture: 1024 * 1024, video: 0 }
     }
 
     fn network(&self) -> &'static str {
@@ -313,12 +277,11 @@ impl Destination for Account {
     async fn recent(&self, since: &Since) -> Result<Shown, PublishError> {
         let start = match since {
             Since::Message(PostId(id)) => id.clone(),
-            Since::Moment(moment) => format!("{:020}", moment.as_nanosecond()),
+            Since::Moment(moment) => digits(*moment),
         };
         let mut shown = Shown::default();
-        let ids = self.ids().map_err(|error| PublishError::Unavailable(self.unavailable(&error)))?;
-        for id in ids.into_iter().filter(|id| *id > start) {
-            match self.post(&id) {
+        for id in self.ids().map_err(PublishError::Unavailable)?.iter().filter(|id| **id > start) {
+            match self.post(id) {
                 Ok(Post { id, text, created_at, .. }) => shown.messages.push(Recent { id, text, created_at }),
                 Err(unreadable) => shown.gap = Some(unreadable.reason),
             }
@@ -331,7 +294,6 @@ impl Destination for Account {
     }
 }
 
-#[async_trait(?Send)]
 impl Followed for Account {
     fn source(&self, _: Wanted, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
         let account = self.clone();
@@ -342,26 +304,11 @@ impl Followed for Account {
         let account = self.clone();
         Arc::new(move || Rc::new(account.clone()))
     }
-
-    async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
-        let ids = self.ids().map_err(|error| self.unavailable(&error))?;
-        Ok(format!("found, with {} messages", ids.len()))
-    }
-
-    async fn post(&self, PostId(id): &PostId, _: Arc<dyn Ledger>) -> Result<Post, String> {
-        Account::post(self, id).map_err(|unreadable| unreadable.reason)
-    }
 }
 
-#[async_trait(?Send)]
 impl Published for Account {
     fn destination(&self, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
         let account = self.clone();
         Arc::new(move || Rc::new(account.clone()))
-    }
-
-    async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
-        let ids = self.ids().map_err(|error| self.unavailable(&error))?;
-        Ok(format!("the folder has {} messages", ids.len()))
     }
 }

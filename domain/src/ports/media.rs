@@ -67,6 +67,18 @@ impl Content {
             Self::Pieces(pieces) => pieces.next().await,
         }
     }
+
+    /// All of the bytes, of a medium that is small enough to be in memory at once.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    pub async fn whole(mut self) -> Result<Vec<u8>, FetchError> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.next().await? {
+            bytes.extend(piece);
+        }
+        Ok(bytes)
+    }
 }
 
 impl fmt::Debug for Content {
@@ -116,16 +128,24 @@ mod tests {
         }
     }
 
+    struct Countdown(u8);
+
+    #[async_trait(?Send)]
+    impl Pieces for Countdown {
+        async fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+            self.0 = self.0.saturating_sub(1);
+            Ok((self.0 > 0).then(|| vec![self.0]))
+        }
+    }
+
+    #[test]
+    fn pieces_make_the_whole_in_their_order() {
+        assert_eq!(now(Content::Pieces(Box::new(Countdown(4))).whole()).unwrap(), [3, 2, 1]);
+        assert_eq!(now(Content::Whole(vec![1, 2]).whole()).unwrap(), [1, 2]);
+    }
+
     #[test]
     fn bytes_are_handed_out_once_whole_or_piece_by_piece() {
-        struct Countdown(u8);
-        #[async_trait(?Send)]
-        impl Pieces for Countdown {
-            async fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
-                self.0 = self.0.saturating_sub(1);
-                Ok((self.0 > 0).then(|| vec![self.0]))
-            }
-        }
         for (mut content, expected) in [
             (Content::Whole(vec![1, 2, 3]), vec![vec![1, 2, 3]]),
             (Content::Whole(vec![]), vec![]),

@@ -1,7 +1,5 @@
 //! Reads X's section of the settings.
 
-use std::sync::Arc;
-
 use super::{
     client::XSettings,
     connection::{XFollowed, XPublished},
@@ -9,7 +7,7 @@ use super::{
 };
 use crate::{
     http_client::Transport,
-    networks::{Accounts, Connections, Followed, Published, download::DownloadSettings},
+    networks::{Accounts, Connections, download::DownloadSettings},
     settings::{
         Reader, Vault,
         kinds::{CONNECTIONS, base_url, call, count, hosts},
@@ -38,21 +36,14 @@ pub(super) fn read(
     let (timeout, transport, credentials) = (timeout?, transport?, credentials?);
     let x = XSettings { base_url: base_url?, timeout, connections: connections?, transport };
     let media = DownloadSettings { hosts: hosts?, setting: MEDIA_HOSTS, timeout, transport };
-    let handles = |handles: &[Option<&str>]| -> Option<Vec<String>> {
-        handles.iter().map(|handle| handle.map(str::to_owned)).collect()
-    };
-    let followed = handles(&accounts.followed)?.into_iter().zip(credentials.followed);
-    let published = handles(&accounts.published)?.into_iter().zip(credentials.published);
-    Some(Connections {
-        followed: followed
-            .map(|(handle, auth)| {
-                let (x, media) = (x.clone(), media.clone());
-                Arc::new(XFollowed { x, handle, auth, media }) as Arc<dyn Followed>
-            })
-            .collect(),
-        published: published
-            .map(|(handle, auth)| Arc::new(XPublished { x: x.clone(), handle, auth }) as Arc<dyn Published>)
-            .collect(),
-        longest_call: timeout,
-    })
+    let mut readers = credentials.followed.into_iter();
+    let mut publishers = credentials.published.into_iter();
+    accounts.connect(
+        timeout,
+        |handle| {
+            let auth = readers.next()?;
+            Some(XFollowed { x: x.clone(), handle: handle.to_owned(), auth, media: media.clone() })
+        },
+        |handle| Some(XPublished { x: x.clone(), handle: handle.to_owned(), auth: publishers.next()? }),
+    )
 }

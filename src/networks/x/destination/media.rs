@@ -84,17 +84,14 @@ impl Uploader<'_> {
         Err(UploadError::Unavailable("X has not finished processing it".into()))
     }
 
-    async fn picture(&self, mut medium: FetchedMedium) -> Result<Received, UploadError> {
+    async fn picture(&self, medium: FetchedMedium) -> Result<Received, UploadError> {
         if !PICTURES.contains(&medium.mime) {
             return Err(refused("it is not a picture that X accepts"));
         }
         if medium.size > LIMITS.picture {
             return Err(refused(format!("it has more than {} bytes, the maximum on X", LIMITS.picture)));
         }
-        let mut picture = Vec::new();
-        while let Some(piece) = medium.content.next().await? {
-            picture.extend(piece);
-        }
+        let picture = medium.content.whole().await?;
         // X detects the type from the bytes; its specification has no field for it.
         let body = json!({"media": STANDARD.encode(&picture), "media_category": "tweet_image"});
         self.received(self.x.post("/2/media/upload", &body).await)
