@@ -382,7 +382,7 @@ mod tests {
 
     fn key(text: &str, to: &str) -> Key {
         let [en, to] = ["en", to].map(|code| code.parse().unwrap());
-        Key::new(text, (en, to), &Style::default(), &[], 280, "test")
+        Key::new(text, (en, to), &Style::default(), &[], 500, "test")
     }
 
     fn translation(text: &str) -> MaskedText {
@@ -459,14 +459,14 @@ mod tests {
         let told = Style { instructions: "No slang.".into(), ..Style::default() };
         let before = ["Earlier".to_owned()];
         let keys = [
-            Key::new("Hello", (en, es), &plain, &[], 280, "a"),
-            Key::new("Hullo", (en, es), &plain, &[], 280, "a"),
-            Key::new("Hello", (en, ca), &plain, &[], 280, "a"),
-            Key::new("Hello", (en, es), &formal, &[], 280, "a"),
-            Key::new("Hello", (en, es), &told, &[], 280, "a"),
-            Key::new("Hello", (en, es), &plain, &before, 280, "a"),
             Key::new("Hello", (en, es), &plain, &[], 500, "a"),
-            Key::new("Hello", (en, es), &plain, &[], 280, "b"),
+            Key::new("Hullo", (en, es), &plain, &[], 500, "a"),
+            Key::new("Hello", (en, ca), &plain, &[], 500, "a"),
+            Key::new("Hello", (en, es), &formal, &[], 500, "a"),
+            Key::new("Hello", (en, es), &told, &[], 500, "a"),
+            Key::new("Hello", (en, es), &plain, &before, 500, "a"),
+            Key::new("Hello", (en, es), &plain, &[], 1000, "a"),
+            Key::new("Hello", (en, es), &plain, &[], 500, "b"),
         ];
         let distinct: std::collections::HashSet<_> = keys.into_iter().collect();
         assert_eq!(distinct.len(), keys.len());

@@ -31,7 +31,7 @@ impl Paused {
     }
 }
 
-/// The name that people use: `poller`, `x:example_es`.
+/// The name that people use: `poller`, `net:example_es`.
 impl fmt::Display for Paused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -118,7 +118,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_waiting_caller_continues_only_after_its_pause_ends() {
-        let es = Paused::Target(TargetId::new("x", "town_es"));
+        let es = Paused::Target(TargetId::new("net", "town_es"));
         let pauses = Pauses::new([es.clone()]);
         let other = pauses.clone();
         pauses.until_resumed(&Paused::Polling).await;
@@ -134,6 +134,6 @@ mod tests {
     #[test]
     fn a_pause_has_the_name_that_people_use() {
         assert_eq!(Paused::Polling.fact(), "paused:poller");
-        assert_eq!(Paused::Target(TargetId::new("x", "Town_ES")).fact(), "paused:x:town_es");
+        assert_eq!(Paused::Target(TargetId::new("net", "Town_ES")).fact(), "paused:net:town_es");
     }
 }

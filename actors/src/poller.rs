@@ -85,7 +85,7 @@ pub enum Schedule {
 /// What a poller is built from, except its source, which cannot leave its thread.
 #[derive(Clone)]
 pub struct PollerParts {
-    /// The source's name in the ledger, `x:example`.
+    /// The source's name in the ledger, `net:example`.
     pub source: String,
     /// Which of its posts are republished.
     pub eligibility: Eligibility,

@@ -25,7 +25,7 @@ use crate::{
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The number of samples that the mean covers.
-const MEAN_OVER: u16 = 17_280;
+const MEAN_OVER: u16 = 12 * 60 * 24;
 
 /// The most messages in the mailbox.
 const MAILBOX: usize = 64;
@@ -52,7 +52,7 @@ pub struct Stats {
     system: Option<System>,
 }
 
-/// A service and an operation: `x.read`, `gemini.translate`.
+/// A service and an operation: `net.read`, `gemini.translate`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name {
     /// The service that was called.
@@ -248,7 +248,7 @@ pub struct Report;
 pub struct StatsReport {
     /// Since when, as a duration.
     pub uptime: Duration,
-    /// Every operation, by name: `x.read`, `x.post`, `gemini.translate`, …
+    /// Every operation, by name: `net.read`, `net.post`, `gemini.translate`, …
     pub operations: BTreeMap<Name, OperationReport>,
     /// All counters, by name: `cache.hits`, `jobs.published`, …
     pub counts: BTreeMap<CountName, u64>,

@@ -14,8 +14,8 @@ pub(super) fn translator(number: usize) -> String {
 }
 
 /// The names of these accounts' publishers, in the same order. An account's name is its network and handle
-/// (`x:town_es`). Its publisher is named after the handle (`publisher-town_es`), or after both if accounts of two
-/// networks have the same handle (`publisher-x:town_es`).
+/// (`one:town_es`). Its publisher is named after the handle (`publisher-town_es`), or after both if accounts of two
+/// networks have the same handle (`publisher-one:town_es`).
 pub(super) fn publishers(accounts: &[&str]) -> Vec<String> {
     let handles: Vec<&str> = accounts.iter().map(|account| handle(account)).collect();
     let is_unique = |handle: &str| handles.iter().filter(|other| **other == handle).count() == 1;
@@ -48,24 +48,24 @@ mod tests {
 
     #[test]
     fn a_publisher_is_named_after_its_handle_and_its_network_only_if_another_has_the_same_handle() {
-        assert_eq!(publishers(&["x:town_es", "x:town_fr"]), ["publisher-town_es", "publisher-town_fr"]);
+        assert_eq!(publishers(&["one:town_es", "one:town_fr"]), ["publisher-town_es", "publisher-town_fr"]);
         assert_eq!(
-            publishers(&["x:town_es", "net:town_es", "net:town_fr"]),
-            ["publisher-x:town_es", "publisher-net:town_es", "publisher-town_fr"]
+            publishers(&["one:town_es", "two:town_es", "two:town_fr"]),
+            ["publisher-one:town_es", "publisher-two:town_es", "publisher-town_fr"]
         );
     }
 
     #[test]
     fn no_two_publishers_have_the_same_name() {
-        let accounts = ["x:a", "y:a", "z:x:a", "z:y:a", "z:z:x:a", "x:b"];
+        let accounts = ["one:a", "y:a", "z:one:a", "z:y:a", "z:z:one:a", "one:b"];
         let names: BTreeSet<String> = publishers(&accounts).into_iter().collect();
         assert_eq!(names.len(), accounts.len(), "{names:?}");
     }
 
     #[test]
     fn a_single_poller_has_no_source_in_its_name() {
-        assert_eq!(pollers(&["x:town"]), ["poller"]);
-        assert_eq!(pollers(&["x:town", "net:town"]), ["poller-x:town", "poller-net:town"]);
+        assert_eq!(pollers(&["one:town"]), ["poller"]);
+        assert_eq!(pollers(&["one:town", "two:town"]), ["poller-one:town", "poller-two:town"]);
         assert_eq!(pollers(&[]), Vec::<String>::new());
     }
 }

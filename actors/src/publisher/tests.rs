@@ -123,11 +123,11 @@ impl Destination for Account {
     }
 
     fn media_limits(&self) -> MediaLimits {
-        MediaLimits { network: "X", picture: 1000, video: 1000 }
+        MediaLimits { network: "Net", picture: 1000, video: 1000 }
     }
 
     fn network(&self) -> &'static str {
-        "x"
+        "net"
     }
 
     async fn recent(&self, _: &Since) -> Result<Shown, PublishError> {
@@ -265,7 +265,7 @@ impl Town {
         let (guard, exits) = exit_guard_of("publisher-es");
         let publisher = Shell::new(guard, move |exit_guard| {
             let pictures: Rc<dyn MediaFetcher> = Rc::new(Pictures);
-            let fetchers = [("x:town".to_owned(), pictures)].into();
+            let fetchers = [("net:town".to_owned(), pictures)].into();
             Publisher::new(WorkerContext::new(exit_guard), parts, destination, fetchers)
         });
         Self { ledger, router, account, pauses, publisher: publisher.start(), exits }
@@ -297,7 +297,7 @@ fn limited(until: Option<&str>) -> Denied {
 }
 
 fn gap() -> Shown {
-    Shown { messages: vec![], gap: Some("X complains: try again".into()) }
+    Shown { messages: vec![], gap: Some("the network complains: try again".into()) }
 }
 
 #[actix_rt::test]
@@ -526,7 +526,7 @@ async fn a_token_is_presumed_revoked_only_after_three_refusals() {
 async fn a_message_that_is_found_is_not_sent_again_although_the_list_has_a_gap() {
     tokio::time::pause();
     let found = Recent { id: PostId("77".into()), text: "Hola 1".into(), created_at: noon() };
-    let shown = Shown { messages: vec![found], gap: Some("X counts 2 messages and lists 1".into()) };
+    let shown = Shown { messages: vec![found], gap: Some("the network counts 2 messages and lists 1".into()) };
     let account = Account { recent: Box::new(move |_| Ok(shown.clone())), ..Account::default() };
     let town = Town::new(vec![unknown(1)], account);
     town.pass(HOUR).await;
@@ -628,7 +628,7 @@ async fn stopping_abandons_a_copy_in_progress_and_counts_no_attempt() {
 #[actix_rt::test]
 async fn a_picture_is_published_even_without_its_alt_text() {
     tokio::time::pause();
-    let copy = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("X answers 503".into()) }));
+    let copy = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("the network answers 503".into()) }));
     let town = Town::new(vec![job(1, 1)], Account { upload: Box::new(copy), ..Account::default() });
     town.pass(HOUR).await;
     assert_eq!(town.account.drafts.borrow()[0].media, [MediaId("5".into())]);
@@ -756,7 +756,7 @@ async fn every_part_replies_to_the_one_before_it_and_names_the_root_even_after_a
 #[actix_rt::test]
 async fn targets_that_share_an_account_take_turns_and_a_pause_stops_only_one_of_them() {
     tokio::time::pause();
-    let roads = TargetId::new("x", "roads");
+    let roads = TargetId::new("net", "roads");
     let of_roads = |number: i64| Job { target: roads.clone(), ..in_two_parts(number) };
     let jobs = vec![in_two_parts(1), in_two_parts(2), of_roads(3), of_roads(4)];
     let network = Network { targets: vec![es(), roads.clone()], ..Network::default() };

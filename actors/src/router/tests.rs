@@ -333,7 +333,7 @@ async fn a_stage_has_work_only_while_a_job_could_move() {
     assert_eq!(town.activity().await, [], "its publisher waits for its rate limit");
     let publisher = worker("publisher-es");
     let assigned = begun_jobs(town.publications(&publisher).await.unwrap().unwrap());
-    assert_eq!(town.activity().await, stage("publication on x:es", "publisher-es#1"));
+    assert_eq!(town.activity().await, stage("publication on net:es", "publisher-es#1"));
     town.pauses.pause(Paused::Target(es()));
     assert_eq!(town.activity().await, [], "its target is paused");
     town.pauses.resume(&Paused::Target(es()));

@@ -24,7 +24,7 @@ pub trait SupervisorHooks: Send + Sync {
 /// The work of one stage: a part of the system that progresses or stalls independently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageActivity {
-    /// Its name for people: `translation`, `publication on x:town_es`.
+    /// Its name for people: `translation`, `publication on net:town_es`.
     pub stage: String,
     /// How many jobs workers have finished in it so far.
     pub completed: u64,

@@ -19,7 +19,7 @@ use crate::supervision::{Exit, ExitGuard, HealthRegistry, WorkerContext};
 
 /// The target that most tests publish on.
 pub(crate) fn es() -> TargetId {
-    TargetId::new("x", "es")
+    TargetId::new("net", "es")
 }
 
 /// A post; its number is its id and its position.
@@ -48,7 +48,7 @@ pub(crate) fn queued(number: i64) -> Job {
     Job {
         id: JobId(number),
         post: Arc::new(post(number)),
-        source: "x:town".into(),
+        source: "net:town".into(),
         target: es(),
         state: JobState::Queued,
         token: 1,

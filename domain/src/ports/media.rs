@@ -22,7 +22,7 @@ pub trait MediaFetcher {
 /// Which media a target's network accepts. Its [rules](crate::network::Limits) limit the number per message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaLimits {
-    /// The network's name for people, as in a reason: `X`.
+    /// The network's name for people, as in a reason.
     pub network: &'static str,
     /// The largest picture, in bytes.
     pub picture: u64,

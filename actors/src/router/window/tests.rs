@@ -11,7 +11,7 @@ use super::*;
 use crate::router::messages::{Drained, JobReport};
 
 fn target(name: &str) -> TargetId {
-    TargetId::new("x", name)
+    TargetId::new("net", name)
 }
 
 /// The account of a target that shares it with no other.
@@ -52,7 +52,7 @@ fn job(target_name: &str, position: u64) -> Job {
     Job {
         id: JobId(i64::try_from(position).unwrap() * 10 + i64::from(target_name == "ca")),
         post: Arc::new(post),
-        source: "x:town".into(),
+        source: "net:town".into(),
         target: target(target_name),
         state: JobState::Queued,
         token: 0,
@@ -100,7 +100,7 @@ fn places(jobs: &[Job]) -> Vec<(u64, &str)> {
 fn the_oldest_posts_go_first_with_all_their_languages() {
     let mut window = window(&[("es", &[1, 2, 3]), ("ca", &[1, 2, 3])]);
     let picked = window.pick_for_translation(&"t#1".into(), 3);
-    assert_eq!(places(&picked), [(1, "x:es"), (1, "x:ca"), (2, "x:es")]);
+    assert_eq!(places(&picked), [(1, "net:es"), (1, "net:ca"), (2, "net:es")]);
     assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)).len(), 3);
     assert!(window.pick_for_translation(&"t#3".into(), 10).is_empty());
 }
@@ -155,7 +155,7 @@ fn jobs_of_a_dead_worker_are_found_and_then_go_alone() {
         let back = JobEvent::HandedBack { not_before: None, reason: "died".into() };
         report(&mut window, job, back, JobState::Queued);
     }
-    assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)), [(1, "x:es")]);
+    assert_eq!(places(&window.pick_for_translation(&"t#2".into(), 10)), [(1, "net:es")]);
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -278,7 +278,7 @@ fn a_run_is_not_over_while_something_can_be_done() {
 fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
     let mut window = window(&[("es", &[1]), ("ca", &[1])]);
     window.block(&account("es"), "its token was revoked".into());
-    assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:ca")]);
+    assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "net:ca")]);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn a_fixed_target_continues_with_its_jobs() {
     window.block(&account("es"), "its token was revoked".into());
     assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
     assert_eq!(window.unblock(&target("es")), Some(account("es")));
-    assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "x:es"), (2, "x:es")]);
+    assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "net:es"), (2, "net:es")]);
     assert!(window.blocked().is_empty() && window.unblock(&target("es")).is_none());
 }
 
@@ -307,7 +307,7 @@ fn a_paused_target_does_not_prevent_a_run_from_ending_once_all_is_translated() {
     let picked = window.pick_for_translation(&"t#1".into(), 1);
     report(&mut window, &picked[0], translated(), JobState::Ready);
     let drained = window.drained(3, paused).unwrap();
-    assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume x:es` resumes it");
+    assert_eq!(drained.blocked[&target("es")], "paused; `mynah resume net:es` resumes it");
     assert_eq!(drained.blocked.len(), 1, "nothing waits on the other");
 }
 
@@ -441,7 +441,7 @@ fn lines_that_share_an_account_take_turns_and_each_keeps_its_order() {
         published.push(batch);
     }
     let batch = |name: &str, positions: &[u64]| -> Vec<(u64, String)> {
-        positions.iter().map(|position| (*position, format!("x:{name}"))).collect()
+        positions.iter().map(|position| (*position, format!("net:{name}"))).collect()
     };
     assert_eq!(
         published,
@@ -452,21 +452,21 @@ fn lines_that_share_an_account_take_turns_and_each_keeps_its_order() {
 #[test]
 fn a_line_whose_head_is_not_ready_does_not_delay_the_other_lines_of_its_account() {
     let mut window = shared(&[1, 2], &[("parks", 1)]);
-    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:roads".into()), (2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "net:roads".into()), (2, "net:roads".into())]);
     assert_eq!(publish_next(&mut window, 9, none_paused), [], "the head of the other line is not translated");
     let picked = window.pick_for_translation(&"t#1".into(), 1);
     report(&mut window, &picked[0], translated(), JobState::Ready);
-    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:parks".into()), (2, "x:parks".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "net:parks".into()), (2, "net:parks".into())]);
 }
 
 #[test]
 fn a_pause_of_one_target_does_not_affect_the_others_of_its_account() {
     let mut window = shared(&[1, 2], &[]);
     let parks_is_paused = |paused: &TargetId| *paused == target("parks");
-    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(1, "x:roads".into())]);
-    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(1, "net:roads".into())]);
+    assert_eq!(publish_next(&mut window, 1, parks_is_paused), [(2, "net:roads".into())]);
     assert_eq!(publish_next(&mut window, 1, parks_is_paused), []);
-    assert_eq!(publish_next(&mut window, 1, none_paused), [(1, "x:parks".into())]);
+    assert_eq!(publish_next(&mut window, 1, none_paused), [(1, "net:parks".into())]);
 }
 
 #[test]
@@ -479,14 +479,14 @@ fn a_blocked_account_stops_all_its_lines() {
     assert_eq!(window.blocked(), [(target("parks"), reason.clone()), (target("roads"), reason)].into());
     assert_eq!(window.unblock(&target("roads")), Some(account("town")));
     assert!(window.has_work());
-    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:parks".into()), (2, "x:parks".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "net:parks".into()), (2, "net:parks".into())]);
 }
 
 #[test]
 fn jobs_begun_with_their_translation_come_from_one_line_and_count_as_its_turn() {
     let mut window = shared(&[1, 2], &[("parks", 1), ("roads", 1)]);
     let picked = window.pick_for_translation(&"t#1".into(), 9);
-    assert_eq!(places(&picked), [(1, "x:parks"), (1, "x:roads")]);
+    assert_eq!(places(&picked), [(1, "net:parks"), (1, "net:roads")]);
     let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
     let both = picked.iter().map(|job| (job.id, &translation)).collect();
     let next = |window: &Window| window.next_to_publish(&account("town"), &both, 9, none_paused);
@@ -495,7 +495,7 @@ fn jobs_begun_with_their_translation_come_from_one_line_and_count_as_its_turn() 
         report(&mut window, job, translated(), JobState::Ready);
     }
     window.begun(&target("parks"), LinePosition::of(&picked[0]), &"p#1".into()).unwrap();
-    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "x:roads".into()), (2, "x:roads".into())]);
+    assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "net:roads".into()), (2, "net:roads".into())]);
 }
 
 #[test]
