@@ -55,7 +55,7 @@ fn read_until_closed(mut stream: TcpStream) -> Vec<u8> {
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
         Err(error) => {
-            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the server keeps the connection open")
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the server keeps the connection open");
         }
     }
     answer

@@ -526,7 +526,8 @@ async fn a_token_is_presumed_revoked_only_after_three_refusals() {
 async fn a_message_that_is_found_is_not_sent_again_although_the_list_has_a_gap() {
     tokio::time::pause();
     let found = Recent { id: PostId("77".into()), text: "Hola 1".into(), created_at: noon() };
-    let shown = Shown { messages: vec![found], gap: Some("the network counts 2 messages and lists 1".into()) };
+    let shown =
+        Shown { messages: vec![found], gap: Some("the network counts 2 messages and lists 1".into()) };
     let account = Account { recent: Box::new(move |_| Ok(shown.clone())), ..Account::default() };
     let town = Town::new(vec![unknown(1)], account);
     town.pass(HOUR).await;
@@ -628,7 +629,9 @@ async fn stopping_abandons_a_copy_in_progress_and_counts_no_attempt() {
 #[actix_rt::test]
 async fn a_picture_is_published_even_without_its_alt_text() {
     tokio::time::pause();
-    let copy = |_| Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("the network answers 503".into()) }));
+    let copy = |_| {
+        Some(Ok(Uploaded { id: MediaId("5".into()), undescribed: Some("the network answers 503".into()) }))
+    };
     let town = Town::new(vec![job(1, 1)], Account { upload: Box::new(copy), ..Account::default() });
     town.pass(HOUR).await;
     assert_eq!(town.account.drafts.borrow()[0].media, [MediaId("5".into())]);
