@@ -21,8 +21,8 @@ async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
 
     let output = Output::from(town.command(&["logs"]).output().unwrap());
     output.assert_success();
-    assert!(output.out.contains(" INFO  cli::run mynah starts version="), "{}", output.out);
-    assert!(output.out.contains(" DEBUG router translated "), "{}", output.out);
+    assert!(output.out.contains(" INFO  cli::run mynah starting version="), "{}", output.out);
+    assert!(output.out.contains(" DEBUG router::report job translated "), "{}", output.out);
     assert!(!output.out.contains('\u{1b}'), "{}", output.out);
     let output = Output::from(town.command(&["logs", "--json", "-n", "1"]).output().unwrap());
     assert_eq!(output.out.lines().count(), 1, "{}", output.out);
@@ -33,7 +33,7 @@ async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     // The first pause may come before the follower listens; it cannot miss the second.
     let reader = std::thread::spawn(move || {
-        let found = lines.by_ref().map_while(Result::ok).find(|line| line.contains("paused what=x:town_es"));
+        let found = lines.by_ref().map_while(Result::ok).find(|line| line.contains("paused by operator what=x:town_es"));
         (found, lines.map_while(Result::ok).count())
     });
     until("the follower has seen a pause", || {
