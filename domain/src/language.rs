@@ -132,6 +132,13 @@ mod tests {
     }
 
     #[test]
+    fn every_language_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<&str> = Language::all().map(Language::name).collect();
+        assert_eq!(names.len(), Language::all().count());
+        assert!(names.iter().all(|name| name.starts_with(char::is_uppercase)), "{names:?}");
+    }
+
+    #[test]
     fn an_unknown_code_is_an_error_with_suggestions() {
         let error = "klingon".parse::<Language>().unwrap_err();
         assert!(error.to_string().contains("klingon") && error.to_string().contains("pt-BR"));

@@ -235,6 +235,21 @@ mod tests {
     }
 
     #[test]
+    fn every_language_of_the_detector_is_known_but_those_that_mynah_does_not_translate() {
+        let known: Vec<Lang> = Language::all().filter_map(known).collect();
+        let unknown: Vec<&str> =
+            Lang::all().iter().filter(|lang| !known.contains(lang)).map(|lang| lang.code()).collect();
+        assert_eq!(unknown, ["yid", "jav", "ori", "tuk", "aka", "sna", "lat"]);
+    }
+
+    #[test]
+    fn a_language_is_kin_to_those_of_its_own_family_alone() {
+        let language = |code: &str| code.parse::<Language>().unwrap();
+        assert!(are_kin(language("nb"), Lang::Dan) && are_kin(language("nn"), Lang::Dan));
+        assert!(!are_kin(language("nb"), Lang::Deu) && !are_kin(language("ja"), Lang::Dan));
+    }
+
+    #[test]
     fn a_text_in_another_language_is_found_if_it_is_long_enough() {
         let source = "The town hall opens tomorrow and everybody is welcome to come and see it";
         for (to, text, expected) in [
