@@ -33,7 +33,10 @@ async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     // The first pause may come before the follower listens; it cannot miss the second.
     let reader = std::thread::spawn(move || {
-        let found = lines.by_ref().map_while(Result::ok).find(|line| line.contains("paused by operator what=x:town_es"));
+        let found = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find(|line| line.contains("paused by operator what=x:town_es"));
         (found, lines.map_while(Result::ok).count())
     });
     until("the follower has seen a pause", || {

@@ -238,7 +238,7 @@ mod tests {
     fn every_language_of_the_detector_is_known_but_those_that_mynah_does_not_translate() {
         let known: Vec<Lang> = Language::all().filter_map(known).collect();
         let unknown: Vec<&str> =
-            Lang::all().iter().filter(|lang| !known.contains(lang)).map(|lang| lang.code()).collect();
+            Lang::all().iter().filter(|lang| !known.contains(lang)).map(Lang::code).collect();
         assert_eq!(unknown, ["yid", "jav", "ori", "tuk", "aka", "sna", "lat"]);
     }
 
