@@ -1028,11 +1028,11 @@ fn key_of(handle: &str) -> String {
 #[async_trait(?Send)]
 impl Followed for ToyAccount {
     fn source(&self, _: Wanted, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Source>> {
-        unimplemented!("no test uses it")
+        unreachable!("these tests read settings and start nothing")
     }
 
     fn media(&self) -> Factory<Rc<dyn MediaFetcher>> {
-        unimplemented!("no test uses it")
+        unreachable!("these tests read settings and start nothing")
     }
 
     async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
@@ -1047,7 +1047,7 @@ impl Followed for ToyAccount {
 #[async_trait(?Send)]
 impl Published for ToyAccount {
     fn destination(&self, _: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
-        unimplemented!("no test uses it")
+        unreachable!("these tests read settings and start nothing")
     }
 
     async fn check(&self, _: Arc<dyn Ledger>) -> Result<String, String> {
