@@ -30,6 +30,7 @@ use mynah::{
 use mynah_actors::{
     events::{Event, Feed},
     poller::Schedule,
+    stats::Report,
 };
 use mynah_domain::{
     PostId,
@@ -247,6 +248,12 @@ async fn start(settings: &Settings) -> (Service, UnboundedReceiver<Event>) {
     (service, events)
 }
 
+/// How many calls to networks and engines failed so far.
+async fn failed_calls(service: &Service) -> u64 {
+    let report = service.pipeline.actors.stats.ask(Report).await.unwrap();
+    report.operations.values().flat_map(|operation| operation.errors.values()).sum()
+}
+
 /// Waits until so many jobs are published; none may fail or be held.
 async fn until_published(events: &mut UnboundedReceiver<Event>, count: usize) {
     let mut published = 0;
@@ -374,8 +381,12 @@ async fn a_network_that_is_gone_for_a_while_loses_nothing() {
     until_published(&mut events, 2).await;
     let elsewhere = town.folder.path().join("elsewhere");
     fs::rename(town.network(), &elsewhere).unwrap();
-    // Long enough for some polls that find nothing.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let missed = async {
+        while failed_calls(&service).await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, missed).await.expect("a call fails while the network is away");
     fs::rename(&elsewhere, town.network()).unwrap();
     town.post("Message 2 from the town hall about the new ferry");
     until_published(&mut events, 2).await;
