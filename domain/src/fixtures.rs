@@ -1,5 +1,7 @@
 //! A post, a target and texts for tests, here and in the crates above: a test states only what it is about.
 
+pub mod rules_suite;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -63,6 +65,20 @@ pub fn language(code: &str) -> Language {
 /// Masks a text, as in a post of [`source`].
 pub fn mask(text: &str) -> Mask {
     text::mask(text, &PlainText::default())
+}
+
+/// Words of posts: of several scripts, links, names, tags and numbers.
+pub fn words_of_posts() -> impl Strategy<Value = Vec<String>> {
+    let word = prop_oneof![
+        "[a-z]{1,30}[.,!]?",
+        "[あ-ん。、]{1,40}",
+        "#[a-z]{1,9}",
+        "@[a-z]{1,9}",
+        "[0-9]{1,4}",
+        "https://a\\.es/[a-z]{1,9}",
+        "\\PC{1,8}"
+    ];
+    proptest::collection::vec(word, 0..60)
 }
 
 /// Texts with everything that makes words tricky, for checks that reading word by word and as a whole agree.

@@ -1,6 +1,9 @@
 //! Rules that need no network: links, names and tags as a reader would see them, counted as a reader would. They serve
 //! networks that have no rules of their own, such as a folder of files, and the tests of everything that needs rules.
 
+#[cfg(test)]
+mod nasty;
+
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;

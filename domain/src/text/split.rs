@@ -111,8 +111,10 @@ fn cut(text: &str, at: usize, letters: &[usize]) -> Cut {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
-    use crate::network::PlainText;
+    use crate::{
+        fixtures::{rules_suite::splitting_loses_nothing_and_every_part_fits, words_of_posts},
+        network::PlainText,
+    };
 
     /// Splits into parts of at most this many characters.
     fn split(text: &str, max: usize) -> Vec<String> {
@@ -165,22 +167,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn parts_contain_the_whole_text_in_order_and_fit(
-            words in prop::collection::vec(
-                prop_oneof!["[a-z]{1,30}[.,!]?", "[あ-ん。、]{1,40}", "#[a-z]{1,9}", "@[a-z]{1,9}", "[0-9]{1,4}", "https://a\\.es/[a-z]{1,9}", "\\PC{1,8}"],
-                0..60,
-            ),
-            max in 40..300_usize,
-        ) {
-            let text = words.join(" ");
-            let parts = split(&text, max);
-            let bare = |text: &str| text.split_whitespace().collect::<String>();
-            prop_assert_eq!(bare(&parts.concat()), bare(&text));
-            for part in &parts {
-                prop_assert!(!part.trim().is_empty());
-                let weight = PlainText::default().weigh(part);
-                prop_assert!(weight <= max, "{weight} of {max}: {part}");
-            }
+        fn parts_contain_the_whole_text_in_order_and_fit(words in words_of_posts(), max in 40..300_usize) {
+            splitting_loses_nothing_and_every_part_fits(&PlainText::default(), &words.join(" "), max);
         }
     }
 }

@@ -2,11 +2,17 @@
 //! nothing.
 
 use mynah_domain::{
-    Language, gate,
+    fixtures::{
+        rules_suite::{
+            a_translation_without_any_one_protected_part_is_refused,
+            masking_and_restoring_returns_the_original, splitting_loses_nothing_and_every_part_fits,
+            the_gate_accepts_the_authors_own_text,
+        },
+        words_of_posts,
+    },
     text::{
         self, Mask,
         ProtectedKind::{self, Address, Cashtag, Emoji, Hashtag, Link, Mention, Number},
-        split::split,
     },
 };
 use proptest::prelude::*;
@@ -133,55 +139,13 @@ fn protected_things_and_weights_are_as_listed() {
 }
 
 #[test]
-fn masking_and_restoring_changes_nothing() {
+fn the_rules_hold_for_every_post() {
     for text in all() {
-        let mask = mask(&text);
-        assert_eq!(mask.restore(&mask.text).unwrap(), text);
-    }
-}
-
-#[test]
-fn a_translation_that_lost_a_protected_thing_is_refused() {
-    for (text, _, protected) in POSTS {
-        let mask = mask(text);
-        for (lost, thing) in protected.iter().enumerate() {
-            let mut answer = mask.text.clone();
-            answer.0.retain(|segment| *segment != text::Segment::Placeholder(lost));
-            assert!(mask.restore(&answer).is_err(), "{thing:?} of {text}");
-        }
-    }
-}
-
-#[test]
-fn the_gate_objects_to_the_authors_own_text_only_as_untranslated() {
-    // An author may write these, but nobody may publish them.
-    let of_the_author = ["untranslated", "control", "cashtags", "language"];
-    for text in all() {
-        let source = mask(&text);
-        let parts = split(&text, &XRules, LIMITS.text);
-        let candidate = gate::Candidate {
-            source: &source,
-            parts: &parts,
-            rules: &XRules,
-            max_weight: Some(LIMITS.text),
-            from: Language::english(),
-            to: "es".parse().unwrap(),
-            others: &[],
-        };
-        let mut findings = gate::findings(&candidate);
-        findings.retain(|finding| !of_the_author.contains(&finding.rule));
-        assert!(findings.is_empty(), "{text}: {findings:?}");
-    }
-}
-
-#[test]
-fn splitting_at_any_length_loses_nothing_and_every_part_fits() {
-    let bare = |text: &str| text.split_whitespace().collect::<String>();
-    for text in all() {
-        for max in [80, 140, 280] {
-            let parts = split(&text, &XRules, max);
-            assert_eq!(bare(&parts.concat()), bare(&text), "{text}");
-            assert!(parts.iter().all(|part| weigh(part) <= max), "{text} at {max}");
+        masking_and_restoring_returns_the_original(&XRules, &text);
+        a_translation_without_any_one_protected_part_is_refused(&XRules, &text);
+        the_gate_accepts_the_authors_own_text(&XRules, &text, &["cashtags"]);
+        for max in [80, 140, LIMITS.text] {
+            splitting_loses_nothing_and_every_part_fits(&XRules, &text, max);
         }
     }
 }
@@ -189,28 +153,14 @@ fn splitting_at_any_length_loses_nothing_and_every_part_fits() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn parts_hold_the_whole_text_in_order_and_fit(
-        words in prop::collection::vec(
-            prop_oneof!["[a-z]{1,30}[.,!]?", "[あ-ん。、]{1,40}", "#[a-z]{1,9}", "@[a-z]{1,9}", "[0-9]{1,4}", "https://a\\.es/[a-z]{1,9}", "\\PC{1,8}"],
-            0..60,
-        ),
-        max in 40..281_usize,
-    ) {
-        let text = words.join(" ");
-        let parts = split(&text, &XRules, max);
-        let bare = |text: &str| text.split_whitespace().collect::<String>();
-        prop_assert_eq!(bare(&parts.concat()), bare(&text));
-        for part in &parts {
-            prop_assert!(!part.trim().is_empty());
-            prop_assert!(weigh(part) <= max, "{} of {max}: {part}", weigh(part));
-        }
+    fn parts_hold_the_whole_text_in_order_and_fit(words in words_of_posts(), max in 40..281_usize) {
+        splitting_loses_nothing_and_every_part_fits(&XRules, &words.join(" "), max);
     }
 
     #[test]
     fn masking_and_restoring_is_the_identity_for_texts_full_of_entities(
         text in "([a-z🔥é]{0,3}[ .,:/]?(@bob|#tag|\\$TSLA|https://a\\.example/x|example\\.com)?){0,8}"
     ) {
-        let mask = mask(&text);
-        prop_assert_eq!(mask.restore(&mask.text).unwrap(), text);
+        masking_and_restoring_returns_the_original(&XRules, &text);
     }
 }
