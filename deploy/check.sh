@@ -113,7 +113,7 @@ expect(pod["securityContext"]["runAsUser"] == uid, f"runAsUser must be the image
 grace = int(re.search(r'^grace = "(\d+)s"', settings, re.M)[1])
 expect(pod["terminationGracePeriodSeconds"] > grace, f"terminationGracePeriodSeconds must be more than shutdown.grace, {grace}s")
 listen = re.search(r'^listen = "0\.0\.0\.0:(\d+)"', (folder / "config.toml").read_text(), re.M)
-expect(listen and int(listen[1]) == ports["admin"], "admin.listen does not use the port that the probes ask")
+expect(listen and int(listen[1]) == ports["admin"], "admin.listen does not use the port that the probes use")
 sys.exit("\n".join(wrong) or 0)
 PY
 

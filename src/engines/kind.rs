@@ -123,7 +123,7 @@ impl dyn ConfiguredEngine {
 async fn translate_a_word(engine: &dyn Engine, pairs: &[(Language, Language)]) -> Result<String, String> {
     let Some((from, to)) = pairs.iter().copied().find(|(from, to)| engine.supports(*from, *to)) else {
         return Err(
-            "it translates for no target; take it out of engine.order, or install its packages".into()
+            "it translates for no target; remove it from engine.order, or install its packages".into()
         );
     };
     let hello = MaskedText(vec![Segment::Words("Hello".into())]);

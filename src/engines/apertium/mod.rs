@@ -46,7 +46,7 @@ pub enum ApertiumError {
     /// The modes cannot be read.
     #[error(
         "cannot read Apertium's modes in {path}: {source}; install its packages (apt install apertium \
-         apertium-eng-spa …), set engine.apertium.modes_dir, or take apertium out of engine.order"
+         apertium-eng-spa …), set engine.apertium.modes_dir, or remove apertium from engine.order"
     )]
     Modes {
         /// Where they were looked for.

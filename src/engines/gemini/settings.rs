@@ -68,10 +68,10 @@ impl EngineKind for GeminiKind {
         let key = section.secret(vault, self.secrets(), || {
             let name = section.name;
             (
-                format!("{name} is in engine.order and has no key"),
+                format!("{name} is in engine.order, but has no key"),
                 format!(
-                    "set {API_KEY}, or {API_KEY}_FILE to a file with it (a key is free at \
-                     https://aistudio.google.com/apikey), or take {name:?} out of engine.order"
+                    "set {API_KEY}, or set {API_KEY}_FILE to a file that contains it (a key is free at \
+                     https://aistudio.google.com/apikey), or remove {name:?} from engine.order"
                 ),
             )
         });
