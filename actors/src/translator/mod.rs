@@ -13,7 +13,7 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 use async_trait::async_trait;
 use cascade::{CallContext, EngineCascade};
 use mynah_domain::{
-    Job, JobEvent, MediaPolicy, Post, PostKind, Target, TargetId,
+    Job, JobEvent, MediaPolicy, Post, PostId, PostKind, Target, TargetId,
     network::NetworkRules,
     ports::{Engine, Ledger, LedgerError},
     text::mask,
@@ -137,18 +137,20 @@ impl Translator {
         let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
         let mut at_hand: Vec<Job> = Vec::with_capacity(jobs.len());
         let mut reports = Vec::new();
-        let mut contexts: HashMap<String, Vec<String>> = HashMap::new();
+        // By source, too: posts of two sources may have the same id.
+        let mut contexts: HashMap<(Arc<str>, PostId), Vec<String>> = HashMap::new();
         for job in jobs {
             let Some(target) = self.parts.targets.get(&job.target).cloned() else {
                 let reason = format!("{} is no longer a target in the settings", job.target);
                 reports.push(JobReport::new(&job, vec![JobEvent::Failed { reason }]));
                 continue;
             };
-            let context = match contexts.get(&job.post.id.0) {
+            let post = (job.source.clone(), job.post.id.clone());
+            let context = match contexts.get(&post) {
                 Some(context) => context.clone(),
                 None => self.context(&job).await?,
             };
-            contexts.insert(job.post.id.0.clone(), context.clone());
+            contexts.insert(post, context.clone());
             tasks.push(Task::new(&job.post, context, target));
             at_hand.push(job);
         }

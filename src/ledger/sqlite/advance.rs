@@ -8,7 +8,7 @@ use mynah_domain::{
     JobEvent, JobId, JobState, PostId, Skip, TargetId, Translation,
     ports::ledger::{Advanced, Change, ChangeError},
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql};
 
 use super::{
     publications,
@@ -188,53 +188,23 @@ impl JobRow {
         }
         let Self { state, token, attempt, not_before, kind, reason, last_change, .. } = self;
         let (name, stand, now) = (state.as_str(), stand_of(*state), now.as_millisecond());
-        let moved = stand != stand_of(start);
-        match translation {
-            Some(translation) if !moved => {
-                let (text, engine) = (to_json(translation)?, &translation.engine);
-                let more = params![
-                    id.0,
-                    name,
-                    token,
-                    attempt,
-                    not_before,
-                    kind,
-                    reason,
-                    now,
-                    last_change,
-                    text,
-                    engine
-                ];
-                db.prepare_cached(update!(", translation = ?10, engine = ?11"))?.execute(more)
-            }
-            Some(translation) => {
-                let (text, engine) = (to_json(translation)?, &translation.engine);
-                let more = params![
-                    id.0,
-                    name,
-                    token,
-                    attempt,
-                    not_before,
-                    kind,
-                    reason,
-                    now,
-                    last_change,
-                    text,
-                    engine,
-                    stand
-                ];
-                db.prepare_cached(update!(", translation = ?10, engine = ?11, stand = ?12"))?.execute(more)
-            }
-            None if moved => {
-                let more =
-                    params![id.0, name, token, attempt, not_before, kind, reason, now, last_change, stand];
-                db.prepare_cached(update!(", stand = ?10"))?.execute(more)
-            }
-            None => {
-                let row = params![id.0, name, token, attempt, not_before, kind, reason, now, last_change];
-                db.prepare_cached(update!(""))?.execute(row)
-            }
+        let text = translation.map(to_json).transpose()?;
+        let mut row: Vec<&dyn ToSql> =
+            vec![&id.0, &name, token, attempt, not_before, kind, reason, &now, last_change];
+        if let (Some(translation), Some(text)) = (translation, &text) {
+            row.extend([text as &dyn ToSql, &translation.engine]);
         }
+        let moved = stand != stand_of(start);
+        if moved {
+            row.push(&stand);
+        }
+        let update = match (translation, moved) {
+            (Some(_), true) => update!(", translation = ?10, engine = ?11, stand = ?12"),
+            (Some(_), false) => update!(", translation = ?10, engine = ?11"),
+            (None, true) => update!(", stand = ?10"),
+            (None, false) => update!(""),
+        };
+        db.prepare_cached(update)?.execute(&row[..])
         .map(drop)
     }
 }
