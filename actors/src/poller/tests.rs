@@ -594,6 +594,35 @@ async fn a_start_whose_newest_post_is_unknown_is_retried_and_does_not_begin_with
 }
 
 #[actix_rt::test]
+async fn an_empty_answer_at_the_start_does_not_lead_to_a_read_of_the_whole_timeline() {
+    let bench = Bench::new(Start::Now);
+    let source =
+        Rc::new(Fake::new(|_, call| Ok(if call == 1 { Page::default() } else { page([5], None) })));
+    bench.poll(&source).await;
+    bench.poll(&source).await;
+    let from: Vec<Option<Timestamp>> = source.asked.borrow().iter().map(|request| request.from).collect();
+    assert_eq!(from, [None, Some("2026-11-26T11:55:00Z".parse().unwrap())]);
+    assert_eq!(bench.ledger.watermark(), Some(5));
+}
+
+#[actix_rt::test]
+async fn only_refusals_in_a_row_from_the_start_end_the_poller() {
+    let refused = || Err(SourceError::Refused("401".into()));
+    for (refusals, fatal) in [(1, false), (2, false), (3, true)] {
+        let bench = Bench::new(Start::Beginning);
+        let parts = PollerParts { schedule: Schedule::Every(Duration::ZERO), ..bench.parts.clone() };
+        let source =
+            Rc::new(Fake::new(move |_, call| if call <= refusals { refused() } else { Ok(page([5], None)) }));
+        let mut poller = Poller::new(WorkerContext::new(&exit_guard("poller")), parts, source);
+        let mut last = Step::Idle;
+        for _ in 0..3 {
+            last = poller.step(&Stop::default()).await;
+        }
+        assert_eq!(matches!(last, Step::Fatal(_)), fatal, "{refusals}: {last:?}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_rate_limit_pauses_polls_for_at_least_the_backoff_and_at_most_a_day() {
     let bench = Bench::new(Start::Beginning);
     let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
