@@ -49,6 +49,9 @@ use calls::{Calls, Outage, wait_alongside};
 /// If a quota is used up for longer than this, the job is held, which people see, instead of just retried.
 const BRIEF_QUOTA_PAUSE: Duration = Duration::from_mins(1);
 
+/// After this many attempts without a usable answer the job is held, as asking costs money each time.
+const UNUSABLE_MOST: u32 = 3;
+
 /// Translates tasks with the engines, in order.
 #[derive(Clone)]
 pub struct EngineCascade {
@@ -223,7 +226,8 @@ impl EngineCascade {
             };
         }
         let reason = task.troubles.join("; ");
-        if !task.passing {
+        let is_worth_retrying = task.passing || (task.unusable && attempt < UNUSABLE_MOST);
+        if !is_worth_retrying {
             return JobEvent::Held(Hold { kind: HoldKind::Gate, reason, until: None });
         }
         let asked = task.until.map(|until| self.until(until));

@@ -6,7 +6,7 @@ use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
     job::HoldKind,
     network::NetworkRules,
-    ports::engine::{EngineError, Item, MaxWeight},
+    ports::engine::{EngineError, Item, ItemError, MaxWeight},
     text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, split::split, tags},
 };
 
@@ -33,6 +33,8 @@ pub struct Task {
     pub troubles: Vec<String>,
     /// Another attempt may succeed.
     pub passing: bool,
+    /// An engine's answer could not be used. A model that answers nonsense once may answer well the next time.
+    pub unusable: bool,
     /// When to retry, if an engine named a time.
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
@@ -104,6 +106,7 @@ impl Task {
             outcome: None,
             troubles: Vec::new(),
             passing: false,
+            unusable: false,
             until: None,
             out_of_quota: true,
             rejected: None,
@@ -312,8 +315,9 @@ impl Task {
     }
 
     /// The engine answered for the others but not for this task.
-    pub fn spoiled(&mut self, engine: &str, error: &dyn std::error::Error) {
+    pub fn spoiled(&mut self, engine: &str, error: &ItemError) {
         self.troubles.push(format!("{engine}: {error}"));
+        self.unusable |= matches!(error, ItemError::Unusable(_));
         self.out_of_quota = false;
     }
 
