@@ -98,13 +98,8 @@ impl Downloader {
     /// # Errors
     /// See [`FetchError`].
     pub async fn video(&self, address: &Url, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
-        let mut video = Video {
-            from: self.clone(),
-            address: address.clone(),
-            total: 0,
-            fetched: 0,
-            first: None,
-        };
+        let mut video =
+            Video { from: self.clone(), address: address.clone(), total: 0, fetched: 0, first: None };
         let answer = video.piece().await?;
         let mime = sniff::video(&answer.body)
             .ok_or_else(|| missing(format!("its address has no video that {} accepts", limits.network)))?;

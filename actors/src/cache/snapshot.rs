@@ -41,7 +41,10 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
     };
     let mut lines = reader.lines();
     if lines.next().transpose().map_err(named)?.as_deref() != Some(HEADER) {
-        return Err(named(io::Error::new(io::ErrorKind::InvalidData, "it is not a cache file of this version")));
+        return Err(named(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not a cache file of this version",
+        )));
     }
     let now = Timestamp::now();
     let entries = lines

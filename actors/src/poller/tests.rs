@@ -596,8 +596,7 @@ async fn a_start_whose_newest_post_is_unknown_is_retried_and_does_not_begin_with
 #[actix_rt::test]
 async fn an_empty_answer_at_the_start_does_not_lead_to_a_read_of_the_whole_timeline() {
     let bench = Bench::new(Start::Now);
-    let source =
-        Rc::new(Fake::new(|_, call| Ok(if call == 1 { Page::default() } else { page([5], None) })));
+    let source = Rc::new(Fake::new(|_, call| Ok(if call == 1 { Page::default() } else { page([5], None) })));
     bench.poll(&source).await;
     bench.poll(&source).await;
     let from: Vec<Option<Timestamp>> = source.asked.borrow().iter().map(|request| request.from).collect();
