@@ -208,6 +208,7 @@ fn post(source: &str, position: u64) -> Post {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     }
 }
