@@ -324,7 +324,10 @@ impl Move {
         match self.part {
             0 => events.push(JobEvent::Failed { reason }),
             1 => events.push(JobEvent::Released { translated: row.translation.is_none() }),
-            _ if self.other_id => events.push(JobEvent::Skipped(Skip::Wordless)),
+            _ if self.other_id => {
+                let skip = if self.pick.is_multiple_of(2) { Skip::Wordless } else { Skip::Repeated };
+                events.push(JobEvent::Skipped(skip));
+            }
             _ => {}
         }
         events

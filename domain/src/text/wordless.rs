@@ -17,7 +17,7 @@ fn is_code_or_markup(text: &str) -> bool {
     if !text.bytes().any(|byte| matches!(byte, b'<' | b'{' | b'}' | b';')) {
         return false;
     }
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut is_sure = false;
     let all = lines.all(|line| {
         let is_markup = is_markup(line);
