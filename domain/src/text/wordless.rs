@@ -3,6 +3,11 @@
 
 use super::MaskedText;
 
+/// The words with which a line of code begins, beside lines that are surely code.
+const KEYWORDS: [&str; 13] = [
+    "class", "const", "def", "elif", "else", "for", "from", "if", "import", "let", "return", "while", "with",
+];
+
 /// A row of this many plain words makes a line prose, whatever is at its end.
 const PROSE: usize = 3;
 
@@ -14,15 +19,15 @@ pub fn is_wordless(text: &str, masked: &MaskedText) -> bool {
 /// Whether every line is code or markup. In doubt it is not: the engine sees it, and the gate sees what the engine made.
 fn is_code_or_markup(text: &str) -> bool {
     // Nearly all posts have none of these.
-    if !text.bytes().any(|byte| matches!(byte, b'<' | b'{' | b'}' | b';')) {
+    if !text.bytes().any(|byte| matches!(byte, b'<' | b'{' | b'}' | b';' | b'(')) {
         return false;
     }
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut is_sure = false;
     let all = lines.all(|line| {
         let is_markup = is_markup(line);
-        is_sure |= is_markup || is_statement(line);
-        is_markup || (line.ends_with(is_end_of_code) && !has_prose(line))
+        is_sure |= is_markup || is_statement(line) || is_lone_call(line) || is_definition(line);
+        is_markup || ((line.ends_with(is_end_of_code) || begins_with_keyword(line)) && !has_prose(line))
     });
     all && is_sure
 }
@@ -70,6 +75,27 @@ fn is_statement(line: &str) -> bool {
     });
     let is_sure = called || line.contains('=') || line.contains("\":") || line.ends_with(") {");
     line.ends_with([';', '{', '}']) && is_sure && !has_prose(line)
+}
+
+/// Whether a line is a call with a quoted argument or none: `print("Hello")`, `console.log('a', b)`, `start()`.
+fn is_lone_call(line: &str) -> bool {
+    let Some((name, arguments)) = line.split_once('(') else { return false };
+    let is_name =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':'));
+    is_name && line.ends_with(')') && arguments.starts_with(['"', '\'', ')']) && !has_prose(line)
+}
+
+/// Whether a line begins a function or a class: `def f(x):`.
+fn is_definition(line: &str) -> bool {
+    ["def ", "class "].iter().any(|keyword| line.starts_with(keyword))
+        && line.contains('(')
+        && line.ends_with(':')
+}
+
+/// Whether a line begins as a line of code may, though words of prose begin so, too.
+fn begins_with_keyword(line: &str) -> bool {
+    let word = line.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    KEYWORDS.contains(&word)
 }
 
 fn is_end_of_code(c: char) -> bool {
@@ -126,6 +152,10 @@ mod tests {
             "fn main() {\n    println!(\"Hello to all of you\");\n}",
             "for (int i = 0; i < 3; i++) { sum += i; }",
             "if (a) {\n  return 0;\n}",
+            "print(\"Hello to all of you\")",
+            "console.log('Hello')",
+            "start()",
+            "import os\n\ndef f(x):\n    if x > 1:\n        return x\n    print(\"Hello\")",
             "{\"id\": 1, \"text\": \"Hello to all of you\"}",
         ] {
             assert!(wordless(text), "{text}");
@@ -137,6 +167,11 @@ mod tests {
         for text in [
             "Goal!",
             "I <3 you",
+            "Well(ish)",
+            "return to sender (please)",
+            "if only (sigh)",
+            "Goal (finally)!\nprint it",
+            "Team (\"Reds\")",
             "Thanks (really);",
             "We won; they lost {again}",
             "Use <br> for a new line",
