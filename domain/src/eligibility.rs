@@ -14,6 +14,7 @@ const SHORT: usize = 40;
 
 /// Which posts of a source are republished.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate setting")]
 pub struct Eligibility {
     /// Whether a short post counts as in the source's language, whatever language the network reports for it.
     pub trust_language: bool,

@@ -101,7 +101,8 @@ impl fmt::Display for Report<'_> {
         write!(f, "{} new posts, {} publications in {seconds:.1} s", summary.posts, summary.published())?;
         for (target, tally) in &summary.targets {
             write!(f, "\n  {target:<28} {:>5} published", tally.published)?;
-            for (count, what) in [(tally.skipped, "skipped"), (tally.held, "held"), (tally.failed, "failed")]
+            for (count, what) in
+                [(tally.skipped + tally.repeated, "skipped"), (tally.held, "held"), (tally.failed, "failed")]
             {
                 if count > 0 {
                     write!(f, ", {count} {what}")?;
