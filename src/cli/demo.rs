@@ -164,7 +164,7 @@ impl Table {
                 self.fill(post, target, translation.parts.join("  ⏎  "));
             }
             Event::Skipped(post, target, why) => {
-                self.fill(post, target, format!("(skipped: {})", why.as_str()))
+                self.fill(post, target, format!("(skipped: {})", why.as_str()));
             }
             Event::Held(post, target, hold) => self.fill(post, target, format!("(held: {})", hold.reason)),
             Event::Failed(post, target, reason) => self.fill(post, target, format!("(failed: {reason})")),

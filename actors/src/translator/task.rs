@@ -521,9 +521,9 @@ mod tests {
         let mut split = task(&links, TooLong::Thread);
         split.copy_if_wordless();
         assert!(parts(&split) > 1);
-        let mut held = task(&links, TooLong::Hold);
-        held.copy_if_wordless();
-        assert!(matches!(&held.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
+        let mut whole = task(&links, TooLong::Hold);
+        whole.copy_if_wordless();
+        assert!(matches!(&whole.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
     }
 
     #[test]
