@@ -180,6 +180,7 @@ impl WarmUp {
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
+                has_poll: false,
                 versions: vec![],
             };
             let of = |target: &Target| Task::new(&post, Vec::new(), target.clone());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::{
-    Language, MediaPolicy, Post, PostId, PostKind, SourceProfile, Style, Target, TargetId, TooLong,
+    Language, MediaPolicy, Post, PostId, PostKind, SourceProfile, Style, Target, TargetId, TooLong, Wordless,
     filters::Filters,
     network::{NetworkRules, PlainText},
     text::{self, Mask, Masking},
@@ -36,6 +36,7 @@ pub fn target() -> Target {
         filters: Filters::default(),
         media: MediaPolicy::None,
         too_long: TooLong::Thread,
+        wordless: Wordless::Copy,
     }
 }
 
@@ -50,6 +51,7 @@ pub fn post(id: u64, text: &str) -> Post {
         kind: PostKind::Original,
         created_at: jiff::Timestamp::UNIX_EPOCH,
         media: Vec::new(),
+        has_poll: false,
         versions: Vec::new(),
     }
 }

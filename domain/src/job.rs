@@ -119,6 +119,8 @@ impl JobState {
                 E::Failed { .. })                            => Self::Failed,
             // These are not in progress. The ledger refuses it if a part was begun, which may be on the account.
             (Self::Queued | Self::Ready | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
+            // Its publisher knows that nothing of it is on the account.
+            (Self::Publishing,  E::Skipped(Skip::Repeated))  => Self::Skipped,
             _ => return None,
         })
     }
@@ -222,11 +224,27 @@ impl JobEvent {
 pub struct Translation {
     /// The texts to publish, in order: one, or several if the translation was too long.
     pub parts: Vec<String>,
-    /// The engine that made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`.
+    /// The engine that made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`; or
+    /// [`COPY`](Self::COPY).
     pub engine: String,
     /// The alt texts of the post's media, in order; empty where the author wrote none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alts: Vec<String>,
+}
+
+impl Translation {
+    /// Stands in place of the engine for a post without words, which is published as it is.
+    pub const COPY: &str = "copy";
+
+    /// Creates the copy of a post without words.
+    pub fn copy(parts: Vec<String>) -> Self {
+        Self { parts, engine: Self::COPY.to_owned(), alts: Vec::new() }
+    }
+
+    /// Whether the post is published as it is.
+    pub fn is_copy(&self) -> bool {
+        self.engine == Self::COPY
+    }
 }
 
 /// Why a job waits, and until when.
@@ -313,8 +331,12 @@ pub enum Skip {
     Excluded,
     /// It contains nothing that is included.
     NotIncluded,
-    /// It has nothing to translate.
+    /// It asks its readers to choose between options, which the settings exclude.
+    Poll,
+    /// It has nothing to translate, and the target does not copy such posts, or nothing is left of it.
     Wordless,
+    /// It has nothing to translate, and the network refuses it because the account published the same lately.
+    Repeated,
     /// It is in the target's language already.
     AlreadyInLanguage,
     /// It is in a language other than the source's.
@@ -345,7 +367,9 @@ impl Skip {
             Self::OptedOut => "opted_out",
             Self::Excluded => "excluded",
             Self::NotIncluded => "not_included",
+            Self::Poll => "poll",
             Self::Wordless => "wordless",
+            Self::Repeated => "repeated",
             Self::AlreadyInLanguage => "already_in_language",
             Self::OtherLanguage => "other_language",
             Self::Edited => "edited",
@@ -454,6 +478,16 @@ mod tests {
             let may = [JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed].contains(&state);
             assert_eq!(state.after(&skip), may.then_some(JobState::Skipped), "{state}");
         }
+    }
+
+    #[test]
+    fn a_publisher_skips_only_what_the_network_refuses_as_a_repeat() {
+        for skip in [Skip::ByHand, Skip::Wordless, Skip::Edited] {
+            assert_eq!(JobState::Publishing.after(&JobEvent::Skipped(skip)), None);
+        }
+        let repeated = JobEvent::Skipped(Skip::Repeated);
+        assert_eq!(JobState::Publishing.after(&repeated), Some(JobState::Skipped));
+        assert_eq!(JobState::Unknown.after(&repeated), None);
     }
 
     #[test]

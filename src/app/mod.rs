@@ -96,7 +96,7 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Targe
     Ok(Target {
         id: settings.id(),
         source,
-        network: settings.network.rules(),
+        network: settings.rules(),
         language: settings.language,
         account: settings.account.clone(),
         style: Style {
@@ -112,6 +112,7 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Targe
         filters: settings.filters.clone(),
         media: settings.media,
         too_long: settings.too_long,
+        wordless: settings.wordless,
     })
 }
 
@@ -122,6 +123,7 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
         trust_language: source.trust_language,
         replies: source.replies,
         quotes: source.quotes,
+        polls: source.polls,
         opt_out: source.opt_out.clone(),
         filters: source.filters.clone(),
     }

@@ -74,6 +74,8 @@ async fn check_accounts(settings: &Settings, ledger: Arc<dyn Ledger>, findings: 
     findings.add(&format!("source @{}", source.account), outcome);
     for target in &settings.targets {
         let outcome = target.connection.check(ledger.clone()).await;
+        let limit = target.rules().limits().text;
+        let outcome = outcome.map(|fine| format!("{fine}; a post may weigh up to {limit}"));
         findings.add(&format!("target @{}", target.account), outcome);
     }
 }

@@ -163,6 +163,9 @@ impl Table {
             Event::Published(post, target, translation, _) => {
                 self.fill(post, target, translation.parts.join("  ⏎  "));
             }
+            Event::Skipped(post, target, why) => {
+                self.fill(post, target, format!("(skipped: {})", why.as_str()));
+            }
             Event::Held(post, target, hold) => self.fill(post, target, format!("(held: {})", hold.reason)),
             Event::Failed(post, target, reason) => self.fill(post, target, format!("(failed: {reason})")),
         }

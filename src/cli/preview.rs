@@ -305,6 +305,7 @@ fn given(number: usize, text: &str) -> Post {
         kind: PostKind::Original,
         created_at: Timestamp::now(),
         media: Vec::new(),
+        has_poll: false,
         versions: Vec::new(),
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Summary {
 struct Tally {
     published: u64,
     skipped: u64,
+    /// Skipped by the publisher, after they were recorded as jobs to publish.
+    repeated: u64,
     held: u64,
     failed: u64,
 }
@@ -35,6 +37,7 @@ impl Summary {
                 }
             }
             Event::Published(_, target, ..) => self.tally(target).published += 1,
+            Event::Skipped(_, target, _) => self.tally(target).repeated += 1,
             Event::Held(_, target, _) => self.tally(target).held += 1,
             Event::Failed(_, target, _) => self.tally(target).failed += 1,
         }
@@ -49,9 +52,9 @@ impl Summary {
         self.poller_paused = !polled;
     }
 
-    /// How many jobs are published, held or failed.
+    /// How many jobs are published, held, failed or skipped after all.
     pub(super) fn settled(&self) -> u64 {
-        self.targets.values().map(|tally| tally.published + tally.held + tally.failed).sum()
+        self.targets.values().map(|tally| tally.published + tally.held + tally.failed + tally.repeated).sum()
     }
 
     pub(super) fn published(&self) -> u64 {
@@ -98,7 +101,8 @@ impl fmt::Display for Report<'_> {
         write!(f, "{} new posts, {} publications in {seconds:.1} s", summary.posts, summary.published())?;
         for (target, tally) in &summary.targets {
             write!(f, "\n  {target:<28} {:>5} published", tally.published)?;
-            for (count, what) in [(tally.skipped, "skipped"), (tally.held, "held"), (tally.failed, "failed")]
+            for (count, what) in
+                [(tally.skipped + tally.repeated, "skipped"), (tally.held, "held"), (tally.failed, "failed")]
             {
                 if count > 0 {
                     write!(f, ", {count} {what}")?;

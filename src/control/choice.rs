@@ -148,6 +148,7 @@ mod tests {
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
+                has_poll: false,
                 versions: vec![],
             }),
             jobs: vec![(TargetId::new("x", "town_es"), None)],

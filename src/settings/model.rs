@@ -6,9 +6,10 @@ use log::LevelFilter;
 pub use mynah_actors::poller::Start;
 use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
 use mynah_domain::{
-    Language, MediaPolicy, TargetId, Tone, TooLong,
+    Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
     caps::Caps,
     filters::{Filter, Filters},
+    network::NetworkRules,
     text::{Hashtags, Mentions},
 };
 use secrecy::SecretString;
@@ -148,6 +149,8 @@ pub struct SourceSettings {
     pub replies: bool,
     /// Whether its quote posts are republished.
     pub quotes: bool,
+    /// Whether its posts with a poll are republished, with the options as text.
+    pub polls: bool,
     /// Marks posts that are not republished.
     pub opt_out: Option<Filter>,
     /// Which of its posts are republished.
@@ -192,6 +195,10 @@ pub struct TargetSettings {
     pub media: MediaPolicy,
     /// What to do with a translation that is too long for one publication.
     pub too_long: TooLong,
+    /// Whether the account may publish longer posts than others on its network.
+    pub long_posts: bool,
+    /// What to do with posts without words.
+    pub wordless: Wordless,
     /// Its own caps, or the publisher's.
     pub caps: Caps,
 }
@@ -200,6 +207,12 @@ impl TargetSettings {
     /// Its name in the ledger and in logs.
     pub fn id(&self) -> TargetId {
         TargetId::new(self.network.name(), &self.account)
+    }
+
+    /// The rules by which its translations are weighed, split and published.
+    pub fn rules(&self) -> Arc<dyn NetworkRules> {
+        let long = if self.long_posts { self.network.rules_for_long_posts() } else { None };
+        long.unwrap_or_else(|| self.network.rules())
     }
 }
 

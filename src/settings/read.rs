@@ -29,6 +29,7 @@ use crate::{
 };
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+const POLLS: [(&str, bool); 2] = [("text", true), ("skip", false)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 
 const ZERO: Duration = Duration::ZERO;
@@ -192,13 +193,14 @@ fn source(
     let reposts = reader.or("source.reposts", "false", flag);
     let replies = reader.or("source.replies", "false", flag);
     let quotes = reader.or("source.quotes", "true", flag);
+    let polls = reader.or("source.polls", "text", choice(&POLLS));
     let include = reader.optional("source.include", filters);
     let exclude = reader.optional("source.exclude", filters);
     let opt_out = reader.or("source.opt_out", "#notranslate", mark);
     let page_size = reader.or("source.page_size", "100", count(5..=100));
     let account = account.whole()?;
     let (language, trust_language, poll_interval) = (language?, trust_language?, poll_interval?);
-    let (start, reposts, replies, quotes) = (start?, reposts?, replies?, quotes?);
+    let (start, reposts, replies, quotes, polls) = (start?, reposts?, replies?, quotes?, polls?);
     let (opt_out, page_size) = (opt_out?, page_size?);
     let filters =
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
@@ -213,6 +215,7 @@ fn source(
         reposts,
         replies,
         quotes,
+        polls,
         opt_out,
         filters,
         page_size,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mynah_domain::{
-    Language, MediaMissing, MediaPolicy, Tone, TooLong,
+    Language, MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
     caps::Caps,
     filters::Filters,
     text::{Hashtags, Mentions},
@@ -24,6 +24,7 @@ const MENTIONS: [(&str, Mentions); 3] =
     [("keep", Mentions::Keep), ("name", Mentions::Name), ("drop", Mentions::Drop)];
 const HASHTAGS: [(&str, Hashtags); 3] =
     [("keep", Hashtags::Keep), ("translate", Hashtags::Translate), ("drop", Hashtags::Drop)];
+const WORDLESS: [(&str, Wordless); 2] = [("copy", Wordless::Copy), ("skip", Wordless::Skip)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
 
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
@@ -96,6 +97,15 @@ fn target(
     let copy = reader.or(&key("media"), "copy", choice(&COPY));
     let missing = reader.or(&key("media_missing"), "publish", choice(&MISSING));
     let too_long = reader.or(&key("too_long"), "thread", choice(&TOO_LONG));
+    let long_posts = reader.or(&key("long_posts"), "false", flag);
+    if long_posts == Some(true) && account.network.rules_for_long_posts().is_none() {
+        reader.report(
+            &key("long_posts"),
+            format!("all posts on {} have the same limit", account.network.title()),
+            "remove this line",
+        );
+    }
+    let wordless = reader.or(&key("wordless"), "copy", choice(&WORDLESS));
     let daily = reader.optional(&key("daily_cap"), cap);
     let monthly = reader.optional(&key("monthly_cap"), cap);
     let general = common.caps?;
@@ -109,7 +119,7 @@ fn target(
     let filters =
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
-    let too_long = too_long?;
+    let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
     Some(Box::new(move |connection| TargetSettings {
         network,
         account,
@@ -124,6 +134,8 @@ fn target(
         filters,
         media,
         too_long,
+        long_posts,
+        wordless,
         caps,
     }))
 }

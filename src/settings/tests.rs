@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fs, rc::Rc, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
-    Post, PostId, Tone, TooLong,
+    Post, PostId, Tone, TooLong, Wordless,
     network::{NetworkRules, PlainText},
     ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
 };
@@ -129,6 +129,8 @@ fn the_smallest_settings_load_and_the_rest_has_defaults() {
     let [target] = &settings.targets[..] else { panic!() };
     assert_eq!(target.id().as_str(), "x:example_es");
     assert_eq!((target.tone, target.too_long), (Tone::Neutral, TooLong::Thread));
+    assert_eq!((target.wordless, target.long_posts), (Wordless::Copy, false));
+    assert_eq!((settings.source.polls, target.rules().limits().text), (true, 280));
     assert_eq!((target.caps.daily, target.caps.monthly), (Some(50), Some(1000)));
     assert_eq!(settings.engine.names(), ["gemini".into(), "apertium".into()]);
     let gemini = gemini(&settings);
@@ -428,6 +430,19 @@ fn values_of_a_wrong_type_are_reported() {
         "targets[0].too_long",
         "\"cut\" is not",
         "\"hold\"",
+    );
+    with("long_posts = 25000\n").reports("config.toml:8", "targets[0].long_posts", "25000", "true");
+    with("wordless = \"drop\"\n").reports(
+        "config.toml:8",
+        "targets[0].wordless",
+        "\"drop\" is not",
+        "\"skip\"",
+    );
+    with("").set("source.polls=copy").reports(
+        "--set source.polls",
+        "source.polls",
+        "\"copy\" is not",
+        "\"text\"",
     );
     with("").set("source.start=someday").reports(
         "--set source.start",

@@ -83,6 +83,7 @@ fn post(id: u64) -> Post {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     }
 }
@@ -118,6 +119,7 @@ fn target() -> Target {
         filters: mynah_domain::filters::Filters::default(),
         media: mynah_domain::MediaPolicy::None,
         too_long: mynah_domain::TooLong::Thread,
+        wordless: mynah_domain::Wordless::Copy,
         source: mynah_domain::fixtures::source(),
         network: mynah_domain::fixtures::rules(),
     }

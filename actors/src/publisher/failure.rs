@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, Job, JobEvent,
+    Hold, Job, JobEvent, Skip, Translation,
     breaker::CallOutcome,
     job::HoldKind,
     ports::{Denied, LedgerError, PublishError},
@@ -123,6 +123,10 @@ impl Publisher {
         Ok(match error {
             PublishError::Denied(denied) => self.denied(job, &denied, not_sent),
             PublishError::ReplyRefused(_) => Halt::ReplyRefused(reason),
+            // The same link or emoji again is no fault that a person could fix.
+            PublishError::Duplicate(_) if intent.part == 0 && is_copy(job) => {
+                Halt::Event(JobEvent::Skipped(Skip::Repeated))
+            }
             PublishError::Duplicate(_) | PublishError::Refused(_) => {
                 Halt::Event(held(HoldKind::Refused, reason, None))
             }
@@ -200,6 +204,11 @@ impl Publisher {
     pub(super) fn at(&self, moment: Instant) -> Timestamp {
         self.in_a(moment.saturating_duration_since(Instant::now()))
     }
+}
+
+/// Whether the job's post has no words and is published as it is.
+fn is_copy(job: &Job) -> bool {
+    job.translation.as_ref().is_some_and(Translation::is_copy)
 }
 
 pub(super) fn held(kind: HoldKind, reason: String, until: Option<Timestamp>) -> JobEvent {

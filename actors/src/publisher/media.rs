@@ -55,6 +55,11 @@ impl Publisher {
             }
             warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without media");
         }
+        if copied.is_empty() && is_nothing_without_media(job) {
+            let reason =
+                "none of its media can be copied, and it has no text; publish it by hand, or skip it";
+            return Err(Halt::Event(held(HoldKind::Media, reason.into(), None)));
+        }
         Ok(copied)
     }
 
@@ -87,4 +92,9 @@ impl Publisher {
         let content = fetcher.fetch(medium, &self.destination.media_limits()).await?;
         self.destination.upload(content, alt).await
     }
+}
+
+/// Whether a job's message would be empty without its media. The network would refuse it.
+fn is_nothing_without_media(job: &Job) -> bool {
+    job.translation.as_ref().is_some_and(|translation| translation.parts.iter().all(String::is_empty))
 }

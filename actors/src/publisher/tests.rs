@@ -7,7 +7,7 @@ use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
     AccountId, Job, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
-    Publication, Reply, Target, TargetId,
+    Publication, Reply, Target, TargetId, Translation,
     backoff::Backoff,
     fixtures,
     network::{PlainText, Repeat},
@@ -611,6 +611,42 @@ async fn a_duplicate_is_looked_up_repeatedly_before_it_is_held_however_many_cras
         town.pass(HOUR).await;
         assert_eq!(town.ledger.states(), [JobState::Published], "after {attempt} crashes");
     }
+}
+
+#[actix_rt::test]
+async fn a_repeat_that_the_network_refuses_is_skipped_if_the_post_has_no_words_and_held_otherwise() {
+    tokio::time::pause();
+    let copy = |parts: &[&str]| {
+        let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+        Job { translation: Some(Translation::copy(parts)), ..ready(1) }
+    };
+    // The second part of two is the one that is refused: the first is on the account by then.
+    for (refused, job, state) in [
+        (0, copy(&["https://a.example"]), JobState::Skipped),
+        (0, ready(1), JobState::Held),
+        (1, copy(&["https://a.example", "https://b.example"]), JobState::Held),
+    ] {
+        let publish = move |before: usize| match before {
+            before if before < refused => Ok(PostId("1".into())),
+            _ => Err(PublishError::Duplicate("403".into())),
+        };
+        let account = Account { publish: Box::new(publish), ..Account::default() };
+        let town = Town::new(vec![job, ready(2)], account);
+        town.pass(HOUR).await;
+        assert_eq!(town.ledger.states()[0], state, "{refused}");
+        assert_eq!(town.ledger.job(1).publications.len(), refused);
+    }
+}
+
+#[actix_rt::test]
+async fn a_picture_without_words_that_cannot_be_copied_is_held() {
+    tokio::time::pause();
+    let refused = |_| Some(Err(UploadError::Refused("it has no bytes".into())));
+    let job = Job { translation: Some(Translation::copy(vec![String::new()])), ..job(1, 1) };
+    let town = Town::new(vec![job], Account { upload: Box::new(refused), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Held]);
+    assert_eq!(town.account.count("publish"), 0);
 }
 
 #[actix_rt::test]

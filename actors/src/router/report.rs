@@ -145,6 +145,11 @@ impl RouterState {
                 warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, kind = hold.kind.as_str(), reason = hold.reason.as_str(); "job held");
                 feed.send(|| Event::Held(post, target, hold));
             }
+            JobEvent::Skipped(skip) => {
+                meter.count_kind("jobs.skipped", skip.as_str());
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = skip.as_str(); "job skipped");
+                feed.send(|| Event::Skipped(post, target, skip));
+            }
             JobEvent::Failed { reason } => {
                 meter.count("jobs.failed", 1);
                 error!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = reason.as_str(); "job failed");

@@ -113,6 +113,7 @@ impl EngineCascade {
         engines: &[Rc<dyn Engine>],
         context: CallContext<'_>,
     ) {
+        tasks.iter_mut().for_each(Task::copy_if_wordless);
         for engine in engines {
             for task in &mut *tasks {
                 task.begin();

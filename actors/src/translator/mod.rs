@@ -16,7 +16,7 @@ use mynah_domain::{
     Job, JobEvent, MediaPolicy, Post, PostId, PostKind, Target, TargetId,
     network::NetworkRules,
     ports::{Engine, Ledger, LedgerError},
-    text::mask,
+    text::{is_wordless, mask},
 };
 use task::Task;
 
@@ -44,7 +44,7 @@ pub struct TranslatorParts {
 
 /// Whether an alt text has words to translate, by the rules of the source's network.
 fn has_words(alt: &str, source: &dyn NetworkRules) -> bool {
-    mask(alt, source).text.has_words()
+    !is_wordless(alt, &mask(alt, source).text)
 }
 
 /// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for a

@@ -6,8 +6,13 @@ use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
     job::HoldKind,
     network::NetworkRules,
+<<<<<<< HEAD
     ports::engine::{EngineError, Item, ItemError, MaxWeight},
     text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, split::split, tags},
+=======
+    ports::engine::{EngineError, Item, MaxWeight},
+    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, is_wordless, split::split, tags},
+>>>>>>> p16
 };
 
 use crate::cache::Key;
@@ -42,6 +47,8 @@ pub struct Task {
     /// The last translation that did not pass, for a person.
     pub rejected: Option<Rejected>,
     room: Room,
+    /// Whether there is nothing to translate.
+    is_wordless: bool,
     tries: Tries,
 }
 
@@ -92,11 +99,13 @@ impl Task {
         let entities = post.entities_by(&*target.source.network);
         let mask = target.masking.mask(&post.text, &entities).composed();
         let room = Room { most: target.network.limits().text, too_long: target.too_long };
-        Self { context, ..Self::of(post.id.clone(), mask, target, room) }
+        let is_wordless = is_wordless(&post.text, &mask.text);
+        Self { context, is_wordless, ..Self::of(post.id.clone(), mask, target, room) }
     }
 
     /// Creates a task without any attempts.
     fn of(post: PostId, mask: Mask, target: Target, room: Room) -> Self {
+        let is_wordless = !mask.text.has_words();
         Self {
             post,
             others: Vec::new(),
@@ -111,6 +120,7 @@ impl Task {
             out_of_quota: true,
             rejected: None,
             room,
+            is_wordless,
             tries: Tries::default(),
         }
     }
@@ -180,6 +190,39 @@ impl Task {
                 .then(|| MaxWeight { most: self.room.most, counting: self.network().counting() }),
             ..Item::new(self.mask.text.clone(), self.target.source.language, self.target.language)
         }
+    }
+
+    /// If there is nothing to translate, settles the task without an engine: the text is published as it is, apart from
+    /// what the target drops or replaces. The gate, which compares languages, has nothing to judge; but the target's
+    /// network may refuse what the source's accepts.
+    pub fn copy_if_wordless(&mut self) {
+        if !self.is_wordless {
+            return;
+        }
+        let text = self.mask.untranslated();
+        let parts = if self.network().weigh(&text) <= self.room.most {
+            vec![text]
+        } else if self.room.too_long == TooLong::Hold {
+            self.outcome = Some(self.held_as_too_long());
+            return;
+        } else {
+            split(&text, self.network(), self.room.most)
+        };
+        self.outcome = Some(match parts.iter().find_map(|part| self.network().refusal(part)) {
+            None => JobEvent::Translated(Translation::copy(parts)),
+            Some(refusal) => {
+                JobEvent::Held(Hold { kind: HoldKind::Gate, reason: refusal.message, until: None })
+            }
+        });
+    }
+
+    /// The event of a text that is too long for a target that does not split.
+    fn held_as_too_long(&self) -> JobEvent {
+        let reason = format!(
+            "the translation is longer than {}; publish it by hand, or set too_long = \"thread\" and retry it",
+            self.room.most
+        );
+        JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None })
     }
 
     /// Starts with another engine.
@@ -262,10 +305,7 @@ impl Task {
         let max = self.room.most;
         let fits = self.network().weigh(restored) <= max;
         if !fits && self.room.too_long == TooLong::Hold {
-            let reason = format!(
-                "the translation is longer than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
-            );
-            self.outcome = Some(JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None }));
+            self.outcome = Some(self.held_as_too_long());
             return Judged::Taken(text);
         }
         let parts = if fits {
@@ -350,7 +390,7 @@ impl Task {
 mod tests {
     use mynah_domain::{
         fixtures,
-        text::{Masking, Segment},
+        text::{Masking, Mentions, Segment},
     };
 
     use super::*;
@@ -461,6 +501,38 @@ mod tests {
         assert!(matches!(&task.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
         assert_eq!(task.judge(fitting.clone(), "fixed", false), Judged::Taken(fitting));
         assert_eq!(parts(&task), 1);
+    }
+
+    #[test]
+    fn a_text_without_words_is_copied_as_its_target_wants_it() {
+        let masking = Masking { mentions: Mentions::Name, hashtags: Hashtags::Drop, ..Masking::default() };
+        let target = Target { masking, ..fixtures::target() };
+        for (text, copy) in [
+            ("https://a.example/b", "https://a.example/b"),
+            ("🎉 #goal", "🎉"),
+            ("1/3 @bob", "1/3 bob"),
+            ("", ""),
+            ("if (a) { b(); }", "if (a) { b(); }"),
+        ] {
+            let mut task = Task::new(&fixtures::post(1, text), Vec::new(), target.clone());
+            task.copy_if_wordless();
+            let copied = JobEvent::Translated(Translation::copy(vec![copy.into()]));
+            assert_eq!(task.outcome, Some(copied), "{text}");
+        }
+        let mut with_words = task("Goal!", TooLong::Thread);
+        with_words.copy_if_wordless();
+        assert_eq!(with_words.outcome, None);
+    }
+
+    #[test]
+    fn a_long_text_without_words_is_split_or_held_like_any_other() {
+        let links = "https://a.example/one-more-page-of-the-long-story ".repeat(15);
+        let mut split = task(&links, TooLong::Thread);
+        split.copy_if_wordless();
+        assert!(parts(&split) > 1);
+        let mut whole = task(&links, TooLong::Hold);
+        whole.copy_if_wordless();
+        assert!(matches!(&whole.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
     }
 
     #[test]

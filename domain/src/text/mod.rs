@@ -16,6 +16,7 @@ mod remask;
 pub mod split;
 pub mod tags;
 mod unlinked;
+mod wordless;
 pub mod words;
 
 pub use entity::{Entity, EntityKind};
@@ -23,3 +24,4 @@ pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
 pub use mask::{Mask, MaskedText, Segment};
 pub use protect::{Hashtags, Masking, Mentions, mask};
 pub use protected::{Protected, ProtectedKind};
+pub use wordless::is_wordless;

@@ -138,7 +138,7 @@ pub(crate) async fn a_job_that_may_be_on_the_account_is_not_skipped<B: Bench>() 
 }
 
 pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
-    const ALL: [Skip; 12] = [
+    const ALL: [Skip; 14] = [
         Skip::OtherLanguage,
         Skip::AlreadyInLanguage,
         Skip::Withheld,
@@ -151,10 +151,12 @@ pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
         Skip::Wordless,
         Skip::ByHand,
         Skip::Edited,
+        Skip::Poll,
+        Skip::Repeated,
     ];
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
-    let mut recorded = page(1..=12, &["es"]);
+    let mut recorded = page(1..=14, &["es"]);
     for (record, skip) in recorded.posts.iter_mut().zip(ALL) {
         record.jobs[0].1 = Some(skip);
     }
@@ -176,7 +178,7 @@ pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
     assert_eq!(jobs.iter().map(|job| job.post.position).collect::<Vec<_>>(), [1, 2, 3]);
     let counts = ledger.counts().await.unwrap();
     let count = |state| counts.get(&(target("es"), state)).copied();
-    assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(9)));
+    assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(11)));
     // Through all states again, and this time a person skips it.
     to_publishing(&*ledger, &jobs[0]).await;
     let by_hand = vec![JobEvent::Skipped(Skip::ByHand)];

@@ -72,6 +72,7 @@ pub(crate) fn post(position: u64) -> Arc<Post> {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     })
 }
