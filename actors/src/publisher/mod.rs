@@ -38,6 +38,7 @@ use mynah_domain::{
     job::HoldKind,
     ports::{Destination, LedgerError, MediaFetcher},
 };
+use publish::Outcome;
 
 use crate::{
     failpoint,
@@ -137,23 +138,25 @@ impl Publisher {
     async fn publish_all(&self, assigned: &[Assigned], stop: &Stop) -> Result<(), LedgerError> {
         let mut continues = true;
         for assigned in assigned {
-            let events = if continues {
+            let outcome = if continues {
                 match self.publish(assigned, stop).await {
-                    Ok(events) => {
+                    Ok(outcome) => {
                         let paused = Paused::Target(assigned.job.target.clone());
                         continues = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
                         self.context.heartbeat().progress();
-                        events
+                        outcome
                     }
                     Err(halt) => {
                         continues = false;
-                        self.events_of(halt).await?
+                        self.events_of(halt).await?.into()
                     }
                 }
             } else {
-                assigned.untouched()
+                assigned.untouched().into()
             };
-            self.unreported.borrow_mut().push(JobReport::new(&assigned.job, events));
+            let Outcome { events, sent_under } = outcome;
+            let report = JobReport::new(&assigned.job, events).sent_under(sent_under);
+            self.unreported.borrow_mut().push(report);
         }
         Ok(())
     }

@@ -6,14 +6,14 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
-    AccountId, Job, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
+    AccountId, Job, JobId, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
     Publication, Reply, Target, TargetId,
     backoff::Backoff,
     fixtures,
     network::{PlainText, Repeat},
     ports::{
         Content, Denied, Draft, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits, PublishError,
-        Recent, Shown, Since, UploadError, Uploaded,
+        Recent, Shown, Since, UploadError, Uploaded, Work as _, ledger::Change,
     },
 };
 use tokio::sync::{Notify, mpsc};
@@ -47,6 +47,8 @@ struct Account {
     publish: Answer<Result<PostId, PublishError>>,
     recent: Answer<Result<Shown, PublishError>>,
     upload: Uploading,
+    /// How long the network takes to publish a message.
+    takes: Duration,
     /// The calls so far, and when they were made.
     calls: RefCell<Vec<(&'static str, Duration)>>,
     drafts: RefCell<Vec<Draft>>,
@@ -63,6 +65,7 @@ impl Default for Account {
             upload: Box::new(|before| {
                 Some(Ok(Uploaded { id: MediaId(before.to_string()), undescribed: None }))
             }),
+            takes: Duration::ZERO,
             calls: RefCell::default(),
             drafts: RefCell::default(),
             begun: tokio::time::Instant::now(),
@@ -112,6 +115,9 @@ impl Destination for Account {
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
         let before = self.call("publish").await;
         self.drafts.borrow_mut().push(draft.clone());
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         (self.publish)(before)
     }
 
@@ -198,6 +204,8 @@ struct Town {
     router: Addr<Router>,
     account: Rc<Account>,
     pauses: Pauses,
+    /// What a router is built from, and the publisher's reference to it.
+    routing: (RouterParts, ActorRef<Router>),
     publisher: Addr<Shell<Publisher>>,
     exits: mpsc::UnboundedReceiver<Exit>,
 }
@@ -241,9 +249,10 @@ impl Town {
             meter: Meter::default(),
             feed: Feed::default(),
         };
-        let router = Router::new(exit_guard("router"), parts).start();
+        let router = Router::new(exit_guard("router"), parts.clone()).start();
         let link = ActorRef::new();
         link.point_at(router.clone());
+        let routing = (parts, link.clone());
         let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
         let parts = PublisherParts {
             account: AccountId::from(&es()),
@@ -268,12 +277,26 @@ impl Town {
             let fetchers = [("net:town".to_owned(), pictures)].into();
             Publisher::new(WorkerContext::new(exit_guard), parts, destination, fetchers)
         });
-        Self { ledger, router, account, pauses, publisher: publisher.start(), exits }
+        Self { ledger, router, account, pauses, routing, publisher: publisher.start(), exits }
     }
 
     /// Lets this much time pass.
     async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
+    }
+
+    /// Replaces the router. Its successor revokes the leases that it granted.
+    async fn replace_router(&self) {
+        self.router.send(StopAsked::AtOnce("it panicked".into())).await.unwrap();
+        let lost = JobEvent::OutcomeLost { reason: "the router panicked".into(), not_before: None };
+        let leased = (1..).zip(self.ledger.states()).filter(|(_, state)| *state == JobState::Publishing);
+        let revoked = leased.map(|(number, _)| {
+            Change::revoking(JobId(number), self.ledger.job(number).token, vec![lost.clone()])
+        });
+        let answers = self.ledger.advance(revoked.collect()).await.unwrap();
+        assert!(!answers.is_empty() && answers.iter().all(Result::is_ok), "{answers:?}");
+        let (parts, link) = &self.routing;
+        link.point_at(Router::new(exit_guard("router"), parts.clone()).start());
     }
 
     async fn blocked(&self) -> Option<String> {
@@ -610,6 +633,27 @@ async fn a_duplicate_is_looked_up_repeatedly_before_it_is_held_however_many_cras
         let town = Town::new(vec![Job { attempt, ..job(1, 0) }], account);
         town.pass(HOUR).await;
         assert_eq!(town.ledger.states(), [JobState::Published], "after {attempt} crashes");
+    }
+}
+
+#[actix_rt::test]
+async fn a_message_that_is_sent_while_its_lease_is_revoked_is_recorded_and_not_sent_again() {
+    tokio::time::pause();
+    // The first job is not begun with its lease; the second and third are.
+    let jobs = [vec![in_two_parts(1)], vec![job(1, 0)], vec![job(1, 0), job(2, 0), job(3, 0)]];
+    for jobs in jobs {
+        let messages: usize = jobs.iter().map(|job| job.translation.as_ref().unwrap().parts.len()).sum();
+        let takes = Duration::from_secs(10);
+        for number in (0_u32..).take(messages) {
+            let begun = tokio::time::Instant::now();
+            // The account's list never shows any of them.
+            let town = Town::new(jobs.clone(), Account { takes, begun, ..Account::default() });
+            town.pass(takes * number + takes / 2).await;
+            town.replace_router().await;
+            town.pass(HOUR).await;
+            assert_eq!(town.account.count("publish"), messages, "replaced during message {number}");
+            assert!(town.ledger.states().iter().all(|state| *state == JobState::Published));
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::task::JoinHandle;
 use mynah_domain::{
-    AccountId, Job, JobEvent, JobId, JobState, PostId,
+    AccountId, Job, JobEvent, JobId, JobState, PostId, PublicationKey,
     backoff::Backoff,
     breaker::{BreakerPolicy, CallOutcome},
     ports::LedgerError,
@@ -307,6 +307,24 @@ async fn a_late_report_about_a_job_that_was_given_to_another_translator_changes_
     let late = JobEvent::Failed { reason: "a late report".into() };
     town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![late])])).await.unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Queued);
+}
+
+#[actix_rt::test]
+async fn a_late_report_that_a_message_was_sent_counts_only_for_the_message_with_its_key() {
+    for is_same in [true, false] {
+        let town = Town::new(begun(JobState::Unknown));
+        town.ledger.let_pass(100);
+        let key = town.ledger.job(1).publications[0].key.unwrap();
+        let key = if is_same { key } else { PublicationKey::new(noon()) };
+        let sent = JobEvent::PartSent { part: 0, remote_id: PostId("9".into()) };
+        let leased = Job { token: 5, state: JobState::Publishing, ..town.ledger.job(1) };
+        let report = JobReport::new(&leased, vec![sent, JobEvent::Published]).sent_under(Some(key));
+        town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
+        let (state, id) =
+            if is_same { (JobState::Published, Some(PostId("9".into()))) } else { (JobState::Unknown, None) };
+        let job = town.ledger.job(1);
+        assert_eq!((job.state, &job.publications[0].remote_id), (state, &id));
+    }
 }
 
 #[actix_rt::test]
