@@ -182,11 +182,19 @@ struct Network {
     settle: Duration,
     repeat: Repeat,
     targets: Vec<TargetId>,
+    threads: Threads,
+    bucket: Bucket,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { settle: Duration::ZERO, repeat: Repeat::LookUpFirst, targets: vec![es()] }
+        Self {
+            settle: Duration::ZERO,
+            repeat: Repeat::LookUpFirst,
+            targets: vec![es()],
+            threads: Threads::Chain,
+            bucket: None,
+        }
     }
 }
 
@@ -225,7 +233,8 @@ impl Town {
         Self::on(Network { repeat: Repeat::Safe, ..Network::default() }, jobs, account)
     }
 
-    fn on(Network { settle, repeat, targets }: Network, jobs: Vec<Job>, account: Account) -> Self {
+    fn on(network: Network, jobs: Vec<Job>, account: Account) -> Self {
+        let Network { settle, repeat, targets, threads, bucket } = network;
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -258,8 +267,8 @@ impl Town {
             account: AccountId::from(&es()),
             targets: targets.into_iter().map(|id| target(id, repeat)).collect(),
             limits,
-            bucket: None,
-            threads: Threads::Chain,
+            bucket,
+            threads,
             settle,
             upstreams,
             pauses: pauses.clone(),
@@ -781,6 +790,51 @@ async fn a_message_that_is_refused_when_it_is_sent_again_was_not_published() {
     town.pass(HOUR).await;
     assert_eq!(town.ledger.states(), [JobState::Held]);
     assert_eq!(town.ledger.job(1).publications, []);
+}
+
+#[actix_rt::test]
+async fn a_message_whose_repeat_is_refused_although_it_is_on_the_account_is_not_sent_again() {
+    tokio::time::pause();
+    let refusals: [fn() -> PublishError; 3] = [
+        || PublishError::Refused("no".into()),
+        || PublishError::ReplyRefused("the parent is gone".into()),
+        || PublishError::Duplicate("again".into()),
+    ];
+    for refusal in refusals {
+        for shown_after in [Duration::ZERO, Duration::from_secs(4)] {
+            let begun = tokio::time::Instant::now();
+            // The first part is published, the answer of the second is lost, and each repeat of it is refused.
+            let publish = move |before| match before {
+                0 => Ok(PostId("1".into())),
+                1 => lost(),
+                _ => Err(refusal()),
+            };
+            let second = Recent { id: PostId("2".into()), text: "otra vez".into(), created_at: noon() };
+            let recent = move |_| {
+                let messages = if begun.elapsed() < shown_after { vec![] } else { vec![second.clone()] };
+                Ok(Shown { messages, gap: None })
+            };
+            let account = Account {
+                publish: Box::new(publish),
+                recent: Box::new(recent),
+                begun,
+                ..Account::default()
+            };
+            let network = Network {
+                repeat: Repeat::Safe,
+                settle: Duration::from_secs(5),
+                threads: Threads::Standalone,
+                ..Network::default()
+            };
+            let town = Town::on(network, vec![in_two_parts(1)], account);
+            town.pass(HOUR).await;
+            let published = town.ledger.job(1);
+            assert_eq!(published.state, JobState::Published, "{}", refusal());
+            assert_eq!(published.publications[1].remote_id, Some(PostId("2".into())), "{}", refusal());
+            let drafts = town.account.drafts.borrow();
+            assert!(drafts[1..].iter().all(|draft| draft.key == drafts[1].key), "{}: {drafts:?}", refusal());
+        }
+    }
 }
 
 #[actix_rt::test]
