@@ -98,7 +98,9 @@ impl Publisher {
                     return Ok(Outcome { events, sent_under: key });
                 }
                 self.context.heartbeat().progress();
-                self.context.heartbeat().at_rest(self.token()).await;
+                // The parts so far are on record, so the next lease continues behind them.
+                let token = stop.or(self.token());
+                self.context.heartbeat().at_rest(token).await.ok_or(Halt::Event(JobEvent::Untouched))?;
             }
             previous = Some(Reply::behind(remote_id, reply.as_ref()));
         }

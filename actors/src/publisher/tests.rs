@@ -680,6 +680,27 @@ async fn stopping_abandons_a_copy_in_progress_and_counts_no_attempt() {
 }
 
 #[actix_rt::test]
+async fn stopping_between_two_parts_hands_the_job_back_and_the_next_publisher_continues_it() {
+    tokio::time::pause();
+    let bucket = Limits { min_interval: HOUR, burst: 1, caps: Caps::default() }.bucket();
+    let network = Network { bucket, ..Network::default() };
+    let mut town = Town::on(network, vec![in_two_parts(1)], Account::default());
+    town.account.until_called("publish").await;
+    town.pass(Duration::from_secs(1)).await;
+    town.publisher.send(StopAsked::InOrder).await.unwrap();
+    let exit = tokio::time::timeout(Duration::from_secs(1), town.exits.recv()).await;
+    assert_eq!(exit.expect("the stop does not wait for a token").unwrap().reason, ExitReason::Finished);
+    let job = town.ledger.job(1);
+    assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 1));
+
+    let next = Town::new(vec![job], Account::default());
+    next.pass(HOUR).await;
+    assert_eq!(next.ledger.states(), [JobState::Published]);
+    let texts: Vec<String> = next.account.drafts.borrow().iter().map(|draft| draft.text.clone()).collect();
+    assert_eq!(texts, ["otra vez"]);
+}
+
+#[actix_rt::test]
 async fn a_picture_is_published_even_without_its_alt_text() {
     tokio::time::pause();
     let copy = |_| {
@@ -814,12 +835,8 @@ async fn a_message_whose_repeat_is_refused_although_it_is_on_the_account_is_not_
                 let messages = if begun.elapsed() < shown_after { vec![] } else { vec![second.clone()] };
                 Ok(Shown { messages, gap: None })
             };
-            let account = Account {
-                publish: Box::new(publish),
-                recent: Box::new(recent),
-                begun,
-                ..Account::default()
-            };
+            let account =
+                Account { publish: Box::new(publish), recent: Box::new(recent), begun, ..Account::default() };
             let network = Network {
                 repeat: Repeat::Safe,
                 settle: Duration::from_secs(5),
