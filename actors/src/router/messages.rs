@@ -140,9 +140,9 @@ pub struct ReportJobs(
     pub Vec<JobReport>,
 );
 
-/// A worker exited.
+/// A worker exited. Answered once its jobs are reclaimed.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<(), LedgerError>")]
+#[rtype(result = "()")]
 pub struct Reclaim {
     /// The incarnation, as its leases name it.
     pub holder: String,

@@ -8,6 +8,7 @@ use std::{
 use log::{debug, error, info, warn};
 use mynah_domain::{
     JobEvent, JobId, JobState,
+    backoff::Backoff,
     ports::{
         LedgerError,
         ledger::{Advanced, Change, ChangeError, LinePosition},
@@ -26,6 +27,9 @@ use crate::events::Event;
 /// A job whose worker panicked this often fails: the job is to blame. But if a job failed this way and none succeeded
 /// since, the jobs are not to blame: the supervisor decides about the worker.
 const MAX_PANICS: u32 = 3;
+
+/// How long to wait before jobs are reclaimed again after the ledger failed.
+const RECLAIM: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(1) };
 
 impl RouterState {
     /// Records the outcomes of leased jobs, and updates their lines. If a job is translated while its publisher waits,
@@ -198,14 +202,15 @@ impl RouterState {
         }
     }
 
-    /// Takes back the jobs that a worker held when it exited.
+    /// Takes back the jobs that a worker held when it exited. Nobody else would: until it succeeds, it is repeated with
+    /// growing waits.
     pub(super) async fn reclaim(
         &self,
         Reclaim { holder, reason, suspect }: &Reclaim,
     ) -> Result<(), LedgerError> {
         self.opened().await;
         let taken = self.window.borrow_mut().leased_by(holder, *suspect);
-        let reports = taken
+        let reports: Vec<JobReport> = taken
             .into_iter()
             .map(|(job, panics)| {
                 let event = if panics >= MAX_PANICS && !self.killer_job_found.replace(true) {
@@ -223,6 +228,16 @@ impl RouterState {
             .collect();
         // Requests of the exited worker must not wait any longer.
         self.work.notify_waiters();
-        self.report(reports).await
+        let mut attempt = 0;
+        while let Err(error) = self.report(reports.clone()).await {
+            if !error.is_retryable() {
+                return Err(error);
+            }
+            attempt += 1;
+            let wait = RECLAIM.growing_wait(attempt, fastrand::f64());
+            warn!(worker = holder.as_str(), attempt = attempt, wait:? = wait, reason:% = error; "reclaim failed; retry scheduled");
+            actix_rt::time::sleep(wait).await;
+        }
+        Ok(())
     }
 }

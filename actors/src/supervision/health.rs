@@ -8,6 +8,8 @@ use std::{
 
 use dashmap::DashMap;
 
+use super::exit::{actor_of, incarnation_of};
+
 /// The state of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -81,6 +83,12 @@ impl HealthRegistry {
                 progressed: false,
                 trouble: None,
             });
+    }
+
+    /// Whether the incarnation that a lease names, `translator-3#2`, was replaced by another.
+    pub(crate) fn is_replaced(&self, holder: &str) -> bool {
+        let incarnation = incarnation_of(holder);
+        self.actor(actor_of(holder)).is_some_and(|actor| incarnation.is_some_and(|own| own <= actor.restarts))
     }
 
     /// Removes an actor.
