@@ -61,6 +61,22 @@ pub(super) enum AfterStop {
     Remove,
 }
 
+/// How urgently an actor was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    InOrder,
+    AtOnce,
+}
+
+impl Urgency {
+    fn of(how: &StopAsked) -> Self {
+        match how {
+            StopAsked::InOrder => Self::InOrder,
+            StopAsked::AtOnce(_) => Self::AtOnce,
+        }
+    }
+}
+
 /// A supervised actor.
 pub(super) struct Child {
     pub(super) spec: ChildSpec,
@@ -68,7 +84,7 @@ pub(super) struct Child {
     history: RestartHistory,
     stopper: Option<Stopper>,
     alive: bool,
-    stop_asked: bool,
+    stop_asked: Option<Urgency>,
     after_stop: AfterStop,
     /// What the watchdog saw of this incarnation.
     pub(super) observation: Observation,
@@ -82,17 +98,17 @@ impl Child {
             history: RestartHistory::default(),
             stopper: None,
             alive: false,
-            stop_asked: false,
+            stop_asked: None,
             after_stop: AfterStop::StayStopped,
             observation: Observation::default(),
         }
     }
 
-    /// Asks the actor to stop, once.
+    /// Asks the actor to stop: once in order, and once more if it has to stop at once.
     fn stop(&mut self, how: StopAsked) {
-        if let Some(stopper) = &self.stopper
-            && !std::mem::replace(&mut self.stop_asked, true)
-        {
+        let urgency = Some(Urgency::of(&how));
+        if let Some(stopper) = self.stopper.as_ref().filter(|_| self.stop_asked < urgency) {
+            self.stop_asked = urgency;
             stopper(how);
         }
     }
@@ -167,7 +183,7 @@ impl Children {
         };
         child.incarnation += 1;
         child.alive = true;
-        child.stop_asked = false;
+        child.stop_asked = None;
         child.after_stop = AfterStop::StayStopped;
         child.observation = Observation::default();
         let exit_guard = ExitGuard::new(name, child.incarnation, self.health.clone(), self.exits.clone());
@@ -216,7 +232,7 @@ impl Children {
         }
     }
 
-    /// Asks all actors of a role to stop.
+    /// Asks all actors of a role to stop: in order, but at once if a service has exited, even if they were asked before.
     pub(super) fn stop_all(&mut self, role: Role) {
         let lost = |child: &Child| child.spec.role == Role::Service && !child.alive;
         let how = if role < Role::Service && self.by_name.values().any(lost) {

@@ -310,7 +310,8 @@ impl Supervisor {
     fn continue_stopping(&mut self, ctx: &mut Context<Self>) {
         while let Some(stopping) = &mut self.stopping {
             if self.children.any_alive(stopping.role) {
-                return;
+                // A service may have exited in the meantime.
+                return self.children.stop_all(stopping.role);
             }
             match stopping.role.next() {
                 Some(next) => {
