@@ -157,6 +157,15 @@ impl Children {
         self.by_name.contains_key(name)
     }
 
+    pub(super) fn is_service(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|child| child.spec.role == Role::Service)
+    }
+
+    /// Whether an actor is alive and was not asked to stop.
+    pub(super) fn is_up(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|child| child.alive && child.stop_asked.is_none())
+    }
+
     /// All names, for people.
     pub(super) fn names(&self) -> String {
         self.by_name.keys().cloned().collect::<Vec<_>>().join(", ")
@@ -197,12 +206,28 @@ impl Children {
 
     /// Restarts an actor: now if it is not alive, otherwise after it finishes its work in progress.
     pub(super) fn restart(&mut self, name: &str) {
-        match self.by_name.get_mut(name) {
-            Some(child) if child.alive => {
+        if !self.ask_to_restart(name) {
+            self.build(name);
+        }
+    }
+
+    /// Asks an actor to restart after it finishes its work in progress. Returns whether it is alive.
+    pub(super) fn ask_to_restart(&mut self, name: &str) -> bool {
+        let Some(child) = self.by_name.get_mut(name).filter(|child| child.alive) else {
+            return false;
+        };
+        child.after_stop = AfterStop::Restart;
+        child.stop(StopAsked::InOrder);
+        true
+    }
+
+    /// Asks every living actor that is no service to restart, except those that are being removed.
+    pub(super) fn ask_all_but_services_to_restart(&mut self) {
+        for (_, child) in self.alive_mut() {
+            if child.spec.role < Role::Service && child.after_stop != AfterStop::Remove {
                 child.after_stop = AfterStop::Restart;
                 child.stop(StopAsked::InOrder);
             }
-            _ => self.build(name),
         }
     }
 

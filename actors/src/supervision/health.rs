@@ -17,6 +17,8 @@ pub enum State {
     Running,
     /// Dead; its successor is built after a backoff.
     Restarting,
+    /// Stopped in order; its successor is built as soon as the services that it depends on are replaced.
+    Replacing,
     /// Exited: its work was done, or it was asked to stop.
     Stopped,
 }
@@ -27,6 +29,7 @@ impl State {
         match self {
             Self::Running => "running",
             Self::Restarting => "restarting",
+            Self::Replacing => "replacing",
             Self::Stopped => "stopped",
         }
     }

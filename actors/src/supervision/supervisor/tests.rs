@@ -132,11 +132,12 @@ fn busy(name: &str, role: Role, log: &mpsc::UnboundedSender<String>, release: &A
 }
 
 /// Starts a supervisor of these actors, which is never impatient.
-fn supervise(specs: Vec<ChildSpec>) -> Addr<Supervisor> {
+fn supervise(specs: Vec<ChildSpec>) -> (Addr<Supervisor>, HealthRegistry) {
     let hour = Duration::from_hours(1);
     let policy = specs[0].policy;
     let settings = SupervisorSettings { policy, stats_interval: hour, patience: hour, stalled_after: hour };
-    Supervisor::new(settings, HealthRegistry::default(), Arc::new(NoHooks), specs).0.start()
+    let health = HealthRegistry::default();
+    (Supervisor::new(settings, health.clone(), Arc::new(NoHooks), specs).0.start(), health)
 }
 
 /// Lets the actors do what they can do without another signal.
@@ -145,12 +146,49 @@ async fn settled() {
 }
 
 #[actix_rt::test]
+async fn a_service_is_replaced_only_after_the_workers_have_finished_their_work() {
+    let (built, mut log) = mpsc::unbounded_channel();
+    let (work, service) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let router = || busy("router", Role::Service, &built, &service);
+    let publisher = || busy("publisher", Role::Worker, &built, &work);
+    // It is not part of the change, and depends on the service, too.
+    let other = busy("other", Role::Intake, &built, &work);
+    let retired = busy("retired", Role::Worker, &built, &work);
+    let (supervisor, health) = supervise(vec![router(), publisher(), other, retired]);
+    for name in ["router#1", "publisher#1", "other#1", "retired#1"] {
+        assert_eq!(log.recv().await.as_deref(), Some(name));
+    }
+    settled().await;
+    let change = ChangeChildren { start: vec![router(), publisher()], retire: vec!["retired".into()] };
+    supervisor.send(change).await.unwrap();
+    // Another change comes meanwhile.
+    let change = ChangeChildren { start: vec![busy("second", Role::Worker, &built, &work)], retire: vec![] };
+    supervisor.send(change).await.unwrap();
+    supervisor.send(Restart("other".into())).await.unwrap().unwrap();
+    settled().await;
+    assert_eq!(log.try_recv().ok(), None, "the workers are still at work");
+    work.notify_one();
+    work.notify_one();
+    settled().await;
+    assert_eq!(log.try_recv().ok(), None, "one worker is still at work");
+    let waiting = health.all().into_iter().filter(|(_, health)| health.state == State::Replacing).count();
+    assert!((1..=2).contains(&waiting), "those that have stopped wait for their successors");
+    work.notify_one();
+    assert_eq!(log.recv().await.as_deref(), Some("router#2"));
+    let mut workers = [log.recv().await.unwrap(), log.recv().await.unwrap(), log.recv().await.unwrap()];
+    workers.sort();
+    assert_eq!(workers, ["other#2", "publisher#2", "second#1"]);
+    settled().await;
+    assert_eq!(log.try_recv().ok(), None, "each is built once");
+}
+
+#[actix_rt::test]
 async fn workers_stop_at_once_if_a_service_dies_while_they_stop_in_order() {
     let (built, _log) = mpsc::unbounded_channel();
     let (work, service) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let specs =
         vec![busy("router", Role::Service, &built, &service), busy("publisher", Role::Worker, &built, &work)];
-    let supervisor = supervise(specs);
+    let (supervisor, _) = supervise(specs);
     settled().await;
     let stopped = actix_rt::spawn(supervisor.send(Shutdown));
     settled().await;
