@@ -32,8 +32,9 @@ use std::{
 use async_trait::async_trait;
 use failure::{Halt, held};
 use lookup::Suspense;
+use media::FailedCopies;
 use mynah_domain::{
-    JobEvent,
+    JobEvent, TargetId,
     caps::Caps,
     job::HoldKind,
     ports::{Destination, LedgerError, MediaFetcher},
@@ -71,6 +72,8 @@ pub struct Publisher {
     limited: Cell<u32>,
     /// The message whose outcome is being determined.
     suspense: Cell<Suspense>,
+    /// The media that could not be copied, of the job at the head of each target's line.
+    failed_copies: RefCell<HashMap<TargetId, FailedCopies>>,
     /// The reports of a batch so far. They are written in one transaction, as the intents were: the disk takes longer
     /// for each than the network takes for a message.
     unreported: RefCell<Vec<JobReport>>,
@@ -95,6 +98,7 @@ impl Publisher {
             refusals: Cell::new(0),
             limited: Cell::new(0),
             suspense: Cell::default(),
+            failed_copies: RefCell::default(),
             unreported: RefCell::default(),
         }
     }

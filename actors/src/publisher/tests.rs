@@ -727,6 +727,26 @@ async fn media_that_cannot_be_copied_are_left_out_at_once_or_after_three_attempt
 }
 
 #[actix_rt::test]
+async fn attempts_that_failed_for_another_reason_do_not_count_as_copies() {
+    tokio::time::pause();
+    let publish = |before| match before {
+        0 | 1 => Err(PublishError::Unavailable("down".into())),
+        _ => Ok(PostId("9".into())),
+    };
+    // The first photo is copied for the two failed attempts; then its host is silent twice, and the second photo's once.
+    let copy = |before: usize| {
+        let copied = Uploaded { id: MediaId(before.to_string()), undescribed: None };
+        let is_silent = [4, 5, 7].contains(&before);
+        Some(if is_silent { Err(UploadError::Unavailable("no answer".into())) } else { Ok(copied) })
+    };
+    let account = Account { publish: Box::new(publish), upload: Box::new(copy), ..Account::default() };
+    let town = Town::new(vec![job(1, 2)], account);
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+    assert_eq!(town.account.drafts.borrow()[2].media.len(), 2, "the post is published with its media");
+}
+
+#[actix_rt::test]
 async fn a_lost_message_is_sent_again_without_a_lookup_if_that_is_safe() {
     tokio::time::pause();
     let publish = |before| if before < 3 { lost() } else { Ok(PostId("9".into())) };
