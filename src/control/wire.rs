@@ -21,7 +21,7 @@ pub struct Actors {
 pub struct Actor {
     /// Its name, `translator-3`.
     pub name: String,
-    /// `running`, `restarting` or `stopped`.
+    /// `running`, `restarting`, `replacing` or `stopped`.
     pub state: String,
     /// How often it was restarted.
     pub restarts: u64,

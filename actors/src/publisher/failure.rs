@@ -117,6 +117,15 @@ impl Publisher {
                     return Ok(halt);
                 }
             }
+            // The network may refuse a message before it looks at the key: its parent was deleted meanwhile, or it
+            // forgot the key.
+            PublishError::Duplicate(_) | PublishError::ReplyRefused(_) | PublishError::Refused(_)
+                if sending == Sending::Again =>
+            {
+                if let Some(halt) = self.found(job, intent.part, &reason).await? {
+                    return Ok(halt);
+                }
+            }
             _ => {}
         }
         self.write(job, intent.absent()).await?;
@@ -140,6 +149,16 @@ impl Publisher {
     /// was lost. `None` if it was looked up often enough and is another message.
     async fn after_repetition(&self, job: &Job, part: u32, reason: &str) -> Result<Option<Halt>, Halt> {
         let suspense = self.suspense(job, part, |suspense| suspense.repetitions += 1);
+        if let Some(found) = self.found(job, part, reason).await? {
+            return Ok(Some(found));
+        }
+        // It may still be this message: the timeline may show it late.
+        let lost = || Halt::Event(outcome_lost(reason.to_owned(), Some(self.after_settling(job))));
+        Ok((suspense.repetitions < LOOKUPS).then(lost))
+    }
+
+    /// Looks up a part that the network refused, and records it if it is on the account from an earlier attempt.
+    async fn found(&self, job: &Job, part: u32, reason: &str) -> Result<Option<Halt>, Halt> {
         let begun = self.parts.ledger.publications(job.id).await?;
         let begun = begun.iter().find(|begun| begun.part == part);
         if let Some(begun) = begun
@@ -149,9 +168,7 @@ impl Publisher {
             self.write(job, JobEvent::PartSent { part, remote_id }).await?;
             return Ok(Some(Halt::Event(not_sent(reason.to_owned(), None))));
         }
-        // It may still be this message: the timeline may show it late.
-        let lost = || Halt::Event(outcome_lost(reason.to_owned(), Some(self.after_settling(job))));
-        Ok((suspense.repetitions < LOOKUPS).then(lost))
+        Ok(None)
     }
 
     /// Decides what happens to the job and the account if the account may not act now.
