@@ -24,6 +24,7 @@ const MENTIONS: [(&str, Mentions); 3] =
     [("keep", Mentions::Keep), ("name", Mentions::Name), ("drop", Mentions::Drop)];
 const HASHTAGS: [(&str, Hashtags); 3] =
     [("keep", Hashtags::Keep), ("translate", Hashtags::Translate), ("drop", Hashtags::Drop)];
+const NUMBERS: [(&str, bool); 2] = [("local", true), ("as_written", false)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
 
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
@@ -90,6 +91,7 @@ fn target(
     let instructions = reader.optional(&key("instructions"), instructions);
     let mentions = reader.or(&key("mentions"), "keep", choice(&MENTIONS));
     let hashtags = reader.or(&key("hashtags"), "keep", choice(&HASHTAGS));
+    let local_numbers = reader.or(&key("numbers"), "local", choice(&NUMBERS));
     let glossary = reader.optional(&key("glossary"), file);
     let include = reader.optional(&key("include"), filters);
     let exclude = reader.optional(&key("exclude"), filters);
@@ -109,7 +111,7 @@ fn target(
     let filters =
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
-    let too_long = too_long?;
+    let (too_long, local_numbers) = (too_long?, local_numbers?);
     Some(Box::new(move |connection| TargetSettings {
         network,
         account,
@@ -120,6 +122,7 @@ fn target(
         instructions,
         mentions,
         hashtags,
+        local_numbers,
         glossary,
         filters,
         media,
