@@ -47,7 +47,7 @@ pub(super) fn rewrite(
         let times = match (Times::of(token, has_halves), next, numbers.get(index + 1)) {
             (Some(times), _, _) => Some(times),
             (None, Some(next), Some(after)) if share_a_half(text, range, after) => {
-                bare(token).and_then(|(hour, minutes)| Times::one(before(hour, minutes, next)?))
+                bare(token).and_then(|(hour, minutes)| Some(Times::one(before(hour, minutes, next)?)))
             }
             _ => None,
         };
@@ -62,8 +62,8 @@ pub(super) fn rewrite(
 struct Times(Vec<(Time, Option<char>)>);
 
 impl Times {
-    fn one(time: Time) -> Option<Self> {
-        Some(Self(vec![(time, None)]))
+    fn one(time: Time) -> Self {
+        Self(vec![(time, None)])
     }
 
     /// The times of a token whose last one has a half of the day.
@@ -135,10 +135,10 @@ impl Time {
             match c {
                 '\'' => quoted = !quoted,
                 _ if quoted => text.push_str(&rest[..run]),
-                'H' if run == 2 => text.push_str(&format!("{hour:02}")),
+                'H' if run == 2 => push_two(&mut text, hour),
                 'H' => text.push_str(&hour.to_string()),
                 'h' => text.push_str(&twelve.to_string()),
-                'm' => text.push_str(&format!("{minutes:02}")),
+                'm' => push_two(&mut text, minutes),
                 'a' => text.push_str(half),
                 _ => text.push_str(&rest[..run]),
             }
@@ -146,6 +146,14 @@ impl Time {
         }
         text
     }
+}
+
+/// Writes a number of one or two digits with two.
+fn push_two(text: &mut String, number: u16) {
+    if number < 10 {
+        text.push('0');
+    }
+    text.push_str(&number.to_string());
 }
 
 /// `7pm`, `7:30 p.m.`, `7.30pm`, `730pm`; `710 AM` is a radio station.

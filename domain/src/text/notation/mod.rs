@@ -23,6 +23,7 @@ use crate::Language;
 
 /// How numbers are written in a translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each target")]
 pub enum Numbers {
     /// As in the post.
     #[default]

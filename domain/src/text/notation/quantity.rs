@@ -260,15 +260,17 @@ impl<'a> Around<'a> {
         match reading.form {
             Form::Grouped => free && !is_label(word),
             Form::GroupedWithPoints => {
-                let sure = measured || from.group == '.' || whole.ends_with("000");
+                let grouped = from.group == '.' || whole.ends_with("000");
                 // An IP address has four numbers up to 255.
-                free && !is_label(word) && (measured || (sure && reading.pieces != 4))
+                free && !is_label(word) && (measured || (grouped && reading.pieces != 4))
             }
             _ if !free || self.is_coordinate(token, fraction) => false,
             Form::Decimal | Form::ForeignDecimal if measured => {
                 // `12.45 h` is a time.
-                let is_time = token.unit == "h" && is_time_like(whole, fraction);
-                !(is_time && reading.form == Form::ForeignDecimal) && !is_label(word)
+                let is_time = reading.form == Form::ForeignDecimal
+                    && token.unit == "h"
+                    && is_time_like(whole, fraction);
+                !is_time && !is_label(word)
             }
             // A version has a point. Names have capitals, but so have nouns: of *Schnitt 2,5* and *Joh 3,16* the second
             // is no quantity.
