@@ -59,13 +59,20 @@ const NO_NOUNS: &[&str] = &[
 /// Words after a number that is certainly a quantity.
 #[rustfmt::skip]
 const MEASURES: &[&str] = &[
-    "acre", "acres", "billion", "billions", "bn", "cent", "cents", "crore", "day", "days", "degrees",
+    "acre", "acres", "billion", "billions", "bn", "cent", "cents", "crore", "day", "days", "degree", "degrees", "magnitude", "percentage",
     "dollars", "euros", "feet", "foot", "ft", "gallon", "gallons", "hour", "hours", "hr", "hrs", "inch",
     "inches", "k", "kilo", "kilometers", "kilometres", "kilos", "lakh", "lb", "lbs", "litre", "litres",
     "liter", "liters", "m", "mi", "mil", "mile", "miles", "million", "millions", "millones", "millón",
     "minute", "minutes", "months", "month", "mph", "ounce", "ounces", "oz", "percent", "point", "points",
     "pounds", "seconds", "square", "star", "stars", "thousand", "times", "tn", "tons", "tonnes", "trillion",
     "weeks", "x", "yards", "year", "years", "yr", "yrs",
+];
+
+/// Words that have a capital only because they begin a sentence.
+#[rustfmt::skip]
+const STARTS: [&str; 30] = [
+    "a", "about", "almost", "an", "and", "around", "at", "by", "for", "from", "in", "just", "nearly", "of", "on", "only",
+    "or", "over", "roughly", "some", "than", "the", "their", "this", "to", "un", "una", "under", "with", "your",
 ];
 
 /// What the number at `range` of `text` becomes, if it is certainly a quantity.
@@ -126,7 +133,8 @@ pub(super) fn word_before(text: &str, at: usize) -> &str {
 
 /// Whether a number after this word may be part of a name: *iOS 17.4*, *chapter 3.5*.
 pub(super) fn is_name(word: &str) -> bool {
-    word.chars().any(char::is_uppercase) || is_label(word)
+    let is_capital = word.chars().any(char::is_uppercase);
+    (is_capital && !STARTS.iter().any(|start| start.eq_ignore_ascii_case(word))) || is_label(word)
 }
 
 fn is_label(word: &str) -> bool {
@@ -287,13 +295,15 @@ impl<'a> Around<'a> {
 
     /// Whether the number is joined to nothing, and in no code.
     fn is_free(&self) -> bool {
-        let before = self.before();
-        let joined_before = before.is_some_and(|c| {
-            !(c.is_whitespace()
-                || "([{\"“„«¿¡‘'—–~≈<>≤≥،、。，：（「*".contains(c)
-                || is_without_spaces(c)
-                || c == '\u{200f}')
-        });
+        // Letters before a currency belong to it: US$.
+        let has_currency = self.text[self.range.start..].starts_with(CURRENCIES);
+        let joined_before = !has_currency
+            && self.before().is_some_and(|c| {
+                !(c.is_whitespace()
+                    || "([{\"“„«¿¡‘'—–~≈<>≤≥،、。，：（「*".contains(c)
+                    || is_without_spaces(c)
+                    || c == '\u{200f}')
+            });
         let rest = &self.text[self.range.end..];
         let joined_after = rest.starts_with(['/', '_', '\\', '=', '^', '@', '#', '×']);
         let in_code = self.text.contains('`') && self.text[..self.range.start].matches('`').count() % 2 == 1;
@@ -417,6 +427,10 @@ mod tests {
             ("-3.5°C", "-3,5°C"),
             ("9.58 seconds", "9,58 seconds"),
             ("a 3.5-inch disk", "a 3,5-inch disk"),
+            ("The 6.2 magnitude quake", "The 6,2 magnitude quake"),
+            ("US$1,250,000", "US$1.250.000"),
+            ("R$ 3.50", "R$ 3,50"),
+            ("up 0.25 percentage points", "up 0,25 percentage points"),
             ("100% sure", "100\u{a0}% sure"),
         ] {
             assert_eq!(written("en", "es", text), expected, "{text}");

@@ -11,10 +11,10 @@ use stuck::Stuck;
 
 /// What may follow a number as its unit, with or without a space between: symbols, which are the same in all languages.
 /// Units that are words of one language (`ft`, `mph`) are translated.
-const UNITS: [&str; 45] = [
-    "%", "‰", "°C", "°F", "°", "€", "£", "$", "¥", "₹", "km/h", "km²", "km", "m/s", "m²", "m³", "cm", "mm",
-    "m", "kg", "mg", "g", "ml", "ha", "h", "min", "ms", "kB", "KB", "MB", "GB", "TB", "PB", "kHz", "MHz",
-    "GHz", "Hz", "mAh", "kWh", "MWh", "GWh", "MW", "GW", "kW", "dB",
+const UNITS: [&str; 51] = [
+    "%", "‰", "°C", "°F", "°", "€", "£", "$", "¥", "₹", "₩", "₽", "₺", "₴", "₪", "₫", "km/h", "km²", "km",
+    "m/s", "m²", "m³", "cm", "mm", "m", "kg", "mg", "g", "ml", "ha", "h", "min", "ms", "kB", "KB", "MB",
+    "GB", "TB", "PB", "kHz", "MHz", "GHz", "Hz", "mAh", "kWh", "MWh", "GWh", "MW", "GW", "kW", "dB",
 ];
 
 /// Units of a few letters that are also words or names, so that they belong to a number only without a space.
@@ -31,7 +31,7 @@ const HALVES: [&str; 16] = [
 ];
 
 /// Signs of currencies before a number.
-pub(crate) const CURRENCIES: [char; 5] = ['$', '€', '£', '¥', '₹'];
+pub(crate) const CURRENCIES: [char; 13] = ['$', '€', '£', '¥', '₹', '₩', '₽', '₺', '₴', '₪', '฿', '₫', '₱'];
 
 /// What may be between two digits of one number, date or time.
 const BETWEEN: [char; 11] = ['.', ',', ':', '/', '-', '–', '−', '\'', '’', '·', '٫'];
@@ -166,6 +166,8 @@ mod tests {
             ("3x the fun", "3"),
             ("50p each", "50"),
             ("$5m deal", "$5"),
+            ("1.7T in debt", "1.7"),
+            ("US$1,000bn", "$1,000"),
             ("2hrs left", "2"),
             ("5YRS AGO", "5"),
             ("16 mph", "16"),
@@ -225,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_word_that_a_digit_is_the_sound_of_is_a_word() {
-        for text in ["2day", "gr8", "l8r", "4ever", "b4", "2nite", "1er", "3ème", "1º", "2ª"] {
+        for text in ["2day", "gr8", "l8r", "4ever", "b4", "2nite", "1,000th", "1er", "3ème", "1º", "2ª"] {
             assert_eq!(found(text), [""; 0], "{text}");
         }
     }

@@ -61,10 +61,11 @@ pub(super) fn of(token: &str) -> Stuck {
     if number.contains(char::is_alphabetic) || letters.is_empty() {
         return Stuck::Nothing;
     }
-    if number.bytes().all(|c| c.is_ascii_digit()) && ENDINGS.contains(&letters) {
+    if number.bytes().all(|c| c.is_ascii_digit() || c == b',') && ENDINGS.contains(&letters) {
         return Stuck::Word;
     }
-    let is_amount = number.contains(CURRENCIES) && AMOUNTS.contains(&letters);
+    let is_amount = (number.contains(CURRENCIES) && AMOUNTS.contains(&letters))
+        || (number.contains('.') && matches!(letters, "B" | "T"));
     let is_unit = |letters: &&str| {
         UNITS.contains(letters) || UNITS_WITHOUT_SPACE.contains(letters) || HALVES.contains(letters)
     };
