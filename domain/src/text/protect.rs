@@ -200,7 +200,10 @@ fn push_words(segments: &mut Vec<Segment>, words: &str, after_dropped: bool) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::glossary::Term, *};
+    use super::{
+        super::{glossary::Term, notation::Rewriting},
+        *,
+    };
     use crate::fixtures::{self, rules};
 
     fn mask(masking: &Masking, text: &str) -> Mask {
@@ -255,6 +258,19 @@ mod tests {
         ] {
             assert_eq!(dropped(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_come_back_as_the_targets_readers_write_them() {
+        let between = |from: &str, to: &str| Rewriting::between(from.parse().unwrap(), to.parse().unwrap());
+        let masking = Masking { numbers: Numbers::Local(between("en", "es")), ..Masking::default() };
+        let text = "1,250,000 people, 89.9% at 5pm: https://a.example/1,250 #1,204 v2.0";
+        let expected = "1.250.000 people, 89,9\u{a0}% at 17:00: https://a.example/1,250 #1,204 v2.0";
+        let mask = mask(&masking, text);
+        let restored = mask.restore(&mask.text).unwrap();
+        assert_eq!(restored, expected);
+        assert_eq!(mask.remask(&restored).as_ref(), Some(&mask.text));
+        assert_eq!(mask.untranslated(), expected);
     }
 
     #[test]

@@ -68,6 +68,12 @@ const MEASURES: &[&str] = &[
     "weeks", "x", "yards", "year", "years", "yr", "yrs",
 ];
 
+/// Codes of currencies that people write before an amount.
+const CODES: [&str; 16] = [
+    "AUD", "BRL", "CAD", "CHF", "CNY", "DKK", "EUR", "GBP", "INR", "JPY", "MXN", "NOK", "SEK", "USD", "ZAR",
+    "Rs",
+];
+
 /// Words that have a capital only because they begin a sentence.
 #[rustfmt::skip]
 const STARTS: [&str; 30] = [
@@ -261,7 +267,8 @@ struct Around<'a> {
 impl<'a> Around<'a> {
     fn is_quantity(&self, reading: &Reading, token: &Token<'_>, from: &Notation) -> bool {
         let word = word_before(self.text, self.range.start);
-        let measured = !token.unit.is_empty() || token.has_currency() || self.is_measured();
+        let measured =
+            !token.unit.is_empty() || token.has_currency() || self.is_measured() || self.follows_currency();
         let whole = reading.number.whole.as_str();
         let fraction = reading.number.fraction.as_deref().unwrap_or_default();
         let free = self.is_free();
@@ -308,6 +315,12 @@ impl<'a> Around<'a> {
         let joined_after = rest.starts_with(['/', '_', '\\', '=', '^', '@', '#', '×']);
         let in_code = self.text.contains('`') && self.text[..self.range.start].matches('`').count() % 2 == 1;
         !joined_before && !joined_after && !in_code
+    }
+
+    /// `R$ 3.50`, `EUR 3.50`
+    fn follows_currency(&self) -> bool {
+        let before = self.text[..self.range.start].trim_end();
+        before.ends_with(CURRENCIES) || CODES.iter().any(|code| before.ends_with(code))
     }
 
     fn before(&self) -> Option<char> {
