@@ -228,10 +228,11 @@ impl WarmUp {
 fn style_of(target: &Target) -> String {
     let masking = &target.masking;
     let all = format!(
-        "{:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?}",
         target.style,
         masking.mentions,
         masking.hashtags,
+        masking.numbers,
         masking.glossary.current()
     );
     let digest = Sha256::digest(all);

@@ -20,7 +20,7 @@ use mynah_domain::{
     breaker::BreakerPolicy,
     eligibility::Eligibility,
     ports::{Engine, Ledger, SystemClock},
-    text::{Masking, SharedGlossary},
+    text::{Masking, Numbers, Rewriting, SharedGlossary},
 };
 
 use crate::{
@@ -93,6 +93,11 @@ pub fn source_profile(settings: &Settings) -> SourceProfile {
 
 fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Target, LoadError> {
     let terms = settings.glossary.as_deref().map(glossary::load).transpose()?.unwrap_or_default();
+    let numbers = if settings.local_numbers {
+        Numbers::Local(Rewriting::between(source.language, settings.language))
+    } else {
+        Numbers::AsWritten
+    };
     Ok(Target {
         id: settings.id(),
         source,
@@ -107,6 +112,7 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Targe
         masking: Masking {
             mentions: settings.mentions,
             hashtags: settings.hashtags,
+            numbers,
             glossary: SharedGlossary::new(terms),
         },
         filters: settings.filters.clone(),

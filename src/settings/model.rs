@@ -187,6 +187,8 @@ pub struct TargetSettings {
     pub mentions: Mentions,
     /// What to do with hashtags.
     pub hashtags: Hashtags,
+    /// Whether numbers are written as readers of the language write them, and not as in the post.
+    pub local_numbers: bool,
     /// A file of terms with a fixed translation.
     pub glossary: Option<PathBuf>,
     /// Which of the republished posts this target publishes.

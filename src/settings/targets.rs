@@ -25,6 +25,7 @@ const MENTIONS: [(&str, Mentions); 3] =
 const HASHTAGS: [(&str, Hashtags); 3] =
     [("keep", Hashtags::Keep), ("translate", Hashtags::Translate), ("drop", Hashtags::Drop)];
 const WORDLESS: [(&str, Wordless); 2] = [("copy", Wordless::Copy), ("skip", Wordless::Skip)];
+const NUMBERS: [(&str, bool); 2] = [("local", true), ("as_written", false)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
 
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
@@ -91,6 +92,7 @@ fn target(
     let instructions = reader.optional(&key("instructions"), instructions);
     let mentions = reader.or(&key("mentions"), "keep", choice(&MENTIONS));
     let hashtags = reader.or(&key("hashtags"), "keep", choice(&HASHTAGS));
+    let local_numbers = reader.or(&key("numbers"), "local", choice(&NUMBERS));
     let glossary = reader.optional(&key("glossary"), file);
     let include = reader.optional(&key("include"), filters);
     let exclude = reader.optional(&key("exclude"), filters);
@@ -120,6 +122,7 @@ fn target(
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
     let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
+    let local_numbers = local_numbers?;
     Some(Box::new(move |connection| TargetSettings {
         network,
         account,
@@ -130,6 +133,7 @@ fn target(
         instructions,
         mentions,
         hashtags,
+        local_numbers,
         glossary,
         filters,
         media,

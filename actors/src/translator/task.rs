@@ -6,13 +6,8 @@ use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
     job::HoldKind,
     network::NetworkRules,
-<<<<<<< HEAD
     ports::engine::{EngineError, Item, ItemError, MaxWeight},
-    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, split::split, tags},
-=======
-    ports::engine::{EngineError, Item, MaxWeight},
     text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, is_wordless, split::split, tags},
->>>>>>> p16
 };
 
 use crate::cache::Key;
