@@ -188,7 +188,7 @@ impl Task {
     pub fn judge(&mut self, mut text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
         let max = self.room.most;
         let advise = takes_advice && !self.tries.advised;
-        let mut restored = match self.mask.restore(&text) {
+        let mut restored = match self.mask.restore_for(&text, self.network()) {
             Ok(restored) => restored,
             Err(error) if advise => return self.advise(vec![error.advice()]),
             Err(error) => {
@@ -201,7 +201,7 @@ impl Task {
         if !wrong.is_empty()
             && !takes_advice
             && let Some(unlinked) = text.unlinked(self.network())
-            && let Ok(again) = self.mask.restore(&unlinked)
+            && let Ok(again) = self.mask.restore_for(&unlinked, self.network())
         {
             wrong = self.findings(std::slice::from_ref(&again), None);
             (text, restored) = (unlinked, again);
