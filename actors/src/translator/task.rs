@@ -411,6 +411,20 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_grown_together_with_words_gets_the_spaces_that_the_network_needs() {
+        let mut task = Task::new(
+            &fixtures::post(1, "This #rust team is the best team in town"),
+            Vec::new(),
+            Target { language: fixtures::language("ja"), ..fixtures::target() },
+        );
+        let words = |text: &str| Segment::Words(text.into());
+        let answer =
+            MaskedText(vec![words("この"), Segment::Placeholder(0), words("のチームは町で一番です。")]);
+        assert_eq!(task.judge(answer.clone(), "model", true), Judged::Taken(answer));
+        assert_eq!(task.translated_text().as_deref(), Some("この #rust のチームは町で一番です。"));
+    }
+
+    #[test]
     fn a_long_answer_is_shortened_twice_and_then_the_shortest_is_split() {
         let mut task = task(&STORY.repeat(8), TooLong::Thread);
         let [long, longer] = ["Una frase. ".repeat(60), "Una frase. ".repeat(90)];

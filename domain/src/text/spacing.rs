@@ -6,11 +6,9 @@
 //! after it, before it or on both sides, whichever is enough. So there is none before `。` or an apostrophe that ends a
 //! tag.
 
-use std::ops::Range;
+use std::{cell::LazyCell, ops::Range};
 
-use super::{
-    EntityKind, Mask, MaskedText, Protected, ProtectedKind, Segment, addresses::addresses, mask::RestoreError,
-};
+use super::{EntityKind, Mask, MaskedText, ProtectedKind, Segment, addresses::addresses, mask::RestoreError};
 use crate::network::NetworkRules;
 
 /// A protected part in a restored text.
@@ -53,52 +51,75 @@ impl Mask {
     ) -> Result<String, RestoreError> {
         let joined = self.restore(translated)?;
         let places = self.places(translated);
+        let beside = |pair: &[Segment]| matches!(pair, [Segment::Placeholder(_), Segment::Placeholder(_)]);
+        let is_settled = |place: &Place| !self.is_read(place) || is_alone(&joined, &place.range);
         // Most parts stand alone already.
-        if places.iter().all(|place| is_alone(&joined, &place.range)) {
+        if places.iter().all(is_settled) && !translated.0.windows(2).any(beside) {
             return Ok(joined);
         }
         Ok(self.spaced(&joined, &places, network))
     }
 
+    /// The joined text with the spaces that it needs.
     fn spaced(&self, joined: &str, places: &[Place], network: &dyn NetworkRules) -> String {
-        let mut post: Option<(String, Vec<Place>)> = None;
+        let post = LazyCell::new(|| (self.untranslated(), self.places(&self.text)));
         let mut text = String::with_capacity(joined.len() + 2 * places.len());
         let mut end = 0;
         let mut previous: Option<&Place> = None;
         for place in places {
             text.push_str(&joined[end..place.range.start]);
             end = place.range.end;
-            let part = &joined[place.range.clone()];
             if previous.is_some_and(|previous| self.runs_together(previous, place, joined)) {
                 text.push(' ');
             }
-            let protected = &self.protected[place.number];
-            let (before, after) = (word_before(&text), word_after(&joined[end..]));
-            let (left, right) = if !is_read(protected.kind) || (before.is_empty() && after.is_empty()) {
+            let (left, right) = if !self.is_read(place) || is_alone(joined, &place.range) {
                 SIDES[0]
             } else {
-                let (post, in_post) = post.get_or_insert_with(|| {
-                    let places = self.places(&self.text);
-                    (self.untranslated(), places)
-                });
+                let (post, in_post) = &*post;
                 let expected = in_post.iter().find(|there| there.number == place.number).map(|there| {
                     let (before, after) = (&post[..there.range.start], &post[there.range.end..]);
-                    Reading::of(protected, word_before(before), word_after(after), network)
+                    self.reading(place, word_before(before), word_after(after), network)
                 });
-                let enough = |(left, right): &(&str, &str)| {
+                let (before, after) = (word_before(&text), word_after(&joined[end..]));
+                let is_enough = |(left, right): &(&str, &str)| {
                     let (before, after) = (format!("{before}{left}"), format!("{right}{after}"));
-                    Some(Reading::of(protected, &before, &after, network)) == expected
+                    Some(self.reading(place, &before, &after, network)) == expected
                 };
-                // If no space helps, the gate says what is wrong.
-                SIDES.into_iter().find(enough).unwrap_or(SIDES[0])
+                // If no space helps, the gate finds what is wrong.
+                SIDES.into_iter().find(is_enough).unwrap_or(SIDES[0])
             };
             text.push_str(left);
-            text.push_str(part);
+            text.push_str(&joined[place.range.clone()]);
             text.push_str(right);
             previous = Some(place);
         }
         text.push_str(&joined[end..]);
         text
+    }
+
+    /// How `network`, or a reader who writes to an address, reads a part between these.
+    fn reading(&self, place: &Place, before: &str, after: &str, network: &dyn NetworkRules) -> Reading {
+        let part = &self.protected[place.number];
+        let (start, end) = (before.len(), before.len() + part.becomes.len());
+        let text = [before, &part.becomes, after].concat();
+        let entities = network.entities(&text).into_iter().map(|entity| (Some(entity.kind), entity.range));
+        let addresses = match part.kind {
+            ProtectedKind::Address => addresses(&text),
+            _ => Vec::new(),
+        };
+        let found = entities.chain(addresses.into_iter().map(|range| (None, range)));
+        let found = found.filter(|(_, found)| found.start < end && found.end > start);
+        let from_part = |(kind, found): (Option<EntityKind>, Range<usize>)| {
+            let (before, within) = (start.saturating_sub(found.start), found.start.saturating_sub(start));
+            (kind, before, within, found.end - start)
+        };
+        Reading(found.map(from_part).collect())
+    }
+
+    /// Whether a network, or a reader, reads the part as something that neighbors can change.
+    fn is_read(&self, place: &Place) -> bool {
+        use ProtectedKind::{Address, Cashtag, Hashtag, Link, Mention};
+        matches!(self.protected[place.number].kind, Link | Mention | Hashtag | Cashtag | Address)
     }
 
     /// Where each part is in a restored text.
@@ -132,41 +153,13 @@ impl Mask {
     }
 }
 
-impl Reading {
-    /// How `network`, or a reader who writes to an address, reads a part between these.
-    fn of(part: &Protected, before: &str, after: &str, network: &dyn NetworkRules) -> Self {
-        let (start, end) = (before.len(), before.len() + part.becomes.len());
-        let text = [before, &part.becomes, after].concat();
-        let entities = network.entities(&text).into_iter().map(|entity| (Some(entity.kind), entity.range));
-        let addresses = match part.kind {
-            ProtectedKind::Address => addresses(&text),
-            _ => Vec::new(),
-        };
-        let found = entities.chain(addresses.into_iter().map(|range| (None, range)));
-        let found = found.filter(|(_, found)| found.start < end && found.end > start);
-        Self(
-            found
-                .map(|(kind, found)| {
-                    let (before, within) =
-                        (start.saturating_sub(found.start), found.start.saturating_sub(start));
-                    (kind, before, within, found.end - start)
-                })
-                .collect(),
-        )
-    }
-}
-
-/// Whether a network, or a reader, reads the part as something that neighbors can change.
-fn is_read(kind: ProtectedKind) -> bool {
-    use ProtectedKind::{Address, Cashtag, Hashtag, Link, Mention};
-    matches!(kind, Link | Mention | Hashtag | Cashtag | Address)
-}
-
-/// Whether there is white space, or nothing, on both sides. Every network reads a text word by word.
+/// Whether there is nothing beside a part that a network could read as a part of it: white space, or the end of the
+/// text, also after marks that end a sentence. Every network reads a text word by word.
 fn is_alone(text: &str, range: &Range<usize>) -> bool {
-    let bytes = text.as_bytes();
     let ends = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
-    ends(range.start.checked_sub(1).and_then(|at| bytes.get(at))) && ends(bytes.get(range.end))
+    let (before, after) = (&text.as_bytes()[..range.start], &text.as_bytes()[range.end..]);
+    let is_mark = |byte: &&u8| matches!(byte, b'.' | b',' | b':' | b';' | b'!' | b'?');
+    ends(before.last()) && ends(after.iter().find(|byte| !is_mark(byte)))
 }
 
 /// The end of a text, after its last white space.

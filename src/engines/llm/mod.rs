@@ -11,6 +11,8 @@
 
 pub(crate) mod list;
 pub(crate) mod placeholders;
+#[cfg(test)]
+mod played;
 pub(crate) mod prompt;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
