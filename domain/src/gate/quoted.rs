@@ -42,9 +42,11 @@ fn is_enclosed(text: &str) -> bool {
         return false;
     };
     let mut marks = marks(text);
-    let Some(Mark { at: 0, role: Role::Opens | Role::Either, mark }) = marks.next() else { return false };
+    let Some(Mark { at: 0, role: Role::Opens | Role::Either, sign: mark }) = marks.next() else {
+        return false;
+    };
     let mut depth = 1;
-    for Mark { at, role, mark: found } in marks {
+    for Mark { at, role, sign: found } in marks {
         // Quotations of other kinds within this one do not matter.
         let opens = found == mark && role == Role::Opens;
         if opens {
@@ -63,7 +65,7 @@ fn is_enclosed(text: &str) -> bool {
 fn quotations(text: &str) -> usize {
     let mut open: Vec<&str> = Vec::new();
     let mut count = 0;
-    for Mark { role, mark, .. } in marks(text) {
+    for Mark { role, sign: mark, .. } in marks(text) {
         if let Some(at) =
             open.iter().rposition(|closing| closing.contains(mark)).filter(|_| role != Role::Opens)
         {
@@ -79,7 +81,7 @@ fn quotations(text: &str) -> usize {
 /// A quotation mark in a text.
 struct Mark {
     at: usize,
-    mark: char,
+    sign: char,
     role: Role,
 }
 
@@ -111,7 +113,7 @@ fn marks(text: &str) -> impl Iterator<Item = Mark> {
             (false, true) => Role::Closes,
             _ => Role::Either,
         };
-        Some(Mark { at, mark, role })
+        Some(Mark { at, sign: mark, role })
     })
 }
 

@@ -2,8 +2,9 @@
 //! ("Code spans", "Fenced code blocks"): as many back quotes close as opened, three or more enclose lines, and a fence
 //! that is never closed reaches to the end.
 //!
-//! Posts also have back quotes that enclose nothing: accents, apostrophes (``the `90s``), ``old quotes''`. So inline
-//! code must be on one line, begin and end with something other than a space, and stand apart from letters.
+//! Posts also have back quotes that enclose nothing: accents, apostrophes before a year, the opening quotes of old
+//! typewriters. So inline code must be on one line, begin and end with something other than a space, and stand apart
+//! from letters.
 
 use std::ops::Range;
 

@@ -296,7 +296,7 @@ mod tests {
             // Everything closer together, as in Japanese, and turned around.
             let mut segments: Vec<Segment> = mask.text.0.iter().map(|segment| match segment {
                 Segment::Words(words) => Segment::Words(words.split_whitespace().collect()),
-                segment => segment.clone(),
+                Segment::Placeholder(_) => segment.clone(),
             }).collect();
             let turn = usize::try_from(seed % 64).unwrap() % segments.len().max(1);
             segments.rotate_left(turn);
