@@ -15,34 +15,35 @@ struct Written;
 impl Form for Written {
     fn carry(&self, asked: &MaskedText, answer: &MaskedText, language: &str, nth: usize) -> MaskedText {
         let brackets = Brackets::absent_from(&[asked].into_iter()).expect("no post has all brackets");
-        let other = |open, close| {
-            if asked.words().any(|words| words.contains(open)) { None } else { Some((open, close)) }
-        };
-        // The last one loses its bracket where no digit follows that could be taken for its own.
+        let has = |c: char| asked.words().any(|words| words.contains(c));
+        // The last one loses a bracket, unless a digit beside it could then be taken for one of its own.
         let last = answer.0.iter().enumerate().rev().find_map(|(at, segment)| {
-            let digit_follows = matches!(answer.0.get(at + 1), Some(Segment::Words(words)) if words.starts_with(|c| decimal(c).is_some()));
-            let another_follows = matches!(answer.0.get(at + 1), Some(Segment::Placeholder(_)));
-            (matches!(segment, Segment::Placeholder(_)) && !digit_follows && !another_follows).then_some(at)
+            let is_digit = |c: char| decimal(c).is_some();
+            let beside = |at: Option<usize>| match at.and_then(|at| answer.0.get(at)) {
+                Some(Segment::Words(words)) => Some(words.as_str()),
+                Some(Segment::Placeholder(_)) => None,
+                None => Some(""),
+            };
+            let (before, after) = (beside(at.checked_sub(1))?, beside(at.checked_add(1))?);
+            let is_clear = !before.ends_with(is_digit) && !after.starts_with(is_digit);
+            (matches!(segment, Segment::Placeholder(_)) && is_clear).then_some(at)
         });
         let pieces = answer.0.iter().enumerate().map(|(at, segment)| match segment {
             Segment::Words(words) => words.clone(),
             Segment::Placeholder(number) => {
                 let plain = brackets.around(*number);
-                let inside = plain.trim_matches([brackets.0, brackets.1]);
-                let around = |(open, close): (&str, &str)| format!("{open}{inside}{close}");
+                let inside = &number.to_string();
+                let doubled = |bracket: char| format!("{bracket}{bracket}");
                 match nth % 9 {
                     1 => in_digits_of(language, &plain),
                     2 => plain.replace(inside, &format!(" {inside} ")),
                     3 if Some(at) == last => plain.trim_end_matches(brackets.1).to_owned(),
-                    4 => other("[", "]").map_or(plain.clone(), |_| around(("[[", "]]"))),
-                    5 => other("【", "】")
-                        .map_or(plain.clone(), |_| in_digits_of(language, &around(("【", "】")))),
-                    6 => plain
-                        .replace(brackets.0, &format!("{0}{0}", brackets.0))
-                        .replace(brackets.1, &format!("{0}{0}", brackets.1)),
+                    4 if !has('[') => format!("[[{inside}]]"),
+                    5 if !has('【') => in_digits_of(language, &format!("【{inside}】")),
+                    6 => format!("{}{inside}{}", doubled(brackets.0), doubled(brackets.1)),
                     7 => plain.replace(inside, &format!("\u{200e}{inside}\u{200f}")),
                     8 if Some(at) == last => plain.trim_start_matches(brackets.0).to_owned(),
-                    _ => plain.clone(),
+                    _ => plain,
                 }
             }
         });
