@@ -1,5 +1,6 @@
 //! A post, a target and texts for tests, here and in the crates above: a test states only what it is about.
 
+pub mod played_model;
 pub mod rules_suite;
 
 use std::sync::Arc;

@@ -229,7 +229,7 @@ impl Task {
     pub fn judge(&mut self, mut text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
         let max = self.room.most;
         let advise = takes_advice && !self.tries.advised;
-        let mut restored = match self.mask.restore(&text) {
+        let mut restored = match self.mask.restore_for(&text, self.network()) {
             Ok(restored) => restored,
             Err(error) if advise => return self.advise(vec![error.advice()]),
             Err(error) => {
@@ -242,7 +242,7 @@ impl Task {
         if !wrong.is_empty()
             && !takes_advice
             && let Some(unlinked) = text.unlinked(self.network())
-            && let Ok(again) = self.mask.restore(&unlinked)
+            && let Ok(again) = self.mask.restore_for(&unlinked, self.network())
         {
             wrong = self.findings(std::slice::from_ref(&again), None);
             (text, restored) = (unlinked, again);
@@ -447,6 +447,20 @@ mod tests {
         task.begin();
         assert!(task.item().advice.is_empty());
         assert_eq!(task.judge(words("Gracias"), "fixed", false), Judged::GivenUp);
+    }
+
+    #[test]
+    fn a_tag_grown_together_with_words_gets_the_spaces_that_the_network_needs() {
+        let mut task = Task::new(
+            &fixtures::post(1, "This #rust team is the best team in town"),
+            Vec::new(),
+            Target { language: fixtures::language("ja"), ..fixtures::target() },
+        );
+        let words = |text: &str| Segment::Words(text.into());
+        let answer =
+            MaskedText(vec![words("この"), Segment::Placeholder(0), words("のチームは町で一番です。")]);
+        assert_eq!(task.judge(answer.clone(), "model", true), Judged::Taken(answer));
+        assert_eq!(task.translated_text().as_deref(), Some("この #rust のチームは町で一番です。"));
     }
 
     #[test]

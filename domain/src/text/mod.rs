@@ -3,6 +3,8 @@
 
 pub mod addresses;
 mod canonical;
+mod code;
+pub mod digits;
 pub mod emoji;
 pub mod entity;
 pub mod glossary;
@@ -14,7 +16,9 @@ pub mod plural;
 pub mod protect;
 pub mod protected;
 mod remask;
+mod spacing;
 pub mod split;
+mod styled;
 pub mod tags;
 mod unlinked;
 mod wordless;

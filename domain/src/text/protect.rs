@@ -1,11 +1,12 @@
-//! Finds what an engine must not change in a text, and what it becomes: links, mentions, tags, addresses, emoji,
-//! numbers and the terms of a glossary. If two overlap, an entity of the network takes precedence over a term, and a
-//! term over a number.
+//! Finds what an engine must not change in a text, and what it becomes: links, mentions, tags, code, styled words,
+//! addresses, emoji, numbers and the terms of a glossary. If two overlap, an entity of the network takes precedence over
+//! a term, and a term over a number.
 
 use std::{borrow::Cow, cmp::Reverse, ops::Range};
 
 use super::{
     addresses::addresses,
+    code::code,
     emoji::emoji,
     entity::{Entity, EntityKind},
     glossary::{Glossary, SharedGlossary},
@@ -13,6 +14,7 @@ use super::{
     notation::Numbers,
     numbers::{numbers, numbers_of},
     protected::{Protected, ProtectedKind},
+    styled::styled,
 };
 use crate::network::NetworkRules;
 
@@ -106,6 +108,7 @@ impl Masking {
 
     /// The protected parts, in order and without overlaps; an empty replacement means that the part is removed.
     fn spans<'a>(&self, text: &'a str, entities: &[Entity], glossary: &'a Glossary) -> Vec<Span<'a>> {
+        let code = code(text, entities);
         let entities = entities.iter().map(|entity| {
             let there = &text[entity.range.clone()];
             let becomes = match (entity.kind, self.mentions, self.hashtags) {
@@ -131,13 +134,22 @@ impl Masking {
                 range,
             })
         };
+        let code = as_it_is(ProtectedKind::Code, code);
+        let styled = as_it_is(ProtectedKind::Styled, styled(text));
         let addresses = as_it_is(ProtectedKind::Address, addresses(text));
         let emoji = as_it_is(ProtectedKind::Emoji, emoji(text));
         let numbers = self.numbers(text);
         let mut spans: Vec<Span<'a>> = Vec::new();
         // By rank: a part that overlaps one of a higher rank is left out.
-        let ranks =
-            [entities.collect::<Vec<_>>(), addresses.collect(), terms.collect(), emoji.collect(), numbers];
+        let ranks = [
+            entities.collect::<Vec<_>>(),
+            code.collect(),
+            styled.collect(),
+            addresses.collect(),
+            terms.collect(),
+            emoji.collect(),
+            numbers,
+        ];
         for ranked in ranks {
             let taken = spans.len();
             for span in ranked {

@@ -11,6 +11,8 @@
 
 pub(crate) mod list;
 pub(crate) mod placeholders;
+#[cfg(test)]
+mod played;
 pub(crate) mod prompt;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
@@ -87,8 +89,10 @@ fn ask<'a, M: Model>(model: &'a M, prompt: Prompt<'a>) -> LocalBoxFuture<'a, Res
         let mut reply = Reply { calls: 1, usage, ..Reply::default() };
         match outcome {
             Outcome::Items(answers) => {
-                reply.items =
-                    answers.into_iter().map(|answer| answer.map(|text| brackets.read(&text))).collect();
+                let answers = answers.into_iter().zip(items);
+                reply.items = answers
+                    .map(|(answer, item)| answer.map(|text| brackets.read(&text, &item.text)))
+                    .collect();
             }
             Outcome::Spoiled(error) if items.len() <= 1 => reply.items = vec![Err(error)],
             Outcome::Spoiled(error) => {
