@@ -65,8 +65,9 @@ async fn an_app_token_only_reads_and_a_user_token_also_posts() {
 
 #[actix_rt::test]
 async fn only_an_account_with_premium_publishes_long_posts_and_its_timeline_has_them_whole() {
-    let target = || SandboxConfig::default().target(ES, "es");
-    let (usual, premium) = (sandbox(target()).await, sandbox(target().with_premium()).await);
+    let usual = sandbox(SandboxConfig::default()).await;
+    let config = SandboxConfig::default().target(ES, "es").with_premium();
+    let premium = mynah_sandbox::start(config).await.unwrap();
     let long = "ñ ".repeat(12_499) + "ñ.";
     assert_eq!(publish(&usual, &long).await.status, 400);
     assert_eq!(publish(&premium, &format!("{long}.")).await.status, 400);
