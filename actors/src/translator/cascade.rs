@@ -36,7 +36,7 @@ use mynah_domain::{
     text::MaskedText,
 };
 
-use super::task::{Judged, Task};
+use super::task::{Judged, Retry, Task};
 use crate::{
     cache::{Answer, Cache, Key, Look},
     stats::Meter,
@@ -50,7 +50,7 @@ use calls::{Calls, Outage, wait_alongside};
 const BRIEF_QUOTA_PAUSE: Duration = Duration::from_mins(1);
 
 /// After this many attempts without a usable answer the job is held, as asking costs money each time.
-const UNUSABLE_MOST: u32 = 3;
+const FEW_ATTEMPTS: u32 = 3;
 
 /// Translates tasks with the engines, in order.
 #[derive(Clone)]
@@ -227,7 +227,11 @@ impl EngineCascade {
             };
         }
         let reason = task.troubles.join("; ");
-        let is_worth_retrying = task.passing || (task.unusable && attempt < UNUSABLE_MOST);
+        let is_worth_retrying = match task.retry {
+            Retry::Never => false,
+            Retry::Few => attempt < FEW_ATTEMPTS,
+            Retry::Always => true,
+        };
         if !is_worth_retrying {
             return JobEvent::Held(Hold { kind: HoldKind::Gate, reason, until: None });
         }

@@ -31,10 +31,8 @@ pub struct Task {
     pub outcome: Option<JobEvent>,
     /// What went wrong so far, for a person.
     pub troubles: Vec<String>,
-    /// Another attempt may succeed.
-    pub passing: bool,
-    /// An engine's answer could not be used. A model that answers nonsense once may answer well the next time.
-    pub unusable: bool,
+    /// Whether another attempt may succeed.
+    pub retry: Retry,
     /// When to retry, if an engine named a time.
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
@@ -45,6 +43,17 @@ pub struct Task {
     /// Whether there is nothing to translate.
     is_wordless: bool,
     tries: Tries,
+}
+
+/// How often to retry a job that no engine translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Retry {
+    /// An engine would answer the same again: it refused the text, or its answers did not pass the gate.
+    Never,
+    /// A few times: an answer could not be used, and a model that answers nonsense once may answer well the next time.
+    Few,
+    /// Until it succeeds: an engine was down or out of quota.
+    Always,
 }
 
 /// How long a translation may be, and what to do with a longer one.
@@ -109,8 +118,7 @@ impl Task {
             context: Vec::new(),
             outcome: None,
             troubles: Vec::new(),
-            passing: false,
-            unusable: false,
+            retry: Retry::Never,
             until: None,
             out_of_quota: true,
             rejected: None,
@@ -352,7 +360,9 @@ impl Task {
     /// The engine answered for the others but not for this task.
     pub fn spoiled(&mut self, engine: &str, error: &ItemError) {
         self.troubles.push(format!("{engine}: {error}"));
-        self.unusable |= matches!(error, ItemError::Unusable(_));
+        if matches!(error, ItemError::Unusable(_)) {
+            self.retry = self.retry.max(Retry::Few);
+        }
         self.out_of_quota = false;
     }
 
@@ -360,7 +370,7 @@ impl Task {
     pub fn failed(&mut self, engine: &str, error: &EngineError) {
         self.troubles.push(format!("{engine}: {error}"));
         // Time does not fix a wrong key, but a person may, and then the job should continue by itself.
-        self.passing = true;
+        self.retry = Retry::Always;
         match error {
             EngineError::RateLimited { until: Some(until), .. } => self.not_before(*until),
             _ => self.out_of_quota = false,
@@ -371,7 +381,7 @@ impl Task {
     pub fn not_asked(&mut self, engine: &str, until: Timestamp) {
         self.troubles
             .push(format!("{engine}: it is down or out of quota, and will not be called before {until:.0}"));
-        self.passing = true;
+        self.retry = Retry::Always;
         self.not_before(until);
     }
 
