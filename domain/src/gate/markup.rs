@@ -94,8 +94,9 @@ fn pattern(seen: &Seen<'_>) -> Option<String> {
 fn emphasis(seen: &Seen<'_>) -> Option<String> {
     let (text, source) = (seen.text.bare(), seen.source.bare());
     let mark = ['*', '_', '`'].into_iter().find(|mark| {
-        // A mark inside of a word may be another word's in the post: censored letters, a German gender star.
-        runs(text, *mark).outside > runs(source, *mark).all
+        // A mark inside of a word may be a censored letter, which the post has elsewhere, or a German gender star.
+        let (here, there) = (runs(text, *mark), runs(source, *mark));
+        here.outside > there.outside && here.all > there.all
     })?;
     Some(mark.into())
 }
@@ -134,14 +135,14 @@ fn list(seen: &Seen<'_>) -> Option<String> {
         return Some("#".into());
     }
     // A list keeps its items where its bullets become numbers. A dash may begin what somebody says.
-    let speech = || seen.source.as_str().contains(['"', '“', '«', '„', '「']);
+    let speech = || seen.source.as_str().trim_start().starts_with(['"', '“', '«', '„', '「', '‘', '\'']);
     if here_are.bullets > there_are.bullets + there_are.numbers && !speech() {
         return Some("-".into());
     }
     let ordinal = ORDINAL_PERIOD.contains(&seen.candidate.to.base()) && here_are.numbers == 1;
     if here_are.numbers > there_are.bullets + there_are.numbers && !ordinal {
         let new = here.iter().find_map(|one| match one {
-            Marker::Number(number) if !has_number(seen.source.as_str(), number) => Some(number),
+            Marker::Number(number) if !begins_with(seen.source.as_str(), number) => Some(number),
             _ => None,
         });
         return new.map(|number| format!("{number}."));
@@ -200,8 +201,10 @@ impl<'a> Marker<'a> {
     }
 }
 
-fn has_number(text: &str, number: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number)
+/// Whether a text begins with this number: “1st: Vigo” is “1. Vigo”.
+fn begins_with(text: &str, number: &str) -> bool {
+    let text = text.trim_start().strip_prefix(number);
+    text.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -314,6 +317,7 @@ mod tests {
             ("de", "First place for our team", "1. Platz für unser Team"),
             ("de", "May 1st is a holiday", "1. Mai ist ein Feiertag"),
             ("es", "“Come in,” she said", "— Pasa —dijo ella"),
+            ("es", "1st: Vigo", "1. Vigo"),
             ("es", "#1 in the table again", "#1 de la tabla otra vez"),
         ] {
             assert!(!codes_for(to, source, &[text]).contains(&"markup"), "{source}");
