@@ -284,21 +284,20 @@ fn with_first_protected(text: &str, replacement: &str) -> String {
     }
 }
 
-/// Removes unprotected words from the end until the text fits. A text that has only protected words may stay too long.
-fn shorten(text: String, max: usize) -> String {
-    if text::fits(&text, max) {
-        return text;
+/// Removes unprotected words from the end until the text fits, and keeps its lines. A text that has only protected words may stay
+/// too long.
+fn shorten(mut text: String, max: usize) -> String {
+    while !text::fits(&text, max) {
+        let words = words(&text);
+        // The first two words mark the target. Without them, the text could pass for a translation.
+        let Some(last) = (2..words.len()).rev().find(|index| !is_protected(words[*index])) else { break };
+        // Each word is a slice of the text.
+        let at = words[last].as_ptr() as usize - text.as_ptr() as usize;
+        let end = at + words[last].len();
+        let space = text[..at].ends_with(' ');
+        text.replace_range(at - usize::from(space)..end, "");
     }
-    let mut rest = words(&text);
-    // The first two words mark the target. Without them, the text could pass for a translation.
-    while let Some(last) = (2..rest.len()).rev().find(|index| !is_protected(rest[*index])) {
-        rest.remove(last);
-        let shorter = rest.join(" ");
-        if text::fits(&shorter, max) {
-            return shorter;
-        }
-    }
-    rest.join(" ")
+    text
 }
 
 /// Brackets that may mark a placeholder.
