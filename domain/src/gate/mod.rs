@@ -6,6 +6,7 @@ mod emoji;
 mod fits;
 mod language;
 mod latin;
+mod layout;
 mod markup;
 mod not_empty;
 mod numbers;
@@ -56,7 +57,7 @@ pub struct Finding {
 type Rule = fn(&Seen<'_>) -> Option<Finding>;
 
 /// In the order in which people should read the findings.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     not_empty::check,
     protected::check,
     numbers::check,
@@ -67,6 +68,7 @@ const RULES: [Rule; 14] = [
     preamble::check,
     quoted::check,
     markup::check,
+    layout::check,
     control::check,
     refused::check,
     same_as_other::check,
