@@ -4,7 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
-use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
+use mynah_domain::{
+    Language,
+    backoff::Backoff,
+    caps::{Cap, CapSetting, Caps},
+    filters::Filters,
+};
 use secrecy::ExposeSecret as _;
 
 use super::{
@@ -52,7 +57,9 @@ pub(super) fn settings(
     let source = source(reader, &followed, spoken);
     let daily = reader.or("publisher.daily_cap", "50", cap);
     let monthly = reader.or("publisher.monthly_cap", "1000", cap);
-    let caps = daily.zip(monthly).map(|(daily, monthly)| Caps { daily, monthly });
+    let general = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::AllTargets });
+    let caps =
+        daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
     let accounts = targets::accounts(reader, networks, &followed);
     let targets = targets::read(reader, &accounts, &Common { language: spoken, caps });
     let engine = engine(reader, vault, engines);
