@@ -13,7 +13,7 @@ use mynah_domain::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Registries,
+    Needed, Registries,
     kinds::{
         LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
         language, listen, mark, module_levels, preset, start,
@@ -394,7 +394,8 @@ fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings
     let listen = reader.or("admin.listen", "127.0.0.1:7878", listen);
     let token = vault.admin()?;
     let listen = listen?;
-    if let Some(address) = listen.filter(|address| token.is_none() && !address.ip().is_loopback()) {
+    let is_missing = token.is_none() && vault.needed() != Needed::NoSecret;
+    if let Some(address) = listen.filter(|address| is_missing && !address.ip().is_loopback()) {
         reader.report(
             "admin.listen",
             format!("there is no token, so anyone who can reach {address} could control Mynah"),
