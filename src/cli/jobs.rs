@@ -65,6 +65,8 @@ enum Action {
     Retry(Chosen),
     /// Skip jobs that are not in progress; parts that are already published stay
     Skip(Chosen),
+    /// Undo a skip: the jobs are again what they were before
+    Unskip(Chosen),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +102,7 @@ pub(super) async fn jobs(args: JobsArgs, settings: &Settings) -> Result<(), Fail
     match args.action {
         Some(Action::Retry(chosen)) => decide(chosen, Decision::Retry, settings).await,
         Some(Action::Skip(chosen)) => decide(chosen, Decision::Skip, settings).await,
+        Some(Action::Unskip(chosen)) => decide(chosen, Decision::Unskip, settings).await,
         None => list(args, settings).await,
     }
 }
@@ -201,6 +204,7 @@ async fn decide(chosen: Chosen, decision: Decision, settings: &Settings) -> Resu
             let word = match decision {
                 Decision::Retry => "retry",
                 Decision::Skip => "skip",
+                Decision::Unskip => "unskip",
             };
             service.post(service.url(&["api", "jobs", word]), &choice).await?
         }
@@ -249,6 +253,7 @@ fn report(outcome: &Outcome, decision: Decision) -> Result<(), Failure> {
     print_line(match decision {
         Decision::Retry => format!("{changed} will be retried"),
         Decision::Skip => format!("{changed} skipped"),
+        Decision::Unskip => format!("{changed} restored"),
     });
     if outcome.refused_in_all == 0 {
         return Ok(());

@@ -324,6 +324,8 @@ impl Move {
             0 => events.push(JobEvent::Failed { reason }),
             1 => events.push(JobEvent::Released { translated: row.translation.is_none() }),
             _ if self.other_id => events.push(JobEvent::Skipped(Skip::Wordless)),
+            2 if self.pick.is_multiple_of(2) => events.push(JobEvent::Skipped(Skip::ByHand)),
+            2 => events.push(JobEvent::Restored { translated: row.translation.is_some() }),
             _ => {}
         }
         events

@@ -33,7 +33,7 @@ use async_trait::async_trait;
 use failure::{Halt, held};
 use lookup::Suspense;
 use mynah_domain::{
-    JobEvent,
+    Job, JobEvent, PostId,
     caps::Caps,
     job::HoldKind,
     ports::{Destination, LedgerError, MediaFetcher},
@@ -42,7 +42,7 @@ use mynah_domain::{
 use crate::{
     failpoint,
     pauses::Paused,
-    router::{Assigned, Block, JobReport, PullPublications, ReportJobs},
+    router::{Assigned, Block, JobReport, PublishedMessage, PullPublications, ReportJobs},
     supervision::{Step, Worker, WorkerContext, shell::Stop},
 };
 
@@ -137,25 +137,33 @@ impl Publisher {
     async fn publish_all(&self, assigned: &[Assigned], stop: &Stop) -> Result<(), LedgerError> {
         let mut continues = true;
         for assigned in assigned {
-            let events = if continues {
+            let (events, message) = if continues {
                 match self.publish(assigned, stop).await {
-                    Ok(events) => {
+                    Ok((events, first)) => {
                         let paused = Paused::Target(assigned.job.target.clone());
                         continues = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
                         self.context.heartbeat().progress();
-                        events
+                        (events, first.map(|id| self.message(&assigned.job, id)))
                     }
                     Err(halt) => {
                         continues = false;
-                        self.events_of(halt).await?
+                        (self.events_of(halt).await?, None)
                     }
                 }
             } else {
-                assigned.untouched()
+                (assigned.untouched(), None)
             };
-            self.unreported.borrow_mut().push(JobReport::new(&assigned.job, events));
+            let report = JobReport { message, ..JobReport::new(&assigned.job, events) };
+            self.unreported.borrow_mut().push(report);
         }
         Ok(())
+    }
+
+    /// A message of a job on the account, with its link.
+    fn message(&self, job: &Job, id: PostId) -> PublishedMessage {
+        let url =
+            self.parts.target(job).and_then(|target| target.network.link(self.parts.account.handle(), &id));
+        PublishedMessage { id, url }
     }
 
     /// Reports the outcomes so far.

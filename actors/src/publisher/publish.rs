@@ -23,12 +23,13 @@ use crate::{
 };
 
 impl Publisher {
-    /// Publishes every part that is not on the account yet; returns the events that end the job.
+    /// Publishes every part that is not on the account yet; returns the events that end the job, and the first part's
+    /// id.
     pub(super) async fn publish(
         &self,
         Assigned { job, begun }: &Assigned,
         stop: &Stop,
-    ) -> Result<Vec<JobEvent>, Halt> {
+    ) -> Result<(Vec<JobEvent>, Option<PostId>), Halt> {
         self.verify(job).await?;
         let Some(translation) = &job.translation else {
             let reason =
@@ -38,6 +39,7 @@ impl Publisher {
         let last = translation.parts.len().saturating_sub(1);
         let mut previous: Option<Reply> = None;
         let mut events = Vec::new();
+        let mut first = None;
         for (part, text) in (0_u32..).zip(&translation.parts) {
             let on_record = job.publications.iter().find(|publication| publication.part == part);
             let reply = match on_record {
@@ -46,6 +48,7 @@ impl Publisher {
                 _ => previous.take(),
             };
             if let Some(remote_id) = on_record.and_then(|publication| publication.remote_id.clone()) {
+                first.get_or_insert_with(|| remote_id.clone());
                 previous = Some(Reply::behind(remote_id, reply.as_ref()));
                 continue;
             }
@@ -66,6 +69,7 @@ impl Publisher {
                     },
                 },
             };
+            first.get_or_insert_with(|| remote_id.clone());
             let sent = JobEvent::PartSent { part, remote_id: remote_id.clone() };
             if part as usize == last {
                 events.push(sent);
@@ -77,7 +81,7 @@ impl Publisher {
             previous = Some(Reply::behind(remote_id, reply.as_ref()));
         }
         events.push(JobEvent::Published);
-        Ok(events)
+        Ok((events, first))
     }
 
     /// The intent of a message whose outcome is unknown, if the network ignores a repeat with the same key.

@@ -8,7 +8,7 @@ use std::{
 
 use actix::Message;
 use mynah_domain::{
-    AccountId, Job, JobEvent, JobState, TargetId,
+    AccountId, Job, JobEvent, JobState, PostId, TargetId,
     ports::{
         LedgerError,
         ledger::{LinePosition, RecordPage, Recorded},
@@ -53,6 +53,15 @@ pub struct PullPublications {
     pub room: usize,
 }
 
+/// A message on an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedMessage {
+    /// Its id on the network.
+    pub id: PostId,
+    /// Where people find it, if the network has a page for it.
+    pub url: Option<String>,
+}
+
 /// The outcome of a leased job.
 #[derive(Debug, Clone)]
 pub struct JobReport {
@@ -66,6 +75,8 @@ pub struct JobReport {
     pub lease: Vec<JobEvent>,
     /// What happened, in order.
     pub events: Vec<JobEvent>,
+    /// The first message of a job that is published, for the log.
+    pub message: Option<PublishedMessage>,
 }
 
 impl JobReport {
@@ -84,6 +95,7 @@ impl JobReport {
             token: job.token,
             lease: Vec::new(),
             events,
+            message: None,
         }
     }
 
