@@ -9,11 +9,10 @@ use std::{
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use serde_json::{Value, json};
-use support::{Output, PATIENCE, Running, Town, message, numbered, until};
+use support::{Output, Running, Town, message, numbered, until};
 
 /// Runs a command to completion.
 fn run(town: &Town, args: &[&str]) -> Output {
@@ -232,30 +231,22 @@ fn without_a_command_the_help_has_three_examples() {
     assert_eq!(examples.lines().filter(|line| line.contains("mynah ")).count(), 3 + 1, "{examples}");
 }
 
-/// Runs a command whose output nobody reads. Returns its exit code, or `None` if it does not end.
-fn unread(mut command: Command, input: &str) -> Option<i32> {
+/// Runs a command whose output nobody reads. Returns its exit code.
+async fn unread(mut command: Command, input: &str) -> Option<i32> {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     command.stdin(Stdio::piped()).stdout(writer.try_clone().unwrap()).stderr(writer);
     let mut child = command.spawn().unwrap();
     // The command may have ended.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let begun = std::time::Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    None
+    until(&format!("{:?} ends", command.get_args()), || child.try_wait().unwrap().is_some()).await;
+    child.wait().unwrap().code()
 }
 
 #[actix_rt::test]
 async fn a_closed_pipe_is_no_crash_and_ends_a_command_without_an_end() {
     let town = Town::new(numbered(2), &["es"], "gemini").await;
-    assert_eq!(unread(town.command(&["once"]), ""), Some(0));
+    assert_eq!(unread(town.command(&["once"]), "").await, Some(0));
     assert_eq!(town.publications("es").len(), 2, "the work is done, whoever reads");
     let running = service(&town, "data").await;
     for (args, code) in [
@@ -278,14 +269,13 @@ async fn a_closed_pipe_is_no_crash_and_ends_a_command_without_an_end() {
         (&["jobs", "retry", "9999"], 1),
         (&["nonsense"], 2),
     ] {
-        // The command's own copy of the pipe is the only one.
-        assert_eq!(unread(town.command(args), "Good morning\n"), Some(code), "{args:?}");
+        assert_eq!(unread(town.command(args), "Good morning\n").await, Some(code), "{args:?}");
     }
     assert_eq!(running.terminate(), Some(0));
     for args in [&["completions", "bash"] as &[&str], &["man"]] {
         let mut mynah = Command::new(env!("CARGO_BIN_EXE_mynah"));
         mynah.args(args);
-        assert_eq!(unread(mynah, ""), Some(0), "{args:?}");
+        assert_eq!(unread(mynah, "").await, Some(0), "{args:?}");
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct CommonArgs {
     /// Print JSON, for scripts
     #[arg(long, global = true, help_heading = HEADING)]
     pub(super) json: bool,
-    /// Print without colors, as with NO_COLOR=1
+    /// Print without colors, as with `NO_COLOR=1`
     #[arg(long, global = true, help_heading = HEADING)]
     pub(super) no_color: bool,
 }
@@ -27,7 +27,7 @@ pub(super) struct CommonArgs {
 /// The sources of the settings.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SettingsArgs {
-    /// The settings file; without it, MYNAH_CONFIG names the file, or it is config.toml in this folder
+    /// The settings file; without it, `MYNAH_CONFIG` names it, or it is `config.toml`
     #[arg(long, short, global = true, value_name = "FILE", help_heading = HEADING)]
     pub(super) config: Option<PathBuf>,
     /// Set one key, overriding file and environment; can be repeated

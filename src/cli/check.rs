@@ -32,11 +32,10 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
     logging::init_for_command();
     let needed = if args.offline { Needed::NoSecret } else { Needed::All };
     let load = |needed: Needed| Ok::<_, Failure>(settings::load(&sources.sources(needed)?));
-    let settings = load(needed)?.map_err(|error| {
+    let settings = load(needed)?.inspect_err(|error| {
         if json {
-            print_json(&problems(&error));
+            print_json(&problems(error));
         }
-        error
     })?;
     let mut findings = Findings::new(json);
     if args.all {

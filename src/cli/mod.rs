@@ -42,9 +42,9 @@ use crate::{
 
 const FIRST_EXAMPLES: &str = "\
 Examples:
-  mynah demo                                          watch Mynah work, with everything on this machine
-  echo 'Good morning!' | mynah preview --to es,fr     show translations, their length and price
-  mynah check                                         check settings, keys and services
+  mynah demo                                        watch Mynah work, all on this machine
+  echo 'Good morning!' | mynah preview --to es,fr   show translations, their length and price
+  mynah check                                       check settings, keys and services
 
 `mynah --help` has more.";
 

@@ -25,7 +25,6 @@ use super::{
 };
 use crate::{
     app,
-    engines::Engines,
     settings::{self, InForce, Needed, Origin, Settings, SettingsSources, kinds::Refusal},
     telemetry::logging::{self, printable},
 };
@@ -180,9 +179,6 @@ fn without_file(args: &PreviewArgs, sources: &SettingsSources) -> Result<Setting
         secrets.is_empty() || secrets.iter().any(is_set)
     });
     let order: Vec<String> = usable.map(|kind| format!("{:?}", kind.name())).collect();
-    if order.is_empty() {
-        return Err(Failure::Usage(no_engine(&sources.engines, "no translation engine can be used")));
-    }
     let targets: Vec<String> = (1..)
         .zip(&args.to)
         .map(|(number, language)| {
@@ -202,8 +198,8 @@ fn without_file(args: &PreviewArgs, sources: &SettingsSources) -> Result<Setting
         let transport = settings.transport;
         settings.engine.order.retain(|engine| engine.factory(transport).is_ok());
     }
-    if !args.source_only {
-        app::engines(&settings).map_err(|why| Failure::Usage(no_engine(&sources.engines, &why)))?;
+    if !args.source_only && app::engines(&settings).is_err() {
+        return Err(Failure::Usage(no_engine(&settings)));
     }
     for target in &mut settings.targets {
         target.account.clear();
@@ -212,9 +208,18 @@ fn without_file(args: &PreviewArgs, sources: &SettingsSources) -> Result<Setting
 }
 
 /// What to do so that an engine can be used.
-fn no_engine(engines: &Engines, why: &str) -> String {
-    let variables: Vec<&str> = engines.iter().filter_map(|kind| kind.secrets().first().copied()).collect();
-    format!("{why}; set {} to the key of an engine", variables.join(" or "))
+fn no_engine(settings: &Settings) -> String {
+    let languages: Vec<&str> = settings.targets.iter().map(|target| target.language.name()).collect();
+    let keys = settings.engine.unused.iter().filter_map(|kind| kind.secrets().first());
+    let keys = keys.map(|variable| format!("set {variable} to your key"));
+    let others = settings.engine.order.iter().filter_map(|engine| engine.more_languages().map(str::to_owned));
+    let fixes: Vec<String> = keys.chain(others).collect();
+    format!(
+        "no engine that can be used here translates {} to {}; {}",
+        settings.source.language.name(),
+        languages.join(" and "),
+        fixes.join(", or ")
+    )
 }
 
 /// The targets to preview: with `--to` these languages, otherwise all targets. A language that no target has gets the

@@ -209,7 +209,7 @@ pub(crate) async fn only_a_skip_by_a_person_is_undone_and_the_job_is_as_before<B
             (was.state, was.kind, was.reason, was.not_before)
         );
     }
-    let again = change(&*ledger, &jobs[0], 0, vec![JobEvent::Restored { translated: false }]).await;
+    let again = change(&*ledger, &jobs[1], 0, vec![JobEvent::Restored { translated: false }]).await;
     assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
     change(&*ledger, &jobs[4], 0, vec![JobEvent::Skipped(Skip::OtherLanguage)]).await.unwrap();
     let guess = change(&*ledger, &jobs[4], 0, vec![JobEvent::Restored { translated: false }]).await;
@@ -225,8 +225,8 @@ pub(crate) async fn a_translation_that_is_not_published_is_shown_until_there_is_
     let events =
         vec![JobEvent::LeasedForTranslation, JobEvent::Rejected(rejected.clone()), JobEvent::Held(hold)];
     let token = change(&*ledger, &job, 0, events).await.unwrap().token;
-    let held = picture(&*ledger, job.id).await.0;
-    assert_eq!((held.state, held.rejected, held.translation), (JobState::Held, Some(rejected), None));
+    let line = picture(&*ledger, job.id).await.0;
+    assert_eq!((line.state, line.rejected, line.translation), (JobState::Held, Some(rejected), None));
     let words = JobFilter { words: Some("demasiado".into()), ..JobFilter::default() };
     assert_eq!(ledger.jobs(&words, None, 9).await.unwrap().len(), 1);
     let again = vec![JobEvent::Released { translated: false }, JobEvent::LeasedForTranslation, translated()];
