@@ -4,11 +4,16 @@
 use std::{sync::Arc, time::Duration};
 
 use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
-use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
+use mynah_domain::{
+    Language,
+    backoff::Backoff,
+    caps::{Cap, CapSetting, Caps},
+    filters::Filters,
+};
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Registries,
+    Needed, Registries,
     kinds::{
         LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
         language, listen, mark, module_levels, preset, start,
@@ -53,7 +58,9 @@ pub(super) fn settings(
     let source = source(reader, &followed, spoken);
     let daily = reader.or("publisher.daily_cap", "50", cap);
     let monthly = reader.or("publisher.monthly_cap", "1000", cap);
-    let caps = daily.zip(monthly).map(|(daily, monthly)| Caps { daily, monthly });
+    let general = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::AllTargets });
+    let caps =
+        daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
     let accounts = targets::accounts(reader, networks, &followed);
     let targets = targets::read(reader, &accounts, &Common { language: spoken, caps });
     let engine = engine(reader, vault, engines);
@@ -390,7 +397,8 @@ fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings
     let listen = reader.or("admin.listen", "127.0.0.1:7878", listen);
     let token = vault.admin()?;
     let listen = listen?;
-    if let Some(address) = listen.filter(|address| token.is_none() && !address.ip().is_loopback()) {
+    let is_missing = token.is_none() && vault.needed() != Needed::NoSecret;
+    if let Some(address) = listen.filter(|address| is_missing && !address.ip().is_loopback()) {
         reader.report(
             "admin.listen",
             format!("there is no token, so anyone who can reach {address} could control Mynah"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mynah_domain::{
     Language, MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
-    caps::Caps,
+    caps::{Cap, CapSetting, Caps},
     filters::Filters,
     text::{Hashtags, Mentions},
 };
@@ -58,11 +58,8 @@ pub(super) fn read(
     accounts: &[Account],
     common: &Common,
 ) -> Option<Vec<UnconnectedTarget>> {
-    let targets: Vec<Option<UnconnectedTarget>> = accounts
-        .iter()
-        .enumerate()
-        .map(|(index, account)| target(reader, &section(index), account, common))
-        .collect();
+    let targets: Vec<Option<UnconnectedTarget>> =
+        accounts.iter().enumerate().map(|(index, account)| target(reader, index, account, common)).collect();
     let targets = targets.into_iter().collect::<Option<Vec<_>>>()?;
     (!targets.is_empty()).then_some(targets)
 }
@@ -73,10 +70,11 @@ fn section(index: usize) -> String {
 
 fn target(
     reader: &mut Reader<'_>,
-    section: &str,
+    index: usize,
     account: &Account,
     common: &Common,
 ) -> Option<UnconnectedTarget> {
+    let section = section(index);
     let key = |name: &str| format!("{section}.{name}");
     let fix = "write the code of the language to publish in, such as \"es\"";
     let language = reader.required(&key("language"), fix, language);
@@ -111,9 +109,10 @@ fn target(
     let daily = reader.optional(&key("daily_cap"), cap);
     let monthly = reader.optional(&key("monthly_cap"), cap);
     let general = common.caps?;
+    let own = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::Target(index) });
     let caps = Caps {
-        daily: daily.ok()?.unwrap_or(general.daily),
-        monthly: monthly.ok()?.unwrap_or(general.monthly),
+        daily: daily.ok()?.map_or(general.daily, own),
+        monthly: monthly.ok()?.map_or(general.monthly, own),
     };
     let (network, account) = (account.network, account.whole()?);
     let (language, tone, adapt, mentions, hashtags) = (language?, tone?, adapt?, mentions?, hashtags?);

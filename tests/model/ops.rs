@@ -328,6 +328,8 @@ impl Move {
                 let skip = if self.pick.is_multiple_of(2) { Skip::Wordless } else { Skip::Repeated };
                 events.push(JobEvent::Skipped(skip));
             }
+            2 if self.pick.is_multiple_of(2) => events.push(JobEvent::Skipped(Skip::ByHand)),
+            2 => events.push(JobEvent::Restored { translated: row.translation.is_some() }),
             _ => {}
         }
         events

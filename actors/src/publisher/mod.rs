@@ -34,7 +34,7 @@ use failure::{Halt, held};
 use lookup::Suspense;
 use media::FailedCopies;
 use mynah_domain::{
-    JobEvent, TargetId,
+    Job, JobEvent, PostId, TargetId,
     caps::Caps,
     job::HoldKind,
     ports::{Destination, LedgerError, MediaFetcher},
@@ -44,7 +44,7 @@ use publish::Outcome;
 use crate::{
     failpoint,
     pauses::Paused,
-    router::{Assigned, Block, JobReport, PullPublications, ReportJobs},
+    router::{Assigned, Block, JobReport, PublishedMessage, PullPublications, ReportJobs},
     supervision::{Step, Worker, WorkerContext, shell::Stop},
 };
 
@@ -158,11 +158,19 @@ impl Publisher {
             } else {
                 assigned.untouched().into()
             };
-            let Outcome { events, sent_under } = outcome;
-            let report = JobReport::new(&assigned.job, events).sent_under(sent_under);
+            let Outcome { events, sent_under, first } = outcome;
+            let message = first.map(|id| self.message(&assigned.job, id));
+            let report = JobReport { sent_under, message, ..JobReport::new(&assigned.job, events) };
             self.unreported.borrow_mut().push(report);
         }
         Ok(())
+    }
+
+    /// A message of a job on the account, with its link.
+    fn message(&self, job: &Job, id: PostId) -> PublishedMessage {
+        let url =
+            self.parts.target(job).and_then(|target| target.network.link(self.parts.account.handle(), &id));
+        PublishedMessage { id, url }
     }
 
     /// Reports the outcomes so far.

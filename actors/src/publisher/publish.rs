@@ -28,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) events: Vec<JobEvent>,
     /// The key of the last part that they report as sent.
     pub(super) sent_under: Option<PublicationKey>,
+    /// The first part's id on the account, if it is published.
+    pub(super) first: Option<PostId>,
 }
 
 /// A part that is on the account.
@@ -40,7 +42,7 @@ struct Sent {
 
 impl From<Vec<JobEvent>> for Outcome {
     fn from(events: Vec<JobEvent>) -> Self {
-        Self { events, sent_under: None }
+        Self { events, sent_under: None, first: None }
     }
 }
 
@@ -68,6 +70,7 @@ impl Publisher {
                 _ => previous.take(),
             };
             if let Some(remote_id) = on_record.and_then(|publication| publication.remote_id.clone()) {
+                outcome.first.get_or_insert_with(|| remote_id.clone());
                 previous = Some(Reply::behind(remote_id, reply.as_ref()));
                 continue;
             }
@@ -88,14 +91,16 @@ impl Publisher {
                     },
                 },
             };
+            outcome.first.get_or_insert_with(|| remote_id.clone());
             let sent = JobEvent::PartSent { part, remote_id: remote_id.clone() };
             if part as usize == last {
-                outcome = Outcome { events: vec![sent], sent_under: key };
+                outcome.events.push(sent);
+                outcome.sent_under = key;
             } else {
                 if let Some(refused) = self.try_write(job, sent.clone()).await? {
                     // The lease is gone, but what is on the account must not be forgotten.
                     let events = vec![sent, not_sent(refused, None)];
-                    return Ok(Outcome { events, sent_under: key });
+                    return Ok(Outcome { events, sent_under: key, ..outcome });
                 }
                 self.context.heartbeat().progress();
                 // The parts so far are on record, so the next lease continues behind them.

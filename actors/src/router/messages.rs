@@ -8,7 +8,7 @@ use std::{
 
 use actix::Message;
 use mynah_domain::{
-    AccountId, Job, JobEvent, JobState, PublicationKey, TargetId,
+    AccountId, Job, JobEvent, JobState, PostId, PublicationKey, TargetId,
     ports::{
         LedgerError,
         ledger::{LinePosition, RecordPage, Recorded},
@@ -53,6 +53,15 @@ pub struct PullPublications {
     pub room: usize,
 }
 
+/// A message on an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedMessage {
+    /// Its id on the network.
+    pub id: PostId,
+    /// Where people find it, if the network has a page for it.
+    pub url: Option<String>,
+}
+
 /// The outcome of a leased job.
 #[derive(Debug, Clone)]
 pub struct JobReport {
@@ -69,6 +78,8 @@ pub struct JobReport {
     /// The key under which the last part that it reports as sent was sent. It proves which message the report is about,
     /// even if the lease was revoked in the meantime.
     pub sent_under: Option<PublicationKey>,
+    /// The first message of a job that is published, for the log.
+    pub message: Option<PublishedMessage>,
 }
 
 impl JobReport {
@@ -88,12 +99,8 @@ impl JobReport {
             lease: Vec::new(),
             events,
             sent_under: None,
+            message: None,
         }
-    }
-
-    /// Adds the key under which the last part that it reports as sent was sent.
-    pub(crate) fn sent_under(self, key: Option<PublicationKey>) -> Self {
-        Self { sent_under: key, ..self }
     }
 
     /// The part that it reports as sent under a known key.

@@ -138,8 +138,15 @@ impl RouterState {
                     _ => {
                         is_in_order = false;
                         let (target, events) = (target.clone(), untouched(Some(&intent)));
-                        let (lease, sent_under) = (vec![], None);
-                        undeliverable.push(JobReport { target, at, token, lease, events, sent_under });
+                        undeliverable.push(JobReport {
+                            target,
+                            at,
+                            token,
+                            lease: vec![],
+                            events,
+                            sent_under: None,
+                            message: None,
+                        });
                     }
                 }
             }
@@ -155,7 +162,7 @@ impl RouterState {
     /// Updates a job's line; counts, logs and announces its outcome.
     fn moved(&self, report: JobReport, advanced: Advanced, received: Instant) {
         let moved = self.window.borrow_mut().moved(&report, advanced, self.now());
-        let JobReport { at, target, events, .. } = report;
+        let JobReport { at, target, events, message, .. } = report;
         let (Some(Moved { post, attempt, translation }), Some(last)) =
             (moved, events.into_iter().next_back())
         else {
@@ -177,7 +184,9 @@ impl RouterState {
                 let waited = Duration::try_from(waited).unwrap_or_default();
                 meter.called("post", "published", waited, None);
                 let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "job published");
+                let (message, url) = message
+                    .map_or_else(Default::default, |message| (message.id.0, message.url.unwrap_or_default()));
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms, publication = message.as_str(), url = url.as_str(); "job published");
                 if let Some(translation) = translation {
                     feed.send(|| Event::Published(post, target, translation, received));
                 }

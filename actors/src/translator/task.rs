@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
-    job::HoldKind,
+    job::{HoldKind, RejectedTranslation},
     network::NetworkRules,
     ports::engine::{EngineError, Item, ItemError, MaxWeight},
     text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, is_wordless, split::split, tags},
@@ -14,6 +14,9 @@ use crate::cache::Key;
 
 /// How often to request a shorter translation before a long one is accepted.
 const SHORTENED_MOST: u8 = 2;
+
+/// How many characters of a translation that is not published to store. No post has more than 25,000.
+const REJECTED_MOST: usize = 25_000;
 
 /// A post to translate for a target.
 pub struct Task {
@@ -285,6 +288,18 @@ impl Task {
         &*self.target.network
     }
 
+    /// The events that end the task: a job that is held keeps its last translation, for a person.
+    pub fn into_events(self) -> Vec<JobEvent> {
+        let rejected = self.rejected.and_then(|Rejected { engine, text, .. }| {
+            let text = text?.chars().take(REJECTED_MOST).collect();
+            Some(JobEvent::Rejected(RejectedTranslation { text, engine }))
+        });
+        match self.outcome {
+            Some(held @ JobEvent::Held(_)) => rejected.into_iter().chain([held]).collect(),
+            outcome => outcome.into_iter().collect(),
+        }
+    }
+
     /// Its translation, if there is one.
     pub fn translated_text(&self) -> Option<String> {
         match &self.outcome {
@@ -309,6 +324,11 @@ impl Task {
         let fits = self.network().weigh(restored) <= max;
         if !fits && self.room.too_long == TooLong::Hold {
             self.outcome = Some(self.held_as_too_long());
+            self.rejected = Some(Rejected {
+                engine: revision.to_owned(),
+                text: Some(restored.to_owned()),
+                findings: Vec::new(),
+            });
             return Judged::Taken(text);
         }
         let parts = if fits {

@@ -19,6 +19,7 @@ mod conformance;
 mod nasty;
 
 use mynah_domain::{
+    PostId,
     network::{Limits, NetworkRules, Price, Refusal, Repeat},
     text::{Entity, EntityKind},
 };
@@ -47,6 +48,10 @@ pub struct XRules;
 impl NetworkRules for XRules {
     fn name(&self) -> &'static str {
         "x"
+    }
+
+    fn link(&self, handle: &str, message: &PostId) -> Option<String> {
+        Some(format!("https://x.com/{handle}/status/{message}"))
     }
 
     fn weigh(&self, text: &str) -> usize {
