@@ -59,6 +59,14 @@ fn is_hidden(c: char) -> bool {
         | '\u{fffc}'
         | '\u{e0100}'..='\u{e01ef}' => true,
         c if is_paired(c) => false,
+        // Most texts in other scripts have only these, and need no look at the table of categories.
+        'Ѐ'..='ԯ'
+        | '\u{2010}'..='\u{2027}'
+        | '、'..='〟'
+        | 'ぁ'..='ゖ'
+        | 'ァ'..='ヿ'
+        | '一'..='鿿'
+        | '가'..='힣' => false,
         // Signs before numbers and verses of Arabic and Syriac, and shorthand: they have a shape.
         '\u{600}'..='\u{605}'
         | '\u{6dd}'
@@ -276,6 +284,21 @@ mod tests {
         for c in ['\u{a0}', '\u{202f}', '\u{2009}', '\u{3000}', 'ª', '￼'] {
             let found = is_found("es", "Hello to everyone", &format!("Hola{c}a todos"));
             assert_eq!(found, c == '\u{fffc}', "{c:?}");
+        }
+    }
+
+    #[test]
+    fn the_shortcuts_agree_with_the_categories() {
+        use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
+        for c in
+            ('\u{400}'..='\u{ffff}').filter(|c| c.general_category_group() == GeneralCategoryGroup::Other)
+        {
+            let is_judged_elsewhere = super::is_paired(c);
+            let has_a_shape = matches!(
+                c,
+                '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}'
+            );
+            assert_eq!(super::is_hidden(c), !is_judged_elsewhere && !has_a_shape, "{c:?}");
         }
     }
 

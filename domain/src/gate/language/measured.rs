@@ -1,18 +1,19 @@
-//! Measures what the gate lets through as what: the tables of docs/gate.md. It reads real sentences, which are too many
+//! Measures what the rule lets through as what: the tables of docs/gate.md. It reads real sentences, which are too many
 //! for this repository: a folder with one file per language (`es.txt`), one sentence per line.
 //!
 //! ```sh
-//! MYNAH_SENTENCES=/path/to/sentences cargo test -p mynah-domain --test languages -- --ignored --nocapture
+//! MYNAH_SENTENCES=/path/to/sentences cargo test -p mynah-domain --features fixtures measured -- --ignored --nocapture
 //! ```
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints what it finds")]
+#![allow(clippy::print_stdout, reason = "a measurement prints what it finds")]
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
-use mynah_domain::{
+use super::check;
+use crate::{
     Language,
-    gate::{Candidate, findings},
+    fixtures::{language, mask},
+    gate::{Candidate, seen::Seen},
     network::PlainText,
-    text::mask,
 };
 
 const TARGETS: [&str; 11] = ["es", "pt", "it", "fr", "ca", "gl", "ro", "de", "nl", "da", "sv"];
@@ -20,7 +21,10 @@ const TARGETS: [&str; 11] = ["es", "pt", "it", "fr", "ca", "gl", "ro", "de", "nl
 /// The number of letters, from and to.
 const BANDS: [(usize, usize); 5] = [(8, 20), (20, 40), (40, 80), (80, 160), (160, 400)];
 
-const SENTENCES: usize = 400;
+/// The number of sentences; fewer give a first impression.
+fn most() -> usize {
+    std::env::var("MYNAH_SENTENCES_MOST").map_or(400, |most| most.parse().unwrap())
+}
 
 /// The beginning of a sentence, at a word's end, that has a number of letters in this band; which one is decided by its
 /// position.
@@ -53,20 +57,19 @@ fn sentences() -> BTreeMap<String, Vec<String>> {
 
 /// Of these texts, the share in percent that passes as this language.
 fn passing(texts: &[String], posts: &[String], target: &str) -> f64 {
-    let to: Language = target.parse().unwrap();
     let mut passed = 0_u32;
     for (text, post) in texts.iter().zip(posts.iter().cycle()) {
-        let source = mask(post, &PlainText::default());
+        let source = mask(post);
         let candidate = Candidate {
             source: &source,
             parts: std::slice::from_ref(text),
             rules: &PlainText::default(),
             max_weight: None,
             from: Language::english(),
-            to,
+            to: language(target),
             others: &[],
         };
-        let found = findings(&candidate).into_iter().find(|finding| finding.rule == "language");
+        let found = check(&Seen::new(&candidate));
         if let Some(found) = &found
             && std::env::var("MYNAH_SHOW").is_ok_and(|shown| shown == target)
         {
@@ -83,7 +86,7 @@ fn what_passes_as_what() {
     let all = sentences();
     let in_band = |code: &str, band| -> Vec<String> {
         let lines = all[code].iter().enumerate();
-        lines.filter_map(|(at, line)| beginning(line, band, at)).take(SENTENCES).collect()
+        lines.filter_map(|(at, line)| beginning(line, band, at)).take(most()).collect()
     };
     let mut table: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     let mut held_rightly: BTreeMap<&str, Vec<String>> = BTreeMap::new();
