@@ -44,7 +44,7 @@ fn strays(text: &str, target: Language) -> impl Iterator<Item = char> {
 /// direction are judged in pairs.
 fn is_hidden(c: char) -> bool {
     match c {
-        ' '..='~' | '\n' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{34e}' => false,
+        c if is_plain(c) || is_paired(c) => false,
         // Of category letter, mark or symbol, but without a shape. From Default_Ignorable_Code_Point, and the blank of Braille.
         '\u{34f}'
         | '\u{115f}'
@@ -58,15 +58,6 @@ fn is_hidden(c: char) -> bool {
         | '\u{ffa0}'
         | '\u{fffc}'
         | '\u{e0100}'..='\u{e01ef}' => true,
-        c if is_paired(c) => false,
-        // Most texts in other scripts have only these, and need no look at the table of categories.
-        'Ѐ'..='ԯ'
-        | '\u{2010}'..='\u{2027}'
-        | '、'..='〟'
-        | 'ぁ'..='ゖ'
-        | 'ァ'..='ヿ'
-        | '一'..='鿿'
-        | '가'..='힣' => false,
         // Signs before numbers and verses of Arabic and Syriac, and shorthand: they have a shape.
         '\u{600}'..='\u{605}'
         | '\u{6dd}'
@@ -88,6 +79,12 @@ fn is_hidden(c: char) -> bool {
     }
 }
 
+/// What most texts consist of, known without a look at the table of categories.
+fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~' | '\n' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{34e}' | 'Ѐ'..='ԯ' | '\u{2010}'..='\u{2027}' | '、'..='〟'
+        | 'ぁ'..='ゖ' | 'ァ'..='ヿ' | '一'..='鿿' | '가'..='힣')
+}
+
 /// What is before a character.
 #[derive(Default)]
 struct Before {
@@ -96,7 +93,7 @@ struct Before {
     in_flag: bool,
 }
 
-/// The flags that have tags: of England, Scotland and Wales, the only ones in RGI_Emoji_Tag_Sequence.
+/// The flags that have tags: of England, Scotland and Wales, the only ones in Unicode's list.
 const FLAGS: [&str; 3] = ["gbeng", "gbsct", "gbwls"];
 
 impl Before {
@@ -115,7 +112,7 @@ impl Before {
                 joins(last)
                     || (c == '\u{200d}'
                         && (last.is_emoji_char() || last == '\u{fe0f}')
-                        && next.is_some_and(|next| next.is_emoji_char()))
+                        && next.is_some_and(char::is_emoji_char))
             }
             '\u{fe0e}' | '\u{fe0f}' => last.is_emoji_char(),
             '\u{fe00}'..='\u{fe02}' | '\u{e0100}'..='\u{e01ef}' => is_ideograph(last),

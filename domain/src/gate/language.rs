@@ -21,7 +21,7 @@ const ENOUGH: usize = 40;
 const ENOUGH_FOR_SCRIPT: usize = 12;
 
 /// How many letters of names from the post need one letter of the translation around them.
-const NAMES: usize = 8;
+const NAMES: usize = 5;
 
 /// With so many more trigrams of the post's language than of the target's, a few words are in the former: measured on
 /// sentences of docs/gate.md.
@@ -155,8 +155,7 @@ fn repeats_sentences(seen: &Seen<'_>) -> bool {
             "\"" => quoted = !quoted,
             "“" | "«" | "„" | "‘" | "「" | "『" => quoted = true,
             "”" | "»" | "」" | "』" => quoted = false,
-            _ if !piece.chars().any(char::is_alphanumeric) => continue,
-            word => {
+            word if word.chars().any(char::is_alphanumeric) => {
                 let of_sentence = last.take().is_some_and(|before| {
                     plain(word)
                         && rivals::is_of(before, from, to)
@@ -165,6 +164,7 @@ fn repeats_sentences(seen: &Seen<'_>) -> bool {
                 repeated += usize::from(of_sentence);
                 last = (!quoted && plain(word)).then_some(word);
             }
+            _ => {}
         }
     }
     repeated >= 2
