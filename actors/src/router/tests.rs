@@ -337,10 +337,8 @@ async fn a_late_report_that_a_message_was_sent_counts_only_for_the_message_with_
         let key = if is_same { key } else { PublicationKey::new(noon()) };
         let sent = JobEvent::PartSent { part: 0, remote_id: PostId("9".into()) };
         let leased = Job { token: 5, state: JobState::Publishing, ..town.ledger.job(1) };
-        let report = JobReport {
-            sent_under: Some(key),
-            ..JobReport::new(&leased, vec![sent, JobEvent::Published])
-        };
+        let report =
+            JobReport { sent_under: Some(key), ..JobReport::new(&leased, vec![sent, JobEvent::Published]) };
         town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
         let (state, id) =
             if is_same { (JobState::Published, Some(PostId("9".into()))) } else { (JobState::Unknown, None) };
