@@ -191,7 +191,7 @@ fn answer_text(request: &Request, fault: Option<GeminiFault>) -> String {
 /// Puts translations under the ids of other items, each with the echo of the text that it is of. A single one stays.
 fn misplace(list: &mut Vec<AnswerItem<'_>>, fault: GeminiFault) {
     let ids: Vec<_> = list.iter().map(|item| item.id).collect();
-    let (last, middle) = (list.len().saturating_sub(1), list.len() / 2);
+    let (end, middle) = (list.len().saturating_sub(1), list.len() / 2);
     match fault {
         _ if list.len() < 2 => {}
         GeminiFault::Shifted => list.rotate_left(1),
@@ -204,7 +204,7 @@ fn misplace(list: &mut Vec<AnswerItem<'_>>, fault: GeminiFault) {
             first.text = format!("{} {text}", first.text);
         }
         GeminiFault::NeighborTwice => list[middle] = list[middle - 1].clone(),
-        GeminiFault::Skipped => drop(list.remove(middle.min(last - 1))),
+        GeminiFault::Skipped => drop(list.remove(middle.min(end - 1))),
         _ => {}
     }
     for (item, id) in list.iter_mut().zip(ids) {

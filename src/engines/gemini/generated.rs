@@ -89,7 +89,7 @@ fn answers(forms: &[Form]) -> Vec<Value> {
             // It counted, and what it counted is not known.
             Form::NumericId => answers.push(json!({"id": id, "text": DECOY, "note": null})),
             Form::PaddedId => {
-                answers.push(json!({"id": format!(" {} ", name.to_uppercase()), "text": words}))
+                answers.push(json!({"id": format!(" {} ", name.to_uppercase()), "text": words}));
             }
             Form::Repeated => {
                 answers.extend([

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use mynah_domain::{ports::engine::Item, text::MaskedText};
 
 /// From this similarity on, an echo is of its text. Below, it is of another: models that repeat a text change quotes, spaces,
-/// capitals and a word now and then, but no more. The value is what SmartSub found over 350 calls
+/// capitals and a word now and then, but no more. The value was found over 350 calls
 /// (<https://github.com/buxuku/SmartSub/pull/390>).
 const SIMILAR: f64 = 0.75;
 
@@ -308,7 +308,7 @@ mod tests {
             .iter()
             .zip(&translations)
             .map(|(echo, text)| {
-                (*echo != "-").then_some(Answered { echo: (*echo != "").then_some(*echo), text })
+                (*echo != "-").then_some(Answered { echo: (!echo.is_empty()).then_some(*echo), text })
             })
             .collect();
         echo_of(&items(texts, &["es"])).drift(&answers)
