@@ -115,7 +115,10 @@ impl Before {
                         && next.is_some_and(char::is_emoji_char))
             }
             '\u{fe0e}' | '\u{fe0f}' => last.is_emoji_char(),
-            '\u{fe00}'..='\u{fe02}' | '\u{e0100}'..='\u{e01ef}' => is_ideograph(last),
+            // Forms of a character in Japanese names.
+            '\u{fe00}'..='\u{fe02}' | '\u{e0100}'..='\u{e01ef}' => {
+                target.base() == "ja" && is_ideograph(last)
+            }
             '\u{180b}'..='\u{180f}' => matches!(last, '\u{1820}'..='\u{18aa}'),
             // Thai, Lao, Khmer and Burmese may be broken there.
             '\u{200b}' => matches!(target.base(), "th" | "lo" | "km" | "my"),

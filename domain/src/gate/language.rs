@@ -63,7 +63,7 @@ fn by_script(seen: &Seen<'_>, target: Language) -> Option<String> {
     }
     let is_own = |script: Script| own.contains(&script);
     let is_foreign = |script: Script| !is_own(script);
-    let (here, foreign) = (new.sum(is_own), new.sum(is_foreign));
+    let (here, foreign) = (new.sum(is_own), new.sum(is_foreign) + new.unknown());
     let names = of_post.sum(is_foreign);
     if here + of_post.sum(is_own) + foreign + names < ENOUGH_FOR_SCRIPT {
         return None;
@@ -72,8 +72,8 @@ fn by_script(seen: &Seen<'_>, target: Language) -> Option<String> {
         if foreign == 0 && untranslated::is_the_same_anywhere(seen) {
             return None;
         }
-        let script = new.heaviest(is_foreign).or_else(|| of_post.heaviest(is_foreign))?;
-        return Some(format!("{script} letters"));
+        let script = new.heaviest(is_foreign).or_else(|| of_post.heaviest(is_foreign));
+        return Some(script.map_or_else(|| "foreign letters".into(), |script| format!("{script} letters")));
     }
     script::shows_other(&new, target).map(str::to_owned)
 }
@@ -118,7 +118,7 @@ fn by_words(seen: &Seen<'_>, target: Language) -> Option<String> {
     seen.text.bare().chars().filter(|c| c.is_alphabetic()).nth(ENOUGH - 1)?;
     let found = surely(&seen.text)?;
     let own = known(target);
-    if Some(found) == own {
+    if Some(found) == own || is_in_other_scripts(found, target) {
         return None;
     }
     // If the detector does not know the target's language, trust it only when it finds the source's.
@@ -192,6 +192,14 @@ fn surely(text: &Text<'_>) -> Option<Lang> {
     }
     let found = Detector::new().detect(text.bare()).filter(whatlang::Info::is_reliable);
     found.map(|found| found.lang())
+}
+
+/// Whether the detector found a language in none of the target's scripts. The scripts were weighed before, and the
+/// detector saw only the names in a text.
+fn is_in_other_scripts(found: Lang, target: Language) -> bool {
+    let of_found = Language::all().find(|language| known(*language) == Some(found)).and_then(scripts);
+    let Some((of_found, own)) = of_found.zip(scripts(target)) else { return false };
+    of_found.iter().all(|script| !own.contains(script))
 }
 
 fn are_kin(target: Language, found: Lang) -> bool {
@@ -304,6 +312,11 @@ mod tests {
             ("ja", "Tracking data by FlightAware", "FlightAwareのデータを追跡"),
             ("ja", "Taylor Swift – The Eras Tour: the trailer", "Taylor Swift – The Eras Tour：予告編公開"),
             ("ja", "iPhone 18 Pro Max is out", "iPhone 18 Pro Max発売"),
+            (
+                "ja",
+                "The first song is called \"Blue River\". Tracking the data with FlightAware is surprisingly easy",
+                "最初の曲は「Blue River」です。FlightAwareでデータを追跡するのは驚くほど簡単です",
+            ),
             ("ja", "The new film of Studio Ghibli", "スタジオジブリの新作Ghibliの映画"),
             ("ru", "What is it, like Bootstrap?!", "Что это, как Bootstrap?!"),
             ("uk", "Kubernetes' new release", "Новий Kubernetes вже тут"),

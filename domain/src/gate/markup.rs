@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{
-    Finding,
+    Finding, numbers,
     seen::{Seen, Text},
 };
 
@@ -53,7 +53,8 @@ static TAG: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is a constant that a test compiles")
 });
 
-/// A language that numbers with a period: `1. Platz` is the first place, not the first item of a list.
+/// A language that numbers with a period: `1. Platz` is the first place, not the first item of a list, if the post has a
+/// first of something, too.
 /// CLDR's rules for ordinal numbers (`digits-ordinal` in common/rbnf) end in a period for these.
 const ORDINAL_PERIOD: [&str; 21] = [
     "bs", "cs", "da", "de", "et", "eu", "fi", "hr", "hu", "is", "lt", "lv", "mk", "nb", "nn", "no", "pl",
@@ -125,24 +126,31 @@ fn runs(text: &str, mark: char) -> Runs {
 
 /// A mark of a heading or of an item of a list, at the beginning of a line.
 fn list(seen: &Seen<'_>) -> Option<String> {
+    let source = seen.source.as_str();
     let here: Vec<Marker<'_>> = seen.text.as_str().lines().filter_map(Marker::of).collect();
     if here.is_empty() {
         return None;
     }
-    let there: Vec<Marker<'_>> = seen.source.as_str().lines().filter_map(Marker::of).collect();
+    let there: Vec<Marker<'_>> = source.lines().filter_map(Marker::of).collect();
     let [here_are, there_are] = [&here, &there].map(|markers| Counts::of(markers));
     if here_are.headings > there_are.headings {
         return Some("#".into());
     }
     // A list keeps its items where its bullets become numbers. A dash may begin what somebody says.
-    let speech = || seen.source.as_str().trim_start().starts_with(['"', '“', '«', '„', '「', '‘', '\'']);
+    let speech = || source.trim_start().starts_with(['"', '“', '«', '„', '「', '‘', '\'']);
     if here_are.bullets > there_are.bullets + there_are.numbers && !speech() {
         return Some("-".into());
     }
-    let ordinal = ORDINAL_PERIOD.contains(&seen.candidate.to.base()) && here_are.numbers == 1;
+    let of_post = |marker: &Marker<'_>| match marker {
+        Marker::Number(number) => numbers::has(source, number, seen.candidate.from),
+        Marker::Heading | Marker::Bullet => false,
+    };
+    let ordinal = ORDINAL_PERIOD.contains(&seen.candidate.to.base())
+        && here_are.numbers == 1
+        && here.iter().any(of_post);
     if here_are.numbers > there_are.bullets + there_are.numbers && !ordinal {
         let new = here.iter().find_map(|one| match one {
-            Marker::Number(number) if !begins_with(seen.source.as_str(), number) => Some(number),
+            Marker::Number(number) if !begins_with(source, number) => Some(number),
             _ => None,
         });
         return new.map(|number| format!("{number}."));
@@ -254,6 +262,8 @@ mod tests {
         ] {
             assert!(codes("The market opens tomorrow", &[text]).contains(&"markup"), "{text}");
         }
+        let german = codes_for("de", "The market opens tomorrow", &["1. Der Markt öffnet morgen"]);
+        assert!(german.contains(&"markup"));
         for (source, text) in [
             (r"Use C:\new on Windows", r"Usa C:\new en Windows"),
             (r"\o/ We won", r"\o/ Ganamos"),
@@ -280,6 +290,8 @@ mod tests {
         ] {
             assert!(codes("The market opens tomorrow", &[text]).contains(&"markup"), "{text}");
         }
+        let german = codes_for("de", "The market opens tomorrow", &["1. Der Markt öffnet morgen"]);
+        assert!(german.contains(&"markup"));
         for (to, source, text) in [
             ("es", "*Tomorrow* the market opens", "*Mañana* abre el mercado"),
             ("es", "What the f*ck, people", "Qué c*ño, gente"),
@@ -308,6 +320,8 @@ mod tests {
         ] {
             assert!(codes("The market opens tomorrow", &[text]).contains(&"markup"), "{text}");
         }
+        let german = codes_for("de", "The market opens tomorrow", &["1. Der Markt öffnet morgen"]);
+        assert!(german.contains(&"markup"));
         for (to, source, text) in [
             ("es", "1. Bread\n2. Milk\n3. Eggs", "1. Pan\n2. Leche\n3. Huevos"),
             ("es", "1) Bread\n2) Milk", "1. Pan\n2. Leche"),

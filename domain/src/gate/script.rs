@@ -7,32 +7,44 @@ use crate::Language;
 
 /// What a text says in each script.
 #[derive(Debug, Default)]
-pub(super) struct Weights(Vec<(Script, usize)>);
+pub(super) struct Weights {
+    known: Vec<(Script, usize)>,
+    /// In scripts that the detector does not know, such as Lao and Tibetan.
+    unknown: usize,
+}
 
 impl Weights {
     pub(super) fn add(&mut self, word: &str) {
         for c in word.chars() {
-            let Some(script) = of(c) else { continue };
+            let Some(script) = of(c) else {
+                self.unknown += usize::from(is_of_unknown_script(c));
+                continue;
+            };
             let weight = weight(script);
-            match self.0.iter_mut().find(|(known, _)| *known == script) {
+            match self.known.iter_mut().find(|(known, _)| *known == script) {
                 Some((_, sum)) => *sum += weight,
-                None => self.0.push((script, weight)),
+                None => self.known.push((script, weight)),
             }
         }
     }
 
     pub(super) fn of(&self, script: Script) -> usize {
-        self.0.iter().find(|(known, _)| *known == script).map_or(0, |(_, weight)| *weight)
+        self.known.iter().find(|(known, _)| *known == script).map_or(0, |(_, weight)| *weight)
     }
 
     /// The weight of all scripts that `is` holds for.
     pub(super) fn sum(&self, is: impl Fn(Script) -> bool) -> usize {
-        self.0.iter().filter(|(script, _)| is(*script)).map(|(_, weight)| weight).sum()
+        self.known.iter().filter(|(script, _)| is(*script)).map(|(_, weight)| weight).sum()
+    }
+
+    /// The weight of the scripts that the detector does not know.
+    pub(super) fn unknown(&self) -> usize {
+        self.unknown
     }
 
     /// The heaviest script that `is` holds for.
     pub(super) fn heaviest(&self, is: impl Fn(Script) -> bool) -> Option<Script> {
-        let of_them = self.0.iter().filter(|(script, _)| is(*script));
+        let of_them = self.known.iter().filter(|(script, _)| is(*script));
         of_them.max_by_key(|(_, weight)| *weight).map(|(script, _)| *script)
     }
 }
@@ -69,6 +81,13 @@ pub(super) fn of(c: char) -> Option<Script> {
         }
         _ => return None,
     })
+}
+
+/// Whether a letter is of a script that the detector does not know. The blocks leave out the letters for phonetics and
+/// the styled ones of mathematics, which any language may have.
+fn is_of_unknown_script(c: char) -> bool {
+    matches!(c, '\u{700}'..='\u{1cff}' | '\u{2c00}'..='\u{2dff}' | '\u{a000}'..='\u{abff}')
+        && c.is_alphabetic()
 }
 
 /// The scripts that a language is written in, if it is known to have no others.
@@ -150,5 +169,9 @@ mod tests {
         assert_eq!(weights.sum(|script| script != Script::Latin), 14);
         assert_eq!(weights.heaviest(|script| script == Script::Latin), Some(Script::Latin));
         assert_eq!(weights.heaviest(|script| script == Script::Greek), None);
+        assert_eq!(weights.unknown(), 0);
+        weights.add("ຂົວ");
+        weights.add("ʰ𝗯");
+        assert_eq!(weights.unknown(), 3);
     }
 }

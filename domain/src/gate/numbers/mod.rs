@@ -21,6 +21,7 @@ mod words;
 use value::Mention;
 
 use super::{Finding, seen::Seen};
+use crate::Language;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let (source, text) = (seen.source.bare(), seen.text.bare());
@@ -40,6 +41,17 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
         format!("the translation has the number {number}, which the post does not")
     };
     Some(Finding { rule: "numbers", message })
+}
+
+/// Whether a text has a number that is given in digits, in digits itself or in words.
+pub(super) fn has(text: &str, number: &str, language: Language) -> bool {
+    let language = language.base();
+    let reader = digits::Reader { language, scales: false, spaces: false };
+    let in_words = || words::mentions(text, language);
+    digits::mentions(number, &reader).iter().any(|number| {
+        let is_same = |mention: &Mention| mention.equals(number);
+        digits::mentions(text, &reader).iter().any(is_same) || in_words().iter().any(is_same)
+    })
 }
 
 /// The first number that must be on both sides and is on one, with whether it is the post's.
