@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use mynah_actors::translator::{cascade::CallContext, task::Task};
 use mynah_domain::{
     JobEvent, Language, MediaPolicy, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
-    TooLong, filters::Filters, ports::Engine, text::Masking,
+    TooLong, Wordless, filters::Filters, ports::Engine, text::Masking,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -250,6 +250,7 @@ fn new_target(language: Language, source: Arc<SourceProfile>) -> Target {
         filters: Filters::default(),
         media: MediaPolicy::None,
         too_long: TooLong::Thread,
+        wordless: Wordless::default(),
     }
 }
 

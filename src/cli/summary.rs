@@ -39,6 +39,12 @@ struct Tally {
     failed: u64,
 }
 
+impl Tally {
+    fn all_skipped(&self) -> u64 {
+        self.skipped + self.repeated
+    }
+}
+
 impl Summary {
     pub(super) fn count(&mut self, event: &Event) {
         match event {
@@ -96,7 +102,9 @@ impl Summary {
         let targets: BTreeMap<&str, serde_json::Value> = self
             .targets
             .iter()
-            .map(|(target, Tally { published, skipped, held, failed })| {
+            .map(|(target, tally)| {
+                let Tally { published, held, failed, .. } = tally;
+                let skipped = tally.all_skipped();
                 let counts =
                     json!({"published": published, "skipped": skipped, "held": held, "failed": failed});
                 (target.as_str(), counts)
@@ -149,7 +157,7 @@ impl fmt::Display for Report<'_> {
         for (target, tally) in &summary.targets {
             write!(f, "\n  {target:<28} {:>5} published", tally.published)?;
             for (count, what) in
-                [(tally.skipped + tally.repeated, "skipped"), (tally.held, "held"), (tally.failed, "failed")]
+                [(tally.all_skipped(), "skipped"), (tally.held, "held"), (tally.failed, "failed")]
             {
                 if count > 0 {
                     write!(f, ", {count} {what}")?;

@@ -23,8 +23,10 @@ const ENDINGS: [&str; 24] = [
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let (source, text) = (seen.source.as_str(), seen.text.as_str());
     let there = addresses(source);
-    let mut known: Vec<&str> = there.into_iter().map(|range| &source[range]).collect();
-    let address = addresses(text).into_iter().map(|range| &text[range]).find(|address| {
+    let mut known: Vec<&str> = there.into_iter().map(|range| core(&source[range])).collect();
+    let here = addresses(text).into_iter().map(|range| core(&text[range]));
+    // A tag that is joined to a word is not an address: the network decides about tags.
+    let address = here.filter(|address| !address.starts_with(['#', '＃'])).find(|address| {
         let at = known.iter().position(|known| known == address);
         at.map(|at| known.swap_remove(at)).is_none()
     });
@@ -34,6 +36,15 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     Some(Finding { rule: "protected", message })
 }
 
+/// An address without the words around it, in languages that put no space there: `bob@a.exampleに`.
+fn core(address: &str) -> &str {
+    let core = address.trim_matches(|c: char| !c.is_ascii());
+    // An address may have such letters itself.
+    let is_whole = core.contains('@')
+        && core.rsplit('@').next().is_some_and(|domain| domain.contains('.') && !domain.ends_with('.'));
+    if is_whole { core } else { address }
+}
+
 /// A domain that neither the network nor the post has.
 fn domain<'a>(seen: &'a Seen<'_>) -> Option<&'a str> {
     let (source, text) = (seen.source.as_str(), seen.text.as_str());
@@ -41,21 +52,20 @@ fn domain<'a>(seen: &'a Seen<'_>) -> Option<&'a str> {
     if !may_contain(text) {
         return None;
     }
-    let found = DOMAIN.captures_iter(text).find(|found| {
+    let source = source.to_lowercase();
+    DOMAIN.captures_iter(text).find_map(|found| {
         let part = |at| found.get(at).map_or("", |part| part.as_str());
-        let (name, dot, ending) = (part(1), part(2), part(3));
-        let range = found.get_match().range();
+        let (name, dot, ending) = (part(1), part(2), ending(part(1), part(3)));
+        let start = found.get_match().start();
+        let range = start..start + name.len() + dot.len() + ending.len();
         let linked = || {
-            seen.text
-                .entities()
-                .iter()
-                .any(|entity| entity.range.start < range.end && range.start < entity.range.end)
+            let entities = seen.text.entities().iter();
+            entities.map(|entity| &entity.range).any(|link| link.start < range.end && range.start < link.end)
         };
-        is_domain(name, dot, ending)
-            && !source.to_lowercase().contains(&found.get_match().as_str().to_lowercase())
-            && !linked()
-    });
-    found.map(|found| found.get_match().as_str())
+        let domain = &text[range.clone()];
+        (is_domain(name, dot, ending) && !source.contains(&domain.to_lowercase()) && !linked())
+            .then_some(domain)
+    })
 }
 
 fn may_contain(text: &str) -> bool {
@@ -72,11 +82,14 @@ fn may_contain(text: &str) -> bool {
     })
 }
 
+/// The last label of a domain: in languages without spaces, the next word follows at once.
+fn ending<'a>(name: &str, label: &'a str) -> &'a str {
+    let latin = label.find(|c: char| !c.is_ascii()).map_or(label, |end| &label[..end]);
+    if latin.is_empty() || !name.is_ascii() { label } else { latin }
+}
+
 /// Whether two labels and a dot between them are a domain, and not two sentences without a space.
 fn is_domain(name: &str, dot: &str, ending: &str) -> bool {
-    // In languages without spaces, the next word follows at once.
-    let latin = ending.find(|c: char| !c.is_ascii()).map_or(ending, |end| &ending[..end]);
-    let ending = if latin.is_empty() || !name.is_ascii() { ending } else { latin };
     let is_known = ENDINGS.contains(&ending) || ending.starts_with("xn--");
     // Abbreviations and files have ASCII dots: of those, only names that a reader could type.
     is_known && (dot != "." || name.chars().nth(2).is_some())
@@ -107,6 +120,15 @@ mod tests {
             assert!(codes("Hello to everyone", &[&text]).contains(&"protected"), "{address}");
             let source = format!("Hello to everyone, {address}");
             assert!(!codes(&source, &[&text]).contains(&"protected"), "{address}");
+        }
+        for (to, text) in [
+            ("ja", "連絡はbob@a.exampleに"),
+            ("ko", "bob@a.example에 문의하세요"),
+            ("ko", "bob@gnu.org에 문의하세요"),
+            ("ja", "PKCS#12のパスフレーズ"),
+        ] {
+            let found = codes_for(to, "PKCS#12: ask bob@a.example or bob@gnu.org", &[text]);
+            assert!(!found.contains(&"protected"), "{text}: {found:?}");
         }
         let twice = "Hola: bob@a.example y bob@a.example";
         assert!(codes("Hello: bob@a.example", &[twice]).contains(&"protected"));
