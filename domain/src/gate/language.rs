@@ -329,6 +329,16 @@ mod tests {
             ("ar", "WhatsApp Business is down", "تعطل WhatsApp Business"),
             ("hi", "Google Chrome is new", "नया Google Chrome आया"),
             ("es", "We saw Мастер и Маргарита", "Vimos Мастер и Маргарита"),
+            (
+                "es",
+                "It is not the load, it is the way you lift it",
+                "No es la carga, es la forma de llevarla",
+            ),
+            (
+                "es",
+                "All we have is a baby @ In-N-Out - Fort Worth",
+                "Lo que hay es un bebé @ In-N-Out - Fort Worth",
+            ),
             ("es", "Watch “The Lord of the Rings” with us", "Mira “The Lord of the Rings” con nosotros"),
             ("de", "We listen to Never Gonna Give You Up", "Wir hören Never Gonna Give You Up"),
             (
