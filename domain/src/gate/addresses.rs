@@ -1,12 +1,15 @@
 //! A translation leads nowhere that the post does not. Networks do not link a mail address, an address of the fediverse
 //! or a domain with other dots (`evil。com`, which browsers open as evil.com), so no entity shows them.
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{Finding, seen::Seen};
-use crate::text::addresses::addresses;
+use super::{
+    Finding,
+    seen::{Seen, Text},
+};
+use crate::text::{EntityKind, addresses::addresses};
 
 /// Two labels, and what browsers take for a dot (UTS #46): a domain if the second is a known ending.
 static DOMAIN: LazyLock<Regex> = LazyLock::new(|| {
@@ -21,10 +24,8 @@ const ENDINGS: [&str; 24] = [
 ];
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let (source, text) = (seen.source.as_str(), seen.text.as_str());
-    let there = addresses(source);
-    let mut known: Vec<&str> = there.into_iter().map(|range| core(&source[range])).collect();
-    let here = addresses(text).into_iter().map(|range| core(&text[range]));
+    let mut known = unlinked(&seen.source);
+    let here = unlinked(&seen.text).into_iter();
     // A tag that is joined to a word is not an address: the network decides about tags.
     let address = here.filter(|address| !address.starts_with(['#', '＃'])).find(|address| {
         let at = known.iter().position(|known| known == address);
@@ -34,6 +35,16 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let message =
         format!("the translation contains “{address}”, which the post does not, or contains it too often");
     Some(Finding { rule: "protected", message })
+}
+
+/// The addresses that are no link of the network: it knows where its links end, also where words follow without a space.
+fn unlinked<'a>(text: &'a Text<'_>) -> Vec<&'a str> {
+    let is_linked = |range: &Range<usize>| {
+        let mut links = text.entities().iter().filter(|entity| entity.kind == EntityKind::Link);
+        links.any(|link| link.range.start < range.end && range.start < link.range.end)
+    };
+    let all = addresses(text.as_str()).into_iter().filter(|range| !is_linked(range));
+    all.map(|range| core(&text.as_str()[range])).collect()
 }
 
 /// An address without the words around it, in languages that put no space there: `bob@a.exampleに`.
