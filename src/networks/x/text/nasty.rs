@@ -98,7 +98,7 @@ const POSTS: &[Row<'_>] = &[
     ("ﬁne ＦＵＬＬ ｗｉｄｔｈ ＠bob ＃tag", 36, &[(Mention, "＠bob"), (Hashtag, "＃tag")]),
     ("😀😃😄 text 😁 text😆text", 25, &[(Emoji, "😀😃😄"), (Emoji, "😁"), (Emoji, "😆")]),
     (":-) ;) <3 :D xD ¯\\_(ツ)_/¯", 26, &[(Number, "3")]),
-    ("a\u{0}b \u{7}bell \u{1b}[31mred", 18, &[(Number, "31mred")]),
+    ("a\u{0}b \u{7}bell \u{1b}[31mred", 18, &[(Number, "31")]),
     ("$HOME ${x} %s {0} \\n \\ \\x", 25, &[(Cashtag, "$HOME"), (Number, "0")]),
     ("'single' \"double\" ‘curly’ “quotes”", 34, &[]),
     ("Rock'n'roll isn't dead, y'all're", 32, &[]),
