@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod scratch;
 mod signals;
+mod status;
 mod summary;
 mod table;
 
@@ -39,6 +40,7 @@ Examples:
   echo 'Good morning!' | mynah preview        show its translations, their length and price
   mynah once                                  publish everything that is waiting, then exit
   mynah run                                   follow the source until stopped
+  mynah status                                show whether everything works, and what to do if not
   mynah pause example_es                      pause an account; `mynah resume` resumes it
   mynah actors resize translator 8            run 8 translators
   mynah logs --follow                         show the log of the running service
@@ -67,6 +69,8 @@ enum Command {
     Check(CheckArgs),
     /// Show what a text or a post would become: translations, length, price, problems
     Preview(preview::PreviewArgs),
+    /// Show how the service, its accounts and its engines are: what to look at first
+    Status(status::StatusArgs),
     /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
     /// Show the latest log events of the running service, and new ones with --follow
@@ -155,6 +159,7 @@ pub fn main() -> ExitCode {
                 let settings = args.settings.load_for(args.needed())?;
                 preview::preview(&args, &settings).await
             }
+            Command::Status(args) => status::status(&args, &args.settings.load_for(Needed::Nothing)?).await,
             Command::Performance(args) => {
                 performance::performance(&args, &args.settings.load_for(Needed::Nothing)?).await
             }

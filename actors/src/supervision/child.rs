@@ -7,7 +7,7 @@ use log::info;
 use tokio::sync::mpsc;
 
 use super::{
-    Exit, ExitGuard, HealthRegistry, RestartPolicy,
+    Exit, ExitGuard, HealthRegistry, RestartPolicy, RestartReason,
     restart::{RestartHistory, Verdict},
     shell::StopAsked,
 };
@@ -55,8 +55,8 @@ impl Role {
 pub(super) enum AfterStop {
     /// Nothing: its work is done.
     StayStopped,
-    /// Build its successor.
-    Restart,
+    /// Build its successor, for this reason.
+    Restart(RestartReason),
     /// Remove it.
     Remove,
 }
@@ -70,6 +70,8 @@ pub(super) struct Child {
     alive: bool,
     stop_asked: bool,
     after_stop: AfterStop,
+    /// How it died, until its successor is built.
+    died_of: Option<RestartReason>,
     /// What the watchdog saw of this incarnation.
     pub(super) observation: Observation,
 }
@@ -84,6 +86,7 @@ impl Child {
             alive: false,
             stop_asked: false,
             after_stop: AfterStop::StayStopped,
+            died_of: None,
             observation: Observation::default(),
         }
     }
@@ -160,8 +163,8 @@ impl Children {
         self.by_name.values().any(|child| child.alive && child.spec.role <= up_to)
     }
 
-    /// Builds an actor that is not alive.
-    pub(super) fn build(&mut self, name: &str) {
+    /// Builds an actor that is not alive. If it was built before, the reason is how it died, or else `asked`.
+    pub(super) fn build(&mut self, name: &str, asked: Option<RestartReason>) {
         let Some(child) = self.by_name.get_mut(name).filter(|child| !child.alive) else {
             return;
         };
@@ -170,23 +173,29 @@ impl Children {
         child.stop_asked = false;
         child.after_stop = AfterStop::StayStopped;
         child.observation = Observation::default();
+        let why = child.died_of.take().or(asked).filter(|_| child.incarnation > 1);
+        if let Some(why) = why {
+            self.health.restarted(name, why);
+        }
         let exit_guard = ExitGuard::new(name, child.incarnation, self.health.clone(), self.exits.clone());
         child.stopper = Some((child.spec.build)(exit_guard));
-        if child.incarnation == 1 {
-            info!(actor = name; "actor started");
-        } else {
-            info!(actor = name, incarnation = child.incarnation; "actor restarted");
+        match why {
+            Some(why) => {
+                let why = why.as_str();
+                info!(actor = name, incarnation = child.incarnation, why = why; "actor restarted");
+            }
+            None => info!(actor = name; "actor started"),
         }
     }
 
     /// Restarts an actor: now if it is not alive, otherwise after it finishes its work in progress.
-    pub(super) fn restart(&mut self, name: &str) {
+    pub(super) fn restart(&mut self, name: &str, why: RestartReason) {
         match self.by_name.get_mut(name) {
             Some(child) if child.alive => {
-                child.after_stop = AfterStop::Restart;
+                child.after_stop = AfterStop::Restart(why);
                 child.stop(StopAsked::InOrder);
             }
-            _ => self.build(name),
+            _ => self.build(name, Some(why)),
         }
     }
 
@@ -253,10 +262,11 @@ impl Children {
     }
 
     /// Decides whether to restart an actor that died.
-    pub(super) fn judge(&mut self, name: &str) -> Verdict {
+    pub(super) fn judge(&mut self, name: &str, died_of: RestartReason) -> Verdict {
         let progressed = self.health.actor(name).is_some_and(|health| health.progressed);
         match self.by_name.get_mut(name) {
             Some(child) => {
+                child.died_of = Some(died_of);
                 child.history.judge(&child.spec.policy, Instant::now(), progressed, fastrand::f64())
             }
             None => Verdict::GiveUp,

@@ -28,7 +28,7 @@ use log::{error, info, warn};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    HealthRegistry, RestartPolicy, StageActivity, State, SupervisorHooks,
+    HealthRegistry, RestartPolicy, RestartReason, StageActivity, State, SupervisorHooks,
     child::{AfterStop, ChildSpec, Children, Role},
     due::LastCheck,
     exit::{Exit, ExitReason, actor_of, panic_message},
@@ -144,13 +144,16 @@ impl Supervisor {
             self.children.remove(&name);
             return self.continue_stopping(ctx);
         }
-        let restarts = after_stop == AfterStop::Restart && self.stopping.is_none();
+        let restarts = match after_stop {
+            AfterStop::Restart(why) if self.stopping.is_none() => Some(why),
+            _ => None,
+        };
         match reason {
             ExitReason::Finished => {
                 self.health.set_state(&name, State::Stopped);
                 info!(actor = name.as_str(); "actor stopped");
-                if restarts {
-                    self.children.build(&name);
+                if restarts.is_some() {
+                    self.children.build(&name, restarts);
                 }
             }
             ExitReason::Fatal(reason) => {
@@ -158,17 +161,15 @@ impl Supervisor {
                 error!(actor = name.as_str(), reason = reason.as_str(); "actor failed permanently");
                 self.stop(Err(reason), ctx);
             }
-            ExitReason::Aborted(_) if restarts => self.children.build(&name),
-            ExitReason::Panicked(reason) | ExitReason::Aborted(reason) => {
-                let verdict = self.children.judge(&name);
-                self.died(&name, &reason, verdict, ctx);
-            }
+            ExitReason::Aborted(_) if restarts.is_some() => self.children.build(&name, restarts),
+            ExitReason::Panicked(reason) => self.died(&name, &reason, RestartReason::Crash, ctx),
+            ExitReason::Aborted(reason) => self.died(&name, &reason, RestartReason::Hang, ctx),
         }
         self.continue_stopping(ctx);
     }
 
-    fn died(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
-        match verdict {
+    fn died(&mut self, name: &str, reason: &str, of: RestartReason, ctx: &mut Context<Self>) {
+        match self.children.judge(name, of) {
             _ if self.stopping.is_some() => {
                 self.health.set_state(name, State::Stopped);
                 warn!(actor = name, reason = reason; "actor died during shutdown");
@@ -197,7 +198,7 @@ impl Supervisor {
             let built = supervisor.catch_panic(ctx, |supervisor, _| {
                 failpoint::reach("supervisor.timer");
                 if supervisor.stopping.is_none() {
-                    supervisor.children.build(&name);
+                    supervisor.children.build(&name, None);
                 }
             });
             if !built {
@@ -351,7 +352,7 @@ impl Actor for Supervisor {
             self.children.add(spec);
         }
         for name in names {
-            self.children.build(&name);
+            self.children.build(&name, None);
         }
         let SupervisorSettings { stats_interval, patience, stalled_after, .. } = self.settings;
         Self::every(stats_interval, ctx, |supervisor, ctx| supervisor.log_stats(ctx));
@@ -426,7 +427,7 @@ impl Handler<Restart> for Supervisor {
         }
         info!(actor = name.as_str(); "actor restart requested");
         if self.stopping.is_none() {
-            self.children.restart(&name);
+            self.children.restart(&name, RestartReason::Operator);
         }
         Ok(())
     }
@@ -439,12 +440,14 @@ impl Handler<Restart> for Supervisor {
 pub(crate) struct ChangeChildren {
     pub(crate) start: Vec<ChildSpec>,
     pub(crate) retire: Vec<String>,
+    /// Why those that exist are restarted.
+    pub(crate) why: RestartReason,
 }
 
 impl Handler<ChangeChildren> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, ChangeChildren { start, retire }: ChangeChildren, _: &mut Self::Context) {
+    fn handle(&mut self, ChangeChildren { start, retire, why }: ChangeChildren, _: &mut Self::Context) {
         if self.stopping.is_some() {
             return;
         }
@@ -454,7 +457,7 @@ impl Handler<ChangeChildren> for Supervisor {
         for spec in start {
             let name = spec.name.clone();
             self.children.add(spec);
-            self.children.restart(&name);
+            self.children.restart(&name, why);
         }
     }
 }

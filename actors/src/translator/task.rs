@@ -1,6 +1,8 @@
 //! One post for one target on its way through the engines: what they are asked, and whether an answer is accepted.
 //! Nothing here waits.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
@@ -37,6 +39,8 @@ pub struct Task {
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
+    /// The engine that refused it, if no other may translate it instead.
+    pub waits_for: Option<Arc<str>>,
     /// The last translation that did not pass, for a person.
     pub rejected: Option<Rejected>,
     room: Room,
@@ -106,6 +110,7 @@ impl Task {
             passing: false,
             until: None,
             out_of_quota: true,
+            waits_for: None,
             rejected: None,
             room,
             tries: Tries::default(),

@@ -204,8 +204,7 @@ impl JobRow {
             (None, true) => update!(", stand = ?10"),
             (None, false) => update!(""),
         };
-        db.prepare_cached(update)?.execute(&row[..])
-        .map(drop)
+        db.prepare_cached(update)?.execute(&row[..]).map(drop)
     }
 }
 
