@@ -132,7 +132,7 @@ for name, value in yaml.safe_load(open("deploy/kubernetes/secret.example.yaml"))
     print(f"{name}={value}")')
     check "deploy/kubernetes/config.toml with the Secret's variables" \
         env -i PATH="$PATH" MYNAH__DATA_DIR=$made/data "${secrets[@]}" \
-        target/debug/mynah check --offline --config deploy/kubernetes/config.toml
+        bash -c 'target/debug/mynah check --offline --json --config deploy/kubernetes/config.toml | grep -q "\"missing\":\[\]"'
 else
     skip "deploy/kubernetes/config.toml" "target/debug/mynah does not exist (run cargo build)"
 fi

@@ -187,7 +187,7 @@ async fn an_engine_that_translates_for_no_target_is_reported_at_the_start() {
     town.settings.push(format!("engine.apertium.modes_dir={}", modes.display()));
     let (running, url) = service(&town).await;
     let (status, body) = get(&format!("{url}/ready")).await;
-    assert!(status == 200 && body.contains("apertium: it translates for no target"), "{body}");
+    assert!(status == 200 && body.contains("apertium: it supports no target's language"), "{body}");
     assert!(town.log().contains("engine refused upstream=apertium"), "{}", town.log());
     town.until_published("es", 1).await;
     assert_eq!(account(&town, "x:town_es").0, "running", "the account gets its first engine");
@@ -229,6 +229,9 @@ async fn a_blocked_account_is_the_first_thing_that_everybody_sees_and_resume_tri
         health.code == Some(0) && health.out.contains("x:town_es is blocked")
     })
     .await;
+    let health = run_json(&town, &["health"]);
+    assert_eq!((&health["healthy"], &health["trouble"]), (&json!(true), &Value::Null));
+    assert!(health["degraded"][0].as_str().unwrap().contains("x:town_es is blocked"), "{health}");
     let shown = run(&town, &["status"]);
     assert!(shown.out.starts_with("degraded") && shown.out.contains("x:town_es  blocked"), "{}", shown.out);
 

@@ -249,6 +249,8 @@ async fn the_dashboard_requires_the_token_and_a_hostile_post_harms_neither_page_
     assert_eq!(answers, json!([401, 401, 401, 401, 401, 401]));
 
     enter_token(&browser).await;
+    let link = "return document.querySelector('#recently-published a')?.href.startsWith('https://x.com/town_es/status/')";
+    browser.until("the latest publication has a link", link).await;
     let shown = "return document.getElementById('jobs').textContent.includes('<script>window.harmed')";
     browser.until("the held post is shown verbatim", shown).await;
     let harmed = "return [window.harmed === undefined, document.title === 'Mynah', \
@@ -257,6 +259,11 @@ async fn the_dashboard_requires_the_token_and_a_hostile_post_harms_neither_page_
     let skip = "return document.querySelector('#jobs button[aria-label^=skip]').getAttribute('aria-label')";
     let skip = browser.js(skip).await.as_str().unwrap().to_owned();
     browser.click(&skip).await;
+    browser.page.dismiss_alert().await.unwrap();
+    let not_yet = format!("return document.getElementById('notice').textContent === '{skip}: not confirmed'");
+    browser.until("nothing is skipped without a confirmation", &not_yet).await;
+    browser.click(&skip).await;
+    browser.page.accept_alert().await.unwrap();
     let done = format!("return document.getElementById('notice').textContent === '{skip}: done'");
     browser.until("the job is skipped", &done).await;
     browser.page.find(Locator::Id("job-search")).await.unwrap().send_keys("gnihtyna").await.unwrap();

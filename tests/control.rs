@@ -219,7 +219,8 @@ async fn held_jobs_can_be_listed_retried_and_skipped_one_by_one_and_in_bulk() {
     })
     .await;
     for action in ["retry", "skip"] {
-        let refused = run(&town, &["jobs", action, &first.to_string(), "9999"]);
+        let yes: &[&str] = if action == "skip" { &["--yes"] } else { &[] };
+        let refused = run(&town, &[&["jobs", action, &first.to_string(), "9999"], yes].concat());
         assert_eq!(refused.code, Some(1));
         assert!(refused.err.contains(&format!("{first}: it is published")), "{}", refused.err);
         assert!(refused.err.contains("9999: there is no such job"), "{}", refused.err);
@@ -227,7 +228,7 @@ async fn held_jobs_can_be_listed_retried_and_skipped_one_by_one_and_in_bulk() {
 
     let held = ids(&jobs(&town, &["--state", "held"]));
     assert_eq!(held.len(), 39);
-    run(&town, &["jobs", "skip", &held[0].to_string(), &held[1].to_string()]).assert_success();
+    run(&town, &["jobs", "skip", "--yes", &held[0].to_string(), &held[1].to_string()]).assert_success();
     assert_eq!(ids(&jobs(&town, &["--state", "skipped"])), held[..2]);
     let retried = run(&town, &["jobs", "retry", "--kind", "refused", "--target", "town_es"]);
     retried.assert_success();
@@ -246,7 +247,7 @@ async fn a_ready_job_of_a_paused_account_can_be_skipped() {
     until("all jobs are ready", || jobs(&town, &["--state", "ready"]).len() == 3).await;
     let all = run_json(&town, &["jobs"]);
     let second = all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == message(2).as_str());
-    run(&town, &["jobs", "skip", &second.unwrap()["id"].to_string()]).assert_success();
+    run(&town, &["jobs", "skip", "--yes", &second.unwrap()["id"].to_string()]).assert_success();
     run(&town, &["resume", "town_es"]).assert_success();
     town.until_published("es", 2).await;
     until("no job is left", || jobs(&town, &[]).is_empty()).await;
@@ -280,7 +281,7 @@ async fn jobs_can_be_retried_and_skipped_while_no_service_runs() {
     town.once().assert_success();
     let held = ids(&jobs(&town, &[]));
     assert_eq!(held.len(), 3);
-    let skipped = run(&town, &["jobs", "skip", &held[0].to_string(), "77"]);
+    let skipped = run(&town, &["jobs", "skip", "--yes", &held[0].to_string(), "77"]);
     assert_eq!(skipped.code, Some(1), "one of the jobs does not exist");
     assert!(skipped.out.contains("1 job skipped"), "{}", skipped.out);
     run(&town, &["jobs", "retry", "--state", "held"]).assert_success();
@@ -303,6 +304,10 @@ async fn a_mistake_on_the_command_line_is_wrong_usage() {
         &["jobs", "retry", "--state", "hold"],
         &["jobs", "retry", "--kind", "gte"],
         &["jobs", "skip", "one"],
+        &["jobs", "skip", "1"],
+        &["jobs", "unskip"],
+        &["jobs", "unskip", "--kind", "gate"],
+        &["jobs", "--target", "town_es", "retry", "--state", "held"],
         &["jobs", "--state", "hold"],
         &["actors", "restart"],
     ] {
@@ -375,7 +380,8 @@ async fn the_admin_api_refuses_forged_and_malformed_requests() {
 async fn the_admin_api_requires_its_token_and_other_machines_require_that_one_is_set() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     town.settings.push("admin.listen=0.0.0.0:0".into());
-    let open = run(&town, &["check", "--offline"]);
+    run(&town, &["check", "--offline"]).assert_success();
+    let open = run(&town, &["run"]);
     assert_eq!(open.code, Some(2));
     assert!(open.err.contains("MYNAH_ADMIN_TOKEN") && open.err.contains("127.0.0.1:0"), "{}", open.err);
     for command in [&["check", "--offline"] as &[&str], &["run"]] {

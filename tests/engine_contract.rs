@@ -70,6 +70,17 @@ impl Bench for OnSandbox {
         self.0.set_faults(serde_json::from_str::<FaultPlan>(plan).unwrap());
         true
     }
+
+    fn ways_to_misplace(&self) -> &'static [&'static str] {
+        &["shifted", "swapped", "merged", "neighbor_twice", "skipped"]
+    }
+
+    fn misplace(&self, way: &str, times: u32) {
+        let plan = format!(
+            r#"{{"rules": [{{"endpoint": "gemini.generate", "fault": {{"gemini": "{way}"}}, "count": {times}}}]}}"#
+        );
+        self.0.set_faults(serde_json::from_str::<FaultPlan>(&plan).unwrap());
+    }
 }
 
 /// The real Apertium. `make test` installs it.

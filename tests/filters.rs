@@ -36,6 +36,10 @@ async fn each_skipped_post_has_its_reason_in_the_ledger() {
     ];
     let mut town = Town::with_timeline(timeline, &["es"], "apertium").await;
     town.settings.extend(["source.include=#match", "source.exclude=giveaway"].map(Into::into));
+    let config = std::fs::read_to_string(town.config()).unwrap();
+    let account = "account = \"town_es\"";
+    std::fs::write(town.config(), config.replace(account, &format!("{account}\nwordless = \"skip\"")))
+        .unwrap();
     town.once().assert_success();
     assert_eq!(town.publications("es").len(), 1);
     let reasons = skipped(&town);

@@ -27,6 +27,7 @@ async fn record_raw(town: &Town, id: u64) {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     };
     let raw = Raw { json: format!("{{\"id\":\"{id}\",\"text\":null}}"), reason: "text is null".into() };
@@ -81,6 +82,6 @@ async fn a_post_that_still_cannot_be_read_is_held_again() {
     let held = run(&town, &["jobs", "--state", "held"]).out;
     assert!(held.contains("unreadable") && held.contains("1500000000000000001"), "{held}");
     assert_eq!(town.publications("es").len(), 1);
-    run(&town, &["jobs", "skip", "--kind", "unreadable"]);
+    run(&town, &["jobs", "skip", "--yes", "--kind", "unreadable"]);
     assert!(run(&town, &["jobs"]).out.contains("no matching jobs"));
 }

@@ -1,6 +1,6 @@
-//! The same text is not translated, and paid for, twice. The cache answers by *masked text, language, style and engine*, so a
-//! template with a new link is a hit. If several workers want the same key, one calls the engine and the others wait for its
-//! answer.
+//! Avoids translating, and paying for, the same text twice. The cache answers by *masked text, language, style and
+//! engine*, so a template with a new link is a hit. If several workers want the same key, one calls the engine and the
+//! others wait for its answer.
 //!
 //! Only translations that passed the gate are stored: the worker that leads a key hands its translation in by the [`Lead`]. If
 //! it drops the lead without one, every waiting worker is sent to ask again, and the first to ask leads. The cache hands a lead
@@ -67,7 +67,7 @@ impl Key {
         let fixed =
             [from.code(), to.code(), style.tone.as_str(), adapt, &style.instructions, &max, engine, text];
         for part in fixed.into_iter().chain(context.iter().map(String::as_str)) {
-            // With its length before it, no part can be taken for two.
+            // With its length, so that different lists of parts never hash the same bytes.
             digest.update(part.len().to_le_bytes());
             digest.update(part.as_bytes());
         }
@@ -78,11 +78,13 @@ impl Key {
     }
 }
 
-/// Access to the file: one writer at a time, and in no hurry except at the end.
+/// Access to the file: one writer at a time, throttled except during shutdown.
 #[derive(Default)]
 struct Disk {
     turn: Mutex<()>,
     hurry: AtomicBool,
+    /// Whether entries changed since the file was last written.
+    changed: AtomicBool,
 }
 
 /// The actor.
@@ -94,7 +96,6 @@ pub struct Cache {
     /// The workers that wait for a key that another one leads.
     flights: HashMap<Key, Vec<oneshot::Sender<Arc<MaskedText>>>>,
     link: ActorRef<Cache>,
-    changed: bool,
     disk: Arc<Disk>,
     /// Whether no entries were loaded or filled in.
     is_cold: bool,
@@ -123,7 +124,6 @@ impl Cache {
             entries,
             flights: HashMap::new(),
             link,
-            changed: false,
             disk: Arc::default(),
             is_cold,
         }
@@ -138,7 +138,7 @@ impl Cache {
         link
     }
 
-    /// Answers a key: with its translation, or by making the worker lead it or wait for the one that does.
+    /// Looks a key up: returns its translation, makes the worker its leader, or lets the worker wait for the leader.
     fn answer(&mut self, key: Key) -> Answer {
         if let Some(text) = self.entries.get(&key) {
             return Answer::Hit(text);
@@ -153,13 +153,13 @@ impl Cache {
     }
 
     fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
-        // Without a text, dropping the senders tells those that wait.
+        // Without a text, dropping the senders wakes the waiting workers.
         let waiting = self.flights.remove(&key).unwrap_or_default();
         let Some(text) = text else { return };
         let ttl = self.settings.ttl;
         let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
         self.entries.insert(key, &Entry { text: text.clone(), expires });
-        self.changed = true;
+        self.disk.changed.store(true, Ordering::Relaxed);
         for sender in waiting {
             // A worker that left needs no answer.
             let _ = sender.send(text.clone());
@@ -167,25 +167,27 @@ impl Cache {
     }
 
     /// Writes the translations to disk, off this thread.
-    fn write(&mut self) -> impl Future<Output = ()> + use<> {
-        let changed = std::mem::take(&mut self.changed);
+    fn write(&self) -> impl Future<Output = ()> + use<> {
         let (entries, file, disk) = (self.entries.clone(), self.settings.file.clone(), self.disk.clone());
         async move {
-            if !changed {
+            if !disk.changed.swap(false, Ordering::Relaxed) {
                 return;
             }
             failpoint::reach("cache.spawned");
+            let shared = disk.clone();
             let write = move || {
-                // A writer that panicked left a file beside, which the next one overwrites.
-                let _turn = disk.turn.lock().unwrap_or_else(PoisonError::into_inner);
-                snapshot::save(&file, &entries, &disk.hurry)
+                // A writer that panicked left a temporary file, which the next one overwrites.
+                let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                snapshot::save(&file, &entries, &shared.hurry)
             };
-            let written = actix_rt::task::spawn_blocking(write).await;
-            match written {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(reason:% = error; "cache save failed"),
-                Err(error) => warn!(reason:% = error; "cache save failed"),
-            }
+            let failure = match actix_rt::task::spawn_blocking(write).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
+            // The next interval tries again, also if nothing changes until then.
+            disk.changed.store(true, Ordering::Relaxed);
+            warn!(reason = failure.as_str(); "cache save failed");
         }
     }
 }
@@ -200,7 +202,7 @@ impl Actor for Cache {
         ctx.run_interval(self.settings.snapshot_interval, |cache, ctx| {
             failpoint::reach("cache.interval");
             if matches!(cache.disk.turn.try_lock(), Err(TryLockError::WouldBlock)) {
-                // What came since is written next time.
+                // Newer entries are written next time.
                 return;
             }
             let write = cache.write();
@@ -223,7 +225,7 @@ pub struct Look(
 pub enum Answer {
     /// The translation.
     Hit(Arc<MaskedText>),
-    /// There is none yet: the worker that asked is to provide it.
+    /// There is none yet: the worker that asked must provide it.
     Lead(Lead),
     /// Another worker is providing it.
     Wait(Wait),
@@ -243,7 +245,7 @@ impl std::fmt::Debug for Lead {
 }
 
 impl Lead {
-    /// Hands in a translation that passed the gate.
+    /// Delivers a translation that passed the gate.
     pub fn land(self, text: MaskedText) {
         Self::land_all(vec![(self, text)]);
     }
@@ -255,7 +257,7 @@ impl Lead {
             lead.landed = true;
             (lead.key, Some(Arc::new(text)))
         });
-        // A landing that was lost would leave those that wait for it waiting forever.
+        // If this message were lost, the waiting workers would wait forever.
         cache.tell_unbounded(Landed(landings.collect()));
     }
 }
@@ -274,7 +276,7 @@ impl Drop for Lead {
 pub struct Wait(oneshot::Receiver<Arc<MaskedText>>);
 
 impl Wait {
-    /// The translation; `None` where the leader gave up or the cache ended, so that the key must be asked for again.
+    /// The translation; `None` if the leader gave up or the cache exited: look the key up again.
     pub async fn answer(self) -> Option<Arc<MaskedText>> {
         self.0.await.ok()
     }
@@ -318,7 +320,7 @@ impl Handler<AskCold> for Cache {
     }
 }
 
-/// Fills in earlier translations, each until it expires. What is known already stays.
+/// Adds earlier translations, each until it expires. Existing entries are not replaced.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Fill(
@@ -334,7 +336,7 @@ impl Handler<Fill> for Cache {
         for (key, entry) in entries {
             if !self.entries.has(&key) && entry.expires > Timestamp::now() {
                 self.entries.insert(key, &entry);
-                self.changed = true;
+                self.disk.changed.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -369,15 +371,14 @@ mod tests {
     fn cache(file: PathBuf) -> Bench {
         let (exits, receiver) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
-        let settings = CacheSettings {
-            max_entries: 10,
-            ttl: Duration::from_hours(1),
-            file,
-            snapshot_interval: Duration::from_hours(1),
-        };
         let link = ActorRef::new();
-        link.point_at(Cache::new(exit_guard, settings, link.clone()).start());
+        link.point_at(Cache::new(exit_guard, settings(file), link.clone()).start());
         Bench { link, exits: receiver }
+    }
+
+    fn settings(file: PathBuf) -> CacheSettings {
+        let hour = Duration::from_hours(1);
+        CacheSettings { max_entries: 10, ttl: hour, file, snapshot_interval: hour }
     }
 
     fn key(text: &str, to: &str) -> Key {
@@ -442,13 +443,28 @@ mod tests {
         assert!(matches!(look(&again.link, key("Hello", "ca")).await, Answer::Lead(_)));
     }
 
+    #[actix_rt::test]
+    async fn what_could_not_be_saved_is_saved_the_next_time_though_nothing_changed_since() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("missing/cache.jsonl");
+        let (exits, _) = tokio::sync::mpsc::unbounded_channel();
+        let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
+        let mut cache = Cache::new(exit_guard, settings(file.clone()), ActorRef::new());
+        cache.land(key("Hello", "es"), Some(Arc::new(translation("Hola"))));
+        cache.write().await;
+        assert!(!file.exists());
+        std::fs::create_dir(directory.path().join("missing")).unwrap();
+        cache.write().await;
+        assert!(file.exists());
+    }
+
     #[test]
     fn a_damaged_file_is_an_error_and_no_file_is_an_empty_cache() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cache.jsonl");
         assert!(snapshot::load(&file).unwrap().is_empty());
         std::fs::write(&file, "garbage").unwrap();
-        assert!(snapshot::load(&file).unwrap_err().to_string().contains("no cache of this version"));
+        assert!(snapshot::load(&file).unwrap_err().to_string().contains("not a cache file of this version"));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Event {
     Published(Arc<Post>, TargetId, Translation, Instant),
     /// The job is held.
     Held(Arc<Post>, TargetId, Hold),
+    /// The job is skipped after all: the network refuses the post as a repeat.
+    Skipped(Arc<Post>, TargetId, Skip),
     /// The job failed.
     Failed(Arc<Post>, TargetId, String),
 }

@@ -57,6 +57,14 @@ const LOOKUP_TRIES: u32 = 3;
 /// has changed its format, and asking for each post would only cost money.
 const MOST_LOOKUPS: usize = 100;
 
+/// How far this machine's clock may be ahead of the source's without losing posts of an account that had none at the
+/// start.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
+
+/// How many polls in a row the source must refuse, if none succeeded since the start, before the settings count as wrong:
+/// one refusal proves nothing.
+const REFUSALS: u32 = 3;
+
 /// The longest wait between two pages without new posts.
 const BARREN_WAIT: Duration = Duration::from_secs(1);
 
@@ -261,7 +269,7 @@ impl Poller {
             _ => None,
         };
         match schedule {
-            Schedule::Every(interval) if !trouble.is_passing() => interval,
+            Schedule::Every(interval) if !trouble.is_passing() && self.went_well => interval,
             _ => self.parts.backoff.pause(self.failures, fastrand::f64(), asked),
         }
     }
@@ -277,7 +285,7 @@ impl Poller {
                 return Step::Finished;
             }
             // If no poll has succeeded since the start, the settings are wrong.
-            Schedule::Every(_) if !passing && !self.went_well => {
+            Schedule::Every(_) if !passing && !self.went_well && self.failures >= REFUSALS => {
                 self.report(Polled::Failed(trouble.clone()));
                 return Step::Fatal(trouble.to_string());
             }
@@ -307,7 +315,8 @@ impl Poller {
             None => match &self.parts.start {
                 Start::Now => return self.start_now(stop).await,
                 Start::After(mark) => {
-                    Checkpoint { watermark: Some(mark.clone()), backfill: None, start: Some(mark.clone()) }
+                    let (watermark, start) = (Some(mark.clone()), Some(mark.clone()));
+                    Checkpoint { watermark, start, ..Checkpoint::default() }
                 }
                 Start::Beginning | Start::From(_) => Checkpoint::default(),
             },
@@ -316,6 +325,7 @@ impl Poller {
         let mut posts = self.reread(&checkpoint, &mut lookups, stop).await?;
         let from = match (&checkpoint.watermark, &self.parts.start) {
             (None, Start::From(moment)) => Some(*moment),
+            (None, _) => checkpoint.since,
             _ => None,
         };
         let first = PageRequest {
@@ -577,11 +587,12 @@ impl Poller {
         };
         let newest = watermark.as_ref().map_or("none yet", |mark| mark.id.0.as_str());
         info!(source = self.parts.source.as_str(), newest = newest; "starting point set");
-        self.record(
-            Vec::new(),
-            Checkpoint { watermark: watermark.clone(), backfill: None, start: watermark },
-        )
-        .await?;
+        let since = match watermark {
+            Some(_) => None,
+            None => Some(self.parts.clock.now() - CLOCK_TOLERANCE),
+        };
+        let checkpoint = Checkpoint { watermark: watermark.clone(), backfill: None, start: watermark, since };
+        self.record(Vec::new(), checkpoint).await?;
         Ok(Polled::Done { posts: 0, started_now: true })
     }
 

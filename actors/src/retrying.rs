@@ -41,7 +41,7 @@ impl<L> Retrying<L> {
             match call().await {
                 Err(error) if error.is_retryable() && attempt < TRIES => {
                     let wait = self.backoff.growing_wait(attempt, fastrand::f64());
-                    warn!(attempt = attempt, wait:? = wait, reason:% = error; "ledger did not answer and is asked again");
+                    warn!(attempt = attempt, wait:? = wait, reason:% = error; "ledger call failed; retry scheduled");
                     actix_rt::time::sleep(wait).await;
                     attempt += 1;
                 }

@@ -2,7 +2,7 @@
 //! an owner expects to publish. Work goes first: the ledger is read where people look, and engines get one batch at a time, with
 //! a pause as long as the answer took.
 //!
-//! This stands above both the cache, which knows of no translator, and the translator, which asks the cache.
+//! A separate module, because it uses the cache and the translator, and the cache must not depend on the translator.
 
 use std::{
     collections::HashMap,
@@ -29,13 +29,13 @@ use crate::{
     },
 };
 
-/// What the events of this module are logged as: it is about the cache.
+/// The log target of this module's events, which are about the cache.
 const LOG: &str = "mynah_actors::cache::warm_up";
 
 /// How many jobs are read from the ledger at once.
 const PAGE: usize = 200;
 
-/// How many of them are judged before other work gets its turn on this thread: about a millisecond's worth.
+/// How many jobs to check before yielding to other tasks on this thread: about a millisecond of work.
 const TURN: usize = 16;
 
 /// Fills the cache.
@@ -46,9 +46,9 @@ pub struct WarmUp {
     pub cascade: EngineCascade,
     /// The engines, in the order in which they are asked.
     pub engines: Vec<Rc<dyn Engine>>,
-    /// The targets that it is for.
+    /// The targets to translate for.
     pub targets: Vec<Target>,
-    /// Where earlier translations are on record.
+    /// The ledger, which has the earlier translations.
     pub ledger: Arc<dyn Ledger>,
     /// The most entries that are filled in.
     pub max_entries: usize,
@@ -58,12 +58,12 @@ pub struct WarmUp {
     pub phrases: Vec<String>,
 }
 
-/// What came of filling the cache from the ledger.
+/// The result of filling the cache from the ledger.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Filled {
     /// How many published jobs were read.
     pub read: usize,
-    /// How many of them were of use.
+    /// How many of them were added to the cache.
     pub filled: usize,
 }
 
@@ -95,14 +95,14 @@ impl WarmUp {
         let not_expired = self.cascade.clock.now().saturating_sub(self.ttl).unwrap_or(Timestamp::MIN);
         let oldest = since.values().min().map_or(Timestamp::MAX, |since| not_expired.max(*since));
         let (mut before, mut done) = (None, Filled::default());
-        // What is read is bounded by what the cache can hold: most of a ledger of years may be of no use.
+        // Read no more jobs than the cache can hold: most of an old ledger is useless here.
         while done.read < self.max_entries {
             let began = Instant::now();
             let page = self.ledger.published(before, PAGE.min(self.max_entries - done.read)).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.id);
             done.read += page.len();
-            // Jobs are numbered as they came, and published nearly in that order.
+            // Jobs are numbered in the order of recording and published in nearly the same order.
             let is_the_end = page.iter().all(|published| published.at < oldest);
             for published in page.chunks(TURN) {
                 let fresh = published.iter().filter(|published| {
@@ -119,7 +119,7 @@ impl WarmUp {
             if is_the_end {
                 break;
             }
-            // Half of a core's time is for the work.
+            // Leave half of the core's time to the jobs.
             actix_rt::time::sleep(began.elapsed()).await;
         }
         Ok(done)
@@ -130,7 +130,7 @@ impl WarmUp {
         let engine = self.engines.iter().find(|engine| engine.revision() == published.translation.engine)?;
         let [text] = &published.translation.parts[..] else { return None };
         let takes_advice = engine.takes_advice();
-        // The posts before it in its thread had a part in its translation.
+        // Its translation also depends on the earlier posts of its thread.
         if takes_advice && matches!(published.post.kind, PostKind::Thread { .. }) {
             return None;
         }
@@ -146,7 +146,7 @@ impl WarmUp {
         Some((key, Entry { text: Arc::new(masked), expires }))
     }
 
-    /// Since when each target has the style that it has now. The ledger does not know in what style a translation was asked
+    /// When each target's current style took effect. The ledger does not know in what style a translation was asked
     /// for, so this is stored beside it.
     async fn styled_since(&self) -> Result<HashMap<TargetId, Timestamp>, LedgerError> {
         let mut since = HashMap::new();
@@ -167,7 +167,7 @@ impl WarmUp {
         Ok(since)
     }
 
-    /// Has every phrase translated for every target, unless the cache knows it.
+    /// Translates every phrase for every target, except those already in the cache.
     pub async fn from_phrases(&self) {
         let mut tasks = Vec::new();
         for (number, phrase) in self.phrases.iter().enumerate() {
@@ -180,6 +180,7 @@ impl WarmUp {
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
+                has_poll: false,
                 versions: vec![],
             };
             let of = |target: &Target| Task::new(&post, Vec::new(), target.clone());
@@ -227,10 +228,11 @@ impl WarmUp {
 fn style_of(target: &Target) -> String {
     let masking = &target.masking;
     let all = format!(
-        "{:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?}",
         target.style,
         masking.mentions,
         masking.hashtags,
+        masking.numbers,
         masking.glossary.current()
     );
     let digest = Sha256::digest(all);

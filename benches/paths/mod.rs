@@ -121,6 +121,7 @@ fn committing() -> Walk {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     };
     let page = RecordPage {

@@ -29,6 +29,11 @@ impl AccountId {
     pub fn network(&self) -> &str {
         self.0.split_once(':').map_or(&*self.0, |(network, _)| network)
     }
+
+    /// The handle, `town_es`.
+    pub fn handle(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, handle)| handle)
+    }
 }
 
 impl From<&str> for AccountId {
@@ -57,7 +62,8 @@ mod tests {
     #[test]
     fn an_account_is_named_by_its_network_and_its_handle_in_lower_case() {
         let account = AccountId::new("net", "Town_ES");
-        assert_eq!((account.as_str(), account.network()), ("net:town_es", "net"));
+        assert_eq!(account.as_str(), "net:town_es");
+        assert_eq!((account.network(), account.handle()), ("net", "town_es"));
         assert_eq!(account, AccountId::from(&TargetId::new("net", "town_es")));
     }
 }

@@ -7,9 +7,37 @@ use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Caps {
     /// In a UTC day.
-    pub daily: Option<u64>,
+    pub daily: Option<Cap>,
     /// In a UTC month.
-    pub monthly: Option<u64>,
+    pub monthly: Option<Cap>,
+}
+
+/// A cap, and the setting that it comes from: a person who wants a higher one must know which to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    /// The most publications.
+    pub most: u64,
+    /// Where it is set.
+    pub setting: CapSetting,
+}
+
+/// Where a cap is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapSetting {
+    /// For all targets: `publisher.daily_cap`.
+    AllTargets,
+    /// For one target, by its number in the settings: `targets[1].daily_cap`.
+    Target(usize),
+}
+
+impl CapSetting {
+    /// The key of a cap for this period, `daily` or `monthly`.
+    fn key(self, period: &str) -> String {
+        match self {
+            Self::AllTargets => format!("publisher.{period}_cap"),
+            Self::Target(number) => format!("targets[{number}].{period}_cap"),
+        }
+    }
 }
 
 /// What an account has published so far.
@@ -23,14 +51,14 @@ pub struct Spent {
 
 /// A cap is reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the {period} cap of {cap} publications is reached; publishing resumes at {until}, or raise publisher.{period}_cap"
-)]
+#[error("the {period} cap of {cap} publications is reached; publishing resumes at {until}, or raise {key}")]
 pub struct CapReached {
     /// `daily` or `monthly`.
     pub period: &'static str,
     /// The cap.
     pub cap: u64,
+    /// The setting that it comes from.
+    pub key: String,
     /// When the next period begins.
     pub until: Timestamp,
 }
@@ -41,12 +69,15 @@ impl Caps {
     /// # Errors
     /// The cap that is reached; if both are, the monthly one, because it lasts longer.
     pub fn allow(self, spent: Spent, wanted: u64, now: Timestamp) -> Result<(), CapReached> {
-        let over = |cap: Option<u64>, spent: u64| cap.filter(|cap| spent.saturating_add(wanted) > *cap);
+        let over = |cap: Option<Cap>, spent: u64| cap.filter(|cap| spent.saturating_add(wanted) > cap.most);
+        let reached = |Cap { most, setting }: Cap, period: &'static str, until: Timestamp| {
+            Err(CapReached { period, cap: most, key: setting.key(period), until })
+        };
         if let Some(cap) = over(self.monthly, spent.this_month) {
-            return Err(CapReached { period: "monthly", cap, until: next_month(now) });
+            return reached(cap, "monthly", next_month(now));
         }
         if let Some(cap) = over(self.daily, spent.today) {
-            return Err(CapReached { period: "daily", cap, until: next_day(now) });
+            return reached(cap, "daily", next_day(now));
         }
         Ok(())
     }
@@ -89,13 +120,18 @@ mod tests {
 
     #[test]
     fn a_cap_allows_exactly_its_number() {
-        let caps = Caps { daily: Some(2), monthly: Some(10) };
+        let caps = Caps {
+            daily: Some(Cap { most: 2, setting: CapSetting::Target(1) }),
+            monthly: Some(Cap { most: 10, setting: CapSetting::AllTargets }),
+        };
         let now = at("2026-11-23T10:00:00Z");
         assert_eq!(caps.allow(Spent { today: 1, this_month: 9 }, 1, now), Ok(()));
         let daily = caps.allow(Spent { today: 2, this_month: 5 }, 1, now).unwrap_err();
         assert_eq!((daily.period, daily.until), ("daily", at("2026-11-24T00:00:00Z")));
         let monthly = caps.allow(Spent { today: 2, this_month: 10 }, 1, now).unwrap_err();
         assert_eq!((monthly.period, monthly.until), ("monthly", at("2026-12-01T00:00:00Z")));
+        assert!(daily.to_string().ends_with("or raise targets[1].daily_cap"), "{daily}");
+        assert!(monthly.to_string().ends_with("or raise publisher.monthly_cap"), "{monthly}");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! published?” always has an answer.
 
 use crate::{
-    Language, Post, PostKind, Skip, Target,
+    Language, MediaPolicy, Post, PostKind, Skip, Target, Wordless,
     filters::{Filter, Filters},
     gate,
-    text::{MaskedText, Masking},
+    network::NetworkRules,
+    text::{Entity, EntityKind, Hashtags, MaskedText, Masking, is_wordless, mask, tags},
 };
 
 /// A text with fewer letters is short: networks guess its language, and guess wrong (“Live now!” as Spanish).
@@ -13,6 +14,7 @@ const SHORT: usize = 40;
 
 /// Which posts of a source are republished.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate setting")]
 pub struct Eligibility {
     /// Whether a short post counts as in the source's language, whatever language the network reports for it.
     pub trust_language: bool,
@@ -20,6 +22,8 @@ pub struct Eligibility {
     pub replies: bool,
     /// Whether quotes are republished. The quoted post is not shown with them.
     pub quotes: bool,
+    /// Whether posts with a poll are republished. A poll cannot be: its options become lines of the text.
+    pub polls: bool,
     /// Marks a post that its author does not want republished.
     pub opt_out: Option<Filter>,
     /// The filters that apply to every target.
@@ -33,6 +37,7 @@ impl Default for Eligibility {
             trust_language: true,
             replies: false,
             quotes: true,
+            polls: true,
             opt_out: None,
             filters: Filters::default(),
         }
@@ -51,6 +56,7 @@ impl Eligibility {
             PostKind::Repost { .. } => return Some(Skip::Repost),
             PostKind::Withheld { .. } => return Some(Skip::Withheld),
             PostKind::Quote { .. } if !self.quotes => return Some(Skip::Quote),
+            _ if post.has_poll && !self.polls => return Some(Skip::Poll),
             _ => {}
         }
         let source = &*target.source;
@@ -67,8 +73,8 @@ impl Eligibility {
             return Some(Skip::NotIncluded);
         }
         let masked = Masking::default().mask(&post.text, &entities).text;
-        if !masked.has_words() {
-            return Some(Skip::Wordless);
+        if is_wordless(&post.text, &masked) {
+            return wordless_skip_reason(post, &entities, target);
         }
         // A code that Mynah does not know does not prove that the post is in another language.
         let reported = post.language.as_deref()?.parse::<Language>().ok()?;
@@ -92,10 +98,33 @@ impl Eligibility {
     }
 }
 
+/// Why a post whose text has no words is not published on `target`; `None` if it is published.
+fn wordless_skip_reason(post: &Post, entities: &[Entity], target: &Target) -> Option<Skip> {
+    let source = &*target.source.network;
+    let has_media = target.media != MediaPolicy::None && !post.media.is_empty();
+    let has_words = |tag: &Entity| {
+        let words = || tags::words_of(&post.text[tag.range.clone()]);
+        tag.kind == EntityKind::Hashtag && words().chars().any(char::is_alphabetic)
+    };
+    let is_translated = target.masking.hashtags == Hashtags::Translate && entities.iter().any(has_words)
+        || has_media
+            && post.media.iter().filter_map(|medium| medium.alt.as_deref()).any(|alt| is_prose(alt, source));
+    if is_translated {
+        return None;
+    }
+    let is_left = || has_media || !target.masking.mask(&post.text, entities).untranslated().trim().is_empty();
+    (target.wordless == Wordless::Skip || !is_left()).then_some(Skip::Wordless)
+}
+
+/// Whether an alt text has words to translate.
+fn is_prose(alt: &str, source: &dyn NetworkRules) -> bool {
+    !is_wordless(alt, &mask(alt, source).text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PostId, fixtures};
+    use crate::{Media, MediaKind, MediaMissing, PostId, fixtures, text::Mentions};
 
     fn post(text: &str, language: Option<&str>, kind: PostKind) -> Post {
         Post { language: language.map(Into::into), kind, ..fixtures::post(1, text) }
@@ -125,12 +154,80 @@ mod tests {
     #[test]
     fn every_skipped_post_has_a_reason() {
         let id = || PostId("0".into());
-        assert_eq!(why(&post("Thanks!", Some("en"), PostKind::Reply { to: id() })), Some(Skip::Reply));
+        assert_eq!(why(&post("Thanks!", Some("en"), PostKind::Reply { to: Some(id()) })), Some(Skip::Reply));
         assert_eq!(why(&post("RT", Some("en"), PostKind::Repost { of: id() })), Some(Skip::Repost));
-        assert_eq!(why(&post("https://a.example #goal 🎉", None, PostKind::Original)), Some(Skip::Wordless));
         assert_eq!(why(&post("Hola a todos", Some("es"), PostKind::Original)), Some(Skip::AlreadyInLanguage));
         let german = "Guten Morgen zusammen, heute öffnet endlich das neue Rathaus";
         assert_eq!(why(&post(german, Some("de"), PostKind::Original)), Some(Skip::OtherLanguage));
+    }
+
+    /// Posts without words, and what the network may report as their language.
+    const WORDLESS: [(&str, Option<&str>); 8] = [
+        ("https://a.example", None),
+        ("#goal", Some("es")),
+        ("🎉", Some("ja")),
+        ("1/3", Some("en")),
+        ("2026", Some("fr")),
+        ("@bob", None),
+        ("<br>", Some("en")),
+        ("let x = 5;", Some("en")),
+    ];
+
+    #[test]
+    fn a_post_without_words_is_published_or_skipped_as_the_target_wants_whatever_its_language() {
+        for (text, language) in WORDLESS {
+            let post = post(text, language, PostKind::Original);
+            assert_eq!(why(&post), None, "{text}");
+            let skipping = Target { wordless: Wordless::Skip, ..fixtures::target() };
+            assert_eq!(Eligibility::default().skip_reason(&post, &skipping), Some(Skip::Wordless), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_post_of_which_the_target_leaves_nothing_is_skipped() {
+        let masking = Masking { mentions: Mentions::Drop, hashtags: Hashtags::Drop, ..Masking::default() };
+        let target = Target { masking, media: MediaPolicy::None, ..fixtures::target() };
+        let copying = MediaPolicy::Copy { missing: MediaMissing::default() };
+        for text in ["@bob @eve", "#goal", " #goal @bob\n", ""] {
+            let mut post = post(text, None, PostKind::Original);
+            let why = |post: &Post, media| {
+                Eligibility::default().skip_reason(post, &Target { media, ..target.clone() })
+            };
+            assert_eq!(why(&post, copying), Some(Skip::Wordless), "{text}");
+            post.media.push(photo(None));
+            assert_eq!(why(&post, copying), None, "{text}");
+            assert_eq!(why(&post, MediaPolicy::None), Some(Skip::Wordless), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_an_alt_text_or_of_a_translated_hashtag_are_words() {
+        let mut target = Target { wordless: Wordless::Skip, ..fixtures::target() };
+        target.media = MediaPolicy::Copy { missing: MediaMissing::default() };
+        let why = |target: &Target, text: &str, alt: Option<&str>| {
+            let media = alt.map(|alt| photo(Some(alt))).into_iter().collect();
+            let post = Post { media, ..post(text, None, PostKind::Original) };
+            Eligibility::default().skip_reason(&post, target)
+        };
+        assert_eq!(why(&target, "", Some("The old bridge")), None);
+        assert_eq!(why(&target, "🎉", Some("🎉")), Some(Skip::Wordless));
+        assert_eq!(why(&target, "#goal", None), Some(Skip::Wordless));
+        target.masking.hashtags = Hashtags::Translate;
+        assert_eq!(why(&target, "#goal", None), None);
+        assert_eq!(why(&target, "#2026 🎉", None), Some(Skip::Wordless));
+    }
+
+    #[test]
+    fn polls_are_published_unless_the_settings_exclude_them() {
+        let poll =
+            Post { has_poll: true, ..post("Tea or coffee?\nTea\nCoffee", Some("en"), PostKind::Original) };
+        assert_eq!(why(&poll), None);
+        let other = Eligibility { polls: false, ..Eligibility::default() };
+        assert_eq!(why_of(&other, &Filters::default(), &poll), Some(Skip::Poll));
+    }
+
+    fn photo(alt: Option<&str>) -> Media {
+        Media { key: "1".into(), kind: MediaKind::Photo, url: None, alt: alt.map(Into::into) }
     }
 
     #[test]
@@ -199,7 +296,7 @@ mod tests {
     #[test]
     fn replies_and_quotes_are_published_if_the_settings_want_them() {
         let id = || PostId("0".into());
-        let reply = post("Thanks!", Some("en"), PostKind::Reply { to: id() });
+        let reply = post("Thanks!", Some("en"), PostKind::Reply { to: Some(id()) });
         let quote = post("Well said", Some("en"), PostKind::Quote { of: id() });
         assert_eq!(why(&quote), None);
         let other = Eligibility { replies: true, quotes: false, ..Eligibility::default() };

@@ -1,5 +1,6 @@
 //! A post, a target and texts for tests, here and in the crates above: a test states only what it is about.
 
+pub mod played_model;
 pub mod rules_suite;
 
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::{
-    Language, MediaPolicy, Post, PostId, PostKind, SourceProfile, Style, Target, TargetId, TooLong,
+    Language, MediaPolicy, Post, PostId, PostKind, SourceProfile, Style, Target, TargetId, TooLong, Wordless,
     filters::Filters,
     network::{NetworkRules, PlainText},
     text::{self, Mask, Masking},
@@ -36,6 +37,7 @@ pub fn target() -> Target {
         filters: Filters::default(),
         media: MediaPolicy::None,
         too_long: TooLong::Thread,
+        wordless: Wordless::Copy,
     }
 }
 
@@ -50,6 +52,7 @@ pub fn post(id: u64, text: &str) -> Post {
         kind: PostKind::Original,
         created_at: jiff::Timestamp::UNIX_EPOCH,
         media: Vec::new(),
+        has_poll: false,
         versions: Vec::new(),
     }
 }

@@ -10,7 +10,8 @@
 //!
 //! In addition, from every state that is not final: `held`, `failed`, `skipped`. A person may retry jobs that are held
 //! or failed, and skip jobs that are not in progress. A job that was skipped because of a guess, such as its language,
-//! may be retried, too.
+//! may be retried, too, and a person's own skip may be undone. Neither publishes anything twice: the parts that are on
+//! the account stay on record, and a job with a part whose outcome is unknown is not skipped.
 //!
 //! Each lease of a job has a *token*, larger than the last. A change of state names the token it was leased under, so a
 //! worker that lost its lease changes nothing.
@@ -55,7 +56,7 @@ pub enum JobState {
     /// Mynah gave up. A person may retry it.
     Failed,
     /// Not to be published, for a reason known from the start or because a person decided so. Final, except if the
-    /// reason was a guess: see [`Skip::RETRYABLE`].
+    /// reason was a guess ([`Skip::RETRYABLE`]) or a person undoes it ([`JobEvent::Restored`]).
     Skipped,
 }
 
@@ -102,6 +103,7 @@ impl JobState {
             (Self::Queued,      E::LeasedForTranslation)     => Self::Translating,
             (Self::Translating, E::Translated(_))            => Self::Ready,
             (Self::Translating, E::HandedBack { .. })        => Self::Queued,
+            (Self::Translating, E::Rejected(_))              => Self::Translating,
 
             (Self::Ready | Self::Unknown, E::LeasedForPublication) => Self::Publishing,
             (Self::Publishing,  E::PartBegun { .. } | E::PartSent { .. } | E::PartAbsent { .. }) => Self::Publishing,
@@ -114,11 +116,16 @@ impl JobState {
             // The ledger refuses it for a skipped job whose reason was not a guess.
             (Self::Held | Self::Failed | Self::Skipped, E::Released { translated: true })  => Self::Ready,
             (Self::Held | Self::Failed | Self::Skipped, E::Released { translated: false }) => Self::Queued,
+            // The ledger refuses it for a job that no person skipped.
+            (Self::Skipped,     E::Restored { translated: true })  => Self::Ready,
+            (Self::Skipped,     E::Restored { translated: false }) => Self::Queued,
 
             (Self::Queued | Self::Translating | Self::Ready | Self::Publishing | Self::Unknown | Self::Held,
                 E::Failed { .. })                            => Self::Failed,
             // These are not in progress. The ledger refuses it if a part was begun, which may be on the account.
             (Self::Queued | Self::Ready | Self::Held | Self::Failed, E::Skipped { .. }) => Self::Skipped,
+            // Its publisher knows that nothing of it is on the account.
+            (Self::Publishing,  E::Skipped(Skip::Repeated))  => Self::Skipped,
             _ => return None,
         })
     }
@@ -142,6 +149,9 @@ pub enum JobEvent {
     LeasedForTranslation,
     /// The translation that passed the gate.
     Translated(Translation),
+    /// The best translation that is not published as it is, stored for a person. The reason follows, with
+    /// [`JobEvent::Held`].
+    Rejected(RejectedTranslation),
     /// It could not be translated now.
     HandedBack {
         /// The earliest time of the next attempt.
@@ -201,6 +211,12 @@ pub enum JobEvent {
         /// Whether the ledger has a translation.
         translated: bool,
     },
+    /// A person undid the skip of a person. Resumes as after [`JobEvent::Released`]; if the job was held or had failed
+    /// before the skip, that event follows again.
+    Restored {
+        /// Whether the ledger has a translation.
+        translated: bool,
+    },
     /// Mynah gave up.
     Failed {
         /// What happened and what to do.
@@ -222,11 +238,58 @@ impl JobEvent {
 pub struct Translation {
     /// The texts to publish, in order: one, or several if the translation was too long.
     pub parts: Vec<String>,
-    /// The engine that made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`.
+    /// The engine that made it, by name and revision: `apertium`, `gemini/gemini-3.5-flash-lite`; or
+    /// [`COPY`](Self::COPY).
     pub engine: String,
     /// The alt texts of the post's media, in order; empty where the author wrote none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alts: Vec<String>,
+}
+
+impl Translation {
+    /// Stands in place of the engine for a post without words, which is published as it is.
+    pub const COPY: &str = "copy";
+
+    /// Creates the copy of a post without words.
+    pub fn copy(parts: Vec<String>) -> Self {
+        Self { parts, engine: Self::COPY.to_owned(), alts: Vec::new() }
+    }
+
+    /// Whether the post is published as it is.
+    pub fn is_copy(&self) -> bool {
+        self.engine == Self::COPY
+    }
+}
+
+/// A translation that is not published as it is: too long, or it did not pass the gate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RejectedTranslation {
+    /// The whole text.
+    pub text: String,
+    /// The engine that made it, by name and revision.
+    pub engine: String,
+}
+
+/// What a job was before a person skipped it, for an undo. A job that is not listed here was in its line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BeforeSkip {
+    /// It was held.
+    Held(Hold),
+    /// It had failed.
+    Failed {
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl From<BeforeSkip> for JobEvent {
+    fn from(before: BeforeSkip) -> Self {
+        match before {
+            BeforeSkip::Held(hold) => Self::Held(hold),
+            BeforeSkip::Failed { reason } => Self::Failed { reason },
+        }
+    }
 }
 
 /// Why a job waits, and until when.
@@ -282,6 +345,11 @@ impl HoldKind {
         Self::Unreadable,
     ];
 
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The hold's name in the ledger and in logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -317,8 +385,12 @@ pub enum Skip {
     Excluded,
     /// It contains nothing that is included.
     NotIncluded,
-    /// It has nothing to translate.
+    /// It asks its readers to choose between options, which the settings exclude.
+    Poll,
+    /// It has nothing to translate, and the target does not copy such posts, or nothing is left of it.
     Wordless,
+    /// It has nothing to translate, and the network refuses it because the account published the same lately.
+    Repeated,
     /// It is in the target's language already.
     AlreadyInLanguage,
     /// It is in a language other than the source's.
@@ -330,8 +402,8 @@ pub enum Skip {
 }
 
 impl Skip {
-    /// Reasons that are guesses from what the network reports. A person may retry such a job; every other skip is
-    /// final.
+    /// Reasons that are guesses from what the network reports. A person may retry such a job. Every other skip is final,
+    /// except a person's own, which may be undone ([`JobEvent::Restored`]).
     pub const RETRYABLE: [Self; 3] = [Self::AlreadyInLanguage, Self::OtherLanguage, Self::Withheld];
 
     /// Whether a job that was skipped for the reason with this name may be retried.
@@ -349,7 +421,9 @@ impl Skip {
             Self::OptedOut => "opted_out",
             Self::Excluded => "excluded",
             Self::NotIncluded => "not_included",
+            Self::Poll => "poll",
             Self::Wordless => "wordless",
+            Self::Repeated => "repeated",
             Self::AlreadyInLanguage => "already_in_language",
             Self::OtherLanguage => "other_language",
             Self::Edited => "edited",
@@ -439,6 +513,11 @@ mod tests {
             let released = JobEvent::Released { translated };
             assert_eq!(JobState::Published.after(&released), None);
             assert_eq!(JobState::Skipped.after(&released), Some(state));
+            let restored = JobEvent::Restored { translated };
+            for before in JobState::ALL {
+                let expected = (before == JobState::Skipped).then_some(state);
+                assert_eq!(before.after(&restored), expected, "{before}");
+            }
         }
     }
 
@@ -458,6 +537,16 @@ mod tests {
             let may = [JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed].contains(&state);
             assert_eq!(state.after(&skip), may.then_some(JobState::Skipped), "{state}");
         }
+    }
+
+    #[test]
+    fn a_publisher_skips_only_what_the_network_refuses_as_a_repeat() {
+        for skip in [Skip::ByHand, Skip::Wordless, Skip::Edited] {
+            assert_eq!(JobState::Publishing.after(&JobEvent::Skipped(skip)), None);
+        }
+        let repeated = JobEvent::Skipped(Skip::Repeated);
+        assert_eq!(JobState::Publishing.after(&repeated), Some(JobState::Skipped));
+        assert_eq!(JobState::Unknown.after(&repeated), None);
     }
 
     #[test]

@@ -41,4 +41,6 @@ pub use job::{Hold, Job, JobEvent, JobId, JobState, Skip, Translation};
 pub use language::Language;
 pub use post::{Media, MediaKind, Post, PostId, PostKind};
 pub use publication::{Publication, PublicationKey, Reply};
-pub use target::{MediaMissing, MediaPolicy, SourceProfile, Style, Target, TargetId, Tone, TooLong};
+pub use target::{
+    MediaMissing, MediaPolicy, SourceProfile, Style, Target, TargetId, Tone, TooLong, Wordless,
+};

@@ -7,7 +7,10 @@ use std::fmt::Debug;
 
 pub use plain_text::PlainText;
 
-use crate::text::{Entity, EntityKind};
+use crate::{
+    PostId,
+    text::{Entity, EntityKind},
+};
 
 /// The rules of one network. Its source's network reads a post; its target's network reads a translation.
 ///
@@ -38,6 +41,11 @@ pub trait NetworkRules: Debug + Send + Sync {
     /// A rule of the network that a message with this text would break. The network would refuse the message, so it is
     /// not sent.
     fn refusal(&self, _text: &str) -> Option<Refusal> {
+        None
+    }
+
+    /// Where people find a message of the account with this handle, if the network has a page for it.
+    fn link(&self, _handle: &str, _message: &PostId) -> Option<String> {
         None
     }
 

@@ -46,6 +46,9 @@ pub struct Post {
     /// Pictures and videos attached to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<Media>,
+    /// Whether it asks its readers to choose between options. The text has them as its last lines, if they are known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_poll: bool,
     /// The ids of all versions of an edited post, oldest first, including its own. Empty for a post that was never
     /// edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -74,10 +77,11 @@ pub enum PostKind {
         /// The author's post that this one continues.
         parent: PostId,
     },
-    /// A reply to another author.
+    /// A reply to another author, or a continuation of one.
     Reply {
-        /// The post that it replies to.
-        to: PostId,
+        /// The post that it replies to. `None` if the network names only its author.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<PostId>,
     },
     /// Another author's post, shared without words of its own.
     Repost {

@@ -76,6 +76,8 @@ pub struct Target {
     pub media: MediaPolicy,
     /// What to do with a translation that is too long for a single publication.
     pub too_long: TooLong,
+    /// What to do with a post that has no words to translate.
+    pub wordless: Wordless,
 }
 
 /// What to do with the post's pictures and videos.
@@ -133,6 +135,16 @@ impl Tone {
             Self::Informal => "informal",
         }
     }
+}
+
+/// What to do with a post that has no words to translate: a link, a tag, an emoji, a score, code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wordless {
+    /// Publish it as it is, without asking an engine.
+    #[default]
+    Copy,
+    /// Skip it.
+    Skip,
 }
 
 /// What to do with a translation that is too long for one publication.

@@ -18,6 +18,7 @@ fuzz_target!(|text: &str| {
     for rules in [&XRules as &dyn NetworkRules, &PlainText::default()] {
         let source = mask(text, rules);
         assert_eq!(source.restore(&source.text).as_deref(), Ok(text));
+        assert_eq!(source.restore_for(&source.text, rules).as_deref(), Ok(text));
         let parts = split(text, rules, LIMITS.text);
         let bare = |text: &str| text.split_whitespace().collect::<String>();
         assert_eq!(bare(&parts.concat()), bare(text));

@@ -55,7 +55,14 @@ impl SandboxConfig {
     /// Adds a target account, such as `("mynah_es", "es")`.
     #[must_use]
     pub fn target(mut self, handle: impl Into<String>, language: impl Into<String>) -> Self {
-        self.targets.push(TargetAccount { handle: handle.into(), language: language.into() });
+        self.targets.push(TargetAccount { handle: handle.into(), language: language.into(), premium: false });
+        self
+    }
+
+    /// Gives all target accounts X Premium: they may publish long posts.
+    #[must_use]
+    pub fn with_premium(mut self) -> Self {
+        self.targets.iter_mut().for_each(|target| target.premium = true);
         self
     }
 
@@ -74,4 +81,6 @@ pub struct TargetAccount {
     pub handle: String,
     /// Its language, for the page and for the `lang` of its posts.
     pub language: String,
+    /// Whether it has X Premium, and may publish long posts.
+    pub premium: bool,
 }

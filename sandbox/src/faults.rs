@@ -307,6 +307,16 @@ pub enum GeminiFault {
     QuotedCounts,
     /// `usageMetadata: null`, and null for all unset fields.
     NullUsage,
+    /// Each id has the translation of the next item; the last has that of the first.
+    Shifted,
+    /// Two neighbors have each other's translation.
+    Swapped,
+    /// Two neighbors are joined in one translation, and those behind them move up; the last item is missing.
+    Merged,
+    /// One item has the translation of its neighbor.
+    NeighborTwice,
+    /// One item is skipped, and those behind it move up; the last item is missing.
+    Skipped,
 }
 
 /// The plan's decision for one request.

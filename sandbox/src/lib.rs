@@ -73,7 +73,7 @@ pub use self::{
     timeline::{
         MediaKind, OtherPost, PostKind, ReplyTo, TimelineError, TimelineMedia, TimelinePost, load_timeline,
     },
-    world::{AuthKind, PostId, StoredMedia, StoredPost, UserState},
+    world::{AuthKind, PostId, StoredMedia, StoredPoll, StoredPost, UserState},
 };
 use self::{follow::Follower, server::Running, state::State, world::FOLLOWED};
 

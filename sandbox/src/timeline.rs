@@ -42,6 +42,9 @@ pub struct TimelinePost {
     /// Its media.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<TimelineMedia>,
+    /// The options of its poll.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub poll: Vec<String>,
     /// When it was created. By default, loaded posts are a minute apart and end now, and later posts have the time at
     /// which they arrive.
     #[serde(default, skip_serializing_if = "Option::is_none")]

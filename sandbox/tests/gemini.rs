@@ -38,10 +38,10 @@ async fn all_texts_of_a_request_are_answered_marked_and_counted() {
     let texts = texts(&answer);
     let text = |index: usize| texts[index]["text"].as_str().unwrap().to_owned();
     assert!(
-        text(0).starts_with("[es] ") && text(0).ends_with(" ⟦0⟧") && !text(0).contains("Hello"),
+        text(0).starts_with("es · ") && text(0).ends_with(" ⟦0⟧") && !text(0).contains("Hello"),
         "{texts}"
     );
-    assert!(text(1).starts_with("[pt-BR] ") && !text(1).contains("Bye"), "{texts}");
+    assert!(text(1).starts_with("pt-BR · ") && !text(1).contains("Bye"), "{texts}");
     let body = answer.json();
     assert_eq!(body["candidates"][0]["finishReason"], "STOP");
     assert!(body["usageMetadata"]["candidatesTokenCount"].as_u64().unwrap() > 0);

@@ -114,6 +114,22 @@ async fn replies_and_reposts_can_be_excluded() {
 }
 
 #[actix_rt::test]
+async fn a_poll_is_named_by_its_post_and_included_on_request() {
+    let poll = TimelinePost { poll: vec!["Tea".into(), "Coffee".into()], ..TimelinePost::new("Which?") };
+    let sandbox = sandbox(SandboxConfig { timeline: vec![poll], ..SandboxConfig::default() }).await;
+    let id = user_id(&sandbox, "mynah_source").await;
+    let read =
+        async |query: &str| get(&sandbox, app(), &format!("/2/users/{id}/tweets?{query}")).await.json();
+    let named = read("tweet.fields=attachments").await;
+    let poll_id = &named["data"][0]["attachments"]["poll_ids"][0];
+    assert!(poll_id.is_string() && named.get("includes").is_none(), "{named}");
+    let included = read("expansions=attachments.poll_ids&poll.fields=id,options").await;
+    let options =
+        json!([{"position": 1, "label": "Tea", "votes": 0}, {"position": 2, "label": "Coffee", "votes": 0}]);
+    assert_eq!(included["includes"]["polls"], json!([{"id": poll_id, "options": options}]));
+}
+
+#[actix_rt::test]
 async fn an_answer_has_only_the_requested_fields_in_the_requested_vocabulary() {
     let long = TimelinePost::new("a long word ".repeat(40));
     let sandbox = sandbox(SandboxConfig { timeline: vec![long.clone()], ..SandboxConfig::default() }).await;

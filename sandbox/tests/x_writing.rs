@@ -64,6 +64,21 @@ async fn an_app_token_only_reads_and_a_user_token_also_posts() {
 }
 
 #[actix_rt::test]
+async fn only_an_account_with_premium_publishes_long_posts_and_its_timeline_has_them_whole() {
+    let usual = sandbox(SandboxConfig::default()).await;
+    let config = SandboxConfig::default().target(ES, "es").with_premium();
+    let premium = mynah_sandbox::start(config).await.unwrap();
+    let long = "ñ ".repeat(12_499) + "ñ.";
+    assert_eq!(publish(&usual, &long).await.status, 400);
+    assert_eq!(publish(&premium, &format!("{long}.")).await.status, 400);
+    assert_eq!(publish(&premium, &long).await.status, 201);
+    let id = user_id(&premium, ES).await;
+    let path = format!("/2/users/{id}/tweets?tweet.fields=note_tweet");
+    let own = get(&premium, As::OAuth1(ES), &path).await.json();
+    assert_eq!(own["data"][0]["note_tweet"]["text"], json!(long));
+}
+
+#[actix_rt::test]
 async fn refusals_have_xs_messages() {
     let sandbox = sandbox(SandboxConfig::default().posts(["from another"])).await;
     assert_eq!(publish(&sandbox, "hola").await.status, 201);

@@ -22,7 +22,7 @@ use mynah_domain::{
     breaker::BreakerPolicy,
     eligibility::Eligibility,
     ports::{Engine, Ledger, SystemClock},
-    text::{Masking, SharedGlossary},
+    text::{Masking, Numbers, Rewriting, SharedGlossary},
 };
 
 use crate::{
@@ -95,10 +95,15 @@ pub fn source_profile(settings: &Settings) -> SourceProfile {
 
 fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Target, LoadError> {
     let terms = settings.glossary.as_deref().map(glossary::load).transpose()?.unwrap_or_default();
+    let numbers = if settings.local_numbers {
+        Numbers::Local(Rewriting::between(source.language, settings.language))
+    } else {
+        Numbers::AsWritten
+    };
     Ok(Target {
         id: settings.id(),
         source,
-        network: settings.network.rules(),
+        network: settings.rules(),
         language: settings.language,
         account: settings.account.clone(),
         style: Style {
@@ -109,11 +114,13 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Targe
         masking: Masking {
             mentions: settings.mentions,
             hashtags: settings.hashtags,
+            numbers,
             glossary: SharedGlossary::new(terms),
         },
         filters: settings.filters.clone(),
         media: settings.media,
         too_long: settings.too_long,
+        wordless: settings.wordless,
     })
 }
 
@@ -124,6 +131,7 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
         trust_language: source.trust_language,
         replies: source.replies,
         quotes: source.quotes,
+        polls: source.polls,
         opt_out: source.opt_out.clone(),
         filters: source.filters.clone(),
     }

@@ -76,6 +76,7 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
         kind: PostKind::Original,
         created_at,
         media: Vec::new(),
+        has_poll: false,
         versions: Vec::new(),
     };
     RecordPost {

@@ -165,7 +165,9 @@ impl Seen {
                     self.took.saturating_record(micros);
                 }
             }
-            Event::Held(post, ..) | Event::Failed(post, ..) => drop(self.settle(post)),
+            Event::Held(post, ..) | Event::Failed(post, ..) | Event::Skipped(post, ..) => {
+                self.settle(post);
+            }
         }
     }
 

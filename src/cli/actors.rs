@@ -4,7 +4,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Failure, SettingsArgs, print_json, print_line, reach, table};
+use super::{Failure, print_json, print_line, reach, table};
 use crate::{
     control::wire::{Actors, PoolSize, Resized},
     settings::Settings,
@@ -15,11 +15,6 @@ use crate::{
 pub(super) struct ActorsArgs {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,19 +41,28 @@ enum Pool {
     Translator,
 }
 
-pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn actors(args: &ActorsArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
     let service = reach::running(settings)?;
     match &args.action {
         None => {}
         Some(Action::Restart { name }) => {
-            let _: Value = service.post(service.url(&["api", "actors", name, "restart"]), &json!({})).await?;
-            print_line(format_args!("{name} restarts after it finishes its work in progress"));
+            let answer: Value =
+                service.post(service.url(&["api", "actors", name, "restart"]), &json!({})).await?;
+            if json {
+                print_json(&answer);
+            } else {
+                print_line(format_args!("{name} restarts after it finishes its work in progress"));
+            }
             return Ok(());
         }
         Some(Action::Resize { pool: Pool::Translator, size }) => {
             let url = service.url(&["api", "pool", "translator"]);
             let resized: Resized = service.post(url, &PoolSize { size: *size }).await?;
+            if json {
+                print_json(&json!(resized));
+                return Ok(());
+            }
             print_line(format_args!(
                 "{} translators, previously {}; set translator.pool_size to keep this after a restart",
                 resized.size, resized.before
@@ -67,7 +71,7 @@ pub(super) async fn actors(args: &ActorsArgs, settings: &Settings) -> Result<(),
         }
     }
     let actors: Actors = service.get(service.url(&["api", "actors"])).await?;
-    if args.json {
+    if json {
         print_json(&json!(actors));
         return Ok(());
     }

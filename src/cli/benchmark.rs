@@ -62,12 +62,6 @@ pub(super) struct BenchmarkArgs {
     /// The set of defaults: balanced, speed or memory
     #[arg(long, default_value = "speed")]
     preset: String,
-    /// Set one key of the service's settings; can be repeated
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    settings: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -104,7 +98,7 @@ impl From<BenchmarkError> for Failure {
     }
 }
 
-pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
+pub(super) async fn benchmark(args: BenchmarkArgs, settings: &[String], json: bool) -> Result<(), Failure> {
     let folder = Scratch::new("benchmark")?;
     let log = fs::File::create(folder.path().join("log"))
         .map_err(|error| Failure::Work(format!("{}: {error}", folder.path().display())))?;
@@ -120,7 +114,7 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
         },
         singly: args.singly,
         history: args.history as usize,
-        settings: [vec![format!("preset={}", args.preset)], args.settings.clone()].concat(),
+        settings: [vec![format!("preset={}", args.preset)], settings.to_vec()].concat(),
     };
     let (mut with, mut without, mut bare_rates) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..usize::from(args.rounds) {
@@ -167,7 +161,7 @@ pub(super) async fn benchmark(args: BenchmarkArgs) -> Result<(), Failure> {
         bare_jobs_per_second: middle(bare_rates),
     };
     let before = last(&outcome.plan);
-    if args.json {
+    if json {
         print_json(&json!(outcome));
     } else {
         show(&outcome, before.as_ref());

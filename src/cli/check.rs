@@ -1,34 +1,73 @@
-//! `mynah check` checks settings, keys and services. It reports all problems at once, and then the settings in force
-//! with their origins.
+//! `mynah check` checks settings, keys and services, and reports all problems at once. The verdict comes last.
 
 use std::sync::Arc;
 
+use clap::Args;
 use mynah_domain::ports::Ledger;
+use serde_json::{Value, json};
 
-use super::{CheckArgs, Failure, print_line, scratch::Scratch};
+use super::{Failure, SettingsArgs, print_json, print_line, scratch::Scratch};
 use crate::{
     app,
     ledger::OpenError,
     permissions,
-    settings::{Former, InForce, Settings},
+    settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError},
     telemetry::{
         logging,
         outside::{bounded, printable},
     },
 };
 
-pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), Failure> {
+#[derive(Debug, Clone, Args)]
+pub(super) struct CheckArgs {
+    /// Check only the settings: needs no key, calls no service and changes no file
+    #[arg(long)]
+    offline: bool,
+    /// Also show every setting in force, with its origin
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) -> Result<(), Failure> {
     logging::init_for_command();
-    let offline = args.offline;
-    let mut findings = Findings::default();
-    findings.add("settings", Ok("all keys are valid".into()));
-    // Before the ledger is opened, which restricts the data folder's permissions without a message.
-    let secrets = args.settings.env_file.iter().chain(settings.secret_files());
-    let secrets = secrets.filter_map(|file| permissions::exposed_secrets(file));
-    for exposed in secrets.chain(permissions::close(&settings.data_dir)) {
-        print_line(format_args!("warn  {}", printable(&exposed.to_string())));
+    let needed = if args.offline { Needed::NoSecret } else { Needed::All };
+    let load = |needed: Needed| Ok::<_, Failure>(settings::load(&sources.sources(needed)?));
+    let settings = load(needed)?.inspect_err(|error| {
+        if json {
+            print_json(&problems(error));
+        }
+    })?;
+    let mut findings = Findings::new(json);
+    if args.all {
+        findings.settings(&settings);
     }
+    findings.add("settings", Ok("all keys are valid".into()));
+    let secrets = sources.env_file.iter().chain(settings.secret_files());
+    for exposed in secrets.filter_map(|file| permissions::exposed_secrets(file)) {
+        findings.warn(&exposed.to_string());
+    }
+    check_engines(&settings, args.offline, &mut findings).await;
+    if !args.offline {
+        check_ledger(&settings, &mut findings);
+        check_accounts(&settings, &mut findings).await?;
+    }
+    for Former { was, is } in settings.former() {
+        findings.note(&format!("{was} sets {is}"));
+    }
+    if args.offline
+        && let Err(error) = load(Needed::All)?
+    {
+        // The settings are valid, so these are the secrets that are missing here.
+        findings.missing = error.problems.into_iter().map(|problem| problem.key).collect();
+        findings.note(&format!("not set here, but needed to run: {}", findings.missing.join(", ")));
+    }
+    findings.finish(args.offline)
+}
+
+async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findings) {
     match app::engines(settings) {
+        // What is installed here says nothing about the machine where Mynah will run.
+        Err(why) if offline => findings.warn(&format!("engines: on this machine, {why}")),
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {
             let pairs = settings.targets.iter().map(|target| (settings.source.language, target.language));
@@ -40,65 +79,145 @@ pub(super) async fn check(args: &CheckArgs, settings: &Settings) -> Result<(), F
             }
         }
     }
-    // The networks' adapters store facts in a ledger. While the service uses the real one, a temporary one serves.
-    let scratch = Scratch::new("check")?;
-    let ledger = match app::open_ledger(settings) {
-        Ok(ledger) => {
-            findings.add("ledger", Ok(format!("{} can be written", settings.data_dir.display())));
-            Ok(ledger)
-        }
-        Err(OpenError::InUse { .. }) => {
-            findings.add("ledger", Ok("in use by the running service".into()));
-            app::open_ledger_in(scratch.path())
-        }
-        Err(error) => Err(error),
-    };
-    match ledger {
-        Err(error) => findings.add("ledger", Err(error.to_string())),
-        Ok(_) if offline => {}
-        Ok(ledger) => check_accounts(settings, ledger, &mut findings).await,
-    }
-    for Former { was, is } in settings.former() {
-        print_line(format_args!("note  {} sets {}", printable(was), printable(is)));
-    }
-    print_line("Settings in force:");
-    for InForce { key, value, origin } in settings.in_force() {
-        print_line(format_args!("  {key:<30} {:<44} {origin}", printable(value)));
-    }
-    findings.finish()
 }
 
-async fn check_accounts(settings: &Settings, ledger: Arc<dyn Ledger>, findings: &mut Findings) {
+fn check_ledger(settings: &Settings, findings: &mut Findings) {
+    // Before the ledger is opened, which restricts the data folder's permissions without a message.
+    for exposed in permissions::close(&settings.data_dir) {
+        findings.warn(&exposed.to_string());
+    }
+    let outcome = match app::open_ledger(settings) {
+        Ok(_) => Ok(format!("{} can be written", settings.data_dir.display())),
+        Err(OpenError::InUse { .. }) => Ok("in use by the running service".into()),
+        Err(error) => Err(error.to_string()),
+    };
+    findings.add("ledger", outcome);
+}
+
+/// Checks the accounts with an empty ledger: the networks' adapters store facts in it, and a check must not answer from
+/// memory what it should find out.
+async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
+    let scratch = Scratch::new("check")?;
+    let ledger: Arc<dyn Ledger> =
+        app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
     let source = &settings.source;
     let outcome = source.connection.check(ledger.clone()).await;
     findings.add(&format!("source @{}", source.account), outcome);
     for target in &settings.targets {
         let outcome = target.connection.check(ledger.clone()).await;
+        let limit = target.rules().limits().text;
+        let outcome = outcome.map(|fine| format!("{fine}; a post may weigh up to {limit}"));
         findings.add(&format!("target @{}", target.account), outcome);
     }
+    Ok(())
 }
 
-#[derive(Default)]
+/// Mistakes in the settings, for scripts.
+fn problems(error: &SettingsError) -> Value {
+    let problem = |Problem { origin, key, what, fix }: &Problem| json!({"where": origin.to_string(), "key": key, "what": what, "fix": fix});
+    json!({"ok": false, "problems": error.problems.iter().map(problem).collect::<Vec<_>>()})
+}
+
+/// What was found. For people, each finding is printed at once, because the next one may take a while.
 struct Findings {
+    json: bool,
+    checks: Vec<Value>,
+    warnings: Vec<String>,
+    notes: Vec<String>,
+    /// Secrets that are needed to run and are not set here.
+    missing: Vec<String>,
+    settings: Option<Vec<Value>>,
     failed: Vec<String>,
 }
 
 impl Findings {
-    fn add(&mut self, what: &str, outcome: Result<String, String>) {
-        match outcome {
-            Ok(fine) => print_line(format_args!("ok    {what}: {}", printable(&bounded(&fine)))),
-            Err(why) => {
-                print_line(format_args!("FAIL  {what}: {}", printable(&bounded(&why))));
-                self.failed.push(what.to_owned());
-            }
+    fn new(json: bool) -> Self {
+        Self {
+            json,
+            checks: vec![],
+            warnings: vec![],
+            notes: vec![],
+            missing: vec![],
+            settings: None,
+            failed: vec![],
         }
     }
 
-    fn finish(self) -> Result<(), Failure> {
-        match self.failed.len() {
-            0 => Ok(()),
-            1 => Err(Failure::Work(format!("1 check failed: {}", self.failed[0]))),
-            many => Err(Failure::Work(format!("{many} checks failed: {}", self.failed.join(", ")))),
+    fn settings(&mut self, settings: &Settings) {
+        let in_force = settings.in_force();
+        if self.json {
+            let setting = |InForce { key, value, origin }: &InForce| json!({"key": key, "value": value, "origin": origin.to_string()});
+            self.settings = Some(in_force.iter().map(setting).collect());
+            return;
+        }
+        print_line("Settings in force:");
+        for InForce { key, value, origin } in in_force {
+            print_line(format_args!("  {key:<30} {:<44} {origin}", printable(value)));
+        }
+    }
+
+    fn add(&mut self, what: &str, outcome: Result<String, String>) {
+        let (verdict, ok, detail) = match outcome {
+            Ok(fine) => ("ok  ", true, fine),
+            Err(why) => {
+                self.failed.push(what.to_owned());
+                ("FAIL", false, why)
+            }
+        };
+        let detail = printable(&bounded(&detail));
+        if !self.json {
+            print_line(format_args!("{verdict}  {what}: {detail}"));
+        }
+        self.checks.push(json!({"what": what, "ok": ok, "detail": detail}));
+    }
+
+    fn warn(&mut self, warning: &str) {
+        let warning = printable(warning);
+        if !self.json {
+            print_line(format_args!("warn  {warning}"));
+        }
+        self.warnings.push(warning);
+    }
+
+    fn note(&mut self, note: &str) {
+        let note = printable(note);
+        if !self.json {
+            print_line(format_args!("note  {note}"));
+        }
+        self.notes.push(note);
+    }
+
+    /// The verdict.
+    fn finish(self, offline: bool) -> Result<(), Failure> {
+        if self.json {
+            let mut all = json!({
+                "ok": self.failed.is_empty(),
+                "offline": offline,
+                "checks": self.checks,
+                "warnings": self.warnings,
+                "notes": self.notes,
+                "missing": self.missing,
+            });
+            if let Some(settings) = self.settings {
+                all["settings"] = settings.into();
+            }
+            print_json(&all);
+        }
+        match self.failed.as_slice() {
+            [] => {
+                let warnings = match self.warnings.len() {
+                    0 => String::new(),
+                    1 => ", with 1 warning".to_owned(),
+                    many => format!(", with {many} warnings"),
+                };
+                let unchecked = if offline { "; keys and services were not checked" } else { "" };
+                if !self.json {
+                    print_line(format_args!("All {} checks passed{warnings}{unchecked}.", self.checks.len()));
+                }
+                Ok(())
+            }
+            [one] => Err(Failure::Work(format!("1 check failed: {one}"))),
+            many => Err(Failure::Work(format!("{} checks failed: {}", many.len(), many.join(", ")))),
         }
     }
 }

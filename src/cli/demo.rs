@@ -19,7 +19,7 @@ use mynah_sandbox::Sandbox;
 use super::{
     Failure,
     once::publish_all,
-    print_line,
+    output, print_line,
     sandbox::{self, Plan},
     scratch::Scratch,
     signals::Signals,
@@ -138,14 +138,13 @@ struct Row {
 
 impl Table {
     fn new(settings: &Settings) -> Self {
-        use std::io::IsTerminal as _;
         let targets =
             settings.targets.iter().map(|target| (target.id(), target.language)).collect::<Vec<_>>();
         Self {
             order: targets.iter().map(|(id, _)| id.clone()).collect(),
             languages: targets.into_iter().collect(),
             rows: BTreeMap::new(),
-            color: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            color: output::has_colors(),
         }
     }
 
@@ -162,6 +161,9 @@ impl Table {
             }
             Event::Published(post, target, translation, _) => {
                 self.fill(post, target, translation.parts.join("  ⏎  "));
+            }
+            Event::Skipped(post, target, why) => {
+                self.fill(post, target, format!("(skipped: {})", why.as_str()));
             }
             Event::Held(post, target, hold) => self.fill(post, target, format!("(held: {})", hold.reason)),
             Event::Failed(post, target, reason) => self.fill(post, target, format!("(failed: {reason})")),

@@ -1,4 +1,4 @@
-//! `mynah jobs` lists jobs that are waiting, held or failed; `mynah jobs retry` and `mynah jobs skip` change them. They
+//! `mynah jobs` lists jobs that are waiting, held or failed; `mynah jobs retry`, `skip` and `unskip` change them. They
 //! use the running service, or its ledger if no service is running.
 
 use clap::{Args, Subcommand};
@@ -10,7 +10,9 @@ use mynah_domain::{
 use serde_json::{Value, json};
 
 use super::{
-    Failure, SettingsArgs, print_json, print_line,
+    Failure,
+    confirm::confirm,
+    print_json, print_line,
     reach::{self, Reach},
     table,
 };
@@ -27,10 +29,20 @@ use crate::{
 /// How many characters of a post to show for a job without a reason.
 const EXCERPT: usize = 60;
 
+/// How many jobs to show.
+const DEFAULT_LIMIT: usize = 50;
+
 #[derive(Debug, Args)]
 pub(super) struct JobsArgs {
     #[command(subcommand)]
     action: Option<Action>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+/// Which jobs to list.
+#[derive(Debug, PartialEq, Eq, Args)]
+struct ListArgs {
     /// Only jobs in these comma-separated states; by default all but published and skipped
     #[arg(long, value_name = "STATES", value_parser = known_states)]
     state: Option<String>,
@@ -47,16 +59,25 @@ pub(super) struct JobsArgs {
     #[arg(long)]
     newest: bool,
     /// The maximum number of jobs to show
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(long, default_value_t = DEFAULT_LIMIT, value_name = "N")]
     limit: usize,
     /// Only jobs after this one, to continue the previous list
     #[arg(long, value_name = "JOB")]
     after: Option<i64>,
-    /// Print JSON, with texts and translations
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
+}
+
+impl Default for ListArgs {
+    fn default() -> Self {
+        Self {
+            state: None,
+            target: None,
+            post: None,
+            words: None,
+            newest: false,
+            limit: DEFAULT_LIMIT,
+            after: None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,7 +85,18 @@ enum Action {
     /// Retry held and failed jobs, translating them if needed; also skipped ones if chosen by number or kind
     Retry(Chosen),
     /// Skip jobs that are not in progress; parts that are already published stay
-    Skip(Chosen),
+    Skip(SkipArgs),
+    /// Undo a skip: the jobs are again what they were before
+    Unskip(Chosen),
+}
+
+#[derive(Debug, Args)]
+struct SkipArgs {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Do not ask for confirmation
+    #[arg(long, short)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -95,16 +127,55 @@ fn known_states(list: &str) -> Result<String, String> {
     control::states(list).map(|_| list.to_owned()).map_err(|error| error.to_string())
 }
 
-pub(super) async fn jobs(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn jobs(args: JobsArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
-    match args.action {
-        Some(Action::Retry(chosen)) => decide(chosen, Decision::Retry, settings).await,
-        Some(Action::Skip(chosen)) => decide(chosen, Decision::Skip, settings).await,
-        None => list(args, settings).await,
+    let JobsArgs { action, list } = args;
+    if action.is_some() && list != ListArgs::default() {
+        // Otherwise, `mynah jobs --target example_es retry --state held` would retry the held jobs of all targets.
+        return Err(Failure::Usage(
+            "options before retry, skip or unskip choose no jobs; write them after it".into(),
+        ));
+    }
+    match action {
+        Some(Action::Retry(chosen)) => {
+            decide(choice(chosen, Decision::Retry)?, Decision::Retry, json, settings).await
+        }
+        Some(Action::Skip(SkipArgs { chosen, yes })) => {
+            let choice = choice(chosen, Decision::Skip)?;
+            if !yes {
+                confirm(&question(&choice))?;
+            }
+            decide(choice, Decision::Skip, json, settings).await
+        }
+        Some(Action::Unskip(chosen)) => {
+            decide(choice(chosen, Decision::Unskip)?, Decision::Unskip, json, settings).await
+        }
+        None => show(list, json, settings).await,
     }
 }
 
-async fn list(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
+/// What to ask before jobs are skipped.
+fn question(choice: &Choice) -> String {
+    let which = match choice {
+        Choice { ids: Some(ids), .. } if ids.len() == 1 => format!("job {}", ids[0]),
+        Choice { ids: Some(ids), .. } => format!("{} jobs", ids.len()),
+        Choice { filter, .. } => {
+            let Filter { state, target, kind } = filter.clone().unwrap_or_default();
+            let states: Vec<&str> = state.iter().map(|state| state.as_str()).collect();
+            let parts = [
+                Some("all".to_owned()),
+                Some(states.join(" and ")).filter(|states| !states.is_empty()),
+                Some("jobs".to_owned()),
+                target.map(|target| format!("of {target}")),
+                kind.map(|kind| format!("of the kind {kind}")),
+            ];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        }
+    };
+    format!("Skip {which}? They are not published; `mynah jobs unskip` undoes it.")
+}
+
+async fn show(args: ListArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     let mut query = Query {
         state: args.state,
         target: args.target,
@@ -126,7 +197,7 @@ async fn list(args: JobsArgs, settings: &Settings) -> Result<(), Failure> {
         }
         query.after = page.next;
     }
-    if args.json {
+    if json {
         print_json(&json!(all));
         return Ok(());
     }
@@ -183,10 +254,15 @@ fn row(job: Job) -> [String; 6] {
         Some(kind) => format!("{} ({kind})", job.state),
         None => job.state.to_string(),
     };
-    let reason = job.reason.unwrap_or_else(|| {
-        let head: String = job.text.chars().take(EXCERPT).collect();
-        if head.len() < job.text.len() { format!("“{head}…”") } else { format!("“{head}”") }
-    });
+    let messages: Vec<&str> =
+        job.messages.iter().map(|one| one.url.as_ref().unwrap_or(&one.id).as_str()).collect();
+    let rejected = job.rejected.as_ref().map(|rejected| excerpt(&rejected.text));
+    let reason = match (job.reason, rejected) {
+        (Some(reason), Some(rejected)) => format!("{reason}: {rejected}"),
+        (Some(reason), None) => reason,
+        (None, _) if !messages.is_empty() => format!("{} {}", messages.join(" "), excerpt(&job.text)),
+        (None, _) => excerpt(&job.text),
+    };
     let reason = match job.not_before {
         Some(moment) => format!("until {moment:.0}: {reason}"),
         None => reason,
@@ -194,19 +270,25 @@ fn row(job: Job) -> [String; 6] {
     [job.id.to_string(), job.post, job.target, state, format!("{:.0}", job.updated_at), reason]
 }
 
-async fn decide(chosen: Chosen, decision: Decision, settings: &Settings) -> Result<(), Failure> {
-    let choice = choice(chosen, decision)?;
+/// The beginning of a text, in quotes.
+fn excerpt(text: &str) -> String {
+    let head: String = text.chars().take(EXCERPT).collect();
+    if head.len() < text.len() { format!("“{head}…”") } else { format!("“{head}”") }
+}
+
+async fn decide(choice: Choice, decision: Decision, json: bool, settings: &Settings) -> Result<(), Failure> {
     let outcome = match reach(settings)? {
         Reach::Service(service) => {
             let word = match decision {
                 Decision::Retry => "retry",
                 Decision::Skip => "skip",
+                Decision::Unskip => "unskip",
             };
             service.post(service.url(&["api", "jobs", word]), &choice).await?
         }
         Reach::Ledger(ledger) => on_ledger(&*ledger, choice, decision, settings).await?,
     };
-    report(&outcome, decision)
+    report(&outcome, decision, json)
 }
 
 fn choice(Chosen { ids, filter }: Chosen, decision: Decision) -> Result<Choice, Failure> {
@@ -241,15 +323,20 @@ async fn on_ledger(
     decide_all(ledger, chosen, act).await.map_err(|error| Failure::Work(error.to_string()))
 }
 
-fn report(outcome: &Outcome, decision: Decision) -> Result<(), Failure> {
+fn report(outcome: &Outcome, decision: Decision, json: bool) -> Result<(), Failure> {
     let changed = match outcome.changed {
         1 => "1 job".to_owned(),
         many => format!("{many} jobs"),
     };
-    print_line(match decision {
-        Decision::Retry => format!("{changed} will be retried"),
-        Decision::Skip => format!("{changed} skipped"),
-    });
+    if json {
+        print_json(&json!(outcome));
+    } else {
+        print_line(match decision {
+            Decision::Retry => format!("{changed} will be retried"),
+            Decision::Skip => format!("{changed} skipped"),
+            Decision::Unskip => format!("{changed} restored"),
+        });
+    }
     if outcome.refused_in_all == 0 {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 use clap::Args;
 use futures_util::StreamExt as _;
 
-use super::{Failure, SettingsArgs, print_json, print_line, reach};
+use super::{Failure, output, print_json, print_line, reach};
 use crate::{
     settings::Settings,
     telemetry::logging::{self, event_of, json_line, text_line},
@@ -18,14 +18,9 @@ pub(super) struct LogsArgs {
     /// How many of the latest events to show first, at most 256
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 256)]
     last: usize,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
 }
 
-pub(super) async fn logs(args: &LogsArgs, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn logs(args: &LogsArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
     let service = reach::running(settings)?;
     let mut url = service.url(&["events"]);
@@ -34,7 +29,9 @@ pub(super) async fn logs(args: &LogsArgs, settings: &Settings) -> Result<(), Fai
         .append_pair("last", &args.last.to_string());
     let mut chunks = service.stream(url).await?;
     let mut rest = Vec::new();
-    while let Some(chunk) = chunks.next().await {
+    while !output::is_closed()
+        && let Some(chunk) = chunks.next().await
+    {
         // The service has ended.
         let Ok(chunk) = chunk else { break };
         rest.extend_from_slice(&chunk);
@@ -42,7 +39,7 @@ pub(super) async fn logs(args: &LogsArgs, settings: &Settings) -> Result<(), Fai
             let line: Vec<u8> = rest.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
             if let Some(data) = line.trim_end().strip_prefix("data: ") {
-                print_event(data, args.json);
+                print_event(data, json);
             }
         }
     }
@@ -54,6 +51,7 @@ fn print_event(data: &str, json: bool) {
         Some(event) if json => print_json(&json_line(&event)),
         Some(event) => print_line(text_line(&event)),
         // The number of events that were missed because this client was slow.
+        None if json => print_json(&serde_json::json!({"missed": data.parse::<u64>().ok()})),
         None => print_line(format_args!("… {} events missed", data.chars().take(20).collect::<String>())),
     }
 }

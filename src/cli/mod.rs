@@ -1,13 +1,20 @@
 //! The command line, one file per command. Exit codes: 0 done, 1 failed while working, 2 wrong usage or settings.
+//!
+//! - [`arguments`]: the options that all commands share.
+//! - [`output`]: everything that commands print.
 
 mod actors;
+mod arguments;
 mod benchmark;
 mod check;
+mod confirm;
 mod demo;
 mod health;
 mod jobs;
 mod logs;
+mod manual;
 mod once;
+mod output;
 mod pause;
 mod performance;
 mod preview;
@@ -21,17 +28,26 @@ mod status;
 mod summary;
 mod table;
 
-use std::{fmt, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, fmt, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use arguments::{CommonArgs, SettingsArgs, Uses, sets_last};
+use output::{print_json, print_line};
 use pause::Action;
 
 use crate::{
     permissions,
-    settings::{self, Needed, Settings, SettingsError, SettingsSources},
-    telemetry::outside::{self, printable_lines},
+    settings::{Needed, SettingsError},
 };
+
+const FIRST_EXAMPLES: &str = "\
+Examples:
+  mynah demo                                        watch Mynah work, all on this machine
+  echo 'Good morning!' | mynah preview --to es,fr   show translations, their length and price
+  mynah check                                       check settings, keys and services
+
+`mynah --help` has more.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +62,7 @@ Examples:
   mynah logs --follow                         show the log of the running service
   mynah reload                                apply changed settings without a stop
   mynah jobs --state held,failed              list the jobs that need your attention
+  mynah completions bash                      print completions for a shell
   mynah sandbox --timeline posts.txt --write sandbox
   mynah once --config sandbox/config.toml --env-file sandbox/secrets.env
 
@@ -53,24 +70,35 @@ Exit codes: 0 done, 1 failed while working, 2 wrong usage or settings.";
 
 /// Follows an account and republishes its posts in other languages, each on its own account.
 #[derive(Debug, Parser)]
-#[command(name = "mynah", version, about, after_help = EXAMPLES, propagate_version = true)]
+#[command(
+    name = "mynah",
+    version,
+    about,
+    after_help = FIRST_EXAMPLES,
+    after_long_help = EXAMPLES,
+    propagate_version = true,
+    subcommand_required = false,
+    arg_required_else_help = false
+)]
 struct Cli {
+    #[command(flatten)]
+    common: CommonArgs,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Follow the source until stopped
-    Run(SettingsArgs),
+    Run,
     /// Publish everything that is waiting, then exit
-    Once(SettingsArgs),
+    Once,
     /// Check settings, keys and services, and report all problems at once
-    Check(CheckArgs),
+    Check(check::CheckArgs),
     /// Show what a text or a post would become: translations, length, price, problems
     Preview(preview::PreviewArgs),
     /// Show how the service, its accounts and its engines are: what to look at first
-    Status(status::StatusArgs),
+    Status,
     /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
     /// Show the latest log events of the running service, and new ones with --follow
@@ -84,38 +112,30 @@ enum Command {
     /// Show the running service's actors, restart one, or resize the translators
     Actors(actors::ActorsArgs),
     /// Make the running service read its settings, keys and glossaries again
-    Reload(reload::ReloadArgs),
+    Reload,
     /// Pause the poller or an account; without an argument, show what is paused
     Pause(pause::PauseArgs),
     /// Resume a paused or blocked account, or the poller
     Resume(pause::PauseArgs),
-    /// List jobs that are waiting, held or failed; retry or skip them
+    /// List jobs that are waiting, held or failed; retry, skip or restore them
     Jobs(jobs::JobsArgs),
     /// Report whether the running service is healthy: exit code 0 if it is (for containers)
-    Health(SettingsArgs),
+    Health,
+    /// Print completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write the pages of all commands to a folder
+    Man(manual::ManArgs),
 }
 
-/// The sources of the settings.
-#[derive(Debug, Clone, Args)]
-struct SettingsArgs {
-    /// The settings file
-    #[arg(long, short, global = true, env = "MYNAH_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Set one key, overriding file and environment; can be repeated
-    #[arg(long = "set", global = true, value_name = "SECTION.KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Read environment variables from a file of NAME=VALUE lines; the real environment overrides it
-    #[arg(long, global = true, value_name = "FILE")]
-    env_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Args)]
-struct CheckArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    /// Check only the settings; call no service
-    #[arg(long)]
-    offline: bool,
+impl Command {
+    /// Which of the common options it can use.
+    fn uses(&self) -> Uses {
+        match self {
+            Self::Demo(_) | Self::Sandbox(_) | Self::Completions(_) | Self::Man(_) => Uses::Nothing,
+            Self::Benchmark(_) => Uses::OverridesAndJson,
+            _ => Uses::All,
+        }
+    }
 }
 
 /// Why a command failed.
@@ -141,122 +161,112 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Failure {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Work(_) => ExitCode::from(1),
+        }
+    }
+}
+
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let Cli { common, command } = parse();
+    let Some(command) = command else {
+        output::print_note(Cli::command().render_help());
+        return ExitCode::from(2);
+    };
     permissions::make_files_private();
     // For the chaos suite: enables the failpoints in `FAILPOINTS` until it is dropped.
     #[cfg(feature = "failpoints")]
     let _failpoints = fail::FailScenario::setup();
     crate::http_client::install_crypto_provider();
     let system = actix_rt::System::new();
-    let result = system.block_on(async {
-        match cli.command {
-            Command::Run(args) => run::run(&args).await,
-            Command::Once(args) => once::once(&args.load()?).await,
-            Command::Check(args) => check::check(&args, &args.settings.load()?).await,
-            Command::Preview(args) => {
-                let settings = args.settings.load_for(args.needed())?;
-                preview::preview(&args, &settings).await
-            }
-            Command::Status(args) => status::status(&args, &args.settings.load_for(Needed::Nothing)?).await,
-            Command::Performance(args) => {
-                performance::performance(&args, &args.settings.load_for(Needed::Nothing)?).await
-            }
-            Command::Logs(args) => logs::logs(&args, &args.settings.load_for(Needed::Nothing)?).await,
-            Command::Demo(args) => demo::demo(args).await,
-            Command::Benchmark(args) => benchmark::benchmark(args).await,
-            Command::Sandbox(args) => sandbox::sandbox(args).await,
-            Command::Actors(args) => actors::actors(&args, &args.settings.load_for(Needed::Nothing)?).await,
-            Command::Reload(args) => reload::reload(&args, &args.settings.load_for(Needed::Nothing)?).await,
-            Command::Pause(args) => {
-                pause::pause(&args, Action::Pause, &args.settings.load_for(Needed::Nothing)?).await
-            }
-            Command::Resume(args) => {
-                pause::pause(&args, Action::Resume, &args.settings.load_for(Needed::Nothing)?).await
-            }
-            Command::Jobs(args) => {
-                let settings = args.settings.load_for(Needed::Nothing)?;
-                jobs::jobs(args, &settings).await
-            }
-            Command::Health(args) => health::health(&args.load_for(Needed::Nothing)?),
-        }
-    });
-    match result {
+    let ended = system.block_on(execute(command, &common));
+    // The command's own failure explains more.
+    match ended.and_then(|()| output::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            print_error(&failure);
-            ExitCode::from(match failure {
-                Failure::Usage(_) => 2,
-                Failure::Work(_) => 1,
-            })
+            output::print_error(&failure);
+            failure.code()
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the user must see a command's error, whatever the log level")]
-fn print_error(failure: &Failure) {
-    // It may repeat text from others.
-    eprintln!("mynah: {}", printable_lines(&failure.to_string()));
+/// Parses the command line. If that fails, prints the error, or the help that was asked for, and exits.
+fn parse() -> Cli {
+    let arguments = sets_last(std::env::args_os());
+    let mut command = Cli::command();
+    if is_without_colors(&arguments) {
+        command = command.color(ColorChoice::Never);
+        output::disable_colors();
+    }
+    let parsed =
+        command.try_get_matches_from_mut(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
-/// Prints a line for the user. A closed pipe is not an error.
-fn print_line(line: impl fmt::Display) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stdout(), "{line}");
+/// Whether the user asked for no colors. Looked up before the command line is parsed, because its errors have colors.
+fn is_without_colors(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--no-color")
 }
 
-/// Prints JSON for the user, with control characters escaped for terminals.
-fn print_json(value: &serde_json::Value) {
-    print_line(outside::json(value));
+async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
+    common.check(command.uses())?;
+    let CommonArgs { settings: args, json, .. } = common;
+    let json = *json;
+    // Most commands call no network and no engine themselves.
+    let local = || args.load_for(Needed::Nothing);
+    match command {
+        Command::Run => run::run(&run::arguments(args, json)).await,
+        Command::Once => once::once(&args.load()?, json).await,
+        Command::Check(check) => check::check(&check, args, json).await,
+        Command::Preview(preview) => preview::preview(&preview, args, json).await,
+        Command::Status => status::status(json, &local()?).await,
+        Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,
+        Command::Logs(logs) => logs::logs(&logs, json, &local()?).await,
+        Command::Demo(demo) => demo::demo(demo).await,
+        Command::Benchmark(benchmark) => benchmark::benchmark(benchmark, &args.overrides, json).await,
+        Command::Sandbox(sandbox) => sandbox::sandbox(sandbox).await,
+        Command::Actors(actors) => actors::actors(&actors, json, &local()?).await,
+        Command::Reload => reload::reload(json, &local()?).await,
+        Command::Pause(pause) => pause::pause(&pause, Action::Pause, json, &local()?).await,
+        Command::Resume(pause) => pause::pause(&pause, Action::Resume, json, &local()?).await,
+        Command::Jobs(jobs) => jobs::jobs(jobs, json, &local()?).await,
+        Command::Health => health::health(json, &local()?),
+        Command::Completions(completions) => {
+            manual::completions(&completions, Cli::command());
+            Ok(())
+        }
+        Command::Man(man) => manual::man(&man, Cli::command()),
+    }
 }
 
-impl SettingsArgs {
-    fn load(&self) -> Result<Settings, Failure> {
-        self.load_for(Needed::All)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_defined_without_contradictions() {
+        Cli::command().debug_assert();
     }
 
-    fn load_for(&self, needed: Needed) -> Result<Settings, Failure> {
-        let mut env = match &self.env_file {
-            Some(file) => read_env_file(file)?,
-            None => std::collections::HashMap::new(),
-        };
-        env.extend(
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        );
-        let sources = SettingsSources {
-            file: self.config.clone(),
-            env,
-            overrides: self.overrides.clone(),
-            needed,
-            ..SettingsSources::default()
-        };
-        Ok(settings::load(&sources)?)
+    #[test]
+    fn common_options_are_read_before_and_after_the_command() {
+        for line in [
+            "mynah --config a.toml --env-file b --set c=1 --json --no-color jobs retry 1",
+            "mynah jobs --config a.toml --env-file b --set c=1 --json --no-color retry 1",
+            "mynah jobs retry 1 --config a.toml --env-file b --set c=1 --json --no-color",
+            "mynah -c a.toml jobs --json retry --env-file b 1 --set c=1 --no-color",
+        ] {
+            let arguments = sets_last(line.split(' ').map(OsString::from));
+            let common = Cli::try_parse_from(arguments).unwrap().common;
+            let CommonArgs { settings, json, no_color } = common;
+            assert_eq!(settings.config.as_deref(), Some("a.toml".as_ref()), "{line}");
+            assert_eq!(settings.env_file.as_deref(), Some("b".as_ref()), "{line}");
+            assert_eq!(settings.overrides, ["c=1"], "{line}");
+            assert!(json && no_color, "{line}");
+        }
     }
-}
-
-/// Lines of `NAME=VALUE`, with or without `export`; `#` begins a comment line.
-fn read_env_file(file: &std::path::Path) -> Result<std::collections::HashMap<String, String>, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::Usage(format!("--env-file {}: {error}; name a file of NAME=VALUE lines", file.display()))
-    })?;
-    let lines = (1..).zip(text.lines().map(str::trim));
-    lines
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| {
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            // The value is not shown: it may be a secret.
-            let (name, value) = line.split_once('=').ok_or_else(|| {
-                let place = file.display();
-                Failure::Usage(format!(
-                    "{place}:{number}: this is not a NAME=VALUE line; fix it, or put `#` in front of it"
-                ))
-            })?;
-            let value = value.trim();
-            let bare =
-                ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
-            Ok((name.trim().to_owned(), bare.to_owned()))
-        })
-        .collect()
 }

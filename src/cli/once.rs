@@ -14,14 +14,18 @@ use mynah_actors::{
 };
 use tokio::sync::mpsc;
 
-use super::{Failure, print_line, signals::Signals, summary::Summary};
+use super::{
+    Failure, print_json, print_line,
+    signals::Signals,
+    summary::{Poll, Summary},
+};
 use crate::{
     app::service::{Service, Watch},
     settings::Settings,
     telemetry::logging::{self, Stream},
 };
 
-pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn once(settings: &Settings, json: bool) -> Result<(), Failure> {
     let bar = bar();
     // Log lines would break the progress bar.
     let level = if bar.is_hidden() { settings.log.level } else { settings.log.level.min(LevelFilter::Warn) };
@@ -38,7 +42,11 @@ pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
     .await;
     bar.finish_and_clear();
     let summary = outcome?;
-    print_line(summary.report(started.elapsed()));
+    if json {
+        print_json(&summary.to_json(started.elapsed()));
+    } else {
+        print_line(summary.report(started.elapsed()));
+    }
     summary.trouble().map_or(Ok(()), |trouble| Err(Failure::Work(trouble)))
 }
 
@@ -64,15 +72,11 @@ pub(super) async fn publish_all(
         match polled.recv().await {
             Some(Polled::Failed(error)) => Err(Failure::Work(error.to_string())),
             // Jobs on record are published anyway; the summary reports the pause.
-            Some(Polled::Paused) => Ok((router.ask_until_answered(Drain).await, false)),
+            Some(Polled::Paused) => Ok((router.ask_until_answered(Drain).await, Poll::Paused)),
             Some(Polled::Done { started_now: true, .. }) => {
-                print_line(
-                    "This is the first run: the account is followed from now on, and its earlier posts are not republished. \
-                     To republish them too, set source.start and start with an empty data_dir.",
-                );
-                Ok((router.ask_until_answered(Drain).await, true))
+                Ok((router.ask_until_answered(Drain).await, Poll::First))
             }
-            Some(Polled::Done { .. }) => Ok((router.ask_until_answered(Drain).await, true)),
+            Some(Polled::Done { .. }) => Ok((router.ask_until_answered(Drain).await, Poll::Done)),
             None => Err(Failure::Work("the poller ended before its first poll".into())),
         }
     };

@@ -7,7 +7,7 @@ use mynah_domain::ports::Facts;
 use serde_json::json;
 
 use super::{
-    Failure, SettingsArgs, print_json, print_line,
+    Failure, print_json, print_line,
     reach::{self, Reach},
     table,
 };
@@ -25,11 +25,6 @@ use crate::{
 pub(super) struct PauseArgs {
     /// `poller`, a target (`x:example_es` or its account), or `all`; without it, show what is paused
     what: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
 }
 
 /// What to do.
@@ -39,7 +34,12 @@ pub(super) enum Action {
     Resume,
 }
 
-pub(super) async fn pause(args: &PauseArgs, action: Action, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn pause(
+    args: &PauseArgs,
+    action: Action,
+    json: bool,
+    settings: &Settings,
+) -> Result<(), Failure> {
     logging::init_for_command();
     let (pauses, is_running) = match (reach::reach(settings)?, &args.what) {
         (Reach::Service(service), None) => (service.get(service.url(&["api", "pauses"])).await?, true),
@@ -54,7 +54,7 @@ pub(super) async fn pause(args: &PauseArgs, action: Action, settings: &Settings)
             (on_ledger(&*ledger, what.as_deref(), action, settings).await?, false)
         }
     };
-    if args.json {
+    if json {
         print_json(&json!(pauses));
         return refused(&pauses.tried);
     }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io::IsTerminal as _, time::Duration};
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, print_json, print_line, reach, table};
+use super::{Failure, output, print_json, print_line, reach, table};
 use crate::{
     control::wire::Stats,
     settings::Settings,
@@ -24,22 +24,21 @@ const BARS: usize = 40;
 
 #[derive(Debug, Args)]
 pub(super) struct PerformanceArgs {
-    /// Refresh every two seconds, until Ctrl-C
+    /// Refresh every two seconds, until Ctrl-C; with --json, one line per refresh
     #[arg(long)]
     watch: bool,
-    /// Print JSON; with --watch one line per refresh
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
 }
 
-pub(super) async fn performance(args: &PerformanceArgs, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn performance(
+    args: &PerformanceArgs,
+    json: bool,
+    settings: &Settings,
+) -> Result<(), Failure> {
     logging::init_for_command();
     let mut seen: Vec<Stats> = Vec::new();
     loop {
         let (stats, live) = measure(settings).await?;
-        if args.json {
+        if json {
             print_json(&json!(stats));
         } else {
             if args.watch && std::io::stdout().is_terminal() {
@@ -52,7 +51,7 @@ pub(super) async fn performance(args: &PerformanceArgs, settings: &Settings) -> 
             }
             show(&seen, live);
         }
-        if !args.watch {
+        if !args.watch || output::is_closed() {
             return Ok(());
         }
         actix_rt::time::sleep(REFRESH).await;

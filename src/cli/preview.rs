@@ -2,21 +2,30 @@
 //! records nothing; only the engines are really called.
 
 use std::{
-    io::{BufRead as _, Read as _},
+    io::{BufRead as _, IsTerminal as _, Read as _},
     rc::Rc,
+    sync::Arc,
 };
 
 use clap::Args;
 use jiff::Timestamp;
 use mynah_actors::translator::{cascade::CallContext, task::Task};
-use mynah_domain::{JobEvent, Post, PostId, PostKind, Skip, SourceProfile, Target, ports::Engine};
+use mynah_domain::{
+    JobEvent, Language, MediaPolicy, Post, PostId, PostKind, Skip, SourceProfile, Style, Target, TargetId,
+    TooLong, Wordless, filters::Filters, ports::Engine, text::Masking,
+};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, print_json, print_line, scratch::Scratch};
+use super::{
+    Failure, SettingsArgs,
+    output::{self, print_note},
+    print_json, print_line,
+    scratch::Scratch,
+};
 use crate::{
     app,
-    settings::{Needed, Settings, kinds::Refusal},
+    settings::{self, InForce, Needed, Origin, Settings, SettingsSources, kinds::Refusal},
     telemetry::logging::{self, printable},
 };
 
@@ -43,16 +52,17 @@ pub(super) struct PreviewArgs {
     /// on a year of posts
     #[arg(long, conflicts_with = "post")]
     lines: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
+    /// Only these languages, also ones that no target has; works without a settings file
+    #[arg(long, value_delimiter = ',', value_name = "CODES")]
+    to: Vec<Language>,
+    /// The language of the text; by default source.language
+    #[arg(long, value_name = "CODE")]
+    from: Option<Language>,
 }
 
 impl PreviewArgs {
     /// Only a post needs the network, and only a translation needs an engine.
-    pub(super) fn needed(&self) -> Needed {
+    fn needed(&self) -> Needed {
         match self {
             Self { post: Some(_), .. } => Needed::All,
             Self { source_only: true, .. } => Needed::Nothing,
@@ -86,7 +96,8 @@ struct ProtectedThing {
 #[derive(Serialize)]
 struct TargetPreview {
     language: String,
-    account: String,
+    /// `None` for a language that no target has.
+    account: Option<String>,
     engine: Option<String>,
     text: Option<String>,
     weighted_length: usize,
@@ -109,15 +120,19 @@ struct Finding {
     message: String,
 }
 
-pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn preview(args: &PreviewArgs, sources: &SettingsArgs, json: bool) -> Result<(), Failure> {
     logging::init_for_command();
-    let targets = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
+    let settings = &load(args, sources)?;
+    let targets = targets(args, settings)?;
     let (engines, asked) = if args.source_only {
         (Vec::new(), Vec::new())
     } else {
         (app::engines(settings).map_err(Failure::Work)?(), targets.clone())
     };
     let protecting = targets.first();
+    if args.post.is_none() && std::io::stdin().is_terminal() {
+        print_note("Type or paste a text, then press Enter and Ctrl-D.");
+    }
     if args.lines {
         return lines(&asked, protecting, &engines, settings).await;
     }
@@ -126,13 +141,117 @@ pub(super) async fn preview(args: &PreviewArgs, settings: &Settings) -> Result<(
         None => given(0, &read_text()?),
     };
     for preview in of(&[post], &asked, protecting, &engines, settings).await {
-        if args.json {
+        if json {
             print_json(&json!(preview));
         } else {
             show(&preview);
         }
     }
     Ok(())
+}
+
+fn load(args: &PreviewArgs, sources: &SettingsArgs) -> Result<Settings, Failure> {
+    let mut sources = sources.sources(args.needed())?;
+    if let Some(language) = args.from {
+        sources.overrides.push(format!("source.language={language}"));
+    }
+    if args.to.is_empty() || sources.has_file() {
+        return Ok(settings::load(&sources)?);
+    }
+    if args.post.is_some() {
+        return Err(Failure::Usage(
+            "a post is read with the keys of its source; name a settings file with --config, or pipe a text to \
+             standard input"
+                .into(),
+        ));
+    }
+    without_file(args, &sources)
+}
+
+/// The settings of a preview without a settings file: these languages, and every engine that can be used here.
+fn without_file(args: &PreviewArgs, sources: &SettingsSources) -> Result<Settings, Failure> {
+    let is_set = |variable: &&str| {
+        let variables = [(*variable).to_owned(), format!("{variable}_FILE")];
+        variables.iter().any(|name| sources.env.get(name).is_some_and(|value| !value.is_empty()))
+    };
+    let usable = sources.engines.iter().filter(|kind| {
+        let secrets = kind.secrets();
+        secrets.is_empty() || secrets.iter().any(is_set)
+    });
+    let order: Vec<String> = usable.map(|kind| format!("{:?}", kind.name())).collect();
+    let targets: Vec<String> = (1..)
+        .zip(&args.to)
+        .map(|(number, language)| {
+            format!("[[targets]]\nlanguage = \"{language}\"\naccount = \"preview_{number}\"\n")
+        })
+        .collect();
+    let text = format!(
+        "[source]\naccount = \"preview\"\n[engine]\norder = [{}]\n{}",
+        order.join(", "),
+        targets.concat()
+    );
+    let mut settings = settings::load_text(sources, &text)?;
+    let is_chosen_here =
+        |one: &InForce| one.key == "engine.order" && matches!(one.origin, Origin::File { .. });
+    if settings.in_force().iter().any(is_chosen_here) {
+        // One that is not installed here is no mistake: nobody asked for it.
+        let transport = settings.transport;
+        settings.engine.order.retain(|engine| engine.factory(transport).is_ok());
+    }
+    if !args.source_only && app::engines(&settings).is_err() {
+        return Err(Failure::Usage(no_engine(&settings)));
+    }
+    for target in &mut settings.targets {
+        target.account.clear();
+    }
+    Ok(settings)
+}
+
+/// What to do so that an engine can be used.
+fn no_engine(settings: &Settings) -> String {
+    let languages: Vec<&str> = settings.targets.iter().map(|target| target.language.name()).collect();
+    let keys = settings.engine.unused.iter().filter_map(|kind| kind.secrets().first());
+    let keys = keys.map(|variable| format!("set {variable} to your key"));
+    let others = settings.engine.order.iter().filter_map(|engine| engine.more_languages().map(str::to_owned));
+    let fixes: Vec<String> = keys.chain(others).collect();
+    format!(
+        "no engine that can be used here translates {} to {}; {}",
+        settings.source.language.name(),
+        languages.join(" and "),
+        fixes.join(", or ")
+    )
+}
+
+/// The targets to preview: with `--to` these languages, otherwise all targets. A language that no target has gets the
+/// defaults of a new one.
+fn targets(args: &PreviewArgs, settings: &Settings) -> Result<Vec<Target>, Failure> {
+    let configured = app::targets(settings).map_err(|error| Failure::Work(error.to_string()))?;
+    if args.to.is_empty() {
+        return Ok(configured);
+    }
+    let source = Arc::new(app::source_profile(settings));
+    let of = |language: &Language| -> Vec<Target> {
+        let known: Vec<Target> =
+            configured.iter().filter(|target| target.language == *language).cloned().collect();
+        if known.is_empty() { vec![new_target(*language, source.clone())] } else { known }
+    };
+    Ok(args.to.iter().flat_map(of).collect())
+}
+
+fn new_target(language: Language, source: Arc<SourceProfile>) -> Target {
+    Target {
+        id: TargetId::new(source.network.name(), &format!("preview-{language}")),
+        network: source.network.clone(),
+        source,
+        language,
+        account: String::new(),
+        style: Style::default(),
+        masking: Masking::default(),
+        filters: Filters::default(),
+        media: MediaPolicy::None,
+        too_long: TooLong::Thread,
+        wordless: Wordless::default(),
+    }
 }
 
 /// Prints a preview of each line, several at a time, because engines translate several texts in one call.
@@ -147,7 +266,8 @@ async fn lines(
         let some: Result<Vec<String>, _> = lines.by_ref().take(AT_ONCE).collect();
         let some =
             some.map_err(|error| Failure::Usage(format!("cannot read a line: {error}; it must be UTF-8")))?;
-        if some.is_empty() {
+        // Engines may cost money, so nothing is translated that nobody reads.
+        if some.is_empty() || output::is_closed() {
             return Ok(());
         }
         let posts: Vec<Post> = some
@@ -222,7 +342,7 @@ async fn target_previews(
 fn empty(target: &Target) -> TargetPreview {
     TargetPreview {
         language: target.language.to_string(),
-        account: target.account.clone(),
+        account: Some(target.account.clone()).filter(|account| !account.is_empty()),
         engine: None,
         text: None,
         weighted_length: 0,
@@ -305,6 +425,7 @@ fn given(number: usize, text: &str) -> Post {
         kind: PostKind::Original,
         created_at: Timestamp::now(),
         media: Vec::new(),
+        has_poll: false,
         versions: Vec::new(),
     }
 }
@@ -331,8 +452,9 @@ fn show(preview: &Preview) {
         print_line("");
         let engine = target.engine.as_deref().unwrap_or("-");
         let TargetPreview { language, account, weighted_length, most, price, .. } = target;
+        let account = account.as_ref().map(|account| format!(" @{account}")).unwrap_or_default();
         if let Some(skip) = target.skipped {
-            print_line(format_args!("{language} @{account}: not republished ({})", skip.as_str()));
+            print_line(format_args!("{language}{account}: not republished ({})", skip.as_str()));
             continue;
         }
         let parts = match target.parts.len() {
@@ -340,7 +462,7 @@ fn show(preview: &Preview) {
             1 => format!("${price:.3}"),
             many => format!("{many} parts, ${price:.3}"),
         };
-        print_line(format_args!("{language} @{account}: {weighted_length} of {most}, {engine}, {parts}"));
+        print_line(format_args!("{language}{account}: {weighted_length} of {most}, {engine}, {parts}"));
         match (&target.text, target.parts.is_empty()) {
             (Some(text), true) => print_line(indented(text)),
             _ => target.parts.iter().for_each(|part| print_line(indented(part))),

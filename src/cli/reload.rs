@@ -1,30 +1,20 @@
 //! `mynah reload` makes the running service read its settings, keys and glossaries again, from where it read them at
 //! the start. If they have a mistake, the command reports it and nothing changes.
 
-use clap::Args;
 use serde_json::json;
 
-use super::{Failure, SettingsArgs, print_json, print_line, reach};
+use super::{Failure, print_json, print_line, reach};
 use crate::{
     control::wire::{Reloaded, SecretChange, SettingChange},
     settings::Settings,
     telemetry::logging::{self, printable},
 };
 
-#[derive(Debug, Args)]
-pub(super) struct ReloadArgs {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
-}
-
-pub(super) async fn reload(args: &ReloadArgs, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn reload(json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
     let service = reach::running(settings)?;
     let reloaded: Reloaded = service.post(service.url(&["api", "reload"]), &json!({})).await?;
-    if args.json {
+    if json {
         print_json(&json!(reloaded));
         return refused(&reloaded.secrets);
     }

@@ -26,6 +26,15 @@ use crate::{
 /// How many reload requests may wait. They come from people.
 const RELOAD_QUEUE: usize = 8;
 
+/// The sources of the settings. `--json` is short for a JSON log, unless a `--set` names another format.
+pub(super) fn arguments(args: &SettingsArgs, json: bool) -> SettingsArgs {
+    let mut args = args.clone();
+    if json {
+        args.overrides.insert(0, "log.format=json".to_owned());
+    }
+    args
+}
+
 pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let settings = &args.load()?;
     logging::init(settings.log.level, &settings.log.modules, Stream::Stdout, settings.log.format);

@@ -46,6 +46,9 @@ pub(super) struct SandboxArgs {
     /// Apply X's own rate limits (100 posts in 15 minutes per account, and so on)
     #[arg(long)]
     rate_limits: bool,
+    /// Give the target accounts X Premium, so that they may publish long posts
+    #[arg(long)]
+    premium: bool,
     /// Faults to inject: a JSON file, or comma-separated profiles of misbehavior: nulls (null instead of absent), odd
     /// (unexpected forms, strict writes), edited (posts change their id), late (reads miss recent writes), echo (errors
     /// repeat the request's headers), hostile (absurd rate limits, temporary refusals, wrong model output). See
@@ -75,6 +78,7 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         rate_limits: if args.rate_limits { RateLimits::default() } else { RateLimits::unlimited() },
         ..SandboxConfig::default()
     };
+    let config = if args.premium { config.with_premium() } else { config };
     let plan =
         Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
@@ -122,6 +126,7 @@ pub(super) fn accounts(account: &str, languages: &[Language]) -> Vec<TargetAccou
         .map(|language| TargetAccount {
             handle: target_handle(account, *language),
             language: language.code().to_owned(),
+            premium: false,
         })
         .collect()
 }

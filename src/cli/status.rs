@@ -1,7 +1,6 @@
 //! `mynah status` answers what a person asks first: does everything work, and if not, what should I do? With a running
 //! service it shows how its accounts and engines are; without one, what its ledger knows about the accounts.
 
-use clap::Args;
 use jiff::Timestamp;
 use mynah_actors::pauses::{self, Paused};
 use mynah_domain::{
@@ -11,7 +10,7 @@ use mynah_domain::{
 use serde_json::json;
 
 use super::{
-    Failure, SettingsArgs, print_json, print_line,
+    Failure, print_json, print_line,
     reach::{self, Reach},
     table,
 };
@@ -26,16 +25,7 @@ use crate::{
     telemetry::logging::{self, printable},
 };
 
-#[derive(Debug, Args)]
-pub(super) struct StatusArgs {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pub(super) settings: SettingsArgs,
-}
-
-pub(super) async fn status(args: &StatusArgs, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn status(json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
     let status = if settings.data_dir.join("ledger.sqlite").exists() {
         match reach::reach(settings)? {
@@ -47,7 +37,7 @@ pub(super) async fn status(args: &StatusArgs, settings: &Settings) -> Result<(),
     } else {
         of_nothing(settings)
     };
-    if args.json {
+    if json {
         print_json(&json!(status));
     } else {
         show(&status, settings);

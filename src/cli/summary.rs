@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use mynah_actors::{events::Event, router::Drained};
 use mynah_domain::TargetId;
+use serde_json::json;
 
 use crate::telemetry::logging::printable;
 
@@ -13,16 +14,35 @@ pub(super) struct Summary {
     pub(super) posts: u64,
     targets: BTreeMap<TargetId, Tally>,
     left: Drained,
-    /// Whether an operator paused polling.
-    poller_paused: bool,
+    poll: Poll,
+}
+
+/// The run's poll of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Poll {
+    /// New posts were read.
+    #[default]
+    Done,
+    /// The source is followed from now on.
+    First,
+    /// An operator paused polling.
+    Paused,
 }
 
 #[derive(Debug, Default)]
 struct Tally {
     published: u64,
     skipped: u64,
+    /// Skipped by the publisher, after they were recorded as jobs to publish.
+    repeated: u64,
     held: u64,
     failed: u64,
+}
+
+impl Tally {
+    fn all_skipped(&self) -> u64 {
+        self.skipped + self.repeated
+    }
 }
 
 impl Summary {
@@ -35,6 +55,7 @@ impl Summary {
                 }
             }
             Event::Published(_, target, ..) => self.tally(target).published += 1,
+            Event::Skipped(_, target, _) => self.tally(target).repeated += 1,
             Event::Held(_, target, _) => self.tally(target).held += 1,
             Event::Failed(_, target, _) => self.tally(target).failed += 1,
         }
@@ -44,14 +65,14 @@ impl Summary {
         self.targets.entry(target.clone()).or_default()
     }
 
-    pub(super) fn finish(&mut self, left: Drained, polled: bool) {
+    pub(super) fn finish(&mut self, left: Drained, poll: Poll) {
         self.left = left;
-        self.poller_paused = !polled;
+        self.poll = poll;
     }
 
-    /// How many jobs are published, held or failed.
+    /// How many jobs are published, held, failed or skipped after all.
     pub(super) fn settled(&self) -> u64 {
-        self.targets.values().map(|tally| tally.published + tally.held + tally.failed).sum()
+        self.targets.values().map(|tally| tally.published + tally.held + tally.failed + tally.repeated).sum()
     }
 
     pub(super) fn published(&self) -> u64 {
@@ -64,7 +85,7 @@ impl Summary {
         let waiting = self.left.waiting.iter().filter(|(_, (_, why))| !why.contains(" cap of "));
         let waiting =
             waiting.map(|(target, (jobs, why))| format!("{target}: {} waiting: {why}", count_of(*jobs)));
-        let poller = self.poller_paused.then(|| {
+        let poller = (self.poll == Poll::Paused).then(|| {
             "poller: paused, so no new posts were read; resume it with `mynah resume poller`".to_owned()
         });
         let all: Vec<String> = poller.into_iter().chain(blocked).chain(waiting).collect();
@@ -73,6 +94,36 @@ impl Summary {
                 "not everything could be published; nothing is lost, and the next run continues\n  {}",
                 all.join("\n  ")
             )
+        })
+    }
+
+    /// The summary for scripts.
+    pub(super) fn to_json(&self, took: Duration) -> serde_json::Value {
+        let targets: BTreeMap<&str, serde_json::Value> = self
+            .targets
+            .iter()
+            .map(|(target, tally)| {
+                let Tally { published, held, failed, .. } = tally;
+                let skipped = tally.all_skipped();
+                let counts =
+                    json!({"published": published, "skipped": skipped, "held": held, "failed": failed});
+                (target.as_str(), counts)
+            })
+            .collect();
+        let waiting: BTreeMap<&str, serde_json::Value> = (self.left.waiting.iter())
+            .map(|(target, (jobs, reason))| (target.as_str(), json!({"jobs": jobs, "reason": reason})))
+            .collect();
+        let blocked: BTreeMap<&str, &String> =
+            self.left.blocked.iter().map(|(target, reason)| (target.as_str(), reason)).collect();
+        json!({
+            "seconds": took.as_secs_f64(),
+            "posts": self.posts,
+            "published": self.published(),
+            "targets": targets,
+            "waiting": waiting,
+            "blocked": blocked,
+            "first_run": self.poll == Poll::First,
+            "poller_paused": self.poll == Poll::Paused,
         })
     }
 
@@ -95,10 +146,18 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { summary, took } = self;
         let seconds = took.as_secs_f64();
+        if summary.poll == Poll::First {
+            writeln!(
+                f,
+                "This is the first run: the account is followed from now on, and its earlier posts are not \
+                 republished. To republish them too, set source.start and start with an empty data_dir."
+            )?;
+        }
         write!(f, "{} new posts, {} publications in {seconds:.1} s", summary.posts, summary.published())?;
         for (target, tally) in &summary.targets {
             write!(f, "\n  {target:<28} {:>5} published", tally.published)?;
-            for (count, what) in [(tally.skipped, "skipped"), (tally.held, "held"), (tally.failed, "failed")]
+            for (count, what) in
+                [(tally.all_skipped(), "skipped"), (tally.held, "held"), (tally.failed, "failed")]
             {
                 if count > 0 {
                     write!(f, ", {count} {what}")?;

@@ -46,29 +46,38 @@ fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<
         let what = match decision {
             Decision::Retry => "retried",
             Decision::Skip => "skipped",
+            Decision::Unskip => "restored",
         };
         return Err(InvalidRequest(format!(
             "{state} jobs cannot be {what}; these can: {}",
             names.join(", ")
         )));
     }
-    let mut kinds = HoldKind::ALL.map(HoldKind::as_str).to_vec();
-    if decision == Decision::Retry {
-        kinds.extend(Skip::RETRYABLE.map(Skip::as_str));
-    }
+    let kinds: Vec<&str> = match decision {
+        Decision::Retry => {
+            HoldKind::ALL.map(HoldKind::as_str).into_iter().chain(Skip::RETRYABLE.map(Skip::as_str)).collect()
+        }
+        Decision::Skip => HoldKind::ALL.map(HoldKind::as_str).to_vec(),
+        Decision::Unskip => vec![Skip::ByHand.as_str()],
+    };
     if let Some(kind) = filter.kind.as_deref().filter(|kind| !kinds.contains(kind)) {
         return Err(InvalidRequest(format!("unknown kind {kind:?}; valid kinds: {}", kinds.join(", "))));
     }
     let states = match filter.kind.as_deref() {
         _ if !filter.state.is_empty() => filter.state,
         Some(kind) if Skip::is_retryable(kind) => vec![JobState::Skipped],
+        _ if decision == Decision::Unskip => vec![JobState::Skipped],
         // A retry of a whole target must not publish years of skipped posts.
         _ => applies_to.iter().copied().filter(|state| *state != JobState::Skipped).collect(),
     };
     Ok(JobFilter {
         states,
         target: filter.target.as_deref().map(|name| names::target(name, targets)).transpose()?,
-        kind: filter.kind,
+        kind: match decision {
+            // Most skips are decided by the settings, which no undo changes.
+            Decision::Unskip => Some(Skip::ByHand.as_str().to_owned()),
+            Decision::Retry | Decision::Skip => filter.kind,
+        },
         ..JobFilter::default()
     })
 }
@@ -148,6 +157,7 @@ mod tests {
                 kind: PostKind::Original,
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
+                has_poll: false,
                 versions: vec![],
             }),
             jobs: vec![(TargetId::new("x", "town_es"), None)],
@@ -221,7 +231,7 @@ mod tests {
         assert_eq!(outcomes, [Ok(()), Ok(()), Err(Refusal::Unanswered), Err(in_progress)]);
         let (retried, lines) = decide(Decision::Retry).await;
         let outcomes: Vec<_> = retried.into_iter().map(|(_, outcome)| outcome).collect();
-        let final_skip = || Err(Refusal::SkippedForGood("by_hand".into()));
+        let final_skip = || Err(Refusal::SkippedByHand);
         let not_retryable = |state| Err(Refusal::NothingToRetry(state));
         assert_eq!(outcomes, [final_skip(), final_skip(), Ok(()), not_retryable(JobState::Translating)]);
         assert_eq!(lines.into_iter().collect::<Vec<_>>(), [TargetId::new("x", "town_es")]);
@@ -233,6 +243,14 @@ mod tests {
             .map(|job| job.state)
             .collect();
         assert_eq!(states[2..], [JobState::Ready, JobState::Translating]);
+        let (restored, _) = decide(Decision::Unskip).await;
+        let outcomes: Vec<_> = restored.into_iter().map(|(_, outcome)| outcome).collect();
+        let not_skipped = |state| Err(Refusal::NotSkipped(state));
+        let others = [not_skipped(JobState::Ready), not_skipped(JobState::Translating)];
+        assert_eq!(outcomes, [[Ok(()), Ok(())], others].concat());
+        let all = ledger.jobs(&JobFilter::default(), None, 2).await.unwrap();
+        let reasons: Vec<_> = all.iter().map(|job| (job.state, job.reason.as_deref())).collect();
+        assert_eq!(reasons, [(JobState::Held, Some("no")); 2]);
     }
 
     fn choice(json: &str) -> Result<Chosen, String> {

@@ -187,9 +187,9 @@ pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health:
         state,
         reason,
         published_today: spent.today,
-        daily_cap: target.caps.daily,
+        daily_cap: target.caps.daily.map(|cap| cap.most),
         published_this_month: spent.this_month,
-        monthly_cap: target.caps.monthly,
+        monthly_cap: target.caps.monthly.map(|cap| cap.most),
         waiting: count(&[
             JobState::Queued,
             JobState::Translating,
@@ -209,19 +209,21 @@ fn near_cap(caps: Caps, spent: Spent, now: Timestamp) -> Option<(AccountState, S
     }
     let periods = [("this month", caps.monthly, spent.this_month), ("today", caps.daily, spent.today)];
     periods.into_iter().find_map(|(period, cap, spent)| {
-        let cap = cap.filter(|cap| spent.saturating_mul(5) >= cap.saturating_mul(4))?;
+        let cap = cap.map(|cap| cap.most).filter(|most| spent.saturating_mul(5) >= most.saturating_mul(4))?;
         Some((AccountState::NearCap, format!("{spent} of {cap} publications {period}")))
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use mynah_domain::caps::{Cap, CapSetting};
+
     use super::*;
 
     const NOW: &str = "2026-11-23T10:00:00Z";
 
     fn state(daily: u64, today: u64) -> Option<AccountState> {
-        let caps = Caps { daily: Some(daily), monthly: None };
+        let caps = Caps { daily: Some(Cap { most: daily, setting: CapSetting::AllTargets }), monthly: None };
         let spent = Spent { today, this_month: today };
         near_cap(caps, spent, NOW.parse().unwrap()).map(|(state, _)| state)
     }

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use mynah_domain::{JobState, ports::ledger::JobLine};
+use mynah_domain::{AccountId, JobState, PostId, job::RejectedTranslation, ports::ledger::JobLine};
 use serde::{Deserialize, Serialize};
+
+use crate::networks::Networks;
 
 /// `GET /api/actors`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub struct Actors {
 pub struct Actor {
     /// Its name, `translator-3`.
     pub name: String,
-    /// `running`, `restarting` or `stopped`.
+    /// `running`, `restarting`, `replacing` or `stopped`.
     pub state: String,
     /// How often it was restarted.
     pub restarts: u64,
@@ -452,9 +454,31 @@ pub struct Job {
     pub translation: Option<Vec<String>>,
     /// The engine that translated it.
     pub engine: Option<String>,
+    /// The last translation, if it is not published as it is: too long, or it did not pass the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<RejectedTranslation>,
+    /// Its messages on the account, in order.
+    #[serde(default)]
+    pub messages: Vec<PublishedMessage>,
     /// The raw form of an unreadable post, cut if it is very long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+}
+
+/// A message on an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedMessage {
+    /// Its id on the network.
+    pub id: String,
+    /// Where people find it, if the network has a page for it.
+    pub url: Option<String>,
+}
+
+impl PublishedMessage {
+    fn new(account: &AccountId, id: &PostId) -> Self {
+        let network = Networks::default().named(account.network());
+        Self { id: id.0.clone(), url: network.and_then(|network| network.rules().link(account.handle(), id)) }
+    }
 }
 
 impl From<JobLine> for Job {
@@ -474,12 +498,14 @@ impl From<JobLine> for Job {
             text: line.text,
             translation,
             engine,
+            rejected: line.rejected,
+            messages: line.messages.iter().map(|(account, id)| PublishedMessage::new(account, id)).collect(),
             raw: line.raw,
         }
     }
 }
 
-/// The body of `POST /api/jobs/retry` and `/api/jobs/skip`: jobs by number or by filter.
+/// The body of `POST /api/jobs/retry`, `/api/jobs/skip` and `/api/jobs/unskip`: jobs by number or by filter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
@@ -506,7 +532,7 @@ pub struct Filter {
     pub kind: Option<String>,
 }
 
-/// The result of a retry or a skip.
+/// The result of a retry, a skip or its undo.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// The number of changed jobs.

@@ -1,5 +1,5 @@
-//! What an engine is to the service: a folder whose [`EngineKind`] stands in the registry ([`Engines`](super::Engines)). Settings,
-//! commands and wiring ask it and know no engine by name.
+//! The interface between the service and an engine: a folder whose [`EngineKind`] is in the registry
+//! ([`Engines`](super::Engines)). Settings, commands and wiring ask it and know no engine by name.
 //!
 //! An engine is asked in two steps. [`EngineKind`] reads its section of the settings and its secrets. What comes of that is a
 //! [`ConfiguredEngine`], which makes the adapters of the domain's port on the threads where they are used.
@@ -46,7 +46,7 @@ pub trait EngineKind: fmt::Debug + Sync {
     ) -> Option<Arc<dyn ConfiguredEngine>>;
 }
 
-/// The section of one engine, and what the settings of all engines say.
+/// The section of one engine, and the settings that all engines share.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSection<'a> {
     /// What the engine is called.
@@ -113,7 +113,7 @@ pub trait ConfiguredEngine: Any + fmt::Debug + Send + Sync {
 }
 
 impl dyn ConfiguredEngine {
-    /// Itself, for somebody who knows a kind of engine and asks whether it is one.
+    /// For downcasting to a concrete engine.
     pub fn as_any(&self) -> &dyn Any {
         self
     }
@@ -124,9 +124,9 @@ async fn translate_a_word(engine: &dyn Engine, pairs: &[(Language, Language)]) -
     try_engine(engine, pairs).await.map_err(|error| error.to_string())
 }
 
-/// What is wrong with an engine that translates for no target.
+/// What is wrong with an engine that supports no target's language.
 pub const OF_NO_USE: &str =
-    "it translates for no target; remove it from engine.order, or install its packages";
+    "it supports no target's language; remove it from engine.order, or install its packages";
 
 /// Asks an engine to translate a word between the first of these languages, each `(from, to)`, that it supports; returns
 /// what it answered, for a person.
@@ -141,6 +141,6 @@ pub async fn try_engine(engine: &dyn Engine, pairs: &[(Language, Language)]) -> 
     match engine.translate(&[Item::new(hello, from, to)]).await?.items.into_iter().next() {
         Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), to.name())),
         Some(Err(error)) => Err(EngineError::Unavailable(error.to_string())),
-        None => Err(EngineError::Unavailable("it answered nothing".into())),
+        None => Err(EngineError::Unavailable("the engine returned no translation".into())),
     }
 }

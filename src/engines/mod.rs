@@ -25,7 +25,7 @@ impl Default for Engines {
 }
 
 impl Engines {
-    /// These, and another one.
+    /// Adds a kind of engine.
     #[must_use]
     pub fn with(mut self, kind: &'static dyn EngineKind) -> Self {
         self.0.push(kind);
@@ -40,7 +40,7 @@ impl Engines {
     /// The variable in which a secret belongs that somebody wrote into the settings under this key; `None` where the key is
     /// none of an engine.
     pub fn variable_of(&self, key: &str) -> Option<&'static str> {
-        // A variable begins with the name of whoever gives out the key: `GOOGLE_API_KEY`.
+        // A variable's name begins with the issuer of the key: `GOOGLE_API_KEY`.
         let is_named = |variable: &&str| {
             variable.split('_').next().is_some_and(|giver| key.contains(&giver.to_lowercase()))
         };

@@ -42,6 +42,7 @@ fn of_actors(health: &HealthRegistry) -> Vec<String> {
 fn of_actor(name: &str, health: &ActorHealth) -> Option<String> {
     match health.state {
         State::Running => health.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
+        State::Replacing => None,
         State::Restarting if health.restarts.failures() == 0 || health.progressed => None,
         State::Restarting => Some(format!("{name} keeps dying")),
         State::Stopped => Some(format!("{name} has stopped")),
@@ -71,6 +72,7 @@ mod tests {
         let reason = |health: ActorHealth| of_actor("cache", &health);
         assert_eq!(reason(health(State::Running, 3, false)), None);
         assert_eq!(reason(health(State::Restarting, 0, false)), None);
+        assert_eq!(reason(health(State::Replacing, 4, false)), None);
         assert_eq!(reason(health(State::Restarting, 4, true)), None);
         assert_eq!(reason(health(State::Restarting, 1, false)).as_deref(), Some("cache keeps dying"));
         assert_eq!(reason(health(State::Stopped, 0, true)).as_deref(), Some("cache has stopped"));

@@ -98,14 +98,8 @@ impl Downloader {
     /// # Errors
     /// See [`FetchError`].
     pub async fn video(&self, address: &Url, limits: &MediaLimits) -> Result<FetchedMedium, FetchError> {
-        let mut video = Video {
-            from: self.clone(),
-            address: address.clone(),
-            network: limits.network,
-            total: 0,
-            fetched: 0,
-            first: None,
-        };
+        let mut video =
+            Video { from: self.clone(), address: address.clone(), total: 0, fetched: 0, first: None };
         let answer = video.piece().await?;
         let mime = sniff::video(&answer.body)
             .ok_or_else(|| missing(format!("its address has no video that {} accepts", limits.network)))?;
@@ -127,11 +121,7 @@ impl Downloader {
             HttpError::TooLarge { limit, .. } => too_large(network, most.min(limit as u64)),
             HttpError::Unreachable(_) | HttpError::NoAnswer(_) => FetchError::Unavailable(error.to_string()),
         })?;
-        match answer.status {
-            200 | 206 => Ok(answer),
-            429 | 500.. => Err(FetchError::Unavailable(format!("its host answers {}", answer.status))),
-            status => Err(missing(format!("its host answers {status}"))),
-        }
+        successful(answer)
     }
 }
 
@@ -139,8 +129,6 @@ impl Downloader {
 struct Video {
     from: Downloader,
     address: Url,
-    /// The target's.
-    network: &'static str,
     total: u64,
     fetched: u64,
     /// The first piece, fetched to detect the type, until it is handed out.
@@ -152,7 +140,17 @@ impl Video {
     async fn piece(&self) -> Result<Answer, FetchError> {
         let (first, last) = (self.fetched, self.fetched + PIECE - 1);
         let request = Request::get(self.address.as_str()).header("range", format!("bytes={first}-{last}"));
-        self.from.fetch(request, self.network, u64::MAX).await
+        let answer = self.from.http.send(request).await.map_err(|error| match error {
+            HttpError::TooLarge { limit, .. } => {
+                missing(format!("its host offers no parts of it, and the whole has more than {limit} bytes"))
+            }
+            HttpError::Unreachable(_) | HttpError::NoAnswer(_) => FetchError::Unavailable(error.to_string()),
+        })?;
+        let answer = successful(answer)?;
+        if first_byte_of(&answer) != Some(first) {
+            return Err(missing("its host sent another part of it than was requested"));
+        }
+        Ok(answer)
     }
 }
 
@@ -185,6 +183,25 @@ pub fn picture(bytes: Vec<u8>, limits: &MediaLimits) -> Result<FetchedMedium, Fe
     let mime = sniff::picture(&bytes)
         .ok_or_else(|| missing(format!("its address has no picture that {} accepts", limits.network)))?;
     Ok(FetchedMedium { mime, size: bytes.len() as u64, content: Content::Whole(bytes) })
+}
+
+fn successful(answer: Answer) -> Result<Answer, FetchError> {
+    match answer.status {
+        200 | 206 => Ok(answer),
+        429 | 500.. => Err(FetchError::Unavailable(format!("its host answers {}", answer.status))),
+        status => Err(missing(format!("its host answers {status}"))),
+    }
+}
+
+/// The position of the answer's first byte in the whole.
+fn first_byte_of(answer: &Answer) -> Option<u64> {
+    match answer.status {
+        206 => {
+            let range = answer.header("content-range")?.trim_start().strip_prefix("bytes")?;
+            range.trim_start().split_once('-')?.0.parse().ok()
+        }
+        _ => Some(0),
+    }
 }
 
 /// The total length; an answer may be only a piece.

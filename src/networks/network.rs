@@ -38,6 +38,11 @@ pub trait Network: fmt::Debug + Sync {
     /// How it parses and measures texts, and what it accepts.
     fn rules(&self) -> Arc<dyn NetworkRules>;
 
+    /// The same for an account that may publish longer posts than others; `None` if the network has no such accounts.
+    fn rules_for_long_posts(&self) -> Option<Arc<dyn NetworkRules>> {
+        None
+    }
+
     /// Reads an account's handle, as people write it.
     ///
     /// # Errors

@@ -125,6 +125,11 @@ impl SettingsSources {
         self.env.get("MYNAH_CONFIG").filter(|path| !path.is_empty())
     }
 
+    /// Whether there is a settings file, or the user named one.
+    pub fn has_file(&self) -> bool {
+        self.names_file() || Path::new(DEFAULT_FILE).exists()
+    }
+
     fn names_file(&self) -> bool {
         self.file.is_some() || self.named_in_environment().is_some()
     }

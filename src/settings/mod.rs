@@ -67,7 +67,9 @@ pub struct SettingsSources {
 /// Which keys and tokens a command needs. Those that it does not need are empty if unset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Needed {
-    /// The command calls no service.
+    /// The command only checks the settings, perhaps on a machine that has no secrets.
+    NoSecret,
+    /// The command calls no network and no engine, but perhaps the admin API.
     Nothing,
     /// The command calls engines.
     Engines,
@@ -88,8 +90,25 @@ impl fmt::Debug for SettingsSources {
 /// # Errors
 /// All problems, in order of origin.
 pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
+    load_layers(sources, Layers::read)
+}
+
+/// The same with this text in place of the settings file, for a command that works without one.
+///
+/// # Errors
+/// All problems, in order of origin.
+pub fn load_text(sources: &SettingsSources, text: &str) -> Result<Settings, SettingsError> {
+    load_layers(sources, |sources, problems| {
+        Layers::over("(no settings file)".into(), text, sources, problems)
+    })
+}
+
+fn load_layers(
+    sources: &SettingsSources,
+    read: impl FnOnce(&SettingsSources, &mut Vec<Problem>) -> Result<Layers, Box<Problem>>,
+) -> Result<Settings, SettingsError> {
     let mut problems = vec![];
-    let layers = match Layers::read(sources, &mut problems) {
+    let layers = match read(sources, &mut problems) {
         Ok(layers) => layers,
         Err(unreadable) => {
             problems.push(*unreadable);
@@ -100,9 +119,14 @@ pub fn load(sources: &SettingsSources) -> Result<Settings, SettingsError> {
     let mut vault = Vault::new(&sources.env, sources.needed);
     let registries = Registries { networks: &sources.networks, engines: &sources.engines };
     let settings = read::settings(&mut reader, &mut vault, registries);
-    let Reader { mut problems, mut in_force, .. } = reader;
+    let Reader { mut problems, mut in_force, missing, .. } = reader;
+    let unknown = unknown::find(&layers, registries, &sources.env);
+    // A mistyped key is one mistake, not two.
+    problems.retain(|problem| {
+        !missing.contains(&problem.key) || !unknown.iter().any(|unknown| unknown.stands_for(&problem.key))
+    });
     problems.append(&mut vault.problems);
-    problems.extend(unknown::problems(&layers, registries, &sources.env));
+    problems.extend(unknown.into_iter().map(|unknown| unknown.problem));
     match settings {
         Some(settings) if problems.is_empty() => {
             in_force.append(&mut vault.in_force);

@@ -8,9 +8,10 @@ use mynah_actors::{
     pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
 };
 use mynah_domain::{
-    Language, MediaPolicy, TargetId, Tone, TooLong,
+    Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
     caps::Caps,
     filters::{Filter, Filters},
+    network::NetworkRules,
     text::{Hashtags, Mentions},
 };
 use secrecy::SecretString;
@@ -152,6 +153,8 @@ pub struct SourceSettings {
     pub replies: bool,
     /// Whether its quote posts are republished.
     pub quotes: bool,
+    /// Whether its posts with a poll are republished, with the options as text.
+    pub polls: bool,
     /// Marks posts that are not republished.
     pub opt_out: Option<Filter>,
     /// Which of its posts are republished.
@@ -188,6 +191,8 @@ pub struct TargetSettings {
     pub mentions: Mentions,
     /// What to do with hashtags.
     pub hashtags: Hashtags,
+    /// Whether numbers are written as readers of the language write them, and not as in the post.
+    pub local_numbers: bool,
     /// A file of terms with a fixed translation.
     pub glossary: Option<PathBuf>,
     /// Which of the republished posts this target publishes.
@@ -196,6 +201,10 @@ pub struct TargetSettings {
     pub media: MediaPolicy,
     /// What to do with a translation that is too long for one publication.
     pub too_long: TooLong,
+    /// Whether the account may publish longer posts than others on its network.
+    pub long_posts: bool,
+    /// What to do with posts without words.
+    pub wordless: Wordless,
     /// Its own caps, or the publisher's.
     pub caps: Caps,
 }
@@ -204,6 +213,12 @@ impl TargetSettings {
     /// Its name in the ledger and in logs.
     pub fn id(&self) -> TargetId {
         TargetId::new(self.network.name(), &self.account)
+    }
+
+    /// The rules by which its translations are weighed, split and published.
+    pub fn rules(&self) -> Arc<dyn NetworkRules> {
+        let long = if self.long_posts { self.network.rules_for_long_posts() } else { None };
+        long.unwrap_or_else(|| self.network.rules())
     }
 }
 

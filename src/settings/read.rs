@@ -6,11 +6,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use mynah_actors::{
     pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
 };
-use mynah_domain::{Language, backoff::Backoff, caps::Caps, filters::Filters};
+use mynah_domain::{
+    Language,
+    backoff::Backoff,
+    caps::{Cap, CapSetting, Caps},
+    filters::Filters,
+};
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Registries,
+    Needed, Registries,
     kinds::{
         LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
         language, listen, mark, module_levels, preset, start,
@@ -32,6 +37,7 @@ use crate::{
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const FALLBACKS: [(&str, Fallback); 2] = [("publish", Fallback::Publish), ("hold", Fallback::Hold)];
+const POLLS: [(&str, bool); 2] = [("text", true), ("skip", false)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 
 const ZERO: Duration = Duration::ZERO;
@@ -55,7 +61,9 @@ pub(super) fn settings(
     let source = source(reader, &followed, spoken);
     let daily = reader.or("publisher.daily_cap", "50", cap);
     let monthly = reader.or("publisher.monthly_cap", "1000", cap);
-    let caps = daily.zip(monthly).map(|(daily, monthly)| Caps { daily, monthly });
+    let general = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::AllTargets });
+    let caps =
+        daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
     let accounts = targets::accounts(reader, networks, &followed);
     let targets = targets::read(reader, &accounts, &Common { language: spoken, caps });
     let engine = engine(reader, vault, engines);
@@ -196,13 +204,14 @@ fn source(
     let reposts = reader.or("source.reposts", "false", flag);
     let replies = reader.or("source.replies", "false", flag);
     let quotes = reader.or("source.quotes", "true", flag);
+    let polls = reader.or("source.polls", "text", choice(&POLLS));
     let include = reader.optional("source.include", filters);
     let exclude = reader.optional("source.exclude", filters);
     let opt_out = reader.or("source.opt_out", "#notranslate", mark);
     let page_size = reader.or("source.page_size", "100", count(5..=100));
     let account = account.whole()?;
     let (language, trust_language, poll_interval) = (language?, trust_language?, poll_interval?);
-    let (start, reposts, replies, quotes) = (start?, reposts?, replies?, quotes?);
+    let (start, reposts, replies, quotes, polls) = (start?, reposts?, replies?, quotes?, polls?);
     let (opt_out, page_size) = (opt_out?, page_size?);
     let filters =
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
@@ -217,6 +226,7 @@ fn source(
         reposts,
         replies,
         quotes,
+        polls,
         opt_out,
         filters,
         page_size,
@@ -396,7 +406,8 @@ fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings
     let listen = reader.or("admin.listen", "127.0.0.1:7878", listen);
     let token = vault.admin()?;
     let listen = listen?;
-    if let Some(address) = listen.filter(|address| token.is_none() && !address.ip().is_loopback()) {
+    let is_missing = token.is_none() && vault.needed() != Needed::NoSecret;
+    if let Some(address) = listen.filter(|address| is_missing && !address.ip().is_loopback()) {
         reader.report(
             "admin.listen",
             format!("there is no token, so anyone who can reach {address} could control Mynah"),

@@ -37,11 +37,13 @@ pub struct Reader<'a> {
     pub(super) problems: Vec<Problem>,
     pub(super) asked: Vec<KnownKey>,
     pub(super) in_force: Vec<InForce>,
+    /// Required keys that were not written.
+    pub(super) missing: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(layers: &'a Layers, problems: Vec<Problem>) -> Self {
-        Self { layers, preset: Preset::default(), problems, asked: vec![], in_force: vec![] }
+        Self { layers, preset: Preset::default(), problems, asked: vec![], in_force: vec![], missing: vec![] }
     }
 
     /// From now on, uses the defaults of this preset.
@@ -102,6 +104,7 @@ impl<'a> Reader<'a> {
                 return Ok(None);
             };
             self.report(key, "this is missing", *fix);
+            self.missing.push(key.to_owned());
             return Err(Invalid);
         };
         match kind(&value) {
@@ -127,7 +130,10 @@ impl<'a> Reader<'a> {
                 }
                 "some items of this list are not sections"
             }
-            None | Some(ValueKind::Array(_)) => missing,
+            None | Some(ValueKind::Array(_)) => {
+                self.missing.push(key.to_owned());
+                missing
+            }
             Some(ValueKind::Table(_)) => "this is a single section, but should be a list of sections",
             Some(_) => "this is not a list of sections",
         };

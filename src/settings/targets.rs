@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use mynah_domain::{
-    Language, MediaMissing, MediaPolicy, Tone, TooLong,
-    caps::Caps,
+    Language, MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
+    caps::{Cap, CapSetting, Caps},
     filters::Filters,
     text::{Hashtags, Mentions},
 };
@@ -24,6 +24,8 @@ const MENTIONS: [(&str, Mentions); 3] =
     [("keep", Mentions::Keep), ("name", Mentions::Name), ("drop", Mentions::Drop)];
 const HASHTAGS: [(&str, Hashtags); 3] =
     [("keep", Hashtags::Keep), ("translate", Hashtags::Translate), ("drop", Hashtags::Drop)];
+const WORDLESS: [(&str, Wordless); 2] = [("copy", Wordless::Copy), ("skip", Wordless::Skip)];
+const NUMBERS: [(&str, bool); 2] = [("local", true), ("as_written", false)];
 const TOO_LONG: [(&str, TooLong); 2] = [("thread", TooLong::Thread), ("hold", TooLong::Hold)];
 
 const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
@@ -56,11 +58,8 @@ pub(super) fn read(
     accounts: &[Account],
     common: &Common,
 ) -> Option<Vec<UnconnectedTarget>> {
-    let targets: Vec<Option<UnconnectedTarget>> = accounts
-        .iter()
-        .enumerate()
-        .map(|(index, account)| target(reader, &section(index), account, common))
-        .collect();
+    let targets: Vec<Option<UnconnectedTarget>> =
+        accounts.iter().enumerate().map(|(index, account)| target(reader, index, account, common)).collect();
     let targets = targets.into_iter().collect::<Option<Vec<_>>>()?;
     (!targets.is_empty()).then_some(targets)
 }
@@ -71,10 +70,11 @@ fn section(index: usize) -> String {
 
 fn target(
     reader: &mut Reader<'_>,
-    section: &str,
+    index: usize,
     account: &Account,
     common: &Common,
 ) -> Option<UnconnectedTarget> {
+    let section = section(index);
     let key = |name: &str| format!("{section}.{name}");
     let fix = "write the code of the language to publish in, such as \"es\"";
     let language = reader.required(&key("language"), fix, language);
@@ -90,18 +90,29 @@ fn target(
     let instructions = reader.optional(&key("instructions"), instructions);
     let mentions = reader.or(&key("mentions"), "keep", choice(&MENTIONS));
     let hashtags = reader.or(&key("hashtags"), "keep", choice(&HASHTAGS));
+    let local_numbers = reader.or(&key("numbers"), "local", choice(&NUMBERS));
     let glossary = reader.optional(&key("glossary"), file);
     let include = reader.optional(&key("include"), filters);
     let exclude = reader.optional(&key("exclude"), filters);
     let copy = reader.or(&key("media"), "copy", choice(&COPY));
     let missing = reader.or(&key("media_missing"), "publish", choice(&MISSING));
     let too_long = reader.or(&key("too_long"), "thread", choice(&TOO_LONG));
+    let long_posts = reader.or(&key("long_posts"), "false", flag);
+    if long_posts == Some(true) && account.network.rules_for_long_posts().is_none() {
+        reader.report(
+            &key("long_posts"),
+            format!("all posts on {} have the same limit", account.network.title()),
+            "remove this line",
+        );
+    }
+    let wordless = reader.or(&key("wordless"), "copy", choice(&WORDLESS));
     let daily = reader.optional(&key("daily_cap"), cap);
     let monthly = reader.optional(&key("monthly_cap"), cap);
     let general = common.caps?;
+    let own = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::Target(index) });
     let caps = Caps {
-        daily: daily.ok()?.unwrap_or(general.daily),
-        monthly: monthly.ok()?.unwrap_or(general.monthly),
+        daily: daily.ok()?.map_or(general.daily, own),
+        monthly: monthly.ok()?.map_or(general.monthly, own),
     };
     let (network, account) = (account.network, account.whole()?);
     let (language, tone, adapt, mentions, hashtags) = (language?, tone?, adapt?, mentions?, hashtags?);
@@ -109,7 +120,8 @@ fn target(
     let filters =
         Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
-    let too_long = too_long?;
+    let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
+    let local_numbers = local_numbers?;
     Some(Box::new(move |connection| TargetSettings {
         network,
         account,
@@ -120,10 +132,13 @@ fn target(
         instructions,
         mentions,
         hashtags,
+        local_numbers,
         glossary,
         filters,
         media,
         too_long,
+        long_posts,
+        wordless,
         caps,
     }))
 }

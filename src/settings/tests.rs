@@ -3,7 +3,8 @@ use std::{collections::BTreeSet, fs, rc::Rc, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
-    Post, PostId, Tone, TooLong,
+    Post, PostId, Tone, TooLong, Wordless,
+    caps::{Cap, CapSetting},
     network::{NetworkRules, PlainText},
     ports::{Destination, Ledger, MediaFetcher, Source, ledger::Mark},
 };
@@ -129,7 +130,10 @@ fn the_smallest_settings_load_and_the_rest_has_defaults() {
     let [target] = &settings.targets[..] else { panic!() };
     assert_eq!(target.id().as_str(), "x:example_es");
     assert_eq!((target.tone, target.too_long), (Tone::Neutral, TooLong::Thread));
-    assert_eq!((target.caps.daily, target.caps.monthly), (Some(50), Some(1000)));
+    assert_eq!((target.wordless, target.long_posts), (Wordless::Copy, false));
+    assert_eq!((settings.source.polls, target.rules().limits().text), (true, 280));
+    let caps = [target.caps.daily, target.caps.monthly];
+    assert_eq!(caps, [50, 1000].map(|most| Some(Cap { most, setting: CapSetting::AllTargets })));
     assert_eq!(settings.engine.names(), ["gemini".into(), "apertium".into()]);
     let gemini = gemini(&settings);
     assert_eq!((gemini.max_batch, gemini.model.as_str()), (20, "gemini-3.5-flash-lite"));
@@ -450,6 +454,19 @@ fn values_of_a_wrong_type_are_reported() {
         "\"cut\" is not",
         "\"hold\"",
     );
+    with("long_posts = 25000\n").reports("config.toml:8", "targets[0].long_posts", "25000", "true");
+    with("wordless = \"drop\"\n").reports(
+        "config.toml:8",
+        "targets[0].wordless",
+        "\"drop\" is not",
+        "\"skip\"",
+    );
+    with("").set("source.polls=copy").reports(
+        "--set source.polls",
+        "source.polls",
+        "\"copy\" is not",
+        "\"text\"",
+    );
     with("").set("source.start=someday").reports(
         "--set source.start",
         "source.start",
@@ -597,7 +614,8 @@ fn the_file_may_use_any_toml_syntax() {
     assert_eq!(settings.source.start, Start::From("2026-10-01T00:00:00Z".parse().unwrap()));
     let target = &settings.targets[0];
     assert_eq!((target.account.as_str(), target.tone), ("Example_ES", Tone::Informal));
-    assert_eq!((target.caps.daily, target.caps.monthly), (None, Some(1000)));
+    let monthly = Some(Cap { most: 1000, setting: CapSetting::AllTargets });
+    assert_eq!((target.caps.daily, target.caps.monthly), (None, monthly));
     assert_eq!(settings.engine.names(), ["apertium".into()]);
     assert_eq!(settings.engine.longest_call(), Duration::from_secs(3));
 }

@@ -29,12 +29,26 @@ pub(super) fn general(key: &str) -> String {
     format!("{list}[]{rest}")
 }
 
-/// Problems with keys that were written but never read.
-pub(super) fn problems(
+/// A key or section that was written but is never read.
+pub(super) struct Unknown {
+    pub(super) problem: Problem,
+    /// The keys that were probably meant: `targets[1].account`; for a section all that were written in it.
+    meant: Vec<String>,
+}
+
+impl Unknown {
+    /// Whether `key` was probably meant.
+    pub(super) fn stands_for(&self, key: &str) -> bool {
+        self.meant.iter().any(|meant| meant == key)
+    }
+}
+
+/// Finds keys that were written but never read.
+pub(super) fn find(
     layers: &Layers,
     registries: Registries<'_>,
     env: &HashMap<String, String>,
-) -> Vec<Problem> {
+) -> Vec<Unknown> {
     let known = known_keys_with(Preset::default(), registries);
     let known: Vec<&str> = known.iter().map(|known| known.key.as_str()).collect();
     let mut found = misnamed_variables(&known, env);
@@ -43,16 +57,38 @@ pub(super) fn problems(
         // An unknown section is reported once, not for each of its keys.
         let within =
             |section: &&str| key.strip_prefix(*section).is_some_and(|rest| rest.starts_with(['.', '[']));
-        let Some((what, fix)) = fault(key, written, &known, layers, registries) else {
+        let Some(Fault { what, fix, meant }) = fault(key, written, &known, layers, registries) else {
             continue;
         };
         if strange.iter().any(within) && secret_variable(key, layers, registries).is_none() {
             continue;
         }
         strange.push(key);
-        found.push(Problem { origin: written.origin.clone(), key: key.clone(), what, fix });
+        let problem = Problem { origin: written.origin.clone(), key: key.clone(), what, fix };
+        let meant = meant.map(|meant| numbered_as(&meant, key)).into_iter();
+        let written_in = layers.written.keys().filter_map(|written| written.strip_prefix(key.as_str()));
+        let meant = meant.flat_map(|meant| written_in.clone().map(move |rest| format!("{meant}{rest}")));
+        found.push(Unknown { problem, meant: meant.collect() });
     }
     found
+}
+
+/// What is wrong with a key.
+struct Fault {
+    what: String,
+    fix: String,
+    /// The key or section that was probably meant, without the number of a target.
+    meant: Option<String>,
+}
+
+/// A general key with the number of the target that `like` is in; a list as a whole if there is none.
+fn numbered_as(general: &str, like: &str) -> String {
+    let number = like.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(number, _)| number);
+    match (general.split_once("[]"), number) {
+        (Some((list, "")), _) => list.to_owned(),
+        (Some((list, rest)), Some(number)) => format!("{list}[{number}]{rest}"),
+        _ => general.to_owned(),
+    }
 }
 
 fn fault(
@@ -61,7 +97,7 @@ fn fault(
     known: &[&str],
     layers: &Layers,
     registries: Registries<'_>,
-) -> Option<(String, String)> {
+) -> Option<Fault> {
     let general = general(key);
     if known.contains(&general.as_str()) || key == "targets" {
         return None;
@@ -74,33 +110,38 @@ fn fault(
     let within: Vec<&str> = known.iter().copied().filter(|known| is_within(known, &general)).collect();
     if !within.is_empty() {
         let first = written_as(within[0], &written.origin);
-        return (!written.is_section).then(|| {
-            ("this is a section, not a value".into(), format!("set one of its keys, such as {first}"))
+        return (!written.is_section).then(|| Fault {
+            what: "this is a section, not a value".into(),
+            fix: format!("set one of its keys, such as {first}"),
+            meant: Some(general.clone()),
         });
     }
     if let (false, Some(variable)) = (written.is_section, secret_variable(key, layers, registries)) {
-        return Some((
-            "secrets do not belong in the settings, which are shown and copied".into(),
-            format!(
+        return Some(Fault {
+            what: "secrets do not belong in the settings, which are shown and copied".into(),
+            fix: format!(
                 "remove it, and set the environment variable {variable}, or set {variable}_FILE to a file \
                 that contains it"
             ),
-        ));
+            meant: None,
+        });
     }
-    let fix = match nearest_key(&general, known.iter().copied()) {
-        Some(near) if !written.is_section => format!("did you mean {}?", written_as(near, &written.origin)),
+    let (fix, meant) = match nearest_key(&general, known.iter().copied()) {
+        Some(near) if !written.is_section => {
+            (format!("did you mean {}?", written_as(near, &written.origin)), Some(near))
+        }
         _ => {
             let near = written
                 .is_section
                 .then(|| nearest_key(&general, known.iter().map(|key| section(key))))
                 .flatten();
             match near.filter(|near| !near.is_empty()) {
-                Some(near) => format!("did you mean [{near}]?"),
-                None => format!("remove it; {}", keys_beside(&general, known)),
+                Some(near) => (format!("did you mean [{near}]?"), Some(near)),
+                None => (format!("remove it; {}", keys_beside(&general, known)), None),
             }
         }
     };
-    Some(("unknown setting".into(), fix))
+    Some(Fault { what: "unknown setting".into(), fix, meant: meant.map(str::to_owned) })
 }
 
 fn is_within(key: &str, section: &str) -> bool {
@@ -125,20 +166,22 @@ fn keys_beside(key: &str, known: &[&str]) -> String {
 }
 
 /// `MYNAH_SOURCE_ACCOUNT` sets nothing: two underscores separate prefix, section and key.
-fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Problem> {
-    let known: Vec<String> = known.iter().map(|key| variable_of_key(key)).collect();
+fn misnamed_variables(known: &[&str], env: &HashMap<String, String>) -> Vec<Unknown> {
+    let known: Vec<(&str, String)> = known.iter().map(|key| (*key, variable_of_key(key))).collect();
     let meant = |name: &str| {
-        known.iter().find(|known| *known != name && known.replace("__", "_") == name.replace("__", "_"))
+        let is_meant = |known: &str| known != name && known.replace("__", "_") == name.replace("__", "_");
+        known.iter().find(|(_, variable)| is_meant(variable))
     };
-    let mut problems: Vec<Problem> = vec![];
+    let mut problems: Vec<Unknown> = vec![];
     for name in env.keys().filter(|name| name.starts_with("MYNAH_") && !name.starts_with("MYNAH__")) {
-        if let Some(meant) = meant(name) {
-            problems.push(Problem {
+        if let Some((key, variable)) = meant(name) {
+            let problem = Problem {
                 origin: Origin::Environment(name.clone()),
                 key: String::new(),
                 what: "this has no effect: two underscores separate prefix, section and key".into(),
-                fix: format!("write {meant}"),
-            });
+                fix: format!("write {variable}"),
+            };
+            problems.push(Unknown { problem, meant: vec![(*key).to_owned()] });
         }
     }
     problems

@@ -216,11 +216,8 @@ impl Oracle {
             let versions: Vec<&LedgerJob> =
                 ids_of(town, number).iter().filter_map(|id| jobs.get(&**id).copied()).collect();
             let is_held = versions.iter().any(|job| matches!(&*job.state, "held" | "failed"));
-            // The engine gave two wrong answers in a row, and the gate rejected both.
-            let is_rejected =
-                versions.iter().any(|job| job.state == "held" && job.reason.starts_with("gemini/"));
             let is_right = match expected {
-                Expected::Once => count == 1 || (count == 0 && is_rejected),
+                Expected::Once => count == 1 || (count == 0 && self.is_rejected(town, number, jobs)),
                 Expected::Never => count == 0,
                 Expected::Held => count == 0 && is_held,
                 Expected::Perhaps => count == 1 || (count == 0 && is_held),
@@ -244,15 +241,33 @@ impl Oracle {
         );
     }
 
+    /// Whether a post is held because the engine gave two wrong answers in a row and the gate rejected both, or because it
+    /// continues such a post.
+    fn is_rejected(&self, town: &Town, number: usize, jobs: &BTreeMap<&str, &LedgerJob>) -> bool {
+        let ids = ids_of(town, number);
+        let mut held = ids.iter().filter_map(|id| jobs.get(&**id)).filter(|job| job.state == "held");
+        held.any(|job| {
+            job.reason.starts_with("gemini/")
+                || (job.reason.starts_with("it continues post")
+                    && self.parent_shown(number).is_some_and(|parent| self.is_rejected(town, parent, jobs)))
+        })
+    }
+
+    /// The post that this one continues. A thread continues over a withheld post, from that post's own parent.
+    fn parent_shown(&self, number: usize) -> Option<usize> {
+        let mut before = parent(number);
+        while let Some(skipped) = before.filter(|before| self.expected(*before) == Expected::Never) {
+            before = parent(skipped);
+        }
+        before
+    }
+
     /// Checks that each part of a thread replies to the publication of the part before it.
     fn check_threads(&self, account: &str, shown: &[StoredPost]) {
         let by_number: BTreeMap<usize, &StoredPost> = numbers(shown).into_iter().zip(shown).collect();
         for (number, post) in &by_number {
-            let mut before = parent(*number);
-            while let Some(skipped) = before.filter(|before| self.expected(*before) == Expected::Never) {
-                before = parent(skipped);
-            }
-            let expected = before.and_then(|before| Some((before, by_number.get(&before)?)));
+            let expected =
+                self.parent_shown(*number).and_then(|before| Some((before, by_number.get(&before)?)));
             let is_right = match expected {
                 None => post.reply_to.is_none(),
                 // The edited version appeared after the reply to the first version.

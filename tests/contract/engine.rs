@@ -30,6 +30,16 @@ pub(crate) trait Bench {
     fn leave_out_one_item(&self) -> bool {
         false
     }
+
+    /// Ways in which the service puts translations under the wrong items, if it can be made to.
+    fn ways_to_misplace(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Makes the service do so in its next `times` answers.
+    fn misplace(&self, way: &str, times: u32) {
+        unreachable!("{way} {times}");
+    }
 }
 
 fn language(code: &str) -> Language {
@@ -196,6 +206,41 @@ pub(crate) async fn a_missing_answer_fails_only_its_item<B: Bench>() {
     assert!(matches!(&reply.items[..], [Ok(_), Ok(_), Err(ItemError::Unusable(_))]), "{reply:?}");
 }
 
+pub(crate) async fn no_item_gets_the_translation_of_another<B: Bench>() {
+    let bench = B::new().await;
+    let engine = bench.engine("engine");
+    // The last four begin and end alike.
+    let texts = [
+        "The bridge is closed until Monday",
+        "Fresh bread again from tomorrow on",
+        "Thanks to all who came",
+        "Rain all day, take an umbrella",
+        "Nobody told the mayor about it",
+        "Goal for Vigo in the last minute of play",
+        "Goal for Lugo in the last minute of play",
+        "Goal for Ferrol in the last minute of play",
+        "Goal for Noia in the last minute of play",
+    ];
+    let (_, items) = all_asked(&texts);
+    let mut right = Vec::new();
+    for item in &items {
+        right.extend(translate(&*engine, std::slice::from_ref(item)).await.items);
+    }
+    for way in bench.ways_to_misplace() {
+        for times in [1, 2, 1_000] {
+            bench.misplace(way, times);
+            let reply = translate(&*engine, &items).await;
+            assert_eq!(reply.items.len(), items.len());
+            for (answer, right) in reply.items.iter().zip(&right) {
+                assert!(answer.is_err() || answer == right, "{way}, {times} times: {answer:?}");
+            }
+            // What comes once costs no item its translation, unless the answer has none for it.
+            let lost = reply.items.iter().filter(|answer| answer.is_err()).count();
+            assert!(times > 1 || lost <= 1, "{way}: {reply:?}");
+        }
+    }
+}
+
 pub(crate) async fn an_unreachable_service_is_a_temporary_error<B: Bench>() {
     let bench = B::new().await;
     let engine = bench.unreachable();
@@ -304,6 +349,7 @@ macro_rules! engine_contract {
                 its_supported_languages_never_change
                 an_unsupported_pair_is_refused_for_its_item_only
                 a_missing_answer_fails_only_its_item
+                no_item_gets_the_translation_of_another
                 an_unreachable_service_is_a_temporary_error
                 unused_options_are_ignored
                 concurrent_calls_do_not_mix

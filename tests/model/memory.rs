@@ -99,6 +99,15 @@ impl Row {
                 self.attempt = 0;
                 self.aside(None, None, None);
             }
+            JobEvent::Restored { .. } => {
+                if self.kind != Some(Skip::ByHand.as_str()) {
+                    return Err(Refusal::Record);
+                }
+                self.attempt = 0;
+                self.aside(None, None, None);
+            }
+            // Only people read it.
+            JobEvent::Rejected(_) => {}
             JobEvent::Failed { reason } => self.aside(None, Some(reason), None),
             JobEvent::Untouched => {
                 if self.parts.values().any(|part| part.remote_id.is_none()) {

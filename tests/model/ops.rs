@@ -208,6 +208,7 @@ fn post(source: &str, position: u64) -> Post {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     }
 }
@@ -326,7 +327,12 @@ impl Move {
         match self.part {
             0 => events.push(JobEvent::Failed { reason }),
             1 => events.push(JobEvent::Released { translated: row.translation.is_none() }),
-            _ if self.other_id => events.push(JobEvent::Skipped(Skip::Wordless)),
+            _ if self.other_id => {
+                let skip = if self.pick.is_multiple_of(2) { Skip::Wordless } else { Skip::Repeated };
+                events.push(JobEvent::Skipped(skip));
+            }
+            2 if self.pick.is_multiple_of(2) => events.push(JobEvent::Skipped(Skip::ByHand)),
+            2 => events.push(JobEvent::Restored { translated: row.translation.is_some() }),
             _ => {}
         }
         events

@@ -74,7 +74,10 @@ impl Promises {
                 prop_assert_eq!(ended, &stored.state, "job {} was at its end", id);
             }
             let final_skip = stored.state == JobState::Skipped.as_str()
-                && !stored.kind.as_deref().is_some_and(Skip::is_retryable);
+                && !stored
+                    .kind
+                    .as_deref()
+                    .is_some_and(|kind| Skip::is_retryable(kind) || kind == Skip::ByHand.as_str());
             if final_skip || stored.state == JobState::Published.as_str() {
                 self.ended.insert(id, stored.state.clone());
             }

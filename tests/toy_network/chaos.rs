@@ -280,17 +280,19 @@ async fn a_service_that_crashes_before_or_after_any_commit_or_call_publishes_eve
     let (rounds, seed) = (size("CHAOS_CRASHES", 2), seed());
     let mut random = fastrand::Rng::with_seed(seed);
     let mut chaos = Chaos::new(format!("CHAOS_CRASHES={rounds} CHAOS_SEED={seed}")).await;
+    let mut crashes = 0;
     for _ in 0..rounds {
         for failpoint in FAILPOINTS {
-            // Each run needs something to do: these are passed at least twice.
+            // Each run needs something to do. One call or commit may carry both posts, and then the second is never made.
             chaos.post(2);
             let action = format!("{failpoint}={}*off->1*return", random.usize(0..2));
             let mut running = Running::start(chaos.folder(), &action);
-            chaos.until(|| running.has_ended()).await;
+            chaos.until(|| running.has_ended() || chaos.shown() >= chaos.all()).await;
             // No exit code means that a signal ended the process.
-            assert_eq!(running.stop().code(), None, "{failpoint}: {chaos}");
+            crashes += usize::from(running.stop().code().is_none());
         }
     }
     chaos.finish().await;
-    println!("toy crashes: {} messages; {}", chaos.all(), chaos.rerun);
+    assert!(crashes >= rounds * FAILPOINTS.len() / 2, "only {crashes} crashes: {chaos}");
+    println!("toy crashes: {} messages, {crashes} crashes; {}", chaos.all(), chaos.rerun);
 }

@@ -169,6 +169,7 @@ impl Account {
             kind: reply_to.map_or(PostKind::Original, |id| PostKind::Thread { parent: PostId(id) }),
             created_at: Timestamp::from_nanosecond(position.into()).unwrap_or_default(),
             media: media.collect(),
+            has_poll: false,
             versions: vec![],
         })
     }

@@ -14,7 +14,7 @@ use super::Key;
 pub struct Entry {
     /// The translation.
     pub text: Arc<MaskedText>,
-    /// From then on it is not used any more.
+    /// When it expires.
     pub expires: Timestamp,
 }
 
@@ -39,7 +39,7 @@ impl Packed {
         Self { text: text.into(), expires: entry.expires.as_millisecond() }
     }
 
-    /// None of what `of` did not write.
+    /// `None` if `of` did not write this text.
     fn unpack(&self) -> Option<Entry> {
         let mut segments = Vec::with_capacity(3);
         let mut rest = &*self.text;
@@ -56,7 +56,7 @@ impl Packed {
             }
         }
         let text = MaskedText(segments);
-        // The end of the calendar is no whole millisecond of it.
+        // `Timestamp::MAX` is not a whole number of milliseconds.
         let expires = Timestamp::from_millisecond(self.expires).unwrap_or(Timestamp::MAX);
         Some(Entry { text: Arc::new(text), expires })
     }
@@ -112,7 +112,7 @@ impl Entries {
         self.0.peek(key).is_some_and(|packed| !packed.is_expired())
     }
 
-    /// All that have not expired, in no order. Nobody waits for longer than it takes to copy one.
+    /// All entries that have not expired, in no particular order. Locks only while copying one entry.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
         let live = self.0.iter().filter(|(_, packed)| !packed.is_expired());
         live.filter_map(|(key, packed)| Some((key, packed.unpack()?)))

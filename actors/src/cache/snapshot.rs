@@ -21,7 +21,7 @@ use super::{
     entries::{Entries, Entry},
 };
 
-/// The first line: whose file this is, and in which format.
+/// The first line, which identifies the program and the format.
 const HEADER: &str = "{\"mynah\":\"cache\",\"version\":1}";
 
 #[derive(Serialize, Deserialize)]
@@ -41,7 +41,10 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
     };
     let mut lines = reader.lines();
     if lines.next().transpose().map_err(named)?.as_deref() != Some(HEADER) {
-        return Err(named(io::Error::new(io::ErrorKind::InvalidData, "it is no cache of this version")));
+        return Err(named(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not a cache file of this version",
+        )));
     }
     let now = Timestamp::now();
     let entries = lines
@@ -58,7 +61,7 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
 /// How many entries are written at a stretch: half a millisecond's worth.
 const SLICE: usize = 128;
 
-/// How long the processor is left to others.
+/// How long to sleep between two slices.
 const BREATH: Duration = Duration::from_micros(500);
 
 /// Writes all entries, on a thread that may sleep: a few at a time, with the processor left to others in between, unless there

@@ -1,5 +1,6 @@
 //! Changes to a running pipeline: more or fewer translators, or every actor rebuilt with other settings. No work is
-//! interrupted: an actor that is replaced finishes its work in progress first, and the router still has the rest.
+//! interrupted: an actor that is replaced finishes its work in progress first. The router and the cache are replaced
+//! last, when no worker depends on them any more; the new workers begin after that.
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use super::ActorRefs;
 use crate::{
     router::{self, AskActivity, Reclaim},
     stats::Report,
-    supervision::{Exit, StageActivity, SupervisorHooks},
+    supervision::{Exit, Gone, StageActivity, SupervisorHooks},
 };
 
 #[async_trait(?Send)]
@@ -19,7 +19,7 @@ impl SupervisorHooks for ActorRefs {
             suspect: exit.reason.is_suspect(),
         };
         // If the router itself is dead, its successor reclaims all leases at its start.
-        drop(self.router.ask(reclaim).await);
+        let _: Result<(), Gone> = self.router.ask(reclaim).await;
     }
 
     async fn activity(&self) -> Option<Vec<StageActivity>> {

@@ -248,7 +248,7 @@ where
     Box::new(move |asked| {
         #[expect(
             clippy::disallowed_methods,
-            reason = "an actor is asked at most twice, and the exit of a dead one is reported anyway"
+            reason = "an actor is asked a few times at most, and the exit of a dead one is reported anyway"
         )]
         addr.do_send(asked);
     })

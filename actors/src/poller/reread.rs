@@ -44,6 +44,7 @@ impl Arrival {
             kind: PostKind::Original,
             created_at: now,
             media: Vec::new(),
+            has_poll: false,
             versions: Vec::new(),
         };
         Self { post, unreadable: Some(Raw { json: cut(json, MAX_RAW), reason }) }

@@ -84,6 +84,7 @@ fn post(id: u64) -> Post {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     }
 }
@@ -119,6 +120,7 @@ fn target() -> Target {
         filters: mynah_domain::filters::Filters::default(),
         media: mynah_domain::MediaPolicy::None,
         too_long: mynah_domain::TooLong::Thread,
+        wordless: mynah_domain::Wordless::Copy,
         source: mynah_domain::fixtures::source(),
         network: mynah_domain::fixtures::rules(),
     }
@@ -592,6 +594,34 @@ async fn a_start_whose_newest_post_is_unknown_is_retried_and_does_not_begin_with
         assert_eq!(poller.step(&Stop::default()).await, Step::Idle);
         assert!(bench.ledger.last_checkpoint().is_none());
         assert_eq!(source.reads(), most);
+    }
+}
+
+#[actix_rt::test]
+async fn an_empty_answer_at_the_start_does_not_lead_to_a_read_of_the_whole_timeline() {
+    let bench = Bench::new(Start::Now);
+    let source = Rc::new(Fake::new(|_, call| Ok(if call == 1 { Page::default() } else { page([5], None) })));
+    bench.poll(&source).await;
+    bench.poll(&source).await;
+    let from: Vec<Option<Timestamp>> = source.asked.borrow().iter().map(|request| request.from).collect();
+    assert_eq!(from, [None, Some("2026-11-26T11:55:00Z".parse().unwrap())]);
+    assert_eq!(bench.ledger.watermark(), Some(5));
+}
+
+#[actix_rt::test]
+async fn only_refusals_in_a_row_from_the_start_end_the_poller() {
+    let refused = || Err(SourceError::Refused("401".into()));
+    for (refusals, fatal) in [(1, false), (2, false), (3, true)] {
+        let bench = Bench::new(Start::Beginning);
+        let parts = PollerParts { schedule: Schedule::Every(Duration::ZERO), ..bench.parts.clone() };
+        let source =
+            Rc::new(Fake::new(move |_, call| if call <= refusals { refused() } else { Ok(page([5], None)) }));
+        let mut poller = Poller::new(WorkerContext::new(&exit_guard("poller")), parts, source);
+        let mut last = Step::Idle;
+        for _ in 0..3 {
+            last = poller.step(&Stop::default()).await;
+        }
+        assert_eq!(matches!(last, Step::Fatal(_)), fatal, "{refusals}: {last:?}");
     }
 }
 

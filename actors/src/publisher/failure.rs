@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mynah_domain::{
-    Hold, Job, JobEvent,
+    Hold, Job, JobEvent, Skip, Translation,
     breaker::CallOutcome,
     job::HoldKind,
     ports::{Denied, LedgerError, PublishError},
@@ -117,12 +117,25 @@ impl Publisher {
                     return Ok(halt);
                 }
             }
+            // The network may refuse a message before it looks at the key: its parent was deleted meanwhile, or it
+            // forgot the key.
+            PublishError::Duplicate(_) | PublishError::ReplyRefused(_) | PublishError::Refused(_)
+                if sending == Sending::Again =>
+            {
+                if let Some(halt) = self.found(job, intent.part, &reason).await? {
+                    return Ok(halt);
+                }
+            }
             _ => {}
         }
         self.write(job, intent.absent()).await?;
         Ok(match error {
             PublishError::Denied(denied) => self.denied(job, &denied, not_sent),
             PublishError::ReplyRefused(_) => Halt::ReplyRefused(reason),
+            // The same link or emoji again is no fault that a person could fix.
+            PublishError::Duplicate(_) if intent.part == 0 && is_copy(job) => {
+                Halt::Event(JobEvent::Skipped(Skip::Repeated))
+            }
             PublishError::Duplicate(_) | PublishError::Refused(_) => {
                 Halt::Event(held(HoldKind::Refused, reason, None))
             }
@@ -136,6 +149,16 @@ impl Publisher {
     /// was lost. `None` if it was looked up often enough and is another message.
     async fn after_repetition(&self, job: &Job, part: u32, reason: &str) -> Result<Option<Halt>, Halt> {
         let suspense = self.suspense(job, part, |suspense| suspense.repetitions += 1);
+        if let Some(found) = self.found(job, part, reason).await? {
+            return Ok(Some(found));
+        }
+        // It may still be this message: the timeline may show it late.
+        let lost = || Halt::Event(outcome_lost(reason.to_owned(), Some(self.after_settling(job))));
+        Ok((suspense.repetitions < LOOKUPS).then(lost))
+    }
+
+    /// Looks up a part that the network refused, and records it if it is on the account from an earlier attempt.
+    async fn found(&self, job: &Job, part: u32, reason: &str) -> Result<Option<Halt>, Halt> {
         let begun = self.parts.ledger.publications(job.id).await?;
         let begun = begun.iter().find(|begun| begun.part == part);
         if let Some(begun) = begun
@@ -145,9 +168,7 @@ impl Publisher {
             self.write(job, JobEvent::PartSent { part, remote_id }).await?;
             return Ok(Some(Halt::Event(not_sent(reason.to_owned(), None))));
         }
-        // It may still be this message: the timeline may show it late.
-        let lost = || Halt::Event(outcome_lost(reason.to_owned(), Some(self.after_settling(job))));
-        Ok((suspense.repetitions < LOOKUPS).then(lost))
+        Ok(None)
     }
 
     /// Decides what happens to the job and the account if the account may not act now.
@@ -200,6 +221,11 @@ impl Publisher {
     pub(super) fn at(&self, moment: Instant) -> Timestamp {
         self.in_a(moment.saturating_duration_since(Instant::now()))
     }
+}
+
+/// Whether the job's post has no words and is published as it is.
+fn is_copy(job: &Job) -> bool {
+    job.translation.as_ref().is_some_and(Translation::is_copy)
 }
 
 pub(super) fn held(kind: HoldKind, reason: String, until: Option<Timestamp>) -> JobEvent {

@@ -1,11 +1,11 @@
 //! Copies a post's media to the target's network before the post's intent is recorded: the source's side fetches them,
 //! the target's side uploads them.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use log::warn;
 use mynah_domain::{
-    Job, JobEvent, Media, MediaMissing, MediaPolicy,
+    Job, JobEvent, JobId, Media, MediaMissing, MediaPolicy,
     job::HoldKind,
     ports::{MediaId, UploadError, Uploaded},
 };
@@ -19,7 +19,29 @@ use crate::supervision::shell::Stop;
 /// How often to try to copy a medium if a service does not answer, before the post is published without it.
 const COPIES: u32 = 3;
 
+/// How often copies of a job's media got no answer. The job's count of attempts does not tell: they fail for other
+/// reasons, too.
+#[derive(Debug, Default)]
+pub(super) struct FailedCopies {
+    job: Option<JobId>,
+    /// By the medium's number.
+    failures: BTreeMap<usize, u32>,
+}
+
 impl Publisher {
+    /// Counts a copy that got no answer. Only the head of a target's line is copied, so one job per target suffices.
+    fn count_failed_copy(&self, job: &Job, number: usize) -> u32 {
+        let mut of_targets = self.failed_copies.borrow_mut();
+        let copies = of_targets.entry(job.target.clone()).or_default();
+        // In the first attempt, or the first after a hold, nothing failed yet.
+        if copies.job != Some(job.id) || job.attempt <= 1 {
+            *copies = FailedCopies { job: Some(job.id), ..FailedCopies::default() };
+        }
+        let failures = copies.failures.entry(number).or_default();
+        *failures += 1;
+        *failures
+    }
+
     /// Copies the post's media to the network, as far as the target wants media and they can be copied.
     pub(super) async fn media(&self, job: &Job, stop: &Stop) -> Result<Vec<MediaId>, Halt> {
         let Some(target) = self.parts.target(job) else { return Ok(Vec::new()) };
@@ -40,7 +62,7 @@ impl Publisher {
                     continue;
                 }
                 Err(UploadError::Denied(denied)) => return Err(self.denied(job, &denied, not_sent)),
-                Err(UploadError::Unavailable(why)) if job.attempt < COPIES => {
+                Err(UploadError::Unavailable(why)) if self.count_failed_copy(job, number) < COPIES => {
                     let not_before = Some(self.in_a(self.pause_for(job, None)));
                     return Err(Halt::Event(not_sent(format!("{name}: {why}"), not_before)));
                 }
@@ -54,6 +76,11 @@ impl Publisher {
                 return Err(Halt::Event(held(HoldKind::Media, reason, None)));
             }
             warn!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "published without media");
+        }
+        if copied.is_empty() && is_nothing_without_media(job) {
+            let reason =
+                "none of its media can be copied, and it has no text; publish it by hand, or skip it";
+            return Err(Halt::Event(held(HoldKind::Media, reason.into(), None)));
         }
         Ok(copied)
     }
@@ -87,4 +114,9 @@ impl Publisher {
         let content = fetcher.fetch(medium, &self.destination.media_limits()).await?;
         self.destination.upload(content, alt).await
     }
+}
+
+/// Whether a job's message would be empty without its media. The network would refuse it.
+fn is_nothing_without_media(job: &Job) -> bool {
+    job.translation.as_ref().is_some_and(|translation| translation.parts.iter().all(String::is_empty))
 }

@@ -32,17 +32,19 @@ use std::{
 use async_trait::async_trait;
 use failure::{Halt, held};
 use lookup::Suspense;
+use media::FailedCopies;
 use mynah_domain::{
-    JobEvent,
+    Job, JobEvent, PostId, TargetId,
     caps::Caps,
     job::HoldKind,
     ports::{Destination, LedgerError, MediaFetcher},
 };
+use publish::Outcome;
 
 use crate::{
     failpoint,
     pauses::Paused,
-    router::{Assigned, Block, JobReport, PullPublications, ReportJobs},
+    router::{Assigned, Block, JobReport, PublishedMessage, PullPublications, ReportJobs},
     supervision::{Step, Worker, WorkerContext, shell::Stop},
 };
 
@@ -70,6 +72,8 @@ pub struct Publisher {
     limited: Cell<u32>,
     /// The message whose outcome is being determined.
     suspense: Cell<Suspense>,
+    /// The media that could not be copied, of the job at the head of each target's line.
+    failed_copies: RefCell<HashMap<TargetId, FailedCopies>>,
     /// The reports of a batch so far. They are written in one transaction, as the intents were: the disk takes longer
     /// for each than the network takes for a message.
     unreported: RefCell<Vec<JobReport>>,
@@ -94,6 +98,7 @@ impl Publisher {
             refusals: Cell::new(0),
             limited: Cell::new(0),
             suspense: Cell::default(),
+            failed_copies: RefCell::default(),
             unreported: RefCell::default(),
         }
     }
@@ -137,25 +142,35 @@ impl Publisher {
     async fn publish_all(&self, assigned: &[Assigned], stop: &Stop) -> Result<(), LedgerError> {
         let mut continues = true;
         for assigned in assigned {
-            let events = if continues {
+            let outcome = if continues {
                 match self.publish(assigned, stop).await {
-                    Ok(events) => {
+                    Ok(outcome) => {
                         let paused = Paused::Target(assigned.job.target.clone());
                         continues = !stop.is_asked() && !self.parts.pauses.is_paused(&paused);
                         self.context.heartbeat().progress();
-                        events
+                        outcome
                     }
                     Err(halt) => {
                         continues = false;
-                        self.events_of(halt).await?
+                        self.events_of(halt).await?.into()
                     }
                 }
             } else {
-                assigned.untouched()
+                assigned.untouched().into()
             };
-            self.unreported.borrow_mut().push(JobReport::new(&assigned.job, events));
+            let Outcome { events, sent_under, first } = outcome;
+            let message = first.map(|id| self.message(&assigned.job, id));
+            let report = JobReport { sent_under, message, ..JobReport::new(&assigned.job, events) };
+            self.unreported.borrow_mut().push(report);
         }
         Ok(())
+    }
+
+    /// A message of a job on the account, with its link.
+    fn message(&self, job: &Job, id: PostId) -> PublishedMessage {
+        let url =
+            self.parts.target(job).and_then(|target| target.network.link(self.parts.account.handle(), &id));
+        PublishedMessage { id, url }
     }
 
     /// Reports the outcomes so far.

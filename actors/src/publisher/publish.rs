@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use log::info;
 use mynah_domain::{
-    Job, JobEvent, PostId, Publication, Reply,
+    Job, JobEvent, PostId, Publication, PublicationKey, Reply,
     caps::Caps,
     job::HoldKind,
     network::Repeat,
-    ports::{Draft, PublishError, ledger::Change},
+    ports::{Draft, LedgerError, PublishError, ledger::Change},
 };
 
 use super::{
@@ -22,13 +22,37 @@ use crate::{
     supervision::shell::Stop,
 };
 
+/// What became of a job, for its report.
+pub(super) struct Outcome {
+    /// The events that end its lease.
+    pub(super) events: Vec<JobEvent>,
+    /// The key of the last part that they report as sent.
+    pub(super) sent_under: Option<PublicationKey>,
+    /// The first part's id on the account, if it is published.
+    pub(super) first: Option<PostId>,
+}
+
+/// A part that is on the account.
+struct Sent {
+    remote_id: PostId,
+    reply: Option<Reply>,
+    /// The key that it was sent with; `None` if a version of Mynah that chose no key sent it.
+    key: Option<PublicationKey>,
+}
+
+impl From<Vec<JobEvent>> for Outcome {
+    fn from(events: Vec<JobEvent>) -> Self {
+        Self { events, sent_under: None, first: None }
+    }
+}
+
 impl Publisher {
-    /// Publishes every part that is not on the account yet; returns the events that end the job.
+    /// Publishes every part that is not on the account yet, in order.
     pub(super) async fn publish(
         &self,
         Assigned { job, begun }: &Assigned,
         stop: &Stop,
-    ) -> Result<Vec<JobEvent>, Halt> {
+    ) -> Result<Outcome, Halt> {
         self.verify(job).await?;
         let Some(translation) = &job.translation else {
             let reason =
@@ -37,7 +61,7 @@ impl Publisher {
         };
         let last = translation.parts.len().saturating_sub(1);
         let mut previous: Option<Reply> = None;
-        let mut events = Vec::new();
+        let mut outcome = Outcome::from(Vec::new());
         for (part, text) in (0_u32..).zip(&translation.parts) {
             let on_record = job.publications.iter().find(|publication| publication.part == part);
             let reply = match on_record {
@@ -46,6 +70,7 @@ impl Publisher {
                 _ => previous.take(),
             };
             if let Some(remote_id) = on_record.and_then(|publication| publication.remote_id.clone()) {
+                outcome.first.get_or_insert_with(|| remote_id.clone());
                 previous = Some(Reply::behind(remote_id, reply.as_ref()));
                 continue;
             }
@@ -56,28 +81,36 @@ impl Publisher {
                     (Intent::new(part, &self.parts.account, text, reply.clone(), now), Sending::First)
                 }
             };
-            let (remote_id, reply) = match on_record {
+            let Sent { remote_id, reply, key } = match on_record {
                 None => self.publish_part(job, intent(), stop).await?,
                 Some(publication) => match self.repeated(job, publication) {
                     Some(intent) => self.publish_part(job, (intent, Sending::Again), stop).await?,
                     None => match self.find_out(job, publication).await? {
-                        Some(remote_id) => (remote_id, reply),
+                        Some(remote_id) => Sent { remote_id, reply, key: publication.key },
                         None => self.publish_part(job, intent(), stop).await?,
                     },
                 },
             };
+            outcome.first.get_or_insert_with(|| remote_id.clone());
             let sent = JobEvent::PartSent { part, remote_id: remote_id.clone() };
             if part as usize == last {
-                events.push(sent);
+                outcome.events.push(sent);
+                outcome.sent_under = key;
             } else {
-                self.write(job, sent).await?;
+                if let Some(refused) = self.try_write(job, sent.clone()).await? {
+                    // The lease is gone, but what is on the account must not be forgotten.
+                    let events = vec![sent, not_sent(refused, None)];
+                    return Ok(Outcome { events, sent_under: key, ..outcome });
+                }
                 self.context.heartbeat().progress();
-                self.context.heartbeat().at_rest(self.token()).await;
+                // The parts so far are on record, so the next lease continues behind them.
+                let token = stop.or(self.token());
+                self.context.heartbeat().at_rest(token).await.ok_or(Halt::Event(JobEvent::Untouched))?;
             }
             previous = Some(Reply::behind(remote_id, reply.as_ref()));
         }
-        events.push(JobEvent::Published);
-        Ok(events)
+        outcome.events.push(JobEvent::Published);
+        Ok(outcome)
     }
 
     /// The intent of a message whose outcome is unknown, if the network ignores a repeat with the same key.
@@ -90,17 +123,17 @@ impl Publisher {
         self.parts.target(job).is_some_and(|target| target.network.repeat() == Repeat::Safe)
     }
 
-    /// Publishes a part. If it cannot reply to the intended message, follows the policy for threads. Returns its id and
-    /// its reply.
+    /// Publishes a part. If it cannot reply to the intended message, follows the policy for threads.
     async fn publish_part(
         &self,
         job: &Job,
         (intent, sending): (Intent, Sending),
         stop: &Stop,
-    ) -> Result<(PostId, Option<Reply>), Halt> {
+    ) -> Result<Sent, Halt> {
         let reason = match self.send(job, &intent, sending, stop).await {
             Err(Halt::ReplyRefused(reason)) if intent.reply.is_some() => reason,
-            sent => return sent.map(|remote_id| (remote_id, intent.reply)),
+            Err(halt) => return Err(halt),
+            Ok(remote_id) => return Ok(Sent { remote_id, reply: intent.reply, key: Some(intent.key) }),
         };
         if self.parts.threads == Threads::Chain {
             let reason = format!(
@@ -111,7 +144,7 @@ impl Publisher {
         info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0, reason = reason.as_str(); "part published on its own");
         let alone = Intent::new(intent.part, &intent.account, &intent.text, None, self.parts.clock.now());
         let remote_id = self.send(job, &alone, Sending::First, stop).await?;
-        Ok((remote_id, None))
+        Ok(Sent { remote_id, reply: None, key: Some(alone.key) })
     }
 
     /// Sends a part whose intent is recorded.
@@ -189,15 +222,19 @@ impl Publisher {
 
     /// Records an event of a job in the middle of its publication.
     pub(super) async fn write(&self, job: &Job, event: JobEvent) -> Result<(), Halt> {
-        let change = Change::new(job.id, job.token, vec![event]);
-        for answer in self.parts.ledger.advance([change].into()).await? {
-            if let Err(why) = answer {
-                // Another publisher has this job; whatever this one does must not be done twice.
-                let reason = format!("another worker has taken this job: {why}");
-                return Err(Halt::Event(JobEvent::OutcomeLost { reason, not_before: None }));
-            }
+        match self.try_write(job, event).await? {
+            // Whatever this publisher does must not be done twice.
+            Some(reason) => Err(Halt::Event(outcome_lost(reason, None))),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The same; returns why the event was refused, if it was.
+    async fn try_write(&self, job: &Job, event: JobEvent) -> Result<Option<String>, LedgerError> {
+        let change = Change::new(job.id, job.token, vec![event]);
+        let answers = self.parts.ledger.advance([change].into()).await?;
+        let refused = answers.into_iter().find_map(Result::err);
+        Ok(refused.map(|why| format!("another worker has taken this job: {why}")))
     }
 }
 

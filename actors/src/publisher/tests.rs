@@ -6,14 +6,14 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use actix::{Actor, Addr};
 use async_trait::async_trait;
 use mynah_domain::{
-    AccountId, Job, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
-    Publication, Reply, Target, TargetId,
+    AccountId, Job, JobId, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
+    Publication, Reply, Target, TargetId, Translation,
     backoff::Backoff,
     fixtures,
     network::{PlainText, Repeat},
     ports::{
         Content, Denied, Draft, FetchError, FetchedMedium, MediaFetcher, MediaId, MediaLimits, PublishError,
-        Recent, Shown, Since, UploadError, Uploaded,
+        Recent, Shown, Since, UploadError, Uploaded, Work as _, ledger::Change,
     },
 };
 use tokio::sync::{Notify, mpsc};
@@ -48,6 +48,8 @@ struct Account {
     publish: Answer<Result<PostId, PublishError>>,
     recent: Answer<Result<Shown, PublishError>>,
     upload: Uploading,
+    /// How long the network takes to publish a message.
+    takes: Duration,
     /// The calls so far, and when they were made.
     calls: RefCell<Vec<(&'static str, Duration)>>,
     drafts: RefCell<Vec<Draft>>,
@@ -64,6 +66,7 @@ impl Default for Account {
             upload: Box::new(|before| {
                 Some(Ok(Uploaded { id: MediaId(before.to_string()), undescribed: None }))
             }),
+            takes: Duration::ZERO,
             calls: RefCell::default(),
             drafts: RefCell::default(),
             begun: tokio::time::Instant::now(),
@@ -113,6 +116,9 @@ impl Destination for Account {
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {
         let before = self.call("publish").await;
         self.drafts.borrow_mut().push(draft.clone());
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         (self.publish)(before)
     }
 
@@ -177,11 +183,19 @@ struct Network {
     settle: Duration,
     repeat: Repeat,
     targets: Vec<TargetId>,
+    threads: Threads,
+    bucket: Bucket,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { settle: Duration::ZERO, repeat: Repeat::LookUpFirst, targets: vec![es()] }
+        Self {
+            settle: Duration::ZERO,
+            repeat: Repeat::LookUpFirst,
+            targets: vec![es()],
+            threads: Threads::Chain,
+            bucket: None,
+        }
     }
 }
 
@@ -200,6 +214,8 @@ struct Town {
     account: Rc<Account>,
     pauses: Pauses,
     blocks: Blocks,
+    /// What a router is built from, and the publisher's reference to it.
+    routing: (RouterParts, ActorRef<Router>),
     publisher: Addr<Shell<Publisher>>,
     exits: mpsc::UnboundedReceiver<Exit>,
 }
@@ -219,7 +235,8 @@ impl Town {
         Self::on(Network { repeat: Repeat::Safe, ..Network::default() }, jobs, account)
     }
 
-    fn on(Network { settle, repeat, targets }: Network, jobs: Vec<Job>, account: Account) -> Self {
+    fn on(network: Network, jobs: Vec<Job>, account: Account) -> Self {
+        let Network { settle, repeat, targets, threads, bucket } = network;
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -245,16 +262,17 @@ impl Town {
             meter: Meter::default(),
             feed: Feed::default(),
         };
-        let router = Router::new(exit_guard("router"), parts).start();
+        let router = Router::new(exit_guard("router"), parts.clone()).start();
         let link = ActorRef::new();
         link.point_at(router.clone());
+        let routing = (parts, link.clone());
         let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
         let parts = PublisherParts {
             account: AccountId::from(&es()),
             targets: targets.into_iter().map(|id| target(id, repeat)).collect(),
             limits,
-            bucket: None,
-            threads: Threads::Chain,
+            bucket,
+            threads,
             settle,
             upstreams,
             pauses: pauses.clone(),
@@ -272,12 +290,26 @@ impl Town {
             let fetchers = [("net:town".to_owned(), pictures)].into();
             Publisher::new(WorkerContext::new(exit_guard), parts, destination, fetchers)
         });
-        Self { ledger, router, account, pauses, blocks, publisher: publisher.start(), exits }
+        Self { ledger, router, account, pauses, blocks, routing, publisher: publisher.start(), exits }
     }
 
     /// Lets this much time pass.
     async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
+    }
+
+    /// Replaces the router. Its successor revokes the leases that it granted.
+    async fn replace_router(&self) {
+        self.router.send(StopAsked::AtOnce("it panicked".into())).await.unwrap();
+        let lost = JobEvent::OutcomeLost { reason: "the router panicked".into(), not_before: None };
+        let leased = (1..).zip(self.ledger.states()).filter(|(_, state)| *state == JobState::Publishing);
+        let revoked = leased.map(|(number, _)| {
+            Change::revoking(JobId(number), self.ledger.job(number).token, vec![lost.clone()])
+        });
+        let answers = self.ledger.advance(revoked.collect()).await.unwrap();
+        assert!(!answers.is_empty() && answers.iter().all(Result::is_ok), "{answers:?}");
+        let (parts, link) = &self.routing;
+        link.point_at(Router::new(exit_guard("router"), parts.clone()).start());
     }
 
     fn blocked(&self) -> Option<String> {
@@ -618,6 +650,63 @@ async fn a_duplicate_is_looked_up_repeatedly_before_it_is_held_however_many_cras
 }
 
 #[actix_rt::test]
+async fn a_repeat_that_the_network_refuses_is_skipped_if_the_post_has_no_words_and_held_otherwise() {
+    tokio::time::pause();
+    let copy = |parts: &[&str]| {
+        let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+        Job { translation: Some(Translation::copy(parts)), ..ready(1) }
+    };
+    // The second part of two is the one that is refused: the first is on the account by then.
+    for (refused, job, state) in [
+        (0, copy(&["https://a.example"]), JobState::Skipped),
+        (0, ready(1), JobState::Held),
+        (1, copy(&["https://a.example", "https://b.example"]), JobState::Held),
+    ] {
+        let publish = move |before: usize| match before {
+            before if before < refused => Ok(PostId("1".into())),
+            _ => Err(PublishError::Duplicate("403".into())),
+        };
+        let account = Account { publish: Box::new(publish), ..Account::default() };
+        let town = Town::new(vec![job, ready(2)], account);
+        town.pass(HOUR).await;
+        assert_eq!(town.ledger.states()[0], state, "{refused}");
+        assert_eq!(town.ledger.job(1).publications.len(), refused);
+    }
+}
+
+#[actix_rt::test]
+async fn a_message_that_is_sent_while_its_lease_is_revoked_is_recorded_and_not_sent_again() {
+    tokio::time::pause();
+    // The first job is not begun with its lease; the second and third are.
+    let jobs = [vec![in_two_parts(1)], vec![job(1, 0)], vec![job(1, 0), job(2, 0), job(3, 0)]];
+    for jobs in jobs {
+        let messages: usize = jobs.iter().map(|job| job.translation.as_ref().unwrap().parts.len()).sum();
+        let takes = Duration::from_secs(10);
+        for number in (0_u32..).take(messages) {
+            let begun = tokio::time::Instant::now();
+            // The account's list never shows any of them.
+            let town = Town::new(jobs.clone(), Account { takes, begun, ..Account::default() });
+            town.pass(takes * number + takes / 2).await;
+            town.replace_router().await;
+            town.pass(HOUR).await;
+            assert_eq!(town.account.count("publish"), messages, "replaced during message {number}");
+            assert!(town.ledger.states().iter().all(|state| *state == JobState::Published));
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_picture_without_words_that_cannot_be_copied_is_held() {
+    tokio::time::pause();
+    let refused = |_| Some(Err(UploadError::Refused("it has no bytes".into())));
+    let job = Job { translation: Some(Translation::copy(vec![String::new()])), ..job(1, 1) };
+    let town = Town::new(vec![job], Account { upload: Box::new(refused), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Held]);
+    assert_eq!(town.account.count("publish"), 0);
+}
+
+#[actix_rt::test]
 async fn stopping_abandons_a_copy_in_progress_and_counts_no_attempt() {
     let account = Account { upload: Box::new(|_| None), ..Account::default() };
     let mut town = Town::new(vec![job(1, 1)], account);
@@ -628,6 +717,27 @@ async fn stopping_abandons_a_copy_in_progress_and_counts_no_attempt() {
     let job = town.ledger.job(1);
     assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 0));
     assert_eq!(town.account.count("publish"), 0);
+}
+
+#[actix_rt::test]
+async fn stopping_between_two_parts_hands_the_job_back_and_the_next_publisher_continues_it() {
+    tokio::time::pause();
+    let bucket = Limits { min_interval: HOUR, burst: 1, caps: Caps::default() }.bucket();
+    let network = Network { bucket, ..Network::default() };
+    let mut town = Town::on(network, vec![in_two_parts(1)], Account::default());
+    town.account.until_called("publish").await;
+    town.pass(Duration::from_secs(1)).await;
+    town.publisher.send(StopAsked::InOrder).await.unwrap();
+    let exit = tokio::time::timeout(Duration::from_secs(1), town.exits.recv()).await;
+    assert_eq!(exit.expect("the stop does not wait for a token").unwrap().reason, ExitReason::Finished);
+    let job = town.ledger.job(1);
+    assert_eq!((job.state, job.attempt, job.publications.len()), (JobState::Ready, 0, 1));
+
+    let next = Town::new(vec![job], Account::default());
+    next.pass(HOUR).await;
+    assert_eq!(next.ledger.states(), [JobState::Published]);
+    let texts: Vec<String> = next.account.drafts.borrow().iter().map(|draft| draft.text.clone()).collect();
+    assert_eq!(texts, ["otra vez"]);
 }
 
 #[actix_rt::test]
@@ -654,6 +764,26 @@ async fn media_that_cannot_be_copied_are_left_out_at_once_or_after_three_attempt
         assert_eq!(town.account.count("upload"), tries);
         assert!(town.account.drafts.borrow()[0].media.is_empty());
     }
+}
+
+#[actix_rt::test]
+async fn attempts_that_failed_for_another_reason_do_not_count_as_copies() {
+    tokio::time::pause();
+    let publish = |before| match before {
+        0 | 1 => Err(PublishError::Unavailable("down".into())),
+        _ => Ok(PostId("9".into())),
+    };
+    // The first photo is copied for the two failed attempts; then its host is silent twice, and the second photo's once.
+    let copy = |before: usize| {
+        let copied = Uploaded { id: MediaId(before.to_string()), undescribed: None };
+        let is_silent = [4, 5, 7].contains(&before);
+        Some(if is_silent { Err(UploadError::Unavailable("no answer".into())) } else { Ok(copied) })
+    };
+    let account = Account { publish: Box::new(publish), upload: Box::new(copy), ..Account::default() };
+    let town = Town::new(vec![job(1, 2)], account);
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+    assert_eq!(town.account.drafts.borrow()[2].media.len(), 2, "the post is published with its media");
 }
 
 #[actix_rt::test]
@@ -741,6 +871,47 @@ async fn a_message_that_is_refused_when_it_is_sent_again_was_not_published() {
     town.pass(HOUR).await;
     assert_eq!(town.ledger.states(), [JobState::Held]);
     assert_eq!(town.ledger.job(1).publications, []);
+}
+
+#[actix_rt::test]
+async fn a_message_whose_repeat_is_refused_although_it_is_on_the_account_is_not_sent_again() {
+    tokio::time::pause();
+    let refusals: [fn() -> PublishError; 3] = [
+        || PublishError::Refused("no".into()),
+        || PublishError::ReplyRefused("the parent is gone".into()),
+        || PublishError::Duplicate("again".into()),
+    ];
+    for refusal in refusals {
+        for shown_after in [Duration::ZERO, Duration::from_secs(4)] {
+            let begun = tokio::time::Instant::now();
+            // The first part is published, the answer of the second is lost, and each repeat of it is refused.
+            let publish = move |before| match before {
+                0 => Ok(PostId("1".into())),
+                1 => lost(),
+                _ => Err(refusal()),
+            };
+            let second = Recent { id: PostId("2".into()), text: "otra vez".into(), created_at: noon() };
+            let recent = move |_| {
+                let messages = if begun.elapsed() < shown_after { vec![] } else { vec![second.clone()] };
+                Ok(Shown { messages, gap: None })
+            };
+            let account =
+                Account { publish: Box::new(publish), recent: Box::new(recent), begun, ..Account::default() };
+            let network = Network {
+                repeat: Repeat::Safe,
+                settle: Duration::from_secs(5),
+                threads: Threads::Standalone,
+                ..Network::default()
+            };
+            let town = Town::on(network, vec![in_two_parts(1)], account);
+            town.pass(HOUR).await;
+            let published = town.ledger.job(1);
+            assert_eq!(published.state, JobState::Published, "{}", refusal());
+            assert_eq!(published.publications[1].remote_id, Some(PostId("2".into())), "{}", refusal());
+            let drafts = town.account.drafts.borrow();
+            assert!(drafts[1..].iter().all(|draft| draft.key == drafts[1].key), "{}: {drafts:?}", refusal());
+        }
+    }
 }
 
 #[actix_rt::test]

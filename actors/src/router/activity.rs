@@ -1,5 +1,5 @@
-//! Tells the supervisor's stall detection what could make progress now, stage by stage: translation for all targets
-//! together, publication for each. Jobs that wait for a pause, a block, a time or an upstream that is down are
+//! Reports to the supervisor's stall detection what could make progress now, stage by stage: translation for all
+//! targets together, publication for each. Jobs that wait for a pause, a block, a time or an upstream that is down are
 //! explained, and not counted.
 
 use actix::{Handler, Message};

@@ -50,11 +50,13 @@ impl Router {
     where
         F: Future<Output = Result<(), LedgerError>> + 'static,
     {
-        ctx.spawn(work(self.state.clone()).into_actor(self).map(|done, router, ctx| {
-            if let Err(error) = done {
-                router.end(ExitReason::Fatal(error.to_string()), ctx);
-            }
-        }));
+        ctx.spawn(work(self.state.clone()).into_actor(self).map(Self::end_on_failure));
+    }
+
+    fn end_on_failure(done: Result<(), LedgerError>, router: &mut Self, ctx: &mut Context<Self>) {
+        if let Err(error) = done {
+            router.end(ExitReason::Fatal(error.to_string()), ctx);
+        }
     }
 
     /// Answers a message with the result of `work`.
@@ -114,10 +116,12 @@ impl Handler<PullPublications> for Router {
 }
 
 impl Handler<Reclaim> for Router {
-    type Result = ResponseActFuture<Self, Result<(), LedgerError>>;
+    type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, reclaim: Reclaim, _: &mut Self::Context) -> Self::Result {
-        self.answer(|state| async move { state.reclaim(&reclaim).await })
+        let reclaimed = self.answer(|state| async move { state.reclaim(&reclaim).await });
+        // Otherwise the jobs would stay leased to a worker that is gone.
+        Box::pin(reclaimed.map(Self::end_on_failure))
     }
 }
 

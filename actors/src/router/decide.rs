@@ -1,5 +1,5 @@
 //! Decisions that a person makes about single jobs: to retry jobs that are held, failed or were skipped because of a
-//! guess, or to skip jobs that are not in progress.
+//! guess, to skip jobs that are not in progress, or to undo such a skip.
 //!
 //! A decision is a change like any other: it names the token that the job had when it was read. If a worker takes the
 //! job in between, the worker keeps it, and the decision is refused.
@@ -26,6 +26,8 @@ pub enum Decision {
     Retry,
     /// Do not publish it.
     Skip,
+    /// Undo a person's skip: the job is again what it was before.
+    Unskip,
 }
 
 impl Decision {
@@ -34,25 +36,40 @@ impl Decision {
         match self {
             Self::Retry => &[JobState::Held, JobState::Failed, JobState::Skipped],
             Self::Skip => &[JobState::Queued, JobState::Ready, JobState::Held, JobState::Failed],
+            Self::Unskip => &[JobState::Skipped],
         }
     }
 
-    fn event(self, job: &JobLine) -> Result<JobEvent, Refusal> {
-        if !self.applies_to().contains(&job.state) {
-            return Err(match self {
-                Self::Retry => Refusal::NothingToRetry(job.state),
-                Self::Skip => Refusal::PastSkipping(job.state),
-            });
-        }
+    /// Why it does not apply to a job in this state.
+    fn refusal(self, state: JobState) -> Refusal {
         match self {
-            Self::Retry
-                if job.state == JobState::Skipped && !job.kind.as_deref().is_some_and(Skip::is_retryable) =>
-            {
-                Err(Refusal::SkippedForGood(job.kind.clone().unwrap_or_default()))
+            Self::Retry => Refusal::NothingToRetry(state),
+            Self::Skip => Refusal::PastSkipping(state),
+            Self::Unskip => Refusal::NotSkipped(state),
+        }
+    }
+
+    fn events(self, job: &JobLine) -> Result<Vec<JobEvent>, Refusal> {
+        if !self.applies_to().contains(&job.state) {
+            return Err(self.refusal(job.state));
+        }
+        let kind = job.kind.as_deref().unwrap_or_default();
+        let translated = job.translation.is_some();
+        match self {
+            Self::Retry if job.state == JobState::Skipped && kind == Skip::ByHand.as_str() => {
+                Err(Refusal::SkippedByHand)
             }
-            Self::Retry => Ok(JobEvent::Released { translated: job.translation.is_some() }),
+            Self::Retry if job.state == JobState::Skipped && !Skip::is_retryable(kind) => {
+                Err(Refusal::SkippedForGood(kind.to_owned()))
+            }
+            Self::Retry => Ok(vec![JobEvent::Released { translated }]),
             Self::Skip if job.unanswered > 0 => Err(Refusal::Unanswered),
-            Self::Skip => Ok(JobEvent::Skipped(Skip::ByHand)),
+            Self::Skip => Ok(vec![JobEvent::Skipped(Skip::ByHand)]),
+            Self::Unskip if kind != Skip::ByHand.as_str() => Err(Refusal::NotByHand(kind.to_owned())),
+            Self::Unskip => {
+                let before = job.before_skip.clone().map(JobEvent::from);
+                Ok([JobEvent::Restored { translated }].into_iter().chain(before).collect())
+            }
         }
     }
 }
@@ -69,6 +86,15 @@ pub enum Refusal {
     /// The job was skipped for a reason that is not a guess.
     #[error("it was skipped with the reason {0}, which is final; only skips with {retryable} can be retried", retryable = retryable())]
     SkippedForGood(String),
+    /// A person skipped the job, so only an undo restores it.
+    #[error("a person skipped it; `mynah jobs unskip` undoes that")]
+    SkippedByHand,
+    /// The job is not skipped.
+    #[error("it is {0}; only skipped jobs can be restored")]
+    NotSkipped(JobState),
+    /// The job was skipped, but not by a person.
+    #[error("no person skipped it: the reason is {0}")]
+    NotByHand(String),
     /// The job is in progress or done.
     #[error("it is {0}; only queued, ready, held and failed jobs can be skipped")]
     PastSkipping(JobState),
@@ -113,7 +139,7 @@ pub async fn decide(
             let change = found
                 .get(&id)
                 .ok_or(Refusal::NoSuchJob)
-                .and_then(|job| decision.event(job).map(|event| Change::new(id, job.token, vec![event])));
+                .and_then(|job| decision.events(job).map(|events| Change::new(id, job.token, events)));
             (id, change)
         })
         .collect();
@@ -157,10 +183,7 @@ impl RouterState {
         let (translating, free): (Vec<JobId>, Vec<JobId>) =
             jobs.iter().partition(|job| self.window.borrow().is_translating(**job));
         let (mut decided, lines) = decide(&*self.parts.ledger, &free, decision).await?;
-        let refusal = match decision {
-            Decision::Retry => Refusal::NothingToRetry(JobState::Translating),
-            Decision::Skip => Refusal::PastSkipping(JobState::Translating),
-        };
+        let refusal = decision.refusal(JobState::Translating);
         decided.extend(translating.into_iter().map(|job| (job, Err(refusal.clone()))));
         decided.sort_by_key(|(job, _)| *job);
         decided.dedup_by_key(|(job, _)| *job);
@@ -168,6 +191,7 @@ impl RouterState {
         if changed > 0 {
             match decision {
                 Decision::Retry => info!(jobs = changed; "jobs retried by operator"),
+                Decision::Unskip => info!(jobs = changed; "jobs restored by operator"),
                 Decision::Skip => {
                     self.parts.meter.count("jobs.skipped", changed as u64);
                     info!(jobs = changed; "jobs skipped by operator");

@@ -8,7 +8,7 @@ use std::{
 
 use actix::Message;
 use mynah_domain::{
-    AccountId, Job, JobEvent, JobState, TargetId,
+    AccountId, Job, JobEvent, JobState, PostId, PublicationKey, TargetId,
     ports::{
         LedgerError,
         ledger::{LinePosition, RecordPage, Recorded},
@@ -53,6 +53,15 @@ pub struct PullPublications {
     pub room: usize,
 }
 
+/// A message on an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedMessage {
+    /// Its id on the network.
+    pub id: PostId,
+    /// Where people find it, if the network has a page for it.
+    pub url: Option<String>,
+}
+
 /// The outcome of a leased job.
 #[derive(Debug, Clone)]
 pub struct JobReport {
@@ -66,6 +75,11 @@ pub struct JobReport {
     pub lease: Vec<JobEvent>,
     /// What happened, in order.
     pub events: Vec<JobEvent>,
+    /// The key under which the last part that it reports as sent was sent. It proves which message the report is about,
+    /// even if the lease was revoked in the meantime.
+    pub sent_under: Option<PublicationKey>,
+    /// The first message of a job that is published, for the log.
+    pub message: Option<PublishedMessage>,
 }
 
 impl JobReport {
@@ -84,12 +98,28 @@ impl JobReport {
             token: job.token,
             lease: Vec::new(),
             events,
+            sent_under: None,
+            message: None,
         }
+    }
+
+    /// The part that it reports as sent under a known key.
+    pub(super) fn sent_part(&self) -> Option<(u32, PublicationKey)> {
+        let key = self.sent_under?;
+        let sent =
+            |event: &JobEvent| if let JobEvent::PartSent { part, .. } = event { Some(*part) } else { None };
+        Some((self.events.iter().rev().find_map(sent)?, key))
+    }
+
+    /// The same report under a new lease of the job, which has this token now and is in nobody's hands.
+    pub(super) fn leased_again(self, token: i64) -> Self {
+        // Without its key, it is not repeated once more.
+        Self { token, lease: vec![JobEvent::LeasedForPublication], sent_under: None, ..self }
     }
 
     /// Whether the job was leased to a translator.
     pub(super) fn is_of_translation(&self) -> bool {
-        !self.lease.is_empty()
+        self.lease.contains(&JobEvent::LeasedForTranslation)
     }
 }
 
@@ -117,9 +147,9 @@ pub struct ReportJobs(
     pub Vec<JobReport>,
 );
 
-/// A worker exited.
+/// A worker exited. Answered once its jobs are reclaimed.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<(), LedgerError>")]
+#[rtype(result = "()")]
 pub struct Reclaim {
     /// The incarnation, as its leases name it.
     pub holder: String,

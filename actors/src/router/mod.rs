@@ -38,8 +38,8 @@ pub use decide::{Decide, Decided, Decision, Refusal, decide};
 pub use inspect::{AskWorkload, Unblock, Workload};
 pub use intent::{Assigned, Intent};
 pub use messages::{
-    Block, Depth, Depths, Drain, Drained, JobReport, PullPublications, PullTranslations, Reclaim, Record,
-    ReportJobs,
+    Block, Depth, Depths, Drain, Drained, JobReport, PublishedMessage, PullPublications, PullTranslations,
+    Reclaim, Record, ReportJobs,
 };
 pub use parts::{Route, RouterParts, RouterSettings};
 

@@ -8,6 +8,7 @@ use std::{
 use log::{debug, error, info, warn};
 use mynah_domain::{
     JobEvent, JobId, JobState,
+    backoff::Backoff,
     ports::{
         LedgerError,
         ledger::{Advanced, Change, ChangeError, LinePosition},
@@ -26,6 +27,9 @@ use crate::events::Event;
 /// A job whose worker panicked this often fails: the job is to blame. But if a job failed this way and none succeeded
 /// since, the jobs are not to blame: the supervisor decides about the worker.
 const MAX_PANICS: u32 = 3;
+
+/// How long to wait before jobs are reclaimed again after the ledger failed.
+const RECLAIM: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(1) };
 
 impl RouterState {
     /// Records the outcomes of leased jobs, and updates their lines. If a job is translated while its publisher waits,
@@ -48,6 +52,7 @@ impl RouterState {
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
         let mut granted = HashMap::new();
+        let mut late = Vec::new();
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
@@ -56,14 +61,14 @@ impl RouterState {
                     }
                     self.moved(report, advanced, received);
                 }
-                Err(why @ ChangeError::Stale { .. }) => {
-                    debug!(job = report.at.job.0, reason:% = why; "late report ignored");
-                }
-                Err(why) => {
-                    error!(job = report.at.job.0, reason:% = why; "report refused");
-                    self.window.borrow_mut().forget(&report.target, report.at);
-                }
+                Err(why) => match self.late(&report, &why).await? {
+                    Some(known) => late.push(known),
+                    None => self.refused(&report, &why),
+                },
             }
+        }
+        if !late.is_empty() {
+            Box::pin(self.report(late)).await?;
         }
         // Before anything else looks at these jobs: they are leased now.
         let undeliverable = self.hand_out(at_once, &granted);
@@ -73,6 +78,42 @@ impl RouterState {
         self.refill_and_wake().await?;
         work.done();
         Ok(())
+    }
+
+    /// A publisher may lose its lease in the middle of a call: a router that starts revokes the leases that its
+    /// predecessor granted. Its report then decides nothing any more, but the id of a message that is on the account
+    /// stays true. If the job's outcome is unknown and the message's key is the one on record, returns the report under
+    /// a new lease, so that the message is neither looked up nor sent again.
+    async fn late(&self, report: &JobReport, why: &ChangeError) -> Result<Option<JobReport>, LedgerError> {
+        let token = match why {
+            ChangeError::Stale { current, .. } => *current,
+            // A reclaim came first: it changes the state, but not the token.
+            ChangeError::Illegal { state: JobState::Unknown, .. } => report.token,
+            _ => return Ok(None),
+        };
+        let Some((sent, key)) = report.sent_part() else { return Ok(None) };
+        if self.window.borrow().is_leased(&report.target, report.at) {
+            return Ok(None);
+        }
+        let on_record = self.parts.ledger.publications(report.at.job).await?;
+        let is_unanswered = on_record
+            .iter()
+            .any(|begun| (begun.part, begun.key) == (sent, Some(key)) && begun.remote_id.is_none());
+        if !is_unanswered {
+            return Ok(None);
+        }
+        info!(job = report.at.job.0, reason:% = why; "late report accepted");
+        Ok(Some(report.clone().leased_again(token)))
+    }
+
+    /// A report that changes nothing.
+    fn refused(&self, report: &JobReport, why: &ChangeError) {
+        if matches!(why, ChangeError::Stale { .. }) {
+            debug!(job = report.at.job.0, reason:% = why; "late report ignored");
+        } else {
+            error!(job = report.at.job.0, reason:% = why; "report refused");
+            self.window.borrow_mut().forget(&report.target, report.at);
+        }
     }
 
     /// Hands begun jobs to their publishers; `granted` has their positions and tokens. Returns the reports that take
@@ -97,7 +138,15 @@ impl RouterState {
                     _ => {
                         is_in_order = false;
                         let (target, events) = (target.clone(), untouched(Some(&intent)));
-                        undeliverable.push(JobReport { target, at, token, lease: vec![], events });
+                        undeliverable.push(JobReport {
+                            target,
+                            at,
+                            token,
+                            lease: vec![],
+                            events,
+                            sent_under: None,
+                            message: None,
+                        });
                     }
                 }
             }
@@ -113,7 +162,7 @@ impl RouterState {
     /// Updates a job's line; counts, logs and announces its outcome.
     fn moved(&self, report: JobReport, advanced: Advanced, received: Instant) {
         let moved = self.window.borrow_mut().moved(&report, advanced, self.now());
-        let JobReport { at, target, events, .. } = report;
+        let JobReport { at, target, events, message, .. } = report;
         let (Some(Moved { post, attempt, translation }), Some(last)) =
             (moved, events.into_iter().next_back())
         else {
@@ -135,7 +184,9 @@ impl RouterState {
                 let waited = Duration::try_from(waited).unwrap_or_default();
                 meter.called("post", "published", waited, None);
                 let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms; "job published");
+                let (message, url) = message
+                    .map_or_else(Default::default, |message| (message.id.0, message.url.unwrap_or_default()));
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, ms = ms, publication = message.as_str(), url = url.as_str(); "job published");
                 if let Some(translation) = translation {
                     feed.send(|| Event::Published(post, target, translation, received));
                 }
@@ -144,6 +195,11 @@ impl RouterState {
                 meter.count_kind("jobs.held", hold.kind.as_str());
                 warn!(post = post.id.0.as_str(), target = target.as_str(), job = id, kind = hold.kind.as_str(), reason = hold.reason.as_str(); "job held");
                 feed.send(|| Event::Held(post, target, hold));
+            }
+            JobEvent::Skipped(skip) => {
+                meter.count_kind("jobs.skipped", skip.as_str());
+                info!(post = post.id.0.as_str(), target = target.as_str(), job = id, reason = skip.as_str(); "job skipped");
+                feed.send(|| Event::Skipped(post, target, skip));
             }
             JobEvent::Failed { reason } => {
                 meter.count("jobs.failed", 1);
@@ -160,14 +216,15 @@ impl RouterState {
         }
     }
 
-    /// Takes back the jobs that a worker held when it exited.
+    /// Takes back the jobs that a worker held when it exited. Nobody else would: until it succeeds, it is repeated with
+    /// growing waits.
     pub(super) async fn reclaim(
         &self,
         Reclaim { holder, reason, suspect }: &Reclaim,
     ) -> Result<(), LedgerError> {
         self.opened().await;
         let taken = self.window.borrow_mut().leased_by(holder, *suspect);
-        let reports = taken
+        let reports: Vec<JobReport> = taken
             .into_iter()
             .map(|(job, panics)| {
                 let event = if panics >= MAX_PANICS && !self.killer_job_found.replace(true) {
@@ -185,6 +242,16 @@ impl RouterState {
             .collect();
         // Requests of the exited worker must not wait any longer.
         self.work.notify_waiters();
-        self.report(reports).await
+        let mut attempt = 0;
+        while let Err(error) = self.report(reports.clone()).await {
+            if !error.is_retryable() {
+                return Err(error);
+            }
+            attempt += 1;
+            let wait = RECLAIM.growing_wait(attempt, fastrand::f64());
+            warn!(worker = holder.as_str(), attempt = attempt, wait:? = wait, reason:% = error; "reclaim failed; retry scheduled");
+            actix_rt::time::sleep(wait).await;
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::task::JoinHandle;
 use mynah_domain::{
-    AccountId, Job, JobEvent, JobId, JobState, PostId,
+    AccountId, Job, JobEvent, JobId, JobState, PostId, PublicationKey,
     backoff::Backoff,
     breaker::{BreakerPolicy, CallOutcome},
     ports::LedgerError,
@@ -112,8 +112,27 @@ async fn a_lease_that_is_written_while_its_publisher_exits_is_taken_back() {
     let reclaimed = actix_rt::spawn(town.router.send(reclaim("publisher-old")));
     town.asked.recv().await.expect("its job is to be taken back");
     town.ledger.let_pass(100);
-    reclaimed.await.unwrap().unwrap().unwrap();
+    reclaimed.await.unwrap().unwrap();
     assert_eq!(pull.await.unwrap().unwrap().unwrap(), []);
+
+    let next = worker("publisher-new");
+    let assigned = alone(town.publications(&next).await.unwrap().unwrap());
+    assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
+}
+
+#[actix_rt::test]
+async fn the_jobs_of_a_dead_publisher_are_reclaimed_however_long_the_ledger_is_locked() {
+    tokio::time::pause();
+    let town = Town::new(job(true));
+    town.ledger.let_pass(100);
+    let dead = worker("publisher-old");
+    town.publications(&dead).await.unwrap().unwrap();
+    drop(dead);
+    town.ledger.lock_for(20);
+    // It counts as one panic, whatever the ledger answers.
+    let suspect = Reclaim { suspect: true, ..reclaim("publisher-old") };
+    town.router.send(suspect).await.unwrap();
+    assert_eq!(town.ledger.job(1).state, JobState::Unknown);
 
     let next = worker("publisher-new");
     let assigned = alone(town.publications(&next).await.unwrap().unwrap());
@@ -224,7 +243,7 @@ async fn jobs_begun_for_a_publisher_that_exits_meanwhile_are_taken_back() {
     town.ledger.let_pass(100);
     reported.await.unwrap().unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Ready);
-    town.router.send(reclaim("publisher-old")).await.unwrap().unwrap();
+    town.router.send(reclaim("publisher-old")).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().unwrap(), []);
 
     let next = worker("publisher-new");
@@ -300,7 +319,7 @@ async fn a_late_report_about_a_job_that_was_given_to_another_translator_changes_
     let pull = |worker: &WorkerContext| PullTranslations { worker: worker.worker_ref(), max: 4 };
     let leased = town.router.send(pull(&dead)).await.unwrap().unwrap();
     drop(dead);
-    town.router.send(reclaim("translator-old")).await.unwrap().unwrap();
+    town.router.send(reclaim("translator-old")).await.unwrap();
     let next = worker("translator-new");
     let again = town.router.send(pull(&next)).await.unwrap().unwrap();
     assert_eq!(again[0].id, JobId(1));
@@ -309,6 +328,25 @@ async fn a_late_report_about_a_job_that_was_given_to_another_translator_changes_
     let late = JobEvent::Failed { reason: "a late report".into() };
     town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![late])])).await.unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Queued);
+}
+
+#[actix_rt::test]
+async fn a_late_report_that_a_message_was_sent_counts_only_for_the_message_with_its_key() {
+    for is_same in [true, false] {
+        let town = Town::new(begun(JobState::Unknown));
+        town.ledger.let_pass(100);
+        let key = town.ledger.job(1).publications[0].key.unwrap();
+        let key = if is_same { key } else { PublicationKey::new(noon()) };
+        let sent = JobEvent::PartSent { part: 0, remote_id: PostId("9".into()) };
+        let leased = Job { token: 5, state: JobState::Publishing, ..town.ledger.job(1) };
+        let report =
+            JobReport { sent_under: Some(key), ..JobReport::new(&leased, vec![sent, JobEvent::Published]) };
+        town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
+        let (state, id) =
+            if is_same { (JobState::Published, Some(PostId("9".into()))) } else { (JobState::Unknown, None) };
+        let job = town.ledger.job(1);
+        assert_eq!((job.state, &job.publications[0].remote_id), (state, &id));
+    }
 }
 
 #[actix_rt::test]

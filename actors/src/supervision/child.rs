@@ -61,6 +61,22 @@ pub(super) enum AfterStop {
     Remove,
 }
 
+/// How urgently an actor was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    InOrder,
+    AtOnce,
+}
+
+impl Urgency {
+    fn of(how: &StopAsked) -> Self {
+        match how {
+            StopAsked::InOrder => Self::InOrder,
+            StopAsked::AtOnce(_) => Self::AtOnce,
+        }
+    }
+}
+
 /// A supervised actor.
 pub(super) struct Child {
     pub(super) spec: ChildSpec,
@@ -68,7 +84,7 @@ pub(super) struct Child {
     history: RestartHistory,
     stopper: Option<Stopper>,
     alive: bool,
-    stop_asked: bool,
+    stop_asked: Option<Urgency>,
     after_stop: AfterStop,
     /// How it died, until its successor is built.
     died_of: Option<RestartReason>,
@@ -84,18 +100,18 @@ impl Child {
             history: RestartHistory::default(),
             stopper: None,
             alive: false,
-            stop_asked: false,
+            stop_asked: None,
             after_stop: AfterStop::StayStopped,
             died_of: None,
             observation: Observation::default(),
         }
     }
 
-    /// Asks the actor to stop, once.
+    /// Asks the actor to stop: once in order, and once more if it has to stop at once.
     fn stop(&mut self, how: StopAsked) {
-        if let Some(stopper) = &self.stopper
-            && !std::mem::replace(&mut self.stop_asked, true)
-        {
+        let urgency = Some(Urgency::of(&how));
+        if let Some(stopper) = self.stopper.as_ref().filter(|_| self.stop_asked < urgency) {
+            self.stop_asked = urgency;
             stopper(how);
         }
     }
@@ -144,6 +160,15 @@ impl Children {
         self.by_name.contains_key(name)
     }
 
+    pub(super) fn is_service(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|child| child.spec.role == Role::Service)
+    }
+
+    /// Whether an actor is alive and was not asked to stop.
+    pub(super) fn is_up(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|child| child.alive && child.stop_asked.is_none())
+    }
+
     /// All names, for people.
     pub(super) fn names(&self) -> String {
         self.by_name.keys().cloned().collect::<Vec<_>>().join(", ")
@@ -170,7 +195,7 @@ impl Children {
         };
         child.incarnation += 1;
         child.alive = true;
-        child.stop_asked = false;
+        child.stop_asked = None;
         child.after_stop = AfterStop::StayStopped;
         child.observation = Observation::default();
         let why = child.died_of.take().or(asked).filter(|_| child.incarnation > 1);
@@ -190,12 +215,28 @@ impl Children {
 
     /// Restarts an actor: now if it is not alive, otherwise after it finishes its work in progress.
     pub(super) fn restart(&mut self, name: &str, why: RestartReason) {
-        match self.by_name.get_mut(name) {
-            Some(child) if child.alive => {
+        if !self.ask_to_restart(name, why) {
+            self.build(name, Some(why));
+        }
+    }
+
+    /// Asks an actor to restart after it finishes its work in progress. Returns whether it is alive.
+    pub(super) fn ask_to_restart(&mut self, name: &str, why: RestartReason) -> bool {
+        let Some(child) = self.by_name.get_mut(name).filter(|child| child.alive) else {
+            return false;
+        };
+        child.after_stop = AfterStop::Restart(why);
+        child.stop(StopAsked::InOrder);
+        true
+    }
+
+    /// Asks every living actor that is no service to restart, except those that are being removed or were asked before.
+    pub(super) fn ask_all_but_services_to_restart(&mut self, why: RestartReason) {
+        for (_, child) in self.alive_mut() {
+            if child.spec.role < Role::Service && child.after_stop == AfterStop::StayStopped {
                 child.after_stop = AfterStop::Restart(why);
                 child.stop(StopAsked::InOrder);
             }
-            _ => self.build(name, Some(why)),
         }
     }
 
@@ -225,7 +266,7 @@ impl Children {
         }
     }
 
-    /// Asks all actors of a role to stop.
+    /// Asks all actors of a role to stop: in order, but at once if a service has exited, even if they were asked before.
     pub(super) fn stop_all(&mut self, role: Role) {
         let lost = |child: &Child| child.spec.role == Role::Service && !child.alive;
         let how = if role < Role::Service && self.by_name.values().any(lost) {

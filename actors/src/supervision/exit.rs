@@ -126,6 +126,11 @@ pub(crate) fn actor_of(holder: &str) -> &str {
     holder.rsplit_once('#').map_or(holder, |(name, _)| name)
 }
 
+/// The incarnation in a lease holder's name, counted from 1: 2 of `translator-3#2`.
+pub(crate) fn incarnation_of(holder: &str) -> Option<u64> {
+    holder.rsplit_once('#')?.1.parse().ok()
+}
+
 /// The message of a caught panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic

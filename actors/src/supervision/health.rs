@@ -8,6 +8,8 @@ use std::{
 
 use dashmap::DashMap;
 
+use super::exit::{actor_of, incarnation_of};
+
 /// The state of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -15,6 +17,8 @@ pub enum State {
     Running,
     /// Dead; its successor is built after a backoff.
     Restarting,
+    /// Stopped in order; its successor is built as soon as the services that it depends on are replaced.
+    Replacing,
     /// Exited: its work was done, or it was asked to stop.
     Stopped,
 }
@@ -25,6 +29,7 @@ impl State {
         match self {
             Self::Running => "running",
             Self::Restarting => "restarting",
+            Self::Replacing => "replacing",
             Self::Stopped => "stopped",
         }
     }
@@ -146,6 +151,13 @@ impl HealthRegistry {
                 progressed: false,
                 trouble: None,
             });
+    }
+
+    /// Whether the incarnation that a lease names, `translator-3#2`, was replaced by another.
+    pub(crate) fn is_replaced(&self, holder: &str) -> bool {
+        let incarnation = incarnation_of(holder);
+        self.actor(actor_of(holder))
+            .is_some_and(|actor| incarnation.is_some_and(|own| own <= actor.restarts.total()))
     }
 
     /// Removes an actor.

@@ -11,6 +11,7 @@ mod due;
 pub mod exit;
 pub mod health;
 mod hooks;
+mod replacement;
 pub mod restart;
 pub mod shell;
 mod stall;

@@ -39,7 +39,9 @@ impl StallDetector {
     pub(super) fn check(&mut self, activity: Vec<StageActivity>, health: &HealthRegistry) -> Found {
         let mut found = Found::default();
         let before = std::mem::take(&mut self.0);
-        for stage in activity {
+        for mut stage in activity {
+            // The progress of its successor is not that of a worker that is gone.
+            stage.holders.retain(|holder| !health.is_replaced(holder));
             let holders: Vec<_> =
                 stage.holders.iter().filter_map(|holder| health.actor(actor_of(holder))).collect();
             // A worker that rests within its work waits for a limit of its own.
@@ -82,7 +84,7 @@ impl StallDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervision::Heartbeat;
+    use crate::supervision::{Heartbeat, RestartReason};
 
     fn stage(completed: u64, runnable: usize, holders: &[&str]) -> StageActivity {
         let holders = holders.iter().map(|holder| (*holder).to_owned()).collect();
@@ -137,6 +139,22 @@ mod tests {
         assert!(futures_util::FutureExt::now_or_never(&mut rest).is_none());
         let stages = vec![stage(4, 1, &["publisher-town_es#1"]); 5 * CHECKS as usize];
         assert!(!is_stalled(&checks(&mut detector, &health, &stages)));
+    }
+
+    #[test]
+    fn the_progress_of_a_successor_does_not_hide_that_its_predecessor_still_holds_a_job() {
+        let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
+        health.built("publisher-town_es");
+        health.restarted("publisher-town_es", RestartReason::Crash);
+        health.built("publisher-town_es");
+        let successor = Heartbeat::new("publisher-town_es", health.clone());
+        for _ in 0..CHECKS {
+            successor.progress();
+            let found = detector.check(vec![stage(4, 1, &["publisher-town_es#1"])], &health);
+            assert_eq!(found, Found::default());
+        }
+        let found = detector.check(vec![stage(4, 1, &["publisher-town_es#1"])], &health);
+        assert_eq!(found.stalled, [stage(4, 1, &[])], "no living worker holds it");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! A panic in the supervisor itself is caught, and the interrupted operation is repeated.
 //!
 //! - [`super::child`]: the actors, and how each is built, restarted and stopped.
+//! - [`super::replacement`]: the order in which services are replaced in a running system.
 //! - [`super::watchdog`]: aborts actors that hang.
 //! - [`super::stall`]: detects stages that make no progress although no single actor hangs.
 //!
@@ -32,6 +33,7 @@ use super::{
     child::{AfterStop, ChildSpec, Children, Role},
     due::LastCheck,
     exit::{Exit, ExitReason, actor_of, panic_message},
+    replacement::Replacement,
     restart::{RestartHistory, Verdict},
     stall::{self, StallDetector},
     watchdog,
@@ -60,6 +62,8 @@ pub struct Supervisor {
     children: Children,
     exits: (mpsc::UnboundedSender<Exit>, Option<mpsc::UnboundedReceiver<Exit>>),
     stopping: Option<Stopping>,
+    /// The replacement of services in progress.
+    replacement: Option<Replacement>,
     /// Receives once how the service ends.
     outcome: Option<oneshot::Sender<Result<(), String>>>,
     /// The supervisor's own panics.
@@ -98,6 +102,7 @@ impl Supervisor {
             specs,
             exits: (sender, Some(exits)),
             stopping: None,
+            replacement: None,
             outcome: Some(outcome),
             history: RestartHistory::default(),
             recovered: false,
@@ -142,7 +147,7 @@ impl Supervisor {
         if after_stop == AfterStop::Remove && !matches!(reason, ExitReason::Fatal(_)) {
             // However the worker exited, its jobs are leased to another.
             self.children.remove(&name);
-            return self.continue_stopping(ctx);
+            return self.proceed(ctx);
         }
         let restarts = match after_stop {
             AfterStop::Restart(why) if self.stopping.is_none() => Some(why),
@@ -153,7 +158,7 @@ impl Supervisor {
                 self.health.set_state(&name, State::Stopped);
                 info!(actor = name.as_str(); "actor stopped");
                 if restarts.is_some() {
-                    self.children.build(&name, restarts);
+                    self.build(&name, restarts);
                 }
             }
             ExitReason::Fatal(reason) => {
@@ -161,11 +166,34 @@ impl Supervisor {
                 error!(actor = name.as_str(), reason = reason.as_str(); "actor failed permanently");
                 self.stop(Err(reason), ctx);
             }
-            ExitReason::Aborted(_) if restarts.is_some() => self.children.build(&name, restarts),
+            ExitReason::Aborted(_) if restarts.is_some() => self.build(&name, restarts),
             ExitReason::Panicked(reason) => self.died(&name, &reason, RestartReason::Crash, ctx),
             ExitReason::Aborted(reason) => self.died(&name, &reason, RestartReason::Hang, ctx),
         }
+        self.proceed(ctx);
+    }
+
+    /// Builds an actor: now, or with the others once the services are replaced. `asked` is why, unless it died.
+    fn build(&mut self, name: &str, asked: Option<RestartReason>) {
+        match &mut self.replacement {
+            Some(replacement) if !self.children.is_service(name) => {
+                self.health.set_state(name, State::Replacing);
+                replacement.build_afterwards(name, asked);
+            }
+            _ => self.children.build(name, asked),
+        }
+    }
+
+    /// Continues what waits for an exit or for a new incarnation.
+    fn proceed(&mut self, ctx: &mut Context<Self>) {
+        self.continue_replacing();
         self.continue_stopping(ctx);
+    }
+
+    fn continue_replacing(&mut self) {
+        if self.replacement.as_mut().is_some_and(|replacement| replacement.proceed(&mut self.children)) {
+            self.replacement = None;
+        }
     }
 
     fn died(&mut self, name: &str, reason: &str, of: RestartReason, ctx: &mut Context<Self>) {
@@ -198,7 +226,8 @@ impl Supervisor {
             let built = supervisor.catch_panic(ctx, |supervisor, _| {
                 failpoint::reach("supervisor.timer");
                 if supervisor.stopping.is_none() {
-                    supervisor.children.build(&name, None);
+                    supervisor.build(&name, None);
+                    supervisor.continue_replacing();
                 }
             });
             if !built {
@@ -242,7 +271,9 @@ impl Supervisor {
 
     /// Asks what every stage could do, and checks whether it makes progress.
     fn look_for_stalls(&mut self, ctx: &mut Context<Self>) {
+        // While services are replaced, most actors wait.
         if self.stopping.is_some()
+            || self.replacement.is_some()
             || !self.last_stall_check.is_due(self.settings.stalled_after / stall::CHECKS)
         {
             return;
@@ -302,6 +333,7 @@ impl Supervisor {
                 let _ = outcome.send(Err(reason.clone()));
             }
         }
+        self.replacement = None;
         self.stopping = Some(Stopping { role: Role::Intake, outcome, done: Vec::new() });
         self.children.stop_all(Role::Intake);
         self.continue_stopping(ctx);
@@ -311,7 +343,8 @@ impl Supervisor {
     fn continue_stopping(&mut self, ctx: &mut Context<Self>) {
         while let Some(stopping) = &mut self.stopping {
             if self.children.any_alive(stopping.role) {
-                return;
+                // A service may have exited in the meantime.
+                return self.children.stop_all(stopping.role);
             }
             match stopping.role.next() {
                 Some(next) => {
@@ -426,15 +459,16 @@ impl Handler<Restart> for Supervisor {
             return Err(NoSuchActor { name, known: self.children.names() });
         }
         info!(actor = name.as_str(); "actor restart requested");
-        if self.stopping.is_none() {
-            self.children.restart(&name, RestartReason::Operator);
+        if self.stopping.is_none() && !self.children.ask_to_restart(&name, RestartReason::Operator) {
+            self.build(&name, Some(RestartReason::Operator));
         }
         Ok(())
     }
 }
 
 /// Changes the set of actors. Those of `start` are built, replacing those with the same name; those of `retire` are
-/// removed. Each living actor finishes its work in progress first.
+/// removed. Each living actor finishes its work in progress first. If a service is replaced, all actors that may depend
+/// on it are, too; see [`super::replacement`].
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct ChangeChildren {
@@ -454,9 +488,15 @@ impl Handler<ChangeChildren> for Supervisor {
         for name in retire {
             self.children.retire(&name);
         }
+        let names: Vec<String> = start.iter().map(|spec| spec.name.clone()).collect();
         for spec in start {
-            let name = spec.name.clone();
             self.children.add(spec);
+        }
+        if self.replacement.is_some() || names.iter().any(|name| self.children.is_service(name)) {
+            self.replacement.get_or_insert_default().add(names, why, &mut self.children);
+            return self.continue_replacing();
+        }
+        for name in names {
             self.children.restart(&name, why);
         }
     }

@@ -3,7 +3,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -28,6 +31,8 @@ pub(crate) struct MemoryLedger {
     contents: Mutex<Contents>,
     clock: Arc<dyn Clock>,
     gate: Option<Gate>,
+    /// How many of the next changes fail as if something else had locked the ledger.
+    locked: AtomicU32,
 }
 
 #[derive(Default)]
@@ -70,7 +75,7 @@ impl MemoryLedger {
     pub(crate) fn new(jobs: impl IntoIterator<Item = Job>, clock: Arc<dyn Clock>) -> Self {
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
         let contents = Mutex::new(Contents { jobs, ..Contents::default() });
-        Self { contents, clock, gate: None }
+        Self { contents, clock, gate: None, locked: AtomicU32::new(0) }
     }
 
     /// Creates an empty ledger.
@@ -86,6 +91,11 @@ impl MemoryLedger {
     /// Lets this many changes pass the gate.
     pub(crate) fn let_pass(&self, changes: usize) {
         self.gate.as_ref().expect("there is a gate").leave.add_permits(changes);
+    }
+
+    /// Lets this many of the next changes fail as if something else had locked the ledger.
+    pub(crate) fn lock_for(&self, changes: u32) {
+        self.locked.store(changes, Ordering::Relaxed);
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -205,6 +215,10 @@ impl Work for MemoryLedger {
     ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
         if let Some(gate) = &self.gate {
             gate.pass().await;
+        }
+        if self.locked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        {
+            return Err(LedgerError::Retryable("the ledger is locked".into()));
         }
         let mut contents = self.contents();
         let answers = changes.iter().map(|change| {

@@ -33,6 +33,7 @@ pub(crate) fn post(number: i64) -> Post {
         kind: PostKind::Original,
         created_at: noon(),
         media: vec![],
+        has_poll: false,
         versions: vec![],
     }
 }

@@ -36,7 +36,7 @@ use mynah_domain::{
     text::MaskedText,
 };
 
-use super::task::{Judged, Task};
+use super::task::{Judged, Retry, Task};
 use crate::{
     cache::{Answer, Cache, Key, Look},
     stats::Meter,
@@ -48,6 +48,9 @@ use calls::{Calls, Outage, wait_alongside};
 
 /// If a quota is used up for longer than this, the job is held, which people see, instead of just retried.
 const BRIEF_QUOTA_PAUSE: Duration = Duration::from_mins(1);
+
+/// After this many attempts without a usable answer the job is held, as asking costs money each time.
+const FEW_ATTEMPTS: u32 = 3;
 
 /// Translates tasks with the engines, in order.
 #[derive(Clone)]
@@ -110,6 +113,7 @@ impl EngineCascade {
         engines: &[Rc<dyn Engine>],
         context: CallContext<'_>,
     ) {
+        tasks.iter_mut().for_each(Task::copy_if_wordless);
         for engine in engines {
             for task in &mut *tasks {
                 task.begin();
@@ -228,7 +232,12 @@ impl EngineCascade {
             };
         }
         let reason = task.troubles.join("; ");
-        if !task.passing {
+        let is_worth_retrying = match task.retry {
+            Retry::Never => false,
+            Retry::Few => attempt < FEW_ATTEMPTS,
+            Retry::Always => true,
+        };
+        if !is_worth_retrying {
             return JobEvent::Held(Hold { kind: HoldKind::Gate, reason, until: None });
         }
         let asked = task.until.map(|until| self.until(until));

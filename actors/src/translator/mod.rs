@@ -16,7 +16,7 @@ use mynah_domain::{
     Job, JobEvent, MediaPolicy, Post, PostId, PostKind, Target, TargetId,
     network::NetworkRules,
     ports::{Engine, Ledger, LedgerError},
-    text::mask,
+    text::{is_wordless, mask},
 };
 use task::Task;
 
@@ -44,7 +44,7 @@ pub struct TranslatorParts {
 
 /// Whether an alt text has words to translate, by the rules of the source's network.
 fn has_words(alt: &str, source: &dyn NetworkRules) -> bool {
-    mask(alt, source).text.has_words()
+    !is_wordless(alt, &mask(alt, source).text)
 }
 
 /// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for a
@@ -162,12 +162,15 @@ impl Translator {
         let context = CallContext { heartbeat: Some(self.context.heartbeat()), more_waiting };
         self.parts.cascade.translate(&mut tasks, attempt, &self.engines, context).await;
         let alts = tasks.split_off(at_hand.len());
-        for (number, (job, task)) in at_hand.iter().zip(tasks).enumerate() {
+        for (number, (job, mut task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut texts =
                 alts.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(alt, _)| alt);
-            let source = &*task.target.source.network;
-            let event = task.outcome.map(|event| with_alts(event, &job.post, source, &mut texts));
-            reports.extend(event.map(|event| JobReport::new(job, vec![event])));
+            let source = task.target.source.network.clone();
+            task.outcome = task.outcome.map(|event| with_alts(event, &job.post, &*source, &mut texts));
+            let events = task.into_events();
+            if !events.is_empty() {
+                reports.push(JobReport::new(job, events));
+            }
         }
         Ok(reports)
     }

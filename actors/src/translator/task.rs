@@ -6,16 +6,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
-    job::HoldKind,
+    job::{HoldKind, RejectedTranslation},
     network::NetworkRules,
-    ports::engine::{EngineError, Item, MaxWeight},
-    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, split::split, tags},
+    ports::engine::{EngineError, Item, ItemError, MaxWeight},
+    text::{Hashtags, Mask, MaskedText, Protected, ProtectedKind, is_wordless, split::split, tags},
 };
 
 use crate::cache::Key;
 
 /// How often to request a shorter translation before a long one is accepted.
 const SHORTENED_MOST: u8 = 2;
+
+/// How many characters of a translation that is not published to store. No post has more than 25,000.
+const REJECTED_MOST: usize = 25_000;
 
 /// A post to translate for a target.
 pub struct Task {
@@ -33,8 +36,8 @@ pub struct Task {
     pub outcome: Option<JobEvent>,
     /// What went wrong so far, for a person.
     pub troubles: Vec<String>,
-    /// Another attempt may succeed.
-    pub passing: bool,
+    /// Whether another attempt may succeed.
+    pub retry: Retry,
     /// When to retry, if an engine named a time.
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
@@ -44,7 +47,20 @@ pub struct Task {
     /// The last translation that did not pass, for a person.
     pub rejected: Option<Rejected>,
     room: Room,
+    /// Whether there is nothing to translate.
+    is_wordless: bool,
     tries: Tries,
+}
+
+/// How often to retry a job that no engine translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Retry {
+    /// An engine would answer the same again: it refused the text, or its answers did not pass the gate.
+    Never,
+    /// A few times: an answer could not be used, and a model that answers nonsense once may answer well the next time.
+    Few,
+    /// Until it succeeds: an engine was down or out of quota.
+    Always,
 }
 
 /// How long a translation may be, and what to do with a longer one.
@@ -94,11 +110,13 @@ impl Task {
         let entities = post.entities_by(&*target.source.network);
         let mask = target.masking.mask(&post.text, &entities).composed();
         let room = Room { most: target.network.limits().text, too_long: target.too_long };
-        Self { context, ..Self::of(post.id.clone(), mask, target, room) }
+        let is_wordless = is_wordless(&post.text, &mask.text);
+        Self { context, is_wordless, ..Self::of(post.id.clone(), mask, target, room) }
     }
 
     /// Creates a task without any attempts.
     fn of(post: PostId, mask: Mask, target: Target, room: Room) -> Self {
+        let is_wordless = !mask.text.has_words();
         Self {
             post,
             others: Vec::new(),
@@ -107,12 +125,13 @@ impl Task {
             context: Vec::new(),
             outcome: None,
             troubles: Vec::new(),
-            passing: false,
+            retry: Retry::Never,
             until: None,
             out_of_quota: true,
             waits_for: None,
             rejected: None,
             room,
+            is_wordless,
             tries: Tries::default(),
         }
     }
@@ -184,6 +203,39 @@ impl Task {
         }
     }
 
+    /// If there is nothing to translate, settles the task without an engine: the text is published as it is, apart from
+    /// what the target drops or replaces. The gate, which compares languages, has nothing to judge; but the target's
+    /// network may refuse what the source's accepts.
+    pub fn copy_if_wordless(&mut self) {
+        if !self.is_wordless {
+            return;
+        }
+        let text = self.mask.untranslated();
+        let parts = if self.network().weigh(&text) <= self.room.most {
+            vec![text]
+        } else if self.room.too_long == TooLong::Hold {
+            self.outcome = Some(self.held_as_too_long());
+            return;
+        } else {
+            split(&text, self.network(), self.room.most)
+        };
+        self.outcome = Some(match parts.iter().find_map(|part| self.network().refusal(part)) {
+            None => JobEvent::Translated(Translation::copy(parts)),
+            Some(refusal) => {
+                JobEvent::Held(Hold { kind: HoldKind::Gate, reason: refusal.message, until: None })
+            }
+        });
+    }
+
+    /// The event of a text that is too long for a target that does not split.
+    fn held_as_too_long(&self) -> JobEvent {
+        let reason = format!(
+            "the translation is longer than {}; publish it by hand, or set too_long = \"thread\" and retry it",
+            self.room.most
+        );
+        JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None })
+    }
+
     /// Starts with another engine.
     pub fn begin(&mut self) {
         self.tries = Tries::default();
@@ -193,7 +245,7 @@ impl Task {
     pub fn judge(&mut self, mut text: MaskedText, revision: &str, takes_advice: bool) -> Judged {
         let max = self.room.most;
         let advise = takes_advice && !self.tries.advised;
-        let mut restored = match self.mask.restore(&text) {
+        let mut restored = match self.mask.restore_for(&text, self.network()) {
             Ok(restored) => restored,
             Err(error) if advise => return self.advise(vec![error.advice()]),
             Err(error) => {
@@ -206,7 +258,7 @@ impl Task {
         if !wrong.is_empty()
             && !takes_advice
             && let Some(unlinked) = text.unlinked(self.network())
-            && let Ok(again) = self.mask.restore(&unlinked)
+            && let Ok(again) = self.mask.restore_for(&unlinked, self.network())
         {
             wrong = self.findings(std::slice::from_ref(&again), None);
             (text, restored) = (unlinked, again);
@@ -241,6 +293,18 @@ impl Task {
         &*self.target.network
     }
 
+    /// The events that end the task: a job that is held keeps its last translation, for a person.
+    pub fn into_events(self) -> Vec<JobEvent> {
+        let rejected = self.rejected.and_then(|Rejected { engine, text, .. }| {
+            let text = text?.chars().take(REJECTED_MOST).collect();
+            Some(JobEvent::Rejected(RejectedTranslation { text, engine }))
+        });
+        match self.outcome {
+            Some(held @ JobEvent::Held(_)) => rejected.into_iter().chain([held]).collect(),
+            outcome => outcome.into_iter().collect(),
+        }
+    }
+
     /// Its translation, if there is one.
     pub fn translated_text(&self) -> Option<String> {
         match &self.outcome {
@@ -264,10 +328,12 @@ impl Task {
         let max = self.room.most;
         let fits = self.network().weigh(restored) <= max;
         if !fits && self.room.too_long == TooLong::Hold {
-            let reason = format!(
-                "the translation is longer than {max}; publish it by hand, or set too_long = \"thread\" and retry it"
-            );
-            self.outcome = Some(JobEvent::Held(Hold { kind: HoldKind::TooLong, reason, until: None }));
+            self.outcome = Some(self.held_as_too_long());
+            self.rejected = Some(Rejected {
+                engine: revision.to_owned(),
+                text: Some(restored.to_owned()),
+                findings: Vec::new(),
+            });
             return Judged::Taken(text);
         }
         let parts = if fits {
@@ -317,8 +383,11 @@ impl Task {
     }
 
     /// The engine answered for the others but not for this task.
-    pub fn spoiled(&mut self, engine: &str, error: &dyn std::error::Error) {
+    pub fn spoiled(&mut self, engine: &str, error: &ItemError) {
         self.troubles.push(format!("{engine}: {error}"));
+        if matches!(error, ItemError::Unusable(_)) {
+            self.retry = self.retry.max(Retry::Few);
+        }
         self.out_of_quota = false;
     }
 
@@ -326,7 +395,7 @@ impl Task {
     pub fn failed(&mut self, engine: &str, error: &EngineError) {
         self.troubles.push(format!("{engine}: {error}"));
         // Time does not fix a wrong key, but a person may, and then the job should continue by itself.
-        self.passing = true;
+        self.retry = Retry::Always;
         match error {
             EngineError::RateLimited { until: Some(until), .. } => self.not_before(*until),
             _ => self.out_of_quota = false,
@@ -337,7 +406,7 @@ impl Task {
     pub fn not_asked(&mut self, engine: &str, until: Timestamp) {
         self.troubles
             .push(format!("{engine}: it is down or out of quota, and will not be called before {until:.0}"));
-        self.passing = true;
+        self.retry = Retry::Always;
         self.not_before(until);
     }
 
@@ -351,7 +420,7 @@ impl Task {
 mod tests {
     use mynah_domain::{
         fixtures,
-        text::{Masking, Segment},
+        text::{Masking, Mentions, Segment},
     };
 
     use super::*;
@@ -416,6 +485,20 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_grown_together_with_words_gets_the_spaces_that_the_network_needs() {
+        let mut task = Task::new(
+            &fixtures::post(1, "This #rust team is the best team in town"),
+            Vec::new(),
+            Target { language: fixtures::language("ja"), ..fixtures::target() },
+        );
+        let words = |text: &str| Segment::Words(text.into());
+        let answer =
+            MaskedText(vec![words("この"), Segment::Placeholder(0), words("のチームは町で一番です。")]);
+        assert_eq!(task.judge(answer.clone(), "model", true), Judged::Taken(answer));
+        assert_eq!(task.translated_text().as_deref(), Some("この #rust のチームは町で一番です。"));
+    }
+
+    #[test]
     fn a_long_answer_is_shortened_twice_and_then_the_shortest_is_split() {
         let mut task = task(&STORY.repeat(8), TooLong::Thread);
         let [long, longer] = ["Una frase. ".repeat(60), "Una frase. ".repeat(90)];
@@ -462,6 +545,38 @@ mod tests {
         assert!(matches!(&task.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
         assert_eq!(task.judge(fitting.clone(), "fixed", false), Judged::Taken(fitting));
         assert_eq!(parts(&task), 1);
+    }
+
+    #[test]
+    fn a_text_without_words_is_copied_as_its_target_wants_it() {
+        let masking = Masking { mentions: Mentions::Name, hashtags: Hashtags::Drop, ..Masking::default() };
+        let target = Target { masking, ..fixtures::target() };
+        for (text, copy) in [
+            ("https://a.example/b", "https://a.example/b"),
+            ("🎉 #goal", "🎉"),
+            ("1/3 @bob", "1/3 bob"),
+            ("", ""),
+            ("if (a) { b(); }", "if (a) { b(); }"),
+        ] {
+            let mut task = Task::new(&fixtures::post(1, text), Vec::new(), target.clone());
+            task.copy_if_wordless();
+            let copied = JobEvent::Translated(Translation::copy(vec![copy.into()]));
+            assert_eq!(task.outcome, Some(copied), "{text}");
+        }
+        let mut with_words = task("Goal!", TooLong::Thread);
+        with_words.copy_if_wordless();
+        assert_eq!(with_words.outcome, None);
+    }
+
+    #[test]
+    fn a_long_text_without_words_is_split_or_held_like_any_other() {
+        let links = "https://a.example/one-more-page-of-the-long-story ".repeat(15);
+        let mut split = task(&links, TooLong::Thread);
+        split.copy_if_wordless();
+        assert!(parts(&split) > 1);
+        let mut whole = task(&links, TooLong::Hold);
+        whole.copy_if_wordless();
+        assert!(matches!(&whole.outcome, Some(JobEvent::Held(hold)) if hold.kind == HoldKind::TooLong));
     }
 
     #[test]

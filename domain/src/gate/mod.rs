@@ -1,11 +1,14 @@
 //! The checks that a translation must pass before it may be published: a broken link or half a sentence under the
 //! author's name is worse than no post. Each rule has one file, a stable code and a message for people.
 
+mod addresses;
 mod control;
 mod emoji;
 mod fits;
 mod language;
 mod latin;
+mod layout;
+mod look_alikes;
 mod markup;
 mod not_empty;
 mod numbers;
@@ -14,7 +17,9 @@ mod proportion;
 mod protected;
 mod quoted;
 mod refused;
+mod rivals;
 mod same_as_other;
+mod script;
 mod seen;
 mod untranslated;
 
@@ -56,9 +61,10 @@ pub struct Finding {
 type Rule = fn(&Seen<'_>) -> Option<Finding>;
 
 /// In the order in which people should read the findings.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 17] = [
     not_empty::check,
     protected::check,
+    addresses::check,
     numbers::check,
     emoji::check,
     untranslated::check,
@@ -67,7 +73,9 @@ const RULES: [Rule; 14] = [
     preamble::check,
     quoted::check,
     markup::check,
+    layout::check,
     control::check,
+    look_alikes::check,
     refused::check,
     same_as_other::check,
     fits::check,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, seen::Seen};
-use crate::text::EntityKind;
+use crate::text::{EntityKind, Protected, ProtectedKind};
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let mut balance: BTreeMap<(EntityKind, &str), i64> = BTreeMap::new();
@@ -15,7 +15,15 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
             *balance.entry((entity.kind, &text.as_str()[entity.range.clone()])).or_default() += one;
         }
     }
-    let (&(_, thing), &count) = balance.iter().find(|(_, count)| **count != 0)?;
+    // A tag that the author joined to a word is linked once there is a space before it. It is the author's all the same.
+    let is_authors = |kind: EntityKind, thing: &str| {
+        let is_tag = |part: &&Protected| part.kind == ProtectedKind::Address && part.becomes == thing;
+        let tags = || seen.candidate.source.protected.iter().filter(is_tag).count();
+        if kind == EntityKind::Hashtag { i64::try_from(tags()).unwrap_or_default() } else { 0 }
+    };
+    let (&(_, thing), &count) = balance
+        .iter()
+        .find(|((kind, thing), count)| **count > 0 || (**count < 0 && **count < -is_authors(*kind, thing)))?;
     let message = if count > 0 {
         format!("the translation lacks “{thing}”")
     } else {
@@ -33,6 +41,20 @@ mod tests {
         assert_eq!(codes("Hi @bob", &["Hola"]), ["protected"]);
         assert_eq!(codes("Hi @bob", &["Hola @bob @bob"]), ["protected"]);
         assert_eq!(codes("Hi there", &["Hola #ahí"]), ["protected"]);
+    }
+
+    #[test]
+    fn a_tag_that_the_author_joined_to_a_word_may_stand_apart() {
+        for (post, text, found) in [
+            ("My crafts#keychain", "Mis cosas #keychain", false),
+            ("My crafts#keychain", "Mis cosas#keychain", false),
+            ("My crafts#keychain", "#keychain 我的", false),
+            ("My crafts#keychain", "Mis cosas #keychain #keychain", true),
+            ("My crafts#keychain", "Mis cosas #other", true),
+            ("My crafts", "Mis cosas #keychain", true),
+        ] {
+            assert_eq!(codes(post, &[text]).contains(&"protected"), found, "{text}");
+        }
     }
 
     #[test]

@@ -84,11 +84,22 @@ impl Mask {
         }
     }
 
-    /// What an engine may know about the protected parts, by number: numbers and terms affect the words around them.
+    /// What an engine may know about the protected parts, by number: numbers and terms affect the words around them. Of
+    /// a number that a word is stuck to, as in `18bucks`, the whole is known.
     pub fn stands_for(&self) -> Vec<(usize, String)> {
         let numbered = self.protected.iter().enumerate();
         let affecting = numbered.filter(|(_, thing)| thing.kind.affects_words());
-        affecting.map(|(number, thing)| (number, thing.becomes.clone())).collect()
+        affecting
+            .map(|(number, thing)| {
+                let stuck = self.text.letters_after(number);
+                let whole = if stuck.is_empty() {
+                    thing.becomes.clone()
+                } else {
+                    format!("{} (of “{}{stuck}”)", thing.becomes, thing.text)
+                };
+                (number, whole)
+            })
+            .collect()
     }
 
     /// One string for everything that a translation depends on: two texts that differ only in a link or a name have the
@@ -142,6 +153,17 @@ impl MaskedText {
             Segment::Words(words) => Some(words.as_str()),
             Segment::Placeholder(_) => None,
         })
+    }
+
+    /// The letters right after a placeholder.
+    fn letters_after(&self, number: usize) -> &str {
+        let at = self.0.iter().position(|segment| *segment == Segment::Placeholder(number));
+        match at.and_then(|at| self.0.get(at + 1)) {
+            Some(Segment::Words(words)) => {
+                &words[..words.len() - words.trim_start_matches(char::is_alphabetic).len()]
+            }
+            _ => "",
+        }
     }
 
     /// The numbers of the placeholders, in order of appearance.
@@ -232,6 +254,13 @@ mod tests {
             Err(RestoreError::Doubled { number: 0, thing: "@bob".into() })
         );
         assert_eq!(mask.restore(&text(&[0, 1, 2])), Err(RestoreError::Unknown(2)));
+    }
+
+    #[test]
+    fn an_engine_knows_what_a_number_was_that_a_word_is_stuck_to() {
+        let stands_for = |text| mask(text).stands_for().into_iter().map(|(_, what)| what).collect::<Vec<_>>();
+        assert_eq!(stands_for("18bucks for 20k at 5pm"), ["18 (of “18bucks”)", "20 (of “20k”)", "5pm"]);
+        assert_eq!(stands_for("5 trees, 3x"), ["5", "3 (of “3x”)"]);
     }
 
     #[test]

@@ -3,23 +3,31 @@
 
 pub mod addresses;
 mod canonical;
+mod code;
+pub mod digits;
 pub mod emoji;
 pub mod entity;
 pub mod glossary;
 pub mod links;
 pub mod mask;
+pub mod notation;
 pub mod numbers;
 pub mod plural;
 pub mod protect;
 pub mod protected;
 mod remask;
+mod spacing;
 pub mod split;
+mod styled;
 pub mod tags;
 mod unlinked;
+mod wordless;
 pub mod words;
 
 pub use entity::{Entity, EntityKind};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
 pub use mask::{Mask, MaskedText, Segment};
+pub use notation::{Numbers, Rewriting};
 pub use protect::{Hashtags, Masking, Mentions, mask};
 pub use protected::{Protected, ProtectedKind};
+pub use wordless::is_wordless;

@@ -26,7 +26,7 @@ use std::{borrow::Cow, cell::RefCell, collections::HashMap};
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
 
-use super::{mask::Mask, numbers::UNITS, protected::ProtectedKind};
+use super::{mask::Mask, numbers::is_unit, protected::ProtectedKind};
 use crate::Language;
 
 /// Up to here a number is its own class.
@@ -97,7 +97,13 @@ impl Mask {
             for thing in &self.protected {
                 key.push('\u{2}');
                 match thing.kind {
-                    ProtectedKind::Number => key.push_str(&numbers.class(&thing.becomes)),
+                    ProtectedKind::Number => {
+                        key.push_str(&numbers.class(&thing.text));
+                        // The words around a number agree with what it becomes, too: 5pm is 17:00.
+                        if thing.becomes != thing.text {
+                            key.push_str(&numbers.class(&thing.becomes));
+                        }
+                    }
                     kind if kind.affects_words() => key.push_str(&thing.becomes),
                     _ => {}
                 }
@@ -110,7 +116,8 @@ impl Mask {
 impl Numbers {
     /// The classes for texts in `from` that are translated into `to`.
     pub fn new(from: Language, to: Language) -> Self {
-        let aloud = KNOWN.iter().find(|(code, _)| *code == to.code()).map(|(_, aloud)| *aloud);
+        let known = |of: &str| KNOWN.iter().find(|(code, _)| *code == of).map(|(_, aloud)| *aloud);
+        let aloud = known(to.code()).or_else(|| known(to.base()));
         let rules = aloud.and_then(|aloud| {
             let [from, to] = [from, to].map(|language| Locale::try_from_str(language.code()));
             let (from, to) = (from.ok()?, to.ok()?);
@@ -215,8 +222,7 @@ impl<'a> Form<'a> {
         let start = number.find(|c: char| c.is_ascii_digit())?;
         let end = number.rfind(|c: char| c.is_ascii_digit())? + 1;
         let (before, digits, after) = (&number[..start], &number[start..end], &number[end..]);
-        let is_unit =
-            after.is_empty() || UNITS.contains(&after.trim_start_matches([' ', '\u{a0}', '\u{202f}']));
+        let is_unit = after.is_empty() || is_unit(after.trim_start_matches([' ', '\u{a0}', '\u{202f}']));
         if !is_unit || before.contains(char::is_alphanumeric) {
             return None;
         }

@@ -1,17 +1,20 @@
-//! Finds what an engine must not change in a text, and what it becomes: links, mentions, tags, addresses, emoji,
-//! numbers and the terms of a glossary. If two overlap, an entity of the network takes precedence over a term, and a
-//! term over a number.
+//! Finds what an engine must not change in a text, and what it becomes: links, mentions, tags, code, styled words,
+//! addresses, emoji, numbers and the terms of a glossary. If two overlap, an entity of the network takes precedence over
+//! a term, and a term over a number.
 
-use std::{cmp::Reverse, ops::Range};
+use std::{borrow::Cow, cmp::Reverse, ops::Range};
 
 use super::{
     addresses::addresses,
+    code::code,
     emoji::emoji,
     entity::{Entity, EntityKind},
     glossary::{Glossary, SharedGlossary},
     mask::{Mask, MaskedText, Segment},
-    numbers::numbers,
+    notation::Numbers,
+    numbers::{numbers, numbers_of},
     protected::{Protected, ProtectedKind},
+    styled::styled,
 };
 use crate::network::NetworkRules;
 
@@ -46,6 +49,8 @@ pub struct Masking {
     pub mentions: Mentions,
     /// What to do with hashtags.
     pub hashtags: Hashtags,
+    /// How numbers are written.
+    pub numbers: Numbers,
     /// The terms that are always translated in the same way.
     pub glossary: SharedGlossary,
 }
@@ -68,7 +73,7 @@ pub fn mask(text: &str, rules: &dyn NetworkRules) -> Mask {
 struct Span<'a> {
     kind: ProtectedKind,
     range: Range<usize>,
-    becomes: Option<&'a str>,
+    becomes: Option<Cow<'a, str>>,
 }
 
 impl Masking {
@@ -89,7 +94,7 @@ impl Masking {
             dropped = false;
             segments.push(Segment::Placeholder(protected.len()));
             let text = text[span.range].to_owned();
-            protected.push(Protected { kind: span.kind, text, becomes: becomes.to_owned() });
+            protected.push(Protected { kind: span.kind, text, becomes: becomes.into_owned() });
         }
         push_words(&mut segments, &text[end..], dropped);
         if dropped
@@ -103,6 +108,7 @@ impl Masking {
 
     /// The protected parts, in order and without overlaps; an empty replacement means that the part is removed.
     fn spans<'a>(&self, text: &'a str, entities: &[Entity], glossary: &'a Glossary) -> Vec<Span<'a>> {
+        let code = code(text, entities);
         let entities = entities.iter().map(|entity| {
             let there = &text[entity.range.clone()];
             let becomes = match (entity.kind, self.mentions, self.hashtags) {
@@ -110,27 +116,39 @@ impl Masking {
                 (EntityKind::Mention, Mentions::Name, _) => Some(there.trim_start_matches(['@', '＠'])),
                 _ => Some(there),
             };
-            Span { kind: entity.kind.into(), range: entity.range.clone(), becomes }
+            Span {
+                kind: entity.kind.into(),
+                range: entity.range.clone(),
+                becomes: becomes.map(Cow::Borrowed),
+            }
         });
         let terms = glossary.find(text).into_iter().map(|(range, becomes)| Span {
             kind: ProtectedKind::Term,
             range,
-            becomes: Some(becomes),
+            becomes: Some(Cow::Borrowed(becomes)),
         });
         let as_it_is = |kind: ProtectedKind, ranges: Vec<Range<usize>>| {
-            ranges.into_iter().map(move |range| Span { kind, becomes: Some(&text[range.clone()]), range })
+            ranges.into_iter().map(move |range| Span {
+                kind,
+                becomes: Some(Cow::Borrowed(&text[range.clone()])),
+                range,
+            })
         };
+        let code = as_it_is(ProtectedKind::Code, code);
+        let styled = as_it_is(ProtectedKind::Styled, styled(text));
         let addresses = as_it_is(ProtectedKind::Address, addresses(text));
         let emoji = as_it_is(ProtectedKind::Emoji, emoji(text));
-        let numbers = as_it_is(ProtectedKind::Number, numbers(text));
+        let numbers = self.numbers(text);
         let mut spans: Vec<Span<'a>> = Vec::new();
         // By rank: a part that overlaps one of a higher rank is left out.
         let ranks = [
             entities.collect::<Vec<_>>(),
+            code.collect(),
+            styled.collect(),
             addresses.collect(),
             terms.collect(),
             emoji.collect(),
-            numbers.collect(),
+            numbers,
         ];
         for ranked in ranks {
             let taken = spans.len();
@@ -145,6 +163,25 @@ impl Masking {
         }
         spans.sort_by_key(|span| (span.range.start, Reverse(span.range.end)));
         spans
+    }
+
+    /// The numbers, as they are written in the translation.
+    fn numbers<'a>(&self, text: &'a str) -> Vec<Span<'a>> {
+        let (ranges, written) = match self.numbers {
+            Numbers::AsWritten => (numbers(text), Vec::new()),
+            Numbers::Local(rewriting) => {
+                let ranges = numbers_of(text, rewriting.has_halves());
+                let written = rewriting.rewrite(text, &ranges);
+                (ranges, written)
+            }
+        };
+        let mut written = written.into_iter();
+        let span = |range: Range<usize>| {
+            let rewritten = written.next().flatten();
+            let becomes = rewritten.map_or(Cow::Borrowed(&text[range.clone()]), Cow::Owned);
+            Span { kind: ProtectedKind::Number, becomes: Some(becomes), range }
+        };
+        ranges.into_iter().map(span).collect()
     }
 }
 
@@ -175,7 +212,10 @@ fn push_words(segments: &mut Vec<Segment>, words: &str, after_dropped: bool) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::glossary::Term, *};
+    use super::{
+        super::{glossary::Term, notation::Rewriting},
+        *,
+    };
     use crate::fixtures::{self, rules};
 
     fn mask(masking: &Masking, text: &str) -> Mask {
@@ -230,6 +270,19 @@ mod tests {
         ] {
             assert_eq!(dropped(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_come_back_as_the_targets_readers_write_them() {
+        let between = |from: &str, to: &str| Rewriting::between(from.parse().unwrap(), to.parse().unwrap());
+        let masking = Masking { numbers: Numbers::Local(between("en", "es")), ..Masking::default() };
+        let text = "1,250,000 people, 89.9% at 5pm: https://a.example/1,250 #1,204 v2.0";
+        let expected = "1.250.000 people, 89,9\u{a0}% at 17:00: https://a.example/1,250 #1,204 v2.0";
+        let mask = mask(&masking, text);
+        let restored = mask.restore(&mask.text).unwrap();
+        assert_eq!(restored, expected);
+        assert_eq!(mask.remask(&restored).as_ref(), Some(&mask.text));
+        assert_eq!(mask.untranslated(), expected);
     }
 
     #[test]

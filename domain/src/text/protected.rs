@@ -18,6 +18,10 @@ pub enum ProtectedKind {
     Cashtag,
     /// A mail address or one with another scheme: the network does not link it, but it must not be translated.
     Address,
+    /// Code between back quotes.
+    Code,
+    /// Words styled with combining marks: s̶a̶l̶e̶.
+    Styled,
     /// One emoji, or several adjacent ones.
     Emoji,
     /// A number with its unit, a date, a time, a name with digits in it.
@@ -51,6 +55,8 @@ impl ProtectedKind {
             Self::Hashtag => "hashtag",
             Self::Cashtag => "cashtag",
             Self::Address => "address",
+            Self::Code => "code",
+            Self::Styled => "styled",
             Self::Emoji => "emoji",
             Self::Number => "number",
             Self::Term => "term",

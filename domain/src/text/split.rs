@@ -1,11 +1,11 @@
 //! Splits a translation that is too long for one publication into a thread: at the end of a sentence if one is near,
-//! otherwise of a clause, otherwise between words; never inside a link, a mention, a tag, a number or a grapheme.
+//! otherwise of a clause, otherwise between words; never inside a link, a mention, a tag, inline code, a number or a grapheme.
 
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::{addresses::addresses, numbers::numbers};
+use super::{addresses::addresses, code::code, numbers::numbers};
 use crate::network::NetworkRules;
 
 /// How good a cut is, best first.
@@ -76,8 +76,11 @@ fn cut_at(text: &str, rules: &dyn NetworkRules, max: usize) -> usize {
 
 /// The ranges that no cut may divide.
 fn indivisible(text: &str, rules: &dyn NetworkRules) -> Vec<Range<usize>> {
-    let entities = rules.entities(text).into_iter().map(|entity| entity.range);
-    entities.chain(addresses(text)).chain(numbers(text)).collect()
+    let entities = rules.entities(text);
+    // Code of several lines may be cut between them.
+    let code = code(text, &entities).into_iter().filter(|code| !text[code.clone()].contains('\n'));
+    let whole = code.chain(addresses(text)).chain(numbers(text));
+    whole.chain(entities.iter().map(|entity| entity.range.clone())).collect()
 }
 
 fn cut(text: &str, at: usize, letters: &[usize]) -> Cut {
@@ -152,6 +155,7 @@ mod tests {
         assert_eq!(parts.join(" "), text);
         assert!(parts.iter().all(|part| part.len() <= 300));
         assert_eq!(split("aaaa bbbb 20 km/h more", 12), ["aaaa bbbb", "20 km/h more"]);
+        assert_eq!(split("aaaa bbbb `ls -l` ok", 13), ["aaaa bbbb", "`ls -l` ok"]);
         assert_eq!(split("aaaa a@b.example ok", 14), ["aaaa", "a@b.example ok"]);
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     problems::GeminiProblem,
-    request::{Item, Request},
+    request::{Echo, Item, Request},
     words::WordList,
 };
 use crate::{faults::GeminiFault, hash, x::text};
@@ -136,7 +136,15 @@ fn envelope(model: &str, request: &Request, mut body: Value, answer_chars: usize
 #[derive(Clone, Serialize)]
 struct AnswerItem<'a> {
     id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<String>,
     text: String,
+}
+
+impl<'a> AnswerItem<'a> {
+    fn new(id: &'a str, text: String) -> Self {
+        Self { id, echo: None, text }
+    }
 }
 
 /// The text of the answer.
@@ -145,12 +153,22 @@ fn answer_text(request: &Request, fault: Option<GeminiFault>) -> String {
         let text = request.items.first().map_or("", |item| &item.text);
         return format!("[sandbox] {text}");
     }
-    let mut list: Vec<AnswerItem<'_>> =
-        request.items.iter().map(|item| AnswerItem { id: &item.id, text: item_text(item, fault) }).collect();
+    let mut list: Vec<AnswerItem<'_>> = request
+        .items
+        .iter()
+        .map(|item| AnswerItem {
+            id: &item.id,
+            echo: request.echo.map(|echo| echo_of(item, echo)),
+            text: item_text(item, fault),
+        })
+        .collect();
+    if let Some(fault) = fault {
+        misplace(&mut list, fault);
+    }
     match fault {
         Some(GeminiFault::MissingItem) => drop(list.pop()),
         Some(GeminiFault::DuplicatedId) => list.extend(list.first().cloned()),
-        Some(GeminiFault::UnknownId) => list.push(AnswerItem { id: "nobody-sent-this", text: "?".into() }),
+        Some(GeminiFault::UnknownId) => list.push(AnswerItem::new("nobody-sent-this", "?".into())),
         Some(GeminiFault::WrongIds) => list.iter_mut().for_each(|item| item.id = "nobody-sent-this"),
         _ => {}
     }
@@ -170,9 +188,41 @@ fn answer_text(request: &Request, fault: Option<GeminiFault>) -> String {
     }
 }
 
+/// Puts translations under the ids of other items, each with the echo of the text that it is of. A single one stays.
+fn misplace(list: &mut Vec<AnswerItem<'_>>, fault: GeminiFault) {
+    let ids: Vec<_> = list.iter().map(|item| item.id).collect();
+    let (end, middle) = (list.len().saturating_sub(1), list.len() / 2);
+    match fault {
+        _ if list.len() < 2 => {}
+        GeminiFault::Shifted => list.rotate_left(1),
+        GeminiFault::Swapped => list.swap(middle - 1, middle),
+        GeminiFault::Merged => {
+            let AnswerItem { echo, text, .. } = list.remove(middle);
+            let first = &mut list[middle - 1];
+            // It repeats the last words of what it translated.
+            first.echo = echo;
+            first.text = format!("{} {text}", first.text);
+        }
+        GeminiFault::NeighborTwice => list[middle] = list[middle - 1].clone(),
+        GeminiFault::Skipped => drop(list.remove(middle.min(end - 1))),
+        _ => {}
+    }
+    for (item, id) in list.iter_mut().zip(ids) {
+        item.id = id;
+    }
+}
+
+/// What an answer repeats of its item.
+fn echo_of(item: &Item, echo: Echo) -> String {
+    let target = if echo.with_target { format!("{}: ", item.target) } else { String::new() };
+    let said: Vec<&str> = words(&item.text).into_iter().filter(|word| !is_placeholder(word)).collect();
+    let from = echo.words.map_or(0, |count| said.len().saturating_sub(count));
+    format!("{target}{}", said[from..].join(" "))
+}
+
 /// The "translation" of one item.
 fn item_text(item: &Item, fault: Option<GeminiFault>) -> String {
-    let marked = format!("[{}] {}", item.target, translated(&item.text, &item.target));
+    let marked = format!("{} · {}", item.target, translated(&item.text, &item.target));
     match fault {
         Some(GeminiFault::SourceText) => item.text.clone(),
         Some(GeminiFault::EmptyText) => String::new(),
@@ -234,21 +284,20 @@ fn with_first_protected(text: &str, replacement: &str) -> String {
     }
 }
 
-/// Removes unprotected words from the end until the text fits. A text that has only protected words may stay too long.
-fn shorten(text: String, max: usize) -> String {
-    if text::fits(&text, max) {
-        return text;
+/// Removes unprotected words from the end until the text fits, and keeps its lines. A text that has only protected words may stay
+/// too long.
+fn shorten(mut text: String, max: usize) -> String {
+    while !text::fits(&text, max) {
+        let words = words(&text);
+        // The first two words mark the target. Without them, the text could pass for a translation.
+        let Some(last) = (2..words.len()).rev().find(|index| !is_protected(words[*index])) else { break };
+        // Each word is a slice of the text.
+        let at = words[last].as_ptr() as usize - text.as_ptr() as usize;
+        let end = at + words[last].len();
+        let space = text[..at].ends_with(' ');
+        text.replace_range(at - usize::from(space)..end, "");
     }
-    let mut rest = words(&text);
-    // The first word marks the target. Without it, the text could pass for a translation.
-    while let Some(last) = (1..rest.len()).rev().find(|index| !is_protected(rest[*index])) {
-        rest.remove(last);
-        let shorter = rest.join(" ");
-        if text::fits(&shorter, max) {
-            return shorter;
-        }
-    }
-    rest.join(" ")
+    text
 }
 
 /// Brackets that may mark a placeholder.
@@ -281,6 +330,13 @@ fn words(text: &str) -> Vec<&str> {
     }
     words.extend(start.map(|from| &text[from..]));
     words
+}
+
+/// Whether a word is nothing but one placeholder, or marks.
+fn is_placeholder(word: &str) -> bool {
+    let inside =
+        BRACKETS[..4].iter().find_map(|(open, close)| word.strip_prefix(*open)?.strip_suffix(*close));
+    inside.is_some() || !word.contains(char::is_alphanumeric)
 }
 
 /// Whether a word is a placeholder, a link, a mention or a tag.
@@ -319,7 +375,7 @@ mod tests {
         let request = request(vec![item("Hello ⟦1⟧, see ⟦2⟧", None)]);
         let body = answer("m", &request, None).unwrap();
         let text = text_of(&body);
-        assert!(text.starts_with(r#"[{"id":"1","text":"[es] "#) && text.ends_with("⟦2⟧\"}]"), "{text}");
+        assert!(text.starts_with(r#"[{"id":"1","text":"es · "#) && text.ends_with("⟦2⟧\"}]"), "{text}");
         assert!(text.contains(" ⟦1⟧, ") && !text.contains("Hello"), "{text}");
         assert_eq!(body["candidates"][0]["finishReason"], "STOP");
     }
@@ -329,7 +385,7 @@ mod tests {
         let short = item_text(&item("one two three <x id=\"1\"/> four five @jack", Some(30)), None);
         assert!(weight(&short) <= 30, "{short}");
         assert!(
-            short.starts_with("[es] ") && short.contains("<x id=\"1\"/>") && short.contains("@jack"),
+            short.starts_with("es · ") && short.contains("<x id=\"1\"/>") && short.contains("@jack"),
             "{short}"
         );
     }
@@ -363,5 +419,39 @@ mod tests {
         let body = answer("m", &request, None).unwrap();
         assert_eq!(body["candidates"][0]["finishReason"], "MAX_TOKENS");
         assert_eq!(text_of(&body).chars().count(), 20);
+    }
+    #[test]
+    fn misplaced_translations_are_under_the_ids_of_others_with_their_echoes() {
+        let texts = ["The port is open", "Bread is here", "Rain all day", "Nobody came"];
+        let items =
+            (1..).zip(texts).map(|(id, text)| Item { id: id.to_string(), ..item(text, None) }).collect();
+        let echo = Some(Echo { words: Some(2), with_target: true });
+        let request = Request { echo, ..request(items) };
+        let said = |fault| {
+            let text = text_of(&answer("m", &request, fault).unwrap());
+            let answers: Vec<Value> = serde_json::from_str(&text).unwrap();
+            let said = |answer: &Value| {
+                let [id, echo] =
+                    ["id", "echo"].map(|key| answer[key].as_str().unwrap_or_default().to_owned());
+                format!("{id} {echo}")
+            };
+            answers.iter().map(said).collect::<Vec<_>>()
+        };
+        assert_eq!(said(None), ["1 es: is open", "2 es: is here", "3 es: all day", "4 es: Nobody came"]);
+        for (fault, expected) in [
+            (
+                GeminiFault::Shifted,
+                &["1 es: is here", "2 es: all day", "3 es: Nobody came", "4 es: is open"][..],
+            ),
+            (GeminiFault::Swapped, &["1 es: is open", "2 es: all day", "3 es: is here", "4 es: Nobody came"]),
+            (GeminiFault::Merged, &["1 es: is open", "2 es: all day", "3 es: Nobody came"]),
+            (
+                GeminiFault::NeighborTwice,
+                &["1 es: is open", "2 es: is here", "3 es: is here", "4 es: Nobody came"],
+            ),
+            (GeminiFault::Skipped, &["1 es: is open", "2 es: is here", "3 es: Nobody came"]),
+        ] {
+            assert_eq!(said(Some(fault)), expected, "{fault:?}");
+        }
     }
 }

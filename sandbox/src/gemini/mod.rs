@@ -1,6 +1,5 @@
 //! Gemini, as far as Mynah needs it: `generateContent` with a key, its errors, and a model that **does not translate**.
-//! Each answer begins with its target in brackets, so that nobody takes it for a translation, and keeps every protected
-//! part, so that everything after the model can be tested.
+//! Each answer begins with its target's code, so that nobody takes it for a translation, and keeps every protected part, so that everything after the model can be tested.
 
 mod answer;
 mod problems;

@@ -52,10 +52,31 @@ pub(crate) struct Request {
     pub(crate) structured: bool,
     /// Whether the answer must be bare JSON.
     pub(crate) json: bool,
+    /// What each answer repeats of its text, if the schema asks for that.
+    pub(crate) echo: Option<Echo>,
     pub(crate) include_thoughts: bool,
     pub(crate) max_output_tokens: Option<u64>,
     /// All characters of the prompt, to count tokens.
     pub(crate) prompt_chars: usize,
+}
+
+/// What an answer repeats of the text that it translates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Echo {
+    /// Only this many words, from the end.
+    pub(crate) words: Option<usize>,
+    /// Whether the target's code comes before it.
+    pub(crate) with_target: bool,
+}
+
+impl Echo {
+    /// What the schema of an answer asks for in words.
+    fn asked(schema: &Value) -> Option<Self> {
+        let description =
+            schema["items"]["properties"].get("echo")?["description"].as_str().unwrap_or_default();
+        let number = description.split(' ').find_map(|word| word.parse().ok());
+        Some(Self { words: number, with_target: description.contains("\"target\"") })
+    }
 }
 
 /// One text. Other keys are allowed and ignored.
@@ -116,8 +137,9 @@ impl Request {
         let config = Object::of(config, "generation_config", GENERATION)?;
         self.json = config.get("responseMimeType").and_then(Value::as_str) == Some("application/json");
         self.max_output_tokens = config.get("maxOutputTokens").and_then(Value::as_u64);
-        let schema = config.get("responseSchema").is_some() || config.get("responseJsonSchema").is_some();
-        if schema && !self.json {
+        let schema = config.get("responseSchema").or_else(|| config.get("responseJsonSchema"));
+        self.echo = schema.and_then(Echo::asked);
+        if schema.is_some() && !self.json {
             return Err(GeminiProblem::invalid(
                 "Function calling config or response schema is set without response mime type \
                 application/json.",
@@ -211,6 +233,19 @@ mod tests {
         .unwrap();
         assert!(request.json && request.structured);
         assert_eq!((request.items.len(), request.max_output_tokens), (1, Some(5)));
+    }
+
+    #[test]
+    fn the_schema_tells_what_to_repeat_of_each_text() {
+        let echo = |description: &str| {
+            let properties = json!({"echo": {"type": "STRING", "description": description}});
+            Echo::asked(&json!({"type": "ARRAY", "items": {"properties": properties}}))
+        };
+        let four = echo("the last 4 words of the item's \"text\"");
+        assert_eq!(four, Some(Echo { words: Some(4), with_target: false }));
+        let whole = echo("the item's \"target\", a colon, and the item's whole \"text\"");
+        assert_eq!(whole, Some(Echo { words: None, with_target: true }));
+        assert_eq!(Echo::asked(&json!({"type": "ARRAY"})), None);
     }
 
     #[test]

@@ -30,6 +30,11 @@ pub(super) fn fault(profiles: ActiveProfiles, endpoint: Endpoint) -> Option<Faul
             GeminiFault::DirectionMarks,
             GeminiFault::NegativeCounts,
             GeminiFault::RetryNow,
+            GeminiFault::Shifted,
+            GeminiFault::Swapped,
+            GeminiFault::Merged,
+            GeminiFault::NeighborTwice,
+            GeminiFault::Skipped,
         ];
         return profiles
             .hits_call(MISBEHAVES)

@@ -50,6 +50,8 @@ pub(crate) struct Account {
     pub(crate) role: Role,
     pub(crate) state: UserState,
     pub(crate) revoked: bool,
+    /// Whether it has X Premium.
+    pub(crate) premium: bool,
     /// Sorted by id, oldest first, so that pages can be found by binary search.
     pub(crate) posts: Vec<Arc<StoredPost>>,
     /// The latest publication with each text.
@@ -94,6 +96,7 @@ impl Account {
             role,
             state: UserState::Active,
             revoked: false,
+            premium: false,
             posts: Vec::new(),
             by_text: HashSet::new(),
             threads: HashMap::new(),

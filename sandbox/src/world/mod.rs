@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::{account::ByText, edits::Edits};
 pub use self::{
     account::UserState,
-    post::{AuthKind, PostId, StoredMedia, StoredPost},
+    post::{AuthKind, PostId, StoredMedia, StoredPoll, StoredPost},
 };
 pub(crate) use self::{
     account::{Account, Role},
@@ -86,7 +86,8 @@ impl World {
         world.open_account(followed, Role::Followed);
         for target in targets {
             let role = Role::Target { language: target.language.clone() };
-            world.open_account(&target.handle, role);
+            let index = world.open_account(&target.handle, role);
+            world.accounts[index].premium = target.premium;
         }
         world.load(timeline);
         world
@@ -204,6 +205,8 @@ impl World {
             _ => PostKind::Post,
         };
         let media = post.media.iter().map(|medium| self.loaded_medium(medium, at)).collect();
+        let poll = (!post.poll.is_empty())
+            .then(|| StoredPoll { id: PostId(self.flakes.next(at, 0)), options: post.poll.clone() });
         let stored = StoredPost {
             kind,
             lang: post.lang.unwrap_or_else(|| "en".into()),
@@ -211,6 +214,7 @@ impl World {
             reposted: reposted.map(PostId),
             media,
             long: post.long,
+            poll,
             ..self.blank(FOLLOWED, id, text, reply_to)
         };
         self.store(stored).id
@@ -262,6 +266,7 @@ impl World {
             reposted: None,
             media: Vec::new(),
             long: None,
+            poll: None,
             auth: None,
             number: self.accounts[author].made + 1,
         }
@@ -366,7 +371,7 @@ mod tests {
     use super::*;
 
     fn world(posts: Vec<TimelinePost>) -> World {
-        let target = TargetAccount { handle: "mynah_es".into(), language: "es".into() };
+        let target = TargetAccount { handle: "mynah_es".into(), language: "es".into(), premium: false };
         World::new("mynah_source", &[target], posts)
     }
 

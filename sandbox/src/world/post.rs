@@ -86,6 +86,8 @@ pub struct StoredPost {
     /// Whether to send it as a long post regardless of its weight.
     #[serde(skip)]
     pub long: Option<bool>,
+    /// Its poll.
+    pub poll: Option<StoredPoll>,
     /// How it was authenticated; none for posts of the timeline.
     pub auth: Option<AuthKind>,
     /// Its place among its account's posts, counted from 1. All versions of an edited post share it.
@@ -98,6 +100,15 @@ impl StoredPost {
     pub fn created_at(&self) -> Timestamp {
         snowflake::time_of(self.id.0)
     }
+}
+
+/// A poll on a post.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoredPoll {
+    /// Its id.
+    pub id: PostId,
+    /// The labels of its options.
+    pub options: Vec<String>,
 }
 
 /// A medium on a post.

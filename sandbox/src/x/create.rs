@@ -175,9 +175,6 @@ impl Body {
         if self.text.trim().is_empty() && media.is_empty() && self.poll.is_none() && self.card_uri.is_none() {
             return Err(Problem::body("[$.text: must be at least 1 characters long]"));
         }
-        if text::is_long(&self.text) {
-            return Err(Problem::too_long());
-        }
         Ok(Draft {
             reply_to: self
                 .reply
@@ -205,6 +202,11 @@ pub(crate) async fn create(
     let draft = Body::read(&bytes)?.draft(actor.kind)?;
     let post = {
         let mut world = state.world();
+        let most =
+            if world.account(actor.index).premium { text::MAX_WEIGHT_PREMIUM } else { text::MAX_WEIGHT };
+        if !text::fits(&draft.text, most) {
+            return Err(Problem::too_long());
+        }
         if state.enforce_engagement {
             check_engagement(&world, actor.index, &draft)?;
         }

@@ -14,7 +14,7 @@ use crate::{
     bill::Read,
     snowflake::wire_time,
     timeline::PostKind,
-    world::{self, Account, StoredMedia, StoredPost, UserState, World},
+    world::{self, Account, StoredMedia, StoredPoll, StoredPost, UserState, World},
 };
 
 /// Builds the body of one answer.
@@ -27,6 +27,7 @@ pub(crate) struct Renderer<'a> {
     posts: Vec<Value>,
     users: Vec<Value>,
     media: Vec<Value>,
+    polls: Vec<Value>,
     seen: HashSet<String>,
     errors: Vec<Value>,
     reads: Vec<Read>,
@@ -49,6 +50,7 @@ impl<'a> Renderer<'a> {
             posts: Vec::new(),
             users: Vec::new(),
             media: Vec::new(),
+            polls: Vec::new(),
             seen: HashSet::new(),
             errors: Vec::new(),
             reads: Vec::new(),
@@ -77,7 +79,9 @@ impl<'a> Renderer<'a> {
     pub(crate) fn finish(self, body: &mut Map<String, Value>) -> Vec<Read> {
         let mut includes = Map::new();
         let key = self.requested.dialect.key("tweets");
-        for (key, list) in [(key, self.posts), ("users", self.users), ("media", self.media)] {
+        for (key, list) in
+            [(key, self.posts), ("users", self.users), ("media", self.media), ("polls", self.polls)]
+        {
             if !list.is_empty() {
                 includes.insert(key.into(), list.into());
             }
@@ -146,9 +150,16 @@ impl<'a> Renderer<'a> {
                 references.iter().map(|(kind, id)| json!({"type": kind, "id": id.to_string()})).collect();
             put("referenced_tweets", list.into());
         }
-        if requested.post("attachments") && !post.media.is_empty() {
+        let mut attachments = Map::new();
+        if !post.media.is_empty() {
             let keys: Vec<&str> = post.media.iter().map(|medium| &*medium.key).collect();
-            put("attachments", json!({"media_keys": keys}));
+            attachments.insert("media_keys".into(), json!(keys));
+        }
+        if let Some(poll) = &post.poll {
+            attachments.insert("poll_ids".into(), json!([poll.id]));
+        }
+        if requested.post("attachments") && !attachments.is_empty() {
+            put("attachments", attachments.into());
         }
         out.into()
     }
@@ -186,6 +197,11 @@ impl<'a> Renderer<'a> {
         }
         if deeper {
             return;
+        }
+        if requested.expands("attachments.poll_ids")
+            && let Some(poll) = &post.poll
+        {
+            self.include_poll(poll);
         }
         if requested.expands("in_reply_to_user_id")
             && let Some(user) = post.in_reply_to_user_id
@@ -267,6 +283,24 @@ impl<'a> Renderer<'a> {
             }
         }
         self.media.push(out.into());
+    }
+
+    /// A poll has its id and its options by default, and the other fields on request.
+    fn include_poll(&mut self, poll: &StoredPoll) {
+        if !self.seen.insert(format!("poll {}", poll.id)) {
+            return;
+        }
+        let option = |(position, label): (usize, &String)| json!({"position": position + 1, "label": label, "votes": 0});
+        let options: Vec<Value> = poll.options.iter().enumerate().map(option).collect();
+        let mut out = Map::new();
+        out.insert("id".into(), json!(poll.id));
+        out.insert("options".into(), options.into());
+        for (field, value) in [("duration_minutes", json!(1440)), ("voting_status", json!("open"))] {
+            if self.requested.poll(field) {
+                out.insert(field.into(), value);
+            }
+        }
+        self.polls.push(out.into());
     }
 
     fn read_user(&mut self, id: u64) {

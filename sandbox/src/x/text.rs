@@ -14,6 +14,8 @@ use crate::hash;
 
 /// The maximum weighted length of a post without Premium.
 pub(crate) const MAX_WEIGHT: usize = 280;
+/// The maximum weighted length of a post with Premium.
+pub(crate) const MAX_WEIGHT_PREMIUM: usize = 25_000;
 /// The length at which X cuts the text of a repost, in characters.
 const REPOST_CUT: usize = 140;
 /// The weight of the end of a long post's text: an ellipsis, a space and a link.

@@ -68,6 +68,7 @@ pub(crate) struct RequestedFields {
     post: HashSet<String>,
     user: HashSet<String>,
     media: HashSet<String>,
+    poll: HashSet<String>,
     expansions: HashSet<String>,
 }
 
@@ -97,12 +98,20 @@ impl RequestedFields {
             ("referenced_tweets.id", "referenced_tweets"),
             ("referenced_tweets.id.author_id", "referenced_tweets"),
             ("attachments.media_keys", "attachments"),
+            ("attachments.poll_ids", "attachments"),
         ] {
             if expansions.contains(expansion) {
                 post.insert(field.into());
             }
         }
-        Self { dialect, post, user: set("user.fields"), media: set("media.fields"), expansions }
+        Self {
+            dialect,
+            post,
+            user: set("user.fields"),
+            media: set("media.fields"),
+            poll: set("poll.fields"),
+            expansions,
+        }
     }
 
     pub(crate) fn post(&self, field: &str) -> bool {
@@ -115,6 +124,10 @@ impl RequestedFields {
 
     pub(crate) fn media(&self, field: &str) -> bool {
         self.media.contains(field)
+    }
+
+    pub(crate) fn poll(&self, field: &str) -> bool {
+        self.poll.contains(field)
     }
 
     pub(crate) fn expands(&self, expansion: &str) -> bool {

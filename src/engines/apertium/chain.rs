@@ -33,7 +33,7 @@ pub(super) enum ChainError {
     OutOfStep,
 }
 
-/// A translation is never this much longer than its text; past it, a stage has gone mad.
+/// The maximum size of an answer. A longer one means that a stage is malfunctioning.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
 /// What runs the texts of one pair.
@@ -89,7 +89,7 @@ impl Chain {
                 Part::Forgetful(forgetful) => forgetful.run(&current, self.timeout).await,
             };
             current = answers;
-            // One that happens further down happened to an earlier text.
+            // An error in a later part concerns an earlier text, so it takes precedence.
             failed = error.or(failed);
         }
         let mut translations = Vec::with_capacity(current.len());
@@ -286,7 +286,7 @@ fn command(stage: &Stage, stdin: Stdio) -> Command {
     let mut command = Command::new(&stage.program);
     command
         .args(&stage.arguments)
-        // No key of Mynah's is any of its business. The stages read the characters' encoding from the locale.
+        // The program must not see Mynah's secrets. The stages read the characters' encoding from the locale.
         .env_clear()
         .env("LC_ALL", "C.UTF-8")
         .env("PATH", env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))

@@ -456,6 +456,21 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn quotes_code_and_styled_words_are_as_the_author_wrote_them() {
+        let apertium = apertium();
+        for to in ["es", "ca", "gl", "fr"] {
+            let struck = "s\u{336}a\u{336}l\u{336}e\u{336}";
+            for kept in ["`git push --force`", struck, "a\u{332}t\u{332}", "𝐛𝐨𝐥𝐝"] {
+                let translation = translate(&apertium, &format!("He wrote {kept} to us"), to).await;
+                assert!(translation.contains(kept), "{translation}");
+            }
+            let translation = translate(&apertium, "He said ‘yes’ and “no” and don’t", to).await;
+            let marks: String = translation.chars().filter(|c| "‘’“”".contains(*c)).take(4).collect();
+            assert_eq!(marks, "‘’“”", "{translation}");
+        }
+    }
+
+    #[actix_rt::test]
     async fn no_word_grows_together_with_another_over_a_mention() {
         let apertium = apertium();
         // Not "al @bob coche".

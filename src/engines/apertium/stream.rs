@@ -121,7 +121,7 @@ impl Line {
         for (i, (source, words)) in iter::zip(&source, words).enumerate() {
             let before = i.checked_sub(1).and_then(|i| self.kept.get(i));
             let after = self.kept.get(i);
-            let (own, words) = (source.trim(), squeeze(words, source));
+            let (own, words) = (source.trim(), with_quotes_as_in(source, squeeze(words, source)));
             let text = if words.is_empty() {
                 // Nothing, where nothing was; else what stood apart stays apart.
                 let apart = before.is_some() && after.is_some() && !source.is_empty();
@@ -204,6 +204,30 @@ fn squeeze(words: &str, source: &str) -> String {
             continue;
         }
         text.push(c);
+    }
+    text
+}
+
+/// Gives typewriter quotes back the author's form: Apertium writes `’` as `'`, and `‘yes’` became `‘sí'`. An apostrophe
+/// between two letters is of the other language (`l'home`), and remains.
+fn with_quotes_as_in(source: &str, words: String) -> String {
+    if !source.contains('’') || !words.contains('\'') {
+        return words;
+    }
+    // Where the author has both, only what closes an open quotation is known to be his `’`.
+    let both = source.contains('\'');
+    let mut open = false;
+    let mut text = String::with_capacity(words.len() + 2);
+    for (at, c) in words.char_indices() {
+        let within = text.ends_with(char::is_alphabetic)
+            && words[at + c.len_utf8()..].starts_with(char::is_alphabetic);
+        let is_quote = c == '\'' && !within && (open || !both);
+        text.push(if is_quote { '’' } else { c });
+        match c {
+            '‘' => open = true,
+            '’' => open = false,
+            _ => open &= !is_quote,
+        }
     }
     text
 }
@@ -315,6 +339,13 @@ mod tests {
             ("it ended!", "acabó !", "acabó!"),
             ("it ended !", "acabó !", "acabó !"),
             ("(thanks to)", "( gracias)", "(gracias)"),
+            ("He said ‘yes’.", "Dijo ‘sí'.", "Dijo ‘sí’."),
+            ("‘@bob says yes’ now", "‘[0] dice que sí' ahora", "‘@bob dice que sí’ ahora"),
+            ("“‘Yes’ and ‘no’”", "“‘Sí' y ‘no'”", "“‘Sí’ y ‘no’”"),
+            ("the dogs’ man’s", "l'home' dels gossos", "l'home’ dels gossos"),
+            ("'90s ‘rock’", "‘roca' de los '90", "‘roca’ de los '90"),
+            ("'yes' and don’t", "'sí' y no", "'sí' y no"),
+            ("'yes'", "'sí'", "'sí'"),
         ] {
             assert_eq!(back(source, stream).as_deref(), Ok(text), "{source:?}");
         }

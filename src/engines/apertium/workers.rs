@@ -106,7 +106,7 @@ async fn serve(pair: Pair, timeout: Duration, mut requests: mpsc::Receiver<Reque
         if waiting.is_empty() {
             continue;
         }
-        // One that died while nothing was asked of it is no text's fault.
+        // A chain that died while idle was not killed by a text.
         let alive = standing.take().and_then(|mut chain| chain.is_alive().then_some(chain));
         let mut chain = match alive.map_or_else(|| Chain::start(&pair, timeout), Ok) {
             Ok(chain) => chain,

@@ -9,7 +9,11 @@ use serde_json::Value;
 
 use super::NAME;
 use crate::{
-    engines::llm::{Outcome, list},
+    engines::llm::{
+        Outcome,
+        ids::Id,
+        list::{self, Answer},
+    },
     telemetry::outside::brief,
 };
 
@@ -34,11 +38,11 @@ impl From<Usage> for engine::Usage {
     }
 }
 
-/// Reads the body of a 200 to a request for `count` items. Any JSON is an answer: a field that has an odd form must not
+/// Reads the body of a 200 to a request for the items with `ids`. Any JSON is an answer: a field that has an odd form must not
 /// make the engine look down, because that would stop every post.
-pub(super) fn read(body: &[u8], count: usize) -> Result<(Outcome, Usage), Unreadable> {
+pub(super) fn read(body: &[u8], ids: &[Id]) -> Result<(Outcome, Usage), Unreadable> {
     match serde_json::from_slice(body) {
-        Ok(response) => Ok((outcome(&response, count), usage(&response))),
+        Ok(response) => Ok((outcome(&response, ids), usage(&response))),
         // Valid JSON that no `Value` can hold: a number out of range, a lone surrogate, very deep nesting.
         Err(error) if serde_json::from_slice::<IgnoredAny>(body).is_ok() => Ok((
             Outcome::Spoiled(ItemError::Unusable(format!(
@@ -51,10 +55,10 @@ pub(super) fn read(body: &[u8], count: usize) -> Result<(Outcome, Usage), Unread
     }
 }
 
-fn outcome(response: &Value, count: usize) -> Outcome {
+fn outcome(response: &Value, ids: &[Id]) -> Outcome {
     let mut spoiled = None;
     for candidate in objects(&response["candidates"]) {
-        match of_candidate(candidate, count) {
+        match of_candidate(candidate, ids) {
             Ok(items) => return Outcome::Items(items),
             Err(error) => spoiled = spoiled.or(Some(error)),
         }
@@ -70,7 +74,7 @@ fn outcome(response: &Value, count: usize) -> Outcome {
 }
 
 /// The translations of one candidate, or why it has none that can be used.
-fn of_candidate(candidate: &Value, count: usize) -> Result<Vec<Result<String, ItemError>>, ItemError> {
+fn of_candidate(candidate: &Value, ids: &[Id]) -> Result<Vec<Result<Answer, ItemError>>, ItemError> {
     let reason = match &candidate["finishReason"] {
         Value::Null => String::new(),
         Value::String(reason) => brief(reason),
@@ -92,7 +96,7 @@ fn of_candidate(candidate: &Value, count: usize) -> Result<Vec<Result<String, It
         .filter(|part| matches!(part["thought"], Value::Null | Value::Bool(false)))
         .filter_map(|part| part["text"].as_str())
         .collect();
-    list::read(NAME, &text, count).ok_or_else(|| {
+    list::read(NAME, &text, ids).ok_or_else(|| {
         ItemError::Unusable("Gemini's answer is not the list of translations that was asked for".into())
     })
 }
@@ -123,15 +127,26 @@ mod tests {
 
     use super::*;
 
+    /// The outcome of a body in which ids are written as numbers.
     fn outcome_of(body: &Value, count: usize) -> Outcome {
-        read(body.to_string().as_bytes(), count).unwrap().0
+        let ids = Id::distinct(count, 3);
+        let mut body = body.to_string();
+        for (number, id) in (1..).zip(&ids) {
+            body = body.replace(&format!(r#"\"id\":\"{number}\""#), &format!(r#"\"id\":\"{id}\""#));
+        }
+        read(body.as_bytes(), &ids).unwrap().0
+    }
+
+    /// The ids of a request for one item.
+    fn one() -> Vec<Id> {
+        Id::distinct(1, 3)
     }
 
     fn saying(text: &str) -> Value {
         json!({"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}]})
     }
 
-    fn items(text: &str, count: usize) -> Vec<Result<String, ItemError>> {
+    fn items(text: &str, count: usize) -> Vec<Result<Answer, ItemError>> {
         match outcome_of(&saying(text), count) {
             Outcome::Items(items) => items,
             other @ Outcome::Spoiled(_) => panic!("{other:?}"),
@@ -244,11 +259,11 @@ mod tests {
             "null",
             r#""not Gemini""#,
         ] {
-            let (outcome, _) = read(body.as_bytes(), 1).unwrap();
+            let (outcome, _) = read(body.as_bytes(), &one()).unwrap();
             assert!(matches!(outcome, Outcome::Spoiled(ItemError::Unusable(_))), "{body}: {outcome:?}");
         }
         let nested = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
-        assert!(matches!(read(nested.as_bytes(), 1), Ok((Outcome::Spoiled(_), _))));
+        assert!(matches!(read(nested.as_bytes(), &one()), Ok((Outcome::Spoiled(_), _))));
     }
 
     #[test]
@@ -275,14 +290,14 @@ mod tests {
             "upstream error",
             "{'a': 1}",
         ] {
-            assert!(read(body.as_bytes(), 1).is_err(), "{body}");
+            assert!(read(body.as_bytes(), &one()).is_err(), "{body}");
         }
     }
 
     #[test]
     fn what_it_cost_is_read() {
         let usage = |counts: Value| {
-            read(json!({"candidates": [], "usageMetadata": counts}).to_string().as_bytes(), 1).unwrap().1
+            read(json!({"candidates": [], "usageMetadata": counts}).to_string().as_bytes(), &one()).unwrap().1
         };
         assert_eq!(
             usage(json!({"promptTokenCount": 12, "candidatesTokenCount": 8, "thoughtsTokenCount": 30})),

@@ -18,7 +18,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 
 use super::{answer, failure};
-use crate::engines::llm::Outcome;
+use crate::engines::llm::{Outcome, ids::Id};
 
 /// Words that no item may come back with.
 const DECOY: &str = "decoy";
@@ -70,16 +70,32 @@ fn words(id: usize) -> String {
     format!("word{id}")
 }
 
+/// The ids of a request with the most items.
+fn ids() -> Vec<Id> {
+    Id::distinct(4, 3)
+}
+
+/// The id of the item with this number, counted from 1; a stranger's if there is none.
+fn id_of(number: usize) -> String {
+    ids().get(number - 1).map_or("nobody".into(), Id::to_string)
+}
+
 fn answers(forms: &[Form]) -> Vec<Value> {
     let mut answers = Vec::new();
     for (id, form) in (1..).zip(forms) {
-        let (name, words) = (id.to_string(), words(id));
+        let (name, words) = (id_of(id), words(id));
         match form {
             Form::Plain => answers.push(json!({"id": name, "text": words})),
-            Form::NumericId => answers.push(json!({"id": id, "text": words, "note": null})),
-            Form::PaddedId => answers.push(json!({"id": format!(" 0{id} "), "text": words})),
+            // It counted, and what it counted is not known.
+            Form::NumericId => answers.push(json!({"id": id, "text": DECOY, "note": null})),
+            Form::PaddedId => {
+                answers.push(json!({"id": format!(" {} ", name.to_uppercase()), "text": words}));
+            }
             Form::Repeated => {
-                answers.extend([json!({"id": name, "text": words}), json!({"id": id, "text": words})]);
+                answers.extend([
+                    json!({"id": name, "text": words}),
+                    json!({"id": name, "text": words, "echo": 7}),
+                ]);
             }
             Form::Contradicted => {
                 answers.extend([
@@ -88,7 +104,7 @@ fn answers(forms: &[Form]) -> Vec<Value> {
                 ]);
             }
             Form::Quoting => {
-                let quoted = json!([{"id": "2", "text": DECOY}]);
+                let quoted = json!([{"id": id_of(2), "text": DECOY}]);
                 answers.push(json!({"id": name, "text": format!("{words} {quoted}")}));
             }
             Form::Nameless => answers.push(json!({"text": words})),
@@ -106,7 +122,7 @@ fn text(mut answers: Vec<Value>, turn: Index, around: Around, damage: Damage) ->
         let turn = turn.index(answers.len());
         answers.rotate_left(turn);
     }
-    let decoys = json!([{"id": "1", "text": DECOY}, {"id": "2", "text": DECOY}]);
+    let decoys = json!([{"id": id_of(1), "text": DECOY}, {"id": id_of(2), "text": DECOY}]);
     let list = json!(answers);
     let mut text = match around {
         Around::Nothing => list.to_string(),
@@ -223,7 +239,7 @@ fn count() -> impl Strategy<Value = Value> {
 /// The text in one part or in several, with thoughts between them.
 fn parts(text: &str, cut: Index, thought: &Value) -> Value {
     let (head, tail) = text.split_at(text.floor_char_boundary(cut.index(text.len() + 1)));
-    let decoys = json!([{"id": "1", "text": DECOY}]).to_string();
+    let decoys = json!([{"id": id_of(1), "text": DECOY}]).to_string();
     json!([
         {"text": decoys, "thought": thought, "thoughtSignature": "c2ln"},
         {"text": head, "thought": false},
@@ -288,11 +304,11 @@ fn no_answer_of_the_schema_makes_the_engine_look_down_or_swaps_two_posts() {
     let answers = Union::new((1_usize..=4).map(|count| (Just(count), response(count))));
     let texts = Cell::new(0);
     let outcome = runner.run(&answers, |(count, body)| {
-        let read = answer::read(body.to_string().as_bytes(), count);
+        let read = answer::read(body.to_string().as_bytes(), &ids()[..count]);
         prop_assert!(read.is_ok(), "{read:?}");
         if let Ok((Outcome::Items(items), _)) = read {
             prop_assert_eq!(items.len(), count);
-            for (id, text) in (1..).zip(items).filter_map(|(id, item)| Some((id, item.ok()?))) {
+            for (id, text) in (1..).zip(items).filter_map(|(id, item)| Some((id, item.ok()?.text))) {
                 prop_assert!(text.starts_with(&words(id)), "item {}: {}", id, text);
                 texts.set(texts.get() + 1);
             }

@@ -67,7 +67,7 @@ impl Model for Gemini {
         NAME
     }
 
-    async fn ask(&self, prompt: Prompt<'_>) -> Result<(Outcome, Usage), EngineError> {
+    async fn ask(&self, prompt: &Prompt<'_>) -> Result<(Outcome, Usage), EngineError> {
         let items = prompt.items.len();
         let request = Request::post(self.endpoint.as_str())
             .header("x-goog-api-key", self.settings.key.expose_secret())
@@ -86,8 +86,8 @@ impl Model for Gemini {
         if answer.status != 200 {
             return Err(failure::read(answer.status, &answer.body, &self.settings.model, Timestamp::now()));
         }
-        let (outcome, usage) =
-            answer::read(&answer.body, items).map_err(|error| EngineError::Unavailable(error.to_string()))?;
+        let (outcome, usage) = answer::read(&answer.body, &prompt.ids)
+            .map_err(|error| EngineError::Unavailable(error.to_string()))?;
         log::debug!(
             model = self.settings.model.as_str(),
             items = items,
@@ -161,16 +161,16 @@ mod tests {
     }
 
     impl Seen {
-        /// The texts of its items.
-        fn texts(&self) -> Vec<String> {
+        /// The values of its items under a key.
+        fn all(&self, key: &str) -> Vec<String> {
             let user = self.body["contents"][0]["parts"][0]["text"].as_str().unwrap();
             let user: Value = serde_json::from_str(user).unwrap();
-            user["items"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|item| item["text"].as_str().unwrap().to_owned())
-                .collect()
+            let items = user["items"].as_array().unwrap();
+            items.iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
+        }
+
+        fn texts(&self) -> Vec<String> {
+            self.all("text")
         }
     }
 
@@ -240,10 +240,14 @@ mod tests {
 
     /// Says everything in capitals.
     fn shouted(seen: &Seen) -> Value {
-        let answers: Vec<Value> = (1..)
-            .zip(seen.texts())
-            .map(|(id, text)| json!({"id": id.to_string(), "text": text.to_uppercase()}))
-            .collect();
+        saying_of(seen, &seen.texts())
+    }
+
+    /// Has the translations of these texts under the ids of the request's items.
+    fn saying_of(seen: &Seen, texts: &[String]) -> Value {
+        let answer =
+            |(id, text): (String, &String)| json!({"id": id, "echo": text, "text": text.to_uppercase()});
+        let answers: Vec<Value> = seen.all("id").into_iter().zip(texts).map(answer).collect();
         saying(&answers.into())
     }
 
@@ -342,8 +346,26 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn a_translation_of_another_post_is_asked_for_again() {
+        let shifted = |seen: &Seen| {
+            let mut texts = seen.texts();
+            texts.rotate_left(1);
+            (200, saying_of(seen, &texts))
+        };
+        let fake = fake(shifted);
+        let reply = fake.gemini().translate(&["the port", "our school", "bread"].map(item)).await.unwrap();
+        assert_eq!(words(&reply.items), ["THE PORT", "OUR SCHOOL", "BREAD"]);
+        let sizes: Vec<usize> = fake.requests().iter().map(|seen| seen.texts().len()).collect();
+        assert_eq!((sizes, reply.spoiled), (vec![3, 3, 1, 2, 1, 1], 3));
+        let ids: std::collections::HashSet<String> =
+            fake.requests().iter().flat_map(|seen| seen.all("id")).collect();
+        assert!(ids.len() > 3, "each request has ids of its own: {ids:?}");
+    }
+
+    #[actix_rt::test]
     async fn an_item_left_out_is_an_error_of_its_own() {
-        let fake = fake(|_| (200, saying(&json!([{"id": "2", "text": "dos"}]))));
+        let fake =
+            fake(|seen| (200, saying(&json!([{"id": seen.all("id")[1], "echo": "two", "text": "dos"}]))));
         let answers = fake.gemini().translate(&["one", "two"].map(item)).await.unwrap().items;
         assert!(matches!(answers[0], Err(ItemError::Unusable(_))));
         assert_eq!(words(&answers[1..]), ["dos"]);

@@ -11,13 +11,31 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// For each of `count` items, in order, its translation; `None` where `text` holds no list of translations, or more
-/// than one. `model` is what errors call the model.
-pub(crate) fn read(model: &str, text: &str, count: usize) -> Option<Vec<Result<String, ItemError>>> {
-    if text.trim() == "[]" {
-        return Some(by_id(model, Vec::new(), count));
+use super::ids::Id;
+
+/// What a model answered for one item.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Answer {
+    /// The words that it repeats of the text that it translated, if any.
+    pub(crate) echo: Option<String>,
+    /// The translation.
+    pub(crate) text: String,
+}
+
+impl From<&str> for Answer {
+    /// A translation without an echo.
+    fn from(text: &str) -> Self {
+        Self { echo: None, text: text.into() }
     }
-    answers(only_value(text)?, count).map(|answers| by_id(model, answers, count))
+}
+
+/// For each item, in the order of `ids`, its answer; `None` where `text` holds no list of translations, or more than one.
+/// `model` is what errors call the model.
+pub(crate) fn read(model: &str, text: &str, ids: &[Id]) -> Option<Vec<Result<Answer, ItemError>>> {
+    if text.trim() == "[]" {
+        return Some(by_id(model, Vec::new(), ids));
+    }
+    answers(only_value(text)?, ids).map(|answers| by_id(model, answers, ids))
 }
 
 /// The only JSON list or object of objects in `text`. There is none where two of them are: one may be a draft, or a
@@ -37,47 +55,70 @@ fn start(text: &str) -> Option<usize> {
     })
 }
 
-/// The answers in a list, in an object around one list, or in a single answer where one item was asked for.
-fn answers(value: Value, count: usize) -> Option<Vec<Value>> {
+/// The answers in a list, in an object that has each under its id, in an object around one of these, or in a single answer
+/// where one item was asked for.
+fn answers(value: Value, ids: &[Id]) -> Option<Vec<Value>> {
     match value {
         Value::Array(list) => list.iter().any(Value::is_object).then_some(list),
         Value::Object(one) if one.get("text").is_some_and(Value::is_string) => {
-            (count == 1).then(|| vec![one.into()])
+            (ids.len() == 1).then(|| vec![one.into()])
+        }
+        Value::Object(named) if named.keys().any(|key| Id::position(ids, key).is_some()) => {
+            Some(named.into_iter().map(|(id, answer)| with_id(id, answer)).collect())
         }
         Value::Object(around) if !around.contains_key("id") => {
-            let mut lists = around.into_iter().filter_map(|(_, value)| answers(value, count));
+            let mut lists = around.into_iter().filter_map(|(_, value)| answers(value, ids));
             lists.next().filter(|_| lists.next().is_none())
         }
         _ => None,
     }
 }
 
+/// An answer that stands under its id, in the form that a list has.
+fn with_id(id: String, answer: Value) -> Value {
+    let mut object = match answer {
+        Value::Object(object) => object,
+        text => Map::from_iter([("text".to_owned(), text)]),
+    };
+    // What it says itself is as good as where it stands. Where both differ, it is nobody's.
+    let other = object.get("id").is_some_and(|own| own.as_str() != Some(&id));
+    object.insert("id".to_owned(), if other { Value::Null } else { id.into() });
+    object.into()
+}
+
 /// The answers in the order of the items. Ids that were never given are left out: nobody asked.
-fn by_id(model: &str, answers: Vec<Value>, count: usize) -> Vec<Result<String, ItemError>> {
-    // One answer to one question needs no number.
-    let lone = count == 1 && answers.len() == 1;
-    let mut texts: HashMap<usize, Vec<Value>> = HashMap::new();
+fn by_id(model: &str, answers: Vec<Value>, ids: &[Id]) -> Vec<Result<Answer, ItemError>> {
+    // One answer to one question needs no id.
+    let lone = ids.len() == 1 && answers.len() == 1;
+    let mut texts: HashMap<usize, Vec<(Value, Option<String>)>> = HashMap::new();
     for mut answer in answers {
-        let id = match answer.get("id") {
-            None | Some(Value::Null) if lone => Some(1),
-            Some(Value::String(id)) => id.trim().parse().ok(),
-            // Some models answer a number to a number in quotes.
-            Some(id) => id.as_u64().and_then(|id| id.try_into().ok()),
-            None => None,
+        let item = match answer.get("id") {
+            None | Some(Value::Null) if lone => Some(0),
+            Some(Value::String(id)) => Id::position(ids, id),
+            _ => None,
         };
-        if let Some(id) = id {
-            texts.entry(id).or_default().push(answer.get_mut("text").map(Value::take).unwrap_or_default());
+        if let Some(item) = item {
+            let mut take = |key: &str| answer.get_mut(key).map(Value::take).unwrap_or_default();
+            let echo = match take("echo") {
+                Value::String(echo) => Some(echo),
+                _ => None,
+            };
+            texts.entry(item).or_default().push((take("text"), echo));
         }
     }
     let unusable = |what: &str| Err(ItemError::Unusable(format!("{model}'s answer {what}")));
-    (1..=count)
-        .map(|id| match texts.remove(&id).as_deref_mut() {
+    (0..ids.len())
+        .map(|item| match texts.remove(&item).as_deref_mut() {
             None | Some([]) => unusable("leaves this post out"),
-            Some([first, others @ ..]) if others.iter().any(|other| other != first) => {
+            Some([(first, _), others @ ..]) if others.iter().any(|(other, _)| other != first) => {
                 unusable("has this post more than once")
             }
-            Some([Value::String(text), ..]) if text.trim().is_empty() => unusable("for this post is empty"),
-            Some([Value::String(text), ..]) => Ok(std::mem::take(text)),
+            Some([(Value::String(text), _), ..]) if text.trim().is_empty() => {
+                unusable("for this post is empty")
+            }
+            Some([(Value::String(text), echo), ..]) => {
+                Ok(Answer { echo: echo.take(), text: std::mem::take(text) })
+            }
             Some(_) => unusable("for this post is no text"),
         })
         .collect()
@@ -148,9 +189,16 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 mod tests {
     use super::*;
 
-    /// What is read for each item; `None` for an item without a translation.
+    /// What is read for each item; `None` for an item without a translation. The ids in `text` are written as numbers.
     fn texts(text: &str, count: usize) -> Option<Vec<Option<String>>> {
-        read("The model", text, count).map(|items| items.into_iter().map(Result::ok).collect())
+        let ids = Id::distinct(count, 3);
+        let mut text = text.to_owned();
+        for (number, id) in (1..).zip(&ids) {
+            text = text.replace(&format!(r#""id":"{number}""#), &format!(r#""id":"{id}""#));
+            text = text.replace(&format!(r#""<{number}>""#), &format!(r#""{id}""#));
+        }
+        read("The model", &text, &ids)
+            .map(|items| items.into_iter().map(|item| item.ok().map(|answer| answer.text)).collect())
     }
 
     /// The texts as [`texts`] has them; an empty one is none.
@@ -182,13 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_read_in_every_form_that_means_one_number() {
+    fn an_answer_is_read_in_every_form_that_names_its_item() {
         for text in [
-            r#"[{"id":1,"text":"uno"},{"id":2,"text":"dos"}]"#,
             r#"[{"text":"dos","id":"2"},{"text":"uno","id":"1"}]"#,
-            r#"[{"id":" 2 ","text":"dos"},{"id":"01","text":"uno"}]"#,
-            r#"[{"id":"1","text":"uno"},{"id":1,"text":"uno"},{"id":2,"text":"dos"}]"#,
+            r#"[{"id":"1","text":"uno"},{"id":"1","text":"uno"},{"id":"2","text":"dos"}]"#,
             r#"[{"id":"1","text":"uno","note":"x"},{"id":"2","text":"dos"},{"id":"3","text":"tres"}]"#,
+            r#"[{"id":"1","echo":"one","text":"uno"},{"id":"2","echo":7,"text":"dos"}]"#,
+            r#"{"<1>":"uno","<2>":"dos"}"#,
+            r#"{"<2>":{"echo":"two","text":"dos"},"<1>":{"echo":"one","text":"uno"}}"#,
+            r#"{"items":{"<1>":{"text":"uno","id":"1"},"<2>":{"text":"dos"}}}"#,
         ] {
             assert_eq!(texts(text, 2), Some(all(["uno", "dos"])), "{text}");
         }
@@ -200,7 +250,10 @@ mod tests {
             r#"[{"id":"2","text":"dos"}]"#,
             r#"[{"text":"uno"},{"id":"2","text":"dos"}]"#,
             r#"[{"id":null,"text":"uno"},{"id":"2","text":"dos"}]"#,
-            r#"[{"id":"1","text":"uno"},{"id":1,"text":"dos"},{"id":"2","text":"dos"}]"#,
+            r#"[{"id":"1","text":"uno"},{"id":"1","text":"dos"},{"id":"2","text":"dos"}]"#,
+            r#"[{"id":1,"text":"uno"},{"id":"2","text":"dos"}]"#,
+            r#"{"<1>":{"text":"dos","id":"2"},"<2>":{"text":"dos"}}"#,
+            r#"{"<1>":null,"<2>":"dos"}"#,
             r#"[{"id":1.5,"text":"uno"},{"id":"2","text":"dos"}]"#,
             r#"[{"id":-1,"text":"uno"},{"id":"2","text":"dos"}]"#,
             r#"[{"id":["1"],"text":"uno"},{"id":"2","text":"dos"}]"#,
@@ -219,7 +272,6 @@ mod tests {
     fn one_item_may_be_answered_without_a_list_or_an_id() {
         for text in [
             r#"{"id":"1","text":"uno"}"#,
-            r#"{"id":1,"text":"uno"}"#,
             r#"{"text":"uno"}"#,
             r#"[{"text":"uno"}]"#,
             r#"{"item":{"text":"uno"}}"#,
@@ -228,7 +280,7 @@ mod tests {
             assert_eq!(texts(text, 1), Some(all(["uno"])), "{text}");
             assert_ne!(texts(text, 2), Some(all(["uno", "uno"])), "{text}");
         }
-        assert_eq!(texts(r#"{"id":"2","text":"dos"}"#, 1), Some(all([""])), "another item's number");
+        assert_eq!(texts(r#"{"id":"2","text":"dos"}"#, 1), Some(all([""])), "another item's id");
         assert_eq!(texts(r#"{"text":"uno"}"#, 2), None, "it may be either");
     }
 
@@ -254,6 +306,21 @@ mod tests {
         ] {
             assert_eq!(texts(&text, 2), None, "{}", &text[..text.len().min(200)]);
         }
+    }
+
+    #[test]
+    fn an_echo_goes_with_its_text() {
+        let ids = Id::distinct(2, 3);
+        let text = format!(
+            r#"[{{"id":"{}","echo":"two","text":"dos"}},{{"id":"{}","text":"uno"}}]"#,
+            ids[1], ids[0]
+        );
+        let answer =
+            |echo: Option<&str>, text: &str| Ok(Answer { echo: echo.map(str::to_owned), text: text.into() });
+        assert_eq!(
+            read("The model", &text, &ids),
+            Some(vec![answer(None, "uno"), answer(Some("two"), "dos")])
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Endpoints that list, retry and skip jobs. They read jobs from the ledger, but the router makes all changes, because
+//! Endpoints that list, retry and skip jobs, and undo skips. They read jobs from the ledger, but the router makes all changes, because
 //! it has some of the jobs in memory.
 
 use std::time::Duration;
@@ -52,6 +52,13 @@ pub(super) async fn skip(
     choice: Json<wire::Choice>,
 ) -> Result<Json<wire::Outcome>, ApiError> {
     decide(&control, choice.into_inner(), Decision::Skip).await
+}
+
+pub(super) async fn unskip(
+    control: Data<Control>,
+    choice: Json<wire::Choice>,
+) -> Result<Json<wire::Outcome>, ApiError> {
+    decide(&control, choice.into_inner(), Decision::Unskip).await
 }
 
 async fn decide(

@@ -60,6 +60,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/jobs").get(jobs::list))
         .service(web::resource("/api/jobs/retry").post(jobs::retry))
         .service(web::resource("/api/jobs/skip").post(jobs::skip))
+        .service(web::resource("/api/jobs/unskip").post(jobs::unskip))
         .default_service(web::to(async || -> Result<HttpResponse, ApiError> {
             Err(ApiError::NotFound("no such path; docs/operations.md lists all paths".into()))
         }));

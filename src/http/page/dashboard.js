@@ -196,6 +196,28 @@ function drawCalls(stats) {
   ])));
 }
 
+/// A decision about one job; a refusal is an error.
+async function decided(path, id) {
+  const { refused } = await call(path, { ids: [id] });
+  if (refused.length) throw new Error(refused[0].why);
+}
+
+/// The translation, with links to its messages; one that is not published as it is has its engine's name.
+function translationCell(job) {
+  const text = job.translation?.join("\n\n") ?? job.rejected?.text ?? "";
+  const cell = element("td", text, "words");
+  if (!job.translation && job.rejected) cell.append(element("div", `not published, by ${job.rejected.engine}`, "reason"));
+  const links = job.messages.filter(({ url }) => url).map(({ url }, at) => {
+    const link = element("a", job.messages.length > 1 ? `open part ${at + 1}` : "open");
+    link.href = url;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    return link;
+  });
+  if (links.length) cell.append(element("div", links.flatMap((link) => [link, " "]), "reason"));
+  return cell;
+}
+
 async function drawJobs(stats) {
   const all = {};
   for (const jobs of Object.values(stats.jobs)) {
@@ -207,14 +229,21 @@ async function drawJobs(stats) {
   by("jobs").replaceChildren(...jobs.map((job) => {
     const state = element("td", [element("span", job.state), element("div", job.reason ?? job.kind ?? "", "reason")]);
     const acts = element("td", "");
+    const decide = (how) => decided(`/api/jobs/${how}`, job.id);
     if (job.state === "held" || job.state === "failed") {
-      acts.append(button("retry", `retry job ${job.id}`, () => call("/api/jobs/retry", { ids: [job.id] })), " ",
-        button("skip", `skip job ${job.id}`, () => call("/api/jobs/skip", { ids: [job.id] })));
+      acts.append(button("retry", `retry job ${job.id}`, () => decide("retry")), " ",
+        button("skip", `skip job ${job.id}`, () => {
+          if (!confirm(`Skip job ${job.id}? It is not published. You can restore it.`)) throw new Error("not confirmed");
+          return decide("skip");
+        }));
+    }
+    if (job.state === "skipped" && job.kind === "by_hand") {
+      acts.append(button("undo", `undo the skip of job ${job.id}`, () => decide("unskip")));
     }
     return element("tr", [
       element("td", `${job.id} ${job.target}`),
       element("td", job.text, "words"),
-      element("td", (job.translation ?? []).join("\n\n"), "words"),
+      translationCell(job),
       state,
       acts,
     ]);
@@ -225,7 +254,7 @@ async function drawRecent() {
   const { jobs } = await call("/api/published");
   by("recently-published").replaceChildren(...jobs.map((job) => element("tr", [
     element("td", job.text, "words"),
-    element("td", (job.translation ?? []).join("\n\n"), "words"),
+    translationCell(job),
     element("td", [job.target, element("div", `${new Date(job.updated_at).toLocaleTimeString()}, ${job.engine ?? ""}`, "reason")]),
   ])));
 }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mynah_domain::{
-    JobEvent, JobId, JobState, PostId, Skip, TargetId, Translation,
+    Hold, JobEvent, JobId, JobState, PostId, Skip, TargetId, Translation,
+    job::{BeforeSkip, HoldKind},
     ports::ledger::{Advanced, Change, ChangeError},
 };
 use rusqlite::{Connection, ToSql};
 
 use super::{
     publications,
-    rows::{state, to_json},
+    rows::{state, to_json, to_timestamp},
     schema::stand_of,
     settled::Settled,
 };
@@ -79,7 +80,10 @@ fn apply(
         return Ok(Err(ChangeError::Illegal { job: id, state: start, event }));
     }
     let mut translation = None;
+    let mut state = start;
     for event in events {
+        remember(db, id, event, state, &job)?;
+        state = state.after(event).unwrap_or(state);
         job.take(event);
         if let JobEvent::Translated(new) = event {
             translation = Some(new);
@@ -94,6 +98,27 @@ fn apply(
         settled.came_to(&job.target, job.state);
     }
     Ok(Ok(job.advanced()))
+}
+
+/// Stores what only people need; `job` is as it was before the event, in this state. Rare, so it has its own statements.
+fn remember(
+    db: &Connection,
+    id: JobId,
+    event: &JobEvent,
+    state: JobState,
+    job: &JobRow,
+) -> rusqlite::Result<()> {
+    match event {
+        JobEvent::Rejected(rejected) => db
+            .prepare_cached("UPDATE jobs SET rejected = ?2 WHERE id = ?1")?
+            .execute((id.0, to_json(rejected)?))
+            .map(drop),
+        JobEvent::Skipped(Skip::ByHand) => db
+            .prepare_cached("UPDATE jobs SET before_skip = ?2 WHERE id = ?1")?
+            .execute((id.0, job.before_skip(state).as_ref().map(to_json).transpose()?))
+            .map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn read(db: &Connection, id: JobId) -> rusqlite::Result<Option<JobRow>> {
@@ -150,13 +175,26 @@ impl JobRow {
             }
             JobEvent::Untouched => self.attempt = self.attempt.saturating_sub(1),
             JobEvent::Held(hold) => self.aside(Some(hold.kind.as_str()), Some(&hold.reason), hold.until),
-            JobEvent::Released { .. } => {
+            JobEvent::Released { .. } | JobEvent::Restored { .. } => {
                 self.attempt = 0;
                 self.aside(None, None, None);
             }
             JobEvent::Failed { reason } => self.aside(None, Some(reason), None),
             JobEvent::Skipped(skip) => self.aside(Some(skip.as_str()), None, None),
-            JobEvent::PartBegun { .. } | JobEvent::PartAbsent { .. } => {}
+            JobEvent::PartBegun { .. } | JobEvent::PartAbsent { .. } | JobEvent::Rejected(_) => {}
+        }
+    }
+
+    /// What an undo of a skip must restore, beside putting the job back into its line.
+    fn before_skip(&self, state: JobState) -> Option<BeforeSkip> {
+        let reason = self.reason.clone().unwrap_or_default();
+        match state {
+            JobState::Held => {
+                let kind = HoldKind::from_name(self.kind.as_deref()?)?;
+                Some(BeforeSkip::Held(Hold { kind, reason, until: self.not_before.map(to_timestamp) }))
+            }
+            JobState::Failed => Some(BeforeSkip::Failed { reason }),
+            _ => None,
         }
     }
 
@@ -252,6 +290,10 @@ fn contradiction<'a>(
                 skipped_for = Some(skip.as_str());
                 None
             }
+            JobEvent::Restored { .. } => skipped_for
+                .take()
+                .filter(|reason| *reason != Skip::ByHand.as_str())
+                .map(|_| "no person skipped it"),
             JobEvent::Released { .. } => skipped_for
                 .take()
                 .filter(|reason| !Skip::is_retryable(reason))

@@ -2,6 +2,7 @@
 
 use mynah_domain::{
     AccountId, JobId, JobState, PostId, TargetId, Translation,
+    job::{BeforeSkip, RejectedTranslation},
     ports::ledger::{JobFilter, JobLine, PublishedJob},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value};
@@ -15,7 +16,7 @@ use super::{
 /// compared as they are.
 const HAS_WORDS: &str =
     "(instr(lower(posts.body ->> '$.text'), ?) > 0 OR instr(lower(coalesce(jobs.reason, '')), ?) > 0
-    OR instr(lower(coalesce(jobs.translation, '')), ?) > 0)";
+    OR instr(lower(coalesce(jobs.translation, jobs.rejected, '')), ?) > 0)";
 
 /// Posts are indexed by source and id. If the source is unknown, all are searched: every source with records has a
 /// checkpoint.
@@ -65,7 +66,9 @@ pub(super) fn jobs(
         "SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation,
                 jobs.post, jobs.target, jobs.kind, jobs.reason, jobs.updated_at, posts.body ->> '$.text',
                 (SELECT count(*) FROM publications WHERE publications.job = jobs.id AND remote_id IS NULL),
-                posts.raw
+                posts.raw, CASE WHEN jobs.translation IS NULL THEN jobs.rejected END, jobs.before_skip,
+                (SELECT json_group_array(json_array(account, remote_id) ORDER BY part) FROM publications
+                 WHERE publications.job = jobs.id AND remote_id IS NOT NULL)
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
@@ -160,6 +163,12 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
         text: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
         unanswered: row.get(12)?,
         raw: row.get(13)?,
+        rejected: row.get_ref(14)?.as_str_or_null()?.map(from_json::<RejectedTranslation>).transpose()?,
+        before_skip: row.get_ref(15)?.as_str_or_null()?.map(from_json::<BeforeSkip>).transpose()?,
+        messages: from_json::<Vec<(String, String)>>(row.get_ref(16)?.as_str()?)?
+            .into_iter()
+            .map(|(account, id)| (AccountId::from(account.as_str()), PostId(id)))
+            .collect(),
     })
 }
 

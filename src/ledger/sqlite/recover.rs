@@ -48,12 +48,12 @@ fn take_back(db: &Connection, target: &TargetId, now: Timestamp) -> rusqlite::Re
         let was_in_progress = state != JobState::Held;
         Ok((Change::revoking(JobId(row.get(0)?), row.get(2)?, vec![event]), was_in_progress))
     })?;
-    let (changes, were_in_hand): (Vec<Change>, Vec<bool>) =
+    let (changes, were_in_progress): (Vec<Change>, Vec<bool>) =
         rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().unzip();
     let answers = advance(db, &changes, now)?;
     let taken = answers
         .iter()
-        .zip(were_in_hand)
+        .zip(were_in_progress)
         .filter(|(answer, was_in_progress)| answer.is_ok() && *was_in_progress);
     Ok(taken.count() as u64)
 }

@@ -176,4 +176,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
     DROP INDEX jobs_open;
     CREATE INDEX jobs_open ON jobs (target, source, position, id) WHERE stand = 2;
     ",
+    // For people: the translation that is not published as it is, and what a job was before a person skipped it.
+    "
+    ALTER TABLE jobs ADD COLUMN rejected TEXT;
+    ALTER TABLE jobs ADD COLUMN before_skip TEXT;
+    ",
 ];

@@ -78,6 +78,7 @@ mod tests {
             kind: PostKind::Original,
             created_at: Timestamp::UNIX_EPOCH,
             media: vec![],
+            has_poll: false,
             versions: vec![],
         }
     }

@@ -58,6 +58,10 @@ impl Network for X {
         Arc::new(text::XRules)
     }
 
+    fn rules_for_long_posts(&self) -> Option<Arc<dyn NetworkRules>> {
+        Some(Arc::new(text::XPremiumRules))
+    }
+
     fn handle(&self, value: &ValueKind) -> Read<String> {
         names::handle(value)
     }

@@ -4,8 +4,13 @@
 //!
 //! A reply continues the author's own thread or replies to somebody else. The first of these that is known decides: the
 //! user it replies to; the parent post's author, if the parent is on the page or included; the handle at the start of
-//! the text, which X adds to replies to others. If none is known, the post is [`Unclear`]: the caller looks up the
-//! parent in the ledger, or requests the post by its id, and never publishes a reply as a thread on a guess.
+//! the text, which X adds to replies to others. An author who replies to their own reply under somebody else's post
+//! still replies to others: a thread is their own only if its first post is.
+//!
+//! If the page does not show enough, the post is [`Unclear`]: the caller looks up the parent and the conversation's first
+//! post in the ledger, or requests the post by its id, and never publishes a reply as a thread on a guess.
+//!
+//! A poll cannot be published again as a poll, so its options become lines under the text.
 
 use std::{
     cmp::Reverse,
@@ -33,6 +38,9 @@ const RAW_MOST: usize = 64 * 1024;
 /// The maximum number of oddities logged per page.
 const ODDITIES_MOST: usize = 20;
 
+/// How many posts of a page are followed from a reply towards the first post of its thread.
+const THREAD_MOST: usize = 100;
+
 /// The account whose posts are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Account<'a> {
@@ -55,15 +63,26 @@ pub struct Reading {
     pub oddities: Vec<String>,
 }
 
-/// A reply to a post whose author is unknown.
+/// A reply that may or may not continue the author's own thread.
 #[derive(Debug)]
 pub struct Unclear {
-    /// The post, if its parent is the author's own.
+    /// The post, if it continues one.
     pub thread: Post,
     /// The post that it replies to.
     pub parent: PostId,
-    /// The post, as long as this is unknown.
-    pub unreadable: Unreadable,
+    /// The first post of its conversation, if X names it.
+    pub root: Option<PostId>,
+    /// What to do with the post if neither of them is on record.
+    pub otherwise: Otherwise,
+}
+
+/// What to do with a reply if nothing more can be found out about it.
+#[derive(Debug)]
+pub enum Otherwise {
+    /// Its parent is the author's own, and this is its likely kind.
+    Kind(PostKind),
+    /// Nobody knows whose its parent is.
+    Unreadable(Unreadable),
 }
 
 /// Reads a page of the posts of `account`, or posts of any account.
@@ -86,16 +105,27 @@ pub fn posts(timeline: &Timeline, account: Option<Account<'_>>) -> Reading {
     let page = Page {
         account,
         authors: authors(&tweets, &includes, account),
-        reposted: includes.tweets.iter().map(|tweet| (&tweet.id, tweet)).collect(),
+        shown: includes
+            .tweets
+            .iter()
+            .chain(tweets.iter().map(|(tweet, _)| tweet))
+            .map(|tweet| (&tweet.id, tweet))
+            .collect(),
         includes: &includes,
     };
     for (tweet, raw) in &tweets {
         match page.read(tweet, &mut reading.oddities) {
             Ok((post, None)) => reading.posts.push(post),
-            Ok((thread, Some(parent))) => {
-                let reason = format!("it replies to post {parent}, and X does not tell whose that is");
-                let unreadable = unreadable(Some(&tweet.id), reason, raw);
-                reading.unclear.push(Unclear { thread, parent, unreadable });
+            Ok((thread, Some(Open { parent, root, likely }))) => {
+                let otherwise = likely.map_or_else(
+                    || {
+                        let reason =
+                            format!("it replies to post {parent}, and X does not tell whose that is");
+                        Otherwise::Unreadable(unreadable(Some(&tweet.id), reason, raw))
+                    },
+                    Otherwise::Kind,
+                );
+                reading.unclear.push(Unclear { thread, parent, root, otherwise });
             }
             Err(reason) => reading.unreadable.push(unreadable(Some(&tweet.id), reason, raw)),
         }
@@ -154,15 +184,24 @@ struct Page<'a> {
     account: Option<Account<'a>>,
     /// Authors by post.
     authors: HashMap<&'a str, &'a str>,
-    reposted: HashMap<&'a Id, &'a Tweet>,
+    /// The posts of the page, and those included.
+    shown: HashMap<&'a Id, &'a Tweet>,
     includes: &'a Includes,
 }
 
 /// The kind of a post, as far as it is known.
 enum Sort {
     Known(PostKind),
-    /// A thread, if the parent is the author's own.
-    Unclear(PostId),
+    /// A thread, if the conversation is the author's own.
+    Unclear(Open),
+}
+
+/// What is known about a reply that may continue the author's own thread.
+struct Open {
+    parent: PostId,
+    root: Option<PostId>,
+    /// Its likely kind, if its parent is the author's own.
+    likely: Option<PostKind>,
 }
 
 /// Whose post the parent is.
@@ -174,18 +213,16 @@ enum Whose {
 }
 
 impl Page<'_> {
-    /// The post, and its parent if the parent's author is unknown.
-    fn read(&self, tweet: &Tweet, oddities: &mut Vec<String>) -> Result<(Post, Option<PostId>), String> {
+    /// The post, and what is known about it if its kind is not.
+    fn read(&self, tweet: &Tweet, oddities: &mut Vec<String>) -> Result<(Post, Option<Open>), String> {
         let mut odd = |what: String| oddities.push(format!("post {}: {what}", tweet.id.as_str()));
-        let (kind, parent) = match self.sort(tweet)? {
+        let (kind, open) = match self.sort(tweet)? {
             Sort::Known(kind) => (kind, None),
-            Sort::Unclear(parent) => (PostKind::Thread { parent: parent.clone() }, Some(parent)),
+            Sort::Unclear(open) => (PostKind::Thread { parent: open.parent.clone() }, Some(open)),
         };
         // A repost's own text is cut; the reposted post has the whole text.
         let original = match &kind {
-            PostKind::Repost { of } => {
-                Id::try_from(&*of.0).ok().and_then(|of| self.reposted.get(&of).copied())
-            }
+            PostKind::Repost { of } => Id::try_from(&*of.0).ok().and_then(|of| self.shown.get(&of).copied()),
             _ => None,
         };
         let text = match text(original.unwrap_or(tweet)) {
@@ -197,11 +234,13 @@ impl Page<'_> {
         text.oddities.into_iter().for_each(&mut odd);
         let is_notice = matches!(kind, PostKind::Original | PostKind::Quote { .. } | PostKind::Thread { .. })
             && notice::is_one(&text.words);
-        let (kind, parent) = if is_notice {
+        let (kind, open) = if is_notice {
             (PostKind::Withheld { parent: kind.continues().cloned() }, None)
         } else {
-            (kind, parent)
+            (kind, open)
         };
+        let is_published = !matches!(kind, PostKind::Repost { .. } | PostKind::Withheld { .. });
+        let words = if is_published { self.with_poll(text.words, tweet) } else { text.words };
         let created_at = tweet.created_at.as_deref().and_then(|moment| {
             moment.parse().inspect_err(|_| odd("its created_at cannot be read".into())).ok()
         });
@@ -210,23 +249,33 @@ impl Page<'_> {
             id: PostId(tweet.id.as_str().to_owned()),
             position: tweet.id.position(),
             // Posts that are never published need no entities.
-            entities: (!matches!(kind, PostKind::Repost { .. } | PostKind::Withheld { .. }))
-                .then(|| entities(&text.words)),
-            text: text.words,
+            entities: is_published.then(|| entities(&words)),
+            text: words,
             language: tweet.lang.as_deref().and_then(language).map(str::to_owned),
             kind,
             created_at: created_at.unwrap_or_else(|| snowflake_time(tweet.id.position())),
             media: media(tweet, linked, self.includes),
+            has_poll: !tweet.poll_ids.is_empty(),
             versions: versions(tweet),
         };
-        Ok((post, parent))
+        Ok((post, open))
+    }
+
+    /// The text with the options of its poll as lines under it, as far as X includes them.
+    fn with_poll(&self, mut text: String, tweet: &Tweet) -> String {
+        let polls = self.includes.polls.iter().filter(|poll| tweet.poll_ids.contains(&poll.id));
+        for option in polls.flat_map(|poll| &poll.options) {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            // A line break within an option would make two of it.
+            text.push_str(&unescape(option).split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        text
     }
 
     fn sort(&self, tweet: &Tweet) -> Result<Sort, String> {
-        let reference = |kinds: &[&str]| {
-            let found = tweet.references.iter().find(|reference| kinds.contains(&&*reference.kind));
-            found.map(|reference| &reference.id)
-        };
+        let reference = |kinds: &[&str]| referenced(tweet, kinds);
         let post = |id: &Id| PostId(id.as_str().to_owned());
         if let Some(of) = reference(&["retweeted", "reposted"]) {
             return Ok(Sort::Known(PostKind::Repost { of: post(of) }));
@@ -235,18 +284,20 @@ impl Page<'_> {
             // If the parent is somebody else's, it is not in the ledger, and no thread continues through this post.
             return Ok(Sort::Known(PostKind::Withheld { parent: reference(&["replied_to"]).map(post) }));
         }
-        let elsewhere = tweet.conversation_id.as_ref().filter(|id| !is_version(tweet, id.as_str()));
+        let elsewhere = conversation_elsewhere(tweet);
         Ok(match (reference(&["replied_to"]), elsewhere) {
             (Some(to), _) if to.position() >= tweet.id.position() => {
                 return Err(format!("it replies to post {}, which is not older", to.as_str()));
             }
             (Some(to), _) => match self.whose(tweet, Some(to)) {
-                Whose::Own => Sort::Known(PostKind::Thread { parent: post(to) }),
-                Whose::Others => Sort::Known(PostKind::Reply { to: post(to) }),
-                Whose::Unknown => Sort::Unclear(post(to)),
+                Whose::Own => self.sort_own(tweet, to),
+                Whose::Others => Sort::Known(PostKind::Reply { to: Some(post(to)) }),
+                Whose::Unknown => {
+                    Sort::Unclear(Open { parent: post(to), root: elsewhere.map(post), likely: None })
+                }
             },
             (None, Some(first)) => match self.whose(tweet, None) {
-                Whose::Others => Sort::Known(PostKind::Reply { to: post(first) }),
+                Whose::Others => Sort::Known(PostKind::Reply { to: Some(post(first)) }),
                 Whose::Own | Whose::Unknown => {
                     let first = first.as_str();
                     return Err(format!(
@@ -254,7 +305,7 @@ impl Page<'_> {
                     ));
                 }
             },
-            // A post that begins with a mention replies to a user but to no post, and starts its own conversation.
+            (None, None) if self.is_to_others(tweet) => Sort::Known(PostKind::Reply { to: None }),
             (None, None) if tweet.in_reply_to_user_id.is_some() && tweet.conversation_id.is_none() => {
                 return Err("it replies to a user, and X does not tell to which post".into());
             }
@@ -265,6 +316,65 @@ impl Page<'_> {
         })
     }
 
+    /// The kind of a reply to the author's own post: it continues a thread, unless that post replies to others.
+    fn sort_own(&self, tweet: &Tweet, to: &Id) -> Sort {
+        let parent = PostId(to.as_str().to_owned());
+        let thread = || PostKind::Thread { parent: parent.clone() };
+        let reply = || PostKind::Reply { to: Some(parent.clone()) };
+        match self.whose_thread(tweet) {
+            Whose::Own => Sort::Known(thread()),
+            Whose::Others => Sort::Known(reply()),
+            Whose::Unknown => {
+                // X puts the handles of a conversation's other authors before a reply.
+                let likely = if self.begins_with(tweet) == Whose::Others { reply() } else { thread() };
+                let root = conversation_elsewhere(tweet).map(|id| PostId(id.as_str().to_owned()));
+                Sort::Unclear(Open { root, likely: Some(likely), parent: parent.clone() })
+            }
+        }
+    }
+
+    /// Whose thread a post continues, as far as the page shows the posts between it and the thread's first.
+    fn whose_thread(&self, tweet: &Tweet) -> Whose {
+        let mut tweet = tweet;
+        for _ in 0..THREAD_MOST {
+            let Some(to) = referenced(tweet, &["replied_to"]) else {
+                let is_first = conversation_elsewhere(tweet).is_none();
+                return match self.is_to_others(tweet) {
+                    true => Whose::Others,
+                    false if is_first => Whose::Own,
+                    false => Whose::Unknown,
+                };
+            };
+            match self.whose(tweet, Some(to)) {
+                Whose::Own => {}
+                whose => return whose,
+            }
+            match self.shown.get(to) {
+                Some(parent) if parent.id.position() < tweet.id.position() => tweet = parent,
+                _ => return self.whose_conversation(tweet, to),
+            }
+        }
+        Whose::Unknown
+    }
+
+    /// Whose conversation a reply to the author's own post `to` belongs to.
+    fn whose_conversation(&self, tweet: &Tweet, to: &Id) -> Whose {
+        let Some(first) = conversation_elsewhere(tweet).filter(|first| *first != to) else {
+            return Whose::Own;
+        };
+        match (self.authors.get(tweet.id.as_str()), self.authors.get(first.as_str())) {
+            (Some(author), Some(other)) if author == other => Whose::Own,
+            (Some(_), Some(_)) => Whose::Others,
+            _ => Whose::Unknown,
+        }
+    }
+
+    /// Whether X names another user that the post replies to. A post that begins with a mention does, though it replies
+    /// to no post and starts its own conversation.
+    fn is_to_others(&self, tweet: &Tweet) -> bool {
+        tweet.in_reply_to_user_id.is_some() && self.whose(tweet, None) == Whose::Others
+    }
+
     fn whose(&self, tweet: &Tweet, answered: Option<&Id>) -> Whose {
         let author = self.authors.get(tweet.id.as_str());
         let user = tweet.in_reply_to_user_id.as_ref().map(Id::as_str);
@@ -272,6 +382,11 @@ impl Page<'_> {
         if let (Some(author), Some(user)) = (author, user) {
             return if *author == user { Whose::Own } else { Whose::Others };
         }
+        self.begins_with(tweet)
+    }
+
+    /// Whose handles are at the start of the text.
+    fn begins_with(&self, tweet: &Tweet) -> Whose {
         let own =
             |handle: &str| self.account.is_some_and(|account| account.handle.eq_ignore_ascii_case(handle));
         let text = tweet.note.as_ref().map(|note| &note.text).or(tweet.text.as_ref());
@@ -292,6 +407,17 @@ fn leading_handles(text: Option<&String>) -> impl Iterator<Item = &str> {
         let end = handle.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(handle.len());
         (end > 0).then(|| &handle[..end])
     })
+}
+
+/// The post that a post references in one of these ways.
+fn referenced<'a>(tweet: &'a Tweet, kinds: &[&str]) -> Option<&'a Id> {
+    let found = tweet.references.iter().find(|reference| kinds.contains(&&*reference.kind));
+    found.map(|reference| &reference.id)
+}
+
+/// The first post of a post's conversation, if that is another post.
+fn conversation_elsewhere(tweet: &Tweet) -> Option<&Id> {
+    tweet.conversation_id.as_ref().filter(|id| !is_version(tweet, id.as_str()))
 }
 
 /// Whether an id is the post's own or one of its versions'.

@@ -5,19 +5,22 @@
 //! reposts, because X may bill each as another read, and authors are not requested, because each is billed as a user
 //! read. A post that is unreadable or unclear on the page is requested once by its id, with all of these.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
-    Post, PostId,
+    Post, PostId, PostKind,
     ports::{Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
 };
 
 use crate::networks::x::{
     XAuth, XClient,
     client::{CallError, XSettings},
-    post::{self, Account, Reading},
+    post::{self, Account, Otherwise, Reading, Unclear},
     problem::Refusal,
     wire::{Id, One, Problem, Timeline, User},
 };
@@ -25,13 +28,15 @@ use crate::networks::x::{
 const TWEET_FIELDS: &str = "attachments,author_id,conversation_id,created_at,edit_history_tweet_ids,entities,\
                             in_reply_to_user_id,lang,note_tweet,referenced_tweets,withheld";
 const MEDIA_FIELDS: &str = "alt_text,type,url,preview_image_url,variants,width,height";
+const POLL_FIELDS: &str = "id,options";
 
 /// The expansions for a single post.
-const EXPANSIONS: &str = "attachments.media_keys,referenced_tweets.id";
+const EXPANSIONS: &str = "attachments.media_keys,attachments.poll_ids,referenced_tweets.id";
 
 /// The expansions for a single post that must be distinguished from a reply, whatever they cost. They include users, in
 /// case X one day names users on a post only if they are expanded.
-const ALL_EXPANSIONS: &str = "attachments.media_keys,referenced_tweets.id,author_id,in_reply_to_user_id";
+const ALL_EXPANSIONS: &str =
+    "attachments.media_keys,attachments.poll_ids,referenced_tweets.id,author_id,in_reply_to_user_id";
 
 /// The bounds of X's own `max_results`.
 const PAGE: std::ops::RangeInclusive<usize> = 5..=100;
@@ -113,6 +118,7 @@ impl XSource {
             ("ids", id.as_str()),
             ("tweet.fields", TWEET_FIELDS),
             ("media.fields", MEDIA_FIELDS),
+            ("poll.fields", POLL_FIELDS),
             ("expansions", expansions),
         ];
         let answer: Timeline = self.client.get("/2/tweets", &query).await.map_err(|e| self.explain(e))?;
@@ -143,15 +149,48 @@ impl XSource {
     }
 
     /// Resolves unclear posts with the ledger: all recorded posts are the followed account's, so a reply to one of them
-    /// continues a thread. The others are unreadable.
+    /// continues a thread, unless that one replies to others.
     async fn with_known_threads(&self, mut reading: Reading) -> Result<Reading, SourceError> {
-        for unclear in std::mem::take(&mut reading.unclear) {
-            match self.ledger.post(&self.name(), &unclear.parent).await.map_err(unusable)? {
-                Some(_) => reading.posts.push(unclear.thread),
-                None => reading.unreadable.push(unclear.unreadable),
+        // The page decides about a thread whose earlier posts it shows.
+        let shown: HashSet<PostId> = reading.posts.iter().map(|post| post.id.clone()).collect();
+        for post in &mut reading.posts {
+            if let PostKind::Thread { parent } = &post.kind
+                && !shown.contains(parent)
+                && self.is_to_others(parent).await? == Some(true)
+            {
+                post.kind = PostKind::Reply { to: Some(parent.clone()) };
             }
         }
+        let mut settled: HashMap<PostId, bool> = HashMap::new();
+        // Oldest first, because a post may continue another unclear one.
+        for Unclear { mut thread, parent, root, otherwise } in
+            std::mem::take(&mut reading.unclear).into_iter().rev()
+        {
+            let mut is_to_others = settled.get(&parent).copied();
+            for known in [Some(&parent), root.as_ref()].into_iter().flatten() {
+                if is_to_others.is_none() {
+                    is_to_others = self.is_to_others(known).await?;
+                }
+            }
+            match (is_to_others, otherwise) {
+                (Some(true), _) => thread.kind = PostKind::Reply { to: Some(parent) },
+                (Some(false), _) => {}
+                (None, Otherwise::Kind(kind)) => thread.kind = kind,
+                (None, Otherwise::Unreadable(unreadable)) => {
+                    reading.unreadable.push(unreadable);
+                    continue;
+                }
+            }
+            settled.insert(thread.id.clone(), matches!(thread.kind, PostKind::Reply { .. }));
+            reading.posts.push(thread);
+        }
         Ok(reading.in_order())
+    }
+
+    /// Whether a recorded post replies to others; `None` if it is not recorded.
+    async fn is_to_others(&self, id: &PostId) -> Result<Option<bool>, SourceError> {
+        let recorded = self.ledger.post(&self.name(), id).await.map_err(unusable)?;
+        Ok(recorded.map(|post| matches!(post.kind, PostKind::Reply { .. })))
     }
 
     /// The source's name in the ledger.
@@ -221,11 +260,12 @@ impl Source for XSource {
         let id = self.account_id().await?;
         let limit = request.limit.clamp(*PAGE.start(), *PAGE.end()).to_string();
         let from = request.from.map(rfc3339);
-        let mut expansions = vec!["attachments.media_keys"];
+        let mut expansions = vec!["attachments.media_keys", "attachments.poll_ids"];
         let mut query = vec![
             ("max_results", limit.as_str()),
             ("tweet.fields", TWEET_FIELDS),
             ("media.fields", MEDIA_FIELDS),
+            ("poll.fields", POLL_FIELDS),
         ];
         if self.settings.reposts {
             expansions.push("referenced_tweets.id");

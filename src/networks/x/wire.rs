@@ -55,6 +55,8 @@ pub struct Includes {
     pub tweets: Vec<Tweet>,
     /// Media.
     pub media: Vec<Media>,
+    /// Polls.
+    pub polls: Vec<Poll>,
 }
 
 impl Includes {
@@ -64,7 +66,7 @@ impl Includes {
         let fields = match Fields::of(raw) {
             Ok(fields) => fields,
             Err(why) => {
-                oddities.push(format!("the included posts and media cannot be read: {why}"));
+                oddities.push(format!("the included posts, media and polls cannot be read: {why}"));
                 return Self::default();
             }
         };
@@ -79,6 +81,12 @@ impl Includes {
             match Media::read(raw, oddities) {
                 Ok(media) => includes.media.push(media),
                 Err(why) => oddities.push(format!("an included medium cannot be read: {why}")),
+            }
+        }
+        for raw in fields.list(&["polls"], oddities) {
+            match Poll::read(raw, oddities) {
+                Ok(poll) => includes.polls.push(poll),
+                Err(why) => oddities.push(format!("an included poll cannot be read: {why}")),
             }
         }
         includes
@@ -108,6 +116,8 @@ pub struct Tweet {
     pub links: Vec<Link>,
     /// Keys of its attached media.
     pub media_keys: Vec<String>,
+    /// Ids of its polls; X allows one.
+    pub poll_ids: Vec<Id>,
     /// The whole text of a long post.
     pub note: Option<Note>,
     /// The ids of all versions of an edited post.
@@ -143,6 +153,7 @@ impl Tweet {
     fn read_fields(id: Id, fields: &Fields<'_>) -> Result<(Self, Vec<String>), String> {
         let mut oddities = Vec::new();
         let odd = &mut oddities;
+        let attachments = fields.object(&["attachments"], odd);
         let references = fields.meaning_list(&["referenced_tweets", "referenced_posts"])?;
         let references = references.into_iter().filter_map(|raw| Reference::read(raw, odd).transpose());
         let references = references.collect::<Result<_, _>>()?;
@@ -156,10 +167,8 @@ impl Tweet {
             in_reply_to_user_id: optional_id(fields, "in_reply_to_user_id", odd),
             conversation_id: optional_id(fields, "conversation_id", odd),
             links: Link::read_all(fields, odd),
-            media_keys: fields
-                .object(&["attachments"], odd)
-                .map(|attachments| texts(&attachments, &["media_keys"], odd))
-                .unwrap_or_default(),
+            media_keys: attachments.as_ref().map(|all| texts(all, &["media_keys"], odd)).unwrap_or_default(),
+            poll_ids: attachments.map(|all| ids(&all, "poll_ids", odd)).unwrap_or_default(),
             versions: versions(fields, odd),
             withheld: Withheld::read(fields, odd),
             id,
@@ -181,21 +190,24 @@ fn is_blank(raw: &RawValue) -> bool {
 
 /// The ids of all versions; X sends `[""]` if there is only one.
 fn versions(fields: &Fields<'_>, oddities: &mut Vec<String>) -> Vec<Id> {
-    let mut versions = Vec::new();
     // Under both names: an id under only one of them is a version, too.
-    for name in ["edit_history_tweet_ids", "edit_history_post_ids"] {
-        for raw in fields.list(&[name], oddities).into_iter().filter(|raw| !is_blank(raw)) {
-            match serde_json::from_str::<Id>(raw.get()) {
-                Ok(id) => versions.push(id),
-                Err(error) => {
-                    oddities.push(format!("an id in its {name} cannot be read: {}", reason(&error)));
-                }
-            }
-        }
-    }
+    let mut versions = ids(fields, "edit_history_tweet_ids", oddities);
+    versions.extend(ids(fields, "edit_history_post_ids", oddities));
     versions.sort_unstable_by_key(Id::position);
     versions.dedup();
     versions
+}
+
+/// The ids in a list; X may send empty ones.
+fn ids(fields: &Fields<'_>, name: &str, oddities: &mut Vec<String>) -> Vec<Id> {
+    let mut ids = Vec::new();
+    for raw in fields.list(&[name], oddities).into_iter().filter(|raw| !is_blank(raw)) {
+        match serde_json::from_str::<Id>(raw.get()) {
+            Ok(id) => ids.push(id),
+            Err(error) => oddities.push(format!("an id in its {name} cannot be read: {}", reason(&error))),
+        }
+    }
+    ids
 }
 
 /// A reference to another post.
@@ -344,6 +356,37 @@ impl Media {
             url: text(&fields, &["url"], oddities),
             alt_text: text(&fields, &["alt_text"], oddities),
         })
+    }
+}
+
+/// A poll.
+#[derive(Debug, Clone)]
+pub struct Poll {
+    /// Its id.
+    pub id: Id,
+    /// The labels of its options, in order.
+    pub options: Vec<String>,
+}
+
+impl Poll {
+    fn read(raw: &RawValue, oddities: &mut Vec<String>) -> Result<Self, String> {
+        let fields = Fields::of(raw)?;
+        let id = fields.meaning(&["id"])?.ok_or("it has no id")?;
+        let mut options: Vec<(Option<u64>, String)> = Vec::new();
+        for raw in fields.list(&["options"], oddities) {
+            let option = match Fields::of(raw) {
+                Ok(option) => option,
+                Err(why) => {
+                    oddities.push(format!("an option of a poll cannot be read: {why}"));
+                    continue;
+                }
+            };
+            if let Some(label) = text(&option, &["label"], oddities) {
+                options.push((option.optional(&["position"], oddities), label));
+            }
+        }
+        options.sort_by_key(|(position, _)| *position);
+        Ok(Self { id, options: options.into_iter().map(|(_, label)| label).collect() })
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, JobId, JobState, PostId, Reply, Skip, Translation,
-    job::HoldKind,
+    job::{HoldKind, RejectedTranslation},
     ports::{
         Ledger,
         ledger::{Change, ChangeError, JobFilter, JobLine},
@@ -138,7 +138,7 @@ pub(crate) async fn a_job_that_may_be_on_the_account_is_not_skipped<B: Bench>() 
 }
 
 pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
-    const ALL: [Skip; 12] = [
+    const ALL: [Skip; 14] = [
         Skip::OtherLanguage,
         Skip::AlreadyInLanguage,
         Skip::Withheld,
@@ -151,10 +151,12 @@ pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
         Skip::Wordless,
         Skip::ByHand,
         Skip::Edited,
+        Skip::Poll,
+        Skip::Repeated,
     ];
     let bench = B::new(TestClock::at("2026-11-23T12:00:00Z"));
     let ledger = bench.open();
-    let mut recorded = page(1..=12, &["es"]);
+    let mut recorded = page(1..=14, &["es"]);
     for (record, skip) in recorded.posts.iter_mut().zip(ALL) {
         record.jobs[0].1 = Some(skip);
     }
@@ -176,13 +178,63 @@ pub(crate) async fn only_a_job_skipped_on_a_guess_is_released<B: Bench>() {
     assert_eq!(jobs.iter().map(|job| job.post.position).collect::<Vec<_>>(), [1, 2, 3]);
     let counts = ledger.counts().await.unwrap();
     let count = |state| counts.get(&(target("es"), state)).copied();
-    assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(9)));
+    assert_eq!((count(JobState::Queued), count(JobState::Skipped)), (Some(3), Some(11)));
     // Through all states again, and this time a person skips it.
     to_publishing(&*ledger, &jobs[0]).await;
     let by_hand = vec![JobEvent::Skipped(Skip::ByHand)];
     change(&*ledger, &jobs[1], 0, by_hand).await.unwrap();
     let again = change(&*ledger, &jobs[1], 0, vec![JobEvent::Released { translated: false }]).await;
     assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
+}
+
+pub(crate) async fn only_a_skip_by_a_person_is_undone_and_the_job_is_as_before<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page(1..=5, &["es"])).await.unwrap();
+    let jobs = line(&*ledger, "es").await;
+    let gate = Hold { kind: HoldKind::Gate, reason: "a link was lost".into(), until: None };
+    let cap = Hold { kind: HoldKind::Cap, reason: "the cap".into(), until: Some(Timestamp::MAX) };
+    let failed = JobEvent::Failed { reason: "given up".into() };
+    let befores: [&[JobEvent]; 4] = [&[], &[JobEvent::Held(gate)], &[JobEvent::Held(cap)], &[failed]];
+    for (job, before) in jobs.iter().zip(befores) {
+        if !before.is_empty() {
+            change(&*ledger, job, 0, before.to_vec()).await.unwrap();
+        }
+        let was = picture(&*ledger, job.id).await.0;
+        change(&*ledger, job, 0, vec![JobEvent::Skipped(Skip::ByHand)]).await.unwrap();
+        let skipped = picture(&*ledger, job.id).await.0;
+        let restored = [JobEvent::Restored { translated: false }].into_iter();
+        let restored = restored.chain(skipped.before_skip.map(JobEvent::from)).collect();
+        change(&*ledger, job, 0, restored).await.unwrap();
+        let is = picture(&*ledger, job.id).await.0;
+        assert_eq!(
+            (is.state, is.kind, is.reason, is.not_before),
+            (was.state, was.kind, was.reason, was.not_before)
+        );
+    }
+    let again = change(&*ledger, &jobs[1], 0, vec![JobEvent::Restored { translated: false }]).await;
+    assert!(matches!(again, Err(ChangeError::Illegal { .. })), "{again:?}");
+    change(&*ledger, &jobs[4], 0, vec![JobEvent::Skipped(Skip::OtherLanguage)]).await.unwrap();
+    let guess = change(&*ledger, &jobs[4], 0, vec![JobEvent::Restored { translated: false }]).await;
+    assert!(matches!(guess, Err(ChangeError::Illegal { .. })), "{guess:?}");
+}
+
+pub(crate) async fn a_translation_that_is_not_published_is_shown_until_there_is_another<B: Bench>() {
+    let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
+    ledger.record(page([1], &["es"])).await.unwrap();
+    let job = line(&*ledger, "es").await.remove(0);
+    let rejected = RejectedTranslation { text: "Demasiado largo".into(), engine: "test".into() };
+    let hold = Hold { kind: HoldKind::TooLong, reason: "too long".into(), until: None };
+    let events =
+        vec![JobEvent::LeasedForTranslation, JobEvent::Rejected(rejected.clone()), JobEvent::Held(hold)];
+    let token = change(&*ledger, &job, 0, events).await.unwrap().token;
+    let line = picture(&*ledger, job.id).await.0;
+    assert_eq!((line.state, line.rejected, line.translation), (JobState::Held, Some(rejected), None));
+    let words = JobFilter { words: Some("demasiado".into()), ..JobFilter::default() };
+    assert_eq!(ledger.jobs(&words, None, 9).await.unwrap().len(), 1);
+    let again = vec![JobEvent::Released { translated: false }, JobEvent::LeasedForTranslation, translated()];
+    change(&*ledger, &job, token, again).await.unwrap();
+    let ready = picture(&*ledger, job.id).await.0;
+    assert!(ready.rejected.is_none() && ready.translation.is_some());
 }
 
 /// Makes a change twice, as if the first answer had been lost. Returns the job's token.

@@ -47,7 +47,8 @@ pub(crate) async fn jobs_of_a_backfill_wait_until_it_is_complete<B: Bench>() {
     ledger.record(page([1], &["es"])).await.unwrap();
     let mut piece = page([9, 8], &["es"]);
     let stretch = Backfill { newest: mark(9), oldest: mark(8) };
-    piece.checkpoint = Checkpoint { watermark: Some(mark(1)), backfill: Some(stretch), start: None };
+    piece.checkpoint =
+        Checkpoint { watermark: Some(mark(1)), backfill: Some(stretch), start: None, since: None };
     ledger.record(piece).await.unwrap();
     assert_eq!(positions(&line(&*ledger, "es").await), [1]);
     let mut rest = page([5], &["es"]);
@@ -91,7 +92,8 @@ pub(crate) async fn lines_of_two_sources_are_independent<B: Bench>() {
     ledger.record(page_of("feed:town", [1, 2], &["es"])).await.unwrap();
     let mut open = page_of("x:city", [far + 9, far + 8], &["ca"]);
     let backfill = Backfill { newest: mark(far + 9), oldest: mark(far + 8) };
-    open.checkpoint = Checkpoint { watermark: Some(mark(far)), backfill: Some(backfill), start: None };
+    open.checkpoint =
+        Checkpoint { watermark: Some(mark(far)), backfill: Some(backfill), start: None, since: None };
     ledger.record(open).await.unwrap();
     assert_eq!(positions(&line(&*ledger, "es").await), [1, 2]);
     assert!(line(&*ledger, "ca").await.is_empty(), "earlier posts may be missing");
@@ -101,7 +103,8 @@ pub(crate) async fn lines_of_two_sources_are_independent<B: Bench>() {
     ledger.record(rest).await.unwrap();
     let mut open = page_of("feed:town", [9, 8], &["es"]);
     let backfill = Backfill { newest: mark(9), oldest: mark(8) };
-    open.checkpoint = Checkpoint { watermark: Some(mark(2)), backfill: Some(backfill), start: None };
+    open.checkpoint =
+        Checkpoint { watermark: Some(mark(2)), backfill: Some(backfill), start: None, since: None };
     ledger.record(open).await.unwrap();
     let city = line(&*ledger, "ca").await;
     assert_eq!(positions(&city), [far + 1, far + 8, far + 9]);

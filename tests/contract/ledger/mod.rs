@@ -72,6 +72,7 @@ pub(crate) fn post(position: u64) -> Arc<Post> {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     })
 }
@@ -208,6 +209,8 @@ macro_rules! ledger_contract {
             a_job_is_not_published_before_every_part_of_its_translation_is
             a_job_that_may_be_on_the_account_is_not_skipped
             only_a_job_skipped_on_a_guess_is_released
+            only_a_skip_by_a_person_is_undone_and_the_job_is_as_before
+            a_translation_that_is_not_published_is_shown_until_there_is_another
             a_repeated_change_is_applied_once
             a_repeated_change_is_recognized_after_a_restart
             only_one_of_two_callers_with_the_same_token_gets_the_lease

@@ -66,6 +66,8 @@ impl Window {
                     entry.job.translation = Some(translation.clone());
                     entry.panics = 0;
                 }
+                // Its publisher may be one that this router never leased it to.
+                JobEvent::PartSent { .. } => entry.touched = true,
                 JobEvent::HandedBack { not_before: moment, reason }
                 | JobEvent::NotSent { not_before: moment, reason }
                 | JobEvent::OutcomeLost { not_before: moment, reason } => {

@@ -47,6 +47,7 @@ fn job(target_name: &str, position: u64) -> Job {
         kind: PostKind::Original,
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
+        has_poll: false,
         versions: vec![],
     };
     Job {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use mynah_domain::{JobId, JobState, TargetId};
+use mynah_domain::{JobId, JobState, TargetId, ports::ledger::LinePosition};
 
 use super::{
     Line, Window,
@@ -21,6 +21,12 @@ impl Window {
     /// Whether a translator holds this job.
     pub(in crate::router) fn is_translating(&self, job: JobId) -> bool {
         self.entries().any(|entry| entry.job.id == job && matches!(entry.phase, Phase::Translating(_)))
+    }
+
+    /// Whether a worker holds the job at this position.
+    pub(in crate::router) fn is_leased(&self, target: &TargetId, at: LinePosition) -> bool {
+        let entry = self.lines.get(target).and_then(|line| line.jobs.get(&at));
+        entry.is_some_and(|entry| entry.holder().is_some())
     }
 
     /// Whether any job waits for a translator.

@@ -8,6 +8,7 @@ use std::sync::{
 use actix::Addr;
 use async_trait::async_trait;
 use mynah_domain::backoff::Backoff;
+use tokio::sync::Notify;
 
 use super::*;
 use crate::supervision::{ExitGuard, Shell, Step, Worker, WorkerContext, child::Stopper, shell::Stop};
@@ -97,6 +98,118 @@ fn spec(
         backoff: Backoff { base: Duration::from_millis(1), max: Duration::from_millis(1) },
     };
     ChildSpec { name: name.into(), role: Role::Intake, policy, build: Box::new(build) }
+}
+
+/// Works until it is released, whether or not it was asked to stop. A service panics when it is released.
+struct Busy {
+    role: Role,
+    release: Arc<Notify>,
+}
+
+#[async_trait(?Send)]
+impl Worker for Busy {
+    async fn step(&mut self, stop: &Stop) -> Step {
+        if self.role == Role::Service {
+            assert_eq!(stop.or(self.release.notified()).await, None, "as the test demands");
+            return Step::Idle;
+        }
+        self.release.notified().await;
+        Step::Worked
+    }
+}
+
+/// An actor that reports each incarnation that is built of it, and works until it is released.
+fn busy(name: &str, role: Role, log: &mpsc::UnboundedSender<String>, release: &Arc<Notify>) -> ChildSpec {
+    let (log, release) = (log.clone(), release.clone());
+    let build = move |exit_guard: ExitGuard| {
+        log.send(exit_guard.holder()).unwrap();
+        let release = release.clone();
+        let addr = Shell::new(exit_guard, move |_| Busy { role, release }).start();
+        let stopper: Stopper = Box::new(move |asked| drop(addr.try_send(asked)));
+        stopper
+    };
+    ChildSpec { build: Box::new(build), role, ..spec(name, 0, 0, 5, mpsc::unbounded_channel().0) }
+}
+
+/// Starts a supervisor of these actors, which is never impatient.
+fn supervise(specs: Vec<ChildSpec>) -> (Addr<Supervisor>, HealthRegistry) {
+    let hour = Duration::from_hours(1);
+    let policy = specs[0].policy;
+    let settings = SupervisorSettings { policy, stats_interval: hour, patience: hour, stalled_after: hour };
+    let health = HealthRegistry::default();
+    (Supervisor::new(settings, health.clone(), Arc::new(NoHooks), specs).0.start(), health)
+}
+
+/// Lets the actors do what they can do without another signal.
+async fn settled() {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[actix_rt::test]
+async fn a_service_is_replaced_only_after_the_workers_have_finished_their_work() {
+    let (built, mut log) = mpsc::unbounded_channel();
+    let (work, service) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let router = || busy("router", Role::Service, &built, &service);
+    let publisher = || busy("publisher", Role::Worker, &built, &work);
+    // It is not part of the change, and depends on the service, too.
+    let other = busy("other", Role::Intake, &built, &work);
+    let retired = busy("retired", Role::Worker, &built, &work);
+    let (supervisor, health) = supervise(vec![router(), publisher(), other, retired]);
+    for name in ["router#1", "publisher#1", "other#1", "retired#1"] {
+        assert_eq!(log.recv().await.as_deref(), Some(name));
+    }
+    settled().await;
+    let change = ChangeChildren {
+        start: vec![router(), publisher()],
+        retire: vec!["retired".into()],
+        why: RestartReason::Reload,
+    };
+    supervisor.send(change).await.unwrap();
+    // Another change comes meanwhile.
+    let second = busy("second", Role::Worker, &built, &work);
+    let change = ChangeChildren { start: vec![second], retire: vec![], why: RestartReason::Resize };
+    supervisor.send(change).await.unwrap();
+    supervisor.send(Restart("other".into())).await.unwrap().unwrap();
+    settled().await;
+    assert_eq!(log.try_recv().ok(), None, "the workers are still at work");
+    work.notify_one();
+    work.notify_one();
+    settled().await;
+    assert_eq!(log.try_recv().ok(), None, "one worker is still at work");
+    let waiting = health.all().into_iter().filter(|(_, health)| health.state == State::Replacing).count();
+    assert!((1..=2).contains(&waiting), "those that have stopped wait for their successors");
+    work.notify_one();
+    assert_eq!(log.recv().await.as_deref(), Some("router#2"));
+    let mut workers = [log.recv().await.unwrap(), log.recv().await.unwrap(), log.recv().await.unwrap()];
+    workers.sort();
+    assert_eq!(workers, ["other#2", "publisher#2", "second#1"]);
+    settled().await;
+    assert_eq!(log.try_recv().ok(), None, "each is built once");
+    let restarts = |name: &str| health.actor(name).unwrap().restarts;
+    for (name, why) in [
+        ("router", RestartReason::Reload),
+        ("publisher", RestartReason::Reload),
+        ("other", RestartReason::Operator),
+    ] {
+        assert_eq!((restarts(name).of(why), restarts(name).total()), (1, 1), "{name}");
+    }
+    assert_eq!(restarts("second").total(), 0, "the first start is no restart");
+}
+
+#[actix_rt::test]
+async fn workers_stop_at_once_if_a_service_dies_while_they_stop_in_order() {
+    let (built, _log) = mpsc::unbounded_channel();
+    let (work, service) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let specs =
+        vec![busy("router", Role::Service, &built, &service), busy("publisher", Role::Worker, &built, &work)];
+    let (supervisor, _) = supervise(specs);
+    settled().await;
+    let stopped = actix_rt::spawn(supervisor.send(Shutdown));
+    settled().await;
+    assert!(!stopped.is_finished(), "the publisher finishes its work first");
+    service.notify_one();
+    let stopped = tokio::time::timeout(Duration::from_secs(5), stopped).await;
+    stopped.expect("nobody waits for a service that does not come back").unwrap().unwrap();
 }
 
 fn supervised(panics: u32, max_restarts: u32) -> Supervised {

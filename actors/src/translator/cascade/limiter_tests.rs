@@ -11,7 +11,7 @@ use mynah_domain::{
     Language,
     breaker::BreakerPolicy,
     fixtures,
-    ports::{CallShape, EngineError, Item, Languages, Reply, SystemClock},
+    ports::{CallShape, EngineError, Item, ItemError, Languages, Reply, SystemClock},
     text::Segment,
 };
 
@@ -345,6 +345,25 @@ fn a_job_that_no_engine_could_do_waits_for_the_growing_backoff_and_at_most_a_day
         let waited = wait(attempt, until);
         let most = (SECOND * least * 2).clamp(SECOND * 3, SECOND * (24 * 3600 + 5));
         assert!((SECOND * least..=most).contains(&waited), "{attempt} {until:?}: {waited:?}");
+    }
+}
+
+#[test]
+fn a_job_without_a_usable_answer_is_retried_twice_and_then_held_and_a_refused_one_is_held_at_once() {
+    let unusable = ItemError::Unusable("the answer has no translation".into());
+    let refused = ItemError::Refused("the answer was blocked".into());
+    for (error, attempt, is_held) in [
+        (&unusable, 0, false),
+        (&unusable, 1, false),
+        (&unusable, 2, false),
+        (&unusable, 3, true),
+        (&unusable, 9, true),
+        (&refused, 1, true),
+    ] {
+        let mut task = task();
+        task.spoiled("fake", error);
+        let event = cascade().hand_back(&task, attempt);
+        assert_eq!(matches!(event, JobEvent::Held(_)), is_held, "{error:?} {attempt}: {event:?}");
     }
 }
 

@@ -54,6 +54,17 @@ pub(super) fn surely(text: &str) -> Option<Lang> {
     best.1.filter(|_| sureness > SURE)
 }
 
+/// How many more trigrams of a lower-case text are typical of one language than of the other; `None` if one of them has
+/// no table. It serves texts that are too short for the detector, if something else speaks for one language too.
+pub(super) fn lead(text: &str, one: Lang, other: Lang) -> Option<isize> {
+    let tables = &*TABLES;
+    let line = |wanted| tables.languages.iter().position(|language| *language == wanted);
+    let (one, other) = (line(one)?, line(other)?);
+    let has = |trigram, line| tables.of(trigram).iter().any(|has| usize::from(has.language) == line);
+    let difference = |trigram| isize::from(has(trigram, one)) - isize::from(has(trigram, other));
+    Some(trigrams(text).into_iter().map(difference).sum())
+}
+
 /// How sure the detector may be of the best of all languages, from 0 to 1, given how good the second is.
 fn sureness(best: f64, second: f64, trigrams: usize) -> f64 {
     if best == 0.0 || second == 0.0 {

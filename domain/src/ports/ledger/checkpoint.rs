@@ -1,5 +1,6 @@
 //! How far a source's timeline is recorded.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Post, PostId};
@@ -18,6 +19,10 @@ pub struct Checkpoint {
     /// The newest post from before the source was followed. It and older posts are not republished, edited or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Mark>,
+    /// When the source was first polled, if it showed no post then. One empty answer does not prove that there were
+    /// none, so posts from before this time are not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 impl Checkpoint {

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::LedgerError;
-use crate::{AccountId, JobId, JobState, Post, PostId, TargetId, Translation};
+use crate::{
+    AccountId, JobId, JobState, Post, PostId, TargetId, Translation,
+    job::{BeforeSkip, RejectedTranslation},
+};
 
 /// Queries for people, which never decide about work. The results may lag behind by a moment.
 #[async_trait(?Send)]
@@ -77,6 +80,12 @@ pub struct JobLine {
     pub text: String,
     /// Its translation, once there is one.
     pub translation: Option<Translation>,
+    /// The last translation that is not published as it is, for a job without a translation.
+    pub rejected: Option<RejectedTranslation>,
+    /// Its parts that are known to be on an account, in order: the account, and the message's id there.
+    pub messages: Vec<(AccountId, PostId)>,
+    /// What it was before a person skipped it, unless it was in its line.
+    pub before_skip: Option<BeforeSkip>,
     /// How many of its parts were begun and have an unknown outcome: these may be on the account.
     pub unanswered: u32,
     /// The post in its raw form, if it could not be read.

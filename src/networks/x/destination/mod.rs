@@ -87,7 +87,8 @@ impl XDestination {
         let username = answer["data"]["username"].as_str().filter(|username| !username.is_empty());
         let Some((id, username)) = id_in(&answer).zip(username) else {
             let complaint = problem::complaint_of(&answer);
-            let reason = format!("X does not tell whose keys are set for @{handle}: {complaint}");
+            let reason =
+                format!("X did not report which account the keys for @{handle} belong to: {complaint}");
             // The call asks about the account itself, so the error is about it.
             return Err(if complaint.to_lowercase().contains("suspended") {
                 let fix = format!("appeal the suspension, then run `mynah resume {handle}`");

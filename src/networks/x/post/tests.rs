@@ -416,7 +416,7 @@ fn threads_replies_and_quotes_are_distinguished() {
         .kind
     };
     assert_eq!(with("replied_to", "7"), PostKind::Thread { parent: id("1") });
-    assert_eq!(with("replied_to", "8"), PostKind::Reply { to: id("1") });
+    assert_eq!(with("replied_to", "8"), PostKind::Reply { to: Some(id("1")) });
     assert_eq!(with("quoted", ""), PostKind::Quote { of: id("1") });
 }
 
@@ -463,12 +463,12 @@ fn a_reply_to_others_is_recognized_if_x_names_no_users() {
         json!({"data": [answer("＠somebody, you are right")]}),
     ] {
         let reading = page(body.clone());
-        assert_eq!(reading.posts[0].kind, PostKind::Reply { to: id("10") }, "{body}");
+        assert_eq!(reading.posts[0].kind, PostKind::Reply { to: Some(id("10")) }, "{body}");
     }
     // Not even the parent is named, but the conversation shows that there is one.
     let mut bare = answer("@somebody You are right");
     bare["referenced_tweets"] = json!(null);
-    assert_eq!(one(bare).kind, PostKind::Reply { to: id("10") });
+    assert_eq!(one(bare).kind, PostKind::Reply { to: Some(id("10")) });
 }
 
 #[test]
@@ -477,10 +477,11 @@ fn the_parents_author_is_not_guessed() {
     assert!(reading.posts.is_empty() && reading.unreadable.is_empty());
     let unclear = &reading.unclear[0];
     assert_eq!((&unclear.parent, &unclear.thread.kind), (&id("10"), &PostKind::Thread { parent: id("10") }));
-    assert_eq!(unclear.unreadable.mark, Some((id("20"), 20)));
+    let Otherwise::Unreadable(unreadable) = &unclear.otherwise else { panic!("{unclear:?}") };
+    assert_eq!(unreadable.mark, Some((id("20"), 20)));
     let mut nameless = answer("You are right");
     nameless["referenced_tweets"] = json!([]);
-    let mut to_user = with("in_reply_to_user_id", &json!("8"));
+    let mut to_user = with("in_reply_to_user_id", &json!("7"));
     to_user["conversation_id"] = json!(null);
     let mut itself = answer("x");
     itself["referenced_tweets"][0]["id"] = json!("20");
@@ -493,10 +494,22 @@ fn the_parents_author_is_not_guessed() {
 }
 
 #[test]
-fn a_post_that_begins_with_a_mention_is_not_a_reply() {
-    let mut mention = with("in_reply_to_user_id", &json!("8"));
-    mention["text"] = json!("@somebody Good morning");
-    assert_eq!(one(mention).kind, PostKind::Original);
+fn a_post_that_names_another_user_as_its_reader_is_a_reply_even_without_a_reference() {
+    for text in ["@somebody Good morning", "Good morning"] {
+        for conversation in [json!("20"), json!(null), json!("")] {
+            for references in [json!(null), json!([]), json!([{"type": "quoted", "id": "3"}])] {
+                let mut post = with("in_reply_to_user_id", &json!("8"));
+                post["text"] = json!(text);
+                post["conversation_id"] = conversation.clone();
+                post["referenced_tweets"] = references;
+                assert_eq!(one(post.clone()).kind, PostKind::Reply { to: None }, "{post}");
+            }
+        }
+    }
+    let mut mention = with("text", &json!("@somebody Good morning"));
+    assert_eq!(one(mention.clone()).kind, PostKind::Original, "X names no reader");
+    mention["in_reply_to_user_id"] = json!("7");
+    assert_eq!(one(mention).kind, PostKind::Original, "the author's own");
     let mut edited = with("edit_history_tweet_ids", &json!(["18", "20"]));
     edited["conversation_id"] = json!("18");
     assert_eq!(
@@ -504,6 +517,107 @@ fn a_post_that_begins_with_a_mention_is_not_a_reply() {
         PostKind::Original,
         "the conversation of an edited post is that of its first version"
     );
+}
+
+/// A reply by the account itself to `parent` in the conversation of post `root`.
+fn own(id: u64, parent: u64, root: u64, text: &str) -> Value {
+    json!({"id": id.to_string(), "text": text, "author_id": "7", "in_reply_to_user_id": "7",
+           "conversation_id": root.to_string(), "referenced_tweets": [{"type": "replied_to", "id": parent.to_string()}]})
+}
+
+#[test]
+fn a_thread_is_the_authors_own_only_if_its_first_post_is() {
+    let kinds = |body: Value| {
+        let reading = page(body);
+        assert!(reading.unclear.is_empty() && reading.unreadable.is_empty(), "{reading:?}");
+        reading.posts.into_iter().map(|post| post.kind).collect::<Vec<_>>()
+    };
+    let thread = |parent: &str| PostKind::Thread { parent: id(parent) };
+    let reply = |parent: &str| PostKind::Reply { to: Some(id(parent)) };
+    let mut to_other = own(10, 5, 5, "@other Yes");
+    to_other["in_reply_to_user_id"] = json!("8");
+    let deep = json!({"data": [own(12, 11, 5, "and more"), own(11, 10, 5, "and"), to_other]});
+    assert_eq!(kinds(deep), [reply("11"), reply("10"), reply("5")]);
+    // A post that names its reader, and a continuation.
+    let mut directed = with("in_reply_to_user_id", &json!("8"));
+    directed["id"] = json!("10");
+    directed["conversation_id"] = json!("10");
+    assert_eq!(
+        kinds(json!({"data": [own(11, 10, 10, "and"), directed]})),
+        [reply("10"), PostKind::Reply { to: None }]
+    );
+    // Only included posts tell.
+    let by = |author: &str, id: &str| json!({"id": id, "text": "first", "author_id": author, "conversation_id": id});
+    for (author, kind) in [("7", thread("10")), ("8", reply("10"))] {
+        let body = json!({"data": [own(11, 10, 5, "and")], "includes": {"tweets": [by(author, "5")]}});
+        assert_eq!(kinds(body), [kind], "{author}");
+    }
+    // Own threads, of two and of many posts.
+    assert_eq!(kinds(json!({"data": [own(11, 10, 10, "@bob and")]})), [thread("10")]);
+    let long = (2..90).rev().map(|id| own(id, id - 1, 1, "@bob and"));
+    let first = by("7", "1");
+    let all = kinds(json!({"data": long.chain([first]).collect::<Vec<_>>()}));
+    assert!(all[..88].iter().all(|kind| matches!(kind, PostKind::Thread { .. })), "{all:?}");
+}
+
+#[test]
+fn an_own_reply_in_an_unknown_conversation_is_unclear_and_its_handle_makes_one_kind_likely() {
+    for (text, kind) in [
+        ("and", PostKind::Thread { parent: id("10") }),
+        ("@town and", PostKind::Thread { parent: id("10") }),
+        ("@other and", PostKind::Reply { to: Some(id("10")) }),
+    ] {
+        let reading = page(json!({"data": [own(11, 10, 5, text)]}));
+        let Unclear { parent, root, otherwise, .. } = &reading.unclear[0];
+        assert_eq!((parent, root.as_ref()), (&id("10"), Some(&id("5"))));
+        assert!(matches!(otherwise, Otherwise::Kind(likely) if *likely == kind), "{text}: {otherwise:?}");
+    }
+}
+
+#[test]
+fn a_page_with_an_endless_thread_is_read() {
+    let posts: Vec<Value> = (2..5000).rev().map(|id| own(id, id - 1, 1, "and")).collect();
+    let reading = page(json!({"data": posts}));
+    assert_eq!(reading.posts.len() + reading.unclear.len(), 4998);
+}
+
+/// The text of a post with this poll.
+fn polled(text: &str, polls: &Value) -> Post {
+    let tweet = json!({"id": "20", "text": text, "author_id": "7", "conversation_id": "20",
+                       "attachments": {"poll_ids": ["99"]}});
+    let mut reading = page(json!({"data": [tweet], "includes": {"polls": polls}}));
+    assert!(reading.unreadable.is_empty(), "{reading:?}");
+    reading.posts.pop().unwrap()
+}
+
+#[test]
+fn the_options_of_a_poll_are_lines_under_the_text() {
+    let option = |position: Value, label: Value| json!({"position": position, "label": label, "votes": 0});
+    let (tea, coffee) = (option(json!(1), json!("Tea")), option(json!(2), json!("Coffee &amp; cake")));
+    let poll = |options: Value| json!([{"id": "99", "options": options}]);
+    for (polls, lines) in [
+        (poll(json!([tea, coffee])), "Which?\nTea\nCoffee & cake"),
+        (poll(json!([coffee, tea])), "Which?\nTea\nCoffee & cake"),
+        (poll(json!([option(json!(null), json!("A\nB")), option(json!("x"), json!("C"))])), "Which?\nA B\nC"),
+        (
+            poll(json!([tea, null, 5, option(json!(2), json!(null)), option(json!(3), json!(" "))])),
+            "Which?\nTea",
+        ),
+        (json!([{"id": 99, "options": [tea]}]), "Which?\nTea"),
+        (json!([{"id": "98", "options": [tea]}]), "Which?"),
+        (json!([{"id": "99"}]), "Which?"),
+        (json!([null, 5]), "Which?"),
+        (json!(null), "Which?"),
+        (json!("odd"), "Which?"),
+    ] {
+        let post = polled("Which?", &polls);
+        assert_eq!((&*post.text, post.has_poll), (lines, true), "{polls}");
+    }
+    assert_eq!(polled("", &poll(json!([tea]))).text, "Tea");
+    assert!(!one(with("attachments", &json!({"poll_ids": []}))).has_poll);
+    assert!(!one(with("attachments", &json!({"poll_ids": [""]}))).has_poll);
+    let linked = polled("Which?", &poll(json!([option(json!(1), json!("example.com"))])));
+    assert_eq!(linked.entities.unwrap().len(), 1, "the target links it, too");
 }
 
 #[test]

@@ -90,15 +90,20 @@ impl Bench {
     }
 
     async fn record(&self, id: u64) {
+        self.record_as(id, PostKind::Original).await;
+    }
+
+    async fn record_as(&self, id: u64, kind: PostKind) {
         let post = Post {
             id: PostId(id.to_string()),
             position: id,
             text: "Recorded".into(),
             entities: None,
             language: None,
-            kind: PostKind::Original,
+            kind,
             created_at: Timestamp::UNIX_EPOCH,
             media: vec![],
+            has_poll: false,
             versions: vec![],
         };
         let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![], unreadable: None }];
@@ -211,6 +216,38 @@ async fn a_reply_to_a_recorded_post_continues_a_thread() {
 }
 
 #[actix_rt::test]
+async fn an_own_reply_continues_what_the_recorded_posts_before_it_are() {
+    let own = |id: &str, parent: &str, root: &str, text: &str| {
+        json!({"id": id, "text": text, "author_id": "7", "in_reply_to_user_id": "7", "conversation_id": root,
+               "referenced_tweets": [{"type": "replied_to", "id": parent}]})
+    };
+    let id = |id: &str| PostId(id.into());
+    let thread = |parent: &str| PostKind::Thread { parent: id(parent) };
+    let reply = |parent: &str| PostKind::Reply { to: Some(id(parent)) };
+    let kinds = async |bench: &Bench, posts: Vec<Value>| {
+        let page = bench.page(&first(), json!({"data": posts, "meta": {}})).await.unwrap();
+        assert!(page.unreadable.is_empty(), "{page:?}");
+        page.posts.into_iter().map(|post| post.kind).collect::<Vec<_>>()
+    };
+    // Nothing is on record: the handle that X adds to a reply decides.
+    let bench = Bench::new().await;
+    assert_eq!(kinds(&bench, vec![own("20", "12", "9", "and more")]).await, [thread("12")]);
+    assert_eq!(kinds(&bench, vec![own("20", "12", "9", "@other and more")]).await, [reply("12")]);
+    // The parent is on record.
+    bench.record_as(12, PostKind::Reply { to: Some(id("9")) }).await;
+    assert_eq!(kinds(&bench, vec![own("20", "12", "9", "and more")]).await, [reply("12")]);
+    let two = vec![own("21", "20", "9", "still more"), own("20", "12", "9", "and more")];
+    assert_eq!(kinds(&bench, two).await, [reply("20"), reply("12")]);
+    bench.record_as(13, PostKind::Thread { parent: id("10") }).await;
+    assert_eq!(kinds(&bench, vec![own("20", "13", "10", "@other and more")]).await, [thread("13")]);
+    // Only the first post of the conversation is on record.
+    assert_eq!(kinds(&bench, vec![own("20", "14", "13", "@other and more")]).await, [thread("14")]);
+    // The conversation begins with an own post that is directed at somebody.
+    bench.record_as(15, PostKind::Reply { to: None }).await;
+    assert_eq!(kinds(&bench, vec![own("20", "15", "15", "and more")]).await, [reply("15")]);
+}
+
+#[actix_rt::test]
 async fn a_single_post_is_requested_with_its_users() {
     let bench = Bench::new().await;
     let (mut own, mut others) = (answer(), answer());
@@ -218,7 +255,7 @@ async fn a_single_post_is_requested_with_its_users() {
     others["in_reply_to_user_id"] = json!("8");
     let parent = PostId("10".into());
     for (tweet, kind) in
-        [(own, PostKind::Thread { parent: parent.clone() }), (others, PostKind::Reply { to: parent })]
+        [(own, PostKind::Thread { parent: parent.clone() }), (others, PostKind::Reply { to: Some(parent) })]
     {
         let Ok(Lookup::Post(post)) = bench.by_id("20", json!({"data": [tweet]})).await else {
             panic!("{tweet}")
@@ -230,13 +267,13 @@ async fn a_single_post_is_requested_with_its_users() {
     assert!(
         asked[0].contains("in_reply_to_user_id")
             && asked[0].contains(
-                "expansions=attachments.media_keys%2Creferenced_tweets.id%2Cauthor_id%2Cin_reply_to_user_id"
+                "expansions=attachments.media_keys%2Cattachments.poll_ids%2Creferenced_tweets.id%2Cauthor_id%2Cin_reply_to_user_id"
             ),
         "{asked:?}"
     );
     assert!(
-        asked[2].contains("expansions=attachments.media_keys ")
-            || asked[2].contains("expansions=attachments.media_keys&"),
+        asked[2].contains("expansions=attachments.media_keys%2Cattachments.poll_ids ")
+            || asked[2].contains("expansions=attachments.media_keys%2Cattachments.poll_ids&"),
         "a page costs no users: {asked:?}"
     );
 }

@@ -19,6 +19,7 @@ mod conformance;
 mod nasty;
 
 use mynah_domain::{
+    PostId,
     network::{Limits, NetworkRules, Price, Refusal, Repeat},
     text::{Entity, EntityKind},
 };
@@ -31,19 +32,26 @@ pub use weight::weigh;
 /// media best practices).
 pub const LIMITS: Limits = Limits { text: 280, alt_text: 1000, media: 4 };
 
+/// X's limits with Premium: 25,000 characters (help.x.com, “About X Premium”), with the same weights.
+pub const PREMIUM_LIMITS: Limits = Limits { text: 25_000, ..LIMITS };
+
 /// What X charges for a post, and for a post with a link (price list of August 2026).
 const PRICE: Price = Price { message: 15_000, with_link: 200_000 };
 
 /// The maximum number of cashtags in a post.
 const CASHTAGS_MOST: usize = 1;
 
-/// X's rules.
+/// X's rules for an account without Premium.
 #[derive(Debug, Clone, Copy)]
 pub struct XRules;
 
 impl NetworkRules for XRules {
     fn name(&self) -> &'static str {
         "x"
+    }
+
+    fn link(&self, handle: &str, message: &PostId) -> Option<String> {
+        Some(format!("https://x.com/{handle}/status/{message}"))
     }
 
     fn weigh(&self, text: &str) -> usize {
@@ -84,6 +92,44 @@ impl NetworkRules for XRules {
     }
 }
 
+/// X's rules for an account with Premium, which may publish long posts. Everything else is the same.
+#[derive(Debug, Clone, Copy)]
+pub struct XPremiumRules;
+
+impl NetworkRules for XPremiumRules {
+    fn name(&self) -> &'static str {
+        XRules.name()
+    }
+
+    fn weigh(&self, text: &str) -> usize {
+        XRules.weigh(text)
+    }
+
+    fn counting(&self) -> &'static str {
+        XRules.counting()
+    }
+
+    fn entities(&self, text: &str) -> Vec<Entity> {
+        XRules.entities(text)
+    }
+
+    fn limits(&self) -> &Limits {
+        &PREMIUM_LIMITS
+    }
+
+    fn repeat(&self) -> Repeat {
+        XRules.repeat()
+    }
+
+    fn refusal(&self, text: &str) -> Option<Refusal> {
+        XRules.refusal(text)
+    }
+
+    fn price(&self) -> Price {
+        XRules.price()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use mynah_domain::{
@@ -120,6 +166,20 @@ mod tests {
     fn a_text_over_the_limit_does_not_fit() {
         assert_eq!(codes(&"Hi ".repeat(80), &["a".repeat(281).as_str()]), ["fits"]);
         assert!(!codes(&"Hi ".repeat(80), &["a".repeat(280).as_str()]).contains(&"fits"));
+    }
+
+    #[test]
+    fn premium_changes_the_longest_text_and_nothing_else() {
+        let limits = *XPremiumRules.limits();
+        assert_eq!((limits.text, Limits { text: LIMITS.text, ..limits }), (25_000, LIMITS));
+        for text in ["Hola 日本 👍 https://a.example @bob #a $B", "Up: $TSLA and $AAPL", ""] {
+            assert_eq!(XPremiumRules.weigh(text), XRules.weigh(text));
+            assert_eq!(XPremiumRules.entities(text), XRules.entities(text));
+            assert_eq!(XPremiumRules.refusal(text), XRules.refusal(text));
+            assert_eq!(XPremiumRules.price_of(text), XRules.price_of(text));
+        }
+        assert_eq!((XPremiumRules.name(), XPremiumRules.repeat()), (XRules.name(), XRules.repeat()));
+        assert_eq!(XPremiumRules.counting(), XRules.counting());
     }
 
     #[test]

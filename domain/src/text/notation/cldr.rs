@@ -1,0 +1,125 @@
+//! How each language writes numbers, percentages and the time of day, from Unicode's CLDR 48.2 (`cldr-numbers-full` and
+//! `cldr-dates-full`), with ASCII digits: symbols and patterns of the numbering system `latn`, the short time format,
+//! and the formats `h` and `hm` where that one has twelve hours. A test compares the table with `icu_decimal`, which has
+//! a newer CLDR's data in another form; the grouping mark of `gl` is from there.
+//!
+//! Where CLDR's first time format names the part of the day (`zh-Hant`), the table has the halves of the day.
+
+use super::Groups::{self, Indian, Threes};
+
+/// How the time of day is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Clock {
+    /// In 24 hours, with this pattern.
+    Day(&'static str),
+    /// In twice twelve hours: the patterns of a whole hour and of one with minutes, and the names of the halves.
+    Halves(&'static str, &'static str, &'static str, &'static str),
+}
+
+use Clock::{Day, Halves};
+
+/// Language, decimal mark, grouping mark, how many digits must stand before the last group for it to be set apart, the
+/// groups, percent with `0` for the number, and the clock.
+pub(super) type Row = (&'static str, char, char, usize, Groups, &'static str, Clock);
+
+#[rustfmt::skip]
+pub(super) const ROWS: [Row; 98] = [
+    ("af", ',', '\u{a0}', 1, Threes, "0%", Day("HH:mm")),
+    ("am", '.', ',', 1, Threes, "0%", Halves("a h", "a h:mm", "ጥዋት", "ከሰዓት")),
+    ("an", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("ar", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm a", "ص", "م")),
+    ("ast", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("az", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("be", ',', '\u{a0}', 2, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("bg", ',', '\u{a0}', 2, Threes, "0%", Day("H:mm")),
+    ("bn", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("br", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("bs", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("ca", ',', '.', 1, Threes, "0\u{a0}%", Day("H:mm")),
+    ("cs", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("H:mm")),
+    ("cy", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("da", ',', '.', 1, Threes, "0\u{a0}%", Day("HH.mm")),
+    ("de", ',', '.', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("de-AT", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("de-CH", '.', '\'', 1, Threes, "0%", Day("HH:mm")),
+    ("el", ',', '.', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "π.μ.", "μ.μ.")),
+    ("en", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "AM", "PM")),
+    ("en-GB", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("en-IN", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "am", "pm")),
+    ("en-US", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "AM", "PM")),
+    ("eo", ',', '\u{202f}', 1, Threes, "0%", Day("HH:mm")),
+    ("es", ',', '.', 2, Threes, "0\u{a0}%", Day("H:mm")),
+    ("es-419", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "a.m.", "p.m.")),
+    ("es-AR", ',', '.', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "a.\u{202f}m.", "p.\u{202f}m.")),
+    ("es-ES", ',', '.', 2, Threes, "0\u{a0}%", Day("H:mm")),
+    ("es-MX", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "a.m.", "p.m.")),
+    ("es-US", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "a.m.", "p.m.")),
+    ("et", ',', '\u{a0}', 2, Threes, "0%", Day("HH:mm")),
+    ("eu", ',', '.', 1, Threes, "%\u{a0}0", Day("HH:mm")),
+    ("fa", '.', ',', 1, Threes, "0%", Day("H:mm")),
+    ("fi", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("H.mm")),
+    ("fil", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "AM", "PM")),
+    ("fr", ',', '\u{202f}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("fr-CA", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH 'h' mm")),
+    ("fr-CH", ',', '\'', 1, Threes, "0%", Day("HH:mm")),
+    ("ga", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("gl", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("gu", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("he", '.', ',', 1, Threes, "0%", Day("H:mm")),
+    ("hi", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "am", "pm")),
+    ("hr", ',', '.', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("hu", ',', '\u{a0}', 2, Threes, "0%", Day("H:mm")),
+    ("hy", ',', '\u{a0}', 2, Threes, "0%", Day("HH:mm")),
+    ("id", ',', '.', 1, Threes, "0%", Day("HH.mm")),
+    ("is", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("it", ',', '.', 2, Threes, "0%", Day("HH:mm")),
+    ("ja", '.', ',', 1, Threes, "0%", Day("H:mm")),
+    ("ka", ',', '\u{a0}', 2, Threes, "0%", Day("HH:mm")),
+    ("kk", ',', '\u{a0}', 1, Threes, "0%", Day("HH:mm")),
+    ("km", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("kn", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("ko", '.', ',', 1, Threes, "0%", Halves("a h시", "a h:mm", "오전", "오후")),
+    ("lo", ',', '.', 1, Threes, "0%", Day("H:mm")),
+    ("lt", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("lv", ',', '\u{a0}', 2, Threes, "0%", Day("HH:mm")),
+    ("mk", ',', '.', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("ml", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("mn", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("mr", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("ms", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "PG", "PTG")),
+    ("mt", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("my", '.', ',', 1, Threes, "0%", Day("H:mm")),
+    ("nb", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("ne", '.', ',', 1, Indian, "0%", Day("HH:mm")),
+    ("nl", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("nn", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("no", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("oc", ',', '\u{a0}', 1, Threes, "0\u{202f}%", Day("HH:mm")),
+    ("pa", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("pl", ',', '\u{a0}', 2, Threes, "0%", Day("HH:mm")),
+    ("pt", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("pt-BR", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("pt-PT", ',', '\u{a0}', 2, Threes, "0%", Day("HH:mm")),
+    ("ro", ',', '.', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("ru", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("sc", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("si", '.', ',', 1, Threes, "0%", Day("HH.mm")),
+    ("sk", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("H:mm")),
+    ("sl", ',', '.', 2, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("sq", ',', '\u{a0}', 2, Threes, "0%", Halves("h\u{202f}a", "h:mm\u{202f}a", "p.d.", "m.d.")),
+    ("sr", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("sv", ',', '\u{a0}', 1, Threes, "0\u{a0}%", Day("HH:mm")),
+    ("sw", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("ta", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("te", '.', ',', 1, Indian, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("th", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("tr", ',', '.', 1, Threes, "%0", Day("HH:mm")),
+    ("uk", ',', '\u{a0}', 1, Threes, "0%", Day("HH:mm")),
+    ("ur", '.', ',', 1, Threes, "0%", Halves("h\u{202f}a", "h:mm a", "AM", "PM")),
+    ("uz", ',', '\u{a0}', 1, Threes, "0%", Day("HH:mm")),
+    ("vi", ',', '.', 1, Threes, "0%", Day("HH:mm")),
+    ("zh", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("zh-Hans", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+    ("zh-Hant", '.', ',', 1, Threes, "0%", Halves("ah時", "ah:mm", "上午", "下午")),
+    ("zu", '.', ',', 1, Threes, "0%", Day("HH:mm")),
+];
