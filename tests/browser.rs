@@ -283,3 +283,39 @@ async fn the_dashboard_requires_the_token_and_a_hostile_post_harms_neither_page_
     assert!(!town.log().contains(['\u{1b}', '\u{202E}']), "{:?}", town.log());
     assert_eq!(running.terminate(), Some(0));
 }
+
+#[actix_rt::test]
+async fn the_dashboard_shows_the_health_of_each_account_first_and_is_not_green_if_one_is_blocked() {
+    let town = Town::new(numbered(1), &["es", "fr"], "gemini").await;
+    town.sandbox.revoke_token("town_es");
+    let running = town.start(&["run"]);
+    let address = town.folder.path().join("data/admin");
+    until("the admin API listens", || address.exists()).await;
+    let address = std::fs::read_to_string(address).unwrap();
+    let browser = Browser::open().await;
+    browser.page.goto(&format!("http://{}/", address.trim())).await.unwrap();
+    let blocked = "const state = document.getElementById('state');
+                   return state.className !== 'good' && state.textContent.startsWith('degraded')";
+    browser.until("the header is not green", blocked).await;
+    let first = "return document.querySelector('main section').textContent";
+    let first = browser.js(first).await.as_str().unwrap().to_owned();
+    assert!(first.contains("x:town_es is blocked: X does not accept the keys"), "{first}");
+    assert!(first.contains("x:town_fr (fr)running"), "{first}");
+    browser.screenshot("dashboard-blocked.png").await;
+
+    let notice =
+        |words: &str| format!("return document.getElementById('notice').textContent.includes('{words}')");
+    browser.click("resume x:town_es").await;
+    browser.until("the keys are still refused", &notice("x:town_es: still blocked: X does not accept")).await;
+    town.sandbox.restore_token("town_es");
+    browser.click("resume x:town_es").await;
+    browser.until("the keys are tried", &notice("x:town_es: verified as @town_es")).await;
+    let green = "return document.getElementById('state').className === 'good'";
+    browser.until("the header is green", green).await;
+    browser.page.set_window_size(390, 2600).await.unwrap();
+    let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
+    browser.until("a phone needs no sideways scroll", fits).await;
+    browser.close().await;
+    town.until_published("es", 1).await;
+    assert_eq!(running.terminate(), Some(0));
+}

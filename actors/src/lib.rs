@@ -17,6 +17,7 @@
 //! Work is pulled: a worker asks when it is free. So no work waits in a worker's mailbox, and when a worker dies, the
 //! router still has its jobs and leases them again.
 
+pub mod blocks;
 pub mod cache;
 pub mod events;
 pub mod failpoint;

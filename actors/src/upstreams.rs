@@ -1,11 +1,13 @@
-//! The services that Mynah depends on: which are considered down, and how many calls each gets at once. Each has one
-//! circuit breaker, and each engine one [`limiter`], shared by all actors that call it.
+//! The services that Mynah depends on: which are considered down, which refuse their work ([`refusals`]), and how many
+//! calls each gets at once. Each has one circuit breaker, and each engine one [`limiter`], shared by all actors that call
+//! it.
 //!
 //! Only engines have a limiter. A target's publications go out one after the other, so there is at most one call per
 //! account to the network, however fast it answers. The account's own limits and the breaker handle refusals. Limiting
 //! how many accounts publish at once would delay the others without need, because the network's limits are per account.
 
 pub mod limiter;
+pub mod refusals;
 
 use std::{
     sync::{
@@ -22,6 +24,7 @@ use mynah_domain::{
     breaker::{Breaker, BreakerPolicy, CallOutcome},
     ports::Engine,
 };
+use refusals::Refusals;
 
 /// Every upstream's breaker and limiter, by name. Clones share them.
 #[derive(Debug, Clone)]
@@ -31,6 +34,7 @@ pub struct Upstreams {
     /// The most calls to any engine at once.
     max_calls: Arc<AtomicUsize>,
     limiters: Arc<DashMap<Arc<str>, Arc<ConcurrencyLimiter>>>,
+    refusals: Refusals,
 }
 
 impl Upstreams {
@@ -41,6 +45,7 @@ impl Upstreams {
             breakers: Arc::default(),
             max_calls: Arc::new(AtomicUsize::new(max_calls)),
             limiters: Arc::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -73,6 +78,11 @@ impl Upstreams {
         let mut stats: Vec<_> = stats.collect();
         stats.sort_by(|(one, _), (other, _)| one.cmp(other));
         stats
+    }
+
+    /// What the engines refuse.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Whether an upstream may be called now. If so, the caller must [`Upstreams::record`] the result.

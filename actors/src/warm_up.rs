@@ -205,7 +205,8 @@ impl WarmUp {
                         is_down = false;
                     }
                     Some(JobEvent::HandedBack { .. }) => {}
-                    Some(JobEvent::Held(hold)) if hold.kind == HoldKind::Quota => {}
+                    Some(JobEvent::Held(hold)) if matches!(hold.kind, HoldKind::Quota | HoldKind::Engine) => {
+                    }
                     _ => {
                         is_down = false;
                         let reason = task.troubles.join("; ");

@@ -318,6 +318,8 @@ pub enum HoldKind {
     Refused,
     /// A limit of the network or of the engines is used up.
     Quota,
+    /// An engine refuses its work, and no other may stand in for it.
+    Engine,
     /// It made no progress and blocked the jobs behind it for too long.
     Stalled,
     /// It continues a part of a thread that is not on the account.
@@ -330,12 +332,13 @@ pub enum HoldKind {
 
 impl HoldKind {
     /// Every kind, for lookups by name.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Cap,
         Self::Gate,
         Self::TooLong,
         Self::Refused,
         Self::Quota,
+        Self::Engine,
         Self::Stalled,
         Self::Thread,
         Self::Media,
@@ -355,6 +358,7 @@ impl HoldKind {
             Self::TooLong => "too_long",
             Self::Refused => "refused",
             Self::Quota => "quota",
+            Self::Engine => "engine",
             Self::Stalled => "stalled",
             Self::Thread => "thread",
             Self::Media => "media",

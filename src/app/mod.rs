@@ -1,8 +1,10 @@
 //! The wiring: turns settings into a pipeline. Only this module knows which adapter implements which port.
 //!
 //! - [`service`] runs the pipeline, and changes its settings while it runs.
+//! - [`credentials`] finds out whether credentials work.
 //! - [`warm_up`] reads the phrases to translate in advance.
 
+pub mod credentials;
 pub mod service;
 pub mod warm_up;
 
@@ -145,7 +147,7 @@ fn wanted(settings: &Settings) -> Wanted {
 /// # Errors
 /// If an engine cannot be used, or if no engine supports a target's languages.
 pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, String> {
-    let EngineSettings { order, unused } = &settings.engine;
+    let EngineSettings { order, unused, .. } = &settings.engine;
     let factories: Vec<EngineFactory> =
         order.iter().map(|engine| engine.factory(settings.transport)).collect::<Result<_, _>>()?;
     let factory: Factory<Vec<Rc<dyn Engine>>> =

@@ -1,10 +1,11 @@
 //! The service runs the pipeline, and can change its settings while it runs. Positions, spent budgets and pauses
 //! survive a change; the actors restart with the new settings and continue where the old ones stopped.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use log::{info, warn};
 use mynah_actors::{
+    blocks::Blocks,
     cache::CacheSettings,
     events::Feed,
     pauses::{self, Pauses},
@@ -20,14 +21,23 @@ use mynah_actors::{
 };
 use mynah_domain::{
     AccountId, Target, TargetId,
-    ports::{Clock, Ledger, SystemClock},
+    ports::{Clock, Engine, Ledger, SystemClock},
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
-use super::{BACKOFF, BREAKER, warm_up};
+use super::{
+    BACKOFF, BREAKER,
+    credentials::{self, Credentials},
+    warm_up,
+};
 use crate::{
+    control::{configured::Configured, overview::Overview, reloads::Reloads},
+    engines::OF_NO_USE,
     glossary, ledger,
-    settings::{Change, Former, Settings, TargetSettings},
+    settings::{Change, Former, SecretChange, Settings, TargetSettings},
 };
 
 /// After this many failed attempts, a job or a poll no longer keeps `mynah once` from exiting.
@@ -56,7 +66,10 @@ pub struct Service {
     /// Its actors.
     pub pipeline: Pipeline,
     settings: Settings,
+    configured: Configured,
     persistent: Persistent,
+    /// Alive for as long as the settings are in force.
+    in_force: Arc<()>,
     glossaries: Option<JoinHandle<()>>,
     warming: JoinHandle<()>,
 }
@@ -69,6 +82,7 @@ struct Persistent {
     meter: Meter,
     upstreams: Upstreams,
     pauses: Pauses,
+    blocks: Blocks,
     watch: Watch,
     /// Each account's bucket of publications, with the limits that it was made for.
     buckets: HashMap<AccountId, (Limits, Bucket)>,
@@ -129,6 +143,7 @@ impl Service {
             meter,
             upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
             pauses: Pauses::new(silent),
+            blocks: Blocks::default(),
             watch,
             buckets: HashMap::new(),
         };
@@ -136,9 +151,11 @@ impl Service {
         let parts = persistent.parts(settings, schedule, &targets, settings.translator.pool_size)?;
         let warm_up = persistent.warm_up(settings, &parts, targets.clone())?;
         let glossaries = watch_glossaries(settings, &targets);
+        let configured = persistent.configure(settings, &(parts.translators.1)());
         let pipeline = Pipeline::start(parts);
         let warming = actix_rt::spawn(warm_up.run());
-        Ok(Self { pipeline, settings: settings.clone(), persistent, glossaries, warming })
+        let (settings, in_force) = (settings.clone(), Arc::default());
+        Ok(Self { pipeline, settings, configured, persistent, in_force, glossaries, warming })
     }
 
     /// The settings in force.
@@ -146,17 +163,31 @@ impl Service {
         &self.settings
     }
 
-    /// The states of the upstreams.
-    pub fn upstreams(&self) -> &Upstreams {
-        &self.persistent.upstreams
+    /// The part of the settings that operators' requests need.
+    pub fn configured(&self) -> &Configured {
+        &self.configured
+    }
+
+    /// What the state of the service is read from; `configured` receives reloaded settings.
+    pub fn overview(&self, configured: watch::Receiver<Configured>) -> Overview {
+        Overview {
+            configured,
+            pauses: self.persistent.pauses.clone(),
+            blocks: self.persistent.blocks.clone(),
+            upstreams: self.persistent.upstreams.clone(),
+            health: self.pipeline.health.clone(),
+            ledger: self.persistent.ledger.clone(),
+            reloads: Reloads::started(),
+        }
     }
 
     /// Puts new settings in force, as far as a running service can. A pool that a person resized keeps its size unless
-    /// the new settings change the setting.
+    /// the new settings change the setting. Credentials that changed are to be tried afterwards, which may take a while.
     ///
     /// # Errors
     /// A sentence that names the problem and its fix; nothing has changed then.
-    pub async fn reload(&mut self, new: Settings) -> Result<Reloaded, String> {
+    pub async fn reload(&mut self, new: Settings) -> Result<(Reloaded, Credentials), String> {
+        let secrets = self.settings.changed_secrets(&new);
         let (new, differences) = self.settings.updated_with(new);
         let (changed, after_restart): (Vec<_>, Vec<_>) = differences.into_iter().partition(Change::is_live);
         let pool_size = if changed.iter().any(|change| change.key == "translator.pool_size") {
@@ -168,7 +199,11 @@ impl Service {
         let schedule = Schedule::Every(new.source.poll_interval);
         let parts = self.persistent.parts(&new, schedule, &targets, pool_size)?;
         let warm_up = self.persistent.warm_up(&new, &parts, targets.clone())?;
+        let engines = (parts.translators.1)();
+        // The new translators decide by it.
+        self.configured = self.persistent.configure(&new, &engines);
         self.pipeline.handle.reconfigure(parts).await.map_err(|stopping| stopping.to_string())?;
+        self.in_force = Arc::default();
         if let Some(glossaries) = std::mem::replace(&mut self.glossaries, watch_glossaries(&new, &targets)) {
             glossaries.abort();
         }
@@ -180,8 +215,21 @@ impl Service {
         for Change { key, before, after } in &after_restart {
             warn!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting change deferred to restart");
         }
+        for SecretChange { name, .. } in &secrets {
+            info!(name = name.as_str(); "secret changed");
+        }
         info!(changed = changed.len(), after_restart = after_restart.len(); "settings reloaded");
-        Ok(Reloaded { changed, after_restart })
+        let Persistent { ledger, actors, upstreams, blocks, .. } = &self.persistent;
+        let pipeline = credentials::Pipeline {
+            ledger: ledger.clone(),
+            router: actors.router.clone(),
+            upstreams: upstreams.clone(),
+            engines,
+            in_force: Arc::downgrade(&self.in_force),
+        };
+        let is_blocked = |account: &AccountId| blocks.is_blocked(account);
+        let credentials = Credentials::of(&self.settings, secrets, is_blocked, pipeline);
+        Ok((Reloaded { changed, after_restart }, credentials))
     }
 
     /// Waits until the service stops by itself because it cannot continue; returns the reason, for a person.
@@ -207,6 +255,26 @@ fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandl
 }
 
 impl Persistent {
+    /// Applies what the parts of a pipeline do not contain, and returns what is configured.
+    fn configure(&self, settings: &Settings, engines: &[Rc<dyn Engine>]) -> Configured {
+        let configured = Configured::of(settings, engines);
+        self.blocks.retain(|account| configured.targets.iter().any(|target| target.account == *account));
+        let refusals = self.upstreams.refusals();
+        refusals.set_fallback(settings.engine.fallback);
+        refusals.reconfigured(&configured.engines);
+        for engine in configured.unused_engines() {
+            refusals.unusable(engine, OF_NO_USE);
+        }
+        let from = settings.source.language;
+        let pairs: Vec<_> = settings.targets.iter().map(|target| (from, target.language)).collect();
+        for engine in engines {
+            if let Some(why) = engine.impairment(&pairs) {
+                refusals.unusable(engine.name(), &why);
+            }
+        }
+        configured
+    }
+
     /// The parts of a pipeline with these settings.
     fn parts(
         &mut self,
@@ -298,6 +366,7 @@ impl Persistent {
                 },
                 upstreams: self.upstreams.clone(),
                 pauses: self.pauses.clone(),
+                blocks: self.blocks.clone(),
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
                 meter,

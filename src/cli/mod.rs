@@ -24,6 +24,7 @@ mod run;
 mod sandbox;
 mod scratch;
 mod signals;
+mod status;
 mod summary;
 mod table;
 
@@ -55,6 +56,7 @@ Examples:
   echo 'Good morning!' | mynah preview        show its translations, their length and price
   mynah once                                  publish everything that is waiting, then exit
   mynah run                                   follow the source until stopped
+  mynah status                                show whether everything works, and what to do if not
   mynah pause example_es                      pause an account; `mynah resume` resumes it
   mynah actors resize translator 8            run 8 translators
   mynah logs --follow                         show the log of the running service
@@ -95,6 +97,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show what a text or a post would become: translations, length, price, problems
     Preview(preview::PreviewArgs),
+    /// Show how the service, its accounts and its engines are: what to look at first
+    Status,
     /// Show throughput, latencies and errors
     Performance(performance::PerformanceArgs),
     /// Show the latest log events of the running service, and new ones with --follow
@@ -219,6 +223,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Once => once::once(&args.load()?, json).await,
         Command::Check(check) => check::check(&check, args, json).await,
         Command::Preview(preview) => preview::preview(&preview, args, json).await,
+        Command::Status => status::status(json, &local()?).await,
         Command::Performance(performance) => performance::performance(&performance, json, &local()?).await,
         Command::Logs(logs) => logs::logs(&logs, json, &local()?).await,
         Command::Demo(demo) => demo::demo(demo).await,

@@ -7,7 +7,7 @@ use mynah_domain::ports::Facts;
 use serde_json::json;
 
 use super::{
-    Failure, print_json,
+    Failure, print_json, print_line,
     reach::{self, Reach},
     table,
 };
@@ -15,10 +15,10 @@ use crate::{
     app,
     control::{
         names,
-        wire::{Pause, Pauses},
+        wire::{Pause, Pauses, Tried},
     },
     settings::Settings,
-    telemetry::logging::{self},
+    telemetry::logging::{self, printable},
 };
 
 #[derive(Debug, Args)]
@@ -56,19 +56,33 @@ pub(super) async fn pause(
     };
     if json {
         print_json(&json!(pauses));
-        return Ok(());
+        return refused(&pauses.tried);
     }
+    for Tried { what, found, .. } in &pauses.tried {
+        print_line(format_args!("{what}: {}", printable(found)));
+    }
+    let refused = refused(&pauses.tried);
     let rows = pauses.pauses.into_iter().map(|pause| {
         let state = match (pause.paused, &pause.blocked) {
-            (true, _) => "paused",
-            (false, Some(_)) => "blocked",
+            (_, Some(_)) => "blocked",
+            (true, None) => "paused",
             (false, None) if is_running => "running",
             (false, None) => "runs from the next start",
         };
         [pause.what, state.to_owned(), pause.blocked.unwrap_or_default()]
     });
     table::print(["WHAT", "STATE", "REASON"], rows);
-    Ok(())
+    refused
+}
+
+/// An account whose credentials are refused stays blocked, which is a failure of the resume.
+fn refused(tried: &[Tried]) -> Result<(), Failure> {
+    let refused = tried.iter().filter(|tried| tried.works == Some(false));
+    let refused: Vec<&str> = refused.map(|tried| tried.what.as_str()).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Work(format!("blocked: {}; fix the reason, then run this again", refused.join(", "))))
 }
 
 async fn on_ledger(
@@ -91,5 +105,5 @@ async fn on_ledger(
         what: what.to_string(),
         blocked: None,
     });
-    Ok(Pauses { pauses: listed.collect() })
+    Ok(Pauses { pauses: listed.collect(), tried: Vec::new() })
 }

@@ -1,7 +1,7 @@
 //! `mynah performance` shows throughput, latencies and errors of the running service, or its last measurements if it is
 //! not running; `--watch` refreshes.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{collections::BTreeMap, io::IsTerminal as _, time::Duration};
 
 use clap::Args;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::{
     settings::Settings,
     telemetry::{
         history,
-        logging::{self},
+        logging::{self, printable},
     },
 };
 
@@ -96,8 +96,13 @@ fn show(seen: &[Stats], live: bool) {
             hits + misses
         ));
     }
-    let restarts: u64 = stats.restarts.values().sum();
-    print_line(format_args!("  restarts    {restarts}"));
+    print_line(format_args!("  restarts    {}", restarts(stats)));
+    if stats.degraded.is_empty() {
+        print_line("  state       as configured");
+    }
+    for why in &stats.degraded {
+        print_line(format_args!("  degraded    {}", printable(why)));
+    }
     if seen.len() > 1 {
         print_line(format_args!("  trend       {}", bars(seen)));
     }
@@ -148,6 +153,20 @@ fn show(seen: &[Stats], live: bool) {
         resources.cpu_mean_percent,
         resources.cpu_max_percent
     ));
+}
+
+/// How many restarts there were, and why: `12 (10 reload, 2 crash)`.
+fn restarts(stats: &Stats) -> String {
+    let mut by_reason: BTreeMap<&str, u64> = BTreeMap::new();
+    for (why, count) in stats.restart_reasons.values().flatten().filter(|(_, count)| **count > 0) {
+        *by_reason.entry(why).or_default() += count;
+    }
+    let total: u64 = stats.restarts.values().sum();
+    if by_reason.is_empty() {
+        return total.to_string();
+    }
+    let reasons: Vec<String> = by_reason.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    format!("{total} ({})", reasons.join(", "))
 }
 
 /// Totals of all calls to upstreams and the ledger.

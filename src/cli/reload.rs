@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Failure, print_json, print_line, reach};
 use crate::{
-    control::wire::{Reloaded, SettingChange},
+    control::wire::{Reloaded, SecretChange, SettingChange},
     settings::Settings,
     telemetry::logging::{self, printable},
 };
@@ -16,14 +16,22 @@ pub(super) async fn reload(json: bool, settings: &Settings) -> Result<(), Failur
     let reloaded: Reloaded = service.post(service.url(&["api", "reload"]), &json!({})).await?;
     if json {
         print_json(&json!(reloaded));
-        return Ok(());
+        return refused(&reloaded.secrets);
     }
-    if reloaded.changed.is_empty() && reloaded.after_restart.is_empty() {
-        print_line("no setting changed; keys and glossaries were reloaded");
+    if reloaded.changed.is_empty() && reloaded.after_restart.is_empty() && reloaded.secrets.is_empty() {
+        print_line("no setting and no key changed; glossaries were reloaded");
     }
     print_changes("in force now:", &reloaded.changed);
     print_changes("in force from the next start:", &reloaded.after_restart);
-    Ok(())
+    for SecretChange { name, in_force, found, .. } in &reloaded.secrets {
+        let found = match found.as_slice() {
+            _ if !in_force => "in force from the next start".to_owned(),
+            [] => "nobody uses it".to_owned(),
+            found => found.join("; "),
+        };
+        print_line(format_args!("{name} changed; {}", printable(&found)));
+    }
+    refused(&reloaded.secrets)
 }
 
 fn print_changes(when: &str, changes: &[SettingChange]) {
@@ -33,4 +41,17 @@ fn print_changes(when: &str, changes: &[SettingChange]) {
     for SettingChange { key, before, after } in changes {
         print_line(format_args!("  {key}: {} → {}", printable(before), printable(after)));
     }
+}
+
+/// The new settings are in force, but a script must notice that a key does not work.
+fn refused(secrets: &[SecretChange]) -> Result<(), Failure> {
+    let refused = secrets.iter().filter(|secret| secret.works == Some(false));
+    let refused: Vec<&str> = refused.map(|secret| secret.name.as_str()).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Work(format!(
+        "the new settings are in force, but {} does not work; correct it and reload again",
+        refused.join(", ")
+    )))
 }

@@ -11,10 +11,11 @@ use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
     app::{
         self,
+        credentials::Credentials,
         service::{Reloaded, Service, Watch},
     },
-    control::{measure, vitals::Vitals},
-    http::{self, Admin, AdminError, ApiSettings, Control, ReloadRequest},
+    control::{configured::Configured, measure, overview::Overview, reloads::Reloads, vitals::Vitals},
+    http::{self, Admin, AdminError, Control, ReloadRequest},
     settings::Settings,
     telemetry::{
         history::History,
@@ -43,9 +44,10 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let listener = bind(settings)?;
     let mut service = Service::start(settings, schedule, watch).await.map_err(Failure::Work)?;
     let (reload_sender, mut reload_requests) = mpsc::channel(RELOAD_QUEUE);
-    let api_settings = watch::Sender::new(ApiSettings::of(settings));
+    let configured = watch::Sender::new(service.configured().clone());
+    let overview = service.overview(configured.subscribe());
     let vitals = Vitals::default();
-    let control = Control::of(&service, api_settings.subscribe(), vitals.clone(), reload_sender);
+    let control = Control::of(&service, overview.clone(), vitals.clone(), reload_sender);
     let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
         Err(error) => {
@@ -56,19 +58,28 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let mut hangups = Signals::hangups()?;
     let health_check = {
-        let (router, ledger) = (service.pipeline.actors.router.clone(), service.pipeline.ledger.clone());
-        let health = service.pipeline.health.clone();
-        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, ledger, health))
+        let router = service.pipeline.actors.router.clone();
+        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, overview.clone()))
     };
-    let history = actix_rt::spawn(keep_history(settings.clone(), &service));
+    let history = actix_rt::spawn(keep_history(settings.clone(), &service, overview.clone()));
     let ended = loop {
         tokio::select! {
             signal = signals.next() => break Ok(signal),
             reason = service.ended() => break Err(reason),
-            Some(()) = hangups.recv() => drop(reload(args, &mut service, &api_settings).await),
+            Some(()) = hangups.recv() => {
+                if let Ok((_, credentials)) = reload(args, &mut service, &configured, &overview.reloads).await {
+                    actix_rt::spawn(credentials.try_all());
+                }
+            }
             Some(ReloadRequest(answer)) = reload_requests.recv() => {
-                // The caller may have disconnected.
-                let _ = answer.send(reload(args, &mut service, &api_settings).await);
+                let reloaded = reload(args, &mut service, &configured, &overview.reloads).await;
+                // Trying credentials may take a while, in which a signal must be answered. The caller may disconnect.
+                actix_rt::spawn(async move {
+                    let _ = answer.send(match reloaded {
+                        Ok((reloaded, credentials)) => Ok((reloaded, credentials.try_all().await)),
+                        Err(reason) => Err(reason),
+                    });
+                });
             }
         }
     };
@@ -99,14 +110,16 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
 async fn reload(
     args: &SettingsArgs,
     service: &mut Service,
-    api_settings: &watch::Sender<ApiSettings>,
-) -> Result<Reloaded, String> {
+    configured: &watch::Sender<Configured>,
+    reloads: &Reloads,
+) -> Result<(Reloaded, Credentials), String> {
     let reloaded = match args.load() {
         Ok(new) => service.reload(new).await,
         Err(wrong) => Err(wrong.to_string()),
     };
+    reloads.record(reloaded.is_ok());
     match &reloaded {
-        Ok(_) => drop(api_settings.send_replace(ApiSettings::of(service.settings()))),
+        Ok(_) => drop(configured.send_replace(service.configured().clone())),
         Err(reason) => {
             warn!(reason = reason.as_str(); "settings reload failed");
         }
@@ -115,20 +128,20 @@ async fn reload(
 }
 
 /// Stores measurements beside the ledger, as often as they are logged.
-fn keep_history(settings: Settings, service: &Service) -> impl Future<Output = ()> + use<> {
-    let pipeline = &service.pipeline;
-    let (actors, health, ledger) =
-        (pipeline.actors.clone(), pipeline.health.clone(), pipeline.ledger.clone());
-    let upstreams = service.upstreams().clone();
+fn keep_history(
+    settings: Settings,
+    service: &Service,
+    overview: Overview,
+) -> impl Future<Output = ()> + use<> {
+    let actors = service.pipeline.actors.clone();
     async move {
         let mut history = History::open(&settings.data_dir);
         let mut healthy = true;
         loop {
             actix_rt::time::sleep(settings.stats.interval).await;
-            let (Ok(report), Ok(jobs)) = (actors.stats.ask(Report).await, ledger.counts().await) else {
-                continue;
-            };
-            let stored = history.add(&measure::stats(&report, &jobs, &health, &upstreams));
+            let Ok(report) = actors.stats.ask(Report).await else { continue };
+            let Ok(stats) = measure::stats(&report, &overview).await else { continue };
+            let stored = history.add(&stats);
             if let (Err(error), true) = (&stored, healthy) {
                 warn!(reason:% = error; "metrics save failed");
             }

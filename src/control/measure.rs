@@ -6,26 +6,28 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use mynah_actors::{
     stats::{OperationReport, StatsReport},
-    supervision::HealthRegistry,
-    upstreams::{Upstreams, limiter::LimiterStats},
+    supervision::RestartReason,
+    upstreams::limiter::LimiterStats,
 };
-use mynah_domain::{JobState, TargetId};
+use mynah_domain::ports::LedgerError;
 
+use super::overview::Overview;
 use super::wire::{Operation, Pace, ResourceUse, Stats};
 
 /// All measurements of a running service.
-pub fn stats(
-    report: &StatsReport,
-    jobs: &BTreeMap<(TargetId, JobState), u64>,
-    health: &HealthRegistry,
-    upstreams: &Upstreams,
-) -> Stats {
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn stats(report: &StatsReport, overview: &Overview) -> Result<Stats, LedgerError> {
+    let jobs = overview.ledger.counts().await?;
+    let accounts = overview.accounts(&jobs).await?;
+    let actors = overview.health.all();
     let mut by_target: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for ((target, state), count) in jobs {
-        by_target.entry(target.to_string()).or_default().insert(state.as_str().to_owned(), *count);
+        by_target.entry(target.to_string()).or_default().insert(state.as_str().to_owned(), count);
     }
     let resources = &report.resources;
-    Stats {
+    Ok(Stats {
         at: Timestamp::now(),
         uptime_seconds: report.uptime.as_secs_f64(),
         operations: report
@@ -35,8 +37,21 @@ pub fn stats(
             .collect(),
         counts: report.counts.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
         jobs: by_target,
-        restarts: health.all().into_iter().map(|(name, actor)| (name, actor.restarts)).collect(),
-        upstreams: upstreams
+        restarts: actors.iter().map(|(name, actor)| (name.clone(), actor.restarts.total())).collect(),
+        restart_reasons: actors
+            .into_iter()
+            .map(|(name, actor)| {
+                let by_reason =
+                    RestartReason::ALL.map(|why| (why.as_str().to_owned(), actor.restarts.of(why)));
+                (name, by_reason.into())
+            })
+            .collect(),
+        degraded: overview.degraded(),
+        accounts: accounts.into_iter().map(|account| (account.account, account.state)).collect(),
+        engines: overview.engines().into_iter().map(|engine| (engine.engine, engine.state)).collect(),
+        config: Some(overview.reloads.last()),
+        upstreams: overview
+            .upstreams
             .limiters()
             .into_iter()
             .map(|(name, seen)| (name.to_string(), pace(seen)))
@@ -48,7 +63,7 @@ pub fn stats(
             cpu_mean_percent: resources.cpu_mean,
             cpu_max_percent: resources.cpu_max,
         },
-    }
+    })
 }
 
 fn pace(seen: LimiterStats) -> Pace {

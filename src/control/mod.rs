@@ -3,13 +3,19 @@
 //!
 //! - [`names`]: resolves the names of targets and of the poller.
 //! - [`choice`]: selects jobs, and retries or skips them a page at a time.
+//! - [`configured`]: the part of the settings that requests need.
+//! - [`overview`]: the health of accounts and engines, and what is degraded.
+//! - [`reloads`]: how the last reloads went.
 //! - [`measure`]: collects measurements.
 //! - [`vitals`]: checks whether the service can work right now.
 //! - [`wire`]: the JSON that the API, the commands and scripts exchange.
 
 pub mod choice;
+pub mod configured;
 pub mod measure;
 pub mod names;
+pub mod overview;
+pub mod reloads;
 pub mod vitals;
 pub mod wire;
 

@@ -1,6 +1,6 @@
 //! Only a try shows whether the service can work: every few seconds it asks the router and writes to the ledger. It
 //! keeps the result for `/ready`, and writes it to a file for `mynah health`, which must not wait for a process that
-//! may hang. A stalled pipeline is unhealthy, too.
+//! may hang. A stalled pipeline is unhealthy, too. A service that is only degraded is healthy: a restart would not help.
 
 use std::{
     fs,
@@ -14,9 +14,12 @@ use jiff::Timestamp;
 use log::{info, warn};
 use mynah_actors::{
     router::{Depth, Router},
-    supervision::{ActorRef, HealthRegistry},
+    supervision::ActorRef,
 };
 use mynah_domain::ports::Ledger;
+use serde::{Deserialize, Serialize};
+
+use super::overview::Overview;
 
 /// How often to check.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -51,29 +54,37 @@ impl Vitals {
     }
 
     /// Checks at every interval, for as long as it is polled.
-    pub async fn watch(
-        self,
-        data_dir: PathBuf,
-        router: ActorRef<Router>,
-        ledger: Arc<dyn Ledger>,
-        health: HealthRegistry,
-    ) {
+    pub async fn watch(self, data_dir: PathBuf, router: ActorRef<Router>, overview: Overview) {
         let mut interval = tokio::time::interval(INTERVAL);
         loop {
             interval.tick().await;
-            let trouble = match check(&router, &*ledger).await {
+            let trouble = match check(&router, &*overview.ledger).await {
                 Some(trouble) => Some(trouble),
-                None => health.stall(),
+                None => overview.health.stall(),
             };
-            self.record(write_report(&data_dir, trouble));
+            self.record(write_report(&data_dir, trouble, &overview.degraded()));
         }
     }
 }
 
+/// What the file contains. It is empty if all is well.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Report {
+    trouble: Option<String>,
+    degraded: Vec<String>,
+}
+
 /// Writes the report. Returns the trouble that it was given, or the error if it cannot write.
-fn write_report(data_dir: &Path, trouble: Option<String>) -> Option<String> {
+fn write_report(data_dir: &Path, trouble: Option<String>, degraded: &[String]) -> Option<String> {
     let file = file(data_dir);
-    let written = fs::write(&file, trouble.as_deref().unwrap_or_default());
+    let report = match (&trouble, degraded) {
+        (None, []) => String::new(),
+        // A struct of texts always serializes.
+        _ => serde_json::to_string(&Report { trouble: trouble.clone(), degraded: degraded.to_vec() })
+            .unwrap_or_default(),
+    };
+    let written = fs::write(&file, report);
     trouble.or_else(|| {
         let error = written.err()?;
         Some(format!("{}: {error}; give this user write access to data_dir", file.display()))
@@ -97,8 +108,10 @@ async fn check(router: &ActorRef<Router>, ledger: &dyn Ledger) -> Option<String>
 pub struct HealthReport {
     /// How long ago the service wrote it.
     pub age: Duration,
-    /// The problem at that time, if there was one.
+    /// Why the service could not work at that time, if so.
     pub trouble: Option<String>,
+    /// Why it was degraded.
+    pub degraded: Vec<String>,
 }
 
 /// Reads the last health report of the service on that folder.
@@ -108,11 +121,15 @@ pub struct HealthReport {
 pub fn last(data_dir: &Path) -> std::io::Result<HealthReport> {
     let file = file(data_dir);
     let at = fs::metadata(&file)?.modified()?;
-    let trouble = fs::read_to_string(&file)?;
-    Ok(HealthReport {
-        age: SystemTime::now().duration_since(at).unwrap_or_default(),
-        trouble: (!trouble.is_empty()).then_some(trouble),
-    })
+    let report = fs::read_to_string(&file)?;
+    let report = match report.as_str() {
+        "" => Report::default(),
+        // An older service wrote only what was wrong.
+        text => serde_json::from_str(text)
+            .unwrap_or_else(|_| Report { trouble: Some(text.to_owned()), ..Report::default() }),
+    };
+    let age = SystemTime::now().duration_since(at).unwrap_or_default();
+    Ok(HealthReport { age, trouble: report.trouble, degraded: report.degraded })
 }
 
 fn file(data_dir: &Path) -> PathBuf {
@@ -124,16 +141,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_names_the_trouble_and_is_empty_when_healthy() {
+    fn the_report_names_what_is_wrong_and_is_empty_when_healthy() {
         let directory = tempfile::tempdir().unwrap();
         assert!(last(directory.path()).is_err());
         let stalled = Some("the pipeline is stalled".to_owned());
-        assert_eq!(write_report(directory.path(), stalled.clone()), stalled);
-        assert_eq!(last(directory.path()).unwrap().trouble, stalled);
-        assert_eq!(write_report(directory.path(), None), None);
-        assert_eq!(last(directory.path()).unwrap().trouble, None);
+        let refused = ["gemini: wrong key".to_owned()];
+        assert_eq!(write_report(directory.path(), stalled.clone(), &refused), stalled);
+        let report = last(directory.path()).unwrap();
+        assert_eq!((report.trouble, report.degraded), (stalled.clone(), refused.to_vec()));
+        assert_eq!(write_report(directory.path(), None, &refused), None, "degraded is not unhealthy");
+        let report = last(directory.path()).unwrap();
+        assert_eq!((report.trouble, report.degraded), (None, refused.to_vec()));
+        assert_eq!(write_report(directory.path(), None, &[]), None);
+        let report = last(directory.path()).unwrap();
+        assert_eq!((report.trouble, report.degraded), (None, vec![]));
+        assert!(fs::read(file(directory.path())).unwrap().is_empty());
         let nowhere = directory.path().join("nowhere");
-        assert!(write_report(&nowhere, None).unwrap().contains("give this user write access to data_dir"));
-        assert_eq!(write_report(&nowhere, stalled.clone()), stalled);
+        let unwritable = write_report(&nowhere, None, &[]).unwrap();
+        assert!(unwritable.contains("give this user write access to data_dir"));
+        assert_eq!(write_report(&nowhere, stalled.clone(), &[]), stalled);
     }
 }

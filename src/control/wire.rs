@@ -27,6 +27,9 @@ pub struct Actor {
     pub state: String,
     /// How often it was restarted.
     pub restarts: u64,
+    /// The same, by reason: `crash`, `hang`, `reload`, `resize`, `operator`; only reasons that occurred.
+    #[serde(default)]
+    pub restarts_by_reason: BTreeMap<String, u64>,
     /// Its number among the actors that have had its name, from 1.
     pub incarnation: u64,
     /// How long ago it finished something, took a job or started.
@@ -61,6 +64,23 @@ pub struct Reloaded {
     pub changed: Vec<SettingChange>,
     /// Changes that take effect at the next start.
     pub after_restart: Vec<SettingChange>,
+    /// Secrets that changed, and whether they work.
+    #[serde(default)]
+    pub secrets: Vec<SecretChange>,
+}
+
+/// A secret that changed; never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretChange {
+    /// The variable that holds it.
+    pub name: String,
+    /// Whether it is in force now; otherwise from the next start.
+    pub in_force: bool,
+    /// Whether everybody who uses it could verify that it works; `null` if it could not be found out, or if nobody uses
+    /// it.
+    pub works: Option<bool>,
+    /// What was found, for a person.
+    pub found: Vec<String>,
 }
 
 /// A changed setting, with both values as they were written.
@@ -79,6 +99,20 @@ pub struct SettingChange {
 pub struct Pauses {
     /// Everything that can be paused.
     pub pauses: Vec<Pause>,
+    /// After a resume: what trying the credentials of the accounts showed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
+}
+
+/// What trying an account's credentials showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// The target.
+    pub what: String,
+    /// Whether they work; `null` if there was no answer.
+    pub works: Option<bool>,
+    /// What was found, for a person.
+    pub found: String,
 }
 
 /// Something that can be paused.
@@ -107,11 +141,203 @@ pub struct Stats {
     pub jobs: BTreeMap<String, BTreeMap<String, u64>>,
     /// Restarts of each actor.
     pub restarts: BTreeMap<String, u64>,
+    /// The same, by reason: `crash`, `hang`, `reload`, `resize`, `operator`.
+    #[serde(default)]
+    pub restart_reasons: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Why the service is degraded; empty if it is not.
+    #[serde(default)]
+    pub degraded: Vec<String>,
+    /// The state of each account.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, AccountState>,
+    /// The state of each engine.
+    #[serde(default)]
+    pub engines: BTreeMap<String, EngineState>,
+    /// How reading the settings went last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigReload>,
     /// Limits on the calls to each engine that was called, by name.
     #[serde(default)]
     pub upstreams: BTreeMap<String, Pace>,
     /// Memory and CPU.
     pub resources: ResourceUse,
+}
+
+/// How reading the settings went last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigReload {
+    /// Whether the last attempt succeeded.
+    pub last_successful: bool,
+    /// When an attempt last succeeded.
+    pub last_success: Timestamp,
+}
+
+/// `GET /api/status`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// How the service is.
+    pub state: ServiceState,
+    /// Why it is not ready.
+    pub reasons: Vec<String>,
+    /// Why it is degraded.
+    pub degraded: Vec<String>,
+    /// The health of each account.
+    pub accounts: Vec<AccountStatus>,
+    /// Whether the source is read.
+    pub poller: PollerStatus,
+    /// The state of each engine, in order.
+    pub engines: Vec<EngineStatus>,
+}
+
+/// How the service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    /// Everything works as configured.
+    Ready,
+    /// It works, but not as configured.
+    Degraded,
+    /// It cannot work.
+    NotReady,
+    /// No service is running.
+    Stopped,
+}
+
+/// The health of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// The target's id.
+    pub account: String,
+    /// The language that it publishes in.
+    pub language: String,
+    /// The most important thing about it.
+    pub state: AccountState,
+    /// Why, and what to do.
+    pub reason: Option<String>,
+    /// Publications in this UTC day.
+    pub published_today: u64,
+    /// The most publications in a UTC day.
+    pub daily_cap: Option<u64>,
+    /// Publications in this UTC month.
+    pub published_this_month: u64,
+    /// The most publications in a UTC month.
+    pub monthly_cap: Option<u64>,
+    /// Jobs that are in progress or wait for their turn.
+    pub waiting: u64,
+    /// Held jobs.
+    pub held: u64,
+    /// Failed jobs.
+    pub failed: u64,
+}
+
+/// The state of an account, the most important one if several apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// It publishes.
+    Running,
+    /// It has used four fifths of a cap.
+    NearCap,
+    /// It has used up a cap, and publishes nothing until the next period.
+    AtCap,
+    /// It does not get what its settings promise.
+    Degraded,
+    /// A person paused it.
+    Paused,
+    /// Nothing can be published on it until a person fixes it.
+    Blocked,
+    /// No service runs.
+    Stopped,
+}
+
+impl AccountState {
+    /// The states in a running service.
+    pub const LIVE: [Self; 6] =
+        [Self::Running, Self::NearCap, Self::AtCap, Self::Degraded, Self::Paused, Self::Blocked];
+
+    /// Its name in output and measurements.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::NearCap => "near_cap",
+            Self::AtCap => "at_cap",
+            Self::Degraded => "degraded",
+            Self::Paused => "paused",
+            Self::Blocked => "blocked",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The state of an engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineStatus {
+    /// Its name.
+    pub engine: String,
+    /// Whether it translates.
+    pub state: EngineState,
+    /// Why not, and what to do.
+    pub reason: Option<String>,
+}
+
+/// Whether an engine translates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineState {
+    /// As far as is known.
+    Ok,
+    /// It does not answer.
+    Down,
+    /// It refuses, and only a person, or time, can change that.
+    Refused,
+}
+
+impl EngineState {
+    /// Its name in output and measurements.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Down => "down",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Whether the source is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollerStatus {
+    /// The followed account.
+    pub source: String,
+    /// Whether it is read.
+    pub state: PollerState,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// Whether the source is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PollerState {
+    /// It is.
+    Running,
+    /// A person paused it.
+    Paused,
+    /// The last polls failed.
+    Failing,
+    /// No service runs.
+    Stopped,
+}
+
+impl PollerState {
+    /// Its name in output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Failing => "failing",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// Limits on the calls to an engine. Mynah adapts them to what the engine can take.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Language,
-    ports::{Engine, Item},
+    ports::{Engine, Item, engine::EngineError},
     text::{MaskedText, Segment},
 };
 use secrecy::SecretString;
@@ -121,18 +121,26 @@ impl dyn ConfiguredEngine {
 
 /// Translates a word: nothing else shows that key, model and languages are right. On a paid service it costs next to nothing.
 async fn translate_a_word(engine: &dyn Engine, pairs: &[(Language, Language)]) -> Result<String, String> {
+    try_engine(engine, pairs).await.map_err(|error| error.to_string())
+}
+
+/// What is wrong with an engine that supports no target's language.
+pub const OF_NO_USE: &str =
+    "it supports no target's language; remove it from engine.order, or install its packages";
+
+/// Asks an engine to translate a word between the first of these languages, each `(from, to)`, that it supports; returns
+/// what it answered, for a person.
+///
+/// # Errors
+/// What is wrong with the engine.
+pub async fn try_engine(engine: &dyn Engine, pairs: &[(Language, Language)]) -> Result<String, EngineError> {
     let Some((from, to)) = pairs.iter().copied().find(|(from, to)| engine.supports(*from, *to)) else {
-        return Err(
-            "it supports no target's language; remove it from engine.order, or install its packages".into()
-        );
+        return Err(EngineError::Refused(OF_NO_USE.into()));
     };
     let hello = MaskedText(vec![Segment::Words("Hello".into())]);
-    match engine.translate(&[Item::new(hello, from, to)]).await {
-        Err(error) => Err(error.to_string()),
-        Ok(reply) => match reply.items.into_iter().next() {
-            Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), to.name())),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("the engine returned no translation".into()),
-        },
+    match engine.translate(&[Item::new(hello, from, to)]).await?.items.into_iter().next() {
+        Some(Ok(text)) => Ok(format!("“Hello” is “{}” in {}", printable(&text.key()), to.name())),
+        Some(Err(error)) => Err(EngineError::Unavailable(error.to_string())),
+        None => Err(EngineError::Unavailable("the engine returned no translation".into())),
     }
 }

@@ -9,7 +9,7 @@ pub mod gemini;
 pub mod kind;
 mod llm;
 
-pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection};
+pub use kind::{ConfiguredEngine, EngineFactory, EngineKind, EngineSection, OF_NO_USE, try_engine};
 
 /// Every kind of engine there is.
 const KINDS: [&dyn EngineKind; 2] = [&gemini::GeminiKind, &apertium::ApertiumKind];

@@ -40,19 +40,20 @@ use actix_web::{
 };
 use log::info;
 use mynah_actors::{
-    pauses::Pauses,
     pipeline::{ActorRefs, PipelineHandle},
-    supervision::{HealthRegistry, Supervisor},
-    upstreams::Upstreams,
+    supervision::Supervisor,
 };
-use mynah_domain::{TargetId, ports::Ledger};
-use tokio::sync::{mpsc, oneshot, watch};
+use mynah_domain::TargetId;
+use tokio::sync::{mpsc, oneshot};
 
 use self::connections::Connections;
 use crate::{
-    app::service::{Reloaded, Service},
-    control::vitals::Vitals,
-    settings::{AdminSettings, Settings, TargetSettings},
+    app::{
+        credentials::TriedSecret,
+        service::{Reloaded, Service},
+    },
+    control::{overview::Overview, vitals::Vitals},
+    settings::AdminSettings,
 };
 
 /// The largest body to read: a few thousand job numbers.
@@ -100,70 +101,43 @@ pub enum AdminError {
 
 /// Handles to a running pipeline. They work even if actors are dead.
 pub struct Control {
-    health: HealthRegistry,
+    overview: Overview,
     actors: ActorRefs,
     supervisor: Addr<Supervisor>,
-    pauses: Pauses,
-    ledger: Arc<dyn Ledger>,
-    settings: watch::Receiver<ApiSettings>,
     vitals: Vitals,
     handle: PipelineHandle,
-    upstreams: Upstreams,
     reload: mpsc::Sender<ReloadRequest>,
-}
-
-/// The part of the settings that the API needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiSettings {
-    /// The targets.
-    pub targets: Vec<TargetId>,
-    /// The engines.
-    pub engines: Vec<Arc<str>>,
-}
-
-impl ApiSettings {
-    /// Extracts it from the full settings.
-    pub fn of(settings: &Settings) -> Self {
-        Self {
-            targets: settings.targets.iter().map(TargetSettings::id).collect(),
-            engines: settings.engine.names(),
-        }
-    }
 }
 
 /// A request to reload the settings, with a channel for the answer.
 #[derive(Debug)]
 pub struct ReloadRequest(
     /// Receives the changes, or the problems of the settings.
-    pub oneshot::Sender<Result<Reloaded, String>>,
+    pub oneshot::Sender<Result<(Reloaded, Vec<TriedSecret>), String>>,
 );
 
 impl Control {
-    /// The handles to `service`. `settings` receives reloaded settings; `reload` asks for a reload.
+    /// The handles to `service`. `reload` asks for a reload.
     pub fn of(
         service: &Service,
-        settings: watch::Receiver<ApiSettings>,
+        overview: Overview,
         vitals: Vitals,
         reload: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         let pipeline = &service.pipeline;
         Self {
-            health: pipeline.health.clone(),
+            overview,
             actors: pipeline.actors.clone(),
             supervisor: pipeline.supervisor.clone(),
-            pauses: pipeline.pauses.clone(),
-            ledger: pipeline.ledger.clone(),
-            settings,
             vitals,
             handle: pipeline.handle.clone(),
-            upstreams: service.upstreams().clone(),
             reload,
         }
     }
 
     /// The current targets.
     fn targets(&self) -> Vec<TargetId> {
-        self.settings.borrow().targets.clone()
+        self.overview.configured.borrow().target_ids()
     }
 }
 

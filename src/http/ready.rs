@@ -14,10 +14,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the service is not ready; empty if it is. Add further reasons here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
-    let mut reasons = of_actors(&control.health);
+    let mut reasons = of_actors(&control.overview.health);
     reasons.extend(control.vitals.trouble());
-    let engines = control.settings.borrow().engines.clone();
-    if engines.iter().all(|engine| control.upstreams.is_down(engine)) {
+    let engines = control.overview.configured.borrow().engines.clone();
+    if engines.iter().all(|engine| control.overview.upstreams.is_down(engine)) {
         reasons.push(format!("no engine answers: {}", engines.join(", ")));
     }
     let answer = actix_rt::time::timeout(TIMEOUT, control.actors.router.ask(Depth)).await;
@@ -43,7 +43,7 @@ fn of_actor(name: &str, health: &ActorHealth) -> Option<String> {
     match health.state {
         State::Running => health.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
         State::Replacing => None,
-        State::Restarting if health.restarts == 0 || health.progressed => None,
+        State::Restarting if health.restarts.failures() == 0 || health.progressed => None,
         State::Restarting => Some(format!("{name} keeps dying")),
         State::Stopped => Some(format!("{name} has stopped")),
     }
@@ -53,13 +53,16 @@ fn of_actor(name: &str, health: &ActorHealth) -> Option<String> {
 mod tests {
     use std::time::Instant;
 
+    use mynah_actors::supervision::{RestartReason, Restarts};
+
     use super::*;
 
     #[test]
     fn an_actor_is_not_ready_if_it_dies_again_without_progress() {
-        let health = |state, restarts, progressed| ActorHealth {
+        let crashed = |times| (0..times).fold(Restarts::default(), |all, _| all.and(RestartReason::Crash));
+        let health = |state, crashes, progressed| ActorHealth {
             state,
-            restarts,
+            restarts: crashed(crashes),
             last_progress: Instant::now(),
             at_work: 0,
             resting: 0,
@@ -75,6 +78,9 @@ mod tests {
         assert_eq!(reason(health(State::Stopped, 0, true)).as_deref(), Some("cache has stopped"));
         let troubled = ActorHealth { trouble: Some("X is away".into()), ..health(State::Running, 0, true) };
         assert_eq!(reason(troubled).as_deref(), Some("cache: X is away"));
+        let reloaded = Restarts::default().and(RestartReason::Reload);
+        let reloaded = ActorHealth { restarts: reloaded, ..health(State::Restarting, 0, false) };
+        assert_eq!(reason(reloaded), None, "it died for the first time");
         assert_eq!(of_actors(&HealthRegistry::default()), ["nothing has started yet"]);
     }
 }

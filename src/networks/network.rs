@@ -14,7 +14,7 @@ use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Post, PostId,
     network::NetworkRules,
-    ports::{Destination, Ledger, Lookup, MediaFetcher, PageRequest, Source, ledger::Mark},
+    ports::{Destination, Ledger, Lookup, MediaFetcher, PageRequest, PublishError, Source, ledger::Mark},
 };
 
 use crate::{
@@ -152,6 +152,12 @@ pub trait Followed: fmt::Debug + Send + Sync {
     /// Makes the fetcher for its posts' media.
     fn media(&self) -> Factory<Rc<dyn MediaFetcher>>;
 
+    /// The variables that hold its credentials. If one of them changes while the service runs, the credentials are
+    /// checked at once; if this is empty, they are checked whenever any secret changes.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Checks that the account exists and can be read, for `mynah check`.
     ///
     /// # Errors
@@ -181,6 +187,22 @@ pub trait Followed: fmt::Debug + Send + Sync {
 pub trait Published: fmt::Debug + Send + Sync {
     /// Makes the destination. Small facts about the account are stored in the ledger.
     fn destination(&self, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>>;
+
+    /// The variables that hold its credentials. If one of them changes while the service runs, the credentials are
+    /// checked at once; if this is empty, they are checked whenever any secret changes.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Asks the network whose credentials these are, whatever the ledger knows about them, and returns the account's
+    /// name. Publishes nothing.
+    ///
+    /// # Errors
+    /// See [`Destination::verify`].
+    async fn try_credentials(&self, ledger: Arc<dyn Ledger>) -> Result<String, PublishError> {
+        let destination = self.destination(ledger)();
+        destination.verify().await.map(|()| format!("an account on {}", destination.network()))
+    }
 
     /// Checks whose credentials these are, for `mynah check`.
     ///

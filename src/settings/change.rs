@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Settings;
+use secrecy::{ExposeSecret as _, SecretString};
 
-/// Settings that a running service cannot change: its folder, threads, supervisor, log and port.
-const WAITS: [&str; 7] =
-    ["data_dir", "translator.arbiters", "stats.", "supervisor.", "shutdown.", "log.", "admin."];
+use super::{Settings, secrets::ADMIN_TOKEN};
+
+/// Settings that a running service cannot change: its folder, threads, supervisor, log, port and token.
+const WAITS: [&str; 8] =
+    ["data_dir", "translator.arbiters", "stats.", "supervisor.", "shutdown.", "log.", "admin.", ADMIN_TOKEN];
 
 /// A changed setting, with both values as written; `unset` if there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +30,41 @@ impl Change {
     }
 }
 
+/// A secret that was set, replaced or unset. Its values are never shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretChange {
+    /// The variable that holds it.
+    pub name: String,
+    /// Whether a running service uses the new value.
+    pub is_live: bool,
+}
+
 fn waits(key: &str) -> bool {
     WAITS.iter().any(|waits| if waits.ends_with('.') { key.starts_with(waits) } else { key == *waits })
 }
 
 impl Settings {
+    fn secret(&self, name: &str) -> Option<&str> {
+        self.secrets.get(name).map(SecretString::expose_secret)
+    }
+
+    /// The secrets that differ in `new`, by name.
+    pub fn changed_secrets(&self, new: &Self) -> Vec<SecretChange> {
+        let mut names: Vec<&String> = self.secrets.keys().chain(new.secrets.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| self.secret(name) != new.secret(name));
+        names.into_iter().map(|name| SecretChange { name: name.clone(), is_live: !waits(name) }).collect()
+    }
+
     /// The settings that a running service continues with when it is given `new`: all of them, except those that cannot
-    /// change while it runs; and every difference. Secrets are replaced, and never shown.
+    /// change while it runs; and every difference. Secrets are replaced, and not listed: see
+    /// [`Settings::changed_secrets`].
     #[must_use]
     pub fn updated_with(&self, new: Self) -> (Self, Vec<Change>) {
         let written = |settings: &Self| -> BTreeMap<String, String> {
-            settings.in_force.iter().map(|one| (one.key.clone(), one.value.clone())).collect()
+            let listed = settings.in_force.iter().filter(|one| !settings.secrets.contains_key(&one.key));
+            listed.map(|one| (one.key.clone(), one.value.clone())).collect()
         };
         let (old, mut now) = (written(self), written(&new));
         let mut changes = Vec::new();
@@ -57,6 +83,15 @@ impl Settings {
         // A setting that waits is reported again with each change, until a start puts it in force.
         in_force.retain(|one| !waits(&one.key));
         in_force.extend(self.in_force.iter().filter(|one| waits(&one.key)).cloned());
+        // The same holds for a secret that waits.
+        let mut secrets = new.secrets;
+        secrets.retain(|name, _| !waits(name));
+        secrets.extend(
+            self.secrets
+                .iter()
+                .filter(|(name, _)| waits(name))
+                .map(|(name, secret)| (name.clone(), secret.clone())),
+        );
         let settings = Self {
             data_dir: self.data_dir.clone(),
             translator,
@@ -66,6 +101,7 @@ impl Settings {
             log: self.log.clone(),
             admin: self.admin.clone(),
             in_force,
+            secrets,
             ..new
         };
         (settings, changes)

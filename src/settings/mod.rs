@@ -33,7 +33,7 @@ mod variables;
 
 use std::{collections::HashMap, fmt, path::PathBuf};
 
-pub use change::Change;
+pub use change::{Change, SecretChange};
 pub use former::Former;
 pub use model::{
     AdminSettings, CacheSettings, EngineSettings, InForce, LogSettings, Preset, PublisherSettings,
@@ -132,7 +132,7 @@ fn load_layers(
             in_force.append(&mut vault.in_force);
             let preset = in_force.iter().find(|one| one.key == "preset").map(|one| one.value.as_str());
             let former = former::in_use(&sources.env, preset);
-            Ok(Settings { in_force, former, secret_files: vault.files, ..settings })
+            Ok(Settings { in_force, former, secrets: vault.secrets, secret_files: vault.files, ..settings })
         }
         _ => Err(SettingsError::new(problems)),
     }

@@ -1,10 +1,12 @@
 //! The settings as the service uses them: typed and checked. `docs/configuration.md` explains each.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use log::LevelFilter;
 pub use mynah_actors::poller::Start;
-use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
+use mynah_actors::{
+    pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
+};
 use mynah_domain::{
     Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
     caps::Caps,
@@ -57,6 +59,8 @@ pub struct Settings {
     pub admin: AdminSettings,
     pub(super) in_force: Vec<InForce>,
     pub(super) former: Vec<Former>,
+    /// Every secret that was found, by its variable, to notice changed ones. `Debug` shows none.
+    pub(super) secrets: BTreeMap<String, SecretString>,
     pub(super) secret_files: Vec<PathBuf>,
 }
 
@@ -225,6 +229,10 @@ pub struct EngineSettings {
     pub order: Vec<Arc<dyn ConfiguredEngine>>,
     /// The engines that are not in the order.
     pub unused: Vec<&'static dyn EngineKind>,
+    /// The variables that may hold the secret of each engine in the order, by its name.
+    pub secrets: BTreeMap<&'static str, &'static [&'static str]>,
+    /// Whether the next engine may translate what an engine refuses.
+    pub fallback: Fallback,
 }
 
 impl EngineSettings {

@@ -1,9 +1,11 @@
 //! Defines every key with its default, its type and its bounds, and the rules between keys. Each function reads all of
 //! its keys before it gives up on one, so that all problems are reported.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use mynah_actors::{pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy};
+use mynah_actors::{
+    pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
+};
 use mynah_domain::{
     Language,
     backoff::Backoff,
@@ -34,6 +36,7 @@ use crate::{
 };
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+const FALLBACKS: [(&str, Fallback); 2] = [("publish", Fallback::Publish), ("hold", Fallback::Hold)];
 const POLLS: [(&str, bool); 2] = [("text", true), ("skip", false)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 
@@ -97,6 +100,7 @@ pub(super) fn settings(
         admin: admin?,
         in_force: vec![],
         former: vec![],
+        secrets: BTreeMap::new(),
         secret_files: vec![],
     })
 }
@@ -232,23 +236,28 @@ fn source(
 fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Option<EngineSettings> {
     let names: Vec<&'static str> = known.iter().map(EngineKind::name).collect();
     let order = reader.or("engine.order", "gemini, apertium", engines(&names));
+    let fallback = reader.or("engine.fallback", "publish", choice(&FALLBACKS));
     let timeout = reader.or("engine.timeout", "30s", call);
     // All sections are read and checked, even of engines that are not in the order.
     let mut configured = Vec::new();
+    let mut secrets = BTreeMap::new();
     let mut unused = Vec::new();
     for kind in known.iter() {
         let place = order.as_ref().and_then(|order| order.iter().position(|name| *name == kind.name()));
         let section = EngineSection { name: kind.name(), timeout, is_used: place.is_some() };
         let engine = kind.read(&section, reader, vault);
         match place {
-            Some(place) => configured.push((place, engine)),
+            Some(place) => {
+                configured.push((place, engine));
+                secrets.insert(kind.name(), kind.secrets());
+            }
             None => unused.push(kind),
         }
     }
     configured.sort_by_key(|(place, _)| *place);
     let configured = configured.into_iter().map(|(_, engine)| engine).collect::<Option<_>>();
     order?;
-    Some(EngineSettings { order: configured?, unused })
+    Some(EngineSettings { order: configured?, unused, secrets, fallback: fallback? })
 }
 
 fn transport(reader: &mut Reader<'_>) -> Option<Transport> {

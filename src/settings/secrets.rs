@@ -1,7 +1,11 @@
 //! Reads keys and tokens from the environment, or from files that it names (as containers mount them), and makes sure
 //! that no message, log line or `Debug` shows one. Each is registered for redaction when it is read, also on reload.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::PathBuf,
+};
 
 use secrecy::SecretString;
 
@@ -23,6 +27,8 @@ pub struct Vault<'a> {
     needed: Needed,
     pub(super) problems: Vec<Problem>,
     pub(super) in_force: Vec<InForce>,
+    /// The secrets that were found, by name.
+    pub(super) secrets: BTreeMap<String, SecretString>,
     /// The files that were read.
     pub(super) files: Vec<PathBuf>,
 }
@@ -30,7 +36,7 @@ pub struct Vault<'a> {
 impl<'a> Vault<'a> {
     /// A vault over an environment.
     pub fn new(env: &'a HashMap<String, String>, needed: Needed) -> Self {
-        Self { env, needed, problems: vec![], in_force: vec![], files: vec![] }
+        Self { env, needed, problems: vec![], in_force: vec![], secrets: BTreeMap::new(), files: vec![] }
     }
 
     /// Which secrets the command requires.
@@ -113,6 +119,7 @@ impl<'a> Vault<'a> {
         self.in_force.push(InForce { key: name.to_owned(), value: "(secret)".into(), origin });
         let secret = SecretString::from(secret);
         redaction::register(&secret);
+        self.secrets.insert(name.to_owned(), secret.clone());
         Ok(Some(secret))
     }
 

@@ -176,6 +176,27 @@ fn flags_override_the_environment_the_file_and_defaults() {
 }
 
 #[test]
+fn changed_secrets_are_named_and_that_of_the_process_itself_waits_for_the_next_start() {
+    let before = Bench::least().env("MYNAH_ADMIN_TOKEN", "hush-the-first-token").good();
+    let after = || {
+        Bench::least()
+            .env("GEMINI_API_KEY", "hush-another")
+            .env("X_BEARER_TOKEN", "hush-new")
+            .env("MYNAH_ADMIN_TOKEN", "hush-the-second-token")
+            .good()
+    };
+    assert_eq!(before.changed_secrets(&before), []);
+    let change = |name: &str, is_live| SecretChange { name: name.into(), is_live };
+    let admin = change("MYNAH_ADMIN_TOKEN", false);
+    let changed = before.changed_secrets(&after());
+    assert_eq!(changed, [change("GEMINI_API_KEY", true), admin.clone(), change("X_BEARER_TOKEN", true)]);
+    let (in_force, listed) = before.updated_with(after());
+    assert_eq!(listed, [], "secrets are listed apart");
+    assert_eq!(in_force.changed_secrets(&after()), [admin], "it is reported until a start puts it in force");
+    assert!(!format!("{in_force:?}").contains("hush"));
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() {
     let bench = with("[log]\nlevel = \"warn\"\n").env("MYNAH__LOG__LEVEL", "").env("X_BEARER_TOKEN", "");
     assert_eq!(bench.good().log.level, log::LevelFilter::Warn);

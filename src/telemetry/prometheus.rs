@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::control::wire::{Pace, Stats};
+use crate::control::wire::{AccountState, EngineState, Pace, Stats};
 
 /// The media type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -65,11 +65,18 @@ pub fn text(stats: &Stats) -> String {
         }
     }
     paces(out, &stats.upstreams);
-    let mut restarts =
-        Family::new(out, "mynah_actor_restarts_total", "counter", "How often an actor was restarted.");
-    for (actor, count) in &stats.restarts {
-        restarts.sample("", &[("actor", actor)], count);
+    let mut restarts = Family::new(
+        out,
+        "mynah_actor_restarts_total",
+        "counter",
+        "How often an actor was restarted, by reason; only crash and hang mean that something is wrong.",
+    );
+    for (actor, reasons) in &stats.restart_reasons {
+        for (reason, count) in reasons {
+            restarts.sample("", &[("actor", actor), ("reason", reason)], count);
+        }
     }
+    states(out, stats);
     let resources = &stats.resources;
     Family::new(out, "process_resident_memory_bytes", "gauge", "Resident memory.").sample(
         "",
@@ -84,6 +91,39 @@ pub fn text(stats: &Stats) -> String {
         stats.uptime_seconds,
     );
     std::mem::take(out)
+}
+
+/// Whether the service, its accounts, its engines and its settings are as they should be.
+fn states(out: &mut String, stats: &Stats) {
+    let degraded = u8::from(!stats.degraded.is_empty());
+    let help = "1 if something works otherwise than configured, see `mynah status`.";
+    Family::new(out, "mynah_degraded", "gauge", help).sample("", &[], degraded);
+    let help = "1 for the state that an account is in, and 0 for all others.";
+    let mut accounts = Family::new(out, "mynah_account_state", "gauge", help);
+    for (account, state) in &stats.accounts {
+        for one in AccountState::LIVE {
+            accounts.sample("", &[("account", account), ("state", one.as_str())], u8::from(one == *state));
+        }
+    }
+    let help = "1 while an engine refuses its work, such as for a wrong key.";
+    let mut refused = Family::new(out, "mynah_engine_refused", "gauge", help);
+    for (engine, state) in &stats.engines {
+        refused.sample("", &[("engine", engine)], u8::from(*state == EngineState::Refused));
+    }
+    if let Some(config) = stats.config {
+        let help = "Whether the last attempt to read the settings succeeded.";
+        Family::new(out, "mynah_config_last_reload_successful", "gauge", help).sample(
+            "",
+            &[],
+            u8::from(config.last_successful),
+        );
+        let help = "When the settings were last read successfully.";
+        Family::new(out, "mynah_config_last_reload_success_timestamp_seconds", "gauge", help).sample(
+            "",
+            &[],
+            config.last_success.as_second(),
+        );
+    }
 }
 
 /// The limits on calls to each engine, one family per figure.

@@ -453,7 +453,7 @@ impl Memory {
                     in_progress += 1;
                 }
                 JobState::Held
-                    if [HoldKind::Cap, HoldKind::Quota]
+                    if [HoldKind::Cap, HoldKind::Quota, HoldKind::Engine]
                         .map(|kind| Some(kind.as_str()))
                         .contains(&row.kind) =>
                 {

@@ -318,7 +318,10 @@ impl Move {
             JobEvent::Untouched,
             JobEvent::Released { translated: row.translation.is_some() },
             JobEvent::Released { translated: row.translation.is_some() },
-            hold([HoldKind::Cap, HoldKind::Quota, HoldKind::Refused][usize::from(self.pick) % 3]),
+            hold(
+                [HoldKind::Cap, HoldKind::Quota, HoldKind::Engine, HoldKind::Refused]
+                    [usize::from(self.pick) % 4],
+            ),
         ]);
         // Rare, or no job would ever be published.
         match self.part {

@@ -9,7 +9,7 @@ use log::info;
 use tokio::sync::Mutex;
 
 use super::{Parts, Threads, names};
-use crate::supervision::{Supervisor, supervisor::ChangeChildren};
+use crate::supervision::{RestartReason, Supervisor, supervisor::ChangeChildren};
 
 /// Changes the actors of a running pipeline. Clones share the pipeline, on any thread.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl PipelineHandle {
         let (before, size) = (parts.pool_size, size.max(1));
         let start = (before + 1..=size).map(|number| parts.translator(number, &self.threads)).collect();
         let retire = (size + 1..=before).map(names::translator).collect();
-        self.change(ChangeChildren { start, retire }).await?;
+        self.change(ChangeChildren { start, retire, why: RestartReason::Resize }).await?;
         parts.pool_size = size;
         parts.limit_calls();
         info!(before = before, size = size; "translators resized");
@@ -68,7 +68,7 @@ impl PipelineHandle {
         });
         let stay = parts.worker_names();
         let retire = current.worker_names().into_iter().filter(|name| !stay.contains(name)).collect();
-        self.change(ChangeChildren { start, retire }).await?;
+        self.change(ChangeChildren { start, retire, why: RestartReason::Reload }).await?;
         *current = parts;
         current.limit_calls();
         Ok(())

@@ -7,6 +7,7 @@ use mynah_domain::{JobEvent, backoff::Backoff};
 
 use super::ActorRefs;
 use crate::{
+    blocks::Blocks,
     events::Feed,
     pauses::Pauses,
     router::{JobReport, PullTranslations, ReportJobs, Route, Router, RouterParts, RouterSettings},
@@ -32,6 +33,7 @@ async fn a_stall_is_reported_until_work_moves_again() {
         ledger: Arc::new(MemoryLedger::new([queued(1)], clock.clone())),
         upstreams: Upstreams::new(never_broken(PAUSE), 4),
         pauses: Pauses::new([]),
+        blocks: Blocks::default(),
         clock,
         meter: Meter::default(),
         feed: Feed::default(),

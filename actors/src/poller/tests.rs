@@ -7,6 +7,7 @@ use mynah_domain::{PostKind, breaker::BreakerPolicy};
 
 use super::*;
 use crate::{
+    blocks::Blocks,
     events::Feed,
     pipeline::by_name,
     router::{Route, RouterParts, RouterSettings},
@@ -166,6 +167,7 @@ impl Bench {
             ledger: ledger.clone(),
             upstreams,
             pauses: parts.pauses.clone(),
+            blocks: Blocks::default(),
             clock: Arc::new(Noon),
             meter: Meter::default(),
             feed: Feed::default(),

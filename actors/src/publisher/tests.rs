@@ -20,9 +20,10 @@ use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::{
+    blocks::Blocks,
     events::Feed,
     pauses::{Paused, Pauses},
-    router::{Blocked, Route, Router, RouterParts, RouterSettings, Unblock},
+    router::{Route, Router, RouterParts, RouterSettings, Unblock},
     stats::Meter,
     supervision::{
         ActorRef, Shell,
@@ -212,6 +213,7 @@ struct Town {
     router: Addr<Router>,
     account: Rc<Account>,
     pauses: Pauses,
+    blocks: Blocks,
     /// What a router is built from, and the publisher's reference to it.
     routing: (RouterParts, ActorRef<Router>),
     publisher: Addr<Shell<Publisher>>,
@@ -240,6 +242,7 @@ impl Town {
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
         let upstreams = Upstreams::new(never_broken(backoff), 4);
         let pauses = Pauses::new([]);
+        let blocks = Blocks::default();
         let parts = RouterParts {
             settings: RouterSettings {
                 queue: 100,
@@ -254,6 +257,7 @@ impl Town {
             ledger: ledger.clone(),
             upstreams: upstreams.clone(),
             pauses: pauses.clone(),
+            blocks: blocks.clone(),
             clock: clock.clone(),
             meter: Meter::default(),
             feed: Feed::default(),
@@ -286,7 +290,7 @@ impl Town {
             let fetchers = [("net:town".to_owned(), pictures)].into();
             Publisher::new(WorkerContext::new(exit_guard), parts, destination, fetchers)
         });
-        Self { ledger, router, account, pauses, routing, publisher: publisher.start(), exits }
+        Self { ledger, router, account, pauses, blocks, routing, publisher: publisher.start(), exits }
     }
 
     /// Lets this much time pass.
@@ -308,8 +312,8 @@ impl Town {
         link.point_at(Router::new(exit_guard("router"), parts.clone()).start());
     }
 
-    async fn blocked(&self) -> Option<String> {
-        self.router.send(Blocked).await.unwrap().0.remove(&es())
+    fn blocked(&self) -> Option<String> {
+        self.blocks.why_blocked(&AccountId::from(&es()))
     }
 
     async fn resume(&self) {
@@ -496,10 +500,10 @@ async fn keys_of_another_account_block_it_and_are_verified_again_when_it_is_resu
         let town = Town::new(jobs, account);
         town.pass(HOUR).await;
         assert_eq!(town.account.names(), ["verify"]);
-        assert_eq!(town.blocked().await.as_deref(), Some(anothers));
+        assert_eq!(town.blocked().as_deref(), Some(anothers));
         assert_eq!(town.ledger.job(1).state, state);
         town.resume().await;
-        assert_eq!(town.blocked().await, None);
+        assert_eq!(town.blocked(), None);
         assert!(town.ledger.states().iter().all(|state| *state == JobState::Published));
         assert_eq!(town.account.count("verify"), 2);
     }
@@ -533,7 +537,7 @@ async fn a_blocked_account_gets_no_more_calls_and_its_jobs_wait() {
         let town = Town::new(jobs, Account { begun: tokio::time::Instant::now(), ..account });
         town.pass(HOUR).await;
         assert_eq!(town.account.names(), ["verify", call]);
-        assert_eq!(town.blocked().await.as_deref(), Some("this account is locked"));
+        assert_eq!(town.blocked().as_deref(), Some("this account is locked"));
         assert_eq!(town.ledger.states(), [state, JobState::Ready], "{call}");
     }
 }
@@ -548,7 +552,7 @@ async fn a_token_is_presumed_revoked_only_after_three_refusals() {
         };
         let town = Town::new(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
         town.pass(HOUR).await;
-        assert_eq!(town.blocked().await.is_some(), is_blocked);
+        assert_eq!(town.blocked().is_some(), is_blocked);
         let state = if is_blocked { JobState::Ready } else { JobState::Published };
         assert_eq!(town.ledger.job(1).state, state);
     }

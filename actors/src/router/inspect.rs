@@ -1,5 +1,4 @@
-//! What people ask the router: how many jobs each worker holds, and which targets are blocked. Also resumes a target
-//! whose account was fixed.
+//! What people ask the router: how many jobs each worker holds. Also resumes a target whose account was fixed.
 
 use std::collections::BTreeMap;
 
@@ -24,33 +23,13 @@ pub struct Workload {
     pub asking: usize,
 }
 
-handles_tracked!(Router: AskWorkload, Blocked, Unblock);
+handles_tracked!(Router: AskWorkload, Unblock);
 
 impl Handler<AskWorkload> for Router {
     type Result = Workload;
 
     fn handle(&mut self, _: AskWorkload, _: &mut Self::Context) -> Self::Result {
         Workload { jobs: self.state.window.borrow().in_progress(), asking: self.state.asking.get() }
-    }
-}
-
-/// Asks which targets' accounts are blocked, and why.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Blocks")]
-pub struct Blocked;
-
-/// The targets that are blocked until a person acts, and what to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, actix::MessageResponse)]
-pub struct Blocks(
-    /// By target.
-    pub BTreeMap<TargetId, String>,
-);
-
-impl Handler<Blocked> for Router {
-    type Result = Blocks;
-
-    fn handle(&mut self, _: Blocked, _: &mut Self::Context) -> Self::Result {
-        Blocks(self.state.window.borrow().blocked())
     }
 }
 

@@ -35,7 +35,7 @@ mod window;
 pub use activity::AskActivity;
 pub use actor::Router;
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
-pub use inspect::{AskWorkload, Blocked, Blocks, Unblock, Workload};
+pub use inspect::{AskWorkload, Unblock, Workload};
 pub use intent::{Assigned, Intent};
 pub use messages::{
     Block, Depth, Depths, Drain, Drained, JobReport, PublishedMessage, PullPublications, PullTranslations,

@@ -7,7 +7,7 @@ use mynah_domain::{
     ports::{Clock, Ledger},
 };
 
-use crate::{events::Feed, pauses::Pauses, stats::Meter, upstreams::Upstreams};
+use crate::{blocks::Blocks, events::Feed, pauses::Pauses, stats::Meter, upstreams::Upstreams};
 
 /// A target, and the account that it is published on. Several targets may share one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct RouterParts {
     pub upstreams: Upstreams,
     /// What a person has paused: no job of a paused target is handed out for publication.
     pub pauses: Pauses,
+    /// Which accounts are blocked; the router adds to it.
+    pub blocks: Blocks,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where to report counts.

@@ -54,7 +54,7 @@ impl Drop for Asking<'_> {
 
 impl RouterState {
     pub(super) fn new(parts: RouterParts, heartbeat: Heartbeat) -> Self {
-        let window = Window::new(&parts.settings.routes);
+        let window = Window::new(&parts.settings.routes, parts.blocks.clone());
         Self {
             parts,
             heartbeat,

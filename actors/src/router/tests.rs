@@ -18,6 +18,7 @@ use super::{
     Refusal, ReportJobs, Route, Router, RouterParts, RouterSettings,
 };
 use crate::{
+    blocks::Blocks,
     events::Feed,
     pauses::{Paused, Pauses},
     stats::Meter,
@@ -61,6 +62,7 @@ impl Town {
             ledger: ledger.clone(),
             upstreams: upstreams.clone(),
             pauses: pauses.clone(),
+            blocks: Blocks::default(),
             clock,
             meter: Meter::default(),
             feed: Feed::default(),

@@ -7,7 +7,7 @@ use log::info;
 use tokio::sync::mpsc;
 
 use super::{
-    Exit, ExitGuard, HealthRegistry, RestartPolicy,
+    Exit, ExitGuard, HealthRegistry, RestartPolicy, RestartReason,
     restart::{RestartHistory, Verdict},
     shell::StopAsked,
 };
@@ -55,8 +55,8 @@ impl Role {
 pub(super) enum AfterStop {
     /// Nothing: its work is done.
     StayStopped,
-    /// Build its successor.
-    Restart,
+    /// Build its successor, for this reason.
+    Restart(RestartReason),
     /// Remove it.
     Remove,
 }
@@ -86,6 +86,8 @@ pub(super) struct Child {
     alive: bool,
     stop_asked: Option<Urgency>,
     after_stop: AfterStop,
+    /// How it died, until its successor is built.
+    died_of: Option<RestartReason>,
     /// What the watchdog saw of this incarnation.
     pub(super) observation: Observation,
 }
@@ -100,6 +102,7 @@ impl Child {
             alive: false,
             stop_asked: None,
             after_stop: AfterStop::StayStopped,
+            died_of: None,
             observation: Observation::default(),
         }
     }
@@ -185,8 +188,8 @@ impl Children {
         self.by_name.values().any(|child| child.alive && child.spec.role <= up_to)
     }
 
-    /// Builds an actor that is not alive.
-    pub(super) fn build(&mut self, name: &str) {
+    /// Builds an actor that is not alive. If it was built before, the reason is how it died, or else `asked`.
+    pub(super) fn build(&mut self, name: &str, asked: Option<RestartReason>) {
         let Some(child) = self.by_name.get_mut(name).filter(|child| !child.alive) else {
             return;
         };
@@ -195,37 +198,43 @@ impl Children {
         child.stop_asked = None;
         child.after_stop = AfterStop::StayStopped;
         child.observation = Observation::default();
+        let why = child.died_of.take().or(asked).filter(|_| child.incarnation > 1);
+        if let Some(why) = why {
+            self.health.restarted(name, why);
+        }
         let exit_guard = ExitGuard::new(name, child.incarnation, self.health.clone(), self.exits.clone());
         child.stopper = Some((child.spec.build)(exit_guard));
-        if child.incarnation == 1 {
-            info!(actor = name; "actor started");
-        } else {
-            info!(actor = name, incarnation = child.incarnation; "actor restarted");
+        match why {
+            Some(why) => {
+                let why = why.as_str();
+                info!(actor = name, incarnation = child.incarnation, why = why; "actor restarted");
+            }
+            None => info!(actor = name; "actor started"),
         }
     }
 
     /// Restarts an actor: now if it is not alive, otherwise after it finishes its work in progress.
-    pub(super) fn restart(&mut self, name: &str) {
-        if !self.ask_to_restart(name) {
-            self.build(name);
+    pub(super) fn restart(&mut self, name: &str, why: RestartReason) {
+        if !self.ask_to_restart(name, why) {
+            self.build(name, Some(why));
         }
     }
 
     /// Asks an actor to restart after it finishes its work in progress. Returns whether it is alive.
-    pub(super) fn ask_to_restart(&mut self, name: &str) -> bool {
+    pub(super) fn ask_to_restart(&mut self, name: &str, why: RestartReason) -> bool {
         let Some(child) = self.by_name.get_mut(name).filter(|child| child.alive) else {
             return false;
         };
-        child.after_stop = AfterStop::Restart;
+        child.after_stop = AfterStop::Restart(why);
         child.stop(StopAsked::InOrder);
         true
     }
 
-    /// Asks every living actor that is no service to restart, except those that are being removed.
-    pub(super) fn ask_all_but_services_to_restart(&mut self) {
+    /// Asks every living actor that is no service to restart, except those that are being removed or were asked before.
+    pub(super) fn ask_all_but_services_to_restart(&mut self, why: RestartReason) {
         for (_, child) in self.alive_mut() {
-            if child.spec.role < Role::Service && child.after_stop != AfterStop::Remove {
-                child.after_stop = AfterStop::Restart;
+            if child.spec.role < Role::Service && child.after_stop == AfterStop::StayStopped {
+                child.after_stop = AfterStop::Restart(why);
                 child.stop(StopAsked::InOrder);
             }
         }
@@ -294,10 +303,11 @@ impl Children {
     }
 
     /// Decides whether to restart an actor that died.
-    pub(super) fn judge(&mut self, name: &str) -> Verdict {
+    pub(super) fn judge(&mut self, name: &str, died_of: RestartReason) -> Verdict {
         let progressed = self.health.actor(name).is_some_and(|health| health.progressed);
         match self.by_name.get_mut(name) {
             Some(child) => {
+                child.died_of = Some(died_of);
                 child.history.judge(&child.spec.policy, Instant::now(), progressed, fastrand::f64())
             }
             None => Verdict::GiveUp,

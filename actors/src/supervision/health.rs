@@ -35,13 +35,72 @@ impl State {
     }
 }
 
+/// Why an actor was restarted. Only the first two mean that something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RestartReason {
+    /// It panicked.
+    Crash,
+    /// It was aborted: it made no progress, or its thread ended.
+    Hang,
+    /// The settings were read again.
+    Reload,
+    /// The pool was resized.
+    Resize,
+    /// A person asked for it.
+    Operator,
+}
+
+impl RestartReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Crash, Self::Hang, Self::Reload, Self::Resize, Self::Operator];
+
+    /// The reason's name in output and measurements.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Hang => "hang",
+            Self::Reload => "reload",
+            Self::Resize => "resize",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// How often an actor was restarted, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Restarts([u64; RestartReason::ALL.len()]);
+
+impl Restarts {
+    /// For every reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// For this reason.
+    pub fn of(&self, reason: RestartReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// Because it died or hung.
+    pub fn failures(&self) -> u64 {
+        self.of(RestartReason::Crash) + self.of(RestartReason::Hang)
+    }
+
+    /// The same, and one more.
+    #[must_use]
+    pub fn and(mut self, reason: RestartReason) -> Self {
+        self.0[reason as usize] += 1;
+        self
+    }
+}
+
 /// The health of one actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActorHealth {
     /// The actor's state.
     pub state: State,
     /// How often it was restarted.
-    pub restarts: u64,
+    pub restarts: Restarts,
     /// When it last made progress, took up work, or was built.
     pub last_progress: Instant,
     /// How many pieces of work it has begun and not finished. An actor that is at work without progress hangs.
@@ -63,6 +122,13 @@ pub struct HealthRegistry {
 }
 
 impl HealthRegistry {
+    /// Records that an actor is built again.
+    pub(crate) fn restarted(&self, name: &str, why: RestartReason) {
+        if let Some(mut health) = self.actors.get_mut(name) {
+            health.restarts = health.restarts.and(why);
+        }
+    }
+
     /// Records that an actor was built.
     pub(crate) fn built(&self, name: &str) {
         let now = Instant::now();
@@ -70,7 +136,6 @@ impl HealthRegistry {
             .entry(name.to_owned())
             .and_modify(|health| {
                 health.state = State::Running;
-                health.restarts += 1;
                 health.last_progress = now;
                 health.at_work = 0;
                 health.resting = 0;
@@ -79,7 +144,7 @@ impl HealthRegistry {
             })
             .or_insert(ActorHealth {
                 state: State::Running,
-                restarts: 0,
+                restarts: Restarts::default(),
                 last_progress: now,
                 at_work: 0,
                 resting: 0,
@@ -91,7 +156,8 @@ impl HealthRegistry {
     /// Whether the incarnation that a lease names, `translator-3#2`, was replaced by another.
     pub(crate) fn is_replaced(&self, holder: &str) -> bool {
         let incarnation = incarnation_of(holder);
-        self.actor(actor_of(holder)).is_some_and(|actor| incarnation.is_some_and(|own| own <= actor.restarts))
+        self.actor(actor_of(holder))
+            .is_some_and(|actor| incarnation.is_some_and(|own| own <= actor.restarts.total()))
     }
 
     /// Removes an actor.

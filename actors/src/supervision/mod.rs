@@ -22,7 +22,7 @@ pub(crate) use actor_ref::handles_tracked;
 pub use actor_ref::{ActorRef, Gone, TrackedMessage};
 pub(crate) use exit::actor_of;
 pub use exit::{Exit, ExitGuard};
-pub use health::{ActorHealth, AtWork, HealthRegistry, Heartbeat, State};
+pub use health::{ActorHealth, AtWork, HealthRegistry, Heartbeat, RestartReason, Restarts, State};
 pub use hooks::{StageActivity, SupervisorHooks};
 pub use restart::RestartPolicy;
 pub use shell::{Shell, Step, Worker, WorkerContext};

@@ -84,7 +84,7 @@ impl StallDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervision::Heartbeat;
+    use crate::supervision::{Heartbeat, RestartReason};
 
     fn stage(completed: u64, runnable: usize, holders: &[&str]) -> StageActivity {
         let holders = holders.iter().map(|holder| (*holder).to_owned()).collect();
@@ -145,6 +145,7 @@ mod tests {
     fn the_progress_of_a_successor_does_not_hide_that_its_predecessor_still_holds_a_job() {
         let (mut detector, health) = (StallDetector::default(), HealthRegistry::default());
         health.built("publisher-town_es");
+        health.restarted("publisher-town_es", RestartReason::Crash);
         health.built("publisher-town_es");
         let successor = Heartbeat::new("publisher-town_es", health.clone());
         for _ in 0..CHECKS {

@@ -29,7 +29,7 @@ use log::{error, info, warn};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    HealthRegistry, RestartPolicy, StageActivity, State, SupervisorHooks,
+    HealthRegistry, RestartPolicy, RestartReason, StageActivity, State, SupervisorHooks,
     child::{AfterStop, ChildSpec, Children, Role},
     due::LastCheck,
     exit::{Exit, ExitReason, actor_of, panic_message},
@@ -149,13 +149,16 @@ impl Supervisor {
             self.children.remove(&name);
             return self.proceed(ctx);
         }
-        let restarts = after_stop == AfterStop::Restart && self.stopping.is_none();
+        let restarts = match after_stop {
+            AfterStop::Restart(why) if self.stopping.is_none() => Some(why),
+            _ => None,
+        };
         match reason {
             ExitReason::Finished => {
                 self.health.set_state(&name, State::Stopped);
                 info!(actor = name.as_str(); "actor stopped");
-                if restarts {
-                    self.build(&name);
+                if restarts.is_some() {
+                    self.build(&name, restarts);
                 }
             }
             ExitReason::Fatal(reason) => {
@@ -163,23 +166,21 @@ impl Supervisor {
                 error!(actor = name.as_str(), reason = reason.as_str(); "actor failed permanently");
                 self.stop(Err(reason), ctx);
             }
-            ExitReason::Aborted(_) if restarts => self.build(&name),
-            ExitReason::Panicked(reason) | ExitReason::Aborted(reason) => {
-                let verdict = self.children.judge(&name);
-                self.died(&name, &reason, verdict, ctx);
-            }
+            ExitReason::Aborted(_) if restarts.is_some() => self.build(&name, restarts),
+            ExitReason::Panicked(reason) => self.died(&name, &reason, RestartReason::Crash, ctx),
+            ExitReason::Aborted(reason) => self.died(&name, &reason, RestartReason::Hang, ctx),
         }
         self.proceed(ctx);
     }
 
-    /// Builds an actor: now, or with the others once the services are replaced.
-    fn build(&mut self, name: &str) {
+    /// Builds an actor: now, or with the others once the services are replaced. `asked` is why, unless it died.
+    fn build(&mut self, name: &str, asked: Option<RestartReason>) {
         match &mut self.replacement {
             Some(replacement) if !self.children.is_service(name) => {
                 self.health.set_state(name, State::Replacing);
-                replacement.build_afterwards(name);
+                replacement.build_afterwards(name, asked);
             }
-            _ => self.children.build(name),
+            _ => self.children.build(name, asked),
         }
     }
 
@@ -195,8 +196,8 @@ impl Supervisor {
         }
     }
 
-    fn died(&mut self, name: &str, reason: &str, verdict: Verdict, ctx: &mut Context<Self>) {
-        match verdict {
+    fn died(&mut self, name: &str, reason: &str, of: RestartReason, ctx: &mut Context<Self>) {
+        match self.children.judge(name, of) {
             _ if self.stopping.is_some() => {
                 self.health.set_state(name, State::Stopped);
                 warn!(actor = name, reason = reason; "actor died during shutdown");
@@ -225,7 +226,7 @@ impl Supervisor {
             let built = supervisor.catch_panic(ctx, |supervisor, _| {
                 failpoint::reach("supervisor.timer");
                 if supervisor.stopping.is_none() {
-                    supervisor.build(&name);
+                    supervisor.build(&name, None);
                     supervisor.continue_replacing();
                 }
             });
@@ -384,7 +385,7 @@ impl Actor for Supervisor {
             self.children.add(spec);
         }
         for name in names {
-            self.children.build(&name);
+            self.children.build(&name, None);
         }
         let SupervisorSettings { stats_interval, patience, stalled_after, .. } = self.settings;
         Self::every(stats_interval, ctx, |supervisor, ctx| supervisor.log_stats(ctx));
@@ -458,8 +459,8 @@ impl Handler<Restart> for Supervisor {
             return Err(NoSuchActor { name, known: self.children.names() });
         }
         info!(actor = name.as_str(); "actor restart requested");
-        if self.stopping.is_none() && !self.children.ask_to_restart(&name) {
-            self.build(&name);
+        if self.stopping.is_none() && !self.children.ask_to_restart(&name, RestartReason::Operator) {
+            self.build(&name, Some(RestartReason::Operator));
         }
         Ok(())
     }
@@ -473,12 +474,14 @@ impl Handler<Restart> for Supervisor {
 pub(crate) struct ChangeChildren {
     pub(crate) start: Vec<ChildSpec>,
     pub(crate) retire: Vec<String>,
+    /// Why those that exist are restarted.
+    pub(crate) why: RestartReason,
 }
 
 impl Handler<ChangeChildren> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, ChangeChildren { start, retire }: ChangeChildren, _: &mut Self::Context) {
+    fn handle(&mut self, ChangeChildren { start, retire, why }: ChangeChildren, _: &mut Self::Context) {
         if self.stopping.is_some() {
             return;
         }
@@ -490,11 +493,11 @@ impl Handler<ChangeChildren> for Supervisor {
             self.children.add(spec);
         }
         if self.replacement.is_some() || names.iter().any(|name| self.children.is_service(name)) {
-            self.replacement.get_or_insert_default().add(names, &mut self.children);
+            self.replacement.get_or_insert_default().add(names, why, &mut self.children);
             return self.continue_replacing();
         }
         for name in names {
-            self.children.restart(&name);
+            self.children.restart(&name, why);
         }
     }
 }

@@ -41,7 +41,7 @@ use crate::{
     cache::{Answer, Cache, Key, Look},
     stats::Meter,
     supervision::{ActorRef, Heartbeat},
-    upstreams::Upstreams,
+    upstreams::{Upstreams, refusals::RefusalKind},
 };
 use batch::Wanted;
 use calls::{Calls, Outage, wait_alongside};
@@ -138,6 +138,8 @@ impl EngineCascade {
         let open = tasks.iter().enumerate().filter(|(_, Task { outcome, target, .. })| {
             outcome.is_none() && engine.supports(target.source.language, target.language)
         });
+        // No other engine may translate what must wait for one that refused it.
+        let open = open.filter(|(_, task)| task.waits_for.is_none());
         let open = open.map(|(number, task)| (task.key(&calls.revision, engine.takes_advice()), number));
         let mut open: Vec<Open> = open.collect();
         // Tasks to call for without a lead on their key.
@@ -217,6 +219,9 @@ impl EngineCascade {
 
     /// The event of a job that no engine could translate, at this attempt.
     fn hand_back(&self, task: &Task, attempt: u32) -> JobEvent {
+        if let Some(held) = self.hold_for_refusal(task) {
+            return held;
+        }
         if task.troubles.is_empty() {
             return JobEvent::Failed {
                 reason: format!(
@@ -243,6 +248,33 @@ impl EngineCascade {
             return JobEvent::Held(Hold { kind: HoldKind::Quota, reason, until: Some(not_before) });
         }
         JobEvent::HandedBack { not_before: Some(not_before), reason }
+    }
+}
+
+/// The longest that a job waits for an engine that refuses it, before it asks again.
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
+
+impl EngineCascade {
+    /// Holds a job that waits for an engine which refuses every call; `None` if that is no longer so, or if this one
+    /// request may be at fault, which must not block the jobs behind it for good.
+    fn hold_for_refusal(&self, task: &Task) -> Option<JobEvent> {
+        let now = self.clock.now();
+        let refusal = self.upstreams.refusals().of(task.waits_for.as_deref()?, now)?;
+        if !refusal.is_of_every_call() {
+            return None;
+        }
+        let until = if let RefusalKind::Quota(until) = refusal.kind {
+            until
+        } else {
+            // A person may fix the key at any time, and then the job should soon continue by itself.
+            let wait = self.backoff.pause(refusal.in_a_row, fastrand::f64(), None).min(LONGEST_HOLD);
+            now.saturating_add(wait).unwrap_or(Timestamp::MAX)
+        };
+        let reason = format!(
+            "{}; it waits for this engine, because engine.fallback is \"hold\"",
+            task.troubles.join("; ")
+        );
+        Some(JobEvent::Held(Hold { kind: HoldKind::Engine, reason, until: Some(until) }))
     }
 }
 

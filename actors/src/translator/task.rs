@@ -1,6 +1,8 @@
 //! One post for one target on its way through the engines: what they are asked, and whether an answer is accepted.
 //! Nothing here waits.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use mynah_domain::{
     Hold, JobEvent, Post, PostId, Style, Target, TooLong, Translation, gate,
@@ -40,6 +42,8 @@ pub struct Task {
     pub until: Option<Timestamp>,
     /// Every engine that was asked is out of quota.
     pub out_of_quota: bool,
+    /// The engine that refused it, if no other may translate it instead.
+    pub waits_for: Option<Arc<str>>,
     /// The last translation that did not pass, for a person.
     pub rejected: Option<Rejected>,
     room: Room,
@@ -124,6 +128,7 @@ impl Task {
             retry: Retry::Never,
             until: None,
             out_of_quota: true,
+            waits_for: None,
             rejected: None,
             room,
             is_wordless,

@@ -22,6 +22,12 @@ pub trait Engine {
     /// Whether it can translate from one language to the other.
     fn supports(&self, from: Language, to: Language) -> bool;
 
+    /// What prevents it from translating for some of these pairs of languages, each `(from, to)`, as far as it knows
+    /// without a call, and what to do. Only for what a person must fix on this machine.
+    fn impairment(&self, _pairs: &[(Language, Language)]) -> Option<String> {
+        None
+    }
+
     /// What may go into one call.
     fn composition(&self) -> CallShape;
 

@@ -17,6 +17,7 @@ mod stream;
 mod workers;
 
 use std::{
+    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{
@@ -64,6 +65,8 @@ pub enum ApertiumError {
 pub struct Apertium {
     name: Arc<str>,
     workers: Workers,
+    /// What is not installed of each pair that cannot be run.
+    missing: Arc<BTreeMap<Direction, String>>,
     piecewise: Arc<AtomicU64>,
 }
 
@@ -84,9 +87,13 @@ impl Apertium {
     pub fn new(settings: &ApertiumSettings) -> Result<Self, ApertiumError> {
         let pairs = pairs::discover(&settings.modes_dir)
             .map_err(|source| ApertiumError::Modes { path: settings.modes_dir.clone(), source })?;
+        let missing =
+            pairs.iter().filter_map(|(direction, pair)| Some((*direction, pair.missing()?.to_owned())));
+        let missing = Arc::new(missing.collect());
         Ok(Self {
             name: settings.name.clone(),
             workers: Workers::start(pairs, settings.timeout).map_err(ApertiumError::Thread)?,
+            missing,
             piecewise: Arc::default(),
         })
     }
@@ -185,6 +192,19 @@ impl Engine for Apertium {
 
     fn supports(&self, from: Language, to: Language) -> bool {
         self.workers.route(from, to).is_some()
+    }
+
+    fn impairment(&self, pairs: &[(Language, Language)]) -> Option<String> {
+        let routes = pairs.iter().filter_map(|(from, to)| self.workers.route(*from, *to));
+        let missing = routes.flatten().find_map(|direction| Some((direction, self.missing.get(&direction)?)));
+        missing.map(|((from, to), missing)| {
+            format!(
+                "{missing} is missing, so it cannot translate from {} to {}; install Apertium's packages for these \
+                 languages again, or remove apertium from engine.order",
+                from.name(),
+                to.name()
+            )
+        })
     }
 
     fn composition(&self) -> CallShape {

@@ -2,7 +2,7 @@
 //! one language in between, as there is no pair from English to French but there are English to Spanish and Spanish to
 //! French.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, env, fs, io, path::Path};
 
 use mynah_domain::Language;
 
@@ -17,6 +17,28 @@ pub(super) struct Pair {
     /// The mode's name, `eng-spa`.
     pub(super) name: String,
     pub(super) stages: Vec<Stage>,
+}
+
+impl Pair {
+    /// A program or a dictionary that it needs and that is not installed, if there is one.
+    pub(super) fn missing(&self) -> Option<&str> {
+        let folders = env::var_os("PATH").unwrap_or_default();
+        let is_there = |program: &str| {
+            // With a slash, it is a path of its own.
+            program.contains('/') && Path::new(program).exists()
+                || !program.contains('/')
+                    && env::split_paths(&folders).any(|folder| folder.join(program).exists())
+        };
+        self.stages.iter().find_map(|stage| {
+            let files = stage.arguments.iter().map(String::as_str);
+            let missing = files.filter(|file| file.starts_with('/') && !Path::new(file).exists());
+            Some(stage.program.as_str())
+                .filter(|program| !is_there(program))
+                .into_iter()
+                .chain(missing)
+                .next()
+        })
+    }
 }
 
 /// The ISO 639-3 codes that Apertium's packages use, and the ones of BCP 47 for the same languages. Older packages use

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use mynah_actors::{
     router::{AskWorkload, Workload},
-    supervision::{ActorHealth, supervisor::Restart},
+    supervision::{ActorHealth, RestartReason, supervisor::Restart},
 };
 use serde_json::json;
 
@@ -24,7 +24,7 @@ const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
     // The health registry answers even if the router is dead.
     let workload = control.ask_router(AskWorkload, QUERY_TIMEOUT).await.ok();
-    let all = control.health.all();
+    let all = control.overview.health.all();
     Json(Actors {
         actors: all
             .into_iter()
@@ -37,8 +37,13 @@ pub(super) async fn list(control: Data<Control>) -> Json<Actors> {
 fn actor(control: &Control, name: String, health: &ActorHealth, workload: Option<&Workload>) -> Actor {
     Actor {
         state: health.state.as_str().to_owned(),
-        restarts: health.restarts,
-        incarnation: health.restarts + 1,
+        restarts: health.restarts.total(),
+        restarts_by_reason: RestartReason::ALL
+            .into_iter()
+            .filter(|why| health.restarts.of(*why) > 0)
+            .map(|why| (why.as_str().to_owned(), health.restarts.of(why)))
+            .collect(),
+        incarnation: health.restarts.total() + 1,
         last_progress_seconds_ago: health.last_progress.elapsed().as_secs(),
         mailbox: control.actors.waiting(&name),
         in_hand: workload.map(|workload| workload.jobs.get(&name).copied().unwrap_or_default()),

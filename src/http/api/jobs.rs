@@ -28,7 +28,7 @@ pub(super) async fn list(
 ) -> Result<Json<wire::Jobs>, ApiError> {
     let filter = control::filter(&query, &control.targets())?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    Ok(Json(control::list(&*control.ledger, &filter, query.after.map(JobId), limit).await?))
+    Ok(Json(control::list(&*control.overview.ledger, &filter, query.after.map(JobId), limit).await?))
 }
 
 /// How many recent publications to list.
@@ -36,7 +36,7 @@ const RECENT: usize = 10;
 
 pub(super) async fn published(control: Data<Control>) -> Result<Json<wire::Jobs>, ApiError> {
     let accounts: Vec<AccountId> = control.targets().iter().map(AccountId::from).collect();
-    let lines = control.ledger.last_published(&accounts, RECENT).await?;
+    let lines = control.overview.ledger.last_published(&accounts, RECENT).await?;
     Ok(Json(wire::Jobs { jobs: lines.into_iter().map(wire::Job::from).collect(), next: None }))
 }
 
@@ -70,5 +70,5 @@ async fn decide(
     let act = async |jobs: Vec<JobId>| -> Result<Vec<Decided>, ApiError> {
         Ok(control.ask_router(Decide { jobs, decision }, PAGE_TIMEOUT).await??)
     };
-    Ok(Json(decide_all(&*control.ledger, chosen, act).await?))
+    Ok(Json(decide_all(&*control.overview.ledger, chosen, act).await?))
 }

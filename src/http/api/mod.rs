@@ -6,6 +6,7 @@ mod jobs;
 mod pauses;
 mod reload;
 mod stats;
+mod status;
 
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/ready").get(is_ready))
         .service(web::resource("/metrics").get(stats::metrics))
         .service(web::resource("/events").get(events::events))
+        .service(web::resource("/api/status").get(status::status))
         .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))
@@ -69,10 +71,16 @@ async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive"}))
 }
 
+/// A service that is only degraded is ready: it works, and a restart would not help.
 async fn is_ready(control: Data<Control>) -> HttpResponse {
     let reasons = ready::reasons(&control).await;
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    HttpResponse::build(status).json(json!({"ready": reasons.is_empty(), "reasons": reasons}))
+    let mut answer = json!({"ready": reasons.is_empty(), "reasons": reasons});
+    let degraded = control.overview.degraded();
+    if !degraded.is_empty() {
+        answer["degraded"] = json!(degraded);
+    }
+    HttpResponse::build(status).json(answer)
 }
 
 impl Control {

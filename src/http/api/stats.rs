@@ -27,5 +27,5 @@ async fn measured(control: &Control) -> Result<wire::Stats, ApiError> {
     else {
         return Err(ApiError::Unavailable("the stats actor is being restarted; try again".into()));
     };
-    Ok(measure::stats(&report, &control.ledger.counts().await?, &control.health, &control.upstreams))
+    Ok(measure::stats(&report, &control.overview).await?)
 }

@@ -21,7 +21,7 @@ async function call(path, body) {
   const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
   if (answer.status === 401) by("token-form").hidden = false;
   const content = await answer.json();
-  if (!answer.ok && path !== "/ready") throw new Error(content.error ?? `the service answered ${answer.status}`);
+  if (!answer.ok) throw new Error(content.error ?? `the service answered ${answer.status}`);
   return content;
 }
 
@@ -29,10 +29,17 @@ function notify(text) {
   by("notice").textContent = text;
 }
 
+/// What a resume or a reload found out about credentials, or else that it is done.
+function outcome({ tried = [], secrets = [] } = {}) {
+  const found = [...tried.map(({ what, found }) => `${what}: ${found}`),
+    ...secrets.map(({ name, in_force, found }) =>
+      `${name} changed; ${in_force ? found.join("; ") || "nobody uses it" : "in force from the next start"}`)];
+  return found.join(" · ") || "done";
+}
+
 async function act(label, act) {
   try {
-    await act();
-    notify(`${label}: done`);
+    notify(`${label}: ${outcome(await act())}`);
   } catch (error) {
     notify(`${label}: ${error.message}`);
   }
@@ -148,15 +155,36 @@ function drawActors(actors) {
   ])));
 }
 
-function drawPauses(pauses) {
-  by("pauses").replaceChildren(...pauses.map(({ what, paused, blocked }) => {
+const SERVICE = { ready: ["ready", "good"], degraded: ["degraded", "warn"], not_ready: ["not ready", "bad"] };
+const STATES = { running: ["running", "good"], near_cap: ["near its cap", "warn"], at_cap: ["at its cap", "warn"],
+  degraded: ["degraded", "warn"], failing: ["failing", "bad"], paused: ["paused", "warn"], blocked: ["blocked", "bad"] };
+
+/// What a person asks first: how the service is, and each account.
+function drawStatus({ state, reasons, degraded, accounts, poller }, stats) {
+  const [word, tone] = SERVICE[state] ?? [state, "bad"];
+  by("state").textContent = `${[word, ...reasons].join(": ")}, up ${Math.round(stats.uptime_seconds)} s`;
+  by("state").className = tone;
+  by("degraded").replaceChildren(...degraded.map((why) => element("li", why, "warn")));
+  // Do not move a control that someone is about to press.
+  if (document.activeElement?.closest("#accounts")) return;
+  const row = (what, name, { state, reason }, figures) => {
     const path = `/api/pauses/${encodeURIComponent(what)}`;
-    const act = paused || blocked
+    const [word, tone] = STATES[state] ?? [state, "bad"];
+    const act = state === "paused" || state === "blocked"
       ? button("resume", `resume ${what}`, () => call(`${path}/resume`, {}))
       : button("pause", `pause ${what}`, () => call(path, {}));
-    const how = blocked ? `blocked: ${blocked}` : paused ? "paused" : "running";
-    return element("li", [act, ` ${what}: `, element("span", how, paused || blocked ? "bad" : "good")]);
-  }));
+    return element("tr", [
+      element("td", name),
+      element("td", [element("span", word, tone), element("div", reason ?? "", "reason")]),
+      ...figures.map((figure) => element("td", String(figure))),
+      element("td", act),
+    ]);
+  };
+  by("accounts").replaceChildren(
+    ...accounts.map((one) => row(one.account, `${one.account} (${one.language})`, one, [
+      one.daily_cap === null ? one.published_today : `${one.published_today} of ${one.daily_cap}`, one.waiting, one.held, one.failed])),
+    row("poller", `source ${poller.source}`, poller, ["", "", "", ""]),
+  );
 }
 
 function drawCalls(stats) {
@@ -270,21 +298,18 @@ async function follow() {
 
 async function refresh() {
   try {
-    const [stats, { actors }, { pauses }, ready] =
-      await Promise.all(["/api/stats", "/api/actors", "/api/pauses", "/ready"].map((path) => call(path)));
+    const [stats, { actors }, status] =
+      await Promise.all(["/api/stats", "/api/actors", "/api/status"].map((path) => call(path)));
     if (seen.length && stats.uptime_seconds < seen.at(-1).uptime_seconds) seen.length = 0;
     seen.push(stats);
     if (seen.length > SAMPLES) seen.shift();
     by("token-form").hidden = true;
-    const isReady = ready.ready;
-    by("state").textContent = isReady ? `ready, up ${Math.round(stats.uptime_seconds)} s` : `not ready: ${(ready.reasons ?? []).join("; ")}`;
-    by("state").className = isReady ? "good" : "bad";
+    drawStatus(status, stats);
     drawPipeline(stats, actors);
     drawCharts();
     // Do not move a control that someone is about to press.
-    if (!document.activeElement?.closest("tbody, #pauses")) {
+    if (!document.activeElement?.closest("tbody")) {
       drawActors(actors);
-      drawPauses(pauses);
       await drawJobs(stats);
     }
     await drawRecent();

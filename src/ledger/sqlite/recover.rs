@@ -33,7 +33,7 @@ fn take_back(db: &Connection, target: &TargetId, now: Timestamp) -> rusqlite::Re
         "SELECT id, state, token, translation IS NOT NULL,
                 EXISTS (SELECT 1 FROM publications WHERE job = jobs.id AND remote_id IS NULL)
          FROM jobs WHERE {OPEN} AND target = ?1
-                     AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind IN ('cap', 'quota')))"
+                     AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind IN ('cap', 'quota', 'engine')))"
     ))?;
     let reason = || "the previous run ended while it was in progress".to_owned();
     let rows = statement.query_map([target.as_str()], |row| {

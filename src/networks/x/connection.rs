@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mynah_actors::pipeline::Factory;
 use mynah_domain::{
     Post, PostId,
-    ports::{Destination, Ledger, MediaFetcher, Source},
+    ports::{Destination, Ledger, MediaFetcher, PublishError, Source},
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     client::XSettings,
     destination::{XDestination, XDestinationSettings},
     media::XMediaFetcher,
+    secrets,
     source::{XSource, XSourceSettings},
 };
 use crate::networks::{Followed, Published, Wanted, download::DownloadSettings};
@@ -52,6 +53,10 @@ impl Followed for XFollowed {
         Arc::new(move || Rc::new(XMediaFetcher::new(settings.clone())))
     }
 
+    fn secrets(&self) -> Vec<String> {
+        secrets::variables_read_by(&self.auth)
+    }
+
     async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {
         let source = XSource::new(self.settings(Wanted::default()), ledger);
         let id = source.account_id().await.map_err(|error| error.to_string())?;
@@ -84,6 +89,14 @@ impl Published for XPublished {
     fn destination(&self, ledger: Arc<dyn Ledger>) -> Factory<Rc<dyn Destination>> {
         let settings = self.settings();
         Arc::new(move || Rc::new(XDestination::new(settings.clone(), ledger.clone())))
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        secrets::variables_of_account(&self.handle, &self.auth)
+    }
+
+    async fn try_credentials(&self, ledger: Arc<dyn Ledger>) -> Result<String, PublishError> {
+        XDestination::new(self.settings(), ledger).verify_now().await.map(|handle| format!("@{handle}"))
     }
 
     async fn check(&self, ledger: Arc<dyn Ledger>) -> Result<String, String> {

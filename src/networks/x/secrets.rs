@@ -34,6 +34,29 @@ pub(super) fn variables_of(handle: &str, auth: &XAuth) -> String {
     }
 }
 
+/// The variables that these credentials of an account may come from.
+pub(super) fn variables_of_account(handle: &str, auth: &XAuth) -> Vec<String> {
+    match auth {
+        XAuth::App(_) => vec![BEARER_TOKEN.into()],
+        XAuth::User2(_) => vec![variable(handle, OAUTH2_TOKEN)],
+        XAuth::User1(_) => vec![
+            CONSUMER_KEY.into(),
+            CONSUMER_SECRET.into(),
+            variable(handle, ACCESS_TOKEN),
+            variable(handle, ACCESS_TOKEN_SECRET),
+        ],
+    }
+}
+
+/// The variables of the credentials that read a followed account: the app's token, or those of some target account, which
+/// are checked with it.
+pub(super) fn variables_read_by(auth: &XAuth) -> Vec<String> {
+    match auth {
+        XAuth::App(_) => vec![BEARER_TOKEN.into()],
+        XAuth::User1(_) | XAuth::User2(_) => vec![CONSUMER_KEY.into(), CONSUMER_SECRET.into()],
+    }
+}
+
 /// The variable for a secret that was written into the settings under this name.
 pub(super) fn variable_of(key: &str, account: Option<&str>) -> String {
     let of_account = |ending: &str| variable(account.unwrap_or("<ACCOUNT>"), ending);

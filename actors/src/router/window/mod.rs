@@ -25,6 +25,7 @@ use entry::{Entry, Phase};
 use mynah_domain::{AccountId, Job, TargetId, ports::ledger::LinePosition};
 
 use super::parts::Route;
+use crate::blocks::Blocks;
 
 pub(super) use entry::Now;
 pub(super) use pick::Picked;
@@ -89,11 +90,11 @@ impl Line {
 
 impl Window {
     /// Creates lines with nothing loaded.
-    pub(super) fn new(routes: &[Route]) -> Self {
+    pub(super) fn new(routes: &[Route], blocks: Blocks) -> Self {
         let line = |Route { target, account }: &Route| (target.clone(), Line::new(account.clone()));
         Self {
             lines: routes.iter().map(line).collect(),
-            accounts: Accounts::new(routes),
+            accounts: Accounts::new(routes, blocks),
             queue: BTreeSet::new(),
             delayed: BTreeSet::new(),
         }

@@ -67,7 +67,7 @@ fn job(target_name: &str, position: u64) -> Job {
 /// A window on lines that hold these positions and no more.
 fn window(lines: &[(&str, &[u64])]) -> Window {
     let routes: Vec<Route> = lines.iter().map(|(name, _)| Route::alone(target(name))).collect();
-    let mut window = Window::new(&routes);
+    let mut window = Window::new(&routes, Blocks::default());
     for (name, positions) in lines {
         let (_, room) = window.wants(&target(name), 100).unwrap();
         window.load(&target(name), positions.iter().map(|at| job(name, *at)).collect(), room, noon());
@@ -286,10 +286,10 @@ fn a_blocked_target_stops_alone_and_costs_no_more_translations() {
 fn a_fixed_target_continues_with_its_jobs() {
     let mut window = window(&[("es", &[1, 2])]);
     window.block(&account("es"), "its token was revoked".into());
-    assert_eq!(window.blocked(), [(target("es"), "its token was revoked".into())].into());
+    assert_eq!(window.accounts.why_blocked(&account("es")).as_deref(), Some("its token was revoked"));
     assert_eq!(window.unblock(&target("es")), Some(account("es")));
     assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "net:es"), (2, "net:es")]);
-    assert!(window.blocked().is_empty() && window.unblock(&target("es")).is_none());
+    assert!(!window.accounts.is_blocked(&account("es")) && window.unblock(&target("es")).is_none());
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn a_reloaded_line_has_no_gap_and_keeps_its_order() {
 
 #[test]
 fn an_answer_from_before_more_was_recorded_is_not_final() {
-    let mut window = Window::new(&[Route::alone(target("es"))]);
+    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
     let (_, room) = window.wants(&target("es"), 100).unwrap();
     window.expect_more();
     window.load(&target("es"), vec![job("es", 1)], room, noon());
@@ -350,7 +350,7 @@ fn an_answer_from_before_more_was_recorded_is_not_final() {
 
 #[test]
 fn memory_never_exceeds_its_bound() {
-    let mut window = Window::new(&[Route::alone(target("es"))]);
+    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
     let (after, room) = window.wants(&target("es"), 4).unwrap();
     assert_eq!((after, room), (None, 4));
     window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room, noon());
@@ -363,7 +363,7 @@ fn memory_never_exceeds_its_bound() {
 
 #[test]
 fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
-    let mut window = Window::new(&[Route::alone(target("es"))]);
+    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
     assert!(window.wants(&target("es"), 100).is_some());
     let ready = |position: u64, parts: usize| {
         let parts = vec!["Hola".to_owned(); parts];
@@ -395,7 +395,7 @@ fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
 /// A window on two targets that share one account. All jobs are translated except those at these positions.
 fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
     let route = |name: &str| Route { target: target(name), account: account("town") };
-    let mut window = Window::new(&[route("parks"), route("roads")]);
+    let mut window = Window::new(&[route("parks"), route("roads")], Blocks::default());
     for name in ["parks", "roads"] {
         let (_, room) = window.wants(&target(name), 100).unwrap();
         let ready = |position: &u64| {
@@ -476,8 +476,7 @@ fn a_blocked_account_stops_all_its_lines() {
     window.block(&account("town"), "its token was revoked".into());
     assert_eq!(publish_next(&mut window, 9, none_paused), []);
     assert!(!window.has_work(), "a translation would waste money");
-    let reason = "its token was revoked".to_owned();
-    assert_eq!(window.blocked(), [(target("parks"), reason.clone()), (target("roads"), reason)].into());
+    assert!(window.accounts.is_blocked(&account("town")));
     assert_eq!(window.unblock(&target("roads")), Some(account("town")));
     assert!(window.has_work());
     assert_eq!(publish_next(&mut window, 9, none_paused), [(1, "net:parks".into()), (2, "net:parks".into())]);
@@ -525,4 +524,15 @@ fn a_repeated_report_takes_no_job_from_the_worker_that_holds_it_by_now() {
     assert!(window.moved(&report, ready, noon()).is_none());
     let (in_progress, holders) = window.to_publish(&target("parks"), false);
     assert_eq!((in_progress, holders), (1, vec!["p#1".into()]));
+}
+
+#[test]
+fn a_block_outlives_the_router_that_made_it() {
+    let (routes, blocks) = ([Route::alone(target("es"))], Blocks::default());
+    Window::new(&routes, blocks.clone()).block(&account("es"), "its token was revoked".into());
+    let mut next = Window::new(&routes, blocks.clone());
+    next.block(&account("fr"), "nothing is published on this account".into());
+    assert_eq!(blocks.all(), [(account("es"), "its token was revoked".to_owned())].into());
+    assert_eq!(next.unblock(&target("es")), Some(account("es")));
+    assert!(blocks.all().is_empty());
 }

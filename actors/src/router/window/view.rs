@@ -34,13 +34,6 @@ impl Window {
         !self.queue.is_empty()
     }
 
-    /// Which targets' accounts are blocked, and why.
-    pub(in crate::router) fn blocked(&self) -> BTreeMap<TargetId, String> {
-        let lines = self.lines.iter();
-        let blocked = |line: &Line| self.accounts.why_blocked(&line.account).map(str::to_owned);
-        lines.filter_map(|(target, line)| Some((target.clone(), blocked(line)?))).collect()
-    }
-
     /// How many jobs wait for a translator or are leased to one, and to which.
     pub(in crate::router) fn to_translate(&self) -> (usize, Vec<String>) {
         let translating = self.entries().filter(|entry| matches!(entry.phase, Phase::Translating(_)));
@@ -86,7 +79,7 @@ impl Window {
         }
         for (target, line) in &self.lines {
             if let Some(reason) = self.accounts.why_blocked(&line.account) {
-                drained.blocked.insert(target.clone(), reason.to_owned());
+                drained.blocked.insert(target.clone(), reason);
                 continue;
             }
             // Translated jobs wait for the person who paused the target.

@@ -159,10 +159,15 @@ async fn a_service_is_replaced_only_after_the_workers_have_finished_their_work()
         assert_eq!(log.recv().await.as_deref(), Some(name));
     }
     settled().await;
-    let change = ChangeChildren { start: vec![router(), publisher()], retire: vec!["retired".into()] };
+    let change = ChangeChildren {
+        start: vec![router(), publisher()],
+        retire: vec!["retired".into()],
+        why: RestartReason::Reload,
+    };
     supervisor.send(change).await.unwrap();
     // Another change comes meanwhile.
-    let change = ChangeChildren { start: vec![busy("second", Role::Worker, &built, &work)], retire: vec![] };
+    let second = busy("second", Role::Worker, &built, &work);
+    let change = ChangeChildren { start: vec![second], retire: vec![], why: RestartReason::Resize };
     supervisor.send(change).await.unwrap();
     supervisor.send(Restart("other".into())).await.unwrap().unwrap();
     settled().await;
@@ -180,6 +185,15 @@ async fn a_service_is_replaced_only_after_the_workers_have_finished_their_work()
     assert_eq!(workers, ["other#2", "publisher#2", "second#1"]);
     settled().await;
     assert_eq!(log.try_recv().ok(), None, "each is built once");
+    let restarts = |name: &str| health.actor(name).unwrap().restarts;
+    for (name, why) in [
+        ("router", RestartReason::Reload),
+        ("publisher", RestartReason::Reload),
+        ("other", RestartReason::Operator),
+    ] {
+        assert_eq!((restarts(name).of(why), restarts(name).total()), (1, 1), "{name}");
+    }
+    assert_eq!(restarts("second").total(), 0, "the first start is no restart");
 }
 
 #[actix_rt::test]
@@ -221,7 +235,8 @@ fn supervised_that_hangs(panics: u32, hangs: u32, max_restarts: u32) -> Supervis
 async fn an_actor_that_panics_is_restarted_and_continues() {
     let mut supervised = supervised(3, 5);
     assert_eq!(supervised.worked.recv().await, Some(4));
-    assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 3);
+    let restarts = supervised.health.actor("fragile").unwrap().restarts;
+    assert_eq!((restarts.of(RestartReason::Crash), restarts.total()), (3, 3));
     supervised.supervisor.send(Shutdown).await.unwrap();
     assert_eq!(supervised.outcome.await.unwrap(), Ok(()));
 }
@@ -240,6 +255,8 @@ async fn a_requested_restart_stops_the_old_incarnation_first() {
     assert_eq!(supervised.worked.recv().await, Some(1));
     supervised.supervisor.send(Restart("fragile".into())).await.unwrap().unwrap();
     assert_eq!(supervised.worked.recv().await, Some(2));
+    let restarts = supervised.health.actor("fragile").unwrap().restarts;
+    assert_eq!((restarts.of(RestartReason::Operator), restarts.failures()), (1, 0));
     let unknown = supervised.supervisor.send(Restart("unknown".into())).await.unwrap().unwrap_err();
     assert_eq!(unknown.to_string(), "there is no actor named unknown; the actors are fragile");
 }
@@ -250,19 +267,30 @@ async fn actors_are_added_replaced_and_removed_while_the_supervisor_runs() {
     assert_eq!(supervised.worked.recv().await, Some(1));
     let (sender, mut worked) = mpsc::unbounded_channel();
     let spec = |name: &str| spec(name, 0, 0, 0, sender.clone());
-    let change = ChangeChildren { start: vec![spec("fragile"), spec("second")], retire: vec![] };
+    let change = ChangeChildren {
+        start: vec![spec("fragile"), spec("second")],
+        retire: vec![],
+        why: RestartReason::Reload,
+    };
     supervised.supervisor.send(change).await.unwrap();
     let lives = [worked.recv().await, worked.recv().await];
     assert_eq!(lives, [Some(1), Some(1)], "both are built from the new specs");
     let names = |health: &HealthRegistry| health.all().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(&supervised.health), ["fragile", "second"]);
-    let change = ChangeChildren { start: vec![], retire: vec!["second".into(), "unknown".into()] };
+    let restarts = |name: &str| supervised.health.actor(name).unwrap().restarts;
+    assert_eq!((restarts("fragile").of(RestartReason::Reload), restarts("fragile").total()), (1, 1));
+    assert_eq!(restarts("second").total(), 0, "the first start is no restart");
+    let change = ChangeChildren {
+        start: vec![],
+        retire: vec!["second".into(), "unknown".into()],
+        why: RestartReason::Resize,
+    };
     supervised.supervisor.send(change).await.unwrap();
     // Retired and then started again before it has stopped, it stays.
-    let change = ChangeChildren { start: vec![spec("second")], retire: vec![] };
+    let change = ChangeChildren { start: vec![spec("second")], retire: vec![], why: RestartReason::Reload };
     supervised.supervisor.send(change).await.unwrap();
     assert_eq!(worked.recv().await, Some(1));
-    let change = ChangeChildren { start: vec![], retire: vec!["second".into()] };
+    let change = ChangeChildren { start: vec![], retire: vec!["second".into()], why: RestartReason::Resize };
     supervised.supervisor.send(change).await.unwrap();
     while names(&supervised.health).len() > 1 {
         tokio::task::yield_now().await;
@@ -275,7 +303,8 @@ async fn actors_are_added_replaced_and_removed_while_the_supervisor_runs() {
 async fn an_actor_that_hangs_in_its_work_is_aborted_and_restarted() {
     let mut supervised = supervised_that_hangs(0, 2, 5);
     assert_eq!(supervised.worked.recv().await, Some(3));
-    assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 2);
+    let restarts = supervised.health.actor("fragile").unwrap().restarts;
+    assert_eq!((restarts.of(RestartReason::Hang), restarts.failures()), (2, 2));
     assert_eq!(supervised.health.escalation(), None);
 }
 
@@ -293,5 +322,5 @@ async fn an_actor_that_waits_for_work_is_not_restarted() {
     assert_eq!(supervised.worked.recv().await, Some(1));
     let looked = tokio::time::timeout(Duration::from_millis(200), supervised.worked.recv()).await;
     assert!(looked.is_err(), "the actor was restarted");
-    assert_eq!(supervised.health.actor("fragile").unwrap().restarts, 0);
+    assert_eq!(supervised.health.actor("fragile").unwrap().restarts.total(), 0);
 }

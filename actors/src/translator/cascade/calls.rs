@@ -158,6 +158,7 @@ impl<'a> Calls<'a> {
             heartbeat.progress();
         }
         let error = answer.as_ref().err();
+        self.record_refusal(&answer);
         cascade.upstreams.record(engine.name(), self.outcome_for_breaker(error));
         cascade.meter.called(self.limiter.upstream(), "translate", took, error.map(kind_of));
         match &answer {
@@ -199,6 +200,17 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// Records whether the engine refuses its work, for people.
+    fn record_refusal(&self, answer: &Result<Reply, EngineError>) {
+        let refusals = self.cascade.upstreams.refusals();
+        match answer {
+            Ok(reply) if reply.calls > 0 => refusals.accepted(self.engine.name()),
+            // An empty call proves nothing.
+            Ok(_) => {}
+            Err(error) => refusals.failed(self.engine.name(), error, self.cascade.clock.now()),
+        }
+    }
+
     /// Records with each of these tasks what stops the engine.
     pub(super) fn settle_outage(
         &self,
@@ -206,10 +218,19 @@ impl<'a> Calls<'a> {
         tasks: &mut [Task],
         wanted: impl IntoIterator<Item = Wanted>,
     ) {
+        let error = match outage {
+            Outage::CallFailed(error) => Some(error),
+            Outage::BreakerOpen(_) => None,
+        };
+        let (refusals, now) = (self.cascade.upstreams.refusals(), self.cascade.clock.now());
+        let must_wait = refusals.must_wait_for(self.engine.name(), error, now);
         for Wanted { task, lead } in wanted {
-            self.settle(&mut tasks[task], lead, |task, engine| match outage {
-                Outage::CallFailed(error) => task.failed(engine, error),
-                Outage::BreakerOpen(until) => task.not_asked(engine, *until),
+            self.settle(&mut tasks[task], lead, |task, engine| {
+                match outage {
+                    Outage::CallFailed(error) => task.failed(engine, error),
+                    Outage::BreakerOpen(until) => task.not_asked(engine, *until),
+                }
+                task.waits_for = must_wait.then(|| self.limiter.upstream().clone());
             });
         }
     }

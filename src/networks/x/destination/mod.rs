@@ -105,6 +105,18 @@ impl XDestination {
         Ok((id, username.to_owned()))
     }
 
+    /// Asks X whose the keys are, remembers that they were verified, and returns the handle.
+    ///
+    /// # Errors
+    /// See [`XDestination::whoami`].
+    pub async fn verify_now(&self) -> Result<String, PublishError> {
+        let (id, handle) = self.whoami().await?;
+        let fingerprint = self.settings.auth.fingerprint(&self.settings.account);
+        self.ledger.remember(&self.fact("user_id"), &id).await.map_err(unusable)?;
+        self.ledger.remember(&self.fact("verified"), &fingerprint).await.map_err(unusable)?;
+        Ok(handle)
+    }
+
     /// The account's id; Mynah asks X for it once.
     async fn own_id(&self) -> Result<String, PublishError> {
         let known = self.ledger.fact(&self.fact("user_id")).await.map_err(unusable)?;
@@ -149,8 +161,7 @@ impl Destination for XDestination {
         if self.ledger.fact(&key).await.map_err(unusable)?.as_ref() == Some(&fingerprint) {
             return Ok(());
         }
-        self.learn_id().await?;
-        self.ledger.remember(&key, &fingerprint).await.map_err(unusable)
+        self.verify_now().await.map(drop)
     }
 
     async fn publish(&self, draft: &Draft) -> Result<PostId, PublishError> {

@@ -1,0 +1,141 @@
+//! `mynah status` answers what a person asks first: does everything work, and if not, what should I do? With a running
+//! service it shows how its accounts and engines are; without one, what its ledger knows about the accounts.
+
+use jiff::Timestamp;
+use mynah_actors::pauses::{self, Paused};
+use mynah_domain::{
+    caps::Spent,
+    ports::{Ledger, LedgerError},
+};
+use serde_json::json;
+
+use super::{
+    Failure, print_json, print_line,
+    reach::{self, Reach},
+    table,
+};
+use crate::{
+    app,
+    control::{
+        configured::{Configured, ConfiguredTarget},
+        overview::{self, Counts, Health},
+        wire::{AccountState, AccountStatus, PollerState, PollerStatus, ServiceState, Status},
+    },
+    settings::Settings,
+    telemetry::logging::{self, printable},
+};
+
+pub(super) async fn status(json: bool, settings: &Settings) -> Result<(), Failure> {
+    logging::init_for_command();
+    let status = if settings.data_dir.join("ledger.sqlite").exists() {
+        match reach::reach(settings)? {
+            Reach::Service(service) => service.get(service.url(&["api", "status"])).await?,
+            Reach::Ledger(ledger) => {
+                of_ledger(settings, &*ledger).await.map_err(|error| Failure::Work(error.to_string()))?
+            }
+        }
+    } else {
+        of_nothing(settings)
+    };
+    if json {
+        print_json(&json!(status));
+    } else {
+        show(&status, settings);
+    }
+    Ok(())
+}
+
+fn show(status: &Status, settings: &Settings) {
+    let Status { state, reasons, degraded, accounts, poller, engines } = status;
+    print_line(match state {
+        ServiceState::Ready => "ready: everything works as configured".to_owned(),
+        ServiceState::Degraded => "degraded: it works, but not as configured".to_owned(),
+        ServiceState::NotReady => "not ready: it cannot work now".to_owned(),
+        ServiceState::Stopped => {
+            format!("stopped: no service uses {}; start one with `mynah run`", settings.data_dir.display())
+        }
+    });
+    for why in reasons.iter().chain(degraded) {
+        print_line(format_args!("  {}", printable(why)));
+    }
+    print_line("");
+    table::print(
+        ["ACCOUNT", "STATE", "TODAY", "THIS MONTH", "WAITING", "HELD", "FAILED", "REASON"],
+        accounts.iter().map(row),
+    );
+    // Why they do not work stands above.
+    let source = [format!("source {}", poller.source), poller.state.as_str().to_owned()];
+    let engines =
+        engines.iter().map(|engine| [format!("engine {}", engine.engine), engine.state.as_str().to_owned()]);
+    print_line("");
+    table::print(["SOURCE AND ENGINES", "STATE"], std::iter::once(source).chain(engines));
+}
+
+fn row(account: &AccountStatus) -> [String; 8] {
+    let of = |published: u64, cap: Option<u64>| match cap {
+        Some(cap) => format!("{published} of {cap}"),
+        None => published.to_string(),
+    };
+    let state = match account.state {
+        AccountState::NearCap => "near its cap",
+        AccountState::AtCap => "at its cap",
+        state => state.as_str(),
+    };
+    [
+        account.account.clone(),
+        state.to_owned(),
+        of(account.published_today, account.daily_cap),
+        of(account.published_this_month, account.monthly_cap),
+        account.waiting.to_string(),
+        account.held.to_string(),
+        account.failed.to_string(),
+        account.reason.clone().unwrap_or_default(),
+    ]
+}
+
+/// What is known without a service. What blocks an account, or what an engine refuses, shows only in a running one.
+async fn of_ledger(settings: &Settings, ledger: &dyn Ledger) -> Result<Status, LedgerError> {
+    let configured = Configured::of(settings, &[]);
+    let paused = pauses::recall(ledger, app::pausable(&configured.target_ids())).await?;
+    let counts = ledger.counts().await?;
+    let mut status = stopped(configured.source);
+    if paused.contains(&Paused::Polling) {
+        status.poller.state = PollerState::Paused;
+    }
+    for target in &configured.targets {
+        let spent = ledger.spent(&target.account, Timestamp::now()).await?;
+        let is_paused = paused.contains(&Paused::Target(target.id.clone()));
+        let account = overview::account(target, spent, &counts, Health { is_paused, ..Health::default() });
+        status.accounts.push(stands_still(account));
+    }
+    Ok(status)
+}
+
+/// Before the first start there is no ledger, and looking must not create one.
+fn of_nothing(settings: &Settings) -> Status {
+    let configured = Configured::of(settings, &[]);
+    let account = |target: &ConfiguredTarget| {
+        overview::account(target, Spent::default(), &Counts::default(), Health::default())
+    };
+    let accounts = configured.targets.iter().map(account).map(stands_still).collect();
+    Status { accounts, ..stopped(configured.source) }
+}
+
+fn stopped(source: String) -> Status {
+    Status {
+        state: ServiceState::Stopped,
+        reasons: Vec::new(),
+        degraded: Vec::new(),
+        accounts: Vec::new(),
+        poller: PollerStatus { source, state: PollerState::Stopped, reason: None },
+        engines: Vec::new(),
+    }
+}
+
+/// An account of which nothing else is known publishes nothing without a service.
+fn stands_still(account: AccountStatus) -> AccountStatus {
+    match account.state {
+        AccountState::Running => AccountStatus { state: AccountState::Stopped, ..account },
+        _ => account,
+    }
+}

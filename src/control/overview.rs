@@ -1,0 +1,239 @@
+//! What a person asks first: does everything work, and if not, what should I do? Each account has one health, which says
+//! the most important thing about it, and the service has a list of what is *degraded*: it runs, but not as it is
+//! configured, and only a person can fix that. Health checks, monitors, commands and the dashboard all read it here, so
+//! that they never disagree.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use mynah_actors::{
+    blocks::Blocks,
+    pauses::{Paused, Pauses},
+    supervision::HealthRegistry,
+    upstreams::{Upstreams, refusals::Fallback},
+};
+use mynah_domain::{
+    JobState, TargetId,
+    caps::{Caps, Spent},
+    ports::{Ledger, LedgerError},
+};
+use tokio::sync::watch;
+
+use super::{
+    configured::{Configured, ConfiguredTarget},
+    reloads::Reloads,
+    wire::{AccountState, AccountStatus, EngineState, EngineStatus, PollerState, PollerStatus},
+};
+
+/// How many jobs there are of each target in each state.
+pub type Counts = BTreeMap<(TargetId, JobState), u64>;
+
+/// Everything that the state of the service is read from. It works even if actors are dead. Clones share it.
+#[derive(Clone)]
+pub struct Overview {
+    /// The settings in force.
+    pub configured: watch::Receiver<Configured>,
+    /// What a person has paused.
+    pub pauses: Pauses,
+    /// Which accounts are blocked.
+    pub blocks: Blocks,
+    /// Which upstreams are down, and what engines refuse.
+    pub upstreams: Upstreams,
+    /// The health of the actors.
+    pub health: HealthRegistry,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// How the last reloads went.
+    pub reloads: Reloads,
+}
+
+impl Overview {
+    /// Why the service is degraded, if it is: what works otherwise than configured until a person fixes it, or until an
+    /// upstream is back.
+    pub fn degraded(&self) -> Vec<String> {
+        let configured = self.configured.borrow().clone();
+        let engines = self.engines();
+        let engines = engines.iter().filter(|engine| engine.state != EngineState::Ok);
+        let engines = engines.map(|EngineStatus { engine, reason, .. }| {
+            format!("{engine}: {}", reason.as_deref().unwrap_or_default())
+        });
+        let accounts = configured.targets.iter().filter_map(|target| {
+            let why = self.blocks.why_blocked(&target.account)?;
+            Some(format!("{} is blocked: {why}", target.id))
+        });
+        let mut networks: Vec<&str> =
+            configured.targets.iter().map(|target| target.account.network()).collect();
+        networks.sort_unstable();
+        networks.dedup();
+        let networks = networks.into_iter().filter(|network| self.upstreams.is_down(network));
+        let networks =
+            networks.map(|network| format!("{network} does not answer; Mynah tries it again by itself"));
+        accounts.chain(engines).chain(networks).collect()
+    }
+
+    /// The state of each engine, in order.
+    pub fn engines(&self) -> Vec<EngineStatus> {
+        let now = Timestamp::now();
+        let status = |engine: &Arc<str>| {
+            let refusal = self.upstreams.refusals().of(engine, now);
+            let (state, reason) = match refusal {
+                Some(refusal) => (EngineState::Refused, Some(refusal.reason)),
+                None if self.upstreams.is_down(engine) => {
+                    (EngineState::Down, Some("it does not answer; Mynah tries it again by itself".into()))
+                }
+                None => (EngineState::Ok, None),
+            };
+            EngineStatus { engine: engine.to_string(), state, reason }
+        };
+        self.configured.borrow().engines.iter().map(status).collect()
+    }
+
+    /// The health of each account.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn accounts(&self, counts: &Counts) -> Result<Vec<AccountStatus>, LedgerError> {
+        let configured = self.configured.borrow().clone();
+        let engines = self.engines();
+        let mut accounts = Vec::with_capacity(configured.targets.len());
+        for target in &configured.targets {
+            let spent = self.ledger.spent(&target.account, Timestamp::now()).await?;
+            let health = Health {
+                blocked: self.blocks.why_blocked(&target.account),
+                is_paused: self.pauses.is_paused(&Paused::Target(target.id.clone())),
+                degraded: self.degraded_by(target, &engines),
+            };
+            accounts.push(account(target, spent, counts, health));
+        }
+        Ok(accounts)
+    }
+
+    /// Why an account does not get what its settings promise, if so.
+    fn degraded_by(&self, target: &ConfiguredTarget, engines: &[EngineStatus]) -> Option<String> {
+        let network = target.account.network();
+        if self.upstreams.is_down(network) {
+            return Some(format!("{network} does not answer; publishing continues by itself"));
+        }
+        let status = |name: &Arc<str>| engines.iter().find(|engine| *engine.engine == **name);
+        let first = target.engines.first().and_then(status)?;
+        let what = match first.state {
+            EngineState::Ok => return None,
+            EngineState::Down => "does not answer",
+            EngineState::Refused => "refuses to translate",
+        };
+        let holds =
+            first.state == EngineState::Refused && self.upstreams.refusals().fallback() == Fallback::Hold;
+        let others = target.engines.iter().skip(1).filter_map(status);
+        let next = others.into_iter().find(|engine| engine.state == EngineState::Ok);
+        let meanwhile = match next {
+            Some(next) if !holds => format!("{} translates instead", next.engine),
+            _ => "its posts wait".to_owned(),
+        };
+        Some(format!("{} {what}, so {meanwhile}", first.engine))
+    }
+
+    /// Whether the source is read.
+    pub fn poller(&self) -> PollerStatus {
+        let trouble = self
+            .health
+            .all()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("poller"))
+            .find_map(|(_, health)| health.trouble);
+        let state = match &trouble {
+            _ if self.pauses.is_paused(&Paused::Polling) => PollerState::Paused,
+            Some(_) => PollerState::Failing,
+            None => PollerState::Running,
+        };
+        PollerStatus { source: self.configured.borrow().source.clone(), state, reason: trouble }
+    }
+}
+
+/// What is known about an account, besides its figures.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// Why nothing can be published on it.
+    pub blocked: Option<String>,
+    /// Whether a person paused it.
+    pub is_paused: bool,
+    /// Why it does not get what its settings promise.
+    pub degraded: Option<String>,
+}
+
+/// One health for an account: the most important thing that there is to say about it.
+pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health: Health) -> AccountStatus {
+    let name = &target.id;
+    let paused = || format!("paused by a person; `mynah resume {name}` resumes it");
+    let (state, reason) = match health {
+        Health { blocked: Some(why), is_paused: true, .. } => {
+            (AccountState::Blocked, Some(format!("{why}; it is also paused by a person")))
+        }
+        Health { blocked: Some(why), .. } => (AccountState::Blocked, Some(why)),
+        Health { is_paused: true, .. } => (AccountState::Paused, Some(paused())),
+        Health { degraded, .. } => match (near_cap(target.caps, spent, Timestamp::now()), degraded) {
+            (Some((AccountState::AtCap, why)), _) => (AccountState::AtCap, Some(why)),
+            (_, Some(why)) => (AccountState::Degraded, Some(why)),
+            (Some((state, why)), None) => (state, Some(why)),
+            (None, None) => (AccountState::Running, None),
+        },
+    };
+    let count = |states: &[JobState]| -> u64 {
+        let counts = states.iter().map(|state| counts.get(&(target.id.clone(), *state)));
+        counts.flatten().sum()
+    };
+    AccountStatus {
+        account: name.to_string(),
+        language: target.language.to_string(),
+        state,
+        reason,
+        published_today: spent.today,
+        daily_cap: target.caps.daily.map(|cap| cap.most),
+        published_this_month: spent.this_month,
+        monthly_cap: target.caps.monthly.map(|cap| cap.most),
+        waiting: count(&[
+            JobState::Queued,
+            JobState::Translating,
+            JobState::Ready,
+            JobState::Publishing,
+            JobState::Unknown,
+        ]),
+        held: count(&[JobState::Held]),
+        failed: count(&[JobState::Failed]),
+    }
+}
+
+/// Whether an account has used up a cap, or four fifths of it.
+fn near_cap(caps: Caps, spent: Spent, now: Timestamp) -> Option<(AccountState, String)> {
+    if let Err(reached) = caps.allow(spent, 1, now) {
+        return Some((AccountState::AtCap, reached.to_string()));
+    }
+    let periods = [("this month", caps.monthly, spent.this_month), ("today", caps.daily, spent.today)];
+    periods.into_iter().find_map(|(period, cap, spent)| {
+        let cap = cap.map(|cap| cap.most).filter(|most| spent.saturating_mul(5) >= most.saturating_mul(4))?;
+        Some((AccountState::NearCap, format!("{spent} of {cap} publications {period}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_domain::caps::{Cap, CapSetting};
+
+    use super::*;
+
+    const NOW: &str = "2026-11-23T10:00:00Z";
+
+    fn state(daily: u64, today: u64) -> Option<AccountState> {
+        let caps = Caps { daily: Some(Cap { most: daily, setting: CapSetting::AllTargets }), monthly: None };
+        let spent = Spent { today, this_month: today };
+        near_cap(caps, spent, NOW.parse().unwrap()).map(|(state, _)| state)
+    }
+
+    #[test]
+    fn an_account_is_near_its_cap_from_four_fifths_and_at_it_when_it_is_used_up() {
+        assert_eq!(state(50, 39), None);
+        assert_eq!(state(50, 40), Some(AccountState::NearCap));
+        assert_eq!(state(50, 50), Some(AccountState::AtCap));
+        assert_eq!(state(0, 0), Some(AccountState::AtCap));
+        assert_eq!(near_cap(Caps::default(), Spent { today: 9, this_month: 9 }, NOW.parse().unwrap()), None);
+    }
+}
