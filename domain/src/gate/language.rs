@@ -88,11 +88,12 @@ fn has_others(text: &str) -> bool {
 fn is_of_post(seen: &Seen<'_>, word: &str) -> bool {
     /// A shorter piece of a word may be in any other.
     const PIECE: usize = 4;
-    seen.source.words().iter().any(|of_post| {
-        of_post == word
-            || (word.len() >= PIECE
-                && (of_post.contains(word) || (of_post.len() >= PIECE && word.contains(of_post))))
-    })
+    let source = seen.source.words();
+    source.has(word)
+        || (word.len() >= PIECE
+            && source
+                .iter()
+                .any(|of_post| of_post.contains(word) || (of_post.len() >= PIECE && word.contains(of_post))))
 }
 
 /// The language that a text is in by its words, or by the detector if it is long.
@@ -104,7 +105,7 @@ fn by_words(seen: &Seen<'_>, target: Language) -> Option<String> {
     let of_target = |word: &str| {
         own.is_none_or(|own| word.chars().any(|c| script::of(c).is_some_and(|c| own.contains(&c))))
     };
-    let is_new = |word: &&str| !source.iter().any(|of_post| of_post == *word);
+    let is_new = |word: &&str| !source.has(word);
     let new = || text.iter().filter(|word| is_new(word) && of_target(word));
     let evidence = Evidence::of(new(), target);
     let named =
@@ -168,9 +169,7 @@ fn repeats_sentences(seen: &Seen<'_>) -> bool {
             "”" | "»" | "」" | "』" => quoted = false,
             word if word.chars().any(char::is_alphanumeric) => {
                 let of_sentence = last.take().is_some_and(|before| {
-                    plain(word)
-                        && rivals::is_of(before, from, to)
-                        && source.iter().any(|of_post| of_post == before)
+                    plain(word) && rivals::is_of(before, from, to) && source.has(before)
                 });
                 repeated += usize::from(of_sentence);
                 last = (!quoted && plain(word)).then_some(word);

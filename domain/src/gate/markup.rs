@@ -34,10 +34,19 @@ const MARKS: [&str; 18] = [
 
 /// Matches any of them, and what begins a reference, a tag or emphasis.
 static ANY: LazyLock<Regex> = LazyLock::new(|| {
-    let marks: Vec<_> = MARKS.iter().map(|mark| regex::escape(mark)).collect();
-    Regex::new(&format!("[&＆<*_`]|{}", marks.join("|")))
+    Regex::new(&format!("[&＆<*_`]|{}", one_of_the_marks()))
         .expect("the pattern is a constant that a test compiles")
 });
+
+/// Any of the marks. A link may have an `&` or `_`, so most texts that [`ANY`] finds have none of these.
+static MARK: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(&one_of_the_marks()).expect("the pattern is a constant that a test compiles")
+});
+
+fn one_of_the_marks() -> String {
+    let marks: Vec<_> = MARKS.iter().map(|mark| regex::escape(mark)).collect();
+    marks.join("|")
+}
 
 /// A character reference of HTML, also with a space that a translator put into it, and the usual ones without their semicolon.
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
@@ -73,6 +82,9 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
 }
 
 fn mark(seen: &Seen<'_>) -> Option<String> {
+    if !MARK.is_match(seen.text.as_str()) {
+        return None;
+    }
     let count = |text: &Text<'_>, mark: &str| text.as_str().matches(mark).count();
     let mark = MARKS.iter().find(|mark| count(&seen.text, mark) > count(&seen.source, mark))?;
     Some((*mark).to_owned())

@@ -99,13 +99,21 @@ pub(super) struct Words {
     letters: String,
     /// Where each ends.
     ends: Vec<usize>,
+    /// The [`mark`]s of all of them: most words that are not here are told by this alone.
+    marks: u64,
+}
+
+/// One bit for a word's length and first byte.
+fn mark(word: &str) -> u64 {
+    let first = word.bytes().next().unwrap_or_default();
+    1 << ((usize::from(first) + 7 * word.len()) % 64)
 }
 
 impl Words {
     fn of(text: &str) -> Self {
         // A word has about five letters and a space.
         let ends = Vec::with_capacity(text.len() / 4);
-        let mut words = Self { letters: String::with_capacity(text.len()), ends };
+        let mut words = Self { letters: String::with_capacity(text.len()), ends, marks: 0 };
         // No word contains a space, and most pieces between spaces are one word.
         for piece in text.split(' ') {
             if !piece.is_empty() && piece.bytes().all(|c| c.is_ascii_alphabetic()) {
@@ -133,6 +141,12 @@ impl Words {
             self.letters.push_str(&word.to_lowercase());
         }
         self.ends.push(self.letters.len());
+        self.marks |= mark(&self.letters[start..]);
+    }
+
+    /// Whether one of them is this word, in lower case.
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.marks & mark(word) != 0 && self.iter().any(|own| own == word)
     }
 
     pub(super) fn len(&self) -> usize {

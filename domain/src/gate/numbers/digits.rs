@@ -256,10 +256,16 @@ fn half_of_day(before: &str, after: &str) -> Option<bool> {
     let after = after.trim_start_matches([' ', '\u{a0}', '\u{202f}', '時', '时', '点', '點', '시', 'h', ':']);
     let longest = after.char_indices().nth(20).map_or(after.len(), |(at, _)| at);
     let after = after[..longest].to_lowercase();
+    let first = after.bytes().next();
+    // Only names with other letters stand before an hour.
+    let may_precede = before.bytes().next_back().is_some_and(|last| !last.is_ascii());
     let named = |name: &str| {
-        let ends_before = !name.is_ascii() && before.ends_with(name);
-        let follows = after.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
-        ends_before || follows
+        let ends_before = || may_precede && !name.is_ascii() && before.ends_with(name);
+        let follows = || {
+            name.bytes().next() == first
+                && after.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        };
+        follows() || ends_before()
     };
     if AFTERNOONS.iter().any(|name| named(name)) {
         Some(true)
