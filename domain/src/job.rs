@@ -473,6 +473,14 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_is_found_by_its_name_and_by_no_other() {
+        for kind in HoldKind::ALL {
+            assert_eq!(HoldKind::from_name(kind.as_str()), Some(kind));
+        }
+        assert_eq!(HoldKind::from_name("none"), None);
+    }
+
+    #[test]
     fn a_job_goes_through_all_states() {
         let translation = Translation { parts: vec!["hola".into()], engine: "test".into(), alts: vec![] };
         let mut state = JobState::Queued;

@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn only_ideographs_of_japanese_have_selectors_of_their_form() {
+        let source = "Mr. Watanabe opens the town hall";
+        for (to, text, is_found) in [
+            ("ja", "渡邉\u{e0100}さんが市役所を開く", false),
+            ("ja", "辻\u{fe00}さんが市役所を開く", false),
+            ("ja", "渡邉さんが\u{e0100}市役所を開く", true),
+            ("zh", "渡邉\u{e0100}先生打开市政厅", true),
+            ("es", "El señor W\u{fe00}atanabe abre", true),
+        ] {
+            assert_eq!(codes_for(to, source, &[text]).contains(&"control"), is_found, "{to}: {text:?}");
+        }
+    }
+
+    #[test]
     fn invisible_characters_are_found() {
         for text in ["Hola\u{202e}", "Ho\u{0}la", "Hola\u{200b}", "\u{feff}Hola", "Hola\r"] {
             assert!(codes("Hello there", &[text]).contains(&"control"), "{text:?}");
