@@ -7,11 +7,7 @@ mod support;
 use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
-use support::{Output, Running, Signal, Town, message, numbered, numbers, until};
-
-fn run(town: &Town, args: &[&str]) -> Output {
-    Output::from(town.command(args).output().unwrap())
-}
+use support::{Running, Signal, Town, message, numbered, numbers, run, until};
 
 #[track_caller]
 fn run_json(town: &Town, args: &[&str]) -> Value {

@@ -12,19 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Output, Running, Town, message, numbered, until};
-
-/// Runs a command to completion.
-fn run(town: &Town, args: &[&str]) -> Output {
-    Output::from(town.command(args).output().unwrap())
-}
-
-#[track_caller]
-fn run_json(town: &Town, args: &[&str]) -> Value {
-    let output = run(town, &[args, &["--json"]].concat());
-    output.assert_success();
-    serde_json::from_str(&output.out).unwrap()
-}
+use support::{Output, Running, Town, message, numbered, run, run_json, until};
 
 /// Starts the service and waits until its admin API listens.
 async fn service(town: &Town, data: &str) -> Running {

@@ -12,20 +12,7 @@ use std::{
 
 use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{Output, PATIENCE, Running, Town, message, numbered, numbers, until};
-
-/// Runs a command to completion.
-fn run(town: &Town, args: &[&str]) -> Output {
-    Output::from(town.command(args).output().unwrap())
-}
-
-/// The JSON that a command prints.
-#[track_caller]
-fn run_json(town: &Town, args: &[&str]) -> Value {
-    let output = run(town, &[args, &["--json"]].concat());
-    output.assert_success();
-    serde_json::from_str(&output.out).unwrap()
-}
+use support::{Output, PATIENCE, Running, Town, message, numbered, numbers, run, run_json, until};
 
 fn address(town: &Town) -> Option<SocketAddr> {
     std::fs::read_to_string(town.folder.path().join("data/admin")).ok()?.trim().parse().ok()

@@ -6,18 +6,8 @@ mod support;
 use std::time::Duration;
 
 use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
-use serde_json::{Value, json};
-use support::{Output, Signal, Town, numbered, numbers, until};
-
-fn run(town: &Town, args: &[&str]) -> Output {
-    Output::from(town.command(args).output().unwrap())
-}
-
-fn run_json(town: &Town, args: &[&str]) -> Value {
-    let output = run(town, &[args, &["--json"]].concat());
-    output.assert_success();
-    serde_json::from_str(&output.out).unwrap()
-}
+use serde_json::json;
+use support::{Signal, Town, numbered, numbers, run, run_json, until};
 
 async fn until_admin_listens(town: &Town) {
     until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;

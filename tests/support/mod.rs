@@ -313,3 +313,16 @@ pub(crate) fn numbers(publications: &[StoredPost]) -> Vec<usize> {
     };
     publications.iter().map(number).collect()
 }
+
+/// Runs a command to completion.
+pub(crate) fn run(town: &Town, args: &[&str]) -> Output {
+    Output::from(town.command(args).output().unwrap())
+}
+
+/// The JSON that a command prints.
+#[track_caller]
+pub(crate) fn run_json(town: &Town, args: &[&str]) -> serde_json::Value {
+    let output = run(town, &[args, &["--json"]].concat());
+    output.assert_success();
+    serde_json::from_str(&output.out).unwrap()
+}

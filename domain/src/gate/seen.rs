@@ -99,7 +99,7 @@ pub(super) struct Words {
     letters: String,
     /// Where each ends.
     ends: Vec<usize>,
-    /// The [`mark`]s of all of them: most words that are not here are told by this alone.
+    /// The [`mark`]s of all of them, so that most words that are not among them need no search.
     marks: u64,
 }
 
