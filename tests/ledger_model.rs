@@ -211,7 +211,7 @@ impl Pair<'_> {
                 self.recover(*recover).await?;
             }
             Op::KilledWhile(steps) => {
-                let before = self.model.clone();
+                let (before, last_changes) = (self.model.clone(), self.place.last_changes());
                 let (changes, expected) = self.changes(steps);
                 self.did(("killed while", &changes));
                 let real = self.real.take().unwrap();
@@ -221,13 +221,13 @@ impl Pair<'_> {
                 self.real = Some(self.place.open());
                 let unanswered = expected.iter().map(|outcome| outcome.answer.clone());
                 let unanswered: Vec<Result<Advanced, ChangeError>> = unanswered.collect();
-                if self.place.stored() == stored(&self.model) {
-                    self.saw("killed after");
-                    self.made(&changes, &expected)?;
-                } else {
+                if self.place.last_changes() == last_changes {
                     // All of it or nothing was done.
                     self.saw("killed before");
                     self.model = before;
+                } else {
+                    self.saw("killed after");
+                    self.made(&changes, &expected)?;
                 }
                 self.compare().await?;
                 // Nobody received the answer.

@@ -83,10 +83,23 @@ impl Place {
         fs::remove_dir_all(from).unwrap();
     }
 
+    /// By which change each job was last changed. This tells whether a transaction was committed even if its changes
+    /// left no other trace.
+    pub(crate) fn last_changes(&self) -> Vec<Option<i64>> {
+        let db = self.read();
+        let mut statement = db.prepare("SELECT last_change FROM jobs ORDER BY id").unwrap();
+        let rows = statement.query_map([], |row| row.get(0));
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    fn read(&self) -> Connection {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        Connection::open_with_flags(self.folder().join("ledger.sqlite"), flags).unwrap()
+    }
+
     /// Every job, by its number.
     pub(crate) fn stored(&self) -> Vec<Stored> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let db = Connection::open_with_flags(self.folder().join("ledger.sqlite"), flags).unwrap();
+        let db = self.read();
         let mut statement = db
             .prepare(
                 "SELECT state, token, attempt, not_before, kind, reason, engine, id FROM jobs ORDER BY id",
