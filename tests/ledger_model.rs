@@ -178,7 +178,8 @@ impl Pair<'_> {
                     let same = self.asked.iter().rev().find(|(asked, _)| *asked == change);
                     let answer = same.and_then(|(_, answer)| *answer);
                     let outcome = self.model.advance(&change, now);
-                    if outcome.is_repeat {
+                    // A change without events is also what a post that was read again leaves if its job is not to change.
+                    if outcome.is_repeat && !change.events().is_empty() {
                         prop_assert_eq!(outcome.answer.as_ref().ok(), answer.as_ref(), "{:?}", change);
                     }
                     self.advance(&[change], vec![outcome]).await?;
@@ -211,7 +212,7 @@ impl Pair<'_> {
                 self.recover(*recover).await?;
             }
             Op::KilledWhile(steps) => {
-                let (before, last_changes) = (self.model.clone(), self.place.last_changes());
+                let (before, trace) = (self.model.clone(), self.place.trace());
                 let (changes, expected) = self.changes(steps);
                 self.did(("killed while", &changes));
                 let real = self.real.take().unwrap();
@@ -221,7 +222,7 @@ impl Pair<'_> {
                 self.real = Some(self.place.open());
                 let unanswered = expected.iter().map(|outcome| outcome.answer.clone());
                 let unanswered: Vec<Result<Advanced, ChangeError>> = unanswered.collect();
-                if self.place.last_changes() == last_changes {
+                if self.place.trace() == trace {
                     // All of it or nothing was done.
                     self.saw("killed before");
                     self.model = before;

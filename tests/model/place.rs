@@ -43,6 +43,13 @@ pub(crate) struct Stored {
     pub(crate) parts: Vec<Publication>,
 }
 
+/// Everything that a transaction of changes leaves behind. A repeated change leaves nothing but itself as the last one.
+#[derive(PartialEq)]
+pub(crate) struct Trace {
+    jobs: Vec<Stored>,
+    last_changes: Vec<Option<i64>>,
+}
+
 impl Place {
     pub(crate) fn new(clock: Arc<TestClock>) -> Self {
         // In memory if possible: this does not test power losses, and waiting for a disk would take most of the time.
@@ -83,13 +90,11 @@ impl Place {
         fs::remove_dir_all(from).unwrap();
     }
 
-    /// By which change each job was last changed. This tells whether a transaction was committed even if its changes
-    /// left no other trace.
-    pub(crate) fn last_changes(&self) -> Vec<Option<i64>> {
+    pub(crate) fn trace(&self) -> Trace {
         let db = self.read();
         let mut statement = db.prepare("SELECT last_change FROM jobs ORDER BY id").unwrap();
-        let rows = statement.query_map([], |row| row.get(0));
-        rows.unwrap().map(Result::unwrap).collect()
+        let last_changes = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        Trace { jobs: self.stored(), last_changes }
     }
 
     fn read(&self) -> Connection {
