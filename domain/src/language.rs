@@ -72,6 +72,11 @@ impl Language {
         code.split_once('-').map_or(code, |(base, _)| base)
     }
 
+    /// Its place among [`all`](Self::all), for tables of languages.
+    pub(crate) fn index(self) -> usize {
+        self.0.into()
+    }
+
     /// Every language that Mynah knows, by code.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..KNOWN.len()).filter_map(|index| u8::try_from(index).ok().map(Self))

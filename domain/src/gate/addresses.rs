@@ -58,7 +58,7 @@ fn core(address: &str) -> &str {
 
 /// A domain that neither the network nor the post has.
 fn domain<'a>(seen: &'a Seen<'_>) -> Option<&'a str> {
-    let (source, text) = (seen.source.as_str(), seen.text.as_str());
+    let (source, text) = (seen.source.as_str(), seen.text.bare());
     // A dot between two letters is rare, and one of the others even in languages that end sentences with it.
     if !may_contain(text) {
         return None;
@@ -68,14 +68,8 @@ fn domain<'a>(seen: &'a Seen<'_>) -> Option<&'a str> {
         let part = |at| found.get(at).map_or("", |part| part.as_str());
         let (name, dot, ending) = (part(1), part(2), ending(part(1), part(3)));
         let start = found.get_match().start();
-        let range = start..start + name.len() + dot.len() + ending.len();
-        let linked = || {
-            let entities = seen.text.entities().iter();
-            entities.map(|entity| &entity.range).any(|link| link.start < range.end && range.start < link.end)
-        };
-        let domain = &text[range.clone()];
-        (is_domain(name, dot, ending) && !source.contains(&domain.to_lowercase()) && !linked())
-            .then_some(domain)
+        let domain = &text[start..start + name.len() + dot.len() + ending.len()];
+        (is_domain(name, dot, ending) && !source.contains(&domain.to_lowercase())).then_some(domain)
     })
 }
 

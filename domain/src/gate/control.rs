@@ -14,7 +14,7 @@ use crate::Language;
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let text = seen.text.as_str();
     // Most translations have none of these, and many nothing but ASCII.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+    if text.bytes().all(is_plain_ascii) {
         return None;
     }
     let hidden = first_hidden(text, seen.source.as_str(), seen.candidate.to).or_else(|| undirected(seen))?;
@@ -32,8 +32,12 @@ fn first_hidden(text: &str, source: &str, target: Language) -> Option<char> {
 
 /// The hidden characters of a text that have no purpose where they are.
 fn strays(text: &str, target: Language) -> impl Iterator<Item = char> {
+    // The beginning of most texts needs no look at its characters, only at the last of them.
+    let plain = text.bytes().position(|byte| !is_plain_ascii(byte)).unwrap_or(text.len());
+    let start = plain.saturating_sub(1);
     let mut before = Before::default();
-    text.char_indices().filter_map(move |(at, c)| {
+    text[start..].char_indices().filter_map(move |(at, c)| {
+        let at = start + at;
         let stray = is_hidden(c) && !before.needs(c, &text[at + c.len_utf8()..], target);
         before.push(c);
         stray.then_some(c)
@@ -77,6 +81,10 @@ fn is_hidden(c: char) -> bool {
                 | GeneralCategory::Unassigned
         ),
     }
+}
+
+fn is_plain_ascii(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n')
 }
 
 /// What most texts consist of, known without a look at the table of categories.
@@ -182,9 +190,14 @@ fn is_paired(c: char) -> bool {
 /// right to left, and around what the author has put between such, a closed pair changes nothing after it.
 fn undirected(seen: &Seen<'_>) -> Option<char> {
     let (text, source) = (seen.text.as_str(), seen.source.as_str());
+    // Their first byte, which they share with other signs.
+    if !text.as_bytes().contains(&0xe2) {
+        return None;
+    }
     let paired = |text: &str| text.chars().filter(|c| is_paired(*c)).collect::<Vec<_>>();
-    let (here, there) = (paired(text), paired(source));
+    let here = paired(text);
     let first = *here.first()?;
+    let there = paired(source);
     let new = |c: &&char| {
         let count = |all: &[char]| all.iter().filter(|other| other == c).count();
         count(&here) > count(&there)

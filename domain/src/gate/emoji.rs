@@ -8,7 +8,11 @@ use super::{
 };
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let differing = balance(emoji(seen.source.as_str()), emoji(seen.text.as_str()));
+    let [source, text] = [&seen.source, &seen.text].map(|text| runs(text.as_str()));
+    if source == text {
+        return None;
+    }
+    let differing = balance(single(&source), single(&text));
     let (emoji, count) = differing.iter().next()?;
     let message = if *count > 0 {
         format!("the translation lacks “{emoji}”")
@@ -18,11 +22,14 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     Some(Finding { rule: "emoji", message })
 }
 
+/// The emoji of a text; those without others between them are one item.
+fn runs(text: &str) -> Vec<&str> {
+    crate::text::emoji::emoji(text).into_iter().map(|run| &text[run]).collect()
+}
+
 /// Each emoji separately, without the selectors that only determine how it is drawn.
-fn emoji(text: &str) -> Vec<String> {
-    let runs = crate::text::emoji::emoji(text).into_iter();
-    runs.flat_map(|run| text[run].graphemes(true).map(|one| one.replace('\u{fe0f}', "")).collect::<Vec<_>>())
-        .collect()
+fn single(runs: &[&str]) -> Vec<String> {
+    runs.iter().flat_map(|run| run.graphemes(true)).map(|one| one.replace('\u{fe0f}', "")).collect()
 }
 
 #[cfg(test)]

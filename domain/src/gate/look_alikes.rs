@@ -12,8 +12,7 @@ const MARKS: usize = 4;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let text = seen.text.as_str();
-    // Only these alphabets have such letters, and every mark is beyond Latin.
-    if !text.chars().any(|c| c >= '\u{300}') {
+    if !may_be_forged(text) {
         return None;
     }
     let found = mixed(seen).or_else(|| piled(text).filter(|_| piled(seen.source.as_str()).is_none()))?;
@@ -22,6 +21,20 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
         message: format!(
             "the word “{found}” mixes letters of different alphabets that look alike, or piles up marks"
         ),
+    })
+}
+
+/// Whether a text has a letter of the other alphabets or a mark: all are beyond Latin, and most texts have nothing there
+/// but punctuation and emoji.
+fn may_be_forged(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().any(|(at, byte)| match byte {
+        0..0xcc => false,
+        // Among the signs of U+2000 to U+2FFF, only those from U+20C0 on are marks.
+        0xe2 => bytes.get(at + 1) == Some(&0x83),
+        // The emoji from U+1F000 on.
+        0xf0 => bytes.get(at + 1) != Some(&0x9f),
+        _ => true,
     })
 }
 

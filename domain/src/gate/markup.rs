@@ -32,22 +32,6 @@ const MARKS: [&str; 18] = [
     "\\",
 ];
 
-/// Matches any of them, and what begins a reference, a tag or emphasis.
-static ANY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!("[&＆<*_`]|{}", one_of_the_marks()))
-        .expect("the pattern is a constant that a test compiles")
-});
-
-/// Any of the marks. A link may have an `&` or `_`, so most texts that [`ANY`] finds have none of these.
-static MARK: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&one_of_the_marks()).expect("the pattern is a constant that a test compiles")
-});
-
-fn one_of_the_marks() -> String {
-    let marks: Vec<_> = MARKS.iter().map(|mark| regex::escape(mark)).collect();
-    marks.join("|")
-}
-
 /// A character reference of HTML, also with a space that a translator put into it, and the usual ones without their semicolon.
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -71,18 +55,26 @@ const ORDINAL_PERIOD: [&str; 21] = [
 ];
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    // Most translations have none; one search is enough to know.
-    let marked = || ANY.is_match(seen.text.as_str());
-    let inside = || mark(seen).or_else(|| pattern(seen)).or_else(|| emphasis(seen));
-    let mark = marked().then(inside).flatten().or_else(|| list(seen))?;
+    let mark = mark(seen).or_else(|| pattern(seen)).or_else(|| emphasis(seen)).or_else(|| list(seen))?;
     Some(Finding {
         rule: "markup",
         message: format!("the translation contains “{mark}”, which the post does not"),
     })
 }
 
+/// Whether a text may have one of [`MARKS`]: most have none, and their bytes tell.
+fn may_be_marked(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().any(|(at, byte)| match byte {
+        b'`' | b'&' | b'<' | b'{' | b'"' | b']' | b'~' | b'\\' | 0xee => true,
+        // The brackets are among the signs from U+27C0 and U+2980 on, quotation marks are not.
+        0xe2 => matches!(bytes.get(at + 1), Some(0x9f | 0xa6)),
+        _ => false,
+    })
+}
+
 fn mark(seen: &Seen<'_>) -> Option<String> {
-    if !MARK.is_match(seen.text.as_str()) {
+    if !may_be_marked(seen.text.as_str()) {
         return None;
     }
     let count = |text: &Text<'_>, mark: &str| text.as_str().matches(mark).count();
@@ -93,7 +85,7 @@ fn mark(seen: &Seen<'_>) -> Option<String> {
 fn pattern(seen: &Seen<'_>) -> Option<String> {
     let text = seen.text.as_str();
     let find = |mark: &[char], pattern: &Regex| {
-        if !text.contains(mark) {
+        if !mark.iter().any(|mark| text.contains(*mark)) {
             return None;
         }
         let count = |text: &Text<'_>| pattern.find_iter(text.as_str()).count();
@@ -106,7 +98,7 @@ fn pattern(seen: &Seen<'_>) -> Option<String> {
 /// A mark of bold type, italics or code beside a word. Apertium marks a word that it does not know with a star, too.
 fn emphasis(seen: &Seen<'_>) -> Option<String> {
     let (text, source) = (seen.text.bare(), seen.source.bare());
-    let mark = ['*', '_', '`'].into_iter().find(|mark| {
+    let mark = ['*', '_', '`'].into_iter().filter(|mark| text.contains(*mark)).find(|mark| {
         // A mark inside of a word may be a censored letter, which the post has elsewhere, or a German gender star.
         let (here, there) = (runs(text, *mark), runs(source, *mark));
         here.outside > there.outside && here.all > there.all

@@ -125,6 +125,10 @@ impl Words {
                 words.push(piece);
                 continue;
             }
+            // A number or an emoji.
+            if !piece.contains(char::is_alphabetic) {
+                continue;
+            }
             for word in piece.unicode_words().filter(|word| word.chars().all(|c| !c.is_numeric())) {
                 words.push(word);
             }

@@ -12,12 +12,12 @@ use super::words::words;
 pub fn emoji(text: &str) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     // Most texts, and most words of the others, have none and need no look at their graphemes.
-    let may_contain = |text: &str| !text.is_ascii() && text.chars().any(shows);
-    if !may_contain(text) {
-        return runs;
-    }
+    let Some(first) = text.bytes().position(|byte| byte >= FIRST_BYTE) else { return runs };
+    let start = text[..first].rfind(|c: char| c.is_ascii_whitespace()).unwrap_or_default();
+    let may_contain = |text: &str| text.bytes().any(|byte| byte >= FIRST_BYTE) && text.chars().any(shows);
     // No emoji contains a space, but a skin tone after a space belongs to it.
-    for (at, word) in words(text).filter(|(_, word)| may_contain(word)) {
+    for (at, word) in words(&text[start..]).filter(|(_, word)| may_contain(word)) {
+        let at = start + at;
         let from = at.saturating_sub(1);
         let word = &text[from..at + word.len()];
         for (start, grapheme) in word.grapheme_indices(true).filter(|(_, grapheme)| is_emoji(grapheme)) {
@@ -36,6 +36,9 @@ pub fn emoji(text: &str) -> Vec<Range<usize>> {
 fn shows(c: char) -> bool {
     c >= PICTURES || matches!(c, '\u{200d}' | '\u{20e3}')
 }
+
+/// The first byte of a character that [`shows`] is at least this one.
+const FIRST_BYTE: u8 = 0xe2;
 
 /// From the watch on, emoji are shown as pictures by default; before it are signs such as ‼, ™ and arrows.
 const PICTURES: char = '\u{231a}';

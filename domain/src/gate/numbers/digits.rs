@@ -241,9 +241,11 @@ fn add_time(mention: &mut Mention, digits: &str, before: &str, after: &str) {
             mention.is_morning = true;
         }
         _ => {
-            let named = after.trim_start_matches([' ', '\u{a0}', '\u{202f}']).to_lowercase();
-            let is_time = minutes_length > 0 || HOURS.iter().any(|hours| named.starts_with(hours));
-            if is_time && (13..=23).contains(&hour) {
+            let is_named = || {
+                let named = after.trim_start_matches([' ', '\u{a0}', '\u{202f}']).to_lowercase();
+                HOURS.iter().any(|hours| named.starts_with(hours))
+            };
+            if (13..=23).contains(&hour) && (minutes_length > 0 || is_named()) {
                 mention.may_be.push(Value::from(hour - 12));
             }
         }
@@ -254,13 +256,18 @@ fn add_time(mention: &mut Mention, digits: &str, before: &str, after: &str) {
 fn half_of_day(before: &str, after: &str) -> Option<bool> {
     let before = before.trim_end();
     let after = after.trim_start_matches([' ', '\u{a0}', '\u{202f}', '時', '时', '点', '點', '시', 'h', ':']);
+    // What follows most numbers begins no name of a half, and names with other letters stand before none.
+    let is_letter =
+        after.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || !first.is_ascii());
+    let is_behind = before.bytes().next_back().is_some_and(|last| !last.is_ascii());
+    if !is_letter && !is_behind {
+        return None;
+    }
     let longest = after.char_indices().nth(20).map_or(after.len(), |(at, _)| at);
     let after = after[..longest].to_lowercase();
     let first = after.bytes().next();
-    // Only names with other letters stand before an hour.
-    let may_precede = before.bytes().next_back().is_some_and(|last| !last.is_ascii());
     let named = |name: &str| {
-        let ends_before = || may_precede && !name.is_ascii() && before.ends_with(name);
+        let ends_before = || is_behind && !name.is_ascii() && before.ends_with(name);
         let follows = || {
             name.bytes().next() == first
                 && after.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))

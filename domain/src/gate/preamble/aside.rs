@@ -605,34 +605,57 @@ struct Compiled {
     own: Regex,
 }
 
-static KINDS: LazyLock<[Compiled; 3]> = LazyLock::new(|| [&ALTERNATIVE, &LITERAL, &NOTE].map(Compiled::of));
+const KINDS: [&Kind; 3] = [&ALTERNATIVE, &LITERAL, &NOTE];
 
-impl Compiled {
-    fn of(kind: &Kind) -> Self {
-        let any = |phrases: &[&str]| {
-            let mut phrases: Vec<String> = phrases.iter().map(|phrase| regex::escape(phrase)).collect();
-            // A phrase that cannot match stands for a list that is empty.
-            phrases.push(r"[^\s\S]".to_owned());
-            phrases.join("|")
-        };
-        let [colon, words_colon, alone, anywhere, own] =
-            [kind.colon, kind.words_colon, kind.alone, kind.anywhere, kind.own].map(any);
-        let phrases = format!(
+/// Matches an addition of any kind. Most texts have none, and need neither of the patterns below.
+static ANY: LazyLock<Regex> = LazyLock::new(|| {
+    let kinds: Vec<String> = KINDS.iter().map(|kind| kind.pattern()).collect();
+    compiled(&kinds.join("|"))
+});
+
+static COMPILED: LazyLock<[Compiled; 3]> = LazyLock::new(|| {
+    KINDS.map(|kind| Compiled { pattern: compiled(&kind.pattern()), own: compiled(&kind.of_post()) })
+});
+
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is made of constants that a test compiles")
+}
+
+/// Matches any of the phrases.
+fn any(phrases: &[&str]) -> String {
+    let mut phrases: Vec<String> = phrases.iter().map(|phrase| regex::escape(phrase)).collect();
+    // A phrase that cannot match stands for a list that is empty.
+    phrases.push(r"[^\s\S]".to_owned());
+    phrases.join("|")
+}
+
+impl Kind {
+    /// Matches an addition; its one group that took part is the phrase.
+    fn pattern(&self) -> String {
+        format!("{BEGINS}({})|({})", self.phrases(), any(self.anywhere))
+    }
+
+    /// Matches what shows that a post says such a thing itself.
+    fn of_post(&self) -> String {
+        let [own, anywhere] = [self.own, self.anywhere].map(any);
+        format!(r"{BEGINS}{}|(?:^|[^\pL])(?:{own})|{anywhere}", self.phrases())
+    }
+
+    /// Matches the phrases that stand at a beginning.
+    fn phrases(&self) -> String {
+        let [colon, words_colon, alone] = [self.colon, self.words_colon, self.alone].map(any);
+        format!(
             r"(?:(?:{colon}) ?[:：]|(?:{words_colon})(?: ?\d|[ ,(（][^.!?。！？\n:：]{{0,30}})?[)）]? ?[:：]|(?:{alone})(?:[^\pL]|$))"
-        );
-        let compiled = |pattern: &str| {
-            Regex::new(pattern).expect("the pattern is made of constants that a test compiles")
-        };
-        Self {
-            pattern: compiled(&format!("{BEGINS}({phrases})|({anywhere})")),
-            own: compiled(&format!(r"{BEGINS}{phrases}|(?:^|[^\pL])(?:{own})|{anywhere}")),
-        }
+        )
     }
 }
 
 /// The addition that a text, in lower case, has and the post does not.
 pub(super) fn find<'a>(text: &'a str, source: &Text<'_>) -> Option<&'a str> {
-    KINDS.iter().find_map(|Compiled { pattern, own }| {
+    if !ANY.is_match(text) {
+        return None;
+    }
+    COMPILED.iter().find_map(|Compiled { pattern, own }| {
         let found = pattern.captures(text)?;
         let phrase = found.iter().skip(1).flatten().next()?;
         (!own.is_match(source.bare_lower())).then(|| phrase.as_str().trim())

@@ -255,9 +255,12 @@ fn is_label(head: &str, source: &Text<'_>, to: Language) -> bool {
     if head.len() > 4 * LONGEST.0 || head.chars().count() > LONGEST.0 {
         return false;
     }
+    if words(head).take(LONGEST.1 + 1).count() > LONGEST.1 {
+        return false;
+    }
     let head = &*head.to_lowercase();
-    let words: Vec<&str> = head.split(is_between_words).filter(|word| !word.is_empty()).collect();
-    if words.is_empty() || words.len() > LONGEST.1 {
+    let words: Vec<&str> = words(head).collect();
+    if words.is_empty() {
         return false;
     }
     if any_in(head, TRANSLATION) || TRANSLATION_INSIDE.iter().any(|word| head.contains(word)) {
@@ -273,6 +276,10 @@ fn is_label(head: &str, source: &Text<'_>, to: Language) -> bool {
     words.iter().any(|word| is_name(word))
         && words.iter().all(|word| is_name(word) || BESIDE.contains(word) || *word == to.base())
         && !english.split(' ').chain(names.iter().copied()).any(|name| is_in(source.bare_lower(), name))
+}
+
+fn words(head: &str) -> impl Iterator<Item = &str> {
+    head.split(is_between_words).filter(|word| !word.is_empty())
 }
 
 fn is_between_words(c: char) -> bool {

@@ -68,17 +68,18 @@ static ANY_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let text = seen.text.lower().trim();
-    let begins = BEGINNINGS.iter().find(|words| text.starts_with(**words)).filter(|_| {
+    let first = text.bytes().next();
+    let may_begin = BEGINNINGS.iter().filter(|words| words.bytes().next() == first);
+    let begins = may_begin.copied().find(|words| text.starts_with(words)).filter(|_| {
         // If the author wrote “Sure!”, the translation may begin like that, too.
         let source = seen.source.lower().trim();
         !BEGINNINGS.iter().any(|words| source.starts_with(words))
     });
     let bracketed = || seen.source.as_str().contains(['(', '[']);
     let within = Some(()).filter(|()| ANY_WITHIN.is_match(text) && !bracketed());
-    let within = within.and_then(|()| WITHIN.iter().find(|words| text.contains(**words)));
+    let within = within.and_then(|()| WITHIN.into_iter().find(|words| text.contains(words)));
     let words = begins
         .or(within)
-        .copied()
         .or_else(|| label::find(seen.text.bare(), &seen.source, seen.candidate.to))
         .or_else(|| aside::find(seen.text.bare_lower(), &seen.source))?;
     let message = format!("the translation contains the engine's own words: “{words}”");

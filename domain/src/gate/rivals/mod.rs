@@ -4,7 +4,9 @@
 //!
 //! docs/gate.md has what this distinguishes at which length, measured on real sentences.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::LazyLock};
+
+use fnv::FnvHasher;
 
 use crate::Language;
 
@@ -17,6 +19,9 @@ type Set = u64;
 /// Enough bits for the tables, and no index beyond them.
 const MOST: usize = Set::BITS as usize;
 
+/// The tables are constants, so nobody can choose words that collide.
+type Hasher = BuildHasherDefault<FnvHasher>;
+
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::read);
 
 /// The letters that the tables do not list, because most languages write them.
@@ -27,13 +32,20 @@ fn is_everywhere(c: char) -> bool {
 struct Tables {
     /// The codes of each line.
     languages: Vec<Vec<&'static str>>,
-    words: HashMap<&'static str, Set>,
-    letters: HashMap<char, Set>,
+    /// The line of each language, by its number.
+    lines: Vec<Option<usize>>,
+    words: HashMap<&'static str, Set, Hasher>,
+    letters: HashMap<char, Set, Hasher>,
 }
 
 impl Tables {
     fn read() -> Self {
-        let mut tables = Self { languages: Vec::new(), words: HashMap::new(), letters: HashMap::new() };
+        let mut tables = Self {
+            languages: Vec::new(),
+            lines: Vec::new(),
+            words: HashMap::default(),
+            letters: HashMap::default(),
+        };
         let lines = WORDS.lines().filter(|line| !line.starts_with('#')).take(MOST);
         for (at, line) in lines.enumerate() {
             let mut fields = line.split(' ');
@@ -45,11 +57,14 @@ impl Tables {
                 *tables.words.entry(word).or_default() |= 1 << at;
             }
         }
+        let line =
+            |language: Language| tables.languages.iter().position(|codes| codes.contains(&language.base()));
+        tables.lines = Language::all().map(line).collect();
         tables
     }
 
     fn line(&self, language: Language) -> Option<usize> {
-        self.languages.iter().position(|codes| codes.contains(&language.base()))
+        self.lines.get(language.index()).copied().flatten()
     }
 
     /// The languages that have a word among their function words.
@@ -66,13 +81,18 @@ impl Tables {
     }
 }
 
+/// So many function words are no coincidence, and every so many words of a sentence are some.
+const FEW: usize = 4;
+
 /// What the words of a text say about its language.
 pub(super) struct Evidence {
     /// The target's line.
     target: Option<usize>,
     /// How many words were looked at.
     words: usize,
-    /// For each language, what speaks for it and against the target's, and the other way round.
+    /// How many words speak for the target's language.
+    own: usize,
+    /// For each language, what speaks for it and what it shares with the target's.
     rivals: [Balance; MOST],
 }
 
@@ -83,8 +103,8 @@ struct Balance {
     /// Words with a letter that this language writes, and the target's does not, and words of one letter, which may be
     /// something else: (y/n), E/A.
     letters: usize,
-    /// Function words and letters of the target's language that this one does not have.
-    against: usize,
+    /// Function words and letters of the target's language that this one has, too.
+    shared: usize,
 }
 
 impl Balance {
@@ -93,8 +113,9 @@ impl Balance {
         self.words + self.letters.min(self.words)
     }
 
-    fn is_clear(self) -> bool {
-        self.in_favor() >= self.against + 2 && 2 * self.in_favor() > 3 * self.against
+    /// Whether it outweighs so many words of the target's language that this one does not have.
+    fn is_clear(self, against: usize) -> bool {
+        self.in_favor() >= against + 2 && 2 * self.in_favor() > 3 * against
     }
 }
 
@@ -103,7 +124,7 @@ impl Evidence {
     pub(super) fn of<'a>(words: impl Iterator<Item = &'a str>, target: Language) -> Self {
         let tables = &*TABLES;
         let target = tables.line(target);
-        let mut all = Self { target, words: 0, rivals: [Balance::default(); MOST] };
+        let mut all = Self { target, words: 0, own: 0, rivals: [Balance::default(); MOST] };
         for word in words {
             all.words += 1;
             // L'aigua, qu'on, dell'acqua.
@@ -118,33 +139,34 @@ impl Evidence {
     fn add(&mut self, tables: &Tables, word: &str) {
         let of_word = tables.of_word(word);
         if of_word != 0 {
-            let own = self.is_own(of_word);
             let is_letter = word.chars().nth(1).is_none();
-            self.count(of_word, own, |balance| {
+            self.count(of_word, |balance| {
                 *(if is_letter { &mut balance.letters } else { &mut balance.words }) += 1;
             });
         } else if let Some(of_letters) = tables.of_letters(word) {
-            let own = self.is_own(of_letters);
-            self.count(of_letters, own, |balance| balance.letters += 1);
+            self.count(of_letters, |balance| balance.letters += 1);
         }
     }
 
-    fn is_own(&self, set: Set) -> bool {
-        self.target.is_some_and(|target| set & (1 << target) != 0)
-    }
-
     /// Counts a word that the languages of `set` have, for them or, if it is the target's, against the others.
-    fn count(&mut self, set: Set, own: bool, mut favor: impl FnMut(&mut Balance)) {
-        let mut rest = if own { !set } else { set };
+    fn count(&mut self, set: Set, mut favor: impl FnMut(&mut Balance)) {
+        let is_own = self.target.is_some_and(|target| set & (1 << target) != 0);
+        self.own += usize::from(is_own);
+        let mut rest = set;
         while rest != 0 {
             let balance = &mut self.rivals[rest.trailing_zeros() as usize];
             rest &= rest - 1;
-            if own {
-                balance.against += 1;
+            if is_own {
+                balance.shared += 1;
             } else {
                 favor(balance);
             }
         }
+    }
+
+    /// How many words of the target's language a language does not have.
+    fn against(&self, balance: Balance) -> usize {
+        self.own - balance.shared
     }
 
     /// The code of the language that the words are in, if that is clear, and it is not the target's. `source` is the
@@ -154,27 +176,35 @@ impl Evidence {
         self.target?;
         let source = tables.line(source).filter(|source| Some(*source) != self.target);
         let lines = tables.languages.len();
-        let clear = (0..lines).filter(|at| self.rivals[*at].is_clear());
+        let clear = (0..lines).filter(|at| self.rivals[*at].is_clear(self.against(self.rivals[*at])));
         let best = clear.max_by_key(|at| {
             let balance = self.rivals[*at];
             // Words may be of several languages.
-            (balance.in_favor() - balance.against, Some(*at) == source)
+            (balance.in_favor() - self.against(balance), Some(*at) == source)
         });
         Some(tables.languages[best?][0])
+    }
+
+    /// Whether the words are in the target's language: as many of them as in running text are its function words, and every
+    /// other language lacks most of those.
+    pub(super) fn is_clear(&self) -> bool {
+        let outweighs = |balance: &Balance| self.against(*balance) > balance.in_favor();
+        let others = self.rivals.iter().enumerate().filter(|(at, _)| Some(*at) != self.target);
+        self.own >= FEW && FEW * self.own >= self.words && others.map(|(_, balance)| balance).all(outweighs)
     }
 
     /// How many words speak for a language, if nothing speaks for the target's rather than for that one, though the words
     /// are several.
     pub(super) fn alone(&self, language: Language) -> Option<usize> {
         let balance = self.rivals[self.target.and(TABLES.line(language))?];
-        (balance.against == 0 && self.words > 2).then_some(balance.words)
+        (self.against(balance) == 0 && self.words > 2).then_some(balance.words)
     }
 
     /// How much more the words speak for a language than for the target's; `None` if one of them has no table.
     pub(super) fn lead(&self, language: Language) -> Option<isize> {
         self.target?;
         let balance = self.rivals[TABLES.line(language)?];
-        Some(balance.in_favor().cast_signed() - balance.against.cast_signed())
+        Some(balance.in_favor().cast_signed() - self.against(balance).cast_signed())
     }
 }
 
