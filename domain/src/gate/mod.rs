@@ -97,6 +97,10 @@ mod tests {
     }
 
     pub(super) fn codes_for(to: &str, source: &str, parts: &[&str]) -> Vec<&'static str> {
+        codes_between("en", to, source, parts)
+    }
+
+    pub(super) fn codes_between(from: &str, to: &str, source: &str, parts: &[&str]) -> Vec<&'static str> {
         let source = mask(source);
         let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
         let candidate = Candidate {
@@ -104,7 +108,7 @@ mod tests {
             parts: &parts,
             rules: &PlainText::default(),
             max_weight: Some(300),
-            from: Language::english(),
+            from: from.parse().unwrap(),
             to: to.parse().unwrap(),
             others: &[],
         };

@@ -264,11 +264,7 @@ fn is_label(head: &str, source: &Text<'_>, to: Language) -> bool {
         return false;
     }
     if any_in(head, TRANSLATION) || TRANSLATION_INSIDE.iter().any(|word| head.contains(word)) {
-        let source = source.bare_lower();
-        let own = ABOUT.iter().any(|word| source.contains(word))
-            || any_in(source, TRANSLATION)
-            || TRANSLATION_INSIDE.iter().any(|word| source.contains(word));
-        return !own;
+        return !is_about_translations(source);
     }
     let english = to.name().to_lowercase();
     let names = NAMES.iter().find(|(code, _)| *code == to.base()).map_or(&[][..], |(_, names)| names);
@@ -276,6 +272,12 @@ fn is_label(head: &str, source: &Text<'_>, to: Language) -> bool {
     words.iter().any(|word| is_name(word))
         && words.iter().all(|word| is_name(word) || BESIDE.contains(word) || *word == to.base())
         && !english.split(' ').chain(names.iter().copied()).any(|name| is_in(source.bare_lower(), name))
+}
+
+/// Whether a post is about translations, or about what its language has the same word for.
+pub(super) fn is_about_translations(post: &Text<'_>) -> bool {
+    let post = post.bare_lower();
+    ABOUT.iter().chain(TRANSLATION_INSIDE).any(|word| post.contains(word)) || any_in(post, TRANSLATION)
 }
 
 fn words(head: &str) -> impl Iterator<Item = &str> {

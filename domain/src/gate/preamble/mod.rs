@@ -1,7 +1,8 @@
-//! A translation does not contain a model's own words: “Sure! Here is …”, “I cannot …”, a label before the translation (`label`),
-//! another translation or a note behind it (`aside`).
+//! A translation does not contain a model's own words: “Sure! …”, “I cannot …” (`beginning`), a label before the translation
+//! (`label`), another translation or a note behind it (`aside`).
 
 mod aside;
+mod beginning;
 mod label;
 mod words;
 
@@ -10,44 +11,6 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Finding, seen::Seen};
-
-/// The beginnings of such comments, in lower case.
-const BEGINNINGS: [&str; 34] = [
-    "sure!",
-    "sure,",
-    "sure thing",
-    "certainly!",
-    "of course!",
-    "here is the",
-    "here's the",
-    "here is your",
-    "here's your",
-    "here are the",
-    "translation:",
-    "translated text:",
-    "the translation",
-    "as an ai",
-    "i'm sorry, but",
-    "i’m sorry, but",
-    "i am sorry, but",
-    "i cannot ",
-    "i can't ",
-    "i can’t ",
-    "i'm unable",
-    "i am unable",
-    "aquí está la traducción",
-    "aquí tienes",
-    "traducción:",
-    "claro,",
-    "claro!",
-    "¡claro!",
-    "como modelo de",
-    "voici la traduction",
-    "bien sûr",
-    "hier ist die übersetzung",
-    "übersetzung:",
-    "als ki-",
-];
 
 /// What marks such comments anywhere in a text.
 const WITHIN: [&str; 7] = [
@@ -67,28 +30,39 @@ static ANY_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let text = seen.text.lower().trim();
-    let first = text.bytes().next();
-    let may_begin = BEGINNINGS.iter().filter(|words| words.bytes().next() == first);
-    let begins = may_begin.copied().find(|words| text.starts_with(words)).filter(|_| {
-        // If the author wrote “Sure!”, the translation may begin like that, too.
-        let source = seen.source.lower().trim();
-        !BEGINNINGS.iter().any(|words| source.starts_with(words))
-    });
+    let text = seen.text.lower();
     let bracketed = || seen.source.as_str().contains(['(', '[']);
-    let within = Some(()).filter(|()| ANY_WITHIN.is_match(text) && !bracketed());
-    let within = within.and_then(|()| WITHIN.into_iter().find(|words| text.contains(words)));
-    let words = begins
-        .or(within)
-        .or_else(|| label::find(seen.text.bare(), &seen.source, seen.candidate.to))
-        .or_else(|| aside::find(seen.text.bare_lower(), &seen.source))?;
+    let within = || {
+        let suspect = ANY_WITHIN.is_match(text) && !bracketed();
+        suspect.then(|| WITHIN.into_iter().find(|words| text.contains(words)))?
+    };
+    let words = beginning::find(seen)
+        .or_else(within)
+        .or_else(|| added(seen, label::find(seen.text.bare(), &seen.source, seen.candidate.to)))
+        .or_else(|| added(seen, aside::find(seen.text.bare_lower(), &seen.source)))?;
     let message = format!("the translation contains the engine's own words: “{words}”");
     Some(Finding { rule: "preamble", message })
 }
 
+/// Leaves out words before a colon that stand in for the author's, which are only known in English: “Ojo: …” is “Note: …”.
+fn added<'a>(seen: &Seen<'_>, words: Option<&'a str>) -> Option<&'a str> {
+    let is_readable = seen.candidate.from.base() == "en";
+    words.filter(|_| is_readable || colons(seen.text.bare()) > colons(seen.source.bare()))
+}
+
+/// How many colons a text has, but for those of times and scores.
+fn colons(text: &str) -> usize {
+    let is_of_time = |at: usize| text[..at].ends_with(|c: char| c.is_ascii_digit());
+    text.match_indices([':', '：']).filter(|(at, _)| !is_of_time(*at)).count()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{codes, codes_for};
+    use super::super::tests::{codes, codes_between, codes_for};
+
+    fn is_found(from: &str, to: &str, source: &str, text: &str) -> bool {
+        codes_between(from, to, source, &[text]).contains(&"preamble")
+    }
 
     #[test]
     fn the_engines_own_words_are_found_but_not_the_authors() {
@@ -101,6 +75,36 @@ mod tests {
             assert!(codes("Hello there", &[text]).contains(&"preamble"), "{text}");
         }
         assert!(!codes("Sure! Here is the plan", &["¡Claro! Este es el plan"]).contains(&"preamble"));
+        for (from, to, source, text) in [
+            ("es", "en", "No puedo creerlo", "I can't believe it"),
+            ("es", "en", "No puedo esperar más", "I cannot wait any longer"),
+            ("es", "en", "Lo siento, pero no iré", "I'm sorry, but I will not come"),
+            ("es", "en", "Aquí está el nuevo puente", "Here is the new bridge"),
+            ("es", "en", "Por supuesto: mañana abrimos", "Sure, we open tomorrow"),
+            ("es", "en", "Ojo: a las 10:30 cierra el puente", "Note: at 10:30 the bridge closes"),
+            ("es", "en", "En inglés: hello", "In English: hello"),
+            ("ca", "en", "I tant! Fins demà", "Of course! Until tomorrow"),
+            ("es", "en", "La traducción sale hoy", "The translation is out today, and it is in English"),
+            ("en", "es", "Of course, I'll come", "Claro, iré"),
+            ("en", "es", "Yeah, the market opens", "Claro, abre el mercado"),
+            ("en", "es", "Here you go, five tips", "Aquí tienes cinco consejos"),
+            ("en", "fr", "Right! See you tomorrow", "Bien sûr ! À demain"),
+        ] {
+            assert!(!is_found(from, to, source, text), "{text}");
+        }
+        for (from, to, source, text) in [
+            ("es", "en", "El mercado abre mañana", "I'm sorry, but I can't translate this"),
+            ("es", "en", "El mercado abre mañana", "Here is your translation: The market opens tomorrow"),
+            ("es", "en", "El mercado abre mañana", "As an AI, I do not know when the market opens"),
+            ("es", "en", "El mercado abre mañana", "The market opens tomorrow. Note: informal tone"),
+            ("es", "en", "Ojo: el mercado abre", "Note: the market opens. Or: The market is opening"),
+            ("es", "en", "El mercado abre mañana", "In English: The market opens tomorrow"),
+            ("en", "es", "The market opens tomorrow", "Claro, mañana abre el mercado"),
+            ("en", "es", "The market opens tomorrow", "Aquí tienes: mañana abre el mercado"),
+            ("en", "ca", "The market opens tomorrow", "I can't translate that"),
+        ] {
+            assert!(is_found(from, to, source, text), "{text}");
+        }
         assert!(!codes("Hello (note: bring water)", &["Hola (nota: traed agua)"]).contains(&"preamble"));
     }
     #[test]
