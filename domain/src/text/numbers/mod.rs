@@ -115,7 +115,9 @@ fn with_unit(text: &str, end: usize, has_halves: bool) -> usize {
     let unit = rest.strip_prefix([' ', '\u{a0}', '\u{202f}']).unwrap_or(rest);
     // A word may follow with a space; with periods it is an abbreviation in any language.
     let halves = HALVES.iter().filter(|half| has_halves || half.contains('.') || unit.len() == rest.len());
-    let mut names = UNITS.iter().chain(halves);
+    // Most words differ in their first letter.
+    let first = unit.bytes().next();
+    let mut names = UNITS.iter().chain(halves).filter(|name| name.bytes().next() == first);
     let found = names.find(|name| {
         unit.strip_prefix(**name).is_some_and(|after| !after.starts_with(char::is_alphanumeric))
     });
