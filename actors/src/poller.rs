@@ -3,10 +3,14 @@
 //! progress of the backfill, before the next is requested. So no post is skipped, however many there are and wherever a
 //! crash happens, and at most one page is in memory.
 //!
+//! - [`start`]: the first poll of an account, from now on.
 //! - [`trail`]: which page a backfill requests next, and when it stops.
 //! - [`reread`]: what happens to a post that could not be read.
+//! - [`calls`]: the calls to the source.
 
+mod calls;
 mod reread;
+mod start;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -25,14 +29,13 @@ use log::{error, info, warn};
 use mynah_domain::{
     Post, PostId, Skip, Target, TargetId,
     backoff::Backoff,
-    breaker::CallOutcome,
     eligibility::Eligibility,
     ports::{
-        Clock, Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable,
+        Clock, Ledger, LedgerError, PageRequest, Source, SourceError,
         ledger::{Checkpoint, Mark, RecordPage, RecordPost},
     },
 };
-use reread::{Arrival, place};
+use reread::{Arrival, Unread, about};
 use tokio::sync::mpsc;
 use trail::{FEW_BARREN, MOST_BARREN, Next, Trail};
 
@@ -49,17 +52,9 @@ use crate::{
 /// incident.
 const TROUBLE: u32 = 3;
 
-/// How many polls in a row may fail because the source answers for none of a page's unreadable posts. After that, these
-/// posts are held as they came, so that they do not delay the other posts any longer.
-const LOOKUP_TRIES: u32 = 3;
-
 /// The most unreadable posts that one poll asks for by their ids. If every post of a source is unreadable, the source
 /// has changed its format, and asking for each post would only cost money.
 const MOST_LOOKUPS: usize = 100;
-
-/// How far this machine's clock may be ahead of the source's without losing posts of an account that had none at the
-/// start.
-const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 
 /// How many polls in a row the source must refuse, if none succeeded since the start, before the settings count as wrong:
 /// one refusal proves nothing.
@@ -389,111 +384,6 @@ impl Poller {
         stop.or(self.context.heartbeat().at_rest(pause)).await.ok_or(Trouble::Stopped)
     }
 
-    /// Waits until the network may be called.
-    async fn permit(&self, stop: &Stop) -> Result<(), Trouble> {
-        while let Err(until) = self.parts.upstreams.permit(self.source.network()) {
-            let pause = actix_rt::time::sleep_until(until.into());
-            stop.or(self.context.heartbeat().at_rest(pause)).await.ok_or(Trouble::Stopped)?;
-        }
-        Ok(())
-    }
-
-    /// Reports the result of a call to the circuit breaker and the meter.
-    fn record_call<T>(&self, operation: &'static str, started: Instant, answer: &Result<T, SourceError>) {
-        let network = self.source.network();
-        let silent = matches!(answer, Err(SourceError::Unavailable(_)));
-        self.parts
-            .upstreams
-            .record(network, if silent { CallOutcome::Silent } else { CallOutcome::Answered });
-        self.parts.meter.called(network, operation, started.elapsed(), answer.as_ref().err().map(kind_of));
-    }
-
-    async fn page(&self, request: &PageRequest, stop: &Stop) -> Result<Page, Trouble> {
-        self.permit(stop).await?;
-        let started = Instant::now();
-        failpoint::reach("source.read.before");
-        let page = self.source.page(request).await;
-        failpoint::reach("source.read.after");
-        self.record_call("read", started, &page);
-        let page = page?;
-        for oddity in &page.oddities {
-            warn!(source = self.parts.source.as_str(), reason:% = oddity; "unexpected source answer received");
-        }
-        Ok(page)
-    }
-
-    async fn by_id(&self, id: &PostId, stop: &Stop) -> Result<Result<Lookup, SourceError>, Trouble> {
-        self.permit(stop).await?;
-        let started = Instant::now();
-        failpoint::reach("source.read.before");
-        let answer = self.source.by_id(id).await;
-        failpoint::reach("source.read.after");
-        self.record_call("reread", started, &answer);
-        Ok(answer)
-    }
-
-    /// Turns a page into what goes to the ledger, newest first. Asks the source by id for posts that could not be read.
-    /// If it does not answer, the poll fails and the page is requested again, up to [`LOOKUP_TRIES`] times.
-    async fn arrivals(
-        &self,
-        page: Page,
-        checkpoint: &Checkpoint,
-        lookups: &mut usize,
-        stop: &Stop,
-    ) -> Result<Vec<Arrival>, Trouble> {
-        let newest = page.marks().iter().map(|mark| mark.position).max();
-        let mut unreadable = Vec::with_capacity(page.unreadable.len());
-        let mut unanswered = None;
-        for post in &page.unreadable {
-            let (id, position) = place(post, newest, checkpoint);
-            let known = self.parts.ledger.post(&self.parts.source, &id).await?;
-            if known.as_ref().is_some_and(|known| known.id == id) {
-                continue;
-            }
-            let answer = self.answers.borrow().get(&id).cloned();
-            let answer = if let Some(answer) = answer {
-                answer
-            } else if post.mark.is_none() || known.is_some() || *lookups == 0 {
-                // If another version is recorded, this one is not published in any case.
-                Err(Unread::Odd(post.reason.clone()))
-            } else if self.lookup_failures.get() >= LOOKUP_TRIES {
-                let reason = format!("{}; the source does not answer requests for it by its id", post.reason);
-                Err(Unread::Odd(reason))
-            } else {
-                *lookups -= 1;
-                match self.by_id(&id, stop).await? {
-                    // One call may fail and the next succeed, but a rate limit or a second failure affects all of them.
-                    Err(error @ SourceError::Unavailable(_)) if unanswered.is_none() => {
-                        unanswered = Some((id, error));
-                        continue;
-                    }
-                    Err(error) if error.is_passing() => return Err(Trouble::Lookup(id, error)),
-                    answer => {
-                        self.lookup_failures.set(0);
-                        let answer = read(&id, answer);
-                        self.answers.borrow_mut().insert(id.clone(), answer.clone());
-                        answer
-                    }
-                }
-            };
-            unreadable.push((id, position, &post.raw, answer));
-        }
-        if let Some((id, error)) = unanswered {
-            return Err(Trouble::Lookup(id, error));
-        }
-        self.answers.borrow_mut().clear();
-        let mut arrivals: Vec<Arrival> = page.posts.into_iter().map(Arrival::read).collect();
-        for (id, position, raw, answer) in unreadable {
-            arrivals.extend(self.settled(id, position, raw, answer));
-        }
-        // Of an edited post, the first version in a page is recorded, and that must be the newest.
-        arrivals.sort_by_key(|arrival| std::cmp::Reverse(arrival.post.position));
-        for arrival in &mut arrivals {
-            arrival.post.position = self.place_in_line(&arrival.post, checkpoint);
-        }
-        Ok(arrivals)
-    }
-
     /// An edited post takes the position of its first version: a reply to that version comes after it in the line,
     /// though its id is lower than the edit's. The position is never at or below the watermark, where the line may have
     /// been read already.
@@ -503,97 +393,6 @@ impl Poller {
         first.map_or(post.position, |first| {
             first.clamp(watermark.saturating_add(1).min(post.position), post.position)
         })
-    }
-
-    /// Reads posts again that a person retried; returns how many of them can be read now.
-    async fn reread(
-        &self,
-        checkpoint: &Checkpoint,
-        lookups: &mut usize,
-        stop: &Stop,
-    ) -> Result<u64, Trouble> {
-        let retried = self.parts.ledger.to_reread(&self.parts.source, *lookups).await?;
-        let mut arrivals = Vec::new();
-        for id in retried {
-            let Some(position) = self.source.position(&id) else {
-                let why = "the source returned it without an id, so Mynah cannot ask for it".to_owned();
-                arrivals.extend(self.settled(id, 0, "", Err(Unread::Odd(why))));
-                continue;
-            };
-            *lookups = lookups.saturating_sub(1);
-            let answer = match self.by_id(&id, stop).await? {
-                Err(error) if error.is_passing() => {
-                    let reason = about(&id, error);
-                    warn!(source = self.parts.source.as_str(), post = id.0.as_str(), reason:% = reason; "post reread failed");
-                    break;
-                }
-                answer => read(&id, answer).map_err(|why| match why {
-                    // A person is waiting for an outcome.
-                    Unread::Gone(reason) => Unread::Odd(format!("the source no longer returns it: {reason}")),
-                    odd @ Unread::Odd(_) => odd,
-                }),
-            };
-            arrivals.extend(self.settled(id, position, "", answer));
-        }
-        if arrivals.is_empty() {
-            return Ok(0);
-        }
-        self.record(arrivals, checkpoint.clone()).await
-    }
-
-    /// Decides what happens to a post that could not be read at first.
-    fn settled(&self, id: PostId, position: u64, raw: &str, answer: Result<Post, Unread>) -> Option<Arrival> {
-        let source = self.parts.source.as_str();
-        match answer {
-            Ok(post) => Some(Arrival::read(post)),
-            Err(Unread::Gone(reason)) => {
-                info!(source = source, post = id.0.as_str(), reason = reason.as_str(); "unreadable post deleted at source");
-                None
-            }
-            Err(Unread::Odd(why)) => {
-                warn!(source = source, post = id.0.as_str(), reason = why.as_str(); "unreadable post held");
-                Some(Arrival::raw(id, position, raw, &why, self.parts.clock.now()))
-            }
-        }
-    }
-
-    /// Takes the newest post as the watermark, so that no earlier post is republished. That post may be several pages
-    /// back: a page may contain only posts that the source leaves out.
-    async fn start_now(&self, stop: &Stop) -> Result<Polled, Trouble> {
-        let mut trail = Trail::new(PageRequest { limit: 1, ..PageRequest::default() }, MOST_BARREN);
-        let watermark = loop {
-            let next = match self.page(trail.request(), stop).await {
-                Ok(page) => {
-                    let newest = page.marks().into_iter().max_by_key(|mark| mark.position);
-                    if newest.is_some() {
-                        break newest;
-                    }
-                    trail.after_page(page.continuation, false, None)
-                }
-                Err(Trouble::Source(SourceError::Refused(_))) if trail.request().continuation.is_some() => {
-                    trail.after_refusal(None)
-                }
-                Err(trouble) => return Err(trouble),
-            };
-            match next {
-                Next::End => break None,
-                Next::CutShort => {
-                    let reason =
-                        "the source offers more pages without any posts, so its newest post is unknown";
-                    return Err(SourceError::Unavailable(reason.into()).into());
-                }
-                Next::Ask { wait } => self.wait_before(wait, stop).await?,
-            }
-        };
-        let newest = watermark.as_ref().map_or("none yet", |mark| mark.id.0.as_str());
-        info!(source = self.parts.source.as_str(), newest = newest; "starting point set");
-        let since = match watermark {
-            Some(_) => None,
-            None => Some(self.parts.clock.now() - CLOCK_TOLERANCE),
-        };
-        let checkpoint = Checkpoint { watermark: watermark.clone(), backfill: None, start: watermark, since };
-        self.record(Vec::new(), checkpoint).await?;
-        Ok(Polled::Done { posts: 0, started_now: true })
     }
 
     async fn record(&self, arrivals: Vec<Arrival>, checkpoint: Checkpoint) -> Result<u64, Trouble> {
@@ -639,48 +438,4 @@ impl Poller {
 /// The oldest post of the backfill in progress.
 fn oldest(checkpoint: &Checkpoint) -> Option<&PostId> {
     checkpoint.backfill.as_ref().map(|backfill| &backfill.oldest.id)
-}
-
-/// Why a post cannot be read.
-#[derive(Debug, Clone)]
-enum Unread {
-    /// The post was deleted or is not visible any more.
-    Gone(String),
-    /// The post's format cannot be read, or the source gives no reason.
-    Odd(String),
-}
-
-/// Extracts the post from the answer to a lookup by id.
-fn read(id: &PostId, answer: Result<Lookup, SourceError>) -> Result<Post, Unread> {
-    match answer {
-        Ok(Lookup::Post(post)) if post.id == *id || post.versions.contains(id) => Ok(*post),
-        Ok(Lookup::Post(other)) => Err(Unread::Odd(format!("the source returned post {} instead", other.id))),
-        Ok(Lookup::Unreadable(Unreadable { reason, .. })) => Err(Unread::Odd(reason)),
-        Ok(Lookup::Gone(reason)) => Err(Unread::Gone(reason)),
-        Err(error) => Err(Unread::Odd(error.to_string())),
-    }
-}
-
-/// Adds the requested post to the error.
-fn about(id: &PostId, error: SourceError) -> SourceError {
-    let about = |reason: String| format!("cannot read post {id} by its id: {reason}");
-    match error {
-        SourceError::Account(reason) => SourceError::Account(about(reason)),
-        SourceError::Unauthorized(reason) => SourceError::Unauthorized(about(reason)),
-        SourceError::RateLimited { reason, until } => {
-            SourceError::RateLimited { reason: about(reason), until }
-        }
-        SourceError::Unavailable(reason) => SourceError::Unavailable(about(reason)),
-        SourceError::Refused(reason) => SourceError::Refused(about(reason)),
-    }
-}
-
-fn kind_of(error: &SourceError) -> &'static str {
-    match error {
-        SourceError::Account(_) => "account",
-        SourceError::Unauthorized(_) => "unauthorized",
-        SourceError::RateLimited { .. } => "rate_limited",
-        SourceError::Unavailable(_) => "unavailable",
-        SourceError::Refused(_) => "refused",
-    }
 }

@@ -2,20 +2,28 @@
 //! cannot be read, it is recorded in its raw form, so that it becomes a held job and is never lost.
 
 use jiff::Timestamp;
+use log::{info, warn};
 use mynah_domain::{
     Post, PostId, PostKind,
     ports::{
-        Unreadable,
+        Lookup, Page, SourceError, Unreadable,
         ledger::{Checkpoint, Raw},
     },
 };
 use sha2::{Digest as _, Sha256};
+
+use super::{Poller, Trouble};
+use crate::supervision::shell::Stop;
 
 /// The most bytes of a raw post to record. A person needs its id and shape, and the ledger needs a bound.
 const MAX_RAW: usize = 16 * 1024;
 
 /// The most bytes of a reason to record.
 const MAX_REASON: usize = 500;
+
+/// How many polls in a row may fail because the source answers for none of a page's unreadable posts. After that, these
+/// posts are held as they came, so that they do not delay the other posts any longer.
+pub(super) const LOOKUP_TRIES: u32 = 3;
 
 /// A post as it goes to the ledger: read, or in its raw form.
 pub(super) struct Arrival {
@@ -69,6 +77,156 @@ fn cut(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     format!("{}…", &text[..text.floor_char_boundary(most)])
+}
+
+impl Poller {
+    /// Turns a page into what goes to the ledger, newest first. Asks the source by id for posts that could not be read.
+    /// If it does not answer, the poll fails and the page is requested again, up to [`LOOKUP_TRIES`] times.
+    pub(super) async fn arrivals(
+        &self,
+        page: Page,
+        checkpoint: &Checkpoint,
+        lookups: &mut usize,
+        stop: &Stop,
+    ) -> Result<Vec<Arrival>, Trouble> {
+        let newest = page.marks().iter().map(|mark| mark.position).max();
+        let mut unreadable = Vec::with_capacity(page.unreadable.len());
+        let mut unanswered = None;
+        for post in &page.unreadable {
+            let (id, position) = place(post, newest, checkpoint);
+            let known = self.parts.ledger.post(&self.parts.source, &id).await?;
+            if known.as_ref().is_some_and(|known| known.id == id) {
+                continue;
+            }
+            let answer = self.answers.borrow().get(&id).cloned();
+            let answer = if let Some(answer) = answer {
+                answer
+            } else if post.mark.is_none() || known.is_some() || *lookups == 0 {
+                // If another version is recorded, this one is not published in any case.
+                Err(Unread::Odd(post.reason.clone()))
+            } else if self.lookup_failures.get() >= LOOKUP_TRIES {
+                let reason = format!("{}; the source does not answer requests for it by its id", post.reason);
+                Err(Unread::Odd(reason))
+            } else {
+                *lookups -= 1;
+                match self.by_id(&id, stop).await? {
+                    // One call may fail and the next succeed, but a rate limit or a second failure affects all of them.
+                    Err(error @ SourceError::Unavailable(_)) if unanswered.is_none() => {
+                        unanswered = Some((id, error));
+                        continue;
+                    }
+                    Err(error) if error.is_passing() => return Err(Trouble::Lookup(id, error)),
+                    answer => {
+                        self.lookup_failures.set(0);
+                        let answer = read(&id, answer);
+                        self.answers.borrow_mut().insert(id.clone(), answer.clone());
+                        answer
+                    }
+                }
+            };
+            unreadable.push((id, position, &post.raw, answer));
+        }
+        if let Some((id, error)) = unanswered {
+            return Err(Trouble::Lookup(id, error));
+        }
+        self.answers.borrow_mut().clear();
+        let mut arrivals: Vec<Arrival> = page.posts.into_iter().map(Arrival::read).collect();
+        for (id, position, raw, answer) in unreadable {
+            arrivals.extend(self.settled(id, position, raw, answer));
+        }
+        // Of an edited post, the first version in a page is recorded, and that must be the newest.
+        arrivals.sort_by_key(|arrival| std::cmp::Reverse(arrival.post.position));
+        for arrival in &mut arrivals {
+            arrival.post.position = self.place_in_line(&arrival.post, checkpoint);
+        }
+        Ok(arrivals)
+    }
+
+    /// Reads posts again that a person retried; returns how many of them can be read now.
+    pub(super) async fn reread(
+        &self,
+        checkpoint: &Checkpoint,
+        lookups: &mut usize,
+        stop: &Stop,
+    ) -> Result<u64, Trouble> {
+        let retried = self.parts.ledger.to_reread(&self.parts.source, *lookups).await?;
+        let mut arrivals = Vec::new();
+        for id in retried {
+            let Some(position) = self.source.position(&id) else {
+                let why = "the source returned it without an id, so Mynah cannot ask for it".to_owned();
+                arrivals.extend(self.settled(id, 0, "", Err(Unread::Odd(why))));
+                continue;
+            };
+            *lookups = lookups.saturating_sub(1);
+            let answer = match self.by_id(&id, stop).await? {
+                Err(error) if error.is_passing() => {
+                    let reason = about(&id, error);
+                    warn!(source = self.parts.source.as_str(), post = id.0.as_str(), reason:% = reason; "post reread failed");
+                    break;
+                }
+                answer => read(&id, answer).map_err(|why| match why {
+                    // A person is waiting for an outcome.
+                    Unread::Gone(reason) => Unread::Odd(format!("the source no longer returns it: {reason}")),
+                    odd @ Unread::Odd(_) => odd,
+                }),
+            };
+            arrivals.extend(self.settled(id, position, "", answer));
+        }
+        if arrivals.is_empty() {
+            return Ok(0);
+        }
+        self.record(arrivals, checkpoint.clone()).await
+    }
+
+    /// Decides what happens to a post that could not be read at first.
+    fn settled(&self, id: PostId, position: u64, raw: &str, answer: Result<Post, Unread>) -> Option<Arrival> {
+        let source = self.parts.source.as_str();
+        match answer {
+            Ok(post) => Some(Arrival::read(post)),
+            Err(Unread::Gone(reason)) => {
+                info!(source = source, post = id.0.as_str(), reason = reason.as_str(); "unreadable post deleted at source");
+                None
+            }
+            Err(Unread::Odd(why)) => {
+                warn!(source = source, post = id.0.as_str(), reason = why.as_str(); "unreadable post held");
+                Some(Arrival::raw(id, position, raw, &why, self.parts.clock.now()))
+            }
+        }
+    }
+}
+
+/// Why a post cannot be read.
+#[derive(Debug, Clone)]
+pub(super) enum Unread {
+    /// The post was deleted or is not visible any more.
+    Gone(String),
+    /// The post's format cannot be read, or the source gives no reason.
+    Odd(String),
+}
+
+/// Extracts the post from the answer to a lookup by id.
+fn read(id: &PostId, answer: Result<Lookup, SourceError>) -> Result<Post, Unread> {
+    match answer {
+        Ok(Lookup::Post(post)) if post.id == *id || post.versions.contains(id) => Ok(*post),
+        Ok(Lookup::Post(other)) => Err(Unread::Odd(format!("the source returned post {} instead", other.id))),
+        Ok(Lookup::Unreadable(Unreadable { reason, .. })) => Err(Unread::Odd(reason)),
+        Ok(Lookup::Gone(reason)) => Err(Unread::Gone(reason)),
+        Err(error) => Err(Unread::Odd(error.to_string())),
+    }
+}
+
+/// Adds the requested post to the error.
+pub(super) fn about(id: &PostId, error: SourceError) -> SourceError {
+    let about = |reason: String| format!("cannot read post {id} by its id: {reason}");
+    match error {
+        SourceError::Account(reason) => SourceError::Account(about(reason)),
+        SourceError::Unauthorized(reason) => SourceError::Unauthorized(about(reason)),
+        SourceError::RateLimited { reason, until } => {
+            SourceError::RateLimited { reason: about(reason), until }
+        }
+        SourceError::Unavailable(reason) => SourceError::Unavailable(about(reason)),
+        SourceError::Refused(reason) => SourceError::Refused(about(reason)),
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
 use actix::Actor as _;
-use mynah_domain::{PostKind, breaker::BreakerPolicy};
+use mynah_domain::{
+    PostKind,
+    breaker::{BreakerPolicy, CallOutcome},
+    ports::{Lookup, Page, Unreadable},
+};
 
-use super::*;
+use super::{reread::LOOKUP_TRIES, *};
 use crate::{
     blocks::Blocks,
     events::Feed,
