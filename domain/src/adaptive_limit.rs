@@ -294,6 +294,22 @@ mod tests {
     }
 
     #[test]
+    fn the_baseline_follows_faster_answers_halfway_and_slower_ones_by_an_eighth() {
+        let mut limit = AdaptiveLimit::new(64);
+        let mut baseline_after = |millis: u64, slow: bool| {
+            let mut round = Round::default();
+            round.sizes[0] = (2, 2000 * millis);
+            limit.learn(&round, slow);
+            limit.baseline[0].unwrap() / 1000
+        };
+        assert_eq!(baseline_after(800, false), 800);
+        assert_eq!(baseline_after(400, false), 600);
+        assert_eq!(baseline_after(1400, false), 700);
+        assert_eq!(baseline_after(1400, true), 700);
+        assert_eq!(baseline_after(500, true), 600);
+    }
+
+    #[test]
     fn a_limit_that_is_not_used_does_not_grow() {
         let mut limit = AdaptiveLimit::new(64);
         for _ in 0..1000 {

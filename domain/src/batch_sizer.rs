@@ -208,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn a_large_call_may_take_half_as_long_again_as_its_share() {
+        let mut sizer = BatchSizer::new(40);
+        for _ in 0..2 * TRUSTED_AFTER {
+            sizer.record(4, Sample::Answered(SECOND));
+            sizer.record(40, Sample::Answered(SECOND * 15));
+        }
+        assert_eq!(sizer.size(), 40);
+        for _ in 0..2 * TRUSTED_AFTER {
+            sizer.record(40, Sample::Answered(SECOND * 16));
+        }
+        assert_eq!(sizer.size(), 20);
+    }
+
+    #[test]
     fn a_small_call_never_shrinks_the_size() {
         let mut sizer = BatchSizer::new(40);
         for _ in 0..TRUSTED_AFTER {

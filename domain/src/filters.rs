@@ -119,6 +119,7 @@ mod tests {
         assert!(is_in("#Goal", "What a #GOAL!"));
         assert!(is_in("#año", "Feliz #AÑO"));
         assert!(!is_in("#goal", "What a #goalkeeper, what a goal"));
+        assert!(is_in("#", "We are # 1"));
     }
 
     #[test]

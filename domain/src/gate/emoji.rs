@@ -34,7 +34,7 @@ fn single(runs: &[&str]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::codes;
+    use super::super::tests::{codes, messages};
 
     #[test]
     fn a_lost_broken_or_new_emoji_is_found() {
@@ -42,5 +42,13 @@ mod tests {
         assert!(codes("Us 👨‍👩‍👧", &["Nosotros 👨👩👧"]).contains(&"emoji"));
         assert!(codes("Good morning", &["Buenos días ☀️"]).contains(&"emoji"));
         assert!(!codes("Love ❤️ 🇪🇸", &["🇪🇸 Amor ❤"]).contains(&"emoji"));
+    }
+
+    #[test]
+    fn the_message_says_whether_an_emoji_is_lost_or_new() {
+        let message = |source, text| messages(source, &[text]).join("; ");
+        assert_eq!(message("Yes 🎉", "Sí"), "the translation lacks “🎉” [emoji]");
+        let new = "the translation contains “🎉”, which the post does not, or contains it too often [emoji]";
+        assert_eq!(message("Yes", "Sí 🎉"), new);
     }
 }

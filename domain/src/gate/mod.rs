@@ -101,6 +101,15 @@ mod tests {
     }
 
     pub(super) fn codes_between(from: &str, to: &str, source: &str, parts: &[&str]) -> Vec<&'static str> {
+        found(from, to, source, parts).into_iter().map(|finding| finding.rule).collect()
+    }
+
+    /// What people read of the findings.
+    pub(super) fn messages(source: &str, parts: &[&str]) -> Vec<String> {
+        found("en", "es", source, parts).iter().map(Finding::to_string).collect()
+    }
+
+    fn found(from: &str, to: &str, source: &str, parts: &[&str]) -> Vec<Finding> {
         let source = mask(source);
         let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
         let candidate = Candidate {
@@ -112,7 +121,7 @@ mod tests {
             to: to.parse().unwrap(),
             others: &[],
         };
-        findings(&candidate).into_iter().map(|finding| finding.rule).collect()
+        findings(&candidate)
     }
 
     #[test]
