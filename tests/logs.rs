@@ -77,7 +77,7 @@ async fn measurements_are_shown_on_request_only_and_drown_no_event() {
     }
     let json = support::run(&town, &["logs", "--stats", "--json", "-n", "30"]);
     let stats = json.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let stats = stats.filter(|event| event["message"] == "stats").last().unwrap();
+    let stats = stats.rev().find(|event| event["message"] == "stats").unwrap();
     assert!(stats["x.read.p99_ms"].is_number() && stats["cpu_percent"].is_number(), "{stats}");
     assert_eq!(running.terminate(), Some(0));
 }

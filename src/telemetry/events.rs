@@ -113,9 +113,10 @@ impl Events {
         recent.number += 1;
         event.number = recent.number;
         let event = Arc::new(event);
-        let (kept, capacity) = match event.is_stats() {
-            true => (&mut recent.stats, STATS_CAPACITY),
-            false => (&mut recent.events, CAPACITY),
+        let (kept, capacity) = if event.is_stats() {
+            (&mut recent.stats, STATS_CAPACITY)
+        } else {
+            (&mut recent.events, CAPACITY)
         };
         if kept.len() >= capacity {
             kept.pop_front();

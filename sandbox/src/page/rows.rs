@@ -123,7 +123,7 @@ fn write_cell(
 fn card(out: &mut String, post: &StoredPost, on_page: &HashSet<PostId>) {
     let class = if post.reply_to.is_some() { " class=\"reply\"" } else { "" };
     let _ =
-        write!(out, "<article id=\"p{}\"{class}><p lang=\"{}\" dir=\"auto\">", post.id, escape(&post.lang),);
+        write!(out, "<article id=\"p{}\"{class}><p lang=\"{}\" dir=\"auto\">", post.id, escape(&post.lang));
     linked(out, &post.text);
     out.push_str("</p>");
     for medium in &post.media {

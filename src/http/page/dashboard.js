@@ -309,10 +309,10 @@ async function drawRecent() {
   const { jobs } = await call("/api/published");
   const posts = new Map();
   for (const job of jobs) posts.set(job.post, [...(posts.get(job.post) ?? []), job]);
-  // What was published together is in the order of the posts, the newest first.
+  // Of what was published together, the newest post first; the ledger numbers the jobs of a page in this order.
   const latest = (jobs) => Math.floor(Math.max(...jobs.map((job) => Date.parse(job.updated_at))) / 1000);
   const shown = [...posts.values()]
-    .sort((one, other) => latest(other) - latest(one) || other[0].id - one[0].id).slice(0, RECENT);
+    .sort((one, other) => latest(other) - latest(one) || one[0].id - other[0].id).slice(0, RECENT);
   const targets = [...new Set(shown.flat().map((job) => job.target))].sort();
   by("recent-head").replaceChildren(element("tr", ["Post", ...targets].map((name) => element("th", name))));
   by("recently-published").replaceChildren(...shown.map((jobs) => element("tr", [
