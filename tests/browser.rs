@@ -444,7 +444,7 @@ async fn the_dashboard_shows_posts_beside_their_translations_and_links_can_be_fo
     desktop.until("the log has whole seconds, and no measurements", times).await;
     desktop.screenshot("dashboard-posts.png").await;
 
-    dark.page.goto(&desktop.page.current_url().await.unwrap().to_string()).await.unwrap();
+    dark.page.goto(desktop.page.current_url().await.unwrap().as_ref()).await.unwrap();
     dark.until("the page is drawn", rows).await;
     let is_dark = "return getComputedStyle(document.body).backgroundColor === 'rgb(18, 22, 27)'";
     assert_eq!(dark.js(is_dark).await, json!(true));

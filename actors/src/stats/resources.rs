@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_first_sample_covers_the_time_before_it_and_the_mean_weighs_by_time() {
         let start = Instant::now();
-        let reading = |seconds, cpu_millis| Reading {
+        let reading = |seconds: u64, cpu_millis: u64| Reading {
             at: start + Duration::from_secs(seconds),
             cpu_time: Duration::from_millis(700 + cpu_millis),
             rss: 1000 + cpu_millis,
