@@ -18,6 +18,27 @@ use support::{Output, PATIENCE, Running, Town, numbered, numbers, until};
 
 const TOKEN: &str = "a-token-for-the-test-0123456789";
 
+/// The width of a phone, in CSS pixels.
+const PHONE: u32 = 390;
+
+/// What the page is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Screen {
+    Desktop,
+    DarkDesktop,
+    /// With a finger instead of a pointer.
+    Phone,
+}
+
+impl Screen {
+    fn color_scheme(self) -> &'static str {
+        match self {
+            Self::DarkDesktop => "--blink-settings=preferredColorScheme=0",
+            Self::Desktop | Self::Phone => "--blink-settings=preferredColorScheme=1",
+        }
+    }
+}
+
 /// A driver, the browser that it started, and a page in it. Dropping this ends both.
 struct Browser {
     driver: Child,
@@ -26,6 +47,10 @@ struct Browser {
 
 impl Browser {
     async fn open() -> Self {
+        Self::show_on(Screen::Desktop).await
+    }
+
+    async fn show_on(screen: Screen) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -38,12 +63,17 @@ impl Browser {
             .expect("chromedriver did not print its port");
         // Drain the rest of its output, or the full pipe would block it.
         std::thread::spawn(move || lines.count());
-        let options = json!({"goog:chromeOptions": {"args": [
+        let mut options = json!({"args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
             "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync", "--window-size=1280,2600", "--hide-scrollbars"
-        ]}});
-        let Value::Object(options) = options else { unreachable!() };
+            "--disable-sync", "--window-size=1280,2600", "--hide-scrollbars",
+            screen.color_scheme()
+        ]});
+        if screen == Screen::Phone {
+            let metrics = json!({"width": PHONE, "height": 2400, "pixelRatio": 2.0, "touch": true});
+            options["mobileEmulation"] = json!({"deviceMetrics": metrics});
+        }
+        let Value::Object(options) = json!({"goog:chromeOptions": options}) else { unreachable!() };
         let page = ClientBuilder::new(HttpConnector::new())
             .capabilities(options)
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -65,6 +95,40 @@ impl Browser {
             assert!(begun.elapsed() < PATIENCE, "the page never showed: {what}\n{}", self.text("body").await);
             actix_rt::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// On a phone, nothing scrolls sideways, and everything that a person taps has room for a finger. Links in running
+    /// text are excepted, as in WCAG 2.5.8.
+    async fn assert_fits_a_phone(&self) {
+        let width = self.js("return [window.innerWidth, document.documentElement.scrollWidth]").await;
+        assert_eq!(width, json!([PHONE, PHONE]), "the page is wider than the phone");
+        let scrolling = self
+            .js("return [...document.querySelectorAll('body *')]
+                 .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible'
+                     && !one.matches('input, select'))
+                 .map(one => one.outerHTML.slice(0, 200))")
+            .await;
+        assert_eq!(scrolling, json!([]), "these scroll sideways");
+        let small = self
+            .js("return [...document.querySelectorAll('button, select, input, textarea, summary, [role=button], a')]
+                 .filter(one => !one.matches('p a, td.words a:not(.control)'))
+                 .map(one => [one.outerHTML.slice(0, 200), one.getBoundingClientRect()])
+                 .filter(([, box]) => box.width > 0 && (box.width < 44 || box.height < 44))
+                 .map(([html, box]) => `${html}: ${box.width} x ${box.height}`)")
+            .await;
+        assert_eq!(small, json!([]), "these are too small for a finger");
+    }
+
+    /// Every link to elsewhere leads to the web, and tells the other site nothing.
+    async fn assert_links_are_safe(&self) {
+        let wrong = self
+            .js("return [...document.querySelectorAll('a[href]')]
+                 .filter(link => !link.getAttribute('href').startsWith('#'))
+                 .filter(link => !['http:', 'https:'].includes(link.protocol) || link.target !== '_blank'
+                     || !link.relList.contains('noopener') || !link.relList.contains('noreferrer'))
+                 .map(link => link.outerHTML)")
+            .await;
+        assert_eq!(wrong, json!([]));
     }
 
     async fn js(&self, script: &str) -> Value {
@@ -211,8 +275,6 @@ async fn the_dashboard_restarts_and_resizes_a_service_under_load_and_nothing_is_
     // The page agrees with the network's count.
     let all = "return document.querySelector('#pipeline li:last-child').textContent.includes('600 jobs')";
     browser.until("600 jobs are published", all).await;
-    browser.page.set_window_size(390, 2600).await.unwrap();
-    browser.screenshot("dashboard-phone.png").await;
     browser.close().await;
     assert_eq!(running.terminate(), Some(0));
     for language in ["es", "fr"] {
@@ -271,6 +333,7 @@ async fn the_dashboard_requires_the_token_and_a_hostile_post_harms_neither_page_
     browser.page.find(Locator::Id("job-search")).await.unwrap().send_keys("gnihtyna").await.unwrap();
     let found = "return document.querySelectorAll('#jobs tr').length === 1";
     browser.until("the search finds the other job", found).await;
+    browser.assert_links_are_safe().await;
     browser.screenshot("dashboard-hostile.png").await;
     browser.close().await;
 
@@ -312,10 +375,221 @@ async fn the_dashboard_shows_the_health_of_each_account_first_and_is_not_green_i
     browser.until("the keys are tried", &notice("x:town_es: verified as @town_es")).await;
     let green = "return document.getElementById('state').className === 'good'";
     browser.until("the header is green", green).await;
-    browser.page.set_window_size(390, 2600).await.unwrap();
-    let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
-    browser.until("a phone needs no sideways scroll", fits).await;
     browser.close().await;
     town.until_published("es", 1).await;
     assert_eq!(running.terminate(), Some(0));
+}
+
+/// Posts with everything that a page could break on: links, mentions, long words, a post that becomes two messages, and
+/// a reply, which is skipped.
+fn varied() -> Vec<TimelinePost> {
+    let long = "The museum has a new room about the history of our port and our ships. ".repeat(6);
+    let reply = TimelinePost {
+        kind: Some(mynah_sandbox::PostKind::Reply),
+        ..TimelinePost::new("@old_sailor Thank you, tomorrow")
+    };
+    vec![
+        TimelinePost::new("Good morning 101, see https://example.com/ferry?day=1&hour=2. Bye"),
+        reply,
+        TimelinePost::new(format!("Room 102: {long} https://example.com/museum")),
+        TimelinePost::new(format!("Thank you, @HarbourFC, 103 times! {}", "Donaudampfschiff".repeat(8))),
+        TimelinePost::new("Not a link 104: javascript:alert(1) data:text/html,x ftp://example.org/x"),
+    ]
+}
+
+async fn varied_town() -> Town {
+    Town::with_timeline(varied(), &["es", "fr"], "gemini").await
+}
+
+async fn open_dashboard(town: &Town, browser: &Browser) -> Running {
+    let running = town.start(&["run"]);
+    let address = town.folder.path().join("data/admin");
+    until("the admin API listens", || address.exists()).await;
+    let address = std::fs::read_to_string(address).unwrap();
+    browser.page.goto(&format!("http://{}/", address.trim())).await.unwrap();
+    running
+}
+
+#[actix_rt::test]
+async fn the_dashboard_shows_posts_beside_their_translations_and_links_can_be_followed() {
+    let town = varied_town().await;
+    // One account is blocked, so that every kind of row is on the page.
+    town.sandbox.revoke_token("town_fr");
+    let (desktop, dark) = (Browser::open().await, Browser::show_on(Screen::DarkDesktop).await);
+    let running = open_dashboard(&town, &desktop).await;
+    town.until_published("es", 5).await;
+    let four = "return document.querySelectorAll('#recently-published tr').length === 4";
+    desktop.until("the posts that were published last", four).await;
+    let blocked = "return document.getElementById('accounts').textContent.includes('blocked')";
+    desktop.until("the other account is blocked", blocked).await;
+    town.sandbox.restore_token("town_fr");
+    desktop.click("resume x:town_fr").await;
+    town.until_published("fr", 5).await;
+    let rows = "return [...document.querySelectorAll('#recently-published tr')].length === 4 && \
+                [...document.querySelectorAll('#recently-published tr')].every(row => {
+                    const numbers = [...row.children].map(cell => cell.textContent.match(/10[1-4]/)?.[0]);
+                    return numbers.length === 3 && numbers.every(number => number && number === numbers[0]);
+                })";
+    desktop.until("one row for each post, with both translations", rows).await;
+    desktop.assert_links_are_safe().await;
+    let links = "const links = [...document.querySelectorAll('#recently-published a')].map(link => link.href);
+                 return ['https://example.com/ferry?day=1&hour=2', 'https://x.com/HarbourFC', 'https://example.com/museum']
+                     .every(address => links.includes(address)) && \
+                     links.every(address => /^https?:\\/\\/(example\\.com|example\\.org|x\\.com)\\//.test(address))";
+    desktop.until("links and mentions of the posts", links).await;
+    let part = "return [...document.querySelectorAll('#recently-published a')].some(link => link.textContent === 'open part 2')";
+    desktop.until("every message of a long post has a link", part).await;
+    let times = "const log = document.getElementById('log').textContent;
+                 return log.includes('job published') && !/:\\d\\d\\.\\d/.test(log) && !log.includes('stats stats')";
+    desktop.until("the log has whole seconds, and no measurements", times).await;
+    desktop.screenshot("dashboard-posts.png").await;
+
+    dark.page.goto(desktop.page.current_url().await.unwrap().as_ref()).await.unwrap();
+    dark.until("the page is drawn", rows).await;
+    let is_dark = "return getComputedStyle(document.body).backgroundColor === 'rgb(18, 22, 27)'";
+    assert_eq!(dark.js(is_dark).await, json!(true));
+    dark.screenshot("dashboard-dark.png").await;
+    desktop.close().await;
+    dark.close().await;
+    assert_eq!(running.terminate(), Some(0));
+}
+
+#[actix_rt::test]
+async fn the_dashboard_fits_a_phone_and_a_finger() {
+    let mut town = varied_town().await;
+    let refused =
+        "Held 105: $ONE $TWO have two cashtags and a very long word: Donaudampfschifffahrtsgesellschaft";
+    town.post(refused);
+    town.sandbox.revoke_token("town_fr");
+    town.settings.push("translator.pool_size=3".into());
+    let phone = Browser::show_on(Screen::Phone).await;
+    let running = open_dashboard(&town, &phone).await;
+    let drawn = "return document.querySelectorAll('#jobs button[aria-label^=retry]').length > 0 && \
+                 document.querySelectorAll('#recently-published a').length > 4 && \
+                 document.querySelectorAll('#actors button').length > 7 && \
+                 document.getElementById('accounts').textContent.includes('blocked')";
+    phone.until("everything is drawn", drawn).await;
+    phone.assert_fits_a_phone().await;
+    let first = "return [...document.querySelectorAll('main section')][0].querySelector('h2').textContent";
+    assert_eq!(phone.js(first).await, json!("Accounts"), "health comes first");
+    phone.screenshot("dashboard-phone.png").await;
+    phone.js("document.getElementById('h-recent').scrollIntoView()").await;
+    phone.screenshot("dashboard-phone-below.png").await;
+    phone.close().await;
+    assert_eq!(running.terminate(), Some(0));
+}
+
+/// The rows of the sandbox's page: for each, the texts of all cells, their messages joined.
+const SANDBOX_ROWS: &str = "return [...document.querySelectorAll('section.row')].map(row =>
+    [...row.querySelectorAll('.cell')].map(cell => [...cell.querySelectorAll('article > p')]
+        .map(text => text.textContent).join(' ⏎ ').replace(/\\s+/g, ' ')))";
+
+async fn sandbox_rows(browser: &Browser) -> Vec<Vec<String>> {
+    serde_json::from_value(browser.js(SANDBOX_ROWS).await).unwrap()
+}
+
+fn number_of(sandbox_figure: &str) -> String {
+    format!(
+        "return Number([...document.querySelectorAll('header dt')]
+             .find(name => name.textContent === '{sandbox_figure}').nextElementSibling.textContent)"
+    )
+}
+
+#[actix_rt::test]
+async fn the_sandbox_shows_each_post_with_its_translations_in_a_row() {
+    let town = varied_town().await;
+    let (desktop, phone) = (Browser::open().await, Browser::show_on(Screen::Phone).await);
+    desktop.page.goto(&town.sandbox.url()).await.unwrap();
+    let quiet = "return document.querySelector('.notice') === null";
+    assert_eq!(desktop.js(quiet).await, json!(true), "Gemini was not asked yet");
+
+    let summary = support::run_json(&town, &["once"]);
+    assert_eq!((&summary["published"], &summary["publications"]), (&json!(8), &json!(10)), "{summary}");
+    desktop.until("the notice about Gemini", "return document.querySelector('.notice') !== null").await;
+    desktop.until("all publications", &format!("{} === 10", number_of("publications"))).await;
+    let rows = sandbox_rows(&desktop).await;
+    assert_eq!(rows.len(), 5, "{rows:#?}");
+    for (row, number) in rows.iter().zip(["104", "103", "102", "", "101"]) {
+        let skipped = number.is_empty();
+        assert_eq!(row.len(), 3, "{row:?}");
+        assert!(
+            row.iter().skip(1).all(|cell| cell.is_empty() == skipped && cell.contains(number)),
+            "{row:?}"
+        );
+        assert!(row[0].contains(number), "{row:?}");
+        assert_eq!(
+            row.iter().any(|cell| cell.contains('⏎')),
+            number == "102",
+            "a long post has two messages: {row:?}"
+        );
+    }
+    let beside = "const [post, ...others] = document.querySelector('section.row').querySelectorAll('article');
+                  return others.length === 2 && \
+                      others.every(one => one.getBoundingClientRect().top === post.getBoundingClientRect().top)";
+    assert_eq!(desktop.js(beside).await, json!(true), "a post and its translations stand side by side");
+    desktop.assert_links_are_safe().await;
+    let links =
+        "return [...document.querySelectorAll('article a[href^=http]')].map(link => link.href).join(' ')";
+    let links = desktop.js(links).await.as_str().unwrap().to_owned();
+    for address in ["https://example.com/ferry?day=1&hour=2", "https://x.com/HarbourFC"] {
+        assert_eq!(links.matches(address).count(), 3, "{links}");
+    }
+    assert!(!links.contains("javascript") && !links.contains("ftp"), "{links}");
+    let whole_seconds = "return [...document.querySelectorAll('time')]
+        .every(time => /^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC$/.test(time.textContent))";
+    assert_eq!(desktop.js(whole_seconds).await, json!(true));
+    desktop.screenshot("sandbox-light.png").await;
+
+    phone.page.goto(&town.sandbox.url()).await.unwrap();
+    phone.assert_fits_a_phone().await;
+    let below = "const [post, ...others] = document.querySelector('section.row').querySelectorAll('article');
+                 return others.every(one => one.getBoundingClientRect().top >= post.getBoundingClientRect().bottom)";
+    assert_eq!(phone.js(below).await, json!(true), "on a phone, under each other");
+    phone.screenshot("sandbox-phone.png").await;
+    desktop.close().await;
+    phone.close().await;
+}
+
+#[actix_rt::test]
+async fn the_demo_and_its_page_show_the_same() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_mynah"))
+        .args(["demo", "--keep"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut printed: Vec<String> = Vec::new();
+    let address = loop {
+        let line = lines.next().unwrap_or_else(|| panic!("the demo ended: {printed:#?}"));
+        if let Some(address) = line.strip_prefix("See them side by side: ") {
+            break address.to_owned();
+        }
+        printed.push(line);
+    };
+    let browser = Browser::show_on(Screen::DarkDesktop).await;
+    browser.page.goto(&address).await.unwrap();
+    browser.screenshot("demo-dark.png").await;
+    let rows = sandbox_rows(&browser).await;
+    assert_eq!(rows.len(), 24, "{rows:#?}");
+    // X adds the scheme to a link without one.
+    let same = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace("http://", "");
+    let printed = same(&printed.join(" "));
+    let mut translated = 0;
+    for row in &rows {
+        let [post, es, ca, gl] = row.as_slice() else { panic!("{row:?}") };
+        if row.iter().all(|cell| !cell.is_empty()) {
+            translated += 1;
+            let block = same(&format!("{post} es {es} ca {ca} gl {gl}"));
+            assert!(printed.contains(&block), "not in the terminal: {block}\n{printed}");
+        }
+    }
+    assert_eq!(translated, 21);
+    let publications = browser.js(&number_of("publications")).await;
+    assert!(printed.contains(&format!("24 new posts, {publications} publications in ")), "{printed}");
+    assert_eq!(browser.js("return document.querySelector('.notice') === null").await, json!(true));
+    browser.close().await;
+    support::signal(demo.id(), support::Signal::INT);
+    assert!(demo.wait().unwrap().success());
 }

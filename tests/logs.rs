@@ -51,3 +51,33 @@ async fn logs_shows_past_events_and_follows_new_ones_until_the_service_ends() {
     assert!(found.is_some());
     assert!(follower.wait().unwrap().success(), "the follower ends with the service");
 }
+
+#[actix_rt::test]
+async fn measurements_are_shown_on_request_only_and_drown_no_event() {
+    let mut town = Town::new(["Good morning town"], &["es"], "gemini").await;
+    town.settings.push("stats.interval=100ms".into());
+    let running = town.start(&["run"]);
+    until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;
+    // More than all events that the service keeps for followers.
+    until("measurements are logged", || town.log().matches(" stats stats ").count() > 40).await;
+
+    let without = support::run(&town, &["logs"]);
+    without.assert_success();
+    assert!(without.out.contains(" mynah starting "), "{}", without.out);
+    assert!(!without.out.contains(" stats stats "), "{}", without.out);
+    let last = support::run(&town, &["logs", "-n", "1", "--json"]);
+    let last: serde_json::Value = serde_json::from_str(&last.out).unwrap();
+    assert_ne!(last["message"], "stats");
+    let with = support::run(&town, &["logs", "--stats"]);
+    // Only a terminal shows a short line: a file or a pipe gets every field.
+    let line = with.out.lines().rfind(|line| line.contains(" stats stats ")).unwrap();
+    for field in [" uptime_s=", " jobs.published=1", " x.read.p99_ms=", " cpu_mean_percent=", " rss_max_mb="]
+    {
+        assert!(line.contains(field), "{field}: {line}");
+    }
+    let json = support::run(&town, &["logs", "--stats", "--json", "-n", "30"]);
+    let stats = json.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let stats = stats.rev().find(|event| event["message"] == "stats").unwrap();
+    assert!(stats["x.read.p99_ms"].is_number() && stats["cpu_percent"].is_number(), "{stats}");
+    assert_eq!(running.terminate(), Some(0));
+}

@@ -16,6 +16,9 @@ async fn every_post_is_published_once_in_every_language_in_the_sources_order() {
     let second = town.once();
     second.assert_success();
     assert!(second.out.starts_with("0 new posts, 0 publications"), "{}", second.out);
+    let lines: Vec<&str> = second.out.lines().chain(second.err.lines()).collect();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert_eq!(lines[1], "Nothing to publish: the source has no new posts, and no job is waiting");
     assert_eq!(town.publications("es").len(), 60);
 }
 

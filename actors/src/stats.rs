@@ -2,6 +2,7 @@
 //! and never wait for it, because a lost measurement does no harm.
 
 mod label;
+mod resources;
 
 use std::{
     collections::BTreeMap,
@@ -14,18 +15,13 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Messag
 use hdrhistogram::Histogram;
 pub use label::Label;
 use log::kv::Value;
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+pub use resources::Resources;
+use resources::Sampler;
 
 use crate::{
     failpoint,
     supervision::{ActorRef, ExitGuard, Heartbeat, handles_tracked, shell::StopAsked},
 };
-
-/// How often memory and CPU are sampled.
-const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// The number of samples that the mean covers.
-const MEAN_OVER: u16 = 12 * 60 * 24;
 
 /// The most messages in the mailbox.
 const MAILBOX: usize = 64;
@@ -47,9 +43,10 @@ pub struct Stats {
     since: Instant,
     operations: BTreeMap<Name, Operation>,
     counts: BTreeMap<CountName, u64>,
-    resources: Resources,
+    /// How often to sample memory and CPU.
+    sampled_every: Duration,
     /// `None` if the platform reports nothing.
-    system: Option<System>,
+    sampler: Option<Sampler>,
 }
 
 /// A service and an operation: `net.read`, `gemini.translate`.
@@ -96,26 +93,9 @@ impl fmt::Display for CountName {
     }
 }
 
-/// Memory and CPU of this process.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Resources {
-    /// Resident memory at the last sample, in bytes.
-    pub rss: u64,
-    /// The most resident memory of any sample.
-    pub rss_max: u64,
-    /// CPU at the last sample, in percent of one core.
-    pub cpu: f32,
-    /// The most CPU of any sample.
-    pub cpu_max: f32,
-    /// The mean of all CPU samples.
-    pub cpu_mean: f32,
-    /// How many samples there are.
-    pub samples: u16,
-}
-
 impl Stats {
-    /// Creates the actor without measurements.
-    pub fn new(exit_guard: ExitGuard, pending: PendingMeasurements) -> Self {
+    /// Creates the actor without measurements; they are logged at this interval.
+    pub fn new(exit_guard: ExitGuard, pending: PendingMeasurements, interval: Duration) -> Self {
         Self {
             pending,
             heartbeat: exit_guard.heartbeat(),
@@ -124,29 +104,14 @@ impl Stats {
             since: Instant::now(),
             operations: BTreeMap::new(),
             counts: BTreeMap::new(),
-            resources: Resources::default(),
-            system: System::new().ok(),
+            sampled_every: resources::interval_for(interval),
+            sampler: Sampler::new(interval),
         }
     }
 
-    fn sample_resources(&mut self) {
-        let (Ok(pid), Some(system)) = (sysinfo::get_current_pid(), &mut self.system) else {
-            return;
-        };
-        let _ = system.refresh_processes_specifics(
-            ProcessesToUpdate::Some(&[pid]),
-            true,
-            ProcessRefreshKind::nothing().with_memory().with_cpu(),
-        );
-        if let Some(process) = system.process(pid) {
-            self.resources.rss = process.memory();
-            self.resources.rss_max = self.resources.rss_max.max(process.memory());
-            let cpu = process.cpu_usage();
-            self.resources.cpu = cpu;
-            self.resources.cpu_max = self.resources.cpu_max.max(cpu);
-            // A mean over about the last day; older samples fade.
-            self.resources.samples = self.resources.samples.saturating_add(1).min(MEAN_OVER);
-            self.resources.cpu_mean += (cpu - self.resources.cpu_mean) / f32::from(self.resources.samples);
+    fn sample(&mut self) {
+        if let Some(sampler) = &mut self.sampler {
+            sampler.sample();
         }
     }
 }
@@ -160,11 +125,10 @@ impl Actor for Stats {
         // Messages come in bursts, and those that find no room are lost.
         ctx.set_mailbox_capacity(MAILBOX);
         failpoint::reach("stats.started");
-        self.sample_resources();
-        ctx.run_interval(SAMPLE_INTERVAL, |stats, _| {
+        ctx.run_interval(self.sampled_every, |stats, _| {
             failpoint::reach("stats.interval");
             stats.take_in_all();
-            stats.sample_resources();
+            stats.sample();
             stats.heartbeat.progress();
         });
     }
@@ -281,6 +245,7 @@ impl Handler<Report> for Stats {
     fn handle(&mut self, _: Report, _: &mut Self::Context) -> Self::Result {
         self.heartbeat.progress();
         self.take_in_all();
+        self.sample();
         let operations = self.operations.iter().map(|(name, operation)| {
             let at = |quantile| Duration::from_micros(operation.latency.value_at_quantile(quantile));
             let report = OperationReport {
@@ -298,7 +263,7 @@ impl Handler<Report> for Stats {
             uptime: self.since.elapsed(),
             operations: operations.collect(),
             counts: self.counts.clone(),
-            resources: self.resources,
+            resources: self.sampler.as_ref().map(Sampler::resources).unwrap_or_default(),
         })
     }
 }

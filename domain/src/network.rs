@@ -49,6 +49,11 @@ pub trait NetworkRules: Debug + Send + Sync {
         None
     }
 
+    /// Where people find the account with this handle, if the network has a page for it.
+    fn profile(&self, _handle: &str) -> Option<String> {
+        None
+    }
+
     /// What the network charges for a message.
     fn price(&self) -> Price {
         Price::default()

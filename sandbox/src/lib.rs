@@ -93,7 +93,7 @@ pub async fn start(mut config: SandboxConfig) -> Result<Sandbox, SandboxError> {
     };
     let state = Arc::new(State::new(config));
     let running = server::run(listener, Arc::clone(&state), follower).await?;
-    log::info!("sandbox at http://{}; {}", running.addr, gemini::NOTICE);
+    log::info!("sandbox at http://{}", running.addr);
     Ok(Sandbox { state, running })
 }
 

@@ -89,8 +89,12 @@ async fn a_quota_error_tells_whether_it_is_per_minute_or_per_day() {
 }
 
 #[actix_rt::test]
-async fn the_page_and_the_state_say_that_gemini_does_not_translate() {
+async fn the_state_says_that_gemini_does_not_translate_and_the_page_does_once_it_was_asked() {
     let sandbox = sandbox(SandboxConfig::default()).await;
+    let page = get(&sandbox, As::Nobody, "/").await.text;
+    assert!(!page.contains("does not translate"), "nobody uses Gemini");
+    let body = request(&json!([{"id": "1", "target": "es", "text": "a"}]));
+    assert_eq!(post(&sandbox, key(), PATH, body).await.status, 200);
     let page = get(&sandbox, As::Nobody, "/").await.text;
     assert!(page.contains("does not translate"));
     assert!(sandbox.snapshot().notice.contains("does not translate"));

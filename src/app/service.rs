@@ -20,8 +20,8 @@ use mynah_actors::{
     warm_up::WarmUp,
 };
 use mynah_domain::{
-    AccountId, Target, TargetId,
-    ports::{Clock, Engine, Ledger, SystemClock},
+    AccountId, JobState, Target, TargetId,
+    ports::{Clock, Engine, Ledger, LedgerError, SystemClock},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -98,6 +98,17 @@ pub struct Reloaded {
 }
 
 impl Service {
+    /// How many jobs in the ledger are held or failed, and wait for a person.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn unresolved(&self) -> Result<u64, LedgerError> {
+        let counts = self.persistent.ledger.counts().await?;
+        let unresolved =
+            counts.iter().filter(|((_, state), _)| matches!(state, JobState::Held | JobState::Failed));
+        Ok(unresolved.map(|(_, count)| count).sum())
+    }
+
     /// Starts the pipeline.
     ///
     /// # Errors

@@ -22,14 +22,14 @@ use super::{
 use crate::{
     app::service::{Service, Watch},
     settings::Settings,
-    telemetry::logging::{self, Stream},
+    telemetry::logging::{self, ModuleLevel, Stream},
 };
 
 pub(super) async fn once(settings: &Settings, json: bool) -> Result<(), Failure> {
     let bar = bar();
     // Log lines would break the progress bar.
     let level = if bar.is_hidden() { settings.log.level } else { settings.log.level.min(LevelFilter::Warn) };
-    logging::init(level, &settings.log.modules, Stream::Stderr, settings.log.format);
+    logging::init(level, &modules(settings), Stream::Stderr, settings.log.format);
     let started = Instant::now();
     let mut expected = 0;
     let outcome = publish_all(settings, |event, summary| {
@@ -48,6 +48,14 @@ pub(super) async fn once(settings: &Settings, json: bool) -> Result<(), Failure>
         print_line(summary.report(started.elapsed()));
     }
     summary.trouble().map_or(Ok(()), |trouble| Err(Failure::Work(trouble)))
+}
+
+/// Every run starts and stops all actors, which is worth no line in a mail from cron unless a person asks for it.
+fn modules(settings: &Settings) -> Vec<ModuleLevel> {
+    let routine = (settings.log.level == LevelFilter::Info)
+        .then_some(ModuleLevel { module: "supervision", level: LevelFilter::Warn });
+    // Of two levels for a module, the later applies.
+    routine.into_iter().chain(settings.log.modules.iter().cloned()).collect()
 }
 
 /// Runs the pipeline until everything that can be published now is published. `watch` sees every event.
@@ -84,7 +92,12 @@ pub(super) async fn publish_all(
     let result = loop {
         tokio::select! {
             Some(event) = events.recv() => see(event, &mut summary),
-            left = &mut drained => break left.map(|(left, polled)| summary.finish(left, polled)),
+            left = &mut drained => break match left {
+                Ok((left, poll)) => service.unresolved().await.map(|unresolved| {
+                    summary.finish(left, poll, unresolved);
+                }).map_err(|error| Failure::Work(error.to_string())),
+                Err(failure) => Err(failure),
+            },
             reason = service.ended() => break Err(Failure::Work(reason)),
             signal = signals.next() => {
                 break Err(Failure::Work(format!("stopped by {signal}; nothing is lost, and the next run continues")));

@@ -79,13 +79,16 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
         ..SandboxConfig::default()
     };
     let config = if args.premium { config.with_premium() } else { config };
+    let asks_gemini = args.engines.iter().any(|engine| engine == "gemini");
     let plan =
         Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
     print_line(format_args!("X and Gemini are at {}, with a page for your browser.", sandbox.url()));
-    print_line(
-        "The sandbox's Gemini does not translate: it answers with random words of the target language.",
-    );
+    if asks_gemini {
+        print_line(
+            "The sandbox's Gemini does not translate: it answers with random words of the target language.",
+        );
+    }
     if let Some(folder) = &args.write {
         plan.write(folder, &sandbox.url())?;
         let (config, secrets) = (folder.join("config.toml"), folder.join("secrets.env"));

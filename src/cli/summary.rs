@@ -15,6 +15,8 @@ pub(super) struct Summary {
     targets: BTreeMap<TargetId, Tally>,
     left: Drained,
     poll: Poll,
+    /// Jobs in the ledger that wait for a person.
+    unresolved: u64,
 }
 
 /// The run's poll of the source.
@@ -32,6 +34,8 @@ pub(super) enum Poll {
 #[derive(Debug, Default)]
 struct Tally {
     published: u64,
+    /// The messages of the published jobs: a long translation has several.
+    messages: u64,
     skipped: u64,
     /// Skipped by the publisher, after they were recorded as jobs to publish.
     repeated: u64,
@@ -54,7 +58,12 @@ impl Summary {
                     self.tally(target).skipped += u64::from(skip.is_some());
                 }
             }
-            Event::Published(_, target, ..) => self.tally(target).published += 1,
+            Event::Published(_, target, translation, _) => {
+                let tally = self.tally(target);
+                tally.published += 1;
+                // A message without words has no part.
+                tally.messages += translation.parts.len().max(1) as u64;
+            }
             Event::Skipped(_, target, _) => self.tally(target).repeated += 1,
             Event::Held(_, target, _) => self.tally(target).held += 1,
             Event::Failed(_, target, _) => self.tally(target).failed += 1,
@@ -65,9 +74,16 @@ impl Summary {
         self.targets.entry(target.clone()).or_default()
     }
 
-    pub(super) fn finish(&mut self, left: Drained, poll: Poll) {
+    pub(super) fn finish(&mut self, left: Drained, poll: Poll, unresolved: u64) {
         self.left = left;
         self.poll = poll;
+        self.unresolved = unresolved;
+    }
+
+    /// Whether there was nothing to publish and nothing went wrong.
+    fn had_nothing_to_do(&self) -> bool {
+        let nothing_left = self.left.waiting.is_empty() && self.left.blocked.is_empty();
+        self.posts == 0 && self.settled() == 0 && nothing_left && self.poll == Poll::Done
     }
 
     /// How many jobs are published, held, failed or skipped after all.
@@ -79,12 +95,17 @@ impl Summary {
         self.targets.values().map(|tally| tally.published).sum()
     }
 
+    /// How many publications there are: messages on the accounts, which networks and caps count.
+    fn publications(&self) -> u64 {
+        self.targets.values().map(|tally| tally.messages).sum()
+    }
+
     /// What an operator must fix before the rest can continue, if anything.
     pub(super) fn trouble(&self) -> Option<String> {
         let blocked = self.left.blocked.iter().map(|(target, why)| format!("{target}: {why}"));
         let waiting = self.left.waiting.iter().filter(|(_, (_, why))| !why.contains(" cap of "));
-        let waiting =
-            waiting.map(|(target, (jobs, why))| format!("{target}: {} waiting: {why}", count_of(*jobs)));
+        let waiting = waiting
+            .map(|(target, (jobs, why))| format!("{target}: {} waiting: {why}", count_of(*jobs as u64)));
         let poller = (self.poll == Poll::Paused).then(|| {
             "poller: paused, so no new posts were read; resume it with `mynah resume poller`".to_owned()
         });
@@ -103,10 +124,14 @@ impl Summary {
             .targets
             .iter()
             .map(|(target, tally)| {
-                let Tally { published, held, failed, .. } = tally;
-                let skipped = tally.all_skipped();
-                let counts =
-                    json!({"published": published, "skipped": skipped, "held": held, "failed": failed});
+                let Tally { published, messages, held, failed, .. } = tally;
+                let counts = json!({
+                    "published": published,
+                    "publications": messages,
+                    "skipped": tally.all_skipped(),
+                    "held": held,
+                    "failed": failed,
+                });
                 (target.as_str(), counts)
             })
             .collect();
@@ -119,6 +144,7 @@ impl Summary {
             "seconds": took.as_secs_f64(),
             "posts": self.posts,
             "published": self.published(),
+            "publications": self.publications(),
             "targets": targets,
             "waiting": waiting,
             "blocked": blocked,
@@ -132,7 +158,7 @@ impl Summary {
     }
 }
 
-fn count_of(jobs: usize) -> String {
+fn count_of(jobs: u64) -> String {
     if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }
 }
 
@@ -153,9 +179,18 @@ impl fmt::Display for Report<'_> {
                  republished. To republish them too, set source.start and start with an empty data_dir."
             )?;
         }
-        write!(f, "{} new posts, {} publications in {seconds:.1} s", summary.posts, summary.published())?;
+        write!(f, "{} new posts, {} publications in {seconds:.1} s", summary.posts, summary.publications())?;
+        if summary.had_nothing_to_do() {
+            write!(f, "\nNothing to publish: the source has no new posts, and no job is waiting")?;
+            if summary.unresolved > 0 {
+                write!(f, "; {} held or failed: see `mynah jobs`", count_of(summary.unresolved))?;
+            }
+        }
         for (target, tally) in &summary.targets {
             write!(f, "\n  {target:<28} {:>5} published", tally.published)?;
+            if tally.messages != tally.published {
+                write!(f, " as {} messages", tally.messages)?;
+            }
             for (count, what) in
                 [(tally.all_skipped(), "skipped"), (tally.held, "held"), (tally.failed, "failed")]
             {
@@ -165,7 +200,7 @@ impl fmt::Display for Report<'_> {
             }
         }
         for (target, (jobs, why)) in &summary.left.waiting {
-            write!(f, "\n  {target}: {} waiting: {}", count_of(*jobs), printable(why))?;
+            write!(f, "\n  {target}: {} waiting: {}", count_of(*jobs as u64), printable(why))?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use mynah_actors::{
     upstreams::{Upstreams, refusals::Fallback},
 };
 use mynah_domain::{
-    JobState, TargetId,
+    AccountId, JobState, TargetId,
     caps::{Caps, Spent},
     ports::{Ledger, LedgerError},
 };
@@ -24,6 +24,7 @@ use super::{
     reloads::Reloads,
     wire::{AccountState, AccountStatus, EngineState, EngineStatus, PollerState, PollerStatus},
 };
+use crate::networks::Networks;
 
 /// How many jobs there are of each target in each state.
 pub type Counts = BTreeMap<(TargetId, JobState), u64>;
@@ -183,6 +184,7 @@ pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health:
     };
     AccountStatus {
         account: name.to_string(),
+        url: profile(&target.account),
         language: target.language.to_string(),
         state,
         reason,
@@ -200,6 +202,11 @@ pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health:
         held: count(&[JobState::Held]),
         failed: count(&[JobState::Failed]),
     }
+}
+
+/// Where people find an account.
+fn profile(account: &AccountId) -> Option<String> {
+    Networks::default().named(account.network())?.rules().profile(account.handle())
 }
 
 /// Whether an account has used up a cap, or four fifths of it.

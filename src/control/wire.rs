@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use mynah_domain::{AccountId, JobState, PostId, job::RejectedTranslation, ports::ledger::JobLine};
+use mynah_domain::{
+    AccountId, JobState, PostId, job::RejectedTranslation, ports::ledger::JobLine, text::EntityKind,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::networks::Networks;
@@ -208,6 +210,9 @@ pub enum ServiceState {
 pub struct AccountStatus {
     /// The target's id.
     pub account: String,
+    /// Where people find it, if the network has a page for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The language that it publishes in.
     pub language: String,
     /// The most important thing about it.
@@ -460,6 +465,9 @@ pub struct Job {
     /// Its messages on the account, in order.
     #[serde(default)]
     pub messages: Vec<PublishedMessage>,
+    /// Mentions in the translation, as written, with the pages of these accounts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mentions: BTreeMap<String, String>,
     /// The raw form of an unreadable post, cut if it is very long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
@@ -485,6 +493,8 @@ impl From<JobLine> for Job {
     fn from(line: JobLine) -> Self {
         let (translation, engine) =
             line.translation.map(|translation| (translation.parts, translation.engine)).unzip();
+        let texts = translation.iter().flatten().chain(line.rejected.iter().map(|rejected| &rejected.text));
+        let mentions = texts.flat_map(|text| mentions(line.target.network(), text)).collect();
         Self {
             id: line.id.0,
             post: line.post.0,
@@ -498,11 +508,21 @@ impl From<JobLine> for Job {
             text: line.text,
             translation,
             engine,
+            mentions,
             rejected: line.rejected,
             messages: line.messages.iter().map(|(account, id)| PublishedMessage::new(account, id)).collect(),
             raw: line.raw,
         }
     }
+}
+
+/// The mentions that the network links in a text, with the pages that they lead to.
+fn mentions(network: &str, text: &str) -> Vec<(String, String)> {
+    let Some(network) = Networks::default().named(network) else { return Vec::new() };
+    let rules = network.rules();
+    let entities = rules.entities(text).into_iter().filter(|entity| entity.kind == EntityKind::Mention);
+    let written = entities.filter_map(|entity| text.get(entity.range));
+    written.filter_map(|name| Some((name.to_owned(), rules.profile(name.strip_prefix('@')?)?))).collect()
 }
 
 /// The body of `POST /api/jobs/retry`, `/api/jobs/skip` and `/api/jobs/unskip`: jobs by number or by filter.

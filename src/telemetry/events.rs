@@ -15,6 +15,10 @@ use super::outside::bounded;
 /// How many events to keep; they take a few hundred kilobytes at most.
 const CAPACITY: usize = 256;
 
+/// How many regular measurements to keep. They have a place of their own, or in a quiet service nothing else would be
+/// left after a while.
+const STATS_CAPACITY: usize = 32;
+
 /// How many events a client may fall behind before it misses some.
 const MAX_LAG: usize = 1024;
 
@@ -36,6 +40,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// Whether it is the line of measurements that is logged every `stats.interval`.
+    pub fn is_stats(&self) -> bool {
+        self.name == "stats" && self.module == "stats"
+    }
+
     /// Converts a log record.
     pub fn of(record: &log::Record<'_>, time: String) -> Self {
         let mut fields = Fields(Vec::new());
@@ -83,6 +92,7 @@ pub struct Events {
 #[derive(Debug, Default)]
 struct Recent {
     events: VecDeque<Arc<Event>>,
+    stats: VecDeque<Arc<Event>>,
     number: u64,
 }
 
@@ -103,10 +113,15 @@ impl Events {
         recent.number += 1;
         event.number = recent.number;
         let event = Arc::new(event);
-        if recent.events.len() >= CAPACITY {
-            recent.events.pop_front();
+        let (kept, capacity) = if event.is_stats() {
+            (&mut recent.stats, STATS_CAPACITY)
+        } else {
+            (&mut recent.events, CAPACITY)
+        };
+        if kept.len() >= capacity {
+            kept.pop_front();
         }
-        recent.events.push_back(event.clone());
+        kept.push_back(event.clone());
         // Sent under the lock, so that a new follower misses none and sees none twice. Without followers it fails.
         let _ = self.new.send(event.clone());
         event
@@ -117,7 +132,9 @@ impl Events {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         // A number that does not exist yet is from an earlier process.
         let number = if number > recent.number { 0 } else { number };
-        let last = recent.events.iter().filter(|event| event.number > number).cloned().collect();
+        let kept = recent.events.iter().chain(&recent.stats);
+        let mut last: Vec<_> = kept.filter(|event| event.number > number).cloned().collect();
+        last.sort_unstable_by_key(|event| event.number);
         (last, self.new.subscribe())
     }
 }
@@ -128,7 +145,22 @@ mod tests {
 
     fn event(name: &str) -> Event {
         let args = format_args!("{name}");
-        Event::of(&log::Record::builder().args(args).build(), "T".into())
+        Event::of(&log::Record::builder().args(args).target("mynah::stats").build(), "T".into())
+    }
+
+    #[test]
+    fn measurements_displace_no_other_event() {
+        let events = Events::new();
+        events.add(event("job published"));
+        for _ in 0..2 * CAPACITY {
+            events.add(event("stats"));
+        }
+        events.add(event("job held"));
+        let (last, _) = events.after(0);
+        assert_eq!(last.len(), STATS_CAPACITY + 2);
+        assert!(last.is_sorted_by_key(|event| event.number));
+        let names = [&*last[0].name, &*last[1].name, &*last.last().unwrap().name];
+        assert_eq!(names, ["job published", "stats", "job held"]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The log: one line per event on standard output, where containers take their logs from.
 
-use std::io::Write as _;
+use std::{
+    io::{IsTerminal as _, Write as _},
+    sync::{Mutex, PoisonError},
+};
 
 use env_logger::{Builder, Target, WriteStyle};
 use log::LevelFilter;
@@ -8,6 +11,7 @@ use serde_json::Value;
 
 pub use super::outside::printable;
 use super::{
+    digest::StatsDigest,
     events::{Event, Events},
     outside,
 };
@@ -23,10 +27,20 @@ pub enum Stream {
     File(std::fs::File),
 }
 
+impl Stream {
+    fn is_terminal(&self) -> bool {
+        match self {
+            Self::Stdout => std::io::stdout().is_terminal(),
+            Self::Stderr => std::io::stderr().is_terminal(),
+            Self::File(file) => file.is_terminal(),
+        }
+    }
+}
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people: the event's name, then `key=value`.
+    /// For people: the event's name, then `key=value`. On a terminal, the measurements are short.
     #[default]
     Text,
     /// For machines: one JSON object per line, with the fields beside `time`, `level`, `module` and `message`.
@@ -85,6 +99,7 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
             builder.filter_module(&format!("{part}::{module}"), *level);
         }
     }
+    let digest = (format == LogFormat::Text && stream.is_terminal()).then(Mutex::<StatsDigest>::default);
     builder
         .parse_default_env()
         .write_style(WriteStyle::Never)
@@ -97,7 +112,13 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
             let event = Event::of(record, out.timestamp_millis().to_string());
             let event = Events::global().add(event);
             match format {
-                LogFormat::Text => writeln!(out, "{}", text_line(&event)),
+                LogFormat::Text => {
+                    let short = digest.as_ref().filter(|_| event.is_stats()).map(|digest| {
+                        let mut digest = digest.lock().unwrap_or_else(PoisonError::into_inner);
+                        digest.shorten((*event).clone())
+                    });
+                    writeln!(out, "{}", text_line(short.as_ref().unwrap_or(&event)))
+                }
                 LogFormat::Json => writeln!(out, "{}", outside::json(&json_line(&event))),
             }
         });

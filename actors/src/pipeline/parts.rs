@@ -151,8 +151,8 @@ impl Parts {
     }
 
     fn stats(&self, threads: &Threads) -> ChildSpec {
-        let pending = self.actors.pending.clone();
-        let make = move |exit_guard, _| Stats::new(exit_guard, pending.clone());
+        let (pending, interval) = (self.actors.pending.clone(), self.supervisor.stats_interval);
+        let make = move |exit_guard, _| Stats::new(exit_guard, pending.clone(), interval);
         service(names::STATS, self.policies.stats, &threads.world, &self.actors.stats, make)
     }
 

@@ -1,15 +1,19 @@
-//! The page at `/`: the followed account and its targets side by side, what the calls would cost, and the notice that
-//! nothing was really translated. The server renders it and escapes every text; the script only fetches it again.
+//! The page at `/`: each post of the followed account with its translations beside it, what the calls would cost, and,
+//! once the sandbox's Gemini was asked, the notice that it does not translate. The server renders the page and escapes
+//! every text; the script only fetches it again.
+
+mod pairs;
+mod rows;
 
 use std::fmt::Write as _;
 
 use actix_web::{HttpResponse, http::header::ContentType, web};
 
+use self::rows::Timelines;
 use crate::{
     control::{self, AccountSnapshot, Snapshot},
     state::State,
-    timeline::PostKind,
-    world::{StoredPost, UserState},
+    world::{FOLLOWED, Role, UserState},
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -41,10 +45,20 @@ async fn page(state: web::Data<State>) -> HttpResponse {
         .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("referrer-policy", "no-referrer"))
         .insert_header(("cache-control", "no-store"))
-        .body(render(&control::snapshot(&state, control::MAX_SHOWN)))
+        .body(render(&control::snapshot(&state, 0), &timelines(&state)))
 }
 
-fn render(snapshot: &Snapshot) -> String {
+/// Everything that was posted. The posts are shared, so this is short, and the search for pairs holds no lock.
+fn timelines(state: &State) -> Timelines {
+    let world = state.world();
+    let targets = world.accounts().iter().filter(|account| matches!(account.role, Role::Target { .. }));
+    Timelines {
+        messages: targets.map(|account| account.posts.clone()).collect(),
+        posts: world.account(FOLLOWED).posts.clone(),
+    }
+}
+
+fn render(snapshot: &Snapshot, timelines: &Timelines) -> String {
     let mut out = String::with_capacity(32 * 1024);
     let version = snapshot.version;
     // Writing to a string cannot fail.
@@ -58,11 +72,14 @@ fn render(snapshot: &Snapshot) -> String {
          <body data-version=\"{version}\">"
     );
     header(&mut out, snapshot);
-    out.push_str("<main>");
-    column(&mut out, &snapshot.account, "followed");
+    out.push_str("<main><div class=\"row heads\">");
+    column_head(&mut out, &snapshot.account, "followed");
     for target in &snapshot.targets {
-        column(&mut out, target, target.language.as_deref().unwrap_or_default());
+        column_head(&mut out, target, target.language.as_deref().unwrap_or_default());
     }
+    out.push_str("</div>");
+    let accounts: Vec<_> = std::iter::once(&snapshot.account).chain(&snapshot.targets).collect();
+    rows::write(&mut out, timelines, &accounts);
     out.push_str("</main></body></html>");
     out
 }
@@ -72,35 +89,43 @@ fn header(out: &mut String, snapshot: &Snapshot) {
     let published: usize = snapshot.targets.iter().map(|target| target.post_count).sum();
     let gemini = &snapshot.gemini;
     let calls: u64 = snapshot.endpoints.values().map(|count| count.requests).sum();
-    let numbers = [
+    let _ = write!(
+        out,
+        "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">It stands in for X and Gemini on this machine. Nothing \
+         leaves it.</p>"
+    );
+    if gemini.requests > 0 {
+        let _ = write!(out, "<p class=\"notice\">{}</p>", escape(snapshot.notice));
+    }
+    let mut numbers = vec![
         ("posts", snapshot.account.post_count.to_string()),
         ("publications", published.to_string()),
         ("calls", calls.to_string()),
-        ("Gemini requests", gemini.requests.to_string()),
-        ("texts in them", gemini.items.to_string()),
+    ];
+    if gemini.requests > 0 {
+        numbers.push(("Gemini requests", gemini.requests.to_string()));
+        numbers.push(("texts in them", gemini.items.to_string()));
+    }
+    numbers.extend([
         ("post reads", bill.items.post_reads.to_string()),
         ("user reads", bill.items.user_reads.to_string()),
         ("own reads", bill.items.owned_reads.to_string()),
         ("posts created", bill.items.posts.to_string()),
         ("with a link", bill.items.posts_with_link.to_string()),
         ("X would charge", bill.total.clone()),
-    ];
-    let _ = write!(
-        out,
-        "<header><h1>Mynah's sandbox</h1><p class=\"quiet\">X and Gemini on this machine. Nothing leaves \
-         it.</p><p class=\"notice\">{}</p><dl>",
-        escape(snapshot.notice)
-    );
+    ]);
+    out.push_str("<dl>");
     for (name, number) in numbers {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{number}</dd></div>");
     }
     out.push_str("</dl></header>");
 }
 
-fn column(out: &mut String, account: &AccountSnapshot, what: &str) {
+/// The name and the state of an account, above its column.
+fn column_head(out: &mut String, account: &AccountSnapshot, what: &str) {
     let _ = write!(
         out,
-        "<section><h2>@{} <span class=\"quiet\">{} · {}</span>",
+        "<h2 class=\"cell\">@{} <span class=\"quiet\">{} · {}</span>",
         escape(&account.handle),
         escape(what),
         account.post_count
@@ -116,45 +141,6 @@ fn column(out: &mut String, account: &AccountSnapshot, what: &str) {
         let _ = write!(out, " <span class=\"state\">{state}</span>");
     }
     out.push_str("</h2>");
-    if account.posts.is_empty() {
-        out.push_str("<p class=\"empty\">No posts yet.</p>");
-    }
-    for shown in account.posts.iter().rev() {
-        card(out, &shown.post, &shown.created_at);
-    }
-    if account.posts.len() < account.post_count {
-        let _ = write!(
-            out,
-            "<p class=\"empty\">and {} earlier posts</p>",
-            account.post_count - account.posts.len()
-        );
-    }
-    out.push_str("</section>");
-}
-
-fn card(out: &mut String, post: &StoredPost, created_at: &str) {
-    let class = if post.reply_to.is_some() { " class=\"reply\"" } else { "" };
-    let _ = write!(
-        out,
-        "<article id=\"p{}\"{class}><p lang=\"{}\" dir=\"auto\">{}</p>",
-        post.id,
-        escape(&post.lang),
-        escape(&post.text)
-    );
-    for medium in &post.media {
-        let alt = medium.alt.as_deref().unwrap_or("no alt text");
-        let _ = write!(out, "<figure>{} · {}</figure>", medium.kind.name(), escape(alt));
-    }
-    let _ = write!(out, "<footer><time>{created_at}</time>");
-    match (post.kind, post.reply_to) {
-        (PostKind::Repost, _) => out.push_str(" · repost"),
-        (PostKind::Quote, _) => out.push_str(" · quote"),
-        (_, Some(parent)) => {
-            let _ = write!(out, " · in reply to <a href=\"#p{parent}\">{parent}</a>");
-        }
-        _ => {}
-    }
-    out.push_str("</footer></article>");
 }
 
 /// Escapes text and quoted attributes.

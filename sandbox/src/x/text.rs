@@ -2,7 +2,7 @@
 //! offsets count Unicode code points of *that* form. The three transformations depend on each other, so one pass makes
 //! them all.
 
-use std::{borrow::Cow, cmp::Reverse};
+use std::{borrow::Cow, cmp::Reverse, ops::Range};
 
 use twitter_text::{
     ParserBackend,
@@ -203,6 +203,20 @@ pub(crate) fn wire_of_repost(author: &str, logical: &str) -> WireText {
     // Do not cut inside a word, or half a link could become another link.
     let head = whole[..at].rfind(' ').map_or(&whole[..at], |space| &whole[..space]);
     wire(&format!("{head}…"), &[])
+}
+
+/// The parts of a text that X links, by byte offsets, with the addresses that they lead to: links and mentions.
+pub(crate) fn addresses(text: &str) -> Vec<(Range<usize>, String)> {
+    let address = |found: Found| {
+        let raw = &text[found.start..found.end];
+        let address = match found.kind {
+            Type::URL => Link::to(raw).expanded_url,
+            Type::MENTION => format!("https://x.com/{}", found.value),
+            Type::FEDERATEDMENTION | Type::HASHTAG | Type::CASHTAG => return None,
+        };
+        Some((found.start..found.end, address))
+    };
+    find_entities(text).into_iter().filter_map(address).collect()
 }
 
 #[derive(Debug, PartialEq)]

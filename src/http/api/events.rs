@@ -32,6 +32,9 @@ pub(super) struct EventsQuery {
     follow: bool,
     /// How many of the latest events to send first; all stored ones by default.
     last: Option<usize>,
+    /// Whether to send the regular measurements, too.
+    #[serde(default = "yes")]
+    stats: bool,
 }
 
 fn yes() -> bool {
@@ -42,26 +45,31 @@ pub(super) async fn events(
     request: HttpRequest,
     query: Query<EventsQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    let query = query.into_inner();
+    let follow = query.follow;
     let connection = request.conn_data::<Connection>().cloned().ok_or(ApiError::Refused(Refusal::TooMany))?;
     connection.start_streaming().map_err(ApiError::Refused)?;
     let seen = request.headers().get("Last-Event-ID").and_then(|seen| seen.to_str().ok()?.parse().ok());
     let (last, new) = Events::global().after(seen.unwrap_or_default());
+    let wanted = move |event: &Event| query.stats || !event.is_stats();
+    let last: Vec<_> = last.into_iter().filter(|event| wanted(event)).collect();
     let skipped = query.last.map_or(0, |most| last.len().saturating_sub(most));
     let last: VecDeque<_> = last.into_iter().skip(skipped).collect();
     // The server polls for the next line only after the client has read the previous ones.
-    let lines = lines(last, query.follow.then_some(new)).inspect(move |_| connection.keep_streaming());
+    let lines = lines(last, follow.then_some(new), wanted).inspect(move |_| connection.keep_streaming());
     Ok(HttpResponse::Ok().content_type("text/event-stream; charset=utf-8").streaming(lines))
 }
 
 fn lines(
     last: VecDeque<Arc<Event>>,
     new: Option<broadcast::Receiver<Arc<Event>>>,
+    wanted: impl Fn(&Event) -> bool + Copy,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    stream::unfold((last, new), |(mut last, mut new)| async {
+    stream::unfold((last, new), move |(mut last, mut new)| async move {
         if let Some(event) = last.pop_front() {
             return Some((Ok(of(&event)), (last, new)));
         }
-        let next = match timeout(KEEP_ALIVE, new.as_mut()?.recv()).await {
+        let next = match timeout(KEEP_ALIVE, next(new.as_mut()?, wanted)).await {
             Ok(Ok(event)) => of(&event),
             Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
                 Bytes::from(format!("event: missed\ndata: {missed}\n\n"))
@@ -71,6 +79,18 @@ fn lines(
         };
         Some((Ok(next), (last, new)))
     })
+}
+
+async fn next(
+    new: &mut broadcast::Receiver<Arc<Event>>,
+    wanted: impl Fn(&Event) -> bool,
+) -> Result<Arc<Event>, broadcast::error::RecvError> {
+    loop {
+        let event = new.recv().await?;
+        if wanted(&event) {
+            return Ok(event);
+        }
+    }
 }
 
 fn of(event: &Event) -> Bytes {

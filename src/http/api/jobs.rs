@@ -31,12 +31,14 @@ pub(super) async fn list(
     Ok(Json(control::list(&*control.overview.ledger, &filter, query.after.map(JobId), limit).await?))
 }
 
-/// How many recent publications to list.
+/// How many recent publications to list for each target, and at most.
 const RECENT: usize = 10;
+const RECENT_MOST: usize = 200;
 
 pub(super) async fn published(control: Data<Control>) -> Result<Json<wire::Jobs>, ApiError> {
     let accounts: Vec<AccountId> = control.targets().iter().map(AccountId::from).collect();
-    let lines = control.overview.ledger.last_published(&accounts, RECENT).await?;
+    let lines =
+        control.overview.ledger.last_published(&accounts, RECENT_MOST.min(RECENT * accounts.len())).await?;
     Ok(Json(wire::Jobs { jobs: lines.into_iter().map(wire::Job::from).collect(), next: None }))
 }
 

@@ -13,6 +13,51 @@ function element(name, content, className) {
   return made;
 }
 
+/// An address that a person may open: the web and nothing else, whatever a post contains.
+function safe(address) {
+  try {
+    const { href, protocol } = new URL(address);
+    return protocol === "https:" || protocol === "http:" ? href : null;
+  } catch {
+    return null;
+  }
+}
+
+/// A link to another site, or only its text if the address is not safe.
+function link(text, address, className) {
+  const href = address && safe(address);
+  if (!href) return document.createTextNode(text);
+  const made = element("a", text, className);
+  made.href = href;
+  made.target = "_blank";
+  made.rel = "noopener noreferrer";
+  return made;
+}
+
+const ADDRESS = "https?://[^\\s<>\"“”«»]*[^\\s<>\"“”«».,;:!?)\\]}'’…]";
+const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/// A text from a post, with its links and these mentions as links.
+function linked(text, mentions = {}) {
+  const names = Object.keys(mentions).sort((one, other) => other.length - one.length).map(literal);
+  const mention = names.length ? `|(?<![\\w@/])(?:${names.join("|")})(?!\\w)` : "";
+  const pattern = new RegExp(ADDRESS + mention, "giu");
+  const parts = [];
+  let done = 0;
+  for (const { 0: found, index } of text.matchAll(pattern)) {
+    parts.push(text.slice(done, index), link(found, Object.hasOwn(mentions, found) ? mentions[found] : found));
+    done = index + found.length;
+  }
+  return [...parts, text.slice(done)];
+}
+
+/// A cell of a table. On a phone, the cells of a row stand under each other, each behind its label.
+function cell(label, content, className) {
+  const made = element("td", content, className);
+  made.dataset.label = label;
+  return made;
+}
+
 async function call(path, body) {
   const headers = {};
   const token = sessionStorage.getItem("token");
@@ -144,13 +189,13 @@ function drawCharts() {
 
 function drawActors(actors) {
   by("actors").replaceChildren(...actors.map((actor) => element("tr", [
-    element("td", actor.name),
-    element("td", actor.state, actor.state === "running" ? "good" : "bad"),
-    element("td", String(actor.restarts)),
-    element("td", String(actor.mailbox)),
-    element("td", String(actor.in_hand ?? "?")),
-    element("td", `${actor.last_progress_seconds_ago} s ago`),
-    element("td", button("restart", `restart ${actor.name}`,
+    cell("", actor.name, "name"),
+    cell("State", actor.state, actor.state === "running" ? "good" : "bad"),
+    cell("Restarts", String(actor.restarts)),
+    cell("Mailbox", String(actor.mailbox)),
+    cell("In progress", String(actor.in_hand ?? "?")),
+    cell("Last progress", `${actor.last_progress_seconds_ago} s ago`),
+    cell("", button("restart", `restart ${actor.name}`,
       () => call(`/api/actors/${encodeURIComponent(actor.name)}/restart`, {}))),
   ])));
 }
@@ -158,6 +203,9 @@ function drawActors(actors) {
 const SERVICE = { ready: ["ready", "good"], degraded: ["degraded", "warn"], not_ready: ["not ready", "bad"] };
 const STATES = { running: ["running", "good"], near_cap: ["near its cap", "warn"], at_cap: ["at its cap", "warn"],
   degraded: ["degraded", "warn"], failing: ["failing", "bad"], paused: ["paused", "warn"], blocked: ["blocked", "bad"] };
+
+/// The followed account, with its network: `x:town`.
+let source = "";
 
 /// What a person asks first: how the service is, and each account.
 function drawStatus({ state, reasons, degraded, accounts, poller }, stats) {
@@ -167,6 +215,7 @@ function drawStatus({ state, reasons, degraded, accounts, poller }, stats) {
   by("degraded").replaceChildren(...degraded.map((why) => element("li", why, "warn")));
   // Do not move a control that someone is about to press.
   if (document.activeElement?.closest("#accounts")) return;
+  source = poller.source;
   const row = (what, name, { state, reason }, figures) => {
     const path = `/api/pauses/${encodeURIComponent(what)}`;
     const [word, tone] = STATES[state] ?? [state, "bad"];
@@ -174,25 +223,27 @@ function drawStatus({ state, reasons, degraded, accounts, poller }, stats) {
       ? button("resume", `resume ${what}`, () => call(`${path}/resume`, {}))
       : button("pause", `pause ${what}`, () => call(path, {}));
     return element("tr", [
-      element("td", name),
-      element("td", [element("span", word, tone), element("div", reason ?? "", "reason")]),
-      ...figures.map((figure) => element("td", String(figure))),
-      element("td", act),
+      cell("", name, "name"),
+      cell("State", [element("span", word, tone), element("div", reason ?? "", "reason")], "state"),
+      ...Object.entries(figures).map(([label, figure]) => cell(label, String(figure))),
+      cell("", act),
     ]);
   };
   by("accounts").replaceChildren(
-    ...accounts.map((one) => row(one.account, `${one.account} (${one.language})`, one, [
-      one.daily_cap === null ? one.published_today : `${one.published_today} of ${one.daily_cap}`, one.waiting, one.held, one.failed])),
-    row("poller", `source ${poller.source}`, poller, ["", "", "", ""]),
+    ...accounts.map((one) => row(one.account, [link(one.account, one.url, "control"), ` (${one.language})`], one, {
+      Today: one.daily_cap === null ? one.published_today : `${one.published_today} of ${one.daily_cap}`,
+      Waiting: one.waiting, Held: one.held, Failed: one.failed })),
+    row("poller", `source ${poller.source}`, poller, { Today: "", Waiting: "", Held: "", Failed: "" }),
   );
 }
 
 function drawCalls(stats) {
   by("calls").replaceChildren(...Object.entries(stats.operations).map(([name, made]) => element("tr", [
-    element("td", name),
-    element("td", String(made.calls)),
-    element("td", String(sum(Object.values(made.errors)))),
-    ...["mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms"].map((key) => element("td", made[key].toFixed(1))),
+    cell("", name, "name"),
+    cell("Calls", String(made.calls)),
+    cell("Errors", String(sum(Object.values(made.errors)))),
+    ...Object.entries({ "Mean ms": "mean_ms", P50: "p50_ms", P90: "p90_ms", P99: "p99_ms", Max: "max_ms" })
+      .map(([label, key]) => cell(label, made[key].toFixed(1))),
   ])));
 }
 
@@ -202,20 +253,21 @@ async function decided(path, id) {
   if (refused.length) throw new Error(refused[0].why);
 }
 
+/// The text of a post. Its mentions lead to its own network, which may differ from the target's.
+function postText(job) {
+  const sameNetwork = source.split(":")[0] === job.target.split(":")[0];
+  return linked(job.text, sameNetwork ? job.mentions : {});
+}
+
 /// The translation, with links to its messages; one that is not published as it is has its engine's name.
-function translationCell(job) {
+function translationCell(label, job) {
   const text = job.translation?.join("\n\n") ?? job.rejected?.text ?? "";
-  const cell = element("td", text, "words");
-  if (!job.translation && job.rejected) cell.append(element("div", `not published, by ${job.rejected.engine}`, "reason"));
-  const links = job.messages.filter(({ url }) => url).map(({ url }, at) => {
-    const link = element("a", job.messages.length > 1 ? `open part ${at + 1}` : "open");
-    link.href = url;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer";
-    return link;
-  });
-  if (links.length) cell.append(element("div", links.flatMap((link) => [link, " "]), "reason"));
-  return cell;
+  const made = cell(label, linked(text, job.mentions), "words");
+  if (!job.translation && job.rejected) made.append(element("div", `not published, by ${job.rejected.engine}`, "reason"));
+  const links = job.messages.filter(({ url }) => url)
+    .map(({ url }, at, all) => link(all.length > 1 ? `open part ${at + 1}` : "open", url, "control"));
+  if (links.length) made.append(element("div", links.flatMap((link) => [link, " "]), "reason"));
+  return made;
 }
 
 async function drawJobs(stats) {
@@ -227,8 +279,8 @@ async function drawJobs(stats) {
   const query = new URLSearchParams({ limit: 50, newest_first: true, state: by("job-state").value, words: by("job-search").value });
   const { jobs } = await call(`/api/jobs?${query}`);
   by("jobs").replaceChildren(...jobs.map((job) => {
-    const state = element("td", [element("span", job.state), element("div", job.reason ?? job.kind ?? "", "reason")]);
-    const acts = element("td", "");
+    const state = cell("State", [element("span", job.state), element("div", job.reason ?? job.kind ?? "", "reason")], "state");
+    const acts = cell("", "");
     const decide = (how) => decided(`/api/jobs/${how}`, job.id);
     if (job.state === "held" || job.state === "failed") {
       acts.append(button("retry", `retry job ${job.id}`, () => decide("retry")), " ",
@@ -241,21 +293,37 @@ async function drawJobs(stats) {
       acts.append(button("undo", `undo the skip of job ${job.id}`, () => decide("unskip")));
     }
     return element("tr", [
-      element("td", `${job.id} ${job.target}`),
-      element("td", job.text, "words"),
-      translationCell(job),
+      cell("Job", `${job.id} ${job.target}`, "name"),
+      cell("Post", postText(job), "words"),
+      translationCell("Translation", job),
       state,
       acts,
     ]);
   }));
 }
 
+const RECENT = 10;
+
+/// The posts that were published last, the newest first, each with its translations beside it.
 async function drawRecent() {
   const { jobs } = await call("/api/published");
-  by("recently-published").replaceChildren(...jobs.map((job) => element("tr", [
-    element("td", job.text, "words"),
-    translationCell(job),
-    element("td", [job.target, element("div", `${new Date(job.updated_at).toLocaleTimeString()}, ${job.engine ?? ""}`, "reason")]),
+  const posts = new Map();
+  for (const job of jobs) posts.set(job.post, [...(posts.get(job.post) ?? []), job]);
+  // Of what was published together, the newest post first; the ledger numbers the jobs of a page in this order.
+  const latest = (jobs) => Math.floor(Math.max(...jobs.map((job) => Date.parse(job.updated_at))) / 1000);
+  const shown = [...posts.values()]
+    .sort((one, other) => latest(other) - latest(one) || one[0].id - other[0].id).slice(0, RECENT);
+  const targets = [...new Set(shown.flat().map((job) => job.target))].sort();
+  by("recent-head").replaceChildren(element("tr", ["Post", ...targets].map((name) => element("th", name))));
+  by("recently-published").replaceChildren(...shown.map((jobs) => element("tr", [
+    cell("", postText(jobs[0]), "words"),
+    ...targets.map((target) => {
+      const job = jobs.find((job) => job.target === target);
+      if (!job) return cell("", "", "words none");
+      const made = translationCell(target, job);
+      made.append(element("div", `${new Date(job.updated_at).toLocaleTimeString()}, ${job.engine ?? ""}`, "reason"));
+      return made;
+    }),
   ])));
 }
 
@@ -264,9 +332,11 @@ const LINES = 200;
 function logLine(data) {
   const { time, level, module, message, ...fields } = JSON.parse(data);
   const details = Object.entries(fields).slice(0, 12).map(([name, value]) => `${name}=${value}`).join(" ");
+  // To the second, as everywhere on the page.
+  const when = time.replace("T", " ").replace(/\.\d+/, "");
   const log = by("log");
   const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
-  const line = element("div", `${time} ${level} ${module} ${message} ${details}`, level === "warn" || level === "error" ? "warn" : "");
+  const line = element("div", `${when} ${level} ${module} ${message} ${details}`, level === "warn" || level === "error" ? "warn" : "");
   log.append(line);
   while (log.childElementCount > LINES) log.firstElementChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
@@ -279,7 +349,7 @@ async function follow() {
   following = true;
   try {
     const token = sessionStorage.getItem("token");
-    const answer = await fetch("/events?last=50", { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    const answer = await fetch("/events?last=50&stats=false", { headers: token ? { Authorization: `Bearer ${token}` } : {} });
     if (answer.ok) {
       by("log").replaceChildren();
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -54,6 +54,10 @@ impl NetworkRules for XRules {
         Some(format!("https://x.com/{handle}/status/{message}"))
     }
 
+    fn profile(&self, handle: &str) -> Option<String> {
+        Some(format!("https://x.com/{handle}"))
+    }
+
     fn weigh(&self, text: &str) -> usize {
         weigh(text)
     }
