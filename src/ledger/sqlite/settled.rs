@@ -29,6 +29,10 @@ impl Settled {
 
     /// Adds the counts to the stored ones.
     pub(super) fn write(self, db: &Connection) -> rusqlite::Result<()> {
+        // Most commands settle nothing.
+        if self.0.is_empty() {
+            return Ok(());
+        }
         let mut statement = db.prepare_cached(
             "INSERT INTO settled (target, state, jobs) VALUES (?1, ?2, ?3)
                  ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",

@@ -21,8 +21,9 @@ pub fn is_everywhere(withheld: &Withheld) -> bool {
 
 /// Whether a text is a notice: “This Post from @example has been withheld in response to a legal demand.”
 pub fn is_one(text: &str) -> bool {
-    let text = text.trim().replace('’', "'").to_lowercase();
+    let text = text.trim().to_lowercase();
     let Some((subject, rest)) = text.split_once(" withheld") else { return false };
+    let subject = subject.replace('’', "'");
     let Some(subject) =
         ["has been", "have been", "is", "was"].iter().find_map(|verb| subject.strip_suffix(verb))
     else {

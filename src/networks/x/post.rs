@@ -497,12 +497,15 @@ fn expand(raw: &str, links: &[Link], tweet: &Tweet) -> Text {
         expanded.push(raw);
         return expanded;
     }
-    let offsets: Vec<usize> =
-        raw.char_indices().map(|(index, _)| index).chain(std::iter::once(raw.len())).collect();
+    // X counts characters.
+    let offset = |characters: usize| match raw.char_indices().nth(characters) {
+        Some((at, _)) => Some(at),
+        None => (raw.chars().count() == characters).then_some(raw.len()),
+    };
     let mut end = 0;
     for link in links {
-        let place = (offsets.get(link.start), offsets.get(link.end));
-        let (Some(&from), Some(&to)) = place else {
+        let place = (offset(link.start), offset(link.end));
+        let (Some(from), Some(to)) = place else {
             expanded
                 .oddities
                 .push(format!("a link's position {}–{} is outside its text", link.start, link.end));
@@ -578,7 +581,18 @@ fn escape(text: &str) -> String {
 
 /// X escapes only these three, once.
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    const ESCAPES: [(&str, char); 3] = [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&')];
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        let (before, escape) = rest.split_at(at);
+        let known = ESCAPES.iter().find_map(|(known, c)| Some((escape.strip_prefix(known)?, *c)));
+        let (after, c) = known.unwrap_or((&escape[1..], '&'));
+        plain.push_str(before);
+        plain.push(c);
+        rest = after;
+    }
+    plain + rest
 }
 
 /// The media of a post. A medium that X names but does not include has no address, so that the target's policy for
