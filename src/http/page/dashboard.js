@@ -202,9 +202,12 @@ async function decided(path, id) {
   if (refused.length) throw new Error(refused[0].why);
 }
 
+/// The text of a job's post, as long as it is on record.
+const postText = (job) => job.text_removed ? "(text removed)" : job.text;
+
 /// The translation, with links to its messages; one that is not published as it is has its engine's name.
 function translationCell(job) {
-  const text = job.translation?.join("\n\n") ?? job.rejected?.text ?? "";
+  const text = job.text_removed ? "(text removed)" : job.translation?.join("\n\n") ?? job.rejected?.text ?? "";
   const cell = element("td", text, "words");
   if (!job.translation && job.rejected) cell.append(element("div", `not published, by ${job.rejected.engine}`, "reason"));
   const links = job.messages.filter(({ url }) => url).map(({ url }, at) => {
@@ -237,12 +240,12 @@ async function drawJobs(stats) {
           return decide("skip");
         }));
     }
-    if (job.state === "skipped" && job.kind === "by_hand") {
+    if (job.state === "skipped" && job.kind === "by_hand" && !job.text_removed) {
       acts.append(button("undo", `undo the skip of job ${job.id}`, () => decide("unskip")));
     }
     return element("tr", [
       element("td", `${job.id} ${job.target}`),
-      element("td", job.text, "words"),
+      element("td", postText(job), "words"),
       translationCell(job),
       state,
       acts,
@@ -253,7 +256,7 @@ async function drawJobs(stats) {
 async function drawRecent() {
   const { jobs } = await call("/api/published");
   by("recently-published").replaceChildren(...jobs.map((job) => element("tr", [
-    element("td", job.text, "words"),
+    element("td", postText(job), "words"),
     translationCell(job),
     element("td", [job.target, element("div", `${new Date(job.updated_at).toLocaleTimeString()}, ${job.engine ?? ""}`, "reason")]),
   ])));
