@@ -159,10 +159,6 @@ impl<L: Retention> Retention for Retrying<L> {
         self.retry(async || self.ledger.forget_before(moment, limit).await).await
     }
 
-    async fn give_back(&self) -> Result<bool, LedgerError> {
-        self.retry(async || self.ledger.give_back().await).await
-    }
-
     async fn compact(&self) -> Result<(), LedgerError> {
         self.retry(async || self.ledger.compact().await).await
     }

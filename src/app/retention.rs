@@ -16,9 +16,9 @@ const INTERVAL: Duration = Duration::from_hours(24);
 /// How many posts to forget in one transaction, which takes some milliseconds.
 const BATCH: usize = 50;
 
-/// Up to this size, the ledger's file is rewritten at once, which takes less than a second. Publishing waits meanwhile, so
-/// a larger file gives its free space back in steps, and is rewritten by the next start.
-const AT_ONCE: u64 = 64 * 1024 * 1024;
+/// Up to this size, the ledger's file is rewritten at once, which takes a few seconds. Publishing waits meanwhile, so a
+/// larger file is rewritten by the next start.
+const AT_ONCE: u64 = 256 * 1024 * 1024;
 
 /// Removes texts from a ledger.
 pub(super) struct Retention {
@@ -66,14 +66,7 @@ impl Retention {
         }
         if std::fs::metadata(&self.file).is_ok_and(|file| file.len() <= AT_ONCE) {
             self.ledger.compact().await?;
-            return Ok(posts);
         }
-        loop {
-            let began = Instant::now();
-            if !self.ledger.give_back().await? {
-                return Ok(posts);
-            }
-            actix_rt::time::sleep(began.elapsed()).await;
-        }
+        Ok(posts)
     }
 }

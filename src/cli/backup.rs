@@ -56,7 +56,7 @@ pub(super) fn restore(args: &RestoreArgs, json: bool, settings: &Settings) -> Re
     print_line(format_args!("{}: {}", ledger.display(), described(&backup)));
     let jobs = if held == 1 { "1 job is held".to_owned() } else { format!("{held} jobs are held") };
     print_line(format_args!(
-        "{jobs}, and so will be every post from before now that is not in the backup: it may have been published since. \
+        "{jobs}, and so will be every post from before now that is not in the backup: they may have been published since. \
         After the next start, look at `mynah jobs --state held` and at the accounts, then `mynah jobs skip` what is \
         published and `mynah jobs retry` the rest."
     ));

@@ -19,6 +19,7 @@ pub(crate) struct Promises {
     completed: BTreeSet<(JobId, i64, u32)>,
     /// How often a job was leased under a token: a change may lease it twice.
     leases: BTreeMap<(JobId, i64), u32>,
+    forgotten: BTreeSet<PostId>,
 }
 
 impl Promises {
@@ -81,6 +82,15 @@ impl Promises {
             if final_skip || stored.state == JobState::Published.as_str() {
                 self.ended.insert(id, stored.state.clone());
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that what is forgotten stays forgotten.
+    pub(crate) fn forgotten(&mut self, post: &PostId, is_forgotten: bool) -> Result<(), TestCaseError> {
+        prop_assert!(is_forgotten || !self.forgotten.contains(post), "post {} has its text again", post);
+        if is_forgotten {
+            self.forgotten.insert(post.clone());
         }
         Ok(())
     }

@@ -362,10 +362,6 @@ impl Retention for MemoryLedger {
         not_asked()
     }
 
-    async fn give_back(&self) -> Result<bool, LedgerError> {
-        not_asked()
-    }
-
     async fn compact(&self) -> Result<(), LedgerError> {
         not_asked()
     }

@@ -6,9 +6,9 @@
 //! A restored ledger does not know what was published since: see [`restored`](super::restored).
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -18,6 +18,7 @@ use rusqlite::{
     Connection, OpenFlags,
     backup::{Backup as Copying, StepResult},
 };
+use rustix::fs::OFlags;
 
 use super::{
     open::{self, Content, OpenError},
@@ -227,12 +228,15 @@ impl Partial {
         // One that a killed process left behind is overwritten.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        // In a folder of others, the name may lead elsewhere.
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let file = options.open(&path).map_err(unwritable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(BackupError::Busy(path)),
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(unwritable)?;
         file.set_len(0).map_err(unwritable)?;
         for ending in LEFT_BEHIND {
             // Mostly, there is none.
@@ -283,8 +287,6 @@ impl Drop for Partial {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {

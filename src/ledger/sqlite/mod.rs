@@ -224,10 +224,6 @@ impl Retention for SqliteLedger {
         self.run(move |db| retention::forget_before(db, moment, limit, now)).await
     }
 
-    async fn give_back(&self) -> Result<bool, LedgerError> {
-        self.run(retention::give_back).await
-    }
-
     async fn compact(&self) -> Result<(), LedgerError> {
         retention::compact(&self.writer).await
     }

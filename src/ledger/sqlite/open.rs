@@ -208,10 +208,6 @@ pub(super) fn make_private(folder: &Path) -> io::Result<()> {
 
 /// Sets up the connection. Readers do not wait for the writer (WAL), and commits survive a power loss (FULL).
 pub(super) fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
-    if found == 0 {
-        // Only possible before anything is written; older files are rewritten later.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    }
     // Removed texts must not stay readable.
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -227,9 +223,6 @@ pub(super) fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Res
     let migration = connection.transaction()?;
     for step in &MIGRATIONS[found..] {
         migration.execute_batch(step)?;
-    }
-    if found == 0 {
-        retention::done(&migration)?;
     }
     migration.pragma_update(None, "application_id", APPLICATION_ID)?;
     migration.pragma_update(None, "user_version", i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX))?;

@@ -1,8 +1,10 @@
 //! Removes the texts of posts, and their traces in the file.
 //!
-//! SQLite leaves removed bytes in the file: in pages that are free, in the log, and in the gaps that remain when it moves
-//! rows between pages. `secure_delete` overwrites most of them at once; only a new copy of the file (`VACUUM`) is certain
-//! to have none. So every removal notes that a copy is due, and a start makes it if nobody did before.
+//! SQLite leaves removed bytes in the file: in the log, in free pages, and in the gaps that remain when it moves rows
+//! between pages. `secure_delete` overwrites most of them at once; only a new copy of the file (`VACUUM`) is certain to have
+//! none. The copy also gives the space back, which `incremental_vacuum` does not: rows that become shorter leave pages that
+//! are half empty, but hardly any that are free. So every removal notes that a copy is due, and a start makes it if nobody
+//! did before.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -26,9 +28,6 @@ use super::{
 
 /// The fact that exists while removed texts may still have traces in the file.
 const DUE: &str = "ledger:compact";
-
-/// How many pages one step gives back: a quarter of a megabyte, in about a millisecond.
-const STEP: u32 = 64;
 
 /// How often to try to empty the log, which is impossible while a reader uses it, and how long to wait in between.
 const LOG_TRIES: u32 = 50;
@@ -161,23 +160,9 @@ pub(super) fn is_post_forgotten(db: &Connection, source: &str, id: &PostId) -> r
     Ok(forgotten.unwrap_or(false))
 }
 
-/// Gives some free pages back to the system. Returns whether there are more that can be given back.
-pub(super) fn give_back(db: &Connection) -> rusqlite::Result<bool> {
-    let free = || db.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
-    let before = free()?;
-    // SQLite frees a page with each row that it returns.
-    let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({STEP})"))?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    let after = free()?;
-    Ok(0 < after && after < before)
-}
-
-/// Whether the file must be rewritten: it may have traces of removed texts, or it cannot give space back.
+/// Whether the file may have traces of removed texts.
 pub(super) fn is_due(db: &Connection) -> rusqlite::Result<bool> {
-    const INCREMENTAL: i64 = 2;
-    let auto_vacuum: i64 = db.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
-    Ok(auto_vacuum != INCREMENTAL || facts::fact(db, DUE)?.is_some())
+    Ok(facts::fact(db, DUE)?.is_some())
 }
 
 /// Rewrites the file. Outside of transactions only. What SQLite writes in between is in the ledger's folder, where there
@@ -188,8 +173,7 @@ pub(super) fn rewrite(db: &Connection) -> rusqlite::Result<()> {
         db.pragma_update(None, "temp_store_directory", folder)?;
     }
     db.pragma_update(None, "temp_store", "FILE")?;
-    let rewritten =
-        db.pragma_update(None, "auto_vacuum", "INCREMENTAL").and_then(|()| db.execute_batch("VACUUM"));
+    let rewritten = db.execute_batch("VACUUM");
     db.pragma_update(None, "temp_store", "MEMORY")?;
     rewritten
 }

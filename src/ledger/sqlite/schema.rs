@@ -184,12 +184,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE jobs ADD COLUMN rejected TEXT;
     ALTER TABLE jobs ADD COLUMN before_skip TEXT;
     ",
-    // Texts can be removed. The next retention run finds posts that still have theirs, oldest first. A file from before
-    // this cannot give space back, and has traces of replaced texts, until it is rewritten once.
+    // Texts can be removed: the index finds posts that still have theirs, oldest first.
     "
     ALTER TABLE posts ADD COLUMN forgotten_at INTEGER;
     CREATE INDEX posts_with_text ON posts (recorded_at) WHERE forgotten_at IS NULL;
-
-    INSERT INTO facts VALUES ('ledger:compact', 'due') ON CONFLICT DO NOTHING;
     ",
 ];

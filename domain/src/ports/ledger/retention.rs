@@ -24,12 +24,8 @@ pub trait Retention: Send + Sync {
     /// before `moment`. Returns how many it forgot.
     async fn forget_before(&self, moment: Timestamp, limit: usize) -> Result<u64, LedgerError>;
 
-    /// Gives space that is no longer used back to the system, in a step small enough not to delay other callers.
-    /// Returns whether there is more.
-    async fn give_back(&self) -> Result<bool, LedgerError>;
-
-    /// Leaves no trace of removed texts in storage, and gives all unused space back. Other callers wait meanwhile, so
-    /// the time grows with the size of the ledger.
+    /// Leaves no trace of removed texts in storage, and gives the space that they took back to the system. Other callers
+    /// wait meanwhile, for a time that grows with the size of the ledger.
     async fn compact(&self) -> Result<(), LedgerError>;
 }
 
