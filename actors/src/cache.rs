@@ -451,6 +451,34 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn a_cleared_cache_has_nothing_left_in_memory_or_on_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("cache.jsonl");
+        let cache = cache(file.clone());
+        let key = key("Hello", "es");
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody has it yet") };
+        lead.land(translation("Hola"));
+        assert!(matches!(look(&cache.link, key).await, Answer::Hit(_)));
+        assert!(cache.link.ask(Clear).await.unwrap());
+        assert!(!std::fs::read_to_string(&file).unwrap().contains("Hola"));
+        assert!(matches!(look(&cache.link, key).await, Answer::Lead(_)));
+    }
+
+    #[test]
+    fn a_file_with_an_expired_translation_is_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("cache.jsonl");
+        let entries = Entries::new(10);
+        let expires = Timestamp::now() + Duration::from_hours(1);
+        entries.insert(key("Hello", "es"), &Entry { text: Arc::new(translation("Hola")), expires });
+        let first_expiry = snapshot::save(&file, &entries, &AtomicBool::new(true)).unwrap();
+        assert_eq!(first_expiry, expires.as_millisecond());
+        assert_eq!(snapshot::load(&file).unwrap().first_expiry, first_expiry);
+        assert!(!Disk::new(first_expiry).is_outdated());
+        assert!(Disk::new(Timestamp::now().as_millisecond()).is_outdated());
+    }
+
+    #[actix_rt::test]
     async fn if_a_leader_gives_up_the_next_to_ask_leads_and_no_waiter_is_handed_an_unread_lead() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
@@ -503,7 +531,7 @@ mod tests {
     fn a_damaged_file_is_an_error_and_no_file_is_an_empty_cache() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cache.jsonl");
-        assert!(snapshot::load(&file).unwrap().is_empty());
+        assert!(snapshot::load(&file).unwrap().entries.is_empty());
         std::fs::write(&file, "garbage").unwrap();
         assert!(snapshot::load(&file).unwrap_err().to_string().contains("not a cache file of this version"));
     }

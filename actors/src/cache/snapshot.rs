@@ -32,6 +32,7 @@ struct Line {
 }
 
 /// What a file has.
+#[derive(Debug)]
 pub(super) struct Loaded {
     /// The translations that have not expired.
     pub(super) entries: Vec<(Key, Entry)>,
