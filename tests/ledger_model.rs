@@ -234,7 +234,7 @@ impl Pair<'_> {
                 self.recover(*recover).await?;
             }
             Op::KilledWhile(steps) => {
-                let (before, last_changes) = (self.model.clone(), self.place.last_changes());
+                let (before, record) = (self.model.clone(), self.place.record());
                 let (changes, expected) = self.changes(steps);
                 self.did(("killed while", &changes));
                 let real = self.real.take().unwrap();
@@ -244,7 +244,7 @@ impl Pair<'_> {
                 self.real = Some(self.place.open());
                 let unanswered = expected.iter().map(|outcome| outcome.answer.clone());
                 let unanswered: Vec<Result<Advanced, ChangeError>> = unanswered.collect();
-                if self.place.last_changes() == last_changes {
+                if self.place.record() == record {
                     // All of it or nothing was done.
                     self.saw("killed before");
                     self.model = before;
@@ -346,11 +346,9 @@ impl Pair<'_> {
             let to_reread = real.to_reread(source, usize::MAX).await.map_err(broken)?;
             prop_assert_eq!(to_reread, model.to_reread(source), "what is to be read again of {}", source);
         }
-        let mut texts = Vec::new();
         for (source, id) in model.posts.keys() {
             let post = real.post(source, id).await.map_err(broken)?;
             prop_assert_eq!(post.as_ref(), model.post(source, id), "post {} of {}", id, source);
-            texts.push((id.clone(), post.is_some_and(|post| post.text.is_empty())));
         }
         for key in (0..3).map(|key| format!("key {key}")) {
             let fact = real.fact(&key).await.map_err(broken)?;
@@ -358,9 +356,9 @@ impl Pair<'_> {
         }
         let rows = self.place.stored();
         prop_assert_eq!(&rows, &stored(model));
-        for (post, is_forgotten) in texts {
-            self.promises.forgotten(&post, is_forgotten)?;
-        }
+        let forgotten = self.place.forgotten();
+        prop_assert_eq!(&forgotten, &model.forgotten());
+        self.promises.forgotten(forgotten)?;
         self.promises.stored(&rows)
     }
 

@@ -396,6 +396,11 @@ impl Memory {
         self.posts.get(&(source.to_owned(), id.clone())).is_some_and(|known| known.is_forgotten)
     }
 
+    /// The posts whose texts are removed, by source.
+    pub(crate) fn forgotten(&self) -> BTreeSet<(String, PostId)> {
+        self.posts.iter().filter(|(_, known)| known.is_forgotten).map(|(key, _)| key.clone()).collect()
+    }
+
     /// The post as it is on record, in its recorded version.
     pub(crate) fn post(&self, source: &str, id: &PostId) -> Option<&Post> {
         let key = (source.to_owned(), self.recorded_version(source, id));

@@ -2,6 +2,7 @@
 //! from the copy.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
@@ -83,12 +84,20 @@ impl Place {
         fs::remove_dir_all(from).unwrap();
     }
 
-    /// By which change each job was last changed. This tells whether a transaction was committed even if its changes
-    /// left no other trace.
-    pub(crate) fn last_changes(&self) -> Vec<Option<i64>> {
+    /// Every job, with the change by which it was last changed. This tells whether a transaction was committed: by the
+    /// last change even if the changes left no other trace, and by the rest even if the last change repeats one.
+    pub(crate) fn record(&self) -> (Vec<Option<i64>>, Vec<Stored>) {
         let db = self.read();
         let mut statement = db.prepare("SELECT last_change FROM jobs ORDER BY id").unwrap();
         let rows = statement.query_map([], |row| row.get(0));
+        (rows.unwrap().map(Result::unwrap).collect(), self.stored())
+    }
+
+    /// The posts that have no text, by source.
+    pub(crate) fn forgotten(&self) -> BTreeSet<(String, PostId)> {
+        let db = self.read();
+        let mut statement = db.prepare("SELECT source, id FROM posts WHERE body ->> '$.text' = ''").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, PostId(row.get(1)?))));
         rows.unwrap().map(Result::unwrap).collect()
     }
 

@@ -19,7 +19,8 @@ pub(crate) struct Promises {
     completed: BTreeSet<(JobId, i64, u32)>,
     /// How often a job was leased under a token: a change may lease it twice.
     leases: BTreeMap<(JobId, i64), u32>,
-    forgotten: BTreeSet<PostId>,
+    /// The posts whose texts are removed, by source.
+    forgotten: BTreeSet<(String, PostId)>,
 }
 
 impl Promises {
@@ -86,12 +87,14 @@ impl Promises {
         Ok(())
     }
 
-    /// Checks that what is forgotten stays forgotten.
-    pub(crate) fn forgotten(&mut self, post: &PostId, is_forgotten: bool) -> Result<(), TestCaseError> {
-        prop_assert!(is_forgotten || !self.forgotten.contains(post), "post {} has its text again", post);
-        if is_forgotten {
-            self.forgotten.insert(post.clone());
-        }
+    /// Checks that posts without a text never have one again.
+    pub(crate) fn forgotten(&mut self, posts: BTreeSet<(String, PostId)>) -> Result<(), TestCaseError> {
+        prop_assert!(
+            self.forgotten.is_subset(&posts),
+            "{:?} have their texts again",
+            &self.forgotten - &posts
+        );
+        self.forgotten = posts;
         Ok(())
     }
 
