@@ -100,7 +100,7 @@ async fn a_ledger_restored_from_a_backup_publishes_nothing_twice() {
     // A person looks, and finds all of them published. What the author posts from now on is published as before.
     run(&town, &["jobs", "skip", "--kind", "restored", "--yes"]).assert_success();
     let later = mynah_sandbox::TimelinePost {
-        created_at: Some(jiff::Timestamp::now() + Duration::from_secs(120)),
+        created_at: Some(jiff::Timestamp::now() + Duration::from_mins(2)),
         ..TimelinePost::new(message(161))
     };
     town.sandbox.add_post(later);

@@ -31,7 +31,7 @@ pub(super) struct RestoreArgs {
 pub(super) fn back_up(args: &BackupArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
     let file = args.file.display();
-    let backup = ledger::back_up(&settings.data_dir.join("ledger.sqlite"), &args.file).map_err(failed)?;
+    let backup = ledger::back_up(&settings.data_dir.join("ledger.sqlite"), &args.file)?;
     if json {
         let Backup { bytes, jobs, last_change } = backup;
         print_json(&json!({"file": args.file, "bytes": bytes, "jobs": jobs, "last_change": last_change}));
@@ -44,7 +44,7 @@ pub(super) fn back_up(args: &BackupArgs, json: bool, settings: &Settings) -> Res
 pub(super) fn restore(args: &RestoreArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
     let ledger = settings.data_dir.join("ledger.sqlite");
-    let Restore { backup, held } = ledger::restore(&args.file, &ledger, Timestamp::now()).map_err(failed)?;
+    let Restore { backup, held } = ledger::restore(&args.file, &ledger, Timestamp::now())?;
     if json {
         let Backup { bytes, jobs, last_change } = backup;
         let ledger = ledger.display().to_string();
@@ -63,8 +63,10 @@ pub(super) fn restore(args: &RestoreArgs, json: bool, settings: &Settings) -> Re
     Ok(())
 }
 
-fn failed(error: BackupError) -> Failure {
-    Failure::Work(error.to_string())
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        Self::Work(error.to_string())
+    }
 }
 
 fn described(backup: &Backup) -> String {

@@ -44,8 +44,8 @@ async fn settle(ledger: &dyn Ledger) {
     let rejected = RejectedTranslation { text: "No".into(), engine: "test".into() };
     let hold = Hold { kind: HoldKind::Gate, reason: "“No” is not right".into(), until: None };
     let events = [JobEvent::LeasedForTranslation, JobEvent::Rejected(rejected), JobEvent::Held(hold)];
-    let held = change(ledger, job, 0, events.into()).await.unwrap();
-    change(ledger, job, held.token, vec![JobEvent::Skipped(Skip::ByHand)]).await.unwrap();
+    let leased = change(ledger, job, 0, events.into()).await.unwrap();
+    change(ledger, job, leased.token, vec![JobEvent::Skipped(Skip::ByHand)]).await.unwrap();
 }
 
 fn has_text(job: &JobLine) -> bool {
