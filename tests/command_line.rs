@@ -146,6 +146,32 @@ async fn every_option_means_the_same_with_a_service_and_on_the_ledger_alone() {
         assert_eq!(without_times(alone), without_times(served), "{command:?} {args:?}");
     }
 
+    let published = run_json(&town, &["jobs", "--state", "published", "--set", &alone]);
+    let done = published["jobs"].as_array().unwrap().iter().map(|job| job["post"].as_str().unwrap());
+    let done: Vec<&str> = done.collect();
+    run(&town, &["jobs", "skip", "--yes", "--target", "town_es", "--set", &alone]);
+    run(&town, &["jobs", "skip", "--yes", "--target", "town_es", "--set", &served]);
+    for args in [&["nobodys", "--yes"] as &[&str], &[done[0]], &[done[0], done[1], "nobodys", "--yes"]] {
+        test(&["forget"], args);
+        for form in [&["--json"] as &[&str], &[]] {
+            let [alone, served] = both(&[&["forget"], args, form].concat());
+            assert_eq!((alone.out, alone.code), (served.out, served.code), "{args:?}: {}", served.err);
+        }
+        let every = &["jobs", "--state", "held,published,ready,skipped,queued", "--json"];
+        let [alone, served] = both(every).map(|output| serde_json::from_str::<Value>(&output.out).unwrap());
+        assert_eq!(without_times(alone), without_times(served), "{args:?}");
+    }
+
+    test(&["backup"], &[]);
+    let copies =
+        ["one.sqlite", "other.sqlite"].map(|name| town.folder.path().join(name).display().to_string());
+    let [one, other] = [(&copies[0], &alone), (&copies[1], &served)].map(|(copy, data)| {
+        let mut made = run_json(&town, &["backup", copy, "--set", data]);
+        made.as_object_mut().unwrap().retain(|key, _| key == "jobs");
+        made
+    });
+    assert_eq!(one, other);
+
     test(&["status"], &[]);
     let [alone, served] = both(&["status", "--json"]);
     alone.assert_success();

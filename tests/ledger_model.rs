@@ -27,7 +27,7 @@ use futures_util::{
 use jiff::{SignedDuration, Timestamp};
 use model::{
     memory::{Memory, Outcome, Refusal, account_of},
-    ops::{Op, SOURCES, Step, TARGETS, ops, target, targets_in},
+    ops::{Op, SOURCES, Step, TARGETS, ops, target, targets_in, to_forget},
     place::{Place, Stored, TestClock},
     promises::Promises,
 };
@@ -35,7 +35,7 @@ use mynah::ledger::SqliteLedger;
 use mynah_domain::{
     JobId, JobState, PostId,
     ports::{
-        Clock as _, Facts as _, LedgerError, Listing as _, Work as _,
+        Clock as _, Facts as _, LedgerError, Listing as _, Retention as _, Work as _,
         ledger::{Advanced, Change, ChangeError, LinePosition},
     },
 };
@@ -85,6 +85,9 @@ fn the_ledger_matches_its_model_across_crashes() {
         "read again",
         "edited",
         "recognized",
+        "forgotten",
+        "not forgotten",
+        "expired",
     ];
     for what in states.into_iter().chain(others.map(String::from)) {
         // A short run may miss some.
@@ -195,6 +198,26 @@ impl Pair<'_> {
                 self.real().remember(&key, &value).await.map_err(broken)?;
                 self.model.facts.insert(key, value);
             }
+            Op::Forget(pick) => {
+                let post = to_forget(*pick, &self.model);
+                self.did(("forget", &post));
+                let expected = self.model.forget(&post);
+                self.saw(if expected.is_ok() { "forgotten" } else { "not forgotten" });
+                prop_assert_eq!(self.real().forget(&post).await.map_err(broken)?, expected);
+            }
+            Op::Expire(minutes, most) => {
+                let moment = now - SignedDuration::from_mins(*minutes);
+                self.did(("forget before", moment, most));
+                let expected = self.model.forget_before(moment, *most);
+                if expected > 0 {
+                    self.saw("expired");
+                }
+                prop_assert_eq!(self.real().forget_before(moment, *most).await.map_err(broken)?, expected);
+            }
+            Op::Compact => {
+                self.did("compacted");
+                self.real().compact().await.map_err(broken)?;
+            }
             Op::Reopen { recover } => {
                 self.did("reopened");
                 let real = self.real.take().unwrap();
@@ -212,7 +235,7 @@ impl Pair<'_> {
                 self.recover(*recover).await?;
             }
             Op::KilledWhile(steps) => {
-                let (before, trace) = (self.model.clone(), self.place.trace());
+                let (before, record) = (self.model.clone(), self.place.record());
                 let (changes, expected) = self.changes(steps);
                 self.did(("killed while", &changes));
                 let real = self.real.take().unwrap();
@@ -222,7 +245,7 @@ impl Pair<'_> {
                 self.real = Some(self.place.open());
                 let unanswered = expected.iter().map(|outcome| outcome.answer.clone());
                 let unanswered: Vec<Result<Advanced, ChangeError>> = unanswered.collect();
-                if self.place.trace() == trace {
+                if self.place.record() == record {
                     // All of it or nothing was done.
                     self.saw("killed before");
                     self.model = before;
@@ -324,12 +347,19 @@ impl Pair<'_> {
             let to_reread = real.to_reread(source, usize::MAX).await.map_err(broken)?;
             prop_assert_eq!(to_reread, model.to_reread(source), "what is to be read again of {}", source);
         }
+        for (source, id) in model.posts.keys() {
+            let post = real.post(source, id).await.map_err(broken)?;
+            prop_assert_eq!(post.as_ref(), model.post(source, id), "post {} of {}", id, source);
+        }
         for key in (0..3).map(|key| format!("key {key}")) {
             let fact = real.fact(&key).await.map_err(broken)?;
             prop_assert_eq!(fact.as_ref(), model.facts.get(&key));
         }
         let rows = self.place.stored();
         prop_assert_eq!(&rows, &stored(model));
+        let forgotten = self.place.forgotten();
+        prop_assert_eq!(&forgotten, &model.forgotten());
+        self.promises.forgotten(forgotten)?;
         self.promises.stored(&rows)
     }
 

@@ -14,13 +14,14 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, TryLockError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult,
+    ResponseFuture, WrapFuture,
 };
 use entries::{Entries, Entry};
 use jiff::Timestamp;
@@ -79,12 +80,31 @@ impl Key {
 }
 
 /// Access to the file: one writer at a time, throttled except during shutdown.
-#[derive(Default)]
 struct Disk {
     turn: Mutex<()>,
     hurry: AtomicBool,
     /// Whether entries changed since the file was last written.
     changed: AtomicBool,
+    /// When the first of the translations in the file expires, in milliseconds since 1970. They must not stay in the
+    /// file for longer, even if nothing else changes.
+    first_expiry: AtomicI64,
+}
+
+impl Disk {
+    fn new(first_expiry: i64) -> Self {
+        Self {
+            turn: Mutex::default(),
+            hurry: AtomicBool::default(),
+            changed: AtomicBool::default(),
+            first_expiry: AtomicI64::new(first_expiry),
+        }
+    }
+
+    /// Whether the file differs from the entries.
+    fn is_outdated(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+            || self.first_expiry.load(Ordering::Relaxed) <= Timestamp::now().as_millisecond()
+    }
 }
 
 /// The actor.
@@ -105,11 +125,12 @@ impl Cache {
     /// A cache with the translations that its file has.
     pub fn new(exit_guard: ExitGuard, settings: CacheSettings, link: ActorRef<Self>) -> Self {
         let entries = Entries::new(settings.max_entries);
-        let mut is_cold = true;
+        let (mut is_cold, mut first_expiry) = (true, i64::MAX);
         match snapshot::load(&settings.file) {
             Ok(before) => {
-                is_cold = before.is_empty();
-                for (key, entry) in before {
+                is_cold = before.entries.is_empty();
+                first_expiry = before.first_expiry;
+                for (key, entry) in before.entries {
                     entries.insert(key, &entry);
                 }
             }
@@ -124,7 +145,7 @@ impl Cache {
             entries,
             flights: HashMap::new(),
             link,
-            disk: Arc::default(),
+            disk: Arc::new(Disk::new(first_expiry)),
             is_cold,
         }
     }
@@ -166,33 +187,37 @@ impl Cache {
         }
     }
 
-    /// Writes the translations to disk, off this thread.
-    fn write(&self) -> impl Future<Output = ()> + use<> {
+    /// Writes the translations to disk, off this thread. Answers whether the file is as the entries were.
+    fn write(&self) -> impl Future<Output = bool> + use<> {
         let (entries, file, disk) = (self.entries.clone(), self.settings.file.clone(), self.disk.clone());
         async move {
-            if !disk.changed.swap(false, Ordering::Relaxed) {
-                return;
+            if !disk.is_outdated() {
+                return true;
             }
+            disk.changed.store(false, Ordering::Relaxed);
             failpoint::reach("cache.spawned");
             let shared = disk.clone();
             let write = move || {
                 // A writer that panicked left a temporary file, which the next one overwrites.
                 let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-                snapshot::save(&file, &entries, &shared.hurry)
+                let first_expiry = snapshot::save(&file, &entries, &shared.hurry)?;
+                shared.first_expiry.store(first_expiry, Ordering::Relaxed);
+                std::io::Result::Ok(())
             };
             let failure = match actix_rt::task::spawn_blocking(write).await {
-                Ok(Ok(())) => return,
+                Ok(Ok(())) => return true,
                 Ok(Err(error)) => error.to_string(),
                 Err(error) => error.to_string(),
             };
             // The next interval tries again, also if nothing changes until then.
             disk.changed.store(true, Ordering::Relaxed);
             warn!(reason = failure.as_str(); "cache save failed");
+            false
         }
     }
 }
 
-handles_tracked!(Cache: Look, Landed, AskCold, Fill, StopAsked);
+handles_tracked!(Cache: Look, Landed, AskCold, Fill, Clear, StopAsked);
 
 impl Actor for Cache {
     type Context = Context<Self>;
@@ -206,7 +231,7 @@ impl Actor for Cache {
                 return;
             }
             let write = cache.write();
-            ctx.spawn(write.into_actor(cache));
+            ctx.spawn(write.into_actor(cache).map(|_, _, _| ()));
         });
     }
 }
@@ -342,13 +367,29 @@ impl Handler<Fill> for Cache {
     }
 }
 
+/// Drops all translations, from memory and from the file, because the texts of some posts must not stay anywhere. An
+/// entry does not name the post that it was made for. Answers whether the file was written.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct Clear;
+
+impl Handler<Clear> for Cache {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, _: Clear, _: &mut Self::Context) -> Self::Result {
+        self.entries.clear();
+        self.disk.changed.store(true, Ordering::Relaxed);
+        Box::pin(self.write())
+    }
+}
+
 impl Handler<StopAsked> for Cache {
     type Result = ();
 
     fn handle(&mut self, asked: StopAsked, ctx: &mut Self::Context) {
         self.disk.hurry.store(true, Ordering::Relaxed);
         let write = self.write();
-        ctx.spawn(write.into_actor(self).map(|(), cache, ctx| {
+        ctx.spawn(write.into_actor(self).map(|_, cache, ctx| {
             if let Some(exit_guard) = cache.exit_guard.take() {
                 exit_guard.exit(asked.exit_reason());
             }
@@ -410,6 +451,34 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn a_cleared_cache_has_nothing_left_in_memory_or_on_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("cache.jsonl");
+        let cache = cache(file.clone());
+        let key = key("Hello", "es");
+        let Answer::Lead(lead) = look(&cache.link, key).await else { panic!("nobody has it yet") };
+        lead.land(translation("Hola"));
+        assert!(matches!(look(&cache.link, key).await, Answer::Hit(_)));
+        assert!(cache.link.ask(Clear).await.unwrap());
+        assert!(!std::fs::read_to_string(&file).unwrap().contains("Hola"));
+        assert!(matches!(look(&cache.link, key).await, Answer::Lead(_)));
+    }
+
+    #[test]
+    fn a_file_with_an_expired_translation_is_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("cache.jsonl");
+        let entries = Entries::new(10);
+        let expires = Timestamp::now() + Duration::from_hours(1);
+        entries.insert(key("Hello", "es"), &Entry { text: Arc::new(translation("Hola")), expires });
+        let first_expiry = snapshot::save(&file, &entries, &AtomicBool::new(true)).unwrap();
+        assert_eq!(first_expiry, expires.as_millisecond());
+        assert_eq!(snapshot::load(&file).unwrap().first_expiry, first_expiry);
+        assert!(!Disk::new(first_expiry).is_outdated());
+        assert!(Disk::new(Timestamp::now().as_millisecond()).is_outdated());
+    }
+
+    #[actix_rt::test]
     async fn if_a_leader_gives_up_the_next_to_ask_leads_and_no_waiter_is_handed_an_unread_lead() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path().join("cache.jsonl"));
@@ -462,7 +531,7 @@ mod tests {
     fn a_damaged_file_is_an_error_and_no_file_is_an_empty_cache() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cache.jsonl");
-        assert!(snapshot::load(&file).unwrap().is_empty());
+        assert!(snapshot::load(&file).unwrap().entries.is_empty());
         std::fs::write(&file, "garbage").unwrap();
         assert!(snapshot::load(&file).unwrap_err().to_string().contains("not a cache file of this version"));
     }

@@ -11,10 +11,10 @@ use mynah_domain::{
     backoff::Backoff,
     caps::Spent,
     ports::{
-        Facts, LedgerError, Listing, Work,
+        Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob,
-            RecordPage, Recorded,
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
+            PublishedJob, RecordPage, Recorded, Removed,
         },
     },
 };
@@ -146,6 +146,21 @@ impl<L: Facts> Facts for Retrying<L> {
 
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
         self.retry(async || self.ledger.remember(key, value).await).await
+    }
+}
+
+#[async_trait(?Send)]
+impl<L: Retention> Retention for Retrying<L> {
+    async fn forget(&self, post: &PostId) -> Result<Result<Removed, NotForgotten>, LedgerError> {
+        self.retry(async || self.ledger.forget(post).await).await
+    }
+
+    async fn forget_before(&self, moment: Timestamp, limit: usize) -> Result<u64, LedgerError> {
+        self.retry(async || self.ledger.forget_before(moment, limit).await).await
+    }
+
+    async fn compact(&self) -> Result<(), LedgerError> {
+        self.retry(async || self.ledger.compact().await).await
     }
 }
 

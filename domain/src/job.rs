@@ -328,11 +328,13 @@ pub enum HoldKind {
     Media,
     /// The post's format could not be read. It waits for a person from the start.
     Unreadable,
+    /// The ledger was restored from a backup, and the post may have been published after that backup.
+    Restored,
 }
 
 impl HoldKind {
     /// Every kind, for lookups by name.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cap,
         Self::Gate,
         Self::TooLong,
@@ -343,6 +345,7 @@ impl HoldKind {
         Self::Thread,
         Self::Media,
         Self::Unreadable,
+        Self::Restored,
     ];
 
     /// The kind with this name.
@@ -363,6 +366,7 @@ impl HoldKind {
             Self::Thread => "thread",
             Self::Media => "media",
             Self::Unreadable => "unreadable",
+            Self::Restored => "restored",
         }
     }
 }

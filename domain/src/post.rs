@@ -56,6 +56,12 @@ pub struct Post {
 }
 
 impl Post {
+    /// What stays of the post when its texts are removed: its ids, its place, its time, and what it replies to.
+    #[must_use]
+    pub fn without_text(&self) -> Self {
+        Self { text: String::new(), entities: None, language: None, media: Vec::new(), ..self.clone() }
+    }
+
     /// The links, mentions and tags in the text: those that the source found, otherwise those that the network's
     /// `rules` find.
     pub fn entities_by(&self, rules: &dyn NetworkRules) -> Cow<'_, [Entity]> {

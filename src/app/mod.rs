@@ -2,9 +2,11 @@
 //!
 //! - [`service`] runs the pipeline, and changes its settings while it runs.
 //! - [`credentials`] finds out whether credentials work.
+//! - [`retention`] removes the texts of old posts.
 //! - [`warm_up`] reads the phrases to translate in advance.
 
 pub mod credentials;
+mod retention;
 pub mod service;
 pub mod warm_up;
 

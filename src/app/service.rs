@@ -1,7 +1,7 @@
 //! The service runs the pipeline, and can change its settings while it runs. Positions, spent budgets and pauses
 //! survive a change; the actors restart with the new settings and continue where the old ones stopped.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use log::{info, warn};
 use mynah_actors::{
@@ -31,6 +31,7 @@ use tokio::{
 use super::{
     BACKOFF, BREAKER,
     credentials::{self, Credentials},
+    retention::Retention,
     warm_up,
 };
 use crate::{
@@ -72,6 +73,7 @@ pub struct Service {
     in_force: Arc<()>,
     glossaries: Option<JoinHandle<()>>,
     warming: JoinHandle<()>,
+    retention: Option<JoinHandle<()>>,
 }
 
 /// What survives a change of the settings.
@@ -165,8 +167,9 @@ impl Service {
         let configured = persistent.configure(settings, &(parts.translators.1)());
         let pipeline = Pipeline::start(parts);
         let warming = actix_rt::spawn(warm_up.run());
+        let retention = persistent.remove_texts(settings);
         let (settings, in_force) = (settings.clone(), Arc::default());
-        Ok(Self { pipeline, settings, configured, persistent, in_force, glossaries, warming })
+        Ok(Self { pipeline, settings, configured, persistent, in_force, glossaries, warming, retention })
     }
 
     /// The settings in force.
@@ -219,6 +222,9 @@ impl Service {
             glossaries.abort();
         }
         std::mem::replace(&mut self.warming, actix_rt::spawn(warm_up.run())).abort();
+        if let Some(before) = std::mem::replace(&mut self.retention, self.persistent.remove_texts(&new)) {
+            before.abort();
+        }
         self.settings = new;
         for Change { key, before, after } in &changed {
             info!(key = key.as_str(), before = before.as_str(), after = after.as_str(); "setting changed");
@@ -254,8 +260,17 @@ impl Service {
             glossaries.abort();
         }
         self.warming.abort();
+        if let Some(retention) = self.retention {
+            retention.abort();
+        }
         self.pipeline.stop().await;
     }
+}
+
+/// How long the cache has a translation: never longer than the ledger.
+fn cache_ttl(settings: &Settings) -> Duration {
+    let longest = settings.ledger.retention.unwrap_or(Duration::MAX);
+    settings.cache.ttl.min(longest)
 }
 
 fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandle<()>> {
@@ -385,7 +400,7 @@ impl Persistent {
             },
             cache: CacheSettings {
                 max_entries: settings.cache.max_entries,
-                ttl: settings.cache.ttl,
+                ttl: cache_ttl(settings),
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
@@ -401,6 +416,14 @@ impl Persistent {
         })
     }
 
+    /// Starts to remove the texts of old posts, if the settings say so.
+    fn remove_texts(&self, settings: &Settings) -> Option<JoinHandle<()>> {
+        let keep = settings.ledger.retention?;
+        let file = settings.data_dir.join("ledger.sqlite");
+        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
+        Some(Retention { ledger, file, clock, keep }.start())
+    }
+
     /// The task that warms up the cache. It is not measured, because nobody waits for it.
     fn warm_up(&self, settings: &Settings, parts: &Parts, targets: Vec<Target>) -> Result<WarmUp, String> {
         let phrases =
@@ -413,7 +436,7 @@ impl Persistent {
             targets,
             ledger: self.ledger.clone(),
             max_entries: usize::try_from(settings.cache.max_entries).unwrap_or(usize::MAX),
-            ttl: settings.cache.ttl,
+            ttl: cache_ttl(settings),
             phrases,
         })
     }

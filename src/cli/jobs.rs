@@ -213,7 +213,7 @@ async fn show(args: ListArgs, json: bool, settings: &Settings) -> Result<(), Fai
 }
 
 /// Fails if the service has never run, instead of creating an empty ledger.
-fn reach(settings: &Settings) -> Result<Reach, Failure> {
+pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
     if !settings.data_dir.join("ledger.sqlite").exists() {
         let data_dir = settings.data_dir.display();
         return Err(Failure::Work(format!(
@@ -257,11 +257,12 @@ fn row(job: Job) -> [String; 6] {
     let messages: Vec<&str> =
         job.messages.iter().map(|one| one.url.as_ref().unwrap_or(&one.id).as_str()).collect();
     let rejected = job.rejected.as_ref().map(|rejected| excerpt(&rejected.text));
+    let text = if job.text_removed { "(text removed)".to_owned() } else { excerpt(&job.text) };
     let reason = match (job.reason, rejected) {
         (Some(reason), Some(rejected)) => format!("{reason}: {rejected}"),
         (Some(reason), None) => reason,
-        (None, _) if !messages.is_empty() => format!("{} {}", messages.join(" "), excerpt(&job.text)),
-        (None, _) => excerpt(&job.text),
+        (None, _) if !messages.is_empty() => format!("{} {text}", messages.join(" ")),
+        (None, _) => text,
     };
     let reason = match job.not_before {
         Some(moment) => format!("until {moment:.0}: {reason}"),

@@ -5,10 +5,12 @@
 
 mod actors;
 mod arguments;
+mod backup;
 mod benchmark;
 mod check;
 mod confirm;
 mod demo;
+mod forget;
 mod health;
 mod jobs;
 mod logs;
@@ -62,6 +64,7 @@ Examples:
   mynah logs --follow                         show the log of the running service
   mynah reload                                apply changed settings without a stop
   mynah jobs --state held,failed              list the jobs that need your attention
+  mynah backup backup.sqlite                  copy the ledger, while the service runs
   mynah completions bash                      print completions for a shell
   mynah sandbox --timeline posts.txt --write sandbox
   mynah once --config sandbox/config.toml --env-file sandbox/secrets.env
@@ -119,6 +122,12 @@ enum Command {
     Resume(pause::PauseArgs),
     /// List jobs that are waiting, held or failed; retry, skip or restore them
     Jobs(jobs::JobsArgs),
+    /// Remove all texts of posts from the record, for good; nothing is published twice because of it
+    Forget(forget::ForgetArgs),
+    /// Copy the ledger into one file, while the service runs or not
+    Backup(backup::BackupArgs),
+    /// Put a backup in place of a ledger that is gone
+    Restore(backup::RestoreArgs),
     /// Report whether the running service is healthy: exit code 0 if it is (for containers)
     Health,
     /// Print completions for a shell
@@ -234,6 +243,9 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Pause(pause) => pause::pause(&pause, Action::Pause, json, &local()?).await,
         Command::Resume(pause) => pause::pause(&pause, Action::Resume, json, &local()?).await,
         Command::Jobs(jobs) => jobs::jobs(jobs, json, &local()?).await,
+        Command::Forget(forget) => forget::forget(forget, json, &local()?).await,
+        Command::Backup(backup) => backup::back_up(&backup, json, &local()?),
+        Command::Restore(restore) => backup::restore(&restore, json, &local()?),
         Command::Health => health::health(json, &local()?),
         Command::Completions(completions) => {
             manual::completions(&completions, Cli::command());

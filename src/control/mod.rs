@@ -3,6 +3,7 @@
 //!
 //! - [`names`]: resolves the names of targets and of the poller.
 //! - [`choice`]: selects jobs, and retries or skips them a page at a time.
+//! - [`forget`]: removes the texts of posts.
 //! - [`configured`]: the part of the settings that requests need.
 //! - [`overview`]: the health of accounts and engines, and what is degraded.
 //! - [`reloads`]: how the last reloads went.
@@ -12,6 +13,7 @@
 
 pub mod choice;
 pub mod configured;
+pub mod forget;
 pub mod measure;
 pub mod names;
 pub mod overview;

@@ -453,8 +453,11 @@ pub struct Job {
     pub not_before: Option<Timestamp>,
     /// When it last changed.
     pub updated_at: Timestamp,
-    /// The text of the post.
+    /// The text of the post; empty if it was removed.
     pub text: String,
+    /// Whether the texts of the post and its jobs were removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub text_removed: bool,
     /// The translation: one part, or the parts of a thread.
     pub translation: Option<Vec<String>>,
     /// The engine that translated it.
@@ -506,6 +509,7 @@ impl From<JobLine> for Job {
             not_before: line.not_before,
             updated_at: line.updated_at,
             text: line.text,
+            text_removed: line.is_forgotten,
             translation,
             engine,
             mentions,
@@ -568,6 +572,41 @@ pub struct Outcome {
 pub struct Refused {
     /// Its number.
     pub id: i64,
+    /// The reason.
+    pub why: String,
+}
+
+/// The body of `POST /api/posts/forget`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forget {
+    /// The posts' ids.
+    pub posts: Vec<String>,
+}
+
+/// The answer to `POST /api/posts/forget`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Posts whose texts are removed.
+    pub forgotten: Vec<ForgottenPost>,
+    /// Posts whose texts stay.
+    pub refused: Vec<NotForgotten>,
+}
+
+/// A post whose texts are removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgottenPost {
+    /// Its id.
+    pub post: String,
+    /// How many jobs it has, with those of its other versions.
+    pub jobs: u64,
+}
+
+/// A post whose texts stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotForgotten {
+    /// Its id.
+    pub post: String,
     /// The reason.
     pub why: String,
 }

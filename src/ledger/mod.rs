@@ -9,7 +9,7 @@ use mynah_domain::{
     backoff::Backoff,
     ports::{Clock, Ledger},
 };
-pub use sqlite::{OpenError, SqliteLedger, is_in_use};
+pub use sqlite::{Backup, BackupError, OpenError, Restore, SqliteLedger, back_up, is_in_use, restore};
 
 /// The waits before a call is retried because the ledger was busy.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duration::from_secs(1) };

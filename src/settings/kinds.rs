@@ -172,6 +172,18 @@ pub(super) fn cap(value: &ValueKind) -> Read<Option<u64>> {
     }
 }
 
+/// How long something is stored, or for good.
+pub(super) fn retention(value: &ValueKind) -> Read<Option<Duration>> {
+    const DAY: Duration = Duration::from_hours(24);
+    if matches!(value, ValueKind::String(text) if text.trim() == "none") {
+        return Ok(None);
+    }
+    duration(DAY..=DAY * 3650)(value).map(Some).map_err(|Refusal { what, fix }| Refusal {
+        what,
+        fix: format!("{fix}, or \"none\" to remove nothing"),
+    })
+}
+
 /// A duration with its unit, within bounds.
 pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&ValueKind) -> Read<Duration> {
     move |value| {

@@ -45,6 +45,8 @@ pub struct Settings {
     pub translator: TranslatorSettings,
     /// Settings for the cache of translations.
     pub cache: CacheSettings,
+    /// Settings for the ledger.
+    pub ledger: LedgerSettings,
     /// Settings for the publishers.
     pub publisher: PublisherSettings,
     /// Settings for the stats actor.
@@ -274,6 +276,13 @@ pub struct CacheSettings {
     pub snapshot_interval: Duration,
     /// A file of phrases to translate in advance.
     pub warm_up: Option<PathBuf>,
+}
+
+/// Settings for the ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerSettings {
+    /// How long texts stay on record after their jobs are published or skipped; `None` for good.
+    pub retention: Option<Duration>,
 }
 
 /// How fast each target publishes. Caps are in [`TargetSettings`].

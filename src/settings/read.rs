@@ -18,11 +18,12 @@ use super::{
     Needed, Registries,
     kinds::{
         LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
-        language, listen, mark, module_levels, preset, start,
+        language, listen, mark, module_levels, preset, retention, start,
     },
     model::{
-        ACTORS, AdminSettings, CacheSettings, EngineSettings, LogSettings, PublisherSettings, RouterSettings,
-        Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings, TranslatorSettings,
+        ACTORS, AdminSettings, CacheSettings, EngineSettings, LedgerSettings, LogSettings, PublisherSettings,
+        RouterSettings, Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings,
+        TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
@@ -72,6 +73,7 @@ pub(super) fn settings(
     let router = router(reader);
     let translator = translator(reader);
     let cache = cache(reader);
+    let ledger = ledger(reader);
     let publisher = publisher(reader);
     let stats = stats(reader);
     // The longest that one call may take, of those timeouts that could be read.
@@ -92,6 +94,7 @@ pub(super) fn settings(
         router: router?,
         translator: translator?,
         cache: cache?,
+        ledger: ledger?,
         publisher: publisher?,
         stats: stats?,
         supervisor: supervisor?,
@@ -292,6 +295,11 @@ fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
         snapshot_interval: snapshot_interval?,
         warm_up: warm_up.ok()?,
     })
+}
+
+fn ledger(reader: &mut Reader<'_>) -> Option<LedgerSettings> {
+    let retention = reader.or("ledger.retention", "365d", retention);
+    Some(LedgerSettings { retention: retention? })
 }
 
 fn publisher(reader: &mut Reader<'_>) -> Option<PublisherSettings> {

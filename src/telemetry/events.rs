@@ -101,6 +101,14 @@ impl Events {
         Self { recent: Mutex::default(), new: broadcast::Sender::new(MAX_LAG) }
     }
 
+    /// Drops the stored events about a post, whose reasons may quote it.
+    pub fn forget(&self, post: &str) {
+        let is_about =
+            |event: &Event| event.fields.iter().any(|(name, value)| name == "post" && *value == post);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.events.retain(|event| !is_about(event));
+    }
+
     /// The events of this process.
     pub fn global() -> &'static Self {
         static EVENTS: OnceLock<Events> = OnceLock::new();

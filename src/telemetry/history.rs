@@ -1,5 +1,5 @@
 //! Measurements must outlive the service, so that `mynah performance` works without it. This module stores them beside
-//! the ledger: one JSON object a line, the newest last, a bounded number of lines.
+//! the ledger: one JSON object a line, the newest last, a bounded number of lines and bytes.
 
 use std::{
     fs,
@@ -15,19 +15,23 @@ const FILE: &str = "metrics.jsonl";
 /// How many lines remain after a cut: a day at one every 30 seconds. The file is cut when it has twice as many.
 const MAX_LINES: usize = 2880;
 
+/// How large the file may get: many accounts and engines make long lines. It is cut to half of that.
+const MAX_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Writes measurements.
 #[derive(Debug)]
 pub struct History {
     path: PathBuf,
     lines: usize,
+    bytes: u64,
 }
 
 impl History {
     /// Opens the history in a data directory; it may not exist yet.
     pub fn open(data_dir: &Path) -> Self {
         let path = data_dir.join(FILE);
-        let lines = fs::read_to_string(&path).map_or(0, |text| text.lines().count());
-        Self { path, lines }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        Self { path, lines: text.lines().count(), bytes: text.len() as u64 }
     }
 
     /// Adds a line.
@@ -39,18 +43,26 @@ impl History {
         line.push('\n');
         fs::OpenOptions::new().create(true).append(true).open(&self.path)?.write_all(line.as_bytes())?;
         self.lines += 1;
-        if self.lines >= 2 * MAX_LINES { self.cut() } else { Ok(()) }
+        self.bytes += line.len() as u64;
+        if self.lines >= 2 * MAX_LINES || self.bytes > MAX_BYTES { self.cut() } else { Ok(()) }
     }
 
     /// Keeps only the newest lines. Replaces the file atomically, because a command may read it at any moment.
     fn cut(&mut self) -> io::Result<()> {
         let text = fs::read_to_string(&self.path)?;
         let lines: Vec<&str> = text.lines().collect();
-        let newest = &lines[lines.len().saturating_sub(MAX_LINES)..];
+        let mut room = usize::try_from(MAX_BYTES / 2).unwrap_or(usize::MAX);
+        let fitting = lines.iter().rev().take(MAX_LINES).take_while(|line| {
+            let fits = line.len() < room;
+            room = room.saturating_sub(line.len() + 1);
+            fits
+        });
+        let newest = &lines[lines.len() - fitting.count()..];
         let new = self.path.with_extension("new");
-        fs::write(&new, newest.join("\n") + "\n")?;
+        let text = newest.join("\n") + "\n";
+        fs::write(&new, &text)?;
         fs::rename(&new, &self.path)?;
-        self.lines = newest.len();
+        (self.lines, self.bytes) = (newest.len(), text.len() as u64);
         Ok(())
     }
 }
@@ -67,6 +79,23 @@ pub fn last(data_dir: &Path, most: usize) -> Vec<Stats> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_do_not_fill_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut history = History::open(folder.path());
+        let long = |number: u64| Stats {
+            counts: [("n".to_owned(), number)].into(),
+            degraded: vec!["x".repeat(3_000_000)],
+            ..Stats::default()
+        };
+        for number in 0..40 {
+            history.add(&long(number)).unwrap();
+            assert!(fs::metadata(folder.path().join(FILE)).unwrap().len() <= MAX_BYTES);
+        }
+        let last = last(folder.path(), 100);
+        assert!(last.len() >= 5 && last.last().unwrap().counts["n"] == 39, "{}", last.len());
+    }
 
     #[test]
     fn the_history_is_bounded_and_survives_a_cut_off_line() {

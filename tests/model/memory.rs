@@ -13,8 +13,8 @@ use mynah_domain::{
     caps::Spent,
     job::HoldKind,
     ports::ledger::{
-        Advanced, Change, ChangeError, Checkpoint, LinePosition, RecordPage, RecordPost, Recorded,
-        edited_reason,
+        Advanced, Change, ChangeError, Checkpoint, LinePosition, NotForgotten, RecordPage, RecordPost,
+        Recorded, Removed, edited_reason,
     },
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Row {
     pub(crate) id: JobId,
     pub(crate) source: String,
     pub(crate) post: Arc<Post>,
+    /// Whether its texts were removed.
+    is_forgotten: bool,
     pub(crate) target: TargetId,
     pub(crate) state: JobState,
     pub(crate) token: i64,
@@ -36,6 +38,18 @@ pub(crate) struct Row {
     pub(crate) parts: BTreeMap<u32, Publication>,
     /// Its last change, to recognize a repeat.
     pub(crate) last: Option<Change>,
+    /// When it last changed.
+    pub(crate) updated: Timestamp,
+}
+
+/// A post with everything known about it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recording {
+    pub(crate) post: Arc<Post>,
+    /// Whether only its raw form is on record.
+    is_raw: bool,
+    is_forgotten: bool,
+    at: Timestamp,
 }
 
 impl Row {
@@ -93,14 +107,15 @@ impl Row {
             }
             JobEvent::Held(hold) => self.aside(Some(hold.kind.as_str()), Some(hold.reason), hold.until),
             JobEvent::Released { .. } => {
-                if was == JobState::Skipped && !self.kind.is_some_and(Skip::is_retryable) {
+                if self.is_forgotten || was == JobState::Skipped && !self.kind.is_some_and(Skip::is_retryable)
+                {
                     return Err(Refusal::Record);
                 }
                 self.attempt = 0;
                 self.aside(None, None, None);
             }
             JobEvent::Restored { .. } => {
-                if self.kind != Some(Skip::ByHand.as_str()) {
+                if self.is_forgotten || self.kind != Some(Skip::ByHand.as_str()) {
                     return Err(Refusal::Record);
                 }
                 self.attempt = 0;
@@ -130,8 +145,14 @@ impl Row {
         let mut next = self.clone();
         if events.iter().all(|event| next.step(event, None, now).is_ok()) {
             next.last = Some(Change::new(self.id, self.token, events.to_vec()));
+            next.updated = now;
             *self = next;
         }
+    }
+
+    /// Whether it is published or skipped.
+    fn is_done(&self) -> bool {
+        matches!(self.state, JobState::Published | JobState::Skipped)
     }
 
     fn place(&self) -> LinePosition {
@@ -192,8 +213,8 @@ impl From<Result<Advanced, ChangeError>> for Outcome {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) jobs: Vec<Row>,
-    /// Every post, and whether only its raw form is on record.
-    pub(crate) posts: BTreeMap<(String, PostId), bool>,
+    /// Every post.
+    pub(crate) posts: BTreeMap<(String, PostId), Recording>,
     /// The recorded version of each version of an edited post.
     pub(crate) versions: BTreeMap<(String, PostId), PostId>,
     pub(crate) checkpoints: BTreeMap<String, Checkpoint>,
@@ -205,7 +226,7 @@ impl Memory {
         let mut recorded = Recorded::default();
         for record in &page.posts {
             let key = (page.source.clone(), record.post.id.clone());
-            match self.posts.get(&key).copied() {
+            match self.posts.get(&key).map(|known| known.is_raw) {
                 None => self.record_new(&page.source, record, now, &mut recorded),
                 Some(is_raw) => self.record_again(&page.source, record, is_raw, now, &mut recorded),
             }
@@ -235,7 +256,11 @@ impl Memory {
                 version = None;
             }
         }
-        self.posts.insert((source.into(), post.id.clone()), record.unreadable.is_some());
+        let is_forgotten = version.as_ref().is_some_and(|known| self.is_forgotten(source, known));
+        let stored = if is_forgotten { Arc::new(post.without_text()) } else { post.clone() };
+        let is_raw = record.unreadable.is_some() && !is_forgotten;
+        let recording = Recording { post: stored.clone(), is_raw, is_forgotten, at: now };
+        self.posts.insert((source.into(), post.id.clone()), recording);
         self.learn(source, post, version.as_ref().unwrap_or(&post.id));
         recorded.posts += 1;
         recorded.edited.extend(version.is_some().then(|| post.id.clone()));
@@ -260,7 +285,8 @@ impl Memory {
                 // also looked up by number.
                 id: JobId(self.jobs.len() as i64 + 1),
                 source: source.into(),
-                post: record.post.clone(),
+                post: stored.clone(),
+                is_forgotten,
                 target,
                 state,
                 token: 0,
@@ -271,6 +297,7 @@ impl Memory {
                 translation: None,
                 parts: BTreeMap::new(),
                 last: None,
+                updated: now,
             });
         }
     }
@@ -313,7 +340,9 @@ impl Memory {
             let events = (row.state == JobState::Held).then_some(released).into_iter();
             row.all_or_nothing(&events.chain(skip.map(JobEvent::Skipped)).collect::<Vec<_>>(), now);
         }
-        self.posts.insert((source.into(), post.id.clone()), false);
+        if let Some(known) = self.posts.get_mut(&(source.to_owned(), post.id.clone())) {
+            (known.post, known.is_raw) = (post.clone(), false);
+        }
         for row in self.jobs.iter_mut().filter(|row| row.source == source && row.post.id == post.id) {
             row.post = post.clone();
         }
@@ -347,7 +376,7 @@ impl Memory {
     }
 
     fn give_up(&mut self, source: &str, id: &PostId, now: Timestamp) -> Vec<TargetId> {
-        if self.posts.get(&(source.to_owned(), id.clone())) != Some(&true) {
+        if !self.posts.get(&(source.to_owned(), id.clone())).is_some_and(|known| known.is_raw) {
             return Vec::new();
         }
         let waiting: Vec<JobId> = self.waiting(source, id).map(|row| row.id).collect();
@@ -360,7 +389,75 @@ impl Memory {
     }
 
     fn is_raw(&self, row: &Row) -> bool {
-        self.posts[&(row.source.clone(), row.post.id.clone())]
+        self.posts[&(row.source.clone(), row.post.id.clone())].is_raw
+    }
+
+    fn is_forgotten(&self, source: &str, id: &PostId) -> bool {
+        self.posts.get(&(source.to_owned(), id.clone())).is_some_and(|known| known.is_forgotten)
+    }
+
+    /// The posts whose texts are removed, by source.
+    pub(crate) fn forgotten(&self) -> BTreeSet<(String, PostId)> {
+        self.posts.iter().filter(|(_, known)| known.is_forgotten).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The post as it is on record, in its recorded version.
+    pub(crate) fn post(&self, source: &str, id: &PostId) -> Option<&Post> {
+        let key = (source.to_owned(), self.recorded_version(source, id));
+        self.posts.get(&key).map(|known| &*known.post)
+    }
+
+    pub(crate) fn forget(&mut self, post: &PostId) -> Result<Removed, NotForgotten> {
+        let is_version = |(source, id): &&(String, PostId)| {
+            id == post || self.recorded_version(source, id) == self.recorded_version(source, post)
+        };
+        let all: Vec<(String, PostId)> = self.posts.keys().filter(is_version).cloned().collect();
+        if all.is_empty() {
+            return Err(NotForgotten::NoSuchPost);
+        }
+        let is_theirs = |row: &&Row| all.contains(&(row.source.clone(), row.post.id.clone()));
+        let mut open: Vec<_> = self.jobs.iter().filter(is_theirs).filter(|row| !row.is_done()).collect();
+        open.sort_by_key(|row| (&row.source, &row.post.id, row.id));
+        if !open.is_empty() {
+            let open = open.into_iter().map(|row| (row.id, row.target.clone(), row.state));
+            return Err(NotForgotten::Unsettled(open.collect()));
+        }
+        let jobs = self.jobs.iter().filter(is_theirs).count() as u64;
+        for (source, id) in &all {
+            self.remove_texts(source, id);
+        }
+        Ok(Removed { posts: all.len() as u64, jobs })
+    }
+
+    pub(crate) fn forget_before(&mut self, moment: Timestamp, limit: usize) -> u64 {
+        let is_old = |((source, id), known): &(&(String, PostId), &Recording)| {
+            let mut jobs = self.jobs.iter().filter(|row| row.source == *source && row.post.id == *id);
+            !known.is_forgotten && known.at < moment && jobs.all(|row| row.is_done() && row.updated < moment)
+        };
+        let mut old: Vec<_> =
+            self.posts.iter().filter(is_old).map(|(key, known)| (known.at, key.clone())).collect();
+        old.sort();
+        old.truncate(limit);
+        for (_, (source, id)) in &old {
+            self.remove_texts(source, id);
+        }
+        old.len() as u64
+    }
+
+    fn remove_texts(&mut self, source: &str, id: &PostId) {
+        let Some(known) = self.posts.get_mut(&(source.to_owned(), id.clone())) else { return };
+        known.post = Arc::new(known.post.without_text());
+        (known.is_raw, known.is_forgotten) = (false, true);
+        let post = known.post.clone();
+        for row in self.jobs.iter_mut().filter(|row| row.source == source && row.post.id == *id) {
+            row.post = post.clone();
+            row.is_forgotten = true;
+            row.translation = None;
+            row.reason = row.reason.take().filter(|_| row.kind == Some(Skip::Edited.as_str()));
+            for part in row.parts.values_mut() {
+                part.text.clear();
+            }
+        }
     }
 
     pub(crate) fn to_reread(&self, source: &str) -> Vec<PostId> {
@@ -414,6 +511,7 @@ impl Memory {
         }
         next.token = change.new_token().unwrap_or(row.token);
         next.last = Some(change.clone());
+        next.updated = now;
         for row in self.jobs.iter_mut().filter(|row| row.id == job) {
             row.clone_from(&next);
         }

@@ -44,6 +44,12 @@ pub(crate) enum Op {
     /// Repeats one of the last changes, as if its answer was lost; 0 is the latest.
     Repeat(usize),
     Remember(u8, u8),
+    /// Forgets one of the recorded posts, or one that does not exist.
+    Forget(u16),
+    /// Forgets up to this many posts that were settled this many minutes ago.
+    Expire(i64, usize),
+    /// Rewrites the file.
+    Compact,
     /// A clean stop and a restart.
     Reopen {
         recover: Option<u8>,
@@ -113,6 +119,7 @@ pub(crate) fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
 
 fn op() -> impl Strategy<Value = Op> {
     let minutes = prop::sample::select(vec![1, 60, 7 * 60, 24 * 60, 31 * 24 * 60, -1, -7 * 60, -24 * 60]);
+    let minutes_ago = prop::sample::select(vec![-1, 0, 60, 7 * 60, 24 * 60]);
     let torn = prop_oneof![Just(0), 1_u16..9000];
     prop_oneof![
         60 => vec(step(), 1..4).prop_map(Op::Advance),
@@ -121,6 +128,9 @@ fn op() -> impl Strategy<Value = Op> {
         4 => targets().prop_map(Op::Recover),
         8 => (0..4_usize).prop_map(Op::Repeat),
         1 => (0..3_u8, any::<u8>()).prop_map(|(key, value)| Op::Remember(key, value)),
+        5 => prop_oneof![9 => 0..60_u16, 1 => Just(UNKNOWN)].prop_map(Op::Forget),
+        3 => (minutes_ago, 1..4_usize).prop_map(|(minutes, most)| Op::Expire(minutes, most)),
+        2 => Just(Op::Compact),
         4 => option::of(targets()).prop_map(|recover| Op::Reopen { recover }),
         5 => (torn, option::of(targets())).prop_map(|(torn, recover)| Op::Crash { torn, recover }),
         5 => vec(step(), 1..4).prop_map(Op::KilledWhile),
@@ -337,6 +347,13 @@ impl Move {
         }
         events
     }
+}
+
+/// The post to forget.
+pub(crate) fn to_forget(pick: u16, memory: &Memory) -> PostId {
+    let known: Vec<&PostId> = memory.posts.keys().map(|(_, id)| id).collect();
+    let known = pick_of(pick, &known).filter(|_| pick != UNKNOWN);
+    known.map_or_else(|| PostId("never".into()), |id| (*id).clone())
 }
 
 fn pick_of<T>(pick: u16, from: &[T]) -> Option<&T> {

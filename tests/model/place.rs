@@ -2,6 +2,7 @@
 //! from the copy.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
@@ -41,13 +42,6 @@ pub(crate) struct Stored {
     pub(crate) reason: Option<String>,
     pub(crate) engine: Option<String>,
     pub(crate) parts: Vec<Publication>,
-}
-
-/// Everything that a transaction of changes leaves behind. A repeated change leaves nothing but itself as the last one.
-#[derive(PartialEq)]
-pub(crate) struct Trace {
-    jobs: Vec<Stored>,
-    last_changes: Vec<Option<i64>>,
 }
 
 impl Place {
@@ -90,11 +84,21 @@ impl Place {
         fs::remove_dir_all(from).unwrap();
     }
 
-    pub(crate) fn trace(&self) -> Trace {
+    /// Every job, with the change by which it was last changed. This tells whether a transaction was committed: by the
+    /// last change even if the changes left no other trace, and by the rest even if the last change repeats one.
+    pub(crate) fn record(&self) -> (Vec<Option<i64>>, Vec<Stored>) {
         let db = self.read();
         let mut statement = db.prepare("SELECT last_change FROM jobs ORDER BY id").unwrap();
-        let last_changes = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        Trace { jobs: self.stored(), last_changes }
+        let rows = statement.query_map([], |row| row.get(0));
+        (rows.unwrap().map(Result::unwrap).collect(), self.stored())
+    }
+
+    /// The posts that have no text, by source.
+    pub(crate) fn forgotten(&self) -> BTreeSet<(String, PostId)> {
+        let db = self.read();
+        let mut statement = db.prepare("SELECT source, id FROM posts WHERE body ->> '$.text' = ''").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, PostId(row.get(1)?))));
+        rows.unwrap().map(Result::unwrap).collect()
     }
 
     fn read(&self) -> Connection {

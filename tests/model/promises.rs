@@ -19,6 +19,8 @@ pub(crate) struct Promises {
     completed: BTreeSet<(JobId, i64, u32)>,
     /// How often a job was leased under a token: a change may lease it twice.
     leases: BTreeMap<(JobId, i64), u32>,
+    /// The posts whose texts are removed, by source.
+    forgotten: BTreeSet<(String, PostId)>,
 }
 
 impl Promises {
@@ -82,6 +84,17 @@ impl Promises {
                 self.ended.insert(id, stored.state.clone());
             }
         }
+        Ok(())
+    }
+
+    /// Checks that posts without a text never have one again.
+    pub(crate) fn forgotten(&mut self, posts: BTreeSet<(String, PostId)>) -> Result<(), TestCaseError> {
+        prop_assert!(
+            self.forgotten.is_subset(&posts),
+            "{:?} have their texts again",
+            &self.forgotten - &posts
+        );
+        self.forgotten = posts;
         Ok(())
     }
 

@@ -112,6 +112,11 @@ impl Entries {
         self.0.peek(key).is_some_and(|packed| !packed.is_expired())
     }
 
+    /// Drops all entries.
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+
     /// All entries that have not expired, in no particular order. Locks only while copying one entry.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> + '_ {
         let live = self.0.iter().filter(|(_, packed)| !packed.is_expired());

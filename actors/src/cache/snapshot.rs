@@ -31,12 +31,23 @@ struct Line {
     text: Arc<MaskedText>,
 }
 
-/// Reads the translations that have not expired. No file is an empty cache; a line that cannot be read is skipped.
-pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
+/// What a file has.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// The translations that have not expired.
+    pub(super) entries: Vec<(Key, Entry)>,
+    /// When the first of all translations in the file expires or expired, in milliseconds since 1970.
+    pub(super) first_expiry: i64,
+}
+
+/// Reads a file. No file is an empty cache; a line that cannot be read is skipped.
+pub(super) fn load(file: &Path) -> io::Result<Loaded> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let reader = match File::open(file) {
         Ok(opened) => BufReader::new(opened),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Loaded { entries: Vec::new(), first_expiry: i64::MAX });
+        }
         Err(error) => return Err(named(error)),
     };
     let mut lines = reader.lines();
@@ -47,15 +58,17 @@ pub(super) fn load(file: &Path) -> io::Result<Vec<(Key, Entry)>> {
         )));
     }
     let now = Timestamp::now();
-    let entries = lines
+    let mut first_expiry = i64::MAX;
+    let entries: Vec<_> = lines
         .map_while(Result::ok)
         .filter_map(|line| {
             let Line { key, expires, text } = serde_json::from_str(&line).ok()?;
+            first_expiry = first_expiry.min(expires.as_millisecond());
             let key = Key(u128::from_str_radix(&key, 16).ok()?.to_be_bytes());
             (expires > now).then_some((key, Entry { text, expires }))
         })
         .collect();
-    Ok(entries)
+    Ok(Loaded { entries, first_expiry })
 }
 
 /// How many entries are written at a stretch: half a millisecond's worth.
@@ -65,21 +78,24 @@ const SLICE: usize = 128;
 const BREATH: Duration = Duration::from_micros(500);
 
 /// Writes all entries, on a thread that may sleep: a few at a time, with the processor left to others in between, unless there
-/// is a hurry.
-pub(super) fn save(file: &Path, entries: &Entries, hurry: &AtomicBool) -> io::Result<()> {
+/// is a hurry. Returns when the first of them expires, in milliseconds since 1970.
+pub(super) fn save(file: &Path, entries: &Entries, hurry: &AtomicBool) -> io::Result<i64> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let beside = file.with_extension("new");
     let mut writer = BufWriter::new(File::create(&beside).map_err(named)?);
     writeln!(writer, "{HEADER}").map_err(named)?;
+    let mut first_expiry = i64::MAX;
     for (number, (key, Entry { text, expires })) in entries.iter().enumerate() {
         if number % SLICE == SLICE - 1 && !hurry.load(Ordering::Relaxed) {
             #[expect(clippy::disallowed_methods, reason = "no arbiter's thread runs this")]
             std::thread::sleep(BREATH);
         }
+        first_expiry = first_expiry.min(expires.as_millisecond());
         let line = Line { key: format!("{:032x}", u128::from_be_bytes(key.0)), expires, text };
         serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(named)?;
         writer.write_all(b"\n").map_err(named)?;
     }
     writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(named)?.sync_all().map_err(named)?;
-    std::fs::rename(&beside, file).map_err(named)
+    std::fs::rename(&beside, file).map_err(named)?;
+    Ok(first_expiry)
 }

@@ -53,6 +53,9 @@ impl Decision {
         if !self.applies_to().contains(&job.state) {
             return Err(self.refusal(job.state));
         }
+        if job.is_forgotten && self != Self::Skip {
+            return Err(Refusal::TextRemoved);
+        }
         let kind = job.kind.as_deref().unwrap_or_default();
         let translated = job.translation.is_some();
         match self {
@@ -101,6 +104,9 @@ pub enum Refusal {
     /// A part was begun, and its outcome is unknown.
     #[error("a part of it may be on the account; retry it instead, and Mynah checks the account first")]
     Unanswered,
+    /// Its texts were removed, so there is nothing to publish.
+    #[error("its text was removed")]
+    TextRemoved,
     /// The job changed in between.
     #[error("it changed just now; check it again before you decide")]
     TakenUp,

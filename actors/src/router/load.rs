@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use log::warn;
 use mynah_domain::{
-    Hold, PostId, Skip, TargetId,
+    Hold, Skip, TargetId,
     job::HoldKind,
     ports::{
         LedgerError,
@@ -68,9 +68,12 @@ impl RouterState {
         for _ in 0..recorded.held {
             self.parts.meter.count_kind("jobs.held", HoldKind::Unreadable.as_str());
         }
+        if !recorded.held_back.is_empty() {
+            warn!(posts = recorded.held_back.len(); "posts held after restore");
+        }
         // Oldest first: the order in which they will be published.
         for record in posts.into_iter().rev() {
-            self.announce(record, &recorded.edited, arrived);
+            self.announce(record, &recorded, arrived);
         }
         self.window.borrow_mut().expect_more();
         if recorded.reread > 0 {
@@ -85,19 +88,27 @@ impl RouterState {
     }
 
     /// Reports a recorded post to watchers.
-    fn announce(&self, record: RecordPost, edited: &[PostId], arrived: Instant) {
+    fn announce(&self, record: RecordPost, recorded: &Recorded, arrived: Instant) {
         let RecordPost { post, mut jobs, unreadable } = record;
-        if edited.contains(&post.id) {
+        if recorded.edited.contains(&post.id) {
             for (_, skip) in &mut jobs {
                 *skip = Some(Skip::Edited);
             }
         }
         self.parts.feed.send(|| Event::Recorded(post.clone(), jobs.clone(), arrived));
-        if let Some(raw) = unreadable {
-            let hold = Hold { kind: HoldKind::Unreadable, reason: raw.reason, until: None };
-            for (target, _) in jobs.into_iter().filter(|(_, skip)| skip.is_none()) {
-                self.parts.feed.send(|| Event::Held(post.clone(), target, hold.clone()));
+        let hold = |kind, reason| Hold { kind, reason, until: None };
+        let hold = match unreadable {
+            Some(raw) => hold(HoldKind::Unreadable, raw.reason),
+            None if recorded.held_back.contains(&post.id) => {
+                hold(HoldKind::Restored, "the ledger was restored from a backup".into())
             }
+            None => return,
+        };
+        for (target, _) in jobs.into_iter().filter(|(_, skip)| skip.is_none()) {
+            if hold.kind == HoldKind::Restored {
+                self.parts.meter.count_kind("jobs.held", hold.kind.as_str());
+            }
+            self.parts.feed.send(|| Event::Held(post.clone(), target, hold.clone()));
         }
     }
 }

@@ -15,10 +15,10 @@ use mynah_domain::{
     AccountId, Job, JobEvent, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     caps::Spent,
     ports::{
-        Clock, Facts, LedgerError, Listing, Work,
+        Clock, Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob,
-            RecordPage, RecordPost, Recorded,
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
+            PublishedJob, RecordPage, RecordPost, Recorded, Removed,
         },
     },
 };
@@ -348,6 +348,21 @@ impl Facts for MemoryLedger {
     }
 
     async fn remember(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+        not_asked()
+    }
+}
+
+#[async_trait(?Send)]
+impl Retention for MemoryLedger {
+    async fn forget(&self, _: &PostId) -> Result<Result<Removed, NotForgotten>, LedgerError> {
+        not_asked()
+    }
+
+    async fn forget_before(&self, _: Timestamp, _: usize) -> Result<u64, LedgerError> {
+        not_asked()
+    }
+
+    async fn compact(&self) -> Result<(), LedgerError> {
         not_asked()
     }
 }

@@ -183,8 +183,8 @@ impl Translator {
             let Some(id) = parent else { break };
             let Some(post) = self.parts.ledger.post(&job.source, &id).await? else { break };
             parent = post.kind.continues().cloned();
-            // The notice in place of a withheld post is not the author's text.
-            if !matches!(post.kind, PostKind::Withheld { .. }) {
+            // The notice in place of a withheld post is not the author's text. A forgotten post has none.
+            if !matches!(post.kind, PostKind::Withheld { .. }) && !post.text.is_empty() {
                 before.push(post.text);
             }
         }

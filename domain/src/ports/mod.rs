@@ -15,6 +15,6 @@ pub use destination::{
     Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since, UploadError, Uploaded,
 };
 pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, MaxWeight, Reply, Usage};
-pub use ledger::{Facts, Ledger, LedgerError, Listing, Work};
+pub use ledger::{Facts, Ledger, LedgerError, Listing, Retention, Work};
 pub use media::{Content, FetchError, FetchedMedium, MediaFetcher, MediaLimits, Pieces};
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

@@ -4,6 +4,7 @@ mod actors;
 mod events;
 mod jobs;
 mod pauses;
+mod posts;
 mod reload;
 mod stats;
 mod status;
@@ -61,6 +62,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/jobs/retry").post(jobs::retry))
         .service(web::resource("/api/jobs/skip").post(jobs::skip))
         .service(web::resource("/api/jobs/unskip").post(jobs::unskip))
+        .service(web::resource("/api/posts/forget").post(posts::forget))
         .default_service(web::to(async || -> Result<HttpResponse, ApiError> {
             Err(ApiError::NotFound("no such path; docs/operations.md lists all paths".into()))
         }));

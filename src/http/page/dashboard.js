@@ -253,15 +253,16 @@ async function decided(path, id) {
   if (refused.length) throw new Error(refused[0].why);
 }
 
-/// The text of a post. Its mentions lead to its own network, which may differ from the target's.
+/// The text of a post, as long as it is on record. Its mentions lead to its own network, which may differ from the target's.
 function postText(job) {
+  if (job.text_removed) return "(text removed)";
   const sameNetwork = source.split(":")[0] === job.target.split(":")[0];
   return linked(job.text, sameNetwork ? job.mentions : {});
 }
 
 /// The translation, with links to its messages; one that is not published as it is has its engine's name.
 function translationCell(label, job) {
-  const text = job.translation?.join("\n\n") ?? job.rejected?.text ?? "";
+  const text = job.text_removed ? "(text removed)" : job.translation?.join("\n\n") ?? job.rejected?.text ?? "";
   const made = cell(label, linked(text, job.mentions), "words");
   if (!job.translation && job.rejected) made.append(element("div", `not published, by ${job.rejected.engine}`, "reason"));
   const links = job.messages.filter(({ url }) => url)
@@ -289,7 +290,7 @@ async function drawJobs(stats) {
           return decide("skip");
         }));
     }
-    if (job.state === "skipped" && job.kind === "by_hand") {
+    if (job.state === "skipped" && job.kind === "by_hand" && !job.text_removed) {
       acts.append(button("undo", `undo the skip of job ${job.id}`, () => decide("unskip")));
     }
     return element("tr", [

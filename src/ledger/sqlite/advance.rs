@@ -12,7 +12,7 @@ use mynah_domain::{
 use rusqlite::{Connection, ToSql};
 
 use super::{
-    publications,
+    publications, retention,
     rows::{state, to_json, to_timestamp},
     schema::stand_of,
     settled::Settled,
@@ -289,6 +289,11 @@ fn contradiction<'a>(
             JobEvent::Skipped(skip) => {
                 skipped_for = Some(skip.as_str());
                 None
+            }
+            JobEvent::Restored { .. } | JobEvent::Released { .. }
+                if skipped_for.is_some() && retention::is_forgotten(db, change.job())? =>
+            {
+                Some("its text was removed")
             }
             JobEvent::Restored { .. } => skipped_for
                 .take()

@@ -68,7 +68,8 @@ pub(super) fn jobs(
                 (SELECT count(*) FROM publications WHERE publications.job = jobs.id AND remote_id IS NULL),
                 posts.raw, CASE WHEN jobs.translation IS NULL THEN jobs.rejected END, jobs.before_skip,
                 (SELECT json_group_array(json_array(account, remote_id) ORDER BY part) FROM publications
-                 WHERE publications.job = jobs.id AND remote_id IS NOT NULL)
+                 WHERE publications.job = jobs.id AND remote_id IS NOT NULL),
+                posts.forgotten_at IS NOT NULL
          FROM jobs JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post
          WHERE {} ORDER BY jobs.id {order} LIMIT ?",
         conditions.texts.join(" AND ")
@@ -161,6 +162,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<JobLine> {
         reason: row.get(9)?,
         updated_at: to_timestamp(row.get(10)?),
         text: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
+        is_forgotten: row.get(17)?,
         unanswered: row.get(12)?,
         raw: row.get(13)?,
         rejected: row.get_ref(14)?.as_str_or_null()?.map(from_json::<RejectedTranslation>).transpose()?,

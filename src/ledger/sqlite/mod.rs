@@ -9,9 +9,12 @@
 //! - [`line`], [`advance`], [`recover`], [`publications`], [`settled`]: handing out jobs in order, and changing their
 //!   states.
 //! - [`listing`], [`states`], [`facts`]: queries of people and adapters.
+//! - [`retention`]: removing texts, and giving space back.
+//! - [`backup`], [`restored`]: copying a ledger, and what a restored one must not do.
 //! - [`rows`], [`shared`]: converting rows to the domain's types.
 
 mod advance;
+mod backup;
 mod facts;
 mod line;
 mod listing;
@@ -20,6 +23,8 @@ mod posts;
 mod publications;
 mod reader;
 mod recover;
+mod restored;
+mod retention;
 mod rows;
 mod schema;
 mod settled;
@@ -34,15 +39,16 @@ mod writer;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+pub use backup::{Backup, BackupError, Restore, back_up, restore};
 use jiff::Timestamp;
 use mynah_domain::{
     AccountId, Job, JobId, JobState, Post, PostId, Publication, Reply, TargetId,
     caps::Spent,
     ports::{
-        Clock, Facts, LedgerError, Listing, Work,
+        Clock, Facts, LedgerError, Listing, Retention, Work,
         ledger::{
-            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, PublishedJob,
-            RecordPage, Recorded,
+            Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
+            PublishedJob, RecordPage, Recorded, Removed,
         },
     },
 };
@@ -203,6 +209,23 @@ impl Facts for SqliteLedger {
     async fn remember(&self, key: &str, value: &str) -> Result<(), LedgerError> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.run(move |db| facts::remember(db, &key, &value)).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Retention for SqliteLedger {
+    async fn forget(&self, post: &PostId) -> Result<Result<Removed, NotForgotten>, LedgerError> {
+        let (post, now) = (post.clone(), self.clock.now());
+        self.run(move |db| retention::forget(db, &post, now)).await
+    }
+
+    async fn forget_before(&self, moment: Timestamp, limit: usize) -> Result<u64, LedgerError> {
+        let now = self.clock.now();
+        self.run(move |db| retention::forget_before(db, moment, limit, now)).await
+    }
+
+    async fn compact(&self) -> Result<(), LedgerError> {
+        retention::compact(&self.writer).await
     }
 }
 

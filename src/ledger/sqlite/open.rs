@@ -3,16 +3,19 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::Duration,
+    time::Instant,
 };
 
 use log::{info, warn};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use super::schema::{APPLICATION_ID, MIGRATIONS};
+use super::{
+    retention,
+    schema::{APPLICATION_ID, MIGRATIONS},
+};
 use crate::permissions;
 
 /// Why a ledger could not be opened.
@@ -111,43 +114,86 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
         error => error,
     };
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    connection.busy_timeout(retention::BUSY).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     // Plans must hold for all values: otherwise SQLite plans a statement again whenever a value might fit a partial
     // index.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
 
-    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, version) =
-        (number("application_id").map_err(failed)?, number("user_version").map_err(failed)?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-    if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
-        return Err(OpenError::Foreign { path: path.to_owned() });
-    }
-    if was_there && tables == 0 {
-        return Err(OpenError::Gone { path: path.to_owned(), lock: lock_of(path) });
-    }
-    let found = usize::try_from(version).unwrap_or(usize::MAX);
-    if found > MIGRATIONS.len() {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
-    }
-    let sound: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
-    if sound != "ok" {
-        return Err(damaged(path, &sound));
-    }
+    let found = match content(&connection, path).map_err(failed)?? {
+        Content::Ledger { format } => format,
+        Content::Nothing if was_there => {
+            return Err(OpenError::Gone { path: path.to_owned(), lock: lock_of(path) });
+        }
+        Content::Nothing => 0,
+    };
+    check(&connection, path, "quick_check").map_err(failed)??;
     set_up(&mut connection, found).map_err(failed)?;
+    compact_if_due(&connection);
     if !was_there {
-        lock.write_all(MARK.as_bytes())
-            .and_then(|()| lock.sync_all())
-            .map_err(|error| unwritable(&lock_of(path), &error))?;
+        write_mark(&mut lock).map_err(|error| unwritable(&lock_of(path), &error))?;
     }
     Ok(Opened { connection, path: path.to_owned(), lock })
 }
 
+/// What a file has.
+pub(super) enum Content {
+    /// No tables yet.
+    Nothing,
+    /// A ledger in a format that this version reads.
+    Ledger { format: usize },
+}
+
+/// Finds out what a file has; refuses other programs' files and newer ledgers.
+pub(super) fn content(connection: &Connection, path: &Path) -> rusqlite::Result<Result<Content, OpenError>> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
+        return Ok(Err(OpenError::Foreign { path: path.to_owned() }));
+    }
+    if tables == 0 {
+        return Ok(Ok(Content::Nothing));
+    }
+    let format = usize::try_from(version).unwrap_or(usize::MAX);
+    if format > MIGRATIONS.len() {
+        let (path, known) = (path.to_owned(), MIGRATIONS.len());
+        return Ok(Err(OpenError::Newer { path, found: format, known }));
+    }
+    Ok(Ok(Content::Ledger { format }))
+}
+
+/// Checks a file by one of SQLite's checks.
+pub(super) fn check(
+    connection: &Connection,
+    path: &Path,
+    check: &str,
+) -> rusqlite::Result<Result<(), OpenError>> {
+    let sound: String = connection.query_row(&format!("PRAGMA {check}(1)"), [], |row| row.get(0))?;
+    Ok(if sound == "ok" { Ok(()) } else { Err(damaged(path, &sound)) })
+}
+
+/// Rewrites the file if removed texts may have traces in it. Without room on the disk, the next start tries again.
+fn compact_if_due(connection: &Connection) {
+    let compact = || -> rusqlite::Result<()> {
+        if !retention::is_due(connection)? {
+            return Ok(());
+        }
+        let began = Instant::now();
+        retention::rewrite(connection)?;
+        if retention::empty_log(connection)? {
+            retention::done(connection)?;
+        }
+        info!(ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX); "ledger compacted");
+        Ok(())
+    };
+    if let Err(error) = compact() {
+        warn!(reason:% = error; "ledger compaction failed");
+    }
+}
+
 /// Creates the folder for this user only, or restricts the permissions of the existing one.
-fn make_private(folder: &Path) -> io::Result<()> {
+pub(super) fn make_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     for exposed in permissions::close(folder) {
         let (path, mode) = (exposed.path.display(), format!("{:04o}", exposed.mode));
@@ -161,7 +207,9 @@ fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 /// Sets up the connection. Readers do not wait for the writer (WAL), and commits survive a power loss (FULL).
-fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
+pub(super) fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
+    // Removed texts must not stay readable.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -194,7 +242,7 @@ pub fn is_in_use(path: &Path) -> Result<bool, OpenError> {
 }
 
 /// Allows one process at a time. The lock ends with the process, however it ends.
-fn lock(path: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let file = lock_of(path);
     let unwritable =
         |error: io::Error| OpenError::Unwritable { path: file.clone(), error: error.to_string() };
@@ -206,6 +254,14 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
         Err(fs::TryLockError::Error(error)) => Err(unwritable(error)),
     }
+}
+
+/// Writes into the lock file that there is a ledger.
+pub(super) fn write_mark(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    lock.write_all(MARK.as_bytes())?;
+    lock.sync_all()
 }
 
 fn lock_of(ledger: &Path) -> PathBuf {

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use mynah_domain::{
-    JobState, Post, PostId, Skip, TargetId,
+    Hold, JobState, Post, PostId, Skip, TargetId,
     job::HoldKind,
     ports::ledger::{Checkpoint, RecordPage, RecordPost, Recorded, edited_reason},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
+    restored::Restored,
+    retention,
     rows::{from_json, to_integer, to_json},
     schema::stand_of,
     settled::Settled,
@@ -33,23 +35,30 @@ pub(super) fn by_id(db: &Connection, source: &str, id: &PostId) -> rusqlite::Res
 pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusqlite::Result<Recorded> {
     let mut recorded = Recorded::default();
     let mut posts = db.prepare_cached(
-        "INSERT INTO posts (source, id, position, body, recorded_at, raw) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO posts (source, id, position, body, recorded_at, raw, forgotten_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
     )?;
     let mut settled = Settled::default();
+    let restored = Restored::of(db)?;
     for record in &page.posts {
         let post = &record.post;
         let position = to_integer(post.position);
-        let raw = record.unreadable.as_ref().map(|raw| &raw.json);
-        let body = to_json(&**post)?;
-        let row = params![page.source, post.id.0, position, body, now.as_millisecond(), raw];
+        let mut version = versions::of(db, &page.source, post)?;
+        // Another version of a post that a person wants forgotten is not published, so its text is not stored either.
+        let is_forgotten = match &version {
+            Some(known) => retention::is_post_forgotten(db, &page.source, known)?,
+            None => false,
+        };
+        let raw = record.unreadable.as_ref().map(|raw| &raw.json).filter(|_| !is_forgotten);
+        let body = if is_forgotten { to_json(&post.without_text())? } else { to_json(&**post)? };
+        let at = now.as_millisecond();
+        let row = params![page.source, post.id.0, position, body, at, raw, is_forgotten.then_some(at)];
         if posts.execute(row)? == 0 {
             again(db, &page.source, record, now, &mut recorded)?;
             continue;
         }
         recorded.posts += 1;
         let mut jobs = Cow::from(&record.jobs);
-        let mut version = versions::of(db, &page.source, post)?;
         if let (None, Some(known)) = (raw, &version) {
             // A readable version takes over the jobs of an unreadable one.
             let waiting = unreadable::give_up(db, &page.source, known, now, &mut recorded)?;
@@ -64,7 +73,10 @@ pub(super) fn record(db: &Connection, page: &RecordPage, now: Timestamp) -> rusq
         }
         versions::learn(db, &page.source, post, version.as_ref().unwrap_or(&post.id))?;
         recorded.edited.extend(version.is_some().then(|| post.id.clone()));
-        let beginning = Beginning { source: &page.source, record, jobs: &jobs, version, now };
+        let is_decided = version.is_some() || raw.is_some();
+        let hold = if is_decided { None } else { restored.hold(post) };
+        recorded.held_back.extend(hold.is_some().then(|| post.id.clone()));
+        let beginning = Beginning { source: &page.source, record, jobs: &jobs, version, hold, now };
         beginning.write(db, &mut recorded, &mut settled)?;
     }
     settled.write(db)?;
@@ -109,6 +121,8 @@ struct Beginning<'a> {
     jobs: &'a [(TargetId, Option<Skip>)],
     /// The recorded version, if it is another one.
     version: Option<PostId>,
+    /// Why a person must decide about it.
+    hold: Option<Hold>,
     now: Timestamp,
 }
 
@@ -138,6 +152,7 @@ impl Beginning<'_> {
             }
             *match state {
                 JobState::Skipped => &mut recorded.skipped,
+                JobState::Held if self.record.unreadable.is_none() => continue,
                 JobState::Held => &mut recorded.held,
                 _ => &mut recorded.jobs,
             } += 1;
@@ -155,7 +170,10 @@ impl Beginning<'_> {
             (None, None, Some(raw)) => {
                 (JobState::Held, Some(HoldKind::Unreadable.as_str()), Some(raw.reason.clone()))
             }
-            (None, None, None) => (JobState::Queued, None, None),
+            (None, None, None) => match &self.hold {
+                Some(hold) => (JobState::Held, Some(hold.kind.as_str()), Some(hold.reason.clone())),
+                None => (JobState::Queued, None, None),
+            },
         }
     }
 }

@@ -11,6 +11,9 @@ pub(super) const APPLICATION_ID: i32 = 0x4d79_6e68;
 /// Jobs in their line. Must match the index `jobs_open` word for word, or SQLite does not use the index.
 pub(super) const OPEN: &str = "jobs.stand = 2";
 
+/// Posts whose texts were not removed. Must match the index `posts_with_text` word for word.
+pub(super) const WITH_TEXT: &str = "posts.forgotten_at IS NULL";
+
 /// Jobs that are not done. Must match the index `jobs_undone` word for word.
 pub(super) const UNDONE: &str = "jobs.stand > 0";
 
@@ -180,5 +183,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE jobs ADD COLUMN rejected TEXT;
     ALTER TABLE jobs ADD COLUMN before_skip TEXT;
+    ",
+    // Texts can be removed: the index finds posts that still have theirs, oldest first.
+    "
+    ALTER TABLE posts ADD COLUMN forgotten_at INTEGER;
+    CREATE INDEX posts_with_text ON posts (recorded_at) WHERE forgotten_at IS NULL;
     ",
 ];

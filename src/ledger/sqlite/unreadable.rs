@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
     advance::advance,
+    restored::Restored,
     rows::{state, to_integer, to_json},
 };
 
@@ -42,12 +43,19 @@ pub(super) fn replace(
     db.prepare_cached("UPDATE posts SET body = ?3, raw = NULL WHERE source = ?1 AND id = ?2")?
         .execute(params![source, post.id.0, to_json(post)?])?;
     recorded.reread += 1;
+    let hold = Restored::of(db)?.hold(post);
+    recorded.held_back.extend(hold.is_some().then(|| post.id.clone()));
     let mut changes = Vec::new();
     for job in waiting(db, source, &post.id)? {
         let Some((_, skip)) = jobs.iter().find(|(target, _)| *target == job.target) else { continue };
-        *(if skip.is_some() { &mut recorded.skipped } else { &mut recorded.jobs }) += 1;
+        let aside = skip.map(JobEvent::Skipped).or_else(|| hold.clone().map(JobEvent::Held));
+        match &aside {
+            Some(JobEvent::Skipped(_)) => recorded.skipped += 1,
+            Some(_) => {}
+            None => recorded.jobs += 1,
+        }
         let released = (job.state == JobState::Held).then_some(JobEvent::Released { translated: false });
-        let events: Vec<_> = released.into_iter().chain(skip.map(JobEvent::Skipped)).collect();
+        let events: Vec<_> = released.into_iter().chain(aside).collect();
         changes.push(Change::new(job.id, job.token, events));
     }
     advance(db, &changes, now).map(drop)

@@ -3,6 +3,8 @@
 //!
 //! A command that fails does not affect others: the transaction is rolled back, and each command runs again in its own.
 //! That is rare, and costs nothing without failures; with a savepoint per command, SQLite copied every changed page.
+//!
+//! What SQLite cannot do within a transaction runs alone, after the commands that were waiting with it.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -67,21 +69,29 @@ where
     }
 }
 
+/// What the thread is asked to do.
+enum Order {
+    /// A command of the next transaction.
+    Command(Box<dyn Command>),
+    /// Something that runs outside of transactions.
+    Alone(Box<dyn FnOnce(&Connection) + Send>),
+}
+
 /// A handle of the thread.
 #[derive(Clone)]
 pub(super) struct Writer {
-    commands: SyncSender<Box<dyn Command>>,
+    orders: SyncSender<Order>,
 }
 
 impl Writer {
     pub(super) fn start(opened: Opened, committed: impl Fn(Duration) + Send + 'static) -> Self {
-        let (commands, waiting) = sync_channel(MAX_WAITING);
+        let (orders, waiting) = sync_channel(MAX_WAITING);
         // A process that cannot start a thread cannot run.
         thread::Builder::new()
             .name("ledger".into())
             .spawn(move || work(&opened, &waiting, &committed))
             .expect("the ledger's thread should start");
-        Self { commands }
+        Self { orders }
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -89,19 +99,54 @@ impl Writer {
         run: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (asker, answer) = oneshot::channel();
-        let ended = || LedgerError::Fatal("the ledger's thread has ended; restart mynah".into());
-        self.commands.send(Box::new(Asked { run, answer: None, asker })).map_err(|_| ended())?;
+        self.order(Order::Command(Box::new(Asked { run, answer: None, asker })))?;
         answer.await.map_err(|_| ended())?
+    }
+
+    /// Runs something outside of transactions. All other callers wait meanwhile.
+    pub(super) async fn run_alone<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (asker, answer) = oneshot::channel();
+        let run = move |db: &Connection| {
+            let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(db)))
+                .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
+            // The caller may be gone.
+            let _ = asker.send(result.map_err(|error| failed(&error, error.to_string())));
+        };
+        self.order(Order::Alone(Box::new(run)))?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    fn order(&self, order: Order) -> Result<(), LedgerError> {
+        self.orders.send(order).map_err(|_| ended())
     }
 }
 
-fn work(opened: &Opened, waiting: &Receiver<Box<dyn Command>>, committed: &impl Fn(Duration)) {
+fn ended() -> LedgerError {
+    LedgerError::Fatal("the ledger's thread has ended; restart mynah".into())
+}
+
+fn work(opened: &Opened, waiting: &Receiver<Order>, committed: &impl Fn(Duration)) {
     while let Ok(first) = waiting.recv() {
+        let (mut commands, mut alone) = (Vec::new(), Vec::new());
+        for order in std::iter::once(first).chain(waiting.try_iter()).take(MAX_BATCH) {
+            match order {
+                Order::Command(command) => commands.push(command),
+                Order::Alone(run) => alone.push(run),
+            }
+        }
         let (began, changes) = (Instant::now(), opened.connection.total_changes());
-        run_batch(opened, std::iter::once(first).chain(waiting.try_iter()).take(MAX_BATCH).collect());
+        if !commands.is_empty() {
+            run_batch(opened, commands);
+        }
         // A transaction that only read does not measure the disk.
         if opened.connection.total_changes() != changes {
             committed(began.elapsed());
+        }
+        for run in alone {
+            run(&opened.connection);
         }
     }
     // The last handle is gone. If the checkpoint fails, the next start does it.

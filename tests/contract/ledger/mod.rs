@@ -7,6 +7,7 @@ pub(crate) mod listing;
 pub(crate) mod pages;
 pub(crate) mod publications;
 pub(crate) mod recovery;
+pub(crate) mod retention;
 
 use std::sync::{Arc, Mutex};
 
@@ -237,6 +238,13 @@ macro_rules! ledger_contract {
             jobs_are_listed_by_filter
             the_latest_publication_is_listed_first
             publications_are_listed_with_their_posts_newest_first
+        );
+        $crate::ledger_contract!($bench, retention:
+            a_forgotten_post_has_no_text_and_everything_else
+            a_forgotten_post_is_never_published_again
+            a_post_with_work_left_is_not_forgotten
+            all_versions_of_a_post_are_forgotten_together
+            texts_go_when_their_jobs_were_settled_long_ago
         );
         $crate::ledger_contract!($bench, facts:
             a_fact_survives_the_process_and_replaces_the_previous_one

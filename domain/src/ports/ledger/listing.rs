@@ -76,8 +76,10 @@ pub struct JobLine {
     pub not_before: Option<Timestamp>,
     /// When it last changed.
     pub updated_at: Timestamp,
-    /// The text of the post.
+    /// The text of the post; empty if it was removed.
     pub text: String,
+    /// Whether the texts of the post and of its jobs were removed.
+    pub is_forgotten: bool,
     /// Its translation, once there is one.
     pub translation: Option<Translation>,
     /// The last translation that is not published as it is, for a job without a translation.

@@ -1,14 +1,15 @@
 //! The durable record of posts, jobs, publications and checkpoints. Everything that must not be lost is here and
 //! nowhere else; actors hold leases on it.
 //!
-//! The port has three parts, by their callers: [`Work`] for the pipeline, [`Listing`] for people, and [`Facts`] for
-//! adapters. A caller that needs only one of them requires no more.
+//! The port has four parts, by their callers: [`Work`] for the pipeline, [`Listing`] for people, [`Facts`] for adapters,
+//! and [`Retention`] for removing texts. A caller that needs only one of them requires no more.
 
 mod change;
 mod checkpoint;
 mod facts;
 mod listing;
 mod page;
+mod retention;
 mod work;
 
 pub use change::{Advanced, Change, ChangeError};
@@ -16,12 +17,13 @@ pub use checkpoint::{Backfill, Checkpoint, Mark};
 pub use facts::Facts;
 pub use listing::{JobFilter, JobLine, Listing, PublishedJob};
 pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
+pub use retention::{NotForgotten, Removed, Retention};
 pub use work::{LinePosition, Work};
 
 /// The complete durable record.
-pub trait Ledger: Work + Listing + Facts {}
+pub trait Ledger: Work + Listing + Facts + Retention {}
 
-impl<L: Work + Listing + Facts + ?Sized> Ledger for L {}
+impl<L: Work + Listing + Facts + Retention + ?Sized> Ledger for L {}
 
 /// Why a ledger call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

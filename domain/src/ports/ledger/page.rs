@@ -51,6 +51,8 @@ pub struct Recorded {
     pub reread: u64,
     /// New posts whose jobs are all skipped, because another version of each is the recorded one.
     pub edited: Vec<PostId>,
+    /// New posts whose jobs are held, because the ledger was restored from a backup and they may be published already.
+    pub held_back: Vec<PostId>,
 }
 
 /// Why the jobs of a post are skipped when another version of it is the recorded one.

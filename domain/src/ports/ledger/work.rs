@@ -37,7 +37,12 @@ pub trait Work: Send + Sync {
     /// one, and the jobs of the unreadable version are skipped. If the post is unreadable again, the jobs that a person
     /// retried are held again.
     ///
+    /// **Restored ledgers.** A ledger that was restored from a backup does not know what was published after the backup.
+    /// So the jobs of posts from before the restore are held for a person ([`HoldKind::Restored`]) when they are
+    /// recorded after it.
+    ///
     /// [`Skip::Edited`]: crate::Skip::Edited
+    /// [`HoldKind::Restored`]: crate::job::HoldKind::Restored
     /// [`HoldKind::Unreadable`]: crate::job::HoldKind::Unreadable
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError>;
 
@@ -83,7 +88,7 @@ pub trait Work: Send + Sync {
     /// The state of the job of a post, or of its recorded version, for a target; `None` if there is no such job.
     async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError>;
 
-    /// A recorded post of a source, in its recorded version.
+    /// A recorded post of a source, in its recorded version; without its text if it was forgotten.
     async fn post(&self, source: &str, id: &PostId) -> Result<Option<Post>, LedgerError>;
 
     /// The parts of a job that were begun, in order.
