@@ -208,8 +208,6 @@ pub(super) fn make_private(folder: &Path) -> io::Result<()> {
 
 /// Sets up the connection. Readers do not wait for the writer (WAL), and commits survive a power loss (FULL).
 pub(super) fn set_up(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
-    // Removed texts must not stay readable.
-    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
