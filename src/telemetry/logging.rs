@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use env_logger::{Builder, Target, WriteStyle};
+use jiff::Timestamp;
 use log::LevelFilter;
 use serde_json::Value;
 
@@ -94,7 +95,7 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
             Stream::File(file) => Target::Pipe(Box::new(file)),
         })
         .format(move |out, record| {
-            let event = Event::of(record, out.timestamp_millis().to_string());
+            let event = Event::of(record, format!("{:.3}", Timestamp::now()));
             let event = Events::global().add(event);
             match format {
                 LogFormat::Text => writeln!(out, "{}", text_line(&event)),
