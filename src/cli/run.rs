@@ -16,6 +16,7 @@ use crate::{
     },
     control::{configured::Configured, measure, overview::Overview, reloads::Reloads, vitals::Vitals},
     http::{self, Admin, AdminError, Control, ReloadRequest},
+    service_manager::ServiceManager,
     settings::Settings,
     telemetry::{
         history::History,
@@ -57,9 +58,13 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     };
     let mut signals = Signals::new()?;
     let mut hangups = Signals::hangups()?;
+    let manager = ServiceManager::from_environment();
+    // Everything that the manager may do from now on, such as sending a signal, works.
+    manager.started();
     let health_check = {
         let router = service.pipeline.actors.router.clone();
-        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), router, overview.clone()))
+        let pipeline = service.pipeline.handle.clone();
+        actix_rt::spawn(vitals.watch(settings.data_dir.clone(), pipeline, router, overview.clone(), manager))
     };
     let history = actix_rt::spawn(keep_history(settings.clone(), &service, overview.clone()));
     let ended = loop {
@@ -67,12 +72,13 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
             signal = signals.next() => break Ok(signal),
             reason = service.ended() => break Err(reason),
             Some(()) = hangups.recv() => {
-                if let Ok((_, credentials)) = reload(args, &mut service, &configured, &overview.reloads).await {
+                let reloaded = reload(args, &mut service, &configured, &overview.reloads, manager).await;
+                if let Ok((_, credentials)) = reloaded {
                     actix_rt::spawn(credentials.try_all());
                 }
             }
             Some(ReloadRequest(answer)) = reload_requests.recv() => {
-                let reloaded = reload(args, &mut service, &configured, &overview.reloads).await;
+                let reloaded = reload(args, &mut service, &configured, &overview.reloads, manager).await;
                 // Trying credentials may take a while, in which a signal must be answered. The caller may disconnect.
                 actix_rt::spawn(async move {
                     let _ = answer.send(match reloaded {
@@ -83,6 +89,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
             }
         }
     };
+    manager.stopping();
     health_check.abort();
     history.abort();
     let grace = settings.shutdown.grace;
@@ -112,12 +119,15 @@ async fn reload(
     service: &mut Service,
     configured: &watch::Sender<Configured>,
     reloads: &Reloads,
+    manager: ServiceManager,
 ) -> Result<(Reloaded, Credentials), String> {
+    manager.reloading();
     let reloaded = match args.load() {
         Ok(new) => service.reload(new).await,
         Err(wrong) => Err(wrong.to_string()),
     };
     reloads.record(reloaded.is_ok());
+    manager.reloaded(reloaded.as_ref().err().map(String::as_str));
     match &reloaded {
         Ok(_) => drop(configured.send_replace(service.configured().clone())),
         Err(reason) => {

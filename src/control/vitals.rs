@@ -1,6 +1,7 @@
-//! Only a try shows whether the service can work: every few seconds it asks the router and writes to the ledger. It
-//! keeps the result for `/ready`, and writes it to a file for `mynah health`, which must not wait for a process that
-//! may hang. A stalled pipeline is unhealthy, too. A service that is only degraded is healthy: a restart would not help.
+//! Only a try shows whether the service can work: every few seconds it asks the supervisor and the router, and writes to
+//! the ledger. It keeps the result for `/ready`, writes it to a file for `mynah health`, which must not wait for a process
+//! that may hang, and reports it to the service manager. A stalled pipeline is unhealthy, too. A service that is only
+//! degraded is healthy: a restart would not help.
 
 use std::{
     fs,
@@ -13,6 +14,7 @@ use actix_rt::time::timeout;
 use jiff::Timestamp;
 use log::{info, warn};
 use mynah_actors::{
+    pipeline::PipelineHandle,
     router::{Depth, Router},
     supervision::ActorRef,
 };
@@ -20,6 +22,7 @@ use mynah_domain::ports::Ledger;
 use serde::{Deserialize, Serialize};
 
 use super::overview::Overview;
+use crate::service_manager::{Checkup, ServiceManager};
 
 /// How often to check.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -54,15 +57,42 @@ impl Vitals {
     }
 
     /// Checks at every interval, for as long as it is polled.
-    pub async fn watch(self, data_dir: PathBuf, router: ActorRef<Router>, overview: Overview) {
-        let mut interval = tokio::time::interval(INTERVAL);
+    pub async fn watch(
+        self,
+        data_dir: PathBuf,
+        pipeline: PipelineHandle,
+        router: ActorRef<Router>,
+        overview: Overview,
+        manager: ServiceManager,
+    ) {
+        let mut interval = tokio::time::interval(manager.check_interval(INTERVAL));
         loop {
             interval.tick().await;
-            let trouble = match check(&router, &*overview.ledger).await {
-                Some(trouble) => Some(trouble),
-                None => overview.health.stall(),
+            let trouble = match check(&pipeline, &router, &*overview.ledger).await {
+                Err(trouble) => Some(trouble),
+                Ok(()) => overview.health.stall().map(Trouble::Hang),
             };
-            self.record(write_report(&data_dir, trouble, &overview.degraded()));
+            let hangs = matches!(trouble, Some(Trouble::Hang(_)));
+            let degraded = overview.degraded();
+            let trouble = write_report(&data_dir, trouble.map(Trouble::into_reason), &degraded);
+            manager.checked(Checkup { hangs, trouble: trouble.as_deref(), degraded: &degraded });
+            self.record(trouble);
+        }
+    }
+}
+
+/// Why the service cannot work.
+enum Trouble {
+    /// A part of it does not answer or makes no progress. A restart helps.
+    Hang(String),
+    /// The ledger answers, but refuses to write. A restart would not help.
+    Refusal(String),
+}
+
+impl Trouble {
+    fn into_reason(self) -> String {
+        match self {
+            Self::Hang(reason) | Self::Refusal(reason) => reason,
         }
     }
 }
@@ -91,15 +121,22 @@ fn write_report(data_dir: &Path, trouble: Option<String>, degraded: &[String]) -
     })
 }
 
-/// Checks the router and the ledger once.
-async fn check(router: &ActorRef<Router>, ledger: &dyn Ledger) -> Option<String> {
+/// Checks the supervisor, the router and the ledger once.
+async fn check(
+    pipeline: &PipelineHandle,
+    router: &ActorRef<Router>,
+    ledger: &dyn Ledger,
+) -> Result<(), Trouble> {
+    if !matches!(timeout(TIMEOUT, pipeline.is_supervised()).await, Ok(true)) {
+        return Err(Trouble::Hang("the supervisor does not answer".into()));
+    }
     if !matches!(timeout(TIMEOUT, router.ask(Depth)).await, Ok(Ok(_))) {
-        return Some("the router does not answer".into());
+        return Err(Trouble::Hang("the router does not answer".into()));
     }
     match timeout(TIMEOUT, ledger.remember(FACT, &Timestamp::now().to_string())).await {
-        Err(_) => Some("the ledger does not answer".into()),
-        Ok(Err(error)) => Some(error.to_string()),
-        Ok(Ok(())) => None,
+        Err(_) => Err(Trouble::Hang("the ledger does not answer".into())),
+        Ok(Err(error)) => Err(Trouble::Refusal(error.to_string())),
+        Ok(Ok(())) => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use env_logger::{Builder, Target, WriteStyle};
+use jiff::Timestamp;
 use log::LevelFilter;
 use serde_json::Value;
 
@@ -109,7 +110,7 @@ pub fn init(level: LevelFilter, modules: &[ModuleLevel], stream: Stream, format:
             Stream::File(file) => Target::Pipe(Box::new(file)),
         })
         .format(move |out, record| {
-            let event = Event::of(record, out.timestamp_millis().to_string());
+            let event = Event::of(record, format!("{:.3}", Timestamp::now()));
             let event = Events::global().add(event);
             match format {
                 LogFormat::Text => {

@@ -9,7 +9,10 @@ use log::info;
 use tokio::sync::Mutex;
 
 use super::{Parts, Threads, names};
-use crate::supervision::{RestartReason, Supervisor, supervisor::ChangeChildren};
+use crate::supervision::{
+    RestartReason, Supervisor,
+    supervisor::{ChangeChildren, Ping},
+};
 
 /// Changes the actors of a running pipeline. Clones share the pipeline, on any thread.
 #[derive(Clone)]
@@ -72,6 +75,11 @@ impl PipelineHandle {
         *current = parts;
         current.limit_calls();
         Ok(())
+    }
+
+    /// Whether the supervisor answers, so that whatever dies or hangs will be restarted.
+    pub async fn is_supervised(&self) -> bool {
+        self.supervisor.send(Ping).await.is_ok()
     }
 
     async fn change(&self, change: ChangeChildren) -> Result<(), Stopping> {

@@ -433,6 +433,17 @@ impl Handler<Shutdown> for Supervisor {
     }
 }
 
+/// Answered by a supervisor that works.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Ping;
+
+impl Handler<Ping> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+}
+
 /// Restarts one actor after it has finished its work in progress.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), NoSuchActor>")]
