@@ -15,9 +15,8 @@ help: ## List the targets
 .PHONY: demo
 demo: setup ## Republish a small timeline in Spanish, Catalan and Galician, all on this machine
 	@echo "Building Mynah, which takes a few minutes the first time …"
-	@# Not optimized, not prepared for another build or a debugger, and without the allocator for services: nobody should wait
-	@# for what a demo does not show.
-	CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false cargo run --locked --no-default-features -- demo $(ARGS)
+	@# Without what nobody should wait for: optimization, and the allocator for services that run for long.
+	cargo run --profile demo --locked --no-default-features -- demo $(ARGS)
 
 .PHONY: test
 test: setup setup-browser ## Run every test
