@@ -10,10 +10,16 @@ use super::{
 const FEW: usize = 4;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
-    let is_it = |other: &String| {
-        let other = Text::new(other.into(), seen.candidate.rules);
-        seen.text.words().len() > FEW && seen.text.words() == other.words()
-    };
+    let words = seen.text.words();
+    if seen.candidate.others.is_empty() || words.len() <= FEW {
+        return None;
+    }
+    // Nearly every other translation lacks the longest word, and then need not be read. (A Greek sigma has another form at a
+    // word's end.)
+    let longest = words.iter().filter(|word| !word.contains(['σ', 'ς'])).max_by_key(|word| word.len());
+    let may_be_it = |other: &str| longest.is_none_or(|longest| other.to_lowercase().contains(longest));
+    let is_it =
+        |other: &String| may_be_it(other) && Text::new(other.into(), seen.candidate.rules).words() == words;
     let same = seen.candidate.others.iter().any(is_it);
     same.then(|| Finding {
         rule: "same_as_other",
