@@ -1,4 +1,5 @@
-//! Removes the texts of old posts while the service runs, a few at a time, so that publishing never waits for it.
+//! Removes the texts of old posts while the service runs: a few at a time, with room for other work in between. Only when the
+//! ledger's file is rewritten afterwards does publishing wait.
 
 use std::{
     path::PathBuf,

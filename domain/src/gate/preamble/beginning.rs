@@ -1,6 +1,6 @@
 //! What a model says before its answer: “Sure! …”, “Here is your translation”, “I cannot …”.
 //!
-//! In a translation into another language, such English words can only be the model's. In the target's own language they may be
+//! In a translation into another language than theirs, such words can only be the model's. In the target's own they may be
 //! the author's: “No puedo creerlo” is “I can't believe it”, and “Of course, I'll come” is “Claro, iré”. There it depends on
 //! what else the text says, and on the post.
 
