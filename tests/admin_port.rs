@@ -17,10 +17,7 @@ const MONITOR: Duration = Duration::from_secs(4);
 
 async fn service() -> (Town, Running, SocketAddr) {
     let town = Town::new(numbered(1), &["es"], "gemini").await;
-    let running = town.start(&["run"]);
-    let file = town.folder.path().join("data/admin");
-    until("the admin API listens", || file.exists()).await;
-    let address = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    let (running, address) = town.serve().await;
     until("the service is ready", || ask(address, "/ready").is_ok_and(|answer| is(&answer, 200))).await;
     (town, running, address)
 }

@@ -17,11 +17,8 @@ fn run_json(town: &Town, args: &[&str]) -> Value {
 
 /// Starts the service, and returns the address of its admin API.
 async fn service(town: &Town) -> (Running, String) {
-    let running = town.start(&["run"]);
-    let file = town.folder.path().join("data/admin");
-    until("the admin API listens", || file.exists()).await;
-    let address = fs::read_to_string(file).unwrap();
-    (running, format!("http://{}", address.trim()))
+    let (running, address) = town.serve().await;
+    (running, format!("http://{address}"))
 }
 
 /// Status and body.

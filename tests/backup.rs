@@ -3,25 +3,11 @@
 
 mod support;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use mynah_sandbox::{RateLimits, Sandbox, SandboxConfig, TimelinePost};
 use serde_json::json;
-use support::{Running, SOURCE, Town, message, numbered, numbers, run, run_json, until};
-
-async fn service(town: &Town) -> Running {
-    let running = town.start(&["run"]);
-    until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;
-    running
-}
-
-fn ledger(town: &Town) -> PathBuf {
-    town.folder.path().join("data/ledger.sqlite")
-}
+use support::{SOURCE, Town, message, numbered, numbers, run, run_json, until};
 
 /// A network that takes a while, so that there is work to interrupt.
 async fn slow_network(posts: usize) -> Sandbox {
@@ -55,7 +41,7 @@ async fn a_ledger_restored_from_a_backup_publishes_nothing_twice() {
     let backups = town.folder.path().join("backups");
     fs::create_dir(&backups).unwrap();
     let backup = backups.join("ledger.sqlite").display().to_string();
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     town.until_published("es", 20).await;
     let made = run_json(&town, &["backup", &backup]);
     assert_eq!((&made["file"], made["jobs"].as_u64()), (&json!(backup), Some(150)));
@@ -89,7 +75,7 @@ async fn a_ledger_restored_from_a_backup_publishes_nothing_twice() {
     // Some were on their way at the time of the backup: what became of these is looked up.
     let held = all().iter().filter(|job| job["state"] == "held").count();
     assert!((1..150).contains(&held), "{held}");
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     until("the posts after the backup are on record", || all().len() == held + 10).await;
     for job in all() {
         assert_eq!((&job["state"], &job["kind"]), (&json!("held"), &json!("restored")), "{job}");
@@ -134,7 +120,7 @@ async fn a_killed_backup_leaves_no_backup_and_a_killed_restore_no_ledger() {
         assert_eq!(run(&town, &["restore", &backup]).code, None, "it is killed");
         town.environment.clear();
         // An attempt to open it makes an empty file.
-        assert!(fs::metadata(ledger(&town)).map_or(0, |file| file.len()) == 0);
+        assert!(fs::metadata(town.ledger()).map_or(0, |file| file.len()) == 0);
         let gone = town.once();
         assert!(gone.err.contains("missing or empty"), "{}", gone.err);
     }

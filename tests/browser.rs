@@ -14,7 +14,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{Output, PATIENCE, Running, Town, numbered, numbers, until};
+use support::{Output, PATIENCE, Running, Town, numbered, numbers};
 
 const TOKEN: &str = "a-token-for-the-test-0123456789";
 
@@ -185,11 +185,8 @@ async fn service(posts: usize, hostile: Option<&str>) -> (Town, Running, String)
     let mut town = Town::on(mynah_sandbox::start(config).await.unwrap(), &["es", "fr"], "gemini");
     town.environment = vec![("MYNAH_ADMIN_TOKEN".into(), TOKEN.into())];
     town.settings.extend(["translator.pool_size=4".into(), "engine.gemini.batch=2".into()]);
-    let running = town.start(&["run"]);
-    let address = town.folder.path().join("data/admin");
-    until("the admin API listens", || address.exists()).await;
-    let address = std::fs::read_to_string(address).unwrap();
-    (town, running, format!("http://{}/", address.trim()))
+    let (running, address) = town.serve().await;
+    (town, running, format!("http://{address}/"))
 }
 
 async fn enter_token(browser: &Browser) {
@@ -351,12 +348,8 @@ async fn the_dashboard_requires_the_token_and_a_hostile_post_harms_neither_page_
 async fn the_dashboard_shows_the_health_of_each_account_first_and_is_not_green_if_one_is_blocked() {
     let town = Town::new(numbered(1), &["es", "fr"], "gemini").await;
     town.sandbox.revoke_token("town_es");
-    let running = town.start(&["run"]);
-    let address = town.folder.path().join("data/admin");
-    until("the admin API listens", || address.exists()).await;
-    let address = std::fs::read_to_string(address).unwrap();
     let browser = Browser::open().await;
-    browser.page.goto(&format!("http://{}/", address.trim())).await.unwrap();
+    let running = open_dashboard(&town, &browser).await;
     let blocked = "const state = document.getElementById('state');
                    return state.className !== 'good' && state.textContent.startsWith('degraded')";
     browser.until("the header is not green", blocked).await;
@@ -402,11 +395,8 @@ async fn varied_town() -> Town {
 }
 
 async fn open_dashboard(town: &Town, browser: &Browser) -> Running {
-    let running = town.start(&["run"]);
-    let address = town.folder.path().join("data/admin");
-    until("the admin API listens", || address.exists()).await;
-    let address = std::fs::read_to_string(address).unwrap();
-    browser.page.goto(&format!("http://{}/", address.trim())).await.unwrap();
+    let (running, address) = town.serve().await;
+    browser.page.goto(&format!("http://{address}/")).await.unwrap();
     running
 }
 

@@ -12,18 +12,7 @@ use std::{
 
 use mynah_sandbox::{Endpoint, RateLimits, SandboxConfig, TimelinePost};
 use serde_json::{Value, json};
-use support::{Output, PATIENCE, Running, Town, message, numbered, numbers, run, run_json, until};
-
-fn address(town: &Town) -> Option<SocketAddr> {
-    std::fs::read_to_string(town.folder.path().join("data/admin")).ok()?.trim().parse().ok()
-}
-
-/// Starts the service and waits until its admin API listens.
-async fn service(town: &Town) -> Running {
-    let running = town.start(&["run"]);
-    until("the admin API listens", || address(town).is_some()).await;
-    running
-}
+use support::{Output, PATIENCE, Town, message, numbered, numbers, run, run_json, until};
 
 /// The jobs that `mynah jobs` lists, as (id, state).
 fn jobs(town: &Town, args: &[&str]) -> Vec<(i64, String)> {
@@ -55,7 +44,7 @@ async fn actors_restart_under_load_and_nothing_is_lost_or_published_twice() {
     };
     let config = config.target("town_es", "es").target("town_fr", "fr");
     let town = Town::on(mynah_sandbox::start(config).await.unwrap(), &["es", "fr"], "gemini");
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     let names = ["translator-1", "poller", "publisher-town_es", "router", "cache"];
     for (round, name) in names.iter().enumerate() {
         town.until_published("es", 20 + round * 30).await;
@@ -88,7 +77,7 @@ async fn actors_restart_under_load_and_nothing_is_lost_or_published_twice() {
 #[actix_rt::test]
 async fn a_paused_account_publishes_nothing_even_after_a_restart_and_then_everything_in_order() {
     let town = Town::new(numbered(3), &["es", "fr"], "gemini").await;
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     town.until_published("es", 3).await;
     // Its publisher is waiting for work now, and must not take new jobs.
     let paused = run_json(&town, &["pause", "town_es"]);
@@ -99,7 +88,7 @@ async fn a_paused_account_publishes_nothing_even_after_a_restart_and_then_everyt
     assert_eq!(town.publications("es").len(), 3);
     assert_eq!(running.terminate(), Some(0));
 
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     town.post("Message 6 from the town hall");
     town.until_published("fr", 6).await;
     assert_eq!(town.publications("es").len(), 3, "a pause outlives the process");
@@ -114,7 +103,7 @@ async fn a_paused_account_publishes_nothing_even_after_a_restart_and_then_everyt
 async fn a_paused_poller_reads_nothing_until_it_is_resumed() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     town.settings.push("source.poll_interval=100ms".into());
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     town.until_published("es", 1).await;
     run(&town, &["pause", "poller"]).assert_success();
     let polls = || town.sandbox.count(Endpoint::Timeline).requests;
@@ -161,7 +150,7 @@ async fn once_exits_and_reports_what_is_paused() {
 async fn a_blocked_target_is_shown_and_continues_after_its_account_is_fixed() {
     let town = Town::new(numbered(3), &["es"], "gemini").await;
     town.sandbox.revoke_token("town_es");
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     let blocked = || run_json(&town, &["pause"])["pauses"][1]["blocked"].as_str().map(str::to_owned);
     until("the target is blocked", || blocked().is_some()).await;
     let reason = blocked().unwrap();
@@ -178,7 +167,7 @@ async fn a_blocked_target_is_shown_and_continues_after_its_account_is_fixed() {
 async fn held_jobs_can_be_listed_retried_and_skipped_one_by_one_and_in_bulk() {
     let town = Town::new(numbered(40), &["es"], "gemini").await;
     refuse(&town, 40);
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     until("all jobs are held", || jobs(&town, &["--state", "held"]).len() == 40).await;
 
     let table = run(&town, &["jobs", "--limit", "3"]);
@@ -230,7 +219,7 @@ async fn held_jobs_can_be_listed_retried_and_skipped_one_by_one_and_in_bulk() {
 async fn a_ready_job_of_a_paused_account_can_be_skipped() {
     let town = Town::new(numbered(3), &["es"], "gemini").await;
     run(&town, &["pause", "town_es"]).assert_success();
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     until("all jobs are ready", || jobs(&town, &["--state", "ready"]).len() == 3).await;
     let all = run_json(&town, &["jobs"]);
     let second = all["jobs"].as_array().unwrap().iter().find(|job| job["text"] == message(2).as_str());
@@ -248,7 +237,7 @@ async fn a_job_that_did_not_pass_the_gate_is_translated_again() {
     town.order_faults(
         r#"{"rules": [{"endpoint": "gemini.generate", "fault": {"gemini": "missing_placeholder"}}]}"#,
     );
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     until("the job is held", || !jobs(&town, &["--state", "held"]).is_empty()).await;
     let held = run_json(&town, &["jobs"])["jobs"][0].clone();
     assert_eq!((&held["kind"], &held["translation"]), (&json!("gate"), &Value::Null));
@@ -322,9 +311,9 @@ const JSON: &str = "Content-Type: application/json";
 async fn the_admin_api_refuses_forged_and_malformed_requests() {
     let mut town = Town::new(numbered(2), &["es"], "gemini").await;
     town.settings.push("source.poll_interval=100ms".into());
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     town.until_published("es", 2).await;
-    let address = address(&town).unwrap();
+    let address = town.admin().unwrap();
     let status = |head: &str, body: &str| ask(address, head, body).0;
 
     assert_eq!(status("GET /api/jobs HTTP/1.1\r\nHost: localhost", ""), 200);
@@ -378,9 +367,9 @@ async fn the_admin_api_requires_its_token_and_other_machines_require_that_one_is
     }
 
     town.environment.push(("MYNAH_ADMIN_TOKEN".into(), "hush-admin-token".into()));
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     town.until_published("es", 1).await;
-    let address = SocketAddr::new([127, 0, 0, 1].into(), address(&town).unwrap().port());
+    let address = SocketAddr::new([127, 0, 0, 1].into(), town.admin().unwrap().port());
     let get = |path: &str, token: &str| {
         ask(address, &format!("GET {path} HTTP/1.1\r\nHost: mynah.example{token}"), "")
     };
@@ -406,8 +395,8 @@ async fn the_admin_api_answers_while_the_service_stops() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
     town.settings.push("x.timeout=3s".into());
     town.order_faults(r#"{"rules": [{"endpoint": "x.post", "fault": "hang", "count": 1}]}"#);
-    let running = service(&town).await;
-    let address = address(&town).unwrap();
+    let running = town.serve().await.0;
+    let address = town.admin().unwrap();
     let begun = |sandbox: &mynah_sandbox::Sandbox| sandbox.count(Endpoint::Post).requests > 0;
     assert!(town.sandbox.until(PATIENCE, begun).await);
     let actors = run_json(&town, &["actors"]);
@@ -429,24 +418,24 @@ async fn the_admin_api_answers_while_the_service_stops() {
 #[actix_rt::test]
 async fn the_admin_address_is_on_disk_exactly_while_the_service_runs() {
     let mut town = Town::new(numbered(1), &["es"], "gemini").await;
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     let second = run(&town, &["run"]);
     assert_eq!(second.code, Some(1));
     assert!(second.err.contains("in use by another mynah"), "{}", second.err);
-    assert!(address(&town).is_some(), "it is the address of the first service");
+    assert!(town.admin().is_some(), "it is the address of the first service");
     assert_eq!(running.terminate(), Some(0));
-    assert_eq!(address(&town), None);
+    assert_eq!(town.admin(), None);
 
-    let mut killed = service(&town).await;
+    let mut killed = town.serve().await.0;
     killed.kill();
-    assert!(address(&town).is_some());
+    assert!(town.admin().is_some());
     assert!(run(&town, &["actors"]).err.contains("no service uses"));
     run(&town, &["pause", "poller"]).assert_success();
     run(&town, &["resume", "poller"]).assert_success();
 
     town.settings.push("admin.listen=off".into());
     let running = town.start(&["run"]);
-    until("the address is removed", || address(&town).is_none()).await;
+    until("the address is removed", || town.admin().is_none()).await;
     town.until_published("es", 1).await;
     for args in [&["actors"] as &[&str], &["jobs"], &["pause", "all"]] {
         let output = run(&town, args);

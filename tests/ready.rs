@@ -5,13 +5,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{PATIENCE, Town, message, numbered, until};
+use support::{PATIENCE, Town, message, numbered};
 
 async fn service(town: &Town) -> (support::Running, String) {
-    let running = town.start(&["run"]);
-    let file = town.folder.path().join("data/admin");
-    until("the admin API listens", || file.exists()).await;
-    (running, format!("http://{}", std::fs::read_to_string(file).unwrap().trim()))
+    let (running, address) = town.serve().await;
+    (running, format!("http://{address}"))
 }
 
 /// Status and body.

@@ -3,23 +3,10 @@
 
 mod support;
 
-use std::path::PathBuf;
-
 use mynah_sandbox::{MediaKind, TimelineMedia, TimelinePost};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::{Running, Town, message, numbered, numbers, run, run_json, until};
-
-/// Starts the service and waits until its admin API listens.
-async fn service(town: &Town) -> Running {
-    let running = town.start(&["run"]);
-    until("the admin API listens", || town.folder.path().join("data/admin").exists()).await;
-    running
-}
-
-fn ledger(town: &Town) -> PathBuf {
-    town.folder.path().join("data/ledger.sqlite")
-}
+use support::{Town, message, numbered, numbers, run, run_json, until};
 
 /// The files of the data folder that have one of these texts, in whatever form.
 fn files_with(town: &Town, texts: &[&str]) -> Vec<String> {
@@ -64,7 +51,7 @@ fn id_of(town: &Town, words: &str) -> String {
 
 /// Forgets the watermark, so that the next poll shows every post again.
 fn read_everything_again(town: &Town) {
-    let db = Connection::open(ledger(town)).unwrap();
+    let db = Connection::open(town.ledger()).unwrap();
     db.execute("UPDATE checkpoints SET body = json_remove(body, '$.watermark')", []).unwrap();
 }
 
@@ -74,7 +61,7 @@ async fn a_forgotten_post_is_nowhere_and_is_not_published_again() {
     timeline.insert(15, secret_post());
     let mut town = Town::with_timeline(timeline, &["es", "fr"], "gemini").await;
     town.settings.extend(["stats.interval=200ms", "cache.snapshot_interval=1s"].map(String::from));
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     for language in ["es", "fr"] {
         town.until_published(language, 31).await;
     }
@@ -100,7 +87,7 @@ async fn a_forgotten_post_is_nowhere_and_is_not_published_again() {
     assert_eq!(running.terminate(), Some(0));
     assert_eq!(files_with(&town, &SECRETS), [""; 0], "after a stop");
     read_everything_again(&town);
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     town.post(&message(31));
     for language in ["es", "fr"] {
         town.until_published(language, 32).await;
@@ -160,14 +147,14 @@ async fn old_texts_are_removed_and_what_is_not_settled_stays() {
     let held = run_json(&town, &["jobs"])["jobs"][0]["text"].as_str().unwrap().to_owned();
     let year_ago = "UPDATE posts SET recorded_at = recorded_at - 400 * 86400000;
                     UPDATE jobs SET updated_at = updated_at - 400 * 86400000;";
-    Connection::open(ledger(&town)).unwrap().execute_batch(year_ago).unwrap();
+    Connection::open(town.ledger()).unwrap().execute_batch(year_ago).unwrap();
     read_everything_again(&town);
     // Its translations are not older than its texts.
     std::fs::remove_file(town.folder.path().join("data/cache.jsonl")).unwrap();
-    let before = std::fs::metadata(ledger(&town)).unwrap().len();
+    let before = std::fs::metadata(town.ledger()).unwrap().len();
     town.post(&message(121));
 
-    let running = service(&town).await;
+    let running = town.serve().await.0;
     until("old texts are removed", || town.log().contains("old texts removed posts=119")).await;
     let published = || ["es", "fr"].iter().map(|code| town.publications(code).len()).sum::<usize>();
     until("the new post is published", || published() == 2 * 121 - 1).await;
@@ -177,7 +164,7 @@ async fn old_texts_are_removed_and_what_is_not_settled_stays() {
     // A word that is the beginning of another is no trace.
     let streets: Vec<String> = streets.into_iter().map(|street| format!("{street}\"")).collect();
     assert_eq!(files_with(&town, &streets.iter().map(String::as_str).collect::<Vec<_>>()), [""; 0]);
-    assert!(std::fs::metadata(ledger(&town)).unwrap().len() < before, "free space is given back");
+    assert!(std::fs::metadata(town.ledger()).unwrap().len() < before, "free space is given back");
     assert_eq!(files_with(&town, &[&held]).len(), 1, "a person must decide about it");
     assert_eq!(files_with(&town, &[&message(121)]).len(), 1, "it is new");
     assert_eq!(published(), 2 * 121 - 1, "nothing is published twice");

@@ -6,6 +6,7 @@
 )]
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -124,6 +125,23 @@ impl Town {
             .unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         Running(command.spawn().unwrap())
+    }
+
+    /// Starts the service and waits until its admin API listens.
+    pub(crate) async fn serve(&self) -> (Running, SocketAddr) {
+        let running = self.start(&["run"]);
+        until("the admin API listens", || self.admin().is_some()).await;
+        (running, self.admin().unwrap())
+    }
+
+    /// Where the admin API listens, once it does.
+    pub(crate) fn admin(&self) -> Option<SocketAddr> {
+        std::fs::read_to_string(self.folder.path().join("data/admin")).ok()?.trim().parse().ok()
+    }
+
+    /// The ledger's file.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.folder.path().join("data/ledger.sqlite")
     }
 
     /// What the started commands have written so far.
