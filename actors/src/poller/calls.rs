@@ -15,13 +15,7 @@ use crate::{failpoint, supervision::shell::Stop};
 
 impl Poller {
     pub(super) async fn page(&self, request: &PageRequest, stop: &Stop) -> Result<Page, Trouble> {
-        self.permit(stop).await?;
-        let started = Instant::now();
-        failpoint::reach("source.read.before");
-        let page = self.source.page(request).await;
-        failpoint::reach("source.read.after");
-        self.record_call("read", started, &page);
-        let page = page?;
+        let page = self.call("read", self.source.page(request), stop).await??;
         for oddity in &page.oddities {
             warn!(source = self.parts.source.as_str(), reason:% = oddity; "unexpected source answer received");
         }
@@ -33,32 +27,30 @@ impl Poller {
         id: &PostId,
         stop: &Stop,
     ) -> Result<Result<Lookup, SourceError>, Trouble> {
-        self.permit(stop).await?;
-        let started = Instant::now();
-        failpoint::reach("source.read.before");
-        let answer = self.source.by_id(id).await;
-        failpoint::reach("source.read.after");
-        self.record_call("reread", started, &answer);
-        Ok(answer)
+        self.call("reread", self.source.by_id(id), stop).await
     }
 
-    /// Waits until the network may be called.
-    async fn permit(&self, stop: &Stop) -> Result<(), Trouble> {
-        while let Err(until) = self.parts.upstreams.permit(self.source.network()) {
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, SourceError>>,
+        stop: &Stop,
+    ) -> Result<Result<T, SourceError>, Trouble> {
+        let network = self.source.network();
+        while let Err(until) = self.parts.upstreams.permit(network) {
             let pause = actix_rt::time::sleep_until(until.into());
             stop.or(self.context.heartbeat().at_rest(pause)).await.ok_or(Trouble::Stopped)?;
         }
-        Ok(())
-    }
-
-    /// Reports the result of a call to the circuit breaker and the meter.
-    fn record_call<T>(&self, operation: &'static str, started: Instant, answer: &Result<T, SourceError>) {
-        let network = self.source.network();
+        let started = Instant::now();
+        failpoint::reach("source.read.before");
+        let answer = call.await;
+        failpoint::reach("source.read.after");
         let silent = matches!(answer, Err(SourceError::Unavailable(_)));
         self.parts
             .upstreams
             .record(network, if silent { CallOutcome::Silent } else { CallOutcome::Answered });
         self.parts.meter.called(network, operation, started.elapsed(), answer.as_ref().err().map(kind_of));
+        Ok(answer)
     }
 }
 
