@@ -161,9 +161,10 @@ pub async fn decide(
                     Ok(())
                 }
                 Some(Err(ChangeError::NoSuchJob(_))) => Err(Refusal::NoSuchJob),
-                Some(Err(ChangeError::Stale { .. } | ChangeError::Illegal { .. })) | None => {
-                    Err(Refusal::TakenUp)
-                }
+                Some(Err(
+                    ChangeError::Stale { .. } | ChangeError::Illegal { .. } | ChangeError::NotHeld { .. },
+                ))
+                | None => Err(Refusal::TakenUp),
             });
             (id, outcome)
         })

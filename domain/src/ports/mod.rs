@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod destination;
 pub mod engine;
+pub mod leases;
 pub mod ledger;
 pub mod media;
 pub mod source;
@@ -15,6 +16,7 @@ pub use destination::{
     Denied, Destination, Draft, MediaId, PublishError, Recent, Shown, Since, UploadError, Uploaded,
 };
 pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, MaxWeight, Reply, Usage};
+pub use leases::Leases;
 pub use ledger::{Facts, Ledger, LedgerError, Listing, Retention, Work};
 pub use media::{Content, FetchError, FetchedMedium, MediaFetcher, MediaLimits, Pieces};
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

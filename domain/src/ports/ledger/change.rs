@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::{JobEvent, JobId, JobState};
+use crate::{JobEvent, JobId, JobState, ports::leases::LeaseName};
 
 /// A change to one job: all of its events or none.
 ///
@@ -108,6 +108,14 @@ pub enum ChangeError {
         state: JobState,
         /// The event that is not allowed.
         event: String,
+    },
+    /// The change begins a publication, and another instance works for the account by now.
+    #[error("job {job} may not be published here: {lease} is held by another instance")]
+    NotHeld {
+        /// The job.
+        job: JobId,
+        /// The lease that is missing.
+        lease: LeaseName,
     },
     /// There is no such job.
     #[error("there is no job {0}")]

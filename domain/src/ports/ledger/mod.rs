@@ -20,6 +20,8 @@ pub use page::{Raw, RecordPage, RecordPost, Recorded, edited_reason};
 pub use retention::{NotForgotten, Removed, Retention};
 pub use work::{LinePosition, Work};
 
+use super::leases::LeaseName;
+
 /// The complete durable record.
 pub trait Ledger: Work + Listing + Facts + Retention {}
 
@@ -32,6 +34,9 @@ pub enum LedgerError {
     /// same arguments: what was done already is recognized and not done twice.
     #[error("{0}")]
     Retryable(String),
+    /// Another instance works for the source or the account by now. Nothing was changed, and this one must stop.
+    #[error("{0} is held by another instance")]
+    NotHeld(LeaseName),
     /// The ledger cannot be used. Publishing without a record is out of the question, so the service stops.
     #[error("{0}")]
     Fatal(String),
@@ -49,6 +54,7 @@ impl From<LedgerError> for String {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Retryable(sentence) | LedgerError::Fatal(sentence) => sentence,
+            LedgerError::NotHeld(_) => error.to_string(),
         }
     }
 }
