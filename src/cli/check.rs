@@ -164,7 +164,8 @@ impl Findings {
                 ("FAIL", false, why)
             }
         };
-        let detail = printable(&bounded(&detail));
+        let detail = bounded(&detail);
+        let detail = printable(&detail);
         if !self.json {
             print_line(format_args!("{verdict}  {what}: {detail}"));
         }
@@ -176,7 +177,7 @@ impl Findings {
         if !self.json {
             print_line(format_args!("warn  {warning}"));
         }
-        self.warnings.push(warning);
+        self.warnings.push(warning.into_owned());
     }
 
     fn note(&mut self, note: &str) {
@@ -184,7 +185,7 @@ impl Findings {
         if !self.json {
             print_line(format_args!("note  {note}"));
         }
-        self.notes.push(note);
+        self.notes.push(note.into_owned());
     }
 
     /// The verdict.
