@@ -1,5 +1,14 @@
 //! The durable record of all posts, jobs and publications: adapters of the [`Ledger`] port, one folder each.
+//!
+//! What every ledger must decide in the same way is here: [`decision`] about changes of jobs, [`recording`] about pages,
+//! [`recovery`] after a crash, [`restored`] after a restore. [`settled`] and [`shared`] save work.
 
+mod decision;
+mod recording;
+mod recovery;
+mod restored;
+mod settled;
+mod shared;
 pub mod sqlite;
 
 use std::{path::Path, sync::Arc, time::Duration};
