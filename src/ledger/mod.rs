@@ -4,6 +4,7 @@
 //! [`recovery`] after a crash, [`restored`] after a restore. [`settled`] and [`shared`] save work.
 
 mod decision;
+pub mod postgres;
 mod recording;
 mod recovery;
 mod restored;
@@ -18,6 +19,7 @@ use mynah_domain::{
     backoff::Backoff,
     ports::{Clock, Ledger},
 };
+pub use postgres::PostgresLedger;
 pub use sqlite::{Backup, BackupError, OpenError, Restore, SqliteLedger, back_up, is_in_use, restore};
 
 /// The waits before a call is retried because the ledger was busy.
