@@ -61,8 +61,9 @@ impl PipelineHandle {
     ///
     /// # Errors
     /// If the service is stopping.
-    pub async fn reconfigure(&self, parts: Parts) -> Result<(), Stopping> {
+    pub async fn reconfigure(&self, mut parts: Parts) -> Result<(), Stopping> {
         let mut current = self.parts.lock().await;
+        parts.pollers.continue_from(&current.pollers);
         let mut start = parts.specs(&self.threads);
         start.retain(|spec| match spec.name.as_str() {
             names::STATS => false,
@@ -75,6 +76,34 @@ impl PipelineHandle {
         *current = parts;
         current.limit_calls();
         Ok(())
+    }
+
+    /// Starts to poll a source, by its name in the ledger. Returns whether it was not polled before.
+    ///
+    /// # Errors
+    /// If the service is stopping.
+    pub async fn start_poller(&self, source: &str) -> Result<bool, Stopping> {
+        let mut parts = self.parts.lock().await;
+        let Some((name, poller)) = parts.pollers.start(source).map(|(name, poller)| (name, poller.clone()))
+        else {
+            return Ok(false);
+        };
+        let start = vec![parts.poller(&name, &poller, &self.threads)];
+        self.change(ChangeChildren { start, retire: Vec::new(), why: RestartReason::Reload }).await?;
+        Ok(true)
+    }
+
+    /// Stops to poll a source, by its name in the ledger; a poll in progress is finished first. Returns whether it was
+    /// polled before.
+    ///
+    /// # Errors
+    /// If the service is stopping.
+    pub async fn stop_poller(&self, source: &str) -> Result<bool, Stopping> {
+        let mut parts = self.parts.lock().await;
+        let Some(name) = parts.pollers.stop(source) else { return Ok(false) };
+        let retire = vec![name];
+        self.change(ChangeChildren { start: Vec::new(), retire, why: RestartReason::Reload }).await?;
+        Ok(true)
     }
 
     /// Whether the supervisor answers, so that whatever dies or hangs will be restarted.

@@ -5,6 +5,7 @@ mod handle;
 mod hooks;
 mod names;
 mod parts;
+mod pollers;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::{
 
 pub use handle::PipelineHandle;
 pub use parts::{ActorRefs, Factory, Parts, PublisherSpec, RestartPolicies};
+pub use pollers::{PollerSpec, Pollers};
 
 /// A running pipeline.
 pub struct Pipeline {

@@ -4,13 +4,15 @@ use std::{rc::Rc, sync::Arc};
 
 use actix::{Actor, Addr, Context, Handler};
 use actix_rt::ArbiterHandle;
-use mynah_domain::ports::{Destination, Engine, MediaFetcher, Source};
+use mynah_domain::ports::{Destination, Engine, MediaFetcher};
 
-use super::{Threads, names};
+use super::{
+    Threads, names,
+    pollers::{PollerSpec, Pollers},
+};
 use crate::{
     cache::{Cache, CacheSettings},
     failpoint,
-    poller::{Poller, PollerParts},
     publisher::{Publisher, PublisherParts},
     router::{Router, RouterParts},
     stats::{Meter, PendingMeasurements, Stats},
@@ -86,8 +88,8 @@ pub struct Parts {
     pub router: RouterParts,
     /// The cache's settings.
     pub cache: CacheSettings,
-    /// What each poller is built from, and its source.
-    pub pollers: Vec<(PollerParts, Factory<Rc<dyn Source>>)>,
+    /// The pollers of all sources.
+    pub pollers: Pollers,
     /// What translators are built from, and their engines.
     pub translators: (TranslatorParts, Factory<Vec<Rc<dyn Engine>>>),
     /// How many translators to start.
@@ -126,7 +128,8 @@ impl Parts {
     /// The names of the actors whose number depends on the settings.
     pub(super) fn worker_names(&self) -> Vec<String> {
         let translators = (1..=self.pool_size.max(1)).map(names::translator);
-        let workers = self.publisher_names().into_iter().chain(self.poller_names());
+        let pollers = self.pollers.running().map(|(name, _)| name);
+        let workers = self.publisher_names().into_iter().chain(pollers);
         workers.chain(translators).collect()
     }
 
@@ -136,17 +139,12 @@ impl Parts {
         names::publishers(&accounts)
     }
 
-    fn poller_names(&self) -> Vec<String> {
-        let sources: Vec<&str> = self.pollers.iter().map(|(poller, _)| poller.source.as_str()).collect();
-        names::pollers(&sources)
-    }
-
     /// The specs of all actors, in the order in which they are built.
     pub(super) fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
         let mut specs = vec![self.stats(threads), self.cache(threads), self.router(threads)];
         specs.extend(self.publishers(threads));
         specs.extend((1..=self.pool_size.max(1)).map(|number| self.translator(number, threads)));
-        specs.extend(self.pollers(threads));
+        specs.extend(self.pollers.running().map(|(name, poller)| self.poller(&name, poller, threads)));
         specs
     }
 
@@ -190,15 +188,14 @@ impl Parts {
         worker(&names::translator(number), Role::Worker, self.policies.translator, thread, make)
     }
 
-    fn pollers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
-        self.pollers.iter().zip(self.poller_names()).map(|((poller, source), name)| {
-            let (poller, source) = (poller.clone(), source.clone());
-            let make = move |exit_guard: &ExitGuard| {
-                failpoint::reach("poller.build");
-                Poller::new(WorkerContext::new(exit_guard), poller.clone(), source())
-            };
-            worker(&name, Role::Intake, self.policies.poller, &threads.world, make)
-        })
+    /// The spec of a poller with this name.
+    pub(super) fn poller(&self, name: &str, poller: &PollerSpec, threads: &Threads) -> ChildSpec {
+        let poller = poller.clone();
+        let make = move |exit_guard: &ExitGuard| {
+            failpoint::reach("poller.build");
+            poller.build(exit_guard)
+        };
+        worker(name, Role::Intake, self.policies.poller, &threads.world, make)
     }
 }
 
