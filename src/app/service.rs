@@ -8,6 +8,7 @@ use mynah_actors::{
     blocks::Blocks,
     cache::CacheSettings,
     events::Feed,
+    leases::Holdings,
     pauses::{self, Pauses},
     pipeline::{ActorRefs, Parts, Pipeline, PollerSpec, Pollers, PublisherSpec, by_name},
     poller::{Polled, PollerParts, Schedule},
@@ -362,6 +363,7 @@ impl Persistent {
                 settle: settings.publisher.settle,
                 upstreams: self.upstreams.clone(),
                 pauses: self.pauses.clone(),
+                holdings: Holdings::default(),
                 router: self.actors.router.clone(),
                 ledger: self.ledger.clone(),
                 backoff: BACKOFF,
@@ -392,6 +394,7 @@ impl Persistent {
                 },
                 upstreams: self.upstreams.clone(),
                 pauses: self.pauses.clone(),
+                holdings: Holdings::default(),
                 blocks: self.blocks.clone(),
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
@@ -412,7 +415,8 @@ impl Persistent {
             translators: (translator, engines),
             pool_size,
             translator_arbiters: settings.translator.arbiters,
-            publishers,
+            publishers: publishers.into_iter().collect(),
+            leases: None,
             actors: self.actors.clone(),
         })
     }

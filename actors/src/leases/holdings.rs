@@ -2,7 +2,7 @@
 //! everything.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -28,6 +28,8 @@ pub struct LeasedHoldings {
     term: LeaseTerm,
     held: HeldLeases,
     renewed: Arc<Mutex<HashMap<LeaseName, Moment>>>,
+    /// Names of which the ledger said that another instance has them.
+    doubted: Arc<Mutex<BTreeSet<LeaseName>>>,
 }
 
 impl Holdings {
@@ -57,6 +59,13 @@ impl Holdings {
         }
     }
 
+    /// The ledger refused something for an account, so another instance may have the lease. The keeper finds out.
+    pub(crate) fn doubt(&self, account: &AccountId) {
+        if let Self::Leased(leased) = self {
+            leased.doubted().insert(LeaseName::Account(account.clone()));
+        }
+    }
+
     /// Whether other instances may work on the same ledger.
     pub fn are_shared(&self) -> bool {
         matches!(self, Self::Leased(_))
@@ -66,7 +75,7 @@ impl Holdings {
 impl LeasedHoldings {
     /// Creates holdings that share `held` with the ledger.
     pub fn new(held: HeldLeases, term: LeaseTerm) -> Self {
-        Self { term, held, renewed: Arc::default() }
+        Self { term, held, renewed: Arc::default(), doubted: Arc::default() }
     }
 
     /// How long leases last.
@@ -87,7 +96,7 @@ impl LeasedHoldings {
     }
 
     /// A lease is held from now on.
-    pub(super) fn insert(&self, lease: Lease, renewed: Moment) {
+    pub(crate) fn insert(&self, lease: Lease, renewed: Moment) {
         self.renewed().insert(lease.name.clone(), renewed);
         self.held.insert(lease);
     }
@@ -101,6 +110,15 @@ impl LeasedHoldings {
     pub(super) fn remove(&self, name: &LeaseName) {
         self.held.remove(name);
         self.renewed().remove(name);
+    }
+
+    /// The leases that are in doubt since the last time.
+    pub(crate) fn take_doubted(&self) -> BTreeSet<LeaseName> {
+        std::mem::take(&mut self.doubted())
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, BTreeSet<LeaseName>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn renewed(&self) -> MutexGuard<'_, HashMap<LeaseName, Moment>> {

@@ -116,6 +116,8 @@ pub(super) struct Tenure {
     /// Names that nobody else acquired although they were free for long. Only this instance may know of them, and they
     /// do not count in the shares until another instance starts or ends.
     adopted: BTreeSet<LeaseName>,
+    /// Leases of which the ledger said that another instance has them. A renewal shows whether that is so.
+    doubted: BTreeSet<LeaseName>,
     /// The instances of the last survey.
     alive: BTreeSet<InstanceId>,
 }
@@ -157,6 +159,7 @@ impl Tenure {
             surveys: 0,
             free_since: BTreeMap::new(),
             adopted: BTreeSet::new(),
+            doubted: BTreeSet::new(),
             alive: BTreeSet::new(),
         };
         (tenure, acts)
@@ -175,8 +178,10 @@ impl Tenure {
         if self.reported.is_none_or(|reported| term.is_to_renew(reported, now)) {
             calls.push(Call::Report);
         }
-        let to_renew = self.kept.iter().filter(|(_, kept)| {
-            kept.stage != Stage::Dropping { lost: true } && term.is_to_renew(kept.renewed, now)
+        self.doubted.extend(self.holdings.take_doubted());
+        let to_renew = self.kept.iter().filter(|(name, kept)| {
+            kept.stage != Stage::Dropping { lost: true }
+                && (term.is_to_renew(kept.renewed, now) || self.doubted.contains(*name))
         });
         let to_renew: Vec<Lease> =
             to_renew.map(|(name, kept)| Lease { name: name.clone(), fence: kept.fence }).collect();
@@ -300,6 +305,7 @@ impl Tenure {
 
     /// Another instance has a lease by now.
     fn lose(&mut self, name: &LeaseName) -> Option<Act> {
+        self.doubted.remove(name);
         let kept = self.kept.get_mut(name)?;
         match kept.stage {
             Stage::Lapsed => {
@@ -347,7 +353,14 @@ impl Tenure {
                 continue;
             }
             kept.renewed = sent;
+            // What was put down in doubt is taken up again.
+            let was_doubted = kept.stage != Stage::TakingUp && self.doubted.remove(name);
             match kept.stage {
+                Stage::Working if was_doubted => {
+                    self.holdings.renew(name, sent);
+                    kept.stage = Stage::TakingUp;
+                    acts.push(Act::TakeUp(name.clone()));
+                }
                 stage if stage.is_held() => self.holdings.renew(name, sent),
                 Stage::Lapsed if term.is_current(sent, now) => acts.push(self.resume(name)),
                 _ => {}

@@ -64,11 +64,16 @@ impl Pollers {
         Some((name, self.specs.get(source)?))
     }
 
-    /// Marks a source's poller as stopped. Returns its actor's name; `None` if it is stopped already, or there is no such
-    /// source.
+    /// Marks a source's poller as stopped. Returns its actor's name; `None` if there is no such source.
     pub(super) fn stop(&mut self, source: &str) -> Option<String> {
         let name = self.actor_name(source)?;
-        self.stopped.insert(source.to_owned()).then_some(name)
+        self.stopped.insert(source.to_owned());
+        Some(name)
+    }
+
+    /// All sources by their names in the ledger, whether their pollers run or not.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
+        self.specs.keys().map(String::as_str)
     }
 
     /// Sources that these have in common with `before` run if they ran before.

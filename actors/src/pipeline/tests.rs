@@ -33,6 +33,7 @@ async fn a_stall_is_reported_until_work_moves_again() {
         ledger: Arc::new(MemoryLedger::new([queued(1)], clock.clone())),
         upstreams: Upstreams::new(never_broken(PAUSE), 4),
         pauses: Pauses::new([]),
+        holdings: crate::leases::Holdings::default(),
         blocks: Blocks::default(),
         clock,
         meter: Meter::default(),
