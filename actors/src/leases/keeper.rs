@@ -127,7 +127,7 @@ impl Keeper {
         let Some(mut tenure) = self.tenure.take() else { return };
         self.calls.clear();
         let (leases, held) = (&self.parts.leases, tenure.leave());
-        let me = &self.parts.view.this.id;
+        let me = self.parts.view.id();
         let leaving = async {
             leases.release(&held, me).await?;
             leases.leave(me).await
@@ -187,19 +187,19 @@ pub(crate) fn now(clock: &dyn Clock) -> Moment {
 /// Makes a call. An answer that comes too late to be of use is not waited for.
 async fn make(parts: &KeeperParts, call: Call) -> Answer {
     let KeeperParts { leases, view, holdings, .. } = parts;
-    let (this, ttl) = (&view.this, holdings.term().ttl());
+    let (me, ttl) = (view.id(), holdings.term().ttl());
     let answer = async {
         Ok(match &call {
-            Call::Report => leases.report(this, ttl).await.map(|()| Answer::Reported)?,
+            Call::Report => leases.report(&view.this(), ttl).await.map(|()| Answer::Reported)?,
             Call::Renew(held) => {
-                let lost = leases.renew(held, &this.id, ttl).await?;
+                let lost = leases.renew(held, me, ttl).await?;
                 Answer::Renewed { leases: held.clone(), lost }
             }
             Call::Survey => Answer::Surveyed(leases.survey().await?),
-            Call::Acquire(name) => Answer::Acquired(name.clone(), leases.acquire(name, &this.id, ttl).await?),
+            Call::Acquire(name) => Answer::Acquired(name.clone(), leases.acquire(name, me, ttl).await?),
             Call::Release(lease) => {
                 let lease = std::slice::from_ref(lease);
-                leases.release(lease, &this.id).await.map(|()| Answer::Released)?
+                leases.release(lease, me).await.map(|()| Answer::Released)?
             }
         })
     };

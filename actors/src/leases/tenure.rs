@@ -148,7 +148,7 @@ impl Tenure {
         });
         let acts = acts.collect();
         let tenure = Self {
-            me: view.this.id.clone(),
+            me: view.id().clone(),
             holdings,
             view,
             kept,

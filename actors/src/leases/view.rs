@@ -1,6 +1,6 @@
 //! What was last seen of all instances, for people and monitors. It works even if the keeper is dead.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mynah_domain::ports::leases::{Instance, InstanceId, LeaseName, Survey};
 use tokio::sync::watch;
@@ -8,8 +8,9 @@ use tokio::sync::watch;
 /// What was last seen of all instances. Clones share it.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// This instance.
-    pub this: Instance,
+    this: Instance,
+    /// Where the admin API listens: it starts after the pipeline.
+    admin: Arc<OnceLock<String>>,
     seen: Arc<watch::Sender<Seen>>,
 }
 
@@ -27,7 +28,22 @@ pub struct Seen {
 impl View {
     /// Creates the view of an instance that has seen nothing.
     pub fn new(this: Instance) -> Self {
-        Self { this, seen: Arc::default() }
+        Self { this, admin: Arc::default(), seen: Arc::default() }
+    }
+
+    /// The id of this instance.
+    pub fn id(&self) -> &InstanceId {
+        &self.this.id
+    }
+
+    /// This instance, as others see it.
+    pub fn this(&self) -> Instance {
+        Instance { admin: self.admin.get().cloned(), ..self.this.clone() }
+    }
+
+    /// Tells other instances where this one's admin API listens. Only the first address counts.
+    pub fn set_admin(&self, address: String) {
+        let _ = self.admin.set(address);
     }
 
     /// What was last seen.

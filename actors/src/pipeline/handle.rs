@@ -129,6 +129,11 @@ impl PipelineHandle {
         self.remove(name, how).await
     }
 
+    /// The names of all actors that the settings name, whether they run here or not.
+    pub async fn actor_names(&self) -> Vec<String> {
+        self.parts.lock().await.actor_names()
+    }
+
     /// The leases for everything that the settings name.
     pub(super) async fn lease_names(&self) -> BTreeSet<LeaseName> {
         let parts = self.parts.lock().await;

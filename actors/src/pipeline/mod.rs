@@ -24,6 +24,7 @@ use crate::{
 };
 
 pub use handle::PipelineHandle;
+use hooks::PipelineHooks;
 pub use parts::{ActorRefs, Factory, LeasesParts, Parts, PublisherSpec, RestartPolicies};
 pub use pollers::{PollerSpec, Pollers};
 pub use publishers::Publishers;
@@ -84,7 +85,8 @@ impl Pipeline {
         }
         let health = HealthRegistry::default();
         let actors = parts.actors.clone();
-        let hooks = Arc::new(actors.clone());
+        let view = parts.leases.as_ref().map(|leases| leases.view.clone());
+        let hooks = Arc::new(PipelineHooks { actors: actors.clone(), view });
         let (supervisor, outcome) = Supervisor::new(parts.supervisor, health.clone(), hooks, specs);
         let supervisor = supervisor.start();
         let (pauses, ledger) = (parts.router.pauses.clone(), parts.router.ledger.clone());

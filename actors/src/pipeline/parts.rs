@@ -151,6 +151,13 @@ impl Parts {
         workers.chain(translators).collect()
     }
 
+    /// The names of all actors, whether they run or not.
+    pub(super) fn actor_names(&self) -> Vec<String> {
+        let services = [names::STATS, names::CACHE, names::ROUTER].map(str::to_owned).into_iter();
+        let translators = (1..=self.pool_size.max(1)).map(names::translator);
+        services.chain(self.publishers.names()).chain(translators).chain(self.pollers.names()).collect()
+    }
+
     /// The specs of all actors, in the order in which they are built.
     pub(super) fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
         let mut specs = vec![self.stats(threads), self.cache(threads), self.router(threads)];

@@ -87,6 +87,11 @@ impl Pollers {
         }
     }
 
+    /// The names of all their actors, whether they run or not.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.actor_names()
+    }
+
     /// Those that run, each with its actor's name.
     pub(super) fn running(&self) -> impl Iterator<Item = (String, &PollerSpec)> {
         let all = self.actor_names().into_iter().zip(&self.specs);

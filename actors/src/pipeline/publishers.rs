@@ -60,6 +60,11 @@ impl Publishers {
         }
     }
 
+    /// The names of all their actors, whether they run or not.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.named().map(|(name, _)| name)
+    }
+
     /// Those that run, each with its actor's name.
     pub(super) fn running(&self) -> impl Iterator<Item = (String, &PublisherSpec)> {
         self.named().filter(|(_, spec)| !self.stopped.contains(&spec.parts.account))

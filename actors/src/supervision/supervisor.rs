@@ -266,6 +266,9 @@ impl Supervisor {
 
     fn end_hung(&mut self, ctx: &mut Context<Self>) {
         let patience = self.settings.patience;
+        if self.hooks.is_waiting_outside() {
+            return watchdog::forgive(&mut self.children);
+        }
         if self.stopping.is_some() || !self.last_watchdog_check.is_due(patience / watchdog::CHECKS) {
             return;
         }
@@ -280,6 +283,7 @@ impl Supervisor {
         // While services are replaced, most actors wait.
         if self.stopping.is_some()
             || self.replacement.is_some()
+            || self.hooks.is_waiting_outside()
             || !self.last_stall_check.is_due(self.settings.stalled_after / stall::CHECKS)
         {
             return;
