@@ -1,5 +1,15 @@
 //! The durable record of all posts, jobs and publications: adapters of the [`Ledger`] port, one folder each.
+//!
+//! What every ledger must decide in the same way is here: [`decision`] about changes of jobs, [`recording`] about pages,
+//! [`recovery`] after a crash, [`restored`] after a restore. [`settled`] and [`shared`] save work.
 
+mod decision;
+pub mod postgres;
+mod recording;
+mod recovery;
+mod restored;
+mod settled;
+mod shared;
 pub mod sqlite;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -12,6 +22,7 @@ use mynah_domain::{
         leases::{HeldLeases, Leases},
     },
 };
+pub use postgres::PostgresLedger;
 pub use sqlite::{Backup, BackupError, OpenError, Restore, SqliteLedger, back_up, is_in_use, restore};
 
 /// The waits before a call is retried because the ledger was busy.

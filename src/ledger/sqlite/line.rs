@@ -4,10 +4,10 @@ use mynah_domain::{Job, JobId, TargetId, ports::ledger::LinePosition};
 use rusqlite::{Connection, Row, params};
 
 use super::{
+    super::shared::Shared,
     publications,
     rows::{from_json, state, to_integer, to_timestamp},
     schema::OPEN,
-    shared::Shared,
 };
 
 pub(super) fn open_jobs(
