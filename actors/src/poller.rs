@@ -214,6 +214,12 @@ impl Worker for Poller {
         let result = self.poll(stop).await;
         drop(work);
         match (result, self.parts.schedule) {
+            (Err(Trouble::Ledger(LedgerError::NotHeld(lease))), _) => {
+                // Another instance polls the source, and this one is about to be stopped.
+                info!(lease:% = lease; "poll refused without lease");
+                self.next = Some(Instant::now() + self.parts.backoff.max);
+                Step::Idle
+            }
             (Err(Trouble::Ledger(error)), _) => Step::Fatal(error.to_string()),
             (Err(Trouble::Stopped), _) => Step::Idle,
             (Ok(polled), schedule) => {

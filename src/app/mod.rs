@@ -2,10 +2,12 @@
 //!
 //! - [`service`] runs the pipeline, and changes its settings while it runs.
 //! - [`credentials`] finds out whether credentials work.
+//! - [`instances`] names this instance among those that share the ledger.
 //! - [`retention`] removes the texts of old posts.
 //! - [`warm_up`] reads the phrases to translate in advance.
 
 pub mod credentials;
+mod instances;
 mod retention;
 pub mod service;
 pub mod warm_up;

@@ -1,15 +1,18 @@
 //! The service runs the pipeline, and can change its settings while it runs. Positions, spent budgets and pauses
 //! survive a change; the actors restart with the new settings and continue where the old ones stopped.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use log::{info, warn};
 use mynah_actors::{
     blocks::Blocks,
     cache::CacheSettings,
     events::Feed,
+    leases::Holdings,
     pauses::{self, Pauses},
-    pipeline::{ActorRefs, Parts, Pipeline, PublisherSpec, by_name},
+    pipeline::{
+        ActorRefs, LeasesParts, Parts, Pipeline, PollerSpec, Pollers, PublisherSpec, Publishers, by_name,
+    },
     poller::{Polled, PollerParts, Schedule},
     publisher::{Bucket, Limits, PublisherParts},
     router::{Route, RouterParts, RouterSettings},
@@ -31,13 +34,21 @@ use tokio::{
 use super::{
     BACKOFF, BREAKER,
     credentials::{self, Credentials},
+    instances,
     retention::Retention,
     warm_up,
 };
 use crate::{
-    control::{configured::Configured, overview::Overview, reloads::Reloads},
+    control::{
+        configured::Configured,
+        news::{Follower, News},
+        overview::Overview,
+        reloads::Reloads,
+    },
     engines::OF_NO_USE,
-    glossary, ledger,
+    glossary,
+    http::ReloadRequest,
+    ledger::{self, Opened},
     settings::{Change, Former, SecretChange, Settings, TargetSettings},
 };
 
@@ -78,6 +89,8 @@ pub struct Service {
 
 /// What survives a change of the settings.
 struct Persistent {
+    /// What the leases are kept with, if other instances may use the ledger.
+    leases: Option<LeasesParts>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     actors: ActorRefs,
@@ -139,10 +152,10 @@ impl Service {
         };
         let of_ledger = meter.clone();
         let file = settings.data_dir.join("ledger.sqlite");
-        let ledger = ledger::open_watched(&file, Arc::new(SystemClock), move |took| {
+        let ledger = ledger::open_service(&file, Arc::new(SystemClock), move |took| {
             of_ledger.called("ledger", "commit", took, None);
         });
-        let ledger = ledger.map_err(|error| error.to_string())?;
+        let Opened { ledger, leases } = ledger.map_err(|error| error.to_string())?;
         let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
         let silent = pauses::recall(&*ledger, super::pausable(&targets)).await;
         let silent = silent.map_err(|error| error.to_string())?;
@@ -150,6 +163,7 @@ impl Service {
             warn!(what:%; "still paused at startup");
         }
         let mut persistent = Persistent {
+            leases: instances::leases(leases, settings.cluster),
             ledger,
             clock: Arc::new(SystemClock),
             actors,
@@ -192,6 +206,34 @@ impl Service {
             health: self.pipeline.health.clone(),
             ledger: self.persistent.ledger.clone(),
             reloads: Reloads::started(),
+            holdings: self.persistent.holdings(),
+            view: self.persistent.leases.as_ref().map(|leases| leases.view.clone()),
+            news: News::new(self.persistent.ledger.clone(), self.persistent.leases.is_some()),
+        }
+    }
+
+    /// Does what other instances were asked to do, for as long as it is polled.
+    pub fn follow_news(
+        &self,
+        overview: &Overview,
+        reload: mpsc::Sender<ReloadRequest>,
+    ) -> impl Future<Output = ()> + use<> {
+        Follower {
+            news: overview.news.clone(),
+            pauses: overview.pauses.clone(),
+            configured: overview.configured.clone(),
+            router: self.pipeline.actors.router.clone(),
+            supervisor: self.pipeline.supervisor.clone(),
+            pipeline: self.pipeline.handle.clone(),
+            reload,
+        }
+        .follow()
+    }
+
+    /// Tells other instances where this one's admin API listens.
+    pub fn set_admin(&self, address: SocketAddr) {
+        if let Some(leases) = &self.persistent.leases {
+            leases.view.set_admin(address.to_string());
         }
     }
 
@@ -281,6 +323,11 @@ fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandl
 }
 
 impl Persistent {
+    /// What this instance works for.
+    fn holdings(&self) -> Holdings {
+        self.leases.as_ref().map_or(Holdings::Everything, |leases| Holdings::Leased(leases.holdings.clone()))
+    }
+
     /// Applies what the parts of a pipeline do not contain, and returns what is configured.
     fn configure(&self, settings: &Settings, engines: &[Rc<dyn Engine>]) -> Configured {
         let configured = Configured::of(settings, engines);
@@ -362,6 +409,7 @@ impl Persistent {
                 settle: settings.publisher.settle,
                 upstreams: self.upstreams.clone(),
                 pauses: self.pauses.clone(),
+                holdings: self.holdings(),
                 router: self.actors.router.clone(),
                 ledger: self.ledger.clone(),
                 backoff: BACKOFF,
@@ -373,6 +421,16 @@ impl Persistent {
                 destination: settings_of.connection.destination(self.ledger.clone()),
                 media: vec![(settings.source.name(), settings.source.connection.media())],
             });
+        }
+        let mut publishers = Publishers::from_iter(publishers);
+        let mut pollers = Pollers::from_iter([PollerSpec {
+            name: settings.source.name(),
+            parts: poller,
+            source: settings.source.connection.source(super::wanted(settings), self.ledger.clone()),
+        }]);
+        if self.leases.is_some() {
+            // The keeper of the leases starts what this instance holds.
+            (publishers, pollers) = (publishers.stopped(), pollers.stopped());
         }
         Ok(Parts {
             supervisor: SupervisorSettings {
@@ -392,6 +450,7 @@ impl Persistent {
                 },
                 upstreams: self.upstreams.clone(),
                 pauses: self.pauses.clone(),
+                holdings: self.holdings(),
                 blocks: self.blocks.clone(),
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
@@ -404,14 +463,12 @@ impl Persistent {
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
-            pollers: vec![(
-                poller,
-                settings.source.connection.source(super::wanted(settings), self.ledger.clone()),
-            )],
+            pollers,
             translators: (translator, engines),
             pool_size,
             translator_arbiters: settings.translator.arbiters,
             publishers,
+            leases: self.leases.clone(),
             actors: self.actors.clone(),
         })
     }

@@ -12,6 +12,7 @@ mod confirm;
 mod demo;
 mod forget;
 mod health;
+mod instances;
 mod jobs;
 mod logs;
 mod manual;
@@ -114,6 +115,8 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Show the running service's actors, restart one, or resize the translators
     Actors(actors::ActorsArgs),
+    /// Show which instances share the ledger, and what each works for
+    Instances,
     /// Make the running service read its settings, keys and glossaries again
     Reload,
     /// Pause the poller or an account; without an argument, show what is paused
@@ -239,6 +242,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Benchmark(benchmark) => benchmark::benchmark(benchmark, &args.overrides, json).await,
         Command::Sandbox(sandbox) => sandbox::sandbox(sandbox).await,
         Command::Actors(actors) => actors::actors(&actors, json, &local()?).await,
+        Command::Instances => instances::instances(json, &local()?).await,
         Command::Reload => reload::reload(json, &local()?).await,
         Command::Pause(pause) => pause::pause(&pause, Action::Pause, json, &local()?).await,
         Command::Resume(pause) => pause::pause(&pause, Action::Resume, json, &local()?).await,

@@ -48,6 +48,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let configured = watch::Sender::new(service.configured().clone());
     let overview = service.overview(configured.subscribe());
     let vitals = Vitals::default();
+    let follower = actix_rt::spawn(service.follow_news(&overview, reload_sender.clone()));
     let control = Control::of(&service, overview.clone(), vitals.clone(), reload_sender);
     let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
@@ -56,6 +57,9 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
             return Err(Failure::Work(error.to_string()));
         }
     };
+    if let Some(admin) = &admin {
+        service.set_admin(admin.address());
+    }
     let mut signals = Signals::new()?;
     let mut hangups = Signals::hangups()?;
     let manager = ServiceManager::from_environment();
@@ -92,6 +96,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     manager.stopping();
     health_check.abort();
     history.abort();
+    follower.abort();
     let grace = settings.shutdown.grace;
     if let Ok(signal) = ended {
         info!(signal = signal, grace:? = grace; "shutdown started");

@@ -6,6 +6,8 @@
 //! - [`forget`]: removes the texts of posts.
 //! - [`configured`]: the part of the settings that requests need.
 //! - [`overview`]: the health of accounts and engines, and what is degraded.
+//! - [`instances`]: which instances share the ledger, and what each holds.
+//! - [`news`]: lets all instances do what one was asked.
 //! - [`reloads`]: how the last reloads went.
 //! - [`measure`]: collects measurements.
 //! - [`vitals`]: checks whether the service can work right now.
@@ -14,8 +16,10 @@
 pub mod choice;
 pub mod configured;
 pub mod forget;
+pub mod instances;
 pub mod measure;
 pub mod names;
+pub mod news;
 pub mod overview;
 pub mod reloads;
 pub mod vitals;

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use mynah_actors::{
     blocks::Blocks,
+    leases::{Holdings, View},
     pauses::{Paused, Pauses},
     supervision::HealthRegistry,
     upstreams::{Upstreams, refusals::Fallback},
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 use super::{
     configured::{Configured, ConfiguredTarget},
+    news::News,
     reloads::Reloads,
     wire::{AccountState, AccountStatus, EngineState, EngineStatus, PollerState, PollerStatus},
 };
@@ -46,9 +48,21 @@ pub struct Overview {
     pub ledger: Arc<dyn Ledger>,
     /// How the last reloads went.
     pub reloads: Reloads,
+    /// What this instance works for.
+    pub holdings: Holdings,
+    /// What it sees of the other instances, if there may be any.
+    pub view: Option<View>,
+    /// Where notices for the other instances are left.
+    pub news: News,
 }
 
 impl Overview {
+    /// Why this instance holds no leases, if so: nothing is polled or published until that is over.
+    pub fn outage(&self) -> Option<String> {
+        let trouble = self.view.as_ref()?.trouble()?;
+        Some(format!("nothing is polled or published until the ledger answers again: {trouble}"))
+    }
+
     /// Why the service is degraded, if it is: what works otherwise than configured until a person fixes it, or until an
     /// upstream is back.
     pub fn degraded(&self) -> Vec<String> {

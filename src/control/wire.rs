@@ -42,6 +42,38 @@ pub struct Actor {
     pub in_hand: Option<usize>,
 }
 
+/// `GET /api/instances`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Instances {
+    /// All instances that are alive.
+    pub instances: Vec<Instance>,
+    /// The sources and accounts that no instance works for, as `account x:town_es`.
+    pub unowned: Vec<String>,
+    /// Why this list may be out of date, if so.
+    pub trouble: Option<String>,
+}
+
+/// A process that shares the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its id, which is new at every start.
+    pub id: String,
+    /// Its machine or container.
+    pub host: String,
+    /// Where its admin API listens; `null` if it is off.
+    pub admin: Option<String>,
+    /// Its version of Mynah.
+    pub version: String,
+    /// When it started, by its own clock.
+    pub started: Timestamp,
+    /// Whether it is the one that answers.
+    pub asked: bool,
+    /// The sources that it polls.
+    pub sources: Vec<String>,
+    /// The accounts that it publishes on.
+    pub accounts: Vec<String>,
+}
+
 /// The body of `POST /api/pool/translator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,6 +190,9 @@ pub struct Stats {
     /// How reading the settings went last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ConfigReload>,
+    /// The instances, if several may share the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Instances>,
     /// Limits on the calls to each engine that was called, by name.
     #[serde(default)]
     pub upstreams: BTreeMap<String, Pace>,

@@ -144,6 +144,7 @@ impl Control {
 /// A running admin API. Dropping this stops it and removes its address file.
 #[derive(Debug)]
 pub struct Admin {
+    address: SocketAddr,
     handle: ServerHandle,
     ended: Option<oneshot::Receiver<()>>,
     address_file: PathBuf,
@@ -208,7 +209,8 @@ pub async fn serve(
         .await
         .map_err(|_| did_not_start(&"its thread ended at once"))?
         .map_err(|error| did_not_start(&error))?;
-    let admin = Admin { handle, ended: Some(ending), address_file: data_dir.join(ADDRESS_FILE) };
+    let admin =
+        Admin { address: bound, handle, ended: Some(ending), address_file: data_dir.join(ADDRESS_FILE) };
     write_address(&admin.address_file, bound)
         .map_err(|error| AdminError::AddressFile { path: admin.address_file.clone(), error })?;
     info!(address:% = bound; "admin API listening");
@@ -256,6 +258,11 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
 }
 
 impl Admin {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Stops it and waits for its thread, which holds a handle of the ledger. The wait is short, so that it does not
     /// delay the end of the process.
     pub async fn stop(mut self) {

@@ -16,6 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
     let mut reasons = of_actors(&control.overview.health);
     reasons.extend(control.vitals.trouble());
+    reasons.extend(control.overview.outage());
     let engines = control.overview.configured.borrow().engines.clone();
     if engines.iter().all(|engine| control.overview.upstreams.is_down(engine)) {
         reasons.push(format!("no engine answers: {}", engines.join(", ")));

@@ -17,7 +17,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 use mynah_actors::retrying::Retrying;
 use mynah_domain::{
     backoff::Backoff,
-    ports::{Clock, Ledger},
+    ports::{
+        Clock, Ledger,
+        leases::{HeldLeases, Leases},
+    },
 };
 pub use postgres::PostgresLedger;
 pub use sqlite::{Backup, BackupError, OpenError, Restore, SqliteLedger, back_up, is_in_use, restore};
@@ -31,6 +34,26 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duratio
 /// Each [`OpenError`] names the file and the fix.
 pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, OpenError> {
     open_watched(file, clock, |_| {})
+}
+
+/// An open ledger, for a service.
+pub struct Opened {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// Grants leases, if other instances may use the ledger; and those that this process holds.
+    pub leases: Option<(Arc<dyn Leases>, HeldLeases)>,
+}
+
+/// Opens the ledger for a service.
+///
+/// # Errors
+/// Each [`OpenError`] names the file and the fix.
+pub fn open_service(
+    file: &Path,
+    clock: Arc<dyn Clock>,
+    committed: impl Fn(Duration) + Send + 'static,
+) -> Result<Opened, OpenError> {
+    Ok(Opened { ledger: open_watched(file, clock, committed)?, leases: None })
 }
 
 /// The same; `committed` receives the duration of each transaction that changed something.

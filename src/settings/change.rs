@@ -8,9 +8,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Settings, secrets::ADMIN_TOKEN};
 
-/// Settings that a running service cannot change: its folder, threads, supervisor, log, port and token.
-const WAITS: [&str; 8] =
-    ["data_dir", "translator.arbiters", "stats.", "supervisor.", "shutdown.", "log.", "admin.", ADMIN_TOKEN];
+/// Settings that a running service cannot change: its folder, threads, leases, supervisor, log, port and token.
+const WAITS: [&str; 9] = [
+    "data_dir",
+    "translator.arbiters",
+    "cluster.",
+    "stats.",
+    "supervisor.",
+    "shutdown.",
+    "log.",
+    "admin.",
+    ADMIN_TOKEN,
+];
 
 /// A changed setting, with both values as written; `unset` if there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +104,7 @@ impl Settings {
         let settings = Self {
             data_dir: self.data_dir.clone(),
             translator,
+            cluster: self.cluster,
             stats: self.stats,
             supervisor: self.supervisor,
             shutdown: self.shutdown,

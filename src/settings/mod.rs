@@ -36,9 +36,9 @@ use std::{collections::HashMap, fmt, path::PathBuf};
 pub use change::{Change, SecretChange};
 pub use former::Former;
 pub use model::{
-    AdminSettings, CacheSettings, EngineSettings, InForce, LogSettings, Preset, PublisherSettings,
-    RouterSettings, Settings, ShutdownSettings, SourceSettings, Start, StatsSettings, SupervisorSettings,
-    TargetSettings, TranslatorSettings,
+    AdminSettings, CacheSettings, ClusterSettings, EngineSettings, InForce, LogSettings, Preset,
+    PublisherSettings, RouterSettings, Settings, ShutdownSettings, SourceSettings, Start, StatsSettings,
+    SupervisorSettings, TargetSettings, TranslatorSettings,
 };
 pub use problem::{Origin, Problem, SettingsError};
 pub use reader::{Invalid, Outcome, Reader};

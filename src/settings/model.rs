@@ -47,6 +47,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// Settings for the ledger.
     pub ledger: LedgerSettings,
+    /// Settings for several instances that share a ledger.
+    pub cluster: ClusterSettings,
     /// Settings for the publishers.
     pub publisher: PublisherSettings,
     /// Settings for the stats actor.
@@ -321,6 +323,13 @@ pub struct SupervisorSettings {
     pub patience: Duration,
     /// How long nothing may move, without a reason, before the pipeline counts as stalled.
     pub stalled_after: Duration,
+}
+
+/// Settings for several instances that share a ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterSettings {
+    /// How long a lease on a source or an account lasts.
+    pub lease: Duration,
 }
 
 /// Settings for shutdown.

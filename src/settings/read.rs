@@ -21,9 +21,9 @@ use super::{
         language, listen, mark, module_levels, preset, retention, start,
     },
     model::{
-        ACTORS, AdminSettings, CacheSettings, EngineSettings, LedgerSettings, LogSettings, PublisherSettings,
-        RouterSettings, Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings,
-        TranslatorSettings,
+        ACTORS, AdminSettings, CacheSettings, ClusterSettings, EngineSettings, LedgerSettings, LogSettings,
+        PublisherSettings, RouterSettings, Settings, ShutdownSettings, SourceSettings, StatsSettings,
+        SupervisorSettings, TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
@@ -47,6 +47,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+/// A lease that is renewed at a third of it must outlast a slow answer of the ledger.
+const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+/// A longer one only makes accounts wait for longer after the death of an instance.
+const LONGEST_LEASE: Duration = Duration::from_mins(5);
 
 /// Reads all settings. `None` if there was a problem, which the reader or the vault records.
 pub(super) fn settings(
@@ -74,6 +78,7 @@ pub(super) fn settings(
     let translator = translator(reader);
     let cache = cache(reader);
     let ledger = ledger(reader);
+    let cluster = cluster(reader);
     let publisher = publisher(reader);
     let stats = stats(reader);
     // The longest that one call may take, of those timeouts that could be read.
@@ -95,6 +100,7 @@ pub(super) fn settings(
         translator: translator?,
         cache: cache?,
         ledger: ledger?,
+        cluster: cluster?,
         publisher: publisher?,
         stats: stats?,
         supervisor: supervisor?,
@@ -400,6 +406,11 @@ fn in_order(reader: &mut Reader<'_>, section: &str, backoff: Backoff) {
         format!("{first} is longer than {longest}"),
         format!("lower {first} or raise {longest}"),
     );
+}
+
+fn cluster(reader: &mut Reader<'_>) -> Option<ClusterSettings> {
+    let lease = reader.or("cluster.lease", "10s", duration(SHORTEST_LEASE..=LONGEST_LEASE));
+    Some(ClusterSettings { lease: lease? })
 }
 
 fn shutdown(reader: &mut Reader<'_>) -> Option<ShutdownSettings> {

@@ -171,6 +171,7 @@ impl Bench {
             ledger: ledger.clone(),
             upstreams,
             pauses: parts.pauses.clone(),
+            holdings: crate::leases::Holdings::default(),
             blocks: Blocks::default(),
             clock: Arc::new(Noon),
             meter: Meter::default(),

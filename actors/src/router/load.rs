@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use log::warn;
 use mynah_domain::{
-    Hold, Skip, TargetId,
+    AccountId, Hold, Skip, TargetId,
     job::HoldKind,
     ports::{
         LedgerError,
@@ -19,19 +19,33 @@ use crate::events::Event;
 impl RouterState {
     /// Puts back the jobs that an earlier process or router left in progress, and loads the lines.
     pub(super) async fn open(&self) -> Result<(), LedgerError> {
-        let targets: Vec<TargetId> =
-            self.parts.settings.routes.iter().map(|route| route.target.clone()).collect();
-        let recovered = self.parts.ledger.recover(&targets).await?;
-        if recovered > 0 {
-            warn!(jobs = recovered; "interrupted jobs recovered");
-        }
+        self.recover(|_| true).await?;
         self.refill().await?;
         self.set_open();
         Ok(())
     }
 
+    /// Takes up the lines of `accounts` that this instance works for: puts back the jobs that an earlier process, router
+    /// or instance left in progress, whose workers can change nothing from then on.
+    pub(super) async fn recover(&self, accounts: impl Fn(&AccountId) -> bool) -> Result<(), LedgerError> {
+        let held = || {
+            let routes = self.parts.settings.routes.iter();
+            let held = routes.filter(|route| self.parts.holdings.has_account(&route.account));
+            held.filter(|route| accounts(&route.account)).map(|route| route.target.clone())
+        };
+        let targets: Vec<TargetId> = held().collect();
+        let recovered = self.parts.ledger.recover(&targets).await?;
+        if recovered > 0 {
+            warn!(jobs = recovered; "interrupted jobs recovered");
+        }
+        // Some may be another instance's by now.
+        let still_held: Vec<TargetId> = held().filter(|target| targets.contains(target)).collect();
+        self.window.borrow_mut().take_up(&still_held);
+        Ok(())
+    }
+
     /// Fills every line that has room from the ledger.
-    async fn refill(&self) -> Result<(), LedgerError> {
+    pub(super) async fn refill(&self) -> Result<(), LedgerError> {
         for Route { target, .. } in &self.parts.settings.routes {
             loop {
                 let wanted = self.window.borrow_mut().wants(target, self.parts.settings.queue);

@@ -7,7 +7,9 @@ use mynah_domain::{
     ports::{Clock, Ledger},
 };
 
-use crate::{blocks::Blocks, events::Feed, pauses::Pauses, stats::Meter, upstreams::Upstreams};
+use crate::{
+    blocks::Blocks, events::Feed, leases::Holdings, pauses::Pauses, stats::Meter, upstreams::Upstreams,
+};
 
 /// A target, and the account that it is published on. Several targets may share one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct RouterParts {
     pub upstreams: Upstreams,
     /// What a person has paused: no job of a paused target is handed out for publication.
     pub pauses: Pauses,
+    /// The accounts that this instance works for: only their lines are loaded.
+    pub holdings: Holdings,
     /// Which accounts are blocked; the router adds to it.
     pub blocks: Blocks,
     /// The clock.

@@ -11,6 +11,7 @@ use mynah_domain::{
     backoff::Backoff,
     ports::{
         LedgerError,
+        leases::LeaseName,
         ledger::{Advanced, Change, ChangeError, LinePosition},
     },
 };
@@ -53,6 +54,7 @@ impl RouterState {
         let answers = self.parts.ledger.advance(changes).await?;
         let mut granted = HashMap::new();
         let mut late = Vec::new();
+        let mut again = Vec::new();
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
@@ -60,6 +62,11 @@ impl RouterState {
                         granted.insert(report.at.job, (report.at, advanced.token));
                     }
                     self.moved(report, advanced, received);
+                }
+                Err(ChangeError::NotHeld { lease: LeaseName::Account(account), .. }) => {
+                    self.put_down_refused(&account);
+                    // The outcome stands, only nothing may be begun with it.
+                    again.push(report);
                 }
                 Err(why) => match self.late(&report, &why).await? {
                     Some(known) => late.push(known),
@@ -69,6 +76,9 @@ impl RouterState {
         }
         if !late.is_empty() {
             Box::pin(self.report(late)).await?;
+        }
+        if !again.is_empty() {
+            Box::pin(self.report(again)).await?;
         }
         // Before anything else looks at these jobs: they are leased now.
         let undeliverable = self.hand_out(at_once, &granted);

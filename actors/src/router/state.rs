@@ -7,7 +7,7 @@ use std::{
 };
 
 use mynah_domain::TargetId;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use super::{
     completed::Completed,
@@ -28,6 +28,8 @@ pub(super) struct RouterState {
     pub(super) completed: RefCell<Completed>,
     /// A job failed because it kills its workers, and none has succeeded since.
     pub(super) killer_job_found: Cell<bool>,
+    /// Held while an account is taken up.
+    pub(super) taking_up: Mutex<()>,
     /// How many workers wait for a job.
     pub(super) asking: Cell<usize>,
     /// Wakes a translator when a job becomes available.
@@ -62,6 +64,7 @@ impl RouterState {
             pending: PendingPublishers::default(),
             completed: RefCell::default(),
             killer_job_found: Cell::new(false),
+            taking_up: Mutex::default(),
             asking: Cell::new(0),
             work: Notify::new(),
             ready: Notify::new(),

@@ -11,6 +11,7 @@ use crate::{
     control::{
         self,
         choice::{choose, decide_all},
+        news::{self, Notice},
         wire,
     },
     http::{Control, error::ApiError},
@@ -72,5 +73,7 @@ async fn decide(
     let act = async |jobs: Vec<JobId>| -> Result<Vec<Decided>, ApiError> {
         Ok(control.ask_router(Decide { jobs, decision }, PAGE_TIMEOUT).await??)
     };
-    Ok(Json(decide_all(&*control.overview.ledger, chosen, act).await?))
+    let outcome = decide_all(&*control.overview.ledger, chosen, act).await?;
+    news::tell(&control.overview.news, &Notice::Jobs).await;
+    Ok(Json(outcome))
 }

@@ -17,6 +17,7 @@ use crate::{
     },
     control::{
         names,
+        news::{self, Notice},
         wire::{Pause, Pauses, Tried},
     },
     http::{Control, error::ApiError},
@@ -60,6 +61,7 @@ pub(super) async fn pause(
         }
         pauses::note(&*overview.ledger, &what, true).await?;
     }
+    overview.news.leave(&Notice::Pauses).await?;
     Ok(Json(pauses_of(&control, Vec::new())))
 }
 
@@ -84,6 +86,7 @@ pub(super) async fn resume(
         }
         pauses::note(&*control.overview.ledger, &what, false).await?;
     }
+    control.overview.news.leave(&Notice::Pauses).await?;
     let tried = join_all(to_try.iter().map(|target| try_credentials(&control, target))).await;
     Ok(Json(pauses_of(&control, tried.into_iter().flatten().collect())))
 }
@@ -91,7 +94,10 @@ pub(super) async fn resume(
 /// Tries the credentials of a target's account, and blocks or resumes it by what that shows. `None` if the target was
 /// removed in the meantime.
 async fn try_credentials(control: &Control, target: &TargetId) -> Option<Tried> {
-    let connection = control.overview.configured.borrow().target(target)?.connection.clone();
+    let configured = control.overview.configured.borrow().target(target)?.clone();
+    let connection = configured.connection;
+    // Another instance may publish there, and decides by what its next publication shows.
+    let holds = control.overview.holdings.has_account(&configured.account);
     let was_blocked = blocked(control, target).is_some();
     let router = &control.actors.router;
     let trying = async {
@@ -101,7 +107,11 @@ async fn try_credentials(control: &Control, target: &TargetId) -> Option<Tried> 
             Found::Unknown(_) => Found::Works(String::new()),
             found => found.clone(),
         };
-        credentials::apply(&decided, target, router).await;
+        if holds {
+            credentials::apply(&decided, target, router).await;
+        } else if matches!(decided, Found::Works(_)) {
+            news::tell(&control.overview.news, &Notice::Unblock(target.clone())).await;
+        }
         found
     };
     let found = actix_rt::time::timeout(TRY_TIMEOUT, trying).await;
