@@ -151,11 +151,11 @@ impl Service {
             Telemetry::Off => Meter::default(),
         };
         let of_ledger = meter.clone();
-        let file = settings.data_dir.join("ledger.sqlite");
-        let ledger = ledger::open_service(&file, Arc::new(SystemClock), move |took| {
-            of_ledger.called("ledger", "commit", took, None);
-        });
-        let Opened { ledger, leases } = ledger.map_err(|error| error.to_string())?;
+        let this = instances::this();
+        let committed = move |took| of_ledger.called("ledger", "commit", took, None);
+        let opened =
+            ledger::open_service(&settings.place(), &this.id, Arc::new(SystemClock), committed).await;
+        let Opened { ledger, leases } = opened.map_err(|error| error.to_string())?;
         let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
         let silent = pauses::recall(&*ledger, super::pausable(&targets)).await;
         let silent = silent.map_err(|error| error.to_string())?;
@@ -163,7 +163,7 @@ impl Service {
             warn!(what:%; "still paused at startup");
         }
         let mut persistent = Persistent {
-            leases: instances::leases(leases, settings.cluster),
+            leases: instances::leases(leases, settings.cluster, this),
             ledger,
             clock: Arc::new(SystemClock),
             actors,

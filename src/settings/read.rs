@@ -18,7 +18,7 @@ use super::{
     Needed, Registries,
     kinds::{
         LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
-        language, listen, mark, module_levels, preset, retention, start,
+        language, ledger_address, listen, mark, module_levels, preset, retention, start,
     },
     model::{
         ACTORS, AdminSettings, CacheSettings, ClusterSettings, EngineSettings, LedgerSettings, LogSettings,
@@ -77,7 +77,7 @@ pub(super) fn settings(
     let router = router(reader);
     let translator = translator(reader);
     let cache = cache(reader);
-    let ledger = ledger(reader);
+    let ledger = ledger(reader, vault);
     let cluster = cluster(reader);
     let publisher = publisher(reader);
     let stats = stats(reader);
@@ -303,9 +303,15 @@ fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
     })
 }
 
-fn ledger(reader: &mut Reader<'_>) -> Option<LedgerSettings> {
+fn ledger(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<LedgerSettings> {
+    let server = reader.or("ledger.url", "sqlite", ledger_address);
     let retention = reader.or("ledger.retention", "365d", retention);
-    Some(LedgerSettings { retention: retention? })
+    let password = vault.ledger()?;
+    let server = server?.map(|server| match &password {
+        Some(password) => server.with_password(password),
+        None => server,
+    });
+    Some(LedgerSettings { server, retention: retention? })
 }
 
 fn publisher(reader: &mut Reader<'_>) -> Option<PublisherSettings> {
