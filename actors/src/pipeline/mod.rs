@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub use handle::PipelineHandle;
+pub use names::pollers as poller_names;
 pub use parts::{ActorRefs, Factory, Parts, PublisherSpec, RestartPolicies};
 pub use pollers::{PollerSpec, Pollers};
 
