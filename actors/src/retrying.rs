@@ -27,19 +27,26 @@ const TRIES: u32 = 6;
 pub struct Retrying<L> {
     ledger: L,
     backoff: Backoff,
+    tries: u32,
 }
 
 impl<L> Retrying<L> {
     /// Wraps a ledger; the waits follow `backoff`.
     pub fn new(ledger: L, backoff: Backoff) -> Self {
-        Self { ledger, backoff }
+        Self { ledger, backoff, tries: TRIES }
+    }
+
+    /// The same for a ledger on a server, which may be down for a while: its callers wait for as long as that takes, and
+    /// nothing goes on without a record.
+    pub fn patient(ledger: L, backoff: Backoff) -> Self {
+        Self { ledger, backoff, tries: u32::MAX }
     }
 
     async fn retry<T>(&self, call: impl AsyncFn() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         let mut attempt = 1;
         loop {
             match call().await {
-                Err(error) if error.is_retryable() && attempt < TRIES => {
+                Err(error) if error.is_retryable() && attempt < self.tries => {
                     let wait = self.backoff.growing_wait(attempt, fastrand::f64());
                     warn!(attempt = attempt, wait:? = wait, reason:% = error; "ledger call failed; retry scheduled");
                     actix_rt::time::sleep(wait).await;

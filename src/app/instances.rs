@@ -16,16 +16,17 @@ use crate::settings::ClusterSettings;
 
 /// What the leases are kept with, if the ledger grants any.
 pub(super) fn leases(
+    this: Instance,
     granted: Option<(Arc<dyn Leases>, HeldLeases)>,
     settings: ClusterSettings,
 ) -> Option<LeasesParts> {
     let (leases, held) = granted?;
     let holdings = LeasedHoldings::new(held, LeaseTerm::new(settings.lease));
-    Some(LeasesParts { leases, holdings, view: View::new(this()) })
+    Some(LeasesParts { leases, holdings, view: View::new(this) })
 }
 
 /// This process. Its id is new at every start, so that it is not taken for its predecessor.
-fn this() -> Instance {
+pub(super) fn this() -> Instance {
     let host = sysinfo::System::host_name().unwrap_or_else(|_| "unknown".into());
     Instance {
         id: InstanceId::from(format!("{host}-{:08x}", fastrand::u32(..)).as_str()),

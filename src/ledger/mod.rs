@@ -19,7 +19,7 @@ use mynah_domain::{
     backoff::Backoff,
     ports::{
         Clock, Ledger,
-        leases::{HeldLeases, Leases},
+        leases::{HeldLeases, InstanceId, Leases},
     },
 };
 pub use postgres::PostgresLedger;
@@ -44,16 +44,28 @@ pub struct Opened {
     pub leases: Option<(Arc<dyn Leases>, HeldLeases)>,
 }
 
-/// Opens the ledger for a service.
+/// Opens the ledger for a service: that in a database if there is an address, otherwise that in a file. `instance` is
+/// this process.
 ///
 /// # Errors
-/// Each [`OpenError`] names the file and the fix.
-pub fn open_service(
+/// A sentence that names the ledger and the fix.
+pub async fn open_service(
+    address: Option<&postgres::Address>,
     file: &Path,
+    instance: &InstanceId,
     clock: Arc<dyn Clock>,
     committed: impl Fn(Duration) + Send + 'static,
-) -> Result<Opened, OpenError> {
-    Ok(Opened { ledger: open_watched(file, clock, committed)?, leases: None })
+) -> Result<Opened, String> {
+    let Some(address) = address else {
+        let ledger = open_watched(file, clock, committed).map_err(|error| error.to_string())?;
+        return Ok(Opened { ledger, leases: None });
+    };
+    let held = HeldLeases::default();
+    let member = postgres::Member { instance: instance.clone(), held: held.clone() };
+    let ledger = PostgresLedger::open(address, member, clock, committed);
+    let ledger = ledger.await.map_err(|error| error.to_string())?;
+    let leases: Arc<dyn Leases> = Arc::new(ledger.clone());
+    Ok(Opened { ledger: Arc::new(Retrying::patient(ledger, BACKOFF)), leases: Some((leases, held)) })
 }
 
 /// The same; `committed` receives the duration of each transaction that changed something.
