@@ -1,8 +1,9 @@
 //! `mynah check` checks settings, keys and services, and reports all problems at once. The verdict comes last.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use clap::Args;
+use futures_util::{StreamExt as _, stream};
 use mynah_domain::ports::Ledger;
 use serde_json::{Value, json};
 
@@ -11,12 +12,18 @@ use crate::{
     app,
     ledger::Place,
     permissions,
-    settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError},
+    settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError, TargetSettings},
     telemetry::{
         logging,
         outside::{bounded, printable},
     },
 };
+
+/// How many accounts are listed one by one.
+const LISTED: usize = 12;
+
+/// How many accounts are checked at once.
+const AT_ONCE: usize = 4;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArgs {
@@ -70,8 +77,7 @@ async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findin
         Err(why) if offline => findings.warn(&format!("engines: on this machine, {why}")),
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {
-            let pairs = settings.targets.iter().map(|target| (settings.source.language, target.language));
-            let pairs: Vec<_> = pairs.collect();
+            let pairs = app::language_pairs(settings);
             for (configured, engine) in settings.engine.order.iter().zip(engines()) {
                 let outcome =
                     if offline { Ok("not called".into()) } else { configured.check(&*engine, &pairs).await };
@@ -103,16 +109,28 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
     let scratch = Scratch::new("check")?;
     let ledger: Arc<dyn Ledger> =
         app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
-    let source = &settings.source;
-    let outcome = source.connection.check(ledger.clone()).await;
-    findings.add(&format!("source @{}", source.account), outcome);
-    for target in &settings.targets {
-        let outcome = target.connection.check(ledger.clone()).await;
+    let calls = settings.sources.iter().map(|source| source.connection.check(ledger.clone()));
+    let outcomes = at_most(AT_ONCE, calls).await;
+    let checked = settings.sources.iter().zip(outcomes);
+    let checked = checked.map(|(source, outcome)| (format!("source @{}", source.account), outcome));
+    findings.add_all("sources", checked.collect());
+    let mut seen = HashSet::new();
+    let targets: Vec<&TargetSettings> =
+        settings.targets.iter().filter(|target| seen.insert(target.account_id())).collect();
+    let outcomes =
+        at_most(AT_ONCE, targets.iter().map(|target| target.connection.check(ledger.clone()))).await;
+    let checked = targets.iter().zip(outcomes).map(|(target, outcome)| {
         let limit = target.rules().limits().text;
         let outcome = outcome.map(|fine| format!("{fine}; a post may weigh up to {limit}"));
-        findings.add(&format!("target @{}", target.account), outcome);
-    }
+        (format!("target @{}", target.account), outcome)
+    });
+    findings.add_all("targets", checked.collect());
     Ok(())
+}
+
+/// The results of these calls, in their order, of which only so many run at once.
+async fn at_most<T>(most: usize, calls: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    stream::iter(calls).buffered(most).collect().await
 }
 
 /// Mistakes in the settings, for scripts.
@@ -172,6 +190,19 @@ impl Findings {
             print_line(format_args!("{verdict}  {what}: {detail}"));
         }
         self.checks.push(json!({"what": what, "ok": ok, "detail": detail}));
+    }
+
+    /// Findings of one kind. If there are many, those without a problem are one line.
+    fn add_all(&mut self, kind: &str, checked: Vec<(String, Result<String, String>)>) {
+        if checked.len() <= LISTED || self.json {
+            checked.into_iter().for_each(|(what, outcome)| self.add(&what, outcome));
+            return;
+        }
+        let (fine, failed): (Vec<_>, Vec<_>) = checked.into_iter().partition(|(_, outcome)| outcome.is_ok());
+        if !fine.is_empty() {
+            self.add(kind, Ok(format!("{} are as they should be", fine.len())));
+        }
+        failed.into_iter().for_each(|(what, outcome)| self.add(&what, outcome));
     }
 
     fn warn(&mut self, warning: &str) {

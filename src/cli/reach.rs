@@ -12,7 +12,7 @@ use std::{
 
 use actix_web::web::Bytes;
 use futures_util::Stream;
-use mynah_domain::{TargetId, ports::Ledger};
+use mynah_domain::ports::Ledger;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
@@ -23,7 +23,7 @@ use crate::{
     control::wire::Problem,
     http,
     http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed},
-    settings::{Settings, TargetSettings},
+    settings::Settings,
     telemetry::logging::printable,
 };
 
@@ -67,11 +67,6 @@ pub(super) fn running(settings: &Settings) -> Result<Client, Failure> {
         Failure::Work(format!("no service uses {}; start one with `mynah run`", settings.data_dir.display()))
     };
     service(settings)?.ok_or_else(none)
-}
-
-/// The targets of these settings.
-pub(super) fn targets(settings: &Settings) -> Vec<TargetId> {
-    settings.targets.iter().map(TargetSettings::id).collect()
 }
 
 /// Calls the admin API of one service.

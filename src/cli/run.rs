@@ -4,14 +4,14 @@
 use std::net::TcpListener;
 
 use log::{error, info, warn};
-use mynah_actors::{events::Feed, poller::Schedule, stats::Report};
+use mynah_actors::{events::Feed, stats::Report};
 use tokio::sync::{mpsc, watch};
 
 use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
     app::{
         credentials::Credentials,
-        service::{Reloaded, Service, Watch},
+        service::{Polling, Reloaded, Service, Watch},
     },
     control::{configured::Configured, measure, overview::Overview, reloads::Reloads, vitals::Vitals},
     http::{self, Admin, AdminError, Control, ReloadRequest},
@@ -40,9 +40,8 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     logging::init(settings.log.level, &settings.log.modules, Stream::Stdout, settings.log.format);
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starting");
     let watch = Watch { feed: Feed::default(), polls: None };
-    let schedule = Schedule::Every(settings.source.poll_interval);
     let listener = bind(settings)?;
-    let mut service = Service::start(settings, schedule, watch).await.map_err(Failure::Work)?;
+    let mut service = Service::start(settings, Polling::Continuous, watch).await.map_err(Failure::Work)?;
     let (reload_sender, mut reload_requests) = mpsc::channel(RELOAD_QUEUE);
     let configured = watch::Sender::new(service.configured().clone());
     let overview = service.overview(configured.subscribe());

@@ -48,6 +48,7 @@ pub async fn stats(report: &StatsReport, overview: &Overview) -> Result<Stats, L
             .collect(),
         degraded: overview.degraded(),
         accounts: accounts.into_iter().map(|account| (account.account, account.state)).collect(),
+        sources: overview.sources().into_iter().map(|source| (source.source, source.state)).collect(),
         engines: overview.engines().into_iter().map(|engine| (engine.engine, engine.state)).collect(),
         config: Some(overview.reloads.last()),
         instances: overview.view.as_ref().map(instances::seen_by),

@@ -26,7 +26,7 @@ use mynah_domain::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::configured::Configured;
-use crate::{app, http::ReloadRequest};
+use crate::http::ReloadRequest;
 
 /// How often to look for news.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -190,7 +190,7 @@ impl Follower {
     /// The facts of all notices that concern this instance.
     async fn facts(&self) -> Vec<String> {
         let actors = self.pipeline.actor_names().await;
-        let targets = self.configured.borrow().target_ids();
+        let targets = self.targets();
         let fixed = [JOBS, RELOAD, POOL].map(str::to_owned);
         let actors = actors.iter().map(|actor| restart(actor));
         fixed.into_iter().chain(actors).chain(targets.iter().map(unblock)).collect()
@@ -222,14 +222,18 @@ impl Follower {
             let _ = self.supervisor.send(Restart(actor.to_owned())).await;
             return;
         }
-        let targets = self.configured.borrow().target_ids();
+        let targets = self.targets();
         if let Some(target) = targets.into_iter().find(|target| unblock(target) == fact) {
             self.router.ask_until_answered(Unblock { target }).await;
         }
     }
 
+    fn targets(&self) -> Vec<TargetId> {
+        self.configured.borrow().targets.iter().map(|target| target.id.clone()).collect()
+    }
+
     async fn recall_pauses(&self) -> Result<(), LedgerError> {
-        let all = app::pausable(&self.configured.borrow().target_ids());
+        let all = self.configured.borrow().names.pausable();
         let paused = pauses::recall(&*self.news.ledger, all.clone()).await?;
         for what in all {
             if paused.contains(&what) {

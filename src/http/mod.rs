@@ -43,7 +43,6 @@ use mynah_actors::{
     pipeline::{ActorRefs, PipelineHandle},
     supervision::Supervisor,
 };
-use mynah_domain::TargetId;
 use tokio::sync::{mpsc, oneshot};
 
 use self::connections::Connections;
@@ -52,7 +51,7 @@ use crate::{
         credentials::TriedSecret,
         service::{Reloaded, Service},
     },
-    control::{overview::Overview, vitals::Vitals},
+    control::{names::Names, overview::Overview, vitals::Vitals},
     settings::AdminSettings,
 };
 
@@ -135,9 +134,9 @@ impl Control {
         }
     }
 
-    /// The current targets.
-    fn targets(&self) -> Vec<TargetId> {
-        self.overview.configured.borrow().target_ids()
+    /// How operators name the current sources and targets.
+    fn names(&self) -> Names {
+        self.overview.configured.borrow().names.clone()
     }
 }
 

@@ -8,7 +8,7 @@ use mynah_actors::{
     pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
 };
 use mynah_domain::{
-    Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
+    AccountId, Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
     caps::Caps,
     filters::{Filter, Filters},
     network::NetworkRules,
@@ -32,9 +32,9 @@ pub struct Settings {
     pub preset: Preset,
     /// The folder of the ledger and the cache's snapshot.
     pub data_dir: PathBuf,
-    /// The followed account.
-    pub source: SourceSettings,
-    /// The accounts that republish its posts; at least one, each account once.
+    /// The followed accounts; at least one, each account once.
+    pub sources: Vec<Arc<SourceSettings>>,
+    /// Where their posts are republished; at least one for each source.
     pub targets: Vec<TargetSettings>,
     /// Settings for the translation engines.
     pub engine: EngineSettings,
@@ -90,6 +90,12 @@ impl Settings {
         &self.former
     }
 
+    /// The targets of a source, in order.
+    pub fn targets_of<'a>(&'a self, source: &'a SourceSettings) -> impl Iterator<Item = &'a TargetSettings> {
+        let id = source.id();
+        self.targets.iter().filter(move |target| target.source.id() == id)
+    }
+
     /// The files that secrets were read from.
     pub fn secret_files(&self) -> &[PathBuf] {
         &self.secret_files
@@ -143,6 +149,8 @@ impl fmt::Display for Preset {
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate setting")]
 pub struct SourceSettings {
+    /// What people call it; the only source may have no name.
+    pub name: Option<String>,
     /// The account's network.
     pub network: &'static dyn Network,
     /// Its handle, without `@`.
@@ -174,15 +182,24 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
-    /// Its name in the ledger and in logs: `x:example`.
-    pub fn name(&self) -> String {
+    /// Its id in the ledger and in logs: `x:example`.
+    pub fn id(&self) -> String {
         format!("{}:{}", self.network.name(), self.account.to_lowercase())
+    }
+
+    /// What people call it: its name, or its id if it has none.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.id())
     }
 }
 
 /// Where translations into one language are published.
 #[derive(Debug, Clone)]
 pub struct TargetSettings {
+    /// The source whose posts are republished.
+    pub source: Arc<SourceSettings>,
+    /// Tells targets apart that share an account.
+    pub name: Option<String>,
     /// The account's network.
     pub network: &'static dyn Network,
     /// Its handle, without `@`.
@@ -220,9 +237,17 @@ pub struct TargetSettings {
 }
 
 impl TargetSettings {
-    /// Its name in the ledger and in logs.
+    /// Its id in the ledger and in logs: that of its account, with its name if it has one.
     pub fn id(&self) -> TargetId {
-        TargetId::new(self.network.name(), &self.account)
+        match &self.name {
+            Some(name) => TargetId::new(self.network.name(), &format!("{}~{name}", self.account)),
+            None => TargetId::new(self.network.name(), &self.account),
+        }
+    }
+
+    /// Its account, which other targets may share.
+    pub fn account_id(&self) -> AccountId {
+        AccountId::new(self.network.name(), &self.account)
     }
 
     /// The rules by which its translations are weighed, split and published.

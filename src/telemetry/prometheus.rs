@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::control::wire::{AccountState, EngineState, Instance, Instances, Pace, Stats};
+use crate::control::wire::{AccountState, EngineState, Instance, Instances, Pace, PollerState, Stats};
 
 /// The media type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -106,6 +106,13 @@ fn states(out: &mut String, stats: &Stats) {
     for (account, state) in &stats.accounts {
         for one in AccountState::LIVE {
             accounts.sample("", &[("account", account), ("state", one.as_str())], u8::from(one == *state));
+        }
+    }
+    let help = "1 for the state that a source is in, and 0 for all others.";
+    let mut sources = Family::new(out, "mynah_source_state", "gauge", help);
+    for (source, state) in &stats.sources {
+        for one in PollerState::LIVE {
+            sources.sample("", &[("source", source), ("state", one.as_str())], u8::from(one == *state));
         }
     }
     let help = "1 while an engine refuses its work, such as for a wrong key.";

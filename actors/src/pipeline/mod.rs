@@ -25,6 +25,7 @@ use crate::{
 
 pub use handle::PipelineHandle;
 use hooks::PipelineHooks;
+pub use names::pollers as poller_names;
 pub use parts::{ActorRefs, Factory, LeasesParts, Parts, PublisherSpec, RestartPolicies};
 pub use pollers::{PollerSpec, Pollers};
 pub use publishers::Publishers;

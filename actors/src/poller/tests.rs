@@ -144,6 +144,7 @@ impl Bench {
         let router = ActorRef::new();
         let parts = PollerParts {
             source: "net:town".into(),
+            company: Company::Alone,
             eligibility: Eligibility::default(),
             start,
             schedule: Schedule::Once,

@@ -45,8 +45,10 @@ pub(super) async fn jobs(
             conditions.texts.push("jobs.stand > 0".into());
         }
     }
-    if let Some(target) = &filter.target {
-        conditions.add("jobs.target = $", storable(target.as_str()).into_owned());
+    if !filter.targets.is_empty() {
+        let targets: Vec<String> =
+            filter.targets.iter().map(|target| storable(target.as_str()).into_owned()).collect();
+        conditions.add("jobs.target = ANY($::text[])", targets);
     }
     if let Some(post) = &filter.post {
         conditions.texts.push(OF_ANY_SOURCE.into());
