@@ -3,6 +3,7 @@
 //! What every ledger must decide in the same way is here: [`decision`] about changes of jobs, [`recording`] about pages,
 //! [`recovery`] after a crash, [`restored`] after a restore. [`settled`] and [`shared`] save work.
 
+pub mod copy;
 mod decision;
 pub mod postgres;
 mod recording;

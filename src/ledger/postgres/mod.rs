@@ -10,13 +10,14 @@
 //! - [`batch`], [`load`], [`pages`], [`store`], [`pipeline`]: such a transaction: reading, deciding, writing.
 //! - [`fences`], [`leases`]: what this process may write, and who works for what.
 //! - [`line`], [`posts`], [`publications`], [`states`], [`listing`], [`facts`]: queries.
-//! - [`recover`], [`retention`]: taking jobs back, and removing texts.
+//! - [`recover`], [`retention`], [`copying`]: taking jobs back, removing texts, copying a whole ledger.
 //! - [`engine`]: what only PostgreSQL itself can do.
 //! - [`rows`], [`errors`]: converting rows and errors to the domain's types.
 
 mod address;
 mod batch;
 mod connect;
+mod copying;
 mod engine;
 mod errors;
 mod facts;
@@ -74,6 +75,11 @@ use self::{
     thread::Thread,
     writer::Writer,
 };
+pub(in crate::ledger) use self::{
+    copying::Copying,
+    pipeline::Values,
+    rows::{storable, storable_json},
+};
 use super::shared::Shared;
 
 /// How long a call may take.
@@ -116,6 +122,16 @@ impl PostgresLedger {
         clock: Arc<dyn Clock>,
         committed: impl Fn(Duration) + Send + 'static,
     ) -> Result<Self, OpenError> {
+        Self::open_as(address, member, clock, committed, open::Incomplete::IsRefused).await
+    }
+
+    async fn open_as(
+        address: &Address,
+        member: Member,
+        clock: Arc<dyn Clock>,
+        committed: impl Fn(Duration) + Send + 'static,
+        incomplete: open::Incomplete,
+    ) -> Result<Self, OpenError> {
         let Member { instance, held } = member;
         let thread = Thread::start().map_err(OpenError::Local)?;
         let application = format!("mynah {instance}");
@@ -125,7 +141,7 @@ impl PostgresLedger {
         thread.start_task(move || {
             Box::pin(async move {
                 // The caller may be gone.
-                let _ = ready.send(open::open(&pool, &to).await);
+                let _ = ready.send(open::open(&pool, &to, incomplete).await);
             })
         });
         opened.await.map_err(|_| OpenError::Local("the ledger's thread has ended".into()))??;
