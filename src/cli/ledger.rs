@@ -1,23 +1,26 @@
 //! `mynah ledger copy` copies a whole ledger: from the file of one service to a server that several share, or back.
+//! `mynah ledger restored` is for a database that was put back by its own tools.
 
 use std::{
     io::IsTerminal as _,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use mynah_domain::ports::SystemClock;
 use serde_json::json;
 
 use super::{Failure, SettingsArgs, output::print_note, print_json, print_line};
 use crate::{
     ledger::{
-        Place,
+        self, Place,
         copy::{self, Copied, CopyError, Progress},
         postgres::Address,
     },
-    settings::{Needed, Vault},
+    settings::{Needed, Settings, Vault},
     telemetry::logging,
 };
 
@@ -37,6 +40,11 @@ enum LedgerCommand {
     /// No service may use either of them. The target must be empty. The password of a server is
     /// MYNAH_LEDGER_PASSWORD, or in the file that MYNAH_LEDGER_PASSWORD_FILE names.
     Copy(CopyArgs),
+    /// Hold what may have been published since the backup that the ledger's database was restored from
+    ///
+    /// Run it after restoring the database that ledger.url names, or after a failover that lost the last commits, and
+    /// before the next start.
+    Restored,
 }
 
 #[derive(Debug, Args)]
@@ -51,12 +59,35 @@ struct CopyArgs {
 
 pub(super) async fn ledger(args: LedgerArgs, sources: &SettingsArgs, json: bool) -> Result<(), Failure> {
     logging::init_for_command();
-    let LedgerCommand::Copy(CopyArgs { from, to }) = args.command;
+    let CopyArgs { from, to } = match args.command {
+        LedgerCommand::Copy(copy) => copy,
+        LedgerCommand::Restored => return restored(&sources.load_for(Needed::Nothing)?, json).await,
+    };
     let (from, to) = (place(&from, sources)?, place(&to, sources)?);
     let mut shown = Shown::default();
     let copied = copy::copy(&from, &to, |progress| shown.update(progress)).await?;
     shown.finish();
     report(&copied, &to, json);
+    Ok(())
+}
+
+async fn restored(settings: &Settings, json: bool) -> Result<(), Failure> {
+    let Some(server) = &settings.ledger.server else {
+        return Err(Failure::Usage(
+            "the ledger is a file: use `mynah restore`, which puts it back and marks it".into(),
+        ));
+    };
+    let held = ledger::mark_restored(server, Arc::new(SystemClock)).await.map_err(Failure::Work)?;
+    if json {
+        print_json(&json!({"ledger": server.to_string(), "held": held}));
+        return Ok(());
+    }
+    let jobs = if held == 1 { "1 job is held".to_owned() } else { format!("{held} jobs are held") };
+    print_line(format_args!(
+        "{server}: {jobs}, and so will be every post from before now that is not on record: they may have been published \
+        since. After the next start, look at `mynah jobs --state held` and at the accounts, then `mynah jobs skip` what is \
+        published and `mynah jobs retry` the rest."
+    ));
     Ok(())
 }
 

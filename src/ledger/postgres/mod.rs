@@ -10,7 +10,8 @@
 //! - [`batch`], [`load`], [`pages`], [`store`], [`pipeline`]: such a transaction: reading, deciding, writing.
 //! - [`fences`], [`leases`]: what this process may write, and who works for what.
 //! - [`line`], [`posts`], [`publications`], [`states`], [`listing`], [`facts`]: queries.
-//! - [`recover`], [`retention`], [`copying`]: taking jobs back, removing texts, copying a whole ledger.
+//! - [`recover`], [`retention`], [`copying`], [`restored`]: taking jobs back, removing texts, copying a whole ledger, and
+//!   what a restored one must not do.
 //! - [`engine`]: what only PostgreSQL itself can do.
 //! - [`rows`], [`errors`]: converting rows and errors to the domain's types.
 
@@ -34,6 +35,7 @@ mod pipeline;
 mod posts;
 mod publications;
 mod recover;
+mod restored;
 mod retention;
 mod rows;
 mod schema;

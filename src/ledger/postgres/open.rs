@@ -159,7 +159,7 @@ fn refused(ledger: String, error: String, cause: &Error) -> OpenError {
         }
         Some("3D000") => "create the database, or correct ledger.url",
         Some("42501") => {
-            "let this user create the schema mynah, or create it for this user (docs/cluster.md)"
+            "let this user create the schema mynah, or create it for this user (docs/postgresql.md)"
         }
         Some("08P01") => "correct ledger.url; a connection pooler must use session pooling",
         Some(_) => "see the server's log",
