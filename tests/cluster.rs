@@ -149,7 +149,7 @@ async fn a_request_to_one_instance_is_done_by_all() {
         jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_i64().unwrap()).collect::<Vec<_>>()
     };
     until("its translation is done", || waiting().len() == 1).await;
-    let skip = format!("{{\"jobs\": {:?}}}", waiting());
+    let skip = format!("{{\"ids\": {:?}}}", waiting());
     assert_eq!(one.post("/api/jobs/skip", &skip).0, 200, "{skip}");
     assert_eq!(two.post(&format!("/api/pauses/x:town_{paused}/resume"), "{}").0, 200);
     cluster.town.post(&message(7));

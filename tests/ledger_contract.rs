@@ -17,8 +17,9 @@ use std::{
 
 use contract::ledger::{Bench, TestClock};
 use mynah::ledger::{
-    OpenError, PostgresLedger, SqliteLedger,
+    PostgresLedger, SqliteLedger,
     postgres::{Address, Member},
+    sqlite::OpenError,
 };
 use mynah_domain::{
     AccountId,

@@ -16,9 +16,9 @@ use crate::settings::ClusterSettings;
 
 /// What the leases are kept with, if the ledger grants any.
 pub(super) fn leases(
-    this: Instance,
     granted: Option<(Arc<dyn Leases>, HeldLeases)>,
     settings: ClusterSettings,
+    this: Instance,
 ) -> Option<LeasesParts> {
     let (leases, held) = granted?;
     let holdings = LeasedHoldings::new(held, LeaseTerm::new(settings.lease));

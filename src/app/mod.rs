@@ -52,12 +52,12 @@ const BREAKER: BreakerPolicy = BreakerPolicy {
     trial: Duration::from_mins(1),
 };
 
-/// Opens the ledger in the data directory.
+/// Opens the ledger for a command.
 ///
 /// # Errors
-/// Names the file and the fix.
-pub fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
-    open_ledger_in(&settings.data_dir)
+/// Names the ledger and the fix.
+pub async fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
+    ledger::open_for_command(&settings.place(), Arc::new(SystemClock)).await
 }
 
 /// Opens the ledger in a folder.

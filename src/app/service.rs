@@ -168,20 +168,18 @@ impl Service {
             Telemetry::Off => Meter::default(),
         };
         let of_ledger = meter.clone();
-        let file = settings.data_dir.join("ledger.sqlite");
         let this = instances::this();
-        let (url, clock) = (settings.ledger.url.as_ref(), Arc::new(SystemClock));
-        let opened = ledger::open_service(url, &file, &this.id, clock, move |took| {
-            of_ledger.called("ledger", "commit", took, None);
-        });
-        let Opened { ledger, leases } = opened.await?;
+        let committed = move |took| of_ledger.called("ledger", "commit", took, None);
+        let opened =
+            ledger::open_service(&settings.place(), &this.id, Arc::new(SystemClock), committed).await;
+        let Opened { ledger, leases } = opened.map_err(|error| error.to_string())?;
         let silent = pauses::recall(&*ledger, Names::of(settings).pausable()).await;
         let silent = silent.map_err(|error| error.to_string())?;
         for what in &silent {
             warn!(what:%; "still paused at startup");
         }
         let mut persistent = Persistent {
-            leases: instances::leases(this, leases, settings.cluster),
+            leases: instances::leases(leases, settings.cluster, this),
             ledger,
             clock: Arc::new(SystemClock),
             actors,

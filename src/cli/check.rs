@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Failure, SettingsArgs, print_json, print_line, scratch::Scratch};
 use crate::{
     app,
-    ledger::OpenError,
+    ledger::Place,
     permissions,
     settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError, TargetSettings},
     telemetry::{
@@ -55,7 +55,7 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
     }
     check_engines(&settings, args.offline, &mut findings).await;
     if !args.offline {
-        check_ledger(&settings, &mut findings);
+        check_ledger(&settings, &mut findings).await;
         check_accounts(&settings, &mut findings).await?;
     }
     for Former { was, is } in settings.former() {
@@ -87,14 +87,17 @@ async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findin
     }
 }
 
-fn check_ledger(settings: &Settings, findings: &mut Findings) {
+async fn check_ledger(settings: &Settings, findings: &mut Findings) {
     // Before the ledger is opened, which restricts the data folder's permissions without a message.
     for exposed in permissions::close(&settings.data_dir) {
         findings.warn(&exposed.to_string());
     }
-    let outcome = match app::open_ledger(settings) {
-        Ok(_) => Ok(format!("{} can be written", settings.data_dir.display())),
-        Err(OpenError::InUse { .. }) => Ok("in use by the running service".into()),
+    let outcome = match app::open_ledger(settings).await {
+        Ok(_) => match settings.place() {
+            Place::File(_) => Ok(format!("{} can be written", settings.data_dir.display())),
+            place @ Place::Server { .. } => Ok(format!("{place} can be used")),
+        },
+        Err(error) if error.is_in_use() => Ok("in use by the running service".into()),
         Err(error) => Err(error.to_string()),
     };
     findings.add("ledger", outcome);

@@ -195,7 +195,7 @@ async fn show(args: ListArgs, json: bool, settings: &Settings) -> Result<(), Fai
         limit: None,
         after: args.after,
     };
-    let reach = reach(settings)?;
+    let reach = reach(settings).await?;
     let mut all = Jobs { jobs: Vec::new(), next: None };
     while all.jobs.len() < args.limit {
         query.limit = Some((args.limit - all.jobs.len()).min(PAGE));
@@ -223,14 +223,14 @@ async fn show(args: ListArgs, json: bool, settings: &Settings) -> Result<(), Fai
 }
 
 /// Fails if the service has never run, instead of creating an empty ledger.
-pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
-    if !settings.data_dir.join("ledger.sqlite").exists() {
+pub(super) async fn reach(settings: &Settings) -> Result<Reach, Failure> {
+    if !settings.place().may_exist() {
         let data_dir = settings.data_dir.display();
         return Err(Failure::Work(format!(
             "nothing is on record in {data_dir} yet; check data_dir, or start with `mynah run`"
         )));
     }
-    reach::reach(settings)
+    reach::reach(settings).await
 }
 
 async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs, Failure> {
@@ -288,7 +288,7 @@ fn excerpt(text: &str) -> String {
 }
 
 async fn decide(choice: Choice, decision: Decision, json: bool, settings: &Settings) -> Result<(), Failure> {
-    let outcome = match reach(settings)? {
+    let outcome = match reach(settings).await? {
         Reach::Service(service) => {
             let word = match decision {
                 Decision::Retry => "retry",

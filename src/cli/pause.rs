@@ -41,7 +41,7 @@ pub(super) async fn pause(
     settings: &Settings,
 ) -> Result<(), Failure> {
     logging::init_for_command();
-    let (pauses, is_running) = match (reach::reach(settings)?, &args.what) {
+    let (pauses, is_running) = match (reach::reach(settings).await?, &args.what) {
         (Reach::Service(service), None) => (service.get(service.url(&["api", "pauses"])).await?, true),
         (Reach::Service(service), Some(what)) => {
             let path: &[&str] = match action {

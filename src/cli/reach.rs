@@ -23,7 +23,6 @@ use crate::{
     control::wire::Problem,
     http,
     http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed},
-    ledger,
     settings::Settings,
     telemetry::logging::printable,
 };
@@ -35,22 +34,21 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub(super) enum Reach {
     /// The running service.
     Service(Box<Client>),
-    /// The ledger, which no other process uses.
+    /// The ledger, which no process on this machine uses.
     Ledger(Arc<dyn Ledger>),
 }
 
 /// The service if one is running, otherwise the ledger.
-pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
+pub(super) async fn reach(settings: &Settings) -> Result<Reach, Failure> {
     if let Some(client) = service(settings)? {
         return Ok(Reach::Service(Box::new(client)));
     }
-    app::open_ledger(settings).map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
+    app::open_ledger(settings).await.map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
 }
 
 /// The service that uses this data directory, if one is running.
 pub(super) fn service(settings: &Settings) -> Result<Option<Client>, Failure> {
-    let file = settings.data_dir.join("ledger.sqlite");
-    if !file.exists() || !ledger::is_in_use(&file).map_err(|error| Failure::Work(error.to_string()))? {
+    if !settings.place().is_in_use().map_err(|error| Failure::Work(error.to_string()))? {
         return Ok(None);
     }
     let Some(address) = http::address_in(&settings.data_dir) else {

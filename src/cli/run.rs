@@ -10,7 +10,6 @@ use tokio::sync::{mpsc, watch};
 use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
     app::{
-        self,
         credentials::Credentials,
         service::{Polling, Reloaded, Service, Watch},
     },
@@ -166,11 +165,14 @@ fn keep_history(
 
 /// Binds the admin API's port before anything starts.
 fn bind(settings: &Settings) -> Result<Option<TcpListener>, Failure> {
-    let bound = settings.admin.listen.map(http::bind).transpose();
-    bound.map_err(|error| match app::open_ledger(settings) {
-        // Another Mynah on this data directory also has the port, and is the more useful error.
+    let error = match settings.admin.listen.map(http::bind).transpose() {
+        Ok(bound) => return Ok(bound),
+        Err(error) => error,
+    };
+    // Another Mynah on this data directory also has the port, and is the more useful error.
+    Err(match crate::ledger::usable(&settings.place()) {
         Err(in_use) => Failure::Work(in_use.to_string()),
-        Ok(_) => Failure::Work(error.to_string()),
+        Ok(()) => Failure::Work(error.to_string()),
     })
 }
 

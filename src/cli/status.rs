@@ -26,8 +26,8 @@ use crate::{
 
 pub(super) async fn status(json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
-    let status = if settings.data_dir.join("ledger.sqlite").exists() {
-        match reach::reach(settings)? {
+    let status = if settings.place().may_exist() {
+        match reach::reach(settings).await? {
             Reach::Service(service) => service.get(service.url(&["api", "status"])).await?,
             Reach::Ledger(ledger) => {
                 of_ledger(settings, &*ledger).await.map_err(|error| Failure::Work(error.to_string()))?

@@ -12,21 +12,104 @@ mod settled;
 mod shared;
 pub mod sqlite;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use mynah_actors::retrying::Retrying;
+use log::warn;
+use mynah_actors::retrying::{Patience, Retrying};
 use mynah_domain::{
     backoff::Backoff,
     ports::{
-        Clock, Ledger,
+        Clock, Ledger, SystemClock,
         leases::{HeldLeases, InstanceId, Leases},
     },
 };
 pub use postgres::PostgresLedger;
-pub use sqlite::{Backup, BackupError, OpenError, Restore, SqliteLedger, back_up, is_in_use, restore};
+pub use sqlite::{Backup, BackupError, Restore, SqliteLedger, back_up, is_in_use, restore};
 
 /// The waits before a call is retried because the ledger was busy.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duration::from_secs(1) };
+
+/// The same for a ledger whose server may be gone for a while.
+const OUTAGE: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(3) };
+
+/// Where a ledger is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a file, for one process.
+    File(PathBuf),
+    /// On a server, for as many as there are. This one has a folder of its own.
+    Server {
+        /// The server and the database.
+        address: postgres::Address,
+        /// The folder of this process, which no other may use.
+        data_dir: PathBuf,
+    },
+}
+
+impl Place {
+    /// The place for a folder and perhaps a server.
+    pub fn of(data_dir: &Path, server: Option<&postgres::Address>) -> Self {
+        match server {
+            None => Self::File(data_dir.join("ledger.sqlite")),
+            Some(address) => Self::Server { address: address.clone(), data_dir: data_dir.to_owned() },
+        }
+    }
+
+    /// Whether there may be a ledger. A server is not asked.
+    pub fn may_exist(&self) -> bool {
+        match self {
+            Self::File(file) => file.exists(),
+            Self::Server { .. } => true,
+        }
+    }
+
+    /// Whether a service on this machine uses the folder.
+    ///
+    /// # Errors
+    /// If the lock cannot be checked.
+    pub fn is_in_use(&self) -> Result<bool, OpenError> {
+        match self {
+            Self::File(file) => Ok(file.exists() && is_in_use(file)?),
+            Self::Server { data_dir, .. } => Ok(postgres::is_in_use(data_dir)?),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.display().fmt(f),
+            Self::Server { address, .. } => address.fmt(f),
+        }
+    }
+}
+
+/// Why a ledger could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] sqlite::OpenError),
+    /// The server or its database cannot be used.
+    #[error(transparent)]
+    Server(#[from] postgres::OpenError),
+}
+
+impl OpenError {
+    /// Whether another process on this machine uses it.
+    pub fn is_in_use(&self) -> bool {
+        matches!(
+            self,
+            Self::File(sqlite::OpenError::InUse { .. })
+                | Self::Server(postgres::OpenError::FolderInUse { .. })
+        )
+    }
+}
 
 /// Opens the ledger in `file`, or creates it. Calls that may succeed later are retried.
 ///
@@ -34,38 +117,6 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), max: Duratio
 /// Each [`OpenError`] names the file and the fix.
 pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, OpenError> {
     open_watched(file, clock, |_| {})
-}
-
-/// An open ledger, for a service.
-pub struct Opened {
-    /// The ledger.
-    pub ledger: Arc<dyn Ledger>,
-    /// Grants leases, if other instances may use the ledger; and those that this process holds.
-    pub leases: Option<(Arc<dyn Leases>, HeldLeases)>,
-}
-
-/// Opens the ledger for a service: that in a database if there is an address, otherwise that in a file. `instance` is
-/// this process.
-///
-/// # Errors
-/// A sentence that names the ledger and the fix.
-pub async fn open_service(
-    address: Option<&postgres::Address>,
-    file: &Path,
-    instance: &InstanceId,
-    clock: Arc<dyn Clock>,
-    committed: impl Fn(Duration) + Send + 'static,
-) -> Result<Opened, String> {
-    let Some(address) = address else {
-        let ledger = open_watched(file, clock, committed).map_err(|error| error.to_string())?;
-        return Ok(Opened { ledger, leases: None });
-    };
-    let held = HeldLeases::default();
-    let member = postgres::Member { instance: instance.clone(), held: held.clone() };
-    let ledger = PostgresLedger::open(address, member, clock, committed);
-    let ledger = ledger.await.map_err(|error| error.to_string())?;
-    let leases: Arc<dyn Leases> = Arc::new(ledger.clone());
-    Ok(Opened { ledger: Arc::new(Retrying::patient(ledger, BACKOFF)), leases: Some((leases, held)) })
 }
 
 /// The same; `committed` receives the duration of each transaction that changed something.
@@ -79,4 +130,71 @@ pub fn open_watched(
 ) -> Result<Arc<dyn Ledger>, OpenError> {
     let ledger = SqliteLedger::open_watched(file, clock, committed)?;
     Ok(Arc::new(Retrying::new(ledger, BACKOFF)))
+}
+
+/// Opens a ledger for a command, which holds no lease: it can neither record pages nor begin publications of a shared
+/// ledger.
+///
+/// # Errors
+/// Each [`OpenError`] names the ledger and the fix.
+pub async fn open_for_command(place: &Place, clock: Arc<dyn Clock>) -> Result<Arc<dyn Ledger>, OpenError> {
+    match place {
+        Place::File(file) => open(file, clock),
+        Place::Server { address, .. } => {
+            let member = postgres::Member {
+                instance: InstanceId::from(format!("command {}", std::process::id()).as_str()),
+                held: HeldLeases::default(),
+            };
+            let ledger = PostgresLedger::open(address, member, clock, |_| {}).await?;
+            Ok(Arc::new(Retrying::new(ledger, BACKOFF)))
+        }
+    }
+}
+
+/// Checks that no other process on this machine uses a ledger.
+///
+/// # Errors
+/// Each [`OpenError`] names the ledger and the fix.
+pub fn usable(place: &Place) -> Result<(), OpenError> {
+    match place {
+        Place::File(file) => open(file, Arc::new(SystemClock)).map(drop),
+        Place::Server { data_dir, .. } => Ok(postgres::lock(data_dir).map(drop)?),
+    }
+}
+
+/// An open ledger, for a service.
+pub struct Opened {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// Grants leases, if other instances may use the ledger; and those that this process holds.
+    pub leases: Option<(Arc<dyn Leases>, HeldLeases)>,
+}
+
+/// Opens the ledger for a service. On a server, work waits for as long as the server is gone.
+///
+/// # Errors
+/// Each [`OpenError`] names the ledger and the fix.
+pub async fn open_service(
+    place: &Place,
+    instance: &InstanceId,
+    clock: Arc<dyn Clock>,
+    committed: impl Fn(Duration) + Send + 'static,
+) -> Result<Opened, OpenError> {
+    match place {
+        Place::File(file) => Ok(Opened { ledger: open_watched(file, clock, committed)?, leases: None }),
+        Place::Server { address, data_dir } => {
+            let lock = postgres::lock(data_dir)?;
+            let held = HeldLeases::default();
+            let member = postgres::Member { instance: instance.clone(), held: held.clone() };
+            let ledger = PostgresLedger::open(address, member, clock, committed).await?.keeping(lock);
+            if let Place::File(left) = Place::of(data_dir, None)
+                && left.exists()
+            {
+                warn!(file:% = left.display(), ledger:% = address; "ledger file is not used");
+            }
+            let leases: Arc<dyn Leases> = Arc::new(ledger.clone());
+            let ledger = Retrying::new(ledger, OUTAGE).with_patience(Patience::UntilItAnswers);
+            Ok(Opened { ledger: Arc::new(ledger), leases: Some((leases, held)) })
+        }
+    }
 }

@@ -6,19 +6,24 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Settings, secrets::ADMIN_TOKEN};
+use super::{
+    Settings,
+    secrets::{ADMIN_TOKEN, LEDGER_PASSWORD},
+};
 
-/// Settings that a running service cannot change: its folder, threads, leases, supervisor, log, port and token.
-const WAITS: [&str; 9] = [
+/// Settings that a running service cannot change: its folder and ledger, threads, leases, supervisor, log, port and token.
+const WAITS: [&str; 11] = [
     "data_dir",
     "translator.arbiters",
     "cluster.",
+    "ledger.url",
     "stats.",
     "supervisor.",
     "shutdown.",
     "log.",
     "admin.",
     ADMIN_TOKEN,
+    LEDGER_PASSWORD,
 ];
 
 /// A changed setting, with both values as written; `unset` if there is none.

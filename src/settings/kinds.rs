@@ -12,7 +12,7 @@ use mynah_domain::{
 };
 use url::{Host, Url};
 
-use super::{Preset, Start, former::PRESETS, nearest::nearest};
+use super::{Preset, Start, former::PRESETS, nearest::nearest, secrets::LEDGER_PASSWORD};
 use crate::ledger::postgres::Address;
 use crate::networks::Network;
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
@@ -376,14 +376,24 @@ pub(super) fn listen(value: &ValueKind) -> Read<Option<SocketAddr>> {
     })
 }
 
-/// The ledger's server and database.
-pub(super) fn ledger_address(value: &ValueKind) -> Read<Address> {
-    Address::parse(&text_of(value)?).or_else(|error| {
-        refuse(
-            error.to_string(),
-            "write postgres://user@host/database, or remove it to use a file in data_dir",
-        )
-    })
+/// Where the ledger is: on a server, or in its file.
+pub(super) fn ledger_address(value: &ValueKind) -> Read<Option<Address>> {
+    let text = text_of(value)?.trim();
+    if text == "sqlite" {
+        return Ok(None);
+    }
+    // The value is not repeated: it may contain a password.
+    match Address::parse(text) {
+        Ok(address) if !address.has_password() => Ok(Some(address)),
+        Ok(_) => refuse(
+            "the address contains a password",
+            format!("remove it, and set {LEDGER_PASSWORD}, or {LEDGER_PASSWORD}_FILE"),
+        ),
+        Err(error) => refuse(
+            format!("the address cannot be used: {error}"),
+            "write \"postgres://user@host/database\", or \"sqlite\" for the file in data_dir",
+        ),
+    }
 }
 
 /// Where a new ledger begins.

@@ -20,7 +20,7 @@ use super::{Former, Origin};
 use crate::{
     engines::{ConfiguredEngine, EngineKind},
     http_client::Transport,
-    ledger::postgres::Address,
+    ledger::{Place, postgres::Address},
     networks::{Followed, Network, Published},
     telemetry::logging::{LogFormat, ModuleLevel},
 };
@@ -73,6 +73,11 @@ impl Settings {
     /// Every setting in force, as it was written, and where; secrets by name only.
     pub fn in_force(&self) -> &[InForce] {
         &self.in_force
+    }
+
+    /// Where the ledger is.
+    pub fn place(&self) -> Place {
+        Place::of(&self.data_dir, self.ledger.server.as_ref())
     }
 
     /// The setting in force under a key, as it was written.
@@ -309,8 +314,8 @@ pub struct CacheSettings {
 /// Settings for the ledger.
 #[derive(Debug, Clone)]
 pub struct LedgerSettings {
-    /// The server and the database, which several instances may share; `None` for a file in the data directory.
-    pub url: Option<Address>,
+    /// The server that has it; `None` for the file in the data directory.
+    pub server: Option<Address>,
     /// How long texts stay on record after their jobs are published or skipped; `None` for good.
     pub retention: Option<Duration>,
 }

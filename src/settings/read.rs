@@ -74,7 +74,7 @@ pub(super) fn settings(
     let router = router(reader);
     let translator = translator(reader);
     let cache = cache(reader);
-    let ledger = ledger(reader);
+    let ledger = ledger(reader, vault);
     let cluster = cluster(reader);
     let publisher = publisher(reader);
     let stats = stats(reader);
@@ -280,10 +280,15 @@ fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
     })
 }
 
-fn ledger(reader: &mut Reader<'_>) -> Option<LedgerSettings> {
+fn ledger(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<LedgerSettings> {
+    let server = reader.or("ledger.url", "sqlite", ledger_address);
     let retention = reader.or("ledger.retention", "365d", retention);
-    let url = reader.optional("ledger.url", ledger_address);
-    Some(LedgerSettings { url: url.ok()?, retention: retention? })
+    let password = vault.ledger()?;
+    let server = server?.map(|server| match &password {
+        Some(password) => server.with_password(password),
+        None => server,
+    });
+    Some(LedgerSettings { server, retention: retention? })
 }
 
 fn publisher(reader: &mut Reader<'_>) -> Option<PublisherSettings> {

@@ -208,6 +208,9 @@ fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Op
     if whole.starts_with("admin") {
         return Some(secrets::ADMIN_TOKEN.into());
     }
+    if whole.starts_with("ledger") {
+        return Some(secrets::LEDGER_PASSWORD.into());
+    }
     if let Some(variable) = engines.variable_of(&whole) {
         return Some(variable.into());
     }

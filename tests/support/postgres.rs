@@ -13,6 +13,7 @@ use std::{
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
+        mpsc,
     },
     time::{Duration, Instant},
 };
@@ -198,4 +199,34 @@ fn as_user(command: &mut Command, user: Option<(u32, u32)>) -> &mut Command {
         command.uid(uid).gid(gid).current_dir("/");
     }
     command
+}
+
+/// A connection for tests that are not asynchronous.
+pub(crate) struct Asker(mpsc::Sender<(String, mpsc::Sender<Vec<tokio_postgres::Row>>)>);
+
+impl Asker {
+    pub(crate) fn new(url: &str) -> Self {
+        let (questions, asked) = mpsc::channel::<(String, mpsc::Sender<_>)>();
+        let config: tokio_postgres::Config = url.parse().unwrap();
+        std::thread::spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+                let driven = actix_rt::spawn(connection);
+                while let Ok((sql, answer)) = asked.recv() {
+                    let rows = client.query(&sql, &[]).await;
+                    // The asker may be gone.
+                    let _ = answer.send(rows.unwrap_or_else(|error| panic!("{sql}: {error}")));
+                }
+                drop(client);
+                let _ = driven.await;
+            });
+        });
+        Self(questions)
+    }
+
+    pub(crate) fn ask(&self, sql: &str) -> Vec<tokio_postgres::Row> {
+        let (answer, rows) = mpsc::channel();
+        self.0.send((sql.to_owned(), answer)).unwrap();
+        rows.recv().unwrap()
+    }
 }

@@ -35,14 +35,14 @@ const RENEW: &str = "
     UPDATE leases SET until = clock_timestamp() + $4 * interval '1 millisecond'
     FROM mine WHERE leases.name = mine.name RETURNING leases.name";
 
-/// The row stays, because the fence must grow; it has run out.
+/// The row stays, because the fence must grow. It is nobody's, so a renewal that was under way finds it lost.
 const RELEASE: &str = "
     WITH mine AS (
         SELECT leases.name FROM leases JOIN UNNEST($1::text[], $2::bigint[]) AS held (name, fence)
           ON leases.name = held.name AND leases.fence = held.fence
         WHERE leases.owner = $3 ORDER BY leases.name FOR UPDATE OF leases
     )
-    UPDATE leases SET until = '-infinity' FROM mine WHERE leases.name = mine.name";
+    UPDATE leases SET owner = '', until = to_timestamp(0) FROM mine WHERE leases.name = mine.name";
 
 const REPORT: &str = "
     INSERT INTO instances (id, host, admin, version, started, until)

@@ -5,7 +5,7 @@
 //! # Layout
 //!
 //! - [`address`], [`tls`], [`connect`], [`thread`]: the connections, which live on a thread of their own.
-//! - [`open`], [`migrate`], [`schema`]: opening the database, and migrating older formats.
+//! - [`open`], [`lock`], [`migrate`], [`schema`]: opening the database, and migrating older formats.
 //! - [`writer`]: puts all waiting changes and pages into one transaction.
 //! - [`batch`], [`load`], [`pages`], [`store`], [`pipeline`]: such a transaction: reading, deciding, writing.
 //! - [`fences`], [`leases`]: what this process may write, and who works for what.
@@ -25,6 +25,7 @@ mod leases;
 mod line;
 mod listing;
 mod load;
+mod lock;
 mod migrate;
 mod open;
 mod pages;
@@ -41,7 +42,7 @@ mod thread;
 mod tls;
 mod writer;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs::File, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
@@ -62,6 +63,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 pub use self::{
     address::{Address, BadAddress},
+    lock::{is_in_use, lock},
     open::OpenError,
 };
 use self::{
@@ -88,6 +90,8 @@ pub struct PostgresLedger {
     clock: Arc<dyn Clock>,
     /// Its name for people, without the password.
     name: Arc<str>,
+    /// The lock of this process on its folder.
+    _lock: Option<Arc<File>>,
 }
 
 /// The process that uses a ledger, and what it holds. A process that holds nothing, as a tool does, can read, decide about
@@ -131,7 +135,13 @@ impl PostgresLedger {
             writer::Work { connections: connections.clone(), fences: fences.clone(), ledger: name.clone() };
         let writer = Writer::start(&thread, work, committed);
         let (shared, name) = (Arc::default(), name.into());
-        Ok(Self { writer, thread, connections, fences, shared, clock, name })
+        Ok(Self { writer, thread, connections, fences, shared, clock, name, _lock: None })
+    }
+
+    /// The same; the lock is released with the ledger.
+    #[must_use]
+    pub fn keeping(self, lock: File) -> Self {
+        Self { _lock: Some(Arc::new(lock)), ..self }
     }
 
     /// Runs something on a connection of its own.

@@ -86,13 +86,19 @@ pub enum OpenError {
         /// The ledger.
         ledger: String,
     },
-    /// Texts are copied into it, and that was not completed.
+    /// Another ledger was being copied into it.
     #[error(
         "{ledger} is a copy that was not completed; go on with `mynah ledger copy`, or use an empty database"
     )]
     Incomplete {
         /// The ledger.
         ledger: String,
+    },
+    /// Another service uses the folder.
+    #[error("{folder} is in use by another mynah; give each instance its own data_dir")]
+    FolderInUse {
+        /// The folder.
+        folder: String,
     },
     /// This process cannot use it.
     #[error("{0}")]
