@@ -102,7 +102,7 @@ impl contract::source::Bench for X {
     }
 
     fn fetcher(&self) -> Rc<dyn MediaFetcher> {
-        self.settings("town", "town_es").source.connection.media()()
+        self.settings("town", "town_es").sources[0].connection.media()()
     }
 
     async fn post(&self, text: &str) -> PostId {

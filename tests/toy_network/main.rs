@@ -153,7 +153,7 @@ impl contract::source::Bench for Town {
     }
 
     fn fetcher(&self) -> Rc<dyn MediaFetcher> {
-        self.settings("town", NO_ENGINE).source.connection.media()()
+        self.settings("town", NO_ENGINE).sources[0].connection.media()()
     }
 
     async fn post(&self, text: &str) -> PostId {
