@@ -32,9 +32,10 @@ impl LeaseTerm {
         self.0 * 2 / 3
     }
 
-    /// How often to look at who is alive and who holds what.
+    /// How often to look at who is alive and who holds what: what an instance gives back is to be taken up soon, however
+    /// long leases last.
     pub fn look_every(self) -> Duration {
-        self.0 / 10
+        (self.0 / 10).min(Duration::from_secs(1))
     }
 
     /// Whether a lease that was renewed at that moment is to be renewed again.

@@ -16,7 +16,6 @@ use crate::settings::ClusterSettings;
 
 /// What the leases are kept with, if the ledger grants any.
 pub(super) fn leases(
-    this: Instance,
     granted: Option<(Arc<dyn Leases>, HeldLeases)>,
     settings: ClusterSettings,
 ) -> Option<LeasesParts> {

@@ -179,7 +179,7 @@ impl Service {
             warn!(what:%; "still paused at startup");
         }
         let mut persistent = Persistent {
-            leases: instances::leases(this, leases, settings.cluster),
+            leases: instances::leases(leases, settings.cluster, this),
             ledger,
             clock: Arc::new(SystemClock),
             actors,

@@ -7,6 +7,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::PathBuf,
     process::Stdio,
+    time::Instant,
 };
 
 use serde_json::Value;
@@ -25,7 +26,6 @@ pub(crate) struct Cluster {
 /// An instance.
 pub(crate) struct Instance {
     pub(crate) running: Running,
-    pub(crate) name: String,
     folder: PathBuf,
 }
 
@@ -55,7 +55,7 @@ impl Cluster {
         }
         let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        Instance { running: Running::new(command.spawn().unwrap()), name: name.to_owned(), folder }
+        Instance { running: Running::new(command.spawn().unwrap()), folder }
     }
 }
 
@@ -118,8 +118,13 @@ impl Instance {
     /// Waits until `count` sources and accounts have owners, and none of these instances has more than its share of
     /// accounts.
     pub(crate) async fn until_shared(&self, instances: &[&Self], accounts: usize, sources: usize) {
+        let begun = Instant::now();
         until("all leases are held and shared", || {
             let seen = self.sees();
+            if begun.elapsed() > super::support::PATIENCE / 2 {
+                let logs: Vec<String> = instances.iter().map(|instance| instance.log()).collect();
+                panic!("{:?}\n{seen:?}\n{}", self.get("/api/instances"), logs.join("\n---\n"));
+            }
             let admins: Vec<SocketAddr> = instances.iter().filter_map(|instance| instance.admin()).collect();
             let held: usize = seen.values().map(BTreeSet::len).sum();
             let most = accounts.div_ceil(instances.len()) + sources.div_ceil(instances.len());
