@@ -352,7 +352,8 @@ impl Persistent {
         };
         let routes = order.into_iter().filter_map(|target| {
             let account = accounts.get(&target)?.clone();
-            Some(Route { target, account })
+            let source = targets.get(&target)?.source.name.clone();
+            Some(Route { target, account, source })
         });
         Ok(Parts {
             supervisor: SupervisorSettings {

@@ -7,7 +7,7 @@ use std::{
 
 use log::{debug, error, info, warn};
 use mynah_domain::{
-    JobEvent, JobId, JobState,
+    JobEvent, JobId, JobState, TargetId,
     backoff::Backoff,
     ports::{
         LedgerError,
@@ -51,6 +51,7 @@ impl RouterState {
             })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
+        let targets = targets_of(&reports);
         let mut granted = HashMap::new();
         let mut late = Vec::new();
         for (report, answer) in reports.into_iter().zip(answers) {
@@ -75,7 +76,7 @@ impl RouterState {
         if !undeliverable.is_empty() {
             Box::pin(self.report(undeliverable)).await?;
         }
-        self.refill_and_wake().await?;
+        self.refill_and_wake(&targets).await?;
         work.done();
         Ok(())
     }
@@ -154,7 +155,7 @@ impl RouterState {
             let refused =
                 if self.is_paused(&target) { batch } else { self.pending.hand(&account, &worker, batch) };
             undeliverable.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
-            self.ready.notify_waiters();
+            self.ready.wake(&account);
         }
         undeliverable
     }
@@ -242,6 +243,7 @@ impl RouterState {
             .collect();
         // Requests of the exited worker must not wait any longer.
         self.work.notify_waiters();
+        self.ready.wake_all();
         let mut attempt = 0;
         while let Err(error) = self.report(reports.clone()).await {
             if !error.is_retryable() {
@@ -254,4 +256,15 @@ impl RouterState {
         }
         Ok(())
     }
+}
+
+/// The targets of these reports, each once.
+fn targets_of(reports: &[JobReport]) -> Vec<TargetId> {
+    let mut targets: Vec<TargetId> = Vec::new();
+    for report in reports {
+        if !targets.contains(&report.target) {
+            targets.push(report.target.clone());
+        }
+    }
+    targets
 }
