@@ -195,14 +195,18 @@ impl Findings {
     /// Findings of one kind. If there are many, those without a problem are one line.
     fn add_all(&mut self, kind: &str, checked: Vec<(String, Result<String, String>)>) {
         if checked.len() <= LISTED || self.json {
-            checked.into_iter().for_each(|(what, outcome)| self.add(&what, outcome));
+            for (what, outcome) in checked {
+                self.add(&what, outcome);
+            }
             return;
         }
         let (fine, failed): (Vec<_>, Vec<_>) = checked.into_iter().partition(|(_, outcome)| outcome.is_ok());
         if !fine.is_empty() {
             self.add(kind, Ok(format!("{} are as they should be", fine.len())));
         }
-        failed.into_iter().for_each(|(what, outcome)| self.add(&what, outcome));
+        for (what, outcome) in failed {
+            self.add(&what, outcome);
+        }
     }
 
     fn warn(&mut self, warning: &str) {
