@@ -104,6 +104,7 @@ async fn every_option_means_the_same_with_a_service_and_on_the_ledger_alone() {
         &["--state", "published"] as &[&str],
         &["--target", "town_fr", "--state", "published"],
         &["--target", "town_fr"],
+        &["--source", "town", "--state", "published"],
         &["--post", post],
         &["--words", &words],
         &["--newest"],
@@ -135,6 +136,9 @@ async fn every_option_means_the_same_with_a_service_and_on_the_ledger_alone() {
         (&["jobs", "retry"], &["--target", "town_es", "--kind", "refused"]),
         (&["jobs", "skip"], &["--yes", "--state", "ready", "--target", "town_es"]),
         (&["jobs", "unskip"], &["--state", "skipped"]),
+        (&["jobs", "skip"], &["--yes", "--state", "ready", "--source", "x:town"]),
+        (&["jobs", "unskip"], &["--source", "@town"]),
+        (&["jobs", "retry"], &["--source", "town", "--target", "town_es"]),
         (&["jobs", "retry"], &[&held[0], "9999"]),
     ] {
         test(command, args);

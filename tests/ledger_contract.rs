@@ -6,6 +6,9 @@
 )]
 
 mod contract;
+#[path = "support/postgres.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod postgres;
 
 use std::{
     sync::Arc,
@@ -13,8 +16,19 @@ use std::{
 };
 
 use contract::ledger::{Bench, TestClock};
-use mynah::ledger::{OpenError, SqliteLedger};
-use mynah_domain::ports::Ledger;
+use mynah::ledger::{
+    PostgresLedger, SqliteLedger,
+    postgres::{Address, Member},
+    sqlite::OpenError,
+};
+use mynah_domain::{
+    AccountId,
+    ports::{
+        Leases as _, Ledger,
+        leases::{HeldLeases, InstanceId, Lease, LeaseName},
+    },
+};
+use postgres::Server;
 
 struct Sqlite {
     folder: tempfile::TempDir,
@@ -42,4 +56,55 @@ impl Bench for Sqlite {
     }
 }
 
-ledger_contract!(Sqlite);
+mod sqlite {
+    use super::*;
+
+    ledger_contract!(Sqlite);
+}
+
+struct Postgres {
+    url: String,
+    clock: Arc<TestClock>,
+}
+
+/// Every source and account of the suite: a ledger records nothing for one whose lease is not held.
+const SOURCES: [&str; 7] = ["x:town", "x:left", "x:city", "feed:town", "x:parks", "feed:police", "x:other"];
+const ACCOUNTS: [&str; 7] = ["ca", "es", "parks", "town", "town_es", "police", "eu"];
+
+impl Bench for Postgres {
+    fn is_available() -> bool {
+        Server::shared().is_some()
+    }
+
+    fn new(clock: Arc<TestClock>) -> Self {
+        Self { url: Server::shared().unwrap().database(), clock }
+    }
+
+    fn open(&self) -> Box<dyn Ledger> {
+        let address = Address::parse(&self.url).unwrap();
+        let clock = self.clock.clone();
+        // The ledger outlives the thread that opens it.
+        let opening = std::thread::spawn(|| actix_rt::System::new().block_on(open(address, clock)));
+        Box::new(opening.join().unwrap())
+    }
+}
+
+async fn open(address: Address, clock: Arc<TestClock>) -> PostgresLedger {
+    // The same instance each time: its leases have not run out.
+    let (instance, held) = (InstanceId::from("one"), HeldLeases::default());
+    let member = Member { instance: instance.clone(), held: held.clone() };
+    let ledger = PostgresLedger::open(&address, member, clock, |_| {}).await.unwrap();
+    let sources = SOURCES.map(|source| LeaseName::Source(source.into()));
+    let accounts = ACCOUNTS.map(|name| LeaseName::Account(AccountId::new("x", name)));
+    for name in sources.into_iter().chain(accounts) {
+        let fence = ledger.acquire(&name, &instance, Duration::from_secs(600)).await.unwrap().unwrap();
+        held.insert(Lease { name, fence });
+    }
+    ledger
+}
+
+mod postgresql {
+    use super::*;
+
+    ledger_contract!(Postgres);
+}

@@ -12,6 +12,9 @@
 )]
 
 mod model;
+#[path = "support/postgres.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod postgres;
 
 use std::{
     cell::RefCell,
@@ -26,12 +29,12 @@ use futures_util::{
 };
 use jiff::{SignedDuration, Timestamp};
 use model::{
+    database::Database,
     memory::{Memory, Outcome, Refusal, account_of},
     ops::{Op, SOURCES, Step, TARGETS, ops, target, targets_in, to_forget},
-    place::{Place, Stored, TestClock},
+    place::{Files, Place, Stored, TestClock},
     promises::Promises,
 };
-use mynah::ledger::SqliteLedger;
 use mynah_domain::{
     JobId, JobState, PostId,
     ports::{
@@ -53,8 +56,20 @@ type Seen = RefCell<BTreeMap<String, u32>>;
 
 #[test]
 fn the_ledger_matches_its_model_across_crashes() {
+    search::<Files>(CASES);
+}
+
+#[test]
+fn the_ledger_on_postgresql_matches_its_model_across_crashes() {
+    if postgres::Server::shared().is_some() {
+        search::<Database>(CASES / 4);
+    }
+}
+
+/// Runs random operations on both, and fails if some kind of outcome never occurred.
+fn search<P: Place>(cases: u32) {
     let config = contextualize_config(Config {
-        cases: CASES,
+        cases,
         failure_persistence: None,
         max_shrink_iters: 20_000,
         max_shrink_time: 60_000,
@@ -63,7 +78,8 @@ fn the_ledger_matches_its_model_across_crashes() {
     });
     let runtime = actix_rt::Runtime::new().unwrap();
     let seen = Seen::default();
-    let outcome = TestRunner::new(config.clone()).run(&ops(MOST), |ops| runtime.block_on(run(&ops, &seen)));
+    let outcome =
+        TestRunner::new(config.clone()).run(&ops(MOST), |ops| runtime.block_on(run::<P>(&ops, &seen)));
     let RngSeed::Fixed(drawn) = config.rng_seed else { unreachable!("it is set above") };
     match outcome {
         Ok(()) => {}
@@ -96,10 +112,10 @@ fn the_ledger_matches_its_model_across_crashes() {
 }
 
 /// A real ledger and its model.
-struct Pair<'a> {
+struct Pair<'a, P: Place> {
     clock: Arc<TestClock>,
-    place: Place,
-    real: Option<SqliteLedger>,
+    place: P,
+    real: Option<P::Ledger>,
     model: Memory,
     promises: Promises,
     /// The requested changes, with the answers of those that were made, latest last.
@@ -109,10 +125,10 @@ struct Pair<'a> {
     trail: Vec<String>,
 }
 
-async fn run(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
+async fn run<P: Place>(ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
     // Just before the end of a day and a month.
     let clock = Arc::new(TestClock(Mutex::new("2026-11-30T22:00:00Z".parse().unwrap())));
-    let place = Place::new(clock.clone());
+    let place = P::new(clock.clone());
     let real = Some(place.open());
     let (model, promises) = (Memory::default(), Promises::default());
     let (asked, trail) = (Vec::new(), Vec::new());
@@ -137,8 +153,8 @@ fn broken(error: LedgerError) -> TestCaseError {
     TestCaseError::fail(String::from(error))
 }
 
-impl Pair<'_> {
-    fn real(&self) -> &SqliteLedger {
+impl<P: Place> Pair<'_, P> {
+    fn real(&self) -> &P::Ledger {
         self.real.as_ref().unwrap()
     }
 

@@ -93,16 +93,16 @@ impl contract::source::Bench for X {
 
     fn source(&self) -> Rc<dyn Source> {
         let settings = self.settings("town", "town_es");
-        settings.source.connection.source(Wanted::default(), self.ledger.clone())()
+        settings.sources[0].connection.source(Wanted::default(), self.ledger.clone())()
     }
 
     fn source_of_missing_account(&self) -> Rc<dyn Source> {
         let settings = self.settings("nobody", "town_es");
-        settings.source.connection.source(Wanted::default(), self.ledger.clone())()
+        settings.sources[0].connection.source(Wanted::default(), self.ledger.clone())()
     }
 
     fn fetcher(&self) -> Rc<dyn MediaFetcher> {
-        self.settings("town", "town_es").source.connection.media()()
+        self.settings("town", "town_es").sources[0].connection.media()()
     }
 
     async fn post(&self, text: &str) -> PostId {

@@ -8,6 +8,7 @@
 //! - [`warm_up`] fills the cache in advance.
 //! - [`publisher`], one per account: pulls the jobs that are ready in its targets' lines, in order, and publishes them
 //!   within the account's limits.
+//! - [`leases`]: which sources and accounts this instance works for, if several share the ledger.
 //! - [`retrying`] retries ledger calls if that may help.
 //! - [`upstreams`] knows which services are down and limits the calls to each, for all callers.
 //! - [`stats`] gathers latencies, counts and samples of memory and CPU.
@@ -21,6 +22,7 @@ pub mod blocks;
 pub mod cache;
 pub mod events;
 pub mod failpoint;
+pub mod leases;
 pub mod pauses;
 pub mod pipeline;
 pub mod poller;

@@ -1,4 +1,4 @@
-//! What a person has paused: polling, or publishing on a target. A paused actor finishes its work in progress and takes
+//! What a person has paused: polling, of all sources or of one, or publishing on a target. A paused actor finishes its work in progress and takes
 //! no more; nothing is lost, and it resumes where it stopped.
 //!
 //! A pause survives a restart, as a fact in the ledger: a service that restarts at night must not publish on an account
@@ -15,8 +15,10 @@ use tokio::sync::watch;
 /// Something that can be paused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Paused {
-    /// Polling the source for new posts.
+    /// Polling for new posts, whatever the source.
     Polling,
+    /// Polling this source, by its name in the ledger.
+    Source(Arc<str>),
     /// Publishing on this target.
     Target(TargetId),
 }
@@ -31,11 +33,13 @@ impl Paused {
     }
 }
 
-/// The name that people use: `poller`, `net:example_es`.
+/// The name that people use: `poller`, `net:example`, `net:example_es`. No source has the name of a target, because no
+/// source may follow an account that is published on.
 impl fmt::Display for Paused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Polling => f.write_str(POLLER),
+            Self::Source(source) => f.write_str(source),
             Self::Target(target) => target.fmt(f),
         }
     }
@@ -56,10 +60,11 @@ impl Pauses {
         self.0.borrow().contains(what)
     }
 
-    /// Waits until `what` is not paused.
-    pub async fn until_resumed(&self, what: &Paused) {
+    /// Waits until none of these is paused.
+    pub async fn until_all_resumed(&self, all: &[Paused]) {
         // The sender lives as long as `self`, so the wait cannot fail.
-        let _ = self.0.subscribe().wait_for(|paused| !paused.contains(what)).await;
+        let are_resumed = |paused: &BTreeSet<Paused>| !all.iter().any(|what| paused.contains(what));
+        let _ = self.0.subscribe().wait_for(are_resumed).await;
     }
 
     /// Waits until at least one of these is not paused.
@@ -121,8 +126,9 @@ mod tests {
         let es = Paused::Target(TargetId::new("net", "town_es"));
         let pauses = Pauses::new([es.clone()]);
         let other = pauses.clone();
-        pauses.until_resumed(&Paused::Polling).await;
-        let mut waits = std::pin::pin!(other.until_resumed(&es));
+        pauses.until_all_resumed(&[Paused::Polling, Paused::Source("net:town".into())]).await;
+        let both = [es.clone(), Paused::Source("net:town".into())];
+        let mut waits = std::pin::pin!(other.until_all_resumed(&both));
         assert!(waits.as_mut().now_or_never().is_none());
         assert!(pauses.pause(Paused::Polling) && !pauses.pause(Paused::Polling));
         assert!(waits.as_mut().now_or_never().is_none(), "another pause ended, not this one");
@@ -134,6 +140,7 @@ mod tests {
     #[test]
     fn a_pause_has_the_name_that_people_use() {
         assert_eq!(Paused::Polling.fact(), "paused:poller");
+        assert_eq!(Paused::Source("net:town".into()).fact(), "paused:net:town");
         assert_eq!(Paused::Target(TargetId::new("net", "Town_ES")).fact(), "paused:net:town_es");
     }
 }

@@ -7,8 +7,10 @@
 //! - [`trail`]: which page a backfill requests next, and when it stops.
 //! - [`reread`]: what happens to a post that could not be read.
 //! - [`calls`]: the calls to the source.
+//! - [`company`]: what is different if other sources are polled, too.
 
 mod calls;
+mod company;
 mod reread;
 mod start;
 #[cfg(test)]
@@ -24,6 +26,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+pub use company::{Company, Spread};
 use jiff::Timestamp;
 use log::{error, info, warn};
 use mynah_domain::{
@@ -90,6 +93,8 @@ pub enum Schedule {
 pub struct PollerParts {
     /// The source's name in the ledger, `net:example`.
     pub source: String,
+    /// Whether other sources are polled, too.
+    pub company: Company,
     /// Which of its posts are republished.
     pub eligibility: Eligibility,
     /// Where to start.
@@ -118,8 +123,8 @@ pub struct PollerParts {
     pub clock: Arc<dyn Clock>,
     /// Where to report latencies and counts.
     pub meter: Meter,
-    /// Where to report how polls end.
-    pub polls: Option<mpsc::UnboundedSender<Polled>>,
+    /// Where to report how polls end, with the source.
+    pub polls: Option<mpsc::UnboundedSender<(String, Polled)>>,
 }
 
 /// How a poll ended.
@@ -143,7 +148,11 @@ pub struct Poller {
     context: WorkerContext,
     parts: PollerParts,
     source: Rc<dyn Source>,
+    /// What pauses it.
+    pauses: [Paused; 2],
     next: Option<Instant>,
+    /// Whether no poll has succeeded since the start.
+    is_first: bool,
     failures: u32,
     /// How many polls in a row failed because the source did not answer for any unreadable post.
     lookup_failures: Cell<u32>,
@@ -152,7 +161,6 @@ pub struct Poller {
     answers: RefCell<HashMap<PostId, Result<Post, Unread>>>,
     /// At the end of the last backfill the source offered more pages, though they brought nothing new.
     cut_short: Cell<bool>,
-    went_well: bool,
 }
 
 /// Why a poll did not complete.
@@ -182,14 +190,15 @@ impl Poller {
     pub fn new(context: WorkerContext, parts: PollerParts, source: Rc<dyn Source>) -> Self {
         Self {
             context,
+            pauses: [Paused::Polling, Paused::Source(parts.source.as_str().into())],
+            next: parts.company.before_first().map(|wait| Instant::now() + wait),
             parts,
             source,
-            next: None,
+            is_first: true,
             failures: 0,
             lookup_failures: Cell::new(0),
             answers: RefCell::default(),
             cut_short: Cell::new(false),
-            went_well: false,
         }
     }
 }
@@ -202,11 +211,12 @@ impl Worker for Poller {
         {
             return Step::Idle;
         }
-        if self.parts.schedule == Schedule::Once && self.parts.pauses.is_paused(&Paused::Polling) {
+        let is_paused = self.pauses.iter().any(|what| self.parts.pauses.is_paused(what));
+        if self.parts.schedule == Schedule::Once && is_paused {
             self.report(Polled::Paused);
             return Step::Finished;
         }
-        if stop.or(self.parts.pauses.until_resumed(&Paused::Polling)).await.is_none() {
+        if stop.or(self.parts.pauses.until_all_resumed(&self.pauses)).await.is_none() {
             return Step::Idle;
         }
         let work = self.context.at_work();
@@ -214,18 +224,25 @@ impl Worker for Poller {
         let result = self.poll(stop).await;
         drop(work);
         match (result, self.parts.schedule) {
+            (Err(Trouble::Ledger(LedgerError::NotHeld(lease))), _) => {
+                // Another instance polls the source, and this one is about to be stopped.
+                info!(lease:% = lease; "poll refused without lease");
+                self.next = Some(Instant::now() + self.parts.backoff.max);
+                Step::Idle
+            }
             (Err(Trouble::Ledger(error)), _) => Step::Fatal(error.to_string()),
             (Err(Trouble::Stopped), _) => Step::Idle,
             (Ok(polled), schedule) => {
+                let is_first = std::mem::replace(&mut self.is_first, false);
                 self.failures = 0;
                 self.lookup_failures.set(0);
-                self.went_well = true;
                 self.context.heartbeat().untroubled();
                 self.report(polled);
                 match schedule {
                     Schedule::Once => Step::Finished,
                     Schedule::Every(interval) => {
-                        self.next = Some(Instant::now() + interval);
+                        let wait = self.parts.company.between(interval, is_first, fastrand::f64());
+                        self.next = Some(Instant::now() + wait);
                         Step::Worked
                     }
                 }
@@ -249,7 +266,7 @@ impl Poller {
     fn report(&self, polled: Polled) {
         if let Some(polls) = &self.parts.polls {
             // The receiver may be gone.
-            let _ = polls.send(polled);
+            let _ = polls.send((self.parts.source.clone(), polled));
         }
     }
 
@@ -264,7 +281,7 @@ impl Poller {
             _ => None,
         };
         match schedule {
-            Schedule::Every(interval) if !trouble.is_passing() && self.went_well => interval,
+            Schedule::Every(interval) if !trouble.is_passing() && !self.is_first => interval,
             _ => self.parts.backoff.pause(self.failures, fastrand::f64(), asked),
         }
     }
@@ -279,8 +296,13 @@ impl Poller {
                 self.report(Polled::Failed(trouble));
                 return Step::Finished;
             }
-            // If no poll has succeeded since the start, the settings are wrong.
-            Schedule::Every(_) if !passing && !self.went_well && self.failures >= REFUSALS => {
+            // If no poll has succeeded since the start, the settings are wrong. Other sources must not pay for it.
+            Schedule::Every(_)
+                if self.parts.company.is_alone()
+                    && !passing
+                    && self.is_first
+                    && self.failures >= REFUSALS =>
+            {
                 self.report(Polled::Failed(trouble.clone()));
                 return Step::Fatal(trouble.to_string());
             }

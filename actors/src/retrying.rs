@@ -22,24 +22,59 @@ use mynah_domain::{
 /// How many attempts to make before the error is returned.
 const TRIES: u32 = 6;
 
+/// How long the pipeline's calls are retried. Those of people and adapters always end after a few attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Patience {
+    /// As often as all others.
+    #[default]
+    AFewTries,
+    /// For as long as the ledger is gone: what the pipeline reports must not be lost, and without a record it has
+    /// nothing else to do.
+    UntilItAnswers,
+}
+
 /// A ledger whose calls are retried with growing waits, as long as the error allows it.
 #[derive(Debug, Clone)]
 pub struct Retrying<L> {
     ledger: L,
     backoff: Backoff,
+    patience: Patience,
 }
 
 impl<L> Retrying<L> {
     /// Wraps a ledger; the waits follow `backoff`.
     pub fn new(ledger: L, backoff: Backoff) -> Self {
-        Self { ledger, backoff }
+        Self { ledger, backoff, patience: Patience::default() }
+    }
+
+    /// The same, with this patience.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Retries a call of the pipeline.
+    async fn persist<T>(&self, call: impl AsyncFn() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let tries = match self.patience {
+            Patience::AFewTries => TRIES,
+            Patience::UntilItAnswers => u32::MAX,
+        };
+        self.retry_up_to(tries, call).await
     }
 
     async fn retry<T>(&self, call: impl AsyncFn() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        self.retry_up_to(TRIES, call).await
+    }
+
+    async fn retry_up_to<T>(
+        &self,
+        tries: u32,
+        call: impl AsyncFn() -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
         let mut attempt = 1;
         loop {
             match call().await {
-                Err(error) if error.is_retryable() && attempt < TRIES => {
+                Err(error) if error.is_retryable() && attempt < tries => {
                     let wait = self.backoff.growing_wait(attempt, fastrand::f64());
                     warn!(attempt = attempt, wait:? = wait, reason:% = error; "ledger call failed; retry scheduled");
                     actix_rt::time::sleep(wait).await;
@@ -54,15 +89,15 @@ impl<L> Retrying<L> {
 #[async_trait(?Send)]
 impl<L: Work> Work for Retrying<L> {
     async fn checkpoint(&self, source: &str) -> Result<Option<Checkpoint>, LedgerError> {
-        self.retry(async || self.ledger.checkpoint(source).await).await
+        self.persist(async || self.ledger.checkpoint(source).await).await
     }
 
     async fn record(&self, page: RecordPage) -> Result<Recorded, LedgerError> {
-        self.retry(async || self.ledger.record(page.clone()).await).await
+        self.persist(async || self.ledger.record(page.clone()).await).await
     }
 
     async fn to_reread(&self, source: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
-        self.retry(async || self.ledger.to_reread(source, limit).await).await
+        self.persist(async || self.ledger.to_reread(source, limit).await).await
     }
 
     async fn open_jobs(
@@ -71,42 +106,42 @@ impl<L: Work> Work for Retrying<L> {
         after: Option<LinePosition>,
         limit: usize,
     ) -> Result<Vec<Job>, LedgerError> {
-        self.retry(async || self.ledger.open_jobs(target, after, limit).await).await
+        self.persist(async || self.ledger.open_jobs(target, after, limit).await).await
     }
 
     async fn advance(
         &self,
         changes: Arc<[Change]>,
     ) -> Result<Vec<Result<Advanced, ChangeError>>, LedgerError> {
-        self.retry(async || self.ledger.advance(changes.clone()).await).await
+        self.persist(async || self.ledger.advance(changes.clone()).await).await
     }
 
     async fn recover(&self, targets: &[TargetId]) -> Result<u64, LedgerError> {
-        self.retry(async || self.ledger.recover(targets).await).await
+        self.persist(async || self.ledger.recover(targets).await).await
     }
 
     async fn spent(&self, account: &AccountId, now: Timestamp) -> Result<Spent, LedgerError> {
-        self.retry(async || self.ledger.spent(account, now).await).await
+        self.persist(async || self.ledger.spent(account, now).await).await
     }
 
     async fn publication_of(&self, post: &PostId, target: &TargetId) -> Result<Option<Reply>, LedgerError> {
-        self.retry(async || self.ledger.publication_of(post, target).await).await
+        self.persist(async || self.ledger.publication_of(post, target).await).await
     }
 
     async fn state_of(&self, post: &PostId, target: &TargetId) -> Result<Option<JobState>, LedgerError> {
-        self.retry(async || self.ledger.state_of(post, target).await).await
+        self.persist(async || self.ledger.state_of(post, target).await).await
     }
 
     async fn post(&self, source: &str, id: &PostId) -> Result<Option<Post>, LedgerError> {
-        self.retry(async || self.ledger.post(source, id).await).await
+        self.persist(async || self.ledger.post(source, id).await).await
     }
 
     async fn publications(&self, job: JobId) -> Result<Vec<Publication>, LedgerError> {
-        self.retry(async || self.ledger.publications(job).await).await
+        self.persist(async || self.ledger.publications(job).await).await
     }
 
     async fn recorded(&self, account: &AccountId, messages: &[PostId]) -> Result<Vec<PostId>, LedgerError> {
-        self.retry(async || self.ledger.recorded(account, messages).await).await
+        self.persist(async || self.ledger.recorded(account, messages).await).await
     }
 }
 
@@ -221,6 +256,15 @@ mod tests {
         let ledger = Failing::times(u32::MAX, busy());
         assert_eq!(ledger.fact("key").await, Err(busy()));
         assert_eq!(ledger.ledger.calls.load(Ordering::Relaxed), TRIES);
+    }
+
+    #[actix_rt::test]
+    async fn the_pipeline_may_wait_for_as_long_as_the_ledger_is_gone() {
+        tokio::time::pause();
+        let ledger = Failing::times(1000, busy()).with_patience(Patience::UntilItAnswers);
+        let call = async || ledger.ledger.fact("key").await;
+        assert_eq!(ledger.persist(call).await, Ok(Some("key".into())));
+        assert_eq!(ledger.fact("key").await, Ok(Some("key".into())));
     }
 
     #[actix_rt::test]

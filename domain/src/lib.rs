@@ -13,6 +13,8 @@
 //! - [`caps`], [`backoff`], [`breaker`]: the arithmetic of caps, retries and circuit breakers.
 //! - [`adaptive_limit`], [`batch_sizer`]: the arithmetic of how many calls a service gets at once, and how much is in
 //!   each.
+//! - [`fair_share`], [`lease_term`]: the arithmetic of how instances share the work, and for how long one relies on a
+//!   lease.
 //! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`), `Clock`.
 
 pub mod account;
@@ -22,6 +24,7 @@ pub mod batch_sizer;
 pub mod breaker;
 pub mod caps;
 pub mod eligibility;
+pub mod fair_share;
 pub mod filters;
 #[cfg(any(test, feature = "fixtures"))]
 #[doc(hidden)]
@@ -29,6 +32,7 @@ pub mod fixtures;
 pub mod gate;
 pub mod job;
 pub mod language;
+pub mod lease_term;
 pub mod network;
 pub mod ports;
 pub mod post;

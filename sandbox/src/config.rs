@@ -11,6 +11,8 @@ pub struct SandboxConfig {
     pub listen: SocketAddr,
     /// Handle of the followed account.
     pub account: String,
+    /// Other accounts that can be followed. They have no posts at the start.
+    pub also_followed: Vec<String>,
     /// Accounts that gave the app a token, so that it can post to them.
     pub targets: Vec<TargetAccount>,
     /// The followed account's posts from before the start, oldest first.
@@ -38,6 +40,7 @@ impl Default for SandboxConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             account: "mynah_source".into(),
+            also_followed: Vec::new(),
             targets: Vec::new(),
             timeline: Vec::new(),
             timeline_file: None,
@@ -63,6 +66,13 @@ impl SandboxConfig {
     #[must_use]
     pub fn with_premium(mut self) -> Self {
         self.targets.iter_mut().for_each(|target| target.premium = true);
+        self
+    }
+
+    /// Adds another account that can be followed.
+    #[must_use]
+    pub fn also_followed(mut self, handle: impl Into<String>) -> Self {
+        self.also_followed.push(handle.into());
         self
     }
 

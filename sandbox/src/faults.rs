@@ -81,6 +81,9 @@ pub struct FaultRule {
     /// Only the n-th matching request since the plan was set, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nth: Option<u64>,
+    /// Only calls about this account: its lookup and its timeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Not the first this many matching requests.
     #[serde(default)]
     pub after: u64,
@@ -96,7 +99,15 @@ fn always() -> f64 {
 impl FaultRule {
     /// A rule that always fires; restrict it with the public fields.
     pub fn new(endpoint: impl Into<EndpointPattern>, fault: Fault) -> Self {
-        Self { endpoint: endpoint.into(), fault, probability: always(), nth: None, after: 0, count: None }
+        Self {
+            endpoint: endpoint.into(),
+            fault,
+            probability: always(),
+            nth: None,
+            account: None,
+            after: 0,
+            count: None,
+        }
     }
 
     /// Restricts the rule to the n-th matching request, counted from 1.
@@ -356,13 +367,15 @@ impl Faults {
         &self.plan
     }
 
-    /// Decides about one request.
-    pub(crate) fn draw(&mut self, endpoint: Endpoint) -> Verdict {
+    /// Decides about one request, perhaps about an account.
+    pub(crate) fn draw(&mut self, endpoint: Endpoint, account: Option<&str>) -> Verdict {
         let call = self.calls.entry(endpoint).or_default();
         *call += 1;
         let mut verdict = Verdict { profiles: self.profiles.for_call(endpoint, *call), ..Verdict::default() };
         for (index, (rule, tally)) in self.plan.rules.iter().zip(&mut self.tallies).enumerate() {
-            if !rule.endpoint.matches(endpoint) {
+            let is_about =
+                |named: &String| account.is_some_and(|account| account.eq_ignore_ascii_case(named));
+            if !rule.endpoint.matches(endpoint) || !rule.account.as_ref().is_none_or(is_about) {
                 continue;
             }
             tally.matched += 1;
@@ -401,9 +414,9 @@ mod tests {
     fn only_the_nth_request_fails() {
         let rule = FaultRule::new(Endpoint::Post, Fault::Status(503)).nth(2);
         let mut faults = Faults::new(FaultPlan { rules: vec![rule], ..FaultPlan::default() });
-        let fired: Vec<bool> = (0..3).map(|_| faults.draw(Endpoint::Post).fault.is_some()).collect();
+        let fired: Vec<bool> = (0..3).map(|_| faults.draw(Endpoint::Post, None).fault.is_some()).collect();
         assert_eq!(fired, [false, true, false]);
-        assert_eq!(faults.draw(Endpoint::Timeline).fault, None);
+        assert_eq!(faults.draw(Endpoint::Timeline, None).fault, None);
     }
 
     #[test]
@@ -415,7 +428,7 @@ mod tests {
         };
         let draw = |plan: &FaultPlan| {
             let mut faults = Faults::new(plan.clone());
-            (0..1000).map(|_| faults.draw(Endpoint::User).fault.is_some()).collect::<Vec<_>>()
+            (0..1000).map(|_| faults.draw(Endpoint::User, None).fault.is_some()).collect::<Vec<_>>()
         };
         let drawn = draw(&plan);
         assert_eq!(drawn, draw(&plan));
@@ -433,10 +446,10 @@ mod tests {
             ],
             ..FaultPlan::default()
         });
-        let first = faults.draw(Endpoint::Post);
+        let first = faults.draw(Endpoint::Post, None);
         assert_eq!(first.delay, Duration::from_millis(15));
         assert_eq!(first.fault, Some(Fault::DropAfterAct));
-        assert_eq!(faults.draw(Endpoint::Post).fault, None);
+        assert_eq!(faults.draw(Endpoint::Post, None).fault, None);
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub(crate) async fn intercept(
         return next.call(request).await;
     };
     let mut call = Call::begin(&request, endpoint, state);
-    let verdict = call.state.faults().draw(endpoint);
+    let account = call.state.world().account_in(request.path()).map(|account| account.handle.clone());
+    let verdict = call.state.faults().draw(endpoint, account.as_deref());
     let profiles = verdict.profiles;
     call.profiles = profiles;
     request.extensions_mut().insert(profiles);

@@ -120,6 +120,11 @@ impl Sandbox {
         self.state.add_post(post)
     }
 
+    /// Posts on another account that can be followed, now. Creates the account if it does not exist.
+    pub fn add_post_on(&self, handle: &str, post: TimelinePost) -> PostId {
+        self.state.add_post_on(handle, post)
+    }
+
     /// The followed account's posts, oldest first.
     pub fn posts(&self) -> Vec<StoredPost> {
         let world = self.state.world();

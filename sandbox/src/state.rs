@@ -36,8 +36,12 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(config: SandboxConfig) -> Self {
+        let mut world = World::new(&config.account, &config.targets, config.timeline);
+        for handle in &config.also_followed {
+            world.account_mut(handle);
+        }
         Self {
-            world: Mutex::new(World::new(&config.account, &config.targets, config.timeline)),
+            world: Mutex::new(world),
             faults: Mutex::new(Faults::new(config.faults)),
             limiter: Mutex::new(Limiter::new(config.rate_limits)),
             biller: Mutex::default(),
@@ -78,6 +82,13 @@ impl State {
     /// Posts on the followed account, now.
     pub(crate) fn add_post(&self, post: TimelinePost) -> PostId {
         let id = self.world().add(post);
+        self.touch();
+        id
+    }
+
+    /// Posts on another account that can be followed, now.
+    pub(crate) fn add_post_on(&self, handle: &str, post: TimelinePost) -> PostId {
+        let id = self.world().add_on(handle, post);
         self.touch();
         id
     }

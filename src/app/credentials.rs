@@ -3,6 +3,7 @@
 //! an account, the engine for its key. `mynah resume` asks in the same way before it resumes an account.
 
 use std::{
+    collections::HashSet,
     rc::Rc,
     sync::{Arc, Weak},
     time::Duration,
@@ -65,7 +66,7 @@ pub async fn try_account(account: &dyn Published, ledger: &Arc<dyn Ledger>) -> F
 
 /// Somebody who uses credentials.
 enum User {
-    Account { name: String, target: TargetId, connection: Arc<dyn Published> },
+    Account { name: String, target: TargetId, account: AccountId, connection: Arc<dyn Published> },
     Source { name: String, connection: Arc<dyn Followed> },
     Engine { engine: Rc<dyn Engine>, pairs: Vec<(Language, Language)> },
 }
@@ -124,22 +125,24 @@ impl Credentials {
             concerned.map(|(number, _)| number).collect()
         };
         let mut users = Vec::new();
-        for target in &settings.targets {
+        let mut seen = HashSet::new();
+        // Targets that share an account share its credentials.
+        for target in settings.targets.iter().filter(|target| seen.insert(target.account_id())) {
             let numbers = concerned(&target.connection.secrets());
-            if !numbers.is_empty() || is_blocked(&AccountId::from(&target.id())) {
-                let (name, target, connection) =
-                    (format!("@{}", target.account), target.id(), target.connection.clone());
-                users.push((User::Account { name, target, connection }, numbers));
+            if !numbers.is_empty() || is_blocked(&target.account_id()) {
+                let (name, account, connection) =
+                    (format!("@{}", target.account), target.account_id(), target.connection.clone());
+                users.push((User::Account { name, target: target.id(), account, connection }, numbers));
             }
         }
-        let source = &settings.source;
-        let numbers = concerned(&source.connection.secrets());
-        if !numbers.is_empty() {
-            let name = format!("source @{}", source.account);
-            users.push((User::Source { name, connection: source.connection.clone() }, numbers));
+        for source in &settings.sources {
+            let numbers = concerned(&source.connection.secrets());
+            if !numbers.is_empty() {
+                let name = format!("source @{}", source.account);
+                users.push((User::Source { name, connection: source.connection.clone() }, numbers));
+            }
         }
-        let pairs: Vec<_> =
-            settings.targets.iter().map(|target| (source.language, target.language)).collect();
+        let pairs = super::language_pairs(settings);
         for engine in pipeline.engines {
             let secrets = settings.engine.secrets.get(engine.name()).copied().unwrap_or_default();
             let secrets: Vec<String> = secrets.iter().map(|name| (*name).to_owned()).collect();
@@ -180,8 +183,8 @@ impl Credentials {
             }
         }
         // Newer settings may have other credentials, which this says nothing about.
-        if let (User::Account { target, .. }, Some(_)) = (user, self.in_force.upgrade()) {
-            apply(&found, target, &self.router).await;
+        if let (User::Account { target, account, .. }, Some(_)) = (user, self.in_force.upgrade()) {
+            apply(&found, target, account, &self.router).await;
         }
         found
     }
@@ -215,12 +218,12 @@ impl Credentials {
     }
 }
 
-/// Blocks or resumes an account by what trying its credentials showed.
-pub async fn apply(found: &Found, target: &TargetId, router: &ActorRef<Router>) {
+/// Blocks or resumes an account, on which `target` is published, by what trying its credentials showed.
+pub async fn apply(found: &Found, target: &TargetId, account: &AccountId, router: &ActorRef<Router>) {
     match found {
         Found::Works(_) => drop(router.ask_until_answered(Unblock { target: target.clone() }).await),
         Found::Refused(reason) => {
-            let block = Block { account: AccountId::from(target), reason: reason.clone() };
+            let block = Block { account: account.clone(), reason: reason.clone() };
             router.ask_until_answered(block).await;
         }
         Found::Unknown(_) => {}

@@ -2,29 +2,36 @@
 //!
 //! - [`service`] runs the pipeline, and changes its settings while it runs.
 //! - [`credentials`] finds out whether credentials work.
+//! - [`instances`] names this instance among those that share the ledger.
 //! - [`retention`] removes the texts of old posts.
 //! - [`warm_up`] reads the phrases to translate in advance.
 
 pub mod credentials;
+mod instances;
 mod retention;
 pub mod service;
 pub mod warm_up;
 
-use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::Path,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use mynah_actors::{
-    pauses::Paused,
     pipeline::{ActorRefs, Factory},
     translator::cascade::EngineCascade,
     upstreams::Upstreams,
 };
 use mynah_domain::{
-    SourceProfile, Style, Target, TargetId,
+    Language, SourceProfile, Style, Target,
     backoff::Backoff,
     breaker::BreakerPolicy,
     eligibility::Eligibility,
     ports::{Engine, Ledger, SystemClock},
-    text::{Masking, Numbers, Rewriting, SharedGlossary},
+    text::{Glossary, Masking, Numbers, Rewriting, SharedGlossary},
 };
 
 use crate::{
@@ -32,7 +39,7 @@ use crate::{
     glossary::{self, LoadError},
     ledger::{self, OpenError},
     networks::Wanted,
-    settings::{EngineSettings, Settings, TargetSettings},
+    settings::{EngineSettings, Settings, SourceSettings, TargetSettings},
 };
 
 /// The waits between retries after temporary failures.
@@ -45,12 +52,12 @@ const BREAKER: BreakerPolicy = BreakerPolicy {
     trial: Duration::from_mins(1),
 };
 
-/// Opens the ledger in the data directory.
+/// Opens the ledger for a command.
 ///
 /// # Errors
-/// Names the file and the fix.
-pub fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
-    open_ledger_in(&settings.data_dir)
+/// Names the ledger and the fix.
+pub async fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
+    ledger::open_for_command(&settings.place(), Arc::new(SystemClock)).await
 }
 
 /// Opens the ledger in a folder.
@@ -59,11 +66,6 @@ pub fn open_ledger(settings: &Settings) -> Result<Arc<dyn Ledger>, OpenError> {
 /// Names the file and the fix.
 pub fn open_ledger_in(data_dir: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
     ledger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
-}
-
-/// Everything that can be paused, for these targets.
-pub fn pausable(targets: &[TargetId]) -> Vec<Paused> {
-    std::iter::once(Paused::Polling).chain(targets.iter().cloned().map(Paused::Target)).collect()
 }
 
 /// A cascade for use without a pipeline: it has no cache and no measurements.
@@ -77,32 +79,41 @@ pub fn cascade(settings: &Settings) -> EngineCascade {
     }
 }
 
-/// The targets, with their glossaries loaded.
+/// The targets, with their glossaries loaded. Targets with the same glossary share it, and those of a source its profile.
 ///
 /// # Errors
 /// Names the glossary that cannot be used.
 pub fn targets(settings: &Settings) -> Result<Vec<Target>, LoadError> {
-    let source = Arc::new(source_profile(settings));
-    settings.targets.iter().map(|settings| target(settings, source.clone())).collect()
-}
-
-/// What targets need to know about the source.
-pub fn source_profile(settings: &Settings) -> SourceProfile {
-    SourceProfile {
-        name: settings.source.name(),
-        language: settings.source.language,
-        network: settings.source.network.rules(),
+    let mut profiles: HashMap<String, Arc<SourceProfile>> = HashMap::new();
+    let mut glossaries: HashMap<&Path, SharedGlossary> = HashMap::new();
+    let mut targets = Vec::with_capacity(settings.targets.len());
+    for settings in &settings.targets {
+        let source = &settings.source;
+        let profile = profiles.entry(source.id()).or_insert_with(|| Arc::new(source_profile(source))).clone();
+        let glossary = match settings.glossary.as_deref() {
+            None => SharedGlossary::new(Glossary::default()),
+            Some(path) => match glossaries.entry(path) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => new.insert(SharedGlossary::new(glossary::load(path)?)).clone(),
+            },
+        };
+        targets.push(target(settings, profile, glossary));
     }
+    Ok(targets)
 }
 
-fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Target, LoadError> {
-    let terms = settings.glossary.as_deref().map(glossary::load).transpose()?.unwrap_or_default();
+/// What targets need to know about a source.
+pub fn source_profile(source: &SourceSettings) -> SourceProfile {
+    SourceProfile { name: source.id(), language: source.language, network: source.network.rules() }
+}
+
+fn target(settings: &TargetSettings, source: Arc<SourceProfile>, glossary: SharedGlossary) -> Target {
     let numbers = if settings.local_numbers {
         Numbers::Local(Rewriting::between(source.language, settings.language))
     } else {
         Numbers::AsWritten
     };
-    Ok(Target {
+    Target {
         id: settings.id(),
         source,
         network: settings.rules(),
@@ -113,22 +124,16 @@ fn target(settings: &TargetSettings, source: Arc<SourceProfile>) -> Result<Targe
             adapt: settings.adapt,
             instructions: settings.instructions.clone(),
         },
-        masking: Masking {
-            mentions: settings.mentions,
-            hashtags: settings.hashtags,
-            numbers,
-            glossary: SharedGlossary::new(terms),
-        },
+        masking: Masking { mentions: settings.mentions, hashtags: settings.hashtags, numbers, glossary },
         filters: settings.filters.clone(),
         media: settings.media,
         too_long: settings.too_long,
         wordless: settings.wordless,
-    })
+    }
 }
 
-/// Which of the source's posts are republished.
-pub fn eligibility(settings: &Settings) -> Eligibility {
-    let source = &settings.source;
+/// Which of a source's posts are republished.
+pub fn eligibility(source: &SourceSettings) -> Eligibility {
     Eligibility {
         trust_language: source.trust_language,
         replies: source.replies,
@@ -139,9 +144,21 @@ pub fn eligibility(settings: &Settings) -> Eligibility {
     }
 }
 
-/// What to request from the source.
-fn wanted(settings: &Settings) -> Wanted {
-    Wanted { reposts: settings.source.reposts }
+/// What to request from a source.
+fn wanted(source: &SourceSettings) -> Wanted {
+    Wanted { reposts: source.reposts }
+}
+
+/// The pairs of languages that are translated, each once.
+pub fn language_pairs(settings: &Settings) -> Vec<(Language, Language)> {
+    let mut pairs = Vec::new();
+    for target in &settings.targets {
+        let pair = (target.source.language, target.language);
+        if !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
+    }
+    pairs
 }
 
 /// Makes the engines, in the order in which they are tried.
@@ -154,13 +171,11 @@ pub fn engines(settings: &Settings) -> Result<Factory<Vec<Rc<dyn Engine>>>, Stri
         order.iter().map(|engine| engine.factory(settings.transport)).collect::<Result<_, _>>()?;
     let factory: Factory<Vec<Rc<dyn Engine>>> =
         Arc::new(move || factories.iter().map(|factory| factory()).collect());
-    let from = settings.source.language;
     let made = factory();
-    let unable: Vec<String> = settings
-        .targets
-        .iter()
-        .filter(|target| !made.iter().any(|engine| engine.supports(from, target.language)))
-        .map(|target| format!("{from}→{}", target.language))
+    let unable: Vec<String> = language_pairs(settings)
+        .into_iter()
+        .filter(|(from, to)| !made.iter().any(|engine| engine.supports(*from, *to)))
+        .map(|(from, to)| format!("{from}→{to}"))
         .collect();
     if unable.is_empty() {
         return Ok(factory);

@@ -1,16 +1,26 @@
 //! The service runs the pipeline, and can change its settings while it runs. Positions, spent budgets and pauses
 //! survive a change; the actors restart with the new settings and continue where the old ones stopped.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use log::{info, warn};
 use mynah_actors::{
     blocks::Blocks,
     cache::CacheSettings,
     events::Feed,
+    leases::Holdings,
     pauses::{self, Pauses},
-    pipeline::{ActorRefs, Parts, Pipeline, PublisherSpec, by_name},
-    poller::{Polled, PollerParts, Schedule},
+    pipeline::{
+        ActorRefs, LeasesParts, Parts, Pipeline, PollerSpec, Pollers, PublisherSpec, Publishers,
+        RestartPolicies, by_name,
+    },
+    poller::{Company, Polled, PollerParts, Schedule},
     publisher::{Bucket, Limits, PublisherParts},
     router::{Route, RouterParts, RouterSettings},
     stats::Meter,
@@ -31,14 +41,23 @@ use tokio::{
 use super::{
     BACKOFF, BREAKER,
     credentials::{self, Credentials},
+    instances,
     retention::Retention,
     warm_up,
 };
 use crate::{
-    control::{configured::Configured, overview::Overview, reloads::Reloads},
+    control::{
+        configured::Configured,
+        names::Names,
+        news::{Follower, News},
+        overview::Overview,
+        reloads::Reloads,
+    },
     engines::OF_NO_USE,
-    glossary, ledger,
-    settings::{Change, Former, SecretChange, Settings, TargetSettings},
+    glossary,
+    http::ReloadRequest,
+    ledger::{self, Opened},
+    settings::{Change, Former, SecretChange, Settings, SourceSettings, TargetSettings},
 };
 
 /// After this many failed attempts, a job or a poll no longer keeps `mynah once` from exiting.
@@ -48,8 +67,17 @@ const PATIENCE: u32 = 4;
 pub struct Watch {
     /// The outcomes of jobs.
     pub feed: Feed,
-    /// The outcomes of polls.
-    pub polls: Option<mpsc::UnboundedSender<Polled>>,
+    /// The outcomes of polls, each with its source.
+    pub polls: Option<mpsc::UnboundedSender<(String, Polled)>>,
+}
+
+/// When sources are polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polling {
+    /// Once each.
+    Once,
+    /// Each at the interval that its settings name.
+    Continuous,
 }
 
 /// Whether the service measures anything.
@@ -78,6 +106,8 @@ pub struct Service {
 
 /// What survives a change of the settings.
 struct Persistent {
+    /// What the leases are kept with, if other instances may use the ledger.
+    leases: Option<LeasesParts>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     actors: ActorRefs,
@@ -115,8 +145,8 @@ impl Service {
     ///
     /// # Errors
     /// A sentence that names the problem and its fix.
-    pub async fn start(settings: &Settings, schedule: Schedule, watch: Watch) -> Result<Self, String> {
-        Self::start_with(settings, schedule, watch, Telemetry::On).await
+    pub async fn start(settings: &Settings, polling: Polling, watch: Watch) -> Result<Self, String> {
+        Self::start_with(settings, polling, watch, Telemetry::On).await
     }
 
     /// The same, with or without measurements.
@@ -125,7 +155,7 @@ impl Service {
     /// A sentence that names the problem and its fix.
     pub async fn start_with(
         settings: &Settings,
-        schedule: Schedule,
+        polling: Polling,
         watch: Watch,
         telemetry: Telemetry,
     ) -> Result<Self, String> {
@@ -138,18 +168,18 @@ impl Service {
             Telemetry::Off => Meter::default(),
         };
         let of_ledger = meter.clone();
-        let file = settings.data_dir.join("ledger.sqlite");
-        let ledger = ledger::open_watched(&file, Arc::new(SystemClock), move |took| {
-            of_ledger.called("ledger", "commit", took, None);
-        });
-        let ledger = ledger.map_err(|error| error.to_string())?;
-        let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
-        let silent = pauses::recall(&*ledger, super::pausable(&targets)).await;
+        let this = instances::this();
+        let committed = move |took| of_ledger.called("ledger", "commit", took, None);
+        let opened =
+            ledger::open_service(&settings.place(), &this.id, Arc::new(SystemClock), committed).await;
+        let Opened { ledger, leases } = opened.map_err(|error| error.to_string())?;
+        let silent = pauses::recall(&*ledger, Names::of(settings).pausable()).await;
         let silent = silent.map_err(|error| error.to_string())?;
         for what in &silent {
             warn!(what:%; "still paused at startup");
         }
         let mut persistent = Persistent {
+            leases: instances::leases(leases, settings.cluster, this),
             ledger,
             clock: Arc::new(SystemClock),
             actors,
@@ -161,7 +191,7 @@ impl Service {
             buckets: HashMap::new(),
         };
         let targets = super::targets(settings).map_err(|error| error.to_string())?;
-        let parts = persistent.parts(settings, schedule, &targets, settings.translator.pool_size)?;
+        let parts = persistent.parts(settings, polling, &targets, settings.translator.pool_size)?;
         let warm_up = persistent.warm_up(settings, &parts, targets.clone())?;
         let glossaries = watch_glossaries(settings, &targets);
         let configured = persistent.configure(settings, &(parts.translators.1)());
@@ -192,6 +222,34 @@ impl Service {
             health: self.pipeline.health.clone(),
             ledger: self.persistent.ledger.clone(),
             reloads: Reloads::started(),
+            holdings: self.persistent.holdings(),
+            view: self.persistent.leases.as_ref().map(|leases| leases.view.clone()),
+            news: News::new(self.persistent.ledger.clone(), self.persistent.leases.is_some()),
+        }
+    }
+
+    /// Does what other instances were asked to do, for as long as it is polled.
+    pub fn follow_news(
+        &self,
+        overview: &Overview,
+        reload: mpsc::Sender<ReloadRequest>,
+    ) -> impl Future<Output = ()> + use<> {
+        Follower {
+            news: overview.news.clone(),
+            pauses: overview.pauses.clone(),
+            configured: overview.configured.clone(),
+            router: self.pipeline.actors.router.clone(),
+            supervisor: self.pipeline.supervisor.clone(),
+            pipeline: self.pipeline.handle.clone(),
+            reload,
+        }
+        .follow()
+    }
+
+    /// Tells other instances where this one's admin API listens.
+    pub fn set_admin(&self, address: SocketAddr) {
+        if let Some(leases) = &self.persistent.leases {
+            leases.view.set_admin(address.to_string());
         }
     }
 
@@ -210,8 +268,7 @@ impl Service {
             self.pipeline.handle.pool_size().await
         };
         let targets = super::targets(&new).map_err(|error| error.to_string())?;
-        let schedule = Schedule::Every(new.source.poll_interval);
-        let parts = self.persistent.parts(&new, schedule, &targets, pool_size)?;
+        let parts = self.persistent.parts(&new, Polling::Continuous, &targets, pool_size)?;
         let warm_up = self.persistent.warm_up(&new, &parts, targets.clone())?;
         let engines = (parts.translators.1)();
         // The new translators decide by it.
@@ -273,14 +330,31 @@ fn cache_ttl(settings: &Settings) -> Duration {
     settings.cache.ttl.min(longest)
 }
 
+/// When actors are restarted. A poller that keeps dying ends the service only if it has the only source: otherwise it is
+/// restarted as long as it takes, and the others go on.
+fn policies(settings: &Settings) -> RestartPolicies {
+    let mut policies = settings.supervisor.actors;
+    if settings.sources.len() > 1 {
+        policies.poller.max_restarts = u32::MAX;
+    }
+    policies
+}
+
 fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandle<()>> {
     let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(targets);
-    let files: Vec<_> =
+    // Targets with the same file share the glossary.
+    let files: BTreeMap<_, _> =
         files.filter_map(|(file, target)| Some((file?, target.masking.glossary.clone()))).collect();
+    let files: Vec<_> = files.into_iter().collect();
     (!files.is_empty()).then(|| actix_rt::spawn(glossary::watch(files)))
 }
 
 impl Persistent {
+    /// What this instance works for.
+    fn holdings(&self) -> Holdings {
+        self.leases.as_ref().map_or(Holdings::Everything, |leases| Holdings::Leased(leases.holdings.clone()))
+    }
+
     /// Applies what the parts of a pipeline do not contain, and returns what is configured.
     fn configure(&self, settings: &Settings, engines: &[Rc<dyn Engine>]) -> Configured {
         let configured = Configured::of(settings, engines);
@@ -291,8 +365,7 @@ impl Persistent {
         for engine in configured.unused_engines() {
             refusals.unusable(engine, OF_NO_USE);
         }
-        let from = settings.source.language;
-        let pairs: Vec<_> = settings.targets.iter().map(|target| (from, target.language)).collect();
+        let pairs = super::language_pairs(settings);
         for engine in engines {
             if let Some(why) = engine.impairment(&pairs) {
                 refusals.unusable(engine.name(), &why);
@@ -305,32 +378,16 @@ impl Persistent {
     fn parts(
         &mut self,
         settings: &Settings,
-        schedule: Schedule,
+        polling: Polling,
         targets: &[Target],
         pool_size: usize,
     ) -> Result<Parts, String> {
         let engines = super::engines(settings)?;
         let meter = self.meter.clone();
         let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
+        let accounts: HashMap<TargetId, AccountId> =
+            settings.targets.iter().map(|target| (target.id(), target.account_id())).collect();
         let targets = by_name(targets.iter().cloned());
-        let poller = PollerParts {
-            source: settings.source.name(),
-            eligibility: super::eligibility(settings),
-            start: settings.source.start.clone(),
-            schedule,
-            page_size: settings.source.page_size,
-            targets: targets.clone(),
-            order: order.clone(),
-            router: self.actors.router.clone(),
-            ledger: self.ledger.clone(),
-            backoff: BACKOFF,
-            patience: PATIENCE,
-            pauses: self.pauses.clone(),
-            upstreams: self.upstreams.clone(),
-            clock: self.clock.clone(),
-            meter: meter.clone(),
-            polls: self.watch.polls.clone(),
-        };
         let translator = TranslatorParts {
             router: self.actors.router.clone(),
             targets: targets.clone(),
@@ -343,36 +400,17 @@ impl Persistent {
                 ..super::cascade(settings)
             },
         };
-        let mut publishers = Vec::new();
-        for settings_of in &settings.targets {
-            let Some(target) = targets.get(&settings_of.id()) else { continue };
-            let limits = Limits {
-                min_interval: settings.publisher.min_interval,
-                burst: settings.publisher.burst,
-                caps: settings_of.caps,
-            };
-            // The settings give each target its own account.
-            let account = AccountId::from(&target.id);
-            let parts = PublisherParts {
-                targets: [target.clone()].into(),
-                limits,
-                bucket: self.bucket(&account, limits),
-                account,
-                threads: settings.publisher.threads,
-                settle: settings.publisher.settle,
-                upstreams: self.upstreams.clone(),
-                pauses: self.pauses.clone(),
-                router: self.actors.router.clone(),
-                ledger: self.ledger.clone(),
-                backoff: BACKOFF,
-                clock: self.clock.clone(),
-                meter: meter.clone(),
-            };
-            publishers.push(PublisherSpec {
-                parts,
-                destination: settings_of.connection.destination(self.ledger.clone()),
-                media: vec![(settings.source.name(), settings.source.connection.media())],
-            });
+        let routes = order.into_iter().filter_map(|target| {
+            let account = accounts.get(&target)?.clone();
+            let source = targets.get(&target)?.source.name.clone();
+            Some(Route { target, account, source })
+        });
+        let mut publishers = Publishers::from_iter(self.publishers(settings, &targets));
+        let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
+        let mut pollers: Pollers = pollers.collect();
+        if self.leases.is_some() {
+            // The keeper of the leases starts what this instance holds.
+            (publishers, pollers) = (publishers.stopped(), pollers.stopped());
         }
         Ok(Parts {
             supervisor: SupervisorSettings {
@@ -381,17 +419,18 @@ impl Persistent {
                 patience: settings.supervisor.patience,
                 stalled_after: settings.supervisor.stalled_after,
             },
-            policies: settings.supervisor.actors,
+            policies: policies(settings),
             router: RouterParts {
                 settings: RouterSettings {
                     queue: settings.router.queue,
-                    routes: order.into_iter().map(Route::alone).collect(),
+                    routes: routes.collect(),
                     order_patience: settings.publisher.order_patience,
                     engines: settings.engine.names(),
                     patience: PATIENCE,
                 },
                 upstreams: self.upstreams.clone(),
                 pauses: self.pauses.clone(),
+                holdings: self.holdings(),
                 blocks: self.blocks.clone(),
                 ledger: self.ledger.clone(),
                 clock: self.clock.clone(),
@@ -404,16 +443,98 @@ impl Persistent {
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
-            pollers: vec![(
-                poller,
-                settings.source.connection.source(super::wanted(settings), self.ledger.clone()),
-            )],
+            pollers,
             translators: (translator, engines),
             pool_size,
             translator_arbiters: settings.translator.arbiters,
             publishers,
+            leases: self.leases.clone(),
             actors: self.actors.clone(),
         })
+    }
+
+    /// What a source's poller is built from.
+    fn poller(
+        &self,
+        settings: &Settings,
+        source: &SourceSettings,
+        polling: Polling,
+        targets: &Arc<HashMap<TargetId, Target>>,
+    ) -> PollerSpec {
+        let id = source.id();
+        PollerSpec {
+            name: source.label(),
+            source: source.connection.source(super::wanted(source), self.ledger.clone()),
+            parts: PollerParts {
+                company: Company::of(&id, settings.sources.len()),
+                source: id,
+                eligibility: super::eligibility(source),
+                start: source.start.clone(),
+                schedule: match polling {
+                    Polling::Once => Schedule::Once,
+                    Polling::Continuous => Schedule::Every(source.poll_interval),
+                },
+                page_size: source.page_size,
+                targets: targets.clone(),
+                order: settings.targets_of(source).map(TargetSettings::id).collect(),
+                router: self.actors.router.clone(),
+                ledger: self.ledger.clone(),
+                backoff: BACKOFF,
+                patience: PATIENCE,
+                pauses: self.pauses.clone(),
+                upstreams: self.upstreams.clone(),
+                clock: self.clock.clone(),
+                meter: self.meter.clone(),
+                polls: self.watch.polls.clone(),
+            },
+        }
+    }
+
+    /// A publisher for each account, which several targets may share.
+    fn publishers(&mut self, settings: &Settings, targets: &HashMap<TargetId, Target>) -> Vec<PublisherSpec> {
+        let mut accounts: Vec<AccountId> = Vec::new();
+        let mut sharing: HashMap<AccountId, Vec<&TargetSettings>> = HashMap::new();
+        for target in &settings.targets {
+            let account = target.account_id();
+            let sharing = sharing.entry(account.clone()).or_default();
+            if sharing.is_empty() {
+                accounts.push(account);
+            }
+            sharing.push(target);
+        }
+        let mut publishers = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            let Some(sharing) = sharing.get(&account) else { continue };
+            // The settings give all targets of an account the same caps.
+            let Some(first) = sharing.first() else { continue };
+            let limits = Limits {
+                min_interval: settings.publisher.min_interval,
+                burst: settings.publisher.burst,
+                caps: first.caps,
+            };
+            // No two targets of an account follow the same source.
+            let media =
+                sharing.iter().map(|target| (target.source.id(), target.source.connection.media())).collect();
+            let parts = PublisherParts {
+                targets: sharing.iter().filter_map(|target| targets.get(&target.id()).cloned()).collect(),
+                limits,
+                bucket: self.bucket(&account, limits),
+                account,
+                threads: settings.publisher.threads,
+                settle: settings.publisher.settle,
+                upstreams: self.upstreams.clone(),
+                pauses: self.pauses.clone(),
+                holdings: self.holdings(),
+                router: self.actors.router.clone(),
+                ledger: self.ledger.clone(),
+                backoff: BACKOFF,
+                clock: self.clock.clone(),
+                meter: self.meter.clone(),
+            };
+            let destination = first.connection.destination(self.ledger.clone());
+            publishers.push(PublisherSpec { parts, destination, media });
+        }
+        publishers
     }
 
     /// Starts to remove the texts of old posts, if the settings say so.

@@ -38,7 +38,8 @@ pub async fn write(
         |error: &dyn std::fmt::Display| BenchmarkError(format!("no history can be written: {error}"));
     let ledger = ledger::open(file, Arc::new(SystemClock)).map_err(|error| failed(&error))?;
     let targets: Vec<TargetId> = settings.targets.iter().map(TargetSettings::id).collect();
-    let source = settings.source.name();
+    // A plan has a single source.
+    let source = settings.sources.first().map(|source| source.id()).unwrap_or_default();
     for first in (1..=plan.history).step_by(TOGETHER) {
         let last = (first + TOGETHER - 1).min(plan.history);
         let posts: Vec<RecordPost> = (first..=last).rev().map(|number| post(number, &targets)).collect();

@@ -10,7 +10,6 @@ use std::{
 use hdrhistogram::Histogram;
 use mynah_actors::{
     events::{Event, Feed},
-    poller::Schedule,
     stats::{Report, StatsReport},
 };
 use mynah_domain::Post;
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::{BenchmarkError, Plan, history, town::Town};
-use crate::app::service::{Service, Telemetry, Watch};
+use crate::app::service::{Polling, Service, Telemetry, Watch};
 
 /// The run fails after this long without an event.
 const STALL_TIMEOUT: Duration = Duration::from_mins(2);
@@ -84,10 +83,10 @@ pub async fn run(
     let (feed, mut events) = Feed::watched();
     let mut process = Process::new();
     let started = Instant::now();
-    let schedule = Schedule::Every(settings.source.poll_interval);
     let watch = Watch { feed, polls: None };
-    let mut service =
-        Service::start_with(&settings, schedule, watch, telemetry).await.map_err(BenchmarkError)?;
+    let mut service = Service::start_with(&settings, Polling::Continuous, watch, telemetry)
+        .await
+        .map_err(BenchmarkError)?;
     let mut seen = Seen::default();
     let all = plan.jobs() as u64;
     let mut interval = tokio::time::interval(SAMPLE_INTERVAL);

@@ -1,22 +1,29 @@
 //! `mynah check` checks settings, keys and services, and reports all problems at once. The verdict comes last.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use clap::Args;
+use futures_util::{StreamExt as _, stream};
 use mynah_domain::ports::Ledger;
 use serde_json::{Value, json};
 
 use super::{Failure, SettingsArgs, print_json, print_line, scratch::Scratch};
 use crate::{
     app,
-    ledger::OpenError,
+    ledger::Place,
     permissions,
-    settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError},
+    settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError, TargetSettings},
     telemetry::{
         logging,
         outside::{bounded, printable},
     },
 };
+
+/// How many accounts are listed one by one.
+const LISTED: usize = 12;
+
+/// How many accounts are checked at once.
+const AT_ONCE: usize = 4;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArgs {
@@ -48,7 +55,7 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
     }
     check_engines(&settings, args.offline, &mut findings).await;
     if !args.offline {
-        check_ledger(&settings, &mut findings);
+        check_ledger(&settings, &mut findings).await;
         check_accounts(&settings, &mut findings).await?;
     }
     for Former { was, is } in settings.former() {
@@ -70,8 +77,7 @@ async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findin
         Err(why) if offline => findings.warn(&format!("engines: on this machine, {why}")),
         Err(why) => findings.add("engines", Err(why)),
         Ok(engines) => {
-            let pairs = settings.targets.iter().map(|target| (settings.source.language, target.language));
-            let pairs: Vec<_> = pairs.collect();
+            let pairs = app::language_pairs(settings);
             for (configured, engine) in settings.engine.order.iter().zip(engines()) {
                 let outcome =
                     if offline { Ok("not called".into()) } else { configured.check(&*engine, &pairs).await };
@@ -81,14 +87,17 @@ async fn check_engines(settings: &Settings, offline: bool, findings: &mut Findin
     }
 }
 
-fn check_ledger(settings: &Settings, findings: &mut Findings) {
+async fn check_ledger(settings: &Settings, findings: &mut Findings) {
     // Before the ledger is opened, which restricts the data folder's permissions without a message.
     for exposed in permissions::close(&settings.data_dir) {
         findings.warn(&exposed.to_string());
     }
-    let outcome = match app::open_ledger(settings) {
-        Ok(_) => Ok(format!("{} can be written", settings.data_dir.display())),
-        Err(OpenError::InUse { .. }) => Ok("in use by the running service".into()),
+    let outcome = match app::open_ledger(settings).await {
+        Ok(_) => match settings.place() {
+            Place::File(_) => Ok(format!("{} can be written", settings.data_dir.display())),
+            place @ Place::Server { .. } => Ok(format!("{place} can be used")),
+        },
+        Err(error) if error.is_in_use() => Ok("in use by the running service".into()),
         Err(error) => Err(error.to_string()),
     };
     findings.add("ledger", outcome);
@@ -100,16 +109,28 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
     let scratch = Scratch::new("check")?;
     let ledger: Arc<dyn Ledger> =
         app::open_ledger_in(scratch.path()).map_err(|error| Failure::Work(error.to_string()))?;
-    let source = &settings.source;
-    let outcome = source.connection.check(ledger.clone()).await;
-    findings.add(&format!("source @{}", source.account), outcome);
-    for target in &settings.targets {
-        let outcome = target.connection.check(ledger.clone()).await;
+    let calls = settings.sources.iter().map(|source| source.connection.check(ledger.clone()));
+    let outcomes = at_most(AT_ONCE, calls).await;
+    let checked = settings.sources.iter().zip(outcomes);
+    let checked = checked.map(|(source, outcome)| (format!("source @{}", source.account), outcome));
+    findings.add_all("sources", checked.collect());
+    let mut seen = HashSet::new();
+    let targets: Vec<&TargetSettings> =
+        settings.targets.iter().filter(|target| seen.insert(target.account_id())).collect();
+    let outcomes =
+        at_most(AT_ONCE, targets.iter().map(|target| target.connection.check(ledger.clone()))).await;
+    let checked = targets.iter().zip(outcomes).map(|(target, outcome)| {
         let limit = target.rules().limits().text;
         let outcome = outcome.map(|fine| format!("{fine}; a post may weigh up to {limit}"));
-        findings.add(&format!("target @{}", target.account), outcome);
-    }
+        (format!("target @{}", target.account), outcome)
+    });
+    findings.add_all("targets", checked.collect());
     Ok(())
+}
+
+/// The results of these calls, in their order, of which only so many run at once.
+async fn at_most<T>(most: usize, calls: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    stream::iter(calls).buffered(most).collect().await
 }
 
 /// Mistakes in the settings, for scripts.
@@ -170,6 +191,23 @@ impl Findings {
             print_line(format_args!("{verdict}  {what}: {detail}"));
         }
         self.checks.push(json!({"what": what, "ok": ok, "detail": detail}));
+    }
+
+    /// Findings of one kind. If there are many, those without a problem are one line.
+    fn add_all(&mut self, kind: &str, checked: Vec<(String, Result<String, String>)>) {
+        if checked.len() <= LISTED || self.json {
+            for (what, outcome) in checked {
+                self.add(&what, outcome);
+            }
+            return;
+        }
+        let (fine, failed): (Vec<_>, Vec<_>) = checked.into_iter().partition(|(_, outcome)| outcome.is_ok());
+        if !fine.is_empty() {
+            self.add(kind, Ok(format!("{} are as they should be", fine.len())));
+        }
+        for (what, outcome) in failed {
+            self.add(&what, outcome);
+        }
     }
 
     fn warn(&mut self, warning: &str) {

@@ -52,7 +52,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), Failure> {
     check_apertium(&args.targets)?;
     let folder = Scratch::new("demo")?;
     let plan = Plan {
-        account: "harbour_city".to_owned(),
+        accounts: vec!["harbour_city".to_owned()],
         languages: args.targets.clone(),
         engines: vec!["apertium".to_owned()],
         start: "beginning",

@@ -35,7 +35,7 @@ pub(super) async fn forget(args: ForgetArgs, json: bool, settings: &Settings) ->
         };
         confirm(&format!("Remove all texts of {which} for good? What is published stays on the accounts."))?;
     }
-    let outcome: Forgotten = match jobs::reach(settings)? {
+    let outcome: Forgotten = match jobs::reach(settings).await? {
         Reach::Service(service) => {
             service.post(service.url(&["api", "posts", "forget"]), &Forget { posts }).await?
         }

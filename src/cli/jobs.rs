@@ -20,6 +20,7 @@ use crate::{
     control::{
         self, PAGE,
         choice::{choose, decide_all},
+        names::Names,
         wire::{Choice, Filter, Job, Jobs, Outcome, Query},
     },
     settings::Settings,
@@ -49,6 +50,9 @@ struct ListArgs {
     /// Only jobs of this target: its id, such as `x:example_es`, or its account
     #[arg(long)]
     target: Option<String>,
+    /// Only jobs of this source: its name, its id, such as `x:example`, or its account
+    #[arg(long)]
+    source: Option<String>,
     /// Only jobs of this post, in any state
     #[arg(long, value_name = "ID")]
     post: Option<String>,
@@ -71,6 +75,7 @@ impl Default for ListArgs {
         Self {
             state: None,
             target: None,
+            source: None,
             post: None,
             words: None,
             newest: false,
@@ -117,6 +122,9 @@ struct ChosenBy {
     /// All jobs of this target
     #[arg(long)]
     target: Option<String>,
+    /// All jobs of this source
+    #[arg(long)]
+    source: Option<String>,
     /// All jobs held for this kind of reason: `gate`, `too_long`, `refused`, …; for a retry also skipped ones:
     /// `other_language`, `already_in_language`, `withheld`
     #[arg(long)]
@@ -160,13 +168,14 @@ fn question(choice: &Choice) -> String {
         Choice { ids: Some(ids), .. } if ids.len() == 1 => format!("job {}", ids[0]),
         Choice { ids: Some(ids), .. } => format!("{} jobs", ids.len()),
         Choice { filter, .. } => {
-            let Filter { state, target, kind } = filter.clone().unwrap_or_default();
+            let Filter { state, target, source, kind } = filter.clone().unwrap_or_default();
             let states: Vec<&str> = state.iter().map(|state| state.as_str()).collect();
             let parts = [
                 Some("all".to_owned()),
                 Some(states.join(" and ")).filter(|states| !states.is_empty()),
                 Some("jobs".to_owned()),
                 target.map(|target| format!("of {target}")),
+                source.map(|source| format!("of the source {source}")),
                 kind.map(|kind| format!("of the kind {kind}")),
             ];
             parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -179,13 +188,14 @@ async fn show(args: ListArgs, json: bool, settings: &Settings) -> Result<(), Fai
     let mut query = Query {
         state: args.state,
         target: args.target,
+        source: args.source,
         post: args.post,
         words: args.words,
         newest_first: args.newest,
         limit: None,
         after: args.after,
     };
-    let reach = reach(settings)?;
+    let reach = reach(settings).await?;
     let mut all = Jobs { jobs: Vec::new(), next: None };
     while all.jobs.len() < args.limit {
         query.limit = Some((args.limit - all.jobs.len()).min(PAGE));
@@ -213,14 +223,14 @@ async fn show(args: ListArgs, json: bool, settings: &Settings) -> Result<(), Fai
 }
 
 /// Fails if the service has never run, instead of creating an empty ledger.
-pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
-    if !settings.data_dir.join("ledger.sqlite").exists() {
+pub(super) async fn reach(settings: &Settings) -> Result<Reach, Failure> {
+    if !settings.place().may_exist() {
         let data_dir = settings.data_dir.display();
         return Err(Failure::Work(format!(
             "nothing is on record in {data_dir} yet; check data_dir, or start with `mynah run`"
         )));
     }
-    reach::reach(settings)
+    reach::reach(settings).await
 }
 
 async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs, Failure> {
@@ -232,7 +242,7 @@ async fn page(reach: &Reach, query: &Query, settings: &Settings) -> Result<Jobs,
         }
         Reach::Ledger(ledger) => {
             let failed = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
-            let filter = control::filter(query, &reach::targets(settings)).map_err(|error| failed(&error))?;
+            let filter = control::filter(query, &Names::of(settings)).map_err(|error| failed(&error))?;
             let limit = query.limit.unwrap_or(PAGE);
             control::list(&**ledger, &filter, query.after.map(JobId), limit)
                 .await
@@ -278,7 +288,7 @@ fn excerpt(text: &str) -> String {
 }
 
 async fn decide(choice: Choice, decision: Decision, json: bool, settings: &Settings) -> Result<(), Failure> {
-    let outcome = match reach(settings)? {
+    let outcome = match reach(settings).await? {
         Reach::Service(service) => {
             let word = match decision {
                 Decision::Retry => "retry",
@@ -299,14 +309,17 @@ fn choice(Chosen { ids, filter }: Chosen, decision: Decision) -> Result<Choice, 
     let wrong = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let state: Vec<JobState> =
         filter.state.as_deref().map_or(Ok(Vec::new()), control::states).map_err(|e| wrong(&e))?;
-    let filter = Filter { state, target: filter.target, kind: filter.kind };
+    let filter = Filter { state, target: filter.target, source: filter.source, kind: filter.kind };
     let choice = Choice { ids: None, filter: Some(filter) };
     // Mistakes that do not depend on the targets count as wrong usage.
     let mut without_target = choice.clone();
-    if let Some(filter) = &mut without_target.filter {
-        filter.target = filter.target.as_ref().map(|_| "x:any".to_owned());
+    if let Some(filter) = &mut without_target.filter
+        && (filter.target.is_some() || filter.source.take().is_some())
+    {
+        filter.target = Some("x:any".to_owned());
+        filter.source = None;
     }
-    choose(without_target, decision, &[]).map_err(|error| wrong(&error))?;
+    choose(without_target, decision, &Names::default()).map_err(|error| wrong(&error))?;
     Ok(choice)
 }
 
@@ -316,8 +329,8 @@ async fn on_ledger(
     decision: Decision,
     settings: &Settings,
 ) -> Result<Outcome, Failure> {
-    let chosen = choose(choice, decision, &reach::targets(settings))
-        .map_err(|error| Failure::Work(error.to_string()))?;
+    let chosen =
+        choose(choice, decision, &Names::of(settings)).map_err(|error| Failure::Work(error.to_string()))?;
     let act = async |jobs: Vec<JobId>| -> Result<_, LedgerError> {
         Ok(router::decide(ledger, &jobs, decision).await?.0)
     };

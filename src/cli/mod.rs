@@ -12,7 +12,9 @@ mod confirm;
 mod demo;
 mod forget;
 mod health;
+mod instances;
 mod jobs;
+mod ledger;
 mod logs;
 mod manual;
 mod once;
@@ -114,6 +116,8 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Show the running service's actors, restart one, or resize the translators
     Actors(actors::ActorsArgs),
+    /// Show which instances share the ledger, and what each works for
+    Instances,
     /// Make the running service read its settings, keys and glossaries again
     Reload,
     /// Pause the poller or an account; without an argument, show what is paused
@@ -128,6 +132,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in place of a ledger that is gone
     Restore(backup::RestoreArgs),
+    /// Copy a ledger to another place: from a file to a server, or back
+    Ledger(ledger::LedgerArgs),
     /// Report whether the running service is healthy: exit code 0 if it is (for containers)
     Health,
     /// Print completions for a shell
@@ -239,6 +245,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Benchmark(benchmark) => benchmark::benchmark(benchmark, &args.overrides, json).await,
         Command::Sandbox(sandbox) => sandbox::sandbox(sandbox).await,
         Command::Actors(actors) => actors::actors(&actors, json, &local()?).await,
+        Command::Instances => instances::instances(json, &local()?).await,
         Command::Reload => reload::reload(json, &local()?).await,
         Command::Pause(pause) => pause::pause(&pause, Action::Pause, json, &local()?).await,
         Command::Resume(pause) => pause::pause(&pause, Action::Resume, json, &local()?).await,
@@ -246,6 +253,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Forget(forget) => forget::forget(forget, json, &local()?).await,
         Command::Backup(backup) => backup::back_up(&backup, json, &local()?),
         Command::Restore(restore) => backup::restore(&restore, json, &local()?),
+        Command::Ledger(ledger) => ledger::ledger(ledger, args, json).await,
         Command::Health => health::health(json, &local()?),
         Command::Completions(completions) => {
             manual::completions(&completions, Cli::command());

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use log::LevelFilter;
 use mynah_actors::{
     events::{Event, Feed},
-    poller::{Polled, Schedule},
+    poller::Polled,
     router::Drain,
 };
 use tokio::sync::mpsc;
@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 use super::{
     Failure, print_json, print_line,
     signals::Signals,
-    summary::{Poll, Summary},
+    summary::{Polls, Summary},
 };
 use crate::{
-    app::service::{Service, Watch},
+    app::service::{Polling, Service, Watch},
     settings::Settings,
     telemetry::logging::{self, ModuleLevel, Stream},
 };
@@ -65,7 +65,7 @@ pub(super) async fn publish_all(
 ) -> Result<Summary, Failure> {
     let (feed, mut events) = Feed::watched();
     let (polls, mut polled) = mpsc::unbounded_channel();
-    let mut service = Service::start(settings, Schedule::Once, Watch { feed, polls: Some(polls) })
+    let mut service = Service::start(settings, Polling::Once, Watch { feed, polls: Some(polls) })
         .await
         .map_err(Failure::Work)?;
     let mut signals = Signals::new()?;
@@ -77,24 +77,29 @@ pub(super) async fn publish_all(
     };
 
     let drained = async {
-        match polled.recv().await {
-            Some(Polled::Failed(error)) => Err(Failure::Work(error.to_string())),
-            // Jobs on record are published anyway; the summary reports the pause.
-            Some(Polled::Paused) => Ok((router.ask_until_answered(Drain).await, Poll::Paused)),
-            Some(Polled::Done { started_now: true, .. }) => {
-                Ok((router.ask_until_answered(Drain).await, Poll::First))
+        let mut polls = Polls::default();
+        for _ in &settings.sources {
+            let Some((source, ended)) = polled.recv().await else {
+                return Err(Failure::Work("a poller ended before its first poll".into()));
+            };
+            match ended {
+                // If there is no other source, there is nothing new to publish.
+                Polled::Failed(error) if settings.sources.len() == 1 => {
+                    return Err(Failure::Work(error.to_string()));
+                }
+                ended => polls.add(source, ended),
             }
-            Some(Polled::Done { .. }) => Ok((router.ask_until_answered(Drain).await, Poll::Done)),
-            None => Err(Failure::Work("the poller ended before its first poll".into())),
         }
+        // Jobs on record are published, whatever became of the polls; the summary reports it.
+        Ok((router.ask_until_answered(Drain).await, polls))
     };
     tokio::pin!(drained);
     let result = loop {
         tokio::select! {
             Some(event) = events.recv() => see(event, &mut summary),
             left = &mut drained => break match left {
-                Ok((left, poll)) => service.unresolved().await.map(|unresolved| {
-                    summary.finish(left, poll, unresolved);
+                Ok((left, polls)) => service.unresolved().await.map(|unresolved| {
+                    summary.finish(left, polls, unresolved);
                 }).map_err(|error| Failure::Work(error.to_string())),
                 Err(failure) => Err(failure),
             },

@@ -1,4 +1,4 @@
-//! `mynah pause` and `mynah resume` pause and resume polling, or publishing on a target. Without an argument, both show
+//! `mynah pause` and `mynah resume` pause and resume polling, of all sources or of one, or publishing on a target. Without an argument, both show
 //! what is paused.
 
 use clap::Args;
@@ -12,9 +12,8 @@ use super::{
     table,
 };
 use crate::{
-    app,
     control::{
-        names,
+        names::Names,
         wire::{Pause, Pauses, Tried},
     },
     settings::Settings,
@@ -23,7 +22,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct PauseArgs {
-    /// `poller`, a target (`x:example_es` or its account), or `all`; without it, show what is paused
+    /// `poller` (all sources), a source (its name or account), a target (`x:example_es` or its account), or `all`; without
+    /// it, show what is paused
     what: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn pause(
     settings: &Settings,
 ) -> Result<(), Failure> {
     logging::init_for_command();
-    let (pauses, is_running) = match (reach::reach(settings)?, &args.what) {
+    let (pauses, is_running) = match (reach::reach(settings).await?, &args.what) {
         (Reach::Service(service), None) => (service.get(service.url(&["api", "pauses"])).await?, true),
         (Reach::Service(service), Some(what)) => {
             let path: &[&str] = match action {
@@ -91,14 +91,14 @@ async fn on_ledger(
     action: Action,
     settings: &Settings,
 ) -> Result<Pauses, Failure> {
-    let targets = reach::targets(settings);
+    let names = Names::of(settings);
     let failed = |error: &dyn std::fmt::Display| Failure::Work(error.to_string());
     if let Some(what) = what {
-        for what in names::pausable(what, &targets).map_err(|error| failed(&error))? {
+        for what in names.to_pause(what).map_err(|error| failed(&error))? {
             pauses::note(ledger, &what, action == Action::Pause).await.map_err(|error| failed(&error))?;
         }
     }
-    let all = app::pausable(&targets);
+    let all = names.pausable();
     let paused = pauses::recall(ledger, all.clone()).await.map_err(|error| failed(&error))?;
     let listed = all.into_iter().map(|what| Pause {
         paused: paused.contains(&what),

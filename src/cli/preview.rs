@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{
     app,
-    settings::{self, InForce, Needed, Origin, Settings, SettingsSources, kinds::Refusal},
+    control::names::Names,
+    settings::{self, InForce, Needed, Origin, Settings, SettingsSources, SourceSettings, kinds::Refusal},
     telemetry::logging::{self, printable},
 };
 
@@ -55,7 +56,10 @@ pub(super) struct PreviewArgs {
     /// Only these languages, also ones that no target has; works without a settings file
     #[arg(long, value_delimiter = ',', value_name = "CODES")]
     to: Vec<Language>,
-    /// The language of the text; by default source.language
+    /// The source whose settings and targets to use, by its name or account, if there are several
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// The language of the text; by default that of the source
     #[arg(long, value_name = "CODE")]
     from: Option<Language>,
 }
@@ -151,12 +155,9 @@ pub(super) async fn preview(args: &PreviewArgs, sources: &SettingsArgs, json: bo
 }
 
 fn load(args: &PreviewArgs, sources: &SettingsArgs) -> Result<Settings, Failure> {
-    let mut sources = sources.sources(args.needed())?;
-    if let Some(language) = args.from {
-        sources.overrides.push(format!("source.language={language}"));
-    }
+    let sources = sources.sources(args.needed())?;
     if args.to.is_empty() || sources.has_file() {
-        return Ok(settings::load(&sources)?);
+        return narrowed(settings::load(&sources)?, args);
     }
     if args.post.is_some() {
         return Err(Failure::Usage(
@@ -166,6 +167,35 @@ fn load(args: &PreviewArgs, sources: &SettingsArgs) -> Result<Settings, Failure>
         ));
     }
     without_file(args, &sources)
+}
+
+/// The settings with only the source to preview, in the language that `--from` names, and with its targets.
+fn narrowed(mut settings: Settings, args: &PreviewArgs) -> Result<Settings, Failure> {
+    let names = Names::of(&settings);
+    let source = match (&args.source, settings.sources.as_slice()) {
+        (None, [only]) => only.clone(),
+        (None, _) => {
+            let all: Vec<String> = settings.sources.iter().map(|source| source.label()).collect();
+            return Err(Failure::Usage(format!(
+                "there are several sources; name one with --source: {}",
+                all.join(", ")
+            )));
+        }
+        (Some(name), all) => {
+            let id = names.source(name).map_err(|error| Failure::Usage(error.to_string()))?;
+            let chosen = all.iter().find(|source| source.id() == id);
+            chosen.cloned().ok_or_else(|| Failure::Usage(format!("there is no source {name:?}")))?
+        }
+    };
+    let id = source.id();
+    let language = args.from.unwrap_or(source.language);
+    let source = Arc::new(SourceSettings { language, ..(*source).clone() });
+    settings.targets.retain(|target| target.source.id() == id && target.language != language);
+    for target in &mut settings.targets {
+        target.source = source.clone();
+    }
+    settings.sources = vec![source];
+    Ok(settings)
 }
 
 /// The settings of a preview without a settings file: these languages, and every engine that can be used here.
@@ -186,7 +216,8 @@ fn without_file(args: &PreviewArgs, sources: &SettingsSources) -> Result<Setting
         })
         .collect();
     let text = format!(
-        "[source]\naccount = \"preview\"\n[engine]\norder = [{}]\n{}",
+        "[source]\naccount = \"preview\"\nlanguage = \"{}\"\n[engine]\norder = [{}]\n{}",
+        args.from.unwrap_or_else(Language::english),
         order.join(", "),
         targets.concat()
     );
@@ -207,6 +238,12 @@ fn without_file(args: &PreviewArgs, sources: &SettingsSources) -> Result<Setting
     Ok(settings)
 }
 
+/// The source to preview, the only one in narrowed settings.
+fn source(settings: &Settings) -> &SourceSettings {
+    #[expect(clippy::indexing_slicing, reason = "settings have at least one source")]
+    &settings.sources[0]
+}
+
 /// What to do so that an engine can be used.
 fn no_engine(settings: &Settings) -> String {
     let languages: Vec<&str> = settings.targets.iter().map(|target| target.language.name()).collect();
@@ -216,7 +253,7 @@ fn no_engine(settings: &Settings) -> String {
     let fixes: Vec<String> = keys.chain(others).collect();
     format!(
         "no engine that can be used here translates {} to {}; {}",
-        settings.source.language.name(),
+        source(settings).language.name(),
         languages.join(" and "),
         fixes.join(", or ")
     )
@@ -229,7 +266,7 @@ fn targets(args: &PreviewArgs, settings: &Settings) -> Result<Vec<Target>, Failu
     if args.to.is_empty() {
         return Ok(configured);
     }
-    let source = Arc::new(app::source_profile(settings));
+    let source = Arc::new(app::source_profile(source(settings)));
     let of = |language: &Language| -> Vec<Target> {
         let known: Vec<Target> =
             configured.iter().filter(|target| target.language == *language).cloned().collect();
@@ -291,7 +328,7 @@ async fn of(
     settings: &Settings,
 ) -> Vec<Preview> {
     let mut previews = target_previews(posts, targets, engines, settings).await.into_iter();
-    let source = app::source_profile(settings);
+    let source = app::source_profile(source(settings));
     let preview = |post: &Post| Preview {
         source: Source {
             text: post.text.clone(),
@@ -319,7 +356,7 @@ async fn target_previews(
     engines: &[Rc<dyn Engine>],
     settings: &Settings,
 ) -> Vec<TargetPreview> {
-    let eligibility = app::eligibility(settings);
+    let eligibility = app::eligibility(source(settings));
     let wanted: Vec<(&Post, &Target, Option<Skip>)> = posts
         .iter()
         .flat_map(|post| targets.iter().map(move |target| (post, target)))
@@ -431,7 +468,7 @@ fn given(number: usize, text: &str) -> Post {
 }
 
 async fn fetch(which: &str, settings: &Settings) -> Result<Post, Failure> {
-    let source = &settings.source;
+    let source = source(settings);
     let id = source
         .network
         .post_named(which)

@@ -12,7 +12,7 @@ use std::{
 
 use actix_web::web::Bytes;
 use futures_util::Stream;
-use mynah_domain::{TargetId, ports::Ledger};
+use mynah_domain::ports::Ledger;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
@@ -23,8 +23,7 @@ use crate::{
     control::wire::Problem,
     http,
     http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed},
-    ledger,
-    settings::{Settings, TargetSettings},
+    settings::Settings,
     telemetry::logging::printable,
 };
 
@@ -35,22 +34,21 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub(super) enum Reach {
     /// The running service.
     Service(Box<Client>),
-    /// The ledger, which no other process uses.
+    /// The ledger, which no process on this machine uses.
     Ledger(Arc<dyn Ledger>),
 }
 
 /// The service if one is running, otherwise the ledger.
-pub(super) fn reach(settings: &Settings) -> Result<Reach, Failure> {
+pub(super) async fn reach(settings: &Settings) -> Result<Reach, Failure> {
     if let Some(client) = service(settings)? {
         return Ok(Reach::Service(Box::new(client)));
     }
-    app::open_ledger(settings).map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
+    app::open_ledger(settings).await.map(Reach::Ledger).map_err(|error| Failure::Work(error.to_string()))
 }
 
 /// The service that uses this data directory, if one is running.
 pub(super) fn service(settings: &Settings) -> Result<Option<Client>, Failure> {
-    let file = settings.data_dir.join("ledger.sqlite");
-    if !file.exists() || !ledger::is_in_use(&file).map_err(|error| Failure::Work(error.to_string()))? {
+    if !settings.place().is_in_use().map_err(|error| Failure::Work(error.to_string()))? {
         return Ok(None);
     }
     let Some(address) = http::address_in(&settings.data_dir) else {
@@ -69,11 +67,6 @@ pub(super) fn running(settings: &Settings) -> Result<Client, Failure> {
         Failure::Work(format!("no service uses {}; start one with `mynah run`", settings.data_dir.display()))
     };
     service(settings)?.ok_or_else(none)
-}
-
-/// The targets of these settings.
-pub(super) fn targets(settings: &Settings) -> Vec<TargetId> {
-    settings.targets.iter().map(TargetSettings::id).collect()
 }
 
 /// Calls the admin API of one service.

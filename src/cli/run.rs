@@ -4,15 +4,14 @@
 use std::{convert::Infallible, net::TcpListener, time::Duration};
 
 use log::{error, info, warn};
-use mynah_actors::{events::Feed, poller::Schedule, stats::Report};
+use mynah_actors::{events::Feed, stats::Report};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
     app::{
-        self,
         credentials::Credentials,
-        service::{Reloaded, Service, Watch},
+        service::{Polling, Reloaded, Service, Watch},
     },
     control::{configured::Configured, measure, overview::Overview, reloads::Reloads, vitals::Vitals},
     http::{self, Admin, AdminError, Control, ReloadRequest},
@@ -44,13 +43,13 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     logging::init(settings.log.level, &settings.log.modules, Stream::Stdout, settings.log.format);
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starting");
     let watch = Watch { feed: Feed::default(), polls: None };
-    let schedule = Schedule::Every(settings.source.poll_interval);
     let listener = bind(settings)?;
-    let mut service = Service::start(settings, schedule, watch).await.map_err(Failure::Work)?;
+    let mut service = Service::start(settings, Polling::Continuous, watch).await.map_err(Failure::Work)?;
     let (reload_sender, mut reload_requests) = mpsc::channel(RELOAD_QUEUE);
     let configured = watch::Sender::new(service.configured().clone());
     let overview = service.overview(configured.subscribe());
     let vitals = Vitals::default();
+    let follower = actix_rt::spawn(service.follow_news(&overview, reload_sender.clone()));
     let control = Control::of(&service, overview.clone(), vitals.clone(), reload_sender);
     let admin = match offer_admin(settings, listener, control).await {
         Ok(admin) => admin,
@@ -59,6 +58,9 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
             return Err(Failure::Work(error.to_string()));
         }
     };
+    if let Some(admin) = &admin {
+        service.set_admin(admin.address());
+    }
     let mut signals = Signals::new()?;
     let mut hangups = Signals::hangups()?;
     let manager = ServiceManager::from_environment();
@@ -95,6 +97,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     };
     manager.stopping();
     health_check.abort();
+    follower.abort();
     let grace = settings.shutdown.grace;
     if let Ok(signal) = ended {
         info!(signal = signal, grace:? = grace; "shutdown started");
@@ -176,11 +179,14 @@ fn keep_history(
 
 /// Binds the admin API's port before anything starts.
 fn bind(settings: &Settings) -> Result<Option<TcpListener>, Failure> {
-    let bound = settings.admin.listen.map(http::bind).transpose();
-    bound.map_err(|error| match app::open_ledger(settings) {
-        // Another Mynah on this data directory also has the port, and is the more useful error.
+    let error = match settings.admin.listen.map(http::bind).transpose() {
+        Ok(bound) => return Ok(bound),
+        Err(error) => error,
+    };
+    // Another Mynah on this data directory also has the port, and is the more useful error.
+    Err(match crate::ledger::usable(&settings.place()) {
         Err(in_use) => Failure::Work(in_use.to_string()),
-        Ok(_) => Failure::Work(error.to_string()),
+        Ok(()) => Failure::Work(error.to_string()),
     })
 }
 

@@ -25,9 +25,9 @@ pub(super) struct SandboxArgs {
     /// The followed account's posts: a text file with one per line, or .jsonl; lines added to it become new posts
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
-    /// The followed account
-    #[arg(long, default_value = "mynah_source", value_name = "HANDLE")]
-    account: String,
+    /// The followed account, or several; only the first has the timeline
+    #[arg(long, value_delimiter = ',', default_value = "mynah_source", value_name = "HANDLES")]
+    account: Vec<String>,
     /// The target languages, each on its own account
     #[arg(long, value_delimiter = ',', default_value = "es,ca,gl", value_name = "CODES")]
     targets: Vec<Language>,
@@ -68,20 +68,18 @@ pub(super) async fn sandbox(args: SandboxArgs) -> Result<(), Failure> {
     };
     let config = SandboxConfig {
         listen: args.listen,
-        account: args.account.clone(),
-        targets: accounts(&args.account, &args.targets),
         timeline,
         timeline_file: args.timeline.clone(),
         faults,
         gemini_latency: args.gemini_latency,
         x_latency: args.x_latency,
         rate_limits: if args.rate_limits { RateLimits::default() } else { RateLimits::unlimited() },
-        ..SandboxConfig::default()
+        ..with_accounts(&args.account, &args.targets)
     };
     let config = if args.premium { config.with_premium() } else { config };
     let asks_gemini = args.engines.iter().any(|engine| engine == "gemini");
     let plan =
-        Plan { account: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
+        Plan { accounts: args.account, languages: args.targets, engines: args.engines, start: "beginning" };
     let sandbox = mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))?;
     print_line(format_args!("X and Gemini are at {}, with a page for your browser.", sandbox.url()));
     if asks_gemini {
@@ -122,8 +120,16 @@ fn fault_plan(order: &str) -> Result<FaultPlan, Failure> {
     }
 }
 
+/// A sandbox with these followed accounts, of which the first has the timeline, and an account for each language of each.
+fn with_accounts(followed: &[String], languages: &[Language]) -> SandboxConfig {
+    let mut names = followed.iter().cloned();
+    let account = names.next().unwrap_or_default();
+    let targets = followed.iter().flat_map(|account| accounts(account, languages)).collect();
+    SandboxConfig { account, also_followed: names.collect(), targets, ..SandboxConfig::default() }
+}
+
 /// The account of each language: `mynah_source_es`.
-pub(super) fn accounts(account: &str, languages: &[Language]) -> Vec<TargetAccount> {
+fn accounts(account: &str, languages: &[Language]) -> Vec<TargetAccount> {
     languages
         .iter()
         .map(|language| TargetAccount {
@@ -143,7 +149,7 @@ fn target_handle(account: &str, language: Language) -> String {
 
 /// Settings and keys for a sandbox.
 pub(super) struct Plan {
-    pub(super) account: String,
+    pub(super) accounts: Vec<String>,
     pub(super) languages: Vec<Language>,
     pub(super) engines: Vec<String>,
     pub(super) start: &'static str,
@@ -155,20 +161,27 @@ impl Plan {
         use std::fmt::Write as _;
         let engines: Vec<String> = self.engines.iter().map(|name| format!("{name:?}")).collect();
         let mut text = format!(
-            "# Written by `mynah sandbox`: everything stays on this machine.\n\
-             data_dir = \"{}\"\n\n\
-             [source]\naccount = {:?}\nlanguage = \"en\"\nstart = {:?}\npoll_interval = \"2s\"\nreposts = true\n",
+            "# Written by `mynah sandbox`: everything stays on this machine.\ndata_dir = \"{}\"\n\n",
             data_dir.display(),
-            self.account,
-            self.start
         );
-        for language in &self.languages {
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "\n[[targets]]\nlanguage = \"{language}\"\naccount = {:?}\n",
-                target_handle(&self.account, *language)
-            );
+        let common =
+            format!("language = \"en\"\nstart = {:?}\npoll_interval = \"2s\"\nreposts = true\n", self.start);
+        // Writing to a string cannot fail, here and below.
+        let _ = match self.accounts.as_slice() {
+            [account] => write!(text, "[source]\naccount = {account:?}\n{common}"),
+            _ => write!(text, "[defaults.sources]\n{common}"),
+        };
+        for account in &self.accounts {
+            let mut source = String::new();
+            if self.accounts.len() > 1 {
+                let _ = write!(text, "\n[[sources]]\nname = {account:?}\naccount = {account:?}\n");
+                source = format!("source = {account:?}\n");
+            }
+            for language in &self.languages {
+                let handle = target_handle(account, *language);
+                let _ =
+                    write!(text, "\n[[targets]]\n{source}language = \"{language}\"\naccount = {handle:?}\n");
+            }
         }
         let _ = write!(
             text,
@@ -182,8 +195,11 @@ impl Plan {
     /// The matching environment: keys that work only in a sandbox.
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let mut secrets = Vec::new();
-        for language in &self.languages {
-            let handle = target_handle(&self.account, *language);
+        let handles = self
+            .accounts
+            .iter()
+            .flat_map(|account| self.languages.iter().map(move |language| target_handle(account, *language)));
+        for handle in handles {
             let keys = mynah_sandbox::credentials(&handle);
             let name = handle.to_uppercase();
             if secrets.is_empty() {
@@ -225,11 +241,9 @@ pub(super) async fn start(
 ) -> Result<Sandbox, Failure> {
     let config = SandboxConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        account: plan.account.clone(),
-        targets: accounts(&plan.account, &plan.languages),
         timeline,
         rate_limits: RateLimits::unlimited(),
-        ..SandboxConfig::default()
+        ..with_accounts(&plan.accounts, &plan.languages)
     };
     mynah_sandbox::start(config).await.map_err(|error| Failure::Work(error.to_string()))
 }

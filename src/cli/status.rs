@@ -15,9 +15,8 @@ use super::{
     table,
 };
 use crate::{
-    app,
     control::{
-        configured::{Configured, ConfiguredTarget},
+        configured::{Configured, ConfiguredSource, ConfiguredTarget},
         overview::{self, Counts, Health},
         wire::{AccountState, AccountStatus, PollerState, PollerStatus, ServiceState, Status},
     },
@@ -27,8 +26,8 @@ use crate::{
 
 pub(super) async fn status(json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
-    let status = if settings.data_dir.join("ledger.sqlite").exists() {
-        match reach::reach(settings)? {
+    let status = if settings.place().may_exist() {
+        match reach::reach(settings).await? {
             Reach::Service(service) => service.get(service.url(&["api", "status"])).await?,
             Reach::Ledger(ledger) => {
                 of_ledger(settings, &*ledger).await.map_err(|error| Failure::Work(error.to_string()))?
@@ -46,7 +45,7 @@ pub(super) async fn status(json: bool, settings: &Settings) -> Result<(), Failur
 }
 
 fn show(status: &Status, settings: &Settings) {
-    let Status { state, reasons, degraded, accounts, poller, engines } = status;
+    let Status { state, reasons, degraded, accounts, sources, poller, engines } = status;
     print_line(match state {
         ServiceState::Ready => "ready: everything works as configured".to_owned(),
         ServiceState::Degraded => "degraded: it works, but not as configured".to_owned(),
@@ -64,11 +63,19 @@ fn show(status: &Status, settings: &Settings) {
         accounts.iter().map(row),
     );
     // Why they do not work stands above.
-    let source = [format!("source {}", poller.source), poller.state.as_str().to_owned()];
+    // A service of an older version reports only one source.
+    let sources = if sources.is_empty() { std::slice::from_ref(poller) } else { sources };
+    let sources = sources.iter().map(|source| {
+        let name = match source.name.as_str() {
+            name if name.is_empty() || name == source.source => source.source.clone(),
+            name => format!("{name} ({})", source.source),
+        };
+        [format!("source {name}"), source.state.as_str().to_owned()]
+    });
     let engines =
         engines.iter().map(|engine| [format!("engine {}", engine.engine), engine.state.as_str().to_owned()]);
     print_line("");
-    table::print(["SOURCE AND ENGINES", "STATE"], std::iter::once(source).chain(engines));
+    table::print(["SOURCE AND ENGINES", "STATE"], sources.chain(engines));
 }
 
 fn row(account: &AccountStatus) -> [String; 8] {
@@ -96,12 +103,12 @@ fn row(account: &AccountStatus) -> [String; 8] {
 /// What is known without a service. What blocks an account, or what an engine refuses, shows only in a running one.
 async fn of_ledger(settings: &Settings, ledger: &dyn Ledger) -> Result<Status, LedgerError> {
     let configured = Configured::of(settings, &[]);
-    let paused = pauses::recall(ledger, app::pausable(&configured.target_ids())).await?;
+    let paused = pauses::recall(ledger, configured.names.pausable()).await?;
     let counts = ledger.counts().await?;
-    let mut status = stopped(configured.source);
-    if paused.contains(&Paused::Polling) {
-        status.poller.state = PollerState::Paused;
-    }
+    let is_paused = |source: &ConfiguredSource| {
+        paused.contains(&Paused::Polling) || paused.contains(&Paused::Source(source.id.as_str().into()))
+    };
+    let mut status = stopped(&configured, is_paused);
     for target in &configured.targets {
         let spent = ledger.spent(&target.account, Timestamp::now()).await?;
         let is_paused = paused.contains(&Paused::Target(target.id.clone()));
@@ -118,16 +125,24 @@ fn of_nothing(settings: &Settings) -> Status {
         overview::account(target, Spent::default(), &Counts::default(), Health::default())
     };
     let accounts = configured.targets.iter().map(account).map(stands_still).collect();
-    Status { accounts, ..stopped(configured.source) }
+    Status { accounts, ..stopped(&configured, |_| false) }
 }
 
-fn stopped(source: String) -> Status {
+fn stopped(configured: &Configured, is_paused: impl Fn(&ConfiguredSource) -> bool) -> Status {
+    let source = |source: &ConfiguredSource| PollerStatus {
+        source: source.id.clone(),
+        name: source.label.clone(),
+        state: if is_paused(source) { PollerState::Paused } else { PollerState::Stopped },
+        reason: None,
+    };
+    let sources: Vec<PollerStatus> = configured.sources.iter().map(source).collect();
     Status {
         state: ServiceState::Stopped,
         reasons: Vec::new(),
         degraded: Vec::new(),
         accounts: Vec::new(),
-        poller: PollerStatus { source, state: PollerState::Stopped, reason: None },
+        poller: sources.first().cloned().unwrap_or_default(),
+        sources,
         engines: Vec::new(),
     }
 }

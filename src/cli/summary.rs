@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use mynah_actors::{events::Event, router::Drained};
+use mynah_actors::{events::Event, poller::Polled, router::Drained};
 use mynah_domain::TargetId;
 use serde_json::json;
 
@@ -14,21 +14,53 @@ pub(super) struct Summary {
     pub(super) posts: u64,
     targets: BTreeMap<TargetId, Tally>,
     left: Drained,
-    poll: Poll,
+    polls: Polls,
     /// Jobs in the ledger that wait for a person.
     unresolved: u64,
 }
 
-/// The run's poll of the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Poll {
-    /// New posts were read.
-    #[default]
-    Done,
-    /// The source is followed from now on.
-    First,
-    /// An operator paused polling.
-    Paused,
+/// The run's polls, one of each source.
+#[derive(Debug, Default)]
+pub(super) struct Polls {
+    /// How many sources were read as always.
+    done: usize,
+    /// Sources that are followed from now on.
+    first: Vec<String>,
+    /// Sources that an operator paused.
+    paused: Vec<String>,
+    /// Sources that could not be read, and why.
+    failed: Vec<(String, String)>,
+}
+
+impl Polls {
+    pub(super) fn add(&mut self, source: String, ended: Polled) {
+        match ended {
+            Polled::Done { started_now: true, .. } => self.first.push(source),
+            Polled::Done { .. } => self.done += 1,
+            Polled::Paused => self.paused.push(source),
+            Polled::Failed(error) => self.failed.push((source, error.to_string())),
+        }
+    }
+
+    fn all(&self) -> usize {
+        self.done + self.first.len() + self.paused.len() + self.failed.len()
+    }
+
+    /// Whether every source was read as always.
+    fn are_all_done(&self) -> bool {
+        self.done == self.all()
+    }
+
+    /// What an operator must know about them.
+    fn troubles(&self) -> impl Iterator<Item = String> + '_ {
+        let all = self.all();
+        let paused = self.paused.iter().map(move |source| {
+            let what = if all == 1 { "poller" } else { source };
+            format!("{what}: paused, so no new posts were read; resume it with `mynah resume {what}`")
+        });
+        let failed = self.failed.iter().map(|(source, why)| format!("{source}: not read: {why}"));
+        paused.chain(failed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -74,16 +106,16 @@ impl Summary {
         self.targets.entry(target.clone()).or_default()
     }
 
-    pub(super) fn finish(&mut self, left: Drained, poll: Poll, unresolved: u64) {
+    pub(super) fn finish(&mut self, left: Drained, polls: Polls, unresolved: u64) {
         self.left = left;
-        self.poll = poll;
+        self.polls = polls;
         self.unresolved = unresolved;
     }
 
     /// Whether there was nothing to publish and nothing went wrong.
     fn had_nothing_to_do(&self) -> bool {
         let nothing_left = self.left.waiting.is_empty() && self.left.blocked.is_empty();
-        self.posts == 0 && self.settled() == 0 && nothing_left && self.poll == Poll::Done
+        self.posts == 0 && self.settled() == 0 && nothing_left && self.polls.are_all_done()
     }
 
     /// How many jobs are published, held, failed or skipped after all.
@@ -106,10 +138,7 @@ impl Summary {
         let waiting = self.left.waiting.iter().filter(|(_, (_, why))| !why.contains(" cap of "));
         let waiting = waiting
             .map(|(target, (jobs, why))| format!("{target}: {} waiting: {why}", count_of(*jobs as u64)));
-        let poller = (self.poll == Poll::Paused).then(|| {
-            "poller: paused, so no new posts were read; resume it with `mynah resume poller`".to_owned()
-        });
-        let all: Vec<String> = poller.into_iter().chain(blocked).chain(waiting).collect();
+        let all: Vec<String> = self.polls.troubles().chain(blocked).chain(waiting).collect();
         (!all.is_empty()).then(|| {
             format!(
                 "not everything could be published; nothing is lost, and the next run continues\n  {}",
@@ -140,6 +169,8 @@ impl Summary {
             .collect();
         let blocked: BTreeMap<&str, &String> =
             self.left.blocked.iter().map(|(target, reason)| (target.as_str(), reason)).collect();
+        let not_read: BTreeMap<&str, &String> =
+            self.polls.failed.iter().map(|(source, why)| (source.as_str(), why)).collect();
         json!({
             "seconds": took.as_secs_f64(),
             "posts": self.posts,
@@ -148,8 +179,9 @@ impl Summary {
             "targets": targets,
             "waiting": waiting,
             "blocked": blocked,
-            "first_run": self.poll == Poll::First,
-            "poller_paused": self.poll == Poll::Paused,
+            "first_run": !self.polls.first.is_empty(),
+            "poller_paused": !self.polls.paused.is_empty(),
+            "not_read": not_read,
         })
     }
 
@@ -172,16 +204,27 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { summary, took } = self;
         let seconds = took.as_secs_f64();
-        if summary.poll == Poll::First {
-            writeln!(
+        match (summary.polls.first.as_slice(), summary.polls.all()) {
+            ([], _) => {}
+            ([_], 1) => writeln!(
                 f,
                 "This is the first run: the account is followed from now on, and its earlier posts are not \
                  republished. To republish them too, set source.start and start with an empty data_dir."
-            )?;
+            )?,
+            (sources, _) => writeln!(
+                f,
+                "Followed from now on, without their earlier posts: {}. To republish these too, set start in their \
+                 sections and start with an empty data_dir.",
+                sources.join(", ")
+            )?,
         }
         write!(f, "{} new posts, {} publications in {seconds:.1} s", summary.posts, summary.publications())?;
         if summary.had_nothing_to_do() {
-            write!(f, "\nNothing to publish: the source has no new posts, and no job is waiting")?;
+            write!(
+                f,
+                "\nNothing to publish: {} no new posts, and no job is waiting",
+                if summary.polls.all() > 1 { "the sources have" } else { "the source has" }
+            )?;
             if summary.unresolved > 0 {
                 write!(f, "; {} held or failed: see `mynah jobs`", count_of(summary.unresolved))?;
             }

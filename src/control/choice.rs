@@ -3,13 +3,14 @@
 
 use mynah_actors::router::{Decided, Decision};
 use mynah_domain::{
-    JobId, JobState, Skip, TargetId,
+    JobId, JobState, Skip,
     job::HoldKind,
     ports::{Ledger, LedgerError, ledger::JobFilter},
 };
 
 use super::{
-    InvalidRequest, PAGE, names,
+    InvalidRequest, PAGE,
+    names::Names,
     wire::{Choice, Filter, Outcome, Refused},
 };
 
@@ -26,19 +27,19 @@ pub enum Chosen {
 ///
 /// # Errors
 /// Something is missing or unknown. An empty filter is an error: a typo must never select every job.
-pub fn choose(choice: Choice, decision: Decision, targets: &[TargetId]) -> Result<Chosen, InvalidRequest> {
+pub fn choose(choice: Choice, decision: Decision, names: &Names) -> Result<Chosen, InvalidRequest> {
     match (choice.ids, choice.filter) {
         (Some(ids), None) if !ids.is_empty() => Ok(Chosen::Ids(ids.into_iter().map(JobId).collect())),
-        (None, Some(filter)) => filtered(filter, decision, targets).map(Chosen::Filter),
+        (None, Some(filter)) => filtered(filter, decision, names).map(Chosen::Filter),
         _ => Err(InvalidRequest(
-            "choose jobs either by number, or by state, target or kind, but not both".into(),
+            "choose jobs either by number, or by state, source, target or kind, but not both".into(),
         )),
     }
 }
 
-fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<JobFilter, InvalidRequest> {
+fn filtered(filter: Filter, decision: Decision, names: &Names) -> Result<JobFilter, InvalidRequest> {
     if filter == Filter::default() {
-        return Err(InvalidRequest("name at least a state, a target or a kind".into()));
+        return Err(InvalidRequest("name at least a state, a source, a target or a kind".into()));
     }
     let applies_to = decision.applies_to();
     if let Some(state) = filter.state.iter().find(|state| !applies_to.contains(state)) {
@@ -72,7 +73,7 @@ fn filtered(filter: Filter, decision: Decision, targets: &[TargetId]) -> Result<
     };
     Ok(JobFilter {
         states,
-        target: filter.target.as_deref().map(|name| names::target(name, targets)).transpose()?,
+        targets: names.chosen(filter.target.as_deref(), filter.source.as_deref())?,
         kind: match decision {
             // Most skips are decided by the settings, which no undo changes.
             Decision::Unskip => Some(Skip::ByHand.as_str().to_owned()),
@@ -133,7 +134,7 @@ mod tests {
     use jiff::Timestamp;
     use mynah_actors::router::{self, Refusal};
     use mynah_domain::{
-        AccountId, Hold, JobEvent, Post, PostId, PostKind, PublicationKey, Translation,
+        AccountId, Hold, JobEvent, Post, PostId, PostKind, PublicationKey, TargetId, Translation,
         ports::{
             SystemClock,
             ledger::{Change, Checkpoint, RecordPage, RecordPost},
@@ -255,7 +256,8 @@ mod tests {
 
     fn choice(json: &str) -> Result<Chosen, String> {
         let choice: Choice = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        choose(choice, Decision::Retry, &[TargetId::new("x", "town_es")]).map_err(|error| error.to_string())
+        choose(choice, Decision::Retry, &Names::of_targets(&[TargetId::new("x", "town_es")]))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -264,7 +266,7 @@ mod tests {
         let by_kind = JobFilter {
             states: vec![JobState::Held, JobState::Failed],
             kind: Some("gate".into()),
-            target: Some(TargetId::new("x", "town_es")),
+            targets: vec![TargetId::new("x", "town_es")],
             ..JobFilter::default()
         };
         let filter = r#"{"filter": {"kind": "gate", "target": "town_es"}}"#;

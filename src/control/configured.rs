@@ -1,9 +1,11 @@
 //! The part of the settings in force that operators' requests and the status need. A reload replaces it.
 
-use std::{rc::Rc, sync::Arc};
+use std::{collections::HashSet, rc::Rc, sync::Arc};
 
+use mynah_actors::pipeline::poller_names;
 use mynah_domain::{AccountId, Language, TargetId, caps::Caps, ports::Engine};
 
+use super::names::Names;
 use crate::{
     networks::Published,
     settings::{Settings, TargetSettings},
@@ -12,12 +14,25 @@ use crate::{
 /// What is configured now.
 #[derive(Debug, Clone)]
 pub struct Configured {
-    /// The followed account: `x:example`.
-    pub source: String,
+    /// The followed accounts.
+    pub sources: Vec<ConfiguredSource>,
     /// The targets.
     pub targets: Vec<ConfiguredTarget>,
     /// The engines, in order.
     pub engines: Vec<Arc<str>>,
+    /// How operators name sources and targets.
+    pub names: Names,
+}
+
+/// A source that is configured.
+#[derive(Debug, Clone)]
+pub struct ConfiguredSource {
+    /// Its id: `x:example`.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+    /// The name of its poller.
+    pub poller: String,
 }
 
 /// A target that is configured.
@@ -25,7 +40,9 @@ pub struct Configured {
 pub struct ConfiguredTarget {
     /// Its id.
     pub id: TargetId,
-    /// Its account.
+    /// The id of its source.
+    pub source: String,
+    /// Its account, which other targets may share.
     pub account: AccountId,
     /// The language that it publishes in.
     pub language: Language,
@@ -40,30 +57,37 @@ pub struct ConfiguredTarget {
 impl Configured {
     /// What these settings configure; `engines` are those of `engine.order`.
     pub fn of(settings: &Settings, engines: &[Rc<dyn Engine>]) -> Self {
-        let from = settings.source.language;
         let target = |target: &TargetSettings| ConfiguredTarget {
             id: target.id(),
-            // The settings give each target its own account.
-            account: AccountId::from(&target.id()),
+            source: target.source.id(),
+            account: target.account_id(),
             language: target.language,
             caps: target.caps,
             connection: target.connection.clone(),
             engines: engines
                 .iter()
-                .filter(|engine| engine.supports(from, target.language))
+                .filter(|engine| engine.supports(target.source.language, target.language))
                 .map(|engine| engine.name().into())
                 .collect(),
         };
+        let labels: Vec<String> = settings.sources.iter().map(|source| source.label()).collect();
+        let pollers = poller_names(&labels.iter().map(String::as_str).collect::<Vec<_>>());
+        let sources = settings.sources.iter().zip(labels).zip(pollers);
+        let sources =
+            sources.map(|((source, label), poller)| ConfiguredSource { id: source.id(), label, poller });
         Self {
-            source: settings.source.name(),
+            names: Names::of(settings),
+            sources: sources.collect(),
             targets: settings.targets.iter().map(target).collect(),
             engines: settings.engine.names(),
         }
     }
 
-    /// The ids of the targets.
-    pub fn target_ids(&self) -> Vec<TargetId> {
-        self.targets.iter().map(|target| target.id.clone()).collect()
+    /// The accounts that are published on, each once, in the order of their targets.
+    pub fn accounts(&self) -> Vec<AccountId> {
+        let mut seen = HashSet::new();
+        let accounts = self.targets.iter().map(|target| &target.account);
+        accounts.filter(|account| seen.insert(*account)).cloned().collect()
     }
 
     /// The target with this id.

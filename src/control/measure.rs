@@ -11,8 +11,8 @@ use mynah_actors::{
 };
 use mynah_domain::ports::LedgerError;
 
-use super::overview::Overview;
 use super::wire::{Operation, Pace, ResourceUse, Stats};
+use super::{instances, overview::Overview};
 
 /// All measurements of a running service.
 ///
@@ -48,8 +48,10 @@ pub async fn stats(report: &StatsReport, overview: &Overview) -> Result<Stats, L
             .collect(),
         degraded: overview.degraded(),
         accounts: accounts.into_iter().map(|account| (account.account, account.state)).collect(),
+        sources: overview.sources().into_iter().map(|source| (source.source, source.state)).collect(),
         engines: overview.engines().into_iter().map(|engine| (engine.engine, engine.state)).collect(),
         config: Some(overview.reloads.last()),
+        instances: overview.view.as_ref().map(instances::seen_by),
         upstreams: overview
             .upstreams
             .limiters()

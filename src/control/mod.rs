@@ -1,11 +1,13 @@
 //! Operators inspect and change jobs and pauses through the admin API of a running service, or on the ledger itself if
 //! no service is running. Both ways share this module, so that names, filters and decisions mean the same in both.
 //!
-//! - [`names`]: resolves the names of targets and of the poller.
+//! - [`names`]: resolves the names of sources and targets.
 //! - [`choice`]: selects jobs, and retries or skips them a page at a time.
 //! - [`forget`]: removes the texts of posts.
 //! - [`configured`]: the part of the settings that requests need.
 //! - [`overview`]: the health of accounts and engines, and what is degraded.
+//! - [`instances`]: which instances share the ledger, and what each holds.
+//! - [`news`]: lets all instances do what one was asked.
 //! - [`reloads`]: how the last reloads went.
 //! - [`measure`]: collects measurements.
 //! - [`vitals`]: checks whether the service can work right now.
@@ -14,17 +16,21 @@
 pub mod choice;
 pub mod configured;
 pub mod forget;
+pub mod instances;
 pub mod measure;
 pub mod names;
+pub mod news;
 pub mod overview;
 pub mod reloads;
 pub mod vitals;
 pub mod wire;
 
 use mynah_domain::{
-    JobId, JobState, PostId, TargetId,
+    JobId, JobState, PostId,
     ports::{Ledger, LedgerError, ledger::JobFilter},
 };
+
+use names::Names;
 
 /// The most jobs to read or change at once: limits memory, and how long other users of the ledger wait.
 pub const PAGE: usize = 500;
@@ -59,8 +65,8 @@ pub fn unfinished() -> Vec<JobState> {
 /// The filter for a listing.
 ///
 /// # Errors
-/// An unknown state or target.
-pub fn filter(query: &wire::Query, targets: &[TargetId]) -> Result<JobFilter, InvalidRequest> {
+/// An unknown state, target or source.
+pub fn filter(query: &wire::Query, names: &Names) -> Result<JobFilter, InvalidRequest> {
     let states = match query.state.as_deref() {
         // A query for one post shows its jobs in every state.
         None if query.post.is_some() => Vec::new(),
@@ -70,7 +76,7 @@ pub fn filter(query: &wire::Query, targets: &[TargetId]) -> Result<JobFilter, In
     Ok(JobFilter {
         ids: Vec::new(),
         states,
-        target: query.target.as_deref().map(|name| names::target(name, targets)).transpose()?,
+        targets: names.chosen(query.target.as_deref(), query.source.as_deref())?,
         post: query.post.clone().map(PostId),
         kind: None,
         words: query.words.clone().filter(|words| !words.trim().is_empty()),
@@ -103,13 +109,13 @@ mod tests {
 
     #[test]
     fn by_default_a_listing_shows_unfinished_jobs() {
-        let all = filter(&wire::Query::default(), &[]).unwrap();
+        let all = filter(&wire::Query::default(), &Names::default()).unwrap();
         assert!(all.states.contains(&JobState::Failed) && !all.states.contains(&JobState::Published));
         let post = wire::Query { post: Some("7".into()), ..wire::Query::default() };
-        assert!(filter(&post, &[]).unwrap().states.is_empty());
+        assert!(filter(&post, &Names::default()).unwrap().states.is_empty());
         let named = wire::Query { state: Some("held, failed".into()), ..wire::Query::default() };
-        assert_eq!(filter(&named, &[]).unwrap().states, [JobState::Held, JobState::Failed]);
+        assert_eq!(filter(&named, &Names::default()).unwrap().states, [JobState::Held, JobState::Failed]);
         let wrong = wire::Query { state: Some("hold".into()), ..wire::Query::default() };
-        assert!(filter(&wrong, &[]).unwrap_err().0.contains("valid states: queued, "));
+        assert!(filter(&wrong, &Names::default()).unwrap_err().0.contains("valid states: queued, "));
     }
 }

@@ -3,13 +3,17 @@
 //! configured, and only a person can fix that. Health checks, monitors, commands and the dashboard all read it here, so
 //! that they never disagree.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use mynah_actors::{
     blocks::Blocks,
+    leases::{Holdings, View},
     pauses::{Paused, Pauses},
-    supervision::HealthRegistry,
+    supervision::{ActorHealth, HealthRegistry, State},
     upstreams::{Upstreams, refusals::Fallback},
 };
 use mynah_domain::{
@@ -20,7 +24,8 @@ use mynah_domain::{
 use tokio::sync::watch;
 
 use super::{
-    configured::{Configured, ConfiguredTarget},
+    configured::{Configured, ConfiguredSource, ConfiguredTarget},
+    news::News,
     reloads::Reloads,
     wire::{AccountState, AccountStatus, EngineState, EngineStatus, PollerState, PollerStatus},
 };
@@ -46,9 +51,21 @@ pub struct Overview {
     pub ledger: Arc<dyn Ledger>,
     /// How the last reloads went.
     pub reloads: Reloads,
+    /// What this instance works for.
+    pub holdings: Holdings,
+    /// What it sees of the other instances, if there may be any.
+    pub view: Option<View>,
+    /// Where notices for the other instances are left.
+    pub news: News,
 }
 
 impl Overview {
+    /// Why this instance holds no leases, if so: nothing is polled or published until that is over.
+    pub fn outage(&self) -> Option<String> {
+        let trouble = self.view.as_ref()?.trouble()?;
+        Some(format!("nothing is polled or published until the ledger answers again: {trouble}"))
+    }
+
     /// Why the service is degraded, if it is: what works otherwise than configured until a person fixes it, or until an
     /// upstream is back.
     pub fn degraded(&self) -> Vec<String> {
@@ -58,9 +75,10 @@ impl Overview {
         let engines = engines.map(|EngineStatus { engine, reason, .. }| {
             format!("{engine}: {}", reason.as_deref().unwrap_or_default())
         });
-        let accounts = configured.targets.iter().filter_map(|target| {
-            let why = self.blocks.why_blocked(&target.account)?;
-            Some(format!("{} is blocked: {why}", target.id))
+        let accounts = configured.accounts();
+        let accounts = accounts.iter().filter_map(|account| {
+            let why = self.blocks.why_blocked(account)?;
+            Some(format!("{account} is blocked: {why}"))
         });
         let mut networks: Vec<&str> =
             configured.targets.iter().map(|target| target.account.network()).collect();
@@ -69,7 +87,17 @@ impl Overview {
         let networks = networks.into_iter().filter(|network| self.upstreams.is_down(network));
         let networks =
             networks.map(|network| format!("{network} does not answer; Mynah tries it again by itself"));
-        accounts.chain(engines).chain(networks).collect()
+        accounts.chain(engines).chain(networks).chain(self.failing_among_others()).collect()
+    }
+
+    /// The sources that cannot be read, if others can.
+    pub fn failing_among_others(&self) -> Vec<String> {
+        let sources = self.sources();
+        let failing = sources.iter().filter(|source| source.state == PollerState::Failing);
+        let failing: Vec<String> = failing
+            .map(|source| format!("source {}: {}", source.name, source.reason.as_deref().unwrap_or_default()))
+            .collect();
+        if failing.len() == sources.len() { Vec::new() } else { failing }
     }
 
     /// The state of each engine, in order.
@@ -133,21 +161,30 @@ impl Overview {
         Some(format!("{} {what}, so {meanwhile}", first.engine))
     }
 
-    /// Whether the source is read.
-    pub fn poller(&self) -> PollerStatus {
-        let trouble = self
-            .health
-            .all()
-            .into_iter()
-            .filter(|(name, _)| name.starts_with("poller"))
-            .find_map(|(_, health)| health.trouble);
-        let state = match &trouble {
-            _ if self.pauses.is_paused(&Paused::Polling) => PollerState::Paused,
-            Some(_) => PollerState::Failing,
-            None => PollerState::Running,
+    /// Whether each source is read.
+    pub fn sources(&self) -> Vec<PollerStatus> {
+        let actors: HashMap<String, ActorHealth> = self.health.all().into_iter().collect();
+        let all_are_paused = self.pauses.is_paused(&Paused::Polling);
+        let status = |source: &ConfiguredSource| {
+            let reason = actors.get(&source.poller).and_then(why_failing);
+            let is_paused =
+                all_are_paused || self.pauses.is_paused(&Paused::Source(source.id.as_str().into()));
+            let state = match &reason {
+                _ if is_paused => PollerState::Paused,
+                Some(_) => PollerState::Failing,
+                None => PollerState::Running,
+            };
+            PollerStatus { source: source.id.clone(), name: source.label.clone(), state, reason }
         };
-        PollerStatus { source: self.configured.borrow().source.clone(), state, reason: trouble }
+        self.configured.borrow().sources.iter().map(status).collect()
     }
+}
+
+/// Why a poller reads nothing, if so.
+fn why_failing(health: &ActorHealth) -> Option<String> {
+    let keeps_dying =
+        health.state == State::Restarting && health.restarts.failures() > 0 && !health.progressed;
+    health.trouble.clone().or_else(|| keeps_dying.then(|| "its poller keeps dying; see the log".to_owned()))
 }
 
 /// What is known about an account, besides its figures.
@@ -184,6 +221,7 @@ pub fn account(target: &ConfiguredTarget, spent: Spent, counts: &Counts, health:
     };
     AccountStatus {
         account: name.to_string(),
+        source: target.source.clone(),
         url: profile(&target.account),
         language: target.language.to_string(),
         state,

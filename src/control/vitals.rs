@@ -69,6 +69,8 @@ impl Vitals {
         loop {
             interval.tick().await;
             let trouble = match check(&pipeline, &router, &*overview.ledger).await {
+                // Everything waits for the ledger, and goes on by itself.
+                Err(_) if overview.outage().is_some() => overview.outage().map(Trouble::Refusal),
                 Err(trouble) => Some(trouble),
                 Ok(()) => overview.health.stall().map(Trouble::Hang),
             };

@@ -42,6 +42,38 @@ pub struct Actor {
     pub in_hand: Option<usize>,
 }
 
+/// `GET /api/instances`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Instances {
+    /// All instances that are alive.
+    pub instances: Vec<Instance>,
+    /// The sources and accounts that no instance works for, as `account x:town_es`.
+    pub unowned: Vec<String>,
+    /// Why this list may be out of date, if so.
+    pub trouble: Option<String>,
+}
+
+/// A process that shares the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its id, which is new at every start.
+    pub id: String,
+    /// Its machine or container.
+    pub host: String,
+    /// Where its admin API listens; `null` if it is off.
+    pub admin: Option<String>,
+    /// Its version of Mynah.
+    pub version: String,
+    /// When it started, by its own clock.
+    pub started: Timestamp,
+    /// Whether it is the one that answers.
+    pub asked: bool,
+    /// The sources that it polls.
+    pub sources: Vec<String>,
+    /// The accounts that it publishes on.
+    pub accounts: Vec<String>,
+}
+
 /// The body of `POST /api/pool/translator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,7 +152,7 @@ pub struct Tried {
 /// Something that can be paused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// `poller`, or a target.
+    /// `poller`, a source or a target.
     pub what: String,
     /// Whether an operator paused it.
     pub paused: bool,
@@ -152,12 +184,18 @@ pub struct Stats {
     /// The state of each account.
     #[serde(default)]
     pub accounts: BTreeMap<String, AccountState>,
+    /// The state of each source.
+    #[serde(default)]
+    pub sources: BTreeMap<String, PollerState>,
     /// The state of each engine.
     #[serde(default)]
     pub engines: BTreeMap<String, EngineState>,
     /// How reading the settings went last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<ConfigReload>,
+    /// The instances, if several may share the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Instances>,
     /// Limits on the calls to each engine that was called, by name.
     #[serde(default)]
     pub upstreams: BTreeMap<String, Pace>,
@@ -185,7 +223,10 @@ pub struct Status {
     pub degraded: Vec<String>,
     /// The health of each account.
     pub accounts: Vec<AccountStatus>,
-    /// Whether the source is read.
+    /// Whether each source is read.
+    #[serde(default)]
+    pub sources: Vec<PollerStatus>,
+    /// The first of the sources that is not read, or else the first.
     pub poller: PollerStatus,
     /// The state of each engine, in order.
     pub engines: Vec<EngineStatus>,
@@ -210,6 +251,9 @@ pub enum ServiceState {
 pub struct AccountStatus {
     /// The target's id.
     pub account: String,
+    /// The id of the source that it republishes.
+    #[serde(default)]
+    pub source: String,
     /// Where people find it, if the network has a page for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -308,11 +352,14 @@ impl EngineState {
     }
 }
 
-/// Whether the source is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a source is read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PollerStatus {
     /// The followed account.
     pub source: String,
+    /// What people call it.
+    #[serde(default)]
+    pub name: String,
     /// Whether it is read.
     pub state: PollerState,
     /// Why not.
@@ -320,10 +367,11 @@ pub struct PollerStatus {
 }
 
 /// Whether the source is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PollerState {
     /// It is.
+    #[default]
     Running,
     /// A person paused it.
     Paused,
@@ -333,7 +381,17 @@ pub enum PollerState {
     Stopped,
 }
 
+impl PollerStatus {
+    /// The first of these sources that is not read, or else the first.
+    pub fn worst(sources: &[Self]) -> Option<Self> {
+        sources.iter().find(|source| source.state != PollerState::Running).or(sources.first()).cloned()
+    }
+}
+
 impl PollerState {
+    /// The states in a running service.
+    pub const LIVE: [Self; 3] = [Self::Running, Self::Paused, Self::Failing];
+
     /// Its name in output.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -406,6 +464,9 @@ pub struct Query {
     /// A target, by id or account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// A source, by name, id or account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// A post's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<String>,
@@ -551,6 +612,9 @@ pub struct Filter {
     /// The jobs are for this target, by id or account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The jobs are of this source, by name, id or account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The jobs were held or skipped for this kind of reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,

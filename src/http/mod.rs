@@ -43,7 +43,6 @@ use mynah_actors::{
     pipeline::{ActorRefs, PipelineHandle},
     supervision::Supervisor,
 };
-use mynah_domain::TargetId;
 use tokio::sync::{mpsc, oneshot};
 
 use self::connections::Connections;
@@ -52,7 +51,7 @@ use crate::{
         credentials::TriedSecret,
         service::{Reloaded, Service},
     },
-    control::{overview::Overview, vitals::Vitals},
+    control::{names::Names, overview::Overview, vitals::Vitals},
     settings::AdminSettings,
 };
 
@@ -135,15 +134,16 @@ impl Control {
         }
     }
 
-    /// The current targets.
-    fn targets(&self) -> Vec<TargetId> {
-        self.overview.configured.borrow().target_ids()
+    /// How operators name the current sources and targets.
+    fn names(&self) -> Names {
+        self.overview.configured.borrow().names.clone()
     }
 }
 
 /// A running admin API. Dropping this stops it and removes its address file.
 #[derive(Debug)]
 pub struct Admin {
+    address: SocketAddr,
     handle: ServerHandle,
     ended: Option<oneshot::Receiver<()>>,
     address_file: PathBuf,
@@ -208,7 +208,8 @@ pub async fn serve(
         .await
         .map_err(|_| did_not_start(&"its thread ended at once"))?
         .map_err(|error| did_not_start(&error))?;
-    let admin = Admin { handle, ended: Some(ending), address_file: data_dir.join(ADDRESS_FILE) };
+    let admin =
+        Admin { address: bound, handle, ended: Some(ending), address_file: data_dir.join(ADDRESS_FILE) };
     write_address(&admin.address_file, bound)
         .map_err(|error| AdminError::AddressFile { path: admin.address_file.clone(), error })?;
     info!(address:% = bound; "admin API listening");
@@ -256,6 +257,11 @@ fn server(listener: TcpListener, rules: guard::Rules, control: Control) -> io::R
 }
 
 impl Admin {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Stops it and waits for its thread, which holds a handle of the ledger. The wait is short, so that it does not
     /// delay the end of the process.
     pub async fn stop(mut self) {

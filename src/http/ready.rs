@@ -14,9 +14,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the service is not ready; empty if it is. Add further reasons here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
-    let mut reasons = of_actors(&control.overview.health);
+    let configured = control.overview.configured.borrow().clone();
+    // One source that cannot be read among others is a reason to be degraded.
+    let among_others = !control.overview.failing_among_others().is_empty();
+    let is_left_out =
+        |name: &str| among_others && configured.sources.iter().any(|source| source.poller == name);
+    let mut reasons = of_actors(&control.overview.health, is_left_out);
     reasons.extend(control.vitals.trouble());
-    let engines = control.overview.configured.borrow().engines.clone();
+    reasons.extend(control.overview.outage());
+    let engines = configured.engines;
     if engines.iter().all(|engine| control.overview.upstreams.is_down(engine)) {
         reasons.push(format!("no engine answers: {}", engines.join(", ")));
     }
@@ -27,14 +33,15 @@ pub(super) async fn reasons(control: &Control) -> Vec<String> {
     reasons
 }
 
-fn of_actors(health: &HealthRegistry) -> Vec<String> {
+fn of_actors(health: &HealthRegistry, is_left_out: impl Fn(&str) -> bool) -> Vec<String> {
     let mut reasons: Vec<String> = health.escalation().map(str::to_owned).into_iter().collect();
     reasons.extend(health.stall());
     let all = health.all();
     if all.is_empty() {
         reasons.push("nothing has started yet".into());
     }
-    reasons.extend(all.iter().filter_map(|(name, health)| of_actor(name, health)));
+    let all = all.iter().filter(|(name, _)| !is_left_out(name));
+    reasons.extend(all.filter_map(|(name, health)| of_actor(name, health)));
     reasons
 }
 
@@ -81,6 +88,6 @@ mod tests {
         let reloaded = Restarts::default().and(RestartReason::Reload);
         let reloaded = ActorHealth { restarts: reloaded, ..health(State::Restarting, 0, false) };
         assert_eq!(reason(reloaded), None, "it died for the first time");
-        assert_eq!(of_actors(&HealthRegistry::default()), ["nothing has started yet"]);
+        assert_eq!(of_actors(&HealthRegistry::default(), |_| false), ["nothing has started yet"]);
     }
 }

@@ -6,11 +6,25 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Settings, secrets::ADMIN_TOKEN};
+use super::{
+    Settings,
+    secrets::{ADMIN_TOKEN, LEDGER_PASSWORD},
+};
 
-/// Settings that a running service cannot change: its folder, threads, supervisor, log, port and token.
-const WAITS: [&str; 8] =
-    ["data_dir", "translator.arbiters", "stats.", "supervisor.", "shutdown.", "log.", "admin.", ADMIN_TOKEN];
+/// Settings that a running service cannot change: its folder and ledger, threads, leases, supervisor, log, port and token.
+const WAITS: [&str; 11] = [
+    "data_dir",
+    "translator.arbiters",
+    "cluster.",
+    "ledger.url",
+    "stats.",
+    "supervisor.",
+    "shutdown.",
+    "log.",
+    "admin.",
+    ADMIN_TOKEN,
+    LEDGER_PASSWORD,
+];
 
 /// A changed setting, with both values as written; `unset` if there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +109,7 @@ impl Settings {
         let settings = Self {
             data_dir: self.data_dir.clone(),
             translator,
+            cluster: self.cluster,
             stats: self.stats,
             supervisor: self.supervisor,
             shutdown: self.shutdown,

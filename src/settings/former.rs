@@ -25,23 +25,32 @@ pub(super) struct FormerValue {
     pub(super) value: String,
 }
 
+/// The interval of the only source, and that of all sources in a list.
+const POLL_INTERVAL: &str = "source.poll_interval";
+const POLL_INTERVAL_OF_ALL: &str = "defaults.sources.poll_interval";
+
 /// The former variables, and our keys that replace them.
 const VARIABLES: [(&str, &[&str]); 6] = [
     ("OPTIMIZATION_MODE", &["preset"]),
     ("MAX_CONCURRENT_TRANSLATIONS", &["translator.pool_size"]),
     ("CONNECTION_POOL_SIZE", &["engine.gemini.connections", "x.connections"]),
-    ("POLL_INTERVAL_SECONDS", &["source.poll_interval"]),
+    ("POLL_INTERVAL_SECONDS", &[POLL_INTERVAL]),
     ("ENABLE_PERFORMANCE_MONITORING", &[]),
     ("GEMINI_MODEL", &["engine.gemini.model"]),
 ];
 
-/// The values from the former bot's variables, unless our own variables set the same keys.
-pub(super) fn values(env: &HashMap<String, String>) -> Vec<FormerValue> {
+/// The values from the former bot's variables, unless our own variables set the same keys. `has_list` is whether the
+/// sources are a list.
+pub(super) fn values(env: &HashMap<String, String>, has_list: bool) -> Vec<FormerValue> {
     let set = |name: &str| env.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let mut all = vec![];
     for (variable, keys) in VARIABLES {
         let Some(value) = set(variable) else { continue };
-        for key in keys.iter().filter(|key| set(&variable_of_key(key)).is_none()) {
+        let keys = keys.iter().map(|key| match *key {
+            POLL_INTERVAL if has_list => POLL_INTERVAL_OF_ALL,
+            key => key,
+        });
+        for key in keys.filter(|key| set(&variable_of_key(key)).is_none()) {
             all.push(FormerValue { key, variable, value: value_of(variable, value) });
         }
     }
@@ -59,8 +68,8 @@ fn value_of(variable: &str, value: &str) -> String {
 }
 
 /// All former names in use: variables, and the preset if it was written under its former name.
-pub(super) fn in_use(env: &HashMap<String, String>, preset: Option<&str>) -> Vec<Former> {
-    let mut found: Vec<Former> = values(env)
+pub(super) fn in_use(env: &HashMap<String, String>, preset: Option<&str>, has_list: bool) -> Vec<Former> {
+    let mut found: Vec<Former> = values(env, has_list)
         .into_iter()
         .map(|FormerValue { key, variable, value }| Former {
             was: format!("{variable}={}", env.get(variable).map_or("", |value| value)),

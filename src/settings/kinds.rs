@@ -12,7 +12,8 @@ use mynah_domain::{
 };
 use url::{Host, Url};
 
-use super::{Preset, Start, former::PRESETS, nearest::nearest};
+use super::{Preset, Start, former::PRESETS, nearest::nearest, secrets::LEDGER_PASSWORD};
+use crate::ledger::postgres::Address;
 use crate::networks::Network;
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
 
@@ -282,6 +283,43 @@ pub(super) fn instructions(value: &ValueKind) -> Read<String> {
     refuse(format!("this has more than {MOST} characters"), "shorten it; every request carries it")
 }
 
+/// Words that commands use in place of a name.
+const RESERVED: [&str; 2] = ["all", "poller"];
+
+/// The name of a source, for logs and commands.
+pub(super) fn source_name(value: &ValueKind) -> Read<String> {
+    let name = name(value)?;
+    if RESERVED.contains(&name.as_str()) {
+        return refuse(format!("{name:?} means something else in commands"), "choose another name");
+    }
+    Ok(name)
+}
+
+/// A name that a person gives to something. Case does not matter.
+pub(super) fn name(value: &ValueKind) -> Read<String> {
+    const MOST: usize = 40;
+    let name = text_of(value)?.trim().to_ascii_lowercase();
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if (1..=MOST).contains(&name.len()) && name.chars().all(is_valid) {
+        return Ok(name);
+    }
+    refuse(
+        format!("{} is not a name", quoted(value)),
+        format!("use 1 to {MOST} letters, digits, _ or -, such as \"town\""),
+    )
+}
+
+/// The name of a target's source, which is one of these.
+pub(super) fn source_of_target<'a>(names: &'a [&'a str]) -> impl Fn(&ValueKind) -> Read<String> + 'a {
+    move |value| {
+        let name = name(value)?;
+        if names.contains(&name.as_str()) {
+            return Ok(name);
+        }
+        refuse(format!("there is no source {name:?}"), did_you_mean(&name, names.iter().copied()))
+    }
+}
+
 /// A service's address. Keys are sent there: in clear text only within this machine or network.
 ///
 /// # Errors
@@ -336,6 +374,26 @@ pub(super) fn listen(value: &ValueKind) -> Read<Option<SocketAddr>> {
             "write an address and a port, such as \"127.0.0.1:7878\", or \"off\"",
         )
     })
+}
+
+/// Where the ledger is: on a server, or in its file.
+pub(super) fn ledger_address(value: &ValueKind) -> Read<Option<Address>> {
+    let text = text_of(value)?.trim();
+    if text == "sqlite" {
+        return Ok(None);
+    }
+    // The value is not repeated: it may contain a password.
+    match Address::parse(text) {
+        Ok(address) if !address.has_password() => Ok(Some(address)),
+        Ok(_) => refuse(
+            "the address contains a password",
+            format!("remove it, and set {LEDGER_PASSWORD}, or {LEDGER_PASSWORD}_FILE"),
+        ),
+        Err(error) => refuse(
+            format!("the address cannot be used: {error}"),
+            "write \"postgres://user@host/database\", or \"sqlite\" for the file in data_dir",
+        ),
+    }
 }
 
 /// Where a new ledger begins.

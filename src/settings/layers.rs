@@ -13,6 +13,7 @@ use toml_edit::{Document, Item, TableLike};
 use super::{
     SettingsSources, former,
     problem::{Origin, Problem},
+    sources::LIST,
     variables::{PREFIX, SEPARATOR, key_of_variable, variable_of_key},
 };
 
@@ -59,10 +60,14 @@ impl Layers {
             let origin = Origin::Environment(name.clone());
             if may_be_set(&key, &origin, problems) {
                 environment.push((key.clone(), name.clone(), value.clone()));
+            } else if LISTS.iter().any(|list| is_in_list(&key, list)) {
+                continue;
             }
             written.insert(key, Written { origin, is_section: false });
         }
-        for former::FormerValue { key, variable, value } in former::values(&sources.env) {
+        for former::FormerValue { key, variable, value } in
+            former::values(&sources.env, written.contains_key(LIST))
+        {
             environment.push((key.to_owned(), variable_of_key(key), value));
             let origin = Origin::Environment(variable.to_owned());
             written.insert(key.to_owned(), Written { origin, is_section: false });
@@ -77,6 +82,8 @@ impl Layers {
             let origin = Origin::Flag(key.to_owned());
             if may_be_set(key, &origin, problems) {
                 flags.push((key, value));
+            } else if LISTS.iter().any(|list| is_in_list(key, list)) {
+                continue;
             }
             written.insert(key.to_owned(), Written { origin, is_section: false });
         }
@@ -103,6 +110,16 @@ impl Layers {
     /// The value in force for a key.
     pub(super) fn value(&self, key: &str) -> Option<ValueKind> {
         self.config.get::<Value>(key).ok().map(|value| value.kind)
+    }
+
+    /// The value in force for a key, and the key that it was written under: its own, or the default for all sections of
+    /// its list.
+    pub(super) fn found(&self, key: &str) -> Option<(ValueKind, String)> {
+        let own = self.value(key).map(|value| (value, key.to_owned()));
+        own.or_else(|| {
+            let default = default_for(key)?;
+            Some((self.value(&default)?, default))
+        })
     }
 
     /// Where a key was last written, or, if it is missing, the nearest section that exists.
@@ -140,18 +157,55 @@ impl SettingsSources {
     }
 }
 
+/// The lists of sections.
+pub(super) const LISTS: [&str; 2] = [LIST, "targets"];
+
+/// The section of the settings that apply to every section of a list, unless it has its own.
+pub(super) const DEFAULTS: &str = "defaults";
+
+/// Keys that no two sections of a list have in common.
+const OWN: [&str; 2] = ["name", "account"];
+
+/// The key of the default for a key of a source or a target: `defaults.targets.tone` for `targets[3].tone`.
+fn default_for(key: &str) -> Option<String> {
+    let (section, name) = key.rsplit_once('.')?;
+    let list = match section.split_once('[') {
+        Some((list, _)) => list,
+        None if section == "source" => LIST,
+        None => return None,
+    };
+    (LISTS.contains(&list) && !OWN.contains(&name)).then(|| format!("{DEFAULTS}.{list}.{name}"))
+}
+
+/// The key of a list that a default is for: `targets[].tone` for `defaults.targets.tone`.
+pub(super) fn with_default(key: &str) -> Option<String> {
+    let key = key.strip_prefix(DEFAULTS)?.strip_prefix('.')?;
+    let (list, name) = key.split_once('.').unwrap_or((key, ""));
+    if !LISTS.contains(&list) || OWN.contains(&name) {
+        return None;
+    }
+    Some(format!("{list}[].{name}").trim_end_matches('.').to_owned())
+}
+
 fn is_key_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
+/// Whether a key is a list or in it.
+fn is_in_list(key: &str, list: &str) -> bool {
+    key.strip_prefix(list).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 /// Whether a variable or flag may override the file. One that names no key is reported as unknown later.
 fn may_be_set(key: &str, origin: &Origin, problems: &mut Vec<Problem>) -> bool {
-    if key == "targets" || key.starts_with("targets.") || key.starts_with("targets[") {
+    if let Some(list) = LISTS.into_iter().find(|list| is_in_list(key, list)) {
         problems.push(Problem {
             origin: origin.clone(),
-            key: "targets".into(),
-            what: "targets are a list and can be set in the file only".into(),
-            fix: "remove this, and write it under [[targets]] in the settings file".into(),
+            key: list.into(),
+            what: format!("{list} are a list and can be set in the file only"),
+            fix: format!(
+                "remove this, and write it under [[{list}]] in the settings file, or set {DEFAULTS}.{list}.… for all of them"
+            ),
         });
         return false;
     }

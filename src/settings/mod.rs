@@ -9,7 +9,7 @@
 //!
 //! - [`Settings`] is the result, typed so that invalid settings cannot be expressed.
 //! - `layers` merges the three and knows the origin of each key; [`Reader`] reads keys one by one and
-//!   [`Vault`] secrets; `read` and `targets` name every key except those of networks, which read their own sections
+//!   [`Vault`] secrets; `read`, `sources` and `targets` name every key except those of networks, which read their own sections
 //!   ([`networks`](crate::networks)); [`kinds`] are the types of values.
 //! - [`Change`] is a difference that new settings make while the service runs.
 //! - [`Former`] is a setting of the bot that Mynah replaces.
@@ -25,6 +25,7 @@ mod problem;
 mod read;
 mod reader;
 mod secrets;
+mod sources;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -36,9 +37,9 @@ use std::{collections::HashMap, fmt, path::PathBuf};
 pub use change::{Change, SecretChange};
 pub use former::Former;
 pub use model::{
-    AdminSettings, CacheSettings, EngineSettings, InForce, LogSettings, Preset, PublisherSettings,
-    RouterSettings, Settings, ShutdownSettings, SourceSettings, Start, StatsSettings, SupervisorSettings,
-    TargetSettings, TranslatorSettings,
+    AdminSettings, CacheSettings, ClusterSettings, EngineSettings, InForce, LogSettings, Preset,
+    PublisherSettings, RouterSettings, Settings, ShutdownSettings, SourceSettings, Start, StatsSettings,
+    SupervisorSettings, TargetSettings, TranslatorSettings,
 };
 pub use problem::{Origin, Problem, SettingsError};
 pub use reader::{Invalid, Outcome, Reader};
@@ -131,7 +132,7 @@ fn load_layers(
         Some(settings) if problems.is_empty() => {
             in_force.append(&mut vault.in_force);
             let preset = in_force.iter().find(|one| one.key == "preset").map(|one| one.value.as_str());
-            let former = former::in_use(&sources.env, preset);
+            let former = former::in_use(&sources.env, preset, layers.written.contains_key(sources::LIST));
             Ok(Settings { in_force, former, secrets: vault.secrets, secret_files: vault.files, ..settings })
         }
         _ => Err(SettingsError::new(problems)),
@@ -163,10 +164,20 @@ struct Registries<'a> {
 fn known_keys_with(preset: Preset, registries: Registries<'_>) -> Vec<KnownKey> {
     let sources =
         SettingsSources { overrides: vec![format!("preset={preset}")], ..SettingsSources::default() };
-    // A key is known because it is read, and a target's keys are read only if there is a target.
-    let layers = Layers::over(PathBuf::new(), "[[targets]]", &sources, &mut vec![]);
-    let Ok(layers) = layers else { return vec![] };
-    let mut reader = Reader::new(&layers, vec![]);
-    read::settings(&mut reader, &mut Vault::new(&sources.env, sources.needed), registries);
-    reader.asked
+    // A key is known because it is read, and the keys of a section in a list are read only if there is one.
+    let mut known: Vec<KnownKey> = vec![];
+    for text in ["[[targets]]", "[[sources]]\n[[targets]]"] {
+        let layers = Layers::over(PathBuf::new(), text, &sources, &mut vec![]);
+        let Ok(layers) = layers else { return vec![] };
+        let mut reader = Reader::new(&layers, vec![]);
+        read::settings(&mut reader, &mut Vault::new(&sources.env, sources.needed), registries);
+        known.extend(
+            reader
+                .asked
+                .into_iter()
+                .filter(|asked| !known.iter().any(|one| one.key == asked.key))
+                .collect::<Vec<_>>(),
+        );
+    }
+    known
 }

@@ -8,7 +8,7 @@ use mynah_actors::{
     pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
 };
 use mynah_domain::{
-    Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
+    AccountId, Language, MediaPolicy, TargetId, Tone, TooLong, Wordless,
     caps::Caps,
     filters::{Filter, Filters},
     network::NetworkRules,
@@ -20,6 +20,7 @@ use super::{Former, Origin};
 use crate::{
     engines::{ConfiguredEngine, EngineKind},
     http_client::Transport,
+    ledger::{Place, postgres::Address},
     networks::{Followed, Network, Published},
     telemetry::logging::{LogFormat, ModuleLevel},
 };
@@ -31,9 +32,9 @@ pub struct Settings {
     pub preset: Preset,
     /// The folder of the ledger and the cache's snapshot.
     pub data_dir: PathBuf,
-    /// The followed account.
-    pub source: SourceSettings,
-    /// The accounts that republish its posts; at least one, each account once.
+    /// The followed accounts; at least one, each account once.
+    pub sources: Vec<Arc<SourceSettings>>,
+    /// Where their posts are republished; at least one for each source.
     pub targets: Vec<TargetSettings>,
     /// Settings for the translation engines.
     pub engine: EngineSettings,
@@ -47,6 +48,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// Settings for the ledger.
     pub ledger: LedgerSettings,
+    /// Settings for several instances that share a ledger.
+    pub cluster: ClusterSettings,
     /// Settings for the publishers.
     pub publisher: PublisherSettings,
     /// Settings for the stats actor.
@@ -72,6 +75,11 @@ impl Settings {
         &self.in_force
     }
 
+    /// Where the ledger is.
+    pub fn place(&self) -> Place {
+        Place::of(&self.data_dir, self.ledger.server.as_ref())
+    }
+
     /// The setting in force under a key, as it was written.
     pub fn value_of(&self, key: &str) -> Option<&str> {
         self.in_force.iter().find(|one| one.key == key).map(|one| one.value.as_str())
@@ -80,6 +88,12 @@ impl Settings {
     /// Settings of the bot that Mynah replaces, and what they became.
     pub fn former(&self) -> &[Former] {
         &self.former
+    }
+
+    /// The targets of a source, in order.
+    pub fn targets_of<'a>(&'a self, source: &'a SourceSettings) -> impl Iterator<Item = &'a TargetSettings> {
+        let id = source.id();
+        self.targets.iter().filter(move |target| target.source.id() == id)
     }
 
     /// The files that secrets were read from.
@@ -135,6 +149,8 @@ impl fmt::Display for Preset {
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate setting")]
 pub struct SourceSettings {
+    /// What people call it; the only source may have no name.
+    pub name: Option<String>,
     /// The account's network.
     pub network: &'static dyn Network,
     /// Its handle, without `@`.
@@ -166,15 +182,24 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
-    /// Its name in the ledger and in logs: `x:example`.
-    pub fn name(&self) -> String {
+    /// Its id in the ledger and in logs: `x:example`.
+    pub fn id(&self) -> String {
         format!("{}:{}", self.network.name(), self.account.to_lowercase())
+    }
+
+    /// What people call it: its name, or its id if it has none.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.id())
     }
 }
 
 /// Where translations into one language are published.
 #[derive(Debug, Clone)]
 pub struct TargetSettings {
+    /// The source whose posts are republished.
+    pub source: Arc<SourceSettings>,
+    /// Tells targets apart that share an account.
+    pub name: Option<String>,
     /// The account's network.
     pub network: &'static dyn Network,
     /// Its handle, without `@`.
@@ -212,9 +237,17 @@ pub struct TargetSettings {
 }
 
 impl TargetSettings {
-    /// Its name in the ledger and in logs.
+    /// Its id in the ledger and in logs: that of its account, with its name if it has one.
     pub fn id(&self) -> TargetId {
-        TargetId::new(self.network.name(), &self.account)
+        match &self.name {
+            Some(name) => TargetId::new(self.network.name(), &format!("{}~{name}", self.account)),
+            None => TargetId::new(self.network.name(), &self.account),
+        }
+    }
+
+    /// Its account, which other targets may share.
+    pub fn account_id(&self) -> AccountId {
+        AccountId::new(self.network.name(), &self.account)
     }
 
     /// The rules by which its translations are weighed, split and published.
@@ -279,8 +312,10 @@ pub struct CacheSettings {
 }
 
 /// Settings for the ledger.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LedgerSettings {
+    /// The server that has it; `None` for the file in the data directory.
+    pub server: Option<Address>,
     /// How long texts stay on record after their jobs are published or skipped; `None` for good.
     pub retention: Option<Duration>,
 }
@@ -321,6 +356,13 @@ pub struct SupervisorSettings {
     pub patience: Duration,
     /// How long nothing may move, without a reason, before the pipeline counts as stalled.
     pub stalled_after: Duration,
+}
+
+/// Settings for several instances that share a ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterSettings {
+    /// How long a lease on a source or an account lasts.
+    pub lease: Duration,
 }
 
 /// Settings for shutdown.

@@ -7,27 +7,26 @@ use mynah_actors::{
     pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
 };
 use mynah_domain::{
-    Language,
     backoff::Backoff,
     caps::{Cap, CapSetting, Caps},
-    filters::Filters,
 };
 use secrecy::ExposeSecret as _;
 
 use super::{
     Needed, Registries,
     kinds::{
-        LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, filters, flag, folder,
-        language, listen, mark, module_levels, preset, retention, start,
+        LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, folder, ledger_address,
+        listen, module_levels, preset, retention,
     },
     model::{
-        ACTORS, AdminSettings, CacheSettings, EngineSettings, LedgerSettings, LogSettings, PublisherSettings,
-        RouterSettings, Settings, ShutdownSettings, SourceSettings, StatsSettings, SupervisorSettings,
+        ACTORS, AdminSettings, CacheSettings, ClusterSettings, EngineSettings, LedgerSettings, LogSettings,
+        PublisherSettings, RouterSettings, Settings, ShutdownSettings, StatsSettings, SupervisorSettings,
         TranslatorSettings,
     },
     reader::Reader,
     secrets::{ADMIN_TOKEN, Vault},
-    targets::{self, Common},
+    sources::FollowedAccounts,
+    targets::{self, Common, TargetAccount, Unconnected},
 };
 use crate::{
     engines::{EngineKind, EngineSection, Engines},
@@ -38,7 +37,6 @@ use crate::{
 
 const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const FALLBACKS: [(&str, Fallback); 2] = [("publish", Fallback::Publish), ("hold", Fallback::Hold)];
-const POLLS: [(&str, bool); 2] = [("text", true), ("skip", false)];
 const THREADS: [(&str, Threads); 2] = [("chain", Threads::Chain), ("standalone", Threads::Standalone)];
 
 const ZERO: Duration = Duration::ZERO;
@@ -46,7 +44,11 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
+/// A lease that is renewed at a third of it must outlast a slow answer of the ledger.
+const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+/// A longer one only makes accounts wait for longer after the death of an instance.
+const LONGEST_LEASE: Duration = Duration::from_mins(5);
 
 /// Reads all settings. `None` if there was a problem, which the reader or the vault records.
 pub(super) fn settings(
@@ -57,23 +59,23 @@ pub(super) fn settings(
     let preset = reader.or("preset", "balanced", preset);
     reader.follow(preset.unwrap_or_default());
     let data_dir = reader.or("data_dir", "data", folder);
-    let followed = Account::read(reader, "source", networks, "write the handle of the account to follow");
-    let spoken = reader.or("source.language", "en", language);
-    let source = source(reader, &followed, spoken);
+    let followed = FollowedAccounts::read(reader, networks);
+    let sources = followed.read_rest(reader);
     let daily = reader.or("publisher.daily_cap", "50", cap);
     let monthly = reader.or("publisher.monthly_cap", "1000", cap);
     let general = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::AllTargets });
     let caps =
         daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
-    let accounts = targets::accounts(reader, networks, &followed);
-    let targets = targets::read(reader, &accounts, &Common { language: spoken, caps });
+    let target_accounts = targets::accounts(reader, networks, &followed);
+    let targets = targets::read(reader, &target_accounts, &Common { followed: &followed, caps });
     let engine = engine(reader, vault, engines);
     let transport = transport(reader);
-    let connected = connect(reader, vault, networks, &followed, &accounts, transport);
+    let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);
     let translator = translator(reader);
     let cache = cache(reader);
-    let ledger = ledger(reader);
+    let ledger = ledger(reader, vault);
+    let cluster = cluster(reader);
     let publisher = publisher(reader);
     let stats = stats(reader);
     // The longest that one call may take, of those timeouts that could be read.
@@ -83,18 +85,24 @@ pub(super) fn settings(
     let shutdown = shutdown(reader);
     let log = log(reader);
     let admin = admin(reader, vault);
-    let (source, targets) = (source?, targets?);
+    let sources = sources.into_iter().collect::<Option<Vec<_>>>()?.into_iter().zip(connected.sources?);
+    let sources: Vec<_> = sources.map(|(source, connection)| Arc::new(source(connection))).collect();
+    let targets = targets?.into_iter().zip(connected.targets?).map(|(target, connection)| {
+        let Unconnected { source, finish } = target;
+        Some(finish(sources.get(source)?.clone(), connection))
+    });
     Some(Settings {
         preset: preset?,
         data_dir: data_dir?,
-        source: source(connected.source?),
-        targets: targets.into_iter().zip(connected.targets?).map(|(target, on)| target(on)).collect(),
+        targets: targets.collect::<Option<_>>()?,
+        sources,
         engine: engine?,
         transport: transport?,
         router: router?,
         translator: translator?,
         cache: cache?,
         ledger: ledger?,
+        cluster: cluster?,
         publisher: publisher?,
         stats: stats?,
         supervisor: supervisor?,
@@ -149,8 +157,9 @@ impl Account {
 
 /// The accounts' connections, as far as they could be read.
 struct Connected {
-    source: Option<Arc<dyn Followed>>,
-    /// In the order of the targets.
+    /// In the order of the sources.
+    sources: Option<Vec<Arc<dyn Followed>>>,
+    /// In the order of the targets; targets that share an account share its connection.
     targets: Option<Vec<Arc<dyn Published>>>,
     longest_call: Duration,
 }
@@ -160,80 +169,54 @@ fn connect(
     reader: &mut Reader<'_>,
     vault: &mut Vault<'_>,
     networks: &Networks,
-    followed: &Account,
-    published: &[Account],
+    followed: &FollowedAccounts,
+    published: &[TargetAccount],
     transport: Option<Transport>,
 ) -> Connected {
-    let mut source = None;
+    let mut sources: Vec<Option<Arc<dyn Followed>>> = vec![None; followed.all.len()];
     let mut targets: Vec<Option<Arc<dyn Published>>> = vec![None; published.len()];
     let mut longest_call = Duration::ZERO;
     for network in networks.iter() {
-        let is_on = |account: &&Account| account.network.name() == network.name();
+        let is_on = |account: &Account| account.network.name() == network.name();
+        let followed: Vec<(usize, &Account)> = followed
+            .all
+            .iter()
+            .map(|source| &source.account)
+            .enumerate()
+            .filter(|(_, account)| is_on(account))
+            .collect();
+        // An account occurs once, however many targets share it.
+        let published: Vec<(usize, &Account)> = published
+            .iter()
+            .map(|target| &target.account)
+            .enumerate()
+            .filter(|(_, account)| is_on(account))
+            .collect();
+        let first_of = |account: &Account| published.iter().position(|(_, other)| account.is(other));
+        let own: Vec<usize> = (0..published.len())
+            .filter(|place| first_of(published[*place].1).is_none_or(|first| first == *place))
+            .collect();
         let mut accounts = Accounts {
-            followed: Some(followed)
-                .filter(is_on)
-                .map(|account| account.handle.as_deref())
-                .into_iter()
-                .collect(),
-            published: published.iter().filter(is_on).map(|account| account.handle.as_deref()).collect(),
+            followed: followed.iter().map(|(_, account)| account.handle.as_deref()).collect(),
+            published: own.iter().map(|place| published[*place].1.handle.as_deref()).collect(),
         };
-        if published.is_empty() {
+        if targets.is_empty() {
             // Stands for a target that could not be read, so that nothing is reported as missing because of it.
             accounts.published.push(None);
         }
         let Some(connections) = network.read(reader, vault, &accounts, transport) else { continue };
         longest_call = longest_call.max(connections.longest_call);
-        source = source.or_else(|| connections.followed.into_iter().next());
-        let of_network = targets.iter_mut().zip(published).filter(|(_, account)| is_on(account));
-        for ((target, _), connection) in of_network.zip(connections.published) {
-            *target = Some(connection);
+        for ((index, _), connection) in followed.iter().zip(connections.followed) {
+            sources[*index] = Some(connection);
+        }
+        for (place, (index, account)) in published.iter().enumerate() {
+            let first = first_of(account).unwrap_or(place);
+            let connection =
+                own.iter().position(|own| *own == first).and_then(|own| connections.published.get(own));
+            targets[*index] = connection.cloned();
         }
     }
-    Connected { source, targets: targets.into_iter().collect(), longest_call }
-}
-
-/// The source without its connection, which is read later.
-type UnconnectedSource = Box<dyn FnOnce(Arc<dyn Followed>) -> SourceSettings>;
-
-fn source(
-    reader: &mut Reader<'_>,
-    account: &Account,
-    language: Option<Language>,
-) -> Option<UnconnectedSource> {
-    let network = account.network;
-    let trust_language = reader.or("source.trust_language", "true", flag);
-    let poll_interval = reader.or("source.poll_interval", "60s", duration(TICK..=DAY));
-    let start = reader.or("source.start", "now", start(network));
-    let reposts = reader.or("source.reposts", "false", flag);
-    let replies = reader.or("source.replies", "false", flag);
-    let quotes = reader.or("source.quotes", "true", flag);
-    let polls = reader.or("source.polls", "text", choice(&POLLS));
-    let include = reader.optional("source.include", filters);
-    let exclude = reader.optional("source.exclude", filters);
-    let opt_out = reader.or("source.opt_out", "#notranslate", mark);
-    let page_size = reader.or("source.page_size", "100", count(5..=100));
-    let account = account.whole()?;
-    let (language, trust_language, poll_interval) = (language?, trust_language?, poll_interval?);
-    let (start, reposts, replies, quotes, polls) = (start?, reposts?, replies?, quotes?, polls?);
-    let (opt_out, page_size) = (opt_out?, page_size?);
-    let filters =
-        Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
-    Some(Box::new(move |connection| SourceSettings {
-        network,
-        account,
-        connection,
-        language,
-        trust_language,
-        poll_interval,
-        start,
-        reposts,
-        replies,
-        quotes,
-        polls,
-        opt_out,
-        filters,
-        page_size,
-    }))
+    Connected { sources: sources.into_iter().collect(), targets: targets.into_iter().collect(), longest_call }
 }
 
 fn engine(reader: &mut Reader<'_>, vault: &mut Vault<'_>, known: &Engines) -> Option<EngineSettings> {
@@ -297,9 +280,15 @@ fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
     })
 }
 
-fn ledger(reader: &mut Reader<'_>) -> Option<LedgerSettings> {
+fn ledger(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<LedgerSettings> {
+    let server = reader.or("ledger.url", "sqlite", ledger_address);
     let retention = reader.or("ledger.retention", "365d", retention);
-    Some(LedgerSettings { retention: retention? })
+    let password = vault.ledger()?;
+    let server = server?.map(|server| match &password {
+        Some(password) => server.with_password(password),
+        None => server,
+    });
+    Some(LedgerSettings { server, retention: retention? })
 }
 
 fn publisher(reader: &mut Reader<'_>) -> Option<PublisherSettings> {
@@ -400,6 +389,11 @@ fn in_order(reader: &mut Reader<'_>, section: &str, backoff: Backoff) {
         format!("{first} is longer than {longest}"),
         format!("lower {first} or raise {longest}"),
     );
+}
+
+fn cluster(reader: &mut Reader<'_>) -> Option<ClusterSettings> {
+    let lease = reader.or("cluster.lease", "10s", duration(SHORTEST_LEASE..=LONGEST_LEASE));
+    Some(ClusterSettings { lease: lease? })
 }
 
 fn shutdown(reader: &mut Reader<'_>) -> Option<ShutdownSettings> {

@@ -97,9 +97,10 @@ impl<'a> Reader<'a> {
         };
         self.asked
             .push(KnownKey { key: unknown::general(key), default: default.as_ref().map(|(text, _)| *text) });
-        let written = self.layers.value(key).map(|value| (value, self.layers.origin(key)));
-        let found = written.or_else(|| default.map(|(text, origin)| (ValueKind::from(text), origin)));
-        let Some((value, origin)) = found else {
+        let written = self.layers.found(key).map(|(value, under)| (value, self.layers.origin(&under), under));
+        let found =
+            written.or_else(|| default.map(|(text, origin)| (ValueKind::from(text), origin, key.to_owned())));
+        let Some((value, origin, under)) = found else {
             let Otherwise::Required(fix) = otherwise else {
                 return Ok(None);
             };
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
                 Ok(Some(typed))
             }
             Err(Refusal { what, fix }) => {
-                self.problems.push(Problem { origin, key: key.to_owned(), what, fix });
+                self.problems.push(Problem { origin, key: under, what, fix });
                 Err(Invalid)
             }
         }
@@ -146,10 +147,27 @@ impl<'a> Reader<'a> {
         self.layers.written.contains_key(key)
     }
 
+    /// Where a key was last written, if it was.
+    pub(super) fn origin_of(&self, key: &str) -> Option<&Origin> {
+        self.layers.written.get(key).map(|written| &written.origin)
+    }
+
     /// Records a problem with a key, at the place where it was written or should be.
     pub fn report(&mut self, key: &str, what: impl Into<String>, fix: impl Into<String>) {
         let origin = self.layers.origin(key);
         self.problems.push(Problem { origin, key: key.to_owned(), what: what.into(), fix: fix.into() });
+    }
+
+    /// Records the same problem with a section and with each of its keys that was written outside of the file.
+    pub(super) fn report_all_under(&mut self, section: &str, what: &str, fix: &str) {
+        let inside = format!("{section}.");
+        let keys = self.layers.written.iter().filter(|(key, written)| {
+            *key == section || (key.starts_with(&inside) && !matches!(written.origin, Origin::File { .. }))
+        });
+        let keys: Vec<String> = keys.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.report(&key, what, fix);
+        }
     }
 
     /// Where a key was written.

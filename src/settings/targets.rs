@@ -1,20 +1,21 @@
-//! Reads the targets and checks the rules between them: each has its own account, which is not the followed one, and
-//! a language other than the source's.
+//! Reads the targets and checks the rules between them: each republishes one source, in another language, on an account
+//! that no source follows. Targets of different sources may share an account, and then also share its caps.
 
 use std::sync::Arc;
 
 use mynah_domain::{
-    Language, MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
+    MediaMissing, MediaPolicy, Tone, TooLong, Wordless,
     caps::{Cap, CapSetting, Caps},
     filters::Filters,
     text::{Hashtags, Mentions},
 };
 
 use super::{
-    kinds::{cap, choice, file, filters, flag, instructions, language},
-    model::TargetSettings,
+    kinds::{cap, choice, file, filters, flag, instructions, language, name, source_of_target},
+    model::{SourceSettings, TargetSettings},
     read::Account,
     reader::Reader,
+    sources::FollowedAccounts,
 };
 use crate::networks::{Networks, Published};
 
@@ -32,34 +33,102 @@ const COPY: [(&str, bool); 2] = [("copy", true), ("none", false)];
 const MISSING: [(&str, MediaMissing); 2] = [("publish", MediaMissing::Publish), ("hold", MediaMissing::Hold)];
 
 /// Settings that apply to every target, as far as they could be read.
-pub(super) struct Common {
-    /// The source's.
-    pub(super) language: Option<Language>,
+pub(super) struct Common<'a> {
+    /// The sources.
+    pub(super) followed: &'a FollowedAccounts,
     /// The publisher's.
     pub(super) caps: Option<Caps>,
 }
 
-/// A target without its connection, which is read later.
-pub(super) type UnconnectedTarget = Box<dyn FnOnce(Arc<dyn Published>) -> TargetSettings>;
+/// The account of a target, as far as it could be read.
+pub(super) struct TargetAccount {
+    pub(super) account: Account,
+    /// Tells targets apart that share the account.
+    name: Option<String>,
+    /// The place of its source in the list.
+    source: Option<usize>,
+}
+
+/// A target without its source and its connection, which are read later.
+pub(super) struct Unconnected {
+    /// The place of its source in the list.
+    pub(super) source: usize,
+    pub(super) finish: Finish,
+}
+
+/// Adds the source and the connection to a target.
+type Finish = Box<dyn FnOnce(Arc<SourceSettings>, Arc<dyn Published>) -> TargetSettings>;
 
 /// The account of each target. No targets is a problem, which is recorded.
-pub(super) fn accounts(reader: &mut Reader<'_>, networks: &Networks, followed: &Account) -> Vec<Account> {
+pub(super) fn accounts(
+    reader: &mut Reader<'_>,
+    networks: &Networks,
+    followed: &FollowedAccounts,
+) -> Vec<TargetAccount> {
     let number = reader.sections("targets", "there are no targets, so nothing would be published");
     let missing = "write the handle of the account that publishes in this language";
-    let accounts: Vec<Account> =
-        (0..number).map(|index| Account::read(reader, &section(index), networks, missing)).collect();
+    let accounts = (0..number).map(|index| TargetAccount {
+        account: Account::read(reader, &section(index), networks, missing),
+        name: reader.optional(&format!("{}.name", section(index)), name).ok().flatten(),
+        source: source_of(reader, index, followed),
+    });
+    let accounts: Vec<TargetAccount> = accounts.collect();
     check_accounts(reader, &accounts, followed);
+    // If a target names no source, it may have meant any of them.
+    if let Some(sources) = accounts.iter().map(|target| target.source).collect::<Option<Vec<_>>>()
+        && !sources.is_empty()
+    {
+        followed.check_all_are_followed(reader, &sources);
+    }
     accounts
+}
+
+/// The place of a target's source in the list of sources.
+fn source_of(reader: &mut Reader<'_>, index: usize, followed: &FollowedAccounts) -> Option<usize> {
+    let key = format!("{}.source", section(index));
+    let names = followed.names();
+    if !followed.is_list {
+        if reader.optional(&key, |_| Ok(())).ok()?.is_some() {
+            reader.report(
+                &key,
+                "the source in [source] has no name",
+                "remove this line, or write [[sources]] with a name instead of [source]",
+            );
+        }
+        return Some(0);
+    }
+    let one_of = source_of_target(&names);
+    let name = if followed.all.len() == 1 {
+        // Its name may be missing, which is reported where it should be.
+        reader
+            .optional(&key, |value| if names.is_empty() { Ok(None) } else { one_of(value).map(Some) })
+            .ok()?
+            .flatten()
+    } else {
+        let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        let fix = format!("name the source to republish: {}", names.join(", "));
+        Some(reader.required(&key, &fix, one_of)?)
+    };
+    let Some(name) = name else { return Some(0) };
+    followed.all.iter().position(|source| source.name.as_ref() == Some(&name))
 }
 
 /// The rest of each target.
 pub(super) fn read(
     reader: &mut Reader<'_>,
-    accounts: &[Account],
-    common: &Common,
-) -> Option<Vec<UnconnectedTarget>> {
-    let targets: Vec<Option<UnconnectedTarget>> =
-        accounts.iter().enumerate().map(|(index, account)| target(reader, index, account, common)).collect();
+    accounts: &[TargetAccount],
+    common: &Common<'_>,
+) -> Option<Vec<Unconnected>> {
+    let mut caps = Vec::new();
+    let targets: Vec<Option<Unconnected>> = accounts
+        .iter()
+        .enumerate()
+        .map(|(index, account)| {
+            caps.push(caps_of(reader, index, common));
+            target(reader, index, account, common, caps[index])
+        })
+        .collect();
+    check_caps(reader, accounts, &caps);
     let targets = targets.into_iter().collect::<Option<Vec<_>>>()?;
     (!targets.is_empty()).then_some(targets)
 }
@@ -71,14 +140,17 @@ fn section(index: usize) -> String {
 fn target(
     reader: &mut Reader<'_>,
     index: usize,
-    account: &Account,
-    common: &Common,
-) -> Option<UnconnectedTarget> {
+    target: &TargetAccount,
+    common: &Common<'_>,
+    caps: Option<Caps>,
+) -> Option<Unconnected> {
+    let TargetAccount { account, name, source } = target;
     let section = section(index);
     let key = |name: &str| format!("{section}.{name}");
     let fix = "write the code of the language to publish in, such as \"es\"";
     let language = reader.required(&key("language"), fix, language);
-    if language.is_some() && language == common.language {
+    let of_source = source.and_then(|source| common.followed.all.get(source)?.language);
+    if language.is_some() && language == of_source {
         reader.report(
             &key("language"),
             "this is the source's own language, so there is nothing to translate",
@@ -106,15 +178,8 @@ fn target(
         );
     }
     let wordless = reader.or(&key("wordless"), "copy", choice(&WORDLESS));
-    let daily = reader.optional(&key("daily_cap"), cap);
-    let monthly = reader.optional(&key("monthly_cap"), cap);
-    let general = common.caps?;
-    let own = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::Target(index) });
-    let caps = Caps {
-        daily: daily.ok()?.map_or(general.daily, own),
-        monthly: monthly.ok()?.map_or(general.monthly, own),
-    };
-    let (network, account) = (account.network, account.whole()?);
+    let caps = caps?;
+    let (network, account, name, source) = (account.network, account.whole()?, name.clone(), (*source)?);
     let (language, tone, adapt, mentions, hashtags) = (language?, tone?, adapt?, mentions?, hashtags?);
     let (instructions, glossary) = (instructions.ok()?.unwrap_or_default(), glossary.ok()?);
     let filters =
@@ -122,7 +187,9 @@ fn target(
     let media = if copy? { MediaPolicy::Copy { missing: missing? } } else { MediaPolicy::None };
     let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
     let local_numbers = local_numbers?;
-    Some(Box::new(move |connection| TargetSettings {
+    let finish = move |source, connection| TargetSettings {
+        source,
+        name,
         network,
         account,
         connection,
@@ -140,25 +207,82 @@ fn target(
         long_posts,
         wordless,
         caps,
-    }))
+    };
+    Some(Unconnected { source, finish: Box::new(finish) })
 }
 
-fn check_accounts(reader: &mut Reader<'_>, accounts: &[Account], followed: &Account) {
-    let key = |index: usize| format!("{}.account", section(index));
-    for (index, account) in accounts.iter().enumerate() {
-        if let Some(first) = accounts[..index].iter().position(|other| account.is(other)) {
-            let there = reader.origin(&key(first));
+fn check_accounts(reader: &mut Reader<'_>, targets: &[TargetAccount], followed: &FollowedAccounts) {
+    for (index, target) in targets.iter().enumerate() {
+        let key = |name: &str| format!("{}.{name}", section(index));
+        let sharing = |other: &&(usize, &TargetAccount)| target.account.is(&other.1.account);
+        let earlier: Vec<(usize, &TargetAccount)> =
+            targets[..index].iter().enumerate().filter(|other| sharing(&other)).collect();
+        let there = |reader: &Reader<'_>, first: usize| reader.origin(&format!("{}.account", section(first)));
+        if let Some((first, _)) = earlier.iter().find(|(_, other)| target.source == other.source) {
+            let there = there(reader, *first);
             reader.report(
-                &key(index),
+                &key("account"),
                 format!("another target already uses this account ({there})"),
                 "give each target its own account",
             );
-        }
-        if account.is(followed) {
+        } else if let Some((first, other)) = earlier.iter().find(|(_, other)| target.name == other.name) {
+            let there = there(reader, *first);
+            let suggested = target.source.and_then(|source| followed.all.get(source)?.name.as_deref());
+            let taken = other.name.as_deref();
+            let example = suggested.filter(|name| Some(*name) != taken).unwrap_or("local");
             reader.report(
-                &key(index),
-                "this is the followed account, which would then republish its own posts",
-                "name the account to publish the translations on",
+                &key(if taken.is_some() { "name" } else { "account" }),
+                format!("a target of another source publishes on this account, too ({there})"),
+                format!("give this target a name that tells them apart, such as name = {example:?}"),
+            );
+        }
+        let Some(source) = followed.all.iter().position(|source| target.account.is(&source.account)) else {
+            continue;
+        };
+        let what = match &followed.all[source].name {
+            Some(name) if target.source != Some(source) => {
+                format!("the source {name:?} follows this account, and would republish its translations")
+            }
+            _ => "this is the followed account, which would then republish its own posts".to_owned(),
+        };
+        reader.report(&key("account"), what, "name the account to publish the translations on");
+    }
+}
+
+/// A target's caps: its own, or those of the publisher.
+fn caps_of(reader: &mut Reader<'_>, index: usize, common: &Common<'_>) -> Option<Caps> {
+    let key = |name: &str| format!("{}.{name}", section(index));
+    let daily = reader.optional(&key("daily_cap"), cap);
+    let monthly = reader.optional(&key("monthly_cap"), cap);
+    let general = common.caps?;
+    let own = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::Target(index) });
+    Some(Caps {
+        daily: daily.ok()?.map_or(general.daily, own),
+        monthly: monthly.ok()?.map_or(general.monthly, own),
+    })
+}
+
+/// Targets that share an account share its caps, which therefore must be the same.
+fn check_caps(reader: &mut Reader<'_>, targets: &[TargetAccount], caps: &[Option<Caps>]) {
+    let most = |cap: Option<Cap>| cap.map(|cap| cap.most);
+    for (index, (target, caps_of)) in targets.iter().zip(caps).enumerate() {
+        let first = targets[..index].iter().position(|other| target.account.is(&other.account));
+        let Some((first, of_first)) = first.and_then(|first| Some((first, caps.get(first)?.as_ref()?)))
+        else {
+            continue;
+        };
+        let Some(caps_of) = caps_of else { continue };
+        for (name, one, other) in
+            [("daily_cap", caps_of.daily, of_first.daily), ("monthly_cap", caps_of.monthly, of_first.monthly)]
+        {
+            if most(one) == most(other) {
+                continue;
+            }
+            let there = reader.origin(&format!("{}.account", section(first)));
+            reader.report(
+                &format!("{}.{name}", section(index)),
+                format!("a target that shares this account has another cap ({there})"),
+                "write the same cap for all targets on the account; they share it",
             );
         }
     }

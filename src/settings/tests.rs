@@ -1,3 +1,5 @@
+mod sources;
+
 use std::{collections::BTreeSet, fs, rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -124,14 +126,17 @@ fn the_smallest_settings_load_and_the_rest_has_defaults() {
     let settings = Bench::least().good();
     assert_eq!(settings.preset, Preset::Balanced);
     assert_eq!(settings.data_dir, PathBuf::from("data"));
-    assert_eq!((settings.source.account.as_str(), settings.source.language.code()), ("example", "en"));
-    assert_eq!(settings.source.poll_interval, Duration::from_mins(1));
-    assert_eq!((settings.source.start.clone(), settings.source.page_size), (Start::Now, 100));
+    assert_eq!(
+        (settings.sources[0].account.as_str(), settings.sources[0].language.code()),
+        ("example", "en")
+    );
+    assert_eq!(settings.sources[0].poll_interval, Duration::from_mins(1));
+    assert_eq!((settings.sources[0].start.clone(), settings.sources[0].page_size), (Start::Now, 100));
     let [target] = &settings.targets[..] else { panic!() };
     assert_eq!(target.id().as_str(), "x:example_es");
     assert_eq!((target.tone, target.too_long), (Tone::Neutral, TooLong::Thread));
     assert_eq!((target.wordless, target.long_posts), (Wordless::Copy, false));
-    assert_eq!((settings.source.polls, target.rules().limits().text), (true, 280));
+    assert_eq!((settings.sources[0].polls, target.rules().limits().text), (true, 280));
     let caps = [target.caps.daily, target.caps.monthly];
     assert_eq!(caps, [50, 1000].map(|most| Some(Cap { most, setting: CapSetting::AllTargets })));
     assert_eq!(settings.engine.names(), ["gemini".into(), "apertium".into()]);
@@ -309,7 +314,7 @@ fn a_missing_file_is_reported_with_where_to_get_one() {
 #[test]
 fn a_flag_for_the_file_overrides_its_variable() {
     let bench = Bench::least().env("MYNAH_CONFIG", "/nowhere/mynah.toml");
-    assert_eq!(bench.good().source.account, "example");
+    assert_eq!(bench.good().sources[0].account, "example");
 }
 
 #[test]
@@ -611,7 +616,7 @@ fn the_file_may_use_any_toml_syntax() {
     )
     .without(&["GEMINI_API_KEY"])
     .good();
-    assert_eq!(settings.source.start, Start::From("2026-10-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(settings.sources[0].start, Start::From("2026-10-01T00:00:00Z".parse().unwrap()));
     let target = &settings.targets[0];
     assert_eq!((target.account.as_str(), target.tone), ("Example_ES", Tone::Informal));
     let monthly = Some(Cap { most: 1000, setting: CapSetting::AllTargets });
@@ -788,7 +793,7 @@ fn only_used_secrets_are_required() {
         .env("X_EXAMPLE_ES_OAUTH2_TOKEN", "hush-user")
         .good();
     for shown in
-        [format!("{:?}", settings.source.connection), format!("{:?}", settings.targets[0].connection)]
+        [format!("{:?}", settings.sources[0].connection), format!("{:?}", settings.targets[0].connection)]
     {
         assert!(shown.contains("XAuth::User2"), "{shown}");
     }
@@ -919,9 +924,18 @@ fn every_key_is_in_the_shipped_file_and_in_the_documentation() {
     let presets = Preset::ALL.map(known_keys);
     assert!(presets[0].len() > 30);
     for (index, known) in presets[0].iter().enumerate() {
+        // A source in a list has the keys of the only source, and a name.
+        let of_only = known.key.strip_prefix("sources[].").map(|name| format!("source.{name}"));
+        if of_only.is_some_and(|of_only| presets[0].iter().any(|known| known.key == of_only)) {
+            continue;
+        }
         let key = known.key.replace("[]", "").replace("<actor>", "translator");
         let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
-        let header = if section == "targets" { "\n[[targets]]".into() } else { format!("\n[{section}]") };
+        let header = match section {
+            "targets" => "\n[[targets]]".into(),
+            "sources" => "\n# [[sources]]".into(),
+            section => format!("\n[{section}]"),
+        };
         let begin = if section.is_empty() {
             0
         } else {
@@ -956,7 +970,7 @@ fn the_former_bots_names_are_accepted_and_reported() {
         (settings.preset, settings.translator.pool_size, settings.value_of("x.connections")),
         (Preset::Memory, 7, Some("20"))
     );
-    assert_eq!(settings.source.poll_interval.as_secs(), 300);
+    assert_eq!(settings.sources[0].poll_interval.as_secs(), 300);
     let gemini = gemini(&settings);
     assert_eq!((gemini.model.as_str(), gemini.connections), ("gemini-x", 20));
     let notes: Vec<String> =
@@ -973,7 +987,7 @@ fn the_former_bots_names_are_accepted_and_reported() {
     let ours =
         Bench::least().env("POLL_INTERVAL_SECONDS", "300").env("MYNAH__SOURCE__POLL_INTERVAL", "9s").good();
     assert_eq!(
-        (ours.source.poll_interval.as_secs(), ours.former().len()),
+        (ours.sources[0].poll_interval.as_secs(), ours.former().len()),
         (9, 0),
         "our own names take precedence"
     );
@@ -1164,8 +1178,8 @@ fn a_source_on_another_network_needs_no_key_for_reading_x() {
     bench = bench.env("TOY_TOWER_EN_KEY", "hush-toy");
     bench.sources.networks = Networks::default().with(&Toy);
     let settings = bench.good();
-    assert_eq!(settings.source.name(), "toy:tower.en");
-    assert_eq!(settings.source.start, Start::After(Mark { id: PostId("toy-7".into()), position: 7 }));
+    assert_eq!(settings.sources[0].id(), "toy:tower.en");
+    assert_eq!(settings.sources[0].start, Start::After(Mark { id: PostId("toy-7".into()), position: 7 }));
     let toy = |account: &str| format!("source.account={account}");
     bench.set(&toy("tower")).reports(
         "--set source.account",

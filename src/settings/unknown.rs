@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     Preset, Registries, known_keys_with,
-    layers::{Layers, Written},
+    layers::{self, DEFAULTS, LISTS, Layers, Written},
     model::ACTORS,
     nearest::{nearest_key, section},
     problem::{Origin, Problem},
@@ -13,14 +13,17 @@ use super::{
     variables::variable_of_key,
 };
 
-/// A key without the number of a target or the kind of an actor: `targets[].tone` for `targets[3].tone`,
-/// `supervisor.<actor>.window` for `supervisor.poller.window`.
+/// A key without the number of a source or target, or the kind of an actor: `targets[].tone` for `targets[3].tone` and for
+/// `defaults.targets.tone`, `supervisor.<actor>.window` for `supervisor.poller.window`.
 pub(super) fn general(key: &str) -> String {
     let within = key.strip_prefix("supervisor.").map(|rest| rest.split_once('.').unwrap_or((rest, "")));
     if let Some((actor, rest)) = within
         && ACTORS.contains(&actor)
     {
         return format!("supervisor.<actor>.{rest}").trim_end_matches('.').to_owned();
+    }
+    if let Some(key) = layers::with_default(key) {
+        return key;
     }
     let Some((list, rest)) = key.split_once('[') else {
         return key.to_owned();
@@ -99,12 +102,11 @@ fn fault(
     registries: Registries<'_>,
 ) -> Option<Fault> {
     let general = general(key);
-    if known.contains(&general.as_str()) || key == "targets" {
+    if known.contains(&general.as_str()) || LISTS.contains(&key) || (key == DEFAULTS && written.is_section) {
         return None;
     }
-    // Targets in the environment or a flag, or as a single section, are already reported.
-    let outside = !matches!(written.origin, Origin::File { .. });
-    if key.starts_with("targets.") || (outside && key.starts_with("targets[")) {
+    // A list that is written as a single section is already reported.
+    if LISTS.iter().any(|list| key.strip_prefix(list).is_some_and(|rest| rest.starts_with('.'))) {
         return None;
     }
     let within: Vec<&str> = known.iter().copied().filter(|known| is_within(known, &general)).collect();
@@ -128,7 +130,7 @@ fn fault(
     }
     let (fix, meant) = match nearest_key(&general, known.iter().copied()) {
         Some(near) if !written.is_section => {
-            (format!("did you mean {}?", written_as(near, &written.origin)), Some(near))
+            (format!("did you mean {}?", written_as(&among_defaults(near, key), &written.origin)), Some(near))
         }
         _ => {
             let near = written
@@ -146,6 +148,14 @@ fn fault(
 
 fn is_within(key: &str, section: &str) -> bool {
     key.strip_prefix(section).is_some_and(|rest| rest.starts_with(['.', '[']))
+}
+
+/// A key of a list, in the section of its defaults if `like` is in there.
+fn among_defaults(general: &str, like: &str) -> String {
+    if like.starts_with(DEFAULTS) && general.contains("[]") {
+        return format!("{DEFAULTS}.{}", general.replace("[]", ""));
+    }
+    general.to_owned()
 }
 
 /// A key in the form that its origin uses.
@@ -198,11 +208,14 @@ fn secret_variable(key: &str, layers: &Layers, registries: Registries<'_>) -> Op
     if whole.starts_with("admin") {
         return Some(secrets::ADMIN_TOKEN.into());
     }
+    if whole.starts_with("ledger") {
+        return Some(secrets::LEDGER_PASSWORD.into());
+    }
     if let Some(variable) = engines.variable_of(&whole) {
         return Some(variable.into());
     }
     // A target's section names the account's network; a network's own section bears its name.
-    let value = |key: &str| layers.value(key).map(|value| value.to_string());
+    let value = |key: &str| layers.found(key).map(|(value, _)| value.to_string());
     let target = key.split_once(']').map(|(target, _)| format!("{target}]"));
     let network = match (&target, key.split_once('.')) {
         (Some(target), _) => value(&format!("{target}.network")),

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::control::wire::{AccountState, EngineState, Pace, Stats};
+use crate::control::wire::{AccountState, EngineState, Instance, Instances, Pace, PollerState, Stats};
 
 /// The media type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -77,6 +77,9 @@ pub fn text(stats: &Stats) -> String {
         }
     }
     states(out, stats);
+    if let Some(seen) = &stats.instances {
+        instances(out, seen);
+    }
     let resources = &stats.resources;
     Family::new(out, "process_resident_memory_bytes", "gauge", "Resident memory.").sample(
         "",
@@ -105,6 +108,13 @@ fn states(out: &mut String, stats: &Stats) {
             accounts.sample("", &[("account", account), ("state", one.as_str())], u8::from(one == *state));
         }
     }
+    let help = "1 for the state that a source is in, and 0 for all others.";
+    let mut sources = Family::new(out, "mynah_source_state", "gauge", help);
+    for (source, state) in &stats.sources {
+        for one in PollerState::LIVE {
+            sources.sample("", &[("source", source), ("state", one.as_str())], u8::from(one == *state));
+        }
+    }
     let help = "1 while an engine refuses its work, such as for a wrong key.";
     let mut refused = Family::new(out, "mynah_engine_refused", "gauge", help);
     for (engine, state) in &stats.engines {
@@ -124,6 +134,33 @@ fn states(out: &mut String, stats: &Stats) {
             config.last_success.as_second(),
         );
     }
+}
+
+/// Which instance works for what.
+fn instances(out: &mut String, seen: &Instances) {
+    let help = "1 for each instance that shares the ledger, as this one sees it.";
+    let mut alive = Family::new(out, "mynah_instance", "gauge", help);
+    for Instance { id, host, version, .. } in &seen.instances {
+        alive.sample("", &[("instance_id", id), ("host", host), ("version", version)], 1);
+    }
+    let help = "1 for each source and account, by the instance that works for it.";
+    let mut leases = Family::new(out, "mynah_lease", "gauge", help);
+    for Instance { id, host, sources, accounts, .. } in &seen.instances {
+        for (kind, names) in [("source", sources), ("account", accounts)] {
+            for name in names {
+                leases.sample("", &[("kind", kind), ("name", name), ("instance_id", id), ("host", host)], 1);
+            }
+        }
+    }
+    let help = "1 for each source and account that no instance works for.";
+    let mut unowned = Family::new(out, "mynah_lease_unowned", "gauge", help);
+    for lease in &seen.unowned {
+        let (kind, name) = lease.split_once(' ').unwrap_or(("", lease));
+        unowned.sample("", &[("kind", kind), ("name", name)], 1);
+    }
+    let help = "Whether the leases could be read last time; while not, nothing is polled or published.";
+    let reachable = u8::from(seen.trouble.is_none());
+    Family::new(out, "mynah_leases_reachable", "gauge", help).sample("", &[], reachable);
 }
 
 /// The limits on calls to each engine, one family per figure.

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod destination;
+pub(crate) mod leases;
 pub(crate) mod ledger;
 pub(crate) mod source;
 pub(crate) mod trouble;

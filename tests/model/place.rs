@@ -1,5 +1,5 @@
-//! A place where a real ledger can crash: its files are copied as a kill would leave them, and a new ledger continues
-//! from the copy.
+//! A place where a real ledger can crash. With SQLite, its files are copied as a kill would leave them, and a new ledger
+//! continues from the copy.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,10 @@ use std::{
 
 use jiff::Timestamp;
 use mynah::ledger::SqliteLedger;
-use mynah_domain::{AccountId, PostId, Publication, Reply, ports::Clock};
+use mynah_domain::{
+    AccountId, PostId, Publication, Reply,
+    ports::{Clock, Ledger},
+};
 use rusqlite::{Connection, OpenFlags};
 
 /// A clock that moves only when the test moves it.
@@ -24,8 +27,34 @@ impl Clock for TestClock {
     }
 }
 
+/// Where a real ledger is.
+pub(crate) trait Place: Sized {
+    type Ledger: Ledger;
+
+    fn new(clock: Arc<TestClock>) -> Self;
+
+    fn open(&self) -> Self::Ledger;
+
+    /// Drops a ledger and waits until it has let go of its place.
+    fn close(&self, ledger: Self::Ledger);
+
+    /// Kills a ledger: the next one continues with what it left. Where a write may be torn, the last one is, with this
+    /// many bytes too many.
+    fn kill(&mut self, ledger: Self::Ledger, torn: u16);
+
+    /// Every job, with the change by which it was last changed. This tells whether a transaction was committed: by the
+    /// last change even if the changes left no other trace, and by the rest even if the last change repeats one.
+    fn record(&self) -> (Vec<Option<i64>>, Vec<Stored>);
+
+    /// The posts that have no text, by source.
+    fn forgotten(&self) -> BTreeSet<(String, PostId)>;
+
+    /// Every job, by its number.
+    fn stored(&self) -> Vec<Stored>;
+}
+
 /// The files of a ledger, and those from before each kill.
-pub(crate) struct Place {
+pub(crate) struct Files {
     root: tempfile::TempDir,
     clock: Arc<TestClock>,
     lives: u32,
@@ -44,30 +73,36 @@ pub(crate) struct Stored {
     pub(crate) parts: Vec<Publication>,
 }
 
-impl Place {
-    pub(crate) fn new(clock: Arc<TestClock>) -> Self {
+impl Files {
+    fn folder(&self) -> PathBuf {
+        self.root.path().join(self.lives.to_string())
+    }
+
+    fn read(&self) -> Connection {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        Connection::open_with_flags(self.folder().join("ledger.sqlite"), flags).unwrap()
+    }
+}
+
+impl Place for Files {
+    type Ledger = SqliteLedger;
+
+    fn new(clock: Arc<TestClock>) -> Self {
         // In memory if possible: this does not test power losses, and waiting for a disk would take most of the time.
         let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         Self { root, clock, lives: 0 }
     }
 
-    fn folder(&self) -> PathBuf {
-        self.root.path().join(self.lives.to_string())
-    }
-
-    pub(crate) fn open(&self) -> SqliteLedger {
+    fn open(&self) -> SqliteLedger {
         SqliteLedger::open(&self.folder().join("ledger.sqlite"), self.clock.clone()).unwrap()
     }
 
-    /// Drops a ledger and waits until its thread has left the files.
-    pub(crate) fn close(&self, ledger: SqliteLedger) {
+    fn close(&self, ledger: SqliteLedger) {
         drop(ledger);
         wait_until_free(&self.folder());
     }
 
-    /// Kills a ledger: the next one continues with its current files, the last of which may end with an incomplete
-    /// write.
-    pub(crate) fn kill(&mut self, ledger: SqliteLedger, torn: u16) {
+    fn kill(&mut self, ledger: SqliteLedger, torn: u16) {
         let from = self.folder();
         self.lives += 1;
         let to = self.folder();
@@ -84,30 +119,21 @@ impl Place {
         fs::remove_dir_all(from).unwrap();
     }
 
-    /// Every job, with the change by which it was last changed. This tells whether a transaction was committed: by the
-    /// last change even if the changes left no other trace, and by the rest even if the last change repeats one.
-    pub(crate) fn record(&self) -> (Vec<Option<i64>>, Vec<Stored>) {
+    fn record(&self) -> (Vec<Option<i64>>, Vec<Stored>) {
         let db = self.read();
         let mut statement = db.prepare("SELECT last_change FROM jobs ORDER BY id").unwrap();
         let rows = statement.query_map([], |row| row.get(0));
         (rows.unwrap().map(Result::unwrap).collect(), self.stored())
     }
 
-    /// The posts that have no text, by source.
-    pub(crate) fn forgotten(&self) -> BTreeSet<(String, PostId)> {
+    fn forgotten(&self) -> BTreeSet<(String, PostId)> {
         let db = self.read();
         let mut statement = db.prepare("SELECT source, id FROM posts WHERE body ->> '$.text' = ''").unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, PostId(row.get(1)?))));
         rows.unwrap().map(Result::unwrap).collect()
     }
 
-    fn read(&self) -> Connection {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        Connection::open_with_flags(self.folder().join("ledger.sqlite"), flags).unwrap()
-    }
-
-    /// Every job, by its number.
-    pub(crate) fn stored(&self) -> Vec<Stored> {
+    fn stored(&self) -> Vec<Stored> {
         let db = self.read();
         let mut statement = db
             .prepare(

@@ -230,6 +230,10 @@ pub(crate) fn signal(process: u32, signal: Signal) {
 pub(crate) struct Running(Child);
 
 impl Running {
+    pub(crate) fn new(child: Child) -> Self {
+        Self(child)
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();

@@ -22,14 +22,13 @@ use async_trait::async_trait;
 use contract::{Trouble, destination::Message as Shown};
 use jiff::Timestamp;
 use mynah::{
-    app::service::{Service, Watch},
+    app::service::{Polling, Service, Watch},
     ledger,
     networks::{Networks, Wanted},
     settings::{self, Settings, SettingsSources},
 };
 use mynah_actors::{
     events::{Event, Feed},
-    poller::Schedule,
     stats::Report,
 };
 use mynah_domain::{
@@ -102,7 +101,7 @@ impl Town {
     /// Settings that name the network for the source and both targets.
     fn settings(&self, source: &str, engine: &str) -> Settings {
         let text = format!(
-            "data_dir = \"{0}/data\"\n[source]\nnetwork = \"toy\"\naccount = \"{source}\"\nstart = \"beginning\"\n\
+            "data_dir = \"{0}/data\"\n[source]\nnetwork = \"toy\"\naccount = \"{source}\"\nstart = \"beginning\"\npoll_interval = \"100ms\"\n\
              [[targets]]\nnetwork = \"toy\"\naccount = \"town_es\"\nlanguage = \"es\"\n\
              [[targets]]\nnetwork = \"toy\"\naccount = \"town_fr\"\nlanguage = \"fr\"\n\
              [toy]\nfolder = \"{0}/toy\"\n[engine]\norder = [\"gemini\"]\n[engine.gemini]\nbase_url = \"{engine}\"\n\
@@ -145,16 +144,16 @@ impl contract::source::Bench for Town {
 
     fn source(&self) -> Rc<dyn Source> {
         let settings = self.settings("town", NO_ENGINE);
-        settings.source.connection.source(Wanted::default(), self.ledger.clone())()
+        settings.sources[0].connection.source(Wanted::default(), self.ledger.clone())()
     }
 
     fn source_of_missing_account(&self) -> Rc<dyn Source> {
         let settings = self.settings("nobody", NO_ENGINE);
-        settings.source.connection.source(Wanted::default(), self.ledger.clone())()
+        settings.sources[0].connection.source(Wanted::default(), self.ledger.clone())()
     }
 
     fn fetcher(&self) -> Rc<dyn MediaFetcher> {
-        self.settings("town", NO_ENGINE).source.connection.media()()
+        self.settings("town", NO_ENGINE).sources[0].connection.media()()
     }
 
     async fn post(&self, text: &str) -> PostId {
@@ -243,8 +242,7 @@ async fn start(settings: &Settings) -> (Service, UnboundedReceiver<Event>) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (feed, events) = Feed::watched();
-    let schedule = Schedule::Every(Duration::from_millis(100));
-    let service = Service::start(settings, schedule, Watch { feed, polls: None }).await.unwrap();
+    let service = Service::start(settings, Polling::Continuous, Watch { feed, polls: None }).await.unwrap();
     (service, events)
 }
 
@@ -340,7 +338,7 @@ async fn a_check_finds_the_accounts_and_a_preview_their_posts() {
     let town = Town::new();
     let id = town.post("The bridge opens at noon");
     let settings = town.settings("town", NO_ENGINE);
-    let (source, target) = (&settings.source.connection, &settings.targets[0].connection);
+    let (source, target) = (&settings.sources[0].connection, &settings.targets[0].connection);
     let ledger = || town.ledger.clone();
     source.check(ledger()).await.unwrap();
     target.check(ledger()).await.unwrap();
@@ -362,7 +360,7 @@ async fn a_check_finds_the_accounts_and_a_preview_their_posts() {
 async fn a_half_written_file_that_a_kill_left_behind_is_no_message() {
     let town = Town::new();
     let settings = town.settings("town", NO_ENGINE);
-    let (source, target) = (&settings.source.connection, &settings.targets[0].connection);
+    let (source, target) = (&settings.sources[0].connection, &settings.targets[0].connection);
     for handle in ["town", "town_es"] {
         fs::write(town.account(handle).folder.join(format!("{}.draft", id_now("post"))), "{\"te").unwrap();
     }

@@ -2,16 +2,18 @@
 //! interrupted: an actor that is replaced finishes its work in progress first. The router and the cache are replaced
 //! last, when no worker depends on them any more; the new workers begin after that.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use actix::Addr;
 use log::info;
+use mynah_domain::{AccountId, ports::leases::LeaseName};
 use tokio::sync::Mutex;
 
 use super::{Parts, Threads, names};
 use crate::supervision::{
     RestartReason, Supervisor,
-    supervisor::{ChangeChildren, Ping},
+    shell::StopAsked,
+    supervisor::{ChangeChildren, Ping, RemoveChildren},
 };
 
 /// Changes the actors of a running pipeline. Clones share the pipeline, on any thread.
@@ -61,8 +63,10 @@ impl PipelineHandle {
     ///
     /// # Errors
     /// If the service is stopping.
-    pub async fn reconfigure(&self, parts: Parts) -> Result<(), Stopping> {
+    pub async fn reconfigure(&self, mut parts: Parts) -> Result<(), Stopping> {
         let mut current = self.parts.lock().await;
+        parts.pollers.continue_from(&current.pollers);
+        parts.publishers.continue_from(&current.publishers);
         let mut start = parts.specs(&self.threads);
         start.retain(|spec| match spec.name.as_str() {
             names::STATS => false,
@@ -75,6 +79,72 @@ impl PipelineHandle {
         *current = parts;
         current.limit_calls();
         Ok(())
+    }
+
+    /// Starts to poll a source, by its name in the ledger. Returns whether it was not polled before.
+    ///
+    /// # Errors
+    /// If the service is stopping.
+    pub async fn start_poller(&self, source: &str) -> Result<bool, Stopping> {
+        let mut parts = self.parts.lock().await;
+        let Some((name, poller)) = parts.pollers.start(source).map(|(name, poller)| (name, poller.clone()))
+        else {
+            return Ok(false);
+        };
+        let start = vec![parts.poller(&name, &poller, &self.threads)];
+        self.change(ChangeChildren { start, retire: Vec::new(), why: RestartReason::Reload }).await?;
+        Ok(true)
+    }
+
+    /// Stops to poll a source, by its name in the ledger, and waits until its poller has stopped. Returns whether there
+    /// is such a source.
+    ///
+    /// # Errors
+    /// If the service is stopping.
+    pub async fn stop_poller(&self, source: &str, how: StopAsked) -> Result<bool, Stopping> {
+        let name = self.parts.lock().await.pollers.stop(source);
+        self.remove(name, how).await
+    }
+
+    /// Starts to publish on an account. Returns whether nothing was published on it before.
+    ///
+    /// # Errors
+    /// If the service is stopping.
+    pub async fn start_publisher(&self, account: &AccountId) -> Result<bool, Stopping> {
+        let mut parts = self.parts.lock().await;
+        let started = parts.publishers.start(account).map(|(name, publisher)| (name, publisher.clone()));
+        let Some((name, publisher)) = started else { return Ok(false) };
+        let start = vec![parts.publisher(&name, &publisher, &self.threads)];
+        self.change(ChangeChildren { start, retire: Vec::new(), why: RestartReason::Reload }).await?;
+        Ok(true)
+    }
+
+    /// Stops to publish on an account, and waits until its publisher has stopped. Returns whether there is such an
+    /// account.
+    ///
+    /// # Errors
+    /// If the service is stopping.
+    pub async fn stop_publisher(&self, account: &AccountId, how: StopAsked) -> Result<bool, Stopping> {
+        let name = self.parts.lock().await.publishers.stop(account);
+        self.remove(name, how).await
+    }
+
+    /// The names of all actors that the settings name, whether they run here or not.
+    pub async fn actor_names(&self) -> Vec<String> {
+        self.parts.lock().await.actor_names()
+    }
+
+    /// The leases for everything that the settings name.
+    pub(super) async fn lease_names(&self) -> BTreeSet<LeaseName> {
+        let parts = self.parts.lock().await;
+        let sources = parts.pollers.sources().map(|source| LeaseName::Source(source.into()));
+        sources.chain(parts.publishers.accounts().cloned().map(LeaseName::Account)).collect()
+    }
+
+    async fn remove(&self, actor: Option<String>, how: StopAsked) -> Result<bool, Stopping> {
+        let Some(name) = actor else { return Ok(false) };
+        self.supervisor.send(RemoveChildren { names: vec![name], how }).await.map_err(|_| Stopping)?;
+        Ok(true)
     }
 
     /// Whether the supervisor answers, so that whatever dies or hangs will be restarted.

@@ -5,8 +5,11 @@ mod handle;
 mod hooks;
 mod names;
 mod parts;
+mod pollers;
+mod publishers;
 #[cfg(test)]
 mod tests;
+mod workplace;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -21,7 +24,12 @@ use crate::{
 };
 
 pub use handle::PipelineHandle;
-pub use parts::{ActorRefs, Factory, Parts, PublisherSpec, RestartPolicies};
+use hooks::PipelineHooks;
+pub use names::pollers as poller_names;
+pub use parts::{ActorRefs, Factory, LeasesParts, Parts, PublisherSpec, RestartPolicies};
+pub use pollers::{PollerSpec, Pollers};
+pub use publishers::Publishers;
+use workplace::PipelineWorkplace;
 
 /// A running pipeline.
 pub struct Pipeline {
@@ -71,14 +79,21 @@ impl Pipeline {
             pool: (0..parts.translator_arbiters.max(1)).map(|_| arbiter()).collect(),
         };
         parts.limit_calls();
-        let specs = parts.specs(&threads);
+        let mut specs = parts.specs(&threads);
+        let workplace = PipelineWorkplace { actors: parts.actors.clone(), handle: Arc::default() };
+        if let Some(leases) = parts.leases.clone() {
+            specs.push(parts.keeper(leases, workplace.clone(), &threads));
+        }
         let health = HealthRegistry::default();
         let actors = parts.actors.clone();
-        let hooks = Arc::new(actors.clone());
+        let view = parts.leases.as_ref().map(|leases| leases.view.clone());
+        let hooks = Arc::new(PipelineHooks { actors: actors.clone(), view });
         let (supervisor, outcome) = Supervisor::new(parts.supervisor, health.clone(), hooks, specs);
         let supervisor = supervisor.start();
         let (pauses, ledger) = (parts.router.pauses.clone(), parts.router.ledger.clone());
         let handle = PipelineHandle::new(supervisor.clone(), threads, parts);
+        // Before the supervisor builds any actor: it does so in the next turn of this thread.
+        let _: Result<(), PipelineHandle> = workplace.handle.set(handle.clone());
         Self { actors, health, supervisor, handle, pauses, ledger, outcome, arbiters }
     }
 

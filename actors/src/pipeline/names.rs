@@ -27,9 +27,9 @@ pub(super) fn publishers(accounts: &[&str]) -> Vec<String> {
     accounts.iter().zip(&handles).map(name).collect()
 }
 
-/// The names of these sources' pollers, in the same order: `poller` if there is only one, otherwise each with its
+/// The names of the pollers of these sources, in the same order: `poller` if there is only one, otherwise each with its
 /// source.
-pub(super) fn pollers(sources: &[&str]) -> Vec<String> {
+pub fn pollers(sources: &[&str]) -> Vec<String> {
     match sources {
         [_] => vec![POLLER.to_owned()],
         sources => sources.iter().map(|source| format!("{POLLER}-{source}")).collect(),

@@ -4,13 +4,18 @@ use std::{rc::Rc, sync::Arc};
 
 use actix::{Actor, Addr, Context, Handler};
 use actix_rt::ArbiterHandle;
-use mynah_domain::ports::{Destination, Engine, MediaFetcher, Source};
+use mynah_domain::ports::{Destination, Engine, MediaFetcher, leases::Leases};
 
-use super::{Threads, names};
+use super::{
+    Threads, names,
+    pollers::{PollerSpec, Pollers},
+    publishers::Publishers,
+    workplace::PipelineWorkplace,
+};
 use crate::{
     cache::{Cache, CacheSettings},
     failpoint,
-    poller::{Poller, PollerParts},
+    leases::{self, KeeperParts, View, holdings::LeasedHoldings, keeper::Keeper},
     publisher::{Publisher, PublisherParts},
     router::{Router, RouterParts},
     stats::{Meter, PendingMeasurements, Stats},
@@ -86,16 +91,30 @@ pub struct Parts {
     pub router: RouterParts,
     /// The cache's settings.
     pub cache: CacheSettings,
-    /// What each poller is built from, and its source.
-    pub pollers: Vec<(PollerParts, Factory<Rc<dyn Source>>)>,
+    /// The pollers of all sources.
+    pub pollers: Pollers,
     /// What translators are built from, and their engines.
     pub translators: (TranslatorParts, Factory<Vec<Rc<dyn Engine>>>),
     /// How many translators to start.
     pub pool_size: usize,
     /// On how many arbiters they run.
     pub translator_arbiters: usize,
-    /// The publishers.
-    pub publishers: Vec<PublisherSpec>,
+    /// The publishers of all accounts.
+    pub publishers: Publishers,
+    /// What the keeper of the leases is built from, if other instances may work on the same ledger. Then no poller and
+    /// no publisher runs until the keeper starts it.
+    pub leases: Option<LeasesParts>,
+}
+
+/// What the keeper of the leases is built from, besides the pipeline itself.
+#[derive(Clone)]
+pub struct LeasesParts {
+    /// Grants the leases.
+    pub leases: Arc<dyn Leases>,
+    /// Where others read what is held.
+    pub holdings: LeasedHoldings,
+    /// This instance, and what it sees of the others.
+    pub view: View,
 }
 
 /// A publisher, and what is built for it on its own thread.
@@ -126,27 +145,26 @@ impl Parts {
     /// The names of the actors whose number depends on the settings.
     pub(super) fn worker_names(&self) -> Vec<String> {
         let translators = (1..=self.pool_size.max(1)).map(names::translator);
-        let workers = self.publisher_names().into_iter().chain(self.poller_names());
+        let pollers = self.pollers.running().map(|(name, _)| name);
+        let publishers = self.publishers.running().map(|(name, _)| name);
+        let workers = publishers.chain(pollers);
         workers.chain(translators).collect()
     }
 
-    fn publisher_names(&self) -> Vec<String> {
-        let accounts: Vec<&str> =
-            self.publishers.iter().map(|publisher| publisher.parts.account.as_str()).collect();
-        names::publishers(&accounts)
-    }
-
-    fn poller_names(&self) -> Vec<String> {
-        let sources: Vec<&str> = self.pollers.iter().map(|(poller, _)| poller.source.as_str()).collect();
-        names::pollers(&sources)
+    /// The names of all actors, whether they run or not.
+    pub(super) fn actor_names(&self) -> Vec<String> {
+        let services = [names::STATS, names::CACHE, names::ROUTER].map(str::to_owned).into_iter();
+        let translators = (1..=self.pool_size.max(1)).map(names::translator);
+        services.chain(self.publishers.names()).chain(translators).chain(self.pollers.names()).collect()
     }
 
     /// The specs of all actors, in the order in which they are built.
     pub(super) fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
         let mut specs = vec![self.stats(threads), self.cache(threads), self.router(threads)];
-        specs.extend(self.publishers(threads));
+        let publishers = self.publishers.running();
+        specs.extend(publishers.map(|(name, publisher)| self.publisher(&name, publisher, threads)));
         specs.extend((1..=self.pool_size.max(1)).map(|number| self.translator(number, threads)));
-        specs.extend(self.pollers(threads));
+        specs.extend(self.pollers.running().map(|(name, poller)| self.poller(&name, poller, threads)));
         specs
     }
 
@@ -168,15 +186,31 @@ impl Parts {
         service(names::ROUTER, self.policies.router, &threads.state, &self.actors.router, make)
     }
 
-    fn publishers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
-        self.publishers.iter().zip(self.publisher_names()).map(|(publisher, name)| {
-            let publisher = publisher.clone();
-            let make = move |exit_guard: &ExitGuard| {
-                failpoint::reach("publisher.build");
-                publisher.build(exit_guard)
-            };
-            worker(&name, Role::Worker, self.policies.publisher, &threads.publishing, make)
-        })
+    /// The spec of a publisher with this name.
+    pub(super) fn publisher(&self, name: &str, publisher: &PublisherSpec, threads: &Threads) -> ChildSpec {
+        let publisher = publisher.clone();
+        let make = move |exit_guard: &ExitGuard| {
+            failpoint::reach("publisher.build");
+            publisher.build(exit_guard)
+        };
+        worker(name, Role::Worker, self.policies.publisher, &threads.publishing, make)
+    }
+
+    /// The spec of the keeper of the leases. It stops with the services, when everything that runs under its leases has
+    /// finished. Like the router, it must be restarted as long as that may help.
+    pub(super) fn keeper(
+        &self,
+        LeasesParts { leases, holdings, view }: LeasesParts,
+        workplace: PipelineWorkplace,
+        threads: &Threads,
+    ) -> ChildSpec {
+        let workplace = Arc::new(workplace);
+        let parts = KeeperParts { leases, holdings, workplace, view, clock: self.router.clock.clone() };
+        let make = move |exit_guard: &ExitGuard| {
+            failpoint::reach("keeper.build");
+            Keeper::new(WorkerContext::new(exit_guard), parts.clone())
+        };
+        worker(leases::NAME, Role::Service, self.policies.router, &threads.world, make)
     }
 
     /// The spec of the translator with this number, counted from 1.
@@ -190,15 +224,14 @@ impl Parts {
         worker(&names::translator(number), Role::Worker, self.policies.translator, thread, make)
     }
 
-    fn pollers(&self, threads: &Threads) -> impl Iterator<Item = ChildSpec> {
-        self.pollers.iter().zip(self.poller_names()).map(|((poller, source), name)| {
-            let (poller, source) = (poller.clone(), source.clone());
-            let make = move |exit_guard: &ExitGuard| {
-                failpoint::reach("poller.build");
-                Poller::new(WorkerContext::new(exit_guard), poller.clone(), source())
-            };
-            worker(&name, Role::Intake, self.policies.poller, &threads.world, make)
-        })
+    /// The spec of a poller with this name.
+    pub(super) fn poller(&self, name: &str, poller: &PollerSpec, threads: &Threads) -> ChildSpec {
+        let poller = poller.clone();
+        let make = move |exit_guard: &ExitGuard| {
+            failpoint::reach("poller.build");
+            poller.build(exit_guard)
+        };
+        worker(name, Role::Intake, self.policies.poller, &threads.world, make)
     }
 }
 

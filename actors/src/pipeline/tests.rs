@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::Actor;
 use mynah_domain::{JobEvent, backoff::Backoff};
 
-use super::ActorRefs;
+use super::{ActorRefs, PipelineHooks};
 use crate::{
     blocks::Blocks,
     events::Feed,
@@ -33,6 +33,7 @@ async fn a_stall_is_reported_until_work_moves_again() {
         ledger: Arc::new(MemoryLedger::new([queued(1)], clock.clone())),
         upstreams: Upstreams::new(never_broken(PAUSE), 4),
         pauses: Pauses::new([]),
+        holdings: crate::leases::Holdings::default(),
         blocks: Blocks::default(),
         clock,
         meter: Meter::default(),
@@ -53,7 +54,8 @@ async fn a_stall_is_reported_until_work_moves_again() {
         patience: Duration::from_hours(1),
         stalled_after: Duration::from_secs(40),
     };
-    let (supervisor, _outcome) = Supervisor::new(settings, health.clone(), Arc::new(actors), vec![]);
+    let (supervisor, _outcome) =
+        Supervisor::new(settings, health.clone(), Arc::new(PipelineHooks { actors, view: None }), vec![]);
     let _supervisor = supervisor.start();
     tokio::time::sleep(Duration::from_secs(39)).await;
     assert_eq!(health.stall(), None);

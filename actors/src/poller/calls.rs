@@ -37,7 +37,9 @@ impl Poller {
         stop: &Stop,
     ) -> Result<Result<T, SourceError>, Trouble> {
         let network = self.source.network();
-        while let Err(until) = self.parts.upstreams.permit(network) {
+        // If only this source does not answer, the others and all publishers should go on.
+        let upstream = if self.parts.company.is_alone() { network } else { self.parts.source.as_str() };
+        while let Err(until) = self.parts.upstreams.permit(upstream) {
             let pause = actix_rt::time::sleep_until(until.into());
             stop.or(self.context.heartbeat().at_rest(pause)).await.ok_or(Trouble::Stopped)?;
         }
@@ -48,7 +50,7 @@ impl Poller {
         let silent = matches!(answer, Err(SourceError::Unavailable(_)));
         self.parts
             .upstreams
-            .record(network, if silent { CallOutcome::Silent } else { CallOutcome::Answered });
+            .record(upstream, if silent { CallOutcome::Silent } else { CallOutcome::Answered });
         self.parts.meter.called(network, operation, started.elapsed(), answer.as_ref().err().map(kind_of));
         Ok(answer)
     }

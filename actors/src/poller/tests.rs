@@ -144,6 +144,7 @@ impl Bench {
         let router = ActorRef::new();
         let parts = PollerParts {
             source: "net:town".into(),
+            company: Company::Alone,
             eligibility: Eligibility::default(),
             start,
             schedule: Schedule::Once,
@@ -171,6 +172,7 @@ impl Bench {
             ledger: ledger.clone(),
             upstreams,
             pauses: parts.pauses.clone(),
+            holdings: crate::leases::Holdings::default(),
             blocks: Blocks::default(),
             clock: Arc::new(Noon),
             meter: Meter::default(),

@@ -10,7 +10,10 @@ use mynah_domain::{
     ports::{Clock, Ledger},
 };
 
-use crate::{pauses::Pauses, router::Router, stats::Meter, supervision::ActorRef, upstreams::Upstreams};
+use crate::{
+    leases::Holdings, pauses::Pauses, router::Router, stats::Meter, supervision::ActorRef,
+    upstreams::Upstreams,
+};
 
 /// How often and how much one account may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct PublisherParts {
     pub upstreams: Upstreams,
     /// What a person has paused.
     pub pauses: Pauses,
+    /// The accounts that this instance works for.
+    pub holdings: Holdings,
     /// The router, which hands out jobs.
     pub router: ActorRef<Router>,
     /// The ledger.

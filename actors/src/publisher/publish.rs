@@ -9,7 +9,10 @@ use mynah_domain::{
     caps::Caps,
     job::HoldKind,
     network::Repeat,
-    ports::{Draft, LedgerError, PublishError, ledger::Change},
+    ports::{
+        Draft, LedgerError, PublishError,
+        ledger::{Change, ChangeError},
+    },
 };
 
 use super::{
@@ -17,8 +20,8 @@ use super::{
     failure::{Halt, Sending, held, not_sent, outcome_lost},
 };
 use crate::{
-    failpoint,
-    router::{Assigned, Intent},
+    failpoint, leases,
+    router::{Assigned, Intent, Refused},
     supervision::shell::Stop,
 };
 
@@ -160,6 +163,9 @@ impl Publisher {
             }
             Err(halt) => return Err(halt),
         };
+        if !self.may_act() {
+            return Err(self.not_sent_without_lease(job, intent, sending).await?);
+        }
         match self.call(&draft).await {
             Ok(remote_id) => Ok(remote_id),
             Err(error) => {
@@ -197,6 +203,27 @@ impl Publisher {
         Ok(intent.draft(media))
     }
 
+    /// Whether this instance still works for the account. The process may have been suspended since the intent was
+    /// recorded, and another may publish by now: the ledger would notice that afterwards, the network would not.
+    fn may_act(&self) -> bool {
+        self.parts.holdings.may_act(&self.parts.account, || leases::keeper::now(&*self.parts.clock))
+    }
+
+    /// A message that is not sent because the account may be another instance's.
+    async fn not_sent_without_lease(
+        &self,
+        job: &Job,
+        intent: &Intent,
+        sending: Sending,
+    ) -> Result<Halt, Halt> {
+        info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0; "publication stopped without lease");
+        if sending == Sending::Again {
+            return Ok(Halt::Event(still_unknown(JobEvent::Untouched)));
+        }
+        self.write(job, intent.absent()).await?;
+        Ok(Halt::Event(JobEvent::Untouched))
+    }
+
     async fn check_caps(&self) -> Result<(), Halt> {
         let caps = self.parts.limits.caps;
         if caps == Caps::default() {
@@ -222,9 +249,16 @@ impl Publisher {
 
     /// Records an event of a job in the middle of its publication.
     pub(super) async fn write(&self, job: &Job, event: JobEvent) -> Result<(), Halt> {
-        match self.try_write(job, event).await? {
+        let change = Change::new(job.id, job.token, vec![event]);
+        match self.change(change).await? {
+            Some(ChangeError::NotHeld { .. }) => {
+                // Nothing was begun. The keeper of the leases learns it from the router.
+                let refused = Refused { account: self.parts.account.clone() };
+                self.parts.router.ask_until_answered(refused).await;
+                Err(Halt::Event(JobEvent::Untouched))
+            }
             // Whatever this publisher does must not be done twice.
-            Some(reason) => Err(Halt::Event(outcome_lost(reason, None))),
+            Some(why) => Err(Halt::Event(outcome_lost(taken(&why), None))),
             None => Ok(()),
         }
     }
@@ -232,10 +266,18 @@ impl Publisher {
     /// The same; returns why the event was refused, if it was.
     async fn try_write(&self, job: &Job, event: JobEvent) -> Result<Option<String>, LedgerError> {
         let change = Change::new(job.id, job.token, vec![event]);
-        let answers = self.parts.ledger.advance([change].into()).await?;
-        let refused = answers.into_iter().find_map(Result::err);
-        Ok(refused.map(|why| format!("another worker has taken this job: {why}")))
+        Ok(self.change(change).await?.map(|why| taken(&why)))
     }
+
+    async fn change(&self, change: Change) -> Result<Option<ChangeError>, LedgerError> {
+        let answers = self.parts.ledger.advance([change].into()).await?;
+        Ok(answers.into_iter().find_map(Result::err))
+    }
+}
+
+/// Why a job is not this publisher's any more.
+fn taken(why: &ChangeError) -> String {
+    format!("another worker has taken this job: {why}")
 }
 
 /// The event of a job that is not sent again now, though it may be on the account.

@@ -248,7 +248,7 @@ impl Town {
                 queue: 100,
                 routes: targets
                     .iter()
-                    .map(|target| Route { target: target.clone(), account: AccountId::from(&es()) })
+                    .map(|target| Route { account: AccountId::from(&es()), ..Route::alone(target.clone()) })
                     .collect(),
                 order_patience: Duration::from_hours(1000),
                 engines: vec!["test".into()],
@@ -257,6 +257,7 @@ impl Town {
             ledger: ledger.clone(),
             upstreams: upstreams.clone(),
             pauses: pauses.clone(),
+            holdings: crate::leases::Holdings::default(),
             blocks: blocks.clone(),
             clock: clock.clone(),
             meter: Meter::default(),
@@ -275,6 +276,7 @@ impl Town {
             threads,
             settle,
             upstreams,
+            holdings: crate::leases::Holdings::default(),
             pauses: pauses.clone(),
             router: link,
             ledger: ledger.clone(),

@@ -82,6 +82,7 @@ impl Actor for Router {
         failpoint::reach("router.started");
         self.run(ctx, |state| async move { state.open().await });
         self.run(ctx, |state| async move { state.wake_delayed().await });
+        self.run(ctx, |state| async move { state.look_again().await });
         self.run(ctx, |state| async move {
             state.watch_pauses().await;
             Ok(())

@@ -17,6 +17,7 @@ mod activity;
 mod actor;
 mod completed;
 mod decide;
+mod holding;
 mod inspect;
 mod intent;
 mod load;
@@ -35,6 +36,8 @@ mod window;
 pub use activity::AskActivity;
 pub use actor::Router;
 pub use decide::{Decide, Decided, Decision, Refusal, decide};
+pub use holding::ReloadLines;
+pub(crate) use holding::{PutDown, Refused, TakeUp};
 pub use inspect::{AskWorkload, Unblock, Workload};
 pub use intent::{Assigned, Intent};
 pub use messages::{

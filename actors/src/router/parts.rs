@@ -7,7 +7,9 @@ use mynah_domain::{
     ports::{Clock, Ledger},
 };
 
-use crate::{blocks::Blocks, events::Feed, pauses::Pauses, stats::Meter, upstreams::Upstreams};
+use crate::{
+    blocks::Blocks, events::Feed, leases::Holdings, pauses::Pauses, stats::Meter, upstreams::Upstreams,
+};
 
 /// A target, and the account that it is published on. Several targets may share one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +18,15 @@ pub struct Route {
     pub target: TargetId,
     /// Its account.
     pub account: AccountId,
+    /// The source that it follows, by its name in the ledger.
+    pub source: String,
 }
 
+#[cfg(test)]
 impl Route {
-    /// The route of a target that shares its account with no other.
-    pub fn alone(target: TargetId) -> Self {
-        Self { account: AccountId::from(&target), target }
+    /// The route of a target of the tests' source that shares its account with no other.
+    pub(crate) fn alone(target: TargetId) -> Self {
+        Self { account: AccountId::from(&target), target, source: "net:town".into() }
     }
 }
 
@@ -51,6 +56,8 @@ pub struct RouterParts {
     pub upstreams: Upstreams,
     /// What a person has paused: no job of a paused target is handed out for publication.
     pub pauses: Pauses,
+    /// The accounts that this instance works for: only their lines are loaded.
+    pub holdings: Holdings,
     /// Which accounts are blocked; the router adds to it.
     pub blocks: Blocks,
     /// The clock.

@@ -3,7 +3,7 @@
 
 use log::warn;
 use mynah_domain::{
-    Job, JobId, JobState,
+    AccountId, Job, JobId, JobState,
     ports::{
         LedgerError,
         ledger::{Change, ChangeError, LinePosition},
@@ -29,7 +29,7 @@ impl RouterState {
         let _asking = self.asking();
         self.opened().await;
         while worker.is_valid() {
-            let ready = self.ready.notified();
+            let ready = self.ready.notified(account);
             let picked = self.window.borrow_mut().pick_for_publication(
                 &worker.holder,
                 account,
@@ -50,7 +50,7 @@ impl RouterState {
                 Picked::Batch(jobs) => (self.begin(jobs, pull), false),
             };
             let wanted: Vec<JobId> = jobs.iter().map(|assigned| assigned.job.id).collect();
-            let mut leased = self.lease(jobs).await?;
+            let mut leased = self.lease(jobs, account).await?;
             // If a lease was refused, the jobs behind it must not be published either, to keep the order.
             let is_wanted = |(assigned, wanted): &(&Assigned, &JobId)| assigned.job.id == **wanted;
             let in_order = leased.iter().zip(&wanted).take_while(is_wanted).count();
@@ -106,7 +106,7 @@ impl RouterState {
 
     /// Records the leases of jobs that were picked for a publisher, and the intents of those that are begun; returns
     /// the granted leases with their new tokens.
-    async fn lease(&self, picked: Vec<Assigned>) -> Result<Vec<Assigned>, LedgerError> {
+    async fn lease(&self, picked: Vec<Assigned>, account: &AccountId) -> Result<Vec<Assigned>, LedgerError> {
         let work = self.heartbeat.at_work();
         let changes = picked
             .iter()
@@ -126,7 +126,7 @@ impl RouterState {
             }
         };
         let mut leased = Vec::with_capacity(picked.len());
-        let mut refused = false;
+        let (mut refused, mut not_held) = (false, false);
         let mut orphans = Vec::new();
         for (mut assigned, answer) in picked.into_iter().zip(answers) {
             let job = &mut assigned.job;
@@ -138,6 +138,7 @@ impl RouterState {
                     self.window.borrow_mut().leased(job);
                     leased.push(assigned);
                 }
+                Err(ChangeError::NotHeld { .. }) => not_held = true,
                 Err(why) => {
                     warn!(job = job.id.0, reason:% = why; "lease refused");
                     self.window.borrow_mut().forget(&job.target, LinePosition::of(job));
@@ -150,12 +151,15 @@ impl RouterState {
                 }
             }
         }
+        if not_held {
+            self.put_down_refused(account);
+        }
         if !orphans.is_empty() {
             // If a change is refused, another worker has taken the job meanwhile.
             self.parts.ledger.advance(orphans.into()).await?;
         }
         if refused {
-            self.refill_and_wake().await?;
+            self.refill_and_wake_all().await?;
         }
         work.done();
         Ok(leased)

@@ -7,10 +7,11 @@ use std::{
 
 use log::{debug, error, info, warn};
 use mynah_domain::{
-    JobEvent, JobId, JobState,
+    JobEvent, JobId, JobState, TargetId,
     backoff::Backoff,
     ports::{
         LedgerError,
+        leases::LeaseName,
         ledger::{Advanced, Change, ChangeError, LinePosition},
     },
 };
@@ -51,8 +52,10 @@ impl RouterState {
             })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
+        let targets = targets_of(&reports);
         let mut granted = HashMap::new();
         let mut late = Vec::new();
+        let mut again = Vec::new();
         for (report, answer) in reports.into_iter().zip(answers) {
             match answer {
                 Ok(advanced) => {
@@ -60,6 +63,11 @@ impl RouterState {
                         granted.insert(report.at.job, (report.at, advanced.token));
                     }
                     self.moved(report, advanced, received);
+                }
+                Err(ChangeError::NotHeld { lease: LeaseName::Account(account), .. }) => {
+                    self.put_down_refused(&account);
+                    // The outcome stands, only nothing may be begun with it.
+                    again.push(report);
                 }
                 Err(why) => match self.late(&report, &why).await? {
                     Some(known) => late.push(known),
@@ -70,12 +78,15 @@ impl RouterState {
         if !late.is_empty() {
             Box::pin(self.report(late)).await?;
         }
+        if !again.is_empty() {
+            Box::pin(self.report(again)).await?;
+        }
         // Before anything else looks at these jobs: they are leased now.
         let undeliverable = self.hand_out(at_once, &granted);
         if !undeliverable.is_empty() {
             Box::pin(self.report(undeliverable)).await?;
         }
-        self.refill_and_wake().await?;
+        self.refill_and_wake(&targets).await?;
         work.done();
         Ok(())
     }
@@ -154,7 +165,7 @@ impl RouterState {
             let refused =
                 if self.is_paused(&target) { batch } else { self.pending.hand(&account, &worker, batch) };
             undeliverable.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
-            self.ready.notify_waiters();
+            self.ready.wake(&account);
         }
         undeliverable
     }
@@ -242,6 +253,7 @@ impl RouterState {
             .collect();
         // Requests of the exited worker must not wait any longer.
         self.work.notify_waiters();
+        self.ready.wake_all();
         let mut attempt = 0;
         while let Err(error) = self.report(reports.clone()).await {
             if !error.is_retryable() {
@@ -254,4 +266,15 @@ impl RouterState {
         }
         Ok(())
     }
+}
+
+/// The targets of these reports, each once.
+fn targets_of(reports: &[JobReport]) -> Vec<TargetId> {
+    let mut targets: Vec<TargetId> = Vec::new();
+    for report in reports {
+        if !targets.contains(&report.target) {
+            targets.push(report.target.clone());
+        }
+    }
+    targets
 }

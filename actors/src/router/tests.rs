@@ -9,17 +9,23 @@ use mynah_domain::{
     AccountId, Job, JobEvent, JobId, JobState, PostId, PublicationKey,
     backoff::Backoff,
     breaker::{BreakerPolicy, CallOutcome},
-    ports::LedgerError,
+    lease_term::{LeaseTerm, Moment},
+    ports::{
+        LedgerError,
+        leases::{Fence, HeldLeases, Lease, LeaseName},
+    },
 };
 use tokio::sync::mpsc;
 
 use super::{
-    AskActivity, Assigned, Decide, Decision, Depth, JobReport, PullPublications, PullTranslations, Reclaim,
-    Refusal, ReportJobs, Route, Router, RouterParts, RouterSettings,
+    AskActivity, AskWorkload, Assigned, Decide, Decision, Depth, JobReport, PullPublications,
+    PullTranslations, PutDown, Reclaim, Refusal, ReportJobs, Route, Router, RouterParts, RouterSettings,
+    TakeUp,
 };
 use crate::{
     blocks::Blocks,
     events::Feed,
+    leases::{Holdings, holdings::LeasedHoldings},
     pauses::{Paused, Pauses},
     stats::Meter,
     supervision::{StageActivity, WorkerContext},
@@ -45,6 +51,10 @@ struct Town {
 
 impl Town {
     fn new(job: Job) -> Self {
+        Self::with_holdings(job, Holdings::default())
+    }
+
+    fn with_holdings(job: Job, holdings: Holdings) -> Self {
         let (gate, asked) = Gate::closed();
         let clock = Arc::new(RuntimeClock::new());
         let ledger = Arc::new(MemoryLedger::new([job], clock.clone()).behind(gate));
@@ -62,6 +72,7 @@ impl Town {
             ledger: ledger.clone(),
             upstreams: upstreams.clone(),
             pauses: pauses.clone(),
+            holdings,
             blocks: Blocks::default(),
             clock,
             meter: Meter::default(),
@@ -381,4 +392,75 @@ async fn a_stage_has_work_only_while_a_job_could_move() {
     let report = JobReport::new(&assigned[0], vec![sent, JobEvent::Published]);
     town.router.send(ReportJobs(vec![report])).await.unwrap().unwrap();
     assert_eq!(town.activity().await, []);
+}
+
+/// Holdings with a lease for the only account, or without it.
+fn leased() -> LeasedHoldings {
+    LeasedHoldings::new(HeldLeases::default(), LeaseTerm::new(Duration::from_secs(10)))
+}
+
+fn hold(leased: &LeasedHoldings) {
+    let name = LeaseName::Account(AccountId::from(&es()));
+    let now = Moment { steady: std::time::Instant::now(), wall: noon() };
+    leased.insert(Lease { name, fence: Fence(1) }, now);
+}
+
+#[actix_rt::test]
+async fn a_job_is_handed_out_once_its_account_is_taken_up_and_not_after_it_is_put_down() {
+    let (account, leased) = (AccountId::from(&es()), leased());
+    let town = Town::with_holdings(job(false), Holdings::Leased(leased.clone()));
+    town.ledger.let_pass(100);
+    let translator = worker("translator-1");
+    let pull = || town.router.send(PullTranslations { worker: translator.worker_ref(), max: 1 });
+    town.router.send(TakeUp { account: account.clone() }).await.unwrap().unwrap();
+    assert_eq!(town.activity().await, [], "there is no lease");
+    hold(&leased);
+    town.router.send(TakeUp { account: account.clone() }).await.unwrap().unwrap();
+    let pulled = pull().await.unwrap().unwrap();
+    assert_eq!(pulled.len(), 1);
+    town.router.send(PutDown { account: account.clone() }).await.unwrap();
+    assert_eq!(town.activity().await, []);
+    // What a translator still reports is recorded, but nothing follows from it here.
+    let translated = vec![JobEvent::Translated(testing::translation(&["Hola"]))];
+    town.router.send(ReportJobs(vec![JobReport::new(&pulled[0], translated)])).await.unwrap().unwrap();
+    assert_eq!(town.ledger.job(1).state, JobState::Ready);
+    assert_eq!(town.activity().await, []);
+}
+
+#[actix_rt::test]
+async fn an_account_whose_lease_the_ledger_denies_is_put_down_quietly() {
+    let leased = leased();
+    hold(&leased);
+    let town = Town::with_holdings(job(true), Holdings::Leased(leased.clone()));
+    town.ledger.let_pass(100);
+    town.ledger.set_not_held(true);
+    let publisher = worker("publisher");
+    let pull = actix_rt::spawn(town.publications(&publisher));
+    let doubted = LeaseName::Account(AccountId::from(&es()));
+    while !leased.take_doubted().contains(&doubted) {
+        actix_rt::task::yield_now().await;
+    }
+    assert_eq!(town.ledger.job(1).state, JobState::Ready);
+    // The keeper of the leases renews, finds that the account is held after all, and has it taken up.
+    town.ledger.set_not_held(false);
+    town.router.send(TakeUp { account: AccountId::from(&es()) }).await.unwrap().unwrap();
+    assert_eq!(begun_jobs(pull.await.unwrap().unwrap().unwrap())[0].id, JobId(1));
+}
+
+#[actix_rt::test]
+async fn a_translation_counts_though_its_account_is_another_instances_by_now() {
+    let leased = leased();
+    hold(&leased);
+    let town = Town::with_holdings(job(false), Holdings::Leased(leased.clone()));
+    town.ledger.let_pass(100);
+    let (translator, publisher) = (worker("translator-1"), worker("publisher"));
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 1 };
+    let pulled = town.router.send(pull).await.unwrap().unwrap();
+    let _waiting = actix_rt::spawn(town.publications(&publisher));
+    while town.router.send(AskWorkload).await.unwrap().asking < 1 {}
+    town.ledger.set_not_held(true);
+    let translated = vec![JobEvent::Translated(testing::translation(&["Hola"]))];
+    town.router.send(ReportJobs(vec![JobReport::new(&pulled[0], translated)])).await.unwrap().unwrap();
+    assert_eq!(town.ledger.job(1).state, JobState::Ready);
+    assert_eq!(leased.take_doubted().len(), 1);
 }

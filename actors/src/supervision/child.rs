@@ -240,12 +240,12 @@ impl Children {
         }
     }
 
-    /// Removes an actor: now if it is not alive, otherwise after it finishes its work in progress.
-    pub(super) fn retire(&mut self, name: &str) {
+    /// Removes an actor: now if it is not alive, otherwise when it has stopped as `how` asks it to.
+    pub(super) fn retire(&mut self, name: &str, how: StopAsked) {
         match self.by_name.get_mut(name) {
             Some(child) if child.alive => {
                 child.after_stop = AfterStop::Remove;
-                child.stop(StopAsked::InOrder);
+                child.stop(how);
             }
             Some(_) => self.remove(name),
             None => {}

@@ -17,6 +17,12 @@ pub trait SupervisorHooks: Send + Sync {
     /// The actor that hands out work. It is restarted if a stage stalls and no worker holds its jobs.
     fn dispatcher(&self) -> &str;
 
+    /// Whether everything waits for something outside, such as a ledger that does not answer. Then no actor is to blame
+    /// that it makes no progress.
+    fn is_waiting_outside(&self) -> bool {
+        false
+    }
+
     /// Logs the statistics gathered so far.
     async fn log_stats(&self);
 }

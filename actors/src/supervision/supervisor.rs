@@ -35,6 +35,7 @@ use super::{
     exit::{Exit, ExitReason, actor_of, panic_message},
     replacement::Replacement,
     restart::{RestartHistory, Verdict},
+    shell::StopAsked,
     stall::{self, StallDetector},
     watchdog,
 };
@@ -64,6 +65,8 @@ pub struct Supervisor {
     stopping: Option<Stopping>,
     /// The replacement of services in progress.
     replacement: Option<Replacement>,
+    /// Callers that wait until these actors are removed.
+    removals: Vec<(Vec<String>, oneshot::Sender<()>)>,
     /// Receives once how the service ends.
     outcome: Option<oneshot::Sender<Result<(), String>>>,
     /// The supervisor's own panics.
@@ -103,6 +106,7 @@ impl Supervisor {
             exits: (sender, Some(exits)),
             stopping: None,
             replacement: None,
+            removals: Vec::new(),
             outcome: Some(outcome),
             history: RestartHistory::default(),
             recovered: false,
@@ -186,6 +190,8 @@ impl Supervisor {
 
     /// Continues what waits for an exit or for a new incarnation.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
+        // A caller learns that its actors are removed when its sender is dropped.
+        self.removals.retain(|(names, _)| names.iter().any(|name| self.children.contains(name)));
         self.continue_replacing();
         self.continue_stopping(ctx);
     }
@@ -260,6 +266,9 @@ impl Supervisor {
 
     fn end_hung(&mut self, ctx: &mut Context<Self>) {
         let patience = self.settings.patience;
+        if self.hooks.is_waiting_outside() {
+            return watchdog::forgive(&mut self.children);
+        }
         if self.stopping.is_some() || !self.last_watchdog_check.is_due(patience / watchdog::CHECKS) {
             return;
         }
@@ -274,6 +283,7 @@ impl Supervisor {
         // While services are replaced, most actors wait.
         if self.stopping.is_some()
             || self.replacement.is_some()
+            || self.hooks.is_waiting_outside()
             || !self.last_stall_check.is_due(self.settings.stalled_after / stall::CHECKS)
         {
             return;
@@ -497,7 +507,7 @@ impl Handler<ChangeChildren> for Supervisor {
             return;
         }
         for name in retire {
-            self.children.retire(&name);
+            self.children.retire(&name, StopAsked::InOrder);
         }
         let names: Vec<String> = start.iter().map(|spec| spec.name.clone()).collect();
         for spec in start {
@@ -510,5 +520,32 @@ impl Handler<ChangeChildren> for Supervisor {
         for name in names {
             self.children.restart(&name, why);
         }
+    }
+}
+
+/// Removes actors, after they finish their work in progress or at once. Answered when they are removed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct RemoveChildren {
+    pub(crate) names: Vec<String>,
+    pub(crate) how: StopAsked,
+}
+
+impl Handler<RemoveChildren> for Supervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(
+        &mut self,
+        RemoveChildren { names, how }: RemoveChildren,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        for name in &names {
+            self.children.retire(name, how.clone());
+        }
+        let (removed, all_removed) = oneshot::channel();
+        if names.iter().any(|name| self.children.contains(name)) {
+            self.removals.push((names, removed));
+        }
+        Box::pin(async move { drop(all_removed.await) })
     }
 }

@@ -15,6 +15,13 @@ use super::{
 /// make actors look hung.
 pub(super) const CHECKS: u32 = 5;
 
+/// Forgets how long actors have made no progress: they are not to blame for it.
+pub(super) fn forgive(children: &mut Children) {
+    for (_, child) in children.alive_mut() {
+        child.observation.checks = 0;
+    }
+}
+
 /// Aborts actors that hang. If one cannot be aborted, returns why the service cannot continue.
 pub(super) fn end_hung(
     children: &mut Children,

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -16,6 +16,7 @@ use mynah_domain::{
     caps::Spent,
     ports::{
         Clock, Facts, LedgerError, Listing, Retention, Work,
+        leases::LeaseName,
         ledger::{
             Advanced, Change, ChangeError, Checkpoint, JobFilter, JobLine, LinePosition, NotForgotten,
             PublishedJob, RecordPage, RecordPost, Recorded, Removed,
@@ -33,6 +34,8 @@ pub(crate) struct MemoryLedger {
     gate: Option<Gate>,
     /// How many of the next changes fail as if something else had locked the ledger.
     locked: AtomicU32,
+    /// Whether another instance holds the leases of all accounts.
+    not_held: AtomicBool,
 }
 
 #[derive(Default)]
@@ -75,7 +78,7 @@ impl MemoryLedger {
     pub(crate) fn new(jobs: impl IntoIterator<Item = Job>, clock: Arc<dyn Clock>) -> Self {
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
         let contents = Mutex::new(Contents { jobs, ..Contents::default() });
-        Self { contents, clock, gate: None, locked: AtomicU32::new(0) }
+        Self { contents, clock, gate: None, locked: AtomicU32::new(0), not_held: AtomicBool::new(false) }
     }
 
     /// Creates an empty ledger.
@@ -96,6 +99,11 @@ impl MemoryLedger {
     /// Lets this many of the next changes fail as if something else had locked the ledger.
     pub(crate) fn lock_for(&self, changes: u32) {
         self.locked.store(changes, Ordering::Relaxed);
+    }
+
+    /// Gives the leases of all accounts to another instance, or back.
+    pub(crate) fn set_not_held(&self, not_held: bool) {
+        self.not_held.store(not_held, Ordering::Relaxed);
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -189,6 +197,13 @@ impl MemoryLedger {
     fn change(&self, job: &mut Job, change: &Change) -> Result<Advanced, ChangeError> {
         if job.token != change.token() {
             return Err(ChangeError::Stale { job: job.id, current: job.token, offered: change.token() });
+        }
+        let begins = change.events().iter().find_map(|event| match event {
+            JobEvent::PartBegun { account, .. } => Some(account.clone()),
+            _ => None,
+        });
+        if let Some(account) = begins.filter(|_| self.not_held.load(Ordering::Relaxed)) {
+            return Err(ChangeError::NotHeld { job: job.id, lease: LeaseName::Account(account) });
         }
         let mut changed = job.clone();
         for event in change.events() {

@@ -1,6 +1,7 @@
 //! Helpers that the tests of several actors share: a ledger in memory, clocks, and jobs.
 
 mod clock;
+mod leases;
 mod ledger;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use mynah_domain::{
 use tokio::sync::mpsc;
 
 pub(crate) use clock::{RuntimeClock, noon};
+pub(crate) use leases::MemoryLeases;
 pub(crate) use ledger::{Gate, MemoryLedger};
 
 use crate::supervision::{Exit, ExitGuard, HealthRegistry, WorkerContext};

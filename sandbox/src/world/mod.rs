@@ -99,7 +99,7 @@ impl World {
         let count = i64::try_from(timeline.len()).unwrap_or(i64::MAX);
         for (minutes, post) in (1..=count).rev().zip(timeline) {
             let at = now - SignedDuration::from_mins(minutes.min(1_000_000));
-            self.add_at(post, at);
+            self.add_at(FOLLOWED, post, at);
         }
     }
 
@@ -156,13 +156,27 @@ impl World {
 
     /// Posts on the followed account, now.
     pub(crate) fn add(&mut self, post: TimelinePost) -> PostId {
-        self.add_at(post, Timestamp::now())
+        self.add_at(FOLLOWED, post, Timestamp::now())
     }
 
-    fn add_at(&mut self, post: TimelinePost, at: Timestamp) -> PostId {
+    /// Posts on another account that can be followed, now.
+    pub(crate) fn add_on(&mut self, handle: &str, post: TimelinePost) -> PostId {
+        let author = self.find_or_open(handle);
+        self.add_at(author, post, Timestamp::now())
+    }
+
+    /// The account that a call's path names, by its handle or its id.
+    pub(crate) fn account_in(&self, path: &str) -> Option<&Account> {
+        let index = path
+            .split('/')
+            .find_map(|part| self.find(part).or_else(|| part.parse().ok().and_then(|id| self.find_id(id))));
+        index.map(|index| &self.accounts[index])
+    }
+
+    fn add_at(&mut self, author: usize, post: TimelinePost, at: Timestamp) -> PostId {
         let at = post.created_at.unwrap_or(at);
         // The order of the file wins over its dates, or a date out of order would break the timeline.
-        let floor = self.accounts[FOLLOWED].posts.last().map_or(0, |last| last.id.0);
+        let floor = self.accounts[author].posts.last().map_or(0, |last| last.id.0);
         let id = self.flakes.next(at, floor);
         let made_up = |text: &str| OtherPost { author: "somebody".into(), text: text.into() };
         // If a post has only a kind, the sandbox makes up the post that it refers to.
@@ -182,11 +196,11 @@ impl World {
         let quoted = quoted.map(|other| self.add_by_other(&other, at));
         let reposted = reposted.map(|other| self.add_by_other(&other, at));
         let in_thread =
-            post.thread.as_ref().and_then(|name| self.accounts[FOLLOWED].threads.get(name).copied());
+            post.thread.as_ref().and_then(|name| self.accounts[author].threads.get(name).copied());
         let reply_to = match &post.reply_to {
             Some(ReplyTo::Number(number)) => number
                 .checked_sub(1)
-                .and_then(|index| self.accounts[FOLLOWED].posts.get(usize::try_from(index).ok()?))
+                .and_then(|index| self.accounts[author].posts.get(usize::try_from(index).ok()?))
                 .map(|parent| parent.id.0),
             Some(ReplyTo::Id(id)) => id.parse().ok(),
             None => in_thread,
@@ -196,7 +210,7 @@ impl World {
             is_reply.then(|| self.add_by_other(&made_up("What do you think?"), at))
         });
         if let Some(name) = post.thread {
-            self.accounts[FOLLOWED].threads.insert(name, id);
+            self.accounts[author].threads.insert(name, id);
         }
         let kind = match (reposted, quoted, reply_to) {
             (Some(_), _, _) => PostKind::Repost,
@@ -215,7 +229,7 @@ impl World {
             media,
             long: post.long,
             poll,
-            ..self.blank(FOLLOWED, id, text, reply_to)
+            ..self.blank(author, id, text, reply_to)
         };
         self.store(stored).id
     }

@@ -14,7 +14,10 @@ use serde_json::json;
 
 use super::QUERY_TIMEOUT;
 use crate::{
-    control::wire::{Actor, Actors, PoolSize, Resized},
+    control::{
+        news::Notice,
+        wire::{Actor, Actors, PoolSize, Resized},
+    },
     http::{Control, error::ApiError},
 };
 
@@ -60,11 +63,23 @@ pub(super) async fn restart(
     let asked =
         actix_rt::time::timeout(SUPERVISOR_TIMEOUT, control.supervisor.send(Restart(name.clone()))).await;
     match asked {
-        Ok(Ok(restarted)) => restarted?,
+        Ok(Ok(Ok(()))) => {}
+        // It may run on another instance.
+        Ok(Ok(Err(unknown))) if !control.may_run_elsewhere(&name).await => return Err(unknown.into()),
+        Ok(Ok(Err(_))) => {}
         Ok(Err(_)) => return Err(ApiError::Unavailable("the service has stopped".into())),
         Err(_) => return Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),
     }
+    control.overview.news.leave(&Notice::Restart(name.clone())).await?;
     Ok(HttpResponse::Accepted().json(json!({"restarting": name})))
+}
+
+impl Control {
+    /// Whether an actor that does not run here may run on another instance.
+    async fn may_run_elsewhere(&self, name: &str) -> bool {
+        self.overview.holdings.are_shared()
+            && self.handle.actor_names().await.iter().any(|known| known == name)
+    }
 }
 
 /// The most translators, as in the settings.
@@ -76,7 +91,10 @@ pub(super) async fn resize(control: Data<Control>, pool: Json<PoolSize>) -> Resu
     }
     let size = usize::from(pool.size);
     match actix_rt::time::timeout(SUPERVISOR_TIMEOUT, control.handle.resize(size)).await {
-        Ok(Ok(before)) => Ok(Json(Resized { before, size })),
+        Ok(Ok(before)) => {
+            control.overview.news.leave(&Notice::PoolSize(size)).await?;
+            Ok(Json(Resized { before, size }))
+        }
         Ok(Err(stopping)) => Err(ApiError::Unavailable(stopping.to_string())),
         Err(_) => Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),
     }

@@ -11,6 +11,7 @@ use crate::{
     control::{
         self,
         choice::{choose, decide_all},
+        news::{self, Notice},
         wire,
     },
     http::{Control, error::ApiError},
@@ -26,7 +27,7 @@ pub(super) async fn list(
     control: Data<Control>,
     query: Query<wire::Query>,
 ) -> Result<Json<wire::Jobs>, ApiError> {
-    let filter = control::filter(&query, &control.targets())?;
+    let filter = control::filter(&query, &control.names())?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     Ok(Json(control::list(&*control.overview.ledger, &filter, query.after.map(JobId), limit).await?))
 }
@@ -36,7 +37,7 @@ const RECENT: usize = 10;
 const RECENT_MOST: usize = 200;
 
 pub(super) async fn published(control: Data<Control>) -> Result<Json<wire::Jobs>, ApiError> {
-    let accounts: Vec<AccountId> = control.targets().iter().map(AccountId::from).collect();
+    let accounts: Vec<AccountId> = control.overview.configured.borrow().accounts();
     let lines =
         control.overview.ledger.last_published(&accounts, RECENT_MOST.min(RECENT * accounts.len())).await?;
     Ok(Json(wire::Jobs { jobs: lines.into_iter().map(wire::Job::from).collect(), next: None }))
@@ -68,9 +69,11 @@ async fn decide(
     choice: wire::Choice,
     decision: Decision,
 ) -> Result<Json<wire::Outcome>, ApiError> {
-    let chosen = choose(choice, decision, &control.targets())?;
+    let chosen = choose(choice, decision, &control.names())?;
     let act = async |jobs: Vec<JobId>| -> Result<Vec<Decided>, ApiError> {
         Ok(control.ask_router(Decide { jobs, decision }, PAGE_TIMEOUT).await??)
     };
-    Ok(Json(decide_all(&*control.overview.ledger, chosen, act).await?))
+    let outcome = decide_all(&*control.overview.ledger, chosen, act).await?;
+    news::tell(&control.overview.news, &Notice::Jobs).await;
+    Ok(Json(outcome))
 }

@@ -2,6 +2,7 @@
 
 mod actors;
 mod events;
+mod instances;
 mod jobs;
 mod pauses;
 mod posts;
@@ -50,6 +51,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/api/stats").get(stats::stats))
         .service(web::resource("/api/actors").get(actors::list))
         .service(web::resource("/api/actors/{name}/restart").post(actors::restart))
+        .service(web::resource("/api/instances").get(instances::list))
         .service(web::resource("/api/pool/translator").post(actors::resize))
         .service(web::resource("/api/reload").post(reload::reload))
         .service(web::resource("/api/pauses").get(pauses::list))

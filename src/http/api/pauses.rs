@@ -1,4 +1,4 @@
-//! Endpoints that pause and resume polling or a target. They also list targets that the service itself blocked because
+//! Endpoints that pause and resume polling, a source or a target. They also list targets that the service itself blocked because
 //! an operator must fix the account. A resume first tries the credentials of the account: one that is still refused stays
 //! blocked, and the answer says why.
 
@@ -11,12 +11,9 @@ use mynah_actors::pauses::{self, Paused};
 use mynah_domain::TargetId;
 
 use crate::{
-    app::{
-        self,
-        credentials::{self, Found},
-    },
+    app::credentials::{self, Found},
     control::{
-        names,
+        news::{self, Notice},
         wire::{Pause, Pauses, Tried},
     },
     http::{Control, error::ApiError},
@@ -31,10 +28,10 @@ pub(super) async fn list(control: Data<Control>) -> Json<Pauses> {
 
 fn pauses_of(control: &Control, tried: Vec<Tried>) -> Pauses {
     let overview = &control.overview;
-    let pauses = app::pausable(&control.targets()).into_iter().map(|what| Pause {
+    let pauses = control.names().pausable().into_iter().map(|what| Pause {
         paused: overview.pauses.is_paused(&what),
         blocked: match &what {
-            Paused::Polling => None,
+            Paused::Polling | Paused::Source(_) => None,
             Paused::Target(target) => blocked(control, target),
         },
         what: what.to_string(),
@@ -60,6 +57,7 @@ pub(super) async fn pause(
         }
         pauses::note(&*overview.ledger, &what, true).await?;
     }
+    overview.news.leave(&Notice::Pauses).await?;
     Ok(Json(pauses_of(&control, Vec::new())))
 }
 
@@ -84,6 +82,7 @@ pub(super) async fn resume(
         }
         pauses::note(&*control.overview.ledger, &what, false).await?;
     }
+    control.overview.news.leave(&Notice::Pauses).await?;
     let tried = join_all(to_try.iter().map(|target| try_credentials(&control, target))).await;
     Ok(Json(pauses_of(&control, tried.into_iter().flatten().collect())))
 }
@@ -91,7 +90,13 @@ pub(super) async fn resume(
 /// Tries the credentials of a target's account, and blocks or resumes it by what that shows. `None` if the target was
 /// removed in the meantime.
 async fn try_credentials(control: &Control, target: &TargetId) -> Option<Tried> {
-    let connection = control.overview.configured.borrow().target(target)?.connection.clone();
+    let (account, connection) = {
+        let configured = control.overview.configured.borrow();
+        let target = configured.target(target)?;
+        (target.account.clone(), target.connection.clone())
+    };
+    // Another instance may publish there, and decides by what its next publication shows.
+    let holds = control.overview.holdings.has_account(&account);
     let was_blocked = blocked(control, target).is_some();
     let router = &control.actors.router;
     let trying = async {
@@ -101,7 +106,11 @@ async fn try_credentials(control: &Control, target: &TargetId) -> Option<Tried> 
             Found::Unknown(_) => Found::Works(String::new()),
             found => found.clone(),
         };
-        credentials::apply(&decided, target, router).await;
+        if holds {
+            credentials::apply(&decided, target, &account, router).await;
+        } else if matches!(decided, Found::Works(_)) {
+            news::tell(&control.overview.news, &Notice::Unblock(target.clone())).await;
+        }
         found
     };
     let found = actix_rt::time::timeout(TRY_TIMEOUT, trying).await;
@@ -116,5 +125,5 @@ async fn try_credentials(control: &Control, target: &TargetId) -> Option<Tried> 
 }
 
 fn named(control: &Control, what: &str) -> Result<Vec<Paused>, ApiError> {
-    names::pausable(what, &control.targets()).map_err(|error| ApiError::NotFound(error.to_string()))
+    control.names().to_pause(what).map_err(|error| ApiError::NotFound(error.to_string()))
 }

@@ -5,7 +5,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     app::credentials::{Found, TriedSecret},
-    control::wire::{Reloaded, SecretChange, SettingChange},
+    control::{
+        news::{self, Notice},
+        wire::{Reloaded, SecretChange, SettingChange},
+    },
     http::{Control, ReloadRequest, error::ApiError},
     settings::Change,
 };
@@ -15,6 +18,7 @@ pub(super) async fn reload(control: Data<Control>, _: Bytes) -> Result<Json<Relo
     let (sender, answer) = oneshot::channel();
     control.reload.send(ReloadRequest(sender)).await.map_err(|_| stopping())?;
     let (reloaded, secrets) = answer.await.map_err(|_| stopping())?.map_err(ApiError::BadRequest)?;
+    news::tell(&control.overview.news, &Notice::Reload).await;
     let to_json = |changes: Vec<Change>| {
         changes
             .into_iter()

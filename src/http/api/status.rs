@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Json};
 
 use crate::{
-    control::wire::{ServiceState, Status},
+    control::wire::{PollerStatus, ServiceState, Status},
     http::{Control, error::ApiError, ready},
 };
 
@@ -16,6 +16,7 @@ pub(super) async fn status(control: Data<Control>) -> Result<Json<Status>, ApiEr
         (true, false) => ServiceState::Degraded,
         (true, true) => ServiceState::Ready,
     };
-    let (poller, engines) = (overview.poller(), overview.engines());
-    Ok(Json(Status { state, reasons, degraded, accounts, poller, engines }))
+    let (sources, engines) = (overview.sources(), overview.engines());
+    let poller = PollerStatus::worst(&sources).unwrap_or_default();
+    Ok(Json(Status { state, reasons, degraded, accounts, sources, poller, engines }))
 }

@@ -46,8 +46,8 @@ pub(super) fn jobs(
             conditions.texts.push(UNDONE);
         }
     }
-    if let Some(target) = &filter.target {
-        conditions.add("jobs.target = ?", target.as_str().to_owned());
+    if !filter.targets.is_empty() {
+        conditions.add("jobs.target IN (SELECT value FROM json_each(?))", to_json(&filter.targets)?);
     }
     if let Some(post) = &filter.post {
         conditions.texts.push(OF_ANY_SOURCE);

@@ -5,13 +5,13 @@
 //!
 //! - [`open`], [`schema`]: opening the file, and migrating older ones.
 //! - [`writer`], [`reader`]: the two connections.
-//! - [`posts`], [`versions`], [`unreadable`]: recording a page.
+//! - [`posts`], [`versions`]: recording a page.
 //! - [`line`], [`advance`], [`recover`], [`publications`], [`settled`]: handing out jobs in order, and changing their
 //!   states.
 //! - [`listing`], [`states`], [`facts`]: queries of people and adapters.
 //! - [`retention`]: removing texts, and giving space back.
 //! - [`backup`], [`restored`]: copying a ledger, and what a restored one must not do.
-//! - [`rows`], [`shared`]: converting rows to the domain's types.
+//! - [`rows`]: converting rows to the domain's types.
 
 mod advance;
 mod backup;
@@ -28,9 +28,7 @@ mod retention;
 mod rows;
 mod schema;
 mod settled;
-mod shared;
 mod states;
-mod unreadable;
 #[cfg(test)]
 mod upgrade_tests;
 mod versions;
@@ -52,11 +50,13 @@ use mynah_domain::{
         },
     },
 };
+pub(super) use open::Exclusive;
 pub use open::{OpenError, is_in_use};
 use reader::Reader;
 use rusqlite::{Connection, ErrorCode};
-use shared::Shared;
 use writer::Writer;
+
+use super::shared::Shared;
 
 /// A ledger in a file. Clones share it; dropping the last one closes the file.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl Work for SqliteLedger {
 
     async fn to_reread(&self, source: &str, limit: usize) -> Result<Vec<PostId>, LedgerError> {
         let source = source.to_owned();
-        self.run(move |db| unreadable::to_reread(db, &source, limit)).await
+        self.run(move |db| posts::to_reread(db, &source, limit)).await
     }
 
     async fn open_jobs(

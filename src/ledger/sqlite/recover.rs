@@ -1,10 +1,10 @@
 //! Recovers jobs that were in progress when an earlier process ended.
 
 use jiff::Timestamp;
-use mynah_domain::{JobEvent, JobId, JobState, TargetId, ports::ledger::Change};
+use mynah_domain::{JobId, TargetId, ports::ledger::Change};
 use rusqlite::Connection;
 
-use super::{advance::advance, rows::state, schema::OPEN};
+use super::{super::recovery::InProgress, advance::advance, rows::state, schema::OPEN};
 
 pub(super) fn recover(db: &Connection, targets: &[TargetId], now: Timestamp) -> rusqlite::Result<u64> {
     let mut recovered = 0;
@@ -35,25 +35,18 @@ fn take_back(db: &Connection, target: &TargetId, now: Timestamp) -> rusqlite::Re
          FROM jobs WHERE {OPEN} AND target = ?1
                      AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind IN ('cap', 'quota', 'engine')))"
     ))?;
-    let reason = || "the previous run ended while it was in progress".to_owned();
     let rows = statement.query_map([target.as_str()], |row| {
-        let (state, is_translated, may_be_sent) = (state(row, 1)?, row.get(3)?, row.get(4)?);
-        let event = match state {
-            // The limit may have changed; the publisher checks it again.
-            JobState::Held => JobEvent::Released { translated: is_translated },
-            JobState::Translating => JobEvent::HandedBack { not_before: None, reason: reason() },
-            _ if may_be_sent => JobEvent::OutcomeLost { not_before: None, reason: reason() },
-            _ => JobEvent::NotSent { not_before: None, reason: reason() },
-        };
-        let was_in_progress = state != JobState::Held;
-        Ok((Change::revoking(JobId(row.get(0)?), row.get(2)?, vec![event]), was_in_progress))
+        Ok(InProgress {
+            job: JobId(row.get(0)?),
+            state: state(row, 1)?,
+            token: row.get(2)?,
+            is_translated: row.get(3)?,
+            may_be_sent: row.get(4)?,
+        })
     })?;
-    let (changes, were_in_progress): (Vec<Change>, Vec<bool>) =
-        rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().unzip();
+    let jobs: Vec<InProgress> = rows.collect::<rusqlite::Result<_>>()?;
+    let changes: Vec<Change> = jobs.iter().map(|job| job.taken_back()).collect();
     let answers = advance(db, &changes, now)?;
-    let taken = answers
-        .iter()
-        .zip(were_in_progress)
-        .filter(|(answer, was_in_progress)| answer.is_ok() && *was_in_progress);
+    let taken = answers.iter().zip(jobs).filter(|(answer, job)| answer.is_ok() && job.was_leased());
     Ok(taken.count() as u64)
 }

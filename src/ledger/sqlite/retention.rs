@@ -78,7 +78,7 @@ fn with_versions(db: &Connection, post: &PostId) -> rusqlite::Result<BTreeSet<(S
     let mut on_record = db.prepare_cached("SELECT 1 FROM posts WHERE source = ?1 AND id = ?2")?;
     let mut all = BTreeSet::new();
     for source in sources {
-        let recorded = versions::recorded(db, &source, post)?;
+        let recorded = versions::recorded(db, &source, post)?.unwrap_or_else(|| post.clone());
         let others = aliases.query_map([&source, &recorded.0], |row| row.get(0).map(PostId))?;
         let others = others.collect::<Result<Vec<_>, _>>()?;
         for id in [post.clone(), recorded].into_iter().chain(others) {
@@ -160,15 +160,6 @@ pub(super) fn is_forgotten(db: &Connection, job: JobId) -> rusqlite::Result<bool
              JOIN posts ON posts.source = jobs.source AND posts.id = jobs.post WHERE jobs.id = ?1",
         )?
         .query_row([job.0], |row| row.get(0))
-        .optional()?;
-    Ok(forgotten.unwrap_or(false))
-}
-
-/// Whether a post was forgotten.
-pub(super) fn is_post_forgotten(db: &Connection, source: &str, id: &PostId) -> rusqlite::Result<bool> {
-    let forgotten = db
-        .prepare_cached("SELECT forgotten_at IS NOT NULL FROM posts WHERE source = ?1 AND id = ?2")?
-        .query_row([source, &id.0], |row| row.get(0))
         .optional()?;
     Ok(forgotten.unwrap_or(false))
 }

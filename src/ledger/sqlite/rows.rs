@@ -1,6 +1,6 @@
 //! Converts between rows and the domain's types.
 
-use jiff::Timestamp;
+pub(super) use super::super::decision::to_timestamp;
 use mynah_domain::JobState;
 use rusqlite::{Row, types::Type};
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,11 +12,6 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
 pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))
-}
-
-pub(super) fn to_timestamp(millis: i64) -> Timestamp {
-    // Only Mynah writes these. A value out of range becomes a moment that never comes.
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
 }
 
 pub(super) fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<JobState> {

@@ -3,8 +3,6 @@
 //! Times are milliseconds since 1970 in UTC. `jobs.position` repeats its post's, so that a line can be read in order
 //! from one index. `jobs.last_change` is the fingerprint of the last change, to recognize a repeat.
 
-use mynah_domain::JobState;
-
 /// Identifies a file as Mynah's: `Mynh`.
 pub(super) const APPLICATION_ID: i32 = 0x4d79_6e68;
 
@@ -16,21 +14,6 @@ pub(super) const WITH_TEXT: &str = "posts.forgotten_at IS NULL";
 
 /// Jobs that are not done. Must match the index `jobs_undone` word for word.
 pub(super) const UNDONE: &str = "jobs.stand > 0";
-
-/// The value of `jobs.stand` for a state: 2 in its line, 1 given up, 0 done. The indexes use it instead of the state,
-/// so that intermediate steps, which are most of all writes, touch no index.
-pub(super) fn stand_of(state: JobState) -> i64 {
-    match state {
-        JobState::Queued
-        | JobState::Translating
-        | JobState::Ready
-        | JobState::Publishing
-        | JobState::Unknown
-        | JobState::Held => 2,
-        JobState::Failed => 1,
-        JobState::Published | JobState::Skipped => 0,
-    }
-}
 
 /// The migrations from each format to the next; a file's format is the number of migrations. A released migration never
 /// changes.

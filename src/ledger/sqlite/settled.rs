@@ -1,45 +1,21 @@
-//! Counts the jobs that are done, by target and state. Counting on demand would scan everything ever published, and one
-//! write per job would be slow, so the jobs that one command settles are counted together.
+//! Stores how many jobs are done, by target and state.
 
-use std::collections::BTreeMap;
-
-use mynah_domain::{JobState, TargetId};
 use rusqlite::{Connection, params};
 
-/// The counts of one command, written with the rest of it.
-#[derive(Default)]
-pub(super) struct Settled(BTreeMap<(TargetId, &'static str), i64>);
+use super::super::settled::Settled;
 
-impl Settled {
-    /// A job entered this state.
-    pub(super) fn came_to(&mut self, target: &TargetId, state: JobState) {
-        self.count(target, state, 1);
+/// Adds the counts of a command to the stored ones.
+pub(super) fn write(db: &Connection, settled: &Settled) -> rusqlite::Result<()> {
+    let differences = settled.differences();
+    if differences.len() == 0 {
+        return Ok(());
     }
-
-    /// A job left this state.
-    pub(super) fn left(&mut self, target: &TargetId, state: JobState) {
-        self.count(target, state, -1);
+    let mut statement = db.prepare_cached(
+        "INSERT INTO settled (target, state, jobs) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+    )?;
+    for (target, state, jobs) in differences {
+        statement.execute(params![target.as_str(), state, jobs])?;
     }
-
-    fn count(&mut self, target: &TargetId, state: JobState, jobs: i64) {
-        if matches!(state, JobState::Published | JobState::Skipped) {
-            *self.0.entry((target.clone(), state.as_str())).or_default() += jobs;
-        }
-    }
-
-    /// Adds the counts to the stored ones.
-    pub(super) fn write(self, db: &Connection) -> rusqlite::Result<()> {
-        // Most commands settle nothing.
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let mut statement = db.prepare_cached(
-            "INSERT INTO settled (target, state, jobs) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
-        )?;
-        for ((target, state), jobs) in self.0 {
-            statement.execute(params![target.as_str(), state, jobs])?;
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -36,9 +36,9 @@ pub(crate) async fn jobs_are_listed_by_filter<B: Bench>() {
     assert_eq!((held.kind.as_deref(), held.reason.as_deref()), (Some("gate"), Some("a link was lost")));
     assert_eq!((held.updated_at, held.token, held.unanswered), (clock.now(), 0, 0));
     let states = vec![JobState::Failed, JobState::Held];
-    let troubled = JobFilter { states, target: Some(target("es")), ..JobFilter::default() };
+    let troubled = JobFilter { states, targets: vec![target("es")], ..JobFilter::default() };
     assert_eq!(ids(&list(troubled.clone()).await), [jobs[0].id, jobs[1].id]);
-    assert!(list(JobFilter { target: Some(target("ca")), ..troubled }).await.is_empty());
+    assert!(list(JobFilter { targets: vec![target("ca")], ..troubled }).await.is_empty());
     let by_kind = |kind: &str| JobFilter { kind: Some(kind.into()), ..JobFilter::default() };
     assert_eq!(list(by_kind("reply")).await[0].state, JobState::Skipped);
     assert_eq!(list(JobFilter { post: Some(PostId("2".into())), ..JobFilter::default() }).await.len(), 2);

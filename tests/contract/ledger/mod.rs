@@ -24,6 +24,11 @@ use mynah_domain::{
 
 /// Stores a ledger for a test.
 pub(crate) trait Bench {
+    /// Whether what it needs is installed.
+    fn is_available() -> bool {
+        true
+    }
+
     fn new(clock: Arc<TestClock>) -> Self;
     /// Opens the ledger, or reopens it after the previous handle was dropped.
     fn open(&self) -> Box<dyn Ledger>;
@@ -257,6 +262,9 @@ macro_rules! ledger_contract {
             $(
                 #[actix_rt::test]
                 async fn $behaviour() {
+                    if !<$bench as contract::ledger::Bench>::is_available() {
+                        return;
+                    }
                     contract::ledger::$area::$behaviour::<$bench>().await;
                 }
             )*

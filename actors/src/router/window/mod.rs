@@ -47,6 +47,8 @@ pub(super) struct Window {
 struct Line {
     /// The account that its jobs are published on.
     account: AccountId,
+    /// Whether this instance works for the account. A line of another's has no jobs in memory.
+    is_taken_up: bool,
     jobs: BTreeMap<LinePosition, Entry>,
     /// The line is in memory up to this job.
     loaded_to: Option<LinePosition>,
@@ -69,6 +71,7 @@ impl Line {
     fn new(account: AccountId) -> Self {
         Self {
             account,
+            is_taken_up: false,
             jobs: BTreeMap::new(),
             loaded_to: None,
             more: true,
@@ -91,7 +94,7 @@ impl Line {
 impl Window {
     /// Creates lines with nothing loaded.
     pub(super) fn new(routes: &[Route], blocks: Blocks) -> Self {
-        let line = |Route { target, account }: &Route| (target.clone(), Line::new(account.clone()));
+        let line = |Route { target, account, .. }: &Route| (target.clone(), Line::new(account.clone()));
         Self {
             lines: routes.iter().map(line).collect(),
             accounts: Accounts::new(routes, blocks),
@@ -108,13 +111,46 @@ impl Window {
     pub(super) fn wants(&mut self, target: &TargetId, most: usize) -> Option<(Option<LinePosition>, usize)> {
         let line = self.lines.get_mut(target)?;
         // Load only when the line is half empty, to load many jobs at once.
-        if !line.more || line.loading || line.jobs.len() > most / 2 {
+        if !line.is_taken_up || !line.more || line.loading || line.jobs.len() > most / 2 {
             return None;
         }
         line.loading = true;
         line.loading_epoch = line.epoch;
         line.loading_reloads = line.reloads;
         Some((line.loaded_to, most - line.jobs.len()))
+    }
+
+    /// Begins to work on these targets' lines.
+    pub(super) fn take_up(&mut self, targets: &[TargetId]) {
+        for target in targets {
+            if let Some(line) = self.lines.get_mut(target) {
+                line.is_taken_up = true;
+            }
+        }
+    }
+
+    /// Whether a target's line is worked on.
+    pub(super) fn is_taken_up(&self, target: &TargetId) -> bool {
+        self.lines.get(target).is_some_and(|line| line.is_taken_up)
+    }
+
+    /// Forgets the lines of an account: another instance works on them from now on. What workers still report about
+    /// their jobs changes nothing here.
+    pub(super) fn put_down(&mut self, account: &AccountId) {
+        for line in self.lines.values_mut().filter(|line| line.account == *account) {
+            // What is being loaded for the line that is forgotten must not come into the next one.
+            *line = Line {
+                loading: line.loading,
+                epoch: line.epoch + 1,
+                loading_epoch: line.loading_epoch,
+                reloads: line.reloads + 1,
+                loading_reloads: line.loading_reloads,
+                ..Line::new(account.clone())
+            };
+        }
+        self.queue.retain(|(_, target)| self.lines.get(target).is_some_and(|line| line.is_taken_up));
+        // It outlives the router, and what blocks the account is for its next owner to find out.
+        self.accounts.unblock(account);
     }
 
     /// Records that loading failed.
@@ -150,12 +186,17 @@ impl Window {
         }
     }
 
-    /// Records that the ledger holds more than before.
-    pub(super) fn expect_more(&mut self) {
-        for line in self.lines.values_mut() {
+    /// Records that the ledger holds more jobs of `target` than before.
+    pub(super) fn expect_more(&mut self, target: &TargetId) {
+        if let Some(line) = self.lines.get_mut(target) {
             line.more = true;
             line.epoch += 1;
         }
+    }
+
+    /// The account that jobs of `target` are published on.
+    pub(super) fn account_of(&self, target: &TargetId) -> Option<&AccountId> {
+        self.lines.get(target).map(|line| &line.account)
     }
 
     /// A job differs from the one in memory: reloads its line, except leased jobs.

@@ -64,10 +64,17 @@ fn job(target_name: &str, position: u64) -> Job {
     }
 }
 
+/// A window whose lines this instance works on, with nothing loaded.
+fn taken_up(routes: &[Route], blocks: Blocks) -> Window {
+    let mut window = Window::new(routes, blocks);
+    window.take_up(&routes.iter().map(|route| route.target.clone()).collect::<Vec<_>>());
+    window
+}
+
 /// A window on lines that hold these positions and no more.
 fn window(lines: &[(&str, &[u64])]) -> Window {
     let routes: Vec<Route> = lines.iter().map(|(name, _)| Route::alone(target(name))).collect();
-    let mut window = Window::new(&routes, Blocks::default());
+    let mut window = taken_up(&routes, Blocks::default());
     for (name, positions) in lines {
         let (_, room) = window.wants(&target(name), 100).unwrap();
         window.load(&target(name), positions.iter().map(|at| job(name, *at)).collect(), room, noon());
@@ -271,7 +278,7 @@ fn a_run_is_not_over_while_something_can_be_done() {
     assert_eq!(window.drained(3, none_paused), None);
     report(&mut window, &job, JobEvent::Published, JobState::Published);
     assert_eq!(window.drained(3, none_paused), Some(Drained::default()));
-    window.expect_more();
+    window.expect_more(&target("es"));
     assert_eq!(window.drained(3, none_paused), None, "the ledger may hold more");
 }
 
@@ -320,7 +327,7 @@ fn a_reloaded_line_has_no_gap_and_keeps_its_order() {
     }
     let (first, _) = pick(&mut window).unwrap();
     // A future loads more of the line; before the answer arrives, the line changes.
-    window.expect_more();
+    window.expect_more(&target("es"));
     let (after, room) = window.wants(&target("es"), 100).unwrap();
     assert_eq!(after, Some(LinePosition::of(&job("es", 3))));
     window.reload(&target("es"));
@@ -341,16 +348,16 @@ fn a_reloaded_line_has_no_gap_and_keeps_its_order() {
 
 #[test]
 fn an_answer_from_before_more_was_recorded_is_not_final() {
-    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
+    let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
     let (_, room) = window.wants(&target("es"), 100).unwrap();
-    window.expect_more();
+    window.expect_more(&target("es"));
     window.load(&target("es"), vec![job("es", 1)], room, noon());
     assert!(window.wants(&target("es"), 100).is_some());
 }
 
 #[test]
 fn memory_never_exceeds_its_bound() {
-    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
+    let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
     let (after, room) = window.wants(&target("es"), 4).unwrap();
     assert_eq!((after, room), (None, 4));
     window.load(&target("es"), (1..=4).map(|at| job("es", at)).collect(), room, noon());
@@ -363,7 +370,7 @@ fn memory_never_exceeds_its_bound() {
 
 #[test]
 fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
-    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
+    let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
     assert!(window.wants(&target("es"), 100).is_some());
     let ready = |position: u64, parts: usize| {
         let parts = vec!["Hola".to_owned(); parts];
@@ -394,8 +401,8 @@ fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
 
 /// A window on two targets that share one account. All jobs are translated except those at these positions.
 fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
-    let route = |name: &str| Route { target: target(name), account: account("town") };
-    let mut window = Window::new(&[route("parks"), route("roads")], Blocks::default());
+    let route = |name: &str| Route { account: account("town"), ..Route::alone(target(name)) };
+    let mut window = taken_up(&[route("parks"), route("roads")], Blocks::default());
     for name in ["parks", "roads"] {
         let (_, room) = window.wants(&target(name), 100).unwrap();
         let ready = |position: &u64| {
@@ -529,10 +536,38 @@ fn a_repeated_report_takes_no_job_from_the_worker_that_holds_it_by_now() {
 #[test]
 fn a_block_outlives_the_router_that_made_it() {
     let (routes, blocks) = ([Route::alone(target("es"))], Blocks::default());
-    Window::new(&routes, blocks.clone()).block(&account("es"), "its token was revoked".into());
-    let mut next = Window::new(&routes, blocks.clone());
+    taken_up(&routes, blocks.clone()).block(&account("es"), "its token was revoked".into());
+    let mut next = taken_up(&routes, blocks.clone());
     next.block(&account("fr"), "nothing is published on this account".into());
     assert_eq!(blocks.all(), [(account("es"), "its token was revoked".to_owned())].into());
     assert_eq!(next.unblock(&target("es")), Some(account("es")));
     assert!(blocks.all().is_empty());
+}
+
+#[test]
+fn a_line_is_loaded_only_while_this_instance_works_on_it() {
+    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
+    assert_eq!(window.wants(&target("es"), 10), None);
+    assert_eq!(window.drained(3, none_paused), Some(Drained::default()), "another instance does the rest");
+    window.take_up(&[target("es")]);
+    let (_, room) = window.wants(&target("es"), 10).unwrap();
+    window.load(&target("es"), vec![job("es", 1), job("es", 2)], room, noon());
+    window.block(&account("es"), "its token was revoked".into());
+    window.put_down(&account("es"));
+    assert_eq!((window.depths()[&target("es")], window.has_work()), ([0; 4], false));
+    assert_eq!(window.wants(&target("es"), 10), None);
+    window.take_up(&[target("es")]);
+    assert_eq!(window.unblock(&target("es")), None, "what blocks it is found out again");
+    assert_eq!(window.wants(&target("es"), 10), Some((None, 10)), "from the beginning");
+}
+
+#[test]
+fn what_was_being_loaded_for_a_line_that_was_put_down_does_not_come_into_the_next_one() {
+    let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
+    let (_, room) = window.wants(&target("es"), 10).unwrap();
+    window.put_down(&account("es"));
+    window.take_up(&[target("es")]);
+    window.load(&target("es"), vec![job("es", 1)], room, noon());
+    assert_eq!(window.depths()[&target("es")], [0; 4]);
+    assert_eq!(window.wants(&target("es"), 10), Some((None, 10)));
 }

@@ -77,7 +77,7 @@ impl Window {
         if !self.queue.is_empty() {
             return None;
         }
-        for (target, line) in &self.lines {
+        for (target, line) in self.lines.iter().filter(|(_, line)| line.is_taken_up) {
             if let Some(reason) = self.accounts.why_blocked(&line.account) {
                 drained.blocked.insert(target.clone(), reason);
                 continue;

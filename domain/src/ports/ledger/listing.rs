@@ -41,8 +41,8 @@ pub struct JobFilter {
     pub ids: Vec<JobId>,
     /// In one of these states.
     pub states: Vec<JobState>,
-    /// For this target.
-    pub target: Option<TargetId>,
+    /// For one of these targets.
+    pub targets: Vec<TargetId>,
     /// Of this post, from whichever source.
     pub post: Option<PostId>,
     /// Held or skipped for this kind of reason, by its name.

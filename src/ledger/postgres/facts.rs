@@ -1,0 +1,27 @@
+//! Small facts that adapters store by name.
+
+use deadpool_postgres::Object;
+
+use super::{
+    errors::Result,
+    rows::{get, storable},
+};
+
+pub(super) async fn fact(db: &Object, key: &str) -> Result<Option<String>> {
+    let statement = db.prepare_cached("SELECT value FROM facts WHERE key = $1").await?;
+    db.query_opt(&statement, &[&storable(key)]).await?.map(|row| get(&row, 0)).transpose()
+}
+
+pub(super) async fn remember(
+    db: &impl deadpool_postgres::GenericClient,
+    key: &str,
+    value: &str,
+) -> Result<()> {
+    let statement = db
+        .prepare_cached(
+            "INSERT INTO facts (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )
+        .await?;
+    db.execute(&statement, &[&storable(key), &storable(value)]).await?;
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! Reads the followed accounts: one in `[source]`, or any number in `[[sources]]`, each with a name that its targets
+//! use. Checks the rules between them: no name and no account occurs twice.
+
+use std::sync::Arc;
+
+use mynah_domain::{Language, filters::Filters};
+
+use super::{
+    kinds::{TICK, choice, count, duration, filters, flag, language, mark, source_name, start},
+    model::SourceSettings,
+    problem::Origin,
+    read::{Account, DAY},
+    reader::Reader,
+};
+use crate::networks::{Followed, Networks};
+
+const POLLS: [(&str, bool); 2] = [("text", true), ("skip", false)];
+
+/// The section of the only source.
+const ONLY: &str = "source";
+
+/// The list of sources.
+pub(super) const LIST: &str = "sources";
+
+/// A followed account, as far as it could be read.
+pub(super) struct FollowedAccount {
+    /// The section that it was read from: `source`, `sources[0]`.
+    section: String,
+    /// Its name; `None` for the only source, or if it could not be read.
+    pub(super) name: Option<String>,
+    /// The account.
+    pub(super) account: Account,
+    /// The language that it posts in.
+    pub(super) language: Option<Language>,
+}
+
+impl FollowedAccount {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.section)
+    }
+}
+
+/// The followed accounts.
+pub(super) struct FollowedAccounts {
+    pub(super) all: Vec<FollowedAccount>,
+    /// Whether they are a list, in which each has a name.
+    pub(super) is_list: bool,
+}
+
+impl FollowedAccounts {
+    /// Reads the accounts, their names and their languages.
+    pub(super) fn read(reader: &mut Reader<'_>, networks: &Networks) -> Self {
+        let is_list = matches!(reader.origin_of(LIST), Some(Origin::File { .. }));
+        let sections: Vec<String> = if is_list {
+            reader.report_all_under(
+                ONLY,
+                "there is a list of [[sources]], too",
+                "move this to a section of the list, or to [defaults.sources] if it applies to all of them",
+            );
+            let number = reader.sections(LIST, "there are no sources, so there is nothing to republish");
+            (0..number).map(|index| format!("{LIST}[{index}]")).collect()
+        } else {
+            vec![ONLY.to_owned()]
+        };
+        let all = sections.into_iter().map(|section| {
+            let missing = "write a name for logs and commands, which its targets use, too, such as \"town\"";
+            let name = if is_list {
+                reader.required(&format!("{section}.name"), missing, source_name)
+            } else {
+                None
+            };
+            let account =
+                Account::read(reader, &section, networks, "write the handle of the account to follow");
+            let language = reader.or(&format!("{section}.language"), "en", language);
+            FollowedAccount { section, name, account, language }
+        });
+        let followed = Self { all: all.collect(), is_list };
+        followed.check(reader);
+        followed
+    }
+
+    /// The names that targets can use.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.all.iter().filter_map(|source| source.name.as_deref()).collect();
+        names.dedup();
+        names
+    }
+
+    /// The source of each section.
+    pub(super) fn read_rest(&self, reader: &mut Reader<'_>) -> Vec<Option<UnconnectedSource>> {
+        self.all.iter().map(|followed| source(reader, followed)).collect()
+    }
+
+    /// Reports each source that none of the targets follows.
+    pub(super) fn check_all_are_followed(&self, reader: &mut Reader<'_>, by_targets: &[usize]) {
+        for (index, source) in self.all.iter().enumerate() {
+            let Some(name) = source.name.as_deref().filter(|_| !by_targets.contains(&index)) else {
+                continue;
+            };
+            reader.report(
+                &source.key("name"),
+                "no target republishes this source",
+                format!("add a target with source = {name:?}, or remove this section"),
+            );
+        }
+    }
+
+    fn check(&self, reader: &mut Reader<'_>) {
+        for (index, source) in self.all.iter().enumerate() {
+            let earlier = &self.all[..index];
+            if let Some(name) = &source.name
+                && let Some(first) = earlier.iter().find(|other| other.name.as_ref() == Some(name))
+            {
+                let there = reader.origin(&first.key("name"));
+                reader.report(
+                    &source.key("name"),
+                    format!("another source already has this name ({there})"),
+                    "give each source its own name",
+                );
+            }
+            if let Some(first) = earlier.iter().find(|other| source.account.is(&other.account)) {
+                let there = reader.origin(&first.key("account"));
+                reader.report(
+                    &source.key("account"),
+                    format!("another source already follows this account ({there})"),
+                    "remove this section, and let its targets name the other source",
+                );
+            }
+        }
+    }
+}
+
+/// A source without its connection, which is read later.
+pub(super) type UnconnectedSource = Box<dyn FnOnce(Arc<dyn Followed>) -> SourceSettings>;
+
+fn source(reader: &mut Reader<'_>, followed: &FollowedAccount) -> Option<UnconnectedSource> {
+    let FollowedAccount { name, account, language, .. } = followed;
+    let (name, network, language) = (name.clone(), account.network, *language);
+    let key = |name: &str| followed.key(name);
+    let trust_language = reader.or(&key("trust_language"), "true", flag);
+    let poll_interval = reader.or(&key("poll_interval"), "60s", duration(TICK..=DAY));
+    let start = reader.or(&key("start"), "now", start(network));
+    let reposts = reader.or(&key("reposts"), "false", flag);
+    let replies = reader.or(&key("replies"), "false", flag);
+    let quotes = reader.or(&key("quotes"), "true", flag);
+    let polls = reader.or(&key("polls"), "text", choice(&POLLS));
+    let include = reader.optional(&key("include"), filters);
+    let exclude = reader.optional(&key("exclude"), filters);
+    let opt_out = reader.or(&key("opt_out"), "#notranslate", mark);
+    let page_size = reader.or(&key("page_size"), "100", count(5..=100));
+    let account = account.whole()?;
+    let (language, trust_language, poll_interval) = (language?, trust_language?, poll_interval?);
+    let (start, reposts, replies, quotes, polls) = (start?, reposts?, replies?, quotes?, polls?);
+    let (opt_out, page_size) = (opt_out?, page_size?);
+    let filters =
+        Filters { include: include.ok()?.unwrap_or_default(), exclude: exclude.ok()?.unwrap_or_default() };
+    Some(Box::new(move |connection| SourceSettings {
+        name,
+        network,
+        account,
+        connection,
+        language,
+        trust_language,
+        poll_interval,
+        start,
+        reposts,
+        replies,
+        quotes,
+        polls,
+        opt_out,
+        filters,
+        page_size,
+    }))
+}

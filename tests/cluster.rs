@@ -1,0 +1,210 @@
+//! Several instances on one ledger: each account is published to by one of them at a time, whatever happens to the
+//! others. Skipped where PostgreSQL is not installed.
+#![allow(missing_docs, clippy::unwrap_used, reason = "test names describe the behavior")]
+
+#[path = "support/instances.rs"]
+mod instances;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "support/postgres.rs"]
+mod postgres;
+mod support;
+
+use std::time::{Duration, Instant};
+
+use instances::{Cluster, Instance};
+use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
+use postgres::Server;
+use support::{Signal, Town, message, numbered, numbers, until};
+
+const LANGUAGES: [&str; 4] = ["es", "ca", "gl", "fr"];
+
+/// A town with four accounts that has posted `posts` messages, and the ledger's URL.
+async fn cluster(posts: usize, pace: Duration) -> Option<Cluster> {
+    let server = Server::shared()?;
+    let config = SandboxConfig {
+        account: support::SOURCE.into(),
+        timeline: numbered(posts).map(TimelinePost::new).collect(),
+        rate_limits: RateLimits::unlimited(),
+        x_latency: pace,
+        ..SandboxConfig::default()
+    };
+    let config = LANGUAGES.iter().fold(config, |config, code| config.target(format!("town_{code}"), *code));
+    let town = Town::on(mynah_sandbox::start(config).await.unwrap(), &LANGUAGES, "gemini");
+    Some(Cluster::new(town, server.database()))
+}
+
+impl Cluster {
+    async fn start_three(&self) -> [Instance; 3] {
+        let three = [self.start("one").await, self.start("two").await, self.start("three").await];
+        three[0].until_shared(&[&three[0], &three[1], &three[2]], 4, 1).await;
+        three
+    }
+
+    /// Waits until all messages are published, and checks that each is there once and in order.
+    async fn assert_all_published_once_and_in_order(&self, posts: usize) {
+        for code in LANGUAGES {
+            self.town.until_published(code, posts).await;
+            let published = numbers(&self.town.publications(code));
+            assert_eq!(published, (1..=posts).collect::<Vec<_>>(), "{code}");
+        }
+    }
+}
+
+/// The language of an account that an instance publishes on.
+fn language(instance: &Instance, seen_by: &Instance) -> &'static str {
+    let held = instance.holds(seen_by);
+    LANGUAGES.into_iter().find(|code| held.contains(&format!("x:town_{code}"))).unwrap()
+}
+
+#[actix_rt::test]
+async fn three_instances_share_the_work_and_keep_the_order() {
+    let Some(cluster) = cluster(60, Duration::from_millis(2)).await else { return };
+    let [one, two, three] = cluster.start_three().await;
+    cluster.assert_all_published_once_and_in_order(60).await;
+    cluster.town.post(&message(61));
+    cluster.assert_all_published_once_and_in_order(61).await;
+    for instance in [&one, &two, &three] {
+        assert!(instance.log().contains("lease acquired"), "{}", instance.log());
+    }
+    for instance in [one, two, three] {
+        assert_eq!(instance.running.terminate(), Some(0));
+    }
+}
+
+#[actix_rt::test]
+async fn the_accounts_of_a_killed_instance_go_on_within_15_seconds() {
+    let Some(cluster) = cluster(20, Duration::from_millis(2)).await else { return };
+    let [one, mut two, _three] = cluster.start_three().await;
+    cluster.assert_all_published_once_and_in_order(20).await;
+    let orphan = language(&two, &one);
+    two.running.kill();
+    let killed = Instant::now();
+    cluster.town.post(&message(21));
+    cluster.town.until_published(orphan, 21).await;
+    let took = killed.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    cluster.assert_all_published_once_and_in_order(21).await;
+}
+
+#[actix_rt::test]
+async fn the_accounts_of_an_instance_that_stops_move_at_once() {
+    let Some(mut cluster) = cluster(20, Duration::from_millis(2)).await else { return };
+    // Longer than a test waits: nothing moves because a lease runs out.
+    cluster.settings.push("cluster.lease=5m".into());
+    let one = cluster.start("one").await;
+    let lone_wait = async {
+        cluster.assert_all_published_once_and_in_order(20).await;
+    };
+    lone_wait.await;
+    assert_eq!(one.running.terminate(), Some(0));
+    cluster.settings.pop();
+    let _two = cluster.start("two").await;
+    cluster.town.post(&message(21));
+    cluster.assert_all_published_once_and_in_order(21).await;
+}
+
+#[actix_rt::test]
+async fn an_instance_that_was_suspended_publishes_nothing_twice_when_it_comes_back() {
+    let Some(mut cluster) = cluster(150, Duration::from_millis(20)).await else { return };
+    cluster.settings.push("cluster.lease=3s".into());
+    let [one, two, three] = cluster.start_three().await;
+    for stopped in [&two, &three, &two] {
+        let accounts = stopped.holds(&one);
+        stopped.signal(Signal::STOP);
+        until("others have taken over", || {
+            let seen = one.sees();
+            stopped.admin().is_some_and(|admin| !seen.contains_key(&admin))
+                && accounts.iter().all(|name| seen.values().any(|held| held.contains(name)))
+        })
+        .await;
+        stopped.signal(Signal::CONT);
+        one.until_shared(&[&one, &two, &three], 4, 1).await;
+    }
+    cluster.assert_all_published_once_and_in_order(150).await;
+}
+
+#[actix_rt::test]
+async fn a_request_to_one_instance_is_done_by_all() {
+    let Some(cluster) = cluster(5, Duration::from_millis(2)).await else { return };
+    let [one, two, three] = cluster.start_three().await;
+    cluster.assert_all_published_once_and_in_order(5).await;
+    let paused = language(&three, &one);
+    assert_eq!(one.post(&format!("/api/pauses/x:town_{paused}"), "{}").0, 200);
+    until("the owner has heard of the pause", || {
+        let pauses = three.get("/api/pauses").unwrap().1;
+        pauses["pauses"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|pause| pause["what"] == format!("x:town_{paused}") && pause["paused"] == true)
+    })
+    .await;
+    cluster.town.post(&message(6));
+    for code in LANGUAGES.into_iter().filter(|code| *code != paused) {
+        cluster.town.until_published(code, 6).await;
+    }
+    assert_eq!(cluster.town.publications(paused).len(), 5);
+    // The job is skipped where it is not in memory.
+    let waiting = || {
+        let jobs = one.get("/api/jobs?state=ready,queued").unwrap().1;
+        jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    until("its translation is done", || waiting().len() == 1).await;
+    let skip = format!("{{\"ids\": {:?}}}", waiting());
+    assert_eq!(one.post("/api/jobs/skip", &skip).0, 200, "{skip}");
+    assert_eq!(two.post(&format!("/api/pauses/x:town_{paused}/resume"), "{}").0, 200);
+    cluster.town.post(&message(7));
+    cluster.town.until_published(paused, 6).await;
+    assert_eq!(numbers(&cluster.town.publications(paused)), [1, 2, 3, 4, 5, 7]);
+    // The pool of every instance has its new size.
+    assert_eq!(two.post("/api/pool/translator", "{\"size\": 2}").0, 200);
+    let translators = |instance: &Instance| {
+        let actors = instance.get("/api/actors").unwrap().1;
+        let actors = actors["actors"].as_array().unwrap().clone();
+        actors.iter().filter(|actor| actor["name"].as_str().unwrap().starts_with("translator")).count()
+    };
+    until("all pools have their new size", || [&one, &two, &three].iter().all(|all| translators(all) == 2))
+        .await;
+    assert_eq!(three.post(&format!("/api/actors/publisher-town_{paused}/restart"), "{}").0, 202);
+    assert_eq!(one.post(&format!("/api/actors/publisher-town_{paused}/restart"), "{}").0, 202);
+    assert_eq!(two.post("/api/reload", "{}").0, 200);
+    until("all have read their settings", || {
+        [&one, &two, &three].iter().all(|instance| instance.log().contains("settings reloaded"))
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn while_the_ledger_is_down_nothing_is_published_and_then_it_goes_on_by_itself() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let Some(mut cluster) = cluster(200, Duration::from_millis(20)).await else { return };
+    cluster.url = server.database();
+    cluster.settings.push("cluster.lease=3s".into());
+    let three = cluster.start_three().await;
+    for round in 1..=2 {
+        server.kill();
+        until("all instances are not ready", || {
+            three.iter().all(|instance| instance.get("/ready").is_some_and(|(status, _)| status == 503))
+        })
+        .await;
+        // What was begun on record goes on until the leases lapse.
+        until("all leases have lapsed", || {
+            let lapsed = |instance: &Instance| instance.log().matches("lease lapsed").count();
+            three.iter().map(lapsed).sum::<usize>() >= 5 * round
+        })
+        .await;
+        let before: usize = LANGUAGES.iter().map(|code| cluster.town.publications(code).len()).sum();
+        actix_rt::time::sleep(Duration::from_secs(2)).await;
+        let after: usize = LANGUAGES.iter().map(|code| cluster.town.publications(code).len()).sum();
+        assert_eq!(before, after, "nothing is published without a record");
+        server.run();
+        until("all instances are ready again", || {
+            three.iter().all(|instance| instance.get("/ready").is_some_and(|(status, _)| status == 200))
+        })
+        .await;
+    }
+    cluster.assert_all_published_once_and_in_order(200).await;
+    for instance in &three {
+        assert!(!instance.log().contains("actor restarted"), "{}", instance.log());
+    }
+}
