@@ -18,6 +18,7 @@ use crate::settings::ClusterSettings;
 pub(super) fn leases(
     granted: Option<(Arc<dyn Leases>, HeldLeases)>,
     settings: ClusterSettings,
+    this: Instance,
 ) -> Option<LeasesParts> {
     let (leases, held) = granted?;
     let holdings = LeasedHoldings::new(held, LeaseTerm::new(settings.lease));
