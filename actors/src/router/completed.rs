@@ -32,3 +32,23 @@ impl Completed {
         self.publication.get(target).copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mynah_domain::JobEvent;
+
+    use super::*;
+    use crate::testing::{es, queued, ready};
+
+    #[test]
+    fn finished_jobs_are_counted_by_stage_and_publications_by_target() {
+        let ca = TargetId::new("net", "ca");
+        let translated = JobReport::new(&queued(1), vec![JobEvent::Untouched]);
+        let published = JobReport::new(&ready(1), vec![JobEvent::Published]);
+        let elsewhere = JobReport { target: ca.clone(), ..published.clone() };
+        let mut completed = Completed::default();
+        completed.count(&[translated.clone(), published.clone()]);
+        completed.count(&[translated, published, elsewhere]);
+        assert_eq!((completed.translation, completed.on(&es()), completed.on(&ca)), (2, 2, 1));
+    }
+}

@@ -223,3 +223,92 @@ impl Handler<Decide> for Router {
         self.answer(|state| async move { state.decide(&jobs, decision).await })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mynah_domain::{PostId, job::BeforeSkip};
+
+    use super::*;
+    use crate::testing::{es, noon, translation};
+
+    fn job(state: JobState, kind: Option<&str>) -> JobLine {
+        JobLine {
+            id: JobId(1),
+            post: PostId("1".into()),
+            target: es(),
+            state,
+            token: 7,
+            attempt: 0,
+            kind: kind.map(str::to_owned),
+            reason: None,
+            not_before: None,
+            updated_at: noon(),
+            text: "Hello".into(),
+            is_forgotten: false,
+            translation: None,
+            rejected: None,
+            messages: vec![],
+            before_skip: None,
+            unanswered: 0,
+            raw: None,
+        }
+    }
+
+    #[test]
+    fn what_failed_is_held_or_was_skipped_as_a_guess_may_be_retried() {
+        for (state, kind) in [
+            (JobState::Held, Some("by_hand")),
+            (JobState::Failed, None),
+            (JobState::Skipped, Some("other_language")),
+        ] {
+            let events = Decision::Retry.events(&job(state, kind));
+            assert_eq!(events, Ok(vec![JobEvent::Released { translated: false }]), "{state}");
+        }
+        let translated = JobLine { translation: Some(translation(&["Hola"])), ..job(JobState::Held, None) };
+        assert_eq!(Decision::Retry.events(&translated), Ok(vec![JobEvent::Released { translated: true }]));
+    }
+
+    #[test]
+    fn what_was_skipped_by_a_person_or_for_good_is_not_retried() {
+        let retry = |kind| Decision::Retry.events(&job(JobState::Skipped, Some(kind)));
+        assert_eq!(retry("by_hand"), Err(Refusal::SkippedByHand));
+        assert_eq!(retry("wordless"), Err(Refusal::SkippedForGood("wordless".into())));
+    }
+
+    #[test]
+    fn only_a_job_without_an_unknown_outcome_may_be_skipped() {
+        let held = job(JobState::Held, None);
+        assert_eq!(Decision::Skip.events(&held), Ok(vec![JobEvent::Skipped(Skip::ByHand)]));
+        let begun = JobLine { unanswered: 1, ..held };
+        assert_eq!(Decision::Skip.events(&begun), Err(Refusal::Unanswered));
+    }
+
+    #[test]
+    fn only_a_persons_skip_is_undone_and_the_job_is_what_it_was_before() {
+        let unskip = |job: &JobLine| Decision::Unskip.events(job);
+        let skipped = job(JobState::Skipped, Some("by_hand"));
+        assert_eq!(unskip(&skipped), Ok(vec![JobEvent::Restored { translated: false }]));
+        let reason = "no key".to_owned();
+        let failed = JobLine { before_skip: Some(BeforeSkip::Failed { reason: reason.clone() }), ..skipped };
+        let events = vec![JobEvent::Restored { translated: false }, JobEvent::Failed { reason }];
+        assert_eq!(unskip(&failed), Ok(events));
+        let reply = job(JobState::Skipped, Some("reply"));
+        assert_eq!(unskip(&reply), Err(Refusal::NotByHand("reply".into())));
+    }
+
+    #[test]
+    fn a_job_in_progress_or_without_its_text_is_not_decided_about() {
+        let publishing = job(JobState::Publishing, None);
+        for (decision, refusal) in [
+            (Decision::Retry, Refusal::NothingToRetry(JobState::Publishing)),
+            (Decision::Skip, Refusal::PastSkipping(JobState::Publishing)),
+            (Decision::Unskip, Refusal::NotSkipped(JobState::Publishing)),
+        ] {
+            assert_eq!(decision.events(&publishing), Err(refusal));
+        }
+        let forgotten = JobLine { is_forgotten: true, ..job(JobState::Skipped, Some("by_hand")) };
+        for decision in [Decision::Retry, Decision::Unskip] {
+            assert_eq!(decision.events(&forgotten), Err(Refusal::TextRemoved));
+        }
+    }
+}

@@ -1,7 +1,10 @@
 //! The router with a ledger that answers only when a test allows it. This shows what happens in between, which a normal
 //! run cannot show on demand.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::task::JoinHandle;
@@ -9,27 +12,29 @@ use mynah_domain::{
     AccountId, Job, JobEvent, JobId, JobState, PostId, PublicationKey,
     backoff::Backoff,
     breaker::{BreakerPolicy, CallOutcome},
+    job::HoldKind,
     lease_term::{LeaseTerm, Moment},
     ports::{
         LedgerError,
         leases::{Fence, HeldLeases, Lease, LeaseName},
+        ledger::{Checkpoint, Raw, RecordPage, RecordPost},
     },
 };
 use tokio::sync::mpsc;
 
 use super::{
-    AskActivity, AskWorkload, Assigned, Decide, Decision, Depth, JobReport, PullPublications,
-    PullTranslations, PutDown, Reclaim, Refusal, ReportJobs, Route, Router, RouterParts, RouterSettings,
-    TakeUp,
+    AskActivity, AskWorkload, Assigned, Block, Decide, Decision, Depth, Drain, Drained, JobReport,
+    PullPublications, PullTranslations, PutDown, Reclaim, Record, Refusal, ReportJobs, Route, Router,
+    RouterParts, RouterSettings, TakeUp,
 };
 use crate::{
     blocks::Blocks,
-    events::Feed,
+    events::{Event, Feed},
     leases::{Holdings, holdings::LeasedHoldings},
     pauses::{Paused, Pauses},
     stats::Meter,
-    supervision::{StageActivity, WorkerContext},
-    testing::{self, Gate, MemoryLedger, RuntimeClock, es, exit_guard, noon, queued, ready, worker},
+    supervision::{StageActivity, WorkerContext, exit::ExitReason},
+    testing::{self, Gate, MemoryLedger, RuntimeClock, es, exit_guard, noon, post, queued, ready, worker},
     upstreams::Upstreams,
 };
 
@@ -49,6 +54,28 @@ struct Town {
     asked: mpsc::UnboundedReceiver<()>,
 }
 
+/// What a router with this ledger needs.
+fn parts(ledger: Arc<MemoryLedger>) -> RouterParts {
+    let policy = BreakerPolicy { failures: 3, pause: PAUSE, trial: Duration::from_mins(1) };
+    RouterParts {
+        settings: RouterSettings {
+            queue: 10,
+            routes: vec![Route::alone(es())],
+            order_patience: Duration::from_hours(1),
+            engines: vec!["test".into()],
+            patience: 3,
+        },
+        ledger,
+        upstreams: Upstreams::new(policy, 4),
+        pauses: Pauses::new([]),
+        holdings: Holdings::default(),
+        blocks: Blocks::default(),
+        clock: Arc::new(RuntimeClock::new()),
+        meter: Meter::default(),
+        feed: Feed::default(),
+    }
+}
+
 impl Town {
     fn new(job: Job) -> Self {
         Self::with_holdings(job, Holdings::default())
@@ -58,26 +85,8 @@ impl Town {
         let (gate, asked) = Gate::closed();
         let clock = Arc::new(RuntimeClock::new());
         let ledger = Arc::new(MemoryLedger::new([job], clock.clone()).behind(gate));
-        let pauses = Pauses::new([]);
-        let policy = BreakerPolicy { failures: 3, pause: PAUSE, trial: Duration::from_mins(1) };
-        let upstreams = Upstreams::new(policy, 4);
-        let parts = RouterParts {
-            settings: RouterSettings {
-                queue: 10,
-                routes: vec![Route::alone(es())],
-                order_patience: Duration::from_hours(1),
-                engines: vec!["test".into()],
-                patience: 3,
-            },
-            ledger: ledger.clone(),
-            upstreams: upstreams.clone(),
-            pauses: pauses.clone(),
-            holdings,
-            blocks: Blocks::default(),
-            clock,
-            meter: Meter::default(),
-            feed: Feed::default(),
-        };
+        let parts = RouterParts { clock, holdings, ..parts(ledger.clone()) };
+        let (pauses, upstreams) = (parts.pauses.clone(), parts.upstreams.clone());
         Self { ledger, router: Router::new(exit_guard("router"), parts).start(), pauses, upstreams, asked }
     }
 
@@ -140,9 +149,11 @@ async fn the_jobs_of_a_dead_publisher_are_reclaimed_however_long_the_ledger_is_l
     town.publications(&dead).await.unwrap().unwrap();
     drop(dead);
     town.ledger.lock_for(20);
+    let locked_at = tokio::time::Instant::now();
     // It counts as one panic, whatever the ledger answers.
     let suspect = Reclaim { suspect: true, ..reclaim("publisher-old") };
     town.router.send(suspect).await.unwrap();
+    assert!(locked_at.elapsed() > Duration::from_mins(5), "the waits grow");
     assert_eq!(town.ledger.job(1).state, JobState::Unknown);
 
     let next = worker("publisher-new");
@@ -463,4 +474,82 @@ async fn a_translation_counts_though_its_account_is_another_instances_by_now() {
     town.router.send(ReportJobs(vec![JobReport::new(&pulled[0], translated)])).await.unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Ready);
     assert_eq!(leased.take_doubted().len(), 1);
+}
+
+#[actix_rt::test]
+async fn a_publisher_without_room_receives_its_job_without_an_intent() {
+    let town = Town::new(job(true));
+    town.ledger.let_pass(100);
+    let publisher = worker("publisher");
+    let pull = PullPublications { worker: publisher.worker_ref(), account: AccountId::from(&es()), room: 0 };
+    let assigned = alone(town.router.send(pull).await.unwrap().unwrap());
+    assert_eq!((assigned.id, assigned.state), (JobId(1), JobState::Publishing));
+}
+
+#[actix_rt::test]
+async fn a_worker_counts_as_waiting_until_it_has_a_job() {
+    let town = Town::new(job(false));
+    town.ledger.let_pass(100);
+    let asking = || async { town.router.send(AskWorkload).await.unwrap().asking };
+    let (translator, publisher) = (worker("translator"), worker("publisher"));
+    let waiting = actix_rt::spawn(town.publications(&publisher));
+    town.router.send(Depth).await.unwrap();
+    assert_eq!(asking().await, 1);
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 1 };
+    let leased = town.router.send(pull).await.unwrap().unwrap();
+    assert_eq!(asking().await, 1, "the translator has a job");
+    let translated = JobEvent::Translated(testing::translation(&["Hola"]));
+    town.router.send(ReportJobs(vec![JobReport::new(&leased[0], vec![translated])])).await.unwrap().unwrap();
+    begun_jobs(waiting.await.unwrap().unwrap().unwrap());
+    assert_eq!(asking().await, 0);
+}
+
+#[actix_rt::test]
+async fn a_run_ends_once_nothing_is_left_but_what_a_person_must_fix() {
+    let town = Town::new(job(false));
+    let drained = actix_rt::spawn(town.router.send(Drain));
+    town.router.send(Depth).await.unwrap();
+    assert!(!drained.is_finished(), "a job waits for a translator");
+    town.router.send(Block { account: AccountId::from(&es()), reason: "revoked".into() }).await.unwrap();
+    let blocked = [(es(), "revoked".to_owned())].into();
+    assert_eq!(drained.await.unwrap().unwrap(), Drained { blocked, ..Drained::default() });
+}
+
+#[actix_rt::test]
+async fn a_router_whose_ledger_cannot_be_used_exits_for_good() {
+    let (guard, mut exits) = testing::exit_guard_of("router");
+    let _router = Router::new(guard, parts(Arc::new(MemoryLedger::damaged()))).start();
+    let exit = exits.recv().await.unwrap();
+    assert_eq!(exit.reason, ExitReason::Fatal("the ledger is damaged".into()));
+}
+
+/// A page with one post for "es".
+fn page(unreadable: Option<Raw>) -> Record {
+    let posts = vec![RecordPost { post: Arc::new(post(1)), jobs: vec![(es(), None)], unreadable }];
+    let page = RecordPage { source: "net:town".into(), posts, checkpoint: Checkpoint::default() };
+    Record { page, arrived: Instant::now() }
+}
+
+#[actix_rt::test]
+async fn a_recorded_post_is_announced_and_so_is_why_its_job_is_held() {
+    let raw = Raw { json: "{}".into(), reason: "it has no text".into() };
+    for (ledger, unreadable, held) in [
+        (MemoryLedger::empty(), None, None),
+        (MemoryLedger::empty(), Some(raw.clone()), Some(HoldKind::Unreadable)),
+        (MemoryLedger::restored(), None, Some(HoldKind::Restored)),
+    ] {
+        let (feed, mut events) = Feed::watched();
+        let parts = RouterParts { feed, ..parts(Arc::new(ledger)) };
+        let router = Router::new(exit_guard("router"), parts).start();
+        let recorded = router.send(page(unreadable)).await.unwrap().unwrap();
+        assert_eq!(recorded.posts, 1);
+        let Some(Event::Recorded(post, jobs, _)) = events.recv().await else { panic!("no post") };
+        assert_eq!((post.position, jobs), (1, vec![(es(), None)]));
+        let hold = match events.try_recv() {
+            Ok(Event::Held(_, target, hold)) if target == es() => Some(hold.kind),
+            Ok(other) => panic!("unexpected event {other:?}"),
+            Err(_) => None,
+        };
+        assert_eq!(hold, held);
+    }
 }

@@ -36,6 +36,16 @@ pub(crate) struct MemoryLedger {
     locked: AtomicU32,
     /// Whether another instance holds the leases of all accounts.
     not_held: AtomicBool,
+    condition: Condition,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Sound,
+    /// It was restored from a backup: whatever is new may be published already.
+    Restored,
+    /// It cannot be used.
+    Damaged,
 }
 
 #[derive(Default)]
@@ -78,12 +88,29 @@ impl MemoryLedger {
     pub(crate) fn new(jobs: impl IntoIterator<Item = Job>, clock: Arc<dyn Clock>) -> Self {
         let jobs = jobs.into_iter().map(|job| (job.id, job)).collect();
         let contents = Mutex::new(Contents { jobs, ..Contents::default() });
-        Self { contents, clock, gate: None, locked: AtomicU32::new(0), not_held: AtomicBool::new(false) }
+        Self {
+            contents,
+            clock,
+            gate: None,
+            locked: AtomicU32::new(0),
+            not_held: AtomicBool::new(false),
+            condition: Condition::Sound,
+        }
     }
 
     /// Creates an empty ledger.
     pub(crate) fn empty() -> Self {
         Self::new([], Arc::new(RuntimeClock::new()))
+    }
+
+    /// Creates an empty ledger that was restored from a backup.
+    pub(crate) fn restored() -> Self {
+        Self { condition: Condition::Restored, ..Self::empty() }
+    }
+
+    /// Creates a ledger that cannot be used.
+    pub(crate) fn damaged() -> Self {
+        Self { condition: Condition::Damaged, ..Self::empty() }
     }
 
     /// Adds a gate before every change.
@@ -269,6 +296,9 @@ impl Work for MemoryLedger {
     }
 
     async fn recover(&self, _: &[TargetId]) -> Result<u64, LedgerError> {
+        if self.condition == Condition::Damaged {
+            return Err(LedgerError::Fatal("the ledger is damaged".into()));
+        }
         Ok(0)
     }
 
@@ -327,6 +357,9 @@ impl Work for MemoryLedger {
                 }
                 Some(_) => {}
                 None => {
+                    if self.condition == Condition::Restored && record.unreadable.is_none() {
+                        recorded.held_back.push(record.post.id.clone());
+                    }
                     contents.posts.push(record);
                     recorded.posts += 1;
                 }
