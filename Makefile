@@ -71,6 +71,9 @@ chaos: setup setup-postgresql ## Kill, crash and panic Mynah on a failing networ
 	export CHAOS_POSTS=$${CHAOS_POSTS:-500} CHAOS_KILLS=$${CHAOS_KILLS:-100}; \
 	export CHAOS_CRASHES=$${CHAOS_CRASHES:-10} CHAOS_PANICS=$${CHAOS_PANICS:-1000}; \
 	cargo test --release --locked -p mynah --features failpoints --test chaos -- --nocapture --test-threads 1; \
+	CLUSTER_POSTS=$${CLUSTER_POSTS:-1000} CLUSTER_KILLS=$${CLUSTER_KILLS:-50} \
+	CLUSTER_SUSPENSIONS=$${CLUSTER_SUSPENSIONS:-20} CLUSTER_PARTITIONS=$${CLUSTER_PARTITIONS:-10} CLUSTER_OUTAGES=$${CLUSTER_OUTAGES:-10} \
+	cargo test --release --locked -p mynah --features failpoints --test cluster -- whatever_happens --nocapture; \
 	cargo test --release --locked -p mynah --features failpoints --test toy_network -- chaos:: --nocapture --test-threads 1
 
 .PHONY: fuzz

@@ -7,6 +7,8 @@ mod instances;
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/proxy.rs"]
+mod proxy;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use instances::{Cluster, Instance};
 use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
 use postgres::Server;
+use proxy::Proxy;
 use support::{Signal, Town, message, numbered, numbers, until};
 
 const LANGUAGES: [&str; 4] = ["es", "ca", "gl", "fr"];
@@ -206,5 +209,92 @@ async fn while_the_ledger_is_down_nothing_is_published_and_then_it_goes_on_by_it
     cluster.assert_all_published_once_and_in_order(200).await;
     for instance in &three {
         assert!(!instance.log().contains("actor restarted"), "{}", instance.log());
+    }
+}
+
+/// How often something happens, from the environment: `make chaos` sets larger numbers.
+fn times(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
+
+/// What happens to an instance, or to the ledger.
+#[derive(Debug, Clone, Copy)]
+enum Mishap {
+    /// An instance is killed and started again.
+    Kill,
+    /// It is suspended for twice the lease, and comes back.
+    Suspension,
+    /// It cannot reach the ledger for twice the lease.
+    Partition,
+    /// The ledger's server is killed and started again.
+    Outage,
+}
+
+/// The lease in this test.
+const LEASE: Duration = Duration::from_secs(3);
+
+#[actix_rt::test]
+async fn whatever_happens_to_instances_and_ledger_nothing_is_lost_or_published_twice() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let mut mishaps = Vec::new();
+    for (mishap, name, default) in [
+        (Mishap::Kill, "CLUSTER_KILLS", 2),
+        (Mishap::Suspension, "CLUSTER_SUSPENSIONS", 1),
+        (Mishap::Partition, "CLUSTER_PARTITIONS", 1),
+        (Mishap::Outage, "CLUSTER_OUTAGES", 1),
+    ] {
+        mishaps.extend(std::iter::repeat_n(mishap, times(name, default)));
+    }
+    let seed = std::env::var("CHAOS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    let mut dice = fastrand::Rng::with_seed(seed);
+    dice.shuffle(&mut mishaps);
+    let posts = times("CLUSTER_POSTS", 40);
+    let Some(mut cluster) = cluster(posts / 2, Duration::from_millis(10)).await else { return };
+    cluster.url = server.database();
+    // Messages of this sandbox are visible within 600 ms.
+    cluster.settings.extend([format!("cluster.lease={}s", LEASE.as_secs()), "publisher.settle=700ms".into()]);
+    // 5 % of the messages are published without an answer.
+    let lost = r#"{"rules": [{"endpoint": "x.post", "fault": "drop_after_act", "probability": 0.05}]}"#;
+    cluster.town.order_faults(lost);
+    let names = ["one", "two", "three"];
+    let proxies = names.map(|_| Proxy::to(Proxy::folder_in(&cluster.url)));
+    let launch = |which: usize| cluster.launch_on(names[which], &proxies[which].url(&cluster.url));
+    let mut instances = [launch(0), launch(1), launch(2)];
+    let (mut posted, total) = (posts / 2, mishaps.len());
+    for (number, mishap) in mishaps.into_iter().enumerate() {
+        eprintln!("{mishap:?}, {} of {total}, seed {seed}", number + 1);
+        let more = (posts - posts / 2) / total.max(1);
+        for _ in 0..more {
+            posted += 1;
+            cluster.town.post(&message(posted));
+        }
+        // Somewhere in the middle of work.
+        actix_rt::time::sleep(Duration::from_millis(dice.u64(..3000))).await;
+        let which = dice.usize(..3);
+        match mishap {
+            Mishap::Kill => {
+                instances[which].running.kill();
+                instances[which] = launch(which);
+            }
+            Mishap::Suspension => {
+                instances[which].signal(Signal::STOP);
+                actix_rt::time::sleep(LEASE * 2).await;
+                instances[which].signal(Signal::CONT);
+            }
+            Mishap::Partition => {
+                proxies[which].cut(true);
+                actix_rt::time::sleep(LEASE * 2).await;
+                proxies[which].cut(false);
+            }
+            Mishap::Outage => {
+                server.kill();
+                server.run();
+            }
+        }
+    }
+    cluster.assert_all_published_once_and_in_order(posted).await;
+    for instance in instances {
+        assert_eq!(instance.running.terminate(), Some(0), "seed {seed}");
     }
 }

@@ -139,10 +139,10 @@ mod tests {
                 }
             }
             for name in moves.acquire {
-                if !self.leases.contains_key(&name) {
-                    self.leases.insert(name, me.clone());
+                self.leases.entry(name).or_insert_with(|| {
                     made += 1;
-                }
+                    me.clone()
+                });
             }
             made
         }

@@ -43,13 +43,18 @@ impl Cluster {
 
     /// The same without waiting.
     pub(crate) fn launch(&self, name: &str) -> Instance {
+        self.launch_on(name, &self.url)
+    }
+
+    /// The same for an instance that reaches the ledger at this URL.
+    pub(crate) fn launch_on(&self, name: &str, url: &str) -> Instance {
         let folder = self.town.folder.path().join(name);
         fs::create_dir_all(&folder).unwrap();
         // Of an instance that was killed.
         let _ = fs::remove_file(folder.join("admin"));
         let mut command = self.town.command(&["run"]);
         command.arg("--set").arg(format!("data_dir={}", folder.display()));
-        command.arg("--set").arg(format!("ledger.url={}", self.url));
+        command.arg("--set").arg(format!("ledger.url={url}"));
         for setting in &self.settings {
             command.arg("--set").arg(setting);
         }

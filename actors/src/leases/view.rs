@@ -62,7 +62,11 @@ impl View {
 
     /// Records trouble, or its end.
     pub(super) fn set_trouble(&self, trouble: Option<String>) {
-        self.seen.send_if_modified(|seen| std::mem::replace(&mut seen.trouble, trouble.clone()) != trouble);
+        self.seen.send_if_modified(|seen| {
+            let is_new = seen.trouble != trouble;
+            seen.trouble = trouble;
+            is_new
+        });
     }
 }
 

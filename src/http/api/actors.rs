@@ -63,10 +63,9 @@ pub(super) async fn restart(
     let asked =
         actix_rt::time::timeout(SUPERVISOR_TIMEOUT, control.supervisor.send(Restart(name.clone()))).await;
     match asked {
-        Ok(Ok(Ok(()))) => {}
         // It may run on another instance.
         Ok(Ok(Err(unknown))) if !control.may_run_elsewhere(&name).await => return Err(unknown.into()),
-        Ok(Ok(Err(_))) => {}
+        Ok(Ok(_)) => {}
         Ok(Err(_)) => return Err(ApiError::Unavailable("the service has stopped".into())),
         Err(_) => return Err(ApiError::Unavailable("the supervisor does not answer; see the log".into())),
     }
