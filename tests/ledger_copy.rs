@@ -28,7 +28,10 @@ fn done(command: &mut Command) -> (Option<i32>, String, String) {
 /// A ledger with so many jobs, and every kind of text in it.
 fn ledger(path: &Path, jobs: u32) {
     drop(mynah::ledger::open(path, std::sync::Arc::new(mynah_domain::ports::SystemClock)).unwrap());
-    // Its thread may still be closing the file, which does not matter for another connection.
+    // Its thread may still be closing the file.
+    while mynah::ledger::is_in_use(path).unwrap() {
+        std::thread::yield_now();
+    }
     let db = Connection::open(path).unwrap();
     let body = r#"'{"id":"' || n || '","position":' || n || ',"text":"Hello 👋 \u0000 ' || n ||
                   '","kind":{"kind":"original"},"created_at":"2026-11-26T12:00:00Z"}'"#;
