@@ -9,6 +9,7 @@ use mynah_domain::{
     AccountId, Job, JobId, JobState, Media, MediaKind, MediaMissing, MediaPolicy, Post, PostId, PostKind,
     Publication, Reply, Target, TargetId, Translation,
     backoff::Backoff,
+    caps::{Cap, CapSetting},
     fixtures,
     network::{PlainText, Repeat},
     ports::{
@@ -185,6 +186,7 @@ struct Network {
     targets: Vec<TargetId>,
     threads: Threads,
     bucket: Bucket,
+    caps: Caps,
 }
 
 impl Default for Network {
@@ -195,6 +197,7 @@ impl Default for Network {
             targets: vec![es()],
             threads: Threads::Chain,
             bucket: None,
+            caps: Caps::default(),
         }
     }
 }
@@ -236,7 +239,7 @@ impl Town {
     }
 
     fn on(network: Network, jobs: Vec<Job>, account: Account) -> Self {
-        let Network { settle, repeat, targets, threads, bucket } = network;
+        let Network { settle, repeat, targets, threads, bucket, caps } = network;
         let clock = Arc::new(RuntimeClock::since(account.begun));
         let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
         let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_mins(5) };
@@ -267,7 +270,7 @@ impl Town {
         let link = ActorRef::new();
         link.point_at(router.clone());
         let routing = (parts, link.clone());
-        let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps: Caps::default() };
+        let limits = Limits { min_interval: Duration::ZERO, burst: 1, caps };
         let parts = PublisherParts {
             account: AccountId::from(&es()),
             targets: targets.into_iter().map(|id| target(id, repeat)).collect(),
@@ -558,6 +561,60 @@ async fn a_token_is_presumed_revoked_only_after_three_refusals() {
         let state = if is_blocked { JobState::Ready } else { JobState::Published };
         assert_eq!(town.ledger.job(1).state, state);
     }
+}
+
+#[actix_rt::test]
+async fn an_answer_between_refusals_shows_that_a_token_is_valid() {
+    tokio::time::pause();
+    let publish = |before: usize| match before {
+        0 | 1 | 3 | 4 => Err(Denied::Unauthorized("401".into()).into()),
+        _ => Ok(PostId(before.to_string())),
+    };
+    let town =
+        Town::new(vec![job(1, 0), job(2, 0)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.blocked(), None);
+    assert_eq!(town.ledger.states(), [JobState::Published; 2]);
+}
+
+#[actix_rt::test]
+async fn what_is_above_a_cap_is_held_and_not_sent() {
+    tokio::time::pause();
+    let daily = Some(Cap { most: 2, setting: CapSetting::AllTargets });
+    let network = Network { caps: Caps { daily, monthly: None }, ..Network::default() };
+    let town = Town::on(network, vec![job(1, 0), in_two_parts(2), job(3, 0)], Account::default());
+    town.pass(HOUR).await;
+    // The second part of the second job is above the cap.
+    assert_eq!(town.ledger.states(), [JobState::Published, JobState::Held, JobState::Ready]);
+    assert_eq!(town.account.count("publish"), 2);
+}
+
+#[actix_rt::test]
+async fn a_pause_in_the_middle_of_a_batch_leaves_the_jobs_behind_it_ready() {
+    tokio::time::pause();
+    let account = Account { takes: Duration::from_secs(2), ..Account::default() };
+    let town = Town::new((1..=4).map(|number| job(number, 0)).collect(), account);
+    // The first job goes alone, and the second is the first of a batch.
+    town.pass(Duration::from_secs(3)).await;
+    assert_eq!(town.account.count("publish"), 2);
+    town.pauses.pause(Paused::Target(es()));
+    town.pass(HOUR).await;
+    let (published, ready) = (JobState::Published, JobState::Ready);
+    assert_eq!(town.ledger.states(), [published, published, ready, ready]);
+    assert_eq!(town.account.count("publish"), 2);
+}
+
+#[actix_rt::test]
+async fn a_message_that_did_not_reach_the_network_is_sent_again_without_a_lookup() {
+    tokio::time::pause();
+    let publish = |before| match before {
+        0 => Err(PublishError::Unavailable("down".into())),
+        _ => Ok(PostId("9".into())),
+    };
+    let town = Town::new(vec![job(1, 0)], Account { publish: Box::new(publish), ..Account::default() });
+    town.pass(HOUR).await;
+    assert_eq!(town.ledger.states(), [JobState::Published]);
+    assert_eq!(town.account.names(), ["verify", "publish", "publish"]);
 }
 
 #[actix_rt::test]

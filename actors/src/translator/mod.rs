@@ -7,6 +7,8 @@
 
 pub mod cascade;
 pub mod task;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 

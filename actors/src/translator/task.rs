@@ -580,6 +580,51 @@ mod tests {
     }
 
     #[test]
+    fn a_held_job_keeps_its_last_translation_and_a_translated_one_does_not() {
+        let held = || Hold { kind: HoldKind::Gate, reason: "it lacks a name".into(), until: None };
+        let mut gave_up = task("Thanks @bob", TooLong::Thread);
+        assert_eq!(gave_up.judge(words("Gracias"), "model", false), Judged::GivenUp);
+        gave_up.outcome = Some(JobEvent::Held(held()));
+        assert_eq!(gave_up.into_events(), [JobEvent::Held(held())], "its text was not assembled");
+
+        let mut too_long = task(&STORY.repeat(8), TooLong::Hold);
+        let long = "Una frase. ".repeat(60);
+        too_long.judge(words(&long), "fixed", false);
+        let events = too_long.into_events();
+        let rejected = RejectedTranslation { text: long, engine: "fixed".into() };
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[0], JobEvent::Rejected(rejected));
+
+        let mut translated = task("Hello", TooLong::Thread);
+        translated.judge(words("Hola"), "fixed", false);
+        let [JobEvent::Translated(translation)] = &translated.into_events()[..] else {
+            panic!("not one event")
+        };
+        assert_eq!(translation.parts, ["Hola"]);
+    }
+
+    #[test]
+    fn an_unusable_answer_is_worth_a_few_retries_and_a_refused_text_none() {
+        for (error, retry) in [
+            (ItemError::Unusable("no JSON".into()), Retry::Few),
+            (ItemError::Refused("no".into()), Retry::Never),
+        ] {
+            let mut task = task("Hello", TooLong::Thread);
+            task.spoiled("model", &error);
+            assert_eq!((task.retry, task.out_of_quota), (retry, false));
+            assert_eq!(task.troubles, [format!("model: {error}")]);
+        }
+    }
+
+    #[test]
+    fn a_first_request_has_no_limit_and_a_repeated_one_that_of_the_network() {
+        let mut task = task(&STORY.repeat(8), TooLong::Thread);
+        assert_eq!(task.item().max_weight, None);
+        task.judge(words(&"Una frase. ".repeat(60)), "model", true);
+        assert_eq!(task.item().max_weight.map(|max| max.most), Some(500));
+    }
+
+    #[test]
     fn a_hashtag_becomes_one_of_the_targets_network() {
         let masking = Masking { hashtags: Hashtags::Translate, ..Masking::default() };
         let target = Target { masking, ..fixtures::target() };

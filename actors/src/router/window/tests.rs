@@ -347,6 +347,32 @@ fn a_reloaded_line_has_no_gap_and_keeps_its_order() {
 }
 
 #[test]
+fn a_reloaded_line_leaves_the_others_as_they_are() {
+    let mut window = window(&[("es", &[1]), ("ca", &[1])]);
+    window.reload(&target("es"));
+    assert_eq!(places(&window.pick_for_translation(&"t#1".into(), 10)), [(1, "net:ca")]);
+}
+
+#[test]
+fn a_translated_job_that_was_held_until_a_time_is_published_then_and_not_translated_again() {
+    let minute = Duration::from_mins(1);
+    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
+    let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
+    let held = Job {
+        state: JobState::Held,
+        translation: Some(translation),
+        not_before: Some(later(minute).wall),
+        ..job("es", 1)
+    };
+    let (_, room) = window.wants(&target("es"), 100).unwrap();
+    window.load(&target("es"), vec![held], room, noon());
+    assert!(pick(&mut window).is_none(), "its time has not come");
+    assert_eq!(window.wake(later(minute)), Wake::Now);
+    assert!(!window.has_work());
+    assert_eq!(pick(&mut window).unwrap().0.post.position, 1);
+}
+
+#[test]
 fn an_answer_from_before_more_was_recorded_is_not_final() {
     let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
     let (_, room) = window.wants(&target("es"), 100).unwrap();

@@ -84,7 +84,7 @@ pub(super) fn count_groups<C: Content>(wanted: &[Wanted], shape: CallShape, cont
 
 #[cfg(test)]
 mod tests {
-    use mynah_domain::ports::Languages;
+    use mynah_domain::{fixtures, ports::Languages};
     use proptest::prelude::*;
 
     use super::*;
@@ -145,6 +145,13 @@ mod tests {
         assert_eq!(calls(40, shape, &FIVE), [vec![0, 1], vec![2, 3], vec![4]]);
         assert_eq!(calls(0, shape, &FIVE).len(), 5);
         assert_eq!(CallShape::new(0, Languages::Many).max_items(), 1);
+    }
+
+    #[test]
+    fn a_post_has_as_many_characters_as_its_words_without_what_is_protected() {
+        let text = "¡Olé! https://a.example/page @bob";
+        let task = Task::new(&fixtures::post(1, text), Vec::new(), fixtures::target());
+        assert_eq!(task.chars(), "¡Olé! ".chars().count() + " ".len());
     }
 
     proptest! {

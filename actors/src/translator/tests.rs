@@ -1,0 +1,169 @@
+//! A translator with its router, a ledger in memory and an engine that translates everything in one word.
+
+use std::{cell::RefCell, time::Duration};
+
+use actix::Actor as _;
+use mynah_domain::{
+    JobState, Language, Media, MediaKind, MediaMissing,
+    backoff::Backoff,
+    fixtures,
+    ports::{CallShape, EngineError, Item, Languages, Reply},
+    text::{MaskedText, Segment},
+};
+
+use super::*;
+use crate::{
+    blocks::Blocks,
+    events::Feed,
+    pauses::Pauses,
+    router::{Route, RouterParts, RouterSettings},
+    stats::Meter,
+    supervision::Shell,
+    testing::{MemoryLedger, RuntimeClock, es, exit_guard, never_broken, post, queued, ready},
+    upstreams::Upstreams,
+};
+
+/// Translates every text as this word, and remembers what it was asked.
+struct Fixed(&'static str, RefCell<Vec<Item>>);
+
+impl Fixed {
+    fn new(word: &'static str) -> Rc<Self> {
+        Rc::new(Self(word, RefCell::default()))
+    }
+
+    /// How often it was asked for a text.
+    fn asked(&self) -> usize {
+        self.1.borrow().len()
+    }
+}
+
+#[async_trait(?Send)]
+impl Engine for Fixed {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    fn revision(&self) -> String {
+        "test".into()
+    }
+
+    fn supports(&self, _: Language, _: Language) -> bool {
+        true
+    }
+
+    fn composition(&self) -> CallShape {
+        CallShape::new(10, Languages::Many)
+    }
+
+    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
+        self.1.borrow_mut().extend_from_slice(items);
+        let word = MaskedText(vec![Segment::Words(self.0.into())]);
+        let items = items.iter().map(|_| Ok(word.clone())).collect();
+        Ok(Reply { items, calls: 1, ..Reply::default() })
+    }
+}
+
+/// Lets a translator for "es" work for a minute on these jobs.
+async fn translate(jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
+    tokio::time::pause();
+    let clock = Arc::new(RuntimeClock::new());
+    let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
+    let backoff = Backoff { base: Duration::from_hours(1), max: Duration::from_hours(1) };
+    let upstreams = Upstreams::new(never_broken(backoff), 4);
+    let parts = RouterParts {
+        settings: RouterSettings {
+            queue: 10,
+            routes: [es(), TargetId::new("net", "gone")].map(Route::alone).into(),
+            order_patience: Duration::from_hours(1000),
+            engines: vec!["test".into()],
+            patience: 3,
+        },
+        ledger: ledger.clone(),
+        upstreams: upstreams.clone(),
+        pauses: Pauses::new([]),
+        blocks: Blocks::default(),
+        clock: clock.clone(),
+        meter: Meter::default(),
+        feed: Feed::default(),
+    };
+    let router = ActorRef::new();
+    router.point_at(Router::new(exit_guard("router"), parts).start());
+    let media = MediaPolicy::Copy { missing: MediaMissing::Publish };
+    let target = Target { id: es(), media, ..fixtures::target() };
+    let cascade = EngineCascade { cache: None, upstreams, backoff, clock, meter: Meter::default() };
+    let targets = Arc::new(HashMap::from([(es(), target)]));
+    let parts = TranslatorParts { router, targets, ledger: ledger.clone(), cascade };
+    let engine: Rc<dyn Engine> = engine.clone();
+    let _translator = Shell::new(exit_guard("translator"), move |exit_guard| {
+        Translator::new(WorkerContext::new(exit_guard), parts.clone(), vec![engine.clone()])
+    })
+    .start();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    ledger
+}
+
+/// A job of a post that continues the one before it.
+fn in_thread(number: i64, text: &str) -> Job {
+    let parent = PostId((number - 1).to_string());
+    let post = Post { text: text.into(), kind: PostKind::Thread { parent }, ..post(number) };
+    Job { post: Arc::new(post), ..queued(number) }
+}
+
+#[actix_rt::test]
+async fn a_job_is_translated_with_what_came_before_it_in_its_thread() {
+    let published = |job: Job| Job { state: JobState::Published, translation: ready(1).translation, ..job };
+    let withheld = Post {
+        text: "This post is withheld".into(),
+        kind: PostKind::Withheld { parent: Some(PostId("1".into())) },
+        ..post(2)
+    };
+    let jobs = vec![
+        published(queued(1)),
+        published(Job { post: Arc::new(withheld), ..queued(2) }),
+        published(in_thread(3, "It is open")),
+        in_thread(4, "Hello"),
+    ];
+    let engine = Fixed::new("Hola");
+    let ledger = translate(jobs, &engine).await;
+    let translated = ledger.job(4);
+    assert_eq!(translated.state, JobState::Ready);
+    assert_eq!(translated.translation.unwrap().parts, ["Hola"]);
+    assert_eq!(engine.asked(), 1);
+    assert_eq!(engine.1.borrow()[0].context, ["Hello", "It is open"], "without the network's notice");
+}
+
+#[actix_rt::test]
+async fn alt_texts_are_translated_beside_the_post_and_those_without_words_stay() {
+    let medium = |alt: Option<&str>| Media {
+        key: "3_1".into(),
+        kind: MediaKind::Photo,
+        url: None,
+        alt: alt.map(str::to_owned),
+    };
+    let with_media =
+        |number, media: Vec<Media>| Job { post: Arc::new(Post { media, ..post(number) }), ..queued(number) };
+    let jobs = vec![
+        with_media(1, vec![medium(Some("Hello")), medium(None), medium(Some("🎉"))]),
+        with_media(2, vec![medium(None)]),
+    ];
+    let engine = Fixed::new("Hola");
+    let ledger = translate(jobs, &engine).await;
+    assert_eq!(ledger.job(1).translation.unwrap().alts, ["Hola", "", "🎉"]);
+    assert_eq!(ledger.job(2).translation.unwrap().alts, [""; 0]);
+    assert_eq!(engine.asked(), 3);
+}
+
+#[actix_rt::test]
+async fn a_job_for_a_target_that_was_removed_fails_and_the_others_are_translated() {
+    let gone = Job { target: TargetId::new("net", "gone"), ..queued(1) };
+    let ledger = translate(vec![gone, queued(2)], &Fixed::new("Hola")).await;
+    assert_eq!(ledger.states(), [JobState::Failed, JobState::Ready]);
+}
+
+#[actix_rt::test]
+async fn a_translation_that_does_not_pass_the_gate_is_held() {
+    let greeting = Post { text: "Hello @bob".into(), ..post(1) };
+    let job = Job { post: Arc::new(greeting), ..queued(1) };
+    let ledger = translate(vec![job], &Fixed::new("Hola")).await;
+    assert_eq!(ledger.states(), [JobState::Held]);
+}
