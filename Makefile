@@ -19,8 +19,8 @@ demo: setup ## Republish a small timeline in Spanish, Catalan and Galician, all 
 	cargo run --profile demo --locked --no-default-features -- demo $(ARGS)
 
 .PHONY: test
-test: setup setup-browser ## Run every test
-	cargo test --workspace --locked --features failpoints $(ARGS)
+test: setup setup-browser setup-postgresql ## Run every test
+	MYNAH_TEST_POSTGRES=required cargo test --workspace --locked --features failpoints $(ARGS)
 
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
@@ -67,7 +67,7 @@ uninstall: ## Remove what `make install` installed; your settings and the ledger
 	rm -rf '$(DESTDIR)$(docdir)'
 
 .PHONY: chaos
-chaos: setup ## Kill, crash and panic Mynah on a failing network, then check that nothing was lost or published twice
+chaos: setup setup-postgresql ## Kill, crash and panic Mynah on a failing network, then check that nothing was lost or published twice
 	export CHAOS_POSTS=$${CHAOS_POSTS:-500} CHAOS_KILLS=$${CHAOS_KILLS:-100}; \
 	export CHAOS_CRASHES=$${CHAOS_CRASHES:-10} CHAOS_PANICS=$${CHAOS_PANICS:-1000}; \
 	cargo test --release --locked -p mynah --features failpoints --test chaos -- --nocapture --test-threads 1; \
@@ -132,6 +132,16 @@ setup-valgrind: setup
 .PHONY: image
 image: ## Build the container image, mynah:latest
 	docker build -t mynah:latest .
+
+# The tests start servers of their own; the one that the package starts is not used.
+.PHONY: setup-postgresql
+setup-postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	    echo "installing: postgresql"; \
+	    $$sudo apt-get update -qq; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	}
 
 # Debian and Ubuntu use different names for the driver.
 .PHONY: setup-browser

@@ -4,6 +4,7 @@
 
 #[path = "support/instances.rs"]
 mod instances;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
 #[path = "support/postgres.rs"]
 mod postgres;
 mod support;

@@ -562,6 +562,23 @@ mod tests {
     }
 
     #[test]
+    fn only_a_post_that_is_published_as_it_is_is_a_copy() {
+        assert!(Translation::copy(vec!["1-0".into()]).is_copy());
+        let translated = Translation { parts: vec!["hola".into()], engine: "apertium".into(), alts: vec![] };
+        assert!(!translated.is_copy());
+    }
+
+    #[test]
+    fn only_a_skip_that_is_a_guess_may_be_retried() {
+        for name in ["already_in_language", "other_language", "withheld"] {
+            assert!(Skip::is_retryable(name), "{name}");
+        }
+        for skip in [Skip::Reply, Skip::OptedOut, Skip::Repeated, Skip::Edited, Skip::ByHand] {
+            assert!(!Skip::is_retryable(skip.as_str()), "{skip:?}");
+        }
+    }
+
+    #[test]
     fn every_name_parses_back() {
         for state in JobState::ALL {
             assert_eq!(JobState::from_name(state.as_str()), Some(state));

@@ -131,6 +131,7 @@ mod tests {
         for language in Language::all() {
             assert_eq!(language.code().parse(), Ok(language));
             assert_eq!(language.code().to_uppercase().parse(), Ok(language));
+            assert_eq!(language.to_string(), language.code());
         }
     }
 

@@ -212,6 +212,22 @@ mod tests {
     }
 
     #[test]
+    fn a_post_without_its_text_has_only_its_ids_its_place_and_its_time() {
+        let post: Post = serde_json::from_str(BEFORE).unwrap();
+        let parent = PostId("11".into());
+        let post = Post {
+            entities: Some(vec![Entity { kind: EntityKind::Mention, range: 3..7 }]),
+            language: Some("en".into()),
+            kind: PostKind::Thread { parent },
+            versions: vec![PostId("10".into()), post.id.clone()],
+            ..post
+        };
+        let bare =
+            Post { text: String::new(), entities: None, language: None, media: vec![], ..post.clone() };
+        assert_eq!(post.without_text(), bare);
+    }
+
+    #[test]
     fn a_medium_keeps_its_kind_from_older_ledgers_and_a_kind_that_is_unknown() {
         let post: Post = serde_json::from_str(BEFORE).unwrap();
         let kinds: Vec<_> = post.media.iter().map(|medium| medium.kind.clone()).collect();

@@ -157,3 +157,14 @@ pub enum TooLong {
     /// Hold the job for a person.
     Hold,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_target_has_its_network_and_its_account_in_lower_case() {
+        let target = TargetId::new("plain", "Town_ES");
+        assert_eq!((target.as_str(), target.network()), ("plain:town_es", "plain"));
+    }
+}

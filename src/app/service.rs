@@ -423,7 +423,8 @@ impl Persistent {
         };
         let routes = order.into_iter().filter_map(|target| {
             let account = accounts.get(&target)?.clone();
-            Some(Route { target, account })
+            let source = targets.get(&target)?.source.name.clone();
+            Some(Route { target, account, source })
         });
         let mut publishers = Publishers::from_iter(self.publishers(settings, &targets));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));

@@ -193,7 +193,8 @@ impl Findings {
                 ("FAIL", false, why)
             }
         };
-        let detail = printable(&bounded(&detail));
+        let detail = bounded(&detail);
+        let detail = printable(&detail);
         if !self.json {
             print_line(format_args!("{verdict}  {what}: {detail}"));
         }
@@ -203,14 +204,18 @@ impl Findings {
     /// Findings of one kind. If there are many, those without a problem are one line.
     fn add_all(&mut self, kind: &str, checked: Vec<(String, Result<String, String>)>) {
         if checked.len() <= LISTED || self.json {
-            checked.into_iter().for_each(|(what, outcome)| self.add(&what, outcome));
+            for (what, outcome) in checked {
+                self.add(&what, outcome);
+            }
             return;
         }
         let (fine, failed): (Vec<_>, Vec<_>) = checked.into_iter().partition(|(_, outcome)| outcome.is_ok());
         if !fine.is_empty() {
             self.add(kind, Ok(format!("{} are as they should be", fine.len())));
         }
-        failed.into_iter().for_each(|(what, outcome)| self.add(&what, outcome));
+        for (what, outcome) in failed {
+            self.add(&what, outcome);
+        }
     }
 
     fn warn(&mut self, warning: &str) {
@@ -218,7 +223,7 @@ impl Findings {
         if !self.json {
             print_line(format_args!("warn  {warning}"));
         }
-        self.warnings.push(warning);
+        self.warnings.push(warning.into_owned());
     }
 
     fn note(&mut self, note: &str) {
@@ -226,7 +231,7 @@ impl Findings {
         if !self.json {
             print_line(format_args!("note  {note}"));
         }
-        self.notes.push(note);
+        self.notes.push(note.into_owned());
     }
 
     /// The verdict.

@@ -14,6 +14,7 @@ mod forget;
 mod health;
 mod instances;
 mod jobs;
+mod ledger;
 mod logs;
 mod manual;
 mod once;
@@ -131,6 +132,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in place of a ledger that is gone
     Restore(backup::RestoreArgs),
+    /// Copy a ledger to another place: from a file to a server, or back
+    Ledger(ledger::LedgerArgs),
     /// Report whether the running service is healthy: exit code 0 if it is (for containers)
     Health,
     /// Print completions for a shell
@@ -250,6 +253,7 @@ async fn execute(command: Command, common: &CommonArgs) -> Result<(), Failure> {
         Command::Forget(forget) => forget::forget(forget, json, &local()?).await,
         Command::Backup(backup) => backup::back_up(&backup, json, &local()?),
         Command::Restore(restore) => backup::restore(&restore, json, &local()?),
+        Command::Ledger(ledger) => ledger::ledger(ledger, args, json).await,
         Command::Health => health::health(json, &local()?),
         Command::Completions(completions) => {
             manual::completions(&completions, Cli::command());

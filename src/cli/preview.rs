@@ -183,8 +183,8 @@ fn narrowed(mut settings: Settings, args: &PreviewArgs) -> Result<Settings, Fail
         }
         (Some(name), all) => {
             let id = names.source(name).map_err(|error| Failure::Usage(error.to_string()))?;
-            let named = all.iter().find(|source| source.id() == id);
-            named.cloned().ok_or_else(|| Failure::Usage(format!("there is no source {name:?}")))?
+            let chosen = all.iter().find(|source| source.id() == id);
+            chosen.cloned().ok_or_else(|| Failure::Usage(format!("there is no source {name:?}")))?
         }
     };
     let id = source.id();

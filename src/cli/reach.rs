@@ -168,7 +168,7 @@ fn refused(answer: &Answer) -> Failure {
         );
     }
     if let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) {
-        return Failure::Work(printable(&problem.error));
+        return Failure::Work(printable(&problem.error).into_owned());
     }
     let head: String = answer.text().chars().take(200).collect();
     Failure::Work(format!("the service answers {}: {}", answer.status, printable(&head)))

@@ -1,11 +1,11 @@
 //! `mynah run` is the service. It runs until a signal or a fatal error stops it. SIGHUP and `mynah reload` make it read
 //! its settings again.
 
-use std::net::TcpListener;
+use std::{convert::Infallible, net::TcpListener, time::Duration};
 
 use log::{error, info, warn};
 use mynah_actors::{events::Feed, stats::Report};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Failure, SettingsArgs, signals::Signals};
 use crate::{
@@ -25,6 +25,9 @@ use crate::{
 
 /// How many reload requests may wait. They come from people.
 const RELOAD_QUEUE: usize = 8;
+
+/// How long the last measurements may take when the service stops.
+const LAST_MEASUREMENTS: Duration = Duration::from_secs(1);
 
 /// The sources of the settings. `--json` is short for a JSON log, unless a `--set` names another format.
 pub(super) fn arguments(args: &SettingsArgs, json: bool) -> SettingsArgs {
@@ -68,7 +71,8 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
         let pipeline = service.pipeline.handle.clone();
         actix_rt::spawn(vitals.watch(settings.data_dir.clone(), pipeline, router, overview.clone(), manager))
     };
-    let history = actix_rt::spawn(keep_history(settings.clone(), &service, overview.clone()));
+    let (end_history, ended_history) = oneshot::channel();
+    let history = actix_rt::spawn(keep_history(settings.clone(), &service, overview.clone(), ended_history));
     let ended = loop {
         tokio::select! {
             signal = signals.next() => break Ok(signal),
@@ -93,14 +97,19 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     };
     manager.stopping();
     health_check.abort();
-    history.abort();
     follower.abort();
     let grace = settings.shutdown.grace;
     if let Ok(signal) = ended {
         info!(signal = signal, grace:? = grace; "shutdown started");
     }
+    let all_stopped = async {
+        // Before the actor that has the last measurements stops. A hanging one must not delay the rest.
+        drop(end_history);
+        let _ = tokio::time::timeout(LAST_MEASUREMENTS, history).await;
+        service.stop().await;
+    };
     tokio::select! {
-        stopped = tokio::time::timeout(grace, service.stop()) => match stopped {
+        stopped = tokio::time::timeout(grace, all_stopped) => match stopped {
             Ok(()) => info!("mynah stopped"),
             Err(_) => warn!("shutdown grace exceeded"),
         },
@@ -140,18 +149,23 @@ async fn reload(
     reloaded
 }
 
-/// Stores measurements beside the ledger, as often as they are logged.
+/// Stores measurements beside the ledger, as often as they are logged, and once more when `end` is dropped.
 fn keep_history(
     settings: Settings,
     service: &Service,
     overview: Overview,
+    mut end: oneshot::Receiver<Infallible>,
 ) -> impl Future<Output = ()> + use<> {
     let actors = service.pipeline.actors.clone();
     async move {
         let mut history = History::open(&settings.data_dir);
         let mut healthy = true;
-        loop {
-            actix_rt::time::sleep(settings.stats.interval).await;
+        let mut running = true;
+        while running {
+            tokio::select! {
+                () = actix_rt::time::sleep(settings.stats.interval) => {}
+                _ = &mut end => running = false,
+            }
             let Ok(report) = actors.stats.ask(Report).await else { continue };
             let Ok(stats) = measure::stats(&report, &overview).await else { continue };
             let stored = history.add(&stats);

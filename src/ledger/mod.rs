@@ -3,6 +3,7 @@
 //! What every ledger must decide in the same way is here: [`decision`] about changes of jobs, [`recording`] about pages,
 //! [`recovery`] after a crash, [`restored`] after a restore. [`settled`] and [`shared`] save work.
 
+pub mod copy;
 mod decision;
 pub mod postgres;
 mod recording;
@@ -160,6 +161,23 @@ pub fn usable(place: &Place) -> Result<(), OpenError> {
         Place::File(file) => open(file, Arc::new(SystemClock)).map(drop),
         Place::Server { data_dir, .. } => Ok(postgres::lock(data_dir).map(drop)?),
     }
+}
+
+/// Marks a ledger on a server as restored from a backup, or as one that lost its last commits: what may have been published
+/// since waits for a person. Returns how many jobs are held.
+///
+/// # Errors
+/// A sentence that names the ledger and the fix.
+pub async fn mark_restored(address: &postgres::Address, clock: Arc<dyn Clock>) -> Result<u64, String> {
+    let member = postgres::Member { instance: InstanceId::from("restore"), held: HeldLeases::default() };
+    let ledger = PostgresLedger::open(address, member, clock.clone(), |_| {}).await;
+    let ledger = ledger.map_err(|error| error.to_string())?;
+    let alive = ledger.survey().await?.instances;
+    if !alive.is_empty() {
+        let alive: Vec<String> = alive.iter().map(|one| format!("{} on {}", one.id, one.host)).collect();
+        return Err(format!("{address} is in use by {}; stop them first", alive.join(", ")));
+    }
+    Ok(ledger.mark_restored(clock.now()).await?)
 }
 
 /// An open ledger, for a service.

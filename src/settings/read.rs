@@ -66,11 +66,11 @@ pub(super) fn settings(
     let general = |most: Option<u64>| most.map(|most| Cap { most, setting: CapSetting::AllTargets });
     let caps =
         daily.zip(monthly).map(|(daily, monthly)| Caps { daily: general(daily), monthly: general(monthly) });
-    let published = targets::accounts(reader, networks, &followed);
-    let targets = targets::read(reader, &published, &Common { followed: &followed, caps });
+    let target_accounts = targets::accounts(reader, networks, &followed);
+    let targets = targets::read(reader, &target_accounts, &Common { followed: &followed, caps });
     let engine = engine(reader, vault, engines);
     let transport = transport(reader);
-    let connected = connect(reader, vault, networks, &followed, &published, transport);
+    let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);
     let translator = translator(reader);
     let cache = cache(reader, vault);

@@ -53,8 +53,11 @@ pub(super) struct TargetAccount {
 pub(super) struct Unconnected {
     /// The place of its source in the list.
     pub(super) source: usize,
-    pub(super) finish: Box<dyn FnOnce(Arc<SourceSettings>, Arc<dyn Published>) -> TargetSettings>,
+    pub(super) finish: Finish,
 }
+
+/// Adds the source and the connection to a target.
+type Finish = Box<dyn FnOnce(Arc<SourceSettings>, Arc<dyn Published>) -> TargetSettings>;
 
 /// The account of each target. No targets is a problem, which is recorded.
 pub(super) fn accounts(
@@ -94,14 +97,17 @@ fn source_of(reader: &mut Reader<'_>, index: usize, followed: &FollowedAccounts)
         }
         return Some(0);
     }
-    let named = source_of_target(&names);
-    let name = match followed.all.len() {
-        1 => reader.optional(&key, named).ok()?,
-        _ => {
-            let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-            let fix = format!("name the source to republish: {}", names.join(", "));
-            Some(reader.required(&key, &fix, named)?)
-        }
+    let one_of = source_of_target(&names);
+    let name = if followed.all.len() == 1 {
+        // Its name may be missing, which is reported where it should be.
+        reader
+            .optional(&key, |value| if names.is_empty() { Ok(None) } else { one_of(value).map(Some) })
+            .ok()?
+            .flatten()
+    } else {
+        let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        let fix = format!("name the source to republish: {}", names.join(", "));
+        Some(reader.required(&key, &fix, one_of)?)
     };
     let Some(name) = name else { return Some(0) };
     followed.all.iter().position(|source| source.name.as_ref() == Some(&name))
@@ -182,8 +188,8 @@ fn target(
     let (too_long, long_posts, wordless) = (too_long?, long_posts?, wordless?);
     let local_numbers = local_numbers?;
     let finish = move |source, connection| TargetSettings {
-        name,
         source,
+        name,
         network,
         account,
         connection,

@@ -55,7 +55,7 @@ impl Event {
             time,
             level: record.level(),
             module: module(record.target()).to_owned(),
-            name: bounded(&record.args().to_string()),
+            name: record.args().as_str().map_or_else(|| bounded(&record.args().to_string()), bounded),
             fields: fields.0,
         }
     }
@@ -72,12 +72,13 @@ struct Fields(Vec<(String, Value)>);
 
 impl<'kvs> VisitSource<'kvs> for Fields {
     fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-        let value = (value.to_u64().map(Value::from))
+        let value = (value.to_borrowed_str().map(|text| bounded(text).into()))
+            .or_else(|| value.to_u64().map(Value::from))
             .or_else(|| value.to_i64().map(Value::from))
             .or_else(|| value.to_bool().map(Value::from))
             .or_else(|| value.to_f64().map(Value::from))
             .unwrap_or_else(|| bounded(&value.to_string()).into());
-        self.0.push((key.to_string(), value));
+        self.0.push((key.as_str().to_owned(), value));
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The log: one line per event on standard output, where containers take their logs from.
 
 use std::{
+    fmt::Write as _,
     io::{IsTerminal as _, Write as _},
     sync::{Mutex, PoisonError},
 };
@@ -146,13 +147,24 @@ fn log_panics() {
 
 /// The line for people.
 pub fn text_line(event: &Event) -> String {
+    // Most lines fit.
+    let mut line = String::with_capacity(256);
+    line.push_str(&event.time);
+    // Writing to a string cannot fail.
+    let _ = write!(line, " {:5} ", event.level);
     // Text from outside must not end the line or move the cursor.
-    let name = printable(&event.name);
-    let mut line = format!("{} {:5} {} {name}", event.time, event.level, printable(&event.module));
+    line.push_str(&printable(&event.module));
+    line.push(' ');
+    line.push_str(&printable(&event.name));
     for (key, value) in &event.fields {
-        let value = value.as_str().map_or_else(|| value.to_string(), printable);
-        // Writing to a string cannot fail.
-        let _ = std::fmt::Write::write_fmt(&mut line, format_args!(" {}={}", printable(key), quoted(&value)));
+        line.push(' ');
+        line.push_str(&printable(key));
+        line.push('=');
+        match value.as_str() {
+            Some(text) => push_quoted(&mut line, &printable(text)),
+            // A number.
+            None => drop(write!(line, "{value}")),
+        }
     }
     line
 }
@@ -182,8 +194,14 @@ pub fn event_of(line: &str) -> Option<Event> {
     Some(Event { number: 0, time, level, module, name, fields: line.into_iter().collect() })
 }
 
-fn quoted(value: &str) -> String {
-    if value.is_empty() || value.contains([' ', '=', '"']) { format!("{value:?}") } else { value.to_owned() }
+/// Adds a text, in quotation marks if its end would be in doubt otherwise.
+fn push_quoted(line: &mut String, text: &str) {
+    if text.is_empty() || text.bytes().any(|byte| matches!(byte, b' ' | b'=' | b'"')) {
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{text:?}");
+    } else {
+        line.push_str(text);
+    }
 }
 
 #[cfg(test)]

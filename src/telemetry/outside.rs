@@ -1,7 +1,7 @@
 //! Text from others reaches terminals, logs and the ledger. It may be megabytes long, and it may contain characters
 //! that control a terminal. These functions decide what Mynah shows of it.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use serde_json::Value;
 
@@ -13,9 +13,9 @@ const LONGEST: usize = 1000;
 
 /// Removes everything that controls a terminal or a log: control characters become `�`, line ends of all kinds become
 /// spaces, and characters that change the direction of writing are dropped.
-pub fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return text.to_owned();
+        return text.into();
     }
     text.chars()
         .filter(|c| !changes_direction(*c))
@@ -29,12 +29,12 @@ pub fn printable(text: &str) -> String {
 
 /// Makes one of Mynah's own errors printable and bounds its length. Each of its lines may repeat text from others.
 pub fn printable_lines(text: &str) -> String {
-    text.split('\n').map(|line| printable(&bounded(line))).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(|line| printable(&bounded(line)).into_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// The beginning of a text from outside, for an error: printable and on one line.
 pub fn brief(text: &str) -> String {
-    printable(&shortened(text.trim(), BRIEF))
+    printable(&shortened(text.trim(), BRIEF)).into_owned()
 }
 
 /// Bounds the length of an error for the log and the ledger, whatever an adapter put into it.
@@ -94,7 +94,8 @@ mod tests {
     fn printable_text_cannot_control_a_terminal() {
         assert_eq!(printable("a\u{1b}[31mred\r\nb\u{202E}c"), "a�[31mred� bc");
         for c in control_characters() {
-            let text = printable(&format!("a{c}b"));
+            let text = format!("a{c}b");
+            let text = printable(&text);
             assert!(text == "ab" || text == "a b" || text == "a�b", "{c:?}: {text:?}");
         }
     }

@@ -1,9 +1,13 @@
 //! Ends the process at once, like `kill -9`, right before or right after each commit of the ledger and each call to an
 //! upstream.
 
+use mynah_sandbox::FaultPlan;
+
 use crate::{
-    oracle::{LANGUAGES, Oracle, finish, plan, post, town},
+    oracle::{LANGUAGES, Oracle, finish, plan, post, short_plan, town, town_on},
+    postgres::Server,
     seed, size,
+    support::Town,
 };
 
 const FAILPOINTS: [&str; 10] = [
@@ -22,9 +26,22 @@ const FAILPOINTS: [&str; 10] = [
 #[actix_rt::test]
 async fn a_crash_before_or_after_any_commit_or_call_loses_nothing_and_publishes_nothing_twice() {
     let (posts, rounds, seed) = (size("CHAOS_POSTS", 20), size("CHAOS_CRASHES", 2), seed());
-    let mut random = fastrand::Rng::with_seed(seed);
     let plan = plan(seed);
-    let mut town = town(posts, &plan).await;
+    let town = town(posts, &plan).await;
+    crash_everywhere(town, plan, posts, rounds, seed).await;
+}
+
+#[actix_rt::test]
+async fn the_same_holds_with_the_ledger_on_postgresql() {
+    let Some(server) = Server::shared() else { return };
+    let (posts, rounds, seed) = (20, 2, seed());
+    let plan = short_plan(seed);
+    let town = town_on(server, posts, &plan).await;
+    crash_everywhere(town, plan, posts, rounds, seed).await;
+}
+
+async fn crash_everywhere(mut town: Town, plan: FaultPlan, posts: usize, rounds: usize, seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
     let rerun = format!("CHAOS_POSTS={posts} CHAOS_CRASHES={rounds} CHAOS_SEED={seed}");
     let mut oracle = Oracle::new(plan, rerun.clone());
     let mut crashes = 0;

@@ -2,21 +2,39 @@
 
 use std::time::{Duration, Instant};
 
+use mynah_sandbox::FaultPlan;
+
 use crate::{
-    oracle::{LANGUAGES, Oracle, finish, plan, published, town},
+    oracle::{LANGUAGES, Oracle, finish, plan, published, short_plan, town, town_on},
+    postgres::Server,
     seed, size,
     stalls::Watch,
+    support::Town,
 };
 
 #[actix_rt::test]
 async fn nothing_is_lost_nothing_is_published_twice_and_order_and_threads_hold() {
     let (posts, kills, seed) = (size("CHAOS_POSTS", 40), size("CHAOS_KILLS", 8), seed());
-    let mut random = fastrand::Rng::with_seed(seed);
     let plan = plan(seed);
+    let town = town(posts, &plan).await;
+    kill_at_random_moments(town, plan, posts, kills, seed).await;
+}
+
+#[actix_rt::test]
+#[ignore = "`mynah once` ends before it holds all of its accounts, and leaves their jobs to the next run"]
+async fn the_same_holds_with_the_ledger_on_postgresql() {
+    let Some(server) = Server::shared() else { return };
+    // At its short size: only the ledger is another one.
+    let (posts, kills, seed) = (40, 8, seed());
+    let plan = short_plan(seed);
+    let town = town_on(server, posts, &plan).await;
+    kill_at_random_moments(town, plan, posts, kills, seed).await;
+}
+
+async fn kill_at_random_moments(town: Town, plan: FaultPlan, posts: usize, kills: usize, seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
     let rerun = format!("CHAOS_POSTS={posts} CHAOS_KILLS={kills} CHAOS_SEED={seed}");
     let mut oracle = Oracle::new(plan.clone(), rerun.clone());
-    let town = town(posts, &plan).await;
-
     let begun = Instant::now();
     let all = oracle.min_publications(posts);
     let mut killed = 0;

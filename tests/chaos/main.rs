@@ -14,6 +14,9 @@ mod kills;
 mod oracle;
 #[cfg(feature = "failpoints")]
 mod panics;
+#[path = "../support/postgres.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod postgres;
 mod stalls;
 #[path = "../support/mod.rs"]
 mod support;

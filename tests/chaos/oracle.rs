@@ -11,6 +11,7 @@ use mynah_sandbox::{
 use serde_json::Value;
 
 use crate::{
+    postgres::Server,
     stalls::Watch,
     support::{Town, account, message, numbers},
 };
@@ -54,9 +55,28 @@ fn parent(number: usize) -> Option<usize> {
     ((1..=2).contains(&(number % 10)) && number > 1).then(|| number - 1)
 }
 
+/// The same with its ledger in a database.
+pub(crate) async fn town_on(server: &Server, posts: usize, plan: &FaultPlan) -> Town {
+    let mut town = town(posts, plan).await;
+    // The leases of a killed run must not keep the next one waiting for long.
+    town.settings.extend([format!("ledger.url={}", server.database()), "cluster.lease=3s".into()]);
+    town
+}
+
+/// The same plan with fewer profiles, for a second ledger: they concern the networks, not the ledger.
+pub(crate) fn short_plan(seed: u64) -> FaultPlan {
+    plan_with(seed, "late")
+}
+
 /// 5 % of posts stored but unanswered, 10 % each of 429, 503 and hung calls, and all profiles, or those that
 /// `CHAOS_PROFILES` names.
 pub(crate) fn plan(seed: u64) -> FaultPlan {
+    let profiles =
+        std::env::var("CHAOS_PROFILES").unwrap_or_else(|_| "nulls,odd,edited,late,echo,hostile".to_owned());
+    plan_with(seed, &profiles)
+}
+
+fn plan_with(seed: u64, profiles: &str) -> FaultPlan {
     let rule = |fault: &str, probability: f64| {
         format!(r#"{{"endpoint": "x.post", "fault": {fault}, "probability": {probability}}}"#)
     };
@@ -69,8 +89,6 @@ pub(crate) fn plan(seed: u64) -> FaultPlan {
         r#"{"endpoint": "gemini.generate", "fault": "half_body", "probability": 0.1}"#.to_owned(),
         r#"{"endpoint": "x.timeline", "fault": {"status": 503}, "probability": 0.1}"#.to_owned(),
     ];
-    let profiles =
-        std::env::var("CHAOS_PROFILES").unwrap_or_else(|_| "nulls,odd,edited,late,echo,hostile".to_owned());
     let profiles: Vec<&str> = profiles.split(',').filter(|name| !name.is_empty()).collect();
     let profiles = serde_json::to_string(&profiles).unwrap();
     let rules = rules.join(",");

@@ -96,6 +96,11 @@ impl Server {
         self.watchdog = Some(watchdog.process_group(0).spawn().unwrap());
         let begun = Instant::now();
         while !self.answers() {
+            // The children of a server that was killed may still be there, and then it refuses to start.
+            if self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_some()) {
+                self.stop_watchdog();
+                return self.run();
+            }
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(begun.elapsed() < Duration::from_secs(60), "PostgreSQL does not start:\n{}", log());
             std::thread::sleep(Duration::from_millis(20));
@@ -116,6 +121,10 @@ impl Server {
         // Its children notice that it is gone, and only then another one may start.
         let pid = self.folder.join("data/postmaster.pid");
         let _ = fs::remove_file(pid);
+        self.stop_watchdog();
+    }
+
+    fn stop_watchdog(&mut self) {
         let mut watchdog = self.watchdog.take().unwrap();
         watchdog.kill().unwrap();
         watchdog.wait().unwrap();

@@ -100,25 +100,20 @@ impl Keeper {
                     let made = async move { (make(&parts, call).await, sent) };
                     self.calls.push(made.boxed_local());
                 }
-                Act::TakeUp(name) => self.start(name, |workplace, name| {
-                    async move { workplace.take_up(&name).await }.boxed_local()
-                }),
-                Act::Finish(name) => self.start(name, |workplace, name| {
-                    async move { workplace.finish(&name).await }.boxed_local()
-                }),
-                Act::Drop(name) => self.start(name, |workplace, name| {
-                    async move { workplace.stop_now(&name).await }.boxed_local()
-                }),
+                Act::TakeUp(name) => {
+                    let (workplace, lease) = (self.parts.workplace.clone(), name.clone());
+                    self.tasks.start(name, async move { workplace.take_up(&lease).await });
+                }
+                Act::Finish(name) => {
+                    let (workplace, lease) = (self.parts.workplace.clone(), name.clone());
+                    self.tasks.start(name, async move { workplace.finish(&lease).await });
+                }
+                Act::Drop(name) => {
+                    let (workplace, lease) = (self.parts.workplace.clone(), name.clone());
+                    self.tasks.start(name, async move { workplace.stop_now(&lease).await });
+                }
             }
         }
-    }
-
-    fn start(
-        &mut self,
-        name: LeaseName,
-        task: impl FnOnce(Arc<dyn Workplace>, LeaseName) -> LocalBoxFuture<'static, ()>,
-    ) {
-        self.tasks.start(name.clone(), task(self.parts.workplace.clone(), name));
     }
 
     /// Gives everything back, so that other instances need not wait until the leases run out. What ran under them has
@@ -167,10 +162,7 @@ impl Worker for Keeper {
             Event::Due => return Step::Idle,
             Event::Done(name) => tenure.done(&name, now),
             Event::Answered(Answer::Failed(_, LedgerError::Fatal(reason)), _) => return Step::Fatal(reason),
-            Event::Answered(answer, sent) => {
-                let wanted = self.parts.workplace.wanted().await;
-                tenure.answered(answer, sent, now, &wanted)
-            }
+            Event::Answered(answer, sent) => tenure.answered(answer, sent, now),
         };
         self.act(acts);
         Step::Worked
@@ -195,7 +187,7 @@ async fn make(parts: &KeeperParts, call: Call) -> Answer {
                 let lost = leases.renew(held, me, ttl).await?;
                 Answer::Renewed { leases: held.clone(), lost }
             }
-            Call::Survey => Answer::Surveyed(leases.survey().await?),
+            Call::Survey => Answer::Surveyed(leases.survey().await?, parts.workplace.wanted().await),
             Call::Acquire(name) => Answer::Acquired(name.clone(), leases.acquire(name, me, ttl).await?),
             Call::Release(lease) => {
                 let lease = std::slice::from_ref(lease);

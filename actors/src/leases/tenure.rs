@@ -52,7 +52,8 @@ pub(super) enum Answer {
         leases: Vec<Lease>,
         lost: Vec<LeaseName>,
     },
-    Surveyed(Survey),
+    /// What there is, and what this instance would work for.
+    Surveyed(Survey, BTreeSet<LeaseName>),
     /// `None` if another instance holds it.
     Acquired(LeaseName, Option<Fence>),
     Released,
@@ -207,13 +208,7 @@ impl Tenure {
     }
 
     /// Handles the answer to a call that was sent at `sent`.
-    pub(super) fn answered(
-        &mut self,
-        answer: Answer,
-        sent: Moment,
-        now: Moment,
-        wanted: &BTreeSet<LeaseName>,
-    ) -> Vec<Act> {
+    pub(super) fn answered(&mut self, answer: Answer, sent: Moment, now: Moment) -> Vec<Act> {
         self.calls = self.calls.saturating_sub(1);
         match answer {
             Answer::Reported => {
@@ -221,7 +216,7 @@ impl Tenure {
                 Vec::new()
             }
             Answer::Renewed { leases, lost } => self.renewed(&leases, &lost, sent, now),
-            Answer::Surveyed(survey) => self.surveyed(survey, now, wanted),
+            Answer::Surveyed(survey, wanted) => self.surveyed(survey, now, &wanted),
             Answer::Acquired(name, fence) => {
                 self.asked.remove(&name);
                 fence.map(|fence| self.acquired(name, fence, sent)).into_iter().collect()

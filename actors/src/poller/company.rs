@@ -62,7 +62,7 @@ impl Company {
     }
 }
 
-/// FNV-1a, and the finalizer of MurmurHash3, because similar names must not have similar phases.
+/// FNV-1a, and the finalizer of `MurmurHash3`, because similar names must not have similar phases.
 fn phase(source: &str) -> f64 {
     let hash = source.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -248,7 +248,7 @@ impl Town {
                 queue: 100,
                 routes: targets
                     .iter()
-                    .map(|target| Route { target: target.clone(), account: AccountId::from(&es()) })
+                    .map(|target| Route { account: AccountId::from(&es()), ..Route::alone(target.clone()) })
                     .collect(),
                 order_patience: Duration::from_hours(1000),
                 engines: vec!["test".into()],

@@ -22,7 +22,7 @@ impl RouterState {
             let completed = completed.translation;
             stages.push(StageActivity { stage: "translation".into(), completed, runnable, holders });
         }
-        for Route { target, account } in &self.parts.settings.routes {
+        for Route { target, account, .. } in &self.parts.settings.routes {
             if self.is_paused(target) || upstreams.is_down(account.network()) {
                 continue;
             }

@@ -208,7 +208,7 @@ impl RouterState {
         for target in &lines {
             self.window.borrow_mut().reload(target);
         }
-        self.refill_and_wake().await?;
+        self.refill_and_wake_all().await?;
         work.done();
         Ok(decided)
     }

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use actix::{Handler, Message, ResponseActFuture};
 use log::info;
-use mynah_domain::{AccountId, ports::LedgerError};
+use mynah_domain::{AccountId, TargetId, ports::LedgerError};
 
 use super::{actor::Router, state::RouterState};
 use crate::supervision::handles_tracked;
 
 /// How often to look for posts that another instance recorded.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// After how many looks to load all lines from their beginnings. Another instance may have recorded a post that could not
+/// be read before, and its place is in front of jobs that are loaded.
+const RELOAD_EVERY: u32 = 60;
 
 /// Takes up the lines of an account, for which this instance has just acquired the lease. Answered when its jobs are
 /// loaded; at once if that was done before.
@@ -45,14 +49,14 @@ impl RouterState {
         self.opened().await;
         // Two at once would revoke each other's tokens.
         let _turn = self.taking_up.lock().await;
-        let routes = &self.parts.settings.routes;
-        let mut own = routes.iter().filter(|route| route.account == *account);
-        if own.all(|route| self.window.borrow().is_taken_up(&route.target)) {
+        let routes = self.parts.settings.routes.iter().filter(|route| route.account == *account);
+        let targets: Vec<TargetId> = routes.map(|route| route.target.clone()).collect();
+        if targets.iter().all(|target| self.window.borrow().is_taken_up(target)) {
             return Ok(());
         }
         let work = self.heartbeat.at_work();
         self.recover(|other| other == account).await?;
-        self.refill_and_wake().await?;
+        self.refill_and_wake(&targets).await?;
         work.done();
         Ok(())
     }
@@ -72,10 +76,10 @@ impl RouterState {
 
     async fn reload_lines(&self) -> Result<(), LedgerError> {
         self.opened().await;
-        for route in &self.parts.settings.routes {
-            self.window.borrow_mut().reload(&route.target);
+        for target in self.targets() {
+            self.window.borrow_mut().reload(&target);
         }
-        self.refill_and_wake().await
+        self.refill_and_wake_all().await
     }
 
     /// Looks for jobs that other instances recorded, for as long as the actor lives.
@@ -84,11 +88,22 @@ impl RouterState {
             return Ok(());
         }
         self.opened().await;
-        loop {
+        for look in 1_u32.. {
             actix_rt::time::sleep(LOOK_EVERY).await;
-            self.window.borrow_mut().expect_more();
-            self.refill_and_wake().await?;
+            if look.is_multiple_of(RELOAD_EVERY) {
+                self.reload_lines().await?;
+                continue;
+            }
+            let mut targets = self.targets();
+            targets.retain(|target| self.window.borrow().is_taken_up(target));
+            for target in &targets {
+                self.window.borrow_mut().expect_more(target);
+            }
+            if self.refill(&targets).await? {
+                self.wake(&targets);
+            }
         }
+        Ok(())
     }
 }
 

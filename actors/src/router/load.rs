@@ -13,14 +13,14 @@ use mynah_domain::{
     },
 };
 
-use super::{messages::Record, parts::Route, state::RouterState};
+use super::{messages::Record, state::RouterState};
 use crate::events::Event;
 
 impl RouterState {
     /// Puts back the jobs that an earlier process or router left in progress, and loads the lines.
     pub(super) async fn open(&self) -> Result<(), LedgerError> {
         self.recover(|_| true).await?;
-        self.refill().await?;
+        self.refill(&self.targets()).await?;
         self.set_open();
         Ok(())
     }
@@ -44,16 +44,20 @@ impl RouterState {
         Ok(())
     }
 
-    /// Fills every line that has room from the ledger.
-    pub(super) async fn refill(&self) -> Result<(), LedgerError> {
-        for Route { target, .. } in &self.parts.settings.routes {
+    /// Fills the lines of these targets that have room from the ledger. Returns whether any job was loaded.
+    pub(super) async fn refill(&self, targets: &[TargetId]) -> Result<bool, LedgerError> {
+        let mut has_more = false;
+        for target in targets {
             loop {
                 let wanted = self.window.borrow_mut().wants(target, self.parts.settings.queue);
                 let Some((after, room)) = wanted else { break };
                 let loaded = self.parts.ledger.open_jobs(target, after, room).await;
                 let mut window = self.window.borrow_mut();
                 match loaded {
-                    Ok(jobs) => window.load(target, jobs, room, self.now()),
+                    Ok(jobs) => {
+                        has_more |= !jobs.is_empty();
+                        window.load(target, jobs, room, self.now());
+                    }
                     Err(error) => {
                         window.stop_loading(target);
                         return Err(error);
@@ -61,14 +65,25 @@ impl RouterState {
                 }
             }
         }
-        Ok(())
+        Ok(has_more)
+    }
+
+    /// Fills the lines of these targets that have room, and wakes the workers that may have to do with them.
+    pub(super) async fn refill_and_wake(&self, targets: &[TargetId]) -> Result<(), LedgerError> {
+        let filled = self.refill(targets).await;
+        self.wake(targets);
+        filled.map(drop)
     }
 
     /// Fills every line that has room, and wakes all waiting workers.
-    pub(super) async fn refill_and_wake(&self) -> Result<(), LedgerError> {
-        let filled = self.refill().await;
+    pub(super) async fn refill_and_wake_all(&self) -> Result<(), LedgerError> {
+        let filled = self.refill(&self.targets()).await;
         self.wake_all();
-        filled
+        filled.map(drop)
+    }
+
+    pub(super) fn targets(&self) -> Vec<TargetId> {
+        self.parts.settings.routes.iter().map(|route| route.target.clone()).collect()
     }
 
     /// Records a page and loads its jobs.
@@ -76,6 +91,9 @@ impl RouterState {
         self.opened().await;
         let work = self.heartbeat.at_work();
         let posts = page.posts.clone();
+        // Other lines have nothing to do with the page, and there may be hundreds.
+        let routes = self.parts.settings.routes.iter().filter(|route| route.source == page.source);
+        let targets: Vec<TargetId> = routes.map(|route| route.target.clone()).collect();
         let recorded = self.parts.ledger.record(page).await?;
         self.parts.meter.count("posts.recorded", recorded.posts);
         self.parts.meter.count("jobs.skipped", recorded.skipped);
@@ -89,14 +107,20 @@ impl RouterState {
         for record in posts.into_iter().rev() {
             self.announce(record, &recorded, arrived);
         }
-        self.window.borrow_mut().expect_more();
-        if recorded.reread > 0 {
-            // Their positions may come before the jobs that are loaded.
-            for Route { target, .. } in &self.parts.settings.routes {
+        for target in &targets {
+            self.window.borrow_mut().expect_more(target);
+            if recorded.reread > 0 {
+                // Their positions may come before the jobs that are loaded.
                 self.window.borrow_mut().reload(target);
             }
         }
-        self.refill_and_wake().await?;
+        let has_more = self.refill(&targets).await;
+        // Most polls find nothing, and then nobody needs to look for work.
+        if !matches!(has_more, Ok(false)) || recorded.reread > 0 {
+            self.wake(&targets);
+        }
+        self.changed.notify_waiters();
+        has_more?;
         work.done();
         Ok(recorded)
     }

@@ -18,12 +18,15 @@ pub struct Route {
     pub target: TargetId,
     /// Its account.
     pub account: AccountId,
+    /// The source that it follows, by its name in the ledger.
+    pub source: String,
 }
 
+#[cfg(test)]
 impl Route {
-    /// The route of a target that shares its account with no other.
-    pub fn alone(target: TargetId) -> Self {
-        Self { account: AccountId::from(&target), target }
+    /// The route of a target of the tests' source that shares its account with no other.
+    pub(crate) fn alone(target: TargetId) -> Self {
+        Self { account: AccountId::from(&target), target, source: "net:town".into() }
     }
 }
 

@@ -2,7 +2,10 @@
 //! begun in the transaction that records the translation. This saves one wait for the disk for a post that comes alone,
 //! which is when somebody is watching.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+};
 
 use jiff::Timestamp;
 use mynah_domain::{AccountId, JobEvent, JobId, TargetId, Translation};
@@ -72,7 +75,11 @@ impl PendingPublishers {
         }
         let translated: HashMap<JobId, &Translation> =
             reports.iter().filter_map(|report| Some((report.at.job, translation(report)?))).collect();
-        let batch = |(account, wait): (&AccountId, &PendingPull)| {
+        let translations = reports.iter().filter(|report| translated.contains_key(&report.at.job));
+        let accounts: BTreeSet<&AccountId> =
+            translations.filter_map(|report| window.account_of(&report.target)).collect();
+        let batch = |account: &AccountId| {
+            let wait = pending.get(account)?;
             let (target, jobs) = window.next_to_publish(account, &translated, wait.room, &is_paused)?;
             let intent = |job| Some((job, Intent::of_only_part(translated.get(&job)?, account, now)?));
             let intents = jobs.into_iter().filter_map(intent).collect();
@@ -83,7 +90,7 @@ impl PendingPublishers {
                 intents,
             })
         };
-        BegunAtOnce(pending.iter().filter_map(batch).collect())
+        BegunAtOnce(accounts.into_iter().filter_map(batch).collect())
     }
 
     /// Hands the jobs to the publisher that they were begun for; returns them if that publisher no longer waits.

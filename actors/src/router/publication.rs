@@ -29,7 +29,7 @@ impl RouterState {
         let _asking = self.asking();
         self.opened().await;
         while worker.is_valid() {
-            let ready = self.ready.notified();
+            let ready = self.ready.notified(account);
             let picked = self.window.borrow_mut().pick_for_publication(
                 &worker.holder,
                 account,
@@ -159,7 +159,7 @@ impl RouterState {
             self.parts.ledger.advance(orphans.into()).await?;
         }
         if refused {
-            self.refill_and_wake().await?;
+            self.refill_and_wake_all().await?;
         }
         work.done();
         Ok(leased)

@@ -7,7 +7,7 @@ use std::{
 
 use log::{debug, error, info, warn};
 use mynah_domain::{
-    JobEvent, JobId, JobState,
+    JobEvent, JobId, JobState, TargetId,
     backoff::Backoff,
     ports::{
         LedgerError,
@@ -52,6 +52,7 @@ impl RouterState {
             })
             .collect();
         let answers = self.parts.ledger.advance(changes).await?;
+        let targets = targets_of(&reports);
         let mut granted = HashMap::new();
         let mut late = Vec::new();
         let mut again = Vec::new();
@@ -85,7 +86,7 @@ impl RouterState {
         if !undeliverable.is_empty() {
             Box::pin(self.report(undeliverable)).await?;
         }
-        self.refill_and_wake().await?;
+        self.refill_and_wake(&targets).await?;
         work.done();
         Ok(())
     }
@@ -164,7 +165,7 @@ impl RouterState {
             let refused =
                 if self.is_paused(&target) { batch } else { self.pending.hand(&account, &worker, batch) };
             undeliverable.extend(refused.iter().map(|job| JobReport::new(&job.job, job.untouched())));
-            self.ready.notify_waiters();
+            self.ready.wake(&account);
         }
         undeliverable
     }
@@ -252,6 +253,7 @@ impl RouterState {
             .collect();
         // Requests of the exited worker must not wait any longer.
         self.work.notify_waiters();
+        self.ready.wake_all();
         let mut attempt = 0;
         while let Err(error) = self.report(reports.clone()).await {
             if !error.is_retryable() {
@@ -264,4 +266,15 @@ impl RouterState {
         }
         Ok(())
     }
+}
+
+/// The targets of these reports, each once.
+fn targets_of(reports: &[JobReport]) -> Vec<TargetId> {
+    let mut targets: Vec<TargetId> = Vec::new();
+    for report in reports {
+        if !targets.contains(&report.target) {
+            targets.push(report.target.clone());
+        }
+    }
+    targets
 }

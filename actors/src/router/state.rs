@@ -3,16 +3,17 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     time::Instant,
 };
 
-use mynah_domain::TargetId;
-use tokio::sync::{Mutex, Notify};
+use mynah_domain::{AccountId, TargetId};
+use tokio::sync::{Mutex, Notify, futures::Notified};
 
 use super::{
     completed::Completed,
     messages::Drained,
-    parts::RouterParts,
+    parts::{Route, RouterParts},
     pending::PendingPublishers,
     window::{Now, Window},
 };
@@ -35,14 +36,41 @@ pub(super) struct RouterState {
     /// Wakes a translator when a job becomes available.
     pub(super) work: Notify,
     /// Wakes publishers when a job may be publishable.
-    pub(super) ready: Notify,
+    pub(super) ready: Ready,
     /// Wakes the timer when its deadline may have changed.
     pub(super) timer: Notify,
     /// Wakes callers that wait for the run to end, on any change.
-    changed: Notify,
+    pub(super) changed: Notify,
     /// Wakes callers that came before the ledger was opened.
     opened: Notify,
     is_open: Cell<bool>,
+}
+
+/// Wakes publishers, each by its account: with hundreds of accounts, most would find nothing if all were woken.
+pub(super) struct Ready {
+    accounts: HashMap<AccountId, Notify>,
+    /// For a publisher whose account no route leads to.
+    others: Notify,
+}
+
+impl Ready {
+    fn new(routes: &[Route]) -> Self {
+        let accounts = routes.iter().map(|route| (route.account.clone(), Notify::new()));
+        Self { accounts: accounts.collect(), others: Notify::new() }
+    }
+
+    /// Completes when a job of this account may be publishable.
+    pub(super) fn notified(&self, account: &AccountId) -> Notified<'_> {
+        self.accounts.get(account).unwrap_or(&self.others).notified()
+    }
+
+    pub(super) fn wake(&self, account: &AccountId) {
+        self.accounts.get(account).unwrap_or(&self.others).notify_waiters();
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.accounts.values().chain([&self.others]).for_each(Notify::notify_waiters);
+    }
 }
 
 /// A worker that waits for a job.
@@ -58,6 +86,7 @@ impl RouterState {
     pub(super) fn new(parts: RouterParts, heartbeat: Heartbeat) -> Self {
         let window = Window::new(&parts.settings.routes, parts.blocks.clone());
         Self {
+            ready: Ready::new(&parts.settings.routes),
             parts,
             heartbeat,
             window: RefCell::new(window),
@@ -67,7 +96,6 @@ impl RouterState {
             taking_up: Mutex::default(),
             asking: Cell::new(0),
             work: Notify::new(),
-            ready: Notify::new(),
             timer: Notify::new(),
             changed: Notify::new(),
             opened: Notify::new(),
@@ -98,7 +126,18 @@ impl RouterState {
     /// Wakes all waiting workers.
     pub(super) fn wake_all(&self) {
         self.wake_translator();
-        self.ready.notify_waiters();
+        self.ready.wake_all();
+        self.changed.notify_waiters();
+        self.timer.notify_waiters();
+    }
+
+    /// Wakes the workers that may have to do with the lines of these targets.
+    pub(super) fn wake(&self, targets: &[TargetId]) {
+        self.wake_translator();
+        let window = self.window.borrow();
+        for account in targets.iter().filter_map(|target| window.account_of(target)) {
+            self.ready.wake(account);
+        }
         self.changed.notify_waiters();
         self.timer.notify_waiters();
     }

@@ -26,7 +26,7 @@ impl RouterState {
             let sleep = match woken {
                 Wake::Now => {
                     self.wake_translator();
-                    self.ready.notify_waiters();
+                    self.ready.wake_all();
                     continue;
                 }
                 Wake::In(left) => Some(left.min(LONGEST_SLEEP)),

@@ -140,6 +140,17 @@ mod tests {
     }
 
     #[test]
+    fn a_new_address_after_a_link_of_the_post_is_found() {
+        let text = "Mira https://a.example y escribe a bob@evil.example";
+        assert_eq!(codes("See https://a.example and write to me", &[text]), ["protected"]);
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_full_stop() {
+        assert!(codes("... and it opens at noon", &["... y abre al mediodía"]).is_empty());
+    }
+
+    #[test]
     fn a_full_stop_between_sentences_is_no_dot_of_a_domain() {
         for (to, text) in [
             ("ja", "終わり。Yes"),

@@ -126,13 +126,14 @@ mod tests {
     fn links_names_and_tags_are_found_after_characters_of_any_width() {
         use EntityKind::{Hashtag, Link, Mention};
         assert_eq!(
-            found("🔥𝕏 hi https://a.example/b, @bob's #été (＃tag) .@eve"),
+            found("🔥𝕏 hi https://a.example/b, @bob's #été (＃tag) .@eve_1 #हिन्दी"),
             [
                 (Link, "https://a.example/b"),
                 (Mention, "@bob"),
                 (Hashtag, "#été"),
                 (Hashtag, "＃tag"),
-                (Mention, "@eve")
+                (Mention, "@eve_1"),
+                (Hashtag, "#हिन्दी")
             ]
         );
         assert_eq!(found("#a:https://b.example/#c"), [(Hashtag, "#a"), (Link, "https://b.example/#c")]);
@@ -140,9 +141,27 @@ mod tests {
 
     #[test]
     fn text_that_only_looks_like_an_entity_is_not_one() {
-        for text in ["a@b.example", "@a@b.example", "word#tag", "#1", "# a @ b", "example.com", "$5", "C#"] {
+        for text in [
+            "a@b.example",
+            "@a@b.example",
+            "word#tag",
+            "#1",
+            "# a @ b",
+            "example.com",
+            "$5",
+            "C#",
+            "##tag",
+            "and/#tag",
+        ] {
             assert_eq!(found(text), [], "{text}");
         }
+    }
+
+    #[test]
+    fn a_network_without_pages_has_no_links_to_them() {
+        let rules = PlainText::default();
+        assert_eq!(rules.profile("town"), None);
+        assert_eq!(rules.link("town", &crate::PostId("1".into())), None);
     }
 
     #[test]

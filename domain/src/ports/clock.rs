@@ -17,3 +17,15 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machines_clock_shows_the_current_time() {
+        let before = Timestamp::now();
+        let shown = SystemClock.now();
+        assert!(before <= shown && shown <= Timestamp::now());
+    }
+}

@@ -232,6 +232,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn items_with_other_languages_go_into_one_call_only_if_the_engine_allows_it() {
+        let pair = |to: &str| (Language::english(), to.parse().unwrap());
+        for (languages, mixes) in [(Languages::One, false), (Languages::Many, true)] {
+            let shape = CallShape::new(10, languages);
+            assert!(shape.may_mix(pair("es"), pair("es")));
+            assert_eq!(shape.may_mix(pair("es"), pair("fr")), mixes);
+        }
+    }
+
+    #[test]
     fn the_parts_of_a_call_add_up() {
         let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens };
         let item = |text: &str| Ok(MaskedText(vec![crate::text::Segment::Words(text.into())]));

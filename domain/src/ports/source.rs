@@ -120,3 +120,17 @@ impl SourceError {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable(_))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_limits_and_outages_pass() {
+        assert!(SourceError::RateLimited { reason: "slow down".into(), until: None }.is_passing());
+        assert!(SourceError::Unavailable("no answer".into()).is_passing());
+        assert!(!SourceError::Account("it is suspended".into()).is_passing());
+        assert!(!SourceError::Unauthorized("the key was revoked".into()).is_passing());
+        assert!(!SourceError::Refused("no such field".into()).is_passing());
+    }
+}

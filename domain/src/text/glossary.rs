@@ -149,6 +149,12 @@ mod tests {
     }
 
     #[test]
+    fn a_glossary_is_empty_until_it_has_a_term() {
+        assert!(Glossary::default().is_empty());
+        assert!(!glossary(&[("Mynah", None)]).is_empty());
+    }
+
+    #[test]
     fn a_term_that_is_empty_or_appears_twice_is_reported() {
         let term = |term: &str| Term { term: term.into(), becomes: None };
         assert_eq!(Glossary::new(vec![term("a"), term(" ")]).unwrap_err(), GlossaryError::Empty);

@@ -148,7 +148,7 @@ impl MaskedText {
     }
 
     /// The pieces to translate.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
+    pub fn words(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.iter().filter_map(|segment| match segment {
             Segment::Words(words) => Some(words.as_str()),
             Segment::Placeholder(_) => None,

@@ -329,6 +329,11 @@ mod tests {
     }
 
     #[test]
+    fn a_link_or_a_name_does_not_change_the_words_around_it() {
+        same("See https://a.example, @bob", "See https://b.example, @eve", "es");
+    }
+
+    #[test]
     fn every_listed_language_is_known_and_has_rules() {
         for (code, _) in KNOWN {
             let language: Language = code.parse().unwrap();

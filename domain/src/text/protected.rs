@@ -74,3 +74,29 @@ pub struct Protected {
     /// The text in the translation.
     pub becomes: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own() {
+        let names = [
+            ProtectedKind::Link,
+            ProtectedKind::Mention,
+            ProtectedKind::Hashtag,
+            ProtectedKind::Cashtag,
+            ProtectedKind::Address,
+            ProtectedKind::Code,
+            ProtectedKind::Styled,
+            ProtectedKind::Emoji,
+            ProtectedKind::Number,
+            ProtectedKind::Term,
+        ]
+        .map(ProtectedKind::as_str);
+        assert_eq!(
+            names,
+            ["link", "mention", "hashtag", "cashtag", "address", "code", "styled", "emoji", "number", "term"]
+        );
+    }
+}

@@ -160,6 +160,13 @@ mod tests {
     }
 
     #[test]
+    fn without_spaces_a_cut_may_follow_a_number_and_no_part_begins_with_a_closing_mark() {
+        assert_eq!(split("ああああ2026ああああ", 8), ["ああああ2026", "ああああ"]);
+        assert_eq!(split("ああああああ。いい", 6), ["あああああ", "あ。いい"]);
+        assert_eq!(split("ああああああ、いい", 6), ["あああああ", "あ、いい"]);
+    }
+
+    #[test]
     fn a_long_word_is_cut_but_no_grapheme_is() {
         let parts = split(&"日".repeat(700), 300);
         assert!(parts.iter().all(|part| part.chars().count() <= 300));

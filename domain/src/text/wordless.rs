@@ -180,6 +180,9 @@ mod tests {
             "a < b, they say",
             "Sing along;\nwe are the champions;",
             "let us go on = go on;",
+            "start();\nthis is what we all think;",
+            "start();\nGoal!",
+            "& so on;",
             "日本語 {の} テキスト",
         ] {
             assert!(!wordless(text), "{text}");

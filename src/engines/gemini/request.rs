@@ -1,51 +1,141 @@
 //! The body of a `generateContent` call.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::engines::llm::prompt::Prompt;
+use crate::engines::llm::{echo::Echo, ids::Id, prompt::Prompt};
+
+/// What Google's filters may be told to allow. The posts are public already; what is refused here would be missing there. What
+/// Google never allows it refuses all the same.
+const SAFETY_SETTINGS: [SafetySetting; 4] = [
+    SafetySetting::off("HARM_CATEGORY_HARASSMENT"),
+    SafetySetting::off("HARM_CATEGORY_HATE_SPEECH"),
+    SafetySetting::off("HARM_CATEGORY_SEXUALLY_EXPLICIT"),
+    SafetySetting::off("HARM_CATEGORY_DANGEROUS_CONTENT"),
+];
 
 /// The body of a request.
-pub(super) fn body(prompt: &Prompt<'_>) -> Value {
-    // The posts are public already; what is refused here would be missing there. What Google never allows it refuses all
-    // the same.
-    let safety = ["HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT"]
-        .map(|kind| json!({"category": format!("HARM_CATEGORY_{kind}"), "threshold": "BLOCK_NONE"}));
-    json!({
-        "systemInstruction": {"parts": [{"text": prompt.instruction()}]},
-        "contents": [{"role": "user", "parts": [{"text": prompt.data()}]}],
-        "generationConfig": {
-            // The same post should be translated the same way twice.
-            "temperature": 0.2,
-            "candidateCount": 1,
-            "responseMimeType": "application/json",
-            "responseSchema": {"type": "ARRAY", "items": schema(prompt)},
-        },
-        "safetySettings": safety,
-    })
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Body<'a> {
+    system_instruction: Content,
+    contents: [Content; 1],
+    generation_config: GenerationConfig<'a>,
+    safety_settings: [SafetySetting; 4],
 }
 
-/// The schema of one answer. It allows no id but those of the items. The list has no bounds: Gemini answers 400 to `maxItems`
-/// and, in one of its APIs, to `minItems` (measured on gemini-3.8-flash, <https://github.com/linxule/openinterviewer/pull/23>).
-/// What is missing or doubled is found when the answer is read.
-fn schema(prompt: &Prompt<'_>) -> Value {
-    let mut properties = json!({
-        "id": {"type": "STRING", "format": "enum", "enum": prompt.ids},
-        "text": {"type": "STRING"},
-    });
+#[derive(Debug, Serialize)]
+struct Content {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    parts: [Part; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct Part {
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GenerationConfig<'a> {
+    temperature: f32,
+    candidate_count: u32,
+    response_mime_type: &'static str,
+    response_schema: ListSchema<'a>,
+}
+
+/// The schema of all answers. It has no bounds: Gemini answers 400 to `maxItems` and, in one of its APIs, to `minItems`
+/// (measured on gemini-3.8-flash, <https://github.com/linxule/openinterviewer/pull/23>). What is missing or doubled is found
+/// when the answer is read.
+#[derive(Debug, Serialize)]
+struct ListSchema<'a> {
+    r#type: &'static str,
+    items: AnswerSchema<'a>,
+}
+
+/// The schema of one answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerSchema<'a> {
+    r#type: &'static str,
+    properties: Properties<'a>,
+    required: &'static [&'static str],
+    property_ordering: &'static [&'static str],
+}
+
+#[derive(Debug, Serialize)]
+struct Properties<'a> {
+    id: StringSchema<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<StringSchema<'a>>,
+    text: StringSchema<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct StringSchema<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#enum: Option<&'a [Id]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+impl StringSchema<'_> {
+    const ANY: Self = Self { r#type: "STRING", format: None, r#enum: None, description: None };
+}
+
+#[derive(Debug, Serialize)]
+struct SafetySetting {
+    category: &'static str,
+    threshold: &'static str,
+}
+
+impl SafetySetting {
+    const fn off(category: &'static str) -> Self {
+        Self { category, threshold: "BLOCK_NONE" }
+    }
+}
+
+/// The body of a request.
+pub(super) fn body<'a>(prompt: &'a Prompt<'_>) -> Body<'a> {
+    let content = |role, text| Content { role, parts: [Part { text }] };
+    Body {
+        system_instruction: content(None, prompt.instruction()),
+        contents: [content(Some("user"), prompt.data())],
+        generation_config: GenerationConfig {
+            // The same post should be translated the same way twice.
+            temperature: 0.2,
+            candidate_count: 1,
+            response_mime_type: "application/json",
+            response_schema: ListSchema { r#type: "ARRAY", items: schema(prompt) },
+        },
+        safety_settings: SAFETY_SETTINGS,
+    }
+}
+
+/// The schema of one answer. It allows no id but those of the items.
+fn schema<'a>(prompt: &'a Prompt<'_>) -> AnswerSchema<'a> {
+    let described = |echo: &Echo| StringSchema { description: Some(echo.description()), ..StringSchema::ANY };
     // The echo comes first: a model that has repeated a text translates that one.
-    let order = match &prompt.echo {
-        Some(echo) => {
-            properties["echo"] = json!({"type": "STRING", "description": echo.description()});
-            &["id", "echo", "text"][..]
-        }
-        None => &["id", "text"],
-    };
-    json!({"type": "OBJECT", "properties": properties, "required": order, "propertyOrdering": order})
+    let order: &[&str] = if prompt.echo.is_some() { &["id", "echo", "text"] } else { &["id", "text"] };
+    AnswerSchema {
+        r#type: "OBJECT",
+        properties: Properties {
+            id: StringSchema { format: Some("enum"), r#enum: Some(&prompt.ids), ..StringSchema::ANY },
+            echo: prompt.echo.as_ref().map(described),
+            text: StringSchema::ANY,
+        },
+        required: order,
+        property_ordering: order,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use mynah_domain::{fixtures::mask, ports::Item};
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::engines::llm::placeholders::Brackets;
@@ -56,7 +146,7 @@ mod tests {
         let items: Vec<Item> = texts.iter().map(item).collect();
         let items: Vec<&Item> = items.iter().collect();
         let prompt = Prompt::new(&items, Brackets('⟦', '⟧'), false, 1);
-        (body(&prompt), prompt.ids.iter().map(ToString::to_string).collect())
+        (serde_json::to_value(body(&prompt)).unwrap(), prompt.ids.iter().map(ToString::to_string).collect())
     }
 
     #[test]

@@ -233,13 +233,11 @@ fn end_of(text: &MaskedText, letters: &str, extent: Extent) -> String {
 fn last_words(text: &MaskedText, count: usize) -> String {
     /// Longer words are rare, and whole sentences without spaces are longer.
     const LONGEST: usize = 12;
-    let mut words: Vec<String> = text
-        .words()
-        .flat_map(str::split_whitespace)
-        .map(|word| letters([word]))
-        .filter(|word| !word.is_empty())
-        .collect();
-    let words = words.split_off(words.len().saturating_sub(count)).concat();
+    let from_the_end = text.words().rev().flat_map(|words| words.split_whitespace().rev());
+    let mut words: Vec<String> =
+        from_the_end.map(|word| letters([word])).filter(|word| !word.is_empty()).take(count).collect();
+    words.reverse();
+    let words = words.concat();
     ending(&words, count * LONGEST).to_owned()
 }
 
@@ -247,6 +245,7 @@ fn last_words(text: &MaskedText, count: usize) -> String {
 fn letters<'a>(pieces: impl IntoIterator<Item = &'a str>) -> String {
     let mut letters = String::new();
     for piece in pieces {
+        letters.reserve(piece.len());
         if piece.is_ascii() {
             letters.extend(
                 piece.bytes().filter(u8::is_ascii_alphanumeric).map(|c| char::from(c.to_ascii_lowercase())),

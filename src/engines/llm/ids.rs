@@ -32,8 +32,20 @@ impl Id {
 
     /// The item with an id as a model wrote it.
     pub(super) fn position(ids: &[Self], written: &str) -> Option<usize> {
-        let written = written.trim();
-        ids.iter().position(|id| id.to_string().eq_ignore_ascii_case(written))
+        let written = Self::read(written.trim())?;
+        ids.iter().position(|id| *id == written)
+    }
+
+    /// The id as [`fmt::Display`] writes it, in any case.
+    fn read(written: &str) -> Option<Self> {
+        let letter = |byte: u8| LETTERS.iter().position(|letter| *letter == byte.to_ascii_lowercase());
+        let [first, second, number @ ..] = written.as_bytes() else { return None };
+        let (first, second) = (letter(*first)?, letter(*second)?);
+        let id = match number {
+            [] => first * LETTERS.len() + second,
+            number => str::from_utf8(number).ok()?.parse().ok()?,
+        };
+        (Self(id).to_string().eq_ignore_ascii_case(written)).then_some(Self(id))
     }
 }
 

@@ -2,7 +2,7 @@
 //! around the list that was asked for. Whatever can be read in one way only is read; everything else is refused, because
 //! a wrong guess publishes one post's words under another.
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 use mynah_domain::ports::engine::ItemError;
 use serde::{
@@ -90,7 +90,7 @@ fn with_id(id: String, answer: Value) -> Value {
 fn by_id(model: &str, answers: Vec<Value>, ids: &[Id]) -> Vec<Result<Answer, ItemError>> {
     // One answer to one question needs no id.
     let lone = ids.len() == 1 && answers.len() == 1;
-    let mut texts: HashMap<usize, Vec<(Value, Option<String>)>> = HashMap::new();
+    let mut texts: Vec<Vec<(Value, Option<String>)>> = vec![Vec::new(); ids.len()];
     for mut answer in answers {
         let item = match answer.get("id") {
             None | Some(Value::Null) if lone => Some(0),
@@ -103,23 +103,20 @@ fn by_id(model: &str, answers: Vec<Value>, ids: &[Id]) -> Vec<Result<Answer, Ite
                 Value::String(echo) => Some(echo),
                 _ => None,
             };
-            texts.entry(item).or_default().push((take("text"), echo));
+            texts[item].push((take("text"), echo));
         }
     }
     let unusable = |what: &str| Err(ItemError::Unusable(format!("{model}'s answer {what}")));
-    (0..ids.len())
-        .map(|item| match texts.remove(&item).as_deref_mut() {
-            None | Some([]) => unusable("leaves this post out"),
-            Some([(first, _), others @ ..]) if others.iter().any(|(other, _)| other != first) => {
+    texts
+        .iter_mut()
+        .map(|texts| match &mut texts[..] {
+            [] => unusable("leaves this post out"),
+            [(first, _), others @ ..] if others.iter().any(|(other, _)| other != first) => {
                 unusable("has this post more than once")
             }
-            Some([(Value::String(text), _), ..]) if text.trim().is_empty() => {
-                unusable("for this post is empty")
-            }
-            Some([(Value::String(text), echo), ..]) => {
-                Ok(Answer { echo: echo.take(), text: std::mem::take(text) })
-            }
-            Some(_) => unusable("for this post is no text"),
+            [(Value::String(text), _), ..] if text.trim().is_empty() => unusable("for this post is empty"),
+            [(Value::String(text), echo), ..] => Ok(Answer { echo: echo.take(), text: std::mem::take(text) }),
+            _ => unusable("for this post is no text"),
         })
         .collect()
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mynah_domain::{Language, Tone, ports::engine::Item};
 use serde::Serialize;
-use serde_json::json;
 
 use super::{echo::Echo, ids::Id, placeholders::Brackets};
 
@@ -30,13 +29,18 @@ impl<'a> Prompt<'a> {
 
     /// The posts: a JSON object, to be sent as the user's message.
     pub(crate) fn data(&self) -> String {
-        json!({"items": asked(self)}).to_string()
+        serde_json::to_string(&Data { items: asked(self) }).expect("JSON can hold any text, number and list")
     }
 
     /// The rules, to be sent as the system's.
     pub(crate) fn instruction(&self) -> String {
         instruction(self)
     }
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    items: Vec<Asked<'a>>,
 }
 
 #[derive(Serialize)]
@@ -160,7 +164,7 @@ fn instruction(prompt: &Prompt<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use mynah_domain::{Style, fixtures::mask, ports::engine::MaxWeight};
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 

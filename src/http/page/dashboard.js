@@ -204,18 +204,21 @@ const SERVICE = { ready: ["ready", "good"], degraded: ["degraded", "warn"], not_
 const STATES = { running: ["running", "good"], near_cap: ["near its cap", "warn"], at_cap: ["at its cap", "warn"],
   degraded: ["degraded", "warn"], failing: ["failing", "bad"], paused: ["paused", "warn"], blocked: ["blocked", "bad"] };
 
-/// The followed account, with its network: `x:town`.
-let source = "";
+/// The source of each target: `x:town`.
+let sourceOf = new Map();
 
 /// What a person asks first: how the service is, and each account.
-function drawStatus({ state, reasons, degraded, accounts, poller }, stats) {
+function drawStatus({ state, reasons, degraded, accounts, sources }, stats) {
   const [word, tone] = SERVICE[state] ?? [state, "bad"];
   by("state").textContent = `${[word, ...reasons].join(": ")}, up ${Math.round(stats.uptime_seconds)} s`;
   by("state").className = tone;
   by("degraded").replaceChildren(...degraded.map((why) => element("li", why, "warn")));
+  sourceOf = new Map(accounts.map((one) => [one.account, one.source]));
   // Do not move a control that someone is about to press.
   if (document.activeElement?.closest("#accounts")) return;
-  source = poller.source;
+  const several = sources.length > 1;
+  const named = new Map(sources.map(({ source, name }) => [source, name]));
+  const of = ({ language, source }) => several ? ` (${language}, from ${named.get(source)})` : ` (${language})`;
   const row = (what, name, { state, reason }, figures) => {
     const path = `/api/pauses/${encodeURIComponent(what)}`;
     const [word, tone] = STATES[state] ?? [state, "bad"];
@@ -230,10 +233,11 @@ function drawStatus({ state, reasons, degraded, accounts, poller }, stats) {
     ]);
   };
   by("accounts").replaceChildren(
-    ...accounts.map((one) => row(one.account, [link(one.account, one.url, "control"), ` (${one.language})`], one, {
+    ...accounts.map((one) => row(one.account, [link(one.account, one.url, "control"), of(one)], one, {
       Today: one.daily_cap === null ? one.published_today : `${one.published_today} of ${one.daily_cap}`,
       Waiting: one.waiting, Held: one.held, Failed: one.failed })),
-    row("poller", `source ${poller.source}`, poller, { Today: "", Waiting: "", Held: "", Failed: "" }),
+    ...sources.map((one) => row(several ? one.source : "poller", `source ${one.name}`, one,
+      { Today: "", Waiting: "", Held: "", Failed: "" })),
   );
 }
 
@@ -256,7 +260,7 @@ async function decided(path, id) {
 /// The text of a post, as long as it is on record. Its mentions lead to its own network, which may differ from the target's.
 function postText(job) {
   if (job.text_removed) return "(text removed)";
-  const sameNetwork = source.split(":")[0] === job.target.split(":")[0];
+  const sameNetwork = sourceOf.get(job.target)?.split(":")[0] === job.target.split(":")[0];
   return linked(job.text, sameNetwork ? job.mentions : {});
 }
 
@@ -309,7 +313,9 @@ const RECENT = 10;
 async function drawRecent() {
   const { jobs } = await call("/api/published");
   const posts = new Map();
-  for (const job of jobs) posts.set(job.post, [...(posts.get(job.post) ?? []), job]);
+  // Two networks may give the same id.
+  const postOf = (job) => `${sourceOf.get(job.target)} ${job.post}`;
+  for (const job of jobs) posts.set(postOf(job), [...(posts.get(postOf(job)) ?? []), job]);
   // Of what was published together, the newest post first; the ledger numbers the jobs of a page in this order.
   const latest = (jobs) => Math.floor(Math.max(...jobs.map((job) => Date.parse(job.updated_at))) / 1000);
   const shown = [...posts.values()]

@@ -73,6 +73,16 @@ pub(super) async fn rewrite(db: &Client) -> Result<()> {
     Ok(outcome?)
 }
 
+/// Numbers new jobs behind those that are there.
+pub(super) async fn number_on(db: &Client) -> Result<()> {
+    db.batch_execute(
+        "SELECT setval(pg_get_serial_sequence('jobs', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM jobs), false);
+         ANALYZE posts, jobs, publications",
+    )
+    .await?;
+    Ok(())
+}
+
 /// How long a rewrite may take before the caller gives up.
 pub(super) const REWRITE: Duration = Duration::from_hours(1);
 

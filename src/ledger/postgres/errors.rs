@@ -148,13 +148,13 @@ fn is_of_the_network(error: &tokio_postgres::Error) -> bool {
 fn fix(error: &tokio_postgres::Error) -> &'static str {
     match error.code() {
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            "; grant this user its rights on the schema mynah (docs/cluster.md)"
+            "; grant this user its rights on the schema mynah (docs/postgresql.md)"
         }
         Some(code) if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::UNDEFINED_COLUMN => {
             "; another version of mynah may have changed the tables: restart mynah"
         }
         Some(code) if *code == SqlState::INVALID_SQL_STATEMENT_NAME => {
-            "; a connection pooler gives each transaction another connection: use session pooling (docs/cluster.md)"
+            "; a connection pooler gives each transaction another connection: use session pooling (docs/postgresql.md)"
         }
         _ => "",
     }

@@ -10,13 +10,15 @@
 //! - [`batch`], [`load`], [`pages`], [`store`], [`pipeline`]: such a transaction: reading, deciding, writing.
 //! - [`fences`], [`leases`]: what this process may write, and who works for what.
 //! - [`line`], [`posts`], [`publications`], [`states`], [`listing`], [`facts`]: queries.
-//! - [`recover`], [`retention`]: taking jobs back, and removing texts.
+//! - [`recover`], [`retention`], [`copying`], [`restored`]: taking jobs back, removing texts, copying a whole ledger, and
+//!   what a restored one must not do.
 //! - [`engine`]: what only PostgreSQL itself can do.
 //! - [`rows`], [`errors`]: converting rows and errors to the domain's types.
 
 mod address;
 mod batch;
 mod connect;
+mod copying;
 mod engine;
 mod errors;
 mod facts;
@@ -33,6 +35,7 @@ mod pipeline;
 mod posts;
 mod publications;
 mod recover;
+mod restored;
 mod retention;
 mod rows;
 mod schema;
@@ -73,6 +76,11 @@ use self::{
     fences::Fences,
     thread::Thread,
     writer::Writer,
+};
+pub(in crate::ledger) use self::{
+    copying::Copying,
+    pipeline::Values,
+    rows::{storable, storable_json},
 };
 use super::shared::Shared;
 
@@ -116,6 +124,16 @@ impl PostgresLedger {
         clock: Arc<dyn Clock>,
         committed: impl Fn(Duration) + Send + 'static,
     ) -> Result<Self, OpenError> {
+        Self::open_as(address, member, clock, committed, open::Incomplete::IsRefused).await
+    }
+
+    async fn open_as(
+        address: &Address,
+        member: Member,
+        clock: Arc<dyn Clock>,
+        committed: impl Fn(Duration) + Send + 'static,
+        incomplete: open::Incomplete,
+    ) -> Result<Self, OpenError> {
         let Member { instance, held } = member;
         let thread = Thread::start().map_err(OpenError::Local)?;
         let application = format!("mynah {instance}");
@@ -125,7 +143,7 @@ impl PostgresLedger {
         thread.start_task(move || {
             Box::pin(async move {
                 // The caller may be gone.
-                let _ = ready.send(open::open(&pool, &to).await);
+                let _ = ready.send(open::open(&pool, &to, incomplete).await);
             })
         });
         opened.await.map_err(|_| OpenError::Local("the ledger's thread has ended".into()))??;

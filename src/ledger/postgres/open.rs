@@ -6,11 +6,12 @@ use log::warn;
 use mynah_domain::backoff::Backoff;
 
 use super::{
+    super::copy::MARK,
     address::Address,
     connect::Connections,
     engine,
     errors::{Error, is_retryable, sentence},
-    migrate,
+    facts, migrate,
 };
 
 /// The waits between attempts to open a ledger whose server is not ready.
@@ -105,12 +106,25 @@ pub enum OpenError {
     Local(String),
 }
 
+/// Whether a copy may be opened that was not completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Incomplete {
+    /// By whoever completes it.
+    IsFine,
+    /// By nobody else.
+    IsRefused,
+}
+
 /// Connects, checks the server and brings the tables to this version's format. Waits for a server that starts.
-pub(super) async fn open(connections: &Connections, address: &Address) -> Result<(), OpenError> {
+pub(super) async fn open(
+    connections: &Connections,
+    address: &Address,
+    incomplete: Incomplete,
+) -> Result<(), OpenError> {
     let ledger = address.to_string();
     let mut attempt = 1;
     loop {
-        let error = match try_open(connections, &ledger).await {
+        let error = match try_open(connections, &ledger, incomplete).await {
             Ok(outcome) => return outcome,
             Err(error) => error,
         };
@@ -145,7 +159,7 @@ fn refused(ledger: String, error: String, cause: &Error) -> OpenError {
         }
         Some("3D000") => "create the database, or correct ledger.url",
         Some("42501") => {
-            "let this user create the schema mynah, or create it for this user (docs/cluster.md)"
+            "let this user create the schema mynah, or create it for this user (docs/postgresql.md)"
         }
         Some("08P01") => "correct ledger.url; a connection pooler must use session pooling",
         Some(_) => "see the server's log",
@@ -155,7 +169,11 @@ fn refused(ledger: String, error: String, cause: &Error) -> OpenError {
     OpenError::Refused { ledger, error, fix }
 }
 
-async fn try_open(connections: &Connections, ledger: &str) -> super::errors::Result<Result<(), OpenError>> {
+async fn try_open(
+    connections: &Connections,
+    ledger: &str,
+    incomplete: Incomplete,
+) -> super::errors::Result<Result<(), OpenError>> {
     let mut first = connections.get().await?;
     let (version, encoding) = engine::server(&**first).await?;
     if encoding != "UTF8" {
@@ -173,5 +191,11 @@ async fn try_open(connections: &Connections, ledger: &str) -> super::errors::Res
         return Ok(Err(OpenError::TransactionPooler { ledger: ledger.to_owned() }));
     }
     drop(second);
-    migrate::migrate(&mut first, ledger).await
+    if let Err(error) = migrate::migrate(&mut first, ledger).await? {
+        return Ok(Err(error));
+    }
+    if incomplete == Incomplete::IsRefused && facts::fact(&first, MARK).await?.is_some() {
+        return Ok(Err(OpenError::Incomplete { ledger: ledger.to_owned() }));
+    }
+    Ok(Ok(()))
 }

@@ -12,7 +12,7 @@ use tokio_postgres::{Row, Statement, types::ToSql};
 use super::errors::Result;
 
 /// The values of a statement.
-pub(super) type Values = Vec<Box<dyn ToSql + Sync + Send>>;
+pub(in crate::ledger) type Values = Vec<Box<dyn ToSql + Sync + Send>>;
 
 /// Statements to send together.
 pub(super) struct Pipeline<'a> {

@@ -22,7 +22,7 @@ pub(super) fn open_jobs(
     // holds back only its own source.
     let mut jobs = Vec::new();
     let mut statement = db.prepare_cached(&piece())?;
-    for (source, end) in ends(db)? {
+    for (source, end) in ends(db, target)? {
         let bounds = params![target.as_str(), source, after.0, after.1, end, to_integer(limit)];
         let mut rows = statement.query(bounds)?;
         while let Some(row) = rows.next()? {
@@ -50,15 +50,25 @@ fn piece() -> String {
     )
 }
 
-/// The sources, each with the position up to which jobs may be handed out: during a backfill, posts after the watermark
-/// must wait, because earlier ones may be missing.
-fn ends(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
-    let mut statement = db.prepare_cached(
-        "SELECT source, iif(body ->> '$.backfill' IS NULL, 9223372036854775807,
+/// The sources of a line's open jobs, each with the position up to which jobs may be handed out: during a backfill, posts
+/// after the watermark must wait, because earlier ones may be missing. There may be hundreds of sources, and a line has jobs
+/// of one, so the index is asked for the next source that the line has.
+fn ends(db: &Connection, target: &TargetId) -> rusqlite::Result<Vec<(String, i64)>> {
+    let mut statement = db.prepare_cached(&sources_of_line())?;
+    statement.query_map([target.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn sources_of_line() -> String {
+    format!(
+        "WITH RECURSIVE of_line (source) AS (
+             SELECT min(source) FROM jobs WHERE target = ?1 AND {OPEN}
+             UNION ALL
+             SELECT (SELECT min(source) FROM jobs WHERE target = ?1 AND source > of_line.source AND {OPEN})
+             FROM of_line WHERE of_line.source IS NOT NULL)
+         SELECT source, iif(body ->> '$.backfill' IS NULL, 9223372036854775807,
                             ifnull(body ->> '$.watermark.position', -1))
-         FROM checkpoints",
-    )?;
-    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+         FROM of_line JOIN checkpoints USING (source)",
+    )
 }
 
 fn job(
@@ -104,5 +114,20 @@ mod tests {
         let wanted = "SEARCH jobs USING INDEX jobs_open (target=? AND source=? AND ";
         assert!(details[0].starts_with(wanted), "{details:?}");
         assert!(!details.iter().any(|detail| detail.contains("TEMP B-TREE")), "{details:?}");
+    }
+    /// With hundreds of sources, a line must not be searched for each of them.
+    #[test]
+    fn the_sources_of_a_line_are_found_by_the_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open::open(&folder.path().join("ledger.sqlite")).unwrap().connection;
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", sources_of_line())).unwrap();
+        let details =
+            statement.query_map([rusqlite::types::Null], |row| row.get::<_, String>("detail")).unwrap();
+        let details: Vec<String> = details.map(Result::unwrap).collect();
+        assert!(!details.iter().any(|detail| detail.contains("SCAN jobs")), "{details:?}");
+        let by_index =
+            details.iter().filter(|detail| detail.contains("USING COVERING INDEX jobs_open (target=?"));
+        assert_eq!(by_index.count(), 2, "{details:?}");
+        assert!(details.iter().any(|detail| detail.starts_with("SEARCH checkpoints")), "{details:?}");
     }
 }

@@ -50,6 +50,7 @@ use mynah_domain::{
         },
     },
 };
+pub(super) use open::Exclusive;
 pub use open::{OpenError, is_in_use};
 use reader::Reader;
 use rusqlite::{Connection, ErrorCode};

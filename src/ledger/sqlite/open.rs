@@ -13,7 +13,8 @@ use log::{info, warn};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
-    retention,
+    super::copy,
+    facts, retention,
     schema::{APPLICATION_ID, MIGRATIONS},
 };
 use crate::permissions;
@@ -57,6 +58,12 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// Another ledger was being copied into it.
+    #[error("{path} is a copy that was not completed; go on with `mynah ledger copy`, or remove it")]
+    Incomplete {
+        /// The ledger.
+        path: PathBuf,
+    },
     /// There was a ledger, and it is gone.
     #[error(
         "{path} is missing or empty, though there was a ledger: without it, posts would be published twice; restore it from a backup, or remove {lock} too to start over"
@@ -91,7 +98,30 @@ pub(super) struct Opened {
     pub(super) lock: File,
 }
 
+/// A ledger that no other process uses, for a tool that reads and writes whole tables.
+pub(in crate::ledger) struct Exclusive(Opened);
+
+impl Exclusive {
+    /// Opens a ledger, or creates it; also one that is an incomplete copy.
+    pub(in crate::ledger) fn open(path: &Path) -> Result<Self, OpenError> {
+        open_file(path).map(Self)
+    }
+
+    pub(in crate::ledger) fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+}
+
 pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+    let opened = open_file(path)?;
+    let failed = |error: rusqlite::Error| explain(path, &error);
+    match facts::fact(&opened.connection, copy::MARK).map_err(failed)? {
+        Some(_) => Err(OpenError::Incomplete { path: path.to_owned() }),
+        None => Ok(opened),
+    }
+}
+
+fn open_file(path: &Path) -> Result<Opened, OpenError> {
     let unwritable = |path: &Path, error: &dyn std::fmt::Display| OpenError::Unwritable {
         path: path.to_owned(),
         error: error.to_string(),

@@ -1,5 +1,7 @@
 //! Several sources in one file.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// Two sources, each with a target.
@@ -64,7 +66,7 @@ fn targets_of_different_sources_may_share_an_account_if_a_name_tells_them_apart(
     let named = format!("{shared}name = \"port\"\n");
     let settings = bench(&named).good();
     assert_eq!(ids(&settings), ["x:example_es of town", "x:example_es~port of port"]);
-    let accounts: Vec<_> = settings.targets.iter().map(|target| target.account_id()).collect();
+    let accounts: Vec<_> = settings.targets.iter().map(TargetSettings::account_id).collect();
     assert_eq!(accounts[0], accounts[1]);
     let shared = |index: usize| Arc::as_ptr(&settings.targets[index].connection).cast::<()>();
     assert_eq!(shared(0), shared(1), "the account has one connection");
@@ -240,12 +242,14 @@ fn a_hundred_sources_with_four_targets_each_load() {
     let mut text = String::from("[defaults.sources]\npoll_interval = \"2m\"\n");
     let mut bench_env = Vec::new();
     for number in 0..100 {
-        text.push_str(&format!("[[sources]]\nname = \"s{number}\"\naccount = \"s{number}\"\n"));
+        writeln!(text, "[[sources]]\nname = \"s{number}\"\naccount = \"s{number}\"").unwrap();
         for language in ["es", "fr", "de", "it"] {
             let account = format!("s{number}_{language}");
-            text.push_str(&format!(
-                "[[targets]]\nsource = \"s{number}\"\nlanguage = \"{language}\"\naccount = \"{account}\"\n"
-            ));
+            writeln!(
+                text,
+                "[[targets]]\nsource = \"s{number}\"\nlanguage = \"{language}\"\naccount = \"{account}\""
+            )
+            .unwrap();
             bench_env.push(format!("X_{}_OAUTH2_TOKEN", account.to_uppercase()));
         }
     }

@@ -17,7 +17,7 @@ pub(super) struct Accounts {
 impl Accounts {
     pub(super) fn new(routes: &[Route], blocks: Blocks) -> Self {
         let mut accounts = Self { blocks, ..Self::default() };
-        for Route { target, account } in routes {
+        for Route { target, account, .. } in routes {
             accounts.turns.entry(account.clone()).or_default().push(target.clone());
         }
         accounts

@@ -94,7 +94,7 @@ impl Line {
 impl Window {
     /// Creates lines with nothing loaded.
     pub(super) fn new(routes: &[Route], blocks: Blocks) -> Self {
-        let line = |Route { target, account }: &Route| (target.clone(), Line::new(account.clone()));
+        let line = |Route { target, account, .. }: &Route| (target.clone(), Line::new(account.clone()));
         Self {
             lines: routes.iter().map(line).collect(),
             accounts: Accounts::new(routes, blocks),
@@ -186,12 +186,17 @@ impl Window {
         }
     }
 
-    /// Records that the ledger holds more than before.
-    pub(super) fn expect_more(&mut self) {
-        for line in self.lines.values_mut() {
+    /// Records that the ledger holds more jobs of `target` than before.
+    pub(super) fn expect_more(&mut self, target: &TargetId) {
+        if let Some(line) = self.lines.get_mut(target) {
             line.more = true;
             line.epoch += 1;
         }
+    }
+
+    /// The account that jobs of `target` are published on.
+    pub(super) fn account_of(&self, target: &TargetId) -> Option<&AccountId> {
+        self.lines.get(target).map(|line| &line.account)
     }
 
     /// A job differs from the one in memory: reloads its line, except leased jobs.

@@ -278,7 +278,7 @@ fn a_run_is_not_over_while_something_can_be_done() {
     assert_eq!(window.drained(3, none_paused), None);
     report(&mut window, &job, JobEvent::Published, JobState::Published);
     assert_eq!(window.drained(3, none_paused), Some(Drained::default()));
-    window.expect_more();
+    window.expect_more(&target("es"));
     assert_eq!(window.drained(3, none_paused), None, "the ledger may hold more");
 }
 
@@ -327,7 +327,7 @@ fn a_reloaded_line_has_no_gap_and_keeps_its_order() {
     }
     let (first, _) = pick(&mut window).unwrap();
     // A future loads more of the line; before the answer arrives, the line changes.
-    window.expect_more();
+    window.expect_more(&target("es"));
     let (after, room) = window.wants(&target("es"), 100).unwrap();
     assert_eq!(after, Some(LinePosition::of(&job("es", 3))));
     window.reload(&target("es"));
@@ -350,7 +350,7 @@ fn a_reloaded_line_has_no_gap_and_keeps_its_order() {
 fn an_answer_from_before_more_was_recorded_is_not_final() {
     let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
     let (_, room) = window.wants(&target("es"), 100).unwrap();
-    window.expect_more();
+    window.expect_more(&target("es"));
     window.load(&target("es"), vec![job("es", 1)], room, noon());
     assert!(window.wants(&target("es"), 100).is_some());
 }
@@ -401,7 +401,7 @@ fn jobs_with_one_part_are_published_together_and_any_other_goes_alone() {
 
 /// A window on two targets that share one account. All jobs are translated except those at these positions.
 fn shared(positions: &[u64], untranslated: &[(&str, u64)]) -> Window {
-    let route = |name: &str| Route { target: target(name), account: account("town") };
+    let route = |name: &str| Route { account: account("town"), ..Route::alone(target(name)) };
     let mut window = taken_up(&[route("parks"), route("roads")], Blocks::default());
     for name in ["parks", "roads"] {
         let (_, room) = window.wants(&target(name), 100).unwrap();

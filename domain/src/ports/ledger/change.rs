@@ -127,6 +127,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_change_names_its_job_its_token_and_its_events() {
+        let change = Change::new(JobId(3), 7, vec![JobEvent::Published]);
+        assert_eq!(
+            (change.job(), change.token(), change.events()),
+            (JobId(3), 7, &[JobEvent::Published][..])
+        );
+    }
+
+    #[test]
     fn only_a_change_that_leases_draws_a_token_and_each_draws_its_own() {
         let lease = || Change::new(JobId(1), 7, vec![JobEvent::LeasedForPublication]);
         let (one, other) = (lease(), lease());

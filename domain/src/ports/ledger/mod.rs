@@ -58,3 +58,16 @@ impl From<LedgerError> for String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_ledger_that_is_busy_is_asked_again() {
+        let lease = LeaseName::Source("plain:town".into());
+        assert!(LedgerError::Retryable("busy".into()).is_retryable());
+        assert!(!LedgerError::NotHeld(lease).is_retryable());
+        assert!(!LedgerError::Fatal("the disk is full".into()).is_retryable());
+    }
+}

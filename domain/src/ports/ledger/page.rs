@@ -59,3 +59,13 @@ pub struct Recorded {
 pub fn edited_reason(recorded: &PostId) -> String {
     format!("this is a version of post {recorded}, whose job decides what is published")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_for_skipping_a_version_names_the_recorded_one() {
+        assert!(edited_reason(&PostId("12".into())).contains("post 12"));
+    }
+}

@@ -53,3 +53,19 @@ fn list(jobs: &[(JobId, TargetId, JobState)]) -> String {
     let jobs = jobs.iter().map(|(job, target, state)| format!("job {job} for {target} is {state}"));
     jobs.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_post_that_is_not_forgotten_names_the_jobs_that_are_not_finished() {
+        let jobs = vec![
+            (JobId(1), TargetId::from("plain:town_es"), JobState::Queued),
+            (JobId(2), TargetId::from("plain:town_fr"), JobState::Held),
+        ];
+        let message = NotForgotten::Unsettled(jobs).to_string();
+        let named = "job 1 for plain:town_es is queued, job 2 for plain:town_fr is held; ";
+        assert!(message.starts_with(named), "{message}");
+    }
+}

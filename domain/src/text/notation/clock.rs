@@ -240,6 +240,8 @@ mod tests {
             ("between 10:30 and 1 pm", "between 10:30 and 13:00"),
             ("7pm/8pm", "19:00/20:00"),
             ("Doors at 6pm.", "Doors at 18:00."),
+            ("until 11:59pm", "until 23:59"),
+            ("from 5:30 to 7pm, 5.30-7pm", "from 17:30 to 19:00, 17:30-19:00"),
         ] {
             assert_eq!(written("en", "es", text), expected, "{text}");
         }

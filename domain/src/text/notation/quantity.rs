@@ -432,6 +432,7 @@ mod tests {
     fn a_decimal_is_a_quantity_before_a_noun_or_a_measure() {
         for (text, expected) in [
             ("scored 3.5 points", "scored 3,5 points"),
+            ("an average of 3.5 children", "an average of 3,5 children"),
             ("about 2.5 million", "about 2,5 million"),
             ("$2.5k and 1.5bn", "$2,5k and 1,5bn"),
             ("between 1.5-2.5 km", "between 1,5-2,5 km"),
@@ -465,6 +466,8 @@ mod tests {
             "gpt-4.5 models",
             "the 3.5 update",
             "1.250 people",
+            "1.250.300 people",
+            "01.5 km",
             "call 555-1234",
             "+34 600 123 456",
             "3-1",
@@ -488,6 +491,7 @@ mod tests {
             "16:9",
             "ISBN 978-3-16-148410-0",
             "40.4168° N",
+            "40.4168°, -3.7038°",
             "1/2",
             "3.5/5",
             "12000 people",
@@ -507,7 +511,16 @@ mod tests {
         ] {
             remains("en", text);
         }
-        for text in ["1,250 personas", "versión 3.5", "um 12.45 Uhr", "Johannes 3,16", "12.45 h", "24.11."] {
+        for text in [
+            "1,250 personas",
+            "versión 3.5",
+            "um 12.45 Uhr",
+            "Johannes 3,16",
+            "12.45 h",
+            "24.11.",
+            "de 3,1416 a más",
+            "192.168.100.200",
+        ] {
             remains("es", text);
         }
         remains("ja", "バージョン3.5の機能");
