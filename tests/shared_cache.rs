@@ -65,6 +65,20 @@ async fn redis_keeps_the_contract() {
 }
 
 #[actix_rt::test]
+async fn a_user_who_may_do_no_more_than_the_docs_say_may_do_all_that_is_needed() {
+    let Some(server) = Server::start(&[]) else { return };
+    let docs = std::fs::read_to_string("docs/cluster.md").unwrap();
+    let rule = docs.lines().find_map(|line| line.trim().strip_prefix("ACL SETUSER mynah ")).unwrap();
+    let rule = rule.replace("PASSWORD", "hunter2");
+    server.ask(&["ACL", "SETUSER", "mynah"].into_iter().chain(rule.split(' ')).collect::<Vec<_>>());
+    let url = server.url().replace("redis://", "redis://mynah@") + "/3";
+    let address = Address::parse(&url).unwrap().with_password(&"hunter2".into());
+    contract::assert_contract(&RedisCache::new(address.clone()).unwrap()).await;
+    let report = mynah::cache::report(&address, Duration::from_secs(5)).await.unwrap();
+    assert!(report.contains(": Redis ") && report.contains("can be used"), "{report}");
+}
+
+#[actix_rt::test]
 async fn entries_and_claims_expire_on_the_server() {
     let Some(server) = Server::start(&[]) else { return };
     let cache = cache(&server);
