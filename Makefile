@@ -19,8 +19,8 @@ demo: setup ## Republish a small timeline in Spanish, Catalan and Galician, all 
 	cargo run --profile demo --locked --no-default-features -- demo $(ARGS)
 
 .PHONY: test
-test: setup setup-browser setup-postgresql ## Run every test
-	MYNAH_TEST_POSTGRES=required cargo test --workspace --locked --features failpoints $(ARGS)
+test: setup setup-browser setup-postgresql setup-redis ## Run every test
+	MYNAH_TEST_POSTGRES=required MYNAH_TEST_REDIS=required cargo test --workspace --locked --features failpoints $(ARGS)
 
 .PHONY: build
 build: setup ## Build the optimized binary, target/release/mynah
@@ -137,6 +137,16 @@ image: ## Build the container image, mynah:latest
 	docker build -t mynah:latest .
 
 # The tests start servers of their own; the one that the package starts is not used.
+# Debian's package also starts a server, except in this runlevel: the tests start their own.
+.PHONY: setup-redis
+setup-redis:
+	@command -v redis-server >/dev/null || { \
+	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
+	    echo "installing: redis-server"; \
+	    $$sudo apt-get update -qq; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	}
+
 .PHONY: setup-postgresql
 setup-postgresql:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \

@@ -5,7 +5,7 @@
 //! - [`cli`]: the commands, one file each.
 //! - [`settings`]: reads and checks the settings, and reports all problems at once.
 //! - [`app`]: the wiring, the only place that knows which adapter serves which port.
-//! - [`networks`], [`engines`], [`ledger`]: the adapters, one folder each.
+//! - [`networks`], [`engines`], [`ledger`], [`cache`]: the adapters, one folder each.
 //! - [`control`]: what operators can inspect and change; [`http`]: the admin API that offers it.
 //! - [`http_client`]: calls to other people's servers; [`redaction`]: removes secrets from their answers.
 //! - [`telemetry`]: logs and metrics; [`permissions`]: hides files from other users of the machine;
@@ -15,6 +15,7 @@
 
 pub mod app;
 pub mod benchmark;
+pub mod cache;
 pub mod cli;
 pub mod control;
 pub mod engines;

@@ -5,8 +5,12 @@
 //! Only translations that passed the gate are stored: the worker that leads a key hands its translation in by the [`Lead`]. If
 //! it drops the lead without one, every waiting worker is sent to ask again, and the first to ask leads. The cache hands a lead
 //! only to a worker that asks, never to one that waits: a lead that nobody has read yet would keep all others waiting.
+//!
+//! Behind it there may be a cache that several instances share ([`shared`]). Workers ask that one for the keys that they
+//! lead; this actor stores there what they land.
 
 pub mod entries;
+pub mod shared;
 mod snapshot;
 
 use std::{
@@ -28,6 +32,7 @@ use jiff::Timestamp;
 use log::warn;
 use mynah_domain::{Language, Style, text::MaskedText};
 use sha2::{Digest, Sha256};
+use shared::{Shared, Token};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -117,6 +122,8 @@ pub struct Cache {
     flights: HashMap<Key, Vec<oneshot::Sender<Arc<MaskedText>>>>,
     link: ActorRef<Cache>,
     disk: Arc<Disk>,
+    /// Where other instances find the translations, if there are any.
+    shared: Option<Shared>,
     /// Whether no entries were loaded or filled in.
     is_cold: bool,
 }
@@ -146,16 +153,28 @@ impl Cache {
             flights: HashMap::new(),
             link,
             disk: Arc::new(Disk::new(first_expiry)),
+            shared: None,
             is_cold,
         }
     }
 
+    /// The same cache, in front of one that other instances use, too.
+    #[must_use]
+    pub fn in_front_of(self, shared: Option<Shared>) -> Self {
+        Self { shared, ..self }
+    }
+
     /// Starts a cache on this thread that nobody watches or restarts: for tests and measurements.
     pub fn unsupervised(settings: CacheSettings) -> ActorRef<Self> {
+        Self::unsupervised_in_front_of(settings, None)
+    }
+
+    /// The same, in front of a cache that other instances use, too.
+    pub fn unsupervised_in_front_of(settings: CacheSettings, shared: Option<Shared>) -> ActorRef<Self> {
         let (exits, _) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
         let link = ActorRef::new();
-        link.point_at(Self::new(exit_guard, settings, link.clone()).start());
+        link.point_at(Self::new(exit_guard, settings, link.clone()).in_front_of(shared).start());
         link
     }
 
@@ -170,21 +189,28 @@ impl Cache {
             return Answer::Wait(Wait(receiver));
         }
         self.flights.insert(key, Vec::new());
-        Answer::Lead(Lead { key, cache: self.link.clone(), landed: false })
+        Answer::Lead(Lead { key, cache: self.link.clone(), claim: None, landed: false })
     }
 
-    fn land(&mut self, key: Key, text: Option<Arc<MaskedText>>) {
+    /// Ends a flight. Returns the entry if it is there now.
+    fn land(&mut self, key: Key, cargo: Cargo) -> Option<Entry> {
         // Without a text, dropping the senders wakes the waiting workers.
         let waiting = self.flights.remove(&key).unwrap_or_default();
-        let Some(text) = text else { return };
-        let ttl = self.settings.ttl;
-        let expires = Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
-        self.entries.insert(key, &Entry { text: text.clone(), expires });
+        let entry = match cargo {
+            Cargo::Nothing => return None,
+            Cargo::Found(entry) => entry,
+            Cargo::Made(text) => {
+                let expires = Timestamp::now().saturating_add(self.settings.ttl).unwrap_or(Timestamp::MAX);
+                Entry { text, expires }
+            }
+        };
+        self.entries.insert(key, &entry);
         self.disk.changed.store(true, Ordering::Relaxed);
         for sender in waiting {
             // A worker that left needs no answer.
-            let _ = sender.send(text.clone());
+            let _ = sender.send(entry.text.clone());
         }
+        Some(entry)
     }
 
     /// Writes the translations to disk, off this thread. Answers whether the file is as the entries were.
@@ -260,6 +286,8 @@ pub enum Answer {
 pub struct Lead {
     key: Key,
     cache: ActorRef<Cache>,
+    /// The claim that keeps other instances from providing it, too.
+    claim: Option<Token>,
     landed: bool,
 }
 
@@ -270,6 +298,27 @@ impl std::fmt::Debug for Lead {
 }
 
 impl Lead {
+    /// The key.
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// Adds a claim that is released when the lead ends.
+    pub(crate) fn hold(&mut self, claim: Option<Token>) {
+        self.claim = claim;
+    }
+
+    /// Delivers a translation that another instance made, and that passed the gate here, too.
+    pub(crate) fn land_found(mut self, entry: Entry) {
+        self.end(Cargo::Found(entry));
+    }
+
+    fn end(&mut self, cargo: Cargo) {
+        self.landed = true;
+        // If this message were lost, the waiting workers would wait forever.
+        self.cache.tell_unbounded(Landed(vec![Landing { key: self.key, cargo, claim: self.claim.take() }]));
+    }
+
     /// Delivers a translation that passed the gate.
     pub fn land(self, text: MaskedText) {
         Self::land_all(vec![(self, text)]);
@@ -280,7 +329,7 @@ impl Lead {
         let Some(cache) = leads.first().map(|(lead, _)| lead.cache.clone()) else { return };
         let landings = leads.into_iter().map(|(mut lead, text)| {
             lead.landed = true;
-            (lead.key, Some(Arc::new(text)))
+            Landing { key: lead.key, cargo: Cargo::Made(Arc::new(text)), claim: lead.claim.take() }
         });
         // If this message were lost, the waiting workers would wait forever.
         cache.tell_unbounded(Landed(landings.collect()));
@@ -291,7 +340,7 @@ impl Drop for Lead {
     fn drop(&mut self) {
         // May run while unwinding; sending never panics.
         if !self.landed {
-            self.cache.tell_unbounded(Landed(vec![(self.key, None)]));
+            self.end(Cargo::Nothing);
         }
     }
 }
@@ -320,14 +369,40 @@ impl Handler<Look> for Cache {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Landed(Vec<(Key, Option<Arc<MaskedText>>)>);
+struct Landed(Vec<Landing>);
+
+/// The end of a lead.
+struct Landing {
+    key: Key,
+    cargo: Cargo,
+    claim: Option<Token>,
+}
+
+/// What a lead ends with.
+enum Cargo {
+    /// A translation that this instance made.
+    Made(Arc<MaskedText>),
+    /// A translation that another instance made.
+    Found(Entry),
+    /// None.
+    Nothing,
+}
 
 impl Handler<Landed> for Cache {
     type Result = ();
 
-    fn handle(&mut self, Landed(landings): Landed, _: &mut Self::Context) {
-        for (key, text) in landings {
-            self.land(key, text);
+    fn handle(&mut self, Landed(landings): Landed, ctx: &mut Self::Context) {
+        let (mut made, mut claims) = (Vec::new(), Vec::new());
+        for Landing { key, cargo, claim } in landings {
+            let is_new = matches!(cargo, Cargo::Made(_));
+            let entry = self.land(key, cargo).filter(|_| is_new && self.shared.is_some());
+            made.extend(entry.map(|entry| (key, entry)));
+            claims.extend(claim.map(|claim| (key, claim)));
+        }
+        if let Some(shared) = self.shared.clone()
+            && !(made.is_empty() && claims.is_empty())
+        {
+            ctx.spawn(async move { shared.put(made, claims).await }.into_actor(self));
         }
     }
 }
@@ -368,7 +443,8 @@ impl Handler<Fill> for Cache {
 }
 
 /// Drops all translations, from memory and from the file, because the texts of some posts must not stay anywhere. An
-/// entry does not name the post that it was made for. Answers whether the file was written.
+/// entry does not name the post that it was made for. They are also removed from the shared cache, where those that this
+/// instance no longer has in memory stay until they expire. Answers whether the file was written.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
 pub struct Clear;
@@ -377,9 +453,32 @@ impl Handler<Clear> for Cache {
     type Result = ResponseFuture<bool>;
 
     fn handle(&mut self, _: Clear, _: &mut Self::Context) -> Self::Result {
+        let keys: Vec<Key> = match &self.shared {
+            Some(_) => self.entries.iter().map(|(key, _)| key).collect(),
+            None => Vec::new(),
+        };
         self.entries.clear();
         self.disk.changed.store(true, Ordering::Relaxed);
-        Box::pin(self.write())
+        let (write, shared) = (self.write(), self.shared.clone());
+        Box::pin(async move {
+            if let Some(shared) = shared {
+                remove_shared(&shared, &keys).await;
+            }
+            write.await
+        })
+    }
+}
+
+/// How many translations are removed from a shared cache at once.
+const REMOVED_AT_ONCE: usize = 500;
+
+async fn remove_shared(shared: &Shared, keys: &[Key]) {
+    for (number, part) in keys.chunks(REMOVED_AT_ONCE).enumerate() {
+        if !shared.remove(part).await {
+            let left = keys.len() - number * REMOVED_AT_ONCE;
+            warn!(left = left; "shared cache not cleared");
+            return;
+        }
     }
 }
 
@@ -519,7 +618,7 @@ mod tests {
         let (exits, _) = tokio::sync::mpsc::unbounded_channel();
         let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
         let mut cache = Cache::new(exit_guard, settings(file.clone()), ActorRef::new());
-        cache.land(key("Hello", "es"), Some(Arc::new(translation("Hola"))));
+        cache.land(key("Hello", "es"), Cargo::Made(Arc::new(translation("Hola"))));
         cache.write().await;
         assert!(!file.exists());
         std::fs::create_dir(directory.path().join("missing")).unwrap();

@@ -2,6 +2,7 @@
 
 pub mod played_model;
 pub mod rules_suite;
+pub mod shared_cache;
 
 use std::sync::Arc;
 

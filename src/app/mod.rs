@@ -21,7 +21,9 @@ use std::{
 };
 
 use mynah_actors::{
+    cache::shared::Shared,
     pipeline::{ActorRefs, Factory},
+    stats::Meter,
     translator::cascade::EngineCascade,
     upstreams::Upstreams,
 };
@@ -35,6 +37,7 @@ use mynah_domain::{
 };
 
 use crate::{
+    cache::RedisCache,
     engines::EngineFactory,
     glossary::{self, LoadError},
     ledger::{self, OpenError},
@@ -68,10 +71,21 @@ pub fn open_ledger_in(data_dir: &Path) -> Result<Arc<dyn Ledger>, OpenError> {
     ledger::open(&data_dir.join("ledger.sqlite"), Arc::new(SystemClock))
 }
 
+/// The cache that instances share, if the settings name one. A server that does not answer is not an error.
+///
+/// # Errors
+/// A sentence that names the problem and its fix.
+fn shared_cache(settings: &Settings, meter: &Meter) -> Result<Option<Shared>, String> {
+    let Some(address) = &settings.cache.server else { return Ok(None) };
+    let cache = RedisCache::new(address.clone()).map_err(|why| format!("cache.url: {why}"))?;
+    Ok(Some(Shared::new(Arc::new(cache), address.to_string(), meter.clone())))
+}
+
 /// A cascade for use without a pipeline: it has no cache and no measurements.
 pub fn cascade(settings: &Settings) -> EngineCascade {
     EngineCascade {
         cache: None,
+        shared: None,
         upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
         backoff: BACKOFF,
         clock: Arc::new(SystemClock),

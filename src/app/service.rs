@@ -12,7 +12,7 @@ use std::{
 use log::{info, warn};
 use mynah_actors::{
     blocks::Blocks,
-    cache::CacheSettings,
+    cache::{CacheSettings, shared::Shared},
     events::Feed,
     leases::Holdings,
     pauses::{self, Pauses},
@@ -101,6 +101,8 @@ pub struct Service {
     in_force: Arc<()>,
     glossaries: Option<JoinHandle<()>>,
     warming: JoinHandle<()>,
+    /// Notices when the shared cache is away, and when it is back.
+    watching_cache: Option<JoinHandle<()>>,
     retention: Option<JoinHandle<()>>,
 }
 
@@ -113,6 +115,8 @@ struct Persistent {
     actors: ActorRefs,
     meter: Meter,
     upstreams: Upstreams,
+    /// The cache of all instances, if there is one.
+    shared_cache: Option<Shared>,
     pauses: Pauses,
     blocks: Blocks,
     watch: Watch,
@@ -183,10 +187,11 @@ impl Service {
             ledger,
             clock: Arc::new(SystemClock),
             actors,
-            meter,
             upstreams: Upstreams::new(BREAKER, settings.translator.pool_size),
             pauses: Pauses::new(silent),
             blocks: Blocks::default(),
+            shared_cache: super::shared_cache(settings, &meter)?,
+            meter,
             watch,
             buckets: HashMap::new(),
         };
@@ -197,9 +202,20 @@ impl Service {
         let configured = persistent.configure(settings, &(parts.translators.1)());
         let pipeline = Pipeline::start(parts);
         let warming = actix_rt::spawn(warm_up.run());
+        let watching_cache = persistent.shared_cache.clone().map(|shared| actix_rt::spawn(shared.watch()));
         let retention = persistent.remove_texts(settings);
         let (settings, in_force) = (settings.clone(), Arc::default());
-        Ok(Self { pipeline, settings, configured, persistent, in_force, glossaries, warming, retention })
+        Ok(Self {
+            pipeline,
+            settings,
+            configured,
+            persistent,
+            in_force,
+            glossaries,
+            warming,
+            watching_cache,
+            retention,
+        })
     }
 
     /// The settings in force.
@@ -219,6 +235,7 @@ impl Service {
             pauses: self.persistent.pauses.clone(),
             blocks: self.persistent.blocks.clone(),
             upstreams: self.persistent.upstreams.clone(),
+            shared_cache: self.persistent.shared_cache.clone(),
             health: self.pipeline.health.clone(),
             ledger: self.persistent.ledger.clone(),
             reloads: Reloads::started(),
@@ -317,6 +334,9 @@ impl Service {
             glossaries.abort();
         }
         self.warming.abort();
+        if let Some(watching) = self.watching_cache {
+            watching.abort();
+        }
         if let Some(retention) = self.retention {
             retention.abort();
         }
@@ -394,6 +414,7 @@ impl Persistent {
             ledger: self.ledger.clone(),
             cascade: EngineCascade {
                 cache: Some(self.actors.cache.clone()),
+                shared: self.shared_cache.clone(),
                 upstreams: self.upstreams.clone(),
                 clock: self.clock.clone(),
                 meter: meter.clone(),
@@ -443,6 +464,7 @@ impl Persistent {
                 file: settings.data_dir.join("cache.jsonl"),
                 snapshot_interval: settings.cache.snapshot_interval,
             },
+            shared_cache: self.shared_cache.clone(),
             pollers,
             translators: (translator, engines),
             pool_size,

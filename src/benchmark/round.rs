@@ -196,7 +196,7 @@ impl Seen {
             let counts = report.into_iter().flat_map(|report| &report.counts);
             counts.filter(|(known, _)| known.to_string() == name).map(|(_, count)| *count).sum::<u64>() as f64
         };
-        let (hits, misses) = (count("cache.hits"), count("cache.misses"));
+        let (hits, misses) = (count("cache.hits") + count("cache.shared.hits"), count("cache.misses"));
         let quantile = |quantile| self.took.value_at_quantile(quantile) as f64 / 1e3;
         let seconds = took.as_secs_f64();
         let of_ledger = report.into_iter().flat_map(|report| &report.operations);

@@ -4,12 +4,13 @@ use std::{collections::HashSet, sync::Arc};
 
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
+use mynah_actors::cache::shared::PATIENCE;
 use mynah_domain::ports::Ledger;
 use serde_json::{Value, json};
 
 use super::{Failure, SettingsArgs, print_json, print_line, scratch::Scratch};
 use crate::{
-    app,
+    app, cache,
     ledger::Place,
     permissions,
     settings::{self, Former, InForce, Needed, Problem, Settings, SettingsError, TargetSettings},
@@ -56,6 +57,7 @@ pub(super) async fn check(args: &CheckArgs, sources: &SettingsArgs, json: bool) 
     check_engines(&settings, args.offline, &mut findings).await;
     if !args.offline {
         check_ledger(&settings, &mut findings).await;
+        check_cache(&settings, &mut findings).await;
         check_accounts(&settings, &mut findings).await?;
     }
     for Former { was, is } in settings.former() {
@@ -101,6 +103,12 @@ async fn check_ledger(settings: &Settings, findings: &mut Findings) {
         Err(error) => Err(error.to_string()),
     };
     findings.add("ledger", outcome);
+}
+
+/// Checks the shared cache, if there is one. A service works without it, and says so.
+async fn check_cache(settings: &Settings, findings: &mut Findings) {
+    let Some(address) = &settings.cache.server else { return };
+    findings.add("shared cache", cache::report(address, PATIENCE).await);
 }
 
 /// Checks the accounts with an empty ledger: the networks' adapters store facts in it, and a check must not answer from

@@ -11,6 +11,7 @@ use std::{
 use jiff::Timestamp;
 use mynah_actors::{
     blocks::Blocks,
+    cache::shared::Shared,
     leases::{Holdings, View},
     pauses::{Paused, Pauses},
     supervision::{ActorHealth, HealthRegistry, State},
@@ -45,6 +46,8 @@ pub struct Overview {
     pub blocks: Blocks,
     /// Which upstreams are down, and what engines refuse.
     pub upstreams: Upstreams,
+    /// The cache of all instances, if there is one.
+    pub shared_cache: Option<Shared>,
     /// The health of the actors.
     pub health: HealthRegistry,
     /// The ledger.
@@ -87,7 +90,13 @@ impl Overview {
         let networks = networks.into_iter().filter(|network| self.upstreams.is_down(network));
         let networks =
             networks.map(|network| format!("{network} does not answer; Mynah tries it again by itself"));
-        accounts.chain(engines).chain(networks).chain(self.failing_among_others()).collect()
+        let shared_cache = self.shared_cache.as_ref().and_then(Shared::trouble);
+        accounts
+            .chain(engines)
+            .chain(networks)
+            .chain(self.failing_among_others())
+            .chain(shared_cache)
+            .collect()
     }
 
     /// The sources that cannot be read, if others can.

@@ -8,15 +8,16 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     Settings,
-    secrets::{ADMIN_TOKEN, LEDGER_PASSWORD},
+    secrets::{ADMIN_TOKEN, CACHE_PASSWORD, LEDGER_PASSWORD},
 };
 
-/// Settings that a running service cannot change: its folder and ledger, threads, leases, supervisor, log, port and token.
-const WAITS: [&str; 11] = [
+/// Settings that a running service cannot change: its folder, ledger and shared cache, threads, leases, supervisor, log, port and token.
+const WAITS: [&str; 13] = [
     "data_dir",
     "translator.arbiters",
     "cluster.",
     "ledger.url",
+    "cache.url",
     "stats.",
     "supervisor.",
     "shutdown.",
@@ -24,6 +25,7 @@ const WAITS: [&str; 11] = [
     "admin.",
     ADMIN_TOKEN,
     LEDGER_PASSWORD,
+    CACHE_PASSWORD,
 ];
 
 /// A changed setting, with both values as written; `unset` if there is none.

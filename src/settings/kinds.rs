@@ -12,10 +12,15 @@ use mynah_domain::{
 };
 use url::{Host, Url};
 
-use super::{Preset, Start, former::PRESETS, nearest::nearest, secrets::LEDGER_PASSWORD};
-use crate::ledger::postgres::Address;
+use super::{
+    Preset, Start,
+    former::PRESETS,
+    nearest::nearest,
+    secrets::{CACHE_PASSWORD, LEDGER_PASSWORD},
+};
 use crate::networks::Network;
 use crate::telemetry::logging::{MODULES, ModuleLevel, module_named};
+use crate::{cache, ledger::postgres::Address};
 
 /// Why a value is not accepted.
 #[derive(Debug)]
@@ -392,6 +397,26 @@ pub(super) fn ledger_address(value: &ValueKind) -> Read<Option<Address>> {
         Err(error) => refuse(
             format!("the address cannot be used: {error}"),
             "write \"postgres://user@host/database\", or \"sqlite\" for the file in data_dir",
+        ),
+    }
+}
+
+/// Where the shared cache is, if there is one.
+pub(super) fn cache_address(value: &ValueKind) -> Read<Option<cache::Address>> {
+    let text = text_of(value)?.trim();
+    if text == "none" {
+        return Ok(None);
+    }
+    // The value is not repeated: it may contain a password.
+    match cache::Address::parse(text) {
+        Ok(address) if !address.has_password() => Ok(Some(address)),
+        Ok(_) => refuse(
+            "the address contains a password",
+            format!("remove it, and set {CACHE_PASSWORD}, or {CACHE_PASSWORD}_FILE"),
+        ),
+        Err(error) => refuse(
+            format!("the address cannot be used: {error}"),
+            "write \"redis://host\", or \"none\" for no shared cache",
         ),
     }
 }

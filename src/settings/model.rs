@@ -18,6 +18,7 @@ use secrecy::SecretString;
 
 use super::{Former, Origin};
 use crate::{
+    cache,
     engines::{ConfiguredEngine, EngineKind},
     http_client::Transport,
     ledger::{Place, postgres::Address},
@@ -309,6 +310,8 @@ pub struct CacheSettings {
     pub snapshot_interval: Duration,
     /// A file of phrases to translate in advance.
     pub warm_up: Option<PathBuf>,
+    /// The server of the cache that instances share, if there is one.
+    pub server: Option<cache::Address>,
 }
 
 /// Settings for the ledger.

@@ -15,8 +15,8 @@ use secrecy::ExposeSecret as _;
 use super::{
     Needed, Registries,
     kinds::{
-        LEVELS, TICK, brief, call, cap, choice, count, duration, engines, file, folder, ledger_address,
-        listen, module_levels, preset, retention,
+        LEVELS, TICK, brief, cache_address, call, cap, choice, count, duration, engines, file, folder,
+        ledger_address, listen, module_levels, preset, retention,
     },
     model::{
         ACTORS, AdminSettings, CacheSettings, ClusterSettings, EngineSettings, LedgerSettings, LogSettings,
@@ -73,7 +73,7 @@ pub(super) fn settings(
     let connected = connect(reader, vault, networks, &followed, &target_accounts, transport);
     let router = router(reader);
     let translator = translator(reader);
-    let cache = cache(reader);
+    let cache = cache(reader, vault);
     let ledger = ledger(reader, vault);
     let cluster = cluster(reader);
     let publisher = publisher(reader);
@@ -266,17 +266,24 @@ fn translator(reader: &mut Reader<'_>) -> Option<TranslatorSettings> {
     Some(TranslatorSettings { pool_size, arbiters: arbiters.min(pool_size) })
 }
 
-fn cache(reader: &mut Reader<'_>) -> Option<CacheSettings> {
+fn cache(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<CacheSettings> {
     let max_entries =
         reader.by_preset("cache.max_entries", ["10000", "50000", "1000"], count(1..=10_000_000));
     let ttl = reader.or("cache.ttl", "7d", duration(MINUTE..=DAY * 365));
     let snapshot_interval = reader.or("cache.snapshot_interval", "60s", duration(SECOND..=DAY));
     let warm_up = reader.optional("cache.warm_up", file);
+    let server = reader.or("cache.url", "none", cache_address);
+    let password = vault.cache()?;
+    let server = server?.map(|server| match &password {
+        Some(password) => server.with_password(password),
+        None => server,
+    });
     Some(CacheSettings {
         max_entries: max_entries?,
         ttl: ttl?,
         snapshot_interval: snapshot_interval?,
         warm_up: warm_up.ok()?,
+        server,
     })
 }
 

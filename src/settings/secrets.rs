@@ -14,6 +14,7 @@ use crate::redaction;
 
 pub(super) const ADMIN_TOKEN: &str = "MYNAH_ADMIN_TOKEN";
 pub(super) const LEDGER_PASSWORD: &str = "MYNAH_LEDGER_PASSWORD";
+pub(super) const CACHE_PASSWORD: &str = "MYNAH_CACHE_PASSWORD";
 
 /// The secret under a name. The error is a problem that is already recorded.
 pub type Found = Result<Option<SecretString>, Reported>;
@@ -55,6 +56,12 @@ impl<'a> Vault<'a> {
     #[expect(clippy::option_option, reason = "set, unset, or a problem")]
     pub(super) fn ledger(&mut self) -> Option<Option<SecretString>> {
         self.find(LEDGER_PASSWORD).ok()
+    }
+
+    /// The password of the shared cache's server, if set; the outer `None` is a problem that is recorded.
+    #[expect(clippy::option_option, reason = "set, unset, or a problem")]
+    pub(super) fn cache(&mut self) -> Option<Option<SecretString>> {
+        self.find(CACHE_PASSWORD).ok()
     }
 
     /// A secret that is required by commands that need `least` or more; `missing` is what is wrong without it and the

@@ -9,7 +9,19 @@ use serde_json::Value;
 use super::events::Event;
 
 /// Groups of measurements that follow from the others, or that matter only to somebody who looks for them.
-const DETAILS: [&str; 5] = ["cache.get.", "ledger.", "post.", "publisher.", "items."];
+const DETAILS: [&str; 11] = [
+    "cache.get.",
+    "cache.shared.claim.",
+    "cache.shared.get.",
+    "cache.shared.ping.",
+    "cache.shared.put.",
+    "cache.shared.release.",
+    "cache.shared.remove.",
+    "ledger.",
+    "post.",
+    "publisher.",
+    "items.",
+];
 
 /// Shortens the lines of measurements of one service.
 #[derive(Debug, Default)]

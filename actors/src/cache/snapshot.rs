@@ -31,6 +31,28 @@ struct Line {
     text: Arc<MaskedText>,
 }
 
+impl Line {
+    fn of(key: Key, Entry { text, expires }: &Entry) -> Self {
+        let key = format!("{:032x}", u128::from_be_bytes(key.0));
+        Self { key, expires: *expires, text: text.clone() }
+    }
+
+    fn into_entry(self) -> Option<(Key, Entry)> {
+        let key = Key(u128::from_str_radix(&self.key, 16).ok()?.to_be_bytes());
+        Some((key, Entry { text: self.text, expires: self.expires }))
+    }
+}
+
+/// An entry as a line, without the line break.
+pub(super) fn line(key: Key, entry: &Entry) -> Option<Vec<u8>> {
+    serde_json::to_vec(&Line::of(key, entry)).ok()
+}
+
+/// The entry of a line; `None` if it is not one.
+pub(super) fn read_line(line: &[u8]) -> Option<(Key, Entry)> {
+    serde_json::from_slice::<Line>(line).ok()?.into_entry()
+}
+
 /// What a file has.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -62,10 +84,9 @@ pub(super) fn load(file: &Path) -> io::Result<Loaded> {
     let entries: Vec<_> = lines
         .map_while(Result::ok)
         .filter_map(|line| {
-            let Line { key, expires, text } = serde_json::from_str(&line).ok()?;
-            first_expiry = first_expiry.min(expires.as_millisecond());
-            let key = Key(u128::from_str_radix(&key, 16).ok()?.to_be_bytes());
-            (expires > now).then_some((key, Entry { text, expires }))
+            let (key, entry) = read_line(line.as_bytes())?;
+            first_expiry = first_expiry.min(entry.expires.as_millisecond());
+            (entry.expires > now).then_some((key, entry))
         })
         .collect();
     Ok(Loaded { entries, first_expiry })
@@ -85,14 +106,13 @@ pub(super) fn save(file: &Path, entries: &Entries, hurry: &AtomicBool) -> io::Re
     let mut writer = BufWriter::new(File::create(&beside).map_err(named)?);
     writeln!(writer, "{HEADER}").map_err(named)?;
     let mut first_expiry = i64::MAX;
-    for (number, (key, Entry { text, expires })) in entries.iter().enumerate() {
+    for (number, (key, entry)) in entries.iter().enumerate() {
         if number % SLICE == SLICE - 1 && !hurry.load(Ordering::Relaxed) {
             #[expect(clippy::disallowed_methods, reason = "no arbiter's thread runs this")]
             std::thread::sleep(BREATH);
         }
-        first_expiry = first_expiry.min(expires.as_millisecond());
-        let line = Line { key: format!("{:032x}", u128::from_be_bytes(key.0)), expires, text };
-        serde_json::to_writer(&mut writer, &line).map_err(io::Error::from).map_err(named)?;
+        first_expiry = first_expiry.min(entry.expires.as_millisecond());
+        serde_json::to_writer(&mut writer, &Line::of(key, &entry)).map_err(io::Error::from).map_err(named)?;
         writer.write_all(b"\n").map_err(named)?;
     }
     writer.into_inner().map_err(io::IntoInnerError::into_error).map_err(named)?.sync_all().map_err(named)?;

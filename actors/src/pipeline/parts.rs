@@ -13,7 +13,7 @@ use super::{
     workplace::PipelineWorkplace,
 };
 use crate::{
-    cache::{Cache, CacheSettings},
+    cache::{Cache, CacheSettings, shared::Shared},
     failpoint,
     leases::{self, KeeperParts, View, holdings::LeasedHoldings, keeper::Keeper},
     publisher::{Publisher, PublisherParts},
@@ -91,6 +91,8 @@ pub struct Parts {
     pub router: RouterParts,
     /// The cache's settings.
     pub cache: CacheSettings,
+    /// The cache of all instances, if there is one.
+    pub shared_cache: Option<Shared>,
     /// The pollers of all sources.
     pub pollers: Pollers,
     /// What translators are built from, and their engines.
@@ -175,8 +177,10 @@ impl Parts {
     }
 
     fn cache(&self, threads: &Threads) -> ChildSpec {
-        let settings = self.cache.clone();
-        let make = move |exit_guard, cache| Cache::new(exit_guard, settings.clone(), cache);
+        let (settings, shared) = (self.cache.clone(), self.shared_cache.clone());
+        let make = move |exit_guard, cache| {
+            Cache::new(exit_guard, settings.clone(), cache).in_front_of(shared.clone())
+        };
         service(names::CACHE, self.policies.cache, &threads.state, &self.actors.cache, make)
     }
 

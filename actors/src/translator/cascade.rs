@@ -4,6 +4,7 @@
 //!
 //! - [`calls`]: the calls to one engine, within the limits of its limiter and circuit breaker.
 //! - [`batch`]: what goes into one call.
+//! - [`elsewhere`]: what other instances translated, or are translating.
 //!
 //! All translators together find out how many calls an engine can take at once and how many texts each
 //! ([`crate::upstreams::limiter`]). A worker waits for a permit with no call in flight and holds it for one call only.
@@ -13,6 +14,9 @@ mod batch;
 #[cfg(test)]
 mod cache_hit_tests;
 mod calls;
+mod elsewhere;
+#[cfg(test)]
+mod elsewhere_tests;
 #[cfg(test)]
 mod limiter_tests;
 #[cfg(test)]
@@ -38,7 +42,7 @@ use mynah_domain::{
 
 use super::task::{Judged, Retry, Task};
 use crate::{
-    cache::{Answer, Cache, Key, Look},
+    cache::{Answer, Cache, Key, Lead, Look, shared::Shared},
     stats::Meter,
     supervision::{ActorRef, Heartbeat},
     upstreams::{Upstreams, refusals::RefusalKind},
@@ -57,6 +61,8 @@ const FEW_ATTEMPTS: u32 = 3;
 pub struct EngineCascade {
     /// Earlier translations; without a cache, every task goes to an engine.
     pub cache: Option<ActorRef<Cache>>,
+    /// Translations of other instances, if there are any.
+    pub shared: Option<Shared>,
     /// Which services are down, and how many calls each gets at once.
     pub upstreams: Upstreams,
     /// How long to wait before a retry.
@@ -152,6 +158,7 @@ impl EngineCascade {
             let (asked, mut same) = first_of_each_key(open);
             let answers = self.look_up(&asked).await;
             let mut waits = Vec::new();
+            let mut led: Vec<(usize, Lead)> = Vec::new();
             let mut wanted = std::mem::take(&mut without_lead);
             for ((key, number), answer) in asked.into_iter().zip(answers) {
                 match answer {
@@ -159,7 +166,7 @@ impl EngineCascade {
                     Some(Answer::Hit(_)) => wanted.push(Wanted::without_lead(number)),
                     Some(Answer::Wait(wait)) => waits.push((key, number, wait)),
                     Some(Answer::Lead(lead)) => {
-                        wanted.push(Wanted { task: number, lead: Some(lead) });
+                        led.push((number, lead));
                         if !is_first_round {
                             // The first attempt for this key failed: send the others in one call instead of a call
                             // each.
@@ -174,9 +181,12 @@ impl EngineCascade {
                     }
                 }
             }
-            match &outage {
-                None => outage = calls.make(tasks, wanted).await,
-                Some(outage) => calls.settle_outage(outage, tasks, wanted),
+            let (to_call, elsewhere) = self.look_elsewhere(tasks, led, &calls).await;
+            wanted.extend(to_call);
+            call_unless(&mut outage, tasks, wanted, &calls).await;
+            if !elsewhere.is_empty() {
+                let not_found = self.wait_elsewhere(tasks, elsewhere, &calls).await;
+                call_unless(&mut outage, tasks, not_found, &calls).await;
             }
             open = same;
             for (key, number, wait) in waits {
@@ -275,6 +285,19 @@ impl EngineCascade {
             task.troubles.join("; ")
         );
         Some(JobEvent::Held(Hold { kind: HoldKind::Engine, reason, until: Some(until) }))
+    }
+}
+
+/// Calls the engine, unless an earlier call found it out of order.
+async fn call_unless(
+    outage: &mut Option<Outage>,
+    tasks: &mut [Task],
+    wanted: Vec<Wanted>,
+    calls: &Calls<'_>,
+) {
+    match outage {
+        None => *outage = calls.make(tasks, wanted).await,
+        Some(outage) => calls.settle_outage(outage, tasks, wanted),
     }
 }
 

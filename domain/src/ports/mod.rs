@@ -9,6 +9,7 @@ pub mod engine;
 pub mod leases;
 pub mod ledger;
 pub mod media;
+pub mod shared_cache;
 pub mod source;
 
 pub use clock::{Clock, SystemClock};
@@ -19,4 +20,5 @@ pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, Max
 pub use leases::Leases;
 pub use ledger::{Facts, Ledger, LedgerError, Listing, Retention, Work};
 pub use media::{Content, FetchError, FetchedMedium, MediaFetcher, MediaLimits, Pieces};
+pub use shared_cache::SharedCache;
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

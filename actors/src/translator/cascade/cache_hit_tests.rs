@@ -71,6 +71,7 @@ async fn a_cached_translation_that_does_not_pass_here_is_asked_for_and_held_agai
     };
     let cascade = EngineCascade {
         cache: Some(cache.clone()),
+        shared: None,
         upstreams: Upstreams::new(policy, 4),
         backoff: Backoff { base: Duration::from_secs(1), max: Duration::from_secs(1) },
         clock: Arc::new(SystemClock),

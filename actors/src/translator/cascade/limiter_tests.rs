@@ -110,6 +110,7 @@ fn cascade_with_breaker(failures: u32) -> EngineCascade {
     let policy = BreakerPolicy { failures, pause, trial: SECOND };
     EngineCascade {
         cache: None,
+        shared: None,
         upstreams: Upstreams::new(policy, MOST),
         backoff: pause,
         clock: Arc::new(SystemClock),

@@ -60,6 +60,7 @@ fn cascade() -> EngineCascade {
     let pause = Backoff { base: SECOND, max: SECOND };
     EngineCascade {
         cache: None,
+        shared: None,
         upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: SECOND }, 64),
         backoff: pause,
         clock: Arc::new(SystemClock),

@@ -197,6 +197,7 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
     let pause = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
     let cascade = EngineCascade {
         cache: Some(cache.clone()),
+        shared: None,
         upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: pause.max }, 64),
         backoff: pause,
         clock: Arc::new(SystemClock),
