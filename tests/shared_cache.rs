@@ -101,14 +101,14 @@ async fn a_server_that_is_gone_full_or_locked_says_so_and_is_used_again_when_it_
     let Some(mut server) = Server::start(&["--maxmemory-policy", "noeviction"]) else { return };
     let cache = cache(&server);
     let entry = SharedEntry { key: SharedKey([7; 16]), value: b"Hola".to_vec(), ttl: Duration::from_secs(9) };
-    cache.put(&[entry.clone()]).await.unwrap();
+    cache.put(std::slice::from_ref(&entry)).await.unwrap();
     server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
-    let refused = cache.put(&[entry.clone()]).await;
+    let refused = cache.put(std::slice::from_ref(&entry)).await;
     assert!(matches!(&refused, Err(SharedCacheError::Refused(why)) if why.contains("OOM")), "{refused:?}");
     assert_eq!(cache.get(&[entry.key]).await, Ok(vec![Some(b"Hola".to_vec())]), "it can be read");
     assert_eq!(cache.remove(&[entry.key]).await, Ok(()));
     server.kill();
-    let gone = cache.put(&[entry.clone()]).await;
+    let gone = cache.put(std::slice::from_ref(&entry)).await;
     assert!(matches!(gone, Err(SharedCacheError::Unavailable(_))), "{gone:?}");
     server.run();
     cache.ping().await.unwrap();

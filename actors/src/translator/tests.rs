@@ -15,6 +15,7 @@ use super::*;
 use crate::{
     blocks::Blocks,
     events::Feed,
+    leases::Holdings,
     pauses::Pauses,
     router::{Route, RouterParts, RouterSettings},
     stats::Meter,
@@ -81,6 +82,7 @@ async fn translate(jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
         ledger: ledger.clone(),
         upstreams: upstreams.clone(),
         pauses: Pauses::new([]),
+        holdings: Holdings::default(),
         blocks: Blocks::default(),
         clock: clock.clone(),
         meter: Meter::default(),
@@ -90,7 +92,7 @@ async fn translate(jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
     router.point_at(Router::new(exit_guard("router"), parts).start());
     let media = MediaPolicy::Copy { missing: MediaMissing::Publish };
     let target = Target { id: es(), media, ..fixtures::target() };
-    let cascade = EngineCascade { cache: None, upstreams, backoff, clock, meter: Meter::default() };
+    let cascade = EngineCascade { cache: None, shared: None, upstreams, backoff, clock, meter: Meter::default() };
     let targets = Arc::new(HashMap::from([(es(), target)]));
     let parts = TranslatorParts { router, targets, ledger: ledger.clone(), cascade };
     let engine: Rc<dyn Engine> = engine.clone();
