@@ -34,7 +34,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-const TTL: Duration = Duration::from_secs(600);
+const TTL: Duration = Duration::from_mins(10);
 
 /// A process that shares the ledger.
 struct Process {
@@ -285,7 +285,9 @@ async fn take(process: &Process, step: Step, at: u64, job: Option<Job>) -> &'sta
         Step::Release { notices } => {
             let all = held.all();
             if notices {
-                all.iter().for_each(|lease| held.remove(&lease.name));
+                for lease in &all {
+                    held.remove(&lease.name);
+                }
             }
             ledger.release(&all, &process.id).await.unwrap();
             "released"

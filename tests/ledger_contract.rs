@@ -97,7 +97,7 @@ async fn open(address: Address, clock: Arc<TestClock>) -> PostgresLedger {
     let sources = SOURCES.map(|source| LeaseName::Source(source.into()));
     let accounts = ACCOUNTS.map(|name| LeaseName::Account(AccountId::new("x", name)));
     for name in sources.into_iter().chain(accounts) {
-        let fence = ledger.acquire(&name, &instance, Duration::from_secs(600)).await.unwrap().unwrap();
+        let fence = ledger.acquire(&name, &instance, Duration::from_mins(10)).await.unwrap().unwrap();
         held.insert(Lease { name, fence });
     }
     ledger

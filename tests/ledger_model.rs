@@ -67,6 +67,7 @@ fn the_ledger_on_postgresql_matches_its_model_across_crashes() {
 }
 
 /// Runs random operations on both, and fails if some kind of outcome never occurred.
+#[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
 fn search<P: Place>(cases: u32) {
     let config = contextualize_config(Config {
         cases,

@@ -37,13 +37,13 @@ async fn while_the_server_is_killed_commands_wait_and_nothing_is_lost_or_done_tw
     let folder = tempfile::tempdir().unwrap();
     let url = server.database();
     let address = Address::parse(&url).unwrap();
-    let place = Place::Server { address, data_dir: folder.path().to_owned() };
+    let place = Place::Server { address: Box::new(address), data_dir: folder.path().to_owned() };
     let (instance, clock) = (InstanceId::from("one"), TestClock::at("2026-11-23T12:00:00Z"));
     let Opened { ledger, leases } = open_service(&place, &instance, clock, |_| {}).await.unwrap();
     let (leases, held) = leases.unwrap();
     let source = LeaseName::Source(contract::ledger::SOURCE.into());
     for name in [source, LeaseName::Account(account("es"))] {
-        let fence = leases.acquire(&name, &instance, Duration::from_secs(600)).await.unwrap().unwrap();
+        let fence = leases.acquire(&name, &instance, Duration::from_mins(10)).await.unwrap().unwrap();
         held.insert(Lease { name, fence });
     }
     ledger.record(page(1..=JOBS, &["es"])).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_restored_database_holds_what_may_have_been_published() {
     let held = HeldLeases::default();
     let member = Member { instance: instance.clone(), held: held.clone() };
     let ledger = PostgresLedger::open(&address, member, clock, |_| {}).await.unwrap();
-    let fence = ledger.acquire(&source, &instance, Duration::from_secs(60)).await.unwrap().unwrap();
+    let fence = ledger.acquire(&source, &instance, Duration::from_mins(1)).await.unwrap().unwrap();
     held.insert(Lease { name: source, fence });
     let recorded = ledger.record(page([2], &["es"])).await.unwrap();
     assert_eq!(recorded.held_back.len(), 1);

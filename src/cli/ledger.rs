@@ -38,7 +38,7 @@ enum LedgerCommand {
     /// Copy a ledger to another place; goes on where it was interrupted
     ///
     /// No service may use either of them. The target must be empty. The password of a server is
-    /// MYNAH_LEDGER_PASSWORD, or in the file that MYNAH_LEDGER_PASSWORD_FILE names.
+    /// `MYNAH_LEDGER_PASSWORD`, or in the file that `MYNAH_LEDGER_PASSWORD_FILE` names.
     Copy(CopyArgs),
     /// Hold what may have been published since the backup that the ledger's database was restored from
     ///
@@ -49,10 +49,10 @@ enum LedgerCommand {
 
 #[derive(Debug, Args)]
 struct CopyArgs {
-    /// sqlite:PATH or postgres://user@host/database
+    /// `sqlite:PATH` or `postgres://user@host/database`
     #[arg(value_name = "FROM")]
     from: String,
-    /// sqlite:PATH or postgres://user@host/database
+    /// `sqlite:PATH` or `postgres://user@host/database`
     #[arg(value_name = "TO")]
     to: String,
 }
@@ -111,7 +111,7 @@ fn place(text: &str, sources: &SettingsArgs) -> Result<Place, Failure> {
         Some(password) => address.with_password(password),
         None => address,
     };
-    Ok(Place::Server { address, data_dir: PathBuf::new() })
+    Ok(Place::Server { address: Box::new(address), data_dir: PathBuf::new() })
 }
 
 /// The progress, as a bar on a terminal and as lines elsewhere.

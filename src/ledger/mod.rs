@@ -46,7 +46,7 @@ pub enum Place {
     /// On a server, for as many as there are. This one has a folder of its own.
     Server {
         /// The server and the database.
-        address: postgres::Address,
+        address: Box<postgres::Address>,
         /// The folder of this process, which no other may use.
         data_dir: PathBuf,
     },
@@ -57,7 +57,9 @@ impl Place {
     pub fn of(data_dir: &Path, server: Option<&postgres::Address>) -> Self {
         match server {
             None => Self::File(data_dir.join("ledger.sqlite")),
-            Some(address) => Self::Server { address: address.clone(), data_dir: data_dir.to_owned() },
+            Some(address) => {
+                Self::Server { address: Box::new(address.clone()), data_dir: data_dir.to_owned() }
+            }
         }
     }
 

@@ -28,7 +28,7 @@ async fn a_crash_before_or_after_any_commit_or_call_loses_nothing_and_publishes_
     let (posts, rounds, seed) = (size("CHAOS_POSTS", 20), size("CHAOS_CRASHES", 2), seed());
     let plan = plan(seed);
     let town = town(posts, &plan).await;
-    crash_everywhere(town, plan, posts, rounds, seed).await;
+    crash_everywhere(town, plan, posts, rounds, seed);
 }
 
 #[actix_rt::test]
@@ -37,10 +37,11 @@ async fn the_same_holds_with_the_ledger_on_postgresql() {
     let (posts, rounds, seed) = (20, 2, seed());
     let plan = short_plan(seed);
     let town = town_on(server, posts, &plan).await;
-    crash_everywhere(town, plan, posts, rounds, seed).await;
+    crash_everywhere(town, plan, posts, rounds, seed);
 }
 
-async fn crash_everywhere(mut town: Town, plan: FaultPlan, posts: usize, rounds: usize, seed: u64) {
+#[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
+fn crash_everywhere(mut town: Town, plan: FaultPlan, posts: usize, rounds: usize, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let rerun = format!("CHAOS_POSTS={posts} CHAOS_CRASHES={rounds} CHAOS_SEED={seed}");
     let mut oracle = Oracle::new(plan, rerun.clone());

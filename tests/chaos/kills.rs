@@ -31,6 +31,7 @@ async fn the_same_holds_with_the_ledger_on_postgresql() {
     kill_at_random_moments(town, plan, posts, kills, seed).await;
 }
 
+#[expect(clippy::print_stdout, reason = "the result, for whoever runs it")]
 async fn kill_at_random_moments(town: Town, plan: FaultPlan, posts: usize, kills: usize, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let rerun = format!("CHAOS_POSTS={posts} CHAOS_KILLS={kills} CHAOS_SEED={seed}");

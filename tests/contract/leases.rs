@@ -27,7 +27,7 @@ pub(crate) trait Bench {
     fn pass(&self, time: Duration);
 }
 
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_mins(1);
 
 fn instance(name: &str) -> InstanceId {
     InstanceId::from(name)

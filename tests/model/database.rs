@@ -83,7 +83,7 @@ impl Place for Database {
         let of_job = |job: i64| {
             let parts = parts.iter().filter(|row| row.get::<_, i64>(0) == job);
             let parts = parts.map(|row| Publication {
-                part: row.get::<_, i64>(1) as u32,
+                part: u32::try_from(row.get::<_, i64>(1)).unwrap(),
                 text: row.get(2),
                 intent_at: Timestamp::from_millisecond(row.get(3)).unwrap(),
                 remote_id: row.get::<_, Option<String>>(4).map(PostId),
@@ -99,7 +99,7 @@ impl Place for Database {
         let job = |row: &tokio_postgres::Row| Stored {
             state: row.get(0),
             token: row.get(1),
-            attempt: row.get::<_, i64>(2) as u32,
+            attempt: u32::try_from(row.get::<_, i64>(2)).unwrap(),
             not_before: row.get(3),
             kind: row.get(4),
             reason: row.get(5),
@@ -132,7 +132,7 @@ async fn open(address: Address, clock: Arc<TestClock>) -> PostgresLedger {
     let sources = SOURCES.map(|source| LeaseName::Source(source.into()));
     let accounts = (0..TARGETS.len()).map(|index| LeaseName::Account(account_of(&target(index))));
     for name in sources.into_iter().chain(accounts) {
-        let fence = ledger.acquire(&name, &instance, Duration::from_secs(600)).await.unwrap().unwrap();
+        let fence = ledger.acquire(&name, &instance, Duration::from_mins(10)).await.unwrap().unwrap();
         held.insert(Lease { name, fence });
     }
     ledger

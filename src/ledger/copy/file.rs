@@ -29,6 +29,7 @@ impl FileEnd {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn sentence(error: rusqlite::Error) -> String {
     error.to_string()
 }

@@ -7,7 +7,7 @@ mod file;
 mod server;
 mod tables;
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -226,6 +226,10 @@ async fn hash(end: &dyn End, table: &Table, progress: &mut impl FnMut(Progress))
         done += piece.len() as u64;
         piece.iter().flatten().for_each(|cell| cell.hash(&mut hash));
     }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut sha256 = String::new();
+    for byte in hash.finalize() {
+        // Writing to a string cannot fail.
+        let _ = write!(sha256, "{byte:02x}");
+    }
     Ok(Copied { table: table.name, rows: done, sha256 })
 }

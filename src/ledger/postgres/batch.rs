@@ -93,7 +93,8 @@ pub(super) struct Entry {
     /// The new translation as JSON, and its engine.
     pub(super) translation: Option<(String, String)>,
     pub(super) rejected: Option<String>,
-    /// Set if a person skipped it.
+    /// Set if a person skipped it: what it was before, if an undo must restore it.
+    #[expect(clippy::option_option, reason = "not skipped, skipped from its line, or from elsewhere")]
     pub(super) before_skip: Option<Option<String>>,
 }
 

@@ -71,15 +71,15 @@ impl<'a> Pipeline<'a> {
         };
         let mut begin: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(begin);
         let mut running: Vec<Running<'_>> = statements.iter().map(|order| Running::of(db, order)).collect();
-        let mut begun = None;
+        let mut started = None;
         poll_fn(|context| {
             // Each is sent when it is polled for the first time, so the order is theirs.
-            if begun.is_none()
+            if started.is_none()
                 && let Poll::Ready(outcome) = begin.as_mut().poll(context)
             {
-                begun = Some(outcome);
+                started = Some(outcome);
             }
-            let mut is_ready = begun.is_some();
+            let mut is_ready = started.is_some();
             for one in &mut running {
                 if one.outcome.is_none() {
                     match one.future.as_mut().poll(context) {
@@ -91,7 +91,7 @@ impl<'a> Pipeline<'a> {
             if is_ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        if let Some(outcome) = begun {
+        if let Some(outcome) = started {
             outcome?;
         }
         running.into_iter().map(|one| Ok(one.outcome.transpose()?.unwrap_or_default())).collect()
