@@ -43,14 +43,14 @@ async fn ask(cache: &RedisCache, slow: Duration) -> Result<String, SharedCacheEr
     let mut report =
         format!("{} can be used; it answers in {:.1} ms", server(&info), took.as_secs_f64() * 1e3);
     if took > slow {
-        report += &format!(", and a service waits for at most {} ms", slow.as_millis());
+        report = format!("{report}, and a service waits for at most {} ms", slow.as_millis());
     }
     let field = |name: &str| field(&info, name).unwrap_or_default();
     match (field("maxmemory"), field("maxmemory_policy")) {
         ("", _) => {}
         ("0", _) => report += "; its memory is not limited: set maxmemory, and maxmemory-policy allkeys-lru",
         (_, "noeviction") => {
-            report += "; it stores nothing more when it is full: set maxmemory-policy allkeys-lru"
+            report += "; it stores nothing more when it is full: set maxmemory-policy allkeys-lru";
         }
         _ => {}
     }
