@@ -1,10 +1,7 @@
 //! What `mynah check` says about the server of the shared cache: what it is, whether it can be read and written, and what
 //! it does when it is full.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use mynah_domain::ports::shared_cache::{SharedCache as _, SharedCacheError, SharedEntry, SharedKey};
 use tokio::time::timeout;
@@ -46,8 +43,7 @@ async fn ask(cache: &RedisCache, slow: Duration) -> Result<String, SharedCacheEr
     let mut report =
         format!("{} can be used; it answers in {:.1} ms", server(&info), took.as_secs_f64() * 1e3);
     if took > slow {
-        // Writing to a string cannot fail.
-        let _ = write!(report, ", and a service waits for at most {} ms", slow.as_millis());
+        report = format!("{report}, and a service waits for at most {} ms", slow.as_millis());
     }
     let field = |name: &str| field(&info, name).unwrap_or_default();
     match (field("maxmemory"), field("maxmemory_policy")) {
@@ -79,7 +75,7 @@ fn fix(why: &str) -> &'static str {
     if has("NOAUTH") || has("WRONGPASS") || has("AUTH") || has("assword") {
         "set MYNAH_CACHE_PASSWORD, or MYNAH_CACHE_PASSWORD_FILE, and name the user in cache.url if it is not the default one"
     } else if has("OOM") {
-        "give the server more memory, or set maxmemory-policy allkeys-lru";
+        "give the server more memory, or set maxmemory-policy allkeys-lru"
     } else if has("READONLY") {
         "name the primary in cache.url, not a replica"
     } else if has("NOPERM") {

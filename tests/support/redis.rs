@@ -47,6 +47,7 @@ impl Server {
         assert!(self.try_run(program().unwrap()), "Redis does not start again");
     }
 
+    #[allow(clippy::disallowed_methods, reason = "the server says in no other way that it is ready")]
     fn try_run(&mut self, program: &str) -> bool {
         let mut redis = Command::new(program);
         redis.args([

@@ -334,7 +334,7 @@ mod tests {
             |value| *value = String::from_utf8_lossy(value).replace("0101", "0202").into_bytes(),
             |value| {
                 *value =
-                    String::from_utf8_lossy(value).replace("\"expires\":\"2", "\"expires\":\"1").into_bytes()
+                    String::from_utf8_lossy(value).replace("\"expires\":\"2", "\"expires\":\"1").into_bytes();
             },
         ];
         for spoil in spoils {

@@ -85,7 +85,7 @@ impl Town {
         let (gate, asked) = Gate::closed();
         let clock = Arc::new(RuntimeClock::new());
         let ledger = Arc::new(MemoryLedger::new([job], clock.clone()).behind(gate));
-        let parts = RouterParts { clock, holdings, ..parts(ledger.clone()) };
+        let parts = RouterParts { holdings, clock, ..parts(ledger.clone()) };
         let (pauses, upstreams) = (parts.pauses.clone(), parts.upstreams.clone());
         Self { ledger, router: Router::new(exit_guard("router"), parts).start(), pauses, upstreams, asked }
     }

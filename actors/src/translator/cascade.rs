@@ -158,7 +158,7 @@ impl EngineCascade {
             let (asked, mut same) = first_of_each_key(open);
             let answers = self.look_up(&asked).await;
             let mut waits = Vec::new();
-            let mut leading: Vec<(usize, Lead)> = Vec::new();
+            let mut missing: Vec<(usize, Lead)> = Vec::new();
             let mut wanted = std::mem::take(&mut without_lead);
             for ((key, number), answer) in asked.into_iter().zip(answers) {
                 match answer {
@@ -166,7 +166,7 @@ impl EngineCascade {
                     Some(Answer::Hit(_)) => wanted.push(Wanted::without_lead(number)),
                     Some(Answer::Wait(wait)) => waits.push((key, number, wait)),
                     Some(Answer::Lead(lead)) => {
-                        leading.push((number, lead));
+                        missing.push((number, lead));
                         if !is_first_round {
                             // The first attempt for this key failed: send the others in one call instead of a call
                             // each.
@@ -181,7 +181,7 @@ impl EngineCascade {
                     }
                 }
             }
-            let (to_call, elsewhere) = self.look_elsewhere(tasks, leading, &calls).await;
+            let (to_call, elsewhere) = self.look_elsewhere(tasks, missing, &calls).await;
             wanted.extend(to_call);
             call_unless(&mut outage, tasks, wanted, &calls).await;
             if !elsewhere.is_empty() {

@@ -92,7 +92,8 @@ async fn translate(jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
     router.point_at(Router::new(exit_guard("router"), parts).start());
     let media = MediaPolicy::Copy { missing: MediaMissing::Publish };
     let target = Target { id: es(), media, ..fixtures::target() };
-    let cascade = EngineCascade { cache: None, shared: None, upstreams, backoff, clock, meter: Meter::default() };
+    let cascade =
+        EngineCascade { cache: None, shared: None, upstreams, backoff, clock, meter: Meter::default() };
     let targets = Arc::new(HashMap::from([(es(), target)]));
     let parts = TranslatorParts { router, targets, ledger: ledger.clone(), cascade };
     let engine: Rc<dyn Engine> = engine.clone();
