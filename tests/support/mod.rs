@@ -146,8 +146,12 @@ impl Town {
 
     /// What the started commands have written so far.
     pub(crate) fn log(&self) -> String {
-        let log = std::fs::read(self.folder.path().join("log")).unwrap_or_default();
-        String::from_utf8_lossy(&log).into_owned()
+        // Each of several instances has a log in its own folder.
+        let folders = std::fs::read_dir(self.folder.path()).unwrap().flatten().map(|entry| entry.path());
+        let files =
+            std::iter::once(self.folder.path().to_owned()).chain(folders).map(|folder| folder.join("log"));
+        let logs = files.filter_map(|file| std::fs::read(file).ok());
+        logs.map(|log| String::from_utf8_lossy(&log).into_owned()).collect::<Vec<_>>().join("\n---\n")
     }
 
     /// The last lines of the log, without stats.

@@ -111,8 +111,9 @@ impl Publisher {
     }
 
     /// Whether a message begun at that time may be on the account without being visible yet. If the system clock was
-    /// set back, `settle` after this publisher's first lookup is enough. If another instance may have begun it, only
-    /// that counts: the clocks of instances may be minutes apart.
+    /// set back, `settle` after this publisher's first lookup is enough.
+    ///
+    /// Another instance may have begun it, whose clock may be minutes apart; but not after this publisher was built.
     fn is_fresh(&self, job: &Job, begun: &Publication) -> bool {
         let now = tokio::time::Instant::now();
         let suspense = self.suspense(job, begun.part, |suspense| {
@@ -120,7 +121,11 @@ impl Publisher {
         });
         let shows_by = begun.intent_at.saturating_add(self.parts.settle).unwrap_or(Timestamp::MAX);
         let looked_for = suspense.first_lookup.map_or(Duration::ZERO, |first| now.duration_since(first));
-        let may_be_recent = self.parts.holdings.are_shared() || shows_by > self.parts.clock.now();
-        may_be_recent && looked_for < self.parts.settle
+        let is_settling = shows_by > self.parts.clock.now() && looked_for < self.parts.settle;
+        if !self.parts.holdings.are_shared() {
+            return is_settling;
+        }
+        let is_anothers = begun.intent_at > self.parts.clock.now();
+        (is_settling && !is_anothers) || now.duration_since(self.built) < self.parts.settle
     }
 }

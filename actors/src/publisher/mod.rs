@@ -64,6 +64,8 @@ pub struct Publisher {
     pauses: Vec<Paused>,
     destination: Rc<dyn Destination>,
     fetchers: MediaFetchers,
+    /// When it was built.
+    built: tokio::time::Instant,
     /// Whether the credentials are known to belong to the account.
     verified: Cell<bool>,
     /// How often in a row the credentials were refused.
@@ -94,6 +96,7 @@ impl Publisher {
             pauses,
             destination,
             fetchers,
+            built: tokio::time::Instant::now(),
             verified: Cell::new(false),
             refusals: Cell::new(0),
             limited: Cell::new(0),
