@@ -991,6 +991,29 @@ async fn every_part_replies_to_the_one_before_it_and_names_the_root_even_after_a
 }
 
 #[actix_rt::test]
+async fn a_part_that_is_refused_as_a_reply_is_held_or_published_on_its_own_as_the_settings_say() {
+    tokio::time::pause();
+    for threads in [Threads::Chain, Threads::Standalone] {
+        let publish = |before: usize| match before {
+            1 => Err(PublishError::ReplyRefused("the parent is gone".into())),
+            _ => Ok(PostId(before.to_string())),
+        };
+        let account =
+            Account { publish: Box::new(publish), begun: tokio::time::Instant::now(), ..Account::default() };
+        let network = Network { threads, ..Network::default() };
+        let town = Town::on(network, vec![in_two_parts(1)], account);
+        town.pass(HOUR).await;
+        let replies: Vec<bool> =
+            town.account.drafts.borrow().iter().map(|draft| draft.reply.is_some()).collect();
+        let (state, expected) = match threads {
+            Threads::Chain => (JobState::Held, &[false, true][..]),
+            Threads::Standalone => (JobState::Published, &[false, true, false][..]),
+        };
+        assert_eq!((town.ledger.job(1).state, &replies[..]), (state, expected));
+    }
+}
+
+#[actix_rt::test]
 async fn targets_that_share_an_account_take_turns_and_a_pause_stops_only_one_of_them() {
     tokio::time::pause();
     let roads = TargetId::new("net", "roads");

@@ -1,4 +1,4 @@
-//! A translator with its router, a ledger in memory and an engine that translates everything in one word.
+//! A translator with its router, a ledger in memory and an engine that translates all words as the same one.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -8,7 +8,7 @@ use mynah_domain::{
     backoff::Backoff,
     fixtures,
     ports::{CallShape, EngineError, Item, Languages, Reply},
-    text::{MaskedText, Segment},
+    text::{Hashtags, MaskedText, Masking, Segment},
 };
 
 use super::*;
@@ -24,7 +24,7 @@ use crate::{
     upstreams::Upstreams,
 };
 
-/// Translates every text as this word, and remembers what it was asked.
+/// Translates the words of every text as this one, and remembers what it was asked.
 struct Fixed(&'static str, RefCell<Vec<Item>>);
 
 impl Fixed {
@@ -58,15 +58,21 @@ impl Engine for Fixed {
 
     async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
         self.1.borrow_mut().extend_from_slice(items);
-        let word = MaskedText(vec![Segment::Words(self.0.into())]);
-        let items = items.iter().map(|_| Ok(word.clone())).collect();
-        Ok(Reply { items, calls: 1, ..Reply::default() })
+        let answer = |item: &Item| {
+            let things = item.text.placeholders().map(Segment::Placeholder);
+            Ok(MaskedText::from_segments([Segment::Words(self.0.into())].into_iter().chain(things)))
+        };
+        Ok(Reply { items: items.iter().map(answer).collect(), calls: 1, ..Reply::default() })
     }
 }
 
 /// Lets a translator for "es" work for a minute on these jobs.
 async fn translate(jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
-    tokio::time::pause();
+    translate_as(Masking::default(), jobs, engine).await
+}
+
+/// The same, with this masking.
+async fn translate_as(masking: Masking, jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
     let clock = Arc::new(RuntimeClock::new());
     let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
     let backoff = Backoff { base: Duration::from_hours(1), max: Duration::from_hours(1) };
@@ -91,7 +97,7 @@ async fn translate(jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
     let router = ActorRef::new();
     router.point_at(Router::new(exit_guard("router"), parts).start());
     let media = MediaPolicy::Copy { missing: MediaMissing::Publish };
-    let target = Target { id: es(), media, ..fixtures::target() };
+    let target = Target { id: es(), media, masking, ..fixtures::target() };
     let cascade =
         EngineCascade { cache: None, shared: None, upstreams, backoff, clock, meter: Meter::default() };
     let targets = Arc::new(HashMap::from([(es(), target)]));
@@ -114,6 +120,7 @@ fn in_thread(number: i64, text: &str) -> Job {
 
 #[actix_rt::test]
 async fn a_job_is_translated_with_what_came_before_it_in_its_thread() {
+    tokio::time::pause();
     let published = |job: Job| Job { state: JobState::Published, translation: ready(1).translation, ..job };
     let withheld = Post {
         text: "This post is withheld".into(),
@@ -137,6 +144,7 @@ async fn a_job_is_translated_with_what_came_before_it_in_its_thread() {
 
 #[actix_rt::test]
 async fn alt_texts_are_translated_beside_the_post_and_those_without_words_stay() {
+    tokio::time::pause();
     let medium = |alt: Option<&str>| Media {
         key: "3_1".into(),
         kind: MediaKind::Photo,
@@ -158,6 +166,7 @@ async fn alt_texts_are_translated_beside_the_post_and_those_without_words_stay()
 
 #[actix_rt::test]
 async fn a_job_for_a_target_that_was_removed_fails_and_the_others_are_translated() {
+    tokio::time::pause();
     let gone = Job { target: TargetId::new("net", "gone"), ..queued(1) };
     let ledger = translate(vec![gone, queued(2)], &Fixed::new("Hola")).await;
     assert_eq!(ledger.states(), [JobState::Failed, JobState::Ready]);
@@ -165,8 +174,24 @@ async fn a_job_for_a_target_that_was_removed_fails_and_the_others_are_translated
 
 #[actix_rt::test]
 async fn a_translation_that_does_not_pass_the_gate_is_held() {
-    let greeting = Post { text: "Hello @bob".into(), ..post(1) };
-    let job = Job { post: Arc::new(greeting), ..queued(1) };
-    let ledger = translate(vec![job], &Fixed::new("Hola")).await;
+    tokio::time::pause();
+    let text = "The market opens at noon on the square";
+    let job = Job { post: Arc::new(Post { text: text.into(), ..post(1) }), ..queued(1) };
+    let ledger = translate(vec![job], &Fixed::new(text)).await;
     assert_eq!(ledger.states(), [JobState::Held]);
+}
+
+#[actix_rt::test]
+async fn the_words_of_a_hashtag_are_translated_only_if_its_target_wants_that() {
+    tokio::time::pause();
+    for (hashtags, translated, asked) in
+        [(Hashtags::Translate, "Hola #Hola", 2), (Hashtags::default(), "Hola #Town", 1)]
+    {
+        let greeting = Job { post: Arc::new(Post { text: "Hello #Town".into(), ..post(1) }), ..queued(1) };
+        let engine = Fixed::new("Hola ");
+        let masking = Masking { hashtags, ..Masking::default() };
+        let ledger = translate_as(masking, vec![greeting], &engine).await;
+        assert_eq!(ledger.job(1).translation.unwrap().parts, [translated]);
+        assert_eq!(engine.asked(), asked);
+    }
 }

@@ -226,6 +226,22 @@ fn a_job_that_blocks_others_is_overdue_after_patience() {
 }
 
 #[test]
+fn each_job_that_blocks_others_has_its_own_patience() {
+    let mut window = with_a_delayed_job(2);
+    let overdue = |window: &mut Window, after| window.overdue(later(after), 60 * SECOND, |_| false);
+    assert_eq!(overdue(&mut window, SECOND).1, Some(60 * SECOND));
+    window.wake(later(30 * SECOND));
+    let first = window.pick_for_translation(&"t#1".into(), 1).remove(0);
+    report(&mut window, &first, JobEvent::Failed { reason: "refused".into() }, JobState::Failed);
+    let (second, _) = pick(&mut window).unwrap();
+    let back = JobEvent::NotSent { not_before: Some(Timestamp::MAX), reason: "busy".into() };
+    report(&mut window, &second, back, JobState::Ready);
+    let (none, next) = overdue(&mut window, 70 * SECOND);
+    assert!(none.is_empty(), "the second job has only begun to block");
+    assert_eq!(next, Some(60 * SECOND));
+}
+
+#[test]
 fn a_job_is_not_overdue_if_it_blocks_nothing_or_its_upstream_is_down() {
     let mut alone = with_a_delayed_job(0);
     assert_eq!(alone.overdue(later(SECOND), Duration::ZERO, |_| false).1, None);
@@ -280,6 +296,24 @@ fn a_run_is_not_over_while_something_can_be_done() {
     assert_eq!(window.drained(3, none_paused), Some(Drained::default()));
     window.expect_more(&target("es"));
     assert_eq!(window.drained(3, none_paused), None, "the ledger may hold more");
+}
+
+#[test]
+fn jobs_behind_a_stuck_one_wait_with_it() {
+    let window = with_a_delayed_job(2);
+    assert_eq!(window.drained(2, none_paused), None, "one more attempt is left");
+    assert_eq!(window.drained(1, none_paused).unwrap().waiting[&target("es")], (3, "busy".into()));
+}
+
+#[test]
+fn only_a_job_that_a_translator_holds_is_being_translated() {
+    let mut window = window(&[("es", &[1, 2])]);
+    let held = window.pick_for_translation(&"t#1".into(), 1).remove(0);
+    assert!(window.is_translating(held.id));
+    assert!(!window.is_translating(job("es", 2).id));
+    report(&mut window, &held, translated(), JobState::Ready);
+    pick(&mut window).expect("it is ready");
+    assert!(!window.is_translating(held.id));
 }
 
 #[test]

@@ -28,6 +28,8 @@ enum Does {
     Answer,
     /// Answers; the answer to a single item is spoiled and requested again.
     SpoilSingleItems,
+    /// Answers without a request, as an engine does if no item has words.
+    AnswerAtOnce,
     /// Answers "not now" at once.
     Refuse,
     /// Panics in the middle.
@@ -88,7 +90,7 @@ impl Engine for Fake {
         }
         self.in_flight.set(self.in_flight.get() - 1);
         match self.does.get() {
-            Does::Answer | Does::SpoilSingleItems => {}
+            Does::Answer | Does::SpoilSingleItems | Does::AnswerAtOnce => {}
             Does::Refuse => {
                 return Err(EngineError::RateLimited { reason: "not now".into(), until: self.until.get() });
             }
@@ -96,7 +98,8 @@ impl Engine for Fake {
         }
         let word = Segment::Words("Hola".into());
         let items = items.iter().map(|_| Ok(MaskedText(vec![word.clone()]))).collect();
-        Ok(Reply { items, calls: 1, spoiled: u32::from(spoils), ..Reply::default() })
+        let calls = u32::from(self.does.get() != Does::AnswerAtOnce);
+        Ok(Reply { items, calls, spoiled: u32::from(spoils), ..Reply::default() })
     }
 }
 
@@ -378,4 +381,51 @@ async fn the_spoiled_answer_of_one_call_does_not_shrink_the_batch_of_another() {
         (translate(&cascade, &engine, 40, context), translate(&cascade, &engine, 1, context));
     assert_eq!(futures_util::future::join(full, single).await, (40, 1));
     assert_eq!(cascade.upstreams.limiters()[0].1.batch, 40);
+}
+
+#[actix_rt::test]
+async fn a_job_is_held_while_every_engine_is_out_of_quota_for_long_and_retried_if_it_is_not() {
+    for (pause, is_held) in [(Duration::from_mins(50), true), (10 * SECOND, false)] {
+        let (cascade, engine) = (cascade(), Fake::new(1));
+        engine.does.set(Does::Refuse);
+        let until = cascade.clock.now() + pause;
+        engine.until.set(Some(until));
+        // The second time, the engine is not even called.
+        for _ in 0..2 {
+            let mut tasks = tasks(1);
+            let engines: [Rc<dyn Engine>; 1] = [engine.clone()];
+            cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
+            let not_before = match tasks.remove(0).outcome {
+                Some(JobEvent::Held(hold)) if is_held && hold.kind == HoldKind::Quota => hold.until,
+                Some(JobEvent::HandedBack { not_before, .. }) if !is_held => not_before,
+                outcome => panic!("unexpected outcome {outcome:?} for a pause of {pause:?}"),
+            };
+            let early = until.duration_since(not_before.unwrap());
+            assert!(early < jiff::SignedDuration::from_secs(2), "it is retried {early} before {until}");
+        }
+        assert_eq!(engine.batches.borrow().len(), 1);
+    }
+}
+
+#[actix_rt::test]
+async fn answers_without_a_request_say_nothing_about_the_engine() {
+    tokio::time::pause();
+    for (does, is_learned) in [(Does::AnswerAtOnce, false), (Does::Answer, true)] {
+        let (cascade, engine) = (cascade(), Fake::new(MOST));
+        engine.does.set(does);
+        let limiter = cascade.upstreams.limiter(&*engine);
+        let before = limiter.stats().limit;
+        cascade.upstreams.refusals().failed(
+            "fake",
+            &EngineError::Unauthorized("401".into()),
+            cascade.clock.now(),
+        );
+        for _ in 0..10 {
+            let calls = (0..MOST).map(|_| translate(&cascade, &engine, 1, CallContext::default()));
+            join_all(calls).await;
+        }
+        assert_eq!(limiter.stats().limit > before, is_learned, "{does:?}");
+        let refusal = cascade.upstreams.refusals().of("fake", cascade.clock.now());
+        assert_eq!(refusal.is_none(), is_learned, "{does:?}");
+    }
 }
