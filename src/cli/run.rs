@@ -44,7 +44,15 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     info!(version = env!("CARGO_PKG_VERSION"); "mynah starting");
     let watch = Watch { feed: Feed::default(), polls: None };
     let listener = bind(settings)?;
-    let mut service = Service::start(settings, Polling::Continuous, watch).await.map_err(Failure::Work)?;
+    let mut signals = Signals::new()?;
+    let mut service = tokio::select! {
+        started = Service::start(settings, Polling::Continuous, watch) => started.map_err(Failure::Work)?,
+        // What has started by now is as safe as in a crash, and a ledger that does not answer must not hold up the end.
+        _ = signals.next() => {
+            info!("mynah stopped");
+            return Ok(());
+        }
+    };
     let (reload_sender, mut reload_requests) = mpsc::channel(RELOAD_QUEUE);
     let configured = watch::Sender::new(service.configured().clone());
     let overview = service.overview(configured.subscribe());
@@ -61,7 +69,6 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     if let Some(admin) = &admin {
         service.set_admin(admin.address());
     }
-    let mut signals = Signals::new()?;
     let mut hangups = Signals::hangups()?;
     let manager = ServiceManager::from_environment();
     // Everything that the manager may do from now on, such as sending a signal, works.
