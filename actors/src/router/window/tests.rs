@@ -390,7 +390,7 @@ fn a_reloaded_line_leaves_the_others_as_they_are() {
 #[test]
 fn a_translated_job_that_was_held_until_a_time_is_published_then_and_not_translated_again() {
     let minute = Duration::from_mins(1);
-    let mut window = Window::new(&[Route::alone(target("es"))], Blocks::default());
+    let mut window = taken_up(&[Route::alone(target("es"))], Blocks::default());
     let translation = Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] };
     let held = Job {
         state: JobState::Held,
