@@ -617,6 +617,16 @@ mod tests {
     }
 
     #[test]
+    fn an_item_has_what_the_engine_needs_beside_the_text() {
+        let style = Style { adapt: true, ..Style::default() };
+        let target = Target { style: style.clone(), ..fixtures::target() };
+        let post = fixtures::post(1, "We planted 350 trees");
+        let item = Task::new(&post, vec!["A park for all".into()], target).item();
+        assert_eq!((item.style, item.context), (style, vec!["A park for all".to_owned()]));
+        assert_eq!(item.stands_for, [(0, "350".to_owned())]);
+    }
+
+    #[test]
     fn a_first_request_has_no_limit_and_a_repeated_one_that_of_the_network() {
         let mut task = task(&STORY.repeat(8), TooLong::Thread);
         assert_eq!(task.item().max_weight, None);

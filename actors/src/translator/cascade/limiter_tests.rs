@@ -88,6 +88,10 @@ impl Engine for Fake {
             // A spoiled call is shorter, so that it ends while a full one lasts.
             tokio::time::sleep(if spoils { SECOND / 2 } else { SECOND }).await;
         }
+        if self.does.get() == Does::AnswerAtOnce {
+            // Other calls begin meanwhile.
+            tokio::task::yield_now().await;
+        }
         self.in_flight.set(self.in_flight.get() - 1);
         match self.does.get() {
             Does::Answer | Does::SpoilSingleItems | Does::AnswerAtOnce => {}
