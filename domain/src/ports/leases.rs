@@ -199,6 +199,13 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_is_named_by_its_id() {
+        let id = InstanceId::from("7f3a");
+        assert_eq!((id.as_str(), id.to_string().as_str()), ("7f3a", "7f3a"));
+        assert_eq!(Fence(3).to_string(), "3");
+    }
+
+    #[test]
     fn held_leases_are_shared_by_clones() {
         let held = HeldLeases::default();
         let name = LeaseName::Source("net:town".into());

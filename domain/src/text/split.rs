@@ -147,6 +147,12 @@ mod tests {
     }
 
     #[test]
+    fn a_good_place_in_the_first_half_is_not_worth_a_short_part() {
+        assert_eq!(split("Uno. aaaa bbbb cccc dddd", 20), ["Uno. aaaa bbbb cccc", "dddd"]);
+        assert_eq!(split("Uno, aaaa bbbb cccc dddd", 20), ["Uno, aaaa bbbb cccc", "dddd"]);
+    }
+
+    #[test]
     fn links_tags_and_numbers_stay_whole() {
         let text =
             format!("{} #hashtag https://example.com/a/very/long/path {}", "a".repeat(250), "b".repeat(200));
