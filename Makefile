@@ -92,10 +92,10 @@ conformance: setup ## Compare what Mynah finds in texts with twitter-text's own 
 	    cargo test --locked -p mynah --lib networks::x::text::conformance -- --include-ignored
 
 .PHONY: mutants
-mutants: setup ## Change the code in small ways and report what no test notices; MUTANTS_SHARD=0/10 runs a tenth of domain/
+mutants: setup ## Change the code in small ways and report what no test notices; MUTANTS_SHARD=0/20 runs a twentieth of domain/
 	command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
 	cargo mutants --package $${MUTANTS_PACKAGE:-mynah-domain} $${MUTANTS_FILES:+--file $$MUTANTS_FILES} \
-	    --shard $${MUTANTS_SHARD:-0/10} --sharding round-robin --jobs 2 --output target/mutants
+	    --shard $${MUTANTS_SHARD:-0/20} --sharding round-robin --jobs 2 --output target/mutants
 
 .PHONY: lint
 lint: ## Check formatting and lints
