@@ -145,6 +145,26 @@ impl Service {
         Ok(unresolved.map(|(_, count)| count).sum())
     }
 
+    /// Waits until this process works for all sources and accounts, for a run that has an end.
+    ///
+    /// # Errors
+    /// Another instance works for some of them: names it.
+    pub fn until_alone(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let leases = self.persistent.leases.clone();
+        async move {
+            let Some(LeasesParts { view, holdings, .. }) = leases else { return Ok(()) };
+            // The leases of a run that was killed run out in one term. They are acquired in the next, even if the ledger
+            // is slow.
+            let patience = 2 * holdings.term().ttl();
+            view.until_all_held(patience).await.map_err(|(lease, owner)| {
+                format!(
+                    "the lease of {lease} is held by {owner}, so that instance publishes what is waiting; to publish it \
+                     here, stop all instances (`mynah instances` shows them)"
+                )
+            })
+        }
+    }
+
     /// Starts the pipeline.
     ///
     /// # Errors

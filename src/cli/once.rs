@@ -76,7 +76,9 @@ pub(super) async fn publish_all(
         watch(&event, summary);
     };
 
+    let alone = service.until_alone();
     let drained = async {
+        alone.await.map_err(Failure::Work)?;
         let mut polls = Polls::default();
         for _ in &settings.sources {
             let Some((source, ended)) = polled.recv().await else {

@@ -21,7 +21,6 @@ async fn nothing_is_lost_nothing_is_published_twice_and_order_and_threads_hold()
 }
 
 #[actix_rt::test]
-#[ignore = "`mynah once` ends before it holds all of its accounts, and leaves their jobs to the next run"]
 async fn the_same_holds_with_the_ledger_on_postgresql() {
     let Some(server) = Server::shared() else { return };
     // At its short size: only the ledger is another one.

@@ -1,9 +1,12 @@
 //! What was last seen of all instances, for people and monitors. It works even if the keeper is dead.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use mynah_domain::ports::leases::{Instance, InstanceId, LeaseName, Survey};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 /// What was last seen of all instances. Clones share it.
 #[derive(Debug, Clone)]
@@ -56,6 +59,34 @@ impl View {
         self.seen.borrow().trouble.clone()
     }
 
+    /// Waits until this instance holds all that it would work for.
+    ///
+    /// # Errors
+    /// Another instance holds something, and still does after `patience`. That must be long enough for the leases of an
+    /// instance that died to run out, and to be acquired here. If nobody can hold anything, because the ledger does not
+    /// answer, this waits until somebody can.
+    pub async fn until_all_held(&self, patience: Duration) -> Result<(), (LeaseName, InstanceId)> {
+        let mut changes = self.seen.subscribe();
+        // The sender lives as long as this view.
+        if let Ok(Ok(_)) = timeout(patience, changes.wait_for(|seen| self.holds_all(seen))).await {
+            return Ok(());
+        }
+        let of_another = |seen: &Seen| {
+            let mut leases = seen.survey.leases.iter();
+            leases.find(|(name, owner, _)| owner != self.id() && seen.wanted.contains(name)).cloned()
+        };
+        let is_settled = |seen: &Seen| self.holds_all(seen) || of_another(seen).is_some();
+        match changes.wait_for(is_settled).await.ok().and_then(|seen| of_another(&seen)) {
+            Some((name, owner, _)) => Err((name, owner)),
+            None => Ok(()),
+        }
+    }
+
+    fn holds_all(&self, seen: &Seen) -> bool {
+        let mut wanted = seen.wanted.iter();
+        !seen.wanted.is_empty() && wanted.all(|name| seen.held_by(self.id()).any(|held| held == name))
+    }
+
     pub(super) fn answered(&self, survey: Survey, wanted: Vec<LeaseName>) {
         self.seen.send_replace(Seen { survey, wanted, trouble: None });
     }
@@ -80,5 +111,62 @@ impl Seen {
     /// What an instance holds.
     pub fn held_by<'a>(&'a self, id: &'a InstanceId) -> impl Iterator<Item = &'a LeaseName> {
         self.survey.leases.iter().filter(move |(_, owner, _)| owner == id).map(|(name, ..)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mynah_domain::ports::leases::Fence;
+
+    use super::*;
+    use crate::testing::instance;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn name(of: &str) -> LeaseName {
+        LeaseName::Source(of.into())
+    }
+
+    fn see(view: &View, owners: &[(&str, &str)]) {
+        let leases =
+            owners.iter().map(|(of, owner)| (name(of), InstanceId::from(*owner), Fence(1))).collect();
+        view.answered(Survey { leases, ..Survey::default() }, vec![name("a"), name("b")]);
+    }
+
+    #[actix_rt::test]
+    async fn it_holds_all_once_the_leases_of_a_dead_instance_are_its_own() {
+        tokio::time::pause();
+        let view = View::new(instance("me"));
+        see(&view, &[("a", "me"), ("b", "dead")]);
+        let holds = actix_rt::spawn({
+            let view = view.clone();
+            async move { view.until_all_held(PATIENCE).await }
+        });
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert!(!holds.is_finished());
+        see(&view, &[("a", "me"), ("b", "me")]);
+        assert_eq!(holds.await.unwrap(), Ok(()));
+    }
+
+    #[actix_rt::test]
+    async fn an_instance_that_still_holds_something_after_a_while_is_named() {
+        tokio::time::pause();
+        let view = View::new(instance("me"));
+        see(&view, &[("a", "me"), ("b", "other")]);
+        assert_eq!(view.until_all_held(PATIENCE).await, Err((name("b"), InstanceId::from("other"))));
+    }
+
+    #[actix_rt::test]
+    async fn nobody_is_blamed_while_the_ledger_does_not_answer() {
+        tokio::time::pause();
+        let view = View::new(instance("me"));
+        let holds = actix_rt::spawn({
+            let view = view.clone();
+            async move { view.until_all_held(PATIENCE).await }
+        });
+        tokio::time::sleep(PATIENCE * 10).await;
+        assert!(!holds.is_finished());
+        see(&view, &[("a", "me"), ("b", "me")]);
+        assert_eq!(holds.await.unwrap(), Ok(()));
     }
 }

@@ -166,13 +166,22 @@ impl RouterState {
         Now { wall: self.parts.clock.now(), steady: Instant::now() }
     }
 
+    /// Whether a line of an account that this instance works for is not loaded yet.
+    fn takes_up_lines(&self) -> bool {
+        let (window, holdings) = (self.window.borrow(), &self.parts.holdings);
+        let mut routes = self.parts.settings.routes.iter();
+        routes.any(|route| !window.is_taken_up(&route.target) && holdings.has_account(&route.account))
+    }
+
     /// Waits until the run can do nothing more without a person, a quota or time.
     pub(super) async fn drained(&self) -> Drained {
         self.opened().await;
         loop {
             let changed = self.changed.notified();
             let is_paused = |target: &TargetId| self.is_paused(target);
-            if let Some(drained) = self.window.borrow().drained(self.parts.settings.patience, is_paused) {
+            if !self.takes_up_lines()
+                && let Some(drained) = self.window.borrow().drained(self.parts.settings.patience, is_paused)
+            {
                 return drained;
             }
             changed.await;

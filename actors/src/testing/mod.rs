@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use mynah_domain::{
     AccountId, Job, JobId, JobState, Post, PostId, PostKind, Publication, PublicationKey, TargetId,
-    Translation, backoff::Backoff, breaker::BreakerPolicy,
+    Translation, backoff::Backoff, breaker::BreakerPolicy, ports::leases::Instance,
 };
 use tokio::sync::mpsc;
 
@@ -22,6 +22,11 @@ use crate::supervision::{Exit, ExitGuard, HealthRegistry, WorkerContext};
 /// The target that most tests publish on.
 pub(crate) fn es() -> TargetId {
     TargetId::new("net", "es")
+}
+
+/// An instance with this id.
+pub(crate) fn instance(id: &str) -> Instance {
+    Instance { id: id.into(), host: "test".into(), admin: None, version: "1".into(), started: noon() }
 }
 
 /// A post; its number is its id and its position.

@@ -4,11 +4,10 @@ use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use actix::Actor as _;
 use actix::Addr;
-use jiff::Timestamp;
 use mynah_domain::{
     AccountId,
     lease_term::LeaseTerm,
-    ports::leases::{HeldLeases, Instance, InstanceId},
+    ports::leases::{HeldLeases, InstanceId},
 };
 use tokio::time::sleep;
 
@@ -16,7 +15,7 @@ use super::*;
 use crate::{
     leases::Holdings,
     supervision::{Shell, shell::StopAsked},
-    testing::{MemoryLeases, RuntimeClock, exit_guard},
+    testing::{MemoryLeases, RuntimeClock, exit_guard, instance},
 };
 
 const TERM: LeaseTerm = LeaseTerm::new(Duration::from_secs(10));
@@ -105,15 +104,8 @@ impl Cluster {
 
     fn start(&self, id: &str) -> Running {
         let id = InstanceId::from(id);
-        let instance = Instance {
-            id: id.clone(),
-            host: "test".into(),
-            admin: None,
-            version: "1".into(),
-            started: Timestamp::UNIX_EPOCH,
-        };
         let leased = LeasedHoldings::new(HeldLeases::default(), TERM);
-        let (view, holdings) = (View::new(instance), Holdings::Leased(leased.clone()));
+        let (view, holdings) = (View::new(instance(id.as_str())), Holdings::Leased(leased.clone()));
         let desk = Desk { floor: self.floor.clone(), me: id.clone(), holdings: holdings.clone() };
         let parts = KeeperParts {
             leases: Arc::new(self.leases.seen_by(&id)),
@@ -236,20 +228,13 @@ async fn a_keeper_that_is_restarted_goes_on_with_what_it_held() {
     let cluster = Cluster::with_accounts(2);
     let leased = LeasedHoldings::new(HeldLeases::default(), TERM);
     let id = InstanceId::from("one");
-    let instance = Instance {
-        id: id.clone(),
-        host: "test".into(),
-        admin: None,
-        version: "1".into(),
-        started: Timestamp::UNIX_EPOCH,
-    };
     let holdings = Holdings::Leased(leased.clone());
     let desk = Desk { floor: cluster.floor.clone(), me: id.clone(), holdings };
     let parts = KeeperParts {
         leases: Arc::new(cluster.leases.seen_by(&id)),
         holdings: leased,
         workplace: Arc::new(desk),
-        view: View::new(instance),
+        view: View::new(instance(id.as_str())),
         clock: Arc::new(RuntimeClock::new()),
     };
     let start = || {
