@@ -367,6 +367,11 @@ impl Faults {
         &self.plan
     }
 
+    /// Whether any rule names an account.
+    pub(crate) fn concern_accounts(&self) -> bool {
+        self.plan.rules.iter().any(|rule| rule.account.is_some())
+    }
+
     /// Decides about one request, perhaps about an account.
     pub(crate) fn draw(&mut self, endpoint: Endpoint, account: Option<&str>) -> Verdict {
         let call = self.calls.entry(endpoint).or_default();

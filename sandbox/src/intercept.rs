@@ -47,7 +47,13 @@ pub(crate) async fn intercept(
         return next.call(request).await;
     };
     let mut call = Call::begin(&request, endpoint, state);
-    let account = call.state.world().account_in(request.path()).map(|account| account.handle.clone());
+    // A statement of its own, so that the locks of the plan and of the world are never held together.
+    let concern_accounts = call.state.faults().concern_accounts();
+    let account = if concern_accounts {
+        call.state.world().account_in(request.path()).map(|account| account.handle.clone())
+    } else {
+        None
+    };
     let verdict = call.state.faults().draw(endpoint, account.as_deref());
     let profiles = verdict.profiles;
     call.profiles = profiles;
