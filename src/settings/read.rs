@@ -185,20 +185,20 @@ fn connect(
             .enumerate()
             .filter(|(_, account)| is_on(account))
             .collect();
-        // An account occurs once, however many targets share it.
-        let published: Vec<(usize, &Account)> = published
-            .iter()
-            .map(|target| &target.account)
-            .enumerate()
-            .filter(|(_, account)| is_on(account))
-            .collect();
-        let first_of = |account: &Account| published.iter().position(|(_, other)| account.is(other));
-        let own: Vec<usize> = (0..published.len())
-            .filter(|place| first_of(published[*place].1).is_none_or(|first| first == *place))
-            .collect();
+        // Each account once, with the places of the targets that share it.
+        let mut own: Vec<(&Account, Vec<usize>)> = Vec::new();
+        for (index, TargetAccount { account, .. }) in published.iter().enumerate() {
+            if !is_on(account) {
+                continue;
+            }
+            match own.iter_mut().find(|(first, _)| account.is(first)) {
+                Some((_, sharing)) => sharing.push(index),
+                None => own.push((account, vec![index])),
+            }
+        }
         let mut accounts = Accounts {
             followed: followed.iter().map(|(_, account)| account.handle.as_deref()).collect(),
-            published: own.iter().map(|place| published[*place].1.handle.as_deref()).collect(),
+            published: own.iter().map(|(account, _)| account.handle.as_deref()).collect(),
         };
         if targets.is_empty() {
             // Stands for a target that could not be read, so that nothing is reported as missing because of it.
@@ -209,11 +209,10 @@ fn connect(
         for ((index, _), connection) in followed.iter().zip(connections.followed) {
             sources[*index] = Some(connection);
         }
-        for (place, (index, account)) in published.iter().enumerate() {
-            let first = first_of(account).unwrap_or(place);
-            let connection =
-                own.iter().position(|own| *own == first).and_then(|own| connections.published.get(own));
-            targets[*index] = connection.cloned();
+        for ((_, sharing), connection) in own.iter().zip(connections.published) {
+            for index in sharing {
+                targets[*index] = Some(connection.clone());
+            }
         }
     }
     Connected { sources: sources.into_iter().collect(), targets: targets.into_iter().collect(), longest_call }
