@@ -24,7 +24,7 @@ use super::{
         TranslatorSettings,
     },
     reader::Reader,
-    secrets::{ADMIN_TOKEN, Vault},
+    secrets::{ADMIN_TOKEN, CACHE_PASSWORD, LEDGER_PASSWORD, Vault},
     sources::FollowedAccounts,
     targets::{self, Common, TargetAccount, Unconnected},
 };
@@ -272,7 +272,7 @@ fn cache(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<CacheSettings
     let snapshot_interval = reader.or("cache.snapshot_interval", "60s", duration(SECOND..=DAY));
     let warm_up = reader.optional("cache.warm_up", file);
     let server = reader.or("cache.url", "none", cache_address);
-    let password = vault.cache()?;
+    let password = vault.find(CACHE_PASSWORD).ok()?;
     let server = server?.map(|server| match &password {
         Some(password) => server.with_password(password),
         None => server,
@@ -289,7 +289,7 @@ fn cache(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<CacheSettings
 fn ledger(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<LedgerSettings> {
     let server = reader.or("ledger.url", "sqlite", ledger_address);
     let retention = reader.or("ledger.retention", "365d", retention);
-    let password = vault.ledger()?;
+    let password = vault.find(LEDGER_PASSWORD).ok()?;
     let server = server?.map(|server| match &password {
         Some(password) => server.with_password(password),
         None => server,
@@ -412,7 +412,7 @@ const SHORTEST_ADMIN_TOKEN: usize = 16;
 
 fn admin(reader: &mut Reader<'_>, vault: &mut Vault<'_>) -> Option<AdminSettings> {
     let listen = reader.or("admin.listen", "127.0.0.1:7878", listen);
-    let token = vault.admin()?;
+    let token = vault.find(ADMIN_TOKEN).ok()?;
     let listen = listen?;
     let is_missing = token.is_none() && vault.needed() != Needed::NoSecret;
     if let Some(address) = listen.filter(|address| is_missing && !address.ip().is_loopback()) {

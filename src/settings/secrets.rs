@@ -46,24 +46,6 @@ impl<'a> Vault<'a> {
         self.needed
     }
 
-    /// The admin API's token, if set; the outer `None` is a problem that is recorded.
-    #[expect(clippy::option_option, reason = "set, unset, or a problem")]
-    pub(super) fn admin(&mut self) -> Option<Option<SecretString>> {
-        self.find(ADMIN_TOKEN).ok()
-    }
-
-    /// The password of the ledger's server, if set; the outer `None` is a problem that is recorded.
-    #[expect(clippy::option_option, reason = "set, unset, or a problem")]
-    pub(super) fn ledger(&mut self) -> Option<Option<SecretString>> {
-        self.find(LEDGER_PASSWORD).ok()
-    }
-
-    /// The password of the shared cache's server, if set; the outer `None` is a problem that is recorded.
-    #[expect(clippy::option_option, reason = "set, unset, or a problem")]
-    pub(super) fn cache(&mut self) -> Option<Option<SecretString>> {
-        self.find(CACHE_PASSWORD).ok()
-    }
-
     /// A secret that is required by commands that need `least` or more; `missing` is what is wrong without it and the
     /// fix.
     pub fn need(
