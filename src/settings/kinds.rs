@@ -383,41 +383,39 @@ pub(super) fn listen(value: &ValueKind) -> Read<Option<SocketAddr>> {
 
 /// Where the ledger is: on a server, or in its file.
 pub(super) fn ledger_address(value: &ValueKind) -> Read<Option<Address>> {
-    let text = text_of(value)?.trim();
-    if text == "sqlite" {
-        return Ok(None);
-    }
-    // The value is not repeated: it may contain a password.
-    match Address::parse(text) {
-        Ok(address) if !address.has_password() => Ok(Some(address)),
-        Ok(_) => refuse(
-            "the address contains a password",
-            format!("remove it, and set {LEDGER_PASSWORD}, or {LEDGER_PASSWORD}_FILE"),
-        ),
-        Err(error) => refuse(
-            format!("the address cannot be used: {error}"),
-            "write \"postgres://user@host/database\", or \"sqlite\" for the file in data_dir",
-        ),
+    let fix = "write \"postgres://user@host/database\", or \"sqlite\" for the file in data_dir";
+    match text_of(value)? {
+        "sqlite" => Ok(None),
+        text => without_password(Address::parse(text), Address::has_password, LEDGER_PASSWORD, fix).map(Some),
     }
 }
 
 /// Where the shared cache is, if there is one.
 pub(super) fn cache_address(value: &ValueKind) -> Read<Option<cache::Address>> {
-    let text = text_of(value)?.trim();
-    if text == "none" {
-        return Ok(None);
+    let fix = "write \"redis://host\", or \"none\" for no shared cache";
+    match text_of(value)? {
+        "none" => Ok(None),
+        text => {
+            let parsed = cache::Address::parse(text);
+            without_password(parsed, cache::Address::has_password, CACHE_PASSWORD, fix).map(Some)
+        }
     }
-    // The value is not repeated: it may contain a password.
-    match cache::Address::parse(text) {
-        Ok(address) if !address.has_password() => Ok(Some(address)),
-        Ok(_) => refuse(
+}
+
+/// A server's address, whose password belongs in a variable. No message repeats the address: it may contain one.
+fn without_password<T, E: fmt::Display>(
+    parsed: Result<T, E>,
+    has_password: impl FnOnce(&T) -> bool,
+    variable: &str,
+    fix: &str,
+) -> Read<T> {
+    match parsed {
+        Ok(address) if has_password(&address) => refuse(
             "the address contains a password",
-            format!("remove it, and set {CACHE_PASSWORD}, or {CACHE_PASSWORD}_FILE"),
+            format!("remove it, and set {variable}, or {variable}_FILE"),
         ),
-        Err(error) => refuse(
-            format!("the address cannot be used: {error}"),
-            "write \"redis://host\", or \"none\" for no shared cache",
-        ),
+        Ok(address) => Ok(address),
+        Err(error) => refuse(format!("the address cannot be used: {error}"), fix),
     }
 }
 
