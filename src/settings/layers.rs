@@ -58,10 +58,12 @@ impl Layers {
         for (name, value) in sources.env.iter().filter(|(_, value)| !value.is_empty()) {
             let Some(key) = key_of_variable(name) else { continue };
             let origin = Origin::Environment(name.clone());
-            if may_be_set(&key, &origin, problems) {
-                environment.push((key.clone(), name.clone(), value.clone()));
-            } else if LISTS.iter().any(|list| is_in_list(&key, list)) {
+            if let Some(list) = list_of(&key) {
+                problems.push(not_in_file(list, origin));
                 continue;
+            }
+            if is_key(&key) {
+                environment.push((key.clone(), name.clone(), value.clone()));
             }
             written.insert(key, Written { origin, is_section: false });
         }
@@ -80,10 +82,12 @@ impl Layers {
                 continue;
             };
             let origin = Origin::Flag(key.to_owned());
-            if may_be_set(key, &origin, problems) {
-                flags.push((key, value));
-            } else if LISTS.iter().any(|list| is_in_list(key, list)) {
+            if let Some(list) = list_of(key) {
+                problems.push(not_in_file(list, origin));
                 continue;
+            }
+            if is_key(key) {
+                flags.push((key, value));
             }
             written.insert(key.to_owned(), Written { origin, is_section: false });
         }
@@ -191,25 +195,28 @@ fn is_key_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
-/// Whether a key is a list or in it.
-fn is_in_list(key: &str, list: &str) -> bool {
-    key.strip_prefix(list).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+/// Whether a variable or flag names a key. One that does not is reported as unknown later.
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(is_key_character) && key.split('.').all(|part| !part.is_empty())
 }
 
-/// Whether a variable or flag may override the file. One that names no key is reported as unknown later.
-fn may_be_set(key: &str, origin: &Origin, problems: &mut Vec<Problem>) -> bool {
-    if let Some(list) = LISTS.into_iter().find(|list| is_in_list(key, list)) {
-        problems.push(Problem {
-            origin: origin.clone(),
-            key: list.into(),
-            what: format!("{list} are a list and can be set in the file only"),
-            fix: format!(
-                "remove this, and write it under [[{list}]] in the settings file, or set {DEFAULTS}.{list}.… for all of them"
-            ),
-        });
-        return false;
+/// The list that a key is or is in.
+fn list_of(key: &str) -> Option<&'static str> {
+    let is_in = |list: &&str| {
+        key.strip_prefix(*list).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    LISTS.into_iter().find(is_in)
+}
+
+fn not_in_file(list: &str, origin: Origin) -> Problem {
+    Problem {
+        origin,
+        key: list.into(),
+        what: format!("{list} are a list and can be set in the file only"),
+        fix: format!(
+            "remove this, and write it under [[{list}]] in the settings file, or set {DEFAULTS}.{list}.… for all of them"
+        ),
     }
-    !key.is_empty() && key.chars().all(is_key_character) && key.split('.').all(|part| !part.is_empty())
 }
 
 fn no_assignment(flag: &str) -> Problem {

@@ -147,11 +147,6 @@ impl<'a> Reader<'a> {
         self.layers.written.contains_key(key)
     }
 
-    /// Where a key was last written, if it was.
-    pub(super) fn origin_of(&self, key: &str) -> Option<&Origin> {
-        self.layers.written.get(key).map(|written| &written.origin)
-    }
-
     /// Records a problem with a key, at the place where it was written or should be.
     pub fn report(&mut self, key: &str, what: impl Into<String>, fix: impl Into<String>) {
         let origin = self.layers.origin(key);

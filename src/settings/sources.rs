@@ -8,7 +8,6 @@ use mynah_domain::{Language, filters::Filters};
 use super::{
     kinds::{TICK, choice, count, duration, filters, flag, language, mark, source_name, start},
     model::SourceSettings,
-    problem::Origin,
     read::{Account, DAY},
     reader::Reader,
 };
@@ -50,7 +49,7 @@ pub(super) struct FollowedAccounts {
 impl FollowedAccounts {
     /// Reads the accounts, their names and their languages.
     pub(super) fn read(reader: &mut Reader<'_>, networks: &Networks) -> Self {
-        let is_list = matches!(reader.origin_of(LIST), Some(Origin::File { .. }));
+        let is_list = reader.is_written(LIST);
         let sections: Vec<String> = if is_list {
             reader.report_all_under(
                 ONLY,
@@ -81,8 +80,12 @@ impl FollowedAccounts {
 
     /// The names that targets can use.
     pub(super) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.all.iter().filter_map(|source| source.name.as_deref()).collect();
-        names.dedup();
+        let mut names: Vec<&str> = Vec::with_capacity(self.all.len());
+        for name in self.all.iter().filter_map(|source| source.name.as_deref()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         names
     }
 
