@@ -314,7 +314,7 @@ fn choice(Chosen { ids, filter }: Chosen, decision: Decision) -> Result<Choice, 
     // Mistakes that do not depend on the targets count as wrong usage.
     let mut without_target = choice.clone();
     if let Some(filter) = &mut without_target.filter
-        && (filter.target.is_some() || filter.source.take().is_some())
+        && (filter.target.is_some() || filter.source.is_some())
     {
         filter.target = Some("x:any".to_owned());
         filter.source = None;
