@@ -76,6 +76,13 @@ async fn a_user_who_may_do_no_more_than_the_docs_say_may_do_all_that_is_needed()
     contract::assert_contract(&RedisCache::new(address.clone()).unwrap()).await;
     let report = mynah::cache::report(&address, Duration::from_secs(5)).await.unwrap();
     assert!(report.contains(": Redis ") && report.contains("can be used"), "{report}");
+    for command in ["ping", "mget", "get", "set", "del", "eval", "select"] {
+        server.ask(&["ACL", "SETUSER", "mynah", &format!("-{command}")]);
+        let refused = mynah::cache::report(&address, Duration::from_secs(5)).await;
+        let fix = "allow this user what docs/cluster.md lists";
+        assert!(refused.as_ref().is_err_and(|why| why.contains(fix)), "{command}: {refused:?}");
+        server.ask(&["ACL", "SETUSER", "mynah", &format!("+{command}")]);
+    }
 }
 
 #[actix_rt::test]

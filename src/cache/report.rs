@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// No text has it: it would be a coincidence of 128 bits.
 const PROBE: SharedKey = SharedKey([0; 16]);
 
+/// The token of the probe's claim.
+const CLAIMANT: &str = "check";
+
 /// Asks the server. `slow` is how long a service waits for it.
 ///
 /// # Errors
@@ -38,6 +41,8 @@ async fn ask(cache: &RedisCache, slow: Duration) -> Result<String, SharedCacheEr
     let entry = SharedEntry { key: PROBE, value: Vec::new(), ttl: Duration::from_secs(1) };
     cache.put(&[entry]).await?;
     cache.remove(&[PROBE]).await?;
+    cache.claim(&[PROBE], CLAIMANT, Duration::from_secs(1)).await?;
+    cache.release(&[PROBE], CLAIMANT).await?;
     // A user may be allowed the commands that Mynah needs, and no others.
     let info = cache.info(&["server", "memory"]).await.unwrap_or_default().join("\n");
     let mut report =
@@ -72,14 +77,15 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 
 fn fix(why: &str) -> &'static str {
     let has = |word: &str| why.contains(word);
-    if has("NOAUTH") || has("WRONGPASS") || has("AUTH") || has("assword") {
+    if has("WRONGPASS") || has("AUTH") || has("assword") {
         "set MYNAH_CACHE_PASSWORD, or MYNAH_CACHE_PASSWORD_FILE, and name the user in cache.url if it is not the default one"
     } else if has("OOM") {
         "give the server more memory, or set maxmemory-policy allkeys-lru"
     } else if has("READONLY") {
         "name the primary in cache.url, not a replica"
-    } else if has("NOPERM") {
-        "allow this user MGET, SET, DEL, EVAL and PING for keys that begin with mynah: (docs/cluster.md)"
+    } else if has("NOPERM") || has("no permissions") || has("executing the script") {
+        // Without its code if SELECT is refused, and in other words if a command of the script is.
+        "allow this user what docs/cluster.md lists: ACL SETUSER …"
     } else if has("CROSSSLOT") || has("MOVED") {
         "name a single server: a Redis Cluster is not supported"
     } else {

@@ -176,9 +176,7 @@ impl Shared {
                 ));
             }
             let why = state.refusal.as_ref()?;
-            Some(format!(
-                "the shared cache {name} stores nothing ({why}); give it more memory, or maxmemory-policy allkeys-lru"
-            ))
+            Some(format!("the shared cache {name} stores nothing ({why}); `mynah check` says what to do"))
         })
     }
 
