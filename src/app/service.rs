@@ -424,9 +424,6 @@ impl Persistent {
     ) -> Result<Parts, String> {
         let engines = super::engines(settings)?;
         let meter = self.meter.clone();
-        let order: Vec<TargetId> = targets.iter().map(|target| target.id.clone()).collect();
-        let accounts: HashMap<TargetId, AccountId> =
-            settings.targets.iter().map(|target| (target.id(), target.account_id())).collect();
         let targets = by_name(targets.iter().cloned());
         let translator = TranslatorParts {
             router: self.actors.router.clone(),
@@ -441,10 +438,10 @@ impl Persistent {
                 ..super::cascade(settings)
             },
         };
-        let routes = order.into_iter().filter_map(|target| {
-            let account = accounts.get(&target)?.clone();
-            let source = targets.get(&target)?.source.name.clone();
-            Some(Route { target, account, source })
+        let routes = settings.targets.iter().map(|target| Route {
+            target: target.id(),
+            account: target.account_id(),
+            source: target.source.id(),
         });
         let mut publishers = Publishers::from_iter(self.publishers(settings, &targets));
         let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
