@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Output, Running, Town, message, numbered, run, run_json, until};
+use support::{Output, Running, Town, message, numbered, run, run_json, run_with_input, until};
 
 /// Starts the service and waits until its admin API listens.
 async fn service(town: &Town, data: &str) -> Running {
@@ -353,11 +353,7 @@ fn completions_and_manual_pages_know_every_command() {
 fn preview_without_file(folder: &Path, environment: &[(&str, &str)], args: &[&str]) -> Output {
     let mut mynah = Command::new(env!("CARGO_BIN_EXE_mynah"));
     mynah.env_clear().envs(environment.iter().copied()).current_dir(folder).arg("preview").args(args);
-    let mut child =
-        mynah.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // It may have failed already.
-    let _ = child.stdin.take().unwrap().write_all(b"Good morning to all of you\n");
-    Output::from(child.wait_with_output().unwrap())
+    run_with_input(mynah, "Good morning to all of you\n")
 }
 
 #[actix_rt::test]
@@ -391,10 +387,7 @@ async fn a_preview_needs_no_settings_file_but_an_engine() {
 #[actix_rt::test]
 async fn with_a_settings_file_a_preview_also_shows_other_languages() {
     let town = Town::new(numbered(1), &["es", "ca"], "gemini").await;
-    let mut command = town.command(&["preview", "--to", "de,es", "--json"]);
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"Good morning to all of you").unwrap();
-    let output = Output::from(child.wait_with_output().unwrap());
+    let output = town.preview(&["--to", "de,es", "--json"], "Good morning to all of you");
     output.assert_success();
     let shown: Value = serde_json::from_str(&output.out).unwrap();
     let targets = shown["targets"].as_array().unwrap().iter();

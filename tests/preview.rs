@@ -3,21 +3,11 @@
 
 mod support;
 
-use std::{io::Write as _, process::Stdio};
-
 use serde_json::{Value, json};
-use support::{Output, Town, message, numbered};
-
-/// Runs `mynah preview` with `text` on its standard input.
-fn preview(town: &Town, args: &[&str], text: &str) -> Output {
-    let mut command = town.command(&[&["preview"], args].concat());
-    let mut running = command.stdin(Stdio::piped()).spawn().unwrap();
-    running.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    Output::from(running.wait_with_output().unwrap())
-}
+use support::{Town, message, numbered, run_with_input};
 
 fn preview_json(town: &Town, args: &[&str], text: &str) -> Value {
-    let output = preview(town, &[&["--json"], args].concat(), text);
+    let output = town.preview(&[&["--json"], args].concat(), text);
     output.assert_success();
     serde_json::from_str(&output.out).unwrap()
 }
@@ -52,7 +42,7 @@ async fn a_text_is_shown_with_its_protected_parts_its_translations_and_their_cos
     );
     assert!(es["weighted_length"].as_u64().unwrap() > 20);
     assert!(town.publications("es").is_empty());
-    let plain = preview(&town, &[], text);
+    let plain = town.preview(&[], text);
     plain.assert_success();
     assert!(
         plain.out.contains("protected: hashtag #trees") && plain.out.contains("ca @town_ca: "),
@@ -70,10 +60,10 @@ async fn a_post_is_found_by_its_id_or_its_link() {
         assert_eq!(shown["source"]["text"], message(1));
         assert!(shown["targets"][0]["text"].as_str().unwrap().contains(" 1 "));
     }
-    let missing = preview(&town, &["1"], "");
+    let missing = town.preview(&["1"], "");
     assert_eq!(missing.code, Some(1));
     assert!(missing.err.contains("X does not show post 1"), "{}", missing.err);
-    assert_eq!(preview(&town, &["nonsense"], "").code, Some(2));
+    assert_eq!(town.preview(&["nonsense"], "").code, Some(2));
 }
 
 #[actix_rt::test]
@@ -94,7 +84,7 @@ async fn source_only_shows_only_the_source_and_calls_no_engine() {
     let shown = preview_json(&town, &["--source-only"], "Good morning 🌞");
     assert_eq!((shown["source"]["weighted_length"].as_u64(), &shown["targets"]), (Some(15), &json!([])));
     assert_eq!(town.sandbox.gemini().requests, 0);
-    assert_eq!(preview(&town, &[], " \n").code, Some(2));
+    assert_eq!(town.preview(&[], " \n").code, Some(2));
 }
 
 #[actix_rt::test]
@@ -104,10 +94,7 @@ async fn a_text_needs_only_the_keys_of_its_engine_and_a_post_needs_all_keys() {
         let mut command = town.command(args);
         command.arg("--set").arg(format!("engine.order={engine}"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        let mut running = command.stdin(Stdio::piped()).spawn().unwrap();
-        // A command that reads no text may have exited already.
-        let _ = running.stdin.take().unwrap().write_all(b"Good morning");
-        Output::from(running.wait_with_output().unwrap())
+        run_with_input(command, "Good morning")
     };
     without_keys(&["preview"], "apertium").assert_success();
     without_keys(&["preview", "--source-only"], "gemini").assert_success();
@@ -120,7 +107,7 @@ async fn a_text_needs_only_the_keys_of_its_engine_and_a_post_needs_all_keys() {
 #[actix_rt::test]
 async fn with_lines_each_line_is_a_text_and_gives_a_line_of_json() {
     let town = Town::new(numbered(1), &["es", "ca"], "apertium").await;
-    let shown = preview(&town, &["--lines"], "The market opens\n\nThe bridge is closed\n");
+    let shown = town.preview(&["--lines"], "The market opens\n\nThe bridge is closed\n");
     shown.assert_success();
     let lines: Vec<Value> = shown.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);

@@ -33,12 +33,12 @@ impl Region {
         });
         let sandbox = mynah_sandbox::start(config).await.unwrap();
         let mut town = Town::on(sandbox, &[], "gemini");
+        let keys = mynah_sandbox::credentials(sources[0]);
+        town.environment.push(("GEMINI_API_KEY".into(), keys.gemini_api_key));
+        town.environment.push(("X_BEARER_TOKEN".into(), keys.app_bearer_token));
         for (_, _, account, _) in targets {
-            let keys = mynah_sandbox::credentials(account);
-            let name = account.to_uppercase();
-            town.environment.push(("GEMINI_API_KEY".into(), keys.gemini_api_key));
-            town.environment.push(("X_BEARER_TOKEN".into(), keys.app_bearer_token));
-            town.environment.push((format!("X_{name}_OAUTH2_TOKEN"), keys.user_bearer_token));
+            let token = mynah_sandbox::credentials(account).user_bearer_token;
+            town.environment.push((format!("X_{}_OAUTH2_TOKEN", account.to_uppercase()), token));
         }
         let region = Self { town };
         region.write(sources, targets);
@@ -124,8 +124,8 @@ async fn each_source_is_republished_on_its_own_targets_in_order() {
         assert!(actors.iter().any(|actor| actor["name"] == name), "{name}: {actors:?}");
     }
     assert_eq!(region.sources(), THREE.map(|name| (name.to_owned(), "running".to_owned())));
-    let metrics = run(&region.town, &["status"]);
-    assert!(metrics.out.contains("source park (x:park)  running"), "{}", metrics.out);
+    let status = run(&region.town, &["status"]);
+    assert!(status.out.contains("source park (x:park)  running"), "{}", status.out);
     let jobs = run_json(&region.town, &["jobs", "--source", "port", "--state", "published"]);
     assert_eq!(jobs["jobs"].as_array().unwrap().len(), 3);
     let unknown = run(&region.town, &["jobs", "--source", "lake"]);
@@ -323,16 +323,10 @@ async fn an_installation_with_one_source_can_get_more() {
 #[actix_rt::test]
 async fn a_preview_needs_the_name_of_the_source() {
     let region = Region::new(&THREE, &three_targets()).await;
-    let preview = |args: &[&str]| {
-        let mut command = region.town.command(&[&["preview", "--json"], args].concat());
-        let mut running = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let _ = std::io::Write::write_all(&mut running.stdin.take().unwrap(), b"Good morning");
-        support::Output::from(running.wait_with_output().unwrap())
-    };
-    let unclear = preview(&[]);
+    let unclear = region.town.preview(&[], "Good morning");
     assert_eq!(unclear.code, Some(2));
     assert!(unclear.err.contains("name one with --source: town, port, park"), "{}", unclear.err);
-    let shown = preview(&["--source", "park"]);
+    let shown = region.town.preview(&["--source", "park", "--json"], "Good morning");
     shown.assert_success();
     let shown: Value = serde_json::from_str(&shown.out).unwrap();
     assert_eq!(shown["targets"].as_array().unwrap().len(), 1);

@@ -6,6 +6,7 @@
 )]
 
 use std::{
+    io::Write as _,
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -112,6 +113,11 @@ impl Town {
     /// Runs `mynah once` to completion.
     pub(crate) fn once(&self) -> Output {
         Output::from(self.command(&["once"]).output().unwrap())
+    }
+
+    /// Runs `mynah preview` with `text` on its standard input.
+    pub(crate) fn preview(&self, args: &[&str], text: &str) -> Output {
+        run_with_input(self.command(&[&["preview"], args].concat()), text)
     }
 
     /// Starts a command and does not wait for it.
@@ -343,6 +349,15 @@ pub(crate) fn numbers(publications: &[StoredPost]) -> Vec<usize> {
 /// Runs a command to completion.
 pub(crate) fn run(town: &Town, args: &[&str]) -> Output {
     Output::from(town.command(args).output().unwrap())
+}
+
+/// Runs a command to completion, with `text` on its standard input.
+pub(crate) fn run_with_input(mut command: Command, text: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    // A command that reads no text may have exited already.
+    let _ = running.stdin.take().unwrap().write_all(text.as_bytes());
+    Output::from(running.wait_with_output().unwrap())
 }
 
 /// The JSON that a command prints.
