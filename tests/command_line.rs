@@ -382,6 +382,9 @@ async fn a_preview_needs_no_settings_file_but_an_engine() {
     assert!(post.err.contains("name a settings file with --config"), "{}", post.err);
     let own = preview_without_file(folder.path(), &environment, &["--to", "en"]);
     assert_eq!(own.code, Some(2));
+    let source = preview_without_file(folder.path(), &environment, &["--to", "de", "--source", "town"]);
+    assert_eq!(source.code, Some(2));
+    assert!(source.err.contains("--source names a source of a settings file"), "{}", source.err);
 }
 
 #[actix_rt::test]

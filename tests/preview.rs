@@ -114,3 +114,13 @@ async fn with_lines_each_line_is_a_text_and_gives_a_line_of_json() {
     assert_eq!(lines[1]["source"]["text"], "The bridge is closed");
     assert!(lines[1]["targets"][0]["text"].as_str().unwrap().contains("puente"), "{}", lines[1]);
 }
+
+#[actix_rt::test]
+async fn a_text_in_the_language_of_all_targets_has_nothing_to_be_translated_to() {
+    let town = Town::new(numbered(1), &["es"], "gemini").await;
+    let refused = town.preview(&["--from", "es"], "Buenos días");
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("has no target in another language than Spanish"), "{}", refused.err);
+    let shown = preview_json(&town, &["--from", "es", "--to", "fr"], "Buenos días");
+    assert_eq!(shown["targets"][0]["language"], "fr");
+}

@@ -159,6 +159,13 @@ fn load(args: &PreviewArgs, sources: &SettingsArgs) -> Result<Settings, Failure>
     if args.to.is_empty() || sources.has_file() {
         return narrowed(settings::load(&sources)?, args);
     }
+    if args.source.is_some() {
+        return Err(Failure::Usage(
+            "--source names a source of a settings file, and there is none; name a settings file with --config, or \
+             leave --source out"
+                .into(),
+        ));
+    }
     if args.post.is_some() {
         return Err(Failure::Usage(
             "a post is read with the keys of its source; name a settings file with --config, or pipe a text to \
@@ -191,6 +198,13 @@ fn narrowed(mut settings: Settings, args: &PreviewArgs) -> Result<Settings, Fail
     let language = args.from.unwrap_or(source.language);
     let source = Arc::new(SourceSettings { language, ..(*source).clone() });
     settings.targets.retain(|target| target.source.id() == id && target.language != language);
+    if settings.targets.is_empty() && args.to.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{} has no target in another language than {}; correct --from, or name languages with --to",
+            source.label(),
+            language.name()
+        )));
+    }
     for target in &mut settings.targets {
         target.source = source.clone();
     }
