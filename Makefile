@@ -136,8 +136,7 @@ setup-valgrind: setup
 image: ## Build the container image, mynah:latest
 	docker build -t mynah:latest .
 
-# The tests start servers of their own; the one that the package starts is not used.
-# Debian's package also starts a server, except in this runlevel: the tests start their own.
+# Debian's packages also start a server, except in this runlevel: the tests start their own.
 .PHONY: setup-redis
 setup-redis:
 	@command -v redis-server >/dev/null || { \
@@ -153,7 +152,7 @@ setup-postgresql:
 	    if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo=sudo; fi; \
 	    echo "installing: postgresql"; \
 	    $$sudo apt-get update -qq; \
-	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
 	}
 
 # Debian and Ubuntu use different names for the driver.
