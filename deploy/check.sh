@@ -91,8 +91,8 @@ deployment, service = load("deployment.yaml"), load("service.yaml")
 pod, labels = deployment["spec"]["template"]["spec"], deployment["spec"]["template"]["metadata"]["labels"]
 (container,) = pod["containers"]
 ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-expect(deployment["spec"]["replicas"] == 1, "replicas must be 1: pods cannot share a ledger")
-expect(deployment["spec"]["strategy"] == {"type": "Recreate"}, "strategy must be Recreate: pods cannot share a ledger")
+expect(deployment["spec"]["replicas"] == 1, "replicas must be 1: pods cannot share a ledger in a file")
+expect(deployment["spec"]["strategy"] == {"type": "Recreate"}, "strategy must be Recreate: pods cannot share a ledger in a file")
 expect(deployment["spec"]["selector"]["matchLabels"].items() <= labels.items(), "the Deployment does not select its pods")
 expect(service["spec"]["selector"].items() <= labels.items(), "the Service does not select the pods")
 expect(all(port["targetPort"] in ports for port in service["spec"]["ports"]), "the Service's port is not in the container")
