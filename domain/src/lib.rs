@@ -15,7 +15,8 @@
 //!   each.
 //! - [`fair_share`], [`lease_term`]: the arithmetic of how instances share the work, and for how long one relies on a
 //!   lease.
-//! - [`ports`]: `Source`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`), `Clock`.
+//! - [`ports`]: `Source`, `MediaFetcher`, `Engine`, `Destination`, `Ledger` (`Work`, `Listing`, `Facts`, `Retention`),
+//!   `Leases`, `SharedCache`, `Clock`.
 
 pub mod account;
 pub mod adaptive_limit;
