@@ -3,11 +3,13 @@
 //! - [`service`] runs the pipeline, and changes its settings while it runs.
 //! - [`credentials`] finds out whether credentials work.
 //! - [`instances`] names this instance among those that share the ledger.
+//! - [`parts`] builds the parts of the pipeline.
 //! - [`retention`] removes the texts of old posts.
 //! - [`warm_up`] reads the phrases to translate in advance.
 
 pub mod credentials;
 mod instances;
+mod parts;
 mod retention;
 pub mod service;
 pub mod warm_up;

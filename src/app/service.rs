@@ -6,31 +6,25 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
-    time::Duration,
 };
 
 use log::{info, warn};
 use mynah_actors::{
     blocks::Blocks,
-    cache::{CacheSettings, shared::Shared},
+    cache::shared::Shared,
     events::Feed,
     leases::Holdings,
     pauses::{self, Pauses},
-    pipeline::{
-        ActorRefs, LeasesParts, Parts, Pipeline, PollerSpec, Pollers, PublisherSpec, Publishers,
-        RestartPolicies, by_name,
-    },
-    poller::{Company, Polled, PollerParts, Schedule},
-    publisher::{Bucket, Limits, PublisherParts},
-    router::{Route, RouterParts, RouterSettings},
+    pipeline::{ActorRefs, LeasesParts, Parts, Pipeline},
+    poller::Polled,
+    publisher::{Bucket, Limits},
     stats::Meter,
-    supervision::supervisor::SupervisorSettings,
-    translator::{TranslatorParts, cascade::EngineCascade},
+    translator::cascade::EngineCascade,
     upstreams::Upstreams,
     warm_up::WarmUp,
 };
 use mynah_domain::{
-    AccountId, JobState, Target, TargetId,
+    AccountId, JobState, Target,
     ports::{Clock, Engine, Ledger, LedgerError, SystemClock},
 };
 use tokio::{
@@ -39,9 +33,10 @@ use tokio::{
 };
 
 use super::{
-    BACKOFF, BREAKER,
+    BREAKER,
     credentials::{self, Credentials},
     instances,
+    parts::cache_ttl,
     retention::Retention,
     warm_up,
 };
@@ -57,11 +52,8 @@ use crate::{
     glossary,
     http::ReloadRequest,
     ledger::{self, Opened},
-    settings::{Change, Former, SecretChange, Settings, SourceSettings, TargetSettings},
+    settings::{Change, Former, SecretChange, Settings},
 };
-
-/// After this many failed attempts, a job or a poll no longer keeps `mynah once` from exiting.
-const PATIENCE: u32 = 4;
 
 /// Channels that observe the pipeline.
 pub struct Watch {
@@ -107,21 +99,21 @@ pub struct Service {
 }
 
 /// What survives a change of the settings.
-struct Persistent {
+pub(super) struct Persistent {
     /// What the leases are kept with, if other instances may use the ledger.
-    leases: Option<LeasesParts>,
-    ledger: Arc<dyn Ledger>,
-    clock: Arc<dyn Clock>,
-    actors: ActorRefs,
-    meter: Meter,
-    upstreams: Upstreams,
+    pub(super) leases: Option<LeasesParts>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) actors: ActorRefs,
+    pub(super) meter: Meter,
+    pub(super) upstreams: Upstreams,
     /// The cache of all instances, if there is one.
-    shared_cache: Option<Shared>,
-    pauses: Pauses,
-    blocks: Blocks,
-    watch: Watch,
+    pub(super) shared_cache: Option<Shared>,
+    pub(super) pauses: Pauses,
+    pub(super) blocks: Blocks,
+    pub(super) watch: Watch,
     /// Each account's bucket of publications, with the limits that it was made for.
-    buckets: HashMap<AccountId, (Limits, Bucket)>,
+    pub(super) buckets: HashMap<AccountId, (Limits, Bucket)>,
 }
 
 /// The result of a change of the settings.
@@ -364,22 +356,6 @@ impl Service {
     }
 }
 
-/// How long the cache has a translation: never longer than the ledger.
-fn cache_ttl(settings: &Settings) -> Duration {
-    let longest = settings.ledger.retention.unwrap_or(Duration::MAX);
-    settings.cache.ttl.min(longest)
-}
-
-/// When actors are restarted. A poller that keeps dying ends the service only if it has the only source: otherwise it is
-/// restarted as long as it takes, and the others go on.
-fn policies(settings: &Settings) -> RestartPolicies {
-    let mut policies = settings.supervisor.actors;
-    if settings.sources.len() > 1 {
-        policies.poller.max_restarts = u32::MAX;
-    }
-    policies
-}
-
 fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandle<()>> {
     let files = settings.targets.iter().map(|settings| settings.glossary.clone()).zip(targets);
     // Targets with the same file share the glossary.
@@ -391,7 +367,7 @@ fn watch_glossaries(settings: &Settings, targets: &[Target]) -> Option<JoinHandl
 
 impl Persistent {
     /// What this instance works for.
-    fn holdings(&self) -> Holdings {
+    pub(super) fn holdings(&self) -> Holdings {
         self.leases.as_ref().map_or(Holdings::Everything, |leases| Holdings::Leased(leases.holdings.clone()))
     }
 
@@ -412,168 +388,6 @@ impl Persistent {
             }
         }
         configured
-    }
-
-    /// The parts of a pipeline with these settings.
-    fn parts(
-        &mut self,
-        settings: &Settings,
-        polling: Polling,
-        targets: &[Target],
-        pool_size: usize,
-    ) -> Result<Parts, String> {
-        let engines = super::engines(settings)?;
-        let meter = self.meter.clone();
-        let targets = by_name(targets.iter().cloned());
-        let translator = TranslatorParts {
-            router: self.actors.router.clone(),
-            targets: targets.clone(),
-            ledger: self.ledger.clone(),
-            cascade: EngineCascade {
-                cache: Some(self.actors.cache.clone()),
-                shared: self.shared_cache.clone(),
-                upstreams: self.upstreams.clone(),
-                clock: self.clock.clone(),
-                meter: meter.clone(),
-                ..super::cascade(settings)
-            },
-        };
-        let routes = settings.targets.iter().map(|target| Route {
-            target: target.id(),
-            account: target.account_id(),
-            source: target.source.id(),
-        });
-        let mut publishers = Publishers::from_iter(self.publishers(settings, &targets));
-        let pollers = settings.sources.iter().map(|source| self.poller(settings, source, polling, &targets));
-        let mut pollers: Pollers = pollers.collect();
-        if self.leases.is_some() {
-            // The keeper of the leases starts what this instance holds.
-            (publishers, pollers) = (publishers.stopped(), pollers.stopped());
-        }
-        Ok(Parts {
-            supervisor: SupervisorSettings {
-                policy: settings.supervisor.policy,
-                stats_interval: settings.stats.interval,
-                patience: settings.supervisor.patience,
-                stalled_after: settings.supervisor.stalled_after,
-            },
-            policies: policies(settings),
-            router: RouterParts {
-                settings: RouterSettings {
-                    queue: settings.router.queue,
-                    routes: routes.collect(),
-                    order_patience: settings.publisher.order_patience,
-                    engines: settings.engine.names(),
-                    patience: PATIENCE,
-                },
-                upstreams: self.upstreams.clone(),
-                pauses: self.pauses.clone(),
-                holdings: self.holdings(),
-                blocks: self.blocks.clone(),
-                ledger: self.ledger.clone(),
-                clock: self.clock.clone(),
-                meter,
-                feed: self.watch.feed.clone(),
-            },
-            cache: CacheSettings {
-                max_entries: settings.cache.max_entries,
-                ttl: cache_ttl(settings),
-                file: settings.data_dir.join("cache.jsonl"),
-                snapshot_interval: settings.cache.snapshot_interval,
-            },
-            shared_cache: self.shared_cache.clone(),
-            pollers,
-            translators: (translator, engines),
-            pool_size,
-            translator_arbiters: settings.translator.arbiters,
-            publishers,
-            leases: self.leases.clone(),
-            actors: self.actors.clone(),
-        })
-    }
-
-    /// What a source's poller is built from.
-    fn poller(
-        &self,
-        settings: &Settings,
-        source: &SourceSettings,
-        polling: Polling,
-        targets: &Arc<HashMap<TargetId, Target>>,
-    ) -> PollerSpec {
-        let id = source.id();
-        PollerSpec {
-            name: source.label(),
-            source: source.connection.source(super::wanted(source), self.ledger.clone()),
-            parts: PollerParts {
-                company: Company::of(&id, settings.sources.len()),
-                source: id,
-                eligibility: super::eligibility(source),
-                start: source.start.clone(),
-                schedule: match polling {
-                    Polling::Once => Schedule::Once,
-                    Polling::Continuous => Schedule::Every(source.poll_interval),
-                },
-                page_size: source.page_size,
-                targets: targets.clone(),
-                order: settings.targets_of(source).map(TargetSettings::id).collect(),
-                router: self.actors.router.clone(),
-                ledger: self.ledger.clone(),
-                backoff: BACKOFF,
-                patience: PATIENCE,
-                pauses: self.pauses.clone(),
-                upstreams: self.upstreams.clone(),
-                clock: self.clock.clone(),
-                meter: self.meter.clone(),
-                polls: self.watch.polls.clone(),
-            },
-        }
-    }
-
-    /// A publisher for each account, which several targets may share.
-    fn publishers(&mut self, settings: &Settings, targets: &HashMap<TargetId, Target>) -> Vec<PublisherSpec> {
-        let mut accounts: Vec<AccountId> = Vec::new();
-        let mut sharing: HashMap<AccountId, Vec<&TargetSettings>> = HashMap::new();
-        for target in &settings.targets {
-            let account = target.account_id();
-            let sharing = sharing.entry(account.clone()).or_default();
-            if sharing.is_empty() {
-                accounts.push(account);
-            }
-            sharing.push(target);
-        }
-        let mut publishers = Vec::with_capacity(accounts.len());
-        for account in accounts {
-            let Some(sharing) = sharing.get(&account) else { continue };
-            // The settings give all targets of an account the same caps.
-            let Some(first) = sharing.first() else { continue };
-            let limits = Limits {
-                min_interval: settings.publisher.min_interval,
-                burst: settings.publisher.burst,
-                caps: first.caps,
-            };
-            // No two targets of an account follow the same source.
-            let media =
-                sharing.iter().map(|target| (target.source.id(), target.source.connection.media())).collect();
-            let parts = PublisherParts {
-                targets: sharing.iter().filter_map(|target| targets.get(&target.id()).cloned()).collect(),
-                limits,
-                bucket: self.bucket(&account, limits),
-                account,
-                threads: settings.publisher.threads,
-                settle: settings.publisher.settle,
-                upstreams: self.upstreams.clone(),
-                pauses: self.pauses.clone(),
-                holdings: self.holdings(),
-                router: self.actors.router.clone(),
-                ledger: self.ledger.clone(),
-                backoff: BACKOFF,
-                clock: self.clock.clone(),
-                meter: self.meter.clone(),
-            };
-            let destination = first.connection.destination(self.ledger.clone());
-            publishers.push(PublisherSpec { parts, destination, media });
-        }
-        publishers
     }
 
     /// Starts to remove the texts of old posts, if the settings say so.
@@ -599,17 +413,5 @@ impl Persistent {
             ttl: cache_ttl(settings),
             phrases,
         })
-    }
-
-    /// The bucket of an account. It keeps its level under new settings unless these change the limits.
-    fn bucket(&mut self, account: &AccountId, limits: Limits) -> Bucket {
-        match self.buckets.get(account) {
-            Some((of, bucket)) if *of == limits => bucket.clone(),
-            _ => {
-                let bucket = limits.bucket();
-                self.buckets.insert(account.clone(), (limits, bucket.clone()));
-                bucket
-            }
-        }
     }
 }
