@@ -192,4 +192,9 @@ async fn a_server_that_is_not_there_and_one_that_refuses_are_told_apart() {
     server.sql("postgres", "CREATE DATABASE closed");
     let error = open(&server.url("closed").replace("mynah@", "reader@")).await;
     assert!(error.contains("let this user create the schema mynah, or create it for this user"), "{error}");
+    server.sql("closed", "CREATE SCHEMA mynah AUTHORIZATION reader");
+    let closed = Address::parse(&server.url("closed").replace("mynah@", "reader@")).unwrap();
+    let member = Member { instance: "one".into(), held: HeldLeases::default() };
+    let clock = TestClock::at("2026-11-23T12:00:00Z");
+    drop(PostgresLedger::open(&closed, member, clock, |_| {}).await.unwrap());
 }
