@@ -78,7 +78,6 @@ use self::{
     writer::Writer,
 };
 pub(in crate::ledger) use self::{
-    copying::Copying,
     pipeline::Values,
     rows::{storable, storable_json},
 };
