@@ -160,7 +160,7 @@ async fn publish(ledger: &Arc<dyn Ledger>, job: &Job) {
 }
 
 #[actix_rt::test]
-async fn a_server_that_is_not_there_and_one_that_refuses_are_told_apart() {
+async fn a_database_that_cannot_be_used_is_refused_with_the_fix() {
     let Some(server) = Server::shared() else { return };
     let open = async |url: &str| {
         let member = Member { instance: "one".into(), held: HeldLeases::default() };

@@ -1,5 +1,5 @@
-//! A PostgreSQL server for tests: started once for a test program, with an empty ledger as the template of each test's
-//! database, and stopped when the program ends, however it ends.
+//! A PostgreSQL server for tests: started once for a test program, with an empty database for each test, and stopped when
+//! the program ends, however it ends.
 
 #[path = "server.rs"]
 mod server;
@@ -107,7 +107,7 @@ impl Server {
         ask.status().unwrap().success()
     }
 
-    /// Kills all processes of the server at once, as a power loss would.
+    /// Kills the server's first process. The others end when they notice, and nothing is written in order.
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
