@@ -7,7 +7,7 @@
 //! - [`app`]: the wiring, the only place that knows which adapter serves which port.
 //! - [`networks`], [`engines`], [`ledger`], [`cache`]: the adapters, one folder each.
 //! - [`control`]: what operators can inspect and change; [`http`]: the admin API that offers it.
-//! - [`http_client`]: calls to other people's servers; [`redaction`]: removes secrets from their answers.
+//! - [`http_client`]: calls to other people's servers; `tls`: whom other connections trust; [`redaction`]: removes secrets from their answers.
 //! - [`telemetry`]: logs and metrics; [`permissions`]: hides files from other users of the machine;
 //!   [`service_manager`]: tells systemd how the service is.
 
@@ -29,3 +29,4 @@ pub mod redaction;
 pub mod service_manager;
 pub mod settings;
 pub mod telemetry;
+mod tls;

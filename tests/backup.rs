@@ -129,3 +129,17 @@ async fn a_killed_backup_leaves_no_backup_and_a_killed_restore_no_ledger() {
     town.once().assert_success();
     assert_eq!(numbers(&town.publications("es")), (1..=40).collect::<Vec<_>>());
 }
+
+#[actix_rt::test]
+async fn a_file_left_behind_by_a_ledger_on_a_server_is_neither_backed_up_nor_replaced() {
+    let town = Town::new(numbered(1), &["es"], "gemini").await;
+    town.once().assert_success();
+    let backup = town.folder.path().join("backup.sqlite");
+    let server = ["--set", "ledger.url=postgres://mynah@db.example/mynah"];
+    for command in ["backup", "restore"] {
+        let refused = run(&town, &[[command, &backup.display().to_string()], server].concat());
+        assert_eq!(refused.code, Some(2), "{}", refused.err);
+        assert!(refused.err.contains("mynah ledger restored"), "{}", refused.err);
+        assert!(!backup.exists());
+    }
+}

@@ -298,3 +298,21 @@ async fn whatever_happens_to_instances_and_ledger_nothing_is_lost_or_published_t
         assert_eq!(instance.running.terminate(), Some(0), "seed {seed}");
     }
 }
+
+#[actix_rt::test]
+async fn a_file_left_behind_does_not_make_retention_rewrite_the_tables_of_the_server() {
+    let Some(cluster) = cluster(3, Duration::from_millis(2)).await else { return };
+    let mut one = cluster.start("one").await;
+    cluster.assert_all_published_once_and_in_order(3).await;
+    one.running.kill();
+    let database = cluster.url.rsplit('/').next().unwrap();
+    let sql = |sql: &str| Server::shared().unwrap().sql(database, sql);
+    sql("UPDATE mynah.posts SET recorded_at = 0; UPDATE mynah.jobs SET updated_at = 0");
+    let files = "SELECT pg_relation_filenode('mynah.posts')";
+    let before = sql(files);
+    std::fs::write(cluster.town.folder.path().join("one/ledger.sqlite"), "").unwrap();
+    let one = cluster.start("one").await;
+    until("old texts are removed", || one.log().contains("old texts removed")).await;
+    assert_eq!(sql(files), before);
+    assert_eq!(one.running.terminate(), Some(0));
+}

@@ -139,3 +139,11 @@ fn a_ledger_in_use_is_not_copied() {
     assert_eq!(code, Some(2), "{err}");
     assert!(!err.contains("hunter2") && !out.contains("hunter2"), "{err}");
 }
+
+#[test]
+fn a_password_that_cannot_be_used_is_refused_with_the_reason() {
+    let mut copy = mynah(&["ledger", "copy", "sqlite:ledger.sqlite", "postgres://mynah@db.example/mynah"]);
+    let (code, _, error) = done(copy.env("MYNAH_LEDGER_PASSWORD", "two words"));
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("MYNAH_LEDGER_PASSWORD") && error.contains("contains a space"), "{error}");
+}

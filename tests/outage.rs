@@ -26,7 +26,7 @@ use mynah_domain::{
         ledger::Change,
     },
 };
-use postgres::Server;
+use postgres::{Asker, Server};
 
 const JOBS: u64 = 300;
 
@@ -160,7 +160,7 @@ async fn publish(ledger: &Arc<dyn Ledger>, job: &Job) {
 }
 
 #[actix_rt::test]
-async fn a_server_that_is_not_there_and_one_that_refuses_are_told_apart() {
+async fn a_database_that_cannot_be_used_is_refused_with_the_fix() {
     let Some(server) = Server::shared() else { return };
     let open = async |url: &str| {
         let member = Member { instance: "one".into(), held: HeldLeases::default() };
@@ -192,4 +192,31 @@ async fn a_server_that_is_not_there_and_one_that_refuses_are_told_apart() {
     server.sql("postgres", "CREATE DATABASE closed");
     let error = open(&server.url("closed").replace("mynah@", "reader@")).await;
     assert!(error.contains("let this user create the schema mynah, or create it for this user"), "{error}");
+    server.sql("closed", "CREATE SCHEMA mynah AUTHORIZATION reader");
+    let closed = Address::parse(&server.url("closed").replace("mynah@", "reader@")).unwrap();
+    let member = Member { instance: "one".into(), held: HeldLeases::default() };
+    let clock = TestClock::at("2026-11-23T12:00:00Z");
+    drop(PostgresLedger::open(&closed, member, clock, |_| {}).await.unwrap());
+}
+
+#[actix_rt::test]
+async fn a_repeated_attempt_to_open_does_not_take_the_server_for_a_pooler() {
+    let Some(server) = Server::shared() else { return };
+    let url = server.database();
+    let address = Address::parse(&url).unwrap();
+    let member = Member { instance: "one".into(), held: HeldLeases::default() };
+    let clock = TestClock::at("2026-11-23T12:00:00Z");
+    // Another process migrates, and the server ends the first attempt, which has used both connections.
+    let other = Asker::new(&url);
+    other.ask("SELECT pg_advisory_lock(1299803752)");
+    let interrupt = async {
+        let waiting = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while other.ask(waiting)[0].get::<_, i64>(0) == 0 {
+            actix_rt::time::sleep(Duration::from_millis(10)).await;
+        }
+        other.ask("SELECT pg_advisory_unlock(1299803752)");
+    };
+    let (opened, ()) = futures_util::join!(PostgresLedger::open(&address, member, clock, |_| {}), interrupt);
+    opened.unwrap();
 }

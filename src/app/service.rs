@@ -51,7 +51,7 @@ use crate::{
     engines::OF_NO_USE,
     glossary,
     http::ReloadRequest,
-    ledger::{self, Opened},
+    ledger::{self, Opened, Place},
     settings::{Change, Former, SecretChange, Settings},
 };
 
@@ -393,7 +393,10 @@ impl Persistent {
     /// Starts to remove the texts of old posts, if the settings say so.
     fn remove_texts(&self, settings: &Settings) -> Option<JoinHandle<()>> {
         let keep = settings.ledger.retention?;
-        let file = settings.data_dir.join("ledger.sqlite");
+        let file = match settings.place() {
+            Place::File(file) => Some(file),
+            Place::Server { .. } => None,
+        };
         let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
         Some(Retention { ledger, file, clock, keep }.start())
     }

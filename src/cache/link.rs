@@ -6,10 +6,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use mynah_domain::ports::shared_cache::SharedCacheError;
 use redis::{AsyncConnectionConfig, Pipeline, RedisError, Value, aio::MultiplexedConnection};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -19,6 +16,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::address::{Address, Tls};
+use crate::tls::roots;
 
 /// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -165,25 +163,7 @@ fn sentence(error: &RedisError) -> String {
 }
 
 fn connector(tls: &Tls) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    match &tls.authority {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(file) => {
-            let unusable = |error: &dyn std::fmt::Display| {
-                let file = file.display();
-                format!(
-                    "cacert: cannot use {file}: {error}; name a PEM file with the authority's certificate"
-                )
-            };
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))? {
-                let certificate = certificate.map_err(|error| unusable(&error))?;
-                roots.add(certificate).map_err(|error| unusable(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(unusable(&"it has no certificate"));
-            }
-        }
-    }
+    let roots = roots(tls.authority.as_deref(), "cacert")?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| format!("TLS: {error}"))?;

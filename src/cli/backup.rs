@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Failure, print_json, print_line};
 use crate::{
-    ledger::{self, Backup, BackupError, Restore},
+    ledger::{self, Backup, BackupError, Place, Restore},
     settings::Settings,
     telemetry::logging,
 };
@@ -31,7 +31,7 @@ pub(super) struct RestoreArgs {
 pub(super) fn back_up(args: &BackupArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
     let file = args.file.display();
-    let backup = ledger::back_up(&settings.data_dir.join("ledger.sqlite"), &args.file)?;
+    let backup = ledger::back_up(&ledger_file(settings)?, &args.file)?;
     if json {
         let Backup { bytes, jobs, last_change } = backup;
         print_json(&json!({"file": args.file, "bytes": bytes, "jobs": jobs, "last_change": last_change}));
@@ -43,7 +43,7 @@ pub(super) fn back_up(args: &BackupArgs, json: bool, settings: &Settings) -> Res
 
 pub(super) fn restore(args: &RestoreArgs, json: bool, settings: &Settings) -> Result<(), Failure> {
     logging::init_for_command();
-    let ledger = settings.data_dir.join("ledger.sqlite");
+    let ledger = ledger_file(settings)?;
     let Restore { backup, held } = ledger::restore(&args.file, &ledger, Timestamp::now())?;
     if json {
         let Backup { bytes, jobs, last_change } = backup;
@@ -61,6 +61,17 @@ pub(super) fn restore(args: &RestoreArgs, json: bool, settings: &Settings) -> Re
         published and `mynah jobs retry` the rest."
     ));
     Ok(())
+}
+
+/// The ledger's file. After a move to a server, a file that is left has an old state, and nobody should rely on its backup.
+fn ledger_file(settings: &Settings) -> Result<PathBuf, Failure> {
+    match settings.place() {
+        Place::File(file) => Ok(file),
+        Place::Server { address, .. } => Err(Failure::Usage(format!(
+            "the ledger is {address}: use the server's own tools, and `mynah ledger restored` after a restore \
+            (docs/postgresql.md)"
+        ))),
+    }
 }
 
 impl From<BackupError> for Failure {

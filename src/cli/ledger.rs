@@ -20,7 +20,7 @@ use crate::{
         copy::{self, Copied, CopyError, Progress},
         postgres::Address,
     },
-    settings::{Needed, Settings, Vault},
+    settings::{self, Needed, Settings},
     telemetry::logging,
 };
 
@@ -104,10 +104,7 @@ fn place(text: &str, sources: &SettingsArgs) -> Result<Place, Failure> {
         return Err(usage("others can read a password on the command line; set MYNAH_LEDGER_PASSWORD"));
     }
     let env = sources.sources(Needed::Nothing)?.env;
-    let mut vault = Vault::new(&env, Needed::Nothing);
-    let password = vault.find("MYNAH_LEDGER_PASSWORD");
-    let password = password.map_err(|_| Failure::Usage("MYNAH_LEDGER_PASSWORD cannot be used".into()))?;
-    let address = match &password {
+    let address = match &settings::ledger_password(&env)? {
         Some(password) => address.with_password(password),
         None => address,
     };

@@ -2,6 +2,14 @@
 
 use mynah_domain::{JobEvent, JobId, JobState, ports::ledger::Change};
 
+/// The jobs of a line that are [`InProgress`], in SQL.
+pub(super) const IN_PROGRESS: &str = "(state IN ('translating', 'publishing') OR \
+    (state = 'held' AND kind IN ('cap', 'quota', 'engine')))";
+
+/// The jobs of a line that wait for a retry, in SQL.
+pub(super) const WAITING_TO_RETRY: &str = "(state IN ('queued', 'ready', 'unknown') AND \
+    (attempt > 0 OR not_before IS NOT NULL))";
+
 /// A job of a line that is in progress, or held until a limit allows more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InProgress {

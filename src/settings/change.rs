@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    Settings,
+    CacheSettings, Settings,
+    model::LedgerSettings,
     secrets::{ADMIN_TOKEN, CACHE_PASSWORD, LEDGER_PASSWORD},
 };
 
@@ -111,6 +112,8 @@ impl Settings {
         let settings = Self {
             data_dir: self.data_dir.clone(),
             translator,
+            cache: CacheSettings { server: self.cache.server.clone(), ..new.cache },
+            ledger: LedgerSettings { server: self.ledger.server.clone(), ..new.ledger },
             cluster: self.cluster,
             stats: self.stats,
             supervisor: self.supervisor,

@@ -34,6 +34,8 @@ mod variables;
 
 use std::{collections::HashMap, fmt, path::PathBuf};
 
+use secrecy::SecretString;
+
 pub use change::{Change, SecretChange};
 pub use former::Former;
 pub use model::{
@@ -137,6 +139,15 @@ fn load_layers(
         }
         _ => Err(SettingsError::new(problems)),
     }
+}
+
+/// The password of a ledger's server, for a command that names the server itself.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(crate) fn ledger_password(env: &HashMap<String, String>) -> Result<Option<SecretString>, SettingsError> {
+    let mut vault = Vault::new(env, Needed::Nothing);
+    vault.ledger().ok_or_else(|| SettingsError::new(vault.problems))
 }
 
 /// A key that settings may have.

@@ -207,6 +207,25 @@ fn changed_secrets_are_named_and_that_of_the_process_itself_waits_for_the_next_s
 }
 
 #[test]
+fn a_running_service_stays_with_its_ledger_and_its_shared_cache() {
+    let before = Bench::least().good();
+    let after = Bench::least()
+        .set("ledger.url=postgres://mynah@db.example/mynah")
+        .set("ledger.retention=30d")
+        .set("cache.url=redis://cache.example")
+        .set("cache.max_entries=77")
+        .good();
+    let (in_force, changes) = before.updated_with(after);
+    assert!(matches!(in_force.place(), crate::ledger::Place::File(_)), "{}", in_force.place());
+    assert!(in_force.cache.server.is_none());
+    assert_eq!(in_force.ledger.retention, Some(Duration::from_hours(24 * 30)));
+    assert_eq!(in_force.cache.max_entries, 77);
+    let waiting: Vec<_> =
+        changes.iter().filter(|change| !change.is_live()).map(|change| change.key.as_str()).collect();
+    assert_eq!(waiting, ["cache.url", "ledger.url"]);
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() {
     let bench = with("[log]\nlevel = \"warn\"\n").env("MYNAH__LOG__LEVEL", "").env("X_BEARER_TOKEN", "");
     assert_eq!(bench.good().log.level, log::LevelFilter::Warn);

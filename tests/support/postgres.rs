@@ -1,9 +1,11 @@
-//! A PostgreSQL server for tests: started once for a test program, with an empty ledger as the template of each test's
-//! database, and stopped when the program ends, however it ends.
+//! A PostgreSQL server for tests: started once for a test program, with an empty database for each test, and stopped when
+//! the program ends, however it ends.
+
+#[path = "server.rs"]
+mod server;
 
 use std::{
-    env, fs,
-    io::Write as _,
+    fs,
     os::unix::{
         fs::{PermissionsExt as _, chown},
         process::CommandExt as _,
@@ -18,6 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use server::{Watchdog, skip};
+
 /// Whether a server may forget what it confirmed when the machine loses power. No test takes its power.
 const FAST: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
@@ -27,7 +31,7 @@ pub(crate) struct Server {
     settings: Vec<String>,
     process: Option<Child>,
     /// Ends with this process; then the server is stopped and its folder removed.
-    watchdog: Option<Child>,
+    watchdog: Option<Watchdog>,
 }
 
 impl Server {
@@ -40,15 +44,7 @@ impl Server {
     /// Another one, with these settings; `None` if PostgreSQL is not installed.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
         let Some(programs) = programs() else {
-            assert!(
-                env::var_os("MYNAH_TEST_POSTGRES").is_none_or(|wanted| wanted != "required"),
-                "PostgreSQL is not installed; run: apt-get install postgresql"
-            );
-            // Past the capture of a test's output, once.
-            let _ = writeln!(
-                std::io::stderr(),
-                "skipped: PostgreSQL is not installed (apt-get install postgresql)"
-            );
+            skip("MYNAH_TEST_POSTGRES", "PostgreSQL is not installed; run: apt-get install postgresql");
             return None;
         };
         // In memory if possible: no test takes the machine's power.
@@ -89,16 +85,13 @@ impl Server {
         let process = as_user(&mut postgres, user()).spawn().unwrap();
         let id = process.id().to_string();
         self.process = Some(process);
-        // A program that is killed drops nothing; its end of the pipe closes all the same.
-        let mut watchdog = Command::new("sh");
-        watchdog.args(["-c", "cat; kill -INT $0 2>/dev/null; while kill -0 $0 2>/dev/null; do sleep 0.1; done; [ -z \"$1\" ] || rm -rf \"$1\""]);
-        watchdog.arg(&id).arg(&self.folder).stdin(Stdio::piped()).stdout(Stdio::null());
-        self.watchdog = Some(watchdog.process_group(0).spawn().unwrap());
+        let stop = "kill -INT $0 2>/dev/null; while kill -0 $0 2>/dev/null; do sleep 0.1; done; [ -z \"$1\" ] || rm -rf \"$1\"";
+        self.watchdog = Some(Watchdog::start(stop, &[&id, self.folder.to_str().unwrap()]));
         let begun = Instant::now();
         while !self.answers() {
             // The children of a server that was killed may still be there, and then it refuses to start.
             if self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_some()) {
-                self.stop_watchdog();
+                self.watchdog.take().unwrap().dismiss();
                 return self.run();
             }
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
@@ -114,7 +107,7 @@ impl Server {
         ask.status().unwrap().success()
     }
 
-    /// Kills all processes of the server at once, as a power loss would.
+    /// Kills the server's first process. The others end when they notice, and nothing is written in order.
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
@@ -122,13 +115,7 @@ impl Server {
         // Its children notice that it is gone, and only then another one may start.
         let pid = self.folder.join("data/postmaster.pid");
         let _ = fs::remove_file(pid);
-        self.stop_watchdog();
-    }
-
-    fn stop_watchdog(&mut self) {
-        let mut watchdog = self.watchdog.take().unwrap();
-        watchdog.kill().unwrap();
-        watchdog.wait().unwrap();
+        self.watchdog.take().unwrap().dismiss();
     }
 
     /// The URL of a database.
@@ -170,10 +157,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut watchdog) = self.watchdog.take() {
-            drop(watchdog.stdin.take());
+        if let Some(watchdog) = self.watchdog.take() {
+            let mut acting = watchdog.act();
             let _ = self.process.take().map(|mut process| process.wait());
-            let _ = watchdog.wait();
+            let _ = acting.wait();
         }
     }
 }

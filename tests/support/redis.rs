@@ -1,13 +1,16 @@
 //! A Redis server for a test, stopped when the test ends, however it ends.
 
+#[path = "server.rs"]
+#[allow(dead_code, reason = "each server uses a part of it")]
+mod server;
+
 use std::{
-    env,
-    io::Write as _,
     net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use server::{Watchdog, skip};
 
 /// A server on a port of its own, which stores nothing on disk.
 pub(crate) struct Server {
@@ -16,17 +19,14 @@ pub(crate) struct Server {
     folder: tempfile::TempDir,
     process: Option<Child>,
     /// Ends with this process; then the server is stopped.
-    watchdog: Option<Child>,
+    watchdog: Option<Watchdog>,
 }
 
 impl Server {
     /// Starts a server with these settings; `None`, with one line about it, if Redis is not installed.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
         let Some(program) = program() else {
-            let why = "Redis is not installed; run: apt-get install redis-server";
-            assert!(env::var_os("MYNAH_TEST_REDIS").is_none_or(|wanted| wanted != "required"), "{why}");
-            // Past the capture of a test's output.
-            let _ = writeln!(std::io::stderr(), "skipped: {why}");
+            skip("MYNAH_TEST_REDIS", "Redis is not installed; run: apt-get install redis-server");
             return None;
         };
         // Somebody else may take the port before the server does.
@@ -65,10 +65,6 @@ impl Server {
         redis.args(&self.settings).current_dir(self.folder.path());
         redis.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = redis.spawn().unwrap();
-        // A program that is killed drops nothing; its end of the pipe closes all the same.
-        let mut watchdog = Command::new("sh");
-        watchdog.args(["-c", "cat; kill -KILL $0 2>/dev/null"]).arg(process.id().to_string());
-        watchdog.stdin(Stdio::piped()).stdout(Stdio::null());
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if process.try_wait().unwrap().is_some() || begun.elapsed() > Duration::from_secs(30) {
@@ -78,7 +74,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        self.watchdog = Some(watchdog.process_group(0).spawn().unwrap());
+        self.watchdog = Some(Watchdog::start("kill -KILL $0 2>/dev/null", &[&process.id().to_string()]));
         self.process = Some(process);
         true
     }
@@ -98,9 +94,8 @@ impl Server {
             process.kill().unwrap();
             process.wait().unwrap();
         }
-        if let Some(mut watchdog) = self.watchdog.take() {
-            drop(watchdog.stdin.take());
-            watchdog.wait().unwrap();
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.dismiss();
         }
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter, types::Value};
 
 use super::{
-    End, MARK, PIECE,
+    End, MARK,
     tables::{Cell, Row, Table},
 };
 use crate::ledger::sqlite::{self, Exclusive};
@@ -67,32 +67,17 @@ impl End for FileEnd {
     }
 
     async fn count(&self, table: &Table) -> Result<u64, String> {
-        let sql = format!("SELECT count(*) FROM {} WHERE {}", table.name, table.condition);
-        let count: i64 = self.db().query_row(&sql, [], |row| row.get(0)).map_err(sentence)?;
+        let count: i64 = self.db().query_row(&table.count_sql(), [], |row| row.get(0)).map_err(sentence)?;
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
     async fn last(&self, table: &Table) -> Result<Option<Row>, String> {
-        let key = table.key_names();
-        let descending = key.replace(", ", " DESC, ");
-        let sql = format!(
-            "SELECT {key} FROM {} WHERE {} ORDER BY {descending} DESC LIMIT 1",
-            table.name, table.condition
-        );
-        let row = self.db().query_row(&sql, [], |row| row_of(row, table, table.key));
+        let row = self.db().query_row(&table.last_sql(), [], |row| row_of(row, table, table.key));
         row.optional().map_err(sentence)
     }
 
     async fn read(&self, table: &Table, after: Option<&[Cell]>) -> Result<Vec<Row>, String> {
-        let (names, key) = (table.names(), table.key_names());
-        let behind = match after {
-            Some(after) => format!("({key}) > ({})", vec!["?"; after.len()].join(", ")),
-            None => "true".into(),
-        };
-        let sql = format!(
-            "SELECT {names} FROM {} WHERE {} AND {behind} ORDER BY {key} LIMIT {PIECE}",
-            table.name, table.condition
-        );
+        let sql = table.read_sql(after.map(|_| '?'));
         let mut statement = self.db().prepare_cached(&sql).map_err(sentence)?;
         let values = after.unwrap_or_default().iter().map(value);
         let rows =

@@ -7,12 +7,12 @@ use mynah_domain::ports::{
 };
 
 use super::{
-    End, MARK, PIECE,
+    End, MARK,
     tables::{Cell, Kind, Row, Table},
 };
 use crate::ledger::{
     PostgresLedger,
-    postgres::{Address, Copying, Member, OpenError, Values},
+    postgres::{Address, Member, OpenError, Values},
 };
 
 pub(super) struct ServerEnd {
@@ -86,8 +86,7 @@ impl End for ServerEnd {
     }
 
     async fn count(&self, table: &Table) -> Result<u64, String> {
-        let sql = format!("SELECT count(*) FROM {} WHERE {}", table.name, table.condition);
-        let count = self.query(sql, Vec::new(), vec![Kind::Integer]).await?;
+        let count = self.query(table.count_sql(), Vec::new(), vec![Kind::Integer]).await?;
         match count.first().and_then(|row| row.first()) {
             Some(Cell::Integer(count)) => Ok(u64::try_from(*count).unwrap_or_default()),
             _ => Err("the server counts no rows".into()),
@@ -95,29 +94,12 @@ impl End for ServerEnd {
     }
 
     async fn last(&self, table: &Table) -> Result<Option<Row>, String> {
-        let key = table.key_names();
-        let descending = key.replace(", ", " DESC, ");
-        let sql = format!(
-            "SELECT {key} FROM {} WHERE {} ORDER BY {descending} DESC LIMIT 1",
-            table.name, table.condition
-        );
-        Ok(self.query(sql, Vec::new(), kinds(table, table.key)).await?.pop())
+        Ok(self.query(table.last_sql(), Vec::new(), kinds(table, table.key)).await?.pop())
     }
 
     async fn read(&self, table: &Table, after: Option<&[Cell]>) -> Result<Vec<Row>, String> {
-        let (names, key) = (table.names(), table.key_names());
-        let (behind, values) = match after {
-            Some(after) => {
-                let places: Vec<String> = (1..=after.len()).map(|number| format!("${number}")).collect();
-                let values: Values = after.iter().map(boxed).collect();
-                (format!("({key}) > ({})", places.join(", ")), values)
-            }
-            None => ("true".into(), Vec::new()),
-        };
-        let sql = format!(
-            "SELECT {names} FROM {} WHERE {} AND {behind} ORDER BY {key} LIMIT {PIECE}",
-            table.name, table.condition
-        );
+        let sql = table.read_sql(after.map(|_| '$'));
+        let values: Values = after.unwrap_or_default().iter().map(boxed).collect();
         self.query(sql, values, kinds(table, table.columns.len())).await
     }
 

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::PIECE;
 use crate::ledger::postgres::{storable, storable_json};
 
 /// A value of a column.
@@ -67,8 +68,36 @@ impl Table {
         self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
-    pub(super) fn key_names(&self) -> String {
+    fn key_names(&self) -> String {
         self.columns[..self.key].iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Counts the rows that are copied.
+    pub(super) fn count_sql(&self) -> String {
+        format!("SELECT count(*) FROM {} WHERE {}", self.name, self.condition)
+    }
+
+    /// Selects the key of the last row.
+    pub(super) fn last_sql(&self) -> String {
+        let key = self.key_names();
+        let descending = key.replace(", ", " DESC, ");
+        format!("SELECT {key} FROM {} WHERE {} ORDER BY {descending} DESC LIMIT 1", self.name, self.condition)
+    }
+
+    /// Selects the first [`PIECE`] rows, or the first behind a key, whose values are parameters with this sign.
+    pub(super) fn read_sql(&self, behind: Option<char>) -> String {
+        let (names, key) = (self.names(), self.key_names());
+        let behind = behind.map_or_else(
+            || "true".to_owned(),
+            |sign| {
+                let places: Vec<String> = (1..=self.key).map(|number| format!("{sign}{number}")).collect();
+                format!("({key}) > ({})", places.join(", "))
+            },
+        );
+        format!(
+            "SELECT {names} FROM {} WHERE {} AND {behind} ORDER BY {key} LIMIT {PIECE}",
+            self.name, self.condition
+        )
     }
 
     pub(super) fn key_of(&self, row: &Row) -> Row {

@@ -47,16 +47,16 @@ pub(super) async fn server(db: &impl GenericClient) -> Result<(i32, String)> {
 }
 
 /// Leaves a mark in a session, which no other session can see.
-pub(super) async fn mark_session(db: &Client) -> Result<()> {
-    db.batch_execute("SELECT set_config('mynah.session', 'marked', false)").await?;
+pub(super) async fn mark_session(db: &Client, mark: u64) -> Result<()> {
+    db.batch_execute(&format!("SELECT set_config('mynah.session', '{mark}', false)")).await?;
     Ok(())
 }
 
-/// Whether a new session sees the mark of another one: then both are one connection to the server, and a pooler gives each
+/// Whether a session sees the mark of another one: then both are one connection to the server, and a pooler gives each
 /// transaction whichever is free.
-pub(super) async fn is_marked(db: &Client) -> Result<bool> {
+pub(super) async fn has_mark(db: &Client, mark: u64) -> Result<bool> {
     let row = db.query_one("SELECT current_setting('mynah.session', true)", &[]).await?;
-    Ok(row.try_get::<_, Option<String>>(0)?.is_some_and(|mark| !mark.is_empty()))
+    Ok(row.try_get::<_, Option<String>>(0)?.is_some_and(|found| found == mark.to_string()))
 }
 
 /// Rewrites the tables that have texts, so that no removed text has a trace in their files.

@@ -113,10 +113,6 @@ pub(super) fn is_retryable(error: &tokio_postgres::Error) -> bool {
         SqlState::T_R_SERIALIZATION_FAILURE,
         SqlState::T_R_DEADLOCK_DETECTED,
         SqlState::LOCK_NOT_AVAILABLE,
-        SqlState::QUERY_CANCELED,
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         SqlState::TOO_MANY_CONNECTIONS,
         SqlState::OUT_OF_MEMORY,
@@ -127,6 +123,7 @@ pub(super) fn is_retryable(error: &tokio_postgres::Error) -> bool {
     ];
     retryable.contains(code)
         || engine::is_retryable(code)
+        // The connection, and whoever operates the server: a shutdown, a canceled query.
         || matches!(code.code().get(..2), Some("08" | "57"))
 }
 

@@ -7,8 +7,11 @@ use super::{
     rows::{get, storable},
 };
 
+/// The value of a fact.
+pub(super) const VALUE: &str = "SELECT value FROM facts WHERE key = $1";
+
 pub(super) async fn fact(db: &Object, key: &str) -> Result<Option<String>> {
-    let statement = db.prepare_cached("SELECT value FROM facts WHERE key = $1").await?;
+    let statement = db.prepare_cached(VALUE).await?;
     db.query_opt(&statement, &[&storable(key)]).await?.map(|row| get(&row, 0)).transpose()
 }
 

@@ -35,14 +35,22 @@ pub(super) async fn open_jobs(
 
 /// The query for a piece of a line. Each source is queried separately: positions of different sources are not comparable,
 /// and an unfinished backfill holds back only its own source. During a backfill, posts after the watermark must wait,
-/// because earlier ones may be missing.
+/// because earlier ones may be missing. There may be hundreds of sources, and a line has jobs of one, so the index is asked
+/// for the next source that the line has.
 fn piece() -> String {
     format!(
-        "SELECT piece.* FROM (
+        "WITH RECURSIVE of_line (source) AS (
+             -- min() may read the whole line, if this was planned when the tables were empty.
+             (SELECT source FROM jobs WHERE target = $1 AND {OPEN} ORDER BY source LIMIT 1)
+             UNION ALL
+             SELECT (SELECT source FROM jobs WHERE target = $1 AND source > of_line.source AND {OPEN}
+                     ORDER BY source LIMIT 1)
+             FROM of_line WHERE of_line.source IS NOT NULL)
+         SELECT piece.* FROM (
              SELECT source, CASE
                  WHEN body::json -> 'backfill' IS NULL THEN 9223372036854775807
                  ELSE least(coalesce((body::json #>> '{{watermark,position}}')::numeric, -1), 9223372036854775807)::bigint
-             END AS upto FROM checkpoints
+             END AS upto FROM of_line JOIN checkpoints USING (source)
          ) AS ends CROSS JOIN LATERAL (
              SELECT jobs.id, jobs.state, jobs.token, jobs.attempt, jobs.not_before, jobs.translation, posts.body,
                     posts.id AS post, EXISTS (SELECT 1 FROM publications WHERE job = jobs.id) AS begun, jobs.source

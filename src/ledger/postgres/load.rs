@@ -17,6 +17,7 @@ use super::{
     },
     batch::{Batch, Command, Entry, Part, PartChange},
     errors::Result,
+    facts,
     pages::TimelineState,
     pipeline::Pipeline,
     rows::{count, get, id, state, storable, target},
@@ -39,7 +40,9 @@ fn jobs() -> String {
     )
 }
 
-const PARTS: &str = "SELECT job, part, account, remote_id FROM publications WHERE job = ANY($1::bigint[])";
+/// What is on record of the parts of jobs, for [`add_jobs`].
+pub(super) const PARTS: &str =
+    "SELECT job, part, account, remote_id FROM publications WHERE job = ANY($1::bigint[])";
 
 const NEWEST: &str = "
     SELECT accounts.account, (
@@ -66,8 +69,6 @@ fn waiting() -> String {
            AND (jobs.state = 'queued' OR (jobs.state = 'held' AND jobs.kind = 'unreadable'))"
     )
 }
-
-const FACTS: &str = "SELECT value FROM facts WHERE key = $1";
 
 /// What a command needs to know.
 #[derive(Default)]
@@ -126,7 +127,7 @@ pub(super) async fn load(db: &Object, commands: &[Command], batch: &mut Batch) -
         pipeline.query(NEWEST, vec![Box::new(accounts)]).await?;
     }
     if !wanted.posts.is_empty() {
-        pipeline.query(FACTS, vec![Box::new(FACT)]).await?;
+        pipeline.query(facts::VALUE, vec![Box::new(FACT)]).await?;
     }
     for (source, ids) in &wanted.posts {
         let source = storable(source).into_owned();

@@ -59,7 +59,12 @@ pub(super) async fn migrate(db: &mut Object, ledger: &str) -> Result<std::result
         }
         Content::Ledger(found) => found,
         Content::Nothing => {
-            transaction.batch_execute("CREATE SCHEMA IF NOT EXISTS mynah").await?;
+            // The owner of the database may have created it, for a user who may not: `IF NOT EXISTS` asks for the right to
+            // create schemas even then.
+            let schema = transaction.query_one("SELECT to_regnamespace('mynah') IS NOT NULL", &[]).await?;
+            if !get::<bool>(&schema, 0)? {
+                transaction.batch_execute("CREATE SCHEMA mynah").await?;
+            }
             transaction.batch_execute(FORMATS).await?;
             0
         }

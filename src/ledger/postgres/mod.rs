@@ -78,13 +78,12 @@ use self::{
     writer::Writer,
 };
 pub(in crate::ledger) use self::{
-    copying::Copying,
     pipeline::Values,
     rows::{storable, storable_json},
 };
 use super::shared::Shared;
 
-/// How long a call may take.
+/// How long a call or a transaction of the writer may take. Then its connection is given up, and the outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A ledger in a database. Clones share it; dropping the last one closes the connections.

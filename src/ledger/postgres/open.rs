@@ -185,9 +185,11 @@ async fn try_open(
         let what = format!("the server is PostgreSQL {found}; upgrade it to {oldest} or later");
         return Ok(Err(OpenError::Unsuitable { ledger: ledger.to_owned(), what }));
     }
-    engine::mark_session(&first).await?;
+    // A new one for each try: the second connection may be the first one of an earlier try.
+    let mark = fastrand::u64(..);
+    engine::mark_session(&first, mark).await?;
     let second = connections.get().await?;
-    if engine::is_marked(&second).await? {
+    if engine::has_mark(&second, mark).await? {
         return Ok(Err(OpenError::TransactionPooler { ledger: ledger.to_owned() }));
     }
     drop(second);

@@ -115,8 +115,6 @@ impl Pages for Timeline<'_> {
     }
 
     fn add_job(&mut self, post: &Post, target: &TargetId, beginning: Beginning) -> Result<()> {
-        let of_this_post =
-            |job: &&Entry| job.source == self.source && job.post == post.id && job.row.target == *target;
         // Jobs of a post are added together: a second one for the same target is among the last ones.
         let is_known = self
             .batch
@@ -124,7 +122,7 @@ impl Pages for Timeline<'_> {
             .iter()
             .rev()
             .take_while(|job| job.source == self.source && job.post == post.id)
-            .any(|job| of_this_post(&job));
+            .any(|job| job.row.target == *target);
         if is_known {
             return Ok(());
         }

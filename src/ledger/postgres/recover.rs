@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use mynah_domain::{JobState, TargetId, ports::ledger::Change};
 
 use super::{
-    super::recovery::InProgress,
+    super::recovery::{IN_PROGRESS, InProgress, WAITING_TO_RETRY},
     batch::{self, Batch},
     errors::{Error, Result},
     fences::Fences,
@@ -57,8 +57,7 @@ async fn try_at_once(db: &Object, targets: &[String]) -> Result<()> {
     // A repeated change would now get another answer than the first time.
     let sql = format!(
         "UPDATE jobs SET attempt = 0, not_before = NULL, last_change = NULL
-         WHERE {OPEN} AND target = ANY($1::text[]) AND state IN ('queued', 'ready', 'unknown')
-           AND (attempt > 0 OR not_before IS NOT NULL)"
+         WHERE {OPEN} AND target = ANY($1::text[]) AND {WAITING_TO_RETRY}"
     );
     let statement = db.prepare_cached(&sql).await?;
     db.execute(&statement, &[&targets]).await?;
@@ -70,18 +69,14 @@ async fn in_progress(db: &Object, targets: &[String]) -> Result<(Batch, Vec<InPr
     let sql = format!(
         "SELECT {}, 0::bigint, false, jobs.translation IS NOT NULL
          FROM jobs WHERE {OPEN} AND target = ANY($1::text[])
-           AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind IN ('cap', 'quota', 'engine')))
+           AND {IN_PROGRESS}
          ORDER BY jobs.id LIMIT {PIECE}",
         load::COLUMNS
     );
     let statement = db.prepare_cached(&sql).await?;
     let jobs = db.query(&statement, &[&targets]).await?;
     let ids: Vec<i64> = jobs.iter().map(|row| get(row, 0)).collect::<Result<_>>()?;
-    let parts = db
-        .prepare_cached(
-            "SELECT job, part, account, remote_id FROM publications WHERE job = ANY($1::bigint[])",
-        )
-        .await?;
+    let parts = db.prepare_cached(load::PARTS).await?;
     let parts = db.query(&parts, &[&ids]).await?;
     let mut batch = Batch::default();
     load::add_jobs(&mut batch, &jobs, &parts)?;

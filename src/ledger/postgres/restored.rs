@@ -9,6 +9,7 @@ use super::{
     super::restored::{FACT, reason},
     PostgresLedger,
     errors::Result,
+    facts,
     rows::{get, storable},
 };
 
@@ -27,12 +28,7 @@ impl PostgresLedger {
 async fn mark(db: &mut Object, now: Timestamp) -> Result<u64> {
     let at = now.as_millisecond();
     let transaction = db.transaction().await?;
-    transaction
-        .execute(
-            "INSERT INTO facts (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            &[&FACT, &now.to_string()],
-        )
-        .await?;
+    facts::remember(&transaction, FACT, &now.to_string()).await?;
     // Every worker of the earlier processes is gone, and no change of theirs may be repeated.
     transaction
         .execute(

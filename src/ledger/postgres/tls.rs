@@ -10,17 +10,19 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::{TlsConnector, client::TlsStream as Stream};
+
+use crate::tls::roots;
 
 /// How far the server's certificate is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +48,11 @@ impl Tls {
         let builder =
             builder.with_safe_default_protocol_versions().map_err(|error| format!("TLS: {error}"))?;
         let builder = match trust {
-            Trust::Host(roots) => builder.with_root_certificates(self::roots(roots.as_ref())?),
+            Trust::Host(file) => builder.with_root_certificates(roots(file.as_deref(), "sslrootcert")?),
             Trust::Authority(_) | Trust::Anyone => {
                 let verifier: Arc<dyn ServerCertVerifier> = match trust {
-                    Trust::Authority(roots) => {
-                        let roots = Arc::new(self::roots(roots.as_ref())?);
+                    Trust::Authority(file) => {
+                        let roots = Arc::new(roots(file.as_deref(), "sslrootcert")?);
                         let strict = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
                         let strict = strict.build().map_err(|error| format!("sslrootcert: {error}"))?;
                         Arc::new(AnyName(strict))
@@ -62,24 +64,6 @@ impl Tls {
         };
         Ok(Self(Arc::new(builder.with_no_client_auth())))
     }
-}
-
-fn roots(file: Option<&PathBuf>) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    let Some(file) = file else {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        return Ok(store);
-    };
-    let unusable = |error: &dyn std::fmt::Display| {
-        format!(
-            "sslrootcert: cannot use {}: {error}; name a PEM file with the authority's certificate",
-            file.display()
-        )
-    };
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))? {
-        store.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
-    }
-    if store.is_empty() { Err(unusable(&"it has no certificate")) } else { Ok(store) }
 }
 
 /// Accepts every certificate. The connection is encrypted, and somebody in between could pose as the server.

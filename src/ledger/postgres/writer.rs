@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    PATIENCE,
     batch::{self, Answer, Command},
     connect::{Connections, give_back},
     errors::{Error, Result},
@@ -26,9 +27,6 @@ const MAX_BATCH: usize = 512;
 
 /// The maximum number of waiting commands; further senders wait, which limits memory use.
 const MAX_WAITING: usize = 4096;
-
-/// How long a transaction may take. Then the connection is given up, and the outcome is unknown.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A command, and the receiver of its answer.
 struct Asked {

@@ -4,7 +4,12 @@ use jiff::Timestamp;
 use mynah_domain::{JobId, TargetId, ports::ledger::Change};
 use rusqlite::Connection;
 
-use super::{super::recovery::InProgress, advance::advance, rows::state, schema::OPEN};
+use super::{
+    super::recovery::{IN_PROGRESS, InProgress, WAITING_TO_RETRY},
+    advance::advance,
+    rows::state,
+    schema::OPEN,
+};
 
 pub(super) fn recover(db: &Connection, targets: &[TargetId], now: Timestamp) -> rusqlite::Result<u64> {
     let mut recovered = 0;
@@ -20,8 +25,7 @@ fn try_at_once(db: &Connection, target: &TargetId) -> rusqlite::Result<()> {
     db.prepare_cached(&format!(
         // A repeated change would now get another answer than the first time.
         "UPDATE jobs SET attempt = 0, not_before = NULL, last_change = NULL
-         WHERE {OPEN} AND target = ?1 AND state IN ('queued', 'ready', 'unknown')
-           AND (attempt > 0 OR not_before IS NOT NULL)"
+         WHERE {OPEN} AND target = ?1 AND {WAITING_TO_RETRY}"
     ))?
     .execute([target.as_str()])
     .map(drop)
@@ -32,8 +36,7 @@ fn take_back(db: &Connection, target: &TargetId, now: Timestamp) -> rusqlite::Re
     let mut statement = db.prepare_cached(&format!(
         "SELECT id, state, token, translation IS NOT NULL,
                 EXISTS (SELECT 1 FROM publications WHERE job = jobs.id AND remote_id IS NULL)
-         FROM jobs WHERE {OPEN} AND target = ?1
-                     AND (state IN ('translating', 'publishing') OR (state = 'held' AND kind IN ('cap', 'quota', 'engine')))"
+         FROM jobs WHERE {OPEN} AND target = ?1 AND {IN_PROGRESS}"
     ))?;
     let rows = statement.query_map([target.as_str()], |row| {
         Ok(InProgress {
