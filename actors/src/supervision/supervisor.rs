@@ -480,6 +480,10 @@ impl Handler<Restart> for Supervisor {
             return Err(NoSuchActor { name, known: self.children.names() });
         }
         info!(actor = name.as_str(); "actor restart requested");
+        // One that is being removed stops anyway, and its removal is waited for.
+        if self.children.is_being_removed(&name) {
+            return Ok(());
+        }
         if self.stopping.is_none() && !self.children.ask_to_restart(&name, RestartReason::Operator) {
             self.build(&name, Some(RestartReason::Operator));
         }
