@@ -152,6 +152,11 @@ impl PipelineHandle {
         self.supervisor.send(Ping).await.is_ok()
     }
 
+    /// Whether the whole service is stopping, or has stopped.
+    pub(super) async fn is_closing(&self) -> bool {
+        self.supervisor.send(Ping).await.unwrap_or(true)
+    }
+
     async fn change(&self, change: ChangeChildren) -> Result<(), Stopping> {
         self.supervisor.send(change).await.map_err(|_| Stopping)
     }

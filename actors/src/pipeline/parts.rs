@@ -156,7 +156,9 @@ impl Parts {
     /// The names of all actors, whether they run or not.
     pub(super) fn actor_names(&self) -> Vec<String> {
         let services = [names::STATS, names::CACHE, names::ROUTER].map(str::to_owned).into_iter();
+        let keeper = self.leases.iter().map(|_| leases::NAME.to_owned());
         let translators = (1..=self.pool_size.max(1)).map(names::translator);
+        let services = services.chain(keeper);
         services.chain(self.publishers.names()).chain(translators).chain(self.pollers.names()).collect()
     }
 

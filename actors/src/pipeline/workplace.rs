@@ -66,6 +66,13 @@ impl Workplace for PipelineWorkplace {
             stopped.await;
         }
     }
+
+    async fn is_closing(&self) -> bool {
+        match self.handle.get() {
+            Some(handle) => handle.is_closing().await,
+            None => false,
+        }
+    }
 }
 
 impl PipelineWorkplace {

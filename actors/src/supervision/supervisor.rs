@@ -443,15 +443,17 @@ impl Handler<Shutdown> for Supervisor {
     }
 }
 
-/// Answered by a supervisor that works.
+/// Answered by a supervisor that works: whether it is stopping all actors.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "bool")]
 pub(crate) struct Ping;
 
 impl Handler<Ping> for Supervisor {
-    type Result = ();
+    type Result = bool;
 
-    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) -> bool {
+        self.stopping.is_some()
+    }
 }
 
 /// Restarts one actor after it has finished its work in progress.
