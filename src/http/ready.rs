@@ -52,13 +52,11 @@ fn of_actors(health: &HealthRegistry, is_left_out: impl Fn(&str) -> bool) -> Vec
     reasons
 }
 
-/// A single death is no reason, because a restart fixes it; dying again without progress is one.
 fn of_actor(name: &str, health: &ActorHealth) -> Option<String> {
     match health.state {
         State::Running => health.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
         State::Replacing => None,
-        State::Restarting if health.restarts.failures() == 0 || health.progressed => None,
-        State::Restarting => Some(format!("{name} keeps dying")),
+        State::Restarting => health.keeps_dying().then(|| format!("{name} keeps dying")),
         State::Stopped => Some(format!("{name} has stopped")),
     }
 }
