@@ -59,6 +59,13 @@ fn language(instance: &Instance, seen_by: &Instance) -> &'static str {
     LANGUAGES.into_iter().find(|code| held.contains(&format!("x:town_{code}"))).unwrap()
 }
 
+/// How many actors of this kind an instance has.
+fn actors(instance: &Instance, kind: &str) -> usize {
+    let actors = instance.get("/api/actors").unwrap().1;
+    let names = actors["actors"].as_array().unwrap().iter().map(|actor| actor["name"].as_str().unwrap());
+    names.filter(|name| name.starts_with(kind)).count()
+}
+
 #[actix_rt::test]
 async fn three_instances_share_the_work_and_keep_the_order() {
     let Some(cluster) = cluster(60, Duration::from_millis(2)).await else { return };
@@ -95,10 +102,7 @@ async fn the_accounts_of_an_instance_that_stops_move_at_once() {
     // Longer than a test waits: nothing moves because a lease runs out.
     cluster.settings.push("cluster.lease=5m".into());
     let one = cluster.start("one").await;
-    let lone_wait = async {
-        cluster.assert_all_published_once_and_in_order(20).await;
-    };
-    lone_wait.await;
+    cluster.assert_all_published_once_and_in_order(20).await;
     assert_eq!(one.running.terminate(), Some(0));
     cluster.settings.pop();
     let _two = cluster.start("two").await;
@@ -161,13 +165,10 @@ async fn a_request_to_one_instance_is_done_by_all() {
     assert_eq!(numbers(&cluster.town.publications(paused)), [1, 2, 3, 4, 5, 7]);
     // The pool of every instance has its new size.
     assert_eq!(two.post("/api/pool/translator", "{\"size\": 2}").0, 200);
-    let translators = |instance: &Instance| {
-        let actors = instance.get("/api/actors").unwrap().1;
-        let actors = actors["actors"].as_array().unwrap().clone();
-        actors.iter().filter(|actor| actor["name"].as_str().unwrap().starts_with("translator")).count()
-    };
-    until("all pools have their new size", || [&one, &two, &three].iter().all(|all| translators(all) == 2))
-        .await;
+    until("all pools have their new size", || {
+        [&one, &two, &three].iter().all(|instance| actors(instance, "translator") == 2)
+    })
+    .await;
     assert_eq!(three.post(&format!("/api/actors/publisher-town_{paused}/restart"), "{}").0, 202);
     assert_eq!(one.post(&format!("/api/actors/publisher-town_{paused}/restart"), "{}").0, 202);
     assert_eq!(two.post("/api/reload", "{}").0, 200);
@@ -196,10 +197,13 @@ async fn while_the_ledger_is_down_nothing_is_published_and_then_it_goes_on_by_it
             three.iter().map(lapsed).sum::<usize>() >= 5 * round
         })
         .await;
-        let before: usize = LANGUAGES.iter().map(|code| cluster.town.publications(code).len()).sum();
-        actix_rt::time::sleep(Duration::from_secs(2)).await;
-        let after: usize = LANGUAGES.iter().map(|code| cluster.town.publications(code).len()).sum();
-        assert_eq!(before, after, "nothing is published without a record");
+        until("no publisher runs", || three.iter().all(|instance| actors(instance, "publisher") == 0)).await;
+        let published = || LANGUAGES.iter().map(|code| cluster.town.publications(code).len()).sum::<usize>();
+        let failed = |instance: &Instance| instance.log().matches("ledger call failed").count();
+        let failed = || three.iter().map(failed).sum::<usize>();
+        let (before, failed_before) = (published(), failed());
+        until("they have asked the ledger in vain", || failed() >= failed_before + 10).await;
+        assert_eq!(before, published(), "nothing is published without a record");
         server.run();
         until("all instances are ready again", || {
             three.iter().all(|instance| instance.get("/ready").is_some_and(|(status, _)| status == 200))

@@ -196,13 +196,12 @@ impl Cache {
     fn land(&mut self, key: Key, cargo: Cargo) -> Option<Entry> {
         // Without a text, dropping the senders wakes the waiting workers.
         let waiting = self.flights.remove(&key).unwrap_or_default();
+        let latest = Timestamp::now().saturating_add(self.settings.ttl).unwrap_or(Timestamp::MAX);
         let entry = match cargo {
             Cargo::Nothing => return None,
-            Cargo::Found(entry) => entry,
-            Cargo::Made(text) => {
-                let expires = Timestamp::now().saturating_add(self.settings.ttl).unwrap_or(Timestamp::MAX);
-                Entry { text, expires }
-            }
+            // Another instance may store translations for longer.
+            Cargo::Found(Entry { text, expires }) => Entry { text, expires: expires.min(latest) },
+            Cargo::Made(text) => Entry { text, expires: latest },
         };
         self.entries.insert(key, &entry);
         self.disk.changed.store(true, Ordering::Relaxed);
@@ -609,6 +608,22 @@ mod tests {
         let again = cache(file);
         assert!(matches!(look(&again.link, key("Hello", "es")).await, Answer::Hit(_)));
         assert!(matches!(look(&again.link, key("Hello", "ca")).await, Answer::Lead(_)));
+    }
+
+    #[actix_rt::test]
+    async fn a_translation_of_another_instance_is_stored_for_no_longer_than_an_own_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (exits, _) = tokio::sync::mpsc::unbounded_channel();
+        let exit_guard = ExitGuard::new("cache", 1, HealthRegistry::default(), exits);
+        let settings = settings(directory.path().join("cache.jsonl"));
+        let mut cache = Cache::new(exit_guard, settings.clone(), ActorRef::new());
+        let soon = Timestamp::now() + Duration::from_mins(1);
+        let mut land = |expires| {
+            let entry = Entry { text: Arc::new(translation("Hola")), expires };
+            cache.land(key("Hello", "es"), Cargo::Found(entry)).unwrap().expires
+        };
+        assert_eq!(land(soon), soon);
+        assert!(land(Timestamp::MAX) <= Timestamp::now() + settings.ttl);
     }
 
     #[actix_rt::test]

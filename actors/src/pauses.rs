@@ -1,5 +1,5 @@
-//! What a person has paused: polling, of all sources or of one, or publishing on a target. A paused actor finishes its work in progress and takes
-//! no more; nothing is lost, and it resumes where it stopped.
+//! What a person has paused: polling, of all sources or of one, or publishing on a target. A paused actor finishes its
+//! work in progress and takes no more; nothing is lost, and it resumes where it stopped.
 //!
 //! A pause survives a restart, as a fact in the ledger: a service that restarts at night must not publish on an account
 //! that was paused in the evening.

@@ -16,10 +16,7 @@ pub fn seen_by(view: &View) -> wire::Instances {
 /// All instances of a survey; those of `view` and the survey's others.
 pub fn of(survey: &Survey, view: Option<&View>) -> wire::Instances {
     let instance = |instance: &Instance| {
-        let held = || {
-            let leases = survey.leases.iter();
-            leases.filter(|(_, owner, _)| *owner == instance.id).map(|(name, ..)| name)
-        };
+        let held = || survey.held_by(&instance.id);
         wire::Instance {
             id: instance.id.to_string(),
             host: instance.host.clone(),

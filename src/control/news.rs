@@ -5,11 +5,7 @@
 //!
 //! One fact changes with every notice, so that instances that follow the news read one fact a second.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::Addr;
 use log::{info, warn};
@@ -83,14 +79,14 @@ pub struct News {
     ledger: Arc<dyn Ledger>,
     /// Whether there may be other instances.
     is_shared: bool,
-    /// The notices of this instance, which it has done already.
-    own: Arc<Mutex<BTreeSet<String>>>,
+    /// What the numbers of this instance's notices begin with. It has done what they say already.
+    own: u64,
 }
 
 impl News {
     /// Creates news in a ledger. Without other instances, there are none.
     pub fn new(ledger: Arc<dyn Ledger>, is_shared: bool) -> Self {
-        Self { ledger, is_shared, own: Arc::default() }
+        Self { ledger, is_shared, own: fastrand::u64(..) }
     }
 
     /// Leaves a notice for the other instances.
@@ -101,8 +97,7 @@ impl News {
         if !self.is_shared {
             return Ok(());
         }
-        let number = format!("{:016x}", fastrand::u64(..));
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(number.clone());
+        let number = format!("{:016x}-{:016x}", self.own, fastrand::u64(..));
         if let Some(fact) = notice.fact() {
             let value = match notice {
                 Notice::PoolSize(size) => format!("{number} {size}"),
@@ -115,8 +110,35 @@ impl News {
     }
 
     fn is_own(&self, value: &str) -> bool {
-        let number = value.split_whitespace().next().unwrap_or_default();
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).contains(number)
+        value.starts_with(&format!("{:016x}-", self.own))
+    }
+
+    /// Calls `act` for the new notices of other instances among these facts. A notice counts as seen once `act` succeeds.
+    /// The first time, this only takes note of what is old.
+    async fn read(
+        &self,
+        facts: Vec<String>,
+        seen: &mut Option<Seen>,
+        act: impl AsyncFn(&str, &str) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let mut found = Vec::new();
+        for fact in facts {
+            let value = self.ledger.fact(&fact).await?;
+            found.extend(value.map(|value| (fact, value)));
+        }
+        let Some(seen) = seen else {
+            *seen = Some(found.into_iter().collect());
+            return Ok(());
+        };
+        for (fact, value) in found {
+            if seen.get(&fact) != Some(&value) {
+                if !self.is_own(&value) {
+                    act(&fact, &value).await?;
+                }
+                seen.insert(fact, value);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -158,33 +180,19 @@ impl Follower {
         }
     }
 
-    /// Looks for news. The first time, it only takes note of what is old.
+    /// Looks for news. What fails is tried again the next time.
     async fn look(&self, seen: &mut Option<Seen>) -> Result<(), LedgerError> {
-        let newest = self.fact(NEWS).await?;
+        let newest = self.news.ledger.fact(NEWS).await?;
         if seen.as_ref().is_some_and(|seen| seen.get(NEWS) == newest.as_ref()) {
             return Ok(());
         }
         self.recall_pauses().await?;
-        let is_first = seen.is_none();
-        let mut known = seen.clone().unwrap_or_default();
-        let mut new = Vec::new();
-        for fact in self.facts().await {
-            let Some(value) = self.fact(&fact).await? else { continue };
-            let before = known.insert(fact.clone(), value.clone());
-            if before.as_ref() != Some(&value) && !is_first && !self.news.is_own(&value) {
-                new.push((fact, value));
-            }
-        }
-        known.extend(newest.map(|newest| (NEWS.to_owned(), newest)));
-        *seen = Some(known);
-        for (fact, value) in new {
-            self.act(&fact, &value).await?;
+        let facts = self.facts().await;
+        self.news.read(facts, seen, async |fact, value| self.act(fact, value).await).await?;
+        if let (Some(seen), Some(newest)) = (seen, newest) {
+            seen.insert(NEWS.to_owned(), newest);
         }
         Ok(())
-    }
-
-    async fn fact(&self, name: &str) -> Result<Option<String>, LedgerError> {
-        self.news.ledger.fact(name).await
     }
 
     /// The facts of all notices that concern this instance.
@@ -252,5 +260,36 @@ impl Follower {
 pub async fn tell(news: &News, notice: &Notice) {
     if let Err(error) = news.leave(notice).await {
         warn!(reason:% = error; "other instances not told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use mynah_domain::ports::SystemClock;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn a_notice_of_another_instance_is_tried_until_it_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = crate::ledger::open(&folder.path().join("ledger"), Arc::new(SystemClock)).unwrap();
+        let [one, two] = [(); 2].map(|()| News::new(ledger.clone(), true));
+        let (mut seen, done) = (None, RefCell::new(Vec::new()));
+        let mut read = async |succeeds: bool| {
+            let facts = vec![JOBS.to_owned(), POOL.to_owned()];
+            let act = async |fact: &str, _: &str| {
+                done.borrow_mut().push(fact.to_owned());
+                if succeeds { Ok(()) } else { Err(LedgerError::Retryable("it is away".into())) }
+            };
+            one.read(facts, &mut seen, act).await.is_ok()
+        };
+        two.leave(&Notice::PoolSize(2)).await.unwrap();
+        assert!(read(true).await && done.take().is_empty(), "it is old");
+        two.leave(&Notice::Jobs).await.unwrap();
+        one.leave(&Notice::PoolSize(3)).await.unwrap();
+        assert!(!read(false).await && read(true).await && read(true).await);
+        assert_eq!(done.take(), [JOBS, JOBS]);
     }
 }

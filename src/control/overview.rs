@@ -14,7 +14,7 @@ use mynah_actors::{
     cache::shared::Shared,
     leases::{Holdings, View},
     pauses::{Paused, Pauses},
-    supervision::{ActorHealth, HealthRegistry, State},
+    supervision::{ActorHealth, HealthRegistry},
     upstreams::{Upstreams, refusals::Fallback},
 };
 use mynah_domain::{
@@ -191,9 +191,8 @@ impl Overview {
 
 /// Why a poller reads nothing, if so.
 fn why_failing(health: &ActorHealth) -> Option<String> {
-    let keeps_dying =
-        health.state == State::Restarting && health.restarts.failures() > 0 && !health.progressed;
-    health.trouble.clone().or_else(|| keeps_dying.then(|| "its poller keeps dying; see the log".to_owned()))
+    let keeps_dying = || health.keeps_dying().then(|| "its poller keeps dying; see the log".to_owned());
+    health.trouble.clone().or_else(keeps_dying)
 }
 
 /// What is known about an account, besides its figures.

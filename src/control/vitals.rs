@@ -70,8 +70,7 @@ impl Vitals {
             interval.tick().await;
             let trouble = match check(&pipeline, &router, &*overview.ledger).await {
                 // Everything waits for the ledger, and goes on by itself.
-                Err(_) if overview.outage().is_some() => overview.outage().map(Trouble::Refusal),
-                Err(trouble) => Some(trouble),
+                Err(trouble) => Some(overview.outage().map_or(trouble, Trouble::Refusal)),
                 Ok(()) => overview.health.stall().map(Trouble::Hang),
             };
             let hangs = matches!(trouble, Some(Trouble::Hang(_)));

@@ -14,21 +14,28 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the service is not ready; empty if it is. Add further reasons here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
-    let configured = control.overview.configured.borrow().clone();
-    // One source that cannot be read among others is a reason to be degraded.
-    let among_others = !control.overview.failing_among_others().is_empty();
-    let is_left_out =
-        |name: &str| among_others && configured.sources.iter().any(|source| source.poller == name);
-    let mut reasons = of_actors(&control.overview.health, is_left_out);
-    reasons.extend(control.vitals.trouble());
-    reasons.extend(control.overview.outage());
-    let engines = configured.engines;
-    if engines.iter().all(|engine| control.overview.upstreams.is_down(engine)) {
-        reasons.push(format!("no engine answers: {}", engines.join(", ")));
-    }
+    let mut reasons = on_record(control);
     let answer = actix_rt::time::timeout(TIMEOUT, control.actors.router.ask(Depth)).await;
     if !matches!(answer, Ok(Ok(_))) {
         reasons.push("the router does not answer".into());
+    }
+    reasons
+}
+
+/// The reasons that are known without asking anyone.
+fn on_record(control: &Control) -> Vec<String> {
+    let overview = &control.overview;
+    // One source that cannot be read among others is a reason to be degraded.
+    let among_others = !overview.failing_among_others().is_empty();
+    let configured = overview.configured.borrow();
+    let is_left_out =
+        |name: &str| among_others && configured.sources.iter().any(|source| source.poller == name);
+    let mut reasons = of_actors(&overview.health, is_left_out);
+    // During an outage, the last check found nothing else.
+    reasons.extend(overview.outage().or_else(|| control.vitals.trouble()));
+    let engines = &configured.engines;
+    if engines.iter().all(|engine| overview.upstreams.is_down(engine)) {
+        reasons.push(format!("no engine answers: {}", engines.join(", ")));
     }
     reasons
 }
@@ -45,13 +52,11 @@ fn of_actors(health: &HealthRegistry, is_left_out: impl Fn(&str) -> bool) -> Vec
     reasons
 }
 
-/// A single death is no reason, because a restart fixes it; dying again without progress is one.
 fn of_actor(name: &str, health: &ActorHealth) -> Option<String> {
     match health.state {
         State::Running => health.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")),
         State::Replacing => None,
-        State::Restarting if health.restarts.failures() == 0 || health.progressed => None,
-        State::Restarting => Some(format!("{name} keeps dying")),
+        State::Restarting => health.keeps_dying().then(|| format!("{name} keeps dying")),
         State::Stopped => Some(format!("{name} has stopped")),
     }
 }

@@ -37,6 +37,9 @@ pub trait Workplace: Send + Sync {
 
     /// Stops it now, in the middle of its work, and returns when it has.
     async fn stop_now(&self, name: &LeaseName);
+
+    /// Whether the whole service is stopping, so that nothing runs under leases any more.
+    async fn is_closing(&self) -> bool;
 }
 
 /// What a keeper is built from.
@@ -156,7 +159,10 @@ impl Worker for Keeper {
         let Some(tenure) = &mut self.tenure else { return Step::Idle };
         let acts = match event {
             Event::Stop => {
-                self.leave().await;
+                // A keeper that is only restarted leaves everything to its successor: publishers run under its leases.
+                if self.parts.workplace.is_closing().await {
+                    self.leave().await;
+                }
                 return Step::Finished;
             }
             Event::Due => return Step::Idle,

@@ -230,7 +230,7 @@ impl Tenure {
                 if self.view.trouble().is_none() {
                     warn!(reason:% = error; "leases unreachable");
                 }
-                self.view.set_trouble(Some(error.to_string()));
+                self.view.set_trouble(error.to_string());
                 Vec::new()
             }
         }

@@ -1,6 +1,7 @@
 //! What was last seen of all instances, for people and monitors. It works even if the keeper is dead.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -83,19 +84,19 @@ impl View {
     }
 
     fn holds_all(&self, seen: &Seen) -> bool {
-        let mut wanted = seen.wanted.iter();
-        !seen.wanted.is_empty() && wanted.all(|name| seen.held_by(self.id()).any(|held| held == name))
+        let held: HashSet<&LeaseName> = seen.survey.held_by(self.id()).collect();
+        !seen.wanted.is_empty() && seen.wanted.iter().all(|name| held.contains(name))
     }
 
     pub(super) fn answered(&self, survey: Survey, wanted: Vec<LeaseName>) {
         self.seen.send_replace(Seen { survey, wanted, trouble: None });
     }
 
-    /// Records trouble, or its end.
-    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+    /// Records why a call was not answered. The next survey that is answered ends that.
+    pub(super) fn set_trouble(&self, trouble: String) {
         self.seen.send_if_modified(|seen| {
-            let is_new = seen.trouble != trouble;
-            seen.trouble = trouble;
+            let is_new = seen.trouble.as_ref() != Some(&trouble);
+            seen.trouble = Some(trouble);
             is_new
         });
     }
@@ -106,11 +107,6 @@ impl Seen {
     pub fn unowned(&self) -> Vec<&LeaseName> {
         let is_owned = |name: &LeaseName| self.survey.leases.iter().any(|(owned, ..)| owned == name);
         self.wanted.iter().filter(|name| !is_owned(name)).collect()
-    }
-
-    /// What an instance holds.
-    pub fn held_by<'a>(&'a self, id: &'a InstanceId) -> impl Iterator<Item = &'a LeaseName> {
-        self.survey.leases.iter().filter(move |(_, owner, _)| owner == id).map(|(name, ..)| name)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use actix::Addr;
 use log::info;
-use mynah_domain::{AccountId, ports::leases::LeaseName};
+use mynah_domain::ports::leases::LeaseName;
 use tokio::sync::Mutex;
 
 use super::{Parts, Threads, names};
@@ -81,52 +81,19 @@ impl PipelineHandle {
         Ok(())
     }
 
-    /// Starts to poll a source, by its name in the ledger. Returns whether it was not polled before.
-    ///
-    /// # Errors
-    /// If the service is stopping.
-    pub async fn start_poller(&self, source: &str) -> Result<bool, Stopping> {
+    /// Starts what runs under a lease, if it does not run.
+    pub(super) async fn start(&self, lease: &LeaseName) -> Result<(), Stopping> {
         let mut parts = self.parts.lock().await;
-        let Some((name, poller)) = parts.pollers.start(source).map(|(name, poller)| (name, poller.clone()))
-        else {
-            return Ok(false);
-        };
-        let start = vec![parts.poller(&name, &poller, &self.threads)];
-        self.change(ChangeChildren { start, retire: Vec::new(), why: RestartReason::Reload }).await?;
-        Ok(true)
+        let Some(spec) = parts.start(lease, &self.threads) else { return Ok(()) };
+        self.change(ChangeChildren { start: vec![spec], retire: Vec::new(), why: RestartReason::Reload })
+            .await
     }
 
-    /// Stops to poll a source, by its name in the ledger, and waits until its poller has stopped. Returns whether there
-    /// is such a source.
-    ///
-    /// # Errors
-    /// If the service is stopping.
-    pub async fn stop_poller(&self, source: &str, how: StopAsked) -> Result<bool, Stopping> {
-        let name = self.parts.lock().await.pollers.stop(source);
-        self.remove(name, how).await
-    }
-
-    /// Starts to publish on an account. Returns whether nothing was published on it before.
-    ///
-    /// # Errors
-    /// If the service is stopping.
-    pub async fn start_publisher(&self, account: &AccountId) -> Result<bool, Stopping> {
-        let mut parts = self.parts.lock().await;
-        let started = parts.publishers.start(account).map(|(name, publisher)| (name, publisher.clone()));
-        let Some((name, publisher)) = started else { return Ok(false) };
-        let start = vec![parts.publisher(&name, &publisher, &self.threads)];
-        self.change(ChangeChildren { start, retire: Vec::new(), why: RestartReason::Reload }).await?;
-        Ok(true)
-    }
-
-    /// Stops to publish on an account, and waits until its publisher has stopped. Returns whether there is such an
-    /// account.
-    ///
-    /// # Errors
-    /// If the service is stopping.
-    pub async fn stop_publisher(&self, account: &AccountId, how: StopAsked) -> Result<bool, Stopping> {
-        let name = self.parts.lock().await.publishers.stop(account);
-        self.remove(name, how).await
+    /// Stops what runs under a lease, and waits until it has stopped.
+    pub(super) async fn stop(&self, lease: &LeaseName, how: StopAsked) -> Result<(), Stopping> {
+        let actor = self.parts.lock().await.stop(lease);
+        let Some(actor) = actor else { return Ok(()) };
+        self.supervisor.send(RemoveChildren { names: vec![actor], how }).await.map_err(|_| Stopping)
     }
 
     /// The names of all actors that the settings name, whether they run here or not.
@@ -137,19 +104,17 @@ impl PipelineHandle {
     /// The leases for everything that the settings name.
     pub(super) async fn lease_names(&self) -> BTreeSet<LeaseName> {
         let parts = self.parts.lock().await;
-        let sources = parts.pollers.sources().map(|source| LeaseName::Source(source.into()));
-        sources.chain(parts.publishers.accounts().cloned().map(LeaseName::Account)).collect()
-    }
-
-    async fn remove(&self, actor: Option<String>, how: StopAsked) -> Result<bool, Stopping> {
-        let Some(name) = actor else { return Ok(false) };
-        self.supervisor.send(RemoveChildren { names: vec![name], how }).await.map_err(|_| Stopping)?;
-        Ok(true)
+        parts.pollers.leases().chain(parts.publishers.leases()).cloned().collect()
     }
 
     /// Whether the supervisor answers, so that whatever dies or hangs will be restarted.
     pub async fn is_supervised(&self) -> bool {
         self.supervisor.send(Ping).await.is_ok()
+    }
+
+    /// Whether the whole service is stopping, or has stopped.
+    pub(super) async fn is_closing(&self) -> bool {
+        self.supervisor.send(Ping).await.unwrap_or(true)
     }
 
     async fn change(&self, change: ChangeChildren) -> Result<(), Stopping> {

@@ -5,8 +5,7 @@ mod handle;
 mod hooks;
 mod names;
 mod parts;
-mod pollers;
-mod publishers;
+mod roster;
 #[cfg(test)]
 mod tests;
 mod workplace;
@@ -27,8 +26,7 @@ pub use handle::PipelineHandle;
 use hooks::PipelineHooks;
 pub use names::pollers as poller_names;
 pub use parts::{ActorRefs, Factory, LeasesParts, Parts, PublisherSpec, RestartPolicies};
-pub use pollers::{PollerSpec, Pollers};
-pub use publishers::Publishers;
+pub use roster::{PollerSpec, Pollers, Publishers};
 use workplace::PipelineWorkplace;
 
 /// A running pipeline.

@@ -4,12 +4,14 @@ use std::{rc::Rc, sync::Arc};
 
 use actix::{Actor, Addr, Context, Handler};
 use actix_rt::ArbiterHandle;
-use mynah_domain::ports::{Destination, Engine, MediaFetcher, leases::Leases};
+use mynah_domain::ports::{
+    Destination, Engine, MediaFetcher,
+    leases::{LeaseName, Leases},
+};
 
 use super::{
     Threads, names,
-    pollers::{PollerSpec, Pollers},
-    publishers::Publishers,
+    roster::{PollerSpec, Pollers, Publishers},
     workplace::PipelineWorkplace,
 };
 use crate::{
@@ -144,11 +146,33 @@ impl Parts {
         self.translators.0.cascade.upstreams.set_max_calls(self.pool_size);
     }
 
+    /// Marks what runs under a lease as running, and returns its spec; `None` if it runs already, or is not configured.
+    pub(super) fn start(&mut self, lease: &LeaseName, threads: &Threads) -> Option<ChildSpec> {
+        match lease {
+            LeaseName::Source(_) => {
+                let (name, poller) = self.pollers.start(lease)?;
+                Some(self.poller(&name, &poller, threads))
+            }
+            LeaseName::Account(_) => {
+                let (name, publisher) = self.publishers.start(lease)?;
+                Some(self.publisher(&name, &publisher, threads))
+            }
+        }
+    }
+
+    /// Marks what runs under a lease as stopped, and returns its actor's name; `None` if it is not configured.
+    pub(super) fn stop(&mut self, lease: &LeaseName) -> Option<String> {
+        match lease {
+            LeaseName::Source(_) => self.pollers.stop(lease),
+            LeaseName::Account(_) => self.publishers.stop(lease),
+        }
+    }
+
     /// The names of the actors whose number depends on the settings.
     pub(super) fn worker_names(&self) -> Vec<String> {
         let translators = (1..=self.pool_size.max(1)).map(names::translator);
-        let pollers = self.pollers.running().map(|(name, _)| name);
-        let publishers = self.publishers.running().map(|(name, _)| name);
+        let pollers = self.pollers.running().map(|(name, _)| name.to_owned());
+        let publishers = self.publishers.running().map(|(name, _)| name.to_owned());
         let workers = publishers.chain(pollers);
         workers.chain(translators).collect()
     }
@@ -156,7 +180,9 @@ impl Parts {
     /// The names of all actors, whether they run or not.
     pub(super) fn actor_names(&self) -> Vec<String> {
         let services = [names::STATS, names::CACHE, names::ROUTER].map(str::to_owned).into_iter();
+        let keeper = self.leases.iter().map(|_| leases::NAME.to_owned());
         let translators = (1..=self.pool_size.max(1)).map(names::translator);
+        let services = services.chain(keeper);
         services.chain(self.publishers.names()).chain(translators).chain(self.pollers.names()).collect()
     }
 
@@ -164,9 +190,9 @@ impl Parts {
     pub(super) fn specs(&self, threads: &Threads) -> Vec<ChildSpec> {
         let mut specs = vec![self.stats(threads), self.cache(threads), self.router(threads)];
         let publishers = self.publishers.running();
-        specs.extend(publishers.map(|(name, publisher)| self.publisher(&name, publisher, threads)));
+        specs.extend(publishers.map(|(name, publisher)| self.publisher(name, publisher, threads)));
         specs.extend((1..=self.pool_size.max(1)).map(|number| self.translator(number, threads)));
-        specs.extend(self.pollers.running().map(|(name, poller)| self.poller(&name, poller, threads)));
+        specs.extend(self.pollers.running().map(|(name, poller)| self.poller(name, poller, threads)));
         specs
     }
 

@@ -40,14 +40,11 @@ impl Workplace for PipelineWorkplace {
 
     async fn take_up(&self, name: &LeaseName) {
         let Some(handle) = self.handle.get() else { return };
+        if let LeaseName::Account(account) = name {
+            self.take_up_lines(account).await;
+        }
         // A service that is stopping starts nothing.
-        let _ = match name {
-            LeaseName::Source(source) => handle.start_poller(source).await,
-            LeaseName::Account(account) => {
-                self.take_up_lines(account).await;
-                handle.start_publisher(account).await
-            }
-        };
+        let _ = handle.start(name).await;
     }
 
     async fn finish(&self, name: &LeaseName) {
@@ -66,6 +63,13 @@ impl Workplace for PipelineWorkplace {
             stopped.await;
         }
     }
+
+    async fn is_closing(&self) -> bool {
+        match self.handle.get() {
+            Some(handle) => handle.is_closing().await,
+            None => false,
+        }
+    }
 }
 
 impl PipelineWorkplace {
@@ -81,9 +85,6 @@ impl PipelineWorkplace {
     async fn stop(&self, name: &LeaseName, how: StopAsked) {
         let Some(handle) = self.handle.get() else { return };
         // In a service that is stopping, everything stops.
-        let _ = match name {
-            LeaseName::Source(source) => handle.stop_poller(source, how).await,
-            LeaseName::Account(account) => handle.stop_publisher(account, how).await,
-        };
+        let _ = handle.stop(name, how).await;
     }
 }

@@ -1,7 +1,9 @@
 //! A source that is polled alone, and one among others, differ in a few ways. Many polls must not come all at once: that
 //! would be a burst of calls, then silence. And nothing that goes wrong with one source may hold up another.
 
-use std::time::Duration;
+use std::{hash::Hasher as _, time::Duration};
+
+use fnv::FnvHasher;
 
 /// How much of a second passes between the first polls of two sources.
 const STAGGER: Duration = Duration::from_millis(100);
@@ -62,11 +64,11 @@ impl Company {
     }
 }
 
-/// FNV-1a, and the finalizer of `MurmurHash3`, because similar names must not have similar phases.
+/// A hash that is the same in every build, and the finalizer of `MurmurHash3`, because similar names must not have similar phases.
 fn phase(source: &str) -> f64 {
-    let hash = source.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut hasher = FnvHasher::default();
+    hasher.write(source.as_bytes());
+    let hash = hasher.finish();
     let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     let upper = u32::try_from((mixed ^ (mixed >> 33)) >> 32).unwrap_or_default();

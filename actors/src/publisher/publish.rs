@@ -164,7 +164,7 @@ impl Publisher {
             Err(halt) => return Err(halt),
         };
         if !self.may_act() {
-            return Err(self.not_sent_without_lease(job, intent, sending).await?);
+            return Err(self.not_sent_without_lease(job, intent, sending).await);
         }
         match self.call(&draft).await {
             Ok(remote_id) => Ok(remote_id),
@@ -210,18 +210,15 @@ impl Publisher {
     }
 
     /// A message that is not sent because the account may be another instance's.
-    async fn not_sent_without_lease(
-        &self,
-        job: &Job,
-        intent: &Intent,
-        sending: Sending,
-    ) -> Result<Halt, Halt> {
+    async fn not_sent_without_lease(&self, job: &Job, intent: &Intent, sending: Sending) -> Halt {
         info!(post = job.post.id.0.as_str(), target = job.target.as_str(), job = job.id.0; "publication stopped without lease");
         if sending == Sending::Again {
-            return Ok(Halt::Event(still_unknown(JobEvent::Untouched)));
+            return Halt::Event(still_unknown(JobEvent::Untouched));
         }
-        self.write(job, intent.absent()).await?;
-        Ok(Halt::Event(JobEvent::Untouched))
+        match self.write(job, intent.absent()).await {
+            Ok(()) => Halt::Event(JobEvent::Untouched),
+            Err(halt) => halt,
+        }
     }
 
     async fn check_caps(&self) -> Result<(), Halt> {

@@ -13,7 +13,7 @@ use mynah_domain::{
     },
 };
 
-use super::{messages::Record, state::RouterState};
+use super::{Route, messages::Record, state::RouterState};
 use crate::events::Event;
 
 impl RouterState {
@@ -28,18 +28,17 @@ impl RouterState {
     /// Takes up the lines of `accounts` that this instance works for: puts back the jobs that an earlier process, router
     /// or instance left in progress, whose workers can change nothing from then on.
     pub(super) async fn recover(&self, accounts: impl Fn(&AccountId) -> bool) -> Result<(), LedgerError> {
-        let held = || {
-            let routes = self.parts.settings.routes.iter();
-            let held = routes.filter(|route| self.parts.holdings.has_account(&route.account));
-            held.filter(|route| accounts(&route.account)).map(|route| route.target.clone())
-        };
-        let targets: Vec<TargetId> = held().collect();
+        let is_held = |route: &Route| self.parts.holdings.has_account(&route.account);
+        let routes = self.parts.settings.routes.iter();
+        let routes: Vec<&Route> = routes.filter(|route| is_held(route) && accounts(&route.account)).collect();
+        let targets: Vec<TargetId> = routes.iter().map(|route| route.target.clone()).collect();
         let recovered = self.parts.ledger.recover(&targets).await?;
         if recovered > 0 {
             warn!(jobs = recovered; "interrupted jobs recovered");
         }
         // Some may be another instance's by now.
-        let still_held: Vec<TargetId> = held().filter(|target| targets.contains(target)).collect();
+        let still_held = routes.into_iter().filter(|route| is_held(route));
+        let still_held: Vec<TargetId> = still_held.map(|route| route.target.clone()).collect();
         self.window.borrow_mut().take_up(&still_held);
         Ok(())
     }

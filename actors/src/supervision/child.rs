@@ -169,6 +169,11 @@ impl Children {
         self.by_name.get(name).is_some_and(|child| child.alive && child.stop_asked.is_none())
     }
 
+    /// Whether an actor is alive and will be removed when it has stopped.
+    pub(super) fn is_being_removed(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|child| child.alive && child.after_stop == AfterStop::Remove)
+    }
+
     /// All names, for people.
     pub(super) fn names(&self) -> String {
         self.by_name.keys().cloned().collect::<Vec<_>>().join(", ")

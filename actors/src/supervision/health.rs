@@ -113,6 +113,13 @@ pub struct ActorHealth {
     pub trouble: Option<String>,
 }
 
+impl ActorHealth {
+    /// Whether it died again without progress. A single death is fixed by a restart.
+    pub fn keeps_dying(&self) -> bool {
+        self.state == State::Restarting && self.restarts.failures() > 0 && !self.progressed
+    }
+}
+
 /// The health of all actors. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct HealthRegistry {

@@ -443,15 +443,17 @@ impl Handler<Shutdown> for Supervisor {
     }
 }
 
-/// Answered by a supervisor that works.
+/// Answered by a supervisor that works: whether it is stopping all actors.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "bool")]
 pub(crate) struct Ping;
 
 impl Handler<Ping> for Supervisor {
-    type Result = ();
+    type Result = bool;
 
-    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) -> bool {
+        self.stopping.is_some()
+    }
 }
 
 /// Restarts one actor after it has finished its work in progress.
@@ -480,6 +482,10 @@ impl Handler<Restart> for Supervisor {
             return Err(NoSuchActor { name, known: self.children.names() });
         }
         info!(actor = name.as_str(); "actor restart requested");
+        // One that is being removed stops anyway, and its removal is waited for.
+        if self.children.is_being_removed(&name) {
+            return Ok(());
+        }
         if self.stopping.is_none() && !self.children.ask_to_restart(&name, RestartReason::Operator) {
             self.build(&name, Some(RestartReason::Operator));
         }

@@ -59,20 +59,25 @@ struct Contents {
     last_changes: BTreeMap<JobId, (Change, Advanced)>,
 }
 
-/// Holds every change of a job until a test lets it pass.
+/// Holds callers until a test lets them pass.
 pub(crate) struct Gate {
     leave: Semaphore,
     asked: mpsc::UnboundedSender<()>,
 }
 
 impl Gate {
-    /// Creates a closed gate, and a receiver that gets a message for every change that waits at it.
+    /// Creates a closed gate, and a receiver that gets a message for every caller that waits at it.
     pub(crate) fn closed() -> (Self, mpsc::UnboundedReceiver<()>) {
         let (asked, waiting) = mpsc::unbounded_channel();
         (Self { leave: Semaphore::new(0), asked }, waiting)
     }
 
-    async fn pass(&self) {
+    /// Lets this many callers pass.
+    pub(crate) fn let_pass(&self, callers: usize) {
+        self.leave.add_permits(callers);
+    }
+
+    pub(super) async fn pass(&self) {
         // The test may not be listening.
         let _ = self.asked.send(());
         self.leave.acquire().await.unwrap().forget();
@@ -120,7 +125,7 @@ impl MemoryLedger {
 
     /// Lets this many changes pass the gate.
     pub(crate) fn let_pass(&self, changes: usize) {
-        self.gate.as_ref().expect("there is a gate").leave.add_permits(changes);
+        self.gate.as_ref().expect("there is a gate").let_pass(changes);
     }
 
     /// Lets this many of the next changes fail as if something else had locked the ledger.

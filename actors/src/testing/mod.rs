@@ -1,6 +1,7 @@
-//! Helpers that the tests of several actors share: a ledger in memory, clocks, and jobs.
+//! Helpers that the tests of several actors share: a ledger in memory, an engine, clocks, and jobs.
 
 mod clock;
+mod engine;
 mod leases;
 mod ledger;
 
@@ -14,6 +15,7 @@ use mynah_domain::{
 use tokio::sync::mpsc;
 
 pub(crate) use clock::{RuntimeClock, noon};
+pub(crate) use engine::{FixedEngine, cascade};
 pub(crate) use leases::MemoryLeases;
 pub(crate) use ledger::{Gate, MemoryLedger};
 

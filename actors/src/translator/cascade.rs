@@ -319,18 +319,33 @@ fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, ta
     judged
 }
 
-/// Accepts a cached translation if it also passes the gate with this task's links and numbers; it was made for a text
-/// with others. If it does not pass, an engine that may answer differently is called, and the failure does not count
-/// against it yet.
-fn accept_cached(tasks: &mut [Task], number: usize, text: &MaskedText, calls: &Calls<'_>) -> bool {
+/// Judges a translation that was made for another post, or by another instance. If it does not pass the gate here, that
+/// does not count against the engine.
+fn judge_found(
+    tasks: &mut [Task],
+    number: usize,
+    text: &MaskedText,
+    calls: &Calls<'_>,
+) -> Option<MaskedText> {
     let task = &tasks[number];
     let before = (task.troubles.len(), task.out_of_quota, task.rejected.clone());
-    let judged = judge(tasks, number, text.clone(), &calls.revision, false);
-    let is_to_be_asked = judged == Judged::GivenUp && calls.engine.takes_advice();
-    if is_to_be_asked {
-        let task = &mut tasks[number];
-        task.troubles.truncate(before.0);
-        (task.out_of_quota, task.rejected) = (before.1, before.2);
+    match judge(tasks, number, text.clone(), &calls.revision, false) {
+        Judged::Taken(text) => Some(text),
+        Judged::Again | Judged::GivenUp => {
+            let task = &mut tasks[number];
+            task.troubles.truncate(before.0);
+            (task.out_of_quota, task.rejected) = (before.1, before.2);
+            None
+        }
     }
-    !is_to_be_asked
+}
+
+/// Accepts a cached translation if it also passes the gate with this task's links and numbers; it was made for a text
+/// with others. If it does not pass, an engine that may answer differently is called.
+fn accept_cached(tasks: &mut [Task], number: usize, text: &MaskedText, calls: &Calls<'_>) -> bool {
+    if calls.engine.takes_advice() {
+        return judge_found(tasks, number, text, calls).is_some();
+    }
+    judge(tasks, number, text.clone(), &calls.revision, false);
+    true
 }

@@ -1,14 +1,13 @@
 //! A translator with its router, a ledger in memory and an engine that translates all words as the same one.
 
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
 use actix::Actor as _;
 use mynah_domain::{
-    JobState, Language, Media, MediaKind, MediaMissing,
+    JobState, Media, MediaKind, MediaMissing,
     backoff::Backoff,
     fixtures,
-    ports::{CallShape, EngineError, Item, Languages, Reply},
-    text::{Hashtags, MaskedText, Masking, Segment},
+    text::{Hashtags, Masking},
 };
 
 use super::*;
@@ -20,59 +19,17 @@ use crate::{
     router::{Route, RouterParts, RouterSettings},
     stats::Meter,
     supervision::Shell,
-    testing::{MemoryLedger, RuntimeClock, es, exit_guard, never_broken, post, queued, ready},
+    testing::{FixedEngine, MemoryLedger, RuntimeClock, es, exit_guard, never_broken, post, queued, ready},
     upstreams::Upstreams,
 };
 
-/// Translates the words of every text as this one, and remembers what it was asked.
-struct Fixed(&'static str, RefCell<Vec<Item>>);
-
-impl Fixed {
-    fn new(word: &'static str) -> Rc<Self> {
-        Rc::new(Self(word, RefCell::default()))
-    }
-
-    /// How often it was asked for a text.
-    fn asked(&self) -> usize {
-        self.1.borrow().len()
-    }
-}
-
-#[async_trait(?Send)]
-impl Engine for Fixed {
-    fn name(&self) -> &'static str {
-        "test"
-    }
-
-    fn revision(&self) -> String {
-        "test".into()
-    }
-
-    fn supports(&self, _: Language, _: Language) -> bool {
-        true
-    }
-
-    fn composition(&self) -> CallShape {
-        CallShape::new(10, Languages::Many)
-    }
-
-    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
-        self.1.borrow_mut().extend_from_slice(items);
-        let answer = |item: &Item| {
-            let things = item.text.placeholders().map(Segment::Placeholder);
-            Ok(MaskedText::from_segments([Segment::Words(self.0.into())].into_iter().chain(things)))
-        };
-        Ok(Reply { items: items.iter().map(answer).collect(), calls: 1, ..Reply::default() })
-    }
-}
-
 /// Lets a translator for "es" work for a minute on these jobs.
-async fn translate(jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
+async fn translate(jobs: Vec<Job>, engine: &Rc<FixedEngine>) -> Arc<MemoryLedger> {
     translate_as(Masking::default(), jobs, engine).await
 }
 
 /// The same, with this masking.
-async fn translate_as(masking: Masking, jobs: Vec<Job>, engine: &Rc<Fixed>) -> Arc<MemoryLedger> {
+async fn translate_as(masking: Masking, jobs: Vec<Job>, engine: &Rc<FixedEngine>) -> Arc<MemoryLedger> {
     let clock = Arc::new(RuntimeClock::new());
     let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
     let backoff = Backoff { base: Duration::from_hours(1), max: Duration::from_hours(1) };
@@ -133,13 +90,13 @@ async fn a_job_is_translated_with_what_came_before_it_in_its_thread() {
         published(in_thread(3, "It is open")),
         in_thread(4, "Hello"),
     ];
-    let engine = Fixed::new("Hola");
+    let engine = Rc::new(FixedEngine::new("Hola"));
     let ledger = translate(jobs, &engine).await;
     let translated = ledger.job(4);
     assert_eq!(translated.state, JobState::Ready);
     assert_eq!(translated.translation.unwrap().parts, ["Hola"]);
     assert_eq!(engine.asked(), 1);
-    assert_eq!(engine.1.borrow()[0].context, ["Hello", "It is open"], "without the network's notice");
+    assert_eq!(engine.items()[0].context, ["Hello", "It is open"], "without the network's notice");
 }
 
 #[actix_rt::test]
@@ -157,7 +114,7 @@ async fn alt_texts_are_translated_beside_the_post_and_those_without_words_stay()
         with_media(1, vec![medium(Some("Hello")), medium(None), medium(Some("🎉"))]),
         with_media(2, vec![medium(None)]),
     ];
-    let engine = Fixed::new("Hola");
+    let engine = Rc::new(FixedEngine::new("Hola"));
     let ledger = translate(jobs, &engine).await;
     assert_eq!(ledger.job(1).translation.unwrap().alts, ["Hola", "", "🎉"]);
     assert_eq!(ledger.job(2).translation.unwrap().alts, [""; 0]);
@@ -168,7 +125,7 @@ async fn alt_texts_are_translated_beside_the_post_and_those_without_words_stay()
 async fn a_job_for_a_target_that_was_removed_fails_and_the_others_are_translated() {
     tokio::time::pause();
     let gone = Job { target: TargetId::new("net", "gone"), ..queued(1) };
-    let ledger = translate(vec![gone, queued(2)], &Fixed::new("Hola")).await;
+    let ledger = translate(vec![gone, queued(2)], &Rc::new(FixedEngine::new("Hola"))).await;
     assert_eq!(ledger.states(), [JobState::Failed, JobState::Ready]);
 }
 
@@ -177,7 +134,7 @@ async fn a_translation_that_does_not_pass_the_gate_is_held() {
     tokio::time::pause();
     let text = "The market opens at noon on the square";
     let job = Job { post: Arc::new(Post { text: text.into(), ..post(1) }), ..queued(1) };
-    let ledger = translate(vec![job], &Fixed::new(text)).await;
+    let ledger = translate(vec![job], &Rc::new(FixedEngine::new(text))).await;
     assert_eq!(ledger.states(), [JobState::Held]);
 }
 
@@ -188,7 +145,7 @@ async fn the_words_of_a_hashtag_are_translated_only_if_its_target_wants_that() {
         [(Hashtags::Translate, "Hola #Hola", 2), (Hashtags::default(), "Hola #Town", 1)]
     {
         let greeting = Job { post: Arc::new(Post { text: "Hello #Town".into(), ..post(1) }), ..queued(1) };
-        let engine = Fixed::new("Hola ");
+        let engine = Rc::new(FixedEngine::new("Hola "));
         let masking = Masking { hashtags, ..Masking::default() };
         let ledger = translate_as(masking, vec![greeting], &engine).await;
         assert_eq!(ledger.job(1).translation.unwrap().parts, [translated]);

@@ -152,6 +152,13 @@ pub struct Survey {
     pub leases: Vec<(LeaseName, InstanceId, Fence)>,
 }
 
+impl Survey {
+    /// What an instance holds.
+    pub fn held_by<'a>(&'a self, id: &'a InstanceId) -> impl Iterator<Item = &'a LeaseName> {
+        self.leases.iter().filter(move |(_, owner, _)| owner == id).map(|(name, ..)| name)
+    }
+}
+
 /// The leases of this process. The one that acquires and loses them writes; the ledger reads, and records nothing for a
 /// source or an account without one. Clones share the same set.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,6 @@
-//! Endpoints that pause and resume polling, a source or a target. They also list targets that the service itself blocked because
-//! an operator must fix the account. A resume first tries the credentials of the account: one that is still refused stays
-//! blocked, and the answer says why.
+//! Endpoints that pause and resume polling, a source or a target. They also list targets that the service itself blocked
+//! because an operator must fix the account. A resume first tries the credentials of the account: one that is still
+//! refused stays blocked, and the answer says why.
 
 use std::time::Duration;
 

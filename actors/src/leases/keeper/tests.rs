@@ -1,6 +1,13 @@
 //! Keepers that share leases in memory. Time is the runtime's, which a test can let pass at once.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actix::Actor as _;
 use actix::Addr;
@@ -25,6 +32,8 @@ const TERM: LeaseTerm = LeaseTerm::new(Duration::from_secs(10));
 struct Floor {
     running: Mutex<BTreeMap<LeaseName, InstanceId>>,
     wanted: Mutex<BTreeSet<LeaseName>>,
+    /// Whether a keeper that is asked to stop is the last.
+    is_closing: AtomicBool,
 }
 
 struct Desk {
@@ -58,6 +67,10 @@ impl Workplace for Desk {
     async fn stop_now(&self, name: &LeaseName) {
         assert!(!self.has(name), "{name} is held while it is stopped");
         self.stop(name);
+    }
+
+    async fn is_closing(&self) -> bool {
+        self.floor.is_closing.load(Ordering::Relaxed)
     }
 }
 
@@ -169,6 +182,7 @@ async fn instances_share_and_a_stop_moves_at_once() {
         Desk { floor: cluster.floor.clone(), me: three.id.clone(), holdings: three.holdings.clone() }
             .stop(name);
     }
+    cluster.floor.is_closing.store(true, Ordering::Relaxed);
     three.stop(StopAsked::InOrder);
     seconds(3).await;
     assert_eq!(cluster.counts(&[&one, &two, &three]), [2, 2, 0]);
@@ -242,15 +256,17 @@ async fn a_keeper_that_is_restarted_goes_on_with_what_it_held() {
         Shell::new(exit_guard("lease-keeper"), move |guard| Keeper::new(WorkerContext::new(guard), parts))
             .start()
     };
-    let first = start();
+    let mut keeper = start();
     seconds(3).await;
     let before = parts.leases.survey().await.unwrap();
-    first.try_send(StopAsked::AtOnce("it hangs".into())).unwrap();
-    seconds(1).await;
-    let _second = start();
-    seconds(8).await;
-    assert_eq!(parts.leases.survey().await.unwrap(), before, "the same fences");
-    assert_eq!(cluster.runs(), 2);
+    for how in [StopAsked::AtOnce("it hangs".into()), StopAsked::InOrder] {
+        keeper.try_send(how).unwrap();
+        seconds(1).await;
+        keeper = start();
+        seconds(8).await;
+        assert_eq!(parts.leases.survey().await.unwrap(), before, "the same fences");
+        assert_eq!(cluster.runs(), 2);
+    }
 }
 
 #[actix_rt::test]

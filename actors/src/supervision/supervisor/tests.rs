@@ -262,6 +262,23 @@ async fn a_requested_restart_stops_the_old_incarnation_first() {
 }
 
 #[actix_rt::test]
+async fn an_actor_that_is_being_removed_is_not_restarted() {
+    let (built, mut log) = mpsc::unbounded_channel();
+    let work = Arc::new(Notify::new());
+    let (supervisor, health) = supervise(vec![busy("publisher", Role::Worker, &built, &work)]);
+    assert_eq!(log.recv().await.as_deref(), Some("publisher#1"));
+    let remove = RemoveChildren { names: vec!["publisher".into()], how: StopAsked::InOrder };
+    let removed = actix_rt::spawn(supervisor.send(remove));
+    settled().await;
+    supervisor.send(Restart("publisher".into())).await.unwrap().unwrap();
+    work.notify_one();
+    let removed = tokio::time::timeout(Duration::from_secs(5), removed).await;
+    removed.expect("the removal is answered").unwrap().unwrap();
+    assert_eq!(health.actor("publisher"), None);
+    assert_eq!(log.try_recv().ok(), None);
+}
+
+#[actix_rt::test]
 async fn actors_are_added_replaced_and_removed_while_the_supervisor_runs() {
     let mut supervised = supervised(0, 0);
     assert_eq!(supervised.worked.recv().await, Some(1));

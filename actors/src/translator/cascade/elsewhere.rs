@@ -4,16 +4,9 @@
 
 use std::time::Duration;
 
-use mynah_domain::text::MaskedText;
 use tokio::time::Instant;
 
-use super::{
-    super::task::{Judged, Task},
-    EngineCascade,
-    batch::Wanted,
-    calls::Calls,
-    judge,
-};
+use super::{super::task::Task, EngineCascade, batch::Wanted, calls::Calls, judge_found};
 use crate::cache::{Key, Lead, entries::Entry, shared::Shared};
 
 /// The longest that a worker waits for the translations of other instances, in addition to its own work.
@@ -115,25 +108,6 @@ fn accept_found(
             None
         }
         None => Some(Wanted { task: number, lead: Some(lead) }),
-    }
-}
-
-fn judge_found(
-    tasks: &mut [Task],
-    number: usize,
-    text: &MaskedText,
-    calls: &Calls<'_>,
-) -> Option<MaskedText> {
-    let task = &tasks[number];
-    let before = (task.troubles.len(), task.out_of_quota, task.rejected.clone());
-    match judge(tasks, number, text.clone(), &calls.revision, false) {
-        Judged::Taken(text) => Some(text),
-        Judged::Again | Judged::GivenUp => {
-            let task = &mut tasks[number];
-            task.troubles.truncate(before.0);
-            (task.out_of_quota, task.rejected) = (before.1, before.2);
-            None
-        }
     }
 }
 

@@ -1,81 +1,38 @@
 //! Two instances with a cache each, which share one: a text is translated once, and nothing is lost or late if the
 //! shared cache is away, full or garbage.
 
-use std::cell::Cell;
-
-use async_trait::async_trait;
 use mynah_domain::{
-    Language,
-    breaker::BreakerPolicy,
     fixtures::{
         self,
         shared_cache::{MemorySharedCache, Mood},
     },
-    ports::{
-        CallShape, EngineError, Item, Languages, Reply, SharedCache as _, SystemClock,
-        shared_cache::SharedKey,
-    },
+    ports::{SharedCache as _, shared_cache::SharedKey},
     text::Segment,
 };
-use tokio::sync::Notify;
 
 use super::*;
-use crate::cache::CacheSettings;
+use crate::{
+    cache::CacheSettings,
+    testing::{self, FixedEngine, Gate},
+};
 
-/// Translates at once, or when it is allowed to.
-#[derive(Default)]
-struct Model {
-    items: Cell<usize>,
-    begun: Notify,
-    may_go_on: Option<Notify>,
-}
-
-#[async_trait(?Send)]
-impl Engine for Model {
-    fn name(&self) -> &'static str {
-        "model"
-    }
-
-    fn revision(&self) -> String {
-        "model".into()
-    }
-
-    fn supports(&self, _: Language, _: Language) -> bool {
-        true
-    }
-
-    fn composition(&self) -> CallShape {
-        CallShape::new(10, Languages::Many)
-    }
-
-    async fn translate(&self, items: &[Item]) -> Result<Reply, EngineError> {
-        self.items.set(self.items.get() + items.len());
-        self.begun.notify_one();
-        if let Some(may_go_on) = &self.may_go_on {
-            may_go_on.notified().await;
-        }
-        let say = |item: &Item| {
-            let things = item.text.placeholders().map(Segment::Placeholder);
-            let words = Segment::Words("El puerto abre otra vez esta mañana ".into());
-            Ok(MaskedText::from_segments([words].into_iter().chain(things)))
-        };
-        Ok(Reply { items: items.iter().map(say).collect(), calls: 1, ..Reply::default() })
-    }
+fn engine() -> FixedEngine {
+    FixedEngine::new("El puerto abre otra vez esta mañana ")
 }
 
 struct Instance {
     cascade: EngineCascade,
-    model: Rc<Model>,
+    engine: Rc<FixedEngine>,
     shared: Shared,
     _folder: tempfile::TempDir,
 }
 
 impl Instance {
     fn new(memory: &Arc<MemorySharedCache>) -> Self {
-        Self::with(memory, Model::default())
+        Self::with(memory, engine())
     }
 
-    fn with(memory: &Arc<MemorySharedCache>, model: Model) -> Self {
+    fn with(memory: &Arc<MemorySharedCache>, engine: FixedEngine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let shared = Shared::new(memory.clone(), "redis://cache".into(), Meter::default());
         let settings = CacheSettings {
@@ -88,12 +45,9 @@ impl Instance {
         let cascade = EngineCascade {
             cache: Some(Cache::unsupervised_in_front_of(settings, Some(shared.clone()))),
             shared: Some(shared.clone()),
-            upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: pause.max }, 4),
-            backoff: pause,
-            clock: Arc::new(SystemClock),
-            meter: Meter::default(),
+            ..testing::cascade(5, pause, 4)
         };
-        Self { cascade, model: Rc::new(model), shared, _folder: folder }
+        Self { cascade, engine: Rc::new(engine), shared, _folder: folder }
     }
 
     /// Translates posts with these texts; all must succeed.
@@ -103,7 +57,7 @@ impl Instance {
             Task::new(&fixtures::post(number(place), text), Vec::new(), fixtures::target())
         };
         let mut tasks: Vec<Task> = texts.iter().enumerate().map(task).collect();
-        let engines: [Rc<dyn Engine>; 1] = [self.model.clone()];
+        let engines: [Rc<dyn Engine>; 1] = [self.engine.clone()];
         self.cascade.translate(&mut tasks, |_| 1, &engines, CallContext::default()).await;
         for task in &tasks {
             assert!(matches!(task.outcome, Some(JobEvent::Translated(_))), "{:?}", task.outcome);
@@ -137,7 +91,7 @@ async fn a_text_that_one_instance_translated_is_free_for_the_other() {
     .await;
     let before = memory.calls();
     two.translate(&TEXTS).await;
-    assert_eq!((one.model.items.get(), two.model.items.get()), (3, 0));
+    assert_eq!((one.engine.asked(), two.engine.asked()), (3, 0));
     assert_eq!(memory.calls() - before, 1, "one call for all texts");
     // From memory now.
     two.translate(&TEXTS).await;
@@ -147,30 +101,30 @@ async fn a_text_that_one_instance_translated_is_free_for_the_other() {
 #[actix_rt::test]
 async fn a_text_that_another_instance_is_translating_is_waited_for() {
     let memory = Arc::new(MemorySharedCache::default());
-    let slow = Model { may_go_on: Some(Notify::new()), ..Model::default() };
-    let (one, two) = (Instance::with(&memory, slow), Instance::new(&memory));
+    let (gate, mut waiting) = Gate::closed();
+    let (one, two) = (Instance::with(&memory, engine().behind(gate)), Instance::new(&memory));
     let first = one.translate(&TEXTS[..1]);
     let second = async {
-        one.model.begun.notified().await;
+        waiting.recv().await.unwrap();
         let go_on = async {
             // It looks twice before, so that it has seen the claim.
             let before = memory.calls();
             until("the other one waits", || memory.calls() >= before + 3).await;
-            one.model.may_go_on.as_ref().unwrap().notify_one();
+            one.engine.let_pass(1);
         };
         futures_util::future::join(two.translate(&TEXTS), go_on).await;
     };
     futures_util::future::join(first, second).await;
-    assert_eq!((one.model.items.get(), two.model.items.get()), (1, 2));
+    assert_eq!((one.engine.asked(), two.engine.asked()), (1, 2));
 }
 
 #[actix_rt::test]
 async fn a_claim_of_an_instance_that_hangs_delays_nobody_for_long() {
     let memory = Arc::new(MemorySharedCache::default());
-    let hangs = Model { may_go_on: Some(Notify::new()), ..Model::default() };
-    let (one, two) = (Instance::with(&memory, hangs), Instance::new(&memory));
+    let (gate, mut waiting) = Gate::closed();
+    let (one, two) = (Instance::with(&memory, engine().behind(gate)), Instance::new(&memory));
     let second = async {
-        one.model.begun.notified().await;
+        waiting.recv().await.unwrap();
         let began = Instant::now();
         two.translate(&TEXTS[..1]).await;
         began.elapsed()
@@ -182,7 +136,7 @@ async fn a_claim_of_an_instance_that_hangs_delays_nobody_for_long() {
         panic!("the engine never answers");
     };
     assert!(took >= elsewhere::WAIT && took < elsewhere::WAIT * 3, "{took:?}");
-    assert_eq!(two.model.items.get(), 1);
+    assert_eq!(two.engine.asked(), 1);
 }
 
 #[actix_rt::test]
@@ -193,7 +147,7 @@ async fn garbage_is_translated_again_and_replaced() {
     memory.spoil(|value| value.truncate(10));
     let two = Instance::new(&memory);
     two.translate(&TEXTS).await;
-    assert_eq!(two.model.items.get(), 3);
+    assert_eq!(two.engine.asked(), 3);
     until("they are replaced", || memory.values().iter().all(|value| value.len() > 10)).await;
 }
 
@@ -210,7 +164,7 @@ async fn what_does_not_pass_the_gate_is_translated_again_and_held_against_no_eng
     memory.spoil(|value| *value = entry.to_string().into_bytes());
     let two = Instance::new(&memory);
     two.translate(&TEXTS[..1]).await;
-    assert_eq!(two.model.items.get(), 1);
+    assert_eq!(two.engine.asked(), 1);
     until("it is replaced", || memory.values()[0] != entry.to_string().into_bytes()).await;
     assert!(memory.get(&[SharedKey(key.to_be_bytes())]).await.unwrap()[0].is_some());
 }
@@ -225,7 +179,7 @@ async fn a_shared_cache_that_is_away_silent_or_full_costs_only_hits() {
         for text in TEXTS.iter().cycle().take(30) {
             one.translate(&[*text]).await;
         }
-        assert_eq!(one.model.items.get(), 3);
+        assert_eq!(one.engine.asked(), 3);
         assert!(began.elapsed() < Duration::from_secs(1), "{mood:?}: {:?}", began.elapsed());
         until("people are told", || one.shared.trouble().is_some()).await;
     }

@@ -8,15 +8,16 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
 use mynah_domain::{
-    Language,
-    breaker::BreakerPolicy,
-    fixtures,
-    ports::{CallShape, EngineError, Item, ItemError, Languages, Reply, SystemClock},
+    Language, fixtures,
+    ports::{CallShape, EngineError, Item, ItemError, Languages, Reply},
     text::Segment,
 };
 
 use super::*;
-use crate::supervision::{ExitGuard, HealthRegistry};
+use crate::{
+    supervision::{ExitGuard, HealthRegistry},
+    testing,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOST: usize = 64;
@@ -113,16 +114,7 @@ fn cascade() -> EngineCascade {
 
 /// A cascade whose circuit breaker opens after this many failures in a row.
 fn cascade_with_breaker(failures: u32) -> EngineCascade {
-    let pause = Backoff { base: SECOND, max: SECOND };
-    let policy = BreakerPolicy { failures, pause, trial: SECOND };
-    EngineCascade {
-        cache: None,
-        shared: None,
-        upstreams: Upstreams::new(policy, MOST),
-        backoff: pause,
-        clock: Arc::new(SystemClock),
-        meter: Meter::default(),
-    }
+    testing::cascade(failures, Backoff { base: SECOND, max: SECOND }, MOST)
 }
 
 fn task() -> Task {

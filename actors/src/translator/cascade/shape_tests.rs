@@ -4,14 +4,13 @@ use std::cell::{Cell, RefCell};
 
 use async_trait::async_trait;
 use mynah_domain::{
-    Language, Target,
-    breaker::BreakerPolicy,
-    fixtures,
-    ports::{CallShape, EngineError, Item, Languages, Reply, SystemClock},
+    Language, Target, fixtures,
+    ports::{CallShape, EngineError, Item, Languages, Reply},
     text::Segment,
 };
 
 use super::*;
+use crate::testing;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -57,15 +56,7 @@ fn fake(shape: CallShape) -> Rc<Fake> {
 }
 
 fn cascade() -> EngineCascade {
-    let pause = Backoff { base: SECOND, max: SECOND };
-    EngineCascade {
-        cache: None,
-        shared: None,
-        upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: SECOND }, 64),
-        backoff: pause,
-        clock: Arc::new(SystemClock),
-        meter: Meter::default(),
-    }
+    testing::cascade(5, Backoff { base: SECOND, max: SECOND }, 64)
 }
 
 fn task(to: &str) -> Task {

@@ -13,10 +13,8 @@ use actix::Actor as _;
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, future::join_all};
 use mynah_domain::{
-    Language,
-    breaker::BreakerPolicy,
-    fixtures,
-    ports::{CallShape, EngineError, Item, ItemError, Languages, Reply, SystemClock},
+    Language, fixtures,
+    ports::{CallShape, EngineError, Item, ItemError, Languages, Reply},
     text::Segment,
 };
 use proptest::prelude::*;
@@ -25,6 +23,7 @@ use super::*;
 use crate::{
     cache::CacheSettings,
     supervision::{ExitGuard, HealthRegistry, shell::StopAsked},
+    testing,
 };
 
 /// Longer than any batch can take with the engine's delays, and far shorter than forever.
@@ -195,14 +194,7 @@ async fn play(case: &Case, engine: Rc<Scripted>) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::unsupervised(settings(directory.path()));
     let pause = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(4) };
-    let cascade = EngineCascade {
-        cache: Some(cache.clone()),
-        shared: None,
-        upstreams: Upstreams::new(BreakerPolicy { failures: 5, pause, trial: pause.max }, 64),
-        backoff: pause,
-        clock: Arc::new(SystemClock),
-        meter: Meter::default(),
-    };
+    let cascade = EngineCascade { cache: Some(cache.clone()), ..testing::cascade(5, pause, 64) };
     let engines: [Rc<dyn Engine>; 1] = [engine];
     let batch = async |worker: usize, number: usize, texts: &[u16]| {
         let first = worker * 10_000 + number * 100;
