@@ -147,7 +147,7 @@ fn load_layers(
 /// Why it cannot be used.
 pub(crate) fn ledger_password(env: &HashMap<String, String>) -> Result<Option<SecretString>, SettingsError> {
     let mut vault = Vault::new(env, Needed::Nothing);
-    vault.ledger().ok_or_else(|| SettingsError::new(vault.problems))
+    vault.find(secrets::LEDGER_PASSWORD).map_err(|_| SettingsError::new(vault.problems))
 }
 
 /// A key that settings may have.
