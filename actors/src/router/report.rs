@@ -117,14 +117,21 @@ impl RouterState {
         Ok(Some(report.clone().leased_again(token)))
     }
 
-    /// A report that changes nothing.
+    /// A report that changes nothing. If its lease is the one in memory, the line is out of date: a ledger on a server may
+    /// have read it just before another report was written, and answered after. Without loading it again, nobody would
+    /// work on the job any more.
     fn refused(&self, report: &JobReport, why: &ChangeError) {
-        if matches!(why, ChangeError::Stale { .. }) {
+        let is_late = matches!(why, ChangeError::Stale { .. });
+        if is_late && self.window.borrow().token_of(&report.target, report.at) != Some(report.token) {
             debug!(job = report.at.job.0, reason:% = why; "late report ignored");
+            return;
+        }
+        if is_late {
+            debug!(job = report.at.job.0, reason:% = why; "outdated job reloaded");
         } else {
             error!(job = report.at.job.0, reason:% = why; "report refused");
-            self.window.borrow_mut().forget(&report.target, report.at);
         }
+        self.window.borrow_mut().forget(&report.target, report.at);
     }
 
     /// Hands begun jobs to their publishers; `granted` has their positions and tokens. Returns the reports that take

@@ -15,9 +15,9 @@ use mynah_domain::{
     job::HoldKind,
     lease_term::{LeaseTerm, Moment},
     ports::{
-        LedgerError,
+        LedgerError, Work as _,
         leases::{Fence, HeldLeases, Lease, LeaseName},
-        ledger::{Checkpoint, Raw, RecordPage, RecordPost},
+        ledger::{Change, Checkpoint, Raw, RecordPage, RecordPost},
     },
 };
 use tokio::sync::mpsc;
@@ -474,6 +474,26 @@ async fn a_translation_counts_though_its_account_is_another_instances_by_now() {
     town.router.send(ReportJobs(vec![JobReport::new(&pulled[0], translated)])).await.unwrap().unwrap();
     assert_eq!(town.ledger.job(1).state, JobState::Ready);
     assert_eq!(leased.take_doubted().len(), 1);
+}
+
+#[actix_rt::test]
+async fn a_job_that_changed_while_its_line_was_read_is_read_again() {
+    let town = Town::new(job(false));
+    town.ledger.let_pass(100);
+    let (translator, publisher) = (worker("translator-1"), worker("publisher"));
+    let pull = PullTranslations { worker: translator.worker_ref(), max: 1 };
+    let pulled = town.router.send(pull).await.unwrap().unwrap();
+    // A report from before the line was read is written only now.
+    let translated = || JobEvent::Translated(testing::translation(&["Hola"]));
+    let earlier = Change::new(JobId(1), 7, vec![JobEvent::LeasedForTranslation, translated()]);
+    town.ledger.advance([earlier].into()).await.unwrap().remove(0).unwrap();
+    town.router
+        .send(ReportJobs(vec![JobReport::new(&pulled[0], vec![translated()])]))
+        .await
+        .unwrap()
+        .unwrap();
+    let publications = tokio::time::timeout(Duration::from_secs(30), town.publications(&publisher));
+    assert_eq!(begun_jobs(publications.await.unwrap().unwrap().unwrap())[0].id, JobId(1));
 }
 
 #[actix_rt::test]

@@ -29,6 +29,11 @@ impl Window {
         entry.is_some_and(|entry| entry.holder().is_some())
     }
 
+    /// The token of the job at this position, as far as it is in memory.
+    pub(in crate::router) fn token_of(&self, target: &TargetId, at: LinePosition) -> Option<i64> {
+        self.lines.get(target)?.jobs.get(&at).map(|entry| entry.job.token)
+    }
+
     /// Whether any job waits for a translator.
     pub(in crate::router) fn has_work(&self) -> bool {
         !self.queue.is_empty()
