@@ -13,8 +13,8 @@ use crate::Language;
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let text = seen.text.as_str();
-    // Most translations have none of these, and many nothing but ASCII.
-    if text.bytes().all(is_plain_ascii) {
+    // Most translations have nothing else.
+    if text.chars().all(is_plain) {
         return None;
     }
     let hidden = first_hidden(text, seen.source.as_str(), seen.candidate.to).or_else(|| undirected(seen))?;

@@ -27,6 +27,9 @@ const NAMES: usize = 5;
 /// them is a function word. (Measured as in docs/gate.md, and on translated messages of programs.)
 const MORE_TRIGRAMS: isize = 5;
 
+/// With so many of the post's function words, a text repeats its sentences.
+const REPEATED: usize = 2;
+
 /// Languages that the detector does not distinguish in a few words.
 const KIN: [&[&str]; 9] = [
     &["es", "ca", "gl", "pt", "it", "oc", "ast", "an", "sc", "ro", "fr", "eo"],
@@ -162,6 +165,11 @@ fn repeats_sentences(seen: &Seen<'_>) -> bool {
     if text == source || !rivals::knows(to) || text.iter().any(is_own) {
         return false;
     }
+    // And most others do not have enough words of the post.
+    let is_of_post = |word: &&str| rivals::is_of(word, from, to) && source.has(word);
+    if text.iter().filter(is_of_post).nth(REPEATED - 1).is_none() {
+        return false;
+    }
     let plain = |word: &str| word.chars().next().is_some_and(char::is_lowercase);
     let mut quoted = false;
     let mut repeated = 0;
@@ -181,7 +189,7 @@ fn repeats_sentences(seen: &Seen<'_>) -> bool {
             _ => {}
         }
     }
-    repeated >= 2
+    repeated >= REPEATED
 }
 
 /// Whether a text is in `one` rather than in `other`: by its script, otherwise by a detector that knows only these two

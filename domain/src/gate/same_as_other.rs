@@ -5,6 +5,7 @@ use super::{
     Finding,
     seen::{Seen, Text},
 };
+use crate::text::lower_case;
 
 /// This few words may be the same in any two languages.
 const FEW: usize = 4;
@@ -17,7 +18,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     // Nearly every other translation lacks the longest word, and then need not be read. (A Greek sigma has another form at a
     // word's end.)
     let longest = words.iter().filter(|word| !word.contains(['σ', 'ς'])).max_by_key(|word| word.len());
-    let may_be_it = |other: &str| longest.is_none_or(|longest| other.to_lowercase().contains(longest));
+    let may_be_it = |other: &str| longest.is_none_or(|longest| lower_case(other).contains(longest));
     let is_it =
         |other: &String| may_be_it(other) && Text::new(other.into(), seen.candidate.rules).words() == words;
     let same = seen.candidate.others.iter().any(is_it);

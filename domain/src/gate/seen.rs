@@ -6,7 +6,10 @@ use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Candidate;
-use crate::{network::NetworkRules, text::Entity};
+use crate::{
+    network::NetworkRules,
+    text::{Entity, lower_case},
+};
 
 pub(super) struct Seen<'a> {
     pub(super) candidate: &'a Candidate<'a>,
@@ -75,7 +78,7 @@ impl<'a> Text<'a> {
 
     /// The text in lower case.
     pub(super) fn lower(&self) -> &str {
-        self.lower.get_or_init(|| self.whole.to_lowercase())
+        self.lower.get_or_init(|| lower_case(&self.whole))
     }
 
     /// The text without entities, in lower case.
@@ -83,7 +86,7 @@ impl<'a> Text<'a> {
         if self.entities().is_empty() {
             return self.lower();
         }
-        self.bare_lower.get_or_init(|| self.bare().to_lowercase())
+        self.bare_lower.get_or_init(|| lower_case(self.bare()))
     }
 
     /// The words in lower case, except those with a digit.
@@ -142,7 +145,7 @@ impl Words {
             self.letters.push_str(word);
             self.letters[start..].make_ascii_lowercase();
         } else {
-            self.letters.push_str(&word.to_lowercase());
+            self.letters.push_str(&lower_case(word));
         }
         self.ends.push(self.letters.len());
         self.marks |= mark(&self.letters[start..]);

@@ -9,6 +9,7 @@ pub mod emoji;
 pub mod entity;
 pub mod glossary;
 pub mod links;
+mod lower_case;
 pub mod mask;
 pub mod notation;
 pub mod numbers;
@@ -26,6 +27,7 @@ pub mod words;
 
 pub use entity::{Entity, EntityKind};
 pub use glossary::{Glossary, GlossaryError, SharedGlossary, Term};
+pub(crate) use lower_case::lower_case;
 pub use mask::{Mask, MaskedText, Segment};
 pub use notation::{Numbers, Rewriting};
 pub use protect::{Hashtags, Masking, Mentions, mask};
