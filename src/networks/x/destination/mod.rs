@@ -20,8 +20,8 @@ use mynah_domain::{
     },
     text::EntityKind,
 };
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
@@ -138,10 +138,26 @@ impl XDestination {
     }
 }
 
-/// The id in an answer. It goes into paths and the ledger, so only a number is accepted.
+/// X's answer to a new post.
+#[derive(Deserialize)]
+struct Created {
+    data: CreatedPost,
+}
+
+#[derive(Deserialize)]
+struct CreatedPost {
+    id: Value,
+}
+
+/// The id in an answer.
 fn id_in(answer: &Value) -> Option<String> {
-    let id = match answer.get("data")?.get("id")? {
-        Value::String(id) => id.clone(),
+    number(answer.get("data")?.get("id")?.clone())
+}
+
+/// An id. It goes into paths and the ledger, so only a number is accepted.
+fn number(id: Value) -> Option<String> {
+    let id = match id {
+        Value::String(id) => id,
         Value::Number(id) => id.to_string(),
         _ => return None,
     };
@@ -169,9 +185,12 @@ impl Destination for XDestination {
         let media_ids: Vec<&str> = draft.media.iter().map(|MediaId(id)| id.as_str()).collect();
         let media = (!media_ids.is_empty()).then_some(Attached { media_ids });
         let tweet = Tweet { text: &draft.text, reply, media };
-        let answer: Value =
+        let answer: Box<RawValue> =
             self.client.post("/2/tweets", &tweet).await.map_err(|error| self.account.publishing(error))?;
-        id_in(&answer).map(PostId).ok_or_else(|| {
+        // The text comes back, too; only the id is worth reading.
+        let created: Option<Created> = serde_json::from_str(answer.get()).ok();
+        created.and_then(|created| number(created.data.id)).map(PostId).ok_or_else(|| {
+            let answer = serde_json::from_str(answer.get()).unwrap_or_default();
             let complaint = problem::complaint_of(&answer);
             PublishError::OutcomeUnknown(format!("X accepted the post but returned no id: {complaint}"))
         })
