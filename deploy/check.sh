@@ -59,7 +59,7 @@ valid() {
         return 1
     fi
 }
-for manifest in deploy/kubernetes/*.yaml; do
+for manifest in deploy/kubernetes/*.yaml deploy/kubernetes-cluster/{disruption,hpa.example}.yaml; do
     # Kubernetes has no schema for Kustomize's own files.
     [[ "$manifest" == */kustom* ]] && continue
     check "$manifest" valid "$manifest"
@@ -107,6 +107,21 @@ expect(volumes["data"]["persistentVolumeClaim"]["claimName"] == load("pvc.yaml")
 maps = {generator["name"] for generator in kustomization["configMapGenerator"]}
 expect(volumes["config"]["configMap"]["name"] in maps, "the config volume uses another ConfigMap")
 
+# What the cluster's files add to these.
+cluster = folder.with_name("kubernetes-cluster")
+load = lambda name: yaml.safe_load((cluster / name).read_text())
+patch, budget = load("deployment.yaml"), load("disruption.yaml")
+expect(patch["metadata"]["name"] == deployment["metadata"]["name"], "kubernetes-cluster: the patch is for another Deployment")
+expect(budget["spec"]["selector"] == deployment["spec"]["selector"], "kubernetes-cluster: the budget is for other pods")
+expect(load("kustomization.yaml")["images"] == kustomization["images"], "kubernetes-cluster names another image")
+scaled = [load("hpa.example.yaml")["spec"]["scaleTargetRef"]["name"], load("keda.example.yaml")["spec"]["scaleTargetRef"]["name"]]
+expect(scaled == [deployment["metadata"]["name"]] * 2, "kubernetes-cluster: another Deployment is scaled")
+families = set(re.findall(r'"(mynah_\w+)"', pathlib.Path("src/telemetry/prometheus.rs").read_text()))
+asked = {name for file in ("hpa.example.yaml", "keda.example.yaml") for name in re.findall(r"mynah_\w+(?=\{)", (cluster / file).read_text())}
+expect(asked and asked <= families, f"kubernetes-cluster: Mynah has no metric {asked - families}")
+url = re.search(r'^url = "(\w+)://', (cluster / "config.toml").read_text(), re.M)
+expect(url and url[1] == "postgres", "kubernetes-cluster: pods can only share a ledger in PostgreSQL")
+
 # References to other files of the repository.
 dockerfile, settings = pathlib.Path("Dockerfile").read_text(), pathlib.Path("config.toml").read_text()
 uid = int(re.search(r"--uid (\d+)", dockerfile)[1])
@@ -121,6 +136,19 @@ PY
 if command -v kubectl >/dev/null; then
     check "kubectl kustomize deploy/kubernetes" bash -c "kubectl kustomize deploy/kubernetes >$made/kustomized.yaml"
     check "the kustomized manifests" valid $made/kustomized.yaml
+    check "kubectl kustomize deploy/kubernetes-cluster" bash -c "kubectl kustomize deploy/kubernetes-cluster >$made/cluster.yaml"
+    check "the kustomized manifests of a cluster" valid $made/cluster.yaml
+    check "a cluster's pods share no volume and are replaced one by one" $python - $made/cluster.yaml <<'PY'
+import sys, yaml
+
+objects = list(yaml.safe_load_all(open(sys.argv[1])))
+kinds = sorted(o["kind"] for o in objects)
+assert kinds == ["ConfigMap", "Deployment", "PodDisruptionBudget", "Service"], kinds
+(spec,) = (o["spec"] for o in objects if o["kind"] == "Deployment")
+assert spec["replicas"] > 1 and spec["strategy"]["type"] == "RollingUpdate", spec["strategy"]
+volumes = {volume.pop("name"): list(volume) for volume in spec["template"]["spec"]["volumes"]}
+assert volumes == {"data": ["emptyDir"], "config": ["configMap"], "tmp": ["emptyDir"]}, volumes
+PY
     # Two instances in one namespace, as people make them: overlays that only rename.
     mkdir -p $made/overlays/{north,south}
     printf 'resources: [../../../../../deploy/kubernetes]\nnameSuffix: -north\n' >$made/overlays/north/kustomization.yaml
@@ -152,9 +180,11 @@ if [ -x target/debug/mynah ]; then
 import yaml
 for name, value in yaml.safe_load(open("deploy/kubernetes/secret.example.yaml"))["stringData"].items():
     print(f"{name}={value}")')
-    check "deploy/kubernetes/config.toml with the Secret's variables" \
-        env -i PATH="$PATH" MYNAH__DATA_DIR=$made/data "${secrets[@]}" \
-        bash -c 'target/debug/mynah check --offline --json --config deploy/kubernetes/config.toml | grep -q "\"missing\":\[\]"'
+    for config in deploy/kubernetes{,-cluster}/config.toml; do
+        check "$config with the Secret's variables" \
+            env -i PATH="$PATH" MYNAH__DATA_DIR=$made/data "${secrets[@]}" \
+            bash -c "target/debug/mynah check --offline --json --config $config | grep -q '\"missing\":\[\]'"
+    done
 else
     skip "deploy/kubernetes/config.toml" "target/debug/mynah does not exist (run cargo build)"
 fi
@@ -229,21 +259,27 @@ fi
 
 # --- Compose
 
-check "compose.yaml" $python - <<'PY'
+check "compose.yaml and deploy/cluster/compose.yaml" $python - <<'PY'
 import pathlib, sys, compose_spec, yaml
 
-text = pathlib.Path("compose.yaml").read_text()
-compose_spec.PyCompose.from_yaml(text).validate()
 wrong = []
-services = yaml.safe_load(text)["services"]
-for name, service in services.items():
-    for volume in service.get("volumes", []):
-        host = volume.split(":")[0]
-        if host.startswith("./") and not pathlib.Path(host).exists():
-            wrong.append(f"{name}: {host} does not exist")
-    for port in service.get("ports", []):
-        if not port.startswith("127.0.0.1:"):
-            wrong.append(f"{name}: port {port} must be open to this machine only")
+def read(name):
+    file = pathlib.Path(name)
+    compose_spec.PyCompose.from_yaml(file.read_text()).validate()
+    services = yaml.safe_load(file.read_text())["services"]
+    for service_name, service in services.items():
+        for volume in service.get("volumes", []):
+            host = volume.split(":")[0]
+            if host.startswith(".") and not (file.parent / host).exists():
+                wrong.append(f"{name}: {service_name}: {host} does not exist")
+        for port in service.get("ports", []):
+            if (port["host_ip"] if isinstance(port, dict) else port.split(":")[0]) != "127.0.0.1":
+                wrong.append(f"{name}: {service_name}: port {port} must be open to this machine only")
+    if not services["mynah"]["environment"]["MYNAH_ADMIN_TOKEN"].startswith("${MYNAH_ADMIN_TOKEN:?"):
+        wrong.append(f"{name}: the admin port is open to other containers without a token")
+    return services
+
+services = read("compose.yaml")
 plain = {name for name, service in services.items() if "profiles" not in service}
 if plain != {"mynah"} or "secrets" in services["mynah"]:
     wrong.append("without a profile, compose.yaml must run only mynah")
@@ -251,13 +287,21 @@ mynah = services["mynah"]
 listen = mynah["environment"]["MYNAH__ADMIN__LISTEN"]
 if mynah.get("ports") != [f"127.0.0.1:7878:{listen.rsplit(':', 1)[1]}"] or not listen.startswith("0.0.0.0:"):
     wrong.append("the README's address, http://127.0.0.1:7878/, does not open")
-if not mynah["environment"]["MYNAH_ADMIN_TOKEN"].startswith("${MYNAH_ADMIN_TOKEN:?"):
-    wrong.append("the admin port is open to other containers without a token")
+
+services = read("deploy/cluster/compose.yaml")
+replicas = services["mynah"]["deploy"]["replicas"]
+first, last = map(int, services["mynah"]["ports"][0]["published"].split("-"))
+if last - first + 1 != replicas:
+    wrong.append(f"deploy/cluster/compose.yaml: {replicas} instances need as many ports")
+if any("ports" in services[name] for name in ("postgres", "redis")):
+    wrong.append("deploy/cluster/compose.yaml: only instances need to reach the servers")
 sys.exit("\n".join(wrong) or 0)
 PY
 
 if docker compose version >/dev/null 2>&1; then
     check "docker compose config" env MYNAH_ADMIN_TOKEN=placeholder docker compose config -q
+    check "docker compose config, cluster" \
+        env MYNAH_ADMIN_TOKEN=placeholder MYNAH_LEDGER_PASSWORD=placeholder docker compose -f deploy/cluster/compose.yaml config -q
     check "docker compose without a token shows how to make one" bash -c \
         "! env -u MYNAH_ADMIN_TOKEN docker compose --env-file /dev/null config -q 2>$made/refusal && grep -q 'openssl rand' $made/refusal"
     check "docker compose --profile monitoring config" \
