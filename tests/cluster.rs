@@ -13,10 +13,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use instances::{Cluster, Instance};
+use instances::{Cluster, Instance, Surroundings};
 use mynah_sandbox::{RateLimits, SandboxConfig, TimelinePost};
 use postgres::Server;
-use proxy::Proxy;
+use proxy::{LedgerProxy, NetworkProxy};
 use support::{Signal, Town, message, numbered, numbers, until};
 
 const LANGUAGES: [&str; 4] = ["es", "ca", "gl", "fr"];
@@ -230,8 +230,26 @@ enum Mishap {
     Suspension,
     /// It cannot reach the ledger for twice the lease.
     Partition,
+    /// It cannot reach the network for twice the lease.
+    Isolation,
     /// The ledger's server is killed and started again.
     Outage,
+}
+
+/// The environment of an instance whose clock differs by so many seconds; the real one without the library for that
+/// (`apt-get install faketime`).
+fn clock(seconds: i64) -> Vec<(String, String)> {
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+    if seconds == 0 || !std::path::Path::new(library).exists() {
+        return Vec::new();
+    }
+    // Only the time of day: no machine's time since its start differs from any other's.
+    let set = [
+        ("LD_PRELOAD", library),
+        ("FAKETIME", &format!("{seconds:+}s")),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    set.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 /// The lease in this test.
@@ -245,6 +263,7 @@ async fn whatever_happens_to_instances_and_ledger_nothing_is_lost_or_published_t
         (Mishap::Kill, "CLUSTER_KILLS", 2),
         (Mishap::Suspension, "CLUSTER_SUSPENSIONS", 1),
         (Mishap::Partition, "CLUSTER_PARTITIONS", 1),
+        (Mishap::Isolation, "CLUSTER_PARTITIONS", 1),
         (Mishap::Outage, "CLUSTER_OUTAGES", 1),
     ] {
         mishaps.extend(std::iter::repeat_n(mishap, times(name, default)));
@@ -262,8 +281,17 @@ async fn whatever_happens_to_instances_and_ledger_nothing_is_lost_or_published_t
     let lost = r#"{"rules": [{"endpoint": "x.post", "fault": "drop_after_act", "probability": 0.05}]}"#;
     cluster.town.order_faults(lost);
     let names = ["one", "two", "three"];
-    let proxies = names.map(|_| Proxy::to(Proxy::folder_in(&cluster.url)));
-    let launch = |which: usize| cluster.launch_on(names[which], &proxies[which].url(&cluster.url));
+    let ledger = names.map(|_| LedgerProxy::to(LedgerProxy::folder_in(&cluster.url)));
+    let network = names.map(|_| NetworkProxy::to(&cluster.town.sandbox.url()));
+    let clocks = [0, 180, -120].map(clock);
+    let launch = |which: usize| {
+        cluster.launch_in(&Surroundings {
+            name: names[which],
+            url: &ledger[which].url(&cluster.url),
+            settings: &[format!("x.base_url={}", network[which].url())],
+            environment: &clocks[which],
+        })
+    };
     let mut instances = [launch(0), launch(1), launch(2)];
     let (mut posted, total) = (posts / 2, mishaps.len());
     for (number, mishap) in mishaps.into_iter().enumerate() {
@@ -286,10 +314,12 @@ async fn whatever_happens_to_instances_and_ledger_nothing_is_lost_or_published_t
                 actix_rt::time::sleep(LEASE * 2).await;
                 instances[which].signal(Signal::CONT);
             }
-            Mishap::Partition => {
-                proxies[which].cut(true);
+            Mishap::Partition | Mishap::Isolation => {
+                let is_of_ledger = matches!(mishap, Mishap::Partition);
+                let cut = if is_of_ledger { &ledger[which].cut } else { &network[which].cut };
+                cut.set(true);
                 actix_rt::time::sleep(LEASE * 2).await;
-                proxies[which].cut(false);
+                cut.set(false);
             }
             Mishap::Outage => {
                 server.kill();

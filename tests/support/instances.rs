@@ -23,6 +23,15 @@ pub(crate) struct Cluster {
     pub(crate) settings: Vec<String>,
 }
 
+/// What is different for an instance.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) name: &'a str,
+    /// How it reaches the ledger.
+    pub(crate) url: &'a str,
+    pub(crate) settings: &'a [String],
+    pub(crate) environment: &'a [(String, String)],
+}
+
 /// An instance.
 pub(crate) struct Instance {
     pub(crate) running: Running,
@@ -43,11 +52,12 @@ impl Cluster {
 
     /// The same without waiting.
     pub(crate) fn launch(&self, name: &str) -> Instance {
-        self.launch_on(name, &self.url)
+        self.launch_in(&Surroundings { name, url: &self.url, settings: &[], environment: &[] })
     }
 
-    /// The same for an instance that reaches the ledger at this URL.
-    pub(crate) fn launch_on(&self, name: &str, url: &str) -> Instance {
+    /// The same for an instance that differs from the others.
+    pub(crate) fn launch_in(&self, surroundings: &Surroundings<'_>) -> Instance {
+        let Surroundings { name, url, settings, environment } = surroundings;
         let folder = self.town.folder.path().join(name);
         fs::create_dir_all(&folder).unwrap();
         // Of an instance that was killed.
@@ -55,9 +65,10 @@ impl Cluster {
         let mut command = self.town.command(&["run"]);
         command.arg("--set").arg(format!("data_dir={}", folder.display()));
         command.arg("--set").arg(format!("ledger.url={url}"));
-        for setting in &self.settings {
+        for setting in self.settings.iter().chain(*settings) {
             command.arg("--set").arg(setting);
         }
+        command.envs(environment.iter().cloned());
         let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         Instance { running: Running::new(command.spawn().unwrap()), folder }

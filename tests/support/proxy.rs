@@ -1,9 +1,10 @@
-//! A way to a PostgreSQL server that a test can cut: what is on its way then stays where it is, as in a network that lost
-//! its connection, and nobody is told.
+//! A way to a server that a test can cut: what is on its way then stays where it is, as in a network that lost its
+//! connection, and nobody is told.
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
     sync::{
@@ -14,33 +15,46 @@ use std::{
     time::Duration,
 };
 
-/// The way.
-pub(crate) struct Proxy {
+/// Cuts a way, or mends it.
+#[derive(Clone, Default)]
+pub(crate) struct Cut(Arc<AtomicBool>);
+
+impl Cut {
+    pub(crate) fn set(&self, is_cut: bool) {
+        self.0.store(is_cut, Ordering::Relaxed);
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "a thread of its own")]
+    fn wait(&self) {
+        while self.0.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The way to a PostgreSQL server.
+pub(crate) struct LedgerProxy {
     folder: tempfile::TempDir,
-    cut: Arc<AtomicBool>,
+    pub(crate) cut: Cut,
 }
 
 /// The name of a server's socket in its folder.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-impl Proxy {
+impl LedgerProxy {
     /// A way to the server whose socket is in this folder.
     pub(crate) fn to(server: PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
-        let cut = Arc::new(AtomicBool::new(false));
-        let is_cut = cut.clone();
+        let cut = Cut::default();
+        let (way, server) = (cut.clone(), server.join(SOCKET));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (server, is_cut) = (server.join(SOCKET), is_cut.clone());
-                thread::spawn(move || connect(client, &server, &is_cut));
+                let server = server.clone();
+                join(client, move || UnixStream::connect(server), way.clone());
             }
         });
         Self { folder, cut }
-    }
-
-    pub(crate) fn cut(&self, is_cut: bool) {
-        self.cut.store(is_cut, Ordering::Relaxed);
     }
 
     /// The URL of a database behind it, given that of the same one without it.
@@ -56,30 +70,79 @@ impl Proxy {
     }
 }
 
-fn connect(client: UnixStream, server: &std::path::Path, cut: &Arc<AtomicBool>) {
-    wait(cut);
-    let Ok(server) = UnixStream::connect(server) else { return };
-    let back = (server.try_clone().unwrap(), client.try_clone().unwrap(), cut.clone());
-    thread::spawn(move || copy(back.0, back.1, &back.2));
-    copy(client, server, cut);
+/// The way to a network.
+pub(crate) struct NetworkProxy {
+    address: SocketAddr,
+    pub(crate) cut: Cut,
 }
 
-fn copy(mut from: UnixStream, mut to: UnixStream, cut: &AtomicBool) {
+impl NetworkProxy {
+    /// A way to the server with this URL.
+    pub(crate) fn to(url: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = Cut::default();
+        let way = cut.clone();
+        let server: SocketAddr = url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                join(client, move || TcpStream::connect(server), way.clone());
+            }
+        });
+        Self { address, cut }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// A connection of any kind.
+trait Connection: Read + Write + Send + Sized + 'static {
+    fn twin(&self) -> Self;
+    fn end(&self);
+}
+
+impl Connection for UnixStream {
+    fn twin(&self) -> Self {
+        self.try_clone().unwrap()
+    }
+
+    fn end(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+impl Connection for TcpStream {
+    fn twin(&self) -> Self {
+        self.try_clone().unwrap()
+    }
+
+    fn end(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+/// Copies both ways until one end closes.
+fn join<C: Connection>(client: C, connect: impl FnOnce() -> io::Result<C> + Send + 'static, cut: Cut) {
+    thread::spawn(move || {
+        cut.wait();
+        let Ok(server) = connect() else { return };
+        let back = (server.twin(), client.twin(), cut.clone());
+        thread::spawn(move || copy(back.0, back.1, &back.2));
+        copy(client, server, &cut);
+    });
+}
+
+fn copy<C: Connection>(mut from: C, mut to: C, cut: &Cut) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        wait(cut);
+        cut.wait();
         if to.write_all(&buffer[..count]).is_err() {
             break;
         }
     }
-    wait(cut);
-    let _ = to.shutdown(std::net::Shutdown::Both);
-    let _ = from.shutdown(std::net::Shutdown::Both);
-}
-
-#[allow(clippy::disallowed_methods, reason = "a thread of its own")]
-fn wait(cut: &AtomicBool) {
-    while cut.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(10));
-    }
+    cut.wait();
+    to.end();
+    from.end();
 }
