@@ -25,6 +25,14 @@ use server::{Watchdog, skip};
 /// Whether a server may forget what it confirmed when the machine loses power. No test takes its power.
 const FAST: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 
+/// A folder in memory: no test takes the machine's power.
+const MEMORY: &str = "/dev/shm";
+
+/// Whether the databases of a test program fit in a folder. A container usually has 64 MB there.
+fn has_room(folder: &str) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|free| free.f_bavail * free.f_frsize >= 2 << 30)
+}
+
 /// A server in a folder of its own, reached by a socket in it.
 pub(crate) struct Server {
     folder: PathBuf,
@@ -47,9 +55,8 @@ impl Server {
             skip("MYNAH_TEST_POSTGRES", "PostgreSQL is not installed; run: apt-get install postgresql");
             return None;
         };
-        // In memory if possible: no test takes the machine's power.
-        let folder = tempfile::Builder::new().prefix("mynah-pg").tempdir_in("/dev/shm");
-        let folder = folder.or_else(|_| tempfile::tempdir()).unwrap().keep();
+        let place = if has_room(MEMORY) { MEMORY.into() } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix("mynah-pg").tempdir_in(place).unwrap().keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let user = user();
         if let Some((uid, gid)) = user {
