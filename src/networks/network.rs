@@ -55,6 +55,11 @@ pub trait Network: fmt::Debug + Sync {
     /// Says how to write a handle.
     fn handle(&self, value: &ValueKind) -> Read<String>;
 
+    /// An account as people write it, for messages.
+    fn account_named(&self, handle: &str) -> String {
+        format!("@{handle}")
+    }
+
     /// Whether two handles belong to the same account. Most networks ignore case.
     fn is_same_handle(&self, one: &str, other: &str) -> bool {
         one.eq_ignore_ascii_case(other)

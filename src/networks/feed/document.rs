@@ -31,7 +31,8 @@ pub(super) struct Document {
 /// Says what is there instead of a feed.
 pub(super) fn parse(body: &[u8], address: &Url) -> Result<Document, String> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err("the answer is empty".into());
+        // The HTTP client reads no body whose end is only that of the connection.
+        return Err("the answer is empty, or does not say how long it is".into());
     }
     let head = head(body);
     if is_page(&head) {

@@ -33,7 +33,7 @@ const PARAGRAPHS: [&str; 19] = [
 ];
 
 /// Elements that begin and end a line.
-const LINES: [&str; 7] = ["br", "li", "tr", "dt", "dd", "figcaption", "caption"];
+const LINES: [&str; 6] = ["li", "tr", "dt", "dd", "figcaption", "caption"];
 
 /// The longest name of an entity in HTML.
 const LONGEST_ENTITY: usize = 32;
@@ -62,6 +62,8 @@ pub(super) fn to_text(html: &str) -> String {
             rest = behind_end_of(&tag.name, rest);
         } else if PARAGRAPHS.contains(&tag.name.as_str()) {
             text.end_paragraph();
+        } else if tag.name == "br" {
+            text.break_line();
         } else if LINES.contains(&tag.name.as_str()) {
             text.end_line();
             if tag.name == "li" && !tag.is_end {
@@ -188,8 +190,12 @@ impl Text {
     }
 
     fn end_line(&mut self) {
-        // Two breaks in a row are a paragraph, as people write them.
-        self.gap = if self.gap == Gap::Line { Gap::Paragraph } else { self.gap.max(Gap::Line) };
+        self.gap = self.gap.max(Gap::Line);
+    }
+
+    /// Two breaks in a row are a paragraph, as people write them.
+    fn break_line(&mut self) {
+        self.gap = if self.gap >= Gap::Line { Gap::Paragraph } else { Gap::Line };
     }
 
     fn end_paragraph(&mut self) {

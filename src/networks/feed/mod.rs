@@ -70,6 +70,10 @@ impl Network for Feed {
         address::read(value)
     }
 
+    fn account_named(&self, handle: &str) -> String {
+        handle.to_owned()
+    }
+
     /// Ids of items have no order.
     fn mark(&self, _: &str) -> Option<Mark> {
         None

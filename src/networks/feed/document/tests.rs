@@ -110,8 +110,8 @@ fn what_is_no_feed_is_refused_with_what_it_is() {
     let page = b"<!DOCTYPE html><html><head><link rel='alternate' type='application/rss+xml' href='/rss'></head></html>";
     assert_eq!(reason(page), "this is a web page, not a feed; its feed is at https://paper.example/rss");
     assert_eq!(reason(b"<html><body>Hi</body></html>"), "this is a web page, not a feed");
-    assert_eq!(reason(b""), "the answer is empty");
-    assert_eq!(reason(b" \n"), "the answer is empty");
+    assert!(reason(b"").starts_with("the answer is empty"));
+    assert!(reason(b" \n").starts_with("the answer is empty"));
     let whole = rss("<item><guid>1</guid><title>T</title></item>");
     assert_eq!(reason(&whole.as_bytes()[..whole.len() - 10]), "the feed is cut off: <rss> has no end");
     for garbage in [&b"no feed"[..], b"{\"a\": 1}", b"<svg/>", &[0xFF; 100], b"<rss", b"{", b"<"] {
@@ -152,7 +152,17 @@ fn utf_16_is_read_or_refused_and_never_a_panic() {
 }
 
 #[test]
-fn nesting_without_end_does_no_harm() {
-    let body = format!("{}{}</channel></rss>", "<rss version=\"2.0\"><channel>", "<item>".repeat(100_000));
-    let _ = parse(body.as_bytes(), &address());
+fn deep_nesting_does_no_harm() {
+    let (open, close) = ("<div>".repeat(50_000), "</div>".repeat(50_000));
+    for body in [
+        rss(&"<item>".repeat(100_000)),
+        rss(&format!("<item><guid>1</guid><description>{open}x{close}</description></item>")),
+        format!(
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>P</title><entry><id>1</id>\
+             <content type=\"xhtml\">{open}x{close}</content></entry></feed>"
+        ),
+        format!("{{\"version\": {}", "[".repeat(100_000)),
+    ] {
+        let _ = parse(body.as_bytes(), &address());
+    }
 }
