@@ -62,8 +62,8 @@ mod tests {
             assert!(names.insert(network.name()), "{network:?}");
             assert_eq!(network.rules().name(), network.name());
             let example = network.example_id();
-            let named = network.post_named(example).unwrap();
-            assert!(network.mark(example).is_none_or(|mark| mark.id == named));
+            let post = network.post_named(example).unwrap();
+            assert!(network.mark(example).is_none_or(|mark| mark.id == post));
         }
     }
 }

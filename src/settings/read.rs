@@ -149,8 +149,8 @@ impl Account {
         let all = networks.iter().map(|network| (network.name(), network));
         let names: Vec<_> = all.filter(|(_, network)| network.can_publish()).collect();
         Self::on(reader, section, networks, missing, |value| {
-            let named = text_of(value).ok().and_then(|name| networks.named(name));
-            match named.filter(|network| !network.can_publish()) {
+            let written = text_of(value).ok().and_then(|name| networks.named(name));
+            match written.filter(|network| !network.can_publish()) {
                 None => choice(&names)(value),
                 Some(network) => refuse(
                     format!("nothing can be published on {}", network.title()),

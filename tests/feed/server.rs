@@ -138,7 +138,7 @@ fn answer(mut stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
         ("/feed", Some(Instead::Endless)) => {
             drop(state);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n<rss>\r\n");
-            let chunk = [b"8000\r\n", &[b' '; 0x8000][..], b"\r\n"].concat();
+            let chunk = [b"1000\r\n", &[b' '; 0x1000][..], b"\r\n"].concat();
             while stream.write_all(&chunk).is_ok() {}
             return;
         }

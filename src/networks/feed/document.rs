@@ -51,7 +51,7 @@ pub(super) fn parse(body: &[u8], address: &Url) -> Result<Document, String> {
         }
         Ok(feed) => feed,
     };
-    Ok(document(feed, address))
+    Ok(document(&feed, address))
 }
 
 /// Runs the parser. Some inputs made other versions of it panic, and the actor that asked must not pay for that; the
@@ -134,7 +134,7 @@ fn as_rss_2(body: &[u8]) -> Option<Vec<u8>> {
     Some(format!("{} version=\"2.0\"{attributes}{}", &text[..start], &text[end..]).into_bytes())
 }
 
-fn document(feed: Feed, address: &Url) -> Document {
+fn document(feed: &Feed, address: &Url) -> Document {
     let is_rss = matches!(feed.feed_type, FeedType::RSS0 | FeedType::RSS1 | FeedType::RSS2);
     let reader = Reader { is_rss, language: feed.language.clone(), address };
     Document {

@@ -1,5 +1,7 @@
 //! An item of a feed, whatever its format, as plain text.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use mynah_domain::Media;
 use serde::{Deserialize, Serialize};
@@ -79,7 +81,12 @@ fn digest(parts: &[&str], bytes: usize) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::with_capacity(2 * bytes);
+    for byte in hash.finalize().iter().take(bytes) {
+        // Writing to a string does not fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 #[cfg(test)]

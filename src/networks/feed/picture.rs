@@ -28,7 +28,7 @@ pub(super) fn of(entry: &Entry, describe: impl Fn(&Text) -> String) -> Option<Me
 fn of_object(object: &MediaObject, describe: impl Fn(&Text) -> String) -> Option<Media> {
     let forms = object.content.iter().filter_map(|content| {
         let url = content.url.as_ref()?;
-        let kind = kind(content.content_type.as_ref().map(|kind| kind.as_str()), url.path())?;
+        let kind = kind(content.content_type.as_ref().map(|kind| kind.as_str().trim()), url.path())?;
         Some((content, kind, url))
     });
     // Of several with the same size, the first.
