@@ -138,7 +138,7 @@ impl Credentials {
         for source in &settings.sources {
             let numbers = concerned(&source.connection.secrets());
             if !numbers.is_empty() {
-                let name = format!("source @{}", source.account);
+                let name = format!("source {}", source.network.account_named(&source.account));
                 users.push((User::Source { name, connection: source.connection.clone() }, numbers));
             }
         }

@@ -120,7 +120,9 @@ async fn check_accounts(settings: &Settings, findings: &mut Findings) -> Result<
     let calls = settings.sources.iter().map(|source| source.connection.check(ledger.clone()));
     let outcomes = at_most(AT_ONCE, calls).await;
     let checked = settings.sources.iter().zip(outcomes);
-    let checked = checked.map(|(source, outcome)| (format!("source @{}", source.account), outcome));
+    let checked = checked.map(|(source, outcome)| {
+        (format!("source {}", source.network.account_named(&source.account)), outcome)
+    });
     findings.add_all("sources", checked.collect());
     let mut seen = HashSet::new();
     let targets: Vec<&TargetSettings> =

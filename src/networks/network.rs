@@ -43,11 +43,22 @@ pub trait Network: fmt::Debug + Sync {
         None
     }
 
+    /// Whether translations can be published on it. Settings refuse a target on any other network, so such a network
+    /// connects with [`Accounts::connect_sources`] and has no destination.
+    fn can_publish(&self) -> bool {
+        true
+    }
+
     /// Reads an account's handle, as people write it.
     ///
     /// # Errors
     /// Says how to write a handle.
     fn handle(&self, value: &ValueKind) -> Read<String>;
+
+    /// An account as people write it, for messages.
+    fn account_named(&self, handle: &str) -> String {
+        format!("@{handle}")
+    }
 
     /// Whether two handles belong to the same account. Most networks ignore case.
     fn is_same_handle(&self, one: &str, other: &str) -> bool {
@@ -122,6 +133,18 @@ impl Accounts<'_> {
             published: self.published.iter().copied().map(published).collect::<Option<_>>()?,
             longest_call,
         })
+    }
+
+    /// Connects each followed account of a network that can only be followed. `None` where a handle could not be read,
+    /// or there is no connection.
+    pub fn connect_sources<F: Followed + 'static>(
+        &self,
+        longest_call: Duration,
+        mut followed: impl FnMut(&str) -> Option<F>,
+    ) -> Option<Connections> {
+        let followed = |handle: Option<&str>| Some(Arc::new(followed(handle?)?) as Arc<dyn Followed>);
+        let followed = self.followed.iter().copied().map(followed).collect::<Option<_>>()?;
+        Some(Connections { followed, published: Vec::new(), longest_call })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use config::ValueKind;
 use mynah_actors::{
     pipeline::RestartPolicies, publisher::Threads, supervision::RestartPolicy, upstreams::refusals::Fallback,
 };
@@ -15,8 +16,8 @@ use secrecy::ExposeSecret as _;
 use super::{
     Needed, Registries,
     kinds::{
-        LEVELS, TICK, brief, cache_address, call, cap, choice, count, duration, engines, file, folder,
-        ledger_address, listen, module_levels, preset, retention,
+        LEVELS, Read, TICK, brief, cache_address, call, cap, choice, count, duration, engines, file, folder,
+        ledger_address, listen, module_levels, preset, refuse, retention, text_of,
     },
     model::{
         ACTORS, AdminSettings, CacheSettings, ClusterSettings, EngineSettings, LedgerSettings, LogSettings,
@@ -127,12 +128,51 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Reads the network and the handle of a section; `missing` says what to write if there is no handle.
-    pub(super) fn read(reader: &mut Reader<'_>, section: &str, networks: &Networks, missing: &str) -> Self {
-        let names: Vec<(&str, &'static dyn Network)> =
-            networks.iter().map(|network| (network.name(), network)).collect();
+    /// Reads the network and the handle of a section of a source; `missing` says what to write if there is no handle.
+    pub(super) fn followed(
+        reader: &mut Reader<'_>,
+        section: &str,
+        networks: &Networks,
+        missing: &str,
+    ) -> Self {
+        let names: Vec<_> = networks.iter().map(|network| (network.name(), network)).collect();
+        Self::on(reader, section, networks, missing, choice(&names))
+    }
+
+    /// The same for a section of a target, whose network must be one that can be published on.
+    pub(super) fn published(
+        reader: &mut Reader<'_>,
+        section: &str,
+        networks: &Networks,
+        missing: &str,
+    ) -> Self {
+        let all = networks.iter().map(|network| (network.name(), network));
+        let names: Vec<_> = all.filter(|(_, network)| network.can_publish()).collect();
+        Self::on(reader, section, networks, missing, |value| {
+            let written = text_of(value).ok().and_then(|name| networks.named(name));
+            match written.filter(|network| !network.can_publish()) {
+                None => choice(&names)(value),
+                Some(network) => refuse(
+                    format!("nothing can be published on {}", network.title()),
+                    format!(
+                        "name the network of the account to publish on, such as {:?}; {:?} can only be a source's",
+                        networks.default_network().name(),
+                        network.name()
+                    ),
+                ),
+            }
+        })
+    }
+
+    fn on(
+        reader: &mut Reader<'_>,
+        section: &str,
+        networks: &Networks,
+        missing: &str,
+        network: impl Fn(&ValueKind) -> Read<&'static dyn Network>,
+    ) -> Self {
         let default = networks.default_network();
-        let network = reader.or(&format!("{section}.network"), default.name(), choice(&names));
+        let network = reader.or(&format!("{section}.network"), default.name(), network);
         let is_sure = network.is_some();
         let network = network.unwrap_or(default);
         let handle = reader.required(&format!("{section}.account"), missing, |value| network.handle(value));

@@ -69,7 +69,7 @@ impl FollowedAccounts {
                 None
             };
             let account =
-                Account::read(reader, &section, networks, "write the handle of the account to follow");
+                Account::followed(reader, &section, networks, "write the handle of the account to follow");
             let language = reader.or(&format!("{section}.language"), "en", language);
             FollowedAccount { section, name, account, language }
         });

@@ -68,7 +68,7 @@ pub(super) fn accounts(
     let number = reader.sections("targets", "there are no targets, so nothing would be published");
     let missing = "write the handle of the account that publishes in this language";
     let accounts = (0..number).map(|index| TargetAccount {
-        account: Account::read(reader, &section(index), networks, missing),
+        account: Account::published(reader, &section(index), networks, missing),
         name: reader.optional(&format!("{}.name", section(index)), name).ok().flatten(),
         source: source_of(reader, index, followed),
     });
