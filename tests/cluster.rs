@@ -281,7 +281,7 @@ async fn whatever_happens_to_instances_and_ledger_nothing_is_lost_or_published_t
     let lost = r#"{"rules": [{"endpoint": "x.post", "fault": "drop_after_act", "probability": 0.05}]}"#;
     cluster.town.order_faults(lost);
     let names = ["one", "two", "three"];
-    let ledger = names.map(|_| LedgerProxy::to(LedgerProxy::folder_in(&cluster.url)));
+    let ledger = names.map(|_| LedgerProxy::to(&LedgerProxy::folder_in(&cluster.url)));
     let network = names.map(|_| NetworkProxy::to(&cluster.town.sandbox.url()));
     let clocks = [0, 180, -120].map(clock);
     let launch = |which: usize| {

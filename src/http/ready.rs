@@ -15,8 +15,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Why the service is not ready; empty if it is. Add further reasons here.
 pub(super) async fn reasons(control: &Control) -> Vec<String> {
     let mut reasons = on_record(control);
-    let answer = actix_rt::time::timeout(TIMEOUT, control.actors.router.ask(Depth)).await;
-    if !matches!(answer, Ok(Ok(_))) {
+    // During a reload or a restart, the next router answers.
+    let answer = actix_rt::time::timeout(TIMEOUT, control.actors.router.ask_until_answered(Depth)).await;
+    if answer.is_err() {
         reasons.push("the router does not answer".into());
     }
     reasons

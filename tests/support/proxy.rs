@@ -6,7 +6,7 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::net::{UnixListener, UnixStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -43,7 +43,7 @@ const SOCKET: &str = ".s.PGSQL.5432";
 
 impl LedgerProxy {
     /// A way to the server whose socket is in this folder.
-    pub(crate) fn to(server: PathBuf) -> Self {
+    pub(crate) fn to(server: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
         let cut = Cut::default();
