@@ -5,7 +5,7 @@
 #   benches/cluster.sh [INSTANCES…]      default: 1 2 3
 #   POSTS=3000 MYNAH=target/release/mynah benches/cluster.sh 3
 #
-# Needs a release build and PostgreSQL (make setup-postgresql). It stops by itself, after ten minutes at the latest.
+# Needs a release build and PostgreSQL (make setup-postgresql). It stops by itself: after ten minutes for each number at the latest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -46,7 +46,7 @@ for instances in "${@:-1 2 3}"; do
             running+=($!)
         done
         processes+=("$sandbox" "${running[@]}")
-        # The share of each account has moved by then; only the second half is measured.
+        # Measured from the first quarter on: by then, the instances have shared the accounts.
         done_jobs() { sql "run$count" "select count(*) from mynah.jobs where state = 'published'" 2>/dev/null || echo 0; }
         jobs=$((4 * posts)) first=0 began=0
         for ((tries = 0; tries < 3000; tries++)); do
@@ -55,6 +55,10 @@ for instances in "${@:-1 2 3}"; do
             [ "$now" -lt "$jobs" ] || break
             sleep 0.2
         done
+        if [ "$began" = 0 ]; then
+            echo "$count instances: only $now of $jobs jobs in ten minutes" >&2
+            exit 1
+        fi
         took=$((($(date +%s%N) - began) / 1000000))
         echo "$count instances: $now of $jobs jobs; $(((now - first) * 1000 / took)) a second over the last $((now - first))"
         kill "$sandbox" "${running[@]}"

@@ -1,5 +1,5 @@
-//! A way to a server that a test can cut: what is on its way then stays where it is, as in a network that lost its
-//! connection, and nobody is told.
+//! Proxies whose connections a test can interrupt: data then stays where it is, as in a network that lost its connection,
+//! and neither end is notified.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// Cuts a way, or mends it.
+/// Interrupts the connections of a proxy, and lets them continue.
 #[derive(Clone, Default)]
 pub(crate) struct Cut(Arc<AtomicBool>);
 
@@ -32,7 +32,7 @@ impl Cut {
     }
 }
 
-/// The way to a PostgreSQL server.
+/// A proxy for a PostgreSQL server.
 pub(crate) struct LedgerProxy {
     folder: tempfile::TempDir,
     pub(crate) cut: Cut,
@@ -42,16 +42,16 @@ pub(crate) struct LedgerProxy {
 const SOCKET: &str = ".s.PGSQL.5432";
 
 impl LedgerProxy {
-    /// A way to the server whose socket is in this folder.
+    /// A proxy for the server whose socket is in this folder.
     pub(crate) fn to(server: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
         let cut = Cut::default();
-        let (way, server) = (cut.clone(), server.join(SOCKET));
+        let (is_cut, server) = (cut.clone(), server.join(SOCKET));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let server = server.clone();
-                join(client, move || UnixStream::connect(server), way.clone());
+                join(client, move || UnixStream::connect(server), is_cut.clone());
             }
         });
         Self { folder, cut }
@@ -70,23 +70,23 @@ impl LedgerProxy {
     }
 }
 
-/// The way to a network.
+/// A proxy for a network.
 pub(crate) struct NetworkProxy {
     address: SocketAddr,
     pub(crate) cut: Cut,
 }
 
 impl NetworkProxy {
-    /// A way to the server with this URL.
+    /// A proxy for the server with this URL.
     pub(crate) fn to(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let cut = Cut::default();
-        let way = cut.clone();
+        let is_cut = cut.clone();
         let server: SocketAddr = url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                join(client, move || TcpStream::connect(server), way.clone());
+                join(client, move || TcpStream::connect(server), is_cut.clone());
             }
         });
         Self { address, cut }

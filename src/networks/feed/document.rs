@@ -1,19 +1,26 @@
 //! Reads what the address of a feed answered: RSS, Atom or JSON Feed, or something that is none of them. The answer comes
 //! from a stranger, so anything may be in it.
 
-use std::{borrow::Cow, panic};
+use std::{borrow::Cow, panic, sync::LazyLock};
 
 use feed_rs::{
     model::{Content, Entry, Feed, FeedType, Text},
     parser,
 };
 use jiff::Timestamp;
+use regex::Regex;
 use url::Url;
 
 use super::{html, item::Item, picture};
 
 /// How much of an answer is searched for what it is.
 const HEAD: usize = 2048;
+
+/// The version among the attributes of RSS.
+static VERSION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"\sversion\s*=\s*("[^"]*"|'[^']*')"#)
+        .expect("the pattern is a constant that a test compiles")
+});
 
 /// A feed that was read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -129,8 +136,7 @@ fn as_rss_2(body: &[u8]) -> Option<Vec<u8>> {
     let text = str::from_utf8(body).ok()?;
     let start = text.find("<rss")? + "<rss".len();
     let end = start + text[start..].find('>')?;
-    let version = regex::Regex::new(r#"\sversion\s*=\s*("[^"]*"|'[^']*')"#).ok()?;
-    let attributes = version.replace(&text[start..end], "");
+    let attributes = VERSION.replace(&text[start..end], "");
     Some(format!("{} version=\"2.0\"{attributes}{}", &text[..start], &text[end..]).into_bytes())
 }
 

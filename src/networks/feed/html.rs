@@ -256,12 +256,11 @@ mod tests {
     }
 
     #[test]
-    fn long_input_takes_time_in_proportion() {
-        for piece in ["<", "<a ", "&", "<!--", "</script", "<script>", "&#", "<a \""] {
-            let begun = std::time::Instant::now();
-            to_text(&piece.repeat(20_000));
-            assert!(begun.elapsed().as_secs() < 5, "{piece}");
+    fn of_long_input_only_the_beginning_is_read() {
+        for piece in ["<", "<a ", "&", "<!--", "</script", "<script>", "&#", "<a \"", "é "] {
+            assert!(to_text(&piece.repeat(20_000)).len() <= MOST, "{piece}");
         }
+        assert_eq!(to_text(&"a".repeat(2 * MOST)).len(), MOST);
     }
 
     proptest! {

@@ -173,20 +173,22 @@ impl Index {
     }
 
     fn find(&self, id: &str, link: Option<&Key>, content: Option<&Key>) -> Option<usize> {
-        let with = |keys: &HashMap<Key, Vec<usize>>, key: Option<&Key>| {
-            key.and_then(|key| keys.get(key).cloned()).unwrap_or_default()
-        };
         let by_link = with(&self.by_link, link);
         let by_content = with(&self.by_content, content);
         let only = |found: &[usize]| match found {
             [at] if !self.claimed.contains(at) => Some(*at),
             _ => None,
         };
-        let linked = only(&by_link).filter(|_| link.is_some_and(|link| !self.shared_links.contains(link)));
-        let known = self.by_id.get(id).copied().or(linked).or_else(|| only(&by_content));
+        let linked = only(by_link).filter(|_| link.is_some_and(|link| !self.shared_links.contains(link)));
+        let known = self.by_id.get(id).copied().or(linked).or_else(|| only(by_content));
         // The same link and the same content are the same item, even if the document has it twice.
-        known.or_else(|| by_link.into_iter().find(|at| by_content.contains(at)))
+        known.or_else(|| by_link.iter().copied().find(|at| by_content.contains(at)))
     }
+}
+
+/// The known items with a key.
+fn with<'a>(keys: &'a HashMap<Key, Vec<usize>>, key: Option<&Key>) -> &'a [usize] {
+    key.and_then(|key| keys.get(key)).map_or(&[], Vec::as_slice)
 }
 
 /// The items, oldest first: by their times, an item without a time beside its neighbor in the document.
