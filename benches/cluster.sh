@@ -29,11 +29,13 @@ sql() { psql -XqAt -h "$work/database" -U mynah -d "$1" -c "$2"; }
 
 seq "$posts" | sed 's/.*/The market on the square opens & at noon, and the museum shows pictures by children/' >"$work/timeline.txt"
 
+number=0
 for instances in "${@:-1 2 3}"; do
     for count in $instances; do
-        town=$work/$count
+        number=$((number + 1))
+        town=$work/$number
         mkdir -p "$town"
-        sql postgres "create database run$count"
+        sql postgres "create database run$number"
         RUST_LOG=error "$mynah" sandbox --listen 127.0.0.1:0 --engines gemini --targets es,ca,gl,fr \
             --timeline "$work/timeline.txt" --write "$town" >"$town/sandbox.log" 2>&1 </dev/null &
         sandbox=$!
@@ -42,12 +44,12 @@ for instances in "${@:-1 2 3}"; do
         for ((one = 1; one <= count; one++)); do
             "$mynah" run --config "$town/config.toml" --env-file "$town/secrets.env" --set preset=speed \
                 --set data_dir="$town/$one" --set admin.listen=off --set source.poll_interval=100ms --set stats.interval=1h \
-                --set "ledger.url=postgres://mynah@${work//\//%2F}%2Fdatabase/run$count" >"$town/$one.log" 2>&1 </dev/null &
+                --set "ledger.url=postgres://mynah@${work//\//%2F}%2Fdatabase/run$number" >"$town/$one.log" 2>&1 </dev/null &
             running+=($!)
         done
         processes+=("$sandbox" "${running[@]}")
         # Measured from the first quarter on: by then, the instances have shared the accounts.
-        done_jobs() { sql "run$count" "select count(*) from mynah.jobs where state = 'published'" 2>/dev/null || echo 0; }
+        done_jobs() { sql "run$number" "select count(*) from mynah.jobs where state = 'published'" 2>/dev/null || echo 0; }
         jobs=$((4 * posts)) first=0 began=0
         for ((tries = 0; tries < 3000; tries++)); do
             now=$(done_jobs)
