@@ -2,10 +2,12 @@
 //! [`NETWORKS`]; `docs/adding-a-network.md` shows how to write one.
 //!
 //! - [`network`]: the interface that every network implements.
+//! - [`html`] reads HTML as people see it, for all networks.
 //! - [`download`]: fetches media from listed hosts, for all networks; [`sniff`] detects their types from their bytes.
 
 pub mod download;
 pub mod feed;
+pub mod html;
 pub mod network;
 pub mod sniff;
 pub mod x;
