@@ -8,6 +8,7 @@
 pub mod download;
 pub mod feed;
 pub mod html;
+pub mod mastodon;
 pub mod network;
 pub mod sniff;
 pub mod x;
@@ -15,7 +16,7 @@ pub mod x;
 pub use network::{Accounts, Connections, Followed, Network, Published, Wanted};
 
 /// All networks; the first is the default.
-const NETWORKS: [&dyn Network; 2] = [&x::X, &feed::Feed];
+const NETWORKS: [&dyn Network; 3] = [&x::X, &feed::Feed, &mastodon::Mastodon];
 
 /// The networks that settings may name.
 #[derive(Debug, Clone)]
