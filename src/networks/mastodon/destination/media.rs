@@ -98,7 +98,8 @@ fn ending(medium: &FetchedMedium) -> Result<&'static str, UploadError> {
 
 /// A form with one file (RFC 7578).
 struct Form {
-    /// Separates the parts. It is random, so no file contains it.
+    /// Separates the parts, and names the file. It is random, so no file contains it, and no two files have the same name:
+    /// snac2 would replace one with the other.
     boundary: String,
 }
 
@@ -120,7 +121,7 @@ impl Form {
             body.extend(head.bytes().chain(description.bytes()).chain(*b"\r\n"));
         }
         let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"media.{ending}\"\r\n\
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{boundary}.{ending}\"\r\n\
              Content-Type: {mime}\r\n\r\n"
         );
         body.extend(head.bytes());
@@ -139,7 +140,7 @@ mod tests {
         let form = Form { boundary: "b".into() };
         let body = form.body("Un perro", "image/png", "png", &[0, 255]);
         let expected: &[u8] = b"--b\r\nContent-Disposition: form-data; name=\"description\"\r\n\r\nUn perro\r\n\
-            --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"media.png\"\r\nContent-Type: image/png\r\n\r\n\
+            --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.png\"\r\nContent-Type: image/png\r\n\r\n\
             \x00\xff\r\n--b--\r\n";
         assert_eq!(body, expected);
         assert!(!form.body("", "image/png", "png", &[]).windows(11).any(|part| part == b"description"));
