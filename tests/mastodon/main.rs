@@ -4,9 +4,14 @@
 
 #[path = "../contract/mod.rs"]
 mod contract;
+#[path = "../chaos/dice.rs"]
+mod dice;
+mod journey;
 mod proxy;
 mod server;
 mod statuses;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{collections::HashMap, marker::PhantomData, rc::Rc, sync::Arc, time::Duration};
 
