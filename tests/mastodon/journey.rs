@@ -21,6 +21,10 @@ use super::{
 /// The share of answers that are lost.
 const LOST: f64 = 0.1;
 
+/// Longer than a server takes for any call, even if the machine has much else to do. A call that a server still has in
+/// hand when its outcome is looked up would be performed afterwards.
+const SETTLE: Duration = Duration::from_secs(4);
+
 /// The most runs until everything is published.
 const MOST_RUNS: usize = 40;
 
@@ -74,11 +78,12 @@ impl Journey {
             "data_dir = \"{}\"\n{}[engine]\norder = [\"gemini\"]\n[engine.gemini]\nbase_url = \"{url}\"\n\
              [x]\nbase_url = \"{url}\"\nmedia_hosts = [\"127.0.0.1\"]\ntimeout = \"2s\"\n\
              [mastodon]\nbase_url = \"{}\"\ntimeout = \"5s\"\n\
-             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\nsettle = \"700ms\"\n\
+             [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\nsettle = \"{}s\"\n\
              [admin]\nlisten = \"off\"\n",
             folder.path().join("data").display(),
             settings(&account),
             proxy.url(),
+            SETTLE.as_secs(),
             url = sandbox.url(),
         );
         std::fs::write(folder.path().join("config.toml"), text).unwrap();
@@ -102,7 +107,12 @@ impl Journey {
     fn log(&self) -> String {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        format!("{}\n{}", self.rerun, lines[lines.len().saturating_sub(40)..].join("\n"))
+        let longest = self.proxy.longest();
+        format!(
+            "{}, longest call {longest:?}\n{}",
+            self.rerun,
+            lines[lines.len().saturating_sub(40)..].join("\n")
+        )
     }
 
     /// Kills the service at random moments, then lets it finish.
@@ -194,8 +204,9 @@ async fn from_x(program: Program) {
     let found: Vec<Shown> = shown(&messages).collect();
     assert_eq!(found, (1..=posts).map(expected).collect::<Vec<_>>(), "{}", journey.log());
     println!(
-        "X → {program:?}: {posts} posts, {kills} kills, {} lost answers; {}",
+        "X → {program:?}: {posts} posts, {kills} kills, {} lost answers, longest call {:?}; {}",
         journey.proxy.lost(),
+        journey.proxy.longest(),
         journey.rerun
     );
 }
@@ -242,8 +253,9 @@ async fn to_x(program: Program) {
     let found: Vec<Shown> = shown(&messages).collect();
     assert_eq!(found, (1..=posts).map(expected).collect::<Vec<_>>(), "{}", journey.log());
     println!(
-        "{program:?} → X: {posts} posts, {kills} kills, {} lost answers; {}",
+        "{program:?} → X: {posts} posts, {kills} kills, {} lost answers, longest call {:?}; {}",
         journey.proxy.lost(),
+        journey.proxy.longest(),
         journey.rerun
     );
 }

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -34,6 +34,8 @@ struct State {
     /// Method and path of each call.
     calls: Vec<String>,
     lost: usize,
+    /// How long the longest call took the server.
+    longest: Duration,
     /// The status whose content is broken in every answer.
     broken: Option<String>,
 }
@@ -96,6 +98,11 @@ impl Proxy {
         self.state().lost
     }
 
+    /// How long the longest call took the server.
+    pub(crate) fn longest(&self) -> Duration {
+        self.state().longest
+    }
+
     /// The calls so far whose method and path contain this.
     pub(crate) fn calls(&self, part: &str) -> usize {
         self.state().calls.iter().filter(|call| call.contains(part)).count()
@@ -139,7 +146,12 @@ fn serve(mut client: TcpStream, state: &Mutex<State>, server: &str) -> Option<()
         }
         (fate, state.broken.clone())
     };
+    let begun = Instant::now();
     let answer = forward(&request, server)?;
+    {
+        let mut state = state.lock().unwrap();
+        state.longest = state.longest.max(begun.elapsed());
+    }
     match fate {
         Fate::Answered => match broken.and_then(|id| without_content(&answer, &id)) {
             Some(body) => made_up(client, 200, "content-type: application/json\r\n", &body),

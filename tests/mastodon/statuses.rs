@@ -121,8 +121,31 @@ async fn boosts_are_posts_only_if_they_are_wanted() {
     town.town.call(&format!("/api/v1/statuses/{other}/reblog"), &json!({})).await;
     let handle = town.town.handle();
     assert_eq!(posts(&*town.source_of(&handle, Wanted::default())).await.len(), 1);
-    let all = posts(&*town.source_of(&handle, Wanted { reposts: true })).await;
+    let all = posts(&*town.source_of(&handle, Wanted { reposts: true, ..Wanted::default() })).await;
     assert_eq!(all[1].kind, PostKind::Repost { of: PostId(other) });
+}
+
+#[actix_rt::test]
+async fn a_stream_reports_the_accounts_own_posts_and_its_end() {
+    if !Town::<Mock>::is_there() {
+        return;
+    }
+    let town = Town::<Mock>::with_posts(&[]).await;
+    let stream = Wanted { stream: true, ..Wanted::default() };
+    let live = town.source_of(&town.town.handle(), stream).live().unwrap();
+    let mut news = live.connect().await.unwrap();
+    town.ca.publish("Of somebody else", Value::Null).await;
+    town.town.publish("Mine", Value::Null).await;
+    tokio::time::timeout(Duration::from_secs(60), news.next()).await.unwrap().unwrap();
+
+    // Without a token there is no stream, and the account is polled.
+    let settings = town.settings(&town.ca.handle(), &town.es, "");
+    let live = settings.sources[0].connection.source(stream, town.ledger.clone())().live().unwrap();
+    let Err(SourceError::Unauthorized(why)) = live.connect().await.map(drop) else { panic!() };
+    assert!(why.contains(&town.ca.variable()) && why.contains("source.mode"), "{why}");
+    town.inject_trouble(Trouble::CredentialsRefused);
+    let live = town.source_of(&town.town.handle(), stream).live().unwrap();
+    assert!(live.connect().await.is_err());
 }
 
 #[actix_rt::test]
