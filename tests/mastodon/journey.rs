@@ -146,7 +146,7 @@ fn number(text: &str) -> usize {
 }
 
 /// The posts of an account, given the id, the text, the parent and the number of media of each, in order.
-fn shown<'a>(messages: &'a [(String, String, Option<String>, usize)]) -> impl Iterator<Item = Shown> + 'a {
+fn shown(messages: &[(String, String, Option<String>, usize)]) -> impl Iterator<Item = Shown> + '_ {
     messages.iter().map(|(_, text, parent, media)| Shown {
         number: number(text),
         parent: parent.as_ref().map(|parent| {
@@ -159,11 +159,8 @@ fn shown<'a>(messages: &'a [(String, String, Option<String>, usize)]) -> impl It
 
 fn on_x(number: usize) -> TimelinePost {
     let post = TimelinePost::new(message(number));
-    let post = if number % 5 < 4 && number % 5 > 0 {
-        post.in_thread(format!("thread-{}", number / 5))
-    } else {
-        post
-    };
+    let post =
+        if matches!(number % 5, 1..=3) { post.in_thread(format!("thread-{}", number / 5)) } else { post };
     if !expected(number).has_picture {
         return post;
     }
@@ -225,17 +222,17 @@ async fn to_x(program: Program) {
         )
     };
     let journey = Journey::new(program, Vec::new(), settings).await;
-    let mut last = String::new();
+    let mut previous = String::new();
     for number in 1..=posts {
         let Shown { parent, has_picture, .. } = expected(number);
         let mut more = json!({});
         if parent.is_some() {
-            more["in_reply_to_id"] = json!(last);
+            more["in_reply_to_id"] = json!(previous);
         }
         if has_picture {
             more["media_ids"] = json!([journey.account.upload(PNG, &message(number)).await]);
         }
-        last = journey.account.publish(&message(number), more).await;
+        previous = journey.account.publish(&message(number), more).await;
     }
     journey.proxy.set(Loss::LoseSome(LOST));
     let lost = FaultRule { probability: LOST, ..FaultRule::new(EndpointPattern::ALL, Fault::DropAfterAct) };

@@ -9,6 +9,9 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
+
+use crate::contract::trouble::closed_port;
 
 /// What the proxy does to calls.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +41,8 @@ struct State {
     longest: Duration,
     /// The status whose content is broken in every answer.
     broken: Option<String>,
+    /// Keeps the port of a proxy that was stopped.
+    closed: Option<TcpSocket>,
 }
 
 /// A proxy. It stops on drop.
@@ -80,6 +85,7 @@ impl Proxy {
             while TcpStream::connect(self.address).is_ok() {
                 thread::yield_now();
             }
+            self.state().closed = Some(closed_port(self.address));
         }
     }
 
@@ -111,7 +117,9 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.set(Fault::Stopped);
+        if self.state().closed.is_none() {
+            self.set(Fault::Stopped);
+        }
     }
 }
 
@@ -130,10 +138,9 @@ fn serve(mut client: TcpStream, state: &Mutex<State>, server: &str) -> Option<()
         let mut state = state.lock().unwrap();
         state.calls.push(line);
         let fate = match state.fault.clone() {
-            Fault::None => Fate::Answered,
             Fault::LoseAnswers => Fate::Lost,
             Fault::LoseSome(share) if state.random.f64() < share => Fate::Lost,
-            Fault::LoseSome(_) => Fate::Answered,
+            Fault::None | Fault::LoseSome(_) => Fate::Answered,
             Fault::Garbage => Fate::Garbled,
             Fault::Answer(status, headers, body) => {
                 drop(state);
