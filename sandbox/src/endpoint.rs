@@ -58,6 +58,10 @@ endpoints! {
         Lookup = "x.lookup",
         /// `GET /2/tweets/{id}`
         LookupOne = "x.lookup_one",
+        /// `GET /2/tweets/search/stream`
+        Stream = "x.stream",
+        /// `GET` and `POST /2/tweets/search/stream/rules`
+        StreamRules = "x.stream_rules",
         /// `POST /2/tweets`
         Post = "x.post",
         /// `DELETE /2/tweets/{id}`
@@ -163,6 +167,8 @@ impl Endpoint {
             ["users", _, "tweets"] if get => Some(Self::Timeline),
             ["tweets"] if get => Some(Self::Lookup),
             ["tweets"] if post => Some(Self::Post),
+            ["tweets", "search", "stream"] if get => Some(Self::Stream),
+            ["tweets", "search", "stream", "rules"] if get || post => Some(Self::StreamRules),
             ["tweets", _] if get => Some(Self::LookupOne),
             ["tweets", _] if method == Method::DELETE => Some(Self::Delete),
             ["media", "upload"] if post => Some(Self::MediaUpload),

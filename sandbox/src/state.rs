@@ -21,7 +21,7 @@ use crate::{
     timeline::TimelinePost,
     windows::Windows,
     world::{PostId, UserState, World},
-    x::oauth1::Nonces,
+    x::{oauth1::Nonces, stream::FilteredStream},
 };
 
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(crate) struct State {
     biller: Mutex<Biller>,
     requests: Mutex<Requests>,
     nonces: Mutex<Nonces>,
+    stream: Mutex<FilteredStream>,
     changed: watch::Sender<u64>,
     pub(crate) x_latency: Duration,
     pub(crate) gemini_latency: Duration,
@@ -74,6 +75,7 @@ impl State {
             biller: Mutex::default(),
             requests: Mutex::default(),
             nonces: Mutex::default(),
+            stream: Mutex::default(),
             changed: watch::channel(0).0,
             x_latency: config.x_latency,
             gemini_latency: config.gemini_latency,
@@ -116,6 +118,10 @@ impl State {
 
     pub(crate) fn nonces(&self) -> MutexGuard<'_, Nonces> {
         lock(&self.nonces)
+    }
+
+    pub(crate) fn stream(&self) -> MutexGuard<'_, FilteredStream> {
+        lock(&self.stream)
     }
 
     /// Posts on the followed account, now.

@@ -53,10 +53,9 @@ async fn listen(
 ) {
     let mut failures = 0;
     loop {
-        let connected = Instant::now();
-        let lost = connection(&source, &*live, &news).await;
-        // A connection that is lost again and again at once must not be made again and again at once.
-        failures = if connected.elapsed() > backoff.max { 1 } else { failures + 1 };
+        let (was_useful, lost) = connection(&source, &*live, &news).await;
+        // One that is lost at once, again and again, must not be made at once, again and again.
+        failures = if was_useful { 1 } else { failures + 1 };
         let asked = match &lost {
             SourceError::RateLimited { until: Some(until), .. } => {
                 Duration::try_from(until.duration_since(clock.now())).ok()
@@ -69,18 +68,21 @@ async fn listen(
     }
 }
 
-/// Passes on the news of one connection, and returns why it ended.
-async fn connection(source: &str, live: &dyn Live, news: &Notify) -> SourceError {
+/// Passes on the news of one connection. Returns whether it brought any, and why it ended.
+async fn connection(source: &str, live: &dyn Live, news: &Notify) -> (bool, SourceError) {
     let mut connection = match live.connect().await {
         Ok(connection) => connection,
-        Err(error) => return error,
+        Err(error) => return (false, error),
     };
     info!(source = source; "live connection opened");
+    // For what was posted before the connection was there.
+    news.notify_one();
+    let mut was_useful = false;
     loop {
-        // First of all for what was posted before the connection was there.
-        news.notify_one();
         if let Err(lost) = connection.next().await {
-            return lost;
+            return (was_useful, lost);
         }
+        was_useful = true;
+        news.notify_one();
     }
 }
