@@ -3,7 +3,7 @@
 
 mod contract;
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 use contract::{Trouble, destination::Message};
@@ -21,12 +21,15 @@ use mynah_sandbox::{
     EndpointPattern, Fault, FaultPlan, FaultRule, MediaKind, Profile, RateLimits, Readability, Sandbox,
     SandboxConfig, TimelineMedia, TimelinePost, XFault,
 };
+use tokio::net::TcpSocket;
 
 /// A sandbox with the source `@town` and the target `@town_es`.
 struct X {
     sandbox: Sandbox,
     folder: tempfile::TempDir,
     ledger: Arc<dyn Ledger>,
+    /// The port of a sandbox that was stopped. Otherwise the next sandbox of another test may get it, and answer.
+    closed_port: RefCell<Option<TcpSocket>>,
 }
 
 impl X {
@@ -42,7 +45,7 @@ impl X {
             mynah_sandbox::start(config.target("town_es", "es").target("town_ca", "ca")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
-        Self { sandbox, folder, ledger }
+        Self { sandbox, folder, ledger, closed_port: RefCell::default() }
     }
 
     /// Settings for the accounts, with the keys of `owner` for `@town_es`.
@@ -69,7 +72,13 @@ impl X {
                 return true;
             }
             Trouble::Unreachable => {
+                let address = self.sandbox.addr();
                 self.sandbox.stop().await;
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.set_reuseaddr(true).unwrap();
+                // Bound and not listening: whoever connects is refused.
+                socket.bind(address).unwrap();
+                self.closed_port.replace(Some(socket));
                 return true;
             }
             Trouble::AnswerLost => Fault::DropAfterAct,

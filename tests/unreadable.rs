@@ -28,6 +28,8 @@ async fn record_raw(town: &Town, id: u64) {
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: vec![],
     };
     let raw = Raw { json: format!("{{\"id\":\"{id}\",\"text\":null}}"), reason: "text is null".into() };

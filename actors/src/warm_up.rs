@@ -181,6 +181,8 @@ impl WarmUp {
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
                 has_poll: false,
+                warning: None,
+                is_sensitive: false,
                 versions: vec![],
             };
             let of = |target: &Target| Task::new(&post, Vec::new(), target.clone());

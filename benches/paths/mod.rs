@@ -122,6 +122,8 @@ fn committing() -> Walk {
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: vec![],
     };
     let page = RecordPage {

@@ -54,6 +54,8 @@ pub fn post(id: u64, text: &str) -> Post {
         created_at: jiff::Timestamp::UNIX_EPOCH,
         media: Vec::new(),
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: Vec::new(),
     }
 }

@@ -244,15 +244,23 @@ pub struct Translation {
     /// The alt texts of the post's media, in order; empty where the author wrote none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alts: Vec<String>,
+    /// The post's warning, if the network has warnings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 impl Translation {
     /// Stands in place of the engine for a post without words, which is published as it is.
     pub const COPY: &str = "copy";
 
+    /// Creates a translation of a text alone.
+    pub fn by(engine: &str, parts: Vec<String>) -> Self {
+        Self { parts, engine: engine.to_owned(), alts: Vec::new(), warning: None }
+    }
+
     /// Creates the copy of a post without words.
     pub fn copy(parts: Vec<String>) -> Self {
-        Self { parts, engine: Self::COPY.to_owned(), alts: Vec::new() }
+        Self::by(Self::COPY, parts)
     }
 
     /// Whether the post is published as it is.
@@ -486,7 +494,8 @@ mod tests {
 
     #[test]
     fn a_job_goes_through_all_states() {
-        let translation = Translation { parts: vec!["hola".into()], engine: "test".into(), alts: vec![] };
+        let translation =
+            Translation { parts: vec!["hola".into()], engine: "test".into(), alts: vec![], warning: None };
         let mut state = JobState::Queued;
         for event in [
             JobEvent::LeasedForTranslation,
@@ -564,7 +573,12 @@ mod tests {
     #[test]
     fn only_a_post_that_is_published_as_it_is_is_a_copy() {
         assert!(Translation::copy(vec!["1-0".into()]).is_copy());
-        let translated = Translation { parts: vec!["hola".into()], engine: "apertium".into(), alts: vec![] };
+        let translated = Translation {
+            parts: vec!["hola".into()],
+            engine: "apertium".into(),
+            alts: vec![],
+            warning: None,
+        };
         assert!(!translated.is_copy());
     }
 

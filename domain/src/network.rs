@@ -38,6 +38,12 @@ pub trait NetworkRules: Debug + Send + Sync {
     /// What happens if the same message is published again.
     fn repeat(&self) -> Repeat;
 
+    /// Whether a message can have a warning that hides it until a reader asks for it. It weighs as much as text. On other
+    /// networks a post's warning is the first paragraph of its text.
+    fn has_warnings(&self) -> bool {
+        false
+    }
+
     /// A rule of the network that a message with this text would break. The network would refuse the message, so it is
     /// not sent.
     fn refusal(&self, _text: &str) -> Option<Refusal> {

@@ -49,6 +49,13 @@ pub struct Post {
     /// Whether it asks its readers to choose between options. The text has them as its last lines, if they are known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_poll: bool,
+    /// What its author wants readers to know before they see the post, such as “Spoilers”. The post is hidden behind it
+    /// until a reader asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Whether its author wants the media hidden until a reader asks for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_sensitive: bool,
     /// The ids of all versions of an edited post, oldest first, including its own. Empty for a post that was never
     /// edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,7 +66,29 @@ impl Post {
     /// What stays of the post when its texts are removed: its ids, its place, its time, and what it replies to.
     #[must_use]
     pub fn without_text(&self) -> Self {
-        Self { text: String::new(), entities: None, language: None, media: Vec::new(), ..self.clone() }
+        Self {
+            text: String::new(),
+            entities: None,
+            language: None,
+            warning: None,
+            media: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// The post for a network without warnings, where its warning is the first paragraph. Its own network's `rules` find
+    /// links, mentions and tags.
+    #[must_use]
+    pub fn with_warning_in_text(&self, rules: &dyn NetworkRules) -> Cow<'_, Self> {
+        let Some(warning) = &self.warning else { return Cow::Borrowed(self) };
+        let start = format!("{warning}\n\n");
+        let mut entities = rules.entities(warning);
+        for entity in self.entities_by(rules).iter() {
+            let range = entity.range.start + start.len()..entity.range.end + start.len();
+            entities.push(Entity { range, ..entity.clone() });
+        }
+        let entities = Some(entities);
+        Cow::Owned(Self { text: format!("{start}{}", self.text), entities, warning: None, ..self.clone() })
     }
 
     /// The links, mentions and tags in the text: those that the source found, otherwise those that the network's
@@ -212,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn on_a_network_without_warnings_a_warning_is_the_first_paragraph() {
+        let post: Post = serde_json::from_str(BEFORE).unwrap();
+        assert_eq!(*post.with_warning_in_text(&*rules()), post);
+        let warned = Post { warning: Some("Spoilers for #día".into()), ..post };
+        let whole = warned.with_warning_in_text(&*rules()).into_owned();
+        assert_eq!((&*whole.text, &whole.warning), ("Spoilers for #día\n\nHi @bob", &None));
+        let named: Vec<_> =
+            whole.entities.unwrap().into_iter().map(|entity| &whole.text[entity.range]).collect();
+        assert_eq!(named, ["#día", "@bob"]);
+    }
+
+    #[test]
     fn a_post_without_its_text_has_only_its_ids_its_place_and_its_time() {
         let post: Post = serde_json::from_str(BEFORE).unwrap();
         let parent = PostId("11".into());
@@ -220,10 +261,17 @@ mod tests {
             language: Some("en".into()),
             kind: PostKind::Thread { parent },
             versions: vec![PostId("10".into()), post.id.clone()],
+            warning: Some("Spoilers".into()),
             ..post
         };
-        let bare =
-            Post { text: String::new(), entities: None, language: None, media: vec![], ..post.clone() };
+        let bare = Post {
+            text: String::new(),
+            entities: None,
+            language: None,
+            warning: None,
+            media: vec![],
+            ..post.clone()
+        };
         assert_eq!(post.without_text(), bare);
     }
 

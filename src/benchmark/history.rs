@@ -78,6 +78,8 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
         created_at,
         media: Vec::new(),
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: Vec::new(),
     };
     RecordPost {
@@ -90,7 +92,8 @@ fn post(number: usize, targets: &[TargetId]) -> RecordPost {
 /// All that happens to a job until it is published.
 fn way(post: &Post, target: &TargetId) -> Vec<JobEvent> {
     let text = format!("{} ({target})", post.text);
-    let translation = Translation { parts: vec![text.clone()], engine: "history".into(), alts: Vec::new() };
+    let translation =
+        Translation { parts: vec![text.clone()], engine: "history".into(), alts: Vec::new(), warning: None };
     vec![
         JobEvent::LeasedForTranslation,
         JobEvent::Translated(translation),

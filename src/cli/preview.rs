@@ -477,6 +477,8 @@ fn given(number: usize, text: &str) -> Post {
         created_at: Timestamp::now(),
         media: Vec::new(),
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: Vec::new(),
     }
 }

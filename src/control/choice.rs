@@ -159,6 +159,8 @@ mod tests {
                 created_at: Timestamp::UNIX_EPOCH,
                 media: vec![],
                 has_poll: false,
+                warning: None,
+                is_sensitive: false,
                 versions: vec![],
             }),
             jobs: vec![(TargetId::new("x", "town_es"), None)],
@@ -201,6 +203,7 @@ mod tests {
                 parts: vec!["Hola".into()],
                 engine: "test".into(),
                 alts: vec![],
+                warning: None,
             })
         };
         let refused = || JobEvent::Held(Hold { kind: HoldKind::Refused, reason: "no".into(), until: None });

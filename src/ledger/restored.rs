@@ -67,6 +67,8 @@ mod tests {
             created_at: at + jiff::SignedDuration::from_mins(minutes),
             media: vec![],
             has_poll: false,
+            warning: None,
+            is_sensitive: false,
             versions: versions.iter().map(|id| mynah_domain::PostId((*id).into())).collect(),
         };
         let held = |post: Post| Restored(Some(at)).hold(&post).is_some();

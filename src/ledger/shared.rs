@@ -79,6 +79,8 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             media: vec![],
             has_poll: false,
+            warning: None,
+            is_sensitive: false,
             versions: vec![],
         }
     }

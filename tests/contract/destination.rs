@@ -51,7 +51,7 @@ pub(crate) struct Message {
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
 
 fn draft(text: &str) -> Draft {
-    Draft { key: PublicationKey::new(Timestamp::now()), text: text.into(), reply: None, media: vec![] }
+    Draft::new(PublicationKey::new(Timestamp::now()), text)
 }
 
 fn picture() -> FetchedMedium {

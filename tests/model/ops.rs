@@ -219,6 +219,8 @@ fn post(source: &str, position: u64) -> Post {
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: vec![],
     }
 }
@@ -299,7 +301,8 @@ impl Move {
         let sent = |part| JobEvent::PartSent { part, remote_id: id(part) };
         let hold = |kind| JobEvent::Held(Hold { kind, reason: reason.clone(), until: moment });
         let parts = (0..=self.part).map(|part| format!("Part {part}")).collect();
-        let translation = Translation { parts, engine: format!("engine {}", self.part), alts: vec![] };
+        let translation =
+            Translation { parts, engine: format!("engine {}", self.part), alts: vec![], warning: None };
         let mut events = vec![
             JobEvent::LeasedForTranslation,
             JobEvent::Translated(translation),

@@ -38,6 +38,7 @@ pub(crate) const RULES: PlainText = PlainText {
     limits: Limits { text: 300, alt_text: 300, media: 4 },
     repeat: Repeat::Safe,
     price: Price { message: 0, with_link: 0 },
+    has_warnings: false,
 };
 
 /// The entry in the registry.
@@ -170,6 +171,8 @@ impl Account {
             created_at: Timestamp::from_nanosecond(position.into()).unwrap_or_default(),
             media: media.collect(),
             has_poll: false,
+            warning: None,
+            is_sensitive: false,
             versions: vec![],
         })
     }

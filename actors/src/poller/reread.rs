@@ -53,6 +53,8 @@ impl Arrival {
             created_at: now,
             media: Vec::new(),
             has_poll: false,
+            warning: None,
+            is_sensitive: false,
             versions: Vec::new(),
         };
         Self { post, unreadable: Some(Raw { json: cut(json, MAX_RAW), reason }) }

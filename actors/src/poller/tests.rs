@@ -89,6 +89,8 @@ fn post(id: u64) -> Post {
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: vec![],
     }
 }

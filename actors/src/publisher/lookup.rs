@@ -78,7 +78,7 @@ impl Publisher {
         let intent = Intent::recorded(begun).unwrap_or_else(|| {
             Intent::new(begun.part, &begun.account, &begun.text, begun.reply.clone(), begun.intent_at)
         });
-        let draft = intent.draft(Vec::new());
+        let draft = self.draft(job, &intent, Vec::new());
         let same: Vec<PostId> = shown
             .messages
             .into_iter()

@@ -10,7 +10,7 @@ use mynah_domain::{
     job::HoldKind,
     network::Repeat,
     ports::{
-        Draft, LedgerError, PublishError,
+        Draft, LedgerError, MediaId, PublishError,
         ledger::{Change, ChangeError},
     },
 };
@@ -200,7 +200,21 @@ impl Publisher {
         if sending == Sending::First {
             self.write(job, intent.event()).await?;
         }
-        Ok(intent.draft(media))
+        Ok(self.draft(job, intent, media))
+    }
+
+    /// The message to send with an intent.
+    pub(super) fn draft(&self, job: &Job, intent: &Intent, media: Vec<MediaId>) -> Draft {
+        let Intent { text, key, reply, .. } = intent.clone();
+        Draft {
+            key,
+            text,
+            language: self.parts.target(job).map(|target| target.language),
+            warning: job.translation.as_ref().and_then(|translation| translation.warning.clone()),
+            is_sensitive: job.post.is_sensitive,
+            reply,
+            media,
+        }
     }
 
     /// Whether this instance still works for the account. The process may have been suspended since the intent was

@@ -2,10 +2,7 @@
 //! so what is sent is what was recorded, and a message whose answer was lost can be recognized or sent again unchanged.
 
 use jiff::Timestamp;
-use mynah_domain::{
-    AccountId, Job, JobEvent, Publication, PublicationKey, Reply, Translation,
-    ports::{Draft, MediaId},
-};
+use mynah_domain::{AccountId, Job, JobEvent, Publication, PublicationKey, Reply, Translation};
 
 /// The intent to publish one part of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +58,6 @@ impl Intent {
     /// The event that withdraws the intent: the message was certainly not published.
     pub(crate) fn absent(&self) -> JobEvent {
         JobEvent::PartAbsent { part: self.part }
-    }
-
-    /// The message to send.
-    pub(crate) fn draft(&self, media: Vec<MediaId>) -> Draft {
-        Draft { key: self.key, text: self.text.clone(), reply: self.reply.clone(), media }
     }
 }
 

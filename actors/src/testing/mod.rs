@@ -43,6 +43,8 @@ pub(crate) fn post(number: i64) -> Post {
         created_at: noon(),
         media: vec![],
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: vec![],
     }
 }
@@ -50,7 +52,7 @@ pub(crate) fn post(number: i64) -> Post {
 /// A translation with these parts.
 pub(crate) fn translation(parts: &[&str]) -> Translation {
     let parts = parts.iter().map(|part| (*part).to_owned()).collect();
-    Translation { parts, engine: "test".into(), alts: vec![] }
+    Translation { parts, engine: "test".into(), alts: vec![], warning: None }
 }
 
 /// A job that waits for a translator.

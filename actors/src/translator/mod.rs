@@ -49,45 +49,53 @@ fn has_words(alt: &str, source: &dyn NetworkRules) -> bool {
     !is_wordless(alt, &mask(alt, source).text)
 }
 
-/// Adds the translated alt texts to a translation. One that could not be translated stays in the author's words: for a
-/// person who cannot see the picture that is better than nothing, and no post waits for it.
-fn with_alts<'a>(
+/// Adds the translated warning and alt texts to a translation. One that could not be translated stays in the author's
+/// words: for a person who cannot see the picture that is better than nothing, and no post waits for it.
+fn with_texts_beside<'a>(
     event: JobEvent,
     post: &Post,
-    source: &dyn NetworkRules,
+    target: &Target,
     texts: &mut impl Iterator<Item = &'a Task>,
 ) -> JobEvent {
     let JobEvent::Translated(mut translation) = event else { return event };
-    translation.alts = post
-        .media
-        .iter()
-        .map(|medium| {
-            let own = medium.alt.clone().unwrap_or_default();
-            if !has_words(&own, source) {
-                return own;
-            }
-            texts.next().and_then(Task::translated_text).unwrap_or(own)
-        })
-        .collect();
+    let source = &*target.source.network;
+    let mut text_for = |own: &str| {
+        let translated =
+            if has_words(own, source) { texts.next().and_then(Task::translated_text) } else { None };
+        translated.unwrap_or_else(|| own.to_owned())
+    };
+    translation.warning = warning_beside(post, target).map(&mut text_for);
+    translation.alts =
+        post.media.iter().map(|medium| text_for(medium.alt.as_deref().unwrap_or_default())).collect();
     if translation.alts.iter().all(String::is_empty) {
         translation.alts.clear();
     }
     JobEvent::Translated(translation)
 }
 
-/// Adds the alt texts of the posts' media, each as a separate task; returns for each the number of its job.
-fn add_alts(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
+/// The post's warning, if it is not published as a part of the text.
+fn warning_beside<'a>(post: &'a Post, target: &Target) -> Option<&'a str> {
+    post.warning.as_deref().filter(|_| target.network.has_warnings())
+}
+
+/// Adds the posts' warnings and the alt texts of their media, each as a separate task; returns for each the number of
+/// its job.
+fn add_texts_beside(tasks: &mut Vec<Task>, jobs: &[Job]) -> Vec<usize> {
     let mut owners = Vec::new();
-    for (number, job) in jobs.iter().enumerate() {
-        let target = tasks[number].target.clone();
-        if target.media == MediaPolicy::None {
+    for (number, Job { post, .. }) in jobs.iter().enumerate() {
+        if post.warning.is_none() && post.media.is_empty() {
             continue;
         }
-        let alts = job.post.media.iter().filter_map(|medium| medium.alt.as_deref());
-        for alt in alts.filter(|alt| has_words(alt, &*target.source.network)) {
-            tasks.push(Task::of_alt(&job.post, alt, target.clone()));
-            owners.push(number);
+        let target = tasks[number].target.clone();
+        let source = &*target.source.network;
+        let warning = warning_beside(post, &target).filter(|warning| has_words(warning, source));
+        tasks.extend(warning.map(|warning| Task::of_warning(post, warning, target.clone())));
+        if target.media != MediaPolicy::None {
+            let alts = post.media.iter().filter_map(|medium| medium.alt.as_deref());
+            let alts = alts.filter(|alt| has_words(alt, source));
+            tasks.extend(alts.map(|alt| Task::of_alt(post, alt, target.clone())));
         }
+        owners.resize(tasks.len() - jobs.len(), number);
     }
     owners
 }
@@ -156,19 +164,19 @@ impl Translator {
             tasks.push(Task::new(&job.post, context, target));
             at_hand.push(job);
         }
-        let owners = add_alts(&mut tasks, &at_hand);
+        let owners = add_texts_beside(&mut tasks, &at_hand);
         let attempt = |number: usize| {
-            let owner = number.checked_sub(at_hand.len()).map_or(number, |alt| owners[alt]);
+            let owner = number.checked_sub(at_hand.len()).map_or(number, |beside| owners[beside]);
             at_hand[owner].attempt
         };
         let context = CallContext { heartbeat: Some(self.context.heartbeat()), more_waiting };
         self.parts.cascade.translate(&mut tasks, attempt, &self.engines, context).await;
-        let alts = tasks.split_off(at_hand.len());
+        let beside = tasks.split_off(at_hand.len());
         for (number, (job, mut task)) in at_hand.iter().zip(tasks).enumerate() {
             let mut texts =
-                alts.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(alt, _)| alt);
-            let source = task.target.source.network.clone();
-            task.outcome = task.outcome.map(|event| with_alts(event, &job.post, &*source, &mut texts));
+                beside.iter().zip(&owners).filter(|(_, owner)| **owner == number).map(|(text, _)| text);
+            let target = &task.target;
+            task.outcome = task.outcome.map(|event| with_texts_beside(event, &job.post, target, &mut texts));
             let events = task.into_events();
             if !events.is_empty() {
                 reports.push(JobReport::new(job, events));

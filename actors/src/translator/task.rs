@@ -1,7 +1,7 @@
 //! One post for one target on its way through the engines: what they are asked, and whether an answer is accepted.
 //! Nothing here waits.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
 use mynah_domain::{
@@ -71,6 +71,17 @@ struct Room {
     too_long: TooLong,
 }
 
+/// The most that a translated warning may weigh: twice the author's, but no more than half of a message.
+fn room_for_warning(warning: &str, rules: &dyn NetworkRules) -> usize {
+    (2 * rules.weigh(warning)).min(rules.limits().text / 2)
+}
+
+/// The most that each part of a translation may weigh: each has the post's warning as well.
+fn room_for_text(post: &Post, rules: &dyn NetworkRules) -> usize {
+    let warning = post.warning.as_ref().map_or(0, |warning| room_for_warning(warning, rules));
+    rules.limits().text - warning
+}
+
 /// A translation that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
@@ -107,9 +118,11 @@ pub enum Judged {
 impl Task {
     /// Creates the task of a post to be published on a target.
     pub fn new(post: &Post, context: Vec<String>, target: Target) -> Self {
-        let entities = post.entities_by(&*target.source.network);
-        let mask = target.masking.mask(&post.text, &entities).composed();
-        let room = Room { most: target.network.limits().text, too_long: target.too_long };
+        let rules = &*target.source.network;
+        let has_own_warning = target.network.has_warnings();
+        let post = if has_own_warning { Cow::Borrowed(post) } else { post.with_warning_in_text(rules) };
+        let mask = target.masking.mask(&post.text, &post.entities_by(rules)).composed();
+        let room = Room { most: room_for_text(&post, &*target.network), too_long: target.too_long };
         let is_wordless = is_wordless(&post.text, &mask.text);
         Self { context, is_wordless, ..Self::of(post.id.clone(), mask, target, room) }
     }
@@ -138,11 +151,22 @@ impl Task {
 
     /// Creates the task of a medium's alt text.
     pub fn of_alt(post: &Post, alt: &str, target: Target) -> Self {
+        let most = target.network.limits().alt_text;
+        Self::beside(post, "media", alt, target, most)
+    }
+
+    /// Creates the task of the post's warning.
+    pub fn of_warning(post: &Post, warning: &str, target: Target) -> Self {
+        let most = room_for_warning(warning, &*target.network);
+        Self::beside(post, "warning", warning, target, most)
+    }
+
+    /// Creates the task of a text that is published with the post's own.
+    fn beside(post: &Post, name: &str, text: &str, target: Target, most: usize) -> Self {
         // Keep it apart from the post's own text, also when texts are compared with those of other targets.
-        let id = PostId(format!("{}/media", post.id));
-        let mask = target.masking.mask(alt, &target.source.network.entities(alt)).composed();
-        let room = Room { most: target.network.limits().alt_text, too_long: TooLong::Hold };
-        Self::of(id, mask, target, room)
+        let id = PostId(format!("{}/{name}", post.id));
+        let mask = target.masking.mask(text, &target.source.network.entities(text)).composed();
+        Self::of(id, mask, target, Room { most, too_long: TooLong::Hold })
     }
 
     /// The words of the hashtags to translate, if the target wants that, each with the number of its protected part.
@@ -347,8 +371,7 @@ impl Task {
             }
             parts
         };
-        self.outcome =
-            Some(JobEvent::Translated(Translation { parts, engine: revision.to_owned(), alts: Vec::new() }));
+        self.outcome = Some(JobEvent::Translated(Translation::by(revision, parts)));
         Judged::Taken(text)
     }
 

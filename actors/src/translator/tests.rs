@@ -7,6 +7,7 @@ use mynah_domain::{
     JobState, Media, MediaKind, MediaMissing,
     backoff::Backoff,
     fixtures,
+    network::PlainText,
     text::{Hashtags, Masking},
 };
 
@@ -30,6 +31,16 @@ async fn translate(jobs: Vec<Job>, engine: &Rc<FixedEngine>) -> Arc<MemoryLedger
 
 /// The same, with this masking.
 async fn translate_as(masking: Masking, jobs: Vec<Job>, engine: &Rc<FixedEngine>) -> Arc<MemoryLedger> {
+    translate_for(Target { masking, ..fixtures::target() }, jobs, engine).await
+}
+
+/// The same, on an account of a network that has warnings.
+async fn translate_with_warnings(jobs: Vec<Job>, engine: &Rc<FixedEngine>) -> Arc<MemoryLedger> {
+    let network = Arc::new(PlainText { has_warnings: true, ..PlainText::default() });
+    translate_for(Target { network, ..fixtures::target() }, jobs, engine).await
+}
+
+async fn translate_for(target: Target, jobs: Vec<Job>, engine: &Rc<FixedEngine>) -> Arc<MemoryLedger> {
     let clock = Arc::new(RuntimeClock::new());
     let ledger = Arc::new(MemoryLedger::new(jobs, clock.clone()));
     let backoff = Backoff { base: Duration::from_hours(1), max: Duration::from_hours(1) };
@@ -54,7 +65,7 @@ async fn translate_as(masking: Masking, jobs: Vec<Job>, engine: &Rc<FixedEngine>
     let router = ActorRef::new();
     router.point_at(Router::new(exit_guard("router"), parts).start());
     let media = MediaPolicy::Copy { missing: MediaMissing::Publish };
-    let target = Target { id: es(), media, masking, ..fixtures::target() };
+    let target = Target { id: es(), media, ..target };
     let cascade =
         EngineCascade { cache: None, shared: None, upstreams, backoff, clock, meter: Meter::default() };
     let targets = Arc::new(HashMap::from([(es(), target)]));
@@ -119,6 +130,44 @@ async fn alt_texts_are_translated_beside_the_post_and_those_without_words_stay()
     assert_eq!(ledger.job(1).translation.unwrap().alts, ["Hola", "", "🎉"]);
     assert_eq!(ledger.job(2).translation.unwrap().alts, [""; 0]);
     assert_eq!(engine.asked(), 3);
+}
+
+fn warned(number: i64, warning: &str) -> Job {
+    Job { post: Arc::new(Post { warning: Some(warning.into()), ..post(number) }), ..queued(number) }
+}
+
+#[actix_rt::test]
+async fn a_warning_is_translated_beside_the_post_on_a_network_that_has_warnings() {
+    tokio::time::pause();
+    let engine = Rc::new(FixedEngine::new("Hola"));
+    let ledger =
+        translate_with_warnings(vec![warned(1, "Spoilers"), warned(2, "🐍"), queued(3)], &engine).await;
+    let translation = |id| ledger.job(id).translation.unwrap();
+    assert_eq!(
+        (translation(1).warning.as_deref(), translation(1).parts.as_slice()),
+        (Some("Hola"), &["Hola".to_owned()][..])
+    );
+    assert_eq!(translation(2).warning.as_deref(), Some("🐍"), "without words it stays");
+    assert_eq!(translation(3).warning, None);
+    assert!(engine.items().iter().all(|item| !format!("{item:?}").contains("\n\n")), "{:?}", engine.items());
+}
+
+#[actix_rt::test]
+async fn a_warning_whose_translation_has_no_room_stays_in_its_authors_words() {
+    tokio::time::pause();
+    let long = "Destripes de la trama de la película";
+    let ledger = translate_with_warnings(vec![warned(1, "Spoilers")], &Rc::new(FixedEngine::new(long))).await;
+    assert_eq!(ledger.job(1).translation.unwrap().warning.as_deref(), Some("Spoilers"));
+}
+
+#[actix_rt::test]
+async fn a_warning_is_translated_with_the_post_on_a_network_that_has_none() {
+    tokio::time::pause();
+    let engine = Rc::new(FixedEngine::new("Hola"));
+    let ledger = translate(vec![warned(1, "Spoilers")], &engine).await;
+    assert_eq!(ledger.job(1).translation.unwrap().warning, None);
+    assert_eq!(engine.asked(), 1);
+    assert!(format!("{:?}", engine.items()).contains("Spoilers"));
 }
 
 #[actix_rt::test]

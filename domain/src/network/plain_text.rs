@@ -22,6 +22,8 @@ pub struct PlainText {
     pub repeat: Repeat,
     /// What a message costs.
     pub price: Price,
+    /// Whether messages have warnings.
+    pub has_warnings: bool,
 }
 
 impl Default for PlainText {
@@ -32,6 +34,7 @@ impl Default for PlainText {
             limits: Limits { text: 500, alt_text: 1500, media: 4 },
             repeat: Repeat::Safe,
             price: Price::default(),
+            has_warnings: false,
         }
     }
 }
@@ -77,6 +80,10 @@ impl NetworkRules for PlainText {
 
     fn price(&self) -> Price {
         self.price
+    }
+
+    fn has_warnings(&self) -> bool {
+        self.has_warnings
     }
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::media::{FetchError, FetchedMedium, MediaLimits};
-use crate::{PostId, PublicationKey, Reply};
+use crate::{Language, PostId, PublicationKey, Reply};
 
 /// An account that publishes.
 #[async_trait(?Send)]
@@ -93,10 +93,31 @@ pub struct Draft {
     pub key: PublicationKey,
     /// The text.
     pub text: String,
+    /// The language of the text; `None` if its target is no longer in the settings.
+    pub language: Option<Language>,
+    /// The warning that hides the message until a reader asks for it; only on a network that has warnings.
+    pub warning: Option<String>,
+    /// Whether the media are hidden until a reader asks for them, if the network can do that.
+    pub is_sensitive: bool,
     /// The message that it replies to, on the same network.
     pub reply: Option<Reply>,
     /// The attached media, which were uploaded before.
     pub media: Vec<MediaId>,
+}
+
+impl Draft {
+    /// Creates a message that is nothing but text.
+    pub fn new(key: PublicationKey, text: impl Into<String>) -> Self {
+        Self {
+            key,
+            text: text.into(),
+            language: None,
+            warning: None,
+            is_sensitive: false,
+            reply: None,
+            media: Vec::new(),
+        }
+    }
 }
 
 /// The point since which an account's messages are requested.

@@ -170,6 +170,8 @@ impl FeedSource {
             created_at: *created_at,
             media: item.media.clone(),
             has_poll: false,
+            warning: None,
+            is_sensitive: false,
             versions: Vec::new(),
         })
     }

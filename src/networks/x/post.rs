@@ -256,6 +256,8 @@ impl Page<'_> {
             created_at: created_at.unwrap_or_else(|| snowflake_time(tweet.id.position())),
             media: media(tweet, linked, self.includes),
             has_poll: !tweet.poll_ids.is_empty(),
+            warning: None,
+            is_sensitive: false,
             versions: versions(tweet),
         };
         Ok((post, open))

@@ -103,8 +103,12 @@ pub(crate) async fn a_job_is_not_published_before_every_part_of_its_translation_
     let ledger = B::new(TestClock::at("2026-11-23T12:00:00Z")).open();
     ledger.record(page([1], &["es"])).await.unwrap();
     let job = line(&*ledger, "es").await.pop().unwrap();
-    let long =
-        Translation { parts: vec!["Hola".into(), "Adiós".into()], engine: "test".into(), alts: vec![] };
+    let long = Translation {
+        parts: vec!["Hola".into(), "Adiós".into()],
+        engine: "test".into(),
+        alts: vec![],
+        warning: None,
+    };
     let leased =
         vec![JobEvent::LeasedForTranslation, JobEvent::Translated(long), JobEvent::LeasedForPublication];
     let token = change(&*ledger, &job, 0, leased).await.unwrap().token;

@@ -79,6 +79,8 @@ pub(crate) fn post(position: u64) -> Arc<Post> {
         created_at: Timestamp::UNIX_EPOCH,
         media: vec![],
         has_poll: false,
+        warning: None,
+        is_sensitive: false,
         versions: vec![],
     })
 }
@@ -128,7 +130,12 @@ pub(crate) async fn change(
 }
 
 pub(crate) fn translated() -> JobEvent {
-    JobEvent::Translated(Translation { parts: vec!["Hola".into()], engine: "test".into(), alts: vec![] })
+    JobEvent::Translated(Translation {
+        parts: vec!["Hola".into()],
+        engine: "test".into(),
+        alts: vec![],
+        warning: None,
+    })
 }
 
 pub(crate) fn begun(part: u32) -> JobEvent {

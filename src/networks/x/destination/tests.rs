@@ -283,7 +283,7 @@ async fn an_answer_without_a_valid_id_has_an_unknown_outcome() {
         let body = json!({"data": data, "errors": null}).to_string();
         let upstream = Upstream::start(move |_, _| (201, body.clone().into_bytes()));
         let folder = folder();
-        let draft = Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] };
+        let draft = Draft::new(key(), "Hola");
         match (destination(&upstream, &folder, "token").publish(&draft).await, id) {
             (Ok(published), Some(id)) => assert_eq!(published.0, id),
             (Err(PublishError::OutcomeUnknown(_)), None) => {}
@@ -320,7 +320,7 @@ async fn each_kind_of_refusal_is_mapped_for_posts_and_for_pictures() {
             }
             Denied::RateLimited { .. } => "limited",
         };
-        let draft = Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] };
+        let draft = Draft::new(key(), "Hola");
         let error = destination.publish(&draft).await.unwrap_err();
         assert!(error.to_string().contains("X's words"), "{error}");
         let kind = match &error {
@@ -442,8 +442,8 @@ async fn every_body_is_valid_by_both_specifications_of_x() {
         let copied = copy(&upstream, &folder, &medium(&upstream, kind), &alt).await.unwrap();
         let reply = Some(mynah_domain::Reply::behind(PostId("8".into()), None));
         for draft in [
-            Draft { text: "Hola".into(), key: key(), reply: None, media: vec![] },
-            Draft { key: key(), text: String::new(), reply, media: vec![copied.id.clone(); 4] },
+            Draft::new(key(), "Hola"),
+            Draft { reply, media: vec![copied.id.clone(); 4], ..Draft::new(key(), "") },
         ] {
             destination.publish(&draft).await.unwrap();
         }

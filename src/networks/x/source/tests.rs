@@ -104,6 +104,8 @@ impl Bench {
             created_at: Timestamp::UNIX_EPOCH,
             media: vec![],
             has_poll: false,
+            warning: None,
+            is_sensitive: false,
             versions: vec![],
         };
         let posts = vec![RecordPost { post: Arc::new(post), jobs: vec![], unreadable: None }];
