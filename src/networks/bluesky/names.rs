@@ -52,7 +52,9 @@ pub(super) fn is_did(text: &str) -> bool {
         && method.bytes().all(|byte| byte.is_ascii_lowercase())
         && !id.is_empty()
         && !id.ends_with([':', '%'])
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'%' | b'-'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'%' | b'-'))
 }
 
 /// Whether a text is a handle: a domain name of two labels or more (atproto.com/specs/handle).
@@ -193,15 +195,32 @@ mod tests {
     #[test]
     fn an_account_is_a_handle_or_a_did() {
         assert_eq!(account(&text("@Town.Example")).unwrap(), "town.example");
-        for right in ["town.bsky.social", "a-b.example", "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:web:town.example"] {
+        for right in
+            ["town.bsky.social", "a-b.example", "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:web:town.example"]
+        {
             assert_eq!(account(&text(right)).unwrap(), right);
         }
         for wrong in [
-            "", "@", "town", "a..example", "-a.example", "a.example-", "niño.example", "https://bsky.app/profile/a.example",
-            "did:plc:", "did:PLC:a", "did:plc:a/../b", "did:plc:a?b", "1.2.3.4", "a b.example",
+            "",
+            "@",
+            "town",
+            "a..example",
+            "-a.example",
+            "a.example-",
+            "niño.example",
+            "https://bsky.app/profile/a.example",
+            "did:plc:",
+            "did:PLC:a",
+            "did:plc:a/../b",
+            "did:plc:a?b",
+            "1.2.3.4",
+            "a b.example",
         ] {
             let refusal = account(&text(wrong)).unwrap_err();
-            assert!(refusal.what.contains("neither") && refusal.fix.contains("bsky.social"), "{wrong}: {refusal:?}");
+            assert!(
+                refusal.what.contains("neither") && refusal.fix.contains("bsky.social"),
+                "{wrong}: {refusal:?}"
+            );
         }
     }
 
@@ -216,7 +235,14 @@ mod tests {
         ] {
             assert_eq!(post_named(which).unwrap(), PostId(id.into()), "{which}");
         }
-        for which in ["", "self", "https://bsky.app/profile/a.example", "at://a.example/x/..", "../x", "1849337283618123841"] {
+        for which in [
+            "",
+            "self",
+            "https://bsky.app/profile/a.example",
+            "at://a.example/x/..",
+            "../x",
+            "1849337283618123841",
+        ] {
             assert!(post_named(which).is_err(), "{which}");
         }
     }
@@ -234,7 +260,15 @@ mod tests {
             assert_eq!(record.id(did), PostId(id.into()));
             assert_eq!(OwnRecord::named(&record.id(did)), Some(record));
         }
-        for id in ["self", "self@", "self@x", "a/b@1", "self@18446744073709551615", "at://did:plc:abc/app.bsky.feed.post/x@1", ""] {
+        for id in [
+            "self",
+            "self@",
+            "self@x",
+            "a/b@1",
+            "self@18446744073709551615",
+            "at://did:plc:abc/app.bsky.feed.post/x@1",
+            "",
+        ] {
             assert_eq!(OwnRecord::named(&PostId(id.into())), None, "{id}");
         }
     }

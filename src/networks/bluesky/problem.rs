@@ -73,7 +73,9 @@ pub(super) fn refusal(host: &str, answer: &Answer) -> Refusal {
     }
     match &*name {
         "ExpiredToken" | "InvalidToken" => Refusal::Expired(sentence),
-        "AuthMissing" | "AuthenticationRequired" | "AuthFactorTokenRequired" => Refusal::Unauthorized(sentence),
+        "AuthMissing" | "AuthenticationRequired" | "AuthFactorTokenRequired" => {
+            Refusal::Unauthorized(sentence)
+        }
         "AccountTakedown" | "AccountSuspended" | "AccountDeactivated" => Refusal::Blocked(sentence),
         "RateLimitExceeded" => rate_limited(answer, sentence),
         "RepoNotFound" | "RepoTakendown" | "RepoSuspended" | "RepoDeactivated" | "HandleNotFound" => {
@@ -128,23 +130,31 @@ mod tests {
     fn errors_are_classified_by_their_names() {
         type Kind = fn(&Refusal) -> bool;
         let cases: [(u16, &str, Kind); 14] = [
-            (400, r#"{"error":"ExpiredToken","message":"Token has expired"}"#, |r| matches!(r, Refusal::Expired(_))),
-            (400, r#"{"error":"InvalidToken"}"#, |r| matches!(r, Refusal::Expired(_))),
-            (401, r#"{"error":"AuthenticationRequired","message":"Invalid identifier or password"}"#, |r| {
-                matches!(r, Refusal::Unauthorized(why) if why.contains("Invalid identifier"))
+            (400, r#"{"error":"ExpiredToken","message":"Token has expired"}"#, |r| {
+                matches!(r, Refusal::Expired(_))
             }),
+            (400, r#"{"error":"InvalidToken"}"#, |r| matches!(r, Refusal::Expired(_))),
+            (
+                401,
+                r#"{"error":"AuthenticationRequired","message":"Invalid identifier or password"}"#,
+                |r| matches!(r, Refusal::Unauthorized(why) if why.contains("Invalid identifier")),
+            ),
             (401, r#"{"error":"AuthFactorTokenRequired"}"#, |r| matches!(r, Refusal::Unauthorized(_))),
             (401, r#"{"error":"AccountTakedown"}"#, |r| matches!(r, Refusal::Blocked(_))),
             (400, r#"{"error":"InvalidRequest","message":"Could not find repo: did:plc:abc"}"#, |r| {
                 matches!(r, Refusal::NoAccount(_))
             }),
-            (400, r#"{"error":"InvalidRequest","message":"Unable to resolve handle"}"#, |r| matches!(r, Refusal::NoAccount(_))),
+            (400, r#"{"error":"InvalidRequest","message":"Unable to resolve handle"}"#, |r| {
+                matches!(r, Refusal::NoAccount(_))
+            }),
             (400, r#"{"error":"RecordNotFound","message":"Could not locate record: at://…"}"#, |r| {
                 matches!(r, Refusal::NoRecord(_))
             }),
-            (400, r#"{"error":"InvalidRequest","message":"grapheme too big (maximum 300, got 301)"}"#, |r| {
-                matches!(r, Refusal::Refused(why) if why.contains("maximum 300"))
-            }),
+            (
+                400,
+                r#"{"error":"InvalidRequest","message":"grapheme too big (maximum 300, got 301)"}"#,
+                |r| matches!(r, Refusal::Refused(why) if why.contains("maximum 300")),
+            ),
             (413, "<html>", |r| matches!(r, Refusal::Refused(_))),
             (401, "<!DOCTYPE html><title>Log in</title>", |r| matches!(r, Refusal::Trouble(_))),
             (502, r#"{"error":"UpstreamFailure"}"#, |r| matches!(r, Refusal::Trouble(_))),

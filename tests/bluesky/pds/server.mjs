@@ -3,12 +3,13 @@
 import { TestNetworkNoAppView } from '@atproto/dev-env'
 
 const network = await TestNetworkNoAppView.create({
-  pds: { hostname: 'localhost', rateLimitsEnabled: false, blobUploadLimit: 100_000_000 },
+  pds: {
+    hostname: 'localhost',
+    rateLimitsEnabled: process.env.RATE_LIMITS === 'on',
+    blobUploadLimit: 100_000_000,
+  },
 })
 console.log(JSON.stringify({ pds: network.pds.url, plc: network.plc.url }))
 
 process.stdin.resume()
-process.stdin.on('end', async () => {
-  await network.close()
-  process.exit(0)
-})
+process.stdin.on('end', () => process.exit(0))
