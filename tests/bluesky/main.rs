@@ -5,6 +5,7 @@
 #[path = "../contract/mod.rs"]
 mod contract;
 
+mod pipeline;
 mod posts;
 mod proxy;
 mod server;
@@ -30,7 +31,8 @@ use proxy::{Fault, Proxy};
 use serde_json::{Value, json};
 use server::{Account, POSTS, Server};
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
+/// One white pixel.
+const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9BU\0\0\0\nIDATx\xDAc\xF8\x0F\0\x01\x01\x01\0\x1C\xB0\x8C\x99\0\0\0\0IEND\xAEB`\x82";
 
 /// A followed account and a target account on the real server, behind a proxy.
 struct Town {

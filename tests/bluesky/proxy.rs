@@ -2,6 +2,7 @@
 //! changes the documents of accounts, so that they lead to the proxy.
 
 use std::{
+    collections::HashSet,
     io::Write as _,
     io::{BufRead as _, BufReader, Read as _},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -32,8 +33,9 @@ struct State {
     /// Method and path of each call.
     calls: Vec<String>,
     lost: usize,
-    /// How many calls with an access token to refuse as expired.
-    refused_tokens: usize,
+    /// The credentials of calls so far, and those that are refused as expired.
+    seen: HashSet<String>,
+    expired: HashSet<String>,
     /// Loses the next answer to a call whose path contains this.
     lose_next: Option<String>,
 }
@@ -98,9 +100,11 @@ impl Proxy {
         }
     }
 
-    /// Refuses the next calls in a session, as a server does when their token has expired.
-    pub(crate) fn refuse_next_tokens(&self, count: usize) {
-        self.state().refused_tokens = count;
+    /// Refuses the tokens that were used so far, as a server does two hours later. They still refresh a session.
+    pub(crate) fn expire_tokens(&self) {
+        let mut state = self.state();
+        let seen = std::mem::take(&mut state.seen);
+        state.expired.extend(seen);
     }
 
     /// Loses the next answer to this call.
@@ -135,15 +139,18 @@ fn serve(client: TcpStream, state: &Mutex<State>, servers: &Servers) -> Option<(
     let mut reader = BufReader::new(client.try_clone().ok()?);
     let request = read(&mut reader)?;
     let is_call = request.path.starts_with("/xrpc/");
-    let has_token = request.headers.iter().any(|header| header.to_lowercase().starts_with("authorization"));
+    let is_header = |header: &&String| header.to_lowercase().starts_with("authorization");
+    let credentials = request.headers.iter().find(is_header).cloned();
     let (is_lost, made_up_answer) = {
         let mut state = state.lock().unwrap();
         state.calls.push(format!("{} {}", request.method, request.path));
-        if has_token && !request.path.contains("refreshSession") && state.refused_tokens > 0 {
-            state.refused_tokens -= 1;
-            let body = r#"{"error":"ExpiredToken","message":"Token has expired"}"#;
-            drop(state);
-            return made_up(client, 400, "", body);
+        if let Some(credentials) = credentials.filter(|_| !request.path.contains("refreshSession")) {
+            if state.expired.contains(&credentials) {
+                let body = r#"{"error":"ExpiredToken","message":"Token has expired"}"#;
+                drop(state);
+                return made_up(client, 400, "", body);
+            }
+            state.seen.insert(credentials);
         }
         if state.lose_next.as_ref().is_some_and(|call| request.path.contains(call)) {
             state.lose_next = None;

@@ -61,8 +61,7 @@ async fn a_refused_token_is_refreshed_once_however_many_calls_were_refused() {
     publish(&other, "Dos").await;
     assert_eq!((town.proxy.calls(LOGIN), town.proxy.calls(REFRESH)), (1, 0));
 
-    // A real server forgets a session when its app password is revoked and created again; here the token is spoiled.
-    town.proxy.refuse_next_tokens(2);
+    town.proxy.expire_tokens();
     let (first, second) = (draft("Tres"), draft("Cuatro"));
     let (first, second) = futures_util::join!(one.publish(&first), other.publish(&second));
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
@@ -90,7 +89,7 @@ async fn a_lost_answer_to_a_refresh_loses_no_session() {
     let Some(town) = Town::new().await else { return };
     let destination = town.destination();
     publish(&destination, "Uno").await;
-    town.proxy.refuse_next_tokens(1);
+    town.proxy.expire_tokens();
     town.proxy.lose_next(REFRESH);
     let error = destination.publish(&draft("Nunca")).await.unwrap_err();
     assert!(matches!(error, PublishError::Unavailable(_)), "{error:?}");
@@ -112,7 +111,7 @@ async fn a_wrong_or_revoked_app_password_says_which_variable_to_set() {
     told(town.destination_with("abcd-efgh-ijkl-wxyz").verify().await.unwrap_err());
     publish(&town.destination(), "Uno").await;
     town.target.call("com.atproto.server.revokeAppPassword", &json!({"name": "mynah"})).await;
-    town.proxy.refuse_next_tokens(1);
+    town.proxy.expire_tokens();
     told(town.destination().publish(&draft("Nunca")).await.unwrap_err());
     assert_eq!(town.target.posts().await.len(), 1);
 }
@@ -130,7 +129,7 @@ async fn a_renamed_account_is_still_published_on_and_followed() {
     }
     town.source.write("Two", json!({})).await;
     assert_eq!(town.source().page(&crate::posts::page(10)).await.unwrap().posts.len(), 2);
-    town.proxy.refuse_next_tokens(1);
+    town.proxy.expire_tokens();
     publish(&town.destination(), "Dos").await;
     assert_eq!(town.target.posts().await.len(), 2);
 }
