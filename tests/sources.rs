@@ -344,3 +344,28 @@ async fn check_looks_at_every_source_once() {
     }
     assert_eq!(region.town.sandbox.count(Endpoint::User).requests - before, 3);
 }
+
+#[actix_rt::test]
+async fn posts_on_the_stream_are_published_at_once_however_often_it_is_cut() {
+    let sources = ["town", "port"];
+    let targets = [("town", "es", "town_es", None), ("port", "ca", "port_ca", None)];
+    let mut region = Region::new(&sources, &targets).await;
+    region
+        .town
+        .settings
+        .extend(["defaults.sources.mode=stream", "defaults.sources.poll_interval=1h"].map(String::from));
+    let (_service, _) = region.town.serve().await;
+    until("the stream is open", || region.town.sandbox.count(Endpoint::Stream).requests > 0).await;
+    for number in 1..=20 {
+        region.post("town", number);
+        region.post("port", number);
+        region.until_published("town_es", number).await;
+        region.until_published("port_ca", number).await;
+        if number % 4 == 0 {
+            region.town.sandbox.cut_stream();
+        }
+    }
+    for account in ["town_es", "port_ca"] {
+        assert_eq!(numbers(&region.town.sandbox.publications(account)), (1..=20).collect::<Vec<_>>());
+    }
+}

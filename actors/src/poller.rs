@@ -7,10 +7,12 @@
 //! - [`trail`]: which page a backfill requests next, and when it stops.
 //! - [`reread`]: what happens to a post that could not be read.
 //! - [`calls`]: the calls to the source.
+//! - [`live`]: polls at once where the network reports that there is something new.
 //! - [`company`]: what is different if other sources are polled, too.
 
 mod calls;
 mod company;
+mod live;
 mod reread;
 mod start;
 #[cfg(test)]
@@ -27,7 +29,9 @@ use std::{
 
 use async_trait::async_trait;
 pub use company::{Company, Spread};
+use futures_util::{future::select, pin_mut};
 use jiff::Timestamp;
+use live::Listener;
 use log::{error, info, warn};
 use mynah_domain::{
     Post, PostId, Skip, Target, TargetId,
@@ -151,6 +155,10 @@ pub struct Poller {
     /// What pauses it.
     pauses: [Paused; 2],
     next: Option<Instant>,
+    /// Hears of new posts, if the network reports them.
+    listener: Option<Listener>,
+    /// When the last poll ended.
+    polled: Option<Instant>,
     /// Whether no poll has succeeded since the start.
     is_first: bool,
     failures: u32,
@@ -188,8 +196,11 @@ impl From<SourceError> for Trouble {
 impl Poller {
     /// Creates a poller of a source.
     pub fn new(context: WorkerContext, parts: PollerParts, source: Rc<dyn Source>) -> Self {
+        let live = source.live().filter(|_| parts.schedule != Schedule::Once);
         Self {
             context,
+            listener: live.map(|live| Listener::start(parts.clone(), live)),
+            polled: None,
             pauses: [Paused::Polling, Paused::Source(parts.source.as_str().into())],
             next: parts.company.before_first().map(|wait| Instant::now() + wait),
             parts,
@@ -206,9 +217,7 @@ impl Poller {
 #[async_trait(?Send)]
 impl Worker for Poller {
     async fn step(&mut self, stop: &Stop) -> Step {
-        if let Some(next) = self.next
-            && stop.or(actix_rt::time::sleep_until(next.into())).await.is_none()
-        {
+        if stop.or(self.until_next()).await.is_none() {
             return Step::Idle;
         }
         let is_paused = self.pauses.iter().any(|what| self.parts.pauses.is_paused(what));
@@ -222,6 +231,7 @@ impl Worker for Poller {
         let work = self.context.at_work();
         failpoint::reach("poller.step");
         let result = self.poll(stop).await;
+        self.polled = Some(Instant::now());
         drop(work);
         match (result, self.parts.schedule) {
             (Err(Trouble::Ledger(LedgerError::NotHeld(lease))), _) => {
@@ -263,6 +273,20 @@ impl Worker for Poller {
 }
 
 impl Poller {
+    /// Waits until it is time to poll, or until there may be something new. After a failure, only time counts.
+    async fn until_next(&self) {
+        let Some(next) = self.next else { return };
+        let time = actix_rt::time::sleep_until(next.into());
+        match &self.listener {
+            Some(listener) if self.failures == 0 => {
+                let news = listener.news(self.polled.map(Into::into));
+                pin_mut!(time, news);
+                select(time, news).await;
+            }
+            _ => time.await,
+        }
+    }
+
     fn report(&self, polled: Polled) {
         if let Some(polls) = &self.parts.polls {
             // The receiver may be gone.

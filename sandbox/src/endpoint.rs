@@ -21,6 +21,12 @@ pub enum Endpoint {
     /// `GET /2/tweets/{id}`
     #[serde(rename = "x.lookup_one")]
     LookupOne,
+    /// `GET /2/tweets/search/stream`
+    #[serde(rename = "x.stream")]
+    Stream,
+    /// `GET` and `POST /2/tweets/search/stream/rules`
+    #[serde(rename = "x.stream_rules")]
+    StreamRules,
     /// `POST /2/tweets`
     #[serde(rename = "x.post")]
     Post,
@@ -46,12 +52,14 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order the page shows them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::User,
         Self::Me,
         Self::Timeline,
         Self::Lookup,
         Self::LookupOne,
+        Self::Stream,
+        Self::StreamRules,
         Self::Post,
         Self::Delete,
         Self::MediaUpload,
@@ -69,6 +77,8 @@ impl Endpoint {
             Self::Timeline => "x.timeline",
             Self::Lookup => "x.lookup",
             Self::LookupOne => "x.lookup_one",
+            Self::Stream => "x.stream",
+            Self::StreamRules => "x.stream_rules",
             Self::Post => "x.post",
             Self::Delete => "x.delete",
             Self::MediaUpload => "x.media_upload",
@@ -101,6 +111,8 @@ impl Endpoint {
             ["2", "users", _, "tweets"] if get => Some(Self::Timeline),
             ["2", "tweets"] if get => Some(Self::Lookup),
             ["2", "tweets"] if post => Some(Self::Post),
+            ["2", "tweets", "search", "stream"] if get => Some(Self::Stream),
+            ["2", "tweets", "search", "stream", "rules"] if get || post => Some(Self::StreamRules),
             ["2", "tweets", _] if get => Some(Self::LookupOne),
             ["2", "tweets", _] if method == Method::DELETE => Some(Self::Delete),
             ["2", "media", "upload"] if post => Some(Self::MediaUpload),

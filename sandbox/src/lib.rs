@@ -193,6 +193,12 @@ impl Sandbox {
         self.state.touch();
     }
 
+    /// Ends the connection to X's stream, if there is one.
+    pub fn cut_stream(&self) {
+        self.state.stream().cuts += 1;
+        self.state.touch();
+    }
+
     /// Waits until `test` returns true, and tests again after every change. Returns false after `at_most`.
     /// Needs a Tokio runtime, such as actix's.
     pub async fn until(&self, at_most: Duration, mut test: impl FnMut(&Self) -> bool) -> bool {

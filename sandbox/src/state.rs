@@ -16,7 +16,7 @@ use crate::{
     requests::Requests,
     timeline::TimelinePost,
     world::{PostId, World},
-    x::oauth1::Nonces,
+    x::{oauth1::Nonces, stream::FilteredStream},
 };
 
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct State {
     biller: Mutex<Biller>,
     requests: Mutex<Requests>,
     nonces: Mutex<Nonces>,
+    stream: Mutex<FilteredStream>,
     changed: watch::Sender<u64>,
     pub(crate) x_latency: Duration,
     pub(crate) gemini_latency: Duration,
@@ -47,6 +48,7 @@ impl State {
             biller: Mutex::default(),
             requests: Mutex::default(),
             nonces: Mutex::default(),
+            stream: Mutex::default(),
             changed: watch::channel(0).0,
             x_latency: config.x_latency,
             gemini_latency: config.gemini_latency,
@@ -77,6 +79,10 @@ impl State {
 
     pub(crate) fn nonces(&self) -> MutexGuard<'_, Nonces> {
         lock(&self.nonces)
+    }
+
+    pub(crate) fn stream(&self) -> MutexGuard<'_, FilteredStream> {
+        lock(&self.stream)
     }
 
     /// Posts on the followed account, now.

@@ -162,7 +162,7 @@ pub fn eligibility(source: &SourceSettings) -> Eligibility {
 
 /// What to request from a source.
 fn wanted(source: &SourceSettings) -> Wanted {
-    Wanted { reposts: source.reposts }
+    Wanted { reposts: source.reposts, stream: source.stream }
 }
 
 /// The pairs of languages that are translated, each once.

@@ -11,7 +11,7 @@ pub mod network;
 pub mod sniff;
 pub mod x;
 
-pub use network::{Accounts, Connections, Followed, Network, Published, Wanted};
+pub use network::{Accounts, Connections, Followed, Network, Published, Streaming, Wanted};
 
 /// All networks; the first is the default.
 const NETWORKS: [&dyn Network; 3] = [&x::X, &bluesky::Bluesky, &feed::Feed];

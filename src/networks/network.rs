@@ -49,6 +49,11 @@ pub trait Network: fmt::Debug + Sync {
         true
     }
 
+    /// Whether its accounts can be followed by a stream, which reports new posts at once.
+    fn streaming(&self) -> Streaming {
+        Streaming::Never
+    }
+
     /// Reads an account's handle, as people write it.
     ///
     /// # Errors
@@ -109,6 +114,17 @@ pub trait Network: fmt::Debug + Sync {
     ) -> Option<Connections>;
 }
 
+/// Whether a network's accounts can be followed by a stream. They are polled in any case, which finds what a stream misses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streaming {
+    /// They can only be polled.
+    Never,
+    /// They can, if the settings want it: it costs more, or needs something that polling does not.
+    IfWanted,
+    /// They are, unless the settings want polls alone.
+    Always,
+}
+
 /// The configured accounts of one network, in order: each handle, or `None` if it could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts<'a> {
@@ -164,6 +180,8 @@ pub struct Connections {
 pub struct Wanted {
     /// Whether to request reposts.
     pub reposts: bool,
+    /// Whether to hear of new posts at once, by a stream.
+    pub stream: bool,
 }
 
 /// A followed account, with everything needed to call its network.

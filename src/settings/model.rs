@@ -164,6 +164,8 @@ pub struct SourceSettings {
     pub trust_language: bool,
     /// How often Mynah asks for new posts.
     pub poll_interval: Duration,
+    /// Whether a stream reports new posts at once, between the polls.
+    pub stream: bool,
     /// Where a new ledger begins.
     pub start: Start,
     /// Whether its reposts are recorded in the ledger; they are not republished.

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use mynah_domain::{Language, filters::Filters};
 
 use super::{
-    kinds::{TICK, choice, count, duration, filters, flag, language, mark, source_name, start},
+    kinds::{TICK, choice, count, duration, filters, flag, language, mark, refuse, source_name, start},
     model::SourceSettings,
     read::{Account, DAY},
     reader::Reader,
 };
-use crate::networks::{Followed, Networks};
+use crate::networks::{Followed, Network, Networks, Streaming};
 
 const POLLS: [(&str, bool); 2] = [("text", true), ("skip", false)];
+
+/// How to hear of new posts, by their names in the settings: whether by a stream.
+const MODES: [(&str, bool); 2] = [("poll", false), ("stream", true)];
 
 /// The section of the only source.
 const ONLY: &str = "source";
@@ -136,12 +139,25 @@ impl FollowedAccounts {
 /// A source without its connection, which is read later.
 pub(super) type UnconnectedSource = Box<dyn FnOnce(Arc<dyn Followed>) -> SourceSettings>;
 
+/// Whether a source on `network` is followed by a stream.
+fn stream(reader: &mut Reader<'_>, key: &str, network: &'static dyn Network) -> Option<bool> {
+    let (title, streaming) = (network.title(), network.streaming());
+    let wanted = reader.optional(key, |value| match choice(&MODES)(value)? {
+        true if streaming == Streaming::Never => {
+            refuse(format!("{title} can only be polled"), format!("write {:?}, or remove the key", "poll"))
+        }
+        wanted => Ok(wanted),
+    });
+    Some(wanted.ok()?.unwrap_or(streaming == Streaming::Always))
+}
+
 fn source(reader: &mut Reader<'_>, followed: &FollowedAccount) -> Option<UnconnectedSource> {
     let FollowedAccount { name, account, language, .. } = followed;
     let (name, network, language) = (name.clone(), account.network, *language);
     let key = |name: &str| followed.key(name);
     let trust_language = reader.or(&key("trust_language"), "true", flag);
     let poll_interval = reader.or(&key("poll_interval"), "60s", duration(TICK..=DAY));
+    let stream = stream(reader, &key("mode"), network);
     let start = reader.or(&key("start"), "now", start(network));
     let reposts = reader.or(&key("reposts"), "false", flag);
     let replies = reader.or(&key("replies"), "false", flag);
@@ -152,7 +168,8 @@ fn source(reader: &mut Reader<'_>, followed: &FollowedAccount) -> Option<Unconne
     let opt_out = reader.or(&key("opt_out"), "#notranslate", mark);
     let page_size = reader.or(&key("page_size"), "100", count(5..=100));
     let account = account.whole()?;
-    let (language, trust_language, poll_interval) = (language?, trust_language?, poll_interval?);
+    let (language, trust_language, poll_interval, stream) =
+        (language?, trust_language?, poll_interval?, stream?);
     let (start, reposts, replies, quotes, polls) = (start?, reposts?, replies?, quotes?, polls?);
     let (opt_out, page_size) = (opt_out?, page_size?);
     let filters =
@@ -165,6 +182,7 @@ fn source(reader: &mut Reader<'_>, followed: &FollowedAccount) -> Option<Unconne
         language,
         trust_language,
         poll_interval,
+        stream,
         start,
         reposts,
         replies,

@@ -1229,3 +1229,16 @@ fn an_account_that_would_republish_itself_is_refused_on_every_network() {
     fs::write(file, text.replace("account = \"example\"", source)).unwrap();
     assert!(bench.message().contains("which would then republish its own posts"), "{}", bench.message());
 }
+
+#[test]
+fn only_a_network_with_a_stream_can_be_followed_by_one() {
+    let following = |source: &str| {
+        Bench::new(&format!("[source]\n{source}\n[[targets]]\nlanguage = \"es\"\naccount = \"example_es\"\n"))
+    };
+    let streams = |mode: &str| following(&format!("account = \"example\"\n{mode}")).good().sources[0].stream;
+    assert!(!streams(""), "not every app may use X's stream");
+    assert!(streams("mode = \"stream\""));
+    assert!(!streams("mode = \"poll\""));
+    let feed = "network = \"feed\"\naccount = \"https://paper.example/feed.xml\"\nmode = \"stream\"";
+    following(feed).reports("config.toml:4", "source.mode", "can only be polled", "\"poll\"");
+}

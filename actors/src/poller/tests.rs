@@ -6,7 +6,7 @@ use actix::Actor as _;
 use mynah_domain::{
     PostKind,
     breaker::{BreakerPolicy, CallOutcome},
-    ports::{Lookup, Page, Unreadable},
+    ports::{Live, Lookup, News, Page, Unreadable},
 };
 
 use super::{reread::LOOKUP_TRIES, *};
@@ -29,12 +29,19 @@ struct Fake {
     lookups: Lookups,
     asked: RefCell<Vec<PageRequest>>,
     looked_up: Cell<usize>,
+    live: Option<Rc<Wire>>,
 }
 
 impl Fake {
     fn new(pages: impl Fn(&PageRequest, usize) -> Result<Page, SourceError> + 'static) -> Self {
         let lookups: Lookups = Box::new(|id, _| panic!("unexpected lookup of {id}"));
-        Self { pages: Box::new(pages), lookups, asked: RefCell::default(), looked_up: Cell::new(0) }
+        Self {
+            pages: Box::new(pages),
+            lookups,
+            asked: RefCell::default(),
+            looked_up: Cell::new(0),
+            live: None,
+        }
     }
 
     fn looking_up(
@@ -67,6 +74,43 @@ impl Source for Fake {
 
     fn network(&self) -> &'static str {
         "net"
+    }
+
+    fn live(&self) -> Option<Rc<dyn Live>> {
+        self.live.clone().map(|wire| wire as Rc<dyn Live>)
+    }
+}
+
+/// A connection that tells what the test tells it, until the test cuts it.
+#[derive(Default)]
+struct Wire {
+    connections: Cell<usize>,
+    /// `false` cuts the connection.
+    news: RefCell<Option<mpsc::UnboundedSender<bool>>>,
+}
+
+struct End(mpsc::UnboundedReceiver<bool>);
+
+impl Wire {
+    fn send(&self, is_news: bool) {
+        self.news.borrow().as_ref().unwrap().send(is_news).unwrap();
+    }
+}
+
+#[async_trait(?Send)]
+impl Live for Wire {
+    async fn connect(&self) -> Result<Box<dyn News>, SourceError> {
+        let (news, end) = mpsc::unbounded_channel();
+        self.connections.set(self.connections.get() + 1);
+        self.news.replace(Some(news));
+        Ok(Box::new(End(end)))
+    }
+}
+
+#[async_trait(?Send)]
+impl News for End {
+    async fn next(&mut self) -> Result<(), SourceError> {
+        self.0.recv().await.filter(|is_news| *is_news).map(drop).ok_or_else(unavailable)
     }
 }
 
@@ -708,4 +752,76 @@ async fn failed_polls_open_the_circuit_breaker_and_an_answer_closes_it() {
         bench.poll(&source).await;
         assert!(!bench.parts.upstreams.is_down("net"));
     }
+}
+
+/// A poller with a day between two polls, and its source.
+fn daily(
+    bench: &mut Bench,
+    pages: impl Fn(&PageRequest, usize) -> Result<Page, SourceError> + 'static,
+) -> (Poller, Rc<Fake>) {
+    bench.parts.schedule = Schedule::Every(Duration::from_hours(24));
+    let source = Rc::new(Fake { live: Some(Rc::default()), ..Fake::new(pages) });
+    (bench.poller(source.clone()), source)
+}
+
+/// The seconds until the poller has polled once more, by the paused clock.
+async fn seconds_to_next(poller: &mut Poller) -> u64 {
+    let before = tokio::time::Instant::now();
+    assert_eq!(poller.step(&Stop::default()).await, Step::Worked);
+    before.elapsed().as_secs()
+}
+
+#[actix_rt::test]
+async fn news_of_the_source_is_read_at_once_and_a_burst_of_it_only_once() {
+    tokio::time::pause();
+    let mut bench = Bench::new(Start::Beginning);
+    let (mut poller, source) = daily(&mut bench, |_, call| Ok(page((1..=call as u64).rev(), None)));
+    seconds_to_next(&mut poller).await;
+    assert!(seconds_to_next(&mut poller).await <= 1, "for what came before the connection");
+    let wire = source.live.clone().unwrap();
+    (0..5).for_each(|_| wire.send(true));
+    assert!(seconds_to_next(&mut poller).await <= 1);
+    assert_eq!(bench.ledger.numbers(), (1..=3).collect());
+    assert!(seconds_to_next(&mut poller).await > 3600, "without news at the interval");
+    assert_eq!((source.reads(), wire.connections.get()), (4, 1));
+}
+
+#[actix_rt::test]
+async fn a_lost_connection_is_made_again_and_what_came_meanwhile_is_read() {
+    tokio::time::pause();
+    let mut bench = Bench::new(Start::Beginning);
+    let (mut poller, source) = daily(&mut bench, |_, call| Ok(page((1..=call as u64).rev(), None)));
+    seconds_to_next(&mut poller).await;
+    let wire = source.live.clone().unwrap();
+    for cut in 1..=20 {
+        assert!(seconds_to_next(&mut poller).await <= 1, "{cut}");
+        assert_eq!(wire.connections.get(), cut);
+        wire.send(false);
+    }
+    drop(poller);
+    let connections = wire.connections.get();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert_eq!(wire.connections.get(), connections, "a poller that is gone listens no more");
+}
+
+#[actix_rt::test]
+async fn news_does_not_shorten_the_wait_after_a_failure() {
+    tokio::time::pause();
+    let mut bench = Bench::new(Start::Beginning);
+    bench.parts.backoff = Backoff { base: Duration::from_mins(10), max: Duration::from_mins(10) };
+    let (mut poller, source) =
+        daily(&mut bench, |_, call| if call == 2 { Err(unavailable()) } else { Ok(page([1], None)) });
+    seconds_to_next(&mut poller).await;
+    assert_eq!(poller.step(&Stop::default()).await, Step::Idle, "the poll failed");
+    source.live.clone().unwrap().send(true);
+    assert!(seconds_to_next(&mut poller).await >= 300);
+}
+
+#[actix_rt::test]
+async fn a_single_poll_listens_for_nothing() {
+    let bench = Bench::new(Start::Beginning);
+    let source = Rc::new(Fake { live: Some(Rc::default()), ..Fake::new(|_, _| Ok(page([1], None))) });
+    bench.poll(&source).await;
+    tokio::task::yield_now().await;
+    assert_eq!(source.live.clone().unwrap().connections.get(), 0);
 }

@@ -8,6 +8,7 @@ pub mod destination;
 pub mod engine;
 pub mod leases;
 pub mod ledger;
+pub mod live;
 pub mod media;
 pub mod shared_cache;
 pub mod source;
@@ -19,6 +20,7 @@ pub use destination::{
 pub use engine::{CallShape, Engine, EngineError, Item, ItemError, Languages, MaxWeight, Reply, Usage};
 pub use leases::Leases;
 pub use ledger::{Facts, Ledger, LedgerError, Listing, Retention, Work};
+pub use live::{Live, News};
 pub use media::{Content, FetchError, FetchedMedium, MediaFetcher, MediaLimits, Pieces};
 pub use shared_cache::SharedCache;
 pub use source::{Lookup, Page, PageRequest, Source, SourceError, Unreadable};

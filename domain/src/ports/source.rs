@@ -1,10 +1,12 @@
 //! Where posts come from. A source returns its newest posts first, in pages, so a poll reads back from the newest post
 //! to the watermark.
 
+use std::rc::Rc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::ledger::Mark;
+use super::{Live, ledger::Mark};
 use crate::{Post, PostId};
 
 /// An account to follow.
@@ -27,6 +29,11 @@ pub trait Source {
 
     /// The network's name in settings and logs, and of its circuit breaker.
     fn network(&self) -> &'static str;
+
+    /// How to hear of new posts at once; `None` if the account can only be polled.
+    fn live(&self) -> Option<Rc<dyn Live>> {
+        None
+    }
 }
 
 /// What a source answers about one post.

@@ -168,7 +168,7 @@ pub(super) fn reshape(profiles: ActiveProfiles, endpoint: Endpoint, body: &mut V
         Endpoint::MediaUpload | Endpoint::MediaChunk | Endpoint::MediaStatus | Endpoint::MediaMetadata => {
             walk.answer(Kind::Upload, body);
         }
-        Endpoint::Delete | Endpoint::Generate => {}
+        Endpoint::Delete | Endpoint::Stream | Endpoint::StreamRules | Endpoint::Generate => {}
     }
 }
 

@@ -88,6 +88,11 @@ impl Hash for ByText {
 }
 
 impl Account {
+    /// The posts with a higher id than this one, oldest first.
+    pub(crate) fn posts_after(&self, id: u64) -> &[Arc<StoredPost>] {
+        &self.posts[self.posts.partition_point(|post| post.id.0 <= id)..]
+    }
+
     pub(super) fn new(handle: &str, role: Role) -> Self {
         Self {
             id: fake_id(handle),

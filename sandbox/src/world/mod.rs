@@ -113,6 +113,12 @@ impl World {
         &self.accounts[index]
     }
 
+    /// The id of the newest post of all accounts; 0 if there is none.
+    pub(crate) fn newest_id(&self) -> u64 {
+        let newest = |account: &Account| account.posts.last().map(|post| post.id.0);
+        self.accounts.iter().filter_map(newest).max().unwrap_or_default()
+    }
+
     pub(crate) fn find(&self, handle: &str) -> Option<usize> {
         self.by_handle.get(&handle.to_ascii_lowercase()).copied()
     }

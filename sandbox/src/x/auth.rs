@@ -84,7 +84,15 @@ pub(crate) fn authorize_user(
 }
 
 fn needs_user(endpoint: Endpoint) -> bool {
-    !matches!(endpoint, Endpoint::User | Endpoint::Timeline | Endpoint::Lookup | Endpoint::LookupOne)
+    !matches!(
+        endpoint,
+        Endpoint::User
+            | Endpoint::Timeline
+            | Endpoint::Lookup
+            | Endpoint::LookupOne
+            | Endpoint::Stream
+            | Endpoint::StreamRules
+    )
 }
 
 fn authenticate(request: &HttpRequest, state: &State) -> Result<Caller, Problem> {

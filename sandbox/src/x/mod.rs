@@ -10,6 +10,7 @@ pub(crate) mod oauth1;
 pub(crate) mod problems;
 mod query;
 mod render;
+pub(crate) mod stream;
 pub(crate) mod text;
 mod timeline;
 mod users;
@@ -46,6 +47,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .route("/users/{id}/tweets", web::get().to(timeline::posts))
             .route("/tweets", web::get().to(lookup::many))
             .route("/tweets/{id}", web::get().to(lookup::one))
+            .route("/tweets/search/stream", web::get().to(stream::connect))
+            .route("/tweets/search/stream/rules", web::get().to(stream::rules))
+            .route("/tweets/search/stream/rules", web::post().to(stream::change_rules))
             .route("/tweets/{id}", web::delete().to(create::delete))
             .route("/media/upload", web::post().to(media::upload))
             .route("/media/upload", web::get().to(media::status))

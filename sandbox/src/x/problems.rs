@@ -108,14 +108,48 @@ impl Problem {
 
     /// 403 for an app-only token where a user's is required. The two spaces are X's.
     pub(crate) fn unsupported_authentication() -> Self {
+        Self::unsupported("OAuth 2.0 Application-Only", "OAuth 1.0a User Context, OAuth 2.0 User Context")
+    }
+
+    /// 403 for a user's token where only the app's own is accepted.
+    pub(crate) fn unsupported_user_authentication() -> Self {
+        Self::unsupported("OAuth 2.0 User Context", "OAuth 2.0 Application-Only")
+    }
+
+    fn unsupported(kind: &str, supported: &str) -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             json!({
                 "title": "Unsupported Authentication",
-                "detail": "Authenticating with OAuth 2.0 Application-Only is forbidden for this endpoint.  \
-                Supported authentication types are [OAuth 1.0a User Context, OAuth 2.0 User Context].",
+                "detail": format!("Authenticating with {kind} is forbidden for this endpoint.  \
+                Supported authentication types are [{supported}]."),
                 "type": "https://api.twitter.com/2/problems/unsupported-authentication",
                 "status": 403,
+            }),
+        )
+    }
+
+    /// 409 for a stream without rules.
+    pub(crate) fn no_rules() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            json!({
+                "title": "RulesConfigurationIssue",
+                "detail": "You must define rules before connecting to the stream.",
+                "type": "https://api.twitter.com/2/problems/rule-configuration",
+            }),
+        )
+    }
+
+    /// 429 for a second connection to the stream.
+    pub(crate) fn too_many_connections() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            json!({
+                "title": "ConnectionException",
+                "detail": "This stream is currently at the maximum allowed connection limit.",
+                "connection_issue": "TooManyConnections",
+                "type": "https://api.twitter.com/2/problems/streaming-connection",
             }),
         )
     }

@@ -1,8 +1,10 @@
 //! Calls X: one client per arbiter signs every call and reads every answer in full.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, pin::Pin, time::Duration};
 
+use actix_web::web::Bytes;
 use awc::http::Method;
+use futures_util::Stream;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
@@ -13,7 +15,7 @@ use super::{
     problem::{Refusal, excerpt, refusal},
 };
 use crate::{
-    http_client::{Answer, HttpClient, HttpError, Limits, Request, Transport},
+    http_client::{Answer, HttpClient, HttpError, Limits, Request, Streamed, Transport},
     telemetry::outside::brief,
 };
 
@@ -29,6 +31,9 @@ pub struct XSettings {
     /// How connections are opened and reused.
     pub transport: Transport,
 }
+
+/// The lines of an answer without an end: each item is one or more whole lines.
+pub type Lines = Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>>>>;
 
 /// Calls X with one account's credentials.
 #[derive(Clone)]
@@ -74,6 +79,17 @@ impl XClient {
         self.call(&Request::get(asked), |now| self.auth.header("GET", &url, query, now)).await
     }
 
+    /// Sends a GET request whose answer has no end, and returns its lines as they arrive.
+    pub async fn lines(&self, path: &str) -> Result<Lines, CallError> {
+        let url = format!("{}{path}", self.base);
+        let auth = self.auth.header("GET", &url, &[], self.clock.now());
+        match self.http.stream(Request::get(url).header("authorization", auth)).await {
+            Ok(Streamed::Stream(lines)) => Ok(lines),
+            Ok(Streamed::Refused(answer)) => Err(CallError::Refused(refusal(&answer))),
+            Err(error) => Err(self.no_answer(&error)),
+        }
+    }
+
     /// Sends a POST request with a JSON body.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
         let url = format!("{}{path}", self.base);
@@ -104,7 +120,11 @@ impl XClient {
     }
 
     async fn send(&self, request: Request) -> Result<Answer, CallError> {
-        self.http.send(request).await.map_err(|error| match error {
+        self.http.send(request).await.map_err(|error| self.no_answer(&error))
+    }
+
+    fn no_answer(&self, error: &HttpError) -> CallError {
+        match error {
             HttpError::Unreachable(why) => CallError::Unreachable(format!(
                 "cannot reach X at {}: {why}; check the network and x.base_url",
                 self.base
@@ -112,7 +132,7 @@ impl XClient {
             HttpError::NoAnswer(_) | HttpError::TooLarge { .. } => {
                 CallError::NoAnswer(format!("X at {}: {error}", self.base))
             }
-        })
+        }
     }
 }
 

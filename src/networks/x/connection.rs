@@ -15,7 +15,7 @@ use super::{
     destination::{XDestination, XDestinationSettings},
     media::XMediaFetcher,
     secrets,
-    source::{XSource, XSourceSettings},
+    source::{XSource, XSourceSettings, stream::SharedStream},
 };
 use crate::networks::{Followed, Published, Wanted, download::DownloadSettings};
 
@@ -28,6 +28,8 @@ pub(super) struct XFollowed {
     /// The credentials that read it.
     pub(super) auth: XAuth,
     pub(super) media: DownloadSettings,
+    /// Shared by all accounts that the app follows.
+    pub(super) stream: Arc<SharedStream>,
 }
 
 impl XFollowed {
@@ -37,6 +39,7 @@ impl XFollowed {
             account: self.handle.clone(),
             auth: self.auth.clone(),
             reposts: wanted.reposts,
+            stream: wanted.stream.then(|| self.stream.clone()),
         }
     }
 }

@@ -35,7 +35,7 @@ use config::ValueKind;
 use jiff::Timestamp;
 use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
 
-use super::{Accounts, Connections, Network};
+use super::{Accounts, Connections, Network, Streaming};
 use crate::{
     http_client::Transport,
     settings::{Reader, Vault, kinds::Read},
@@ -56,6 +56,11 @@ impl Network for X {
 
     fn rules(&self) -> Arc<dyn NetworkRules> {
         Arc::new(text::XRules)
+    }
+
+    /// It needs an app with access to the filtered stream.
+    fn streaming(&self) -> Streaming {
+        Streaming::IfWanted
     }
 
     fn rules_for_long_posts(&self) -> Option<Arc<dyn NetworkRules>> {

@@ -1,9 +1,12 @@
 //! Reads X's section of the settings.
 
+use std::sync::Arc;
+
 use super::{
     client::XSettings,
     connection::{XFollowed, XPublished},
     secrets,
+    source::stream::SharedStream,
 };
 use crate::{
     http_client::Transport,
@@ -36,13 +39,15 @@ pub(super) fn read(
     let (timeout, transport, credentials) = (timeout?, transport?, credentials?);
     let x = XSettings { base_url: base_url?, timeout, connections: connections?, transport };
     let media = DownloadSettings { hosts: hosts?, setting: MEDIA_HOSTS, timeout, transport };
+    let stream = Arc::new(SharedStream::default());
     let mut readers = credentials.followed.into_iter();
     let mut publishers = credentials.published.into_iter();
     accounts.connect(
         timeout,
         |handle| {
             let auth = readers.next()?;
-            Some(XFollowed { x: x.clone(), handle: handle.to_owned(), auth, media: media.clone() })
+            let (x, media, stream) = (x.clone(), media.clone(), stream.clone());
+            Some(XFollowed { x, handle: handle.to_owned(), auth, media, stream })
         },
         |handle| Some(XPublished { x: x.clone(), handle: handle.to_owned(), auth: publishers.next()? }),
     )

@@ -5,8 +5,11 @@
 //! reposts, because X may bill each as another read, and authors are not requested, because each is billed as a user
 //! read. A post that is unreadable or unclear on the page is requested once by its id, with all of these.
 
+pub(super) mod stream;
+
 use std::{
     collections::{HashMap, HashSet},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -14,8 +17,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mynah_domain::{
     Post, PostId, PostKind,
-    ports::{Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
+    ports::{Ledger, LedgerError, Live, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
 };
+use stream::{SharedStream, XLive};
 
 use crate::networks::x::{
     XAuth, XClient,
@@ -52,9 +56,12 @@ pub struct XSourceSettings {
     pub auth: XAuth,
     /// Whether to request reposts.
     pub reposts: bool,
+    /// The stream, if it is followed by it.
+    pub(super) stream: Option<Arc<SharedStream>>,
 }
 
 /// A followed account on X.
+#[derive(Clone)]
 pub struct XSource {
     settings: XSourceSettings,
     client: XClient,
@@ -328,6 +335,11 @@ impl Source for XSource {
 
     fn network(&self) -> &'static str {
         "x"
+    }
+
+    fn live(&self) -> Option<Rc<dyn Live>> {
+        let stream = self.settings.stream.clone()?;
+        Some(Rc::new(XLive::new(self, stream)))
     }
 }
 

@@ -70,7 +70,7 @@ impl Bench {
             transport: Transport::default(),
         };
         let auth = XAuth::App("hush".to_owned().into());
-        let settings = XSourceSettings { x, account: "town".into(), auth, reposts: false };
+        let settings = XSourceSettings { x, account: "town".into(), auth, reposts: false, stream: None };
         let source = XSource::new(settings, ledger.clone());
         Self { source, ledger, answers, asked, _folder: folder }
     }
