@@ -4,6 +4,7 @@
 
 #[path = "../contract/mod.rs"]
 mod contract;
+mod live;
 
 mod pipeline;
 mod posts;
@@ -63,7 +64,7 @@ impl Town {
         let text = format!(
             "[source]\nnetwork = \"bluesky\"\naccount = \"{source}\"\n\
              [[targets]]\nnetwork = \"bluesky\"\nlanguage = \"es\"\naccount = \"{target}\"\n\
-             [engine]\norder = [\"apertium\"]\n[bluesky]\nbase_url = \"{url}\"\nplc_url = \"{url}\"\ntimeout = \"10s\"\n"
+             [engine]\norder = [\"apertium\"]\n[bluesky]\nbase_url = \"{url}\"\nplc_url = \"{url}\"\nstream = \"server\"\ntimeout = \"10s\"\n"
         );
         let file = self.folder.path().join("config.toml");
         std::fs::write(&file, text).unwrap();

@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[path = "../chaos/dice.rs"]
-mod dice;
+pub(crate) mod dice;
 
 use dice::{seed, size};
 
@@ -26,9 +26,9 @@ use dice::{seed, size};
 const LOST: f64 = 0.15;
 
 /// Two networks, and settings for one process between them.
-struct Between {
-    bluesky: Town,
-    x: support::Town,
+pub(crate) struct Between {
+    pub(crate) bluesky: Town,
+    pub(crate) x: support::Town,
     /// The last post on Bluesky, and the first of its thread.
     thread: Option<(Value, Value)>,
 }
@@ -55,7 +55,7 @@ fn alt(number: usize) -> String {
 }
 
 impl Between {
-    async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         let bluesky = Town::new().await?;
         let config = SandboxConfig {
             account: "town".into(),
@@ -70,13 +70,13 @@ impl Between {
         Some(between)
     }
 
-    fn write_settings(&self) {
+    pub(crate) fn write_settings(&self) {
         let (x, bluesky) = (self.x.sandbox.url(), self.bluesky.proxy.url());
         let mut text = format!(
             "data_dir = \"{}\"\n[defaults.sources]\nstart = \"beginning\"\npoll_interval = \"200ms\"\n\
              [engine]\norder = [\"gemini\"]\n[engine.gemini]\nbase_url = \"{x}\"\n\
              [x]\nbase_url = \"{x}\"\nmedia_hosts = [\"127.0.0.1\"]\ntimeout = \"5s\"\n\
-             [bluesky]\nbase_url = \"{bluesky}\"\nplc_url = \"{bluesky}\"\ntimeout = \"5s\"\n\
+             [bluesky]\nbase_url = \"{bluesky}\"\nplc_url = \"{bluesky}\"\nstream = \"server\"\ntimeout = \"5s\"\n\
              [publisher]\nmin_interval = \"0s\"\ndaily_cap = \"none\"\nmonthly_cap = \"none\"\nsettle = \"200ms\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n",
             self.x.folder.path().join("data").display()
@@ -94,7 +94,7 @@ impl Between {
     }
 
     /// Posts a number on both followed accounts.
-    async fn post(&mut self, number: usize) {
+    pub(crate) async fn post(&mut self, number: usize) {
         let photo = |alt| TimelineMedia { kind: MediaKind::Photo, alt: Some(alt), url: None };
         let media = if has_picture(number) { vec![photo(alt(number))] } else { vec![] };
         let thread = (matches!(number % 5, 1..=3)).then(|| format!("thread {}", number / 5));

@@ -166,7 +166,7 @@ async fn reposts_and_posts_are_one_timeline_and_each_is_shown_once() {
     }
     expected.reverse();
     for (limit, wanted) in [(5, true), (100, true), (7, false)] {
-        let source = town.source_of(&town.source.handle, Wanted { reposts: wanted });
+        let source = town.source_of(&town.source.handle, Wanted { reposts: wanted, stream: false });
         let (mut request, mut shown) = (page(limit), Vec::new());
         loop {
             let page = source.page(&request).await.unwrap();
@@ -180,7 +180,7 @@ async fn reposts_and_posts_are_one_timeline_and_each_is_shown_once() {
             expected.iter().filter(|id| wanted || !id.starts_with("at://")).cloned().collect();
         assert_eq!(shown, expected, "{limit}");
     }
-    let source = town.source_of(&town.source.handle, Wanted { reposts: true });
+    let source = town.source_of(&town.source.handle, Wanted { reposts: true, stream: false });
     match source.by_id(&PostId(expected[2].clone())).await.unwrap() {
         Lookup::Post(post) => assert!(matches!(post.kind, PostKind::Repost { .. }), "{post:?}"),
         other => panic!("{other:?}"),

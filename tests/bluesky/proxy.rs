@@ -5,7 +5,7 @@ use std::{
     collections::HashSet,
     io::Write as _,
     io::{BufRead as _, BufReader, Read as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
     time::Duration,
@@ -38,6 +38,8 @@ struct State {
     expired: HashSet<String>,
     /// Loses the next answer to a call whose path contains this.
     lose_next: Option<String>,
+    /// The connections that stay open.
+    streams: Vec<TcpStream>,
 }
 
 /// A proxy. It stops on drop.
@@ -112,6 +114,17 @@ impl Proxy {
         self.state().lose_next = Some(call.to_owned());
     }
 
+    /// Ends the connections that stay open. Returns how many there were.
+    pub(crate) fn cut_streams(&self) -> usize {
+        let streams = std::mem::take(&mut self.state().streams);
+        streams.iter().filter(|stream| stream.shutdown(Shutdown::Both).is_ok()).count()
+    }
+
+    /// How many connections stay open.
+    pub(crate) fn streams(&self) -> usize {
+        self.state().streams.len()
+    }
+
     /// Makes the losses repeatable.
     pub(crate) fn seed(&self, seed: u64) {
         self.state().random = fastrand::Rng::with_seed(seed);
@@ -138,6 +151,9 @@ impl Drop for Proxy {
 fn serve(client: TcpStream, state: &Mutex<State>, servers: &Servers) -> Option<()> {
     let mut reader = BufReader::new(client.try_clone().ok()?);
     let request = read(&mut reader)?;
+    if request.path.contains("subscribeRepos") {
+        return tunnel(client, &request, state, servers);
+    }
     let is_call = request.path.starts_with("/xrpc/");
     let is_header = |header: &&String| header.to_lowercase().starts_with("authorization");
     let credentials = request.headers.iter().find(is_header).cloned();
@@ -175,6 +191,29 @@ fn serve(client: TcpStream, state: &Mutex<State>, servers: &Servers) -> Option<(
     let answer = forward(&request, servers)?;
     let answer = if is_lost { &answer[..answer.len() / 2] } else { &answer[..] };
     client.write_all(answer).ok()
+}
+
+/// Connects a client to the server until one of them, or the test, ends the connection.
+fn tunnel(client: TcpStream, request: &Request, state: &Mutex<State>, servers: &Servers) -> Option<()> {
+    let host = servers.pds.trim_start_matches("http://");
+    let mut server = TcpStream::connect(host).ok()?;
+    let Request { method, path, headers, .. } = request;
+    write!(
+        server,
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: Upgrade\r\n{}\r\n\r\n",
+        headers.join("\r\n")
+    )
+    .ok()?;
+    state.lock().unwrap().streams.push(client.try_clone().ok()?);
+    let (mut from, mut to) = (client.try_clone().ok()?, server.try_clone().ok()?);
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    let mut client = client;
+    let _ = std::io::copy(&mut server, &mut client);
+    let _ = client.shutdown(Shutdown::Both);
+    Some(())
 }
 
 /// Sends an answer that no server gave.

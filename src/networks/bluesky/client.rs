@@ -23,10 +23,21 @@ pub(super) struct BlueskySettings {
     pub(super) plc_url: Url,
     /// How long a call may take.
     pub(super) timeout: Duration,
+    /// Where to hear of new posts at once.
+    pub(super) stream: Stream,
     /// The maximum number of connections per arbiter and server.
     pub(super) connections: usize,
     /// How connections are opened and reused.
     pub(super) transport: Transport,
+}
+
+/// Where to hear of new posts at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// A Jetstream, which sends only what concerns the accounts that it is asked for.
+    Jetstream(Url),
+    /// The server that holds the account, which sends everything that any of its accounts does.
+    Server,
 }
 
 /// Why a call failed.
@@ -38,6 +49,16 @@ pub(super) enum CallError {
     NoAnswer(String),
     /// The server refused the call.
     Refused(Refusal),
+}
+
+impl CallError {
+    /// What happened, for a person.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Unreachable(why) | Self::NoAnswer(why) => why,
+            Self::Refused(refusal) => refusal.into_reason(),
+        }
+    }
 }
 
 /// A server of the network.

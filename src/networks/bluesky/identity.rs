@@ -219,13 +219,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::http_client::Transport;
+    use crate::{http_client::Transport, networks::bluesky::client::Stream};
 
     fn directory(base_url: &str) -> Directory {
         Directory::new(BlueskySettings {
             base_url: base_url.parse().unwrap(),
             plc_url: "https://plc.directory".parse().unwrap(),
             timeout: Duration::from_secs(1),
+            stream: Stream::Server,
             connections: 1,
             transport: Transport::default(),
         })

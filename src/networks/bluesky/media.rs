@@ -77,8 +77,7 @@ impl BlueskyMedia {
         }
         let server = self.directory.server_of(did).await.map_err(|error| match error {
             CallError::Refused(Refusal::NoAccount(why) | Refusal::Refused(why)) => FetchError::Missing(why),
-            CallError::Refused(refusal) => FetchError::Unavailable(format!("{refusal:?}")),
-            CallError::Unreachable(why) | CallError::NoAnswer(why) => FetchError::Unavailable(why),
+            error => FetchError::Unavailable(error.into_reason()),
         })?;
         self.servers.borrow_mut().insert(did.to_owned(), server.clone());
         Ok(server)

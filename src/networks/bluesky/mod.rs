@@ -5,7 +5,7 @@
 //!
 //! - [`Bluesky`] is the network's entry in the registry; `settings`, `secrets` and `names` read its settings, and
 //!   `connection` is the result.
-//! - `source`, `media` and `destination` are the adapters of the domain's ports.
+//! - `source`, `live`, `media` and `destination` are the adapters of the domain's ports.
 //! - `client` calls a server, `identity` finds the server of an account, `session` logs in, and `seal` hides the tokens.
 //! - `records`, `post` and `problem` parse answers; `tid` is what record keys say.
 //! - `rules` is how Bluesky counts and links a text.
@@ -14,6 +14,7 @@ mod client;
 mod connection;
 mod destination;
 mod identity;
+mod live;
 mod media;
 mod names;
 mod post;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use config::ValueKind;
 use mynah_domain::{PostId, network::NetworkRules, ports::ledger::Mark};
 
-use super::{Accounts, Connections, Network};
+use super::{Accounts, Connections, Network, Streaming};
 use crate::{
     http_client::Transport,
     settings::{Reader, Vault, kinds::Read},
@@ -55,6 +56,10 @@ impl Network for Bluesky {
 
     fn rules(&self) -> Arc<dyn NetworkRules> {
         Arc::new(rules::BlueskyRules)
+    }
+
+    fn streaming(&self) -> Streaming {
+        Streaming::Always
     }
 
     fn handle(&self, value: &ValueKind) -> Read<String> {

@@ -37,6 +37,22 @@ pub(super) enum Refusal {
     Trouble(String),
 }
 
+impl Refusal {
+    /// What the server answered.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Expired(why)
+            | Self::Unauthorized(why)
+            | Self::Blocked(why)
+            | Self::RateLimited { reason: why, .. }
+            | Self::NoAccount(why)
+            | Self::NoRecord(why)
+            | Self::Refused(why)
+            | Self::Trouble(why) => why,
+        }
+    }
+}
+
 /// An error's name and sentence. Anything may be missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -195,7 +195,7 @@ impl Login {
         let call = "com.atproto.server.createSession";
         let opened = at.server.open_session::<Tokens>(call, Some(&credentials), None).await;
         let session = self.hold(at, opened.map_err(SessionError::Login)?, held).await?;
-        info!(account:% = self.name; "logged in to Bluesky");
+        info!(account:% = self.name; "session opened");
         Ok(session)
     }
 

@@ -1,13 +1,13 @@
 //! Follows an account on Bluesky by the records in its repository, which every server lists without a login. Posts and
 //! reposts are two collections, so with reposts two lists are read and merged.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use mynah_domain::{
     Post, PostId, PostKind,
-    ports::{Ledger, LedgerError, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
+    ports::{Ledger, LedgerError, Live, Lookup, Page, PageRequest, Source, SourceError, Unreadable},
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ use super::{
     NAME,
     client::{BlueskySettings, CallError, Server},
     identity::{Account, Directory, LocateError, Located},
+    live::BlueskyLive,
     names::{OwnRecord, POSTS, REPOSTS, RecordAddress},
     post::{self, Author, Unclear},
     problem::Refusal,
@@ -354,5 +355,13 @@ impl Source for BlueskySource {
 
     fn network(&self) -> &'static str {
         NAME
+    }
+
+    fn live(&self) -> Option<Rc<dyn Live>> {
+        let Self { settings, account, ledger, .. } = self;
+        self.wanted.stream.then(|| {
+            let account = Account::new(&account.name, settings, ledger.clone());
+            Rc::new(BlueskyLive::new(settings.clone(), account)) as Rc<dyn Live>
+        })
     }
 }
