@@ -4,6 +4,7 @@
 //! - [`network`]: the interface that every network implements.
 //! - [`download`]: fetches media from listed hosts, for all networks; [`sniff`] detects their types from their bytes.
 
+pub mod bluesky;
 pub mod download;
 pub mod feed;
 pub mod network;
@@ -13,7 +14,7 @@ pub mod x;
 pub use network::{Accounts, Connections, Followed, Network, Published, Streaming, Wanted};
 
 /// All networks; the first is the default.
-const NETWORKS: [&dyn Network; 2] = [&x::X, &feed::Feed];
+const NETWORKS: [&dyn Network; 3] = [&x::X, &bluesky::Bluesky, &feed::Feed];
 
 /// The networks that settings may name.
 #[derive(Debug, Clone)]

@@ -17,6 +17,10 @@ use super::Trouble;
 /// A target account on a network that the test controls.
 #[async_trait(?Send)]
 pub(crate) trait Bench: Sized {
+    /// Whether the network's server is there. If it is not, the suite is skipped, with one line about it.
+    fn is_available() -> bool {
+        true
+    }
     /// An account with no messages.
     async fn new() -> Self;
     /// The account's destination.
@@ -48,7 +52,8 @@ pub(crate) struct Message {
     pub(crate) alts: Vec<String>,
 }
 
-const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
+/// The smallest picture there is: one white pixel. A real server reads more than its first bytes.
+const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9BU\0\0\0\nIDATx\xDAc\xF8\x0F\0\x01\x01\x01\0\x1C\xB0\x8C\x99\0\0\0\0IEND\xAEB`\x82";
 
 fn draft(text: &str) -> Draft {
     Draft::new(PublicationKey::new(Timestamp::now()), text)
@@ -307,7 +312,9 @@ macro_rules! destination_contract {
     ($bench:ty: $($behavior:ident)*) => {$(
         #[actix_rt::test]
         async fn $behavior() {
-            contract::destination::$behavior::<$bench>().await;
+            if <$bench as contract::destination::Bench>::is_available() {
+                contract::destination::$behavior::<$bench>().await;
+            }
         }
     )*};
 }
