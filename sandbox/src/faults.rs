@@ -231,6 +231,8 @@ pub enum Fault {
     Garbage,
     /// Does nothing and answers 403 with the HTML page of a bot guard.
     HtmlPage,
+    /// Does nothing and answers 200 with a page of HTML: somebody's website, and not the service.
+    Website,
 }
 
 /// Problems of X that the sandbox reports only on demand.

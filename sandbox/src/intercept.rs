@@ -40,6 +40,10 @@ const BOT_GUARD: &str = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a
 moment...</title></head><body>\
     <h1>Checking if the site connection is secure</h1></body></html>";
 
+/// The page of a website that is at the address instead of the service.
+const WEBSITE: &str = "<!DOCTYPE html><html lang=\"en\"><head><title>Welcome</title></head><body>\
+    <h1>It works!</h1></body></html>";
+
 /// The first second of the year 2100, in Unix seconds.
 const YEAR_2100: u64 = 4_102_444_800;
 
@@ -88,6 +92,7 @@ pub(crate) async fn intercept(
         }
         Fault::X(_) | Fault::Bluesky(_) => Some(problem(endpoint, 500)),
         Fault::HtmlPage => Some(bot_guard()),
+        Fault::Website => Some(HttpResponse::Ok().content_type("text/html; charset=UTF-8").body(WEBSITE)),
         Fault::Hang => return call.hang(request.request(), fault).await,
         Fault::DropConnection => {
             let (request, _) = request.into_parts();

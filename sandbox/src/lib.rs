@@ -149,6 +149,11 @@ impl Sandbox {
         self.state.messages(handle)
     }
 
+    /// Makes a post on Bluesky or Mastodon unreadable: from now on, its text is a number.
+    pub fn break_post(&self, handle: &str, id: &str) {
+        self.state.break_post(handle, id);
+    }
+
     /// Ends the sessions of an account on Bluesky, as if hours had passed: its access tokens have expired, and refresh
     /// tokens that were used once are refused.
     pub fn expire_sessions(&self, handle: &str) {

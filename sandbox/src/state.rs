@@ -159,6 +159,16 @@ impl State {
         messages.unwrap_or_default()
     }
 
+    /// Makes a post on Bluesky or Mastodon unreadable.
+    pub(crate) fn break_post(&self, handle: &str, id: &str) {
+        match Network::of(handle) {
+            Network::X => {}
+            Network::Bluesky => self.bluesky().break_post(handle, id),
+            Network::Mastodon => self.mastodon().break_status(id),
+        }
+        self.touch();
+    }
+
     /// Changes how a network treats an account. Creates the account if it does not exist. Returns what it is now.
     pub(crate) fn change_account(
         &self,

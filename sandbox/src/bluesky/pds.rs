@@ -96,6 +96,16 @@ impl Pds {
         self.sessions.refresh_grace = grace;
     }
 
+    /// Makes a post unreadable, as other software may write it.
+    pub(crate) fn break_post(&mut self, handle: &str, key: &str) {
+        let Some(index) = self.find(handle) else { return };
+        if let Some(Record { value, .. }) = self.repos[index].record(POSTS, key).cloned() {
+            let mut value = value;
+            value["text"] = json!(7);
+            self.put(index, (POSTS, key), value, Timestamp::now());
+        }
+    }
+
     /// Ends the sessions of an account, as if hours had passed.
     pub(crate) fn expire_sessions(&mut self, handle: &str) {
         let did = did(handle);

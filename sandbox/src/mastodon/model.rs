@@ -69,6 +69,8 @@ pub(super) struct Status {
     pub(super) quote: Option<u64>,
     pub(super) media: Vec<Attachment>,
     pub(super) poll: Vec<String>,
+    /// Whether it is sent in a form that nobody can read.
+    pub(super) is_broken: bool,
 }
 
 /// Who sees a status.
@@ -189,6 +191,14 @@ impl Server {
         }
         self.statuses.insert(id, Arc::clone(&status));
         status
+    }
+
+    /// Makes a status unreadable.
+    pub(crate) fn break_status(&mut self, id: &str) {
+        let status = id.parse().ok().and_then(|id: u64| self.statuses.get_mut(&id));
+        if let Some(status) = status {
+            Arc::make_mut(status).is_broken = true;
+        }
     }
 
     /// Removes a status of an account.

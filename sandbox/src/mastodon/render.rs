@@ -52,6 +52,7 @@ pub(super) fn status(server: &Server, status: &Status) -> Value {
     let page = format!("{}/@{}/{}", server.base, author.user, status.id);
     let parent = status.reply_to.and_then(|id| server.statuses.get(&id));
     let reblog = status.reblog.and_then(|id| server.statuses.get(&id));
+    let content = if status.is_broken { json!(7) } else { json!(html::format(server, &status.text)) };
     json!({
         "id": id(status.id),
         "created_at": wire_time(status.created_at),
@@ -68,7 +69,7 @@ pub(super) fn status(server: &Server, status: &Status) -> Value {
         "favourites_count": 0,
         "quotes_count": 0,
         "edited_at": status.edited_at.map(wire_time),
-        "content": html::format(server, &status.text),
+        "content": content,
         "reblog": reblog.map(|reblog| self::status(server, reblog)),
         "application": null,
         "account": account(server, author),

@@ -90,6 +90,7 @@ fn draft(
         quote: parameters.id("quoted_status_id"),
         media,
         poll: Vec::new(),
+        is_broken: false,
     })
 }
 

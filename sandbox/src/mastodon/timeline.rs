@@ -145,6 +145,7 @@ fn blank(author: usize, text: String, at: Timestamp) -> Status {
         quote: None,
         media: Vec::new(),
         poll: Vec::new(),
+        is_broken: false,
     }
 }
 
