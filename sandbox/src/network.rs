@@ -1,6 +1,8 @@
 //! The networks that the sandbox plays. The form of a handle tells them apart, so one list of accounts may have accounts
 //! of all of them.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 
 /// A social network.
@@ -16,6 +18,18 @@ pub enum Network {
 }
 
 impl Network {
+    /// All networks.
+    pub const ALL: [Self; 3] = [Self::X, Self::Bluesky, Self::Mastodon];
+
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X => "x",
+            Self::Bluesky => "bluesky",
+            Self::Mastodon => "mastodon",
+        }
+    }
+
     /// The network that a handle belongs to.
     pub fn of(handle: &str) -> Self {
         match handle {
@@ -35,6 +49,20 @@ impl Network {
     }
 }
 
+/// A name that no network has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox has no network {0:?}; its networks are x, bluesky and mastodon")]
+pub struct UnknownNetwork(String);
+
+impl FromStr for Network {
+    type Err = UnknownNetwork;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|network| network.name() == name);
+        found.ok_or_else(|| UnknownNetwork(name.to_owned()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +78,13 @@ mod tests {
         ] {
             assert_eq!(Network::of(handle), network, "{handle}");
         }
+    }
+
+    #[test]
+    fn networks_parse_from_their_names() {
+        for network in Network::ALL {
+            assert_eq!(network.name().parse(), Ok(network));
+        }
+        assert!("feed".parse::<Network>().unwrap_err().to_string().contains("x, bluesky and mastodon"));
     }
 }

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{media, state::State};
 
-/// The largest upload of a real server (PDS, `PDS_BLOB_UPLOAD_LIMIT`).
-const LARGEST: usize = 5 * 1024 * 1024;
+/// The largest upload that bsky.social accepts (`PDS_BLOB_UPLOAD_LIMIT`): a video. A picture in a post may be smaller.
+const LARGEST: usize = 100_000_000;
 
 pub(super) async fn upload(
     request: HttpRequest,
