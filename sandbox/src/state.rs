@@ -217,9 +217,9 @@ impl State {
 
     /// Sets the sandbox's address.
     pub(crate) fn set_base(&self, base: &str) {
-        self.world().base = base.to_owned();
-        self.bluesky().base = base.to_owned();
-        self.mastodon().base = base.to_owned();
+        base.clone_into(&mut self.world().base);
+        base.clone_into(&mut self.bluesky().base);
+        base.clone_into(&mut self.mastodon().base);
     }
 
     pub(crate) fn set_faults(&self, plan: FaultPlan) {

@@ -108,6 +108,8 @@ fn usage(claim: &Claim, window: Window) -> Usage {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn claim(limit: &'static str, points: u32, max: u32) -> Claim {
@@ -131,11 +133,11 @@ mod tests {
     fn windows_may_begin_at_their_multiple_and_may_not_be_enforced() {
         let aligned = Claim { begins: Begins::AtItsMultiple, ..claim("all", 1, 1) };
         let mut windows = Windows::new(true);
-        assert_eq!(windows.take(&[aligned.clone()], 1_030).unwrap().unwrap().reset, 1_100);
-        assert!(windows.take(&[aligned.clone()], 1_031).is_err());
+        assert_eq!(windows.take(slice::from_ref(&aligned), 1_030).unwrap().unwrap().reset, 1_100);
+        assert!(windows.take(slice::from_ref(&aligned), 1_031).is_err());
         let mut windows = Windows::new(false);
         for _ in 0..3 {
-            assert_eq!(windows.take(&[aligned.clone()], 1_030).unwrap().unwrap().remaining, 1);
+            assert_eq!(windows.take(slice::from_ref(&aligned), 1_030).unwrap().unwrap().remaining, 1);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Bluesky: sessions, records and blobs, as a real server answers (PDS of dev-env 0.3.215), and on demand as it should not.
 
+#![allow(clippy::unwrap_used, reason = "test code may panic")]
+
 mod support;
 
 use actix_web::http::Method;

@@ -1,5 +1,7 @@
 //! Mastodon: statuses, pages and media, as Mastodon answers, and on demand as other servers do.
 
+#![allow(clippy::unwrap_used, reason = "test code may panic")]
+
 mod support;
 
 use actix_web::http::Method;
@@ -274,7 +276,7 @@ async fn the_state_and_the_page_show_all_networks() {
     for shown in [
         "X, Bluesky, Mastodon and Gemini",
         "@town-ca.example <span class=\"quiet\">Bluesky · ca · 0</span>",
-        "@town_es@mastodon.example <span class=\"quiet\">Mastodon · es · 1</span>",
+        "@town_es<wbr>@mastodon.example <span class=\"quiet\">Mastodon · es · 1</span>",
         "<p class=\"notice\" lang=\"en\" dir=\"auto\">Verde</p>",
         "350 árboles",
     ] {

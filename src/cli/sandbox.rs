@@ -46,7 +46,7 @@ pub(super) struct SandboxArgs {
     /// X's response time
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME")]
     x_latency: Duration,
-    /// Apply X's own rate limits (100 posts in 15 minutes per account, and so on)
+    /// Apply the networks' own rate limits (on X, 100 posts in 15 minutes per account, and so on)
     #[arg(long)]
     rate_limits: bool,
     /// Give the target accounts X Premium, so that they may publish long posts

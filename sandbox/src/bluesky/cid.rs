@@ -99,7 +99,9 @@ fn encode(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Array(items) => {
             head(4, items.len() as u64, out);
-            items.iter().for_each(|item| encode(item, out));
+            for item in items {
+                encode(item, out);
+            }
         }
         Value::Object(fields) => {
             if let (1, Some(cid)) =
@@ -131,17 +133,17 @@ fn head(major: u8, value: u64, out: &mut Vec<u8>) {
     let bytes = value.to_be_bytes();
     match value {
         0..=23 => out.push(major | bytes[7]),
-        24..=0xff => out.extend_from_slice(&[major | 24, bytes[7]]),
+        24..=0xff => out.extend_from_slice(&[major | 0x18, bytes[7]]),
         0x100..=0xffff => {
-            out.push(major | 25);
+            out.push(major | 0x19);
             out.extend_from_slice(&bytes[6..]);
         }
         0x1_0000..=0xffff_ffff => {
-            out.push(major | 26);
+            out.push(major | 0x1a);
             out.extend_from_slice(&bytes[4..]);
         }
         _ => {
-            out.push(major | 27);
+            out.push(major | 0x1b);
             out.extend_from_slice(&bytes);
         }
     }

@@ -157,7 +157,7 @@ mod tests {
 
     const DID: &str = "did:plc:abc";
 
-    fn name(problem: Problem) -> String {
+    fn name(problem: &Problem) -> String {
         problem.to_string()
     }
 
@@ -170,7 +170,7 @@ mod tests {
         let again = sessions.refresh(&first.refresh, 500).unwrap();
         assert_eq!(again.refresh, second.refresh);
         assert_ne!(again.access, second.access);
-        let late = sessions.refresh(&first.refresh, 2_000).map_err(name).unwrap_err();
+        let late = sessions.refresh(&first.refresh, 2_000).map_err(|problem| name(&problem)).unwrap_err();
         assert!(late.contains("ExpiredToken"), "{late}");
         assert!(sessions.refresh(&second.refresh, 2_000).is_ok());
     }
@@ -181,8 +181,9 @@ mod tests {
         let pair = sessions.open(DID, 0);
         let two_hours = 2 * 60 * 60 * 1000;
         assert_eq!(sessions.check(&pair.access, Kind::Access, two_hours - 1).unwrap(), DID);
-        let refused =
-            |sessions: &Sessions, token: &str, kind, now| name(sessions.check(token, kind, now).unwrap_err());
+        let refused = |sessions: &Sessions, token: &str, kind, now| {
+            name(&sessions.check(token, kind, now).unwrap_err())
+        };
         assert!(
             refused(&sessions, &pair.access, Kind::Access, two_hours)
                 .contains("ExpiredToken: Token has expired")

@@ -131,9 +131,13 @@ fn url_part(text: &str) -> String {
 /// Rails' `simple_format`: empty lines separate paragraphs, other line breaks become `<br />`.
 fn paragraphs(html: &str) -> String {
     let html = html.replace("\r\n", "\n").replace('\r', "\n");
-    let paragraphs =
-        html.split("\n\n").map(|paragraph| paragraph.trim_matches('\n')).filter(|text| !text.is_empty());
-    paragraphs.map(|paragraph| format!("<p>{}</p>", paragraph.replace('\n', "<br />"))).collect()
+    let mut out = String::new();
+    for paragraph in html.split("\n\n").map(|paragraph| paragraph.trim_matches('\n')) {
+        if !paragraph.is_empty() {
+            let _ = write!(out, "<p>{}</p>", paragraph.replace('\n', "<br />"));
+        }
+    }
+    out
 }
 
 /// Escapes text and quoted attributes as `ERB::Util.h` does.

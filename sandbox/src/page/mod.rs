@@ -172,8 +172,8 @@ fn column_head(out: &mut String, account: &Head<'_>, with_network: bool) {
     let network = if with_network { format!("{} · ", account.network.title()) } else { String::new() };
     let _ = write!(
         out,
-        "<h2 class=\"cell\">@{} <span class=\"quiet\">{network}{} · {}</span>",
-        escape(account.handle),
+        "<h2 class=\"cell\">{} <span class=\"quiet\">{network}{} · {}</span>",
+        handle(account.handle),
         escape(account.what),
         account.count
     );
@@ -188,6 +188,11 @@ fn column_head(out: &mut String, account: &Head<'_>, with_network: bool) {
         let _ = write!(out, " <span class=\"state\">{state}</span>");
     }
     out.push_str("</h2>");
+}
+
+/// A handle. A long one may break before its server.
+fn handle(handle: &str) -> String {
+    format!("@{}", escape(handle).replace('@', "<wbr>@"))
 }
 
 /// Escapes text and quoted attributes.

@@ -106,7 +106,7 @@ impl Table {
 }
 
 fn write_cell(out: &mut String, handle: &str, cell: &[Card], on_page: &HashSet<u64>) {
-    let _ = write!(out, "<div class=\"cell\"><h3 class=\"who\">@{}</h3>", escape(handle));
+    let _ = write!(out, "<div class=\"cell\"><h3 class=\"who\">{}</h3>", super::handle(handle));
     if cell.is_empty() {
         out.push_str("<p class=\"empty\">no publication</p>");
     }
