@@ -195,14 +195,13 @@ impl Destination for BlueskyDestination {
 
     async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError> {
         let prepared = media::prepared(medium).await?;
-        let (server, Located { did, .. }) =
-            self.reach().await.map_err(|error| self.target.uploading(error))?;
+        let (server, Located { did, .. }) = self.reach().await.map_err(refusals::uploading)?;
         let Stored { blob } = self
             .in_session(&server, &did, async |session| {
                 server.upload(prepared.mime, prepared.bytes.clone(), session.token()).await
             })
             .await
-            .map_err(|error| self.target.uploading(error))?;
+            .map_err(refusals::uploading)?;
         let attachment = Attachment { kind: prepared.kind, blob, alt: alt.to_owned(), sides: prepared.sides };
         Ok(attachment.uploaded())
     }
