@@ -59,19 +59,18 @@ pub struct Key([u8; 16]);
 
 impl Key {
     /// The key of all that a translation depends on: the text as it is masked, the languages, the style, the posts before it,
-    /// how long it may be, and the engine (by its revision).
+    /// and the engine (by its revision). Not on how long it may be: targets on different networks share a translation that
+    /// fits them all.
     pub fn new(
         text: &str,
         (from, to): (Language, Language),
         style: &Style,
         context: &[String],
-        max: usize,
         engine: &str,
     ) -> Self {
         let mut digest = Sha256::new();
-        let (adapt, max) = (if style.adapt { "adapt" } else { "" }, max.to_string());
-        let fixed =
-            [from.code(), to.code(), style.tone.as_str(), adapt, &style.instructions, &max, engine, text];
+        let adapt = if style.adapt { "adapt" } else { "" };
+        let fixed = [from.code(), to.code(), style.tone.as_str(), adapt, &style.instructions, engine, text];
         for part in fixed.into_iter().chain(context.iter().map(String::as_str)) {
             // With its length, so that different lists of parts never hash the same bytes.
             digest.update(part.len().to_le_bytes());
@@ -522,7 +521,7 @@ mod tests {
 
     fn key(text: &str, to: &str) -> Key {
         let [en, to] = ["en", to].map(|code| code.parse().unwrap());
-        Key::new(text, (en, to), &Style::default(), &[], 500, "test")
+        Key::new(text, (en, to), &Style::default(), &[], "test")
     }
 
     fn translation(text: &str) -> MaskedText {
@@ -658,14 +657,13 @@ mod tests {
         let told = Style { instructions: "No slang.".into(), ..Style::default() };
         let before = ["Earlier".to_owned()];
         let keys = [
-            Key::new("Hello", (en, es), &plain, &[], 500, "a"),
-            Key::new("Hullo", (en, es), &plain, &[], 500, "a"),
-            Key::new("Hello", (en, ca), &plain, &[], 500, "a"),
-            Key::new("Hello", (en, es), &formal, &[], 500, "a"),
-            Key::new("Hello", (en, es), &told, &[], 500, "a"),
-            Key::new("Hello", (en, es), &plain, &before, 500, "a"),
-            Key::new("Hello", (en, es), &plain, &[], 1000, "a"),
-            Key::new("Hello", (en, es), &plain, &[], 500, "b"),
+            Key::new("Hello", (en, es), &plain, &[], "a"),
+            Key::new("Hullo", (en, es), &plain, &[], "a"),
+            Key::new("Hello", (en, ca), &plain, &[], "a"),
+            Key::new("Hello", (en, es), &formal, &[], "a"),
+            Key::new("Hello", (en, es), &told, &[], "a"),
+            Key::new("Hello", (en, es), &plain, &before, "a"),
+            Key::new("Hello", (en, es), &plain, &[], "b"),
         ];
         let distinct: std::collections::HashSet<_> = keys.into_iter().collect();
         assert_eq!(distinct.len(), keys.len());

@@ -134,7 +134,7 @@ mod tests {
 
     fn key(number: usize) -> Key {
         let [en, es] = ["en", "es"].map(|code| code.parse().unwrap());
-        Key::new(&number.to_string(), (en, es), &Style::default(), &[], 500, "test")
+        Key::new(&number.to_string(), (en, es), &Style::default(), &[], "test")
     }
 
     fn entry(text: &str, left: Duration) -> Entry {

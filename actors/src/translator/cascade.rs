@@ -319,15 +319,18 @@ fn judge(tasks: &mut [Task], number: usize, text: MaskedText, revision: &str, ta
     judged
 }
 
-/// Judges a translation that was made for another post, or by another instance. If it does not pass the gate here, that
-/// does not count against the engine.
+/// Judges a translation that was made for another post or target, or by another instance. If it does not pass the gate
+/// here, or a shorter one is needed, that does not count against the engine.
 fn judge_found(
     tasks: &mut [Task],
     number: usize,
     text: &MaskedText,
     calls: &Calls<'_>,
 ) -> Option<MaskedText> {
-    let task = &tasks[number];
+    let task = &mut tasks[number];
+    if calls.engine.takes_advice() && task.is_too_long(text) {
+        return None;
+    }
     let before = (task.troubles.len(), task.out_of_quota, task.rejected.clone());
     match judge(tasks, number, text.clone(), &calls.revision, false) {
         Judged::Taken(text) => Some(text),

@@ -49,6 +49,8 @@ pub struct Task {
     room: Room,
     /// Whether there is nothing to translate.
     is_wordless: bool,
+    /// Whether the translation that others use is too long here.
+    wants_shorter: bool,
     tries: Tries,
 }
 
@@ -145,6 +147,7 @@ impl Task {
             rejected: None,
             room,
             is_wordless,
+            wants_shorter: false,
             tries: Tries::default(),
         }
     }
@@ -203,19 +206,19 @@ impl Task {
         let Target { source, language, style, .. } = &self.target;
         let languages = (source.language, *language);
         if !takes_advice {
-            return Key::new(&self.mask.text.key(), languages, &Style::default(), &[], 0, revision);
+            return Key::new(&self.mask.text.key(), languages, &Style::default(), &[], revision);
         }
         let text = if style.adapt || !style.instructions.is_empty() {
             self.mask.key()
         } else {
             self.mask.key_between(source.language, *language)
         };
-        Key::new(&text, languages, style, &self.context, self.room.most, revision)
+        Key::new(&text, languages, style, &self.context, revision)
     }
 
     /// The item to send to an engine.
     pub fn item(&self) -> Item {
-        let shorter = self.tries.shortened > 0;
+        let shorter = self.wants_shorter || self.tries.shortened > 0;
         Item {
             stands_for: self.mask.stands_for(),
             style: self.target.style.clone(),
@@ -310,6 +313,14 @@ impl Task {
             }
             _ => self.settle(text, &restored, revision),
         }
+    }
+
+    /// Whether a translation that was made for another target is too long for this one. An engine that can make a shorter
+    /// one is then asked for it at once.
+    pub fn is_too_long(&mut self, text: &MaskedText) -> bool {
+        let restored = self.mask.restore_for(text, self.network());
+        self.wants_shorter = restored.is_ok_and(|restored| self.network().weigh(&restored) > self.room.most);
+        self.wants_shorter
     }
 
     /// The rules of the network that it is published on.
