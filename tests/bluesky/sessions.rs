@@ -168,7 +168,7 @@ async fn an_unknown_account_says_what_to_set() {
     for account in ["nobody.test", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:web:localhost"] {
         match town.source_of(account, Wanted::default()).page(&page(10)).await {
             Err(SourceError::Account(why)) => {
-                assert!(why.contains(account) && why.contains("source.account"), "{why}")
+                assert!(why.contains(account) && why.contains("source.account"), "{why}");
             }
             other => panic!("{other:?}"),
         }
