@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use mynah_domain::{
     PostId, Reply,
     ports::{
-        Destination, Draft, Facts, FetchedMedium, MediaLimits, PublishError, Recent, Shown, Since,
+        Denied, Destination, Draft, Facts, FetchedMedium, MediaLimits, PublishError, Recent, Shown, Since,
         UploadError, Uploaded,
     },
 };
@@ -114,7 +114,13 @@ impl BlueskyDestination {
 
     /// If a server refuses the account or does not answer, the account may have moved to another one.
     fn failed(&self, error: PublishError) -> PublishError {
-        if !matches!(error, PublishError::Refused(_) | PublishError::ReplyRefused(_)) {
+        let says_nothing = matches!(
+            error,
+            PublishError::Refused(_)
+                | PublishError::ReplyRefused(_)
+                | PublishError::Denied(Denied::RateLimited { .. })
+        );
+        if !says_nothing {
             self.account.doubt();
         }
         error

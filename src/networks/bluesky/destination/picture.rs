@@ -2,7 +2,7 @@
 //! down and encoded again. Decoding takes memory and time, and the bytes come from a stranger: both are bounded, and it
 //! runs on a thread of its own.
 
-use std::io::Cursor;
+use std::{borrow::Cow, io::Cursor};
 
 use image::{
     DynamicImage, ImageDecoder, ImageReader, ImageResult, Limits,
@@ -14,9 +14,9 @@ use image::{
 /// The largest picture, in bytes. Newer servers accept 2 MB, older ones this much (the lexicon app.bsky.embed.images).
 pub(super) const MOST: usize = 1_000_000;
 
-/// The largest picture to decode: 100 megapixels of 4 bytes are more than any network shows.
+/// The largest picture to decode: 50 megapixels of 4 bytes are more than any network shows.
 const LONGEST_SIDE: u32 = 20_000;
-const MOST_MEMORY: u64 = 400 * 1024 * 1024;
+const MOST_MEMORY: u64 = 200 * 1024 * 1024;
 
 /// The longer side of a picture that was scaled down, at first. Bluesky's own apps show no more.
 const SIDE: u32 = 2_000;
@@ -52,18 +52,18 @@ pub(super) fn fit(mime: &'static str, bytes: Vec<u8>) -> Result<Fitted, String> 
         )
     };
     let picture = open(&bytes).and_then(Opened::decode).map_err(|error| too_large(&error.to_string()))?;
+    let picture = on_white(picture);
     let mut side = SIDE;
     for _ in 0..ROUNDS {
         let scaled = if picture.width().max(picture.height()) > side {
-            picture.resize(side, side, FilterType::Triangle)
+            Cow::Owned(picture.resize(side, side, FilterType::Triangle))
         } else {
-            picture.clone()
+            Cow::Borrowed(&picture)
         };
-        let scaled = on_white(scaled);
         for quality in QUALITIES {
             let mut encoded = Vec::new();
             JpegEncoder::new_with_quality(&mut encoded, quality)
-                .encode_image(&scaled)
+                .encode_image(&*scaled)
                 .map_err(|error| too_large(&error.to_string()))?;
             if encoded.len() <= MOST {
                 let sides = Some((scaled.width(), scaled.height()));
