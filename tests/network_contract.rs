@@ -29,7 +29,7 @@ struct X {
     sandbox: Sandbox,
     folder: tempfile::TempDir,
     ledger: Arc<dyn Ledger>,
-    /// The port of a sandbox that was stopped. Otherwise the next sandbox of another test may get it, and answer.
+    /// The port of a sandbox that was stopped.
     closed_port: RefCell<Option<TcpSocket>>,
 }
 
@@ -75,11 +75,7 @@ impl X {
             Trouble::Unreachable => {
                 let address = self.sandbox.addr();
                 self.sandbox.stop().await;
-                let socket = TcpSocket::new_v4().unwrap();
-                socket.set_reuseaddr(true).unwrap();
-                // Bound and not listening: whoever connects is refused.
-                socket.bind(address).unwrap();
-                self.closed_port.replace(Some(socket));
+                self.closed_port.replace(Some(contract::closed_port(address)));
                 return true;
             }
             Trouble::AnswerLost => Fault::DropAfterAct,

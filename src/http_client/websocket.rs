@@ -66,13 +66,13 @@ impl WebSocket {
             match frame {
                 Frame::Text(message) | Frame::Binary(message) => return Ok(message),
                 Frame::Ping(payload) => self.send(Message::Pong(payload)).await?,
-                Frame::Pong(_) => {}
                 Frame::Close(reason) => {
                     let reason = reason.and_then(|reason| reason.description).unwrap_or_default();
                     return lost(format!("the server closed the connection: {reason:?}"));
                 }
-                // A part of a message. awc does not let others read it, and no server that is listened to sends any.
-                Frame::Continuation(_) => {}
+                // The server is there. Or it sent a message in parts, which awc lets nobody read; no server that Mynah
+                // listens to does.
+                Frame::Pong(_) | Frame::Continuation(_) => {}
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::{
         Between,
         dice::{seed, size},
     },
+    server::Server,
     support::{PATIENCE, numbers, until},
 };
 
@@ -20,10 +21,11 @@ async fn a_post_is_news_of_its_account_and_of_no_other() {
     let live =
         |account: &str| town.source_of(account, Wanted { reposts: false, stream: true }).live().unwrap();
     let mut own = live(&town.source.handle).connect().await.unwrap();
-    let mut others = live(&town.target.handle).connect().await.unwrap();
+    let other = Server::shared().unwrap().account("other").await;
+    let mut others = live(&other.handle).connect().await.unwrap();
     town.source.write("News", json!({})).await;
     tokio::time::timeout(PATIENCE, own.next()).await.unwrap().unwrap();
-    town.target.write("Other news", json!({})).await;
+    other.write("Other news", json!({})).await;
     tokio::time::timeout(PATIENCE, others.next()).await.unwrap().unwrap();
     assert_eq!(town.proxy.cut_streams(), 2);
     assert!(tokio::time::timeout(PATIENCE, own.next()).await.unwrap().is_err());
@@ -51,13 +53,15 @@ async fn a_connection_that_is_cut_at_random_loses_nothing() {
     let mut times = Vec::new();
     for number in 1..=cuts {
         until("the stream is open", || proxy.streams() > 0).await;
-        let is_cut_before = random.bool();
+        // A connection that is lost again and again before it brings anything is made again ever later.
+        let is_cut = number % 3 != 0;
+        let is_cut_before = is_cut && random.bool();
         if is_cut_before {
             proxy.cut_streams();
         }
         between.bluesky.source.write(&crate::support::message(number), json!({})).await;
         let begun = Instant::now();
-        if !is_cut_before {
+        if is_cut && !is_cut_before {
             actix_rt::time::sleep(Duration::from_millis(random.u64(0..300))).await;
             proxy.cut_streams();
         }
@@ -68,7 +72,7 @@ async fn a_connection_that_is_cut_at_random_loses_nothing() {
     assert_eq!(numbers(&between.x.publications("es")), (1..=cuts).collect::<Vec<_>>(), "{rerun}");
     times.sort_unstable();
     println!(
-        "bluesky live: {cuts} cuts: 0 lost; half within {} ms, all within {} ms; {rerun}",
+        "bluesky live: {cuts} posts, two of three cut: 0 lost; half within {} ms, all within {} ms; {rerun}",
         times[cuts / 2],
         times[cuts - 1]
     );

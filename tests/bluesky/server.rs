@@ -61,9 +61,12 @@ impl Server {
         output.read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("Bluesky's server does not start: {error}: {line}"));
-        // A pipe that nobody reads would block it.
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         let input = process.stdin.take().unwrap();
+        std::thread::spawn(move || {
+            // A pipe that nobody reads would block it.
+            let _ = std::io::copy(&mut output, &mut std::io::sink());
+            process.wait()
+        });
         let address = |name: &str| ready[name].as_str().unwrap().to_owned();
         Some(Self { pds: address("pds"), plc: address("plc"), _input: input, _watchdog: watchdog })
     }

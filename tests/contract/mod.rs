@@ -13,4 +13,4 @@ pub(crate) mod ledger;
 pub(crate) mod source;
 pub(crate) mod trouble;
 
-pub(crate) use trouble::Trouble;
+pub(crate) use trouble::{Trouble, closed_port};

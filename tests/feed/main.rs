@@ -7,8 +7,9 @@ mod contract;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod well_formed;
 
-use std::{collections::HashMap, fs, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, fs, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 use contract::Trouble;
@@ -24,12 +25,21 @@ use mynah_domain::{
 use mynah_sandbox::{RateLimits, SandboxConfig};
 use server::{Entry, Instead, Server};
 use support::{Town, message, numbers, run};
+use tokio::net::TcpSocket;
 
 /// A feed, and a ledger.
 struct Paper {
     server: Server,
     folder: tempfile::TempDir,
     ledger: Arc<dyn Ledger>,
+    /// The port of a server that was stopped.
+    closed_port: RefCell<Option<TcpSocket>>,
+}
+
+fn empty_ledger() -> (tempfile::TempDir, Arc<dyn Ledger>) {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
+    (folder, ledger)
 }
 
 impl Paper {
@@ -38,9 +48,14 @@ impl Paper {
         for title in titles {
             server.post(title);
         }
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger::open(&folder.path().join("ledger.sqlite"), Arc::new(SystemClock)).unwrap();
-        Self { server, folder, ledger }
+        let (folder, ledger) = empty_ledger();
+        Self { server, folder, ledger, closed_port: RefCell::default() }
+    }
+
+    /// The same server, and a ledger that knows nothing of it.
+    fn with_empty_ledger(self) -> Self {
+        let (folder, ledger) = empty_ledger();
+        Self { folder, ledger, ..self }
     }
 
     fn settings(&self, address: &str) -> Settings {
@@ -119,6 +134,7 @@ impl contract::source::Bench for Paper {
             Trouble::None => None,
             Trouble::Unreachable => {
                 self.server.stop();
+                self.closed_port.replace(Some(contract::closed_port(self.server.address())));
                 return true;
             }
             Trouble::AnswerLost => Some(Instead::Nothing),

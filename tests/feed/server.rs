@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -55,23 +55,28 @@ pub(crate) struct State {
 pub(crate) struct Server {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
-        let (address, state) = (server.address, server.state.clone());
-        thread::spawn(move || {
+        let (address, state) = (listener.local_addr().unwrap(), Arc::<Mutex<State>>::default());
+        let shared = state.clone();
+        let accepting = thread::spawn(move || {
             for stream in listener.incoming() {
-                if state.lock().unwrap().is_stopped {
+                if shared.lock().unwrap().is_stopped {
                     return;
                 }
-                let state = state.clone();
+                let state = shared.clone();
                 thread::spawn(move || answer(stream.unwrap(), address, &state));
             }
         });
-        server
+        Self { address, state, accepting: Mutex::new(Some(accepting)) }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn url(&self) -> String {
@@ -102,18 +107,15 @@ impl Server {
     pub(crate) fn stop(&self) {
         self.state().is_stopped = true;
         let _ = TcpStream::connect(self.address);
-        // The port is closed once a connection is refused.
-        while TcpStream::connect(self.address).is_ok() {
-            thread::yield_now();
+        if let Some(accepting) = self.accepting.lock().unwrap().take() {
+            accepting.join().unwrap();
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if !self.state().is_stopped {
-            self.stop();
-        }
+        self.stop();
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use actix_web::web::Bytes;
 use awc::http::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
@@ -74,7 +75,7 @@ enum Body<'a> {
     None,
     Json(Vec<u8>),
     /// Bytes of this type.
-    Blob(&'a str, Vec<u8>),
+    Blob(&'a str, Bytes),
 }
 
 impl Server {
@@ -138,7 +139,7 @@ impl Server {
     pub(super) async fn upload<T: DeserializeOwned>(
         &self,
         mime: &str,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         token: &SecretString,
     ) -> Result<T, CallError> {
         let answer = self.call("com.atproto.repo.uploadBlob", Body::Blob(mime, bytes), Some(token)).await?;

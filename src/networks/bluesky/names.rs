@@ -137,9 +137,8 @@ impl OwnRecord {
         };
         let (collection, key) = match RecordAddress::parse(name) {
             Some(RecordAddress { collection, key, .. }) if collection == REPOSTS => (REPOSTS, key),
-            Some(_) => return None,
             None if is_key(name) => (POSTS, name.to_owned()),
-            None => return None,
+            Some(_) | None => return None,
         };
         let position = position.or_else(|| Tid::parse(&key))?.number();
         Some(Self { collection, key, position })

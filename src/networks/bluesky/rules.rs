@@ -59,7 +59,7 @@ impl NetworkRules for BlueskyRules {
             .entities(text)
             .into_iter()
             .filter_map(|entity| match entity.kind {
-                EntityKind::Mention => whole_handle(text, entity),
+                EntityKind::Mention => whole_handle(text, entity.range.start),
                 EntityKind::Hashtag => is_short_tag(&text[entity.range.clone()]).then_some(entity),
                 EntityKind::Link | EntityKind::Cashtag | EntityKind::Emoji => Some(entity),
             })
@@ -96,15 +96,15 @@ impl NetworkRules for BlueskyRules {
     }
 }
 
-/// A name with an `@` in front, extended to the whole handle; `None` if it is no handle.
-fn whole_handle(text: &str, mention: Entity) -> Option<Entity> {
+/// The whole handle whose `@` is here; `None` if it is no handle.
+fn whole_handle(text: &str, start: usize) -> Option<Entity> {
     let is_of_handle = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    let start = mention.range.start;
     let name = text[start..].strip_prefix('@')?;
     let length = name.bytes().take_while(|byte| is_of_handle(byte)).count();
     let handle = name[..length].trim_end_matches(['.', '-']);
     let is_mention = is_handle(handle) && !name[handle.len()..].starts_with(['@', '_', '/']);
-    is_mention.then(|| Entity { range: start..start + 1 + handle.len(), ..mention })
+    let range = start..start + 1 + handle.len();
+    is_mention.then_some(Entity { kind: EntityKind::Mention, range })
 }
 
 fn is_short_tag(tag: &str) -> bool {

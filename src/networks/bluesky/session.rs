@@ -54,7 +54,7 @@ impl Session {
 
     fn is_fresh(&self) -> bool {
         // If it cannot be read, the server decides.
-        expiry(self.access.expose_secret()).is_none_or(|expiry| Timestamp::now() < expiry - MARGIN)
+        expiry(self.access.expose_secret()).is_none_or(|expiry| Timestamp::now() + MARGIN < expiry)
     }
 }
 

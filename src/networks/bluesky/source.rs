@@ -163,15 +163,12 @@ impl BlueskySource {
     /// A post of any account.
     pub(super) async fn post(&self, id: &PostId) -> Result<Post, String> {
         let text = |error: SourceError| error.to_string();
-        let (located, key) = match RecordAddress::parse(&id.0) {
-            Some(RecordAddress { account, key, .. }) => {
-                let located = Directory::new(self.settings.clone()).locate(&account).await;
-                (located.map_err(|error| text(self.failed(error)))?, key)
-            }
-            None => {
-                let record = OwnRecord::named(id).ok_or_else(|| format!("{id} is not a post on Bluesky"))?;
-                (self.located().await.map_err(text)?, record.key)
-            }
+        let (located, key) = if let Some(RecordAddress { account, key, .. }) = RecordAddress::parse(&id.0) {
+            let located = Directory::new(self.settings.clone()).locate(&account).await;
+            (located.map_err(|error| text(self.failed(error)))?, key)
+        } else {
+            let record = OwnRecord::named(id).ok_or_else(|| format!("{id} is not a post on Bluesky"))?;
+            (self.located().await.map_err(text)?, record.key)
         };
         match self.look_up(&located, POSTS, &key).await.map_err(text)? {
             Lookup::Post(post) => Ok(*post),

@@ -43,7 +43,7 @@ impl Tid {
     pub(super) fn of(key: PublicationKey) -> Self {
         let (millisecond, random) = (key.bits() >> 80, key.bits() & ((1 << 80) - 1));
         let ticks = u128::from(1000 * CLOCKS);
-        let tid = millisecond.min(LAST_MILLISECOND) * ticks + (random * ticks >> 80);
+        let tid = millisecond.min(LAST_MILLISECOND) * ticks + ((random * ticks) >> 80);
         // The last millisecond bounds it.
         Self(u64::try_from(tid).unwrap_or(u64::MAX >> 1))
     }

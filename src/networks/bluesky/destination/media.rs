@@ -1,6 +1,7 @@
 //! Uploads pictures and videos. A server stores them without describing them: the alt text and the sides go with the
 //! message, so the medium's id carries them.
 
+use actix_web::web::Bytes;
 use mynah_domain::ports::{FetchedMedium, MediaId, MediaLimits, UploadError, Uploaded};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,7 +53,7 @@ impl Attachment {
 pub(super) struct Prepared {
     pub(super) kind: Kind,
     pub(super) mime: &'static str,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     pub(super) sides: Option<(u32, u32)>,
 }
 
@@ -70,11 +71,11 @@ pub(super) async fn prepared(medium: FetchedMedium) -> Result<Prepared, UploadEr
     }
     let bytes = content.whole().await?;
     if kind == Kind::Video {
-        return Ok(Prepared { kind, mime, bytes, sides: None });
+        return Ok(Prepared { kind, mime, bytes: bytes.into(), sides: None });
     }
     let fitted = actix_rt::task::spawn_blocking(move || picture::fit(mime, bytes)).await;
     match fitted {
-        Ok(Ok(Fitted { mime, bytes, sides })) => Ok(Prepared { kind, mime, bytes, sides }),
+        Ok(Ok(Fitted { mime, bytes, sides })) => Ok(Prepared { kind, mime, bytes: bytes.into(), sides }),
         Ok(Err(why)) => refused(why),
         // A decoder that panics on these bytes would do so again.
         Err(error) => refused(format!("it cannot be scaled down: {error}")),

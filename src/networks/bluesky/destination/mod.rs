@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use mynah_domain::{
     PostId, Reply,
     ports::{
-        Destination, Draft, Facts, FetchedMedium, MediaLimits, PublishError, Recent, Shown, Since,
+        Denied, Destination, Draft, Facts, FetchedMedium, MediaLimits, PublishError, Recent, Shown, Since,
         UploadError, Uploaded,
     },
 };
@@ -114,7 +114,13 @@ impl BlueskyDestination {
 
     /// If a server refuses the account or does not answer, the account may have moved to another one.
     fn failed(&self, error: PublishError) -> PublishError {
-        if !matches!(error, PublishError::Refused(_) | PublishError::ReplyRefused(_)) {
+        let says_nothing = matches!(
+            error,
+            PublishError::Refused(_)
+                | PublishError::ReplyRefused(_)
+                | PublishError::Denied(Denied::RateLimited { .. })
+        );
+        if !says_nothing {
             self.account.doubt();
         }
         error
@@ -195,14 +201,13 @@ impl Destination for BlueskyDestination {
 
     async fn upload(&self, medium: FetchedMedium, alt: &str) -> Result<Uploaded, UploadError> {
         let prepared = media::prepared(medium).await?;
-        let (server, Located { did, .. }) =
-            self.reach().await.map_err(|error| self.target.uploading(error))?;
+        let (server, Located { did, .. }) = self.reach().await.map_err(refusals::uploading)?;
         let Stored { blob } = self
             .in_session(&server, &did, async |session| {
                 server.upload(prepared.mime, prepared.bytes.clone(), session.token()).await
             })
             .await
-            .map_err(|error| self.target.uploading(error))?;
+            .map_err(refusals::uploading)?;
         let attachment = Attachment { kind: prepared.kind, blob, alt: alt.to_owned(), sides: prepared.sides };
         Ok(attachment.uploaded())
     }

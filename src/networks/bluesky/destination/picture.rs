@@ -2,10 +2,10 @@
 //! down and encoded again. Decoding takes memory and time, and the bytes come from a stranger: both are bounded, and it
 //! runs on a thread of its own.
 
-use std::io::Cursor;
+use std::{borrow::Cow, io::Cursor};
 
 use image::{
-    DynamicImage, ImageDecoder as _, ImageReader, Limits,
+    DynamicImage, ImageDecoder, ImageReader, ImageResult, Limits,
     codecs::jpeg::JpegEncoder,
     imageops::{self, FilterType},
     metadata::Orientation,
@@ -14,9 +14,9 @@ use image::{
 /// The largest picture, in bytes. Newer servers accept 2 MB, older ones this much (the lexicon app.bsky.embed.images).
 pub(super) const MOST: usize = 1_000_000;
 
-/// The largest picture to decode: 100 megapixels of 4 bytes are more than any network shows.
+/// The largest picture to decode: 50 megapixels of 4 bytes are more than any network shows.
 const LONGEST_SIDE: u32 = 20_000;
-const MOST_MEMORY: u64 = 400 * 1024 * 1024;
+const MOST_MEMORY: u64 = 200 * 1024 * 1024;
 
 /// The longer side of a picture that was scaled down, at first. Bluesky's own apps show no more.
 const SIDE: u32 = 2_000;
@@ -42,30 +42,29 @@ pub(super) struct Fitted {
 /// Says why it cannot be scaled down.
 pub(super) fn fit(mime: &'static str, bytes: Vec<u8>) -> Result<Fitted, String> {
     if bytes.len() <= MOST {
-        let sides = decoder(&bytes).ok().map(|(_, sides)| sides);
+        let sides = open(&bytes).ok().map(|opened| opened.sides());
         return Ok(Fitted { mime, bytes, sides });
     }
-    let too_large = |why: &dyn std::fmt::Display| {
+    let too_large = |why: &str| {
+        let size = bytes.len();
         format!(
-            "it has {} bytes, more than the {MOST} that Bluesky accepts, and cannot be scaled down: {why}",
-            bytes.len()
+            "it has {size} bytes, more than the {MOST} that Bluesky accepts, and cannot be scaled down: {why}"
         )
     };
-    let (picture, _) =
-        decoder(&bytes).and_then(|(decode, sides)| Ok((decode()?, sides))).map_err(|why| too_large(&why))?;
+    let picture = open(&bytes).and_then(Opened::decode).map_err(|error| too_large(&error.to_string()))?;
+    let picture = on_white(picture);
     let mut side = SIDE;
     for _ in 0..ROUNDS {
         let scaled = if picture.width().max(picture.height()) > side {
-            picture.resize(side, side, FilterType::Triangle)
+            Cow::Owned(picture.resize(side, side, FilterType::Triangle))
         } else {
-            picture.clone()
+            Cow::Borrowed(&picture)
         };
-        let scaled = on_white(scaled);
         for quality in QUALITIES {
             let mut encoded = Vec::new();
             JpegEncoder::new_with_quality(&mut encoded, quality)
-                .encode_image(&scaled)
-                .map_err(|error| too_large(&error))?;
+                .encode_image(&*scaled)
+                .map_err(|error| too_large(&error.to_string()))?;
             if encoded.len() <= MOST {
                 let sides = Some((scaled.width(), scaled.height()));
                 return Ok(Fitted { mime: "image/jpeg", bytes: encoded, sides });
@@ -73,36 +72,47 @@ pub(super) fn fit(mime: &'static str, bytes: Vec<u8>) -> Result<Fitted, String> 
         }
         side = side * 2 / 3;
     }
-    Err(too_large(&"it stays too large"))
+    Err(too_large("it stays too large"))
 }
 
-/// How to decode a picture, and its sides as people see it.
-fn decoder(bytes: &[u8]) -> Result<(impl FnOnce() -> Result<DynamicImage, String>, (u32, u32)), String> {
+/// A picture that can be decoded.
+struct Opened<D> {
+    decoder: D,
+    orientation: Orientation,
+}
+
+impl<D: ImageDecoder> Opened<D> {
+    /// Width and height as people see it.
+    fn sides(&self) -> (u32, u32) {
+        let (width, height) = self.decoder.dimensions();
+        let is_turned = matches!(
+            self.orientation,
+            Orientation::Rotate90
+                | Orientation::Rotate270
+                | Orientation::Rotate90FlipH
+                | Orientation::Rotate270FlipH
+        );
+        if is_turned { (height, width) } else { (width, height) }
+    }
+
+    fn decode(self) -> ImageResult<DynamicImage> {
+        let mut picture = DynamicImage::from_decoder(self.decoder)?;
+        picture.apply_orientation(self.orientation);
+        Ok(picture)
+    }
+}
+
+/// Reads a picture's head.
+fn open(bytes: &[u8]) -> ImageResult<Opened<impl ImageDecoder>> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(MOST_MEMORY);
-    let text = |error: image::ImageError| error.to_string();
-    let mut reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(text)?;
-    let (width, height) = decoder.dimensions();
+    let mut decoder = reader.into_decoder()?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let is_turned = matches!(
-        orientation,
-        Orientation::Rotate90
-            | Orientation::Rotate270
-            | Orientation::Rotate90FlipH
-            | Orientation::Rotate270FlipH
-    );
-    let sides = if is_turned { (height, width) } else { (width, height) };
-    let decode = move || {
-        let mut picture = DynamicImage::from_decoder(decoder).map_err(text)?;
-        picture.apply_orientation(orientation);
-        Ok(picture)
-    };
-    Ok((decode, sides))
+    Ok(Opened { decoder, orientation })
 }
 
 /// JPEG has no transparency; what is transparent becomes white, as on most pages.

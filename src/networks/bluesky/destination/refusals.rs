@@ -54,19 +54,6 @@ impl Target {
         }
     }
 
-    /// The error for a failed call that uploads a medium.
-    pub(super) fn uploading(&self, error: PublishError) -> UploadError {
-        match error {
-            PublishError::Denied(denied) => denied.into(),
-            PublishError::Unavailable(why) | PublishError::OutcomeUnknown(why) => {
-                UploadError::Unavailable(why)
-            }
-            PublishError::Duplicate(why) | PublishError::ReplyRefused(why) | PublishError::Refused(why) => {
-                UploadError::Refused(format!("Bluesky does not accept it: {why}"))
-            }
-        }
-    }
-
     fn refused(&self, refusal: Refusal) -> PublishError {
         let Self { name, variable } = self;
         match refusal {
@@ -86,6 +73,17 @@ impl Target {
                 "Bluesky does not accept the app password of @{name}: {why}; create one under Settings, Privacy and security, App passwords, set {variable}, and restart Mynah"
             ))
             .into(),
+        }
+    }
+}
+
+/// The error for a failed call that uploads a medium.
+pub(super) fn uploading(error: PublishError) -> UploadError {
+    match error {
+        PublishError::Denied(denied) => denied.into(),
+        PublishError::Unavailable(why) | PublishError::OutcomeUnknown(why) => UploadError::Unavailable(why),
+        PublishError::Duplicate(why) | PublishError::ReplyRefused(why) | PublishError::Refused(why) => {
+            UploadError::Refused(format!("Bluesky does not accept it: {why}"))
         }
     }
 }

@@ -21,18 +21,18 @@ fn read_with_key(key: &str, collection: &'static str, value: Value) -> Result<Po
     post(&listed, collection, Author { did: DID, server: &server }, now())
 }
 
-fn of(more: Value) -> Post {
+fn of(more: &Value) -> Post {
     let mut value = json!({"$type": POSTS, "text": "Hi", "createdAt": "2026-11-27T11:59:00.000Z"});
     value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     read(value).unwrap()
 }
 
-fn facet(start: usize, end: usize, feature: Value) -> Value {
+fn facet(start: usize, end: usize, feature: &Value) -> Value {
     json!({"index": {"byteStart": start, "byteEnd": end}, "features": [feature]})
 }
 
 fn link(start: usize, end: usize, uri: &str) -> Value {
-    facet(start, end, json!({"$type": "app.bsky.richtext.facet#link", "uri": uri}))
+    facet(start, end, &json!({"$type": "app.bsky.richtext.facet#link", "uri": uri}))
 }
 
 fn entities(post: &Post) -> Vec<(EntityKind, &str)> {
@@ -42,7 +42,7 @@ fn entities(post: &Post) -> Vec<(EntityKind, &str)> {
 
 #[test]
 fn a_plain_post_has_its_text_language_and_time() {
-    let post = of(json!({"text": "Café & <b>", "langs": ["pt-BR", "en"]}));
+    let post = of(&json!({"text": "Café & <b>", "langs": ["pt-BR", "en"]}));
     assert_eq!(
         (&*post.text, post.language.as_deref(), &post.kind),
         ("Café & <b>", Some("pt-BR"), &PostKind::Original)
@@ -57,11 +57,11 @@ fn every_link_is_written_out() {
     let at = |part: &str| text.find(part).map(|start| (start, start + part.len())).unwrap();
     let ((a, b), (c, d)) = (at("town.example/minut..."), at("the minutes"));
     let mention = json!({"$type": "app.bsky.richtext.facet#mention", "did": "did:plc:bob"});
-    let post = of(json!({"text": text, "facets": [
+    let post = of(&json!({"text": text, "facets": [
         link(c, d, "https://town.example/2"),
         link(a, b, "https://town.example/minutes/1?x=y"),
-        facet(at("@bob.example").0, at("@bob.example").1, mention),
-        facet(at("#tag").0, at("#tag").1, json!({"$type": "app.bsky.richtext.facet#tag", "tag": "tag"})),
+        facet(at("@bob.example").0, at("@bob.example").1, &mention),
+        facet(at("#tag").0, at("#tag").1, &json!({"$type": "app.bsky.richtext.facet#tag", "tag": "tag"})),
     ]}));
     assert_eq!(
         post.text,
@@ -91,13 +91,13 @@ fn facets_of_strangers_cannot_cut_a_text() {
         json!([link(5, 8, "javascript:alert(1)")]),
         json!([link(5, 8, "https://a.example/ b")]),
         json!([{"index": {"byteStart": -1, "byteEnd": 1.5}, "features": [{}]}]),
-        json!([facet(5, 8, json!({"$type": "app.bsky.richtext.facet#mention", "did": "did:plc:bob"}))]),
+        json!([facet(5, 8, &json!({"$type": "app.bsky.richtext.facet#mention", "did": "did:plc:bob"}))]),
     ] {
-        let post = of(json!({"text": "🔥 see", "facets": facets}));
+        let post = of(&json!({"text": "🔥 see", "facets": facets}));
         assert_eq!((&*post.text, entities(&post)), ("🔥 see", vec![]), "{facets}");
     }
     let twice = json!([link(5, 8, "https://a.example"), link(6, 7, "https://b.example")]);
-    assert_eq!(of(json!({"text": "🔥 see", "facets": twice})).text, "🔥 see (https://a.example)");
+    assert_eq!(of(&json!({"text": "🔥 see", "facets": twice})).text, "🔥 see (https://a.example)");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn the_link_of_a_card_is_in_the_text_once() {
     let card = |text: &str, uri: &str| {
         let embed =
             json!({"$type": "app.bsky.embed.external", "external": {"uri": uri, "title": "A bridge"}});
-        of(json!({"text": text, "embed": embed})).text
+        of(&json!({"text": text, "embed": embed})).text
     };
     assert_eq!(card("A bridge", "https://town.example/1"), "A bridge\n\nhttps://town.example/1");
     assert_eq!(card("", "https://town.example/1"), "https://town.example/1");
@@ -118,16 +118,16 @@ fn replies_are_told_from_the_authors_own_threads() {
     let own = format!("at://{DID}/{POSTS}/3l3qo2vuowo2b");
     let other = format!("at://did:plc:other/{POSTS}/3l3qo2vuowo2b");
     let reply = |root: &str, parent: &str| {
-        of(json!({"reply": {"root": {"uri": root}, "parent": {"uri": parent}}})).kind
+        of(&json!({"reply": {"root": {"uri": root}, "parent": {"uri": parent}}})).kind
     };
     let parent = PostId("3l3qo2vuowo2b".into());
     assert_eq!(reply(&own, &own), PostKind::Thread { parent: parent.clone() });
     assert_eq!(reply(&other, &own), PostKind::Reply { to: Some(parent) });
     assert_eq!(reply(&own, &other), PostKind::Reply { to: Some(PostId(other.clone())) });
     let quote = json!({"embed": {"$type": "app.bsky.embed.record", "record": {"uri": other}}});
-    assert_eq!(of(quote).kind, PostKind::Quote { of: PostId(other.clone()) });
+    assert_eq!(of(&quote).kind, PostKind::Quote { of: PostId(other.clone()) });
     let list = json!({"embed": {"$type": "app.bsky.embed.record", "record": {"uri": "at://did:plc:a/app.bsky.graph.list/x"}}});
-    assert_eq!(of(list).kind, PostKind::Original);
+    assert_eq!(of(&list).kind, PostKind::Original);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn pictures_and_videos_are_blobs_on_the_accounts_server() {
     let record = json!({"record": {"uri": format!("at://did:plc:other/{POSTS}/x")}});
     let both = json!({"$type": "app.bsky.embed.recordWithMedia", "media": images, "record": record});
     for (embed, is_quote) in [(images, false), (both, true)] {
-        let post = of(json!({"embed": embed}));
+        let post = of(&json!({"embed": embed}));
         let alts: Vec<_> = post.media.iter().map(|medium| medium.alt.as_deref()).collect();
         assert_eq!(alts, [Some("A dog"), None]);
         let url = "https://pds.example/xrpc/com.atproto.sync.getBlob?did=did:plc:abc&cid=bafkreiabc";
@@ -146,7 +146,7 @@ fn pictures_and_videos_are_blobs_on_the_accounts_server() {
     }
     let video =
         json!({"$type": "app.bsky.embed.video", "alt": "A film", "video": {"ref": {"$link": "bafkreiabc"}}});
-    let post = of(json!({"embed": video, "labels": {"values": [{"val": "nudity"}]}}));
+    let post = of(&json!({"embed": video, "labels": {"values": [{"val": "nudity"}]}}));
     assert_eq!((&post.media[0].kind, post.is_sensitive), (&MediaKind::Video, true));
 }
 

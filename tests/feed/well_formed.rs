@@ -1,0 +1,77 @@
+//! The well-formed feeds of another reader's tests, Python's feedparser: 1,759 files of all formats, encodings and
+//! extensions. They are too many to keep here, so the test needs them in a folder, which `make test-networks` fills.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mynah_domain::ports::PageRequest;
+
+use super::{Instead, Paper};
+
+#[path = "../support/server.rs"]
+#[allow(dead_code, reason = "only its `skip` is used")]
+mod programs;
+
+/// The variable with the folder.
+const FOLDER: &str = "MYNAH_TEST_FEEDS";
+
+/// The feeds in a folder and its folders.
+fn feeds_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(feeds_in(&path));
+        } else if path.extension().is_some_and(|kind| kind == "xml" || kind == "json") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[actix_rt::test]
+async fn each_well_formed_feed_is_read_or_refused_with_its_reason_and_ids_stay_the_same() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        programs::skip("MYNAH_TEST_NETWORKS", "there are no well-formed feeds; run: make test-networks");
+        return;
+    };
+    let feeds = feeds_in(&folder);
+    assert!(feeds.len() > 1_500, "{} has only {} feeds", folder.display(), feeds.len());
+    let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let (mut read, mut items) = (0, 0);
+    let mut paper = Paper::with_items(&[]);
+    for feed in &feeds {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            paper = paper.with_empty_ledger();
+            paper.answer(Instead::Body(fs::read(feed).unwrap()));
+            match paper.open().page(&PageRequest { limit: 100, ..PageRequest::default() }).await {
+                Ok(page) => {
+                    assert!(page.posts.iter().all(|post| !post.id.0.is_empty()), "{}", feed.display());
+                    ids.push(page.marks().into_iter().map(|mark| mark.id).collect::<Vec<_>>());
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    assert!(!reason.contains("the parser failed"), "{}: {reason}", feed.display());
+                    let reason = reason.split(';').next().unwrap_or_default();
+                    let reason = reason.rsplit(": ").next().unwrap_or_default().to_owned();
+                    refused.entry(reason).or_default().push(feed.display().to_string());
+                    break;
+                }
+            }
+        }
+        if let [once, again] = &ids[..] {
+            assert_eq!(once, again, "{}: its ids are not the same at each reading", feed.display());
+            (read, items) = (read + 1, items + once.len());
+        }
+    }
+    eprintln!("{read} of {} feeds are read, with {items} items", feeds.len());
+    for (reason, files) in &refused {
+        eprintln!("{:5} refused: {reason}, such as {}", files.len(), files[0]);
+    }
+    assert!(read * 100 >= feeds.len() * 95, "{read} of {}", feeds.len());
+}
